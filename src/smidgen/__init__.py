@@ -1,0 +1,1 @@
+"""Design, train, prove and ship very small convolutional networks."""

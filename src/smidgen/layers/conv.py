@@ -1,0 +1,63 @@
+"""Convolution, batch norm and ReLU."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from smidgen.layers.base import Layer, Shape, require_odd, require_positive, same_padded
+
+
+@dataclass(frozen=True, slots=True)
+class Conv(Layer):
+    """Convolution with "same" padding, batch norm, ReLU.
+
+    Args:
+        out_channels: Width of the output, >= 1.
+        kernel_size: Side of the square kernel in pixels; odd.
+        stride: Distance between kernel positions in pixels, >= 1.
+        bias: Whether the convolution has a bias of its own (batch norm makes it redundant;
+            the reference study's CIFAR nets count it).
+    """
+
+    out_channels: int
+    kernel_size: int = 3
+    stride: int = 1
+    bias: bool = False
+
+    name: ClassVar[str] = "conv"
+
+    def __post_init__(self) -> None:
+        require_positive(conv__out_channels=self.out_channels, conv__stride=self.stride)
+        require_odd(conv__kernel_size=self.kernel_size)
+
+    def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
+        return (same_padded(shape, self.out_channels, self.stride),)
+
+    def params(self, shape: Shape) -> int:
+        norm = 2 * self.out_channels
+        return self._weights(shape) + self.bias * self.out_channels + norm
+
+    def deployed_params(self, shape: Shape) -> int:
+        return self._weights(shape) + self.out_channels
+
+    def macs(self, shape: Shape) -> int:
+        out = self.out_shape(shape)
+        return self._weights(shape) * out.height * out.width
+
+    def build(self, shape: Shape) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(
+                shape.channels,
+                self.out_channels,
+                self.kernel_size,
+                stride=self.stride,
+                padding=self.kernel_size // 2,
+                bias=self.bias,
+            ),
+            nn.BatchNorm2d(self.out_channels),
+            nn.ReLU(),
+        )
+
+    def _weights(self, shape: Shape) -> int:
+        return shape.channels * self.out_channels * self.kernel_size**2

@@ -1,0 +1,73 @@
+"""Depthwise separable convolution, batch norm and ReLU."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from smidgen.layers.base import Layer, Shape, require_odd, require_positive, same_padded
+
+
+@dataclass(frozen=True, slots=True)
+class Depthwise(Layer):
+    """A filter a channel, then a 1x1 convolution across channels, batch norm, ReLU.
+
+    Args:
+        out_channels: Width of the output, >= 1.
+        kernel_size: Side of the depthwise kernel in pixels; odd.
+        stride: Of the depthwise convolution, >= 1.
+        bias: Whether both convolutions have biases.
+
+    Source: Howard et al. 2017, "MobileNets", arXiv:1704.04861, sec. 3.1.
+    Differs: one batch norm and ReLU after the pair, none between, as in the reference study.
+    """
+
+    out_channels: int
+    kernel_size: int = 3
+    stride: int = 1
+    bias: bool = False
+
+    name: ClassVar[str] = "depthwise"
+
+    def __post_init__(self) -> None:
+        require_positive(depthwise__out_channels=self.out_channels, depthwise__stride=self.stride)
+        require_odd(depthwise__kernel_size=self.kernel_size)
+
+    def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
+        filtered = same_padded(shape, shape.channels, self.stride)
+        return filtered, filtered._replace(channels=self.out_channels)
+
+    def params(self, shape: Shape) -> int:
+        biases = self.bias * (shape.channels + self.out_channels)
+        norm = 2 * self.out_channels
+        return self._spatial(shape) + self._pointwise(shape) + biases + norm
+
+    def deployed_params(self, shape: Shape) -> int:
+        # the depthwise bias passes through the pointwise weights into one bias an output channel
+        return self._spatial(shape) + self._pointwise(shape) + self.out_channels
+
+    def macs(self, shape: Shape) -> int:
+        out = self.out_shape(shape)
+        return (self._spatial(shape) + self._pointwise(shape)) * out.height * out.width
+
+    def build(self, shape: Shape) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(
+                shape.channels,
+                shape.channels,
+                self.kernel_size,
+                stride=self.stride,
+                padding=self.kernel_size // 2,
+                groups=shape.channels,
+                bias=self.bias,
+            ),
+            nn.Conv2d(shape.channels, self.out_channels, 1, bias=self.bias),
+            nn.BatchNorm2d(self.out_channels),
+            nn.ReLU(),
+        )
+
+    def _spatial(self, shape: Shape) -> int:
+        return shape.channels * self.kernel_size**2
+
+    def _pointwise(self, shape: Shape) -> int:
+        return shape.channels * self.out_channels

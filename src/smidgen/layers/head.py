@@ -1,0 +1,67 @@
+"""The end of every net: global average pooling and the classifier."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from smidgen.layers.base import Layer, Shape, require_positive
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalAveragePool(Layer):
+    """The mean of every channel over all pixels."""
+
+    name: ClassVar[str] = "global_average_pool"
+
+    def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
+        return (Shape(shape.channels, 1, 1),)
+
+    def params(self, shape: Shape) -> int:
+        return 0
+
+    def deployed_params(self, shape: Shape) -> int:
+        return 0
+
+    def macs(self, shape: Shape) -> int:
+        return 0
+
+    def build(self, shape: Shape) -> nn.Module:
+        return nn.AdaptiveAvgPool2d(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier(Layer):
+    """One linear map from the pooled channels to logits, as a 1x1 convolution.
+
+    Args:
+        classes: Number of logits, >= 2.
+        bias: Whether each logit has a bias.
+    """
+
+    classes: int
+    bias: bool = False
+
+    name: ClassVar[str] = "classifier"
+
+    def __post_init__(self) -> None:
+        require_positive(classifier__classes=self.classes - 1)
+
+    def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
+        if (shape.height, shape.width) != (1, 1):
+            raise ValueError(f"classifier needs a 1x1 map (pool before it), got {shape}")
+        return (Shape(self.classes, 1, 1),)
+
+    def params(self, shape: Shape) -> int:
+        return (shape.channels + self.bias) * self.classes
+
+    def deployed_params(self, shape: Shape) -> int:
+        return self.params(shape)
+
+    def macs(self, shape: Shape) -> int:
+        return shape.channels * self.classes
+
+    def build(self, shape: Shape) -> nn.Module:
+        return nn.Sequential(
+            nn.Conv2d(shape.channels, self.classes, 1, bias=self.bias), nn.Flatten()
+        )

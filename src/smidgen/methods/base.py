@@ -1,0 +1,139 @@
+"""The five places where a method may act, and nothing else.
+
+A method is a frozen dataclass of hyperparameters that extends exactly one of these kinds.
+The training loop calls the kinds in the order they are written below.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
+from typing import ClassVar, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from smidgen.flat import Flat
+from smidgen.spec import NetSpec
+from smidgen.tensors import Batch, Scalar
+
+
+class Method(ABC):
+    """Something that makes a net better, smaller or faster to train."""
+
+    __slots__ = ()
+    name: ClassVar[str]  # in the text form
+
+
+class ArchitectureMethod(Method):
+    """Rewrites the spec, before the model is built."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def rewrite(self, spec: NetSpec) -> NetSpec:
+        """Return the spec to build instead of ``spec``."""
+
+
+class BatchMethod(Method):
+    """Changes images and targets together, on their device, once per step.
+
+    ``generator`` lives on the CPU, so that one seed gives the same batches everywhere.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
+    def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
+        """Return the batch to train on, leaving ``batch`` as it is.
+
+        Args:
+            batch: Normalised images, so that 0 is the mean pixel, and their targets.
+            progress: Fraction of training done, in [0, 1).
+            generator: The source of every random draw.
+        """
+
+
+class ScheduleMethod(Method):
+    """Sets the learning rate. At most one per run."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def lr_factor(self, progress: float) -> float:
+        """Return the multiple of the peak learning rate at ``progress`` in [0, 1]."""
+
+
+class GradientMethod(Method):
+    """Computes the gradients the optimizer will use. At most one per run."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def backward(self, loss_of: Callable[[], Scalar], model: nn.Module, flat: Flat) -> Scalar:
+        """Leave gradients in ``flat.gradient`` and return the loss at the current weights.
+
+        Args:
+            loss_of: Runs the model on the step's batch, the same one at every call.
+            model: Whose batch-norm statistics one call of ``loss_of`` in training mode updates.
+            flat: All parameters of ``model``; the gradient is zero on entry.
+        """
+
+
+class WeightMethod(Method):
+    """Chooses the weights to keep, from those that training passes through."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def follow(self, weights: Float[Tensor, " p"]) -> "WeightTracker":
+        """Return a tracker that watches ``weights``, the live vector of all parameters."""
+
+    @abstractmethod
+    def lr_factor(self, progress: float, scheduled: float) -> float:
+        """Return the multiple of the peak learning rate to use instead of ``scheduled``."""
+
+
+class WeightTracker(ABC):
+    """The memory of one weight method during one run."""
+
+    @abstractmethod
+    def after_step(self) -> None:
+        """Look at the weights after an optimizer step."""
+
+    @abstractmethod
+    def after_epoch(self, progress: float) -> None:
+        """Look at the weights at the end of an epoch, at ``progress`` in (0, 1]."""
+
+    @property
+    @abstractmethod
+    def average(self) -> Float[Tensor, " p"]:
+        """The weights chosen so far, live: the same tensor at every call."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """Return all that a resumed run needs, by name, to be saved in a checkpoint."""
+
+    @abstractmethod
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Go on from what :meth:`state` returned."""
+
+
+M = TypeVar("M", bound=Method)
+
+
+def of_kind(methods: Iterable[Method], kind: type[M]) -> tuple[M, ...]:
+    """Return the methods of one kind, in the order given."""
+    return tuple(method for method in methods if isinstance(method, kind))
+
+
+def at_most_one(methods: Iterable[Method], kind: type[M]) -> M | None:
+    """Return the only method of a kind, if there is one.
+
+    Raises:
+        ValueError: If two methods of this kind were asked for.
+    """
+    found = of_kind(methods, kind)
+    if len(found) > 1:
+        names = " and ".join(method.name for method in found)
+        raise ValueError(f"at most one {kind.__name__} per run, got {names}")
+    return found[0] if found else None

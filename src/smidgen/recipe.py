@@ -1,0 +1,46 @@
+"""The numbers of one training run."""
+
+from dataclasses import dataclass
+
+OPTIMIZERS = ("adamw", "sgd")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How long and how fast to train, before any method is applied.
+
+    Args:
+        epochs: Passes over the training images, >= 1.
+        batch_size: Images a step, >= 2 (batch norm needs two).
+        optimizer: ``adamw`` (Loshchilov & Hutter 2019) or ``sgd`` (Nesterov momentum).
+        peak_lr: Learning rate at its highest, > 0.
+        momentum: Of SGD, and the first beta of AdamW; in [0, 1).
+        weight_decay: Decoupled for AdamW, L2 for SGD; >= 0. On convolution weights alone, never
+            on biases and batch norm.
+
+    Raises:
+        ValueError: If a number is out of its range.
+    """
+
+    epochs: int = 20
+    batch_size: int = 128
+    optimizer: str = "adamw"
+    peak_lr: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise ValueError(f"recipe epochs must be >= 1, got {self.epochs}")
+        if self.batch_size < 2:  # noqa: PLR2004
+            raise ValueError(f"recipe batch_size must be >= 2, got {self.batch_size}")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(
+                f"recipe optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"
+            )
+        if not self.peak_lr > 0:
+            raise ValueError(f"recipe peak_lr must be > 0, got {self.peak_lr}")
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"recipe momentum must be in [0, 1), got {self.momentum}")
+        if self.weight_decay < 0:
+            raise ValueError(f"recipe weight_decay must be >= 0, got {self.weight_decay}")

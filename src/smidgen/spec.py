@@ -1,0 +1,124 @@
+"""A net as data: an input shape and the layers it flows through."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import nn
+
+from smidgen.layers import LAYERS, Classifier, Layer, Shape
+from smidgen.text import nearest, parse, to_text
+
+
+@dataclass(frozen=True, slots=True)
+class NetSpec:
+    """A feed-forward net, fully described and free to compare, hash and store.
+
+    Args:
+        input_shape: Of one image.
+        layers: In the order of computation.
+        name: For people; two specs that differ in name alone are equal.
+
+    Raises:
+        ValueError: If a layer cannot take what reaches it; the layer and its place are named.
+    """
+
+    input_shape: Shape
+    layers: tuple[Layer, ...]
+    name: str = field(default="net", compare=False)
+
+    def __post_init__(self) -> None:
+        if min(self.input_shape) < 1:
+            raise ValueError(f"input shape must be at least 1x1x1, got {self.input_shape}")
+        shape = self.input_shape
+        for place, layer in enumerate(self.layers, 1):
+            try:
+                shape = layer.out_shape(shape)
+            except ValueError as error:
+                raise ValueError(f"{self.name}, layer {place} {to_text(layer)}: {error}") from None
+
+    def walk(self) -> Iterator[tuple[Layer, Shape]]:
+        """Yield each layer with the shape it receives."""
+        shape = self.input_shape
+        for layer in self.layers:
+            yield layer, shape
+            shape = layer.out_shape(shape)
+
+    @property
+    def out_shape(self) -> Shape:
+        """Shape of the last map; a classifier's is (classes, 1, 1)."""
+        shape = self.input_shape
+        for layer in self.layers:
+            shape = layer.out_shape(shape)
+        return shape
+
+    @property
+    def params(self) -> int:
+        """Learned scalars, exactly."""
+        return sum(layer.params(shape) for layer, shape in self.walk())
+
+    @property
+    def deployed_params(self) -> int:
+        """Scalars left once batch norm is folded into the convolutions."""
+        return sum(layer.deployed_params(shape) for layer, shape in self.walk())
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates per image."""
+        return sum(layer.macs(shape) for layer, shape in self.walk())
+
+    @property
+    def peak_activation(self) -> int:
+        """Elements alive at once, at the most: a map being read and the one being written."""
+        return max(layer.peak_activation(shape) for layer, shape in self.walk())
+
+    def build(self) -> nn.Sequential:
+        """Return a freshly initialised model; its weights come from torch's global generator."""
+        return nn.Sequential(*(layer.build(shape) for layer, shape in self.walk()))
+
+    def map_layers(self, rewrite: Callable[[Layer], tuple[Layer, ...]]) -> "NetSpec":
+        """Return this spec with each layer replaced by what ``rewrite`` returns."""
+        return replace(self, layers=tuple(new for old in self.layers for new in rewrite(old)))
+
+    def fitted(self, input_shape: Shape, classes: int) -> "NetSpec":
+        """Return this spec for another image size and number of classes; widths stay.
+
+        Raises:
+            ValueError: If the images are too small for the net.
+        """
+
+        def rewrite(layer: Layer) -> tuple[Layer, ...]:
+            return (replace(layer, classes=classes) if isinstance(layer, Classifier) else layer,)
+
+        return replace(self, input_shape=input_shape).map_layers(rewrite)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the text form, as it stands under ``[net]`` in a TOML file."""
+        return {
+            "name": self.name,
+            "input": list(self.input_shape),
+            "layers": [to_text(layer) for layer in self.layers],
+        }
+
+    @staticmethod
+    def from_dict(form: Mapping[str, Any]) -> "NetSpec":
+        """Return the spec of a text form; the inverse of :meth:`to_dict`.
+
+        Raises:
+            ValueError: If a key is unknown or missing, or a layer cannot be read.
+        """
+        known = ("name", "input", "layers")
+        for key in form:
+            if key not in known:
+                raise ValueError(f"net has no key {key!r}; {nearest(key, known)}")
+        for key in known[1:]:
+            if key not in form:
+                raise ValueError(f"net needs the key {key!r}")
+        sides, texts = form["input"], form["layers"]
+        if not (isinstance(sides, list) and [type(side) for side in sides] == [int] * 3):
+            raise ValueError(f"net input must be [channels, height, width], got {sides!r}")
+        if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
+            raise ValueError(f"net layers must be a list of texts, got {texts!r}")
+        kinds = {kind.name: kind for kind in LAYERS}
+        layers: tuple[Layer, ...] = tuple(parse(text, kinds, "layer") for text in texts)
+        return NetSpec(Shape(*sides), layers, str(form.get("name", "net")))

@@ -1,0 +1,125 @@
+"""The text form of layers and methods: ``name(argument=value, ...)``, read and written."""
+
+import ast
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, fields
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def to_text(value: Any) -> str:
+    """Return ``value``, a frozen dataclass with a ``name``, as text; defaults are left out."""
+    shown = [
+        f"{field.name}={_literal(getattr(value, field.name))}"
+        for field in fields(value)
+        if field.default is MISSING or getattr(value, field.name) != field.default
+    ]
+    return f"{value.name}({', '.join(shown)})" if shown else value.name
+
+
+def parse(text: str, kinds: Mapping[str, type[T]], what: str) -> T:
+    """Return the value that ``text`` names.
+
+    Args:
+        text: For example ``cutout(length=10)``, ``conv(16, bias=true)`` or ``sam``.
+        kinds: The dataclasses to choose from, by name.
+        what: What is being read, for the error: "method", "layer".
+
+    Raises:
+        ValueError: If the text cannot be read, names nothing in ``kinds`` (the nearest name is
+            given), or has an argument that is unknown, of the wrong type or out of range.
+    """
+    found = parse_list(text, kinds, what)
+    if len(found) != 1:
+        raise ValueError(f"{what} must be one name(argument=value, ...), got {text!r}")
+    return found[0]
+
+
+def parse_list(text: str, kinds: Mapping[str, type[T]], what: str) -> tuple[T, ...]:
+    """Return the values named in ``text``, separated by commas; see :func:`parse`."""
+    try:
+        tree = ast.parse(f"[{_underscored(text)}]", mode="eval").body
+    except SyntaxError as error:
+        raise ValueError(f"{what} must be name(argument=value, ...), got {text!r}") from error
+    if not isinstance(tree, ast.List):
+        raise ValueError(f"{what} must be name(argument=value, ...), got {text!r}")
+    return tuple(_built(node, kinds, what) for node in tree.elts)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return the end of an error about an unknown ``name``: the nearest known one, or all."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
+
+
+def _underscored(text: str) -> str:
+    """Join hyphenated names with underscores, so that Python can read them; numbers keep '-'."""
+    joined = list(text)
+    for i in range(1, len(text) - 1):
+        if text[i] == "-" and text[i - 1].isalpha() and text[i + 1].isalpha():
+            joined[i] = "_"
+    return "".join(joined)
+
+
+def _built(node: ast.expr, kinds: Mapping[str, type[T]], what: str) -> T:
+    call = node if isinstance(node, ast.Call) else ast.Call(func=node, args=[], keywords=[])
+    if not isinstance(call.func, ast.Name):
+        raise ValueError(f"{what} must be name(argument=value, ...), got {ast.unparse(node)!r}")
+    by_name = {name.replace("-", "_"): kind for name, kind in kinds.items()}
+    kind = by_name.get(call.func.id)
+    if kind is None:
+        asked = call.func.id.replace("_", "-") if "-" in "".join(kinds) else call.func.id
+        raise ValueError(f"unknown {what} {asked!r}; {nearest(asked, kinds)}")
+    name = getattr(kind, "name", call.func.id)
+    known = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
+    named: dict[str, Any] = {}
+    if len(call.args) > len(known):
+        raise ValueError(f"{what} {name} takes {len(known)} arguments, got {len(call.args)}")
+    pairs = [
+        *zip(known, call.args, strict=False),
+        *((k.arg or "**", k.value) for k in call.keywords),
+    ]
+    for argument, value in pairs:
+        if argument not in known:
+            raise ValueError(
+                f"{what} {name} has no argument {argument!r}; {nearest(argument, known)}"
+            )
+        if argument in named:
+            raise ValueError(f"{what} {name} got {argument!r} twice")
+        named[argument] = _value(value, f"{what} {name} argument {argument!r}")
+    return _validated(kind, named, f"{what} {name}")
+
+
+def _value(node: ast.expr, where: str) -> Any:
+    if isinstance(node, ast.Name):
+        return {"true": True, "false": False, "none": None}.get(node.id.lower(), node.id)
+    try:
+        return ast.literal_eval(node)
+    except ValueError as error:
+        raise ValueError(f"{where} must be a plain value, got {ast.unparse(node)!r}") from error
+
+
+def _validated(kind: type[T], named: dict[str, Any], where: str) -> T:
+    from pydantic import TypeAdapter, ValidationError
+
+    for field in fields(kind):  # pyright: ignore[reportArgumentType]
+        if field.name not in named:
+            if field.default is MISSING:
+                raise ValueError(f"{where} needs the argument {field.name!r}")
+            continue
+        try:  # strict: 8.5 is no int and 1 is no bool, but 8 is a float
+            kind_of_value: Any = field.type
+            TypeAdapter(kind_of_value).validate_python(named[field.name], strict=True)
+        except ValidationError as error:
+            said = error.errors()[0]["msg"].removeprefix("Input ").lower()
+            raise ValueError(
+                f"{where} argument {field.name!r} {said}, got {named[field.name]!r}"
+            ) from None
+    return kind(**named)
+
+
+def _literal(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -1,0 +1,12 @@
+"""Settings shared by every test."""
+
+import os
+
+import torch
+from hypothesis import settings
+
+torch.set_num_threads(1)
+settings.register_profile("dev", max_examples=25, deadline=None)
+settings.register_profile("ci", max_examples=25, deadline=None, derandomize=True)
+settings.register_profile("long", max_examples=200, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "dev"))
