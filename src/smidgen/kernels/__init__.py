@@ -1,0 +1,134 @@
+"""Run the blocks of small networks as fused operations in C, with plain torch where those cannot serve.
+
+Every function takes and returns channels-last maps (n, c, h, w) of float32 or bfloat16, float32 parameters, and a
+`torch.nn.BatchNorm2d` that holds the norm's parameters, running statistics, momentum and eps:
+
+    conv_bn_relu(x, weight, bias, norm, stride=1)                               convolution, norm, ReLU
+    depthwise_bn_relu(x, depth, depth_bias, point, point_bias, norm, stride=1)  depthwise and pointwise, norm, ReLU
+    pointwise(x, weight, bias)                                                  1 x 1 convolution alone
+    bn_relu(x, norm)                                                            norm, ReLU
+    max_pool2d(x, kernel_size, stride)                                          max pooling without border
+    max_blur_pool2d(x)                                                          max pooling (2, 1), then the blur
+    blur2d(x)                                                                   [1, 2, 1] blur of stride 2
+    implementation()                                                            which path runs
+
+The result has the data type of x, or the one of autocast where it is on. The compiled path serves in training, on
+the CPU, at stride 1 with odd square kernels; evaluation, export, tracing, other devices and data types run plain torch.
+The environment variable SMIDGEN_KERNELS forces a path: torch, portable, avx2, avx512 or avx512bf16.
+
+Differs from torch: the gradient of a convolution's bias before a batch norm is exactly zero (torch's is rounding
+noise), the running mean follows that bias all the same; second derivatives are refused.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from smidgen.kernels import functions, reference
+from smidgen.kernels.library import available, implementation, operations
+from smidgen.kernels.reference import blur2d
+
+__all__ = [
+    "available",
+    "blur2d",
+    "bn_relu",
+    "conv_bn_relu",
+    "depthwise_bn_relu",
+    "implementation",
+    "max_blur_pool2d",
+    "max_pool2d",
+    "pointwise",
+]
+
+
+def _cast(x: Tensor) -> Tensor:
+    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        return x.to(torch.get_autocast_dtype("cpu"))
+    return x
+
+
+def _ready(x: Tensor, *parameters: Tensor | None) -> bool:
+    """Whether the compiled path serves these tensors here and now."""
+    return (
+        type(x) is Tensor
+        and x.device.type == "cpu"
+        and x.dim() == 4
+        and x.numel() > 0
+        and not torch.compiler.is_compiling()
+        and not torch.jit.is_tracing()
+        and all(p is None or (p.dtype == torch.float32 and p.is_contiguous()) for p in parameters)
+        and operations(x.dtype) is not None
+    )
+
+
+def _trains(norm: nn.BatchNorm2d) -> bool:
+    return norm.training and norm.affine and norm.momentum is not None
+
+
+def _square(weight: Tensor) -> bool:
+    return weight.shape[2] == weight.shape[3] and weight.shape[2] % 2 == 1
+
+
+def _last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def bn_relu(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
+    """Return relu(norm(x))."""
+    x = _cast(x)
+    if not (_trains(norm) and _ready(x, norm.weight, norm.bias)):
+        return reference.bn_relu(x, norm)
+    return functions.BnRelu.apply(_last(x), norm.weight, norm.bias, functions.Norm(norm))
+
+
+def conv_bn_relu(
+    x: Tensor, weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d, stride: int = 1
+) -> Tensor:
+    """Return relu(norm(conv(x))), with the border that keeps the size at stride 1."""
+    x = _cast(x)
+    if not (
+        _trains(norm)
+        and stride == 1
+        and _square(weight)
+        and _ready(x, weight, bias, norm.weight, norm.bias)
+    ):
+        return reference.conv_bn_relu(x, weight, bias, norm, stride)
+    return functions.ConvBnRelu.apply(
+        _last(x), weight, bias, norm.weight, norm.bias, functions.Norm(norm)
+    )
+
+
+def depthwise_bn_relu(
+    x: Tensor, depth: Tensor, depth_bias: Tensor | None, point: Tensor, point_bias: Tensor | None, norm: nn.BatchNorm2d,
+    stride: int = 1,
+) -> Tensor:  # fmt: skip
+    """Return relu(norm(pointwise(depthwise(x)))), with the border that keeps the size at stride 1."""
+    x = _cast(x)
+    parameters = (depth, depth_bias, point, point_bias, norm.weight, norm.bias)
+    if not (_trains(norm) and stride == 1 and _square(depth) and _ready(x, *parameters)):
+        return reference.depthwise_bn_relu(
+            x, (depth, depth_bias), (point, point_bias), norm, stride
+        )
+    return functions.DepthwiseBnRelu.apply(_last(x), *parameters, functions.Norm(norm))
+
+
+def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return the 1 x 1 convolution of x."""
+    x = _cast(x)
+    if not (x.requires_grad and torch.is_grad_enabled() and _ready(x, weight, bias)):
+        return reference.convolution(x, weight, bias)
+    return functions.Pointwise.apply(_last(x), weight, bias)
+
+
+def max_pool2d(x: Tensor, kernel_size: int = 2, stride: int = 2) -> Tensor:
+    """Return the largest value of each window, without a border."""
+    if not (kernel_size == 2 and stride == 2 and min(x.shape[2:]) >= 2 and _ready(x)):
+        return F.max_pool2d(x, kernel_size, stride)
+    return functions.Pool.apply(_last(x), False)
+
+
+def max_blur_pool2d(x: Tensor) -> Tensor:
+    """Return the largest of two by two pixels at stride 1, blurred at stride 2."""
+    if not (min(x.shape[2:]) >= 2 and _ready(x)):
+        return reference.max_blur_pool2d(x)
+    return functions.Pool.apply(_last(x), True)

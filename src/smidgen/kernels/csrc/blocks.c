@@ -1,0 +1,264 @@
+/* The operations that Python calls: whole blocks, forward and backward, over the data pointers of channels-last tensors. */
+#include "vector.h"
+/* The order matters: each builds on the one before. */
+#include "norm.h"
+#include "matrix.h"
+#include "depthwise.h"
+#include "pool.h"
+
+typedef struct {
+    Int images, height, width, channels, outputs, kernel;
+} Shape;
+
+/* weight, bias, running mean, running variance, mean, rstd; no norm when the weight is NULL. */
+typedef float *const State[6];
+static Norm norm_of(State state, double momentum, double eps) {
+    return (Norm){state[0], state[1], state[2], state[3], state[4], state[5], (float)momentum, (float)eps};
+}
+static const float *pivot_of(const Value *z, Int channels) {
+    float *pivot = TAKE(float, channels);
+    rows_in(z, pivot, channels);
+    return pivot;
+}
+
+/* Statistics gathered image by image, while the image is in the cache. */
+typedef struct {
+    Sums sums;
+    const float *pivot, *lanes;
+} Watch;
+static void watch(Watch *w, const Value *z, Int count, Int channels) {
+    if (w->pivot == NULL) {
+        w->sums = sums_open(channels);
+        w->pivot = pivot_of(z, channels);
+        w->lanes = spread(w->pivot, channels, w->sums.pattern);
+    }
+    moments(&w->sums, z, count, w->lanes);
+}
+static void finish_forward(Watch *w, const Norm *norm, const Value *z, Value *y, Int rows, const float *shift) {
+    finish_statistics(&w->sums, w->pivot, norm, rows, shift);
+    Affine affine = affine_of(norm, w->sums.channels, w->sums.pattern);
+    normalize(&affine, w->sums.pattern, z, y, rows * w->sums.channels);
+}
+static Affine start_backward(const Norm *norm, Pattern *pattern, const Value *z, const Value *dy, Int rows, Int channels,
+                             float *dweight, float *dbias) {
+    Sums sums = sums_open(channels);
+    Affine affine = affine_of(norm, channels, sums.pattern);
+    reduce(&sums, &affine, z, dy, rows * channels);
+    finish_backward(&sums, &affine, norm, rows, dweight, dbias);
+    *pattern = sums.pattern;
+    return affine;
+}
+
+void EXPORT(norm_forward)(const Shape *s, const Value *z, Value *y, State state, double momentum, double eps) {
+    Norm norm = norm_of(state, momentum, eps);
+    Int rows = s->images * s->height * s->width;
+    Watch w = {.pivot = NULL};
+    arena_open();
+    watch(&w, z, rows * s->channels, s->channels);
+    finish_forward(&w, &norm, z, y, rows, NULL);
+}
+void EXPORT(norm_backward)(const Shape *s, const Value *z, const Value *dy, Value *dz, State state, float *dweight,
+                           float *dbias) {
+    Norm norm = norm_of(state, 0, 0);
+    Int rows = s->images * s->height * s->width;
+    Pattern pattern;
+    arena_open();
+    Affine affine = start_backward(&norm, &pattern, z, dy, rows, s->channels, dweight, dbias);
+    backward(&affine, pattern, z, dy, dz, rows * s->channels);
+}
+
+/* A convolution of stride 1 with its border, as a product. First layers have so few channels that whole windows make
+ * better rows than pixels do. */
+typedef struct {
+    Product product;
+    Item *map, *wide; /* the padded image, its windows */
+    Int channels, kernel, room, windowed;
+} Convolution;
+static Convolution convolution_of(Int height, Int width, Int inputs, Int outputs, Int kernel, const float *weights,
+                                  int transposed) {
+    Int taps = kernel * kernel, room = up(inputs, PAIR), columns = up(outputs, LANES);
+    Int windowed = kernel > 1 && inputs < 4 && !transposed;
+    Packing packing = {outputs, columns, taps, inputs, windowed ? inputs : room, inputs * taps, taps, 0};
+    if (transposed) packing.output_step = taps, packing.input_step = outputs * taps, packing.flipped = 1;
+    Convolution c = {.channels = inputs, .kernel = kernel, .room = windowed ? inputs : room, .windowed = windowed};
+    c.map = TAKE_ZERO(Item, (height + kernel - 1) * (width + kernel - 1) * c.room);
+    const Unit *packed = pack(&packing, weights);
+    if (windowed) {
+        Int length = up(taps * inputs, PAIR);
+        c.wide = TAKE_ZERO(Item, height * width * length);
+        c.product = (Product){(Unit *)c.wide, 1, height * width, 1, length / PAIR, 0, length / PAIR, packed, outputs, columns, NULL, NULL};
+    } else if (kernel == 1) {
+        c.product = (Product){(Unit *)c.map, 1, height * width, 1, room / PAIR, 0, room / PAIR, packed, outputs, columns, NULL, NULL};
+    } else {
+        Int step = room / PAIR;
+        c.product = (Product){(Unit *)c.map, height, width, kernel, step, (width + kernel - 1) * step, kernel * step,
+                              packed, outputs, columns, NULL, NULL};
+    }
+    return c;
+}
+static void convolve(Convolution *c, const Value *x, Value *out, Int height, Int width) {
+    c->product.result = out;
+#if PAIRED || !BFLOAT16
+    if (c->kernel == 1 && c->room == c->channels) c->product.map = (const Unit *)x;
+    else
+#endif
+        pad_items(x, c->map, height, width, c->channels, c->room, c->kernel / 2);
+    if (c->windowed) windows(c->map, c->wide, height, width, c->channels, c->kernel, c->product.length * PAIR, sizeof(Item));
+    product(&c->product);
+}
+
+/* The gradient of a convolution's weights, summed over images taken PAIR at a time. */
+typedef struct {
+    Gradient gradient;
+    Unit *map, *wide, *d;
+    Int height, width, channels, kernel, windowed;
+} WeightGradient;
+static WeightGradient weight_gradient_of(Int height, Int width, Int inputs, Int outputs, Int kernel) {
+    WeightGradient w = {.height = height, .width = width, .channels = inputs, .kernel = kernel};
+    Int columns = up(outputs, LANES), taps = kernel * kernel;
+    w.windowed = kernel > 1 && inputs < 4;
+    w.map = TAKE_ZERO(Unit, (height + kernel - 1) * (width + kernel - 1) * inputs);
+    w.d = TAKE(Unit, height * width * outputs);
+    w.gradient = (Gradient){w.map, w.d, height, width, kernel, inputs, outputs, columns, NULL};
+    if (w.windowed) {
+        w.wide = TAKE(Unit, height * width * taps * inputs);
+        w.gradient = (Gradient){w.wide, w.d, 1, height * width, 1, taps * inputs, outputs, columns, NULL};
+    } else if (kernel == 1) {
+        w.gradient.height = 1, w.gradient.width = height * width;
+    }
+    w.gradient.sums = TAKE_ZERO(float, taps * inputs * columns);
+    return w;
+}
+static void add_gradient(WeightGradient *w, const Value *const x[2], const Value *const d[2]) {
+    pad_pairs(x[0], x[1], w->map, w->height, w->width, w->channels, w->kernel / 2);
+    pair_values(d[0], d[1], w->d, w->height * w->width * w->gradient.outputs);
+    if (w->windowed)
+        windows(w->map, w->wide, w->height, w->width, w->channels, w->kernel, w->gradient.inputs, sizeof(Unit));
+    gradient(&w->gradient);
+}
+static void finish_gradient(const WeightGradient *w, float *out) { /* [output][input][tap] */
+    Int taps = w->kernel * w->kernel;
+    const float *sums = w->gradient.sums;
+    for (Int t = 0; t < taps; t++)
+        for (Int c = 0; c < w->channels; c++, sums += w->gradient.columns)
+            for (Int o = 0; o < w->gradient.outputs; o++) out[(o * w->channels + c) * taps + t] = sums[o];
+}
+
+void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *weights, const float *bias, Value *z, Value *y,
+                                 State state, double momentum, double eps) {
+    Norm norm = norm_of(state, momentum, eps);
+    Int pixels = s->height * s->width, columns = up(s->outputs, LANES);
+    Watch w = {.pivot = NULL};
+    arena_open();
+    Convolution c = convolution_of(s->height, s->width, s->channels, s->outputs, s->kernel, weights, 0);
+    if (norm.weight == NULL && bias)
+        c.product.bias = memcpy(TAKE_ZERO(float, columns), bias, sizeof(float) * (size_t)s->outputs);
+    for (Int i = 0; i < s->images; i++) {
+        Value *out = z + i * pixels * s->outputs;
+        convolve(&c, x + i * pixels * s->channels, out, s->height, s->width);
+        if (norm.weight) watch(&w, out, pixels * s->outputs, s->outputs);
+    }
+    if (norm.weight) finish_forward(&w, &norm, z, y, s->images * pixels, bias);
+}
+
+void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *weights, const Value *z, const Value *dy,
+                                  State state, Value *dx, float *dweights, float *dscale, float *dshift) {
+    Norm norm = norm_of(state, 0, 0);
+    Int pixels = s->height * s->width, in = pixels * s->channels, out = pixels * s->outputs;
+    Affine affine = {0};
+    Pattern pattern = {0};
+    Convolution c = {.kernel = 0};
+    arena_open();
+    if (norm.weight) affine = start_backward(&norm, &pattern, z, dy, s->images * pixels, s->outputs, dscale, dshift);
+    if (dx) c = convolution_of(s->height, s->width, s->outputs, s->channels, s->kernel, weights, 1);
+    WeightGradient g = weight_gradient_of(s->height, s->width, s->channels, s->outputs, s->kernel);
+    Value *scratch = TAKE(Value, PAIR * out);
+    for (Int i = 0; i < s->images; i += PAIR) {
+        const Value *maps[2] = {0}, *d[2] = {0};
+        for (Int j = 0; j < PAIR && i + j < s->images; j++) {
+            maps[j] = x + (i + j) * in, d[j] = dy + (i + j) * out;
+            if (norm.weight) {
+                backward(&affine, pattern, z + (i + j) * out, d[j], scratch + j * out, out);
+                d[j] = scratch + j * out;
+            }
+            if (dx) convolve(&c, d[j], dx + (i + j) * in, s->height, s->width);
+        }
+        add_gradient(&g, maps, d);
+    }
+    finish_gradient(&g, dweights);
+}
+
+/* Depthwise convolution, pointwise convolution, norm and ReLU; `kernel` is the depthwise one's. */
+void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep, const float *deep_bias, const float *point,
+                               const float *point_bias, Value *z, Value *y, State state, double momentum, double eps) {
+    Norm norm = norm_of(state, momentum, eps);
+    Int pixels = s->height * s->width, in = pixels * s->channels, out = pixels * s->outputs;
+    Watch w = {.pivot = NULL};
+    arena_open();
+    Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
+    const float *taps = depth_weights(&d, deep, 0);
+    float *map = TAKE_ZERO(float, depth_map(&d));
+    Value *middle = TAKE(Value, in);
+    Convolution c = convolution_of(s->height, s->width, s->channels, s->outputs, 1, point, 0);
+    /* Biases before a norm only move its mean. */
+    float *shift = TAKE_ZERO(float, s->outputs);
+    for (Int o = 0; o < s->outputs; o++) {
+        if (point_bias) shift[o] += point_bias[o];
+        for (Int i = 0; deep_bias && i < s->channels; i++) shift[o] += point[o * s->channels + i] * deep_bias[i];
+    }
+    for (Int i = 0; i < s->images; i++) {
+        pad_floats(&d, x + i * in, map);
+        depthwise(&d, map, taps, middle);
+        convolve(&c, middle, z + i * out, s->height, s->width);
+        watch(&w, z + i * out, out, s->outputs);
+    }
+    finish_forward(&w, &norm, z, y, s->images * pixels, shift);
+}
+
+void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *deep, const float *point, const Value *z,
+                                const Value *dy, State state, Value *dx, float *ddeep, float *dpoint, float *dscale,
+                                float *dshift) {
+    Norm norm = norm_of(state, 0, 0);
+    Int pixels = s->height * s->width, in = pixels * s->channels, out = pixels * s->outputs, kernel = s->kernel * s->kernel;
+    Pattern pattern;
+    arena_open();
+    Affine affine = start_backward(&norm, &pattern, z, dy, s->images * pixels, s->outputs, dscale, dshift);
+    Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
+    const float *taps = depth_weights(&d, deep, 0), *flipped = depth_weights(&d, deep, 1);
+    float *map = TAKE_ZERO(float, depth_map(&d)), *dmap = TAKE_ZERO(float, depth_map(&d));
+    float *sums = TAKE_ZERO(float, kernel * d.vectors * LANES);
+    Convolution c = convolution_of(s->height, s->width, s->outputs, s->channels, 1, point, 1);
+    WeightGradient g = weight_gradient_of(s->height, s->width, s->channels, s->outputs, 1);
+    Value *dz = TAKE(Value, PAIR * out), *middle = TAKE(Value, PAIR * in), *dmiddle = TAKE(Value, in);
+    for (Int i = 0; i < s->images; i += PAIR) {
+        const Value *maps[2] = {0}, *grads[2] = {0};
+        for (Int j = 0; j < PAIR && i + j < s->images; j++) {
+            Value *here = middle + j * in, *grad = dz + j * out;
+            backward(&affine, pattern, z + (i + j) * out, dy + (i + j) * out, grad, out);
+            pad_floats(&d, x + (i + j) * in, map);
+            depthwise(&d, map, taps, here);
+            convolve(&c, grad, dmiddle, s->height, s->width);
+            pad_floats(&d, dmiddle, dmap);
+            depthwise_gradient(&d, map, dmap, sums);
+            if (dx) depthwise(&d, dmap, flipped, dx + (i + j) * in);
+            maps[j] = here, grads[j] = grad;
+        }
+        add_gradient(&g, maps, grads);
+    }
+    finish_gradient(&g, dpoint);
+    memset(ddeep, 0, sizeof(float) * (size_t)(s->channels * kernel));
+    for (Int t = 0; t < kernel; t++)
+        for (Int l = 0; l < d.vectors * LANES; l++) ddeep[l % s->channels * kernel + t] += sums[t * d.vectors * LANES + l];
+}
+
+void EXPORT(pool_forward)(const Shape *s, const Value *x, Value *y, int blurred) {
+    Pool p = pool_open(s->height, s->width, s->channels, blurred);
+    Int in = s->height * s->width * s->channels, out = p.out_height * p.out_width * s->channels;
+    for (Int i = 0; i < s->images; i++) (blurred ? max_blur_forward : max_forward)(&p, x + i * in, y + i * out);
+}
+void EXPORT(pool_backward)(const Shape *s, const Value *x, const Value *dy, Value *dx, int blurred) {
+    Pool p = pool_open(s->height, s->width, s->channels, blurred);
+    Int in = s->height * s->width * s->channels, out = p.out_height * p.out_width * s->channels;
+    for (Int i = 0; i < s->images; i++)
+        (blurred ? max_blur_backward : max_backward)(&p, x + i * in, dy + i * out, dx + i * in);
+}

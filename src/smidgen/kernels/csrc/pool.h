@@ -1,0 +1,205 @@
+/* Max pooling, alone and with the blur that follows it at stride 1, forward and backward, one image at a time.
+ *
+ * Work is done on float32 rows. Where a pixel's channels do not fill a vector, pixels are stored in ascending order
+ * and each overwrites what its neighbour spilled.
+ */
+typedef struct {
+    Int height, width, channels;          /* of the input */
+    Int out_height, out_width;
+    float *row[8];                        /* scratch, each as long as a row of the input */
+    float *map;                           /* scratch, as large as the input */
+    Int *index;                           /* three places and three weights for each row, then for each column */
+} Pool;
+
+INLINE void rows_in(const Value *x, float *out, Int count) {
+    Int i = 0;
+    for (; i + LANES <= count; i += LANES) store_f32(out + i, LOAD(x + i));
+    if (i < count) store_f32(out + i, LOAD_N(x + i, (int)(count - i)));
+}
+INLINE void rows_out(const float *x, Value *out, Int count) {
+    Int i = 0;
+    for (; i + LANES <= count; i += LANES) STORE(out + i, load_f32(x + i));
+    if (i < count) STORE_N(out + i, load_f32(x + i), (int)(count - i));
+}
+
+/* Two by two at stride 2. */
+static void max_forward(const Pool *p, const Value *x, Value *y) {
+    Int c = p->channels, count = p->width * c, out_count = p->out_width * c;
+    float *tall = p->row[0], *out = p->row[1];
+    for (Int r = 0; r < p->out_height; r++) {
+        const Value *top = x + 2 * r * count, *low = top + count;
+        Int i = 0;
+        for (; i + LANES <= count; i += LANES) store_f32(tall + i, larger(LOAD(top + i), LOAD(low + i)));
+        if (i < count) {
+            int n = (int)(count - i);
+            store_f32(tall + i, larger(LOAD_N(top + i, n), LOAD_N(low + i, n)));
+        }
+        for (Int k = 0; k < p->out_width; k++)
+            for (Int j = 0; j < c; j += LANES)
+                store_f32(out + k * c + j, larger(load_f32(tall + 2 * k * c + j), load_f32(tall + 2 * k * c + c + j)));
+        rows_out(out, y + r * out_count, out_count);
+    }
+}
+/* The gradient goes to the first of the largest values, as in torch. */
+typedef struct {
+    vf a, b, c, d;
+} Four;
+INLINE Four to_first(vf a, vf b, vf c, vf d, vf g) {
+    vf top = larger(larger(a, b), larger(c, d)), none = {};
+    vi at_a = ~(a < top), at_b = ~(b < top) & ~at_a, at_c = ~(c < top) & ~at_a & ~at_b;
+    return (Four){choose(at_a, g, none), choose(at_b, g, none), choose(at_c, g, none), choose(at_a | at_b | at_c, none, g)};
+}
+static void max_backward(const Pool *p, const Value *x, const Value *dy, Value *dx) {
+    Int c = p->channels, count = p->width * c, out_count = p->out_width * c;
+    float *top = p->row[0], *low = p->row[1], *g = p->row[2], *dtop = p->row[3], *dlow = p->row[4];
+    memset(dtop, 0, sizeof(float) * (size_t)count);
+    memset(dlow, 0, sizeof(float) * (size_t)count);
+    for (Int r = 0; r < p->out_height; r++) {
+        rows_in(x + 2 * r * count, top, count);
+        rows_in(x + (2 * r + 1) * count, low, count);
+        rows_in(dy + r * out_count, g, out_count);
+        for (Int k = 0; k < p->out_width; k++) {
+            Int at = 2 * k * c;
+            for (Int j = 0; j < c; j += LANES) {
+                Four f = to_first(load_f32(top + at + j), load_f32(top + at + c + j), load_f32(low + at + j),
+                                  load_f32(low + at + c + j), load_f32(g + k * c + j));
+                if (c < LANES) { /* the second store overwrites what the first spilled */
+                    store_f32(dtop + at, f.a), store_f32(dtop + at + c, f.b);
+                    store_f32(dlow + at, f.c), store_f32(dlow + at + c, f.d);
+                } else {
+                    Int n = smaller(LANES, c - j);
+                    if (n == LANES) {
+                        store_f32(dtop + at + j, f.a), store_f32(dtop + at + c + j, f.b);
+                        store_f32(dlow + at + j, f.c), store_f32(dlow + at + c + j, f.d);
+                    } else {
+                        store_f32_n(dtop + at + j, f.a, (int)n), store_f32_n(dtop + at + c + j, f.b, (int)n);
+                        store_f32_n(dlow + at + j, f.c, (int)n), store_f32_n(dlow + at + c + j, f.d, (int)n);
+                    }
+                }
+            }
+        }
+        if (p->width % 2) {
+            memset(dtop + count - c, 0, sizeof(float) * (size_t)c);
+            memset(dlow + count - c, 0, sizeof(float) * (size_t)c);
+        }
+        rows_out(dtop, dx + 2 * r * count, count);
+        rows_out(dlow, dx + (2 * r + 1) * count, count);
+    }
+    if (p->height % 2) memset(dx + (p->height - 1) * count, 0, sizeof(Value) * (size_t)count);
+}
+
+/* Two by two at stride 1, then [1, 2, 1] x [1, 2, 1] / 16 at stride 2 with a reflected border. */
+INLINE Int reflect(Int i, Int size) {
+    if (size == 1) return 0;
+    if (i < 0) return -i;
+    return i < size ? i : 2 * (size - 1) - i;
+}
+static void blur_rows(const Pool *p, const Value *x) { /* the pooled map, into p->map */
+    Int c = p->channels, count = p->width * c, wide = count - c;
+    for (Int r = 0; r + 1 < p->height; r++) {
+        const Value *top = x + r * count, *low = top + count;
+        float *out = p->map + r * wide;
+        Int i = 0;
+        for (; i + LANES <= wide; i += LANES)
+            store_f32(out + i, larger(larger(LOAD(top + i), LOAD(top + i + c)), larger(LOAD(low + i), LOAD(low + i + c))));
+        if (i < wide) {
+            int n = (int)(wide - i);
+            store_f32(out + i, larger(larger(LOAD_N(top + i, n), LOAD_N(top + i + c, n)),
+                                      larger(LOAD_N(low + i, n), LOAD_N(low + i + c, n))));
+        }
+    }
+}
+static void max_blur_forward(const Pool *p, const Value *x, Value *y) {
+    Int c = p->channels, high = p->height - 1, wide = p->width - 1, count = wide * c, out_count = p->out_width * c;
+    float *tall = p->row[0], *out = p->row[1];
+    blur_rows(p, x);
+    for (Int r = 0; r < p->out_height; r++) {
+        const float *above = p->map + reflect(2 * r - 1, high) * count, *here = p->map + 2 * r * count;
+        const float *below = p->map + reflect(2 * r + 1, high) * count;
+        for (Int i = 0; i < count; i += LANES)
+            store_f32(tall + i, load_f32(above + i) + 2.0f * load_f32(here + i) + load_f32(below + i));
+        for (Int k = 0; k < p->out_width; k++) {
+            const float *left = tall + reflect(2 * k - 1, wide) * c, *mid = tall + 2 * k * c;
+            const float *right = tall + reflect(2 * k + 1, wide) * c;
+            for (Int j = 0; j < c; j += LANES)
+                store_f32(out + k * c + j, (load_f32(left + j) + 2.0f * load_f32(mid + j) + load_f32(right + j)) * 0.0625f);
+        }
+        rows_out(out, y + r * out_count, out_count);
+    }
+}
+/* Which outputs of the blur each of `size` places feeds: three places, then three weights. */
+static void blur_index(Int *index, Int size, Int out_size) {
+    for (Int q = 0; q < size; q++, index += 6) {
+        int found = 0;
+        for (int k = 0; k < 6; k++) index[k] = 0;
+        for (Int k = q / 2 - 1; k <= q / 2 + 1; k++) {
+            if (k < 0 || k >= out_size) continue;
+            Int weight = 0;
+            for (Int t = -1; t <= 1; t++) weight += reflect(2 * k + t, size) == q ? 2 - t * t : 0;
+            if (weight) index[found] = k, index[3 + found] = weight, found++;
+        }
+    }
+}
+static void max_blur_backward(const Pool *p, const Value *x, const Value *dy, Value *dx) {
+    Int c = p->channels, count = p->width * c, high = p->height - 1, wide = p->width - 1, out_count = p->out_width * c;
+    float *mixed = p->row[0], *g = p->row[1];
+    float *right_top = p->row[2], *low = p->row[3], *right_low = p->row[4], *top = p->row[5];
+    float *last_low = p->row[6], *last_right = p->row[7];
+    for (int k = 2; k < 8; k++) memset(p->row[k], 0, sizeof(float) * (size_t)(count + LANES));
+    for (Int r = 0; r < p->out_height; r++) rows_in(dy + r * out_count, p->map + r * out_count, out_count);
+    for (Int r = 0; r < high; r++) {
+        const Int *at = p->index + 6 * r;
+        const float *d0 = p->map + at[0] * out_count, *d1 = p->map + at[1] * out_count, *d2 = p->map + at[2] * out_count;
+        float w0 = (float)at[3] * 0.0625f, w1 = (float)at[4] * 0.0625f, w2 = (float)at[5] * 0.0625f;
+        for (Int i = 0; i < out_count; i += LANES) {
+            vf sum = w0 * load_f32(d0 + i);
+            if (at[4]) sum += w1 * load_f32(d1 + i);
+            if (at[5]) sum += w2 * load_f32(d2 + i);
+            store_f32(mixed + i, sum);
+        }
+        for (Int q = 0; q < wide; q++) {
+            const Int *in = p->index + 6 * (high + q);
+            float *to = g + q * c;
+            const float *m0 = mixed + in[0] * c, *m1 = mixed + in[1] * c, *m2 = mixed + in[2] * c;
+            float v0 = (float)in[3], v1 = (float)in[4], v2 = (float)in[5];
+            for (Int j = 0; j < c; j += LANES) {
+                vf sum = v0 * load_f32(m0 + j);
+                if (in[4]) sum += v1 * load_f32(m1 + j);
+                if (in[5]) sum += v2 * load_f32(m2 + j);
+                store_f32(to + j, sum);
+            }
+        }
+        const Value *from = x + r * count, *under = from + count;
+        Int i = 0;
+        for (; i < wide * c; i += LANES) {
+            int n = (int)smaller(LANES, wide * c - i);
+            Four f = n == LANES ? to_first(LOAD(from + i), LOAD(from + i + c), LOAD(under + i), LOAD(under + i + c), load_f32(g + i))
+                                : to_first(LOAD_N(from + i, n), LOAD_N(from + i + c, n), LOAD_N(under + i, n),
+                                           LOAD_N(under + i + c, n), load_f32_n(g + i, n));
+            store_f32(top + i, f.a), store_f32(right_top + c + i, f.b);
+            store_f32(low + i, f.c), store_f32(right_low + c + i, f.d);
+        }
+        /* The vectors above may have spilled zeros only: lanes past the row carry no gradient. */
+        for (i = 0; i < count; i += LANES) {
+            vf sum = (load_f32(top + i) + load_f32(right_top + i)) + (load_f32(last_low + i) + load_f32(last_right + i));
+            depth_store(dx + r * count + i, sum, count - i);
+        }
+        float *swap = low;
+        low = last_low, last_low = swap;
+        swap = right_low, right_low = last_right, last_right = swap;
+    }
+    for (Int i = 0; i < count; i += LANES)
+        depth_store(dx + high * count + i, load_f32(last_low + i) + load_f32(last_right + i), count - i);
+}
+static Pool pool_open(Int height, Int width, Int channels, int blurred) {
+    Pool p = {.height = height, .width = width, .channels = channels};
+    p.out_height = blurred ? (height - 2) / 2 + 1 : height / 2;
+    p.out_width = blurred ? (width - 2) / 2 + 1 : width / 2;
+    arena_open();
+    for (int k = 0; k < 8; k++) p.row[k] = TAKE(float, (width + 2) * channels + 2 * LANES);
+    p.map = TAKE(float, height * width * channels);
+    p.index = TAKE(Int, 6 * (height + width));
+    blur_index(p.index, height - 1, p.out_height);
+    blur_index(p.index + 6 * (height - 1), width - 1, p.out_width);
+    return p;
+}

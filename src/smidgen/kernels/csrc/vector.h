@@ -1,0 +1,173 @@
+/* Vectors of float32, bfloat16 loads and stores, and the dot product the matrix kernels are written in.
+ *
+ * Compiled once per instruction set. The including file defines
+ *   LANES      float32 values in a vector: 16 (AVX-512), 8 (AVX2), 4 (Neon, portable)
+ *   BFLOAT16   1 when tensors hold bfloat16, 0 when they hold float32
+ *   PAIRED     1 when matrix products take pairs of bfloat16 (AVX-512 BF16), 0 when they take float32
+ *   SUFFIX     appended to every exported name
+ */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#if LANES == 16
+#include <immintrin.h>
+#endif
+
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+#define EXPORT(name) JOIN(name, SUFFIX)
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float vf __attribute__((vector_size(4 * LANES)));
+typedef int32_t vi __attribute__((vector_size(4 * LANES)));
+typedef uint32_t vu __attribute__((vector_size(4 * LANES)));
+typedef uint16_t vh __attribute__((vector_size(2 * LANES)));
+
+/* Value: what tensors hold. Item: what matrix products read. Unit: 32 bits, one float32 or a pair of bfloat16. */
+typedef uint32_t Unit;
+#if BFLOAT16
+typedef uint16_t Value;
+#else
+typedef float Value;
+#endif
+#if PAIRED
+typedef uint16_t Item;
+enum { PAIR = 2 };
+#else
+typedef float Item;
+enum { PAIR = 1 };
+#endif
+
+typedef int64_t Int;
+
+INLINE vf splat(float value) { return value - (vf){}; }
+INLINE vf choose(vi mask, vf yes, vf no) { return (vf)((mask & (vi)yes) | (~mask & (vi)no)); }
+/* Like torch, a NaN is kept: it is not below zero. */
+INLINE vf relu(vf v) { return choose(v < 0.0f, (vf){}, v); }
+/* Like torch, a NaN in either place wins. */
+INLINE vf larger(vf a, vf b) { return choose((a > b) | (a != a), a, b); }
+
+INLINE vf load_f32(const float *p) {
+    vf v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+INLINE void store_f32(float *p, vf v) { memcpy(p, &v, sizeof v); }
+
+INLINE vf widen(vh h) { return (vf)(__builtin_convertvector(h, vu) << 16); }
+INLINE vf load_bf16(const uint16_t *p) {
+    vh h;
+    memcpy(&h, p, sizeof h);
+    return widen(h);
+}
+INLINE vh narrow(vf v) { /* round to nearest even; a NaN stays one */
+#if PAIRED
+    return (vh)_mm512_cvtneps_pbh((__m512)v);
+#else
+    vu bits = (vu)v;
+    vu rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
+    vi nan = v != v;
+    rounded = ((vu)nan & ((bits >> 16) | 0x40u)) | (~(vu)nan & rounded);
+    return __builtin_convertvector(rounded, vh);
+#endif
+}
+INLINE void store_bf16(uint16_t *p, vf v) {
+    vh h = narrow(v);
+    memcpy(p, &h, sizeof h);
+}
+
+/* The first n of a vector, the rest zero; n < LANES. */
+#if LANES == 16
+INLINE vf load_f32_n(const float *p, int n) { return (vf)_mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p); }
+INLINE void store_f32_n(float *p, vf v, int n) { _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)v); }
+INLINE vf load_bf16_n(const uint16_t *p, int n) {
+    return widen((vh)_mm256_maskz_loadu_epi16((__mmask16)((1u << n) - 1), p));
+}
+INLINE void store_bf16_n(uint16_t *p, vf v, int n) {
+    _mm256_mask_storeu_epi16(p, (__mmask16)((1u << n) - 1), (__m256i)narrow(v));
+}
+#else
+INLINE vf load_f32_n(const float *p, int n) {
+    vf v = {};
+    memcpy(&v, p, sizeof(float) * (size_t)n);
+    return v;
+}
+INLINE void store_f32_n(float *p, vf v, int n) { memcpy(p, &v, sizeof(float) * (size_t)n); }
+INLINE vf load_bf16_n(const uint16_t *p, int n) {
+    vh h = {};
+    memcpy(&h, p, sizeof(uint16_t) * (size_t)n);
+    return widen(h);
+}
+INLINE void store_bf16_n(uint16_t *p, vf v, int n) {
+    vh h = narrow(v);
+    memcpy(p, &h, sizeof(uint16_t) * (size_t)n);
+}
+#endif
+
+/* One name for both kinds of memory; the compiler knows the type of the pointer. */
+#define LOAD(p) _Generic((p), uint16_t *: load_bf16, const uint16_t *: load_bf16, float *: load_f32, const float *: load_f32)(p)
+#define LOAD_N(p, n) \
+    _Generic((p), uint16_t *: load_bf16_n, const uint16_t *: load_bf16_n, float *: load_f32_n, const float *: load_f32_n)(p, n)
+#define STORE(p, v) _Generic((p), uint16_t *: store_bf16, float *: store_f32)(p, v)
+#define STORE_N(p, v, n) _Generic((p), uint16_t *: store_bf16_n, float *: store_f32_n)(p, v, n)
+
+/* sum + x * w: of one product in float32, or of two products of bfloat16 in float32. */
+INLINE vf dot(vf sum, vu x, vu w) {
+#if PAIRED
+    return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)w);
+#else
+    return sum + (vf)x * (vf)w;
+#endif
+}
+INLINE vu load_units(const Unit *p) {
+    vu v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+INLINE vu splat_unit(Unit u) { return u - (vu){}; }
+
+INLINE Int smaller(Int a, Int b) { return a < b ? a : b; }
+INLINE Int up(Int n, Int step) { return (n + step - 1) / step * step; }
+
+/* Memory for one call, kept by the thread for the next one. What does not fit is allocated apart, once: the next call
+ * finds room for it. Slack behind every piece lets vectors read past its end. */
+typedef struct Extra {
+    struct Extra *next;
+} Extra;
+static __thread struct {
+    char *base;
+    size_t size, used;
+    Extra *extra;
+} arena;
+enum { SLACK = 256 };
+
+static void *allocate(size_t size) {
+    void *p = aligned_alloc(64, size);
+    if (p == NULL) abort();
+    return p;
+}
+static void arena_open(void) {
+    while (arena.extra) {
+        Extra *next = arena.extra->next;
+        free(arena.extra);
+        arena.extra = next;
+    }
+    if (arena.used > arena.size) {
+        free(arena.base);
+        arena.base = allocate(arena.used);
+        arena.size = arena.used;
+    }
+    arena.used = 0;
+}
+static void *take(Int count, size_t item) {
+    size_t size = (size_t)up((Int)((size_t)count * item) + SLACK, 64), from = arena.used;
+    arena.used += size;
+    if (arena.used <= arena.size) return arena.base + from;
+    Extra *extra = allocate(size + 64);
+    extra->next = arena.extra;
+    arena.extra = extra;
+    return (char *)extra + 64;
+}
+#define TAKE(type, count) ((type *)take(count, sizeof(type)))
+#define TAKE_ZERO(type, count) ((type *)memset(TAKE(type, count), 0, sizeof(type) * (size_t)(count)))

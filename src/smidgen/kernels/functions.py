@@ -1,0 +1,246 @@
+"""Join the compiled operations to autograd: one function a block, keeping only what its backward pass needs."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from smidgen.kernels.library import Operations, operations, shape_of, state_of
+
+Last = torch.channels_last
+
+
+def _operations(x: Tensor) -> Operations:
+    found = operations(x.dtype)
+    assert found is not None, "the caller checks that the compiled path serves"
+    return found
+
+
+def _empty(x: Tensor, channels: int, height: int, width: int) -> Tensor:
+    return torch.empty((x.shape[0], channels, height, width), dtype=x.dtype, memory_format=Last)
+
+
+def _gradient(dy: Tensor, like: Tensor) -> Tensor:
+    return dy.to(like.dtype).contiguous(memory_format=Last)
+
+
+def _address(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+class Norm:
+    """The tensors and numbers of a batch norm in training, gathered for a call."""
+
+    __slots__ = ("bias", "eps", "momentum", "running_mean", "running_var", "weight")
+
+    def __init__(self, norm: nn.BatchNorm2d) -> None:
+        """Read the module, and count the batch as it does."""
+        self.weight, self.bias = norm.weight, norm.bias
+        self.running_mean, self.running_var = norm.running_mean, norm.running_var
+        self.eps, self.momentum = norm.eps, norm.momentum
+        if norm.num_batches_tracked is not None:
+            norm.num_batches_tracked.add_(1)
+
+    def state(self, statistics: Tensor) -> Any:
+        """Return the addresses that a forward pass needs, with a place for the batch's own statistics."""
+        mean, rstd = statistics.unbind()
+        return state_of([self.weight, self.bias, self.running_mean, self.running_var, mean, rstd])
+
+
+def _saved_state(weight: Tensor, bias: Tensor, statistics: Tensor) -> Any:
+    mean, rstd = statistics.unbind()
+    return state_of([weight, bias, None, None, mean, rstd])
+
+
+class BnRelu(Function):
+    """relu(norm(z))."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, weight: Tensor, bias: Tensor, norm: Norm) -> Tensor:
+        """Normalise by the batch's statistics and update the running ones."""
+        n, c, h, w = z.shape
+        y, statistics = torch.empty_like(z, memory_format=Last), torch.empty(2, c)
+        shape = shape_of(n, h, w, c, c, 1)
+        _operations(z).norm_forward(
+            shape, z.data_ptr(), y.data_ptr(), norm.state(statistics), norm.momentum, norm.eps
+        )
+        ctx.save_for_backward(z, weight, bias, statistics)
+        ctx.shape = shape
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        """Recompute the mask of the ReLU from z."""
+        z, weight, bias, statistics = ctx.saved_tensors
+        dy = _gradient(dy, z)
+        dz, dweight, dbias = (
+            torch.empty_like(z, memory_format=Last),
+            torch.empty_like(weight),
+            torch.empty_like(bias),
+        )
+        _operations(z).norm_backward(
+            ctx.shape, z.data_ptr(), dy.data_ptr(), dz.data_ptr(), _saved_state(weight, bias, statistics),
+            dweight.data_ptr(), dbias.data_ptr(),
+        )  # fmt: skip
+        return dz, dweight, dbias, None
+
+
+class ConvBnRelu(Function):
+    """relu(norm(conv(x))) at stride 1; a bias before the norm only moves the running mean, so its gradient is zero."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        kernel: Tensor,
+        shift: Tensor | None,
+        weight: Tensor,
+        bias: Tensor,
+        norm: Norm,
+    ) -> Tensor:
+        """Keep x and the convolution's result."""
+        n, c, h, w = x.shape
+        o, _, k, _ = kernel.shape
+        z, y, statistics = _empty(x, o, h, w), _empty(x, o, h, w), torch.empty(2, o)
+        shape = shape_of(n, h, w, c, o, k)
+        _operations(x).convolution_forward(
+            shape, x.data_ptr(), kernel.data_ptr(), _address(shift), z.data_ptr(), y.data_ptr(), norm.state(statistics),
+            norm.momentum, norm.eps,
+        )  # fmt: skip
+        ctx.save_for_backward(x, kernel, weight, bias, z, statistics)
+        ctx.shape, ctx.biased = shape, shift is not None
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        """Leave out the gradient of an input that asks for none."""
+        x, kernel, weight, bias, z, statistics = ctx.saved_tensors
+        dy = _gradient(dy, z)
+        dx = torch.empty_like(x, memory_format=Last) if ctx.needs_input_grad[0] else None
+        dkernel, dweight, dbias = (
+            torch.empty_like(kernel),
+            torch.empty_like(weight),
+            torch.empty_like(bias),
+        )
+        _operations(x).convolution_backward(
+            ctx.shape, x.data_ptr(), kernel.data_ptr(), z.data_ptr(), dy.data_ptr(),
+            _saved_state(weight, bias, statistics), _address(dx), dkernel.data_ptr(), dweight.data_ptr(), dbias.data_ptr(),
+        )  # fmt: skip
+        return dx, dkernel, torch.zeros_like(weight) if ctx.biased else None, dweight, dbias, None
+
+
+class Pointwise(Function):
+    """A convolution of stride 1 alone."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        """Keep x."""
+        n, c, h, w = x.shape
+        o, _, k, _ = kernel.shape
+        z, shape = _empty(x, o, h, w), shape_of(n, h, w, c, o, k)
+        _operations(x).convolution_forward(
+            shape,
+            x.data_ptr(),
+            kernel.data_ptr(),
+            _address(bias),
+            z.data_ptr(),
+            None,
+            state_of([None] * 6),
+            0.0,
+            0.0,
+        )
+        ctx.save_for_backward(x, kernel)
+        ctx.shape, ctx.biased = shape, bias is not None
+        return z
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dz: Tensor) -> tuple[Tensor | None, ...]:
+        """Sum the gradient of the bias in float32."""
+        x, kernel = ctx.saved_tensors
+        dz = _gradient(dz, x)
+        dx = torch.empty_like(x, memory_format=Last) if ctx.needs_input_grad[0] else None
+        dkernel = torch.empty_like(kernel)
+        _operations(x).convolution_backward(
+            ctx.shape, x.data_ptr(), kernel.data_ptr(), None, dz.data_ptr(), state_of([None] * 6), _address(dx),
+            dkernel.data_ptr(), None, None,
+        )  # fmt: skip
+        return dx, dkernel, dz.sum((0, 2, 3), dtype=torch.float32) if ctx.biased else None
+
+
+class DepthwiseBnRelu(Function):
+    """relu(norm(pointwise(depthwise(x)))) at stride 1; the map in the middle is computed again, never kept."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, depth: Tensor, depth_bias: Tensor | None, point: Tensor, point_bias: Tensor | None,
+        weight: Tensor, bias: Tensor, norm: Norm,
+    ) -> Tensor:  # fmt: skip
+        """Keep x and the pointwise result."""
+        n, c, h, w = x.shape
+        o = point.shape[0]
+        z, y, statistics = _empty(x, o, h, w), _empty(x, o, h, w), torch.empty(2, o)
+        shape = shape_of(n, h, w, c, o, depth.shape[2])
+        _operations(x).depthwise_forward(
+            shape, x.data_ptr(), depth.data_ptr(), _address(depth_bias), point.data_ptr(), _address(point_bias),
+            z.data_ptr(), y.data_ptr(), norm.state(statistics), norm.momentum, norm.eps,
+        )  # fmt: skip
+        ctx.save_for_backward(x, depth, point, weight, bias, z, statistics)
+        ctx.shape, ctx.biased = shape, (depth_bias is not None, point_bias is not None)
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        """Leave out the gradient of an input that asks for none."""
+        x, depth, point, weight, bias, z, statistics = ctx.saved_tensors
+        dy = _gradient(dy, z)
+        dx = torch.empty_like(x, memory_format=Last) if ctx.needs_input_grad[0] else None
+        ddepth, dpoint = torch.empty_like(depth), torch.empty_like(point)
+        dweight, dbias = torch.empty_like(weight), torch.empty_like(bias)
+        _operations(x).depthwise_backward(
+            ctx.shape, x.data_ptr(), depth.data_ptr(), point.data_ptr(), z.data_ptr(), dy.data_ptr(),
+            _saved_state(weight, bias, statistics), _address(dx), ddepth.data_ptr(), dpoint.data_ptr(),
+            dweight.data_ptr(), dbias.data_ptr(),
+        )  # fmt: skip
+        of_depth = x.new_zeros(x.shape[1], dtype=torch.float32) if ctx.biased[0] else None
+        return (
+            dx,
+            ddepth,
+            of_depth,
+            dpoint,
+            torch.zeros_like(weight) if ctx.biased[1] else None,
+            dweight,
+            dbias,
+            None,
+        )
+
+
+class Pool(Function):
+    """Max pooling two by two: at stride 2, or at stride 1 and then blurred at stride 2."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, blurred: bool) -> Tensor:
+        """Keep x, from which the place of each maximum is found again."""
+        n, c, h, w = x.shape
+        # Blurred or not, a side of h pixels gives h // 2.
+        y, shape = _empty(x, c, h // 2, w // 2), shape_of(n, h, w, c, c, 2)
+        _operations(x).pool_forward(shape, x.data_ptr(), y.data_ptr(), blurred)
+        ctx.save_for_backward(x)
+        ctx.shape, ctx.blurred = shape, blurred
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, None]:
+        """Send each gradient to the first of the largest values."""
+        (x,) = ctx.saved_tensors
+        dy, dx = _gradient(dy, x), torch.empty_like(x, memory_format=Last)
+        _operations(x).pool_backward(
+            ctx.shape, x.data_ptr(), dy.data_ptr(), dx.data_ptr(), ctx.blurred
+        )
+        return dx, None

@@ -1,0 +1,124 @@
+"""Find the compiled operations and the instruction set to run them with."""
+
+import ctypes
+import functools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from platform import machine
+from typing import Any
+
+import torch
+from torch import Tensor
+
+CHOICE = "SMIDGEN_KERNELS"
+PATHS = ("torch", "portable", "avx2", "avx512", "avx512bf16")
+LIBRARY = Path(__file__).with_name("native.so")
+
+_P, _D, _I = ctypes.c_void_p, ctypes.c_double, ctypes.c_int
+_SIGNATURES = {
+    "norm_forward": [_P] * 4 + [_D] * 2,
+    "norm_backward": [_P] * 7,
+    "convolution_forward": [_P] * 7 + [_D] * 2,
+    "convolution_backward": [_P] * 10,
+    "depthwise_forward": [_P] * 9 + [_D] * 2,
+    "depthwise_backward": [_P] * 12,
+    "pool_forward": [_P] * 3 + [_I],
+    "pool_backward": [_P] * 4 + [_I],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """The C functions of one instruction set and one data type, called with data pointers."""
+
+    norm_forward: Callable[..., None]
+    norm_backward: Callable[..., None]
+    convolution_forward: Callable[..., None]
+    convolution_backward: Callable[..., None]
+    depthwise_forward: Callable[..., None]
+    depthwise_backward: Callable[..., None]
+    pool_forward: Callable[..., None]
+    pool_backward: Callable[..., None]
+
+
+@functools.cache
+def _native(path: Path) -> ctypes.CDLL | None:
+    if not path.exists():
+        return None
+    try:
+        return ctypes.CDLL(str(path))
+    except OSError:
+        return None
+
+
+def available(path: Path = LIBRARY) -> tuple[str, ...]:
+    """Return the implementations that this build and this processor can run, best last."""
+    native = _native(path)
+    if native is None:
+        return ("torch",)
+    bits: int = native.smidgen_processor()
+    found = [name for bit, name in enumerate(PATHS[2:]) if bits >> bit & 1]
+    return ("torch", "portable", *found)
+
+
+@functools.cache
+def _chosen(wanted: str | None) -> str:
+    found = available()
+    if not wanted:
+        return found[-1]
+    if wanted not in found:
+        raise ValueError(
+            f"{CHOICE} must be one of {', '.join(found)} on this machine, got {wanted}"
+        )
+    return wanted
+
+
+def chosen() -> str:
+    """Return the implementation in use: the best one, or the one the environment variable names.
+
+    Raises:
+        ValueError: the environment variable names one that this machine cannot run.
+    """
+    return _chosen(os.environ.get(CHOICE))
+
+
+def implementation() -> str:
+    """Name what runs, for people: "torch", "portable" ("neon" on Arm), "avx2", "avx512" or "avx512bf16"."""
+    name = chosen()
+    return "neon" if name == "portable" and machine().lower() in {"aarch64", "arm64"} else name
+
+
+@functools.cache
+def _operations(name: str, dtype: torch.dtype) -> Operations | None:
+    native = _native(LIBRARY)
+    if name == "torch" or native is None or dtype not in (torch.float32, torch.bfloat16):
+        return None
+    if name == "avx512bf16" and dtype == torch.float32:
+        name = "avx512"
+    found: dict[str, Any] = {}
+    for function, signature in _SIGNATURES.items():
+        call = getattr(native, f"{function}_{name}_{str(dtype).removeprefix('torch.')}")
+        call.argtypes, call.restype = signature, None
+        found[function] = call
+    return Operations(**found)
+
+
+def operations(dtype: torch.dtype) -> Operations | None:
+    """Return the compiled operations for tensors of a data type, or None where torch must serve."""
+    return _operations(chosen(), dtype)
+
+
+@functools.lru_cache(maxsize=4096)
+def shape_of(*sizes: int) -> ctypes.Array[ctypes.c_int64]:
+    """Return images, height, width, channels, outputs and kernel as C reads them."""
+    return (ctypes.c_int64 * 6)(*sizes)
+
+
+_State = ctypes.c_void_p * 6
+
+
+def state_of(tensors: list[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
+    """Return the addresses of the six tensors of a norm: weight, bias, running mean and variance, mean, rstd."""
+    return _State(*[None if tensor is None else tensor.data_ptr() for tensor in tensors])

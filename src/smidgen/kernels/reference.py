@@ -1,0 +1,59 @@
+"""Give every operation in plain torch: what the compiled ones must equal, and what runs where they cannot."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def _like(weight: Tensor | None, x: Tensor) -> Tensor | None:
+    return None if weight is None else weight.to(x.dtype)
+
+
+def convolution(
+    x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, groups: int = 1
+) -> Tensor:
+    """Convolve with a border of zeros that keeps the size at stride 1, in the data type of x."""
+    same = weight.shape[-1] // 2
+    return F.conv2d(x, weight.to(x.dtype), _like(bias, x), stride, same, 1, groups)
+
+
+def bn_relu(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
+    """Normalise by the batch (training) or the running statistics, then cut at zero."""
+    return F.relu(norm(x))
+
+
+def conv_bn_relu(
+    x: Tensor, weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d, stride: int = 1
+) -> Tensor:
+    """Convolve, normalise, cut at zero."""
+    return bn_relu(convolution(x, weight, bias, stride), norm)
+
+
+def depthwise_bn_relu(
+    x: Tensor,
+    depth: tuple[Tensor, Tensor | None],
+    point: tuple[Tensor, Tensor | None],
+    norm: nn.BatchNorm2d,
+    stride: int,
+) -> Tensor:
+    """Convolve each channel alone, mix the channels pixel by pixel, normalise, cut at zero."""
+    middle = convolution(x, *depth, stride, groups=x.shape[1])
+    return bn_relu(convolution(middle, *point), norm)
+
+
+def _pad_axis(x: Tensor, horizontal: bool) -> Tensor:
+    size = x.shape[3 if horizontal else 2]
+    border = (1, 1, 0, 0) if horizontal else (0, 0, 1, 1)
+    return F.pad(x, border, mode="reflect" if size > 1 else "replicate")
+
+
+def blur2d(x: Tensor) -> Tensor:
+    """Blur with [1, 2, 1] x [1, 2, 1] / 16 at stride 2, the border reflected (a side of one pixel onto itself)."""
+    line = torch.tensor([0.25, 0.5, 0.25], dtype=x.dtype, device=x.device)
+    kernel = (line[:, None] * line).expand(x.shape[1], 1, 3, 3)
+    return F.conv2d(_pad_axis(_pad_axis(x, True), False), kernel, stride=2, groups=x.shape[1])
+
+
+def max_blur_pool2d(x: Tensor) -> Tensor:
+    """Take the largest of two by two pixels at stride 1, then blur at stride 2."""
+    return blur2d(F.max_pool2d(x, 2, 1))

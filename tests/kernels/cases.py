@@ -1,0 +1,144 @@
+"""Run one operation twice, fused and as a float64 reference, and compare results and gradients."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from smidgen import kernels
+from smidgen.kernels import reference
+
+Operation = Callable[..., Tensor]
+# Mean error over mean size: a fused operation rounds a few times at each value.
+TOLERANCE = {torch.float32: 4e-6, torch.bfloat16: 0.04}
+
+
+def norm_of(weight: Tensor, bias: Tensor) -> nn.BatchNorm2d:
+    """A fresh batch norm that computes with the given leaves."""
+    norm = nn.BatchNorm2d(weight.numel()).to(weight.dtype)
+    del norm.weight, norm.bias
+    norm.weight, norm.bias = weight, bias  # pyright: ignore[reportAttributeAccessIssue]
+    return norm
+
+
+def bn_relu(module: object, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return module.bn_relu(x, norm_of(weight, bias))  # pyright: ignore
+
+
+def conv(module: object, x: Tensor, kernel: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return module.conv_bn_relu(x, kernel, None, norm_of(weight, bias))  # pyright: ignore
+
+
+def depthwise(
+    module: object, x: Tensor, depth: Tensor, point: Tensor, weight: Tensor, bias: Tensor
+) -> Tensor:
+    if module is reference:
+        return reference.depthwise_bn_relu(
+            x, (depth, None), (point, None), norm_of(weight, bias), 1
+        )
+    return kernels.depthwise_bn_relu(x, depth, None, point, None, norm_of(weight, bias))
+
+
+def pointwise(module: object, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
+    return kernels.pointwise(x, kernel, bias) if module is kernels else F.conv2d(x, kernel, bias)
+
+
+def max_pool(module: object, x: Tensor) -> Tensor:
+    return kernels.max_pool2d(x) if module is kernels else F.max_pool2d(x, 2, 2)
+
+
+def max_blur(module: object, x: Tensor) -> Tensor:
+    return module.max_blur_pool2d(x)  # pyright: ignore
+
+
+def operands(
+    name: str, size: tuple[int, int, int, int], out: int, kernel: int, seed: int = 0
+) -> list[Tensor]:
+    """Float64 operands of an operation for an input of a size, to `out` channels."""
+    g = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=g, dtype=torch.float64)
+
+    c = size[1]
+    x = normal(*size) * 1.5 + 0.5
+    scale = {"bn_relu": c}.get(name, out)
+    norm = [1 + 0.3 * normal(scale).tanh(), 0.3 * normal(scale)]
+    return {
+        "bn_relu": [x, *norm],
+        "conv": [x, normal(out, c, kernel, kernel) / (kernel * c**0.5), *norm],
+        "depthwise": [
+            x,
+            normal(c, 1, kernel, kernel) / kernel,
+            normal(out, c, 1, 1) / c**0.5,
+            *norm,
+        ],
+        "pointwise": [x, normal(out, c, 1, 1) / c**0.5, normal(out)],
+        "max_pool": [x],
+        "max_blur": [x],
+    }[name]
+
+
+OPERATIONS: dict[str, Operation] = {
+    "bn_relu": bn_relu,
+    "conv": conv,
+    "depthwise": depthwise,
+    "pointwise": pointwise,
+    "max_pool": max_pool,
+    "max_blur": max_blur,
+}
+
+
+def run(
+    name: str, module: object, operands: list[Tensor], dy: Tensor | None = None
+) -> list[Tensor]:
+    """Return the result and the gradient of every operand."""
+    leaves = [
+        t.detach().clone(memory_format=torch.preserve_format).requires_grad_() for t in operands
+    ]
+    y = OPERATIONS[name](module, *leaves)
+    y.backward(torch.ones_like(y) if dy is None else dy.to(y.dtype))
+    return [y.detach(), *[leaf.grad for leaf in leaves if leaf.grad is not None]]
+
+
+def _errors(got: list[Tensor], exact: list[Tensor], dy: Tensor) -> list[float]:
+    # The gradient of a kernel may cancel to nothing in the norm: its size is that of a sum of so many terms.
+    size = dy.double().abs().mean()
+    floors = [size * 0.05] * 2 + [size * (dy.numel() / dy.shape[1]) ** 0.5] * (len(got) - 2)
+    triples = zip(got, exact, floors, strict=True)
+    return [
+        float((a.double() - b).abs().mean() / b.abs().mean().maximum(floor))
+        for a, b, floor in triples
+    ]
+
+
+def compare(
+    name: str, operands: list[Tensor], dtype: torch.dtype, tolerance: float | None = None
+) -> None:
+    """Assert that the fused operation agrees with float64 within rounding.
+
+    In bfloat16 a rounded value may fall on the other side of the ReLU, and its gradient with it: there the operation
+    may be as far from float64 as torch's own bfloat16 is, give or take which values fell.
+    """
+    x = operands[0].to(dtype)
+    fused = [x.contiguous(memory_format=torch.channels_last), *[t.float() for t in operands[1:]]]
+    exact = [t.double() for t in fused]
+    g = torch.Generator().manual_seed(1)
+    shape = OPERATIONS[name](reference, *exact).shape
+    dy = torch.randn(shape, generator=g, dtype=torch.float64).to(dtype)
+    expected, got = run(name, reference, exact, dy), run(name, kernels, fused, dy)
+    assert got[0].dtype == dtype
+    assert [a.shape for a in got] == [a.shape for a in expected]
+    allowed = [tolerance or TOLERANCE[dtype]] * len(got)
+    if dtype == torch.bfloat16 and name != "pointwise":
+        allowed = [
+            max(a, 3 * b)
+            for a, b in zip(
+                allowed, _errors(run(name, reference, fused, dy), expected, dy), strict=True
+            )
+        ]
+    errors = _errors(got, expected, dy)
+    assert all(error <= bound for error, bound in zip(errors, allowed, strict=True)), (
+        f"{name} {dtype} {errors} {allowed}"
+    )

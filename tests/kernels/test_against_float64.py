@@ -1,0 +1,68 @@
+"""Fused operations equal torch in float64, forward and backward, on every instruction set of this processor."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smidgen.kernels import available
+from tests.kernels.cases import OPERATIONS, compare, operands
+
+SIZES = [
+    ((4, 16, 32, 32), 16),
+    ((3, 8, 28, 28), 12),
+    ((5, 12, 7, 7), 15),
+    ((2, 64, 8, 8), 64),
+    ((2, 64, 4, 4), 130),
+    ((3, 3, 9, 13), 16),
+    (
+        (2, 1, 28, 28),
+        8,
+    ),  # not depthwise: the gradient of a lone channel's scale cancels in the norm
+    ((8, 5, 3, 2), 7),
+]
+COMPILED = [name for name in available() if name != "torch"]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("path", COMPILED)
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_agrees_on_the_shapes_of_our_nets(
+    name: str, path: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    for size, out in SIZES:
+        if name == "depthwise" and size[1] == 1:
+            continue
+        compare(name, operands(name, size, out, 3), dtype)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_agrees_on_any_shape(name: str, data: st.DataObject):
+    draw = data.draw
+    lone = 2 if name == "depthwise" else 1
+    n, c, out = draw(st.integers(1, 5)), draw(st.integers(lone, 40)), draw(st.integers(1, 40))
+    least = 2 if name.startswith("max") else 1
+    h, w = draw(st.integers(least, 12)), draw(st.integers(least, 12))
+    if n * h * w < 32:
+        n = 32  # a batch norm over a few values is ill-conditioned
+    kernel = draw(st.sampled_from([1, 3, 5]))
+    path, dtype = (
+        draw(st.sampled_from(COMPILED)),
+        draw(st.sampled_from([torch.float32, torch.bfloat16])),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SMIDGEN_KERNELS", path)
+        compare(name, operands(name, (n, c, h, w), out, kernel, seed=n + c + h + w), dtype)
+
+
+@pytest.mark.parametrize("path", COMPILED)
+def test_large_mean_does_not_cancel_the_variance(path: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    x, *rest = operands("bn_relu", (8, 12, 9, 9), 0, 1)
+    x = (
+        x + 1000.0
+    ).float()  # rounding x itself is the same for both; a float32 mean is off by 3e-5
+    compare("bn_relu", [x, *rest], torch.float32, tolerance=5e-5)

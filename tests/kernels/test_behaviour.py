@@ -1,0 +1,196 @@
+"""The fused operations keep torch's habits: NaN, buffers, layouts, fall-backs, and the same bits every time."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from smidgen import kernels
+from smidgen.kernels import available, library, reference
+from tests.kernels.cases import OPERATIONS, compare, operands, run
+
+COMPILED = [name for name in available() if name != "torch"]
+fused = pytest.mark.skipif(not COMPILED, reason="built without the compiled operations")
+
+
+def _block(biased: bool) -> tuple[nn.Conv2d, nn.Conv2d, nn.BatchNorm2d]:
+    torch.manual_seed(0)
+    return (
+        nn.Conv2d(12, 12, 3, padding=1, groups=12, bias=biased),
+        nn.Conv2d(12, 20, 1, bias=biased),
+        nn.BatchNorm2d(20),
+    )
+
+
+def _depthwise(x: Tensor, block: tuple[nn.Conv2d, nn.Conv2d, nn.BatchNorm2d]) -> Tensor:
+    depth, point, norm = block
+    return kernels.depthwise_bn_relu(x, depth.weight, depth.bias, point.weight, point.bias, norm)
+
+
+@fused
+@pytest.mark.parametrize("biased", [False, True])
+def test_running_statistics_follow_torch_biases_included(biased: bool):
+    ours, theirs = _block(biased), _block(biased)
+    for step in range(3):
+        x = torch.randn(4, 12, 7, 7, generator=torch.Generator().manual_seed(step))
+        _depthwise(x, ours)
+        F.relu(theirs[2](theirs[1](theirs[0](x))))
+    for name, value in theirs[2].state_dict().items():
+        torch.testing.assert_close(ours[2].state_dict()[name], value, rtol=1e-5, atol=1e-6)
+
+
+@fused
+def test_biases_before_a_norm_get_a_gradient_of_zero_and_weights_torch_s():
+    ours, theirs = _block(True), _block(True)
+    x = torch.randn(4, 12, 7, 7)
+    _depthwise(x, ours).square().sum().backward()
+    F.relu(theirs[2](theirs[1](theirs[0](x)))).square().sum().backward()
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine.weight.grad, other.weight.grad, rtol=1e-3, atol=1e-3)
+    assert ours[0].bias is not None and ours[0].bias.grad is not None
+    assert ours[0].bias.grad.abs().max() == 0
+    assert ours[1].bias is not None and ours[1].bias.grad is not None
+    assert ours[1].bias.grad.abs().max() == 0
+
+
+@fused
+@pytest.mark.parametrize("path", COMPILED)
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_nan_is_not_swallowed(
+    name: str, path: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    x, *rest = operands(name, (2, 12, 8, 8), 12, 3)
+    x[1, 3, 4, 5] = float("nan")
+    fused = [x.to(dtype), *[t.float() for t in rest]]
+    got = OPERATIONS[name](kernels, *fused)
+    expected = OPERATIONS[name](reference, *[t.double() for t in fused])
+    assert torch.equal(got.isnan(), expected.isnan())
+    assert got.isnan().any()
+
+
+@fused
+@pytest.mark.parametrize("name", ["max_pool", "max_blur", "pointwise"])
+def test_infinities_pass_as_in_torch(name: str):
+    x, *rest = operands(name, (2, 5, 8, 8), 6, 1)
+    x[0, 1, 2, 3], x[1, 2, 5, 5] = float("inf"), float("-inf")
+    got = OPERATIONS[name](kernels, x.float(), *[t.float().requires_grad_() for t in rest])
+    expected = OPERATIONS[name](reference, x, *rest).float()
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4, equal_nan=True)
+
+
+@fused
+def test_the_first_of_equal_values_gets_the_gradient_as_in_torch():
+    x = torch.randint(0, 3, (2, 9, 6, 7), generator=torch.Generator().manual_seed(0)).double()
+    for name in ("max_pool", "max_blur"):
+        compare(name, [x], torch.float32)
+
+
+@fused
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_any_memory_layout_gives_the_same_bits(name: str):
+    x, *rest = [t.float() for t in operands(name, (3, 12, 9, 7), 10, 3)]
+    layouts = [
+        x.contiguous(memory_format=torch.channels_last),
+        x.contiguous(),
+        torch.cat([x, x], 3)[..., :7],
+    ]
+    results = [run(name, kernels, [layout, *rest]) for layout in layouts]
+    for other in results[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+@fused
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_repeats_bit_for_bit_whatever_ran_before(name: str):
+    ins = [t.float() for t in operands(name, (3, 12, 9, 7), 10, 3)]
+    first = run(name, kernels, ins)
+    run("conv", kernels, [t.float() for t in operands("conv", (2, 24, 17, 11), 40, 5)])
+    assert all(torch.equal(a, b) for a, b in zip(first, run(name, kernels, ins), strict=True))
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_torch_path_serves_where_the_library_is_absent(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    assert available(tmp_path / "native.so") == ("torch",)
+    monkeypatch.setenv("SMIDGEN_KERNELS", "torch")
+    assert kernels.implementation() == "torch"
+    compare(name, operands(name, (3, 12, 9, 7), 10, 3), torch.float32)
+
+
+def test_a_broken_library_counts_as_absent(tmp_path: Path):
+    (tmp_path / "native.so").write_bytes(b"not a library")
+    assert available(tmp_path / "native.so") == ("torch",)
+
+
+def test_an_unknown_path_is_refused_with_the_ones_that_exist(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SMIDGEN_KERNELS", "mmx")
+    with pytest.raises(ValueError, match="SMIDGEN_KERNELS must be one of torch.*, got mmx"):
+        kernels.implementation()
+
+
+@fused
+def test_autocast_gives_bfloat16_and_float32_gradients():
+    block, x = _block(False), torch.randn(2, 12, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = _depthwise(x, block)
+    y.sum().backward()
+    assert y.dtype == torch.bfloat16
+    assert block[0].weight.grad is not None
+    assert block[0].weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_other_data_types_run_on_torch(dtype: torch.dtype):
+    x = torch.randn(2, 3, 6, 6).to(dtype)
+    assert torch.equal(kernels.max_pool2d(x), F.max_pool2d(x, 2, 2))
+
+
+def test_evaluation_uses_the_running_statistics():
+    depth, point, norm = block = _block(True)
+    norm.running_mean = torch.randn(20)
+    norm.eval()
+    x = torch.randn(2, 12, 6, 6)
+    before = copy.deepcopy(norm.state_dict())
+    torch.testing.assert_close(_depthwise(x, block), F.relu(norm(point(depth(x)))))
+    assert all(torch.equal(value, before[key]) for key, value in norm.state_dict().items())
+
+
+class _Net(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = nn.ModuleList(_block(True))
+
+    def forward(self, x: Tensor) -> Tensor:
+        depth, point, norm = self.block
+        return kernels.max_blur_pool2d(_depthwise(x, (depth, point, norm)))  # pyright: ignore
+
+
+def test_torch_export_sees_plain_torch():
+    program = torch.export.export(_Net().eval(), (torch.randn(2, 12, 8, 8),))
+    names = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
+    assert any("conv2d" in name for name in names)
+    assert all(name.startswith("aten.") or "getitem" in name for name in names)
+
+
+def test_gradients_agree_with_finite_differences():
+    for name in OPERATIONS:
+        ins = [t.requires_grad_() for t in operands(name, (2, 3, 4, 4), 2, 3)]
+        assert torch.autograd.gradcheck(lambda *a, name=name: OPERATIONS[name](kernels, *a), ins)
+
+
+@fused
+def test_paths_of_one_processor_agree(monkeypatch: pytest.MonkeyPatch):
+    ins = [t.float() for t in operands("depthwise", (3, 12, 9, 7), 10, 3)]
+    results: list[list[Tensor]] = []
+    for path in available():
+        monkeypatch.setenv(library.CHOICE, path)
+        results.append(run("depthwise", kernels, ins))
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            torch.testing.assert_close(a, b, rtol=2e-4, atol=2e-4)
