@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from torch import nn
 
-from smidgen.layers import LAYERS, Classifier, Layer, Shape
+from smidgen.layers import LAYERS, Blur, Classifier, Layer, MaxPool, Shape
+from smidgen.layers.pool import MaxBlurPoolModule
 from smidgen.text import nearest, parse, to_text
 
 
@@ -73,8 +75,16 @@ class NetSpec:
         return max(layer.peak_activation(shape) for layer, shape in self.walk())
 
     def build(self) -> nn.Sequential:
-        """Return a freshly initialised model; its weights come from torch's global generator."""
-        return nn.Sequential(*(layer.build(shape) for layer, shape in self.walk()))
+        """Return a freshly initialised model, a module a layer.
+
+        The weights come from torch's global generator. A max pooling and the blur after it run
+        as one operation, at the place of the blur.
+        """
+        modules = [layer.build(shape) for layer, shape in self.walk()]
+        for place, pair in enumerate(pairwise(self.layers)):
+            if pair == (MaxPool(2, stride=1), Blur(stride=2, kernel_size=3)):
+                modules[place : place + 2] = [nn.Identity(), MaxBlurPoolModule()]
+        return nn.Sequential(*modules)
 
     def map_layers(self, rewrite: Callable[[Layer], tuple[Layer, ...]]) -> "NetSpec":
         """Return this spec with each layer replaced by what ``rewrite`` returns."""

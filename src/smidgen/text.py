@@ -68,29 +68,58 @@ def _built(node: ast.expr, kinds: Mapping[str, type[T]], what: str) -> T:
     call = node if isinstance(node, ast.Call) else ast.Call(func=node, args=[], keywords=[])
     if not isinstance(call.func, ast.Name):
         raise ValueError(f"{what} must be name(argument=value, ...), got {ast.unparse(node)!r}")
-    by_name = {name.replace("-", "_"): kind for name, kind in kinds.items()}
-    kind = by_name.get(call.func.id)
-    if kind is None:
+    by_name = {name.replace("-", "_"): name for name in kinds}
+    if call.func.id not in by_name:
         asked = call.func.id.replace("_", "-") if "-" in "".join(kinds) else call.func.id
         raise ValueError(f"unknown {what} {asked!r}; {nearest(asked, kinds)}")
-    name = getattr(kind, "name", call.func.id)
-    known = [field.name for field in fields(kind)]  # pyright: ignore[reportArgumentType]
-    named: dict[str, Any] = {}
+    name = by_name[call.func.id]
+    known = _names(kinds[name])
     if len(call.args) > len(known):
         raise ValueError(f"{what} {name} takes {len(known)} arguments, got {len(call.args)}")
     pairs = [
         *zip(known, call.args, strict=False),
         *((k.arg or "**", k.value) for k in call.keywords),
     ]
+    named: dict[str, Any] = {}
     for argument, value in pairs:
-        if argument not in known:
-            raise ValueError(
-                f"{what} {name} has no argument {argument!r}; {nearest(argument, known)}"
-            )
         if argument in named:
             raise ValueError(f"{what} {name} got {argument!r} twice")
         named[argument] = _value(value, f"{what} {name} argument {argument!r}")
-    return _validated(kind, named, f"{what} {name}")
+    return from_mapping(kinds[name], named, f"{what} {name}")
+
+
+def from_mapping(kind: type[T], named: Mapping[str, Any], where: str) -> T:
+    """Return the dataclass ``kind`` with arguments from outside, their names and types checked.
+
+    Raises:
+        ValueError: If an argument is unknown, missing, of the wrong type or out of range; the
+            error starts with ``where``.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    for argument in named:
+        if argument not in _names(kind):
+            raise ValueError(
+                f"{where} has no argument {argument!r}; {nearest(argument, _names(kind))}"
+            )
+    for field in fields(kind):  # pyright: ignore[reportArgumentType]
+        if field.name not in named:
+            if field.default is MISSING:
+                raise ValueError(f"{where} needs the argument {field.name!r}")
+            continue
+        kind_of_value: Any = field.type
+        try:  # strict: 8.5 is no int and 1 is no bool, but 8 is a float
+            TypeAdapter(kind_of_value).validate_python(named[field.name], strict=True)
+        except ValidationError as error:
+            said = error.errors()[0]["msg"].removeprefix("Input ").lower()
+            raise ValueError(
+                f"{where} argument {field.name!r} {said}, got {named[field.name]!r}"
+            ) from None
+    return kind(**named)
+
+
+def _names(kind: type[Any]) -> list[str]:
+    return [field.name for field in fields(kind)]
 
 
 def _value(node: ast.expr, where: str) -> Any:
@@ -100,25 +129,6 @@ def _value(node: ast.expr, where: str) -> Any:
         return ast.literal_eval(node)
     except ValueError as error:
         raise ValueError(f"{where} must be a plain value, got {ast.unparse(node)!r}") from error
-
-
-def _validated(kind: type[T], named: dict[str, Any], where: str) -> T:
-    from pydantic import TypeAdapter, ValidationError
-
-    for field in fields(kind):  # pyright: ignore[reportArgumentType]
-        if field.name not in named:
-            if field.default is MISSING:
-                raise ValueError(f"{where} needs the argument {field.name!r}")
-            continue
-        try:  # strict: 8.5 is no int and 1 is no bool, but 8 is a float
-            kind_of_value: Any = field.type
-            TypeAdapter(kind_of_value).validate_python(named[field.name], strict=True)
-        except ValidationError as error:
-            said = error.errors()[0]["msg"].removeprefix("Input ").lower()
-            raise ValueError(
-                f"{where} argument {field.name!r} {said}, got {named[field.name]!r}"
-            ) from None
-    return kind(**named)
 
 
 def _literal(value: Any) -> str:

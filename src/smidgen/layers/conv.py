@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
+from smidgen import kernels
 from smidgen.layers.base import Layer, Shape, require_odd, require_positive, same_padded
+from smidgen.tensors import Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +49,27 @@ class Conv(Layer):
         return self._weights(shape) * out.height * out.width
 
     def build(self, shape: Shape) -> nn.Module:
-        return nn.Sequential(
-            nn.Conv2d(
-                shape.channels,
-                self.out_channels,
-                self.kernel_size,
-                stride=self.stride,
-                padding=self.kernel_size // 2,
-                bias=self.bias,
-            ),
-            nn.BatchNorm2d(self.out_channels),
-            nn.ReLU(),
+        convolution = nn.Conv2d(
+            shape.channels,
+            self.out_channels,
+            self.kernel_size,
+            stride=self.stride,
+            padding=self.kernel_size // 2,
+            bias=self.bias,
         )
+        return ConvModule(convolution, nn.BatchNorm2d(self.out_channels))
 
     def _weights(self, shape: Shape) -> int:
         return shape.channels * self.out_channels * self.kernel_size**2
+
+
+class ConvModule(nn.Module):
+    """Convolution, batch norm and ReLU as one operation."""
+
+    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+        super().__init__()
+        self.conv, self.norm = conv, norm
+
+    def forward(self, x: Images) -> Float[Tensor, "n c_out h_out w_out"]:
+        conv = self.conv
+        return kernels.conv_bn_relu(x, conv.weight, conv.bias, self.norm, conv.stride[0])

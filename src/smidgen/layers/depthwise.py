@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
+from smidgen import kernels
 from smidgen.layers.base import Layer, Shape, require_odd, require_positive, same_padded
+from smidgen.tensors import Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +54,34 @@ class Depthwise(Layer):
         return (self._spatial(shape) + self._pointwise(shape)) * out.height * out.width
 
     def build(self, shape: Shape) -> nn.Module:
-        return nn.Sequential(
-            nn.Conv2d(
-                shape.channels,
-                shape.channels,
-                self.kernel_size,
-                stride=self.stride,
-                padding=self.kernel_size // 2,
-                groups=shape.channels,
-                bias=self.bias,
-            ),
-            nn.Conv2d(shape.channels, self.out_channels, 1, bias=self.bias),
-            nn.BatchNorm2d(self.out_channels),
-            nn.ReLU(),
+        depthwise = nn.Conv2d(
+            shape.channels,
+            shape.channels,
+            self.kernel_size,
+            stride=self.stride,
+            padding=self.kernel_size // 2,
+            groups=shape.channels,
+            bias=self.bias,
         )
+        pointwise = nn.Conv2d(shape.channels, self.out_channels, 1, bias=self.bias)
+        return DepthwiseModule(depthwise, pointwise, nn.BatchNorm2d(self.out_channels))
 
     def _spatial(self, shape: Shape) -> int:
         return shape.channels * self.kernel_size**2
 
     def _pointwise(self, shape: Shape) -> int:
         return shape.channels * self.out_channels
+
+
+class DepthwiseModule(nn.Module):
+    """Depthwise and pointwise convolution, batch norm and ReLU as one operation."""
+
+    def __init__(self, depthwise: nn.Conv2d, pointwise: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+        super().__init__()
+        self.depthwise, self.pointwise, self.norm = depthwise, pointwise, norm
+
+    def forward(self, x: Images) -> Float[Tensor, "n c_out h_out w_out"]:
+        depth, point = self.depthwise, self.pointwise
+        return kernels.depthwise_bn_relu(
+            x, depth.weight, depth.bias, point.weight, point.bias, self.norm, depth.stride[0]
+        )

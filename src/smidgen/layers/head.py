@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import nn
 
 from smidgen.layers.base import Layer, Shape, require_positive
+from smidgen.layers.transition import PointwiseModule
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,5 +64,5 @@ class Classifier(Layer):
 
     def build(self, shape: Shape) -> nn.Module:
         return nn.Sequential(
-            nn.Conv2d(shape.channels, self.classes, 1, bias=self.bias), nn.Flatten()
+            PointwiseModule(shape.channels, self.classes, bias=self.bias), nn.Flatten()
         )

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
+from smidgen import kernels
 from smidgen.layers.base import Layer, Shape, require_positive
+from smidgen.tensors import Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +52,22 @@ class MaxPool(Layer):
         return 0
 
     def build(self, shape: Shape) -> nn.Module:
-        return nn.MaxPool2d(self.kernel_size, self.stride)
+        return MaxPoolModule(self.kernel_size, self.stride)
+
+
+class MaxPoolModule(nn.Module):
+    """Max pooling without a border."""
+
+    def __init__(self, kernel_size: int, stride: int) -> None:
+        super().__init__()
+        self.kernel_size, self.stride = kernel_size, stride
+
+    def forward(self, x: Images) -> Float[Tensor, "n c h_out w_out"]:
+        return kernels.max_pool2d(x, self.kernel_size, self.stride)
+
+
+class MaxBlurPoolModule(nn.Module):
+    """Max pooling of 2x2 at stride 1, then a 3x3 blur at stride 2, as one operation."""
+
+    def forward(self, x: Images) -> Float[Tensor, "n c h_out w_out"]:
+        return kernels.max_blur_pool2d(x)

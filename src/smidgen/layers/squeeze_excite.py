@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import nn
 
 from smidgen.layers.base import Layer, Shape, require_positive
+from smidgen.layers.transition import PointwiseModule
 from smidgen.tensors import Images
 
 
@@ -48,8 +49,8 @@ class SqueezeExciteModule(nn.Module):
 
     def __init__(self, channels: int, latent_channels: int) -> None:
         super().__init__()
-        self.squeeze = nn.Conv2d(channels, latent_channels, 1, bias=False)
-        self.excite = nn.Conv2d(latent_channels, channels, 1, bias=False)
+        self.squeeze = PointwiseModule(channels, latent_channels, bias=False)
+        self.excite = PointwiseModule(latent_channels, channels, bias=False)
 
     def forward(self, x: Images) -> Images:
         mean = x.mean((2, 3), keepdim=True)

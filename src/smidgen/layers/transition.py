@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
+from smidgen import kernels
 from smidgen.layers.base import Layer, Shape, require_positive
+from smidgen.tensors import Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +43,15 @@ class Transition(Layer):
         return shape.elements * self.out_channels
 
     def build(self, shape: Shape) -> nn.Module:
-        return nn.Conv2d(shape.channels, self.out_channels, 1, bias=self.bias)
+        return PointwiseModule(shape.channels, self.out_channels, bias=self.bias)
+
+
+class PointwiseModule(nn.Module):
+    """A 1x1 convolution alone."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, bias: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 1, bias=bias)
+
+    def forward(self, x: Images) -> Float[Tensor, "n c_out h w"]:
+        return kernels.pointwise(x, self.conv.weight, self.conv.bias)

@@ -1,0 +1,106 @@
+"""Exact save and resume: tensors and plain values in one file that cannot be half-written."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as from_bytes
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+KEPT = 2  # so that one damaged file never costs a run
+
+
+class CheckpointError(ValueError):
+    """A checkpoint, or a file of weights, that cannot be trusted."""
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file that is there as a whole or not at all, also after a crash."""
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+    """Write tensors and JSON values to a safetensors file with a digest of both."""
+    text = json.dumps(values, sort_keys=True)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {"values": text, "sha256": _digest(tensors, text)}
+    write_atomically(path, to_bytes(tensors, metadata))
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return what :func:`save_tensors` wrote.
+
+    Raises:
+        CheckpointError: If the file is missing, truncated or altered.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        tensors = from_bytes(content)
+        size = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+        text, expected = metadata["values"], metadata["sha256"]
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path}: truncated or not a file of smidgen") from error
+    if _digest(tensors, text) != expected:
+        raise CheckpointError(f"{path}: altered: its content does not match its digest")
+    return tensors, json.loads(text)
+
+
+def save_checkpoint(
+    folder: Path, epoch: int, tensors: Mapping[str, Tensor], values: Mapping[str, Any]
+) -> None:
+    """Write the checkpoint of the end of ``epoch`` and drop all but the last two."""
+    save_tensors(folder / f"checkpoint-{epoch:05d}.safetensors", tensors, values)
+    for old in checkpoints(folder)[KEPT:]:
+        old.unlink()
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints of a run, newest first."""
+    return sorted(folder.glob("checkpoint-*.safetensors"), reverse=True)
+
+
+def load_newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[str]] | None:
+    """Return the newest checkpoint that can be trusted, and why newer ones were refused.
+
+    Returns:
+        Tensors, values and refusals; ``None`` if the folder holds no checkpoint at all.
+
+    Raises:
+        CheckpointError: If there are checkpoints and not one of them can be trusted.
+    """
+    refused: list[str] = []
+    for path in checkpoints(folder):
+        try:
+            return *load_tensors(path), refused
+        except CheckpointError as error:
+            refused.append(str(error))
+    if refused:
+        raise CheckpointError(f"no checkpoint can be used: {'; '.join(refused)}")
+    return None
+
+
+def _digest(tensors: Mapping[str, Tensor], text: str) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,125 @@
+"""Everything that is said of a trained model, from one pass over a split."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from smidgen.data import Batches, Split
+from smidgen.evaluate.accuracy import accuracy, accuracy_by_class, predict
+from smidgen.evaluate.calibration import BINS, ece, nll
+from smidgen.evaluate.cost import Latency, latency
+from smidgen.evaluate.shift import shift_consistency
+from smidgen.run import Run
+
+BATCH_SIZE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What a run achieves on one split, and at what cost.
+
+    Args:
+        split: Which images: ``test`` or ``held-out``.
+        images: How many.
+        accuracy: In [0, 1].
+        accuracy_by_class: In the order of the run's classes.
+        nll: Mean negative log-likelihood, nats.
+        ece: Expected calibration error, 15 bins, in [0, 1].
+        shift_consistency: Share of predictions unchanged by a shift of one pixel, border repeated.
+        latency: Or ``None`` if it was not measured.
+        bytes_float32: Deployed parameters as float32.
+        bytes_int8: Deployed parameters as int8, biases as int32 not counted apart.
+        bytes_on_disk: Of the weights file, or ``None`` if the run was not loaded from a folder.
+    """
+
+    split: str
+    images: int
+    accuracy: float
+    accuracy_by_class: tuple[float | None, ...]
+    nll: float
+    ece: float
+    shift_consistency: float
+    latency: Latency | None
+    bytes_float32: int
+    bytes_int8: int
+    bytes_on_disk: int | None
+
+
+def evaluate(
+    run: Run,
+    images: Split,
+    *,
+    split: str = "test",
+    measure_latency: bool = True,
+    weights: Path | None = None,
+) -> Evaluation:
+    """Judge a run on ``images``, in float32 on the CPU.
+
+    Args:
+        run: A finished run.
+        images: Of the same shape and classes as the training images.
+        split: What to call them in the result.
+        measure_latency: Whether to spend the seconds that timing takes.
+        weights: The run's file on disk, to tell its size.
+
+    Raises:
+        ValueError: If the images do not fit the net.
+    """
+    if tuple(images.images.shape[1:]) != tuple(run.trial.net.input_shape):
+        found = "x".join(str(side) for side in images.images.shape[1:])
+        raise ValueError(f"the run takes {run.trial.net.input_shape} images, got {found}")
+    batches = Batches(
+        images,
+        batch_size=BATCH_SIZE,
+        classes=len(run.classes),
+        mean=run.mean,
+        std=run.std,
+        device="cpu",
+        dtype=torch.float32,
+    )
+    logits, labels = predict(run.model, batches)
+    deployed = run.trial.spec.deployed_params
+    return Evaluation(
+        split=split,
+        images=len(labels),
+        accuracy=accuracy(logits, labels),
+        accuracy_by_class=tuple(accuracy_by_class(logits, labels)),
+        nll=nll(logits, labels),
+        ece=ece(logits, labels),
+        shift_consistency=shift_consistency(run.model, images, batches),
+        latency=latency(run.model, images.images, run.mean, run.std) if measure_latency else None,
+        bytes_float32=4 * deployed,
+        bytes_int8=deployed,
+        bytes_on_disk=weights.stat().st_size if weights and weights.exists() else None,
+    )
+
+
+def row(run: Run, evaluation: Evaluation, study: str, revision: str) -> dict[str, Any]:
+    """Return the one row that a run ends as; see docs/rows.md for its columns."""
+    trial = run.trial
+    return {
+        "key": trial.key,
+        "study": study,
+        "net": trial.net.name,
+        "params": trial.spec.params,
+        "deployed_params": trial.spec.deployed_params,
+        "macs": trial.spec.macs,
+        "methods": trial.method_texts,
+        "recipe": trial.to_dict()["recipe"],
+        "data": trial.data,
+        "fingerprint": trial.fingerprint,
+        "trained_on": trial.split,
+        "seed": trial.seed,
+        "epochs": trial.recipe.epochs,
+        "seconds": run.seconds,
+        "loss": run.history[-1].loss if run.history else None,
+        **asdict(evaluation),
+        **run.machine,
+        "versions": run.versions,
+        "revision": revision,
+    }
+
+
+__all__ = ["BINS", "Evaluation", "Latency", "evaluate", "predict", "row"]

@@ -1,0 +1,92 @@
+"""What a prediction costs: time, and bytes."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from torch import Tensor, nn
+
+from smidgen.data import normalise
+from smidgen.tensors import Pixels
+
+BATCH_SIZES = (32, 128, 512)
+IMAGES = 10_000  # what a total latency is scaled to, as in the reference study
+_ROUNDS = 5
+_SECONDS = 0.15  # of one round at the least
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Time of inference on this machine.
+
+    Args:
+        kernel_ms: Milliseconds of one call of the net on one normalised image.
+        end_to_end_ms: The same from the image's bytes to the class number.
+        best_batch: The batch size with the least time an image.
+        kernel_s_10000: Seconds of the net alone for 10,000 images in batches of that size.
+        end_to_end_s_10000: The same from bytes to class numbers.
+        threads: CPU threads used.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    kernel_ms: float
+    end_to_end_ms: float
+    best_batch: int
+    kernel_s_10000: float
+    end_to_end_s_10000: float
+    threads: int
+    device: str
+
+
+@torch.inference_mode()
+def latency(
+    model: nn.Module, pixels: Pixels, mean: tuple[float, ...], std: tuple[float, ...]
+) -> Latency:
+    """Measure inference in float32 on the device that holds ``model`` and ``pixels``.
+
+    Medians over rounds; each round repeats the call for at least 0.15 seconds.
+    """
+    device = pixels.device
+
+    def end_to_end(batch: Pixels) -> Tensor:
+        return model(normalise(batch, mean, std, torch.float32)).argmax(1)
+
+    def both(size: int) -> tuple[float, float]:
+        batch = pixels[:size]
+        ready = normalise(batch, mean, std, torch.float32)
+        return (
+            seconds_of(lambda: model(ready), device),
+            seconds_of(lambda: end_to_end(batch), device),
+        )
+
+    kernel, whole = both(1)
+    by_size = {size: both(size) for size in BATCH_SIZES if size <= len(pixels)} or {
+        1: (kernel, whole)
+    }
+    best = min(by_size, key=lambda size: by_size[size][1] / size)
+    return Latency(
+        kernel_ms=kernel * 1e3,
+        end_to_end_ms=whole * 1e3,
+        best_batch=best,
+        kernel_s_10000=by_size[best][0] / best * IMAGES,
+        end_to_end_s_10000=by_size[best][1] / best * IMAGES,
+        threads=torch.get_num_threads(),
+        device=device.type,
+    )
+
+
+def seconds_of(call: Callable[[], object], device: torch.device) -> float:
+    """Return the median seconds of one call."""
+
+    def timed(repeats: int) -> float:
+        started = time.perf_counter()
+        for _ in range(repeats):
+            call()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return (time.perf_counter() - started) / repeats
+
+    repeats = max(1, round(_SECONDS / max(timed(2), 1e-7)))  # the first calls warm up, too
+    return median(timed(repeats) for _ in range(_ROUNDS))

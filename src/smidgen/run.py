@@ -1,0 +1,170 @@
+"""A run: a trained model with everything needed to use it, judge it and train it again."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from smidgen.checkpoint import CheckpointError, load_tensors, save_tensors, write_atomically
+from smidgen.methods import parse
+from smidgen.recipe import Recipe
+from smidgen.spec import NetSpec
+from smidgen.text import from_mapping
+from smidgen.trial import Trial
+
+PLAN, WEIGHTS, LOG = "run.json", "weights.safetensors", "log.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """What was seen in one epoch.
+
+    Args:
+        epoch: Counted from 1.
+        loss: Mean training loss of the epoch.
+        lr: Learning rate of its last step.
+        held_out_accuracy: Of the live weights on images held out of training, in [0, 1];
+            ``None`` when training on everything.
+        images_per_second: Of training, evaluation not counted.
+        seconds: Since the start of the run, earlier parts of a resumed run included.
+    """
+
+    epoch: int
+    loss: float
+    lr: float
+    held_out_accuracy: float | None
+    images_per_second: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One execution of a trial.
+
+    Args:
+        trial: What was asked for.
+        model: The trained model in evaluation mode, on the CPU, in float32.
+        mean: Of each channel of the training pixels in units of 0 to 1.
+        std: Likewise.
+        classes: Names, in the order of the logits.
+        history: A record an epoch.
+        machine: Device, threads, precision and kernels that trained it.
+        versions: Of the software.
+    """
+
+    trial: Trial
+    model: nn.Module
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    classes: tuple[str, ...]
+    history: tuple[EpochRecord, ...]
+    machine: dict[str, Any]
+    versions: dict[str, str]
+
+    @property
+    def seconds(self) -> float:
+        """Duration of training."""
+        return self.history[-1].seconds if self.history else 0.0
+
+    def save(self, folder: Path) -> None:
+        """Write the trained model to ``folder``, beside its plan."""
+        values = {
+            "mean": self.mean,
+            "std": self.std,
+            "classes": self.classes,
+            "history": [asdict(record) for record in self.history],
+            "machine": self.machine,
+            "versions": self.versions,
+        }
+        save_tensors(folder / WEIGHTS, self.model.state_dict(), values)
+
+
+def save_plan(folder: Path, trial: Trial) -> None:
+    """Write what a run folder is for."""
+    text = json.dumps({"key": trial.key, **trial.to_dict()}, indent=1)
+    write_atomically(folder / PLAN, f"{text}\n".encode())
+
+
+def load_plan(folder: Path) -> Trial:
+    """Return the trial that a run folder is for.
+
+    Raises:
+        ValueError: If there is no such folder or its plan cannot be read.
+    """
+    path = folder / PLAN
+    try:
+        form = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise ValueError(f"{folder} is no run folder: it has no {PLAN}") from None
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read: {error}") from None
+    try:
+        form.pop("key")
+        form["net"] = NetSpec.from_dict(form["net"])
+        form["methods"] = parse(", ".join(form["methods"]))
+        form["recipe"] = from_mapping(Recipe, form["recipe"], "recipe")
+        return from_mapping(Trial, form, "run")
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def open_folder(folder: Path, trial: Trial, *, resume: bool) -> Path:
+    """Return ``folder``, made ready for a run of ``trial``.
+
+    Raises:
+        ValueError: If it holds a run and ``resume`` is off, holds another run or other files, or
+            cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        held = {path.name for path in folder.iterdir()}
+        if PLAN in held:
+            if not resume:
+                raise ValueError(
+                    f"{folder} holds a run already: resume it, or choose another folder"
+                )
+            _require_same(folder, load_plan(folder), trial)
+        elif held:
+            raise ValueError(f"{folder} is not empty and holds no run: choose another folder")
+        else:
+            save_plan(folder, trial)
+    except OSError as error:
+        raise ValueError(f"{folder}: cannot be written: {error.strerror}") from error
+    return folder
+
+
+def _require_same(folder: Path, there: Trial, here: Trial) -> None:
+    if there.key == here.key:
+        return
+    old, new = there.to_dict(), here.to_dict()
+    differing = [
+        f"{name} is {old[name]} there and {new[name]} here"
+        for name in old
+        if old[name] != new[name]
+    ]
+    raise ValueError(f"{folder} holds another run: {'; '.join(differing)}")
+
+
+def load_run(folder: Path | str) -> Run:
+    """Return the finished run in ``folder``.
+
+    Raises:
+        ValueError: If it is no run folder, training has not finished, or its weights are damaged.
+    """
+    folder = Path(folder)
+    trial = load_plan(folder)
+    path = folder / WEIGHTS
+    if not path.exists():
+        raise ValueError(f"{folder} has no {WEIGHTS}: training has not finished (--resume goes on)")
+    tensors, values = load_tensors(path)
+    model = trial.spec.build()
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path}: weights of another net: {error}") from None
+    values["history"] = tuple(EpochRecord(**record) for record in values["history"])
+    for name in ("mean", "std", "classes"):
+        values[name] = tuple(values[name])
+    return Run(trial=trial, model=model.eval(), **values)

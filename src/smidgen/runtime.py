@@ -1,0 +1,102 @@
+"""Where and in which precision a run computes."""
+
+import platform
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import torch
+
+from smidgen import kernels
+
+DEVICES = ("auto", "cpu", "cuda")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """The device and number format of a run.
+
+    Args:
+        device: ``cpu`` or ``cuda``.
+        threads: CPU threads of one operation. On these nets one is best: docs/performance.md.
+        precision: Of activations, ``float32`` or ``bfloat16``; weights are always float32.
+    """
+
+    device: str
+    threads: int
+    precision: str
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of activations in training."""
+        return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+
+    @contextmanager
+    def active(self) -> Generator[None]:
+        """Compute with this many threads inside the block."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
+
+    def describe(self) -> dict[str, str | int]:
+        """Return what a row says of the machine."""
+        on_gpu = self.device == "cuda"
+        return {
+            "device": torch.cuda.get_device_name() if on_gpu else processor(),
+            "threads": self.threads,
+            "precision": self.precision,
+            "kernels": "torch" if on_gpu else kernels.implementation(),
+        }
+
+
+def choose(device: str = "auto", threads: int = 1, precision: str = "auto") -> Runtime:
+    """Return the runtime for this machine.
+
+    Args:
+        device: ``auto`` takes an NVIDIA GPU where there is one.
+        threads: CPU threads, >= 1.
+        precision: ``auto`` takes bfloat16 where the processor computes with it, as it pays there.
+
+    Raises:
+        ValueError: If an argument is unknown or the device is absent.
+    """
+    if device not in DEVICES:
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if threads < 1:
+        raise ValueError(f"threads must be >= 1, got {threads}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device 'cuda' was asked for, but torch sees no NVIDIA GPU; try 'cpu'")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if precision == "auto":
+        fast = device == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16", False)
+        precision = "bfloat16" if fast else "float32"
+    return Runtime(device, threads, precision)
+
+
+def processor() -> str:
+    """Return the processor's name, as the system gives it."""
+    try:
+        with open("/proc/cpuinfo") as lines:  # noqa: PTH123 - a kernel file, not a path of ours
+            names = [
+                line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+            ]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a row records."""
+    return {
+        "smidgen": version("smidgen"),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }

@@ -1,0 +1,147 @@
+"""The training loop. There is one."""
+
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from smidgen.data import Data
+from smidgen.flat import Flat
+from smidgen.layers import Shape
+from smidgen.methods.base import GradientMethod, Method
+from smidgen.recipe import Recipe
+from smidgen.run import EpochRecord, Run, open_folder
+from smidgen.runtime import Runtime, choose
+from smidgen.spec import NetSpec
+from smidgen.tensors import Batch, Scalar
+from smidgen.training import Training
+from smidgen.trial import Trial
+
+
+class Report(NamedTuple):
+    """Where a run stands; sent to the observer after every step."""
+
+    epoch: int  # counted from 1
+    step: int  # of the epoch, counted from 1
+    steps: int  # in an epoch
+    loss: Tensor  # of the step; read it sparingly on a GPU
+    lr: float
+    finished: EpochRecord | None  # the epoch, when this was its last step
+
+
+Observer = Callable[[Report], None]
+
+
+def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
+    spec: NetSpec,
+    data: Data,
+    *,
+    methods: Iterable[Method] = (),
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    split: str = "full",
+    runtime: Runtime | None = None,
+    folder: Path | str | None = None,
+    resume: bool = False,
+    observer: Observer = lambda report: None,
+) -> Run:
+    """Train a net and return the model that would be deployed.
+
+    Args:
+        spec: Must fit the data: see :meth:`NetSpec.fitted`.
+        data: All of it in memory.
+        methods: In any order.
+        recipe: The numbers of the run; ``Recipe()`` by default.
+        seed: Of every random draw: initial weights, order of images, batch methods.
+        split: ``full`` trains on all training images; ``selection`` holds some out and
+            reports the accuracy on them after every epoch.
+        runtime: Where to compute; the best of this machine by default.
+        folder: Where to keep checkpoints and the result; nothing is written by default.
+        resume: Go on from the last checkpoint in ``folder``, to the same bits as an
+            uninterrupted run (on the CPU, with the same threads and precision).
+        observer: Called after every step.
+
+    Raises:
+        ValueError: If the spec does not fit the data, methods contradict each other, ``folder``
+            holds a run and ``resume`` is off, or holds another run.
+        TrainingDivergedError: If the loss is no longer finite; the last checkpoint stays.
+    """
+    trial = Trial(
+        net=spec,
+        methods=tuple(methods),
+        recipe=recipe or Recipe(),
+        seed=seed,
+        data=data.name,
+        fingerprint=data.fingerprint,
+        split=split,
+    )
+    _require_fit(spec, data)
+    runtime = runtime or choose()
+    folder = None if folder is None else open_folder(Path(folder), trial, resume=resume)
+    with runtime.active():
+        training = Training(trial, data, runtime)
+        if folder is not None and resume:
+            training.restore(folder)
+        for epoch in range(len(training.history), trial.recipe.epochs):
+            _run_epoch(training, epoch, observer)
+            if folder is not None:
+                training.save(folder)
+        run = training.finished()
+    if folder is not None:
+        run.save(folder)
+    return run
+
+
+def _run_epoch(training: Training, epoch: int, observer: Observer) -> None:
+    training.model.train()
+    started, steps = time.perf_counter(), len(training.batches)
+    last = max(steps * training.trial.recipe.epochs - 1, 1)
+    total = torch.zeros((), device=training.runtime.device)
+    for step, batch in enumerate(training.batches.epoch(training.generator)):
+        loss = _step(training, batch, progress=(epoch * steps + step) / last)
+        total += loss
+        if step + 1 < steps:
+            observer(Report(epoch + 1, step + 1, steps, loss, training.lr, None))
+    for tracker in training.trackers:
+        tracker.after_epoch((epoch + 1) / training.trial.recipe.epochs)
+    record = training.record_epoch(float(total) / steps, time.perf_counter() - started)
+    observer(Report(epoch + 1, steps, steps, total / steps, training.lr, record))
+
+
+def _step(training: Training, batch: Batch, progress: float) -> Scalar:
+    for method in training.batch_methods:
+        batch = method.transform(batch, progress, training.generator)
+    training.set_lr(progress)
+    training.flat.gradient.zero_()
+    backward = (training.gradient or Backprop()).backward
+    loss = backward(_loss_of(training.model, batch), training.model, training.flat)
+    training.optimizer.step()
+    for tracker in training.trackers:
+        tracker.after_step()
+    return loss
+
+
+def _loss_of(model: nn.Module, batch: Batch) -> Callable[[], Scalar]:
+    return lambda: F.cross_entropy(model(batch.images).float(), batch.targets)
+
+
+class Backprop(GradientMethod):
+    """The gradient of the loss, as it is: what happens when no method asks otherwise."""
+
+    def backward(self, loss_of: Callable[[], Scalar], model: nn.Module, flat: Flat) -> Scalar:
+        loss = loss_of()
+        loss.backward()
+        return loss.detach()
+
+
+def _require_fit(spec: NetSpec, data: Data) -> None:
+    expected = Shape(*data.shape)
+    if spec.input_shape != expected or spec.out_shape != Shape(len(data.classes), 1, 1):
+        raise ValueError(
+            f"net {spec.name} takes {spec.input_shape} images of {spec.out_shape.channels} classes,"
+            f" but {data.name} has {expected} of {len(data.classes)}; NetSpec.fitted adapts it"
+        )

@@ -1,0 +1,204 @@
+"""The state of a run in progress: what a checkpoint holds, and what a step needs."""
+
+import warnings
+from dataclasses import asdict
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from smidgen.checkpoint import load_newest, save_checkpoint
+from smidgen.data import Batches, Data, Split, channel_statistics, selection_split
+from smidgen.evaluate.accuracy import accuracy, predict
+from smidgen.flat import Flat
+from smidgen.methods import in_order
+from smidgen.methods.base import (
+    BatchMethod,
+    GradientMethod,
+    ScheduleMethod,
+    WeightMethod,
+    WeightTracker,
+    at_most_one,
+    of_kind,
+)
+from smidgen.recipe import Recipe
+from smidgen.run import EpochRecord, Run
+from smidgen.runtime import Runtime, versions
+from smidgen.spec import NetSpec
+from smidgen.trial import Trial
+
+
+class TrainingDivergedError(RuntimeError):
+    """The loss or the weights are no longer finite."""
+
+
+class Training:
+    """A run in progress: all that a checkpoint holds, and what it was made from."""
+
+    def __init__(self, trial: Trial, data: Data, runtime: Runtime) -> None:
+        self.trial, self.runtime, self.classes = trial, runtime, data.classes
+        methods = in_order(trial.methods)
+        self.batch_methods = of_kind(methods, BatchMethod)
+        self.schedule = at_most_one(methods, ScheduleMethod)
+        self.gradient = at_most_one(methods, GradientMethod)
+        self.weight_methods = of_kind(methods, WeightMethod)
+
+        images, held_out, self.held_out = data.train, None, None
+        if trial.split == "selection":
+            images, held_out = selection_split(data.train)
+        self.mean, self.std = channel_statistics(images.images)
+        self.batches = self._batches(images, trial.recipe.batch_size, runtime.dtype)
+        if held_out:
+            self.held_out = self._batches(held_out, 500, torch.float32)
+
+        self.model = _initialised(trial.spec, trial.seed).to(runtime.device)
+        self.flat = Flat(self.model)
+        self.optimizer = _optimizer(self.flat, trial.recipe)
+        self.trackers: list[WeightTracker] = []
+        watched = self.flat.weights
+        for method in self.weight_methods:  # each averages what the one before it chose
+            self.trackers.append(method.follow(watched))
+            watched = self.trackers[-1].average
+        self.generator = torch.Generator().manual_seed(trial.seed)
+        self.history: list[EpochRecord] = []
+
+    def set_lr(self, progress: float) -> None:
+        """Set the learning rate of the step at ``progress``."""
+        factor = self.schedule.lr_factor(progress) if self.schedule else 1.0
+        for method in self.weight_methods:
+            factor = method.lr_factor(progress, factor)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.trial.recipe.peak_lr * factor
+
+    @property
+    def lr(self) -> float:
+        """Learning rate of the last step."""
+        return self.optimizer.param_groups[0]["lr"]
+
+    def record_epoch(self, loss: float, seconds: float) -> EpochRecord:
+        """Close an epoch of mean ``loss`` that took ``seconds``.
+
+        Raises:
+            TrainingDivergedError: If the loss or a weight is no longer finite.
+        """
+        epoch = len(self.history)
+        if not (isfinite(loss) and bool(self.flat.weights.isfinite().all())):
+            raise TrainingDivergedError(
+                f"training diverged in epoch {epoch + 1} (loss {loss:g});"
+                f" a smaller peak_lr than {self.trial.recipe.peak_lr:g} may help"
+            )
+        share = None if self.held_out is None else accuracy(*predict(self.model, self.held_out))
+        before = self.history[-1].seconds if self.history else 0.0
+        images = len(self.batches) * self.batches.batch_size
+        record = EpochRecord(epoch + 1, loss, self.lr, share, images / seconds, before + seconds)
+        self.history.append(record)
+        return record
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint from which :meth:`restore` goes on to the same bits."""
+        tensors = {f"buffer.{name}": buffer for name, buffer in self.model.named_buffers()}
+        tensors |= {"weights": self.flat.weights, "generator": self.generator.get_state()}
+        for place, tracker in enumerate(self.trackers):
+            tensors |= {f"tracker.{place}.{name}": t for name, t in tracker.state().items()}
+        for place, state in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{place}.{name}": t for name, t in state.items()}
+        values = {"key": self.trial.key, "history": [asdict(record) for record in self.history]}
+        save_checkpoint(folder, len(self.history), tensors, values)
+
+    def restore(self, folder: Path) -> None:
+        """Go on from the newest sound checkpoint in ``folder``, if it holds any."""
+        found = load_newest(folder)
+        if found is None:
+            return
+        tensors, values, refused = found
+        for reason in refused:
+            warnings.warn(f"{reason}; the checkpoint before it is used", stacklevel=2)
+        with torch.no_grad():
+            self.flat.weights.copy_(tensors["weights"])
+            for name, buffer in self.model.named_buffers():
+                buffer.copy_(tensors[f"buffer.{name}"])
+        self.generator.set_state(tensors["generator"])
+        for place, tracker in enumerate(self.trackers):
+            tracker.load(_under(f"tracker.{place}.", tensors))
+        state = self.optimizer.state_dict()
+        places = range(len(self.optimizer.param_groups))
+        state["state"] = {place: _under(f"optimizer.{place}.", tensors) for place in places}
+        self.optimizer.load_state_dict(state)
+        self.history = [EpochRecord(**record) for record in values["history"]]
+
+    def finished(self) -> Run:
+        """Return the run, with the weights that the weight methods chose."""
+        if self.trackers:
+            with torch.no_grad():
+                self.flat.weights.copy_(self.trackers[-1].average)
+            self._reestimate_batch_norm()
+        model = self.trial.spec.build()
+        model.load_state_dict(self.model.state_dict())
+        return Run(
+            trial=self.trial,
+            model=model.eval(),
+            mean=self.mean,
+            std=self.std,
+            classes=self.classes,
+            history=tuple(self.history),
+            machine=dict(self.runtime.describe()),
+            versions=versions(),
+        )
+
+    @torch.no_grad()
+    def _reestimate_batch_norm(self) -> None:
+        """Average the statistics of the chosen weights over all training images, unaugmented."""
+        norms = [module for module in self.model.modules() if hasattr(module, "running_mean")]
+        momenta = [norm.momentum for norm in norms]
+        self.model.train()
+        for count, batch in enumerate(self.batches.epoch(self.generator), 1):
+            for norm in norms:
+                norm.momentum = 1 / count  # the mean of all batches so far
+            self.model(batch.images)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+
+    def _batches(self, split: Split, batch_size: int, dtype: torch.dtype) -> Batches:
+        return Batches(
+            split,
+            batch_size=batch_size,
+            classes=len(self.classes),
+            mean=self.mean,
+            std=self.std,
+            device=self.runtime.device,
+            dtype=dtype,
+        )
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _initialised(spec: NetSpec, seed: int) -> nn.Module:
+    """Build with weights that depend on the seed alone, leaving the global generator as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return spec.build()
+
+
+def _optimizer(flat: Flat, recipe: Recipe) -> torch.optim.Optimizer:
+    groups: list[dict[str, Any]] = []
+    for part, decay in (
+        (slice(None, flat.decayed), recipe.weight_decay),
+        (slice(flat.decayed, None), 0.0),
+    ):
+        weights = nn.Parameter(flat.weights[part])
+        weights.grad = flat.gradient[part]
+        groups.append({"params": [weights], "weight_decay": decay})
+    if recipe.optimizer == "sgd":
+        nesterov = recipe.momentum > 0
+        return torch.optim.SGD(
+            groups, lr=recipe.peak_lr, momentum=recipe.momentum, nesterov=nesterov, fused=True
+        )
+    return torch.optim.AdamW(groups, lr=recipe.peak_lr, betas=(recipe.momentum, 0.999), fused=True)
