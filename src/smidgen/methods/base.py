@@ -28,6 +28,7 @@ class ArchitectureMethod(Method):
     """Rewrites the spec, before the model is built."""
 
     __slots__ = ()
+    target: ClassVar[str]  # the layers it looks for, named where a net has none of them
 
     @abstractmethod
     def rewrite(self, spec: NetSpec) -> NetSpec:

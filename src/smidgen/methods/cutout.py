@@ -1,0 +1,57 @@
+"""Cutout: hide a square of every image."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+
+from smidgen.methods.base import BatchMethod
+from smidgen.methods.rows import images_of, rows_of, windows
+from smidgen.tensors import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Cutout(BatchMethod):
+    """Set a square of every image to 0, the mean pixel.
+
+    ``x'[i, j] = 0`` where ``a - length // 2 <= i < a - length // 2 + length``, likewise for ``j``
+    and ``b``. The centre ``(a, b)`` is uniform over all pixels and drawn for every image; what
+    lies outside the image is clipped, so that squares at the border are smaller.
+
+    Args:
+        length: Side of the square in pixels; >= 1.
+
+    Raises:
+        ValueError: If ``length`` is out of its range.
+
+    Source: DeVries & Taylor 2017, "Improved Regularization of Convolutional Neural Networks with
+        Cutout", arXiv:1708.04552, sec. 3.2.
+    Differs: an odd length is kept (the authors' code cuts one pixel less). An even square reaches
+        one pixel further up and left than down and right, as theirs does.
+    """
+
+    length: int = 10
+
+    name: ClassVar[str] = "cutout"
+
+    def __post_init__(self) -> None:
+        if self.length < 1:
+            raise ValueError(f"cutout length must be >= 1, got {self.length}")
+
+    def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
+        del progress
+        rows, step = rows_of(batch.images)
+        count, _, height, _ = rows.shape
+        width = batch.images.shape[3]
+        a = torch.randint(height, (count,), generator=generator)
+        b = torch.randint(width, (count,), generator=generator)
+
+        # every mask is a window of one larger mask, with the square at (height, width)
+        wide = 2 * width + self.length
+        mask = rows.new_ones(1, 2 * height + self.length, wide * step)
+        square = slice(width * step, (width + self.length) * step)
+        mask[:, height : height + self.length, square] = 0
+        reach = self.length // 2
+        corners = (height - a + reach) * wide + width - b + reach
+        masks = windows(mask, step, corners.to(rows.device), (height, width))
+        return replace(batch, images=images_of(rows * masks[:, None], batch.images))

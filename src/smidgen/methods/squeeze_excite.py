@@ -1,0 +1,58 @@
+"""Squeeze-and-excitation: a gate on every channel after every block."""
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from smidgen import layers
+from smidgen.methods.base import ArchitectureMethod
+from smidgen.spec import NetSpec
+
+
+@dataclass(frozen=True, slots=True)
+class SqueezeExcite(ArchitectureMethod):
+    """Put ``y = x * sigmoid(W2 relu(W1 mean(x)))`` after every block.
+
+    A block is a convolution, or a depthwise and pointwise pair, with its batch norm and ReLU; the
+    gate comes after them. Transitions and the classifier are never gated. A block of ``c``
+    channels gains ``2 c max(1, c // ratio)`` parameters and as many MACs.
+
+    Args:
+        ratio: The latent width is ``max(1, channels // ratio)``; >= 1.
+        min_channels: Blocks with fewer channels are left alone; >= 1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Source: Hu et al. 2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507, sec. 3.
+    Differs: ratio 4 instead of 16, which would leave one latent channel for every block of fewer
+        than 32 (4 is usual in small nets: Howard et al. 2019, "Searching for MobileNetV3",
+        arXiv:1905.02244, sec. 5.3); no biases.
+    """
+
+    ratio: int = 4
+    min_channels: int = 1
+
+    name: ClassVar[str] = "squeeze-excite"
+    target: ClassVar[str] = "ungated block of at least min_channels channels"
+
+    def __post_init__(self) -> None:
+        if self.ratio < 1:
+            raise ValueError(f"squeeze-excite ratio must be >= 1, got {self.ratio}")
+        if self.min_channels < 1:
+            raise ValueError(f"squeeze-excite min_channels must be >= 1, got {self.min_channels}")
+
+    def rewrite(self, spec: NetSpec) -> NetSpec:
+        new: list[layers.Layer] = []
+        for place, layer in enumerate(spec.layers):
+            new.append(layer)
+            if not isinstance(layer, layers.Conv | layers.Depthwise):
+                continue
+            if layer.out_channels >= self.min_channels and not _gated(spec.layers[place + 1 :]):
+                new.append(layers.SqueezeExcite(max(1, layer.out_channels // self.ratio)))
+        return replace(spec, layers=tuple(new))
+
+
+def _gated(following: tuple[layers.Layer, ...]) -> bool:
+    """Whether a gate is the first of ``following``, the blur of a block aside."""
+    others = (layer for layer in following if not isinstance(layer, layers.Blur))
+    return isinstance(next(others, None), layers.SqueezeExcite)
