@@ -9,6 +9,8 @@ Every function takes and returns channels-last maps (n, c, h, w) of float32 or b
     bn_relu(x, norm)                                                            norm, ReLU
     max_pool2d(x, kernel_size, stride)                                          max pooling without border
     max_blur_pool2d(x)                                                          max pooling (2, 1), then the blur
+    average_pool(x)                                                             global average, float32 (n, c, 1, 1)
+    classify(x, weight, bias=None)                                              1 x 1 convolution of such maps, (n, k)
     blur2d(x)                                                                   [1, 2, 1] blur of stride 2
     implementation()                                                            which path runs
 
@@ -30,8 +32,10 @@ from smidgen.kernels.reference import blur2d
 
 __all__ = [
     "available",
+    "average_pool",
     "blur2d",
     "bn_relu",
+    "classify",
     "conv_bn_relu",
     "depthwise_bn_relu",
     "implementation",
@@ -132,3 +136,17 @@ def max_blur_pool2d(x: Tensor) -> Tensor:
     if not (min(x.shape[2:]) >= 2 and _ready(x)):
         return reference.max_blur_pool2d(x)
     return functions.Pool.apply(_last(x), True)
+
+
+def average_pool(x: Tensor) -> Tensor:
+    """Return the mean of each channel's pixels (n, c, 1, 1), in float32 where the compiled path serves."""
+    if not (x.requires_grad and torch.is_grad_enabled() and _ready(x)):
+        return F.adaptive_avg_pool2d(x, 1)
+    return functions.Average.apply(_last(x))
+
+
+def classify(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return the logits (n, k) of pooled maps (n, c, 1, 1): a 1 x 1 convolution, as the small product it is."""
+    if not (x.requires_grad and torch.is_grad_enabled() and _ready(x, weight, bias)):
+        return reference.convolution(x, weight, bias).flatten(1)
+    return F.linear(x.flatten(1), weight.flatten(1).to(x.dtype), None if bias is None else bias.to(x.dtype))

@@ -244,3 +244,24 @@ class Pool(Function):
             ctx.shape, x.data_ptr(), dy.data_ptr(), dx.data_ptr(), ctx.blurred
         )
         return dx, None
+
+
+class Average(Function):
+    """The mean of each channel's pixels, in float32."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Keep nothing but the size."""
+        n, c, h, w = x.shape
+        y, ctx.shape, ctx.dtype = torch.empty(n, c, 1, 1), shape_of(n, h, w, c, c, 1), x.dtype
+        _operations(x).average_forward(ctx.shape, x.data_ptr(), y.data_ptr())
+        ctx.sizes = x.shape
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> Tensor:
+        """Give every pixel its share."""
+        dy, dx = dy.float().contiguous(), torch.empty(ctx.sizes, dtype=ctx.dtype, memory_format=Last)
+        _operations(dx).average_backward(ctx.shape, dy.data_ptr(), dx.data_ptr())
+        return dx

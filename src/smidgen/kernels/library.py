@@ -26,6 +26,8 @@ _SIGNATURES = {
     "depthwise_backward": [_P] * 12,
     "pool_forward": [_P] * 3 + [_I],
     "pool_backward": [_P] * 4 + [_I],
+    "average_forward": [_P] * 3,
+    "average_backward": [_P] * 3,
 }
 
 
@@ -41,6 +43,8 @@ class Operations:
     depthwise_backward: Callable[..., None]
     pool_forward: Callable[..., None]
     pool_backward: Callable[..., None]
+    average_forward: Callable[..., None]
+    average_backward: Callable[..., None]
 
 
 @functools.cache

@@ -67,73 +67,55 @@ void EXPORT(norm_backward)(const Shape *s, const Value *z, const Value *dy, Valu
     backward(&affine, pattern, z, dy, dz, rows * s->channels);
 }
 
-/* A convolution of stride 1 with its border, as a product. First layers have so few channels that whole windows make
- * better rows than pixels do. */
+/* A convolution of stride 1 with its border, as a product. */
 typedef struct {
     Product product;
-    Item *map, *wide; /* the padded image, its windows */
-    Int channels, kernel, room, windowed;
+    Item *map; /* the padded image */
+    Int channels, kernel, room;
 } Convolution;
 static Convolution convolution_of(Int height, Int width, Int inputs, Int outputs, Int kernel, const float *weights,
                                   int transposed) {
-    Int taps = kernel * kernel, room = up(inputs, PAIR), columns = up(outputs, LANES);
-    Int windowed = kernel > 1 && inputs < 4 && !transposed;
-    Packing packing = {outputs, columns, taps, inputs, windowed ? inputs : room, inputs * taps, taps, 0};
+    /* A window's row is read in units. One more item than its pixels hold meets a weight of zero, so where there are
+     * few channels pixels are not padded to units. */
+    Int taps = kernel * kernel, room = inputs < 4 ? inputs : up(inputs, PAIR), columns = up(outputs, LANES);
+    Int row = (width + kernel - 1) * room, length = up(kernel * room, PAIR) / PAIR;
+    Packing packing = {outputs, columns, kernel, inputs, room, inputs * taps, taps, 0};
     if (transposed) packing.output_step = taps, packing.input_step = outputs * taps, packing.flipped = 1;
-    Convolution c = {.channels = inputs, .kernel = kernel, .room = windowed ? inputs : room, .windowed = windowed};
-    c.map = TAKE_ZERO(Item, (height + kernel - 1) * (width + kernel - 1) * c.room);
-    const Unit *packed = pack(&packing, weights);
-    if (windowed) {
-        Int length = up(taps * inputs, PAIR);
-        c.wide = TAKE_ZERO(Item, height * width * length);
-        c.product = (Product){(Unit *)c.wide, 1, height * width, 1, length / PAIR, 0, length / PAIR, packed, outputs, columns, NULL, NULL};
-    } else if (kernel == 1) {
-        c.product = (Product){(Unit *)c.map, 1, height * width, 1, room / PAIR, 0, room / PAIR, packed, outputs, columns, NULL, NULL};
-    } else {
-        Int step = room / PAIR;
-        c.product = (Product){(Unit *)c.map, height, width, kernel, step, (width + kernel - 1) * step, kernel * step,
-                              packed, outputs, columns, NULL, NULL};
-    }
+    Convolution c = {.channels = inputs, .kernel = kernel, .room = room};
+    c.map = TAKE_ZERO(Item, (height + kernel - 1) * row + PAIR);
+    c.product = (Product){c.map, height, width, kernel, room, row, length, pack(&packing, weights), outputs, columns, NULL, NULL};
+    if (kernel == 1) c.product.height = 1, c.product.width = height * width;
     return c;
 }
 static void convolve(Convolution *c, const Value *x, Value *out, Int height, Int width) {
     c->product.result = out;
 #if PAIRED || !BFLOAT16
-    if (c->kernel == 1 && c->room == c->channels) c->product.map = (const Unit *)x;
+    if (c->kernel == 1 && c->room == c->channels && c->room % PAIR == 0) c->product.map = x;
     else
 #endif
         pad_items(x, c->map, height, width, c->channels, c->room, c->kernel / 2);
-    if (c->windowed) windows(c->map, c->wide, height, width, c->channels, c->kernel, c->product.length * PAIR, sizeof(Item));
     product(&c->product);
 }
 
 /* The gradient of a convolution's weights, summed over images taken PAIR at a time. */
 typedef struct {
     Gradient gradient;
-    Unit *map, *wide, *d;
-    Int height, width, channels, kernel, windowed;
+    Unit *map, *d;
+    Int height, width, channels, kernel;
 } WeightGradient;
 static WeightGradient weight_gradient_of(Int height, Int width, Int inputs, Int outputs, Int kernel) {
     WeightGradient w = {.height = height, .width = width, .channels = inputs, .kernel = kernel};
     Int columns = up(outputs, LANES), taps = kernel * kernel;
-    w.windowed = kernel > 1 && inputs < 4;
     w.map = TAKE_ZERO(Unit, (height + kernel - 1) * (width + kernel - 1) * inputs);
     w.d = TAKE(Unit, height * width * outputs);
     w.gradient = (Gradient){w.map, w.d, height, width, kernel, inputs, outputs, columns, NULL};
-    if (w.windowed) {
-        w.wide = TAKE(Unit, height * width * taps * inputs);
-        w.gradient = (Gradient){w.wide, w.d, 1, height * width, 1, taps * inputs, outputs, columns, NULL};
-    } else if (kernel == 1) {
-        w.gradient.height = 1, w.gradient.width = height * width;
-    }
+    if (kernel == 1) w.gradient.height = 1, w.gradient.width = height * width;
     w.gradient.sums = TAKE_ZERO(float, taps * inputs * columns);
     return w;
 }
 static void add_gradient(WeightGradient *w, const Value *const x[2], const Value *const d[2]) {
     pad_pairs(x[0], x[1], w->map, w->height, w->width, w->channels, w->kernel / 2);
     pair_values(d[0], d[1], w->d, w->height * w->width * w->gradient.outputs);
-    if (w->windowed)
-        windows(w->map, w->wide, w->height, w->width, w->channels, w->kernel, w->gradient.inputs, sizeof(Unit));
     gradient(&w->gradient);
 }
 static void finish_gradient(const WeightGradient *w, float *out) { /* [output][input][tap] */
@@ -261,4 +243,31 @@ void EXPORT(pool_backward)(const Shape *s, const Value *x, const Value *dy, Valu
     Int in = s->height * s->width * s->channels, out = p.out_height * p.out_width * s->channels;
     for (Int i = 0; i < s->images; i++)
         (blurred ? max_blur_backward : max_backward)(&p, x + i * in, dy + i * out, dx + i * in);
+}
+
+void EXPORT(average_forward)(const Shape *s, const Value *x, float *y) {
+    Int pixels = s->height * s->width, c = s->channels;
+    float share = 1.0f / (float)pixels;
+    for (Int i = 0; i < s->images; i++, x += pixels * c, y += c)
+        for (Int j = 0; j < c; j += LANES) {
+            int n = (int)smaller(LANES, c - j);
+            vf sum = {};
+            if (n == LANES)
+                for (Int p = 0; p < pixels; p++) sum += LOAD(x + p * c + j);
+            else
+                for (Int p = 0; p < pixels; p++) sum += LOAD_N(x + p * c + j, n);
+            if (n == LANES) store_f32(y + j, sum * share);
+            else store_f32_n(y + j, sum * share, n);
+        }
+}
+void EXPORT(average_backward)(const Shape *s, const float *dy, Value *dx) {
+    Int pixels = s->height * s->width, c = s->channels;
+    float share = 1.0f / (float)pixels;
+    for (Int i = 0; i < s->images; i++, dx += pixels * c, dy += c)
+        for (Int p = 0; p < pixels; p++)
+            for (Int j = 0; j < c; j += LANES) {
+                int n = (int)smaller(LANES, c - j);
+                if (n == LANES) STORE(dx + p * c + j, load_f32(dy + j) * share);
+                else STORE_N(dx + p * c + j, load_f32_n(dy + j, n) * share, n);
+            }
 }

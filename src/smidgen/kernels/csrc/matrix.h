@@ -59,44 +59,32 @@ static void pad_pairs(const Value *a, const Value *b, Unit *out, Int height, Int
         pair_values(a + from, b ? b + from : NULL, out + to, width * channels);
     }
 }
-/* Lay the kernel x kernel window of every pixel side by side, `room` items a pixel, the rest of it left alone. */
-static void windows(const void *map, void *out, Int height, Int width, Int channels, Int kernel, Int room, size_t item) {
-    Int row = (width + kernel - 1) * channels;
-    const char *from = map;
-    char *to = out;
-    for (Int y = 0; y < height; y++)
-        for (Int x = 0; x < width; x++)
-            for (Int k = 0; k < kernel; k++)
-                memcpy(to + (size_t)(((y * width + x) * room) + k * kernel * channels) * item,
-                       from + (size_t)((y + k) * row + x * channels) * item, (size_t)(kernel * channels) * item);
-}
-
-/* Weights of a product: `outputs` columns (rounded up to whole vectors) for every item of a window. */
+/* Weights of a product: `outputs` columns (rounded up to whole vectors) for every item of a window, whose rows begin
+ * at whole units. */
 typedef struct {
-    Int outputs, columns; /* as asked, and rounded up */
-    Int taps, inputs, room; /* window pixels, channels of each, and items kept for each */
+    Int outputs, columns;        /* as asked, and rounded up */
+    Int kernel, inputs, room;    /* side of the window, channels of its pixels, and items kept for each */
     Int output_step, input_step; /* in the float weights, where taps are neighbours */
-    int flipped;          /* taps from last to first */
+    int flipped;                 /* taps from last to first */
 } Packing;
-static Int packed_items(const Packing *p) { return up(p->taps * p->room, PAIR) * p->columns; }
 static const Unit *pack(const Packing *p, const float *weights) {
-    Int count = packed_items(p);
-    Item *out = TAKE_ZERO(Item, count);
-    for (Int t = 0; t < p->taps; t++)
+    Int line = up(p->kernel * p->room, PAIR), taps = p->kernel * p->kernel;
+    Item *out = TAKE_ZERO(Item, p->kernel * line * p->columns);
+    for (Int t = 0; t < taps; t++)
         for (Int c = 0; c < p->inputs; c++) {
-            Int at = t * p->room + c;
+            Int at = t / p->kernel * line + t % p->kernel * p->room + c;
             Item *to = out + at / PAIR * p->columns * PAIR + at % PAIR;
-            const float *from = weights + c * p->input_step + (p->flipped ? p->taps - 1 - t : t);
+            const float *from = weights + c * p->input_step + (p->flipped ? taps - 1 - t : t);
             for (Int o = 0; o < p->outputs; o++) to[o * PAIR] = item_of(from[o * p->output_step]);
         }
     return (const Unit *)out;
 }
 
 typedef struct {
-    const Unit *map;    /* with its border */
+    const Item *map;    /* with its border */
     Int height, width;  /* of the result */
     Int kernel;         /* rows of a window */
-    Int step, row;      /* units from a pixel to the next, and from a row to the next */
+    Int step, row;      /* items from a pixel to the next, and from a row to the next */
     Int length;         /* units of a window's row */
     const Unit *weights;
     Int outputs, columns;
@@ -104,19 +92,19 @@ typedef struct {
     Value *result;
 } Product;
 
-INLINE void product_tile(const Product *p, const Unit *x, Int column, Value *out, const int pixels, const int vectors) {
+INLINE void product_tile(const Product *p, const Item *x, Int column, Value *out, const int pixels, const int vectors) {
     vf sum[PIXELS][COLUMNS];
     for (int i = 0; i < pixels; i++)
         for (int j = 0; j < vectors; j++) sum[i][j] = p->bias ? load_f32(p->bias + column + j * LANES) : (vf){};
     const Unit *w = p->weights + column;
     Int step = p->step, length = p->length, columns = p->columns;
     for (Int k = 0; k < p->kernel; k++) {
-        const Unit *from = x + k * p->row;
+        const Item *from = x + k * p->row;
         for (Int u = 0; u < length; u++, w += columns) {
             vu line[COLUMNS];
             for (int j = 0; j < vectors; j++) line[j] = load_units(w + j * LANES);
             for (int i = 0; i < pixels; i++) {
-                vu item = splat_unit(from[i * step + u]);
+                vu item = splat_unit(from + i * step + u * PAIR);
                 for (int j = 0; j < vectors; j++) sum[i][j] = dot(sum[i][j], item, line[j]);
             }
         }
@@ -142,7 +130,7 @@ static void product(const Product *p) {
         int wide = p->outputs - column > LANES;
         for (Int y = 0; y < p->height; y++)
             for (Int from = 0; from < p->width; from += PIXELS) {
-                const Unit *x = p->map + y * p->row + from * p->step;
+                const Item *x = p->map + y * p->row + from * p->step;
                 Value *out = p->result + (y * p->width + from) * p->outputs + column;
                 Int pixels = smaller(PIXELS, p->width - from);
                 if (wide) switch (pixels) { CASES(PRODUCT_CASE, 2) }
@@ -171,7 +159,7 @@ INLINE void gradient_tile(const Gradient *g, const Unit *x, const Unit *d, Int r
             vu line[COLUMNS];
             for (int j = 0; j < vectors; j++) line[j] = load_units(pd + j * LANES);
             for (int i = 0; i < items; i++) {
-                vu item = splat_unit(px[i]);
+                vu item = splat_unit(px + i);
                 for (int j = 0; j < vectors; j++) sum[i][j] = dot(sum[i][j], item, line[j]);
             }
         }
@@ -182,9 +170,42 @@ INLINE void gradient_tile(const Gradient *g, const Unit *x, const Unit *d, Int r
             store_f32(to, load_f32(to) + sum[i][j]);
         }
 }
+/* Few channels: all nine taps of each at once, in registers, for LANES columns. */
+INLINE void narrow_tile(const Gradient *g, const Unit *x, const Unit *d, Int rows, float *sums, const int inputs) {
+    vf sum[27];
+    for (int i = 0; i < 9 * inputs; i++) sum[i] = (vf){};
+    Int row = (g->width + 2) * inputs;
+    for (Int y = 0; y < rows; y++) {
+        const Unit *a = x + y * row, *b = a + row, *c = b + row, *pd = d + y * g->width * g->outputs;
+        for (Int p = 0; p < g->width; p++, a += inputs, b += inputs, c += inputs, pd += g->outputs) {
+            vu line = load_units(pd);
+            for (int i = 0; i < 3 * inputs; i++) {
+                sum[i] = dot(sum[i], splat_unit(a + i), line);
+                sum[3 * inputs + i] = dot(sum[3 * inputs + i], splat_unit(b + i), line);
+                sum[6 * inputs + i] = dot(sum[6 * inputs + i], splat_unit(c + i), line);
+            }
+        }
+    }
+    for (int i = 0; i < 9 * inputs; i++) store_f32(sums + i * g->columns, load_f32(sums + i * g->columns) + sum[i]);
+}
+static void narrow_gradient(const Gradient *g) {
+    Int row = (g->width + 2) * g->inputs, band = 1 + 63 / g->width;
+    for (Int y = 0; y < g->height; y += band)
+        for (Int column = 0; column < g->outputs; column += LANES) {
+            const Unit *x = g->map + y * row, *d = g->d + y * g->width * g->outputs + column;
+            Int rows = smaller(band, g->height - y);
+            if (g->inputs == 1) narrow_tile(g, x, d, rows, g->sums + column, 1);
+            else if (g->inputs == 2) narrow_tile(g, x, d, rows, g->sums + column, 2);
+            else narrow_tile(g, x, d, rows, g->sums + column, 3);
+        }
+}
 #define GRADIENT_CASE(n, vectors) \
     case n: gradient_tile(g, x, d, rows, sums, n, vectors); break;
 static void gradient(const Gradient *g) {
+    if (g->kernel == 3 && g->inputs < 4) {
+        narrow_gradient(g);
+        return;
+    }
     Int row = (g->width + g->kernel - 1) * g->inputs, band = 1 + 63 / g->width;
     for (Int y = 0; y < g->height; y += band) {
         Int rows = smaller(band, g->height - y);

@@ -26,8 +26,14 @@ INLINE void rows_out(const float *x, Value *out, Int count) {
 static void max_forward(const Pool *p, const Value *x, Value *y) {
     Int c = p->channels, count = p->width * c, out_count = p->out_width * c;
     float *tall = p->row[0], *out = p->row[1];
-    for (Int r = 0; r < p->out_height; r++) {
+    for (Int r = 0; r < p->out_height; r++, y += out_count) {
         const Value *top = x + 2 * r * count, *low = top + count;
+        if (c % LANES == 0) {
+            for (Int k = 0; k < p->out_width; k++)
+                for (Int j = 2 * k * c; j < (2 * k + 1) * c; j += LANES)
+                    STORE(y + j - k * c, larger(larger(LOAD(top + j), LOAD(top + j + c)), larger(LOAD(low + j), LOAD(low + j + c))));
+            continue;
+        }
         Int i = 0;
         for (; i + LANES <= count; i += LANES) store_f32(tall + i, larger(LOAD(top + i), LOAD(low + i)));
         if (i < count) {
@@ -37,7 +43,7 @@ static void max_forward(const Pool *p, const Value *x, Value *y) {
         for (Int k = 0; k < p->out_width; k++)
             for (Int j = 0; j < c; j += LANES)
                 store_f32(out + k * c + j, larger(load_f32(tall + 2 * k * c + j), load_f32(tall + 2 * k * c + c + j)));
-        rows_out(out, y + r * out_count, out_count);
+        rows_out(out, y, out_count);
     }
 }
 /* The gradient goes to the first of the largest values, as in torch. */
@@ -49,41 +55,49 @@ INLINE Four to_first(vf a, vf b, vf c, vf d, vf g) {
     vi at_a = ~(a < top), at_b = ~(b < top) & ~at_a, at_c = ~(c < top) & ~at_a & ~at_b;
     return (Four){choose(at_a, g, none), choose(at_b, g, none), choose(at_c, g, none), choose(at_a | at_b | at_c, none, g)};
 }
-static void max_backward(const Pool *p, const Value *x, const Value *dy, Value *dx) {
-    Int c = p->channels, count = p->width * c, out_count = p->out_width * c;
+static void max_backward_rows(const Pool *p, const Value *x, const Value *dy, Value *dx) {
+    Int c = p->channels, count = p->width * c;
     float *top = p->row[0], *low = p->row[1], *g = p->row[2], *dtop = p->row[3], *dlow = p->row[4];
-    memset(dtop, 0, sizeof(float) * (size_t)count);
-    memset(dlow, 0, sizeof(float) * (size_t)count);
-    for (Int r = 0; r < p->out_height; r++) {
-        rows_in(x + 2 * r * count, top, count);
-        rows_in(x + (2 * r + 1) * count, low, count);
-        rows_in(dy + r * out_count, g, out_count);
-        for (Int k = 0; k < p->out_width; k++) {
-            Int at = 2 * k * c;
-            for (Int j = 0; j < c; j += LANES) {
-                Four f = to_first(load_f32(top + at + j), load_f32(top + at + c + j), load_f32(low + at + j),
-                                  load_f32(low + at + c + j), load_f32(g + k * c + j));
-                if (c < LANES) { /* the second store overwrites what the first spilled */
-                    store_f32(dtop + at, f.a), store_f32(dtop + at + c, f.b);
-                    store_f32(dlow + at, f.c), store_f32(dlow + at + c, f.d);
-                } else {
-                    Int n = smaller(LANES, c - j);
-                    if (n == LANES) {
-                        store_f32(dtop + at + j, f.a), store_f32(dtop + at + c + j, f.b);
-                        store_f32(dlow + at + j, f.c), store_f32(dlow + at + c + j, f.d);
-                    } else {
-                        store_f32_n(dtop + at + j, f.a, (int)n), store_f32_n(dtop + at + c + j, f.b, (int)n);
-                        store_f32_n(dlow + at + j, f.c, (int)n), store_f32_n(dlow + at + c + j, f.d, (int)n);
-                    }
-                }
+    rows_in(x, top, count);
+    rows_in(x + count, low, count);
+    rows_in(dy, g, p->out_width * c);
+    for (Int k = 0; k < p->out_width; k++) {
+        Int at = 2 * k * c;
+        for (Int j = 0; j < c; j += LANES) {
+            Four f = to_first(load_f32(top + at + j), load_f32(top + at + c + j), load_f32(low + at + j),
+                              load_f32(low + at + c + j), load_f32(g + k * c + j));
+            Int n = smaller(LANES, c - j);
+            if (c < LANES || n == LANES) { /* below a vector the second store overwrites what the first spilled */
+                store_f32(dtop + at + j, f.a), store_f32(dtop + at + c + j, f.b);
+                store_f32(dlow + at + j, f.c), store_f32(dlow + at + c + j, f.d);
+            } else {
+                store_f32_n(dtop + at + j, f.a, (int)n), store_f32_n(dtop + at + c + j, f.b, (int)n);
+                store_f32_n(dlow + at + j, f.c, (int)n), store_f32_n(dlow + at + c + j, f.d, (int)n);
             }
         }
-        if (p->width % 2) {
-            memset(dtop + count - c, 0, sizeof(float) * (size_t)c);
-            memset(dlow + count - c, 0, sizeof(float) * (size_t)c);
+    }
+    rows_out(dtop, dx, 2 * p->out_width * c);
+    rows_out(dlow, dx + count, 2 * p->out_width * c);
+}
+static void max_backward_vectors(const Pool *p, const Value *x, const Value *dy, Value *dx) {
+    Int c = p->channels, count = p->width * c;
+    for (Int k = 0; k < p->out_width; k++, x += 2 * c, dx += 2 * c, dy += c)
+        for (Int j = 0; j < c; j += LANES) {
+            const Value *low = x + count + j;
+            Four f = to_first(LOAD(x + j), LOAD(x + c + j), LOAD(low), LOAD(low + c), LOAD(dy + j));
+            STORE(dx + j, f.a), STORE(dx + c + j, f.b);
+            STORE(dx + count + j, f.c), STORE(dx + count + c + j, f.d);
         }
-        rows_out(dtop, dx + 2 * r * count, count);
-        rows_out(dlow, dx + (2 * r + 1) * count, count);
+}
+static void max_backward(const Pool *p, const Value *x, const Value *dy, Value *dx) {
+    Int c = p->channels, count = p->width * c;
+    for (Int r = 0; r < p->out_height; r++) {
+        Int at = 2 * r * count;
+        (c % LANES ? max_backward_rows : max_backward_vectors)(p, x + at, dy + r * p->out_width * c, dx + at);
+        if (p->width % 2) {
+            memset(dx + at + count - c, 0, sizeof(Value) * (size_t)c);
+            memset(dx + at + 2 * count - c, 0, sizeof(Value) * (size_t)c);
+        }
     }
     if (p->height % 2) memset(dx + (p->height - 1) * count, 0, sizeof(Value) * (size_t)count);
 }

@@ -125,7 +125,11 @@ INLINE vu load_units(const Unit *p) {
     memcpy(&v, p, sizeof v);
     return v;
 }
-INLINE vu splat_unit(Unit u) { return u - (vu){}; }
+INLINE vu splat_unit(const void *p) {
+    Unit u;
+    memcpy(&u, p, sizeof u);
+    return u - (vu){};
+}
 
 INLINE Int smaller(Int a, Int b) { return a < b ? a : b; }
 INLINE Int up(Int n, Int step) { return (n + step - 1) / step * step; }
