@@ -1,0 +1,155 @@
+"""What a data set is once it is in memory."""
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
+
+import torch
+
+from smidgen.tensors import Labels, Pixels
+
+ImageSize: TypeAlias = int | tuple[int, int] | None  # pixels a side, or (height, width)
+Progress: TypeAlias = Callable[[str, int, int], None] | None  # what is done, how many, of how many
+
+
+class DataError(ValueError):
+    """Data that cannot be used, in one line: what, where, what was expected."""
+
+
+class DataWarning(UserWarning):
+    """Something about the data, in one line, that its reader should know."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """Images and their class numbers.
+
+    Raises:
+        DataError: If there is no image, or not one label an image.
+    """
+
+    images: Pixels  # dense in the order n, h, w, c (channels_last) when it comes from `load`
+    labels: Labels
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.dtype != torch.uint8:  # noqa: PLR2004
+            raise DataError(f"images must be uint8 n c h w, got {_described(self.images)}")
+        if self.labels.ndim != 1 or self.labels.dtype != torch.int64:
+            raise DataError(f"labels must be int64 n, got {_described(self.labels)}")
+        if len(self.images) != len(self.labels) or len(self.labels) == 0:
+            raise DataError(
+                f"a split must have one label an image and at least one image, "
+                f"got {len(self.images)} images and {len(self.labels)} labels"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Data:
+    """A data set: what is trained on, what is tested on, and the names of its classes.
+
+    Raises:
+        DataError: If a label is outside the classes, a class has no training image, two classes
+            share a name, or the images of the two splits differ in shape.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()  # what `load` decided, such as where the test images come from
+    fingerprint: str = ""  # of pixels, labels and classes, whatever their source; found if empty
+
+    def __post_init__(self) -> None:
+        twice = [name for name, count in Counter(self.classes).items() if count > 1]
+        if twice:
+            raise DataError(f"the classes of {self.name} must differ, got {twice[0]!r} twice")
+        for split, what in ((self.train, "train"), (self.test, "test")):
+            _require_known_labels(split, f"{self.name} {what}", len(self.classes))
+        found = torch.bincount(self.train.labels, minlength=len(self.classes))
+        missing = [name for name, n in zip(self.classes, found.tolist(), strict=True) if n == 0]
+        if missing:
+            more = f" (nor have {len(missing) - 1} others)" if len(missing) > 1 else ""
+            raise DataError(f"class {missing[0]!r} of {self.name} has no training image{more}")
+        if self.train.images.shape[1:] != self.test.images.shape[1:]:
+            raise DataError(
+                f"the images of {self.name} must have one shape, got train "
+                f"{_described(self.train.images)} and test {_described(self.test.images)}; "
+                f"--image-size N makes them equal"
+            )
+        if not self.fingerprint:
+            found_print = fingerprint(self.train, self.test, self.classes)
+            object.__setattr__(self, "fingerprint", found_print)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of an image."""
+        channels, height, width = self.train.images.shape[1:]
+        return channels, height, width
+
+
+class Source(ABC):
+    """A place that data come from."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def identity(self) -> tuple[str, ...]:
+        """Return what changes whenever the data may have changed, found without decoding them.
+
+        Raises:
+            DataError: If there is nothing to read.
+        """
+
+    @abstractmethod
+    def read(self, name: str, image_size: tuple[int, int] | None, progress: Progress) -> Data:
+        """Decode everything.
+
+        Args:
+            name: Of the data, for their ``name`` and for errors.
+            image_size: Height and width that every image is resized to; None leaves them alone.
+            progress: Called now and then.
+
+        Raises:
+            DataError: If something is broken, missing or mixed.
+        """
+
+    @final
+    def key(self, image_size: tuple[int, int] | None) -> str:
+        """Return a name for the decoded data: the same for the same identity and size."""
+        parts = json.dumps([type(self).__name__, *self.identity(), image_size])
+        return hashlib.sha256(parts.encode()).hexdigest()[:24]
+
+
+def fingerprint(train: Split, test: Split, classes: tuple[str, ...]) -> str:
+    """Return a hash of the pixels, labels and classes, in hexadecimal."""
+    digest = hashlib.sha256(json.dumps(classes).encode())
+    for split in (train, test):
+        digest.update(str(tuple(split.images.shape)).encode())
+        digest.update(_raw(split.images.permute(0, 2, 3, 1)))
+        digest.update(_raw(split.labels))
+    return digest.hexdigest()[:32]
+
+
+def _require_known_labels(split: Split, where: str, classes: int) -> None:
+    outside = ((split.labels < 0) | (split.labels >= classes)).nonzero()
+    if len(outside):
+        row = int(outside[0])
+        raise DataError(
+            f"labels of {where} must be 0 to {classes - 1} ({classes} classes), "
+            f"got {int(split.labels[row])} in row {row}"
+        )
+
+
+def _raw(tensor: torch.Tensor) -> Any:
+    return tensor.cpu().contiguous().numpy()
+
+
+def _described(tensor: torch.Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {'x'.join(map(str, tensor.shape))}"

@@ -1,0 +1,110 @@
+"""Decoded data as one safetensors file each, written whole or not at all."""
+
+import json
+import os
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from smidgen.data.base import Data, DataError, DataWarning, Split, fingerprint
+
+VERSION = 1  # of what decoding does and of the layout below; another one makes old files unread
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """A folder of decoded data.
+
+    Pixels are stored as n h w c, the order in which batches are gathered.
+    """
+
+    folder: Path
+    chosen: bool  # by the user, who is then told that it cannot be written, or else by default
+
+    def path(self, name: str, key: str) -> Path:
+        """Return where the data are, or would be, that ``Source.key`` gave ``key``."""
+        plain = "".join(letter if letter.isalnum() else "-" for letter in name)
+        return self.folder / f"{plain}-{key}-{VERSION}.safetensors"
+
+    def read(self, path: Path, name: str) -> Data | None:
+        """Return what ``path`` holds, or None if it is not there, or not as it was written."""
+        from safetensors import SafetensorError, safe_open
+
+        if not path.is_file():
+            return None
+        try:
+            with safe_open(path, "pt") as stored:
+                said = json.loads(stored.metadata()["smidgen"])
+                train, test = (
+                    Split(
+                        stored.get_tensor(f"{split}_images").permute(0, 3, 1, 2),
+                        stored.get_tensor(f"{split}_labels"),
+                    )
+                    for split in ("train", "test")
+                )
+            classes, notes = tuple(said["classes"]), tuple(said["notes"])
+            if fingerprint(train, test, classes) != said["fingerprint"]:
+                raise ValueError("its fingerprint differs")
+            return Data(name, train, test, classes, notes, said["fingerprint"])
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            warnings.warn(
+                f"the cache {path} is damaged ({error}) and is made again",
+                DataWarning,
+                stacklevel=3,
+            )
+            return None
+
+    def require_writable(self) -> bool:
+        """Return whether files can be made, before hours of decoding are spent.
+
+        Raises:
+            DataError: If not, and the user chose the folder.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=self.folder):
+                return True
+        except OSError as error:
+            self._refused(error)
+            return False
+
+    def write(self, path: Path, data: Data, source: str) -> None:
+        """Store ``data`` at ``path``, in one step as seen by every other process."""
+        from safetensors.torch import save_file
+
+        said = {
+            "classes": data.classes,
+            "notes": data.notes,
+            "source": source,
+            "fingerprint": data.fingerprint,
+        }
+        tensors = {
+            "train_images": data.train.images.permute(0, 2, 3, 1).contiguous(),
+            "train_labels": data.train.labels.contiguous(),
+            "test_images": data.test.images.permute(0, 2, 3, 1).contiguous(),
+            "test_labels": data.test.labels.contiguous(),
+        }
+        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        try:
+            try:
+                save_file(tensors, partial, metadata={"smidgen": json.dumps(said)})
+                partial.replace(path)
+            finally:
+                partial.unlink(missing_ok=True)
+        except OSError as error:
+            self._refused(error)
+
+    def _refused(self, error: OSError) -> None:
+        said = f"the cache folder {self.folder} cannot be written: {error.strerror or error}"
+        if self.chosen:
+            raise DataError(said) from error
+        warnings.warn(f"{said}; the data are decoded every time", DataWarning, stacklevel=4)
+
+
+def cache_at(folder: str | os.PathLike[str] | None) -> Cache:
+    """Return the cache in ``folder``, by default below XDG_CACHE_HOME or ~/.cache."""
+    if folder is not None:
+        return Cache(Path(folder), chosen=True)
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Cache(Path(home) / "smidgen", chosen=False)

@@ -1,0 +1,121 @@
+"""Any picture as bytes: grey or RGB, one size."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from smidgen.data.base import DataError, ImageSize, Progress
+
+Array: TypeAlias = npt.NDArray[np.uint8]  # h w c
+SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+DEEPEST = 65_535
+REPORTED_EVERY = 1_000  # images
+
+
+def checked_size(image_size: ImageSize) -> tuple[int, int] | None:
+    """Return (height, width), given either that or the side of a square.
+
+    Raises:
+        DataError: If it is neither, or not positive.
+    """
+    if image_size is None:
+        return None
+    size: tuple[Any, ...] = (
+        (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    )
+    if len(size) != 2 or not all(isinstance(side, int) and side >= 1 for side in size):  # noqa: PLR2004
+        raise DataError(f"image size must be N or (height, width), each >= 1, got {image_size!r}")
+    return size[0], size[1]
+
+
+def decoded(
+    encoded: Iterable[Any],
+    where: Callable[[int], str],
+    image_size: tuple[int, int] | None,
+    report: Callable[[int], None],
+) -> Array:
+    """Return all images as one array n h w c, of one channel if all are grey, else of three.
+
+    Args:
+        encoded: What `datasets.Image` decodes: paths, or ``{"bytes": ..., "path": ...}``.
+        where: The name of an image by its number, for errors.
+        image_size: Height and width to resize to; without, all images must be equal already.
+        report: Called now and then with the number of images done.
+
+    Raises:
+        DataError: Naming the image, if it cannot be read or differs from the first.
+    """
+    import datasets
+
+    feature = datasets.Image()
+    arrays: list[Array] = []
+    for number, value in enumerate(encoded):
+        try:
+            array = _as_bytes(feature.decode_example(value), image_size)
+        except DataError as error:
+            raise DataError(f"{where(number)} {error}") from error
+        except Exception as error:  # decoders raise whatever a broken file leads them to
+            said = "there is none" if value is None else " ".join(str(error).split())
+            raise DataError(f"{where(number)} is no readable image: {said}") from error
+        if image_size is None and arrays and array.shape != arrays[0].shape:
+            raise DataError(
+                f"images must have one size and colour mode, got {_shape(array)} in "
+                f"{where(number)} and {_shape(arrays[0])} in {where(0)}; "
+                f"--image-size N resizes all to NxN and turns mixed modes into RGB"
+            )
+        arrays.append(array)
+        if number % REPORTED_EVERY == 0:
+            report(number)
+    if not arrays:
+        return np.empty((0, 1, 1, 1), np.uint8)
+    return np.stack(same_channels(arrays))
+
+
+def same_channels(arrays: list[Array]) -> list[Array]:
+    """Return the arrays with three channels if any of them has three."""
+    channels = max(array.shape[-1] for array in arrays)
+    return [
+        array if array.shape[-1] == channels else array.repeat(channels, axis=-1)
+        for array in arrays
+    ]
+
+
+def reporter(progress: Progress, what: str, total: int) -> Callable[[int], None]:
+    """Return a function of the number of images done that calls ``progress`` if there is one."""
+    return lambda done: progress(what, done, total) if progress else None
+
+
+def _as_bytes(image: Any, image_size: tuple[int, int] | None) -> Array:
+    from PIL import Image
+
+    image = _grey_or_rgb(image)
+    if image_size is not None and image.size != image_size[::-1]:
+        # Bilinear, and Pillow widens the kernel when it shrinks: nothing aliases or overshoots.
+        image = image.resize(image_size[::-1], Image.Resampling.BILINEAR)
+    array = np.asarray(image, np.uint8)
+    return array if array.ndim == 3 else array[:, :, None]  # noqa: PLR2004
+
+
+def _grey_or_rgb(image: Any) -> Any:
+    """Return a Pillow image of mode L or RGB; what is transparent becomes white."""
+    from PIL import Image
+
+    if image.mode in SIXTEEN_BIT:
+        deep = np.asarray(image).astype(np.int64)
+        if deep.min() < 0 or deep.max() > DEEPEST:
+            raise DataError(f"must have pixels of at most 16 bits, got {deep.min()}..{deep.max()}")
+        return Image.fromarray(((deep * 255 + DEEPEST // 2) // DEEPEST).astype(np.uint8))
+    if image.mode == "F":
+        raise DataError("must have pixels of 8 or 16 bits, got floating-point numbers")
+    grey = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        clear = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
+    return image.convert("L" if grey else "RGB")
+
+
+def _shape(array: Array) -> str:
+    height, width, channels = array.shape
+    return f"{'grey' if channels == 1 else 'RGB'} {height}x{width}"

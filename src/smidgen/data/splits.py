@@ -1,0 +1,82 @@
+"""Setting images aside, a fair share of every class."""
+
+import torch
+
+from smidgen.data.base import DataError, Split
+from smidgen.tensors import Labels
+
+SELECTION_SEED = 20_11  # fixed, so that every run of every study selects on the same images
+LARGE = 50_000  # training images of MNIST and CIFAR-10 and above: a round number is held out
+HELD_OUT_OF_LARGE = 5_000
+HELD_OUT_SHARE = 0.1
+
+
+def selection_split(split: Split, seed: int = SELECTION_SEED) -> tuple[Split, Split]:
+    """Return what choices are trained on and what they are made on, both out of ``split``.
+
+    5,000 images are held out of 50,000 or more, otherwise 10 %, and at least one a class.
+
+    Args:
+        split: The training images.
+        seed: Which images; not to be taken from a run's seed.
+
+    Raises:
+        DataError: If a class has a single image.
+    """
+    large = len(split) >= LARGE
+    count = HELD_OUT_OF_LARGE if large else round(HELD_OUT_SHARE * len(split))
+    return divided(split, count, seed)
+
+
+def divided(split: Split, count: int, seed: int) -> tuple[Split, Split]:
+    """Return ``split`` without some ``count`` images of it, and those; each in its old order."""
+    aside = stratified(split.labels, count, seed)
+    return _chosen(split, ~aside), _chosen(split, aside)
+
+
+def stratified(labels: Labels, count: int, seed: int) -> torch.Tensor:
+    """Return a mask over ``labels`` that sets ``count`` of them aside, evenly over the classes.
+
+    Each class gives its share, rounded so that the sum is ``count`` (largest remainders), but at
+    least one image and never its last: so the sum is more than ``count`` where that is below the
+    number of classes.
+
+    Raises:
+        DataError: If a class has a single image.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    sizes = torch.bincount(labels).tolist()
+    shares = _shares(sizes, count)
+    mask = torch.zeros(len(labels), dtype=torch.bool)
+    for number, share in enumerate(shares):
+        members = (labels == number).nonzero().flatten()
+        order = torch.randperm(len(members), generator=generator)
+        mask[members[order[:share]]] = True
+    return mask
+
+
+def _shares(sizes: list[int], count: int) -> list[int]:
+    total = sum(sizes)
+    for number, size in enumerate(sizes):
+        if size == 1:
+            raise DataError(
+                f"every class must have 2 images for one to be set aside, got 1 of class {number}"
+            )
+    present = [number for number, size in enumerate(sizes) if size]
+    exact = [size * count / total for size in sizes]
+    shares = [int(share) for share in exact]
+    by_remainder = sorted(present, key=lambda number: shares[number] - exact[number])
+    for number in by_remainder[: count - sum(shares)]:
+        shares[number] += 1
+    for number in present:
+        shares[number] = min(max(shares[number], 1), sizes[number] - 1)
+    while sum(shares) > max(count, len(present)):  # what the smallest classes gained
+        shares[shares.index(max(shares))] -= 1
+    return shares
+
+
+def _chosen(split: Split, mask: torch.Tensor) -> Split:
+    rows = mask.nonzero().flatten()
+    # Selecting whole rows in the order they are stored in is several times faster.
+    images = split.images.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
+    return Split(images, split.labels[rows])
