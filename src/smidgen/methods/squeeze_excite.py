@@ -23,13 +23,12 @@ class SqueezeExcite(ArchitectureMethod):
     Raises:
         ValueError: If an argument is out of its range.
 
-    Source: Hu et al. 2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507, sec. 3.
-    Differs: ratio 4 instead of 16, which would leave one latent channel for every block of fewer
-        than 32 (4 is usual in small nets: Howard et al. 2019, "Searching for MobileNetV3",
-        arXiv:1905.02244, sec. 5.3); no biases.
+    Source: Hu et al. 2018, "Squeeze-and-Excitation Networks", arXiv:1709.01507, sec. 3, and its
+        ratio of 16.
+    Differs: no biases; blocks of fewer than 32 channels keep one latent channel.
     """
 
-    ratio: int = 4
+    ratio: int = 16
     min_channels: int = 1
 
     name: ClassVar[str] = "squeeze-excite"
