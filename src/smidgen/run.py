@@ -105,7 +105,7 @@ def load_plan(folder: Path) -> Trial:
         form["net"] = NetSpec.from_dict(form["net"])
         form["methods"] = parse(", ".join(form["methods"]))
         form["recipe"] = from_mapping(Recipe, form["recipe"], "recipe")
-        return from_mapping(Trial, form, "run")
+        return Trial(**form)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
 

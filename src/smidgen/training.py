@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from smidgen.checkpoint import load_newest, save_checkpoint
-from smidgen.data import Batches, Data, Split, channel_statistics, selection_split
+from smidgen.data import Batches, Data, channel_statistics, selection_split
 from smidgen.evaluate.accuracy import accuracy, predict
 from smidgen.flat import Flat
 from smidgen.methods import in_order
@@ -45,13 +45,19 @@ class Training:
         self.gradient = at_most_one(methods, GradientMethod)
         self.weight_methods = of_kind(methods, WeightMethod)
 
-        images, held_out, self.held_out = data.train, None, None
+        images, self.held_out = data.train, None
         if trial.split == "selection":
-            images, held_out = selection_split(data.train)
+            images, self.held_out = selection_split(data.train)
         self.mean, self.std = channel_statistics(images.images)
-        self.batches = self._batches(images, trial.recipe.batch_size, runtime.dtype)
-        if held_out:
-            self.held_out = self._batches(held_out, 500, torch.float32)
+        self.batches = Batches(
+            images,
+            batch_size=trial.recipe.batch_size,
+            classes=len(data.classes),
+            mean=self.mean,
+            std=self.std,
+            device=torch.device(runtime.device),
+            dtype=runtime.dtype,
+        )
 
         self.model = _initialised(trial.spec, trial.seed).to(runtime.device)
         self.flat = Flat(self.model)
@@ -89,7 +95,10 @@ class Training:
                 f"training diverged in epoch {epoch + 1} (loss {loss:g});"
                 f" a smaller peak_lr than {self.trial.recipe.peak_lr:g} may help"
             )
-        share = None if self.held_out is None else accuracy(*predict(self.model, self.held_out))
+        share = None
+        if self.held_out is not None:
+            logits = predict(self.model, self.held_out.images, self.mean, self.std)
+            share = accuracy(logits, self.held_out.labels)
         before = self.history[-1].seconds if self.history else 0.0
         images = len(self.batches) * self.batches.batch_size
         record = EpochRecord(epoch + 1, loss, self.lr, share, images / seconds, before + seconds)
@@ -150,26 +159,15 @@ class Training:
     @torch.no_grad()
     def _reestimate_batch_norm(self) -> None:
         """Average the statistics of the chosen weights over all training images, unaugmented."""
-        norms = [module for module in self.model.modules() if hasattr(module, "running_mean")]
+        norms = [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
         momenta = [norm.momentum for norm in norms]
         self.model.train()
         for count, batch in enumerate(self.batches.epoch(self.generator), 1):
             for norm in norms:
                 norm.momentum = 1 / count  # the mean of all batches so far
-            self.model(batch.images)
+            self.model(batch.images.float())  # in the precision of inference
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
-
-    def _batches(self, split: Split, batch_size: int, dtype: torch.dtype) -> Batches:
-        return Batches(
-            split,
-            batch_size=batch_size,
-            classes=len(self.classes),
-            mean=self.mean,
-            std=self.std,
-            device=self.runtime.device,
-            dtype=dtype,
-        )
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

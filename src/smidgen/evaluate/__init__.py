@@ -4,16 +4,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from smidgen.data import Batches, Split
+from smidgen.data import Split
 from smidgen.evaluate.accuracy import accuracy, accuracy_by_class, predict
 from smidgen.evaluate.calibration import BINS, ece, nll
 from smidgen.evaluate.cost import Latency, latency
 from smidgen.evaluate.shift import shift_consistency
 from smidgen.run import Run
-
-BATCH_SIZE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +66,7 @@ def evaluate(
     if tuple(images.images.shape[1:]) != tuple(run.trial.net.input_shape):
         found = "x".join(str(side) for side in images.images.shape[1:])
         raise ValueError(f"the run takes {run.trial.net.input_shape} images, got {found}")
-    batches = Batches(
-        images,
-        batch_size=BATCH_SIZE,
-        classes=len(run.classes),
-        mean=run.mean,
-        std=run.std,
-        device="cpu",
-        dtype=torch.float32,
-    )
-    logits, labels = predict(run.model, batches)
+    logits, labels = predict(run.model, images.images, run.mean, run.std), images.labels
     deployed = run.trial.spec.deployed_params
     return Evaluation(
         split=split,
@@ -88,7 +75,7 @@ def evaluate(
         accuracy_by_class=tuple(accuracy_by_class(logits, labels)),
         nll=nll(logits, labels),
         ece=ece(logits, labels),
-        shift_consistency=shift_consistency(run.model, images, batches),
+        shift_consistency=shift_consistency(run.model, images.images, run.mean, run.std),
         latency=latency(run.model, images.images, run.mean, run.std) if measure_latency else None,
         bytes_float32=4 * deployed,
         bytes_int8=deployed,

@@ -3,22 +3,27 @@
 import torch
 from torch import nn
 
-from smidgen.data import Batches
-from smidgen.tensors import Labels, Logits
+from smidgen.data import normalise
+from smidgen.tensors import Labels, Logits, Pixels
+
+BATCH_SIZE = 500  # fits the caches, and no result depends on it
 
 
 @torch.no_grad()
-def predict(model: nn.Module, batches: Batches) -> tuple[Logits, Labels]:
-    """Return the logits of all images, in order, and their labels; ``model`` keeps its mode."""
-    training = model.training
+def predict(
+    model: nn.Module, pixels: Pixels, mean: tuple[float, ...], std: tuple[float, ...]
+) -> Logits:
+    """Return the float32 logits of all images, on the CPU; ``model`` keeps its mode."""
+    training, device = model.training, next(model.parameters()).device
     model.eval()
     try:
-        logits, labels = zip(
-            *((model(images).float(), labels) for images, labels in batches.in_order()), strict=True
-        )
+        logits = [
+            model(normalise(batch.to(device), mean, std, torch.float32)).cpu()
+            for batch in pixels.split(BATCH_SIZE)
+        ]
     finally:
         model.train(training)
-    return torch.cat(logits), torch.cat(labels)
+    return torch.cat(logits)
 
 
 def accuracy(logits: Logits, labels: Labels) -> float:

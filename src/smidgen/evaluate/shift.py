@@ -1,11 +1,8 @@
 """Whether a prediction survives a shift of the image by one pixel."""
 
-from dataclasses import replace
-
 import torch.nn.functional as F
 from torch import nn
 
-from smidgen.data import Batches, Split
 from smidgen.evaluate.accuracy import predict
 from smidgen.tensors import Pixels
 
@@ -22,16 +19,18 @@ def shifted(pixels: Pixels, rows: int, columns: int) -> Pixels:
     return padded[:, :, start_row : start_row + height, start_column : start_column + width]
 
 
-def shift_consistency(model: nn.Module, split: Split, batches: Batches) -> float:
+def shift_consistency(
+    model: nn.Module, pixels: Pixels, mean: tuple[float, ...], std: tuple[float, ...]
+) -> float:
     """Return the share of predictions unchanged by a shift of one pixel, in [0, 1].
 
     The mean over shifts left, right, up and down, the border pixel repeated into the gap.
 
     Source: Zhang 2019, arXiv:1904.11486, sec. 4.1, with one pixel instead of up to eight.
     """
-    unmoved = predict(model, batches)[0].argmax(1)
+    unmoved = predict(model, pixels, mean, std).argmax(1)
     same = 0.0
     for rows, columns in DIRECTIONS:
-        moved = batches.of(replace(split, images=shifted(split.images, rows, columns)))
-        same += float((predict(model, moved)[0].argmax(1) == unmoved).double().mean())
+        moved = predict(model, shifted(pixels, rows, columns), mean, std).argmax(1)
+        same += float((moved == unmoved).double().mean())
     return same / len(DIRECTIONS)

@@ -1,0 +1,38 @@
+# make demo: the main job on the embedded data set.  make test: every check and test.
+PY := .venv/bin
+export SMIDGEN_DATA ?= $(wildcard $(abspath ../shared/data))
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: setup demo test check format test-long system-tools kernels
+
+setup: .setup-done
+.setup-done: pyproject.toml constraints.txt setup.py tools/setup.sh $(wildcard src/smidgen/kernels/csrc/*)
+	tools/setup.sh
+	@touch $@
+
+demo: setup
+	rm -rf runs/demo
+	$(PY)/smidgen train mnist-1k5-dw --data digits --out runs/demo
+	$(PY)/smidgen evaluate runs/demo
+
+format: setup
+	$(PY)/ruff check --fix --quiet src tests bench
+	$(PY)/ruff format --quiet src tests bench
+
+check: setup
+	$(PY)/ruff format --check --quiet src tests bench
+	$(PY)/ruff check --quiet src tests bench
+	$(PY)/basedpyright
+	$(PY)/pytest -q -m "not slow and not gpu and not browser and not mcu"
+
+test: setup check
+	$(PY)/pytest -q -m "(browser or mcu) and not slow"
+
+test-long: setup
+	HYPOTHESIS_PROFILE=long $(PY)/pytest -q -m "not gpu"
+
+# What browser and microcontroller tests need; Debian and its relatives.
+system-tools:
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	  chromium clang lld gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm >/dev/null

@@ -1,0 +1,73 @@
+"""``smidgen inspect``."""
+
+from typing import Annotated
+
+import typer
+
+from smidgen.cli.options import Json, With
+from smidgen.cli.terminal import print_json, table
+
+
+def inspect(
+    net: Annotated[str, typer.Argument(help="A named net, or a TOML file that describes one.")],
+    with_: With = None,
+    input_: Annotated[
+        str | None, typer.Option("--input", metavar="CxHxW", help="Fit to images of this shape.")
+    ] = None,
+    classes: Annotated[int | None, typer.Option(help="Fit to this many classes.")] = None,
+    json: Json = False,
+) -> None:
+    """Show what a net costs, exactly, before anything is trained: a row a layer."""
+    from smidgen.config import load_net
+    from smidgen.layers import Shape, SqueezeExcite
+    from smidgen.methods import parse, rewritten
+    from smidgen.text import to_text
+
+    asked = load_net(net)
+    shape = _shape(input_) if input_ else asked.input_shape
+    asked = asked.fitted(Shape(*shape), classes or asked.out_shape.channels)
+    spec = rewritten(asked, parse(with_ or ""))
+    layers = [
+        {
+            "layer": to_text(layer),
+            "output": str(layer.out_shape(shape)),
+            "params": layer.params(shape),
+            "deployed_params": layer.deployed_params(shape),
+            "macs": layer.macs(shape),
+            "peak_activation": layer.peak_activation(shape),
+        }
+        for layer, shape in spec.walk()
+    ]
+    gates = sum(layer.params(s) for layer, s in spec.walk() if isinstance(layer, SqueezeExcite))
+    summary = {
+        "name": spec.name,
+        "input": str(spec.input_shape),
+        "params": spec.params,
+        "params_of_squeeze_excite": gates,
+        "deployed_params": spec.deployed_params,
+        "macs": spec.macs,
+        "peak_activation": spec.peak_activation,
+        "bytes_float32": 4 * spec.deployed_params,
+        "bytes_int8": spec.deployed_params,
+    }
+    if json:
+        print_json({**summary, "layers": layers})
+        return
+    header = list(layers[0])
+    table(header, [list(row.values()) for row in layers], title=f"{spec.name}  {spec.input_shape}")
+    own = f" ({spec.params - gates:,} of the net + {gates:,} of squeeze-excite)" if gates else ""
+    print(f"\nparams           {spec.params:,}{own}")
+    print(f"deployed params  {spec.deployed_params:,} (batch norm folded)")
+    print(f"MACs             {spec.macs:,} per image")
+    print(f"peak activation  {spec.peak_activation:,} elements")
+    print(
+        f"bytes            {4 * spec.deployed_params:,} as float32, {spec.deployed_params:,} as int8"
+    )
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    sides = text.lower().split("x")
+    if len(sides) != 3 or not all(side.isdigit() for side in sides):  # noqa: PLR2004
+        raise ValueError(f"--input must be CHANNELSxHEIGHTxWIDTH as in 3x32x32, got {text!r}")
+    channels, height, width = (int(side) for side in sides)
+    return channels, height, width

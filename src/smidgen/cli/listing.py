@@ -1,0 +1,78 @@
+"""``smidgen list``."""
+
+from typing import Annotated
+
+import typer
+
+from smidgen.cli.options import Json
+from smidgen.cli.terminal import print_json, table
+
+_KINDS = ("nets", "methods", "data", "recipes")
+
+
+def list_(
+    what: Annotated[str, typer.Argument(metavar="nets|methods|data|recipes")], json: Json = False
+) -> None:
+    """List the nets, methods, data sets or recipes that have names."""
+    from smidgen.text import nearest
+
+    rows = {"nets": _nets, "methods": _methods, "data": _data, "recipes": _recipes}.get(what)
+    if rows is None:
+        raise ValueError(f"cannot list {what!r}; {nearest(what, _KINDS)}")
+    header, body = rows()
+    if json:
+        print_json([dict(zip(header, row, strict=True)) for row in body])
+    else:
+        table(header, body)
+
+
+_Table = tuple[list[str], list[list[object]]]
+
+
+def _nets() -> _Table:
+    from smidgen import zoo
+
+    specs = [zoo.net(name) for name in zoo.NETS]
+    header = ["name", "input", "params", "deployed_params", "macs", "peak_activation"]
+    return header, [
+        [s.name, str(s.input_shape), s.params, s.deployed_params, s.macs, s.peak_activation]
+        for s in specs
+    ]
+
+
+def _methods() -> _Table:
+    from dataclasses import fields
+
+    from smidgen.methods import METHODS
+
+    body: list[list[object]] = []
+    for method in METHODS:
+        kind = method.__mro__[1].__name__.removesuffix("Method").lower()
+        defaults = ", ".join(f"{field.name}={field.default}" for field in fields(method))  # pyright: ignore[reportArgumentType]
+        what = (method.__doc__ or "").strip().splitlines()[0]
+        body.append([method.name, kind, defaults, what])
+    return ["name", "kind", "arguments", "what"], body
+
+
+def _data() -> _Table:
+    from smidgen.data import NAMED
+    from smidgen.data.hub import Hub
+
+    body: list[list[object]] = [
+        [name, f"{source.repository} on the hub" if isinstance(source, Hub) else "embedded"]
+        for name, source in NAMED.items()
+    ]
+    body.append(["a folder", "train/CLASS/*.png and, if there is one, test/CLASS/*.png"])
+    body.append(["a folder", "Parquet files in the hub's layout"])
+    body.append(["owner/name", "an image classification data set of the hub"])
+    return ["name", "what"], body
+
+
+def _recipes() -> _Table:
+    import tomllib
+
+    from smidgen.config import recipes
+
+    return ["name", "what"], [
+        [name, tomllib.loads(path.read_text()).get("about", "")] for name, path in recipes().items()
+    ]

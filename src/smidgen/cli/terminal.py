@@ -1,0 +1,114 @@
+"""Tables and progress on a terminal, and plain lines where there is none."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from smidgen.train import Report
+
+_REFRESH = 0.2  # seconds between two looks at the loss
+
+
+def print_json(value: Any) -> None:
+    """Print ``value`` as JSON; what is not finite becomes null."""
+    print(json.dumps(value, indent=1, default=list))
+
+
+def say(text: str) -> None:
+    """Print a line for people on standard error, so that results alone are on standard output."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None
+) -> None:
+    """Print rows under a header; numbers are right-aligned."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    grid = Table(
+        title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False
+    )
+    for place, name in enumerate(header):
+        numeric = all(isinstance(row[place], int | float) or row[place] == "" for row in rows)
+        grid.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+    width = None if sys.stdout.isatty() else 160
+    Console(width=width, highlight=False).print(grid)
+
+
+class TrainingProgress:
+    """Shows a run: a bar on a terminal, a line an epoch elsewhere."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+        self.started = self.shown = time.perf_counter()
+        self.images = 0.0
+        self.bar: Any = None
+        self.task: Any = None
+        self.first: tuple[int, float] | None = None
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self.bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.percentage:>3.0f}%"),
+                TimeRemainingColumn(compact=True),
+                TextColumn("{task.fields[state]}"),
+                console=Console(stderr=True),
+            )
+            self.bar.start()
+            self.task = self.bar.add_task("training", total=1.0, state="")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def observe(self, report: "Report") -> None:
+        """Take in one step; cheap unless something is to be shown."""
+        now = time.perf_counter()
+        if report.finished is None and (self.bar is None or now - self.shown < _REFRESH):
+            return
+        self.shown = now
+        done = (report.epoch - 1 + report.step / report.steps) / self.epochs
+        if self.first is None:
+            self.first = (report.epoch, done)
+        if report.finished:
+            self._epoch_line(report, now, done)
+        if self.bar:
+            rate = f"{report.finished.images_per_second:,.0f} images/s  " if report.finished else ""
+            state = f"{rate}loss {float(report.loss):.4f}  lr {report.lr:.2g}"
+            label = f"epoch {report.epoch}/{self.epochs}"
+            self.bar.update(self.task, completed=done, description=label, state=state)
+
+    def _epoch_line(self, report: "Report", now: float, done: float) -> None:
+        record = report.finished
+        assert record is not None
+        per_epoch = (now - self.started) / max(report.epoch - (self.first or (1, 0))[0] + 1, 1)
+        left = per_epoch * (self.epochs - report.epoch)
+        held_out = record.held_out_accuracy
+        accuracy = "" if held_out is None else f"  held-out {100 * held_out:.2f} %"
+        line = (
+            f"epoch {record.epoch}/{self.epochs}  loss {record.loss:.4f}  lr {record.lr:.2g}"
+            f"{accuracy}  {record.images_per_second:,.0f} images/s  {left:.0f} s left"
+        )
+        if self.bar:
+            self.bar.console.print(line, highlight=False)
+        else:
+            say(line)

@@ -1,0 +1,84 @@
+"""``smidgen train``."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from smidgen.cli.options import (
+    DataDir,
+    Device,
+    ImageSize,
+    Json,
+    Precision,
+    Recipe,
+    Settings,
+    Threads,
+    With,
+)
+from smidgen.cli.terminal import TrainingProgress, print_json, say
+
+
+def train(  # noqa: PLR0913 - a command line
+    net: Annotated[str, typer.Argument(help="A named net, or a TOML file that describes one.")],
+    data: Annotated[
+        str | None, typer.Option(help="A name from `smidgen list data`, a folder or a hub id.")
+    ] = None,
+    with_: With = None,
+    epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
+    seed: Annotated[int, typer.Option(help="Of every random draw.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="The run's folder; default runs/...")] = None,
+    recipe: Recipe = None,
+    set_: Settings = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Train on all images, holding none out.")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    data_dir: DataDir = None,
+    image_size: ImageSize = None,
+    device: Device = "auto",
+    threads: Threads = 1,
+    precision: Precision = "auto",
+    json: Json = False,
+) -> None:
+    """Train a net; without --recipe and --with, by the recipe made for the data set."""
+    from smidgen import config
+    from smidgen.data import load
+    from smidgen.layers import Shape
+    from smidgen.methods import parse
+    from smidgen.runtime import choose
+    from smidgen.train import train as train_net
+
+    spec = config.load_net(net)
+    plan = config.load_plan(recipe or config.default_recipe(data), set_ or ())
+    name = data or plan.data
+    if name is None:
+        raise ValueError("--data is needed: a name from `smidgen list data`, a folder or a hub id")
+    methods = plan.methods if with_ is None else parse(with_)
+    numbers = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
+    runtime = choose(device, threads, precision)
+    loaded = load(name, data_dir=data_dir, image_size=image_size)
+
+    shape, classes = Shape(*loaded.shape), len(loaded.classes)
+    if (spec.input_shape, spec.out_shape.channels) != (shape, classes):
+        spec = spec.fitted(shape, classes)
+        say(f"{spec.name} fitted to {shape} images of {classes} classes: {spec.params:,} params")
+    folder = out or Path("runs") / f"{spec.name}-{loaded.name}-seed{seed}"
+    with TrainingProgress(numbers.epochs) as progress:
+        run = train_net(
+            spec,
+            loaded,
+            methods=methods,
+            recipe=numbers,
+            seed=seed,
+            split="full" if full else "selection",
+            runtime=runtime,
+            folder=folder,
+            resume=resume,
+            observer=progress.observe,
+        )
+    if json:
+        print_json({"folder": str(folder), "key": run.trial.key, "seconds": run.seconds})
+    else:
+        say(f"{spec.name}: {run.trial.spec.params:,} params, {run.seconds:.0f} s, in {folder}")

@@ -1,0 +1,139 @@
+"""What a person asks for, in a TOML file and on the command line, as checked values."""
+
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from smidgen import zoo
+from smidgen.methods import parse
+from smidgen.methods.base import Method
+from smidgen.recipe import Recipe
+from smidgen.spec import NetSpec
+from smidgen.text import from_mapping, nearest
+
+_KEYS = ("net", "data", "methods", "recipe", "about")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """A recipe file, read: how to train, and on request which net on which data.
+
+    Args:
+        net: Or ``None`` if the file leaves it open.
+        data: Likewise.
+        methods: In any order.
+        recipe: The numbers.
+    """
+
+    net: NetSpec | None = None
+    data: str | None = None
+    methods: tuple[Method, ...] = ()
+    recipe: Recipe = Recipe()  # noqa: RUF009 - frozen
+
+
+def recipes() -> dict[str, Path]:
+    """Return the recipe files that come with smidgen, by name."""
+    folder = Path(str(files("smidgen"))) / "recipes"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def default_recipe(data: str | None) -> str:
+    """Return the name of the recipe made for a data set, or of the one for any other images."""
+    return data if data in recipes() else "default"
+
+
+def load_plan(recipe: str, settings: Iterable[str] = ()) -> TrainingPlan:
+    """Return the plan in a recipe file, with single values replaced.
+
+    Args:
+        recipe: A file, or the name of one that comes with smidgen.
+        settings: Each ``path=value`` as in ``recipe.epochs=3``; the value in TOML's notation.
+
+    Raises:
+        ValueError: If the file or a setting cannot be read; file and key are named.
+    """
+    form, where = _read(recipe)
+    for setting in settings:
+        _set(form, setting)
+    try:
+        return _plan(form)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def load_net(name: str) -> NetSpec:
+    """Return the net of that name, or the one that a TOML file describes.
+
+    Raises:
+        ValueError: If there is no such net or file, or the file cannot be read.
+    """
+    if not name.endswith(".toml"):
+        return zoo.net(name)
+    form, where = _read(name)
+    try:
+        net = _net(form.get("net", form))
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+    return replace(net, name=Path(name).stem) if net.name == "net" else net
+
+
+def _read(name: str) -> tuple[dict[str, Any], str]:
+    path = Path(name) if name.endswith(".toml") else recipes().get(name)
+    if path is None:
+        raise ValueError(f"unknown recipe {name!r}; {nearest(name, recipes())}")
+    try:
+        return tomllib.loads(path.read_text()), str(path)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not TOML: {error}") from None
+
+
+def _set(form: dict[str, Any], setting: str) -> None:
+    path, found, text = setting.partition("=")
+    if not found:
+        raise ValueError(f"a setting must be path=value, got {setting!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text  # a bare word is a string
+    *tables, key = path.strip().split(".")
+    table = form
+    for name in tables:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise ValueError(f"setting {path!r}: {name!r} is not a table")
+    table[key] = value
+
+
+def _plan(form: Mapping[str, Any]) -> TrainingPlan:
+    for key in form:
+        if key not in _KEYS:
+            raise ValueError(f"unknown key {key!r}; {nearest(key, _KEYS)}")
+    methods = form.get("methods", [])
+    if not (isinstance(methods, list) and all(isinstance(text, str) for text in methods)):
+        raise ValueError(f"methods must be a list of texts, got {json.dumps(methods, default=str)}")
+    data = form.get("data")
+    if not (data is None or isinstance(data, str)):
+        raise ValueError(f"data must be a name, got {data!r}")
+    recipe = form.get("recipe", {})
+    if not isinstance(recipe, dict):
+        raise ValueError(f"recipe must be a table, got {recipe!r}")
+    return TrainingPlan(
+        net=_net(form["net"]) if "net" in form else None,
+        data=data,
+        methods=parse(", ".join(methods)),
+        recipe=from_mapping(Recipe, recipe, "recipe"),
+    )
+
+
+def _net(form: Any) -> NetSpec:
+    if isinstance(form, str):
+        return zoo.net(form)
+    if not isinstance(form, dict):
+        raise ValueError(f"net must be a name or a table with input and layers, got {form!r}")
+    return NetSpec.from_dict(form)
