@@ -1,0 +1,1 @@
+"""Shipping: from a trained model to an artefact that computes the same."""

@@ -1,0 +1,271 @@
+"""A deployable net: a flat list of operations with their numbers, and its float interpreter."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import comb
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from smidgen.layers import Shape
+
+FloatArray: TypeAlias = NDArray[np.floating[Any]]  # float32 once a program is complete
+Pixels: TypeAlias = NDArray[np.uint8]  # n c h w, as stored
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Normalise:
+    """``(pixel / 255 - mean) / std`` a channel: bytes become what the model was trained on."""
+
+    mean: FloatArray
+    std: FloatArray
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conv2d:
+    """Convolution, bias, and ReLU where asked.
+
+    Args:
+        weight: (out, in / groups, kernel, kernel).
+        bias: (out,).
+        stride: In both directions.
+        padding: Pixels added on each side.
+        groups: 1, or the number of channels (depthwise).
+        relu: Whether negative results become 0.
+        padding_value: (in,), what the added pixels hold. Zero but in a first convolution that
+            has absorbed the normalisation, where a padded pixel is the mean pixel.
+    """
+
+    weight: FloatArray
+    bias: FloatArray
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+    relu: bool = False
+    padding_value: FloatArray | None = None
+
+    @property
+    def kernel_size(self) -> int:
+        """Side of the kernel."""
+        return self.weight.shape[2]
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether each channel is filtered alone; a single channel counts as dense."""
+        return self.groups > 1
+
+    def out_shape(self, shape: Shape) -> Shape:
+        lost = self.kernel_size - 2 * self.padding
+        return Shape(
+            self.weight.shape[0],
+            (shape.height - lost) // self.stride + 1,
+            (shape.width - lost) // self.stride + 1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPool:
+    """The largest value of every window; rows and columns that fill no window are dropped."""
+
+    kernel_size: int
+    stride: int
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return Shape(
+            shape.channels,
+            (shape.height - self.kernel_size) // self.stride + 1,
+            (shape.width - self.kernel_size) // self.stride + 1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Blur:
+    """Binomial filter with reflected borders, then every ``stride``-th pixel."""
+
+    kernel_size: int
+    stride: int
+
+    @property
+    def row(self) -> tuple[int, ...]:
+        """The filter of one direction, in integers: 1 2 1 for a kernel of 3."""
+        return tuple(comb(self.kernel_size - 1, i) for i in range(self.kernel_size))
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return Shape(
+            shape.channels, -(-shape.height // self.stride), -(-shape.width // self.stride)
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SqueezeExcite:
+    """``x * sigmoid(excite @ relu(squeeze @ mean(x)))``."""
+
+    squeeze: FloatArray  # latent, channels
+    excite: FloatArray  # channels, latent
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return shape
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalAveragePool:
+    """The mean of every channel."""
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return Shape(shape.channels, 1, 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Linear:
+    """The logits: ``weight @ x + bias`` on a map of one pixel; always the last operation."""
+
+    weight: FloatArray  # classes, channels
+    bias: FloatArray
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return Shape(self.weight.shape[0], 1, 1)
+
+
+Operation: TypeAlias = (
+    Normalise | Conv2d | MaxPool | Blur | SqueezeExcite | GlobalAveragePool | Linear
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """What every exporter reads: operations on uint8 pixels, logits at the end."""
+
+    name: str
+    input_shape: Shape
+    operations: tuple[Operation, ...]
+
+    def walk(self) -> Iterator[tuple[Operation, Shape]]:
+        """Yield each operation with the shape it receives."""
+        shape = self.input_shape
+        for operation in self.operations:
+            yield operation, shape
+            shape = operation.out_shape(shape)
+
+    @property
+    def classes(self) -> int:
+        """Number of logits."""
+        return list(self.walk())[-1][0].out_shape(Shape(1, 1, 1)).channels
+
+
+def merge_normalisation(program: Program) -> Program:
+    """Return the same program without its first operation, which the first sum absorbs.
+
+    ``w (p / 255 - mean) / std + b`` is ``w' p + b'`` with ``w' = w / (255 std)`` and
+    ``b' = b - w' (255 mean)``; a padded pixel, 0 after normalisation, is ``255 mean`` before it,
+    which the convolution remembers as its padding value. Pooling and blur commute with a rising
+    affine map of each channel, so they may stand between. Before squeeze-and-excitation, which
+    does not commute, a 1x1 depthwise convolution takes the normalisation's place.
+    """
+    first, *rest = program.operations
+    if not isinstance(first, Normalise):
+        raise ValueError(f"program must start with Normalise, got {type(first).__name__}")
+    mean, std = 255 * first.mean.astype(np.float64), 255 * first.std.astype(np.float64)
+    place = next(i for i, op in enumerate(rest) if isinstance(op, Conv2d | Linear | SqueezeExcite))
+    target = rest[place]
+    if isinstance(target, SqueezeExcite):
+        weight = (1 / std).reshape(-1, 1, 1, 1)
+        own = Conv2d(_single(weight), _single(-mean / std), groups=len(mean))
+        rest.insert(place, own)
+    elif isinstance(target, Linear):
+        weight = target.weight / std
+        rest[place] = Linear(_single(weight), _single(target.bias - weight @ mean))
+    else:
+        assert isinstance(target, Conv2d)
+        column = (-1, 1, 1, 1) if target.depthwise else (1, -1, 1, 1)
+        weight = target.weight / std.reshape(column)
+        offset = (weight * mean.reshape(column)).sum((1, 2, 3))
+        rest[place] = replace(
+            target,
+            weight=_single(weight),
+            bias=_single(target.bias - offset),
+            padding_value=_single(mean) if target.padding else None,
+        )
+    return replace(program, operations=tuple(rest))
+
+
+def run_float(program: Program, pixels: Pixels, batch_size: int = 256) -> FloatArray:
+    """Return the logits (n, classes) of uint8 ``pixels`` (n, c, h, w), computed in float32."""
+    logits = [trace(program, part)[-1] for part in _parts(pixels, batch_size)]
+    return np.concatenate(logits) if logits else np.zeros((0, program.classes), np.float32)
+
+
+def trace(program: Program, pixels: Pixels) -> list[FloatArray]:
+    """Return what every operation makes of ``pixels``, in order; the logits come last."""
+    x = torch.from_numpy(pixels.astype(np.float32))
+    seen: list[FloatArray] = []
+    for operation in program.operations:
+        x = apply(operation, x)
+        seen.append(x.numpy())
+    return seen
+
+
+def apply(operation: Operation, x: Tensor) -> Tensor:
+    """Return what one operation makes of the maps ``x``, in the precision of ``x``."""
+    match operation:
+        case Normalise(mean, std):
+            mean, std = (_like(side, x).reshape(1, -1, 1, 1) for side in (mean, std))
+            y = (x / 255 - mean) / std
+        case Conv2d():
+            x = pad(x, operation.padding, operation.padding_value)
+            weight, bias = _like(operation.weight, x), _like(operation.bias, x)
+            y = F.conv2d(x, weight, bias, operation.stride, groups=operation.groups)
+            y = y.relu() if operation.relu else y
+        case MaxPool(kernel_size, stride):
+            y = F.max_pool2d(x, kernel_size, stride)
+        case Blur():
+            y = _blurred(operation, x)
+        case SqueezeExcite(squeeze, excite):
+            latent = (x.mean((2, 3)) @ _like(squeeze, x).T).relu()
+            y = x * (latent @ _like(excite, x).T).sigmoid()[:, :, None, None]
+        case GlobalAveragePool():
+            y = x.mean((2, 3), keepdim=True)
+        case Linear(weight, bias):
+            y = x.flatten(1) @ _like(weight, x).T + _like(bias, x)
+    return y
+
+
+def pad(x: Tensor, padding: int, value: FloatArray | None = None) -> Tensor:
+    """Return ``x`` with ``padding`` pixels on each side that hold ``value`` (0 if none)."""
+    if not padding:
+        return x
+    if value is None:
+        return F.pad(x, [padding] * 4)
+    count, _, height, width = x.shape
+    padded = _like(value, x).reshape(1, -1, 1, 1)
+    padded = padded.repeat(count, 1, height + 2 * padding, width + 2 * padding)
+    padded[:, :, padding : padding + height, padding : padding + width] = x
+    return padded
+
+
+def _blurred(blur: Blur, x: Tensor) -> Tensor:
+    reach = blur.kernel_size // 2
+    for axis, sides in ((3, [reach, reach, 0, 0]), (2, [0, 0, reach, reach])):
+        x = F.pad(x, sides, mode="reflect" if x.shape[axis] > 1 else "replicate")
+    row = torch.tensor(blur.row, dtype=x.dtype)
+    kernel = torch.outer(row, row) / row.sum() ** 2
+    kernel = kernel.expand(x.shape[1], 1, -1, -1)
+    return F.conv2d(x, kernel, stride=blur.stride, groups=x.shape[1])
+
+
+def _parts(pixels: Pixels, size: int) -> Iterator[Pixels]:
+    return (pixels[i : i + size] for i in range(0, len(pixels), size))
+
+
+def _like(array: FloatArray, x: Tensor) -> Tensor:
+    return torch.from_numpy(array).to(x.dtype)
+
+
+def _single(array: NDArray[np.float64]) -> FloatArray:
+    return array.astype(np.float32)

@@ -1,0 +1,136 @@
+"""Folding and merging change no answer, only the number of operations."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from tests.export.nets import (
+    MEAN,
+    STD,
+    Plan,
+    blurred,
+    excited,
+    lively,
+    pixels_for,
+    plans,
+    program_of,
+    spec_of,
+)
+from torch import nn
+
+from smidgen import layers, zoo
+from smidgen.export import program as ops
+from smidgen.export.fold import fold
+from smidgen.export.program import merge_normalisation, run_float
+from smidgen.layers import Layer, Shape
+from smidgen.spec import NetSpec
+
+HEAD = (layers.GlobalAveragePool(), layers.Classifier(4, bias=True))
+
+
+def trained_logits(spec: NetSpec, images: ops.Pixels) -> np.ndarray:
+    """Return what the unfolded model answers, in float64."""
+    channels = spec.input_shape.channels
+    mean, std = (torch.tensor(v[:channels]).double().reshape(1, -1, 1, 1) for v in (MEAN, STD))
+    x = (torch.from_numpy(images).double() / 255 - mean) / std
+    with torch.no_grad():
+        return lively(spec).double()(x).numpy()
+
+
+def assert_same(spec: NetSpec) -> ops.Program:
+    images = pixels_for(spec, 5)
+    program, expected = program_of(spec), trained_logits(spec, images)
+    allowed = 1e-5 * max(1.0, float(np.abs(expected).max()))
+    for form in (program, merge_normalisation(program)):
+        np.testing.assert_allclose(run_float(form, images), expected, rtol=0, atol=allowed)
+    return program
+
+
+def plain(spec: NetSpec) -> NetSpec:
+    return spec
+
+
+@pytest.mark.parametrize("change", [plain, blurred, excited])
+@pytest.mark.parametrize("name", zoo.NETS)
+def test_the_folded_program_answers_what_the_trained_model_answers(
+    name: str, change: Callable[[NetSpec], NetSpec]
+) -> None:
+    assert_same(change(zoo.net(name)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(plans())
+def test_any_net_folds_exactly(plan: Plan) -> None:
+    assert_same(spec_of(plan))
+
+
+def net(*body: Layer, shape: Shape = Shape(3, 8, 8)) -> NetSpec:  # noqa: B008
+    return NetSpec(shape, (*body, *HEAD))
+
+
+@pytest.mark.parametrize(
+    ("body", "kinds"),
+    [
+        # one 1x1 after another becomes one, and passes the average to meet the classifier
+        ((layers.Transition(8, bias=True), layers.Transition(4)), ["GlobalAveragePool", "Linear"]),
+        # before a blur there are four times the pixels
+        (
+            (layers.Transition(3, bias=True), layers.Blur(2), layers.MaxPool(2)),
+            ["Blur", "Conv2d", "MaxPool", "GlobalAveragePool", "Linear"],
+        ),
+        # a convolution that pads with zeros sees the transition's bias in the picture, not beside
+        (
+            (layers.Transition(3, bias=True), layers.Conv(4)),
+            ["Conv2d", "Conv2d", "GlobalAveragePool", "Linear"],
+        ),
+        ((layers.Transition(3), layers.Conv(4)), ["Conv2d", "GlobalAveragePool", "Linear"]),
+        # merging would make the narrow transition dearer
+        (
+            (layers.Transition(1), layers.Conv(8)),
+            ["Conv2d", "Conv2d", "GlobalAveragePool", "Linear"],
+        ),
+        ((layers.MaxPool(1, 1), layers.MaxPool(8)), ["MaxPool", "Linear"]),
+    ],
+    ids=["1x1s", "blur", "biased border", "clean border", "dearer", "idle"],
+)
+def test_linear_neighbours_merge_exactly_where_the_rules_say(
+    body: tuple[Layer, ...], kinds: list[str]
+) -> None:
+    program = assert_same(net(*body))
+    assert [type(op).__name__ for op in program.operations] == ["Normalise", *kinds]
+
+
+def test_a_module_of_any_class_folds_alike_if_its_tensors_keep_their_order() -> None:
+    class Fused(nn.Module):
+        """The same parameters under other prefixes, in a class of its own."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.filter = nn.Conv2d(3, 4, 3, padding=1, bias=True)
+            self.centre = nn.BatchNorm2d(4)
+
+    spec = net(layers.Conv(4, bias=True))
+    model, fused = lively(spec), Fused()
+    tensors = model[0].state_dict().values()
+    fused.load_state_dict(dict(zip(fused.state_dict(), tensors, strict=True)))
+    images = pixels_for(spec, 3)
+    other = nn.Sequential(fused, *list(model)[1:])
+    expected = run_float(fold(spec, model, MEAN, STD), images)
+    np.testing.assert_array_equal(run_float(fold(spec, other, MEAN, STD), images), expected)
+
+
+def test_what_cannot_be_folded_is_refused_by_name() -> None:
+    headless = NetSpec(Shape(1, 8, 8), (layers.Conv(4),))
+    with pytest.raises(ValueError, match=r"end in its only classifier, got conv\(out_channels=4\)"):
+        fold(headless, lively(headless), [0.5], [0.5])
+    spec = net(layers.Conv(4))
+    with pytest.raises(ValueError, match="mean must have 3 numbers"):
+        fold(spec, lively(spec), [0.5], [0.5])
+    with pytest.raises(ValueError, match="std must be > 0, got 0"):
+        fold(spec, lively(spec), MEAN, (0.5, 0.0, 0.5))
+    broken = lively(spec)
+    next(broken.parameters()).data[0] = torch.nan
+    with pytest.raises(ValueError, match=r"layer 1 conv\(out_channels=4\): .* finite"):
+        fold(spec, broken, MEAN, STD)
