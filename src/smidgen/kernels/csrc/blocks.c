@@ -3,6 +3,7 @@
 /* The order matters: each builds on the one before. */
 #include "norm.h"
 #include "matrix.h"
+#include "winograd.h"
 #include "depthwise.h"
 #include "pool.h"
 
@@ -67,38 +68,52 @@ void EXPORT(norm_backward)(const Shape *s, const Value *z, const Value *dy, Valu
     backward(&affine, pattern, z, dy, dz, rows * s->channels);
 }
 
-/* A convolution of stride 1 with its border, as a product. */
+/* A convolution of stride 1 with its border, as a product, or as Winograd's. */
 typedef struct {
+    int fast;
+    Winograd winograd;
     Product product;
     Item *map; /* the padded image */
     Int channels, kernel, room;
 } Convolution;
 static Convolution convolution_of(Int height, Int width, Int inputs, Int outputs, Int kernel, const float *weights,
                                   int transposed) {
+    Convolution c = {.channels = inputs, .kernel = kernel};
+    c.fast = winograd_pays(inputs, outputs, kernel, height, width);
+    if (c.fast) {
+        c.winograd = winograd_of(height, width, inputs, outputs, weights, transposed);
+        return c;
+    }
     /* A window's row is read in units. One more item than its pixels hold meets a weight of zero, so where there are
      * few channels pixels are not padded to units. */
     Int taps = kernel * kernel, room = inputs < 4 ? inputs : up(inputs, PAIR), columns = up(outputs, LANES);
     Int row = (width + kernel - 1) * room, length = up(kernel * room, PAIR) / PAIR;
     Packing packing = {outputs, columns, kernel, inputs, room, inputs * taps, taps, 0};
     if (transposed) packing.output_step = taps, packing.input_step = outputs * taps, packing.flipped = 1;
-    Convolution c = {.channels = inputs, .kernel = kernel, .room = room};
+    c.room = room;
     c.map = TAKE_ZERO(Item, (height + kernel - 1) * row + PAIR);
-    c.product = (Product){c.map, height, width, kernel, room, row, length, pack(&packing, weights), outputs, columns, NULL, NULL};
+    c.product = (Product){c.map, height, width, kernel, room, row, length, pack(&packing, weights), outputs, columns, NULL, NULL, NULL};
     if (kernel == 1) c.product.height = 1, c.product.width = height * width;
     return c;
 }
 static void convolve(Convolution *c, const Value *x, Value *out, Int height, Int width) {
+    if (c->fast) {
+        winograd(&c->winograd, x, out);
+        return;
+    }
     c->product.result = out;
 #if PAIRED || !BFLOAT16
     if (c->kernel == 1 && c->room == c->channels && c->room % PAIR == 0) c->product.map = x;
     else
 #endif
-        pad_items(x, c->map, height, width, c->channels, c->room, c->kernel / 2);
+        pad_items(x, c->map, height, width, c->channels, c->room, (width + c->kernel - 1) * c->room, c->kernel / 2);
     product(&c->product);
 }
 
 /* The gradient of a convolution's weights, summed over images taken PAIR at a time. */
 typedef struct {
+    int fast;
+    WinogradGradient winograd;
     Gradient gradient;
     Unit *map, *d;
     Int height, width, channels, kernel;
@@ -106,6 +121,11 @@ typedef struct {
 static WeightGradient weight_gradient_of(Int height, Int width, Int inputs, Int outputs, Int kernel) {
     WeightGradient w = {.height = height, .width = width, .channels = inputs, .kernel = kernel};
     Int columns = up(outputs, LANES), taps = kernel * kernel;
+    w.fast = winograd_pays(inputs, outputs, kernel, height, width);
+    if (w.fast) {
+        w.winograd = winograd_gradient_of(height, width, inputs, outputs);
+        return w;
+    }
     w.map = TAKE_ZERO(Unit, (height + kernel - 1) * (width + kernel - 1) * inputs);
     w.d = TAKE(Unit, height * width * outputs);
     w.gradient = (Gradient){w.map, w.d, height, width, kernel, inputs, outputs, columns, NULL};
@@ -114,11 +134,19 @@ static WeightGradient weight_gradient_of(Int height, Int width, Int inputs, Int 
     return w;
 }
 static void add_gradient(WeightGradient *w, const Value *const x[2], const Value *const d[2]) {
+    if (w->fast) {
+        winograd_add(&w->winograd, x, d);
+        return;
+    }
     pad_pairs(x[0], x[1], w->map, w->height, w->width, w->channels, w->kernel / 2);
     pair_values(d[0], d[1], w->d, w->height * w->width * w->gradient.outputs);
     gradient(&w->gradient);
 }
 static void finish_gradient(const WeightGradient *w, float *out) { /* [output][input][tap] */
+    if (w->fast) {
+        winograd_finish(&w->winograd, out);
+        return;
+    }
     Int taps = w->kernel * w->kernel;
     const float *sums = w->gradient.sums;
     for (Int t = 0; t < taps; t++)
@@ -133,7 +161,7 @@ void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *we
     Watch w = {.pivot = NULL};
     arena_open();
     Convolution c = convolution_of(s->height, s->width, s->channels, s->outputs, s->kernel, weights, 0);
-    if (norm.weight == NULL && bias)
+    if (norm.weight == NULL && bias) /* pointwise only, so never Winograd's */
         c.product.bias = memcpy(TAKE_ZERO(float, columns), bias, sizeof(float) * (size_t)s->outputs);
     for (Int i = 0; i < s->images; i++) {
         Value *out = z + i * pixels * s->outputs;

@@ -26,16 +26,21 @@ static void copy_items(const Value *x, Item *out, Int count) {
     memcpy(out, x, sizeof(Item) * (size_t)count);
 #endif
 }
-/* Write an image inside a zeroed map with a border, `room` items a pixel. */
-static void pad_items(const Value *x, Item *out, Int height, Int width, Int channels, Int room, Int border) {
+/* Write an image inside a zeroed map with a border, `room` items a pixel and `row` a row. */
+static void pad_items(const Value *x, Item *out, Int height, Int width, Int channels, Int room, Int row, Int border) {
     for (Int y = 0; y < height; y++) {
         const Value *from = x + y * width * channels;
-        Item *to = out + ((y + border) * (width + 2 * border) + border) * room;
+        Item *to = out + (y + border) * row + border * room;
         if (channels == room) copy_items(from, to, width * channels);
         else
             for (Int p = 0; p < width; p++) copy_items(from + p * channels, to + p * room, channels);
     }
 }
+#if PAIRED
+INLINE vu pair(vf a, vf b) {
+    return __builtin_convertvector(narrow(a), vu) | (__builtin_convertvector(narrow(b), vu) << 16);
+}
+#endif
 /* Pair two images, the second of which may be missing, value by value. */
 static void pair_values(const Value *a, const Value *b, Unit *out, Int count) {
 #if PAIRED
@@ -90,9 +95,10 @@ typedef struct {
     Int outputs, columns;
     const float *bias;  /* `columns` values, or NULL */
     Value *result;
+    float *sums; /* results in float32 instead, where not NULL */
 } Product;
 
-INLINE void product_tile(const Product *p, const Item *x, Int column, Value *out, const int pixels, const int vectors) {
+INLINE void product_tile(const Product *p, const Item *x, Int column, Int at, const int pixels, const int vectors) {
     vf sum[PIXELS][COLUMNS];
     for (int i = 0; i < pixels; i++)
         for (int j = 0; j < vectors; j++) sum[i][j] = p->bias ? load_f32(p->bias + column + j * LANES) : (vf){};
@@ -109,7 +115,13 @@ INLINE void product_tile(const Product *p, const Item *x, Int column, Value *out
             }
         }
     }
+    if (p->sums) { /* whole vectors only */
+        for (int i = 0; i < pixels; i++)
+            for (int j = 0; j < vectors; j++) store_f32(p->sums + at + i * p->outputs + j * LANES, sum[i][j]);
+        return;
+    }
     Int left = p->outputs - column;
+    Value *out = p->result + at;
     for (int i = 0; i < pixels; i++)
         for (int j = 0; j < vectors; j++) {
             Int n = left - j * LANES;
@@ -118,7 +130,7 @@ INLINE void product_tile(const Product *p, const Item *x, Int column, Value *out
         }
 }
 #define PRODUCT_CASE(n, vectors) \
-    case n: product_tile(p, x, column, out, n, vectors); break;
+    case n: product_tile(p, x, column, at, n, vectors); break;
 #if LANES == 8
 #define CASES(M, vectors) M(1, vectors) M(2, vectors) M(3, vectors) M(4, vectors)
 #else
@@ -131,7 +143,7 @@ static void product(const Product *p) {
         for (Int y = 0; y < p->height; y++)
             for (Int from = 0; from < p->width; from += PIXELS) {
                 const Item *x = p->map + y * p->row + from * p->step;
-                Value *out = p->result + (y * p->width + from) * p->outputs + column;
+                Int at = (y * p->width + from) * p->outputs + column;
                 Int pixels = smaller(PIXELS, p->width - from);
                 if (wide) switch (pixels) { CASES(PRODUCT_CASE, 2) }
                 else switch (pixels) { CASES(PRODUCT_CASE, 1) }
