@@ -102,20 +102,22 @@ def from_mapping(kind: type[T], named: Mapping[str, Any], where: str) -> T:
             raise ValueError(
                 f"{where} has no argument {argument!r}; {nearest(argument, _names(kind))}"
             )
+    checked: dict[str, Any] = {}
     for field in fields(kind):  # pyright: ignore[reportArgumentType]
         if field.name not in named:
             if field.default is MISSING:
                 raise ValueError(f"{where} needs the argument {field.name!r}")
             continue
         kind_of_value: Any = field.type
-        try:  # strict: 8.5 is no int and 1 is no bool, but 8 is a float
-            TypeAdapter(kind_of_value).validate_python(named[field.name], strict=True)
+        try:  # strict: 8.5 is no int and 1 is no bool, but 8 becomes a float
+            adapter: Any = TypeAdapter(kind_of_value)
+            checked[field.name] = adapter.validate_python(named[field.name], strict=True)
         except ValidationError as error:
             said = error.errors()[0]["msg"].removeprefix("Input ").lower()
             raise ValueError(
                 f"{where} argument {field.name!r} {said}, got {named[field.name]!r}"
             ) from None
-    return kind(**named)
+    return kind(**checked)
 
 
 def _names(kind: type[Any]) -> list[str]:

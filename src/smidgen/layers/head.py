@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from smidgen.layers.base import Layer, Shape, require_positive
+from smidgen.layers.base import Layer, Shape
 from smidgen.layers.transition import PointwiseModule
 
 
@@ -46,7 +46,8 @@ class Classifier(Layer):
     name: ClassVar[str] = "classifier"
 
     def __post_init__(self) -> None:
-        require_positive(classifier__classes=self.classes - 1)
+        if self.classes < 2:  # noqa: PLR2004 - one class is no choice
+            raise ValueError(f"classifier classes must be >= 2, got {self.classes}")
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
         if (shape.height, shape.width) != (1, 1):

@@ -1,0 +1,184 @@
+"""Every layer tells the truth about its shape and its cost."""
+
+import re
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+import torch
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from smidgen.layers import (
+    LAYERS,
+    Blur,
+    Classifier,
+    Conv,
+    Depthwise,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    Shape,
+    SqueezeExcite,
+    Transition,
+)
+from smidgen.text import parse, to_text
+
+widths = st.sampled_from([1, 4, 7])
+kernels, strides = st.sampled_from([1, 3, 5]), st.integers(1, 3)
+convolution = {
+    "out_channels": widths,
+    "kernel_size": kernels,
+    "stride": strides,
+    "bias": st.booleans(),
+}
+KINDS: dict[type[Layer], st.SearchStrategy[Layer]] = {
+    Conv: st.builds(Conv, **convolution),
+    Depthwise: st.builds(Depthwise, **convolution),
+    Transition: st.builds(Transition, out_channels=widths, bias=st.booleans()),
+    MaxPool: st.builds(MaxPool, kernel_size=st.integers(1, 3), stride=strides),
+    Blur: st.builds(Blur, stride=strides, kernel_size=st.sampled_from([3, 5])),
+    SqueezeExcite: st.builds(SqueezeExcite, latent_channels=widths),
+    GlobalAveragePool: st.builds(GlobalAveragePool),
+    Classifier: st.builds(Classifier, classes=st.integers(2, 10), bias=st.booleans()),
+}
+sides = st.integers(1, 13)
+
+
+placed = given(
+    layer=st.one_of(*KINDS.values()),
+    shape=st.builds(Shape, st.sampled_from([1, 3, 8]), sides, sides),
+)
+
+
+def fitting(layer: Layer, shape: Shape) -> Shape:
+    """Return ``shape``, or a point of it for a classifier; pass over what the layer refuses."""
+    if isinstance(layer, Classifier):
+        return Shape(shape.channels, 1, 1)
+    try:
+        layer.out_shape(shape)
+    except ValueError:
+        assume(False)
+    return shape
+
+
+def test_no_layer_escapes_these_tests() -> None:
+    assert set(KINDS) == set(LAYERS)
+
+
+@placed
+def test_out_shape_is_the_shape_that_comes_out(layer: Layer, shape: Shape) -> None:
+    shape = fitting(layer, shape)
+    module = layer.build(shape)
+    expected = tuple(layer.out_shape(shape))[: 1 if isinstance(layer, Classifier) else 3]
+    for mode in (True, False):  # training takes other code than evaluation
+        assert module.train(mode)(torch.randn(3, *shape)).shape == (3, *expected)
+
+
+@placed
+def test_params_counts_every_learned_scalar(layer: Layer, shape: Shape) -> None:
+    shape = fitting(layer, shape)
+    assert layer.params(shape) == sum(p.numel() for p in layer.build(shape).parameters())
+
+
+@placed
+def test_macs_matches_a_count_taken_while_running(layer: Layer, shape: Shape) -> None:
+    shape = fitting(layer, shape)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        layer.build(shape).eval()(torch.zeros(1, *shape))
+    assert layer.macs(shape) == counter.get_total_flops() // 2
+
+
+@given(layer=st.one_of(*KINDS.values()))
+def test_the_text_form_round_trips(layer: Layer) -> None:
+    assert parse(to_text(layer), {kind.name: kind for kind in LAYERS}, "layer") == layer
+
+
+@given(layer=st.one_of(*KINDS.values()))
+def test_is_a_frozen_value(layer: Layer) -> None:
+    assert hash(layer) == hash(parse(to_text(layer), {layer.name: type(layer)}, "layer"))
+    for field in fields(layer):  # pyright: ignore[reportArgumentType]
+        with pytest.raises(FrozenInstanceError):
+            setattr(layer, field.name, None)
+
+
+def folded_params(layer: Conv | Depthwise, shape: Shape) -> int:
+    """Count what an exporter has to store: every kernel, and one bias an output channel."""
+    kernels = [p for p in layer.build(shape).parameters() if p.ndim == 4]
+    return sum(p.numel() for p in kernels) + layer.out_channels
+
+
+@placed
+def test_deployed_params_are_kernels_and_one_bias_a_channel(layer: Layer, shape: Shape) -> None:
+    shape = fitting(layer, shape)
+    if isinstance(layer, Conv | Depthwise):
+        assert layer.deployed_params(shape) == folded_params(layer, shape)
+    else:
+        assert layer.deployed_params(shape) == layer.params(shape)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_depthwise_is_pair_then_norm_then_relu_and_nothing_between(training: bool) -> None:
+    layer, shape = Depthwise(5, bias=True), Shape(3, 6, 6)
+    module = layer.build(shape)
+    norm = next(m for m in module.modules() if isinstance(m, nn.BatchNorm2d))
+    convolutions = [m for m in module.modules() if isinstance(m, nn.Conv2d)]
+    assert [c.groups for c in convolutions] == [3, 1]
+    nn.init.normal_(norm.weight)
+    x = torch.randn(4, 3, 6, 6, generator=torch.Generator().manual_seed(0))
+    y = x.double()
+    for convolution in convolutions:
+        y = torch.conv2d(
+            y,
+            convolution.weight.double(),
+            None if convolution.bias is None else convolution.bias.double(),
+            padding=convolution.padding,  # pyright: ignore[reportArgumentType]
+            groups=convolution.groups,
+        )
+    if training:
+        y = (y - y.mean((0, 2, 3), keepdim=True)) / (
+            y.var((0, 2, 3), correction=0, keepdim=True) + norm.eps
+        ).sqrt()
+    else:
+        y = y / (1 + norm.eps) ** 0.5
+    expected = (y * norm.weight.double()[:, None, None]).relu()
+    torch.testing.assert_close(module.train(training)(x).double(), expected, atol=1e-5, rtol=1e-5)
+
+
+def test_squeeze_excite_gates_two_channels_by_the_formula() -> None:
+    gate = SqueezeExcite(1).build(Shape(2, 3, 3))
+    squeeze, excite = (p for p in gate.parameters())
+    with torch.no_grad():
+        squeeze.copy_(torch.ones(1, 2, 1, 1))
+        excite.copy_(torch.tensor([1.0, -1.0]).view(2, 1, 1, 1))
+    gates = gate(torch.ones(1, 2, 3, 3))[0, :, 1, 1]
+    torch.testing.assert_close(gates, torch.tensor([0.880797, 0.119203]), atol=1e-6, rtol=0)
+
+
+def test_max_pool_drops_what_does_not_fill_a_window() -> None:
+    x = torch.arange(25.0).view(1, 1, 5, 5)
+    pooled = MaxPool().build(Shape(1, 5, 5))(x)
+    assert torch.equal(pooled[0, 0], torch.tensor([[6.0, 8.0], [16.0, 18.0]]))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Conv(0), "conv out_channels must be >= 1, got 0"),
+        (lambda: Conv(4, kernel_size=2), "conv kernel_size must be odd, got 2"),
+        (lambda: Depthwise(4, stride=0), "depthwise stride must be >= 1, got 0"),
+        (lambda: Transition(-1), "transition out_channels must be >= 1, got -1"),
+        (lambda: MaxPool(0), "max_pool kernel_size must be >= 1, got 0"),
+        (lambda: Blur(kernel_size=4), "blur kernel_size must be odd, got 4"),
+        (lambda: SqueezeExcite(0), "squeeze_excite latent_channels must be >= 1, got 0"),
+        (lambda: Classifier(1), "classifier classes must be >= 2, got 1"),
+        (lambda: MaxPool().out_shape(Shape(1, 1, 4)), "needs a map at least that large"),
+        (lambda: Blur(kernel_size=5).out_shape(Shape(1, 2, 9)), "needs sides over 2 pixels"),
+        (lambda: Classifier(2).out_shape(Shape(1, 2, 2)), "classifier needs a 1x1 map"),
+    ],
+)
+def test_refuses_what_cannot_be(make: object, message: str) -> None:
+    assert callable(make)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
