@@ -96,6 +96,8 @@ static Convolution convolution_of(Int height, Int width, Int inputs, Int outputs
     if (kernel == 1) c.product.height = 1, c.product.width = height * width;
     return c;
 }
+/* Images taken together where they are small, so that weights and sums are fetched for at least 64 pixels. */
+static Int group_of(Int pixels) { return PAIR * (1 + 63 / pixels); }
 static void convolve(Convolution *c, const Value *x, Value *out, Int height, Int width) {
     if (c->fast) {
         winograd(&c->winograd, x, out);
@@ -132,6 +134,14 @@ static WeightGradient weight_gradient_of(Int height, Int width, Int inputs, Int 
     if (kernel == 1) w.gradient.height = 1, w.gradient.width = height * width;
     w.gradient.sums = TAKE_ZERO(float, taps * inputs * columns);
     return w;
+}
+/* A pointwise one, over pixels of which the second half may be some short of the first. */
+static void add_pixels(WeightGradient *w, const Value *x, const Value *d, Int pixels, Int outputs) {
+    Int first = PAIR == 2 ? (pixels + 1) / 2 : pixels, inputs = w->channels;
+    pair_values(x, x + first * inputs, w->map, first * inputs);
+    pair_values(d, d + first * outputs, w->d, first * outputs);
+    w->gradient.width = first;
+    gradient(&w->gradient);
 }
 static void add_gradient(WeightGradient *w, const Value *const x[2], const Value *const d[2]) {
     if (w->fast) {
@@ -208,19 +218,24 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
     Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
     const float *taps = depth_weights(&d, deep, 0);
     float *map = TAKE_ZERO(float, depth_map(&d));
-    Value *middle = TAKE(Value, in);
-    Convolution c = convolution_of(s->height, s->width, s->channels, s->outputs, 1, point, 0);
+    Int group = group_of(pixels);
+    Value *middle = TAKE(Value, group * in);
+    Convolution c = convolution_of(1, group * pixels, s->channels, s->outputs, 1, point, 0);
     /* Biases before a norm only move its mean. */
     float *shift = TAKE_ZERO(float, s->outputs);
     for (Int o = 0; o < s->outputs; o++) {
         if (point_bias) shift[o] += point_bias[o];
         for (Int i = 0; deep_bias && i < s->channels; i++) shift[o] += point[o * s->channels + i] * deep_bias[i];
     }
-    for (Int i = 0; i < s->images; i++) {
-        pad_floats(&d, x + i * in, map);
-        depthwise(&d, map, taps, middle);
-        convolve(&c, middle, z + i * out, s->height, s->width);
-        watch(&w, z + i * out, out, s->outputs);
+    for (Int i = 0; i < s->images; i += group) {
+        Int count = smaller(group, s->images - i);
+        for (Int j = 0; j < count; j++) {
+            pad_floats(&d, x + (i + j) * in, map);
+            depthwise(&d, map, taps, middle + j * in);
+        }
+        c.product.width = count * pixels;
+        convolve(&c, middle, z + i * out, 1, count * pixels);
+        watch(&w, z + i * out, count * out, s->outputs);
     }
     finish_forward(&w, &norm, z, y, s->images * pixels, shift);
 }
@@ -237,23 +252,27 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
     const float *taps = depth_weights(&d, deep, 0), *flipped = depth_weights(&d, deep, 1);
     float *map = TAKE_ZERO(float, depth_map(&d)), *dmap = TAKE_ZERO(float, depth_map(&d));
     float *sums = TAKE_ZERO(float, kernel * d.vectors * LANES);
-    Convolution c = convolution_of(s->height, s->width, s->outputs, s->channels, 1, point, 1);
-    WeightGradient g = weight_gradient_of(s->height, s->width, s->channels, s->outputs, 1);
-    Value *dz = TAKE(Value, PAIR * out), *middle = TAKE(Value, PAIR * in), *dmiddle = TAKE(Value, in);
-    for (Int i = 0; i < s->images; i += PAIR) {
-        const Value *maps[2] = {0}, *grads[2] = {0};
-        for (Int j = 0; j < PAIR && i + j < s->images; j++) {
-            Value *here = middle + j * in, *grad = dz + j * out;
-            backward(&affine, pattern, z + (i + j) * out, dy + (i + j) * out, grad, out);
+    Int group = group_of(pixels);
+    Convolution c = convolution_of(1, group * pixels, s->outputs, s->channels, 1, point, 1);
+    WeightGradient g = weight_gradient_of(1, group * pixels, s->channels, s->outputs, 1);
+    /* A vector more than the images take: pairs may ask for one pixel past an odd number, which must then be zero. */
+    Value *dz = TAKE(Value, group * out + s->outputs), *middle = TAKE(Value, group * in + s->channels);
+    Value *dmiddle = TAKE(Value, group * in);
+    for (Int i = 0; i < s->images; i += group) {
+        Int count = smaller(group, s->images - i);
+        backward(&affine, pattern, z + i * out, dy + i * out, dz, count * out);
+        c.product.width = count * pixels;
+        convolve(&c, dz, dmiddle, 1, count * pixels);
+        for (Int j = 0; j < count; j++) {
             pad_floats(&d, x + (i + j) * in, map);
-            depthwise(&d, map, taps, here);
-            convolve(&c, grad, dmiddle, s->height, s->width);
-            pad_floats(&d, dmiddle, dmap);
+            depthwise(&d, map, taps, middle + j * in);
+            pad_floats(&d, dmiddle + j * in, dmap);
             depthwise_gradient(&d, map, dmap, sums);
             if (dx) depthwise(&d, dmap, flipped, dx + (i + j) * in);
-            maps[j] = here, grads[j] = grad;
         }
-        add_gradient(&g, maps, grads);
+        memset(dz + count * out, 0, sizeof(Value) * (size_t)s->outputs);
+        memset(middle + count * in, 0, sizeof(Value) * (size_t)s->channels);
+        add_pixels(&g, middle, dz, count * pixels, s->outputs);
     }
     finish_gradient(&g, dpoint);
     memset(ddeep, 0, sizeof(float) * (size_t)(s->channels * kernel));

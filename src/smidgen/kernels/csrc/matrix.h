@@ -4,7 +4,7 @@
  * where products are not paired), broadcast against LANES output channels. In a gradient of weights it is the same
  * channel of two images, so that neighbours of any tap pair up alike.
  */
-enum { PIXELS = LANES == 8 ? 4 : 8, ITEMS = PIXELS, COLUMNS = 2 };
+enum { PIXELS = LANES == 8 ? 4 : 8, ITEMS = PIXELS, COLUMNS = 2, MANY = 2 * PIXELS };
 
 #if PAIRED
 static Item item_of(float value) {
@@ -99,7 +99,7 @@ typedef struct {
 } Product;
 
 INLINE void product_tile(const Product *p, const Item *x, Int column, Int at, const int pixels, const int vectors) {
-    vf sum[PIXELS][COLUMNS];
+    vf sum[MANY][COLUMNS];
     for (int i = 0; i < pixels; i++)
         for (int j = 0; j < vectors; j++) sum[i][j] = p->bias ? load_f32(p->bias + column + j * LANES) : (vf){};
     const Unit *w = p->weights + column;
@@ -141,10 +141,16 @@ static void product(const Product *p) {
     for (Int column = 0; column < p->outputs; column += COLUMNS * LANES) {
         int wide = p->outputs - column > LANES;
         for (Int y = 0; y < p->height; y++)
-            for (Int from = 0; from < p->width; from += PIXELS) {
+            for (Int from = 0, pixels; from < p->width; from += pixels) {
                 const Item *x = p->map + y * p->row + from * p->step;
                 Int at = (y * p->width + from) * p->outputs + column;
-                Int pixels = smaller(PIXELS, p->width - from);
+                pixels = p->width - from;
+                if (!wide && pixels >= MANY) { /* registers for twice as many */
+                    pixels = MANY;
+                    product_tile(p, x, column, at, MANY, 1);
+                    continue;
+                }
+                pixels = smaller(PIXELS, pixels);
                 if (wide) switch (pixels) { CASES(PRODUCT_CASE, 2) }
                 else switch (pixels) { CASES(PRODUCT_CASE, 1) }
             }
@@ -161,7 +167,7 @@ typedef struct {
 
 INLINE void gradient_tile(const Gradient *g, const Unit *x, const Unit *d, Int rows, float *sums, const int items,
                           const int vectors) {
-    vf sum[ITEMS][COLUMNS];
+    vf sum[MANY][COLUMNS];
     for (int i = 0; i < items; i++)
         for (int j = 0; j < vectors; j++) sum[i][j] = (vf){};
     Int width = g->width, inputs = g->inputs, outputs = g->outputs, row = (g->width + g->kernel - 1) * inputs;
@@ -211,6 +217,7 @@ static void narrow_gradient(const Gradient *g) {
             else narrow_tile(g, x, d, rows, g->sums + column, 3);
         }
 }
+enum { BAND = 128 };
 #define GRADIENT_CASE(n, vectors) \
     case n: gradient_tile(g, x, d, rows, sums, n, vectors); break;
 static void gradient(const Gradient *g) {
@@ -218,17 +225,33 @@ static void gradient(const Gradient *g) {
         narrow_gradient(g);
         return;
     }
+    if (g->kernel == 1 && g->width > 2 * BAND) { /* pixels by the cacheful */
+        Gradient part = *g;
+        for (Int from = 0; from < g->width; from += BAND) {
+            part.width = smaller(BAND, g->width - from);
+            part.map = g->map + from * g->inputs, part.d = g->d + from * g->outputs;
+            gradient(&part);
+        }
+        return;
+    }
     Int row = (g->width + g->kernel - 1) * g->inputs, band = 1 + 63 / g->width;
     for (Int y = 0; y < g->height; y += band) {
         Int rows = smaller(band, g->height - y);
         for (Int tap = 0; tap < g->kernel * g->kernel; tap++)
             for (Int column = 0; column < g->outputs; column += COLUMNS * LANES)
-                for (Int c = 0; c < g->inputs; c += ITEMS) {
+                for (Int c = 0, items; c < g->inputs; c += items) {
                     const Unit *x = g->map + (y + tap / g->kernel) * row + tap % g->kernel * g->inputs + c;
                     const Unit *d = g->d + y * g->width * g->outputs + column;
                     float *sums = g->sums + (tap * g->inputs + c) * g->columns + column;
-                    Int items = smaller(ITEMS, g->inputs - c);
-                    if (g->outputs - column > LANES) switch (items) { CASES(GRADIENT_CASE, 2) }
+                    int wide = g->outputs - column > LANES;
+                    items = g->inputs - c;
+                    if (!wide && items >= MANY) {
+                        items = MANY;
+                        gradient_tile(g, x, d, rows, sums, MANY, 1);
+                        continue;
+                    }
+                    items = smaller(ITEMS, items);
+                    if (wide) switch (items) { CASES(GRADIENT_CASE, 2) }
                     else switch (items) { CASES(GRADIENT_CASE, 1) }
                 }
     }
