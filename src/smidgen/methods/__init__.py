@@ -75,18 +75,9 @@ def parse(text: str) -> tuple[Method, ...]:
 
 
 def in_order(methods: Iterable[Method]) -> tuple[Method, ...]:
-    """Return ``methods`` as a run applies them: as in METHODS, then strangers as given.
-
-    Raises:
-        ValueError: If one method was asked for twice.
-    """
+    """Return ``methods`` as a run applies them: as in METHODS, then strangers as given."""
     rank = {kind: place for place, kind in enumerate(METHODS)}
-    ordered = sorted(methods, key=lambda method: rank.get(type(method), len(METHODS)))
-    names = [method.name for method in ordered]
-    for name in names:
-        if names.count(name) > 1:
-            raise ValueError(f"method {name} must be asked for once, got it {names.count(name)}x")
-    return tuple(ordered)
+    return tuple(sorted(methods, key=lambda method: rank.get(type(method), len(METHODS))))
 
 
 def rewritten(spec: NetSpec, methods: Iterable[Method]) -> NetSpec:
