@@ -1,0 +1,1 @@
+"""Many trials, their one store, and what their seeds allow to be said."""

@@ -1,0 +1,108 @@
+"""From a job to its row: train, judge on the images that its split allows, and write it down."""
+
+import base64
+import shutil
+import subprocess
+from dataclasses import asdict
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from smidgen.checkpoint import checkpoints
+from smidgen.data import Data, selection_split
+from smidgen.evaluate import evaluate, predict, row
+from smidgen.run import PLAN, WEIGHTS, Run
+from smidgen.runtime import choose
+from smidgen.study.job import Job
+from smidgen.study.owner import alone
+from smidgen.train import Observer, train
+
+
+def execute(
+    job: Job, data: Data, folder: Path, observer: Observer = lambda report: None
+) -> dict[str, Any]:
+    """Run a job and return its row; what an earlier attempt left in ``folder`` is gone on with.
+
+    The row of a trial on the split ``selection`` is of the held-out images: the test set is not
+    touched. Checkpoints are dropped at the end; the trained weights stay.
+
+    Args:
+        job: What to do.
+        data: Its images.
+        folder: The trial's run folder.
+        observer: Called after every step.
+
+    Raises:
+        ValueError: If ``data`` are not what the trial was planned for.
+    """
+    trial = job.trial
+    if data.fingerprint != trial.fingerprint:
+        raise ValueError(
+            f"{job.origin.name} has changed since the study was planned: its fingerprint is"
+            f" {data.fingerprint}, not {trial.fingerprint}; plan the study again in another store"
+        )
+    with alone(folder.with_suffix(".lock")):
+        if folder.exists() and not (folder / PLAN).exists():
+            shutil.rmtree(folder)  # killed before it had begun
+        run = train(
+            trial.net,
+            data,
+            methods=trial.methods,
+            recipe=trial.recipe,
+            seed=trial.seed,
+            split=trial.split,
+            runtime=choose(precision=job.precision),
+            folder=folder,
+            resume=True,
+            observer=observer,
+        )
+        for path in checkpoints(folder):
+            path.unlink()
+    return judged(run, job, data, folder)
+
+
+def judged(run: Run, job: Job, data: Data, folder: Path) -> dict[str, Any]:
+    """Return the row of a trained run: all figures, and what is needed to train it again."""
+    name, images = ("test", data.test)
+    if job.trial.split == "selection":
+        name, images = "held-out", selection_split(data.train)[1]
+    torch.set_num_threads(1)
+    evaluation = evaluate(
+        run, images, split=name, measure_latency=job.latency, weights=folder / WEIGHTS
+    )
+    logits = predict(run.model, images.images, run.mean, run.std)
+    net = run.trial.net.to_dict()
+    return {
+        **row(run, evaluation, study="", revision=revision()),
+        "input": net["input"],
+        "layers": net["layers"],
+        "peak_activation": run.trial.spec.peak_activation,
+        "history": [asdict(record) for record in run.history],
+        "right": packed(logits.argmax(1) == images.labels),
+    }
+
+
+def packed(right: torch.Tensor) -> str:
+    """Return which images were predicted right as text, a bit an image; see `rows.right`."""
+    return base64.b64encode(np.packbits(right.numpy()).tobytes()).decode()
+
+
+@cache
+def revision() -> str:
+    """Return the code's revision: of the checkout it runs from, or the version installed."""
+    here = Path(__file__).parent
+    try:
+        found = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        found = ""
+    return found or version("smidgen")

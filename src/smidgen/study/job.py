@@ -1,0 +1,75 @@
+"""A trial as it waits in the store: what to train, where its images are, what to measure."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from smidgen.data import Data, load
+from smidgen.methods import parse
+from smidgen.recipe import Recipe
+from smidgen.spec import NetSpec
+from smidgen.text import from_mapping
+from smidgen.trial import Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a study's images come from; see :func:`smidgen.data.load`.
+
+    Args:
+        name: Of the data set, or a path.
+        data_dir: Folder of local copies, or ``None``.
+        image_size: Height and width that images are resized to, or ``None``.
+    """
+
+    name: str
+    data_dir: str | None = None
+    image_size: list[int] | None = None
+
+    def load(self) -> Data:
+        """Return the images.
+
+        Raises:
+            DataError: If they cannot be had.
+        """
+        size = None if self.image_size is None else (self.image_size[0], self.image_size[1])
+        return load(self.name, data_dir=self.data_dir, image_size=size)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One trial and how it is to be judged.
+
+    Args:
+        trial: What decides the result.
+        origin: Of its images.
+        latency: Whether to spend some seconds on timing inference.
+        precision: Of activations in training: ``auto``, ``float32`` or ``bfloat16``.
+    """
+
+    trial: Trial
+    origin: Origin
+    latency: bool = False
+    precision: str = "auto"
+
+    @property
+    def title(self) -> str:
+        """For people: net, methods and seed."""
+        methods = " + ".join(self.trial.method_texts) or "no method"
+        return f"{self.trial.net.name}, {methods}, seed {self.trial.seed}"
+
+    def to_text(self) -> str:
+        """Return the job as JSON."""
+        form = {**asdict(self), "trial": self.trial.to_dict()}
+        return json.dumps(form, sort_keys=True)
+
+    @staticmethod
+    def from_text(text: str) -> "Job":
+        """Return the job of a JSON text; the inverse of :meth:`to_text`."""
+        form: dict[str, Any] = json.loads(text)
+        trial = dict(form.pop("trial"))
+        trial["net"] = NetSpec.from_dict(trial["net"])
+        trial["methods"] = parse(", ".join(trial["methods"]))
+        trial["recipe"] = from_mapping(Recipe, trial["recipe"], "recipe")
+        origin = Origin(**form.pop("origin"))
+        return Job(trial=Trial(**trial), origin=origin, **form)

@@ -1,0 +1,43 @@
+"""Who works on a trial, told by a file lock that ends with its process, however it ends."""
+
+import fcntl
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+
+@contextmanager
+def owner(folder: Path) -> Generator[str]:
+    """Yield a new name that :func:`is_alive` knows until the block or the process ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{os.getpid()}-{uuid4().hex[:8]}"
+    path = folder / name
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield name
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def is_alive(folder: Path, name: str) -> bool:
+    """Tell whether the process that was given ``name`` still holds it."""
+    try:
+        with (folder / name).open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+@contextmanager
+def alone(path: Path) -> Generator[None]:
+    """Keep every other process that asks for the same ``path`` waiting inside this block."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

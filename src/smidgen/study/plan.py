@@ -1,0 +1,219 @@
+"""A study file, TOML, and the jobs that it stands for."""
+
+import tomllib
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smidgen.data import Data
+from smidgen.layers import Shape
+from smidgen.methods import Method, parse
+from smidgen.methods.base import ScheduleMethod
+from smidgen.recipe import Recipe
+from smidgen.runtime import PRECISIONS
+from smidgen.spec import NetSpec
+from smidgen.study.job import Job, Origin
+from smidgen.text import from_mapping, nearest
+from smidgen.trial import SPLITS, Trial
+from smidgen.zoo import NETS, net
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Nets times combinations of methods, and for all of them the same recipe and seeds.
+
+    Args:
+        nets: Specs as named in the file.
+        combinations: Of methods; the empty one is the net without any.
+        recipe: Of these trials.
+        seeds: Of these trials.
+    """
+
+    nets: tuple[NetSpec, ...]
+    combinations: tuple[tuple[Method, ...], ...]
+    recipe: Recipe
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A study, as its file describes it.
+
+    Args:
+        name: Of the study.
+        about: What it is for, in a line or two.
+        origin: Of the images.
+        split: ``full`` or ``selection``.
+        baseline: Methods that every trial has; a schedule among them gives way to another one.
+        groups: What to train.
+        latency: Whether to time inference.
+        precision: Of activations in training.
+    """
+
+    name: str
+    about: str
+    origin: Origin
+    split: str
+    baseline: tuple[Method, ...]
+    groups: tuple[Group, ...]
+    latency: bool
+    precision: str
+
+    def jobs(self, data: Data) -> list[Job]:
+        """Return the jobs for ``data``, each trial once, in the order of the file.
+
+        Seed by seed: a study that is stopped early has every point with fewer seeds rather than
+        some points with all of them.
+
+        Raises:
+            ValueError: If a net does not take images of this size.
+        """
+        jobs: dict[str, tuple[int, Job]] = {}
+        for group in self.groups:
+            for spec in group.nets:
+                fitted = spec.fitted(Shape(*data.shape), len(data.classes))
+                for methods in group.combinations:
+                    for place, seed in enumerate(group.seeds):
+                        trial = Trial(
+                            net=fitted,
+                            methods=with_baseline(methods, self.baseline),
+                            recipe=group.recipe,
+                            seed=seed,
+                            data=data.name,
+                            fingerprint=data.fingerprint,
+                            split=self.split,
+                        )
+                        job = Job(trial, self.origin, self.latency, self.precision)
+                        jobs.setdefault(trial.key, (place, job))
+        return [job for _, job in sorted(jobs.values(), key=lambda placed: placed[0])]
+
+
+def with_baseline(methods: Sequence[Method], baseline: Sequence[Method]) -> tuple[Method, ...]:
+    """Return ``methods`` with those of ``baseline`` that they do not replace.
+
+    One is replaced by a method of the same name, a schedule by any schedule.
+    """
+    names = {method.name for method in methods}
+    scheduled = any(isinstance(method, ScheduleMethod) for method in methods)
+    kept = [
+        method
+        for method in baseline
+        if method.name not in names and not (scheduled and isinstance(method, ScheduleMethod))
+    ]
+    return (*kept, *methods)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The keys at the top of a study file."""
+
+    name: str
+    data: str
+    seeds: list[int]
+    trials: list[dict[str, Any]]
+    about: str = ""
+    split: str = "full"
+    data_dir: str | None = None
+    image_size: list[int] | None = None
+    baseline: list[str] | None = None
+    recipe: dict[str, Any] | None = None
+    nets: list[dict[str, Any]] | None = None
+    latency: bool = True
+    precision: str = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class _Trials:
+    """The keys of one ``[[trials]]``."""
+
+    nets: list[str]
+    methods: list[list[str]] | None = None
+    recipe: dict[str, Any] | None = None
+    seeds: list[int] | None = None
+
+
+def read_plan(path: Path | str) -> Plan:
+    """Return the study that a file describes.
+
+    Raises:
+        ValueError: In one line that names the file and the place in it.
+    """
+    path = Path(path)
+    try:
+        form = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path}: no TOML: {error}") from error
+    with _at(str(path)):
+        return _plan(from_mapping(_File, form, "study"))
+
+
+def _plan(file: _File) -> Plan:
+    if file.split not in SPLITS:
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {file.split!r}")
+    if file.precision not in PRECISIONS:
+        raise ValueError(
+            f"precision must be one of {', '.join(PRECISIONS)}, got {file.precision!r}"
+        )
+    if not file.trials:
+        raise ValueError("trials must be at least one [[trials]], got none")
+    own: dict[str, NetSpec] = {}
+    for number, form in enumerate(file.nets or [], 1):
+        with _at(f"nets {number}"):
+            spec = NetSpec.from_dict(form)
+        own[spec.name] = spec
+    return Plan(
+        name=file.name,
+        about=file.about,
+        origin=Origin(file.data, file.data_dir, file.image_size),
+        split=file.split,
+        baseline=_methods(file.baseline or [], "baseline"),
+        groups=tuple(
+            _group(form, file, own, f"trials {number}")
+            for number, form in enumerate(file.trials, 1)
+        ),
+        latency=file.latency,
+        precision=file.precision,
+    )
+
+
+def _group(form: Mapping[str, Any], file: _File, own: Mapping[str, NetSpec], where: str) -> Group:
+    trials = from_mapping(_Trials, form, where)
+    numbers = {**(file.recipe or {}), **(trials.recipe or {})}
+    recipe = from_mapping(Recipe, numbers, f"{where}, recipe" if trials.recipe else "recipe")
+    with _at(f"{where}, nets"):
+        specs = tuple(_net(name, own) for name in trials.nets)
+    combinations = tuple(
+        _methods(texts, f"{where}, methods {number}")
+        for number, texts in enumerate([[]] if trials.methods is None else trials.methods, 1)
+    )
+    seeds = tuple(file.seeds if trials.seeds is None else trials.seeds)
+    for what, values in (("nets", specs), ("methods", combinations), ("seeds", seeds)):
+        if not values:
+            raise ValueError(f"{where}: {what} must not be empty")
+    return Group(specs, combinations, recipe, seeds)
+
+
+def _net(name: str, own: Mapping[str, NetSpec]) -> NetSpec:
+    if name in own:
+        return own[name]
+    if name not in NETS:
+        raise ValueError(f"unknown net {name!r}; {nearest(name, [*NETS, *own])}")
+    return net(name)
+
+
+def _methods(texts: Sequence[str], where: str) -> tuple[Method, ...]:
+    with _at(where):
+        return parse(", ".join(texts))
+
+
+@contextmanager
+def _at(where: str) -> Generator[None]:
+    """Name the place in every error raised inside the block."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error

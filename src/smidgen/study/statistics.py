@@ -1,0 +1,142 @@
+"""What seeds allow to be said: intervals of means, of paired effects, and McNemar's test."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite, nan
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+CONFIDENCE = 0.95
+INTERVALS = ("t", "bootstrap")
+RESAMPLES = 9_999
+NO_DIFFERENCE = "no difference shown"
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean over seeds with its confidence interval.
+
+    Args:
+        mean: Of the values, in their own unit.
+        low: Lower end of the 95 % interval; nan when a single value allows none.
+        high: Upper end.
+        count: Values behind it.
+        kind: ``t`` (Student) or ``bootstrap`` (percentile, 9,999 resamples).
+    """
+
+    mean: float
+    low: float
+    high: float
+    count: int
+    kind: str = "t"
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether zero lies outside; never so without an interval."""
+        return isfinite(self.low) and (self.low > 0 or self.high < 0)
+
+    @property
+    def verdict(self) -> str:
+        """``better``, ``worse`` or ``no difference shown``, for a difference of accuracies."""
+        if not self.excludes_zero:
+            return NO_DIFFERENCE
+        return "better" if self.mean > 0 else "worse"
+
+
+def mean_interval(values: Sequence[float], kind: str = "t") -> Interval:
+    """Return the mean of ``values`` with its 95 % confidence interval.
+
+    The t interval is ``mean +- t(0.975, n - 1) * s / sqrt(n)``. The percentile bootstrap draws
+    from a generator of its own with a fixed seed, so that the same values give the same interval.
+
+    Raises:
+        ValueError: If there is no value, or ``kind`` is unknown.
+    """
+    if kind not in INTERVALS:
+        raise ValueError(f"interval must be one of {', '.join(INTERVALS)}, got {kind!r}")
+    if not values:
+        raise ValueError("an interval must be of at least one value, got none")
+    array = np.asarray(values, dtype=np.float64)
+    mean, count = float(array.mean()), len(array)
+    if count == 1:
+        return Interval(mean, nan, nan, 1, kind)
+    spread = float(array.std(ddof=1)) / count**0.5
+    if spread == 0:
+        return Interval(mean, mean, mean, count, kind)
+    if kind == "t":
+        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * spread
+        return Interval(mean, mean - half, mean + half, count, kind)
+    found = stats.bootstrap(
+        (array,),
+        np.mean,
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return Interval(mean, float(found.low), float(found.high), count, kind)
+
+
+def paired_effect(
+    treated: Mapping[int, float], baseline: Mapping[int, float], kind: str = "t"
+) -> Interval:
+    """Return the mean difference ``treated - baseline`` over the seeds that both have.
+
+    Args:
+        treated: Values by seed.
+        baseline: Values by seed; what chance they share with ``treated`` cancels.
+        kind: Of the interval.
+
+    Raises:
+        ValueError: If they share no seed.
+    """
+    shared = sorted(treated.keys() & baseline.keys())
+    if not shared:
+        raise ValueError("a paired effect must have a seed on both sides, got none in common")
+    return mean_interval([treated[seed] - baseline[seed] for seed in shared], kind)
+
+
+@dataclass(frozen=True, slots=True)
+class McNemar:
+    """McNemar's exact test between two models on the same images.
+
+    Args:
+        only_first: Images that the first model alone gets right.
+        only_second: Images that the second model alone gets right.
+        p: Two-sided probability of a split at least as uneven, were both equally good.
+    """
+
+    only_first: int
+    only_second: int
+    p: float
+
+    @property
+    def verdict(self) -> str:
+        """Which model is better at the 5 % level, or ``no difference shown``."""
+        if self.p >= 1 - CONFIDENCE:
+            return NO_DIFFERENCE
+        return "first better" if self.only_first > self.only_second else "second better"
+
+
+def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNemar:
+    """Compare which images two models get right.
+
+    Under equal accuracy the images that exactly one model gets right fall to either side like
+    a fair coin, so ``p`` is the binomial test of ``only_first`` in ``only_first + only_second``.
+
+    Source: McNemar 1947, Psychometrika 12(2); the exact form.
+
+    Raises:
+        ValueError: If the two differ in length.
+    """
+    if first.shape != second.shape:
+        raise ValueError(
+            f"McNemar's test must see the same images, got {len(first)} and {len(second)}"
+        )
+    only_first = int((first & ~second).sum())
+    only_second = int((second & ~first).sum())
+    differing = only_first + only_second
+    p = 1.0 if differing == 0 else float(stats.binomtest(only_first, differing).pvalue)
+    return McNemar(only_first, only_second, p)

@@ -1,0 +1,87 @@
+"""Where a study stands, and how long it will go on, judged by what has finished."""
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from statistics import fmean
+from typing import Any, NamedTuple
+
+
+class Status(NamedTuple):
+    """Where the trials of a study stand."""
+
+    done: int
+    running: int
+    failed: int
+    queued: int
+    seconds_left: float | None  # with as many side by side as now; None while nothing is known
+    failures: tuple[tuple[str, str], ...]  # title and error of each failed trial
+
+    @property
+    def total(self) -> int:
+        """All trials."""
+        return self.done + self.running + self.failed + self.queued
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.running + self.queued == 0
+
+
+class Ended(NamedTuple):
+    """An attempt that has ended."""
+
+    key: str
+    title: str
+    state: str  # done, failed, or queued (running) again
+    error: str | None
+    row: dict[str, Any] | None
+    at: float  # seconds since 1970
+
+
+def status_of(records: Iterable[tuple[Any, ...]]) -> Status:
+    """Return the status of records (state, title, job, row, progress, started, ended, error)."""
+    records = list(records)
+    count: dict[str, int] = defaultdict(int)
+    for record in records:
+        count[record[0]] += 1
+    return Status(
+        count["done"],
+        count["running"],
+        count["failed"],
+        count["queued"],
+        _seconds_left(records, max(count["running"], 1)),
+        tuple((record[1], record[7]) for record in records if record[0] == "failed"),
+    )
+
+
+def _seconds_left(records: list[tuple[Any, ...]], jobs: int) -> float | None:
+    """Estimate from the seconds an epoch of finished trials: of the same kind, net, or at all."""
+    seen: dict[Any, list[float]] = defaultdict(list)
+    for _, _, _, row, _, started, ended, _ in records:
+        if row is None:
+            continue
+        form = json.loads(row)
+        wall = (ended - started) if started and ended else 0.0
+        seconds = max(wall, form.get("seconds", 0.0)) / max(form.get("epochs", 1), 1)
+        for kind in _kinds(form["net"], form["methods"]):
+            seen[kind].append(seconds)
+    if not seen:
+        return None
+    now, left = time.time(), 0.0
+    for state, _, job, _, progress, started, _, _ in records:
+        if state not in ("queued", "running"):
+            continue
+        trial = json.loads(job)["trial"]
+        kinds = _kinds(trial["net"]["name"], trial["methods"])
+        kind = next(kind for kind in kinds if kind in seen)
+        expected = fmean(seen[kind]) * trial["recipe"]["epochs"]
+        if state == "running":
+            expected = max(expected - (now - started), expected * (1 - progress) * 0.5, 0.0)
+        left += expected
+    return left / jobs
+
+
+def _kinds(net: str, methods: list[str]) -> tuple[Any, ...]:
+    return (net, tuple(methods)), net, None

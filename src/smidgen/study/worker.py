@@ -1,0 +1,85 @@
+"""A process of its own that runs queued trials, one after another, until there are none."""
+
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from smidgen.data import Data
+from smidgen.study.execute import execute
+from smidgen.study.job import Origin
+from smidgen.study.owner import owner
+from smidgen.study.store import Claim, Store
+from smidgen.train import Report
+
+_NOTED_EVERY = 1.0  # seconds between notes of progress in the store
+
+
+def main(store_path: str, study: str, name_file: str) -> None:
+    """Run trials of ``study`` from the store.
+
+    The name under which they are claimed is written to ``name_file``, for the parent to tell
+    what was running should this process end badly.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    store = Store(store_path)
+    with owner(store.owners) as me:
+        Path(name_file).write_text(me)
+        while (claim := store.claim(me, study)) is not None:
+            work(store, claim, me)
+    store.close()
+
+
+def work(store: Store, claim: Claim, me: str) -> None:
+    """Run one claimed trial and keep its row, or its error."""
+    folder = store.runs / claim.key
+    try:
+        row = execute(claim.job, loaded(claim.job.origin), folder, noting(store, claim, me))
+    except Exception as error:  # whatever goes wrong in one trial must not stop the others
+        shutil.rmtree(folder, ignore_errors=True)  # the second attempt begins anew
+        store.fail(claim.key, me, described(error))
+    else:
+        store.finish(claim.key, me, row)
+
+
+@lru_cache(maxsize=1)
+def loaded(origin: Origin) -> Data:
+    """Return the images of ``origin``, read once a process."""
+    return origin.load()
+
+
+def described(error: BaseException) -> str:
+    """Return an error as one line; its kind is told where the message does not speak for users."""
+    said = " ".join(str(error).split())
+    return said if isinstance(error, ValueError) and said else f"{type(error).__name__}: {said}"
+
+
+def noting(store: Store, claim: Claim, me: str) -> Callable[[Report], None]:
+    """Return an observer of training that notes progress in the store, now and then."""
+    last = time.monotonic()
+
+    def note(report: Report) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _NOTED_EVERY:
+            last = time.monotonic()
+            epochs = report.epoch - 1 + report.step / report.steps
+            store.progress(claim.key, me, epochs / claim.job.trial.recipe.epochs)
+
+    return note
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent's end of the pipe on standard input closes.
+
+    That happens however the parent ends, kill -9 included, on every system.
+    """
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

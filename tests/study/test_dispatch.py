@@ -1,0 +1,160 @@
+"""Processes side by side: failures stay alone, a killed study goes on, nobody is orphaned."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.study.conftest import Jobs
+
+from smidgen.data import Data
+from smidgen.study import worker
+from smidgen.study.dispatch import Event, StudyError, dispatch
+from smidgen.study.execute import execute
+from smidgen.study.store import Store
+
+TIMED = {"seconds", "history", "bytes_on_disk", "latency", "study"}  # what two runs may differ in
+
+
+def told(row: dict[str, object]) -> dict[str, object]:
+    stored = json.loads(json.dumps(row))
+    return {name: value for name, value in stored.items() if name not in TIMED}
+
+
+def pids_of(store: Store) -> list[int]:
+    return [int(path.name.split("-")[0]) for path in store.owners.glob("*-*")]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def test_a_row_is_of_the_held_out_images_when_selecting(
+    jobs: Jobs, digits: Data, tmp_path: Path
+) -> None:
+    (job,) = jobs(epochs=2)
+    row = execute(job, digits, tmp_path / "run")
+    assert row["split"] == "held-out"
+    assert row["images"] == 144
+    assert row["history"][-1]["held_out_accuracy"] == row["accuracy"]
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "run.json",
+        "weights.safetensors",
+    }
+
+
+def test_a_trial_planned_for_other_images_is_refused(
+    jobs: Jobs, digits: Data, tmp_path: Path
+) -> None:
+    (job,) = jobs()
+    other = replace(job, trial=replace(job.trial, fingerprint="0" * 32))
+    with pytest.raises(ValueError, match="digits has changed since the study was planned"):
+        execute(other, digits, tmp_path / "run")
+
+
+def test_two_processes_share_the_trials_and_one_failure_stops_none(
+    jobs: Jobs, digits: Data, tmp_path: Path
+) -> None:
+    good, bad = jobs(seeds=range(4)), jobs(seeds=(9,), peak_lr=1e30)
+    store = Store(tmp_path / "study.db")
+    store.add("s", [*bad, *good])
+    events: list[Event] = []
+    status = dispatch(store, "s", jobs=2, observer=events.append)
+    assert (status.done, status.failed) == (4, 1)
+    assert "TrainingDivergedError: training diverged in epoch 1" in status.failures[0][1]
+    attempts = [ended for event in events for ended in event.ended]
+    assert [e.state for e in attempts if e.key == bad[0].trial.key].count("failed") == 1
+    assert sorted(e.key for e in attempts if e.state == "done") == sorted(
+        job.trial.key for job in good
+    )
+    alone = execute(good[2], digits, tmp_path / "alone")
+    (row,) = [row for row in store.rows() if row["seed"] == 2]
+    assert told(row) == told(alone)
+    assert row["threads"] == 1
+
+
+def test_a_killed_study_leaves_no_process_and_goes_on_from_its_checkpoint(
+    jobs: Jobs, digits: Data, tmp_path: Path
+) -> None:
+    (job,) = jobs(epochs=60, methods="swa")
+    store = Store(tmp_path / "study.db")
+    store.add("s", [job])
+    script = (
+        "import sys; from smidgen.study.store import Store;"
+        "from smidgen.study.dispatch import dispatch; dispatch(Store(sys.argv[1]), 's')"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script, str(store.path)])
+    folder = store.runs / job.trial.key
+    deadline = time.monotonic() + 60
+    while not list(folder.glob("checkpoint-*")):
+        assert time.monotonic() < deadline
+        assert parent.poll() is None
+        time.sleep(0.02)
+    (pid,) = pids_of(store)
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    while is_running(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+    assert store.status("s").running == 1
+    assert store.release_lost() == 1
+    at_kill = max(path.name for path in folder.glob("checkpoint-*.safetensors"))
+    assert at_kill < "checkpoint-00060"
+    started: list[int] = []
+    loaded = execute(job, digits, folder, lambda report: started.append(report.epoch))
+    assert started[0] > 1  # went on, did not begin anew
+    assert told(loaded) == told(execute(job, digits, tmp_path / "whole"))
+
+
+def test_a_worker_that_dies_costs_one_attempt(jobs: Jobs, tmp_path: Path) -> None:
+    (job,) = jobs(epochs=60)
+    store = Store(tmp_path / "study.db")
+    store.add("s", [job])
+    killed: list[int] = []
+
+    def kill_once(event: Event) -> None:
+        if event.status.running and not killed:
+            killed.extend(pids_of(store))
+            os.kill(killed[0], signal.SIGKILL)
+
+    errors: list[str | None] = []
+
+    def watch(event: Event) -> None:
+        kill_once(event)
+        errors.extend(ended.error for ended in event.ended if ended.error)
+
+    status = dispatch(store, "s", observer=watch)
+    assert status.done == 1
+    assert killed
+    assert errors[0] == "its process ended by signal 9"
+
+
+def test_a_worker_that_cannot_start_ends_the_study_with_its_reason(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(tmp_path / "study.db")
+    store.add("s", jobs())
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(StudyError, match="no worker could be started"):
+        dispatch(store, "s")
+    assert store.status("s").queued == 1
+
+
+def test_jobs_below_one_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="jobs must be >= 1, got 0"):
+        dispatch(Store(tmp_path / "study.db"), "s", jobs=0)
+
+
+def test_an_error_is_told_in_one_line() -> None:
+    assert worker.described(ValueError("a\n b")) == "a b"
+    assert worker.described(KeyError("a")) == "KeyError: 'a'"

@@ -1,0 +1,122 @@
+"""A study file becomes the trials it says, or a one-line error that names file and key."""
+
+from pathlib import Path
+
+import pytest
+
+from smidgen.data import Data
+from smidgen.methods import parse
+from smidgen.study.plan import Plan, read_plan, with_baseline
+from smidgen.text import to_text
+
+GOOD = """
+name = "two nets"
+data = "digits"
+seeds = [0, 1]
+baseline = ["cosine"]
+
+[recipe]
+epochs = 2
+
+[[nets]]
+name = "tiny"
+input = [1, 8, 8]
+layers = ["conv(4)", "global-average-pool", "classifier(10)"]
+
+[[trials]]
+nets = ["tiny", "mnist-1k5-dw"]
+methods = [[], ["one-cycle"], ["blurpool", "swa(start=0.5)"]]
+
+[[trials]]
+nets = ["tiny"]
+recipe = { peak_lr = 0.02 }
+seeds = [5]
+"""
+
+
+def written(folder: Path, text: str) -> Plan:
+    path = folder / "study.toml"
+    path.write_text(text)
+    return read_plan(path)
+
+
+def test_trials_are_nets_times_methods_times_seeds(tmp_path: Path, digits: Data) -> None:
+    jobs = written(tmp_path, GOOD).jobs(digits)
+    assert len(jobs) == 2 * 3 * 2 + 1
+    assert len({job.trial.key for job in jobs}) == len(jobs)
+    assert all(job.trial.recipe.epochs == 2 for job in jobs)
+    (other,) = [job.trial for job in jobs if job.trial.seed == 5]
+    assert other.recipe.peak_lr == 0.02
+
+
+def test_seeds_come_in_rounds_so_that_an_early_stop_leaves_every_point(
+    tmp_path: Path, digits: Data
+) -> None:
+    seeds = [job.trial.seed for job in written(tmp_path, GOOD).jobs(digits) if job.trial.seed != 5]
+    assert seeds == sorted(seeds)
+
+
+def test_a_trial_asked_for_twice_is_one_trial(tmp_path: Path, digits: Data) -> None:
+    again = GOOD + '\n[[trials]]\nnets = ["tiny"]\nmethods = [["one-cycle"]]\n'
+    assert len(written(tmp_path, again).jobs(digits)) == 13
+
+
+def test_named_nets_are_fitted_to_the_images(tmp_path: Path, digits: Data) -> None:
+    nets = {job.trial.net.name: job.trial.net for job in written(tmp_path, GOOD).jobs(digits)}
+    assert tuple(nets["mnist-1k5-dw"].input_shape) == (1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ("", ["flip", "cosine"]),
+        ("sam", ["flip", "cosine", "sam"]),
+        ("one-cycle", ["flip", "one-cycle"]),
+        ("cyclical", ["flip", "cyclical"]),
+        ("cosine(warmup=0.1), mixup", ["flip", "cosine(warmup=0.1)", "mixup"]),
+    ],
+)
+def test_the_baselines_schedule_gives_way_to_another(asked: str, expected: list[str]) -> None:
+    found = with_baseline(parse(asked), parse("flip, cosine"))
+    assert [to_text(method) for method in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "two nets"', 'nam = "x"', "study has no argument 'nam'; did you mean 'name'?"),
+        ('data = "digits"', "", "study needs the argument 'data'"),
+        ("seeds = [0, 1]", 'seeds = ["a"]', "study argument 'seeds'"),
+        ("epochs = 2", "epoch = 2", "recipe has no argument 'epoch'; did you mean 'epochs'?"),
+        ("epochs = 2", "epochs = 0", "recipe epochs must be >= 1, got 0"),
+        ('"one-cycle"', '"one-cycel"', "trials 1, methods 2: unknown method 'one-cycel'; did you"),
+        ("start=0.5", "start=2", "trials 1, methods 3: swa start must be in [0, 1), got 2"),
+        ('["tiny", ', '["tyny", ', "trials 1, nets: unknown net 'tyny'; did you mean 'tiny'?"),
+        ('"conv(4)"', '"cnv(4)"', "nets 1: unknown layer 'cnv'; did you mean 'conv'?"),
+        ("{ peak_lr = 0.02 }", "{ peak_lr = -1.0 }", "recipe peak_lr must be > 0, got -1.0"),
+        ("seeds = [5]", "seeds = []", "trials 2: seeds must not be empty"),
+        ("seeds = [5]", "sed = [5]", "trials 2 has no argument 'sed'"),
+        ("seeds = [0, 1]", 'seeds = [0]\nsplit = "tets"', "split must be one of full, selection"),
+        ("[recipe]", "[recipe", "no TOML: "),
+    ],
+)
+def test_an_error_is_one_line_with_file_and_place(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    assert old in GOOD
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the text is checked below
+        written(tmp_path, GOOD.replace(old, new))
+    assert str(caught.value).startswith(f"{tmp_path / 'study.toml'}: ")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"nowhere.toml: cannot be read: No such file"):
+        read_plan(tmp_path / "nowhere.toml")
+
+
+def test_images_too_small_for_a_net_are_refused(tmp_path: Path, digits: Data) -> None:
+    deep = GOOD.replace('"conv(4)"', '"max-pool", "max-pool", "max-pool", "max-pool"')
+    with pytest.raises(ValueError, match="tiny, layer 4 max_pool"):
+        written(tmp_path, deep).jobs(digits)

@@ -1,0 +1,179 @@
+"""The store runs each trial once, loses nothing, and is shared without quarrel."""
+
+import json
+import sqlite3
+import threading
+from pathlib import Path
+
+import pytest
+from tests.study.conftest import Jobs
+
+from smidgen.study.job import Job
+from smidgen.study.owner import is_alive, owner
+from smidgen.study.store import Store, StoreError
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "study.db")
+
+
+def row_of(job: Job, accuracy: float = 0.5) -> dict[str, object]:
+    return {
+        "key": job.trial.key,
+        "study": "",
+        "net": job.trial.net.name,
+        "methods": job.trial.method_texts,
+        "seconds": 2.0,
+        "epochs": 1,
+        "accuracy": accuracy,
+    }
+
+
+def test_a_job_comes_back_as_it_was_put_in(store: Store, jobs: Jobs) -> None:
+    (job,) = jobs(methods="blurpool, cutout(length=3), swa(start=0.5)", peak_lr=0.03)
+    store.add("s", [job])
+    claim = store.claim("me")
+    assert claim is not None
+    assert (claim.key, claim.attempt, claim.job) == (job.trial.key, 1, job)
+    assert claim.job.trial.key == job.trial.key
+
+
+def test_a_finished_trial_never_runs_twice(store: Store, jobs: Jobs) -> None:
+    (job,) = jobs()
+    store.add("s", [job])
+    assert store.claim("me") is not None
+    assert store.finish(job.trial.key, "me", row_of(job))
+    store.add("s", [job])
+    store.add("another study", [job])
+    assert store.claim("me") is None
+    assert store.status("another study").done == 1
+    assert [row["study"] for row in store.rows()] == ["s"]
+    assert [row["study"] for row in store.rows("another study")] == ["another study"]
+
+
+def test_a_failure_is_tried_once_more_and_behind_the_others(store: Store, jobs: Jobs) -> None:
+    first, second = jobs(seeds=(0, 1))
+    store.add("s", [first, second])
+    for key in (first.trial.key, second.trial.key, first.trial.key):
+        claim = store.claim("me")
+        assert claim is not None
+        assert claim.key == key
+        if key == first.trial.key:
+            store.fail(key, "me", f"broken {claim.attempt}")
+        else:
+            store.finish(key, "me", row_of(second))
+    assert store.claim("me") is None
+    status = store.status("s")
+    assert (status.done, status.failed, status.is_complete) == (1, 1, True)
+    assert status.failures == ((first.title, "broken 2"),)
+    assert store.retry_failed() == 1
+    assert store.claim("me") is not None
+
+
+def test_only_the_owner_of_a_claim_may_end_it(store: Store, jobs: Jobs) -> None:
+    (job,) = jobs()
+    store.add("s", [job])
+    store.claim("me")
+    assert not store.finish(job.trial.key, "someone else", row_of(job))
+    store.fail(job.trial.key, "someone else", "no")
+    assert store.status().running == 1
+    assert store.finish(job.trial.key, "me", row_of(job, 0.7))
+    assert not store.finish(job.trial.key, "me", row_of(job, 0.1))
+    assert store.rows()[0]["accuracy"] == 0.7
+
+
+def test_trials_of_a_process_that_is_gone_are_queued_again_at_no_cost(
+    store: Store, jobs: Jobs
+) -> None:
+    lost, kept = jobs(seeds=(0, 1))
+    store.add("s", [lost, kept])
+    with owner(store.owners) as living:
+        store.claim("gone")
+        claim = store.claim(living)
+        assert is_alive(store.owners, living)
+        assert store.release_lost() == 1
+        again = store.claim(living)
+        assert claim is not None
+        assert again is not None
+        assert (again.key, again.attempt) == (lost.trial.key, 1)
+    assert not is_alive(store.owners, living)
+
+
+def test_many_claim_at_once_and_each_trial_goes_to_one(store: Store, jobs: Jobs) -> None:
+    wanted = jobs(seeds=range(40))
+    store.add("s", wanted)
+    claimed: list[str] = []
+
+    def take(name: str) -> None:
+        mine = Store(store.path)  # its own connection, as another process has
+        while claim := mine.claim(name):
+            claimed.append(claim.key)
+            mine.finish(claim.key, name, row_of(claim.job))
+        mine.close()
+
+    threads = [threading.Thread(target=take, args=(f"t{i}",)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == sorted(job.trial.key for job in wanted)
+    assert [row["key"] for row in store.rows()] == [job.trial.key for job in wanted]
+
+
+def test_rows_survive_as_json_lines(store: Store, jobs: Jobs, tmp_path: Path) -> None:
+    done, open_ = jobs(seeds=(0, 1))
+    store.add("s", [done, open_])
+    store.claim("me")
+    store.finish(done.trial.key, "me", row_of(done, 0.25))
+    assert store.export_rows(tmp_path / "rows.jsonl") == 1
+
+    rebuilt = Store(tmp_path / "other.db")
+    rebuilt.add("s", [done, open_])
+    assert rebuilt.import_rows(tmp_path / "rows.jsonl") == 1
+    assert rebuilt.import_rows(tmp_path / "rows.jsonl") == 0
+    status = rebuilt.status("s")
+    assert (status.done, status.queued) == (1, 1)
+    claim = rebuilt.claim("me")
+    assert claim is not None
+    assert claim.key == open_.trial.key
+    assert rebuilt.rows()[0]["accuracy"] == 0.25
+
+    bare = Store(tmp_path / "bare.db")
+    bare.import_rows(tmp_path / "rows.jsonl")
+    assert bare.studies() == ["s"]
+    assert bare.status("s").done == 1
+
+
+def test_a_broken_line_is_named_and_nothing_taken(store: Store, tmp_path: Path) -> None:
+    good = json.dumps({"key": "k", "study": "s", "net": "n"})
+    for bad, said in (("{", "line 2: no JSON"), ("[1]", "line 2: a row must have")):
+        path = tmp_path / "rows.jsonl"
+        path.write_text(f"{good}\n{bad}\n")
+        with pytest.raises(StoreError, match=said):
+            store.import_rows(path)
+    assert store.rows() == []
+
+
+def test_time_left_is_told_from_what_has_finished(store: Store, jobs: Jobs) -> None:
+    wanted = [*jobs(seeds=(0, 1, 2)), *jobs(methods="sam", epochs=5)]
+    store.add("s", wanted)
+    assert store.status("s").seconds_left is None
+    store.claim("me")
+    store.finish(wanted[0].trial.key, "me", row_of(wanted[0]))  # 2 seconds for an epoch
+    assert store.status("s").seconds_left == pytest.approx(2 + 2 + 5 * 2)
+
+
+def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "notes.db"
+    path.write_text("not a database, but long enough to have been one" * 40)
+    with pytest.raises(StoreError, match=r"notes.db: cannot be used as a store"):
+        Store(path)
+    with pytest.raises(StoreError, match="there is no store"):
+        Store(tmp_path / "absent.db", create=False)
+    assert not (tmp_path / "absent.db").exists()
+
+
+def test_the_store_is_written_ahead(store: Store) -> None:
+    (mode,) = sqlite3.connect(store.path).execute("PRAGMA journal_mode").fetchone()
+    assert mode == "wal"
