@@ -1,6 +1,7 @@
 """Any picture as bytes: grey or RGB, one size."""
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from smidgen.data.base import DataError, ImageSize, Progress
 
 Array: TypeAlias = npt.NDArray[np.uint8]  # h w c
+PLAIN = ("L", "RGB")
 SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
 DEEPEST = 65_535
 REPORTED_EVERY = 1_000  # images
@@ -39,7 +41,8 @@ def decoded(
     """Return all images as one array n h w c, of one channel if all are grey, else of three.
 
     Args:
-        encoded: What `datasets.Image` decodes: paths, or ``{"bytes": ..., "path": ...}``.
+        encoded: What `datasets.Image` decodes, ``{"bytes": ..., "path": ...}`` of which one may be
+            None, or a Pillow image.
         where: The name of an image by its number, for errors.
         image_size: Height and width to resize to; without, all images must be equal already.
         report: Called now and then with the number of images done.
@@ -53,7 +56,7 @@ def decoded(
     arrays: list[Array] = []
     for number, value in enumerate(encoded):
         try:
-            array = _as_bytes(feature.decode_example(value), image_size)
+            array = _as_bytes(feature.decode_example(_with_bytes(value)), image_size)
         except DataError as error:
             raise DataError(f"{where(number)} {error}") from error
         except Exception as error:  # decoders raise whatever a broken file leads them to
@@ -87,11 +90,18 @@ def reporter(progress: Progress, what: str, total: int) -> Callable[[int], None]
     return lambda done: progress(what, done, total) if progress else None
 
 
-def _as_bytes(image: Any, image_size: tuple[int, int] | None) -> Array:
-    from PIL import Image
+def _with_bytes(value: Any) -> Any:
+    """Return what `datasets.Image` decodes, read from its path: Pillow may leave a file open."""
+    if isinstance(value, dict) and value["bytes"] is None:
+        return {"bytes": Path(value["path"]).read_bytes(), "path": None}
+    return value
 
+
+def _as_bytes(image: Any, image_size: tuple[int, int] | None) -> Array:
     image = _grey_or_rgb(image)
     if image_size is not None and image.size != image_size[::-1]:
+        from PIL import Image
+
         # Bilinear, and Pillow widens the kernel when it shrinks: nothing aliases or overshoots.
         image = image.resize(image_size[::-1], Image.Resampling.BILINEAR)
     array = np.asarray(image, np.uint8)
@@ -100,6 +110,8 @@ def _as_bytes(image: Any, image_size: tuple[int, int] | None) -> Array:
 
 def _grey_or_rgb(image: Any) -> Any:
     """Return a Pillow image of mode L or RGB; what is transparent becomes white."""
+    if image.mode in PLAIN and not image.has_transparency_data:
+        return image  # most are
     from PIL import Image
 
     if image.mode in SIXTEEN_BIT:

@@ -33,6 +33,11 @@ class ParquetFolder(Source):
                 strange = [path for path in paths if path not in lengths]
                 if strange:
                     raise DataError(f"{self.folder} must hold Parquet alone, got {strange[0]}")
+                places = sorted({str(Path(path).parent) for path in paths})
+                if len(places) > 1:  # the library would mix them, whatever they are
+                    raise DataError(
+                        f"{self.folder} must hold one data set, got {places[0]} and {places[1]}"
+                    )
                 files = [(path, lengths[path]) for path in paths]
                 rows = builder.as_streaming_dataset(split=split)
                 tables[str(split)] = Table(rows, sum(n for _, n in files), _Rows(files))

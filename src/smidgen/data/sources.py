@@ -83,7 +83,12 @@ def find(
     """Return the name of the data and where they are; see :func:`load`."""
     text = os.fspath(name_or_path)
     if text in NAMED:
-        local = None if isinstance(NAMED[text], Digits) else _local(text, data_dir)
+        if isinstance(NAMED[text], Digits):
+            if data_dir is not None:
+                said = f"{text} are embedded: --data-dir changes nothing"
+                warnings.warn(said, DataWarning, stacklevel=3)
+            return text, NAMED[text]
+        local = _local(text, data_dir)
         return text, _folder(local) if local else NAMED[text]
     if not text.strip():
         raise DataError(f"the data set must have a name, got {text!r}")

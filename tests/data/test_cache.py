@@ -1,0 +1,173 @@
+"""Decoded data are kept whole, found again at once, and made again when they do not fit."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors
+import torch
+
+from smidgen.data import Data, DataError, DataWarning, load
+from smidgen.data.base import Source
+from smidgen.data.folder import ImageFolder
+
+Folder = Callable[..., Path]
+BOTH = {"train": {"cat": 3, "dog": 2}, "test": {"cat": 1, "dog": 1}}
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Source]:
+    """Return a list that grows with every decoding."""
+    seen: list[Source] = []
+    original = ImageFolder.read
+
+    def counted(self: ImageFolder, *args: Any) -> Data:
+        seen.append(self)
+        return original(self, *args)
+
+    monkeypatch.setattr(ImageFolder, "read", counted)
+    return seen
+
+
+def same(first: Data, second: Data) -> bool:
+    return (
+        first.train.images.equal(second.train.images)
+        and first.test.images.equal(second.test.images)
+        and first.train.labels.equal(second.train.labels)
+        and first.test.labels.equal(second.test.labels)
+        and (first.classes, first.name, first.fingerprint)
+        == (second.classes, second.name, second.fingerprint)
+    )
+
+
+def cached(folder: Path) -> Path:
+    (file,) = folder.iterdir()
+    return file
+
+
+def test_data_are_decoded_once(image_folder: Folder, tmp_path: Path, reads: list[Source]) -> None:
+    folder = image_folder(BOTH)
+    first, second = (load(folder, cache_dir=tmp_path / "cache") for _ in range(2))
+    assert len(reads) == 1
+    assert same(first, second)
+    assert first.train.images.stride() == second.train.images.stride()
+
+
+def test_the_cache_is_one_file_of_bytes_that_says_what_it_is(
+    image_folder: Folder, tmp_path: Path
+) -> None:
+    data = load(image_folder(BOTH), cache_dir=tmp_path / "cache")
+    with safetensors.safe_open(cached(tmp_path / "cache"), "pt") as stored:
+        images = stored.get_tensor("train_images")
+        said = json.loads(stored.metadata()["smidgen"])
+        assert set(stored.keys()) == {
+            f"{s}_{w}" for s in ("train", "test") for w in ("images", "labels")
+        }
+    assert images.dtype == torch.uint8
+    assert images.permute(0, 3, 1, 2).equal(data.train.images)
+    assert said["classes"] == ["cat", "dog"]
+    assert said["fingerprint"] == data.fingerprint
+    assert "pictures" in said["source"]
+
+
+def test_the_default_place_follows_xdg(
+    image_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = image_folder(BOTH)
+    load(folder)
+    assert cached(tmp_path / "cache home" / "smidgen").suffix == ".safetensors"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    load(folder)
+    assert cached(tmp_path / "home" / ".cache" / "smidgen").suffix == ".safetensors"
+
+
+def test_each_image_size_is_kept_apart(image_folder: Folder, reads: list[Source]) -> None:
+    folder = image_folder(BOTH)
+    shapes = [load(folder, image_size=size).shape for size in (None, 4, (4, 4), 3, None, 4)]
+    assert shapes == [(1, 6, 5), (1, 4, 4), (1, 4, 4), (1, 3, 3), (1, 6, 5), (1, 4, 4)]
+    assert len(reads) == 3
+
+
+def test_changed_files_are_decoded_again(image_folder: Folder, reads: list[Source]) -> None:
+    folder = image_folder(BOTH)
+    first = load(folder)
+    (folder / "train" / "cat" / "000.png").write_bytes(
+        (folder / "train" / "cat" / "001.png").read_bytes()
+    )
+    second = load(folder)
+    (folder / "train" / "cat" / "000.png").unlink()
+    third = load(folder)
+    assert len({data.fingerprint for data in (first, second, third)}) == 3
+    assert len(reads) == 3
+    assert len(third.train) == 4
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip", "flip label", "empty", "other"])
+def test_a_damaged_cache_is_made_again(
+    harm: str, image_folder: Folder, tmp_path: Path, reads: list[Source]
+) -> None:
+    folder, cache = image_folder(BOTH), tmp_path / "cache"
+    first = load(folder, cache_dir=cache)
+    file = cached(cache)
+    content = bytearray(file.read_bytes())
+    if harm == "cut":
+        content = content[:-10]
+    elif harm == "flip":
+        content[-50] ^= 1
+    elif harm == "flip label":
+        content[content.index(first.train.labels.numpy().tobytes()) + 8] ^= 1
+    else:
+        content = bytearray() if harm == "empty" else bytearray(b"another file altogether")
+    file.write_bytes(content)
+    with pytest.warns(DataWarning, match="is damaged .* and is made again"):
+        second = load(folder, cache_dir=cache)
+    assert same(first, second)
+    assert same(first, load(folder, cache_dir=cache))
+    assert len(reads) == 2
+
+
+def test_writing_that_is_cut_short_leaves_nothing(
+    image_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def torn(tensors: Any, path: Path, **named: Any) -> None:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("safetensors.torch.save_file", torn)
+    with pytest.raises(KeyboardInterrupt):
+        load(image_folder(BOTH), cache_dir=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_data_that_are_refused_are_not_kept(image_folder: Folder, tmp_path: Path) -> None:
+    folder = image_folder(BOTH)
+    (folder / "test" / "dog" / "000.png").write_bytes(b"broken")
+    with pytest.raises(DataError):
+        load(folder, cache_dir=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_chosen_cache_folder_must_be_writable(
+    image_folder: Folder, tmp_path: Path, reads: list[Source]
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        DataError, match=r"the cache folder \S*file/cache cannot be written: Not a dir"
+    ):
+        load(image_folder(BOTH), cache_dir=tmp_path / "file" / "cache")
+    assert reads == []  # said before the work is done
+
+
+def test_without_a_writable_default_cache_data_are_decoded_every_time(
+    image_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads: list[Source]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    folder = image_folder(BOTH)
+    for _ in range(2):
+        with pytest.warns(DataWarning, match=r"file/smidgen cannot be written: .* every time"):
+            assert len(load(folder).train) == 5
+    assert len(reads) == 2

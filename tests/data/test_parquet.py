@@ -1,0 +1,231 @@
+"""Parquet in the layout of the hub: columns are found by their kind, damage is named."""
+
+import io
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from smidgen.data import DataError, DataWarning, load
+
+Folder = Callable[..., Path]
+
+
+def png(seed: int, *shape: int) -> bytes:
+    array = np.random.default_rng(seed).integers(0, 256, shape or (4, 4), dtype=np.uint8)
+    written = io.BytesIO()
+    Image.fromarray(array).save(written, "PNG")
+    return written.getvalue()
+
+
+def rows(labels: list[int | None], first: int = 0) -> tuple[list[bytes], list[int | None]]:
+    return [png(first + number) for number in range(len(labels))], labels
+
+
+BOTH = {"train": rows([0, 1, 0, 1, 1, 0]), "test": rows([1, 0], first=50)}
+
+
+def test_rows_are_read_in_order(parquet_folder: Folder) -> None:
+    data = load(parquet_folder(BOTH))
+    assert (data.name, data.classes, data.shape) == ("table", ("cat", "dog"), (1, 4, 4))
+    assert data.train.labels.tolist() == [0, 1, 0, 1, 1, 0]
+    assert data.test.labels.tolist() == [1, 0]
+    for number, image in enumerate(data.train.images):
+        stored = np.asarray(Image.open(io.BytesIO(png(number))))
+        assert image[0].equal(torch.from_numpy(stored.copy()))
+
+
+@pytest.mark.parametrize("columns", [("img", "fine_label"), ("picture", "kind")])
+def test_columns_are_found_by_their_kind(parquet_folder: Folder, columns: tuple[str, str]) -> None:
+    named = load(parquet_folder(BOTH, columns=columns))
+    assert named.fingerprint == load(parquet_folder(BOTH, name="other")).fingerprint
+
+
+def test_fine_labels_are_taken_before_coarse_ones(tmp_path: Path) -> None:
+    from datasets import ClassLabel, Dataset, Features
+    from datasets import Image as ImageFeature
+
+    features = Features(
+        coarse_label=ClassLabel(names=["pet"]),
+        fine_label=ClassLabel(names=["cat", "dog"]),
+        img=ImageFeature(),
+    )
+    columns = {
+        "img": [{"bytes": png(n), "path": None} for n in range(2)],
+        "coarse_label": [0, 0],
+        "fine_label": [0, 1],
+    }
+    for split in ("train", "test"):
+        Dataset.from_dict(columns, features).to_parquet(str(tmp_path / f"{split}-0.parquet"))
+    assert load(tmp_path).classes == ("cat", "dog")
+
+
+def test_bare_columns_of_bytes_and_integers(tmp_path: Path) -> None:
+    """As other tools write them, without what the hub adds to the file."""
+    for split in ("train", "test"):
+        images = [{"bytes": png(number), "path": None} for number in range(3)]
+        table = pa.table({"image": images, "label": pa.array([0, 2, 1], pa.int32())})
+        pq.write_table(table, tmp_path / f"{split}.parquet")
+    data = load(tmp_path)
+    assert data.classes == ("0", "1", "2")
+    assert data.test.labels.tolist() == [0, 2, 1]
+
+
+def test_a_negative_bare_label_is_refused(parquet_folder: Folder) -> None:
+    folder = parquet_folder({"train": rows([0, 1]), "test": rows([-1])}, classes=None)
+    with pytest.raises(DataError, match=r"test-\S+ row 0 must be >= 0, got -1"):
+        load(folder)
+
+
+def test_labels_outside_the_classes_name_the_row(tmp_path: Path, parquet_folder: Folder) -> None:
+    folder = parquet_folder({"train": rows([0, 1, 1]), "test": rows([1, -1])})
+    with pytest.raises(
+        DataError,
+        match=r"^the label of /\S+/test-\S+ row 1 must be 0 to 1 \(2 classes\), got -1$",
+    ):
+        load(folder)
+    missing = parquet_folder({"train": rows([0, 1, None]), "test": rows([1])}, name="missing")
+    with pytest.raises(DataError, match=r"train-\S+ row 2 must be .*, got None$"):
+        load(missing)
+
+
+def test_a_class_with_no_image_is_named(parquet_folder: Folder) -> None:
+    with pytest.raises(DataError, match="class 'dog' of table has no training image"):
+        load(parquet_folder({"train": rows([0, 0]), "test": rows([1])}))
+
+
+def test_a_broken_image_names_file_and_row(parquet_folder: Folder) -> None:
+    images = [png(number) for number in range(7)]
+    images[5] = images[5][:40]
+    folder = parquet_folder({"train": (images, [0, 1] * 3 + [0]), "test": rows([1])})
+    with pytest.raises(DataError, match=r"train-00000-of-00001.parquet row 5 is no readable image"):
+        load(folder)
+
+
+def test_rows_are_counted_from_the_start_of_their_file(parquet_folder: Folder) -> None:
+    folder = parquet_folder(
+        {
+            "train-00000-of-00002": rows([0, 1, 0]),
+            "train-00001-of-00002": ([png(0), b"broken"], [0, 1]),
+            "test": rows([1]),
+        }
+    )
+    with pytest.raises(DataError, match=r"/train-00001-of-00002\S+ row 1 is no readable image"):
+        load(folder)
+
+
+def test_a_missing_image_is_named(parquet_folder: Folder) -> None:
+    folder = parquet_folder({"train": ([png(0), None], [0, 1]), "test": rows([1])})
+    with pytest.raises(DataError, match=r"train-\S+ row 1 is no readable image: there is none"):
+        load(folder)
+
+
+def test_mixed_sizes_name_both_rows(parquet_folder: Folder) -> None:
+    folder = parquet_folder({"train": ([png(0), png(1, 5, 5)], [0, 1]), "test": rows([1])})
+    with pytest.raises(
+        DataError, match=r"got grey 5x5 in \S+ row 1 and grey 4x4 in \S+ row 0; --image-size N"
+    ):
+        load(folder)
+
+
+def test_splits_of_two_modes_need_an_image_size(parquet_folder: Folder) -> None:
+    folder = parquet_folder({"train": rows([0, 1]), "test": ([png(0, 4, 4, 3)], [1])})
+    with pytest.raises(DataError, match="train uint8 2x1x4x4 and test uint8 1x3x4x4; --image-size"):
+        load(folder)
+    assert load(folder, image_size=4).shape == (3, 4, 4)
+
+
+def test_truncated_parquet_is_named(parquet_folder: Folder) -> None:
+    folder = parquet_folder(BOTH)
+    file = folder / "data" / "train-00000-of-00001.parquet"
+    whole = file.read_bytes()
+    for content in (b"", whole[:3], whole[: len(whole) // 2], whole[:-1]):
+        file.write_bytes(content)
+        with pytest.raises(
+            DataError, match=f"^{re.escape(str(file))} is truncated or no Parquet: ."
+        ):
+            load(folder)
+
+
+def test_damage_in_the_middle_is_named(parquet_folder: Folder) -> None:
+    folder = parquet_folder({"train": rows([0, 1] * 50), "test": rows([1])})
+    file = folder / "data" / "train-00000-of-00001.parquet"
+    content = bytearray(file.read_bytes())
+    start = pq.read_metadata(file).row_group(3).column(0).data_page_offset
+    content[start : start + 40] = b"\xff" * 40  # the head of a page, beyond what was read first
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=f"{re.escape(str(file))} is damaged: ."):
+        load(folder)
+
+
+def test_an_error_ends_a_process_in_order(parquet_folder: Folder) -> None:
+    """Reading is given up half-way, with threads at work below: they must not bring it down."""
+    images = [png(number) for number in range(400)]
+    images[3] = b"broken"
+    folder = parquet_folder({"train": (images, [0, 1] * 200), "test": rows([1])})
+    program = f"import smidgen.data; smidgen.data.load({str(folder)!r})"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 1
+    assert "row 3 is no readable image" in ran.stderr.splitlines()[-1]
+    assert ran.stdout == ""
+
+
+def test_another_split_to_test_on_is_said(parquet_folder: Folder) -> None:
+    with pytest.warns(DataWarning, match="no split 'test': tested on 'validation'"):
+        data = load(parquet_folder({"train": rows([0, 1]), "validation": rows([1])}))
+    assert len(data.test) == 1
+    with pytest.warns(DataWarning, match="no test images: 2 of the 10 images were set aside"):
+        load(parquet_folder({"train": rows([0, 1] * 5)}, name="one split"))
+
+
+def test_columns_that_are_missing_or_many(tmp_path: Path) -> None:
+    images = [{"bytes": png(0), "path": None}]
+    label = pa.array([0], pa.int64())
+    for name, table, said in (
+        ("no image", pa.table({"label": label}), "with the image, got none of the columns label"),
+        ("no label", pa.table({"image": images}), "with the label, got none of the columns image"),
+        (
+            "two",
+            pa.table({"image": images, "a": label, "b": label}),
+            "with the label, got a, b of the columns image, a, b",
+        ),
+    ):
+        (tmp_path / name).mkdir()
+        pq.write_table(table, tmp_path / name / "train.parquet")
+        with pytest.raises(DataError, match=f"{name} must have one column {said}"):
+            load(tmp_path / name)
+
+
+def test_a_split_without_rows(parquet_folder: Folder) -> None:
+    with pytest.raises(DataError, match="table test must have at least one row"):
+        load(parquet_folder({"train": rows([0, 1]), "test": rows([])}))
+
+
+def test_a_folder_of_several_data_sets_is_refused(parquet_folder: Folder) -> None:
+    first = parquet_folder(BOTH, name="all/one")
+    parquet_folder(BOTH, name="all/two")
+    with pytest.raises(DataError, match=r"all must hold one data set, got \S*one/data and \S*two"):
+        load(first.parent)
+
+
+def test_names_of_the_classes_may_stand_in_the_readme(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        images = [{"bytes": png(number), "path": None} for number in range(2)]
+        table = pa.table({"image": images, "label": pa.array([0, 1], pa.int64())})
+        pq.write_table(table, tmp_path / f"{split}.parquet")
+    (tmp_path / "README.md").write_text(
+        "---\ndataset_info:\n  features:\n  - name: image\n    dtype: image\n  - name: label\n"
+        "    dtype:\n      class_label:\n        names:\n          '0': cat\n          '1': dog\n"
+        "---\n"
+    )
+    assert load(tmp_path).classes == ("cat", "dog")

@@ -1,0 +1,242 @@
+"""A name leads to the embedded digits, a local copy or the hub; a wrong one to its neighbour."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import datasets
+import huggingface_hub
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from smidgen.data import NAMED, DataError, DataWarning, load
+from smidgen.data.hub import Hub
+from smidgen.data.sources import find
+
+Folder = Callable[..., Path]
+
+
+def png(level: int) -> bytes:
+    written = io.BytesIO()
+    Image.fromarray(np.full((4, 4), level, np.uint8)).save(written, "PNG")
+    return written.getvalue()
+
+
+BOTH = {"train": ([png(1), png(2)], [0, 1]), "test": ([png(3)], [1])}
+
+
+def test_digits_are_those_of_scikit_learn() -> None:
+    from sklearn.datasets import load_digits
+
+    data = load("digits")
+    assert (len(data.train), len(data.test), data.shape) == (1437, 360, (1, 8, 8))
+    assert data.classes == tuple("0123456789")
+    assert torch.bincount(data.test.labels).min() >= 34
+    stored: Any = load_digits()
+    levels = (stored.images * 255 / 16).round().astype(np.uint8)
+    expected = sorted(
+        zip([level.tobytes() for level in levels], stored.target.tolist(), strict=True)
+    )
+    found = [
+        (image.numpy().tobytes(), int(label))
+        for split in (data.train, data.test)
+        for image, label in zip(split.images, split.labels, strict=True)
+    ]
+    assert sorted(found) == expected
+    assert max(level.max() for level in levels) == data.train.images.max() == 255
+
+
+def test_the_digits_are_divided_the_same_way_everywhere() -> None:
+    assert load("digits").fingerprint == "030b9b53de63098672d584a08b19bcb5"
+
+
+def test_digits_take_no_local_copy() -> None:
+    with pytest.warns(DataWarning, match="digits are embedded: --data-dir changes nothing"):
+        load("digits", data_dir="/missing")
+
+
+def test_every_named_data_set_of_the_hub_is_pinned_to_a_commit() -> None:
+    for name, source in NAMED.items():
+        if name != "digits":
+            assert isinstance(source, Hub)
+            assert len(source.revision) == 40
+            assert int(source.revision, 16)
+
+
+def test_a_local_copy_is_found_by_variable_and_argument(
+    parquet_folder: Folder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copies = parquet_folder(BOTH, name="copies/mnist").parent
+    by_argument = load("mnist", data_dir=copies)
+    assert by_argument.name == "mnist"
+    monkeypatch.setenv("SMIDGEN_DATA", str(copies))
+    assert load("mnist").fingerprint == by_argument.fingerprint
+    other = parquet_folder({**BOTH, "test": ([png(9)], [0])}, name="others/mnist").parent
+    assert load("mnist", data_dir=other).fingerprint != by_argument.fingerprint
+
+
+def test_a_local_copy_may_be_named_as_on_the_hub(parquet_folder: Folder) -> None:
+    copies = parquet_folder(BOTH, name="copies/owner/pets").parent.parent
+    data = load("owner/pets", data_dir=copies)
+    assert data.name == "owner/pets"
+
+
+def test_what_a_folder_of_copies_lacks(
+    parquet_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies = parquet_folder(BOTH, name="copies/cifar10").parent
+    with pytest.raises(DataError, match=r"must hold 'cifar100'; did you mean 'cifar10'\?"):
+        load("cifar100", data_dir=copies)  # asked for, so it is not passed over
+    monkeypatch.setenv("SMIDGEN_DATA", str(copies))
+    assert find("cifar100") == ("cifar100", NAMED["cifar100"])
+
+
+def test_a_folder_of_copies_must_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="--data-dir must be a folder of local copies, got "):
+        load("mnist", data_dir=tmp_path / "missing")
+    monkeypatch.setenv("SMIDGEN_DATA", str(tmp_path / "missing"))
+    with pytest.raises(DataError, match="SMIDGEN_DATA must be a folder of local copies, got "):
+        load("mnist")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "meant"),
+    [
+        ("minst", "mnist"),
+        ("cifar-10", "cifar10"),
+        ("digit", "digits"),
+        ("fashion", "fashion-mnist"),
+    ],
+)
+def test_an_unknown_name_gives_the_nearest(wrong: str, meant: str) -> None:
+    with pytest.raises(DataError, match=rf"^unknown data set '{wrong}'; did you mean '{meant}'\?"):
+        load(wrong)
+
+
+def test_a_name_near_to_nothing_gives_all() -> None:
+    with pytest.raises(DataError, match="known: cifar10, cifar100, digits, fashion-mnist, mnist"):
+        load("zzz")
+    with pytest.raises(DataError, match="must have a name, got ' '"):
+        load(" ")
+
+
+def test_an_unreachable_hub_is_said_in_one_line() -> None:
+    with pytest.raises(DataError) as refused:
+        load("fashion-mnist")
+    assert str(refused.value) == (
+        "the hub cannot be reached for zalando-datasets/fashion_mnist (no network in tests); "
+        "a folder of local copies is named with --data-dir or the variable SMIDGEN_DATA"
+    )
+
+
+def test_a_repository_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(*args: Any, **named: Any) -> None:
+        # Made without a response of the network, which its own constructor asks for.
+        raise huggingface_hub.errors.RepositoryNotFoundError.__new__(
+            huggingface_hub.errors.RepositoryNotFoundError, "404\nnot found"
+        )
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", absent)
+    with pytest.raises(DataError, match=r"^the hub does not give 'a/b' at revision 'c1': .*$"):
+        load("a/b@c1")
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Answer for the hub with a small table, and return what was asked for."""
+    asked: list[tuple[str, str]] = []
+
+    def info(self: Any, repository: str, *, revision: str, timeout: float) -> None:
+        asked.append((repository, revision))
+
+    def table(repository: str, *, revision: str, cache_dir: str) -> datasets.DatasetDict:
+        asked.append((repository, revision))
+        features = datasets.Features(
+            img=datasets.Image(), label=datasets.ClassLabel(names=["cat", "dog"])
+        )
+        return datasets.DatasetDict(
+            {
+                split: datasets.Dataset.from_dict(
+                    {"img": [{"bytes": raw, "path": None} for raw in raws], "label": labels},
+                    features,
+                )
+                for split, (raws, labels) in BOTH.items()
+            }
+        )
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
+    monkeypatch.setattr(datasets, "load_dataset", table)
+    return asked
+
+
+def test_the_hub_is_asked_for_the_pinned_revision_once(
+    hub: list[tuple[str, str]], parquet_folder: Folder
+) -> None:
+    data = load("mnist")
+    assert hub == [("ylecun/mnist", "77f3279092a1c1579b2250db8eafed0ad422088c")] * 2
+    assert load("mnist").fingerprint == data.fingerprint
+    assert len(hub) == 2  # from the cache
+    assert data.fingerprint == load(parquet_folder(BOTH)).fingerprint
+
+
+def test_a_hub_id_may_name_its_revision(hub: list[tuple[str, str]]) -> None:
+    assert load("owner/pets@0123abc").name == "owner/pets"
+    assert hub[-1] == ("owner/pets", "0123abc")
+    with pytest.warns(
+        DataWarning, match="not pinned and may change; name a commit, owner/pets@REV"
+    ):
+        load("owner/pets")
+    assert hub[-1] == ("owner/pets", "main")
+    load("ylecun/mnist")
+    assert hub[-1] == ("ylecun/mnist", "77f3279092a1c1579b2250db8eafed0ad422088c")
+
+
+def test_a_broken_row_of_the_hub_is_named(
+    hub: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(BOTH, "test", ([b"broken"], [1]))
+    with pytest.raises(DataError, match=r"^ylecun/mnist test row 0 is no readable image: "):
+        load("mnist")
+
+
+def test_a_folder_comes_before_a_hub_id(
+    parquet_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = parquet_folder(BOTH, name="owner/pets")
+    monkeypatch.chdir(folder.parent.parent)
+    assert load("owner/pets").name == "pets"
+    with pytest.raises(DataError, match="there is no folder owner/pest"):
+        load("owner/pest")
+
+
+def test_progress_is_reported_to_the_end(parquet_folder: Folder) -> None:
+    seen: list[tuple[str, int, int]] = []
+
+    def report(what: str, done: int, total: int) -> None:
+        seen.append((what, done, total))
+
+    load(parquet_folder(BOTH), progress=report)
+    assert ("table train", 2, 2) in seen
+    assert seen[-1] == ("table test", 1, 1)
+
+
+def test_importing_the_door_brings_in_no_reader() -> None:
+    """They cost seconds, and later loads need none of them."""
+    heavy = ["datasets", "huggingface_hub", "pyarrow", "sklearn", "PIL", "pandas"]
+    program = (
+        "import json, sys, smidgen.data as d\n"
+        f"early = [m for m in {heavy} if m in sys.modules]\n"
+        "d.load('digits')\n"
+        f"print(json.dumps([early, [m for m in {heavy} if m in sys.modules]]))"
+    )
+    load("digits")
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert json.loads(ran.stdout) == [[], []]

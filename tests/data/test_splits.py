@@ -1,0 +1,78 @@
+"""What is held out is fair, fixed and apart."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smidgen.data import DataError, Split, selection_split
+from smidgen.data.splits import divided, stratified
+
+
+def numbered(labels: torch.Tensor) -> Split:
+    """Return images that hold their own number, in four bytes."""
+    rows = torch.arange(len(labels))
+    levels = torch.stack([rows >> shift & 255 for shift in (0, 8, 16)], 1)
+    return Split(levels.to(torch.uint8).view(-1, 1, 1, 3), labels)
+
+
+def numbers(split: Split) -> torch.Tensor:
+    return (split.images.flatten(1).long() * torch.tensor([1, 256, 65_536])).sum(1)
+
+
+sizes_of_classes = st.lists(st.integers(2, 60), min_size=1, max_size=8)
+
+
+@given(sizes=sizes_of_classes, seed=st.integers(0, 99), share=st.sampled_from([0.1, 0.2]))
+def test_every_class_gives_its_share(sizes: list[int], seed: int, share: float) -> None:
+    labels = torch.cat([torch.full((size,), number) for number, size in enumerate(sizes)])
+    count = round(share * len(labels))
+    mask = stratified(labels, count, seed)
+    assert mask.sum() == max(count, len(sizes))
+    given = torch.bincount(labels[mask], minlength=len(sizes)).tolist()
+    for size, of_class in zip(sizes, given, strict=True):
+        assert 1 <= of_class < size
+        if count * min(sizes) >= len(labels):  # no class was below one image
+            assert abs(of_class - size * count / len(labels)) < 1
+
+
+@given(sizes=sizes_of_classes, seed=st.integers(0, 99))
+def test_divided_loses_nothing_and_keeps_the_order(sizes: list[int], seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.cat([torch.full((size,), number) for number, size in enumerate(sizes)])
+    split = numbered(labels[torch.randperm(len(labels), generator=generator)])
+    kept, aside = divided(split, len(sizes), seed)
+    for part in (kept, aside):
+        assert (numbers(part).diff() > 0).all()
+        assert (split.labels[numbers(part)] == part.labels).all()
+    assert torch.cat([numbers(kept), numbers(aside)]).sort().values.equal(torch.arange(len(split)))
+
+
+@pytest.mark.parametrize(
+    ("n", "held"), [(50_000, 5_000), (70_000, 5_000), (49_000, 4_900), (20_000, 2_000), (30, 10)]
+)
+def test_how_many_are_held_out(n: int, held: int) -> None:
+    train, chosen = selection_split(numbered(torch.arange(n) % 10))
+    assert (len(train), len(chosen)) == (n - held, held)
+
+
+def test_the_selection_is_the_same_in_every_run() -> None:
+    split = numbered(torch.arange(5_000) % 7)
+    torch.manual_seed(1)
+    first = numbers(selection_split(split)[1])
+    torch.manual_seed(2)
+    assert first.equal(numbers(selection_split(split)[1]))
+    assert not first.equal(numbers(selection_split(split, seed=1)[1]))
+    # The very images, so that a change of the seed or of the drawing is noticed.
+    assert first[:6].tolist() == [3, 23, 36, 38, 41, 53]
+
+
+def test_the_selection_leaves_the_global_generator_alone() -> None:
+    before = torch.get_rng_state()
+    selection_split(numbered(torch.arange(100) % 2))
+    assert torch.get_rng_state().equal(before)
+
+
+def test_a_class_of_one_image_cannot_be_divided() -> None:
+    with pytest.raises(DataError, match=r"2 images .* got 1 of class 1"):
+        selection_split(numbered(torch.tensor([0, 0, 0, 1])))
