@@ -37,6 +37,18 @@ def program_of(spec: NetSpec, seed: int = 0) -> Program:
     return fold(spec, lively(spec, seed), MEAN[:channels], STD[:channels])
 
 
+def warmed(spec: NetSpec, seed: int = 0) -> Program:
+    """Return the program of a net whose batch norms have seen images, so that signals survive."""
+    model = lively(spec, seed).train()
+    channels = spec.input_shape.channels
+    mean, std = (torch.tensor(v[:channels]).reshape(1, -1, 1, 1) for v in (MEAN, STD))
+    images = (torch.from_numpy(pixels_for(spec, 128, seed)).float() / 255 - mean) / std
+    with torch.no_grad():
+        for _ in range(30):
+            model(images)
+    return fold(spec, model.eval(), MEAN[:channels], STD[:channels])
+
+
 def pixels_for(spec: NetSpec, count: int, seed: int = 0) -> Pixels:
     """Return random images that fit ``spec``, some of them flat."""
     generator = np.random.default_rng(seed)

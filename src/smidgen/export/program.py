@@ -40,7 +40,7 @@ class Conv2d:
         groups: 1, or the number of channels (depthwise).
         relu: Whether negative results become 0.
         padding_value: (in,), what the added pixels hold. Zero but in a first convolution that
-            has absorbed the normalisation, where a padded pixel is the mean pixel.
+            has absorbed the normalisation, where it is the mean pixel.
     """
 
     weight: FloatArray
@@ -190,7 +190,7 @@ def merge_normalisation(program: Program) -> Program:
             target,
             weight=_single(weight),
             bias=_single(target.bias - offset),
-            padding_value=_single(mean) if target.padding else None,
+            padding_value=_single(mean),
         )
     return replace(program, operations=tuple(rest))
 

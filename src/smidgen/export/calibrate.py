@@ -1,0 +1,97 @@
+"""The ranges of a program's maps, measured on training images."""
+
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from smidgen.export.program import (
+    Blur,
+    Conv2d,
+    GlobalAveragePool,
+    Linear,
+    MaxPool,
+    Operation,
+    Pixels,
+    Program,
+    SqueezeExcite,
+    apply,
+    merge_normalisation,
+)
+
+Method: TypeAlias = Literal["minmax", "percentile-99.9", "percentile-99.99", "mse"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+# An operation's own ranges (low, high): none for one that keeps its input's, three for
+# squeeze-and-excitation (mean, latent, result), else that of its result.
+Ranges: TypeAlias = tuple[tuple[tuple[float, float], ...], ...]
+
+_SAMPLE = 200_000  # values that the mean squared error is measured on
+_FRACTIONS = np.linspace(1, 0.2, 81)  # of the full range, tried by "mse"
+
+
+def calibrate(program: Program, pixels: Pixels, method: Method = "mse") -> Ranges:
+    """Return the range of every map of ``program`` over training ``pixels``, a few hundred images.
+
+    Args:
+        program: As folded.
+        pixels: Of the training set, uint8 (n, c, h, w).
+        method: ``minmax`` spans every value seen; ``percentile-p`` leaves 100 - p percent out at
+            the end it cuts; ``mse`` takes the span, from the full one to a fifth of it, with the
+            least mean squared error after rounding to 256 steps.
+
+    Raises:
+        ValueError: If the method is unknown or there are no images.
+    """
+    if method not in METHODS:
+        raise ValueError(f"calibration method must be one of {', '.join(METHODS)}, got {method!r}")
+    if not len(pixels):
+        raise ValueError("calibration needs at least one image, got none")
+    x = torch.from_numpy(pixels.astype(np.float32))
+    found: list[tuple[tuple[float, float], ...]] = []
+    for operation in merge_normalisation(program).operations:
+        maps = _maps(operation, x)
+        found.append(tuple(_range(values.numpy().ravel(), method) for values in maps))
+        x = maps[-1] if maps else apply(operation, x)
+    return tuple(found)
+
+
+def _maps(operation: Operation, x: torch.Tensor) -> list[torch.Tensor]:
+    """Return the maps that ``operation`` makes on grids of their own."""
+    match operation:
+        case MaxPool() | Blur() | Linear():
+            return []
+        case SqueezeExcite():
+            mean = apply(GlobalAveragePool(), x)
+            squeeze = operation.squeeze[:, :, None, None]
+            latent = apply(Conv2d(squeeze, np.zeros(len(squeeze)), relu=True), mean)
+            return [mean, latent, apply(operation, x)]
+        case _:
+            return [apply(operation, x)]
+
+
+def _range(values: NDArray[np.float32], method: Method) -> tuple[float, float]:
+    low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    if method == "minmax":
+        return low, high
+    if method == "mse":
+        return _least_error(values, low, high)
+    kept = float(method.removeprefix("percentile-"))
+    cut = np.percentile(values, [100 - kept, kept])
+    return max(low, min(float(cut[0]), 0.0)), min(high, max(float(cut[1]), 0.0))
+
+
+def _least_error(values: NDArray[np.float32], low: float, high: float) -> tuple[float, float]:
+    if high - low <= 0:
+        return low, high
+    sample = values[:: max(1, len(values) // _SAMPLE)]
+
+    def error(fraction: float) -> float:
+        step = fraction * (high - low) / 255
+        zero = np.rint(low * fraction / step)
+        rounded = np.clip(np.rint(sample / step), zero, zero + 255) * step
+        return float(np.mean((rounded - sample) ** 2))
+
+    best = min(_FRACTIONS, key=error)
+    return float(low * best), float(high * best)

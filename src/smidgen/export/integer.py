@@ -1,0 +1,137 @@
+"""An integer net: the operations of docs/quantisation.md with their numbers."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smidgen.export.program import Blur, MaxPool
+from smidgen.layers import Shape
+
+Int8: TypeAlias = NDArray[np.int8]
+Int32: TypeAlias = NDArray[np.int32]
+
+# sigmoid of every gate input q / 16, q = -128 ... 127, in 1/256
+GATE_SCALE = 1 / 16
+GATES = np.minimum(
+    255, np.floor(256 / (1 + np.exp(-GATE_SCALE * np.arange(-128, 128))) + 0.5)
+).astype(np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """What an int8 number means: ``scale * (number - zero)``."""
+
+    scale: float
+    zero: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rescale:
+    """From int32 sums to int8: a multiplier in units of 2**-31 and a right shift, an output.
+
+    The factor is ``multiplier * 2**(-31 - shift)``, with ``shift`` from 1 to 31, so below 1/2.
+    """
+
+    multiplier: Int32
+    shift: Int32
+    zero: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntConv2d:
+    """Convolution of int8 maps; ReLU is the lower end of int8, where its 0 lies.
+
+    ``bias`` includes what the input's zero point adds up to; ``padding_value`` (in,) is that
+    zero point, a channel of its own in the first convolution.
+    """
+
+    weight: Int8
+    bias: Int32
+    rescale: Rescale
+    stride: int
+    padding: int
+    groups: int
+    padding_value: Int8
+
+    @property
+    def kernel_size(self) -> int:
+        """Side of the kernel."""
+        return self.weight.shape[2]
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether each channel is filtered alone."""
+        return self.groups > 1
+
+    def out_shape(self, shape: Shape) -> Shape:
+        lost = self.kernel_size - 2 * self.padding
+        return Shape(
+            self.weight.shape[0],
+            (shape.height - lost) // self.stride + 1,
+            (shape.width - lost) // self.stride + 1,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntAverage:
+    """The sum of every channel, less its zero points, rescaled."""
+
+    zero: int  # of the input
+    rescale: Rescale
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return Shape(shape.channels, 1, 1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntSqueezeExcite:
+    """Average, two 1x1 convolutions, a gate from the table ``GATES``, a product rescaled."""
+
+    average: IntAverage
+    squeeze: IntConv2d
+    excite: IntConv2d
+    rescale: Rescale  # of (input - its zero point) * gate
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntLinear:
+    """The logits, as int32 sums on one scale for all classes; nothing is rounded after them."""
+
+    weight: Int8  # classes, channels
+    bias: Int32
+    scale: float  # of the sums: logit = scale * sum
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return Shape(self.weight.shape[0], 1, 1)
+
+
+IntOperation: TypeAlias = IntConv2d | MaxPool | Blur | IntSqueezeExcite | IntAverage | IntLinear
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntegerProgram:
+    """Operations on uint8 pixels, int32 logits at the end."""
+
+    name: str
+    input_shape: Shape
+    operations: tuple[IntOperation, ...]
+
+    def walk(self) -> Iterator[tuple[IntOperation, Shape]]:
+        """Yield each operation with the shape it receives."""
+        shape = self.input_shape
+        for operation in self.operations:
+            yield operation, shape
+            shape = operation.out_shape(shape)
+
+    @property
+    def head(self) -> IntLinear:
+        """The last operation."""
+        head = self.operations[-1]
+        assert isinstance(head, IntLinear)
+        return head

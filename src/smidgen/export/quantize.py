@@ -1,0 +1,191 @@
+"""From floats to integers, by the specification in docs/quantisation.md.
+
+In short: int8 weights, symmetric, one scale an output channel (one in all for the classifier);
+int8 activations, one scale and zero point a map; int32 biases and sums; TFLite's double rounding.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smidgen.export.calibrate import Ranges
+from smidgen.export.integer import (
+    GATE_SCALE,
+    Grid,
+    Int32,
+    IntAverage,
+    IntConv2d,
+    IntegerProgram,
+    IntLinear,
+    IntOperation,
+    IntSqueezeExcite,
+    Rescale,
+)
+from smidgen.export.program import (
+    Blur,
+    Conv2d,
+    GlobalAveragePool,
+    Linear,
+    MaxPool,
+    Normalise,
+    Operation,
+    Program,
+    SqueezeExcite,
+    merge_normalisation,
+)
+from smidgen.layers import Shape
+
+PIXELS = Grid(scale=1.0, zero=-128)  # of the input: a byte less 128
+STEEPEST = 0.499  # output steps a sum step may be worth; Rescale holds factors below 1/2
+FLATTEST = 2.0**-20
+LARGEST_SUM = 2**30 - 1  # the kernels double a sum before they multiply
+GATE = Grid(GATE_SCALE, 0)
+
+Array = NDArray[np.float64]
+
+
+def quantize(program: Program, ranges: Ranges) -> IntegerProgram:
+    """Return the integer form of a folded ``program``.
+
+    Args:
+        program: As :func:`smidgen.export.fold.fold` returned it.
+        ranges: Of its maps, from :func:`smidgen.export.calibrate.calibrate`.
+    """
+    lowered = merge_normalisation(program)
+    grid, done = PIXELS, list[IntOperation]()
+    for (operation, shape), own in zip(lowered.walk(), ranges, strict=True):
+        grids = [grid_of(*ends) for ends in own]
+        integer, grid = _operation(operation, shape, grid, grids)
+        done.append(integer)
+    return IntegerProgram(program.name, program.input_shape, tuple(done))
+
+
+def grid_of(low: float, high: float) -> Grid:
+    """Return the grid that spans ``low`` to ``high``, widened to hold 0 exactly."""
+    low, high = min(low, 0.0), max(high, 0.0)
+    if high - low <= 0:
+        high = 1.0
+    scale = (high - low) / 255
+    return Grid(scale, int(np.clip(np.floor(-128 - low / scale + 0.5), -128, 127)))
+
+
+def rescale(factors: Sequence[float] | Array, zero: int) -> Rescale:
+    """Return multipliers and shifts for ``factors``, each at least 0 and below 1/2."""
+    mantissa, exponent = np.frexp(np.asarray(factors, np.float64))
+    multiplier = np.floor(mantissa * 2**31 + 0.5).astype(np.int64)
+    carried = multiplier == 2**31
+    multiplier, shift = np.where(carried, 2**30, multiplier), -(exponent + carried)
+    vanishing = shift > 31  # noqa: PLR2004 - no bit of the sum survives
+    multiplier, shift = np.where(vanishing, 0, multiplier), np.where(vanishing, 31, shift)
+    shift = np.where(multiplier == 0, 31, shift)
+    assert (shift >= 1).all(), "a factor is 1/2 or more"
+    return Rescale(multiplier.astype(np.int32), shift.astype(np.int32), zero)
+
+
+def _operation(
+    operation: Operation, shape: Shape, grid: Grid, own: list[Grid]
+) -> tuple[IntOperation, Grid]:
+    match operation:
+        case Conv2d():
+            return _conv(operation, grid, own[0]), own[0]
+        case MaxPool() | Blur():
+            return operation, grid
+        case SqueezeExcite():
+            return _squeeze_excite(operation, shape, grid, own)
+        case GlobalAveragePool():
+            return _average(shape, grid, own[0])
+        case Linear(weight, bias):
+            return _linear(weight, bias, grid), grid
+        case Normalise():
+            raise ValueError("normalisation must be the first operation and the only one")
+
+
+def _conv(conv: Conv2d, grid: Grid, out: Grid) -> IntConv2d:
+    """Quantise a convolution; ``out`` is the grid of its result."""
+    weight = conv.weight.astype(np.float64)
+    scale = weight_scales(weight, grid, out)
+    rounded = _round(weight / scale.reshape(-1, 1, 1, 1), 127)
+    channels = weight.shape[0] if conv.depthwise else weight.shape[1]
+    # the input's real zero, in steps of its grid; between two steps only for the mean pixel
+    zero = np.full(channels, float(grid.zero))
+    bias = conv.bias.astype(np.float64)
+    if conv.padding_value is not None:
+        mean = conv.padding_value.astype(np.float64)
+        zero += mean / grid.scale
+        column = (-1, 1, 1, 1) if conv.depthwise else (1, -1, 1, 1)
+        bias = bias + (weight * mean.reshape(column)).sum((1, 2, 3))
+    zeros = zero.reshape(-1, 1, 1, 1) if conv.depthwise else zero.reshape(1, -1, 1, 1)
+    bias = bias / (grid.scale * scale) - (rounded * zeros).sum((1, 2, 3))
+    reach = 128 * np.abs(rounded).sum((1, 2, 3))
+    return IntConv2d(
+        rounded.astype(np.int8),
+        _bias(bias, reach),
+        rescale(grid.scale * scale / out.scale, out.zero),
+        conv.stride,
+        conv.padding,
+        conv.groups,
+        np.clip(np.floor(zero + 0.5), -128, 127).astype(np.int8),
+    )
+
+
+def weight_scales(weight: Array, grid: Grid, out: Grid) -> Array:
+    """Return the scale of every output channel's weights.
+
+    The largest weight is 127, unless one step of the sum would then be worth half a step of the
+    output or more, or less than 2**-20 of one: a channel whose inputs stay near 0 or one that is
+    all but dead. The scale then stops at that bound, and weights saturate or vanish.
+    """
+    largest = np.abs(weight).reshape(len(weight), -1).max(1)
+    step = out.scale / grid.scale
+    return np.clip(largest / 127, FLATTEST * step, STEEPEST * step)
+
+
+def _average(shape: Shape, grid: Grid, out: Grid) -> tuple[IntAverage, Grid]:
+    pixels = shape.height * shape.width
+    out = _no_finer(out, grid.scale / pixels)
+    return IntAverage(grid.zero, rescale([grid.scale / pixels / out.scale], out.zero)), out
+
+
+def _squeeze_excite(
+    own: SqueezeExcite, shape: Shape, grid: Grid, grids: list[Grid]
+) -> tuple[IntSqueezeExcite, Grid]:
+    average, mean = _average(shape, grid, grids[0])
+    latent, out = grids[1], _no_finer(grids[2], grid.scale / 256)
+    squeeze = Conv2d(own.squeeze[:, :, None, None], np.zeros(len(own.squeeze)), relu=True)
+    excite = Conv2d(own.excite[:, :, None, None], np.zeros(len(own.excite)))
+    integer = IntSqueezeExcite(
+        average,
+        _conv(squeeze, mean, latent),
+        _conv(excite, latent, GATE),
+        rescale([grid.scale / 256 / out.scale], out.zero),
+    )
+    return integer, out
+
+
+def _linear(weight: NDArray[np.floating], bias: NDArray[np.floating], grid: Grid) -> IntLinear:
+    scale = max(float(np.abs(weight).max()) / 127, 1e-12)
+    rounded = _round(weight.astype(np.float64) / scale, 127)
+    sums = bias.astype(np.float64) / (grid.scale * scale) - rounded.sum(1) * grid.zero
+    return IntLinear(
+        rounded.astype(np.int8),
+        _bias(sums, 128 * np.abs(rounded).sum(1)),
+        grid.scale * scale,
+    )
+
+
+def _no_finer(grid: Grid, step: float) -> Grid:
+    """Return ``grid``, coarsened where a sum worth ``step`` would move it by half or more."""
+    finest = step / STEEPEST
+    return grid if grid.scale >= finest else Grid(finest, grid.zero)
+
+
+def _bias(bias: Array, reach: Array) -> Int32:
+    """Return int32 biases; one so large that the sum could overflow saturates its output anyway."""
+    room = LARGEST_SUM - reach
+    assert (room > 0).all(), "a convolution has too many weights for int32 sums"
+    return np.clip(np.floor(bias + 0.5), -room, room).astype(np.int32)
+
+
+def _round(values: Array, largest: int) -> Array:
+    return np.clip(np.floor(values + 0.5), -largest, largest)

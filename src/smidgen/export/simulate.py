@@ -1,0 +1,133 @@
+"""Integer inference in NumPy, bit for bit what the generated C computes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smidgen.export.integer import (
+    GATES,
+    Int8,
+    Int32,
+    IntAverage,
+    IntConv2d,
+    IntegerProgram,
+    IntLinear,
+    IntOperation,
+    IntSqueezeExcite,
+    Rescale,
+)
+from smidgen.export.program import Blur, MaxPool, Pixels
+
+_BATCH = 32  # images at a time: the maps of that many stay near the cache
+
+
+def simulate(program: IntegerProgram, pixels: Pixels) -> Int32:
+    """Return the int32 logits (n, classes) of uint8 ``pixels`` (n, c, h, w)."""
+    parts = [_logits(program, pixels[i : i + _BATCH]) for i in range(0, len(pixels), _BATCH)]
+    return np.concatenate(parts) if parts else np.zeros((0, len(program.head.bias)), np.int32)
+
+
+def trace(program: IntegerProgram, pixels: Pixels) -> Iterator[NDArray[Any]]:
+    """Yield what every operation makes of ``pixels``, as int8 maps (n, h, w, c), then logits."""
+    x = (pixels.transpose(0, 2, 3, 1).astype(np.int16) - 128).astype(np.int8)
+    for operation in program.operations:
+        x = _apply(operation, x)
+        yield x
+
+
+def requantise(sums: Int32, by: Rescale) -> Int8:
+    """Return sums (..., channels) as int8: TFLite's ``MultiplyByQuantizedMultiplier`` and clamp.
+
+    Its first rounding, ``SaturatingRoundingDoublingHighMul``, is ``(2 a m + 2**31) >> 32``, halves
+    towards plus infinity; its second, ``RoundingDivideByPOT``, rounds halves away from zero.
+    """
+    x = sums.astype(np.int64)
+    x *= by.multiplier
+    x += 1 << 30
+    x >>= 31
+    x += x >> 63  # -1 below zero: a half there rounds down
+    x += np.left_shift(1, by.shift.astype(np.int64) - 1)
+    x >>= by.shift
+    x += by.zero
+    return np.clip(x, -128, 127, out=x).astype(np.int8)
+
+
+def _logits(program: IntegerProgram, pixels: Pixels) -> Int32:
+    *_, logits = trace(program, pixels)
+    assert logits.dtype == np.int32
+    return logits
+
+
+def _apply(operation: IntOperation, x: Int8) -> NDArray[Any]:
+    match operation:
+        case IntConv2d():
+            return requantise(_sums(operation, x), operation.rescale)
+        case MaxPool(kernel_size, stride):
+            return _windows(x, kernel_size, stride).max((3, 4))
+        case Blur():
+            return _blurred(operation, x)
+        case IntSqueezeExcite():
+            gated = x.astype(np.int32) - operation.average.zero
+            return requantise(gated * _gates(operation, x), operation.rescale)
+        case IntAverage():
+            return _averaged(operation, x)
+        case IntLinear(weight, bias):
+            return x.reshape(len(x), -1).astype(np.int32) @ weight.T.astype(np.int32) + bias
+
+
+def _sums(conv: IntConv2d, x: Int8) -> Int32:
+    if conv.padding:
+        count, height, width, channels = x.shape
+        p = conv.padding
+        padded = np.empty((count, height + 2 * p, width + 2 * p, channels), np.int8)
+        padded[:] = conv.padding_value
+        padded[:, p : p + height, p : p + width] = x
+        x = padded
+    windows = _windows(x, conv.kernel_size, conv.stride)  # n h w k k c
+    if conv.depthwise:
+        sums = np.zeros((*windows.shape[:3], x.shape[3]), np.int32)
+        for row in range(conv.kernel_size):
+            for column in range(conv.kernel_size):
+                tap = conv.weight[:, 0, row, column].astype(np.int32)
+                sums += windows[:, :, :, row, column] * tap
+        return sums + conv.bias
+    # floats add integers exactly while no partial sum leaves their mantissa
+    reach = 128 * int(np.abs(conv.weight.astype(np.int64)).sum((1, 2, 3)).max(initial=0))
+    exact = np.float32 if reach < 2**24 else np.float64
+    flat = windows.reshape(-1, conv.kernel_size**2 * x.shape[3]).astype(exact)
+    kernel = conv.weight.transpose(2, 3, 1, 0).reshape(flat.shape[1], -1).astype(exact)
+    return (flat @ kernel).astype(np.int32).reshape(*windows.shape[:3], -1) + conv.bias
+
+
+def _windows(x: Int8, kernel_size: int, stride: int) -> Int8:
+    """Return a view (n, h, w, k, k, c) of the windows of ``x``."""
+    view = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))
+    return view[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
+
+
+def _blurred(blur: Blur, x: Int8) -> Int8:
+    reach = blur.kernel_size // 2
+    for axis in (1, 2):
+        sides = [(0, 0)] * 4
+        sides[axis] = (reach, reach)
+        x = np.pad(x, sides, mode="reflect" if x.shape[axis] > 1 else "edge")
+    windows = _windows(x, blur.kernel_size, blur.stride)
+    row = np.array(blur.row, np.int32)
+    sums = np.einsum("nhwyxc,y,x->nhwc", windows.astype(np.int32), row, row)
+    shift = 2 * (blur.kernel_size - 1)
+    return ((sums + (1 << shift >> 1)) >> shift).astype(np.int8)
+
+
+def _averaged(average: IntAverage, x: Int8) -> Int8:
+    pixels = x.shape[1] * x.shape[2]
+    sums = x.sum((1, 2), dtype=np.int32, keepdims=True) - np.int32(average.zero * pixels)
+    return requantise(sums, average.rescale)
+
+
+def _gates(own: IntSqueezeExcite, x: Int8) -> Int32:
+    mean = _averaged(own.average, x)
+    latent = requantise(_sums(own.squeeze, mean), own.squeeze.rescale)
+    gate = requantise(_sums(own.excite, latent), own.excite.rescale)
+    return GATES[gate.astype(np.int32) + 128].astype(np.int32)

@@ -1,0 +1,186 @@
+"""Integer inference rounds as it says, and stays near the floats it stands for."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.export.nets import Plan, pixels_for, plans, program_of, spec_of, warmed
+
+from smidgen import layers, zoo
+from smidgen.export.calibrate import METHODS, Method, calibrate
+from smidgen.export.integer import GATES, IntConv2d, IntegerProgram, Rescale
+from smidgen.export.program import Blur, Conv2d, merge_normalisation, run_float
+from smidgen.export.program import trace as float_trace
+from smidgen.export.quantize import grid_of, quantize, rescale
+from smidgen.export.simulate import requantise, simulate, trace
+from smidgen.layers import Layer, Shape
+from smidgen.spec import NetSpec
+
+HEAD = (layers.GlobalAveragePool(), layers.Classifier(4, bias=True))
+
+
+def tflite(x: int, multiplier: int, shift: int) -> int:
+    """MultiplyByQuantizedMultiplier as gemmlowp writes it, on unbounded integers."""
+    product = x * multiplier
+    nudge = 2**30 if product >= 0 else 1 - 2**30
+    high = math.trunc((product + nudge) / 2**31) if abs(product) < 2**52 else 0
+    if not abs(product) < 2**52:  # beyond doubles: truncate by hand
+        high = abs(product + nudge) // 2**31 * (1 if product + nudge >= 0 else -1)
+    mask = 2**shift - 1
+    threshold = (mask >> 1) + (1 if high < 0 else 0)
+    return (high >> shift) + (1 if (high & mask) > threshold else 0)
+
+
+@given(
+    st.lists(st.integers(-(2**30) + 1, 2**30 - 1), min_size=1, max_size=50),
+    st.integers(2**30, 2**31 - 1),
+    st.integers(1, 31),
+    st.integers(-128, 127),
+)
+def test_rescaling_is_tflites_double_rounding(
+    sums: list[int], multiplier: int, shift: int, zero: int
+) -> None:
+    one = Rescale(np.array([multiplier], np.int32), np.array([shift], np.int32), zero)
+    expected = [max(-128, min(127, tflite(x, multiplier, shift) + zero)) for x in sums]
+    assert requantise(np.array(sums, np.int32)[:, None], one)[:, 0].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("x", "expected"), [(2, 1), (6, 2), (-2, -1), (-6, -2), (1, 1), (-1, 0), (3, 1), (-3, -1)]
+)
+def test_the_first_rounding_sends_halves_up_and_the_second_away_from_zero(
+    x: int, expected: int
+) -> None:
+    quarter = rescale([0.25], 0)  # a half in the first rounding, a half in the second
+    assert (quarter.multiplier.item(), quarter.shift.item()) == (2**30, 1)
+    assert requantise(np.array([[x]], np.int32), quarter).item() == expected
+
+
+@given(st.floats(2**-30, 0.4999999))
+def test_a_factor_is_held_to_31_bits(factor: float) -> None:
+    held = rescale([factor], 0)
+    real = held.multiplier.item() * 2.0 ** -(31 + held.shift.item())
+    assert real == pytest.approx(factor, rel=2**-31)
+    assert 2**30 <= held.multiplier.item() < 2**31
+
+
+def test_a_grid_holds_zero_and_both_ends() -> None:
+    assert grid_of(0.0, 6.375).zero == -128  # ReLU is then the lower end of int8
+    assert grid_of(0.5, 2.0).zero == -128
+    for low, high in ((-1.0, 3.0), (-7.0, 0.5), (-2.0, 0.0), (0.0, 0.0)):
+        grid = grid_of(low, high)
+        assert grid.scale * (-128 - grid.zero) <= low + grid.scale
+        assert grid.scale * (127 - grid.zero) >= high - grid.scale
+
+
+def net(*body: Layer, shape: Shape = Shape(3, 9, 7)) -> NetSpec:  # noqa: B008
+    return NetSpec(shape, (*body, *HEAD))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Conv(5),
+        layers.Conv(5, kernel_size=5, stride=2),
+        layers.Conv(3, kernel_size=1),
+        layers.Depthwise(6, stride=3),
+    ],
+)
+def test_the_first_convolution_is_off_by_its_roundings_alone(layer: Layer) -> None:
+    spec = net(layer)
+    program, images = warmed(spec), pixels_for(spec, 20)
+    lowered = merge_normalisation(program)
+    integer = quantize(program, calibrate(program, images, "minmax"))
+    real, held = lowered.operations[0], integer.operations[0]
+    assert isinstance(real, Conv2d)
+    assert isinstance(held, IntConv2d)
+    # the grid of the result and the scales of the weights, from the numbers alone
+    low, high = calibrate(program, images, "minmax")[0][0]
+    out = grid_of(low, high)
+    factor = held.rescale.multiplier * 2.0 ** -(31.0 + held.rescale.shift)
+    weights = factor * out.scale
+    # half a step of each weight on what a pixel can differ from the mean; half a grey level of
+    # padding; one rounding of the bias; two of the result
+    spread = 0.5 * weights * 255 * real.weight[0].size
+    padding = 0.5 * np.abs(real.weight).sum((1, 2, 3))
+    bound = spread + padding + weights + 1.01 * out.scale
+    expected = float_trace(lowered, images)[0].transpose(0, 2, 3, 1)
+    got = next(trace(integer, images))
+    assert (np.abs((got - float(out.zero)) * out.scale - expected) <= bound).all()
+    typical = np.abs((got - float(out.zero)) * out.scale - expected).mean()
+    assert typical < 1.0 * out.scale  # most roundings cancel
+
+
+def test_a_flat_picture_of_the_mean_is_zero_to_the_first_convolution() -> None:
+    spec = NetSpec(Shape(1, 6, 6), (layers.Conv(4), *HEAD))
+    program = warmed(spec)
+    images = np.full((1, 1, 6, 6), 77, np.uint8)  # 255 times the mean, 76.5, rounded
+    integer = quantize(program, calibrate(program, pixels_for(spec, 30)))
+    result = next(trace(integer, images))
+    # border and middle see the same: padding is the mean pixel, not black
+    assert (result == result[:, :1, :1]).all()
+
+
+@given(plans())
+def test_any_net_runs_in_integers_without_overflow(plan: Plan) -> None:
+    spec = spec_of(plan)
+    program, images = program_of(spec), pixels_for(spec, 6)
+    integer = quantize(program, calibrate(program, images[:3]))
+    for operation in integer.operations:
+        if isinstance(operation, IntConv2d):
+            reach = 128 * np.abs(operation.weight.astype(np.int64)).sum((1, 2, 3))
+            assert (reach + np.abs(operation.bias.astype(np.int64)) < 2**30).all()
+            assert (operation.rescale.shift >= 1).all()
+    assert simulate(integer, images).dtype == np.int32
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_reference_net_keeps_its_logits(method: Method) -> None:
+    spec = zoo.net("mnist-1k5-dw")
+    program, images = warmed(spec), pixels_for(spec, 200)
+    integer = quantize(program, calibrate(program, images[:100], method))
+    expected = run_float(program, images)
+    got = simulate(integer, images) * integer.head.scale
+    spread = expected - expected.mean(0)
+    assert np.sqrt(((got - expected) ** 2).mean() / (spread**2).mean()) < 0.15
+
+
+def test_blur_rounds_halves_up_and_keeps_a_flat_map() -> None:
+    blur = Blur(3, 1)
+    program = IntegerProgram("blur", Shape(1, 3, 3), (blur,))
+    for level in (0, 7, 255):
+        flat = np.full((1, 1, 3, 3), level, np.uint8)
+        assert (next(trace(program, flat)) == level - 128).all()
+    dot = np.full((1, 1, 3, 3), 128, np.uint8)
+    dot[0, 0, 1, 1] = 130  # 2 * 4/16 = 0.5 in the middle, 2 * 8/16 beside it by reflection
+    assert next(trace(program, dot))[0, 1, 1, 0] == 1
+    assert next(trace(program, dot))[0, 1, 0, 0] == 1
+    dot[0, 0, 1, 1] = 126  # -0.5 in the middle: halves go up
+    assert next(trace(program, dot))[0, 1, 1, 0] == 0
+
+
+def test_the_gate_table_is_the_sigmoid_to_its_last_bit() -> None:
+    x = np.arange(-128, 128) / 16
+    exact = np.minimum(1 / (1 + np.exp(-x)), 255 / 256)  # a byte holds no 1
+    np.testing.assert_allclose(GATES / 256, exact, rtol=0, atol=1 / 512 + 1e-9)
+
+
+def test_calibration_methods_cut_outliers_as_they_say() -> None:
+    spec = zoo.net("mnist-1k5-dw")
+    program, images = warmed(spec), pixels_for(spec, 60)
+    full, nines, more, least = (calibrate(program, images, method) for method in METHODS)
+    highs = [[r[0][1] for r in ranges if r] for ranges in (full, nines, more, least)]
+    assert all(a >= c >= b for a, b, c in zip(*highs[:3], strict=True))
+    assert all(a >= b for a, b in zip(highs[0], highs[3], strict=True))
+    assert sum(highs[1]) < sum(highs[0])
+
+
+def test_calibration_refuses_what_it_cannot_use() -> None:
+    spec = zoo.net("mnist-1k5-dw")
+    program = program_of(spec)
+    with pytest.raises(ValueError, match="at least one image"):
+        calibrate(program, pixels_for(spec, 1)[:0])
+    with pytest.raises(ValueError, match=r"must be one of minmax, .*, got 'max'"):
+        calibrate(program, pixels_for(spec, 1), "max")  # pyright: ignore[reportArgumentType]
