@@ -1,0 +1,132 @@
+"""A folded program as torch modules, of the kinds that exporters know best."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from smidgen.export import program as ops
+from smidgen.export.program import FloatArray, Program
+
+
+class ProgramModule(nn.Module):
+    """uint8 pixels (n, c, h, w) in, logits out; for torch's exporter and whoever reads torch."""
+
+    def __init__(self, program: Program) -> None:
+        super().__init__()
+        first, *rest = program.operations
+        assert isinstance(first, ops.Normalise)
+        mean, std = (_column(255 * side.astype(np.float64)) for side in (first.mean, first.std))
+        # ``W ((p - 255 mean) / (255 std))``: the division goes into the weights where it can
+        if isinstance(rest[0], ops.Conv2d):
+            absorbed = std.numpy() if rest[0].groups == 1 else std.numpy().reshape(-1, 1, 1, 1)
+            weight = (rest[0].weight / absorbed).astype(np.float32)
+            rest[0] = ops.Conv2d(
+                weight, rest[0].bias, rest[0].stride, rest[0].padding, rest[0].groups, rest[0].relu
+            )
+            std = torch.ones_like(std)
+        self.normalise = _Normalise(mean, std)
+        shape = program.input_shape
+        steps: list[nn.Module] = []
+        for operation in rest:
+            steps.extend(_modules(operation, shape.channels))
+            shape = operation.out_shape(shape)
+        self.steps = nn.Sequential(*steps)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.steps(self.normalise(pixels))
+
+
+class _Normalise(nn.Module):
+    def __init__(self, mean: Tensor, std: Tensor) -> None:
+        super().__init__()
+        self.mean, self.std = nn.Buffer(mean), nn.Buffer(std)
+        self.divides = bool((std != 1).any())
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        centred = pixels.float() - self.mean
+        return centred / self.std if self.divides else centred
+
+
+class _Blur(nn.Module):
+    def __init__(self, blur: ops.Blur, channels: int) -> None:
+        super().__init__()
+        self.stride, self.reach = blur.stride, blur.kernel_size // 2
+        row = torch.tensor(blur.row, dtype=torch.float32)
+        kernel = torch.outer(row, row) / row.sum() ** 2
+        self.kernel = nn.Buffer(kernel.expand(channels, 1, -1, -1).contiguous())
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
+        across, down = [self.reach] * 2, [self.reach] * 2
+        if min(height, width) > 1:
+            x = F.pad(x, [*across, *down], mode="reflect")
+        else:  # a side of one pixel has nothing to reflect
+            x = F.pad(x, [*across, 0, 0], mode="reflect" if width > 1 else "replicate")
+            x = F.pad(x, [0, 0, *down], mode="reflect" if height > 1 else "replicate")
+        return F.conv2d(x, self.kernel, stride=self.stride, groups=x.shape[1])
+
+
+class _Mean(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3), keepdim=True)
+
+
+class _Gate(nn.Module):
+    def __init__(self, gate: ops.SqueezeExcite) -> None:
+        super().__init__()
+        squeeze, excite = (w[:, :, None, None] for w in (gate.squeeze, gate.excite))
+        self.squeeze, self.excite = _convolution(squeeze), _convolution(excite)
+
+    def forward(self, x: Tensor) -> Tensor:
+        latent = self.squeeze(x.mean((2, 3), keepdim=True)).relu()
+        return x * self.excite(latent).sigmoid()
+
+
+def _modules(operation: ops.Operation, channels: int) -> list[nn.Module]:
+    match operation:
+        case ops.Conv2d(weight, bias, stride, padding, groups, relu):
+            assert operation.padding_value is None
+            conv = _convolution(weight, bias, stride, padding, groups)
+            return [conv, nn.ReLU()] if relu else [conv]
+        case ops.MaxPool(kernel_size, stride):
+            return [nn.MaxPool2d(kernel_size, stride)]
+        case ops.Blur():
+            return [_Blur(operation, channels)]
+        case ops.SqueezeExcite():
+            return [_Gate(operation)]
+        case ops.GlobalAveragePool():
+            return [_Mean()]
+        case ops.Linear(weight, bias):
+            linear = nn.Linear(*reversed(weight.shape))
+            linear.load_state_dict({"weight": _tensor(weight), "bias": _tensor(bias)})
+            return [nn.Flatten(), linear]
+        case ops.Normalise():
+            raise AssertionError("normalisation is the first operation alone")
+
+
+def _convolution(
+    weight: FloatArray,
+    bias: FloatArray | None = None,
+    stride: int = 1,
+    padding: int = 0,
+    groups: int = 1,
+) -> nn.Conv2d:
+    width, inputs, kernel_size, _ = weight.shape
+    biased = bias is not None and bool(bias.any())
+    conv = nn.Conv2d(
+        inputs * groups, width, kernel_size, stride, padding, groups=groups, bias=biased
+    )
+    state = {"weight": _tensor(weight)}
+    if bias is not None and biased:
+        state["bias"] = _tensor(bias)
+    conv.load_state_dict(state)
+    return conv
+
+
+def _tensor(array: FloatArray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array))
+
+
+def _column(array: FloatArray) -> Tensor:
+    return _tensor(array.astype(np.float32)).reshape(1, -1, 1, 1)

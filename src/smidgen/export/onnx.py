@@ -1,0 +1,174 @@
+"""ONNX files: float32 by torch's exporter, int8 by onnxruntime's static quantiser."""
+
+import importlib
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from smidgen.export.module import ProgramModule
+from smidgen.export.program import FloatArray, Pixels, Program
+from smidgen.text import nearest
+
+INPUT, OUTPUT = "pixels", "logits"
+CALIBRATIONS = ("minmax", "percentile-99.9", "percentile-99.99")
+_OPSET = 18
+_EXAMPLES = 2  # images the exporter sees; one alone would fix the batch axis at 1
+_CALIBRATION_BATCH = 64
+
+
+def to_onnx(program: Program, card: Mapping[str, str]) -> bytes:
+    """Return an ONNX model that takes uint8 pixels (n, c, h, w), any n, and returns logits.
+
+    Args:
+        program: Folded, normalisation first.
+        card: Model card: names and texts that go into the file's metadata.
+
+    Raises:
+        ValueError: If an ONNX package is missing.
+    """
+    _require("onnx", "onnxscript")
+    model = ProgramModule(program).eval()
+    example = torch.zeros((_EXAMPLES, *program.input_shape), dtype=torch.uint8)
+    with _quiet(), torch.no_grad():
+        exported = torch.onnx.export(
+            model,
+            (example,),
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            opset_version=_OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    assert exported is not None
+    return _stripped(exported.model_proto, program.name, card)
+
+
+def quantize_onnx(model: bytes, images: Pixels, calibration: str = "minmax") -> bytes:
+    """Return the int8 form of an ONNX model: QDQ, u8 activations, s8 weights a channel.
+
+    Args:
+        model: What :func:`to_onnx` returned; its model card is kept.
+        images: Training images, from which the ranges of the activations are read.
+        calibration: ``minmax``, or ``percentile-p``, which leaves 100 - p percent out.
+
+    Raises:
+        ValueError: If the calibration is unknown to onnxruntime or a package is missing.
+    """
+    if calibration not in CALIBRATIONS:
+        known = nearest(calibration, CALIBRATIONS)
+        raise ValueError(f"onnxruntime has no calibration {calibration!r}; {known}")
+    onnx = _require("onnx")
+    quantization: Any = _require("onnxruntime.quantization")
+    source = onnx.load_from_string(model)
+    percent = calibration.partition("-")[2]
+    methods = quantization.CalibrationMethod
+    method = methods.Percentile if percent else methods.MinMax
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        target = Path(folder) / "int8.onnx"
+        quantization.quantize_static(
+            source,
+            target,
+            _Reader(images),
+            quant_format=quantization.QuantFormat.QDQ,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            per_channel=True,
+            calibrate_method=method,
+            extra_options={"CalibPercentile": float(percent)} if percent else {},
+        )
+        quantised = onnx.load(target)
+    card = {entry.key: entry.value for entry in source.metadata_props}
+    return _stripped(quantised, source.graph.name, card)
+
+
+def session(model: bytes, threads: int = 1) -> Callable[[Pixels], FloatArray]:
+    """Return what runs an ONNX model under ONNX Runtime on the CPU.
+
+    Raises:
+        ValueError: If onnxruntime is missing.
+    """
+    runtime: Any = _require("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    loaded = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return lambda pixels: loaded.run([OUTPUT], {INPUT: pixels})[0]
+
+
+def run_onnx(model: bytes, pixels: Pixels, batch_size: int = 256) -> FloatArray:
+    """Return the logits (n, classes) of an ONNX model under ONNX Runtime."""
+    run = session(model)
+    return np.concatenate([run(part) for part in _parts(pixels, batch_size)])
+
+
+def _stripped(model: Any, name: str, card: Mapping[str, str]) -> bytes:
+    """Return the model's bytes without what only its makers read, and with the model card."""
+    graph = model.graph
+    graph.name, graph.doc_string, model.doc_string = name, "", ""
+    model.producer_name, model.producer_version = "smidgen", ""
+    del graph.value_info[:], graph.metadata_props[:], model.metadata_props[:], model.functions[:]
+    for node in graph.node:
+        del node.metadata_props[:]
+        node.name = node.doc_string = ""
+    for value in (*graph.input, *graph.output, *graph.initializer):
+        del value.metadata_props[:]
+        value.doc_string = ""
+    for value in (*graph.input, *graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = "n"
+    for key, text in card.items():
+        model.metadata_props.add(key=key, value=text)
+    _require("onnx").checker.check_model(model, full_check=True)
+    return model.SerializeToString()
+
+
+class _Reader:
+    """Hands onnxruntime the calibration images, a batch at a time."""
+
+    def __init__(self, images: Pixels) -> None:
+        self.parts = _parts(images, _CALIBRATION_BATCH)
+
+    def get_next(self) -> dict[str, Pixels] | None:
+        part = next(self.parts, None)
+        return None if part is None else {INPUT: part}
+
+
+def _parts(pixels: Pixels, size: int) -> Iterator[Pixels]:
+    return (pixels[i : i + size] for i in range(0, len(pixels), size))
+
+
+def _require(*names: str) -> Any:
+    """Return the last of the named modules; all of them are needed."""
+    module = None
+    for name in names:
+        try:
+            module = importlib.import_module(name)
+        except ImportError as error:
+            package = name.partition(".")[0]
+            raise ValueError(
+                f"ONNX needs the package {package}: pip install 'smidgen[export]' ({error})"
+            ) from None
+    return module
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Silence advice that the exporters give their own makers; errors are still raised."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

@@ -1,0 +1,139 @@
+"""ONNX files answer what torch answers, take bytes, and hold nothing superfluous."""
+
+import functools
+import sys
+from itertools import product
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from tests.export.nets import MEAN, STD, lively, pixels_for, program_of
+
+from smidgen import zoo
+from smidgen.data import normalise
+from smidgen.export.onnx import INPUT, OUTPUT, quantize_onnx, run_onnx, session, to_onnx
+from smidgen.export.program import FloatArray, Pixels
+from smidgen.layers import Blur, Classifier, GlobalAveragePool, MaxPool, Shape, SqueezeExcite
+from smidgen.methods import parse, rewritten
+from smidgen.spec import NetSpec
+
+COMBINATIONS = ("", "blurpool", "squeeze-excite", "blurpool, squeeze-excite")
+QUICK = {("mnist-1k5-dw", ""), ("mnist-5k", "blurpool, squeeze-excite"), ("cifar-143k-dw", "")}
+EVERY = [
+    pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow)
+    for case in product(zoo.NETS, COMBINATIONS)
+]
+
+
+def rewritten_net(name: str, methods: str) -> NetSpec:
+    return rewritten(zoo.net(name), parse(methods))
+
+
+@functools.cache
+def exported(name: str = "mnist-1k5-dw", methods: str = "") -> bytes:
+    return to_onnx(program_of(rewritten_net(name, methods)), {"classes": '["a"]'})
+
+
+def logits_of_torch(spec: NetSpec, pixels: Pixels) -> FloatArray:
+    channels = spec.input_shape.channels
+    images = torch.from_numpy(pixels)
+    with torch.no_grad():
+        return lively(spec)(
+            normalise(images, MEAN[:channels], STD[:channels], torch.float32)
+        ).numpy()
+
+
+def assert_close(found: FloatArray, expected: FloatArray) -> None:
+    allowed = 1e-5 * max(1.0, float(np.abs(expected).max()))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize(("name", "methods"), EVERY)
+def test_onnx_runtime_answers_what_torch_answers(name: str, methods: str) -> None:
+    spec = rewritten_net(name, methods)
+    pixels = pixels_for(spec, 6)
+    assert_close(run_onnx(exported(name, methods), pixels), logits_of_torch(spec, pixels))
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        (MaxPool(2),),  # meets pixels before any convolution can absorb their normalisation
+        (SqueezeExcite(2),),
+        (Blur(2), Blur(1, 5), MaxPool(1, 3)),  # reflects at a side that shrinks to one pixel
+    ],
+    ids=["pool", "gate", "blur"],
+)
+def test_normalisation_is_right_before_any_first_layer(first: tuple[Any, ...]) -> None:
+    spec = NetSpec(Shape(3, 9, 5), (*first, GlobalAveragePool(), Classifier(4, bias=True)))
+    pixels = pixels_for(spec, 4)
+    assert_close(run_onnx(to_onnx(program_of(spec), {}), pixels), logits_of_torch(spec, pixels))
+
+
+def test_an_image_gets_the_same_answer_in_any_batch() -> None:
+    pixels = pixels_for(zoo.net("mnist-1k5-dw"), 7)
+    whole = run_onnx(exported(), pixels)
+    for size in (1, 3):
+        assert_close(run_onnx(exported(), pixels, batch_size=size), whole)
+
+
+def test_the_file_takes_bytes_and_holds_the_card_and_nothing_for_its_makers() -> None:
+    model = onnx.load_from_string(exported())
+    (source,), (result,) = model.graph.input, model.graph.output
+    assert (source.name, result.name) == (INPUT, OUTPUT)
+    assert source.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert source.type.tensor_type.shape.dim[0].dim_param == "n"
+    assert {entry.key: entry.value for entry in model.metadata_props} == {"classes": '["a"]'}
+    assert not model.graph.value_info
+    assert not any(node.metadata_props or node.doc_string for node in model.graph.node)
+    assert all(node.op_type != "BatchNormalization" for node in model.graph.node)
+    deployed = zoo.net("mnist-1k5-dw").deployed_params
+    assert len(exported()) < 4 * deployed + 5_000
+
+
+def test_int8_has_signed_weights_a_channel_and_unsigned_activations() -> None:
+    pixels = pixels_for(zoo.net("mnist-1k5-dw"), 64)
+    model = onnx.load_from_string(quantize_onnx(exported(), pixels))
+    arrays = {entry.name: entry for entry in model.graph.initializer}
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
+    made_by = {node.output[0]: node for node in model.graph.node}
+    for convolution in convolutions:
+        activation, weight = (made_by[name] for name in convolution.input[:2])
+        assert activation.op_type == weight.op_type == "DequantizeLinear"
+        assert arrays[weight.input[0]].data_type == onnx.TensorProto.INT8
+        channels = arrays[weight.input[0]].dims[0]
+        assert list(arrays[weight.input[1]].dims) == [channels]
+        assert arrays[activation.input[2]].data_type == onnx.TensorProto.UINT8
+    assert len(convolutions) == 11
+    assert {entry.key for entry in model.metadata_props} == {"classes"}
+
+
+@pytest.mark.parametrize("calibration", ["minmax", "percentile-99.99"])
+def test_int8_stays_near_float32(calibration: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pixels = pixels_for(zoo.net("mnist-1k5-dw"), 64)
+    expected = run_onnx(exported(), pixels)
+    found = run_onnx(quantize_onnx(exported(), pixels, calibration), pixels)
+    assert np.abs(found - expected).max() < 0.06 * np.ptp(expected)
+    assert not np.array_equal(found, expected)
+    assert capsys.readouterr().out == ""
+
+
+def test_an_unknown_calibration_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ValueError, match=r"no calibration 'min-max'; did you mean 'minmax'\?"):
+        quantize_onnx(b"", np.zeros((1, 1, 1, 1), np.uint8), "min-max")
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
+def test_a_missing_package_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    call = (
+        (lambda: session(b""))
+        if package == "onnxruntime"
+        else (lambda: to_onnx(program_of(zoo.net("mnist-1k5-dw")), {}))
+    )
+    with pytest.raises(
+        ValueError, match=rf"the package {package}: pip install 'smidgen\[export\]'"
+    ):
+        call()
