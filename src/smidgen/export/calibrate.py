@@ -31,7 +31,7 @@ _SAMPLE = 200_000  # values that the mean squared error is measured on
 _FRACTIONS = np.linspace(1, 0.2, 81)  # of the full range, tried by "mse"
 
 
-def calibrate(program: Program, pixels: Pixels, method: Method = "mse") -> Ranges:
+def calibrate(program: Program, pixels: Pixels, method: str = "mse") -> Ranges:
     """Return the range of every map of ``program`` over training ``pixels``, a few hundred images.
 
     Args:
@@ -71,7 +71,7 @@ def _maps(operation: Operation, x: torch.Tensor) -> list[torch.Tensor]:
             return [apply(operation, x)]
 
 
-def _range(values: NDArray[np.float32], method: Method) -> tuple[float, float]:
+def _range(values: NDArray[np.float32], method: str) -> tuple[float, float]:
     low, high = min(float(values.min()), 0.0), max(float(values.max()), 0.0)
     if method == "minmax":
         return low, high

@@ -1,0 +1,30 @@
+/* One row of a map at a time: a layer asks the one before it for the rows that its window lacks,
+   computes one row and hands it on. Maps are therefore rings of a few rows, not whole pictures.
+   Rounding: TFLite's double rounding; right shifts of negative numbers are arithmetic. */
+
+enum { CONVOLVE, FILTER, POOL, BLUR, EXCITE, AVERAGE };
+
+typedef struct {
+  uint8_t kind, stride, padding;
+  int8_t zero;    /* what stands for 0 in the map that the layer reads */
+  small kernel;   /* side of the window; rows in the ring */
+  small first;    /* rows read before the first can be written; then stride more for each */
+  small height, width, channels; /* of the map that the layer reads */
+  offset map;     /* of the ring, in the arena */
+  offset weight;  /* in weights; of the sums in the arena; of the inner layers in layers */
+  offset unit;    /* in units and shifts */
+} layer;
+
+typedef struct {
+  uint16_t row, filled, slot; /* rows written, rows in the ring so far, place of the next */
+} progress;
+
+typedef char arithmetic_shift[(-1 >> 1) == -1 ? 1 : -1];
+
+#if defined(__GNUC__)
+#define APART static __attribute__((noinline))
+#define KEEP_LOOP __asm__ volatile("" ::: "memory") /* or it becomes a call of memset */
+#else
+#define APART static
+#define KEEP_LOOP
+#endif
