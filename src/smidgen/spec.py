@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+import torch
 from torch import nn
 
 from smidgen.layers import LAYERS, Blur, Classifier, Layer, MaxPool, Shape
@@ -74,13 +75,15 @@ class NetSpec:
         """Elements alive at once, at the most: a map being read and the one being written."""
         return max(layer.peak_activation(shape) for layer, shape in self.walk())
 
-    def build(self) -> nn.Sequential:
-        """Return a freshly initialised model, a module a layer.
+    def build(self, seed: int = 0) -> nn.Sequential:
+        """Return a model, a module a layer, whose initial weights depend on ``seed`` alone.
 
-        The weights come from torch's global generator. A max pooling and the blur after it run
+        torch's global generator is left as it was. A max pooling and the blur after it run
         as one operation, at the place of the blur.
         """
-        modules = [layer.build(shape) for layer, shape in self.walk()]
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            modules = [layer.build(shape) for layer, shape in self.walk()]
         for place, pair in enumerate(pairwise(self.layers)):
             if pair == (MaxPool(2, stride=1), Blur(stride=2, kernel_size=3)):
                 modules[place : place + 2] = [nn.Identity(), MaxBlurPoolModule()]

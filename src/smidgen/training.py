@@ -26,7 +26,6 @@ from smidgen.methods.base import (
 from smidgen.recipe import Recipe
 from smidgen.run import EpochRecord, Run
 from smidgen.runtime import Runtime, versions
-from smidgen.spec import NetSpec
 from smidgen.trial import Trial
 
 
@@ -59,7 +58,7 @@ class Training:
             dtype=runtime.dtype,
         )
 
-        self.model = _initialised(trial.spec, trial.seed).to(runtime.device)
+        self.model = trial.spec.build(trial.seed).to(runtime.device)
         self.flat = Flat(self.model)
         self.optimizer = _optimizer(self.flat, trial.recipe)
         self.trackers: list[WeightTracker] = []
@@ -176,13 +175,6 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         for name, tensor in tensors.items()
         if name.startswith(prefix)
     }
-
-
-def _initialised(spec: NetSpec, seed: int) -> nn.Module:
-    """Build with weights that depend on the seed alone, leaving the global generator as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return spec.build()
 
 
 def _optimizer(flat: Flat, recipe: Recipe) -> torch.optim.Optimizer:
