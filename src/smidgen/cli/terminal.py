@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from smidgen.train import Report
@@ -54,7 +54,7 @@ class TrainingProgress:
         self.task: Any = None
         self.first: tuple[int, float] | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "TrainingProgress":
         if sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

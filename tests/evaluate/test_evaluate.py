@@ -1,0 +1,111 @@
+"""What is said of a model is what its logits say."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from smidgen.evaluate.accuracy import accuracy, accuracy_by_class, predict
+from smidgen.evaluate.calibration import ece, nll
+from smidgen.evaluate.cost import latency
+from smidgen.evaluate.shift import shift_consistency, shifted
+
+
+def test_accuracy_counts() -> None:
+    logits = torch.tensor([[2.0, 1, 0], [0, 1, 0], [0, 0, 1], [3, 0, 0]])
+    labels = torch.tensor([0, 1, 1, 1])
+    assert accuracy(logits, labels) == 0.5
+    assert accuracy_by_class(logits, labels) == [1.0, pytest.approx(1 / 3), None]
+
+
+def test_nll_is_sklearns_log_loss() -> None:
+    from sklearn.metrics import log_loss
+
+    g = torch.Generator().manual_seed(0)
+    logits, labels = torch.randn(50, 4, generator=g), torch.arange(50) % 4
+    probabilities = logits.double().softmax(1).numpy()
+    assert nll(logits, labels) == pytest.approx(log_loss(labels.numpy(), probabilities), abs=1e-9)
+
+
+def logits_of(confidence: float, right: int, wrong: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Two classes, the first always predicted with this probability."""
+    margin = torch.tensor(confidence / (1 - confidence)).log()
+    logits = torch.stack([margin, torch.tensor(0.0)]).expand(right + wrong, 2)
+    return logits, torch.tensor([0] * right + [1] * wrong)
+
+
+def test_ece_of_one_bin_is_confidence_minus_accuracy() -> None:
+    assert ece(*logits_of(0.9, right=6, wrong=4)) == pytest.approx(0.3, abs=1e-6)
+    assert ece(*logits_of(0.7, right=7, wrong=3)) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_ece_weighs_bins_by_their_images() -> None:
+    sure, unsure = logits_of(0.95, right=10, wrong=10), logits_of(0.55, right=20, wrong=0)
+    logits = torch.cat([sure[0], unsure[0]])
+    labels = torch.cat([sure[1], unsure[1]])
+    assert ece(logits, labels) == pytest.approx(0.5 * 0.45 + 0.5 * 0.45, abs=1e-6)
+    one_bin = abs(30 / 40 - (0.95 + 0.55) / 2)
+    assert ece(logits, labels, bins=1) == pytest.approx(one_bin, abs=1e-6)
+
+
+@given(rows=st.integers(-2, 2), columns=st.integers(-2, 2))
+def test_a_shift_moves_every_pixel_and_repeats_the_border(rows: int, columns: int) -> None:
+    pixels = torch.arange(2 * 5 * 6).reshape(1, 2, 5, 6).to(torch.uint8)
+    moved = shifted(pixels, rows, columns)
+    for row in range(5):
+        for column in range(6):
+            source_row, source_column = min(max(row - rows, 0), 4), min(max(column - columns, 0), 5)
+            assert torch.equal(moved[0, :, row, column], pixels[0, :, source_row, source_column])
+
+
+class ColumnReader(nn.Module):
+    """Says in which column the brightest pixel is, coarsely: column // width."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        column = x[:, 0].amax(1).argmax(1)
+        return nn.functional.one_hot(column // self.width, 8).float()
+
+
+@pytest.mark.parametrize(("width", "expected"), [(8, 1.0), (1, 0.5), (4, 0.875)])
+def test_shift_consistency_by_hand(width: int, expected: float) -> None:
+    """One bright pixel in each of the 8 inner columns of 10: rows never matter, columns do."""
+    pixels = torch.zeros(8, 1, 10, 10, dtype=torch.uint8)
+    for i in range(8):
+        pixels[i, 0, 5, i + 1] = 255
+    model = ColumnReader(width)
+    if width == 8:  # columns 1 to 7 and 8 differ, so widen beyond the image
+        model = ColumnReader(16)
+    found = shift_consistency(model, pixels, (0.0,), (1.0,))
+    if width == 4:  # columns 3|4 and 7|8 are crossed by one image each way: 4 of 32 shifts
+        assert found == pytest.approx(1 - 4 / 32)
+    else:
+        assert found == pytest.approx(expected)
+
+
+def test_prediction_keeps_the_mode_and_does_not_depend_on_the_batch() -> None:
+    model = nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+    model.train()
+    g = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (503, 1, 6, 6), generator=g, dtype=torch.uint8)
+    whole = predict(model, pixels, (0.4,), (0.3,))
+    assert model.training
+    assert whole.shape == (503, 3)
+    last = predict(model, pixels[500:], (0.4,), (0.3,))
+    torch.testing.assert_close(whole[500:], last)
+
+
+def test_latency_names_its_conditions() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).eval()
+    pixels = torch.zeros(40, 1, 6, 6, dtype=torch.uint8)
+    found = latency(model, pixels, (0.5,), (0.5,))
+    assert found.best_batch == 32
+    assert (found.threads, found.device) == (torch.get_num_threads(), "cpu")
+    assert 0 < found.kernel_ms < found.end_to_end_ms

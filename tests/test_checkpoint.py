@@ -1,0 +1,182 @@
+"""A run that is killed and resumed ends with the same bits; a damaged checkpoint is never used."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from smidgen.checkpoint import (
+    CheckpointError,
+    checkpoints,
+    load_newest,
+    load_tensors,
+    save_checkpoint,
+    save_tensors,
+)
+from smidgen.data import load
+from smidgen.layers import Classifier, Conv, Depthwise, GlobalAveragePool, MaxPool, Shape
+from smidgen.methods import parse
+from smidgen.recipe import Recipe
+from smidgen.run import load_run
+from smidgen.runtime import Runtime
+from smidgen.spec import NetSpec
+from smidgen.train import Report, train
+
+NET = NetSpec(
+    Shape(1, 8, 8),
+    (Conv(4), MaxPool(), Depthwise(8), GlobalAveragePool(), Classifier(10)),
+    "small",
+)
+EVERYTHING = parse(
+    "blurpool, squeeze-excite, crop(padding=1), flip, affine(anneal=0.3), cutout(length=3), mixup,"
+    " label-smoothing, one-cycle, sam, ema, swa(start=0.3)"
+)
+
+
+class StopError(Exception):
+    """Raised by an observer, in place of a kill."""
+
+
+def same_bits(a: nn.Module, b: nn.Module) -> bool:
+    other = b.state_dict()
+    return all(torch.equal(value, other[name]) for name, value in a.state_dict().items())
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_resumed_in_the_middle_equals_uninterrupted_bit_for_bit(
+    tmp_path: Path, precision: str, optimizer: str
+) -> None:
+    data, runtime = load("digits"), Runtime("cpu", 1, precision)
+    recipe = Recipe(epochs=4, batch_size=128, optimizer=optimizer, peak_lr=0.01)
+
+    def stop_in_epoch_three(report: Report) -> None:
+        if report.epoch == 3 and report.step == 5:
+            raise StopError
+
+    arguments = {"methods": EVERYTHING, "recipe": recipe, "runtime": runtime, "split": "selection"}
+    whole = train(NET, data, **arguments)  # pyright: ignore
+    with pytest.raises(StopError):
+        train(NET, data, folder=tmp_path / "run", observer=stop_in_epoch_three, **arguments)  # pyright: ignore
+    resumed = train(NET, data, folder=tmp_path / "run", resume=True, **arguments)  # pyright: ignore
+    assert same_bits(whole.model, resumed.model)
+    assert [r.loss for r in whole.history] == [r.loss for r in resumed.history]
+    assert same_bits(resumed.model, load_run(tmp_path / "run").model)
+
+
+def test_kill_nine_and_resume_through_the_command_line(tmp_path: Path) -> None:
+    def command(folder: Path, *more: str) -> list[str]:
+        return [
+            *(sys.executable, "-m", "smidgen", "train", "mnist-1k5-dw", "--data", "digits"),
+            *("--with", "blurpool,mixup,one-cycle,sam,ema", "--epochs", "12"),
+            *("--out", str(folder), *more),
+        ]
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run(command(whole), check=True, capture_output=True)
+    process = subprocess.Popen(command(killed), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(checkpoints(killed)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (killed / "weights.safetensors").exists(), "it had finished before the kill"
+    subprocess.run(command(killed, "--resume"), check=True, capture_output=True)
+    assert same_bits(load_run(whole).model, load_run(killed).model)
+
+
+def some_tensors() -> dict[str, torch.Tensor]:
+    return {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor([1, 2]).to(torch.uint8)}
+
+
+def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+    values = {"loss": 0.1 + 0.2, "list": [1, None]}
+    save_tensors(tmp_path / "x.safetensors", some_tensors(), values)
+    tensors, found = load_tensors(tmp_path / "x.safetensors")
+    assert found == values
+    assert all(torch.equal(tensors[name], t) for name, t in some_tensors().items())
+    assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"], "a temporary file was left"
+
+
+@pytest.mark.parametrize("place", [0.0, 0.02, 0.5, 0.9, 0.999])
+def test_one_flipped_bit_anywhere_is_noticed(tmp_path: Path, place: float) -> None:
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, some_tensors(), {"epoch": 3})
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: (truncated|altered)"):
+        load_tensors(path)
+
+
+@pytest.mark.parametrize("kept", [0, 5, 8, 60, -1])
+def test_a_truncated_file_is_refused_and_the_previous_checkpoint_used(
+    tmp_path: Path, kept: int
+) -> None:
+    for epoch in (1, 2, 3):
+        save_checkpoint(tmp_path, epoch, some_tensors(), {"epoch": epoch})
+    assert len(checkpoints(tmp_path)) == 2, "the newest two are kept"
+    newest = checkpoints(tmp_path)[0]
+    newest.write_bytes(newest.read_bytes()[:kept])
+    found = load_newest(tmp_path)
+    assert found is not None
+    assert found[1] == {"epoch": 2}
+    assert "checkpoint-00003.safetensors" in found[2][0]
+
+
+def test_all_checkpoints_damaged_is_an_error_and_none_at_all_is_not(tmp_path: Path) -> None:
+    assert load_newest(tmp_path) is None
+    save_checkpoint(tmp_path, 1, some_tensors(), {})
+    checkpoints(tmp_path)[0].write_bytes(b"")
+    with pytest.raises(CheckpointError, match="no checkpoint can be used"):
+        load_newest(tmp_path)
+
+
+def test_a_damaged_checkpoint_costs_an_epoch_and_no_bits(tmp_path: Path) -> None:
+    data, runtime, recipe = load("digits"), Runtime("cpu", 1, "float32"), Recipe(epochs=3)
+    whole = train(NET, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run")
+    newest = checkpoints(tmp_path / "run")[0]
+    newest.write_bytes(newest.read_bytes()[:-7])
+    (tmp_path / "run" / "weights.safetensors").unlink()
+    with pytest.warns(UserWarning, match="truncated"):
+        again = train(
+            NET, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run", resume=True
+        )
+    assert same_bits(whole.model, again.model)
+
+
+def test_resuming_another_spec_seed_or_data_is_refused(tmp_path: Path) -> None:
+    data, runtime, recipe = load("digits"), Runtime("cpu", 1, "float32"), Recipe(epochs=1)
+    train(NET, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run")
+    plan = json.loads((tmp_path / "run" / "run.json").read_text())
+    with pytest.raises(ValueError, match="seed is 0 there and 1 here"):
+        train(
+            NET, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run", resume=True, seed=1
+        )
+    wider = NetSpec(NET.input_shape, (Conv(5), *NET.layers[1:]), "wider")
+    with pytest.raises(ValueError, match="holds another run: net is"):
+        train(wider, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run", resume=True)
+    plan["fingerprint"] = "0" * 16
+    (tmp_path / "run" / "run.json").write_text(json.dumps(plan))
+    with pytest.raises(ValueError, match="fingerprint is 0000000000000000 there"):
+        train(NET, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run", resume=True)
+
+
+def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
+    data, runtime, recipe = load("digits"), Runtime("cpu", 1, "float32"), Recipe(epochs=1)
+    train(NET, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run")
+    before = {p: p.read_bytes() for p in (tmp_path / "run").iterdir()}
+    with pytest.raises(ValueError, match="holds a run already"):
+        train(NET, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run")
+    assert before == {p: p.read_bytes() for p in (tmp_path / "run").iterdir()}
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    with pytest.raises(ValueError, match="is not empty and holds no run"):
+        train(NET, data, recipe=recipe, runtime=runtime, folder=tmp_path / "mine")

@@ -1,0 +1,246 @@
+"""The command line: what a person types, and what they are told when it is wrong."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from smidgen.checkpoint import checkpoints
+from smidgen.cli import main
+
+TRAIN = ("train", "mnist-1k5-dw", "--data", "digits")
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder of its own, with a cache of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("SMIDGEN_DATA", raising=False)
+    return tmp_path
+
+
+def smidgen(*arguments: str) -> int:
+    """Run the command line in this process and return its exit status."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["smidgen", *arguments])
+        with pytest.raises(SystemExit) as exited:
+            main()
+    code = exited.value.code
+    return code if isinstance(code, int) else 0
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    script = (
+        "import sys\nfrom smidgen.cli import main\n"
+        "sys.argv = ['smidgen', '--help']\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        "print([m for m in ('torch', 'numpy', 'datasets', 'rich', 'pydantic') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip().endswith("[]"), done.stdout
+
+
+def test_list_knows_every_method_and_net(capsys: pytest.CaptureFixture[str]) -> None:
+    assert smidgen("list", "methods", "--json") == 0
+    names = {row["name"] for row in json.loads(capsys.readouterr().out)}
+    assert {"blurpool", "squeeze-excite", "cutout", "mixup", "label-smoothing", "sam"} < names
+    assert smidgen("list", "nets", "--json") == 0
+    params = {row["name"]: row["params"] for row in json.loads(capsys.readouterr().out)}
+    assert params["mnist-1k5-dw"] == 1560
+    assert params["cifar-143k-dw"] == 143_396
+
+
+def test_inspect_tells_what_squeeze_and_excitation_adds(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert smidgen("inspect", "cifar-143k-dw", "--with", "squeeze-excite(ratio=16)", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["params"] - found["params_of_squeeze_excite"] == 143_396
+    assert sum(layer["params"] for layer in found["layers"]) == found["params"]
+    assert {"name", "deployed_params", "macs", "peak_activation"} <= found.keys()
+
+
+def test_inspect_reads_a_net_from_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine.toml").write_text(
+        "[net]\ninput = [1, 8, 8]\n"
+        'layers = ["conv(4)", "global_average_pool", "classifier(3, bias=true)"]\n'
+    )
+    assert smidgen("inspect", "mine.toml", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["name"], found["params"]) == ("mine", 4 * 9 + 8 + (4 + 1) * 3)
+
+
+def test_train_then_evaluate_then_refuse_to_overwrite(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert smidgen(*TRAIN, "--epochs", "2", "--out", "run", "--json") == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["folder"] == "run"
+    assert "1x8x8" in captured.err, "that the net was fitted must be said"
+    assert re.search(r"epoch 2/2 .*held-out .* images/s .* s left", captured.err)
+    assert smidgen("evaluate", "run", "--json", "--row", "rows.jsonl") == 0
+    found = json.loads(capsys.readouterr().out)
+    asked = {"accuracy", "split", "nll", "ece", "shift_consistency", "latency_ms", "params"}
+    assert asked | {"macs", "bytes"} <= found.keys()
+    assert (found["split"], found["params"]) == ("test", 1560)
+    assert json.loads(Path("rows.jsonl").read_text())["key"] == found["key"]
+    assert smidgen(*TRAIN, "--epochs", "2", "--out", "run") == 2
+    assert "holds a run already" in capsys.readouterr().err
+
+
+def folder_of_images(root: Path, *, size: int = 8) -> Path:
+    for label, name in enumerate(("cat", "dog")):
+        folder = root / "train" / name
+        folder.mkdir(parents=True)
+        for i in range(6):
+            pixels = np.full((size, size), 40 * i + 10 * label, np.uint8)
+            Image.fromarray(pixels).save(folder / f"{i}.png")
+    return root
+
+
+def broken_image(root: Path) -> None:
+    (folder_of_images(root) / "train" / "cat" / "3.png").write_bytes(b"\x89PNG nothing")
+
+
+def mixed_sizes(root: Path) -> None:
+    folder_of_images(root)
+    Image.fromarray(np.zeros((9, 8), np.uint8)).save(root / "train" / "cat" / "x.png")
+
+
+def empty_class(root: Path) -> None:
+    (folder_of_images(root) / "train" / "bird").mkdir()
+
+
+def typo_in_recipe(root: Path) -> None:
+    root.with_suffix(".toml").write_text("[recipe]\nepoch = 3\n")
+
+
+def unknown_method_in_recipe(root: Path) -> None:
+    root.with_suffix(".toml").write_text('methods = ["mixupp"]\n')
+
+
+def not_toml(root: Path) -> None:
+    root.with_suffix(".toml").write_text("recipe = [\n")
+
+
+def run_without_weights(root: Path) -> None:
+    folder_of_images(root)
+
+
+BAD = {
+    "unknown net": (None, ("train", "mnist-1k5", "--data", "digits"), "'mnist-1k5-dw'"),
+    "unknown net file": (None, ("train", "x.toml", "--data", "digits"), "x.toml: cannot be read"),
+    "unknown data": (None, ("train", "mnist-25k", "--data", "mnst"), "mnist"),
+    "no data": (None, ("train", "mnist-25k"), "--data is needed"),
+    "unknown method": (None, (*TRAIN, "--with", "cutuot"), "did you mean 'cutout'?"),
+    "unknown argument": (None, (*TRAIN, "--with", "cutout(size=3)"), "has no argument 'size'"),
+    "wrong type": (None, (*TRAIN, "--with", "cutout(length=2.5)"), "should be a valid integer"),
+    "out of range": (None, (*TRAIN, "--with", "mixup(alpha=-1)"), "alpha must be > 0, got -1"),
+    "two schedules": (None, (*TRAIN, "--with", "cosine,one-cycle"), "at most one ScheduleMethod"),
+    "epochs": (None, (*TRAIN, "--epochs", "0"), "recipe epochs must be >= 1, got 0"),
+    "seed": (None, (*TRAIN, "--seed", "-1"), "seed must be in [0, 2^63), got -1"),
+    "threads": (None, (*TRAIN, "--threads", "0"), "threads must be >= 1, got 0"),
+    "device": (None, (*TRAIN, "--device", "tpu"), "device must be one of auto, cpu, cuda"),
+    "setting": (None, (*TRAIN, "--set", "recipe.peak_lr=fast"), "should be a valid number"),
+    "setting key": (None, (*TRAIN, "--set", "recipe.lr=1"), "has no argument 'lr'"),
+    "option": (None, (*TRAIN, "--epoch", "3"), "--epochs"),
+    "recipe name": (None, (*TRAIN, "--recipe", "mnis"), "did you mean 'mnist'?"),
+    "recipe typo": (typo_in_recipe, (*TRAIN, "--recipe", "it.toml"), "did you mean 'epochs'?"),
+    "recipe method": (unknown_method_in_recipe, (*TRAIN, "--recipe", "it.toml"), "it.toml: "),
+    "recipe not toml": (not_toml, (*TRAIN, "--recipe", "it.toml"), "it.toml: not TOML: "),
+    "missing folder": (None, ("train", "mnist-25k", "--data", "./it"), "it"),
+    "empty folder": (Path.mkdir, ("train", "mnist-25k", "--data", "./it"), "it"),
+    "broken image": (broken_image, ("train", "mnist-25k", "--data", "./it"), "3.png"),
+    "mixed sizes": (mixed_sizes, ("train", "mnist-25k", "--data", "./it"), "--image-size"),
+    "empty class": (empty_class, ("train", "mnist-25k", "--data", "./it"), "bird"),
+    "images too small": (
+        folder_of_images,
+        ("inspect", "mnist-25k", "--input", "1x2x2"),
+        "max_pool",
+    ),
+    "no run": (Path.mkdir, ("evaluate", "it"), "it is no run folder"),
+    "no such run": (None, ("evaluate", "it"), "it is no run folder"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_clear_line_and_writes_nothing(
+    case: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare, arguments, said = BAD[case]
+    if prepare:
+        prepare(tmp_path / "it")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    assert smidgen(*arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    lines = captured.err.strip().splitlines()
+    assert len(lines) == 1, captured.err
+    assert lines[0].startswith("smidgen: ")
+    assert said in lines[0]
+    cache = tmp_path / "cache"
+    after = {
+        path: path.stat().st_mtime_ns
+        for path in tmp_path.rglob("*")
+        if path.is_file() and cache not in path.parents
+    }
+    assert after == before, "bad input must write nothing"
+
+
+def test_an_unwritable_folder_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("file").write_text("in the way")
+    assert smidgen(*TRAIN, "--out", "file/run") == 2
+    assert "file/run: cannot be written" in capsys.readouterr().err
+
+
+def test_divergence_keeps_the_last_good_checkpoint(capsys: pytest.CaptureFixture[str]) -> None:
+    """The rate explodes in the middle of the run: epochs before it keep their checkpoint."""
+    explode = ("--with", "cyclical(cycles=1)", "--set", "recipe.optimizer=sgd", "--epochs", "8")
+    status = smidgen(*TRAIN, *explode, "--set", "recipe.peak_lr=1e18", "--out", "first")
+    assert status == 2
+    assert "diverged in epoch 1" in capsys.readouterr().err
+    assert checkpoints(Path("first")) == []
+
+
+def test_damaged_weights_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert smidgen(*TRAIN, "--epochs", "1", "--out", "run") == 0
+    capsys.readouterr()
+    weights = Path("run/weights.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-3])
+    assert smidgen("evaluate", "run") == 2
+    assert "weights.safetensors: truncated" in capsys.readouterr().err
+    weights.unlink()
+    assert smidgen("evaluate", "run") == 2
+    assert "training has not finished" in capsys.readouterr().err
+
+
+def test_control_c_keeps_the_checkpoint_and_exits_130() -> None:
+    command = [sys.executable, "-m", "smidgen", *TRAIN, "--epochs", "500", "--out", "run"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    deadline = time.monotonic() + 60
+    while not checkpoints(Path("run")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.strip().splitlines()[-1].startswith("smidgen: interrupted")
+    assert checkpoints(Path("run"))
+
+
+def test_the_held_out_images_of_a_full_run_do_not_exist(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert smidgen(*TRAIN, "--epochs", "1", "--full", "--out", "run") == 0
+    assert smidgen("evaluate", "run", "--held-out") == 2
+    assert "nothing was held out" in capsys.readouterr().err

@@ -1,0 +1,288 @@
+"""The loop calls each kind of method at its place, in order, and tells it the right time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from smidgen.data import Data, Split, normalise
+from smidgen.evaluate import evaluate
+from smidgen.flat import Flat
+from smidgen.layers import Classifier, Conv, GlobalAveragePool, MaxPool, Shape
+from smidgen.methods import (
+    EMA,
+    METHODS,
+    SAM,
+    SWA,
+    Affine,
+    BlurPool,
+    LabelSmoothing,
+    OneCycle,
+    SqueezeExcite,
+)
+from smidgen.methods.base import (
+    ArchitectureMethod,
+    BatchMethod,
+    GradientMethod,
+    Method,
+    ScheduleMethod,
+    WeightMethod,
+    WeightTracker,
+)
+from smidgen.recipe import Recipe
+from smidgen.runtime import Runtime
+from smidgen.spec import NetSpec
+from smidgen.tensors import Batch, Scalar
+from smidgen.train import Backprop, train
+from smidgen.training import TrainingDivergedError
+
+CPU = Runtime("cpu", threads=1, precision="float32")
+NET = NetSpec(
+    Shape(1, 8, 8), (Conv(4), MaxPool(), Conv(6), GlobalAveragePool(), Classifier(2)), "small"
+)
+LOG: list[str] = []
+
+
+def bars(images: int, seed: int = 0) -> Data:
+    """Images of a bright row (class 0) or a bright column (class 1), with noise."""
+    g = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 80, (images, 1, 8, 8), generator=g, dtype=torch.uint8)
+    labels = torch.arange(images) % 2
+    place = torch.randint(8, (images,), generator=g)
+    for i in range(images):
+        lines = pixels[i, 0] if labels[i] == 0 else pixels[i, 0].T
+        lines[place[i]] = 255
+    cut = images * 3 // 4
+    train_split = Split(pixels[:cut], labels[:cut])
+    return Data("bars", train_split, Split(pixels[cut:], labels[cut:]), ("row", "column"))
+
+
+@dataclass(frozen=True)
+class SpyArchitecture(ArchitectureMethod):
+    name: ClassVar[str] = "spy-architecture"
+
+    def rewrite(self, spec: NetSpec) -> NetSpec:
+        return NetSpec(spec.input_shape, (Conv(3), *spec.layers[1:]), spec.name)
+
+
+@dataclass(frozen=True)
+class SpyBatch(BatchMethod):
+    name: ClassVar[str] = "spy-batch"
+
+    def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
+        LOG.append(f"batch {progress:.3f}")
+        return batch
+
+
+@dataclass(frozen=True)
+class SpySchedule(ScheduleMethod):
+    name: ClassVar[str] = "spy-schedule"
+
+    def lr_factor(self, progress: float) -> float:
+        LOG.append(f"lr {progress:.3f}")
+        return 1.0
+
+
+@dataclass(frozen=True)
+class SpyGradient(GradientMethod):
+    name: ClassVar[str] = "spy-gradient"
+
+    def backward(self, loss_of: Callable[[], Scalar], model: nn.Module, flat: Flat) -> Scalar:
+        LOG.append("gradient")
+        assert float(flat.gradient.abs().max()) == 0, "the loop must hand over a zero gradient"
+        return Backprop().backward(loss_of, model, flat)
+
+
+class SpyTracker(WeightTracker):
+    def __init__(self, weights: Tensor) -> None:
+        self.weights = weights
+
+    @property
+    def average(self) -> Tensor:
+        return self.weights
+
+    def after_step(self) -> None:
+        LOG.append("after step")
+
+    def after_epoch(self, progress: float) -> None:
+        LOG.append(f"after epoch {progress}")
+
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        assert not state
+
+
+@dataclass(frozen=True)
+class SpyWeight(WeightMethod):
+    name: ClassVar[str] = "spy-weight"
+
+    def follow(self, weights: Tensor) -> WeightTracker:
+        return SpyTracker(weights)
+
+    def lr_factor(self, progress: float, scheduled: float) -> float:
+        return scheduled
+
+
+SPIES: list[Method] = [SpyWeight(), SpyGradient(), SpyBatch(), SpySchedule(), SpyArchitecture()]
+
+
+# A local runtime class would do, but Trial.key writes methods as text: the spies have a name.
+def test_transcript_of_two_epochs_of_two_steps() -> None:
+    LOG.clear()
+    run = train(NET, bars(32), methods=SPIES, recipe=Recipe(epochs=2, batch_size=12), runtime=CPU)
+    step = ["batch {0}", "lr {0}", "gradient", "after step"]
+    expected = [
+        *(line.format("0.000") for line in step),
+        *(line.format("0.333") for line in step),
+        "after epoch 0.5",
+        *(line.format("0.667") for line in step),
+        *(line.format("1.000") for line in step),
+        "after epoch 1.0",
+    ]
+    assert expected == LOG
+    assert run.model[0].conv.out_channels == 3, "the architecture method was not applied"  # pyright: ignore
+
+
+def test_learns_what_can_be_learned() -> None:
+    data = bars(400)
+    recipe = Recipe(epochs=15, batch_size=20, peak_lr=0.02)
+    run = train(NET, data, recipe=recipe, runtime=CPU, methods=[OneCycle()])
+    assert evaluate(run, data.test, measure_latency=False).accuracy > 0.97
+
+
+def test_the_selection_split_is_reported_and_not_trained_on() -> None:
+    data = bars(400)
+    recipe = Recipe(epochs=1, batch_size=20)
+    run = train(NET, data, recipe=recipe, runtime=CPU, split="selection")
+    assert run.history[0].held_out_accuracy is not None
+    full = train(NET, data, recipe=recipe, runtime=CPU, split="full")
+    assert full.history[0].held_out_accuracy is None
+    assert run.mean != full.mean, "statistics must come from the images trained on"
+
+
+def state(run_model: nn.Module) -> dict[str, Tensor]:
+    return dict(run_model.state_dict())
+
+
+def same_bits(a: nn.Module, b: nn.Module) -> bool:
+    return all(torch.equal(value, b.state_dict()[name]) for name, value in state(a).items())
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_same_seed_same_bits_and_other_seed_other_bits(precision: str) -> None:
+    data, recipe = bars(64), Recipe(epochs=2, batch_size=16)
+    runtime = Runtime("cpu", 1, precision)
+    methods = [BlurPool(), Affine(), LabelSmoothing(), OneCycle(), SAM(), EMA(), SWA(start=0.4)]
+
+    def model(seed: int) -> nn.Module:
+        return train(NET, data, methods=methods, recipe=recipe, seed=seed, runtime=runtime).model
+
+    before = torch.random.get_rng_state()
+    once = model(1)
+    assert torch.equal(before, torch.random.get_rng_state()), "the global generator was touched"
+    assert same_bits(once, model(1))
+    assert not same_bits(once, model(2))
+
+
+@pytest.mark.parametrize("kind", METHODS, ids=lambda kind: kind.name)
+def test_every_method_trains_alone(kind: type[Method]) -> None:
+    data, recipe = bars(64), Recipe(epochs=8, batch_size=16)  # SWA's last quarter has two
+    run = train(NET, data, methods=[kind()], recipe=recipe, runtime=CPU)
+    assert all(torch.isfinite(value).all() for value in state(run.model).values())
+
+
+def test_new_parameters_of_a_method_are_trained() -> None:
+    recipe = Recipe(epochs=1, batch_size=16)
+    run = train(NET, bars(64), methods=[SqueezeExcite()], recipe=recipe, runtime=CPU)
+    fresh = dict(run.trial.spec.build(seed=0).named_parameters())
+    gates = [name for name in fresh if "squeeze" in name or "excite" in name]
+    assert gates
+    for name in gates:
+        assert not torch.equal(fresh[name], run.model.state_dict()[name]), f"{name} never moved"
+
+
+def test_weight_averages_get_the_batch_norm_statistics_of_their_own_weights() -> None:
+    data, recipe = bars(64), Recipe(epochs=4, batch_size=48, peak_lr=0.1)
+    run = train(NET, data, methods=[SWA(start=0.4)], recipe=recipe, runtime=CPU)
+    images = normalise(data.train.images, run.mean, run.std, torch.float32)
+    first = run.model[0]  # pyright: ignore
+    expected = first.conv(images).mean((0, 2, 3))
+    torch.testing.assert_close(first.norm.running_mean, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_swa_after_ema_averages_the_smoothed_weights() -> None:
+    """Both are at work: the result differs from either alone."""
+    data = bars(64)
+    recipe = Recipe(epochs=4, batch_size=48, peak_lr=0.05)
+
+    def weights(epochs_kept: list[Method]) -> Tensor:
+        run = train(NET, data, methods=epochs_kept, recipe=recipe, runtime=CPU)
+        return torch.cat([p.detach().reshape(-1) for p in run.model.parameters()])
+
+    both, ema, swa = weights([EMA(), SWA(start=0.5)]), weights([EMA()]), weights([SWA(start=0.5)])
+    assert not torch.equal(both, ema)
+    assert not torch.equal(both, swa)
+
+
+def test_the_last_partial_batch_does_not_change_the_number_of_steps() -> None:
+    steps: list[int] = []
+    train(
+        NET,
+        bars(80),
+        recipe=Recipe(epochs=1, batch_size=16),
+        runtime=CPU,
+        observer=lambda report: steps.append(report.step),
+    )
+    assert steps == [1, 2, 3]
+
+
+def test_refuses_a_net_that_does_not_fit_the_data() -> None:
+    wrong = NET.fitted(Shape(3, 8, 8), 2)
+    with pytest.raises(
+        ValueError, match="takes 3x8x8 images of 2 classes, but bars has 1x8x8 of 2"
+    ):
+        train(wrong, bars(16), runtime=CPU)
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        ([SAM(), SpyGradient()], "at most one GradientMethod per run, got sam and spy-gradient"),
+        ([OneCycle(), SpySchedule()], "at most one ScheduleMethod per run"),
+        ([SWA(), SWA(start=0.5)], "method swa was asked for 2 times"),
+    ],
+)
+def test_refuses_methods_that_contradict(methods: list[Method], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        train(NET, bars(16), methods=methods, runtime=CPU)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run() -> None:
+    recipe = Recipe(epochs=3, batch_size=16, peak_lr=1e30, optimizer="sgd")
+    with pytest.raises(TrainingDivergedError, match=r"diverged in epoch 1 .*peak_lr"):
+        train(NET, bars(64), recipe=recipe, runtime=CPU)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_weight_decay_pulls_on_convolutions_alone(optimizer: str) -> None:
+    data = bars(64)
+    plain, decayed = (
+        train(
+            NET,
+            data,
+            recipe=Recipe(
+                epochs=4, batch_size=16, peak_lr=0.05, weight_decay=decay, optimizer=optimizer
+            ),
+            runtime=CPU,
+        ).model
+        for decay in (0.0, 3.0)
+    )
+    size = [float(m[0].conv.weight.detach().norm()) for m in (plain, decayed)]  # pyright: ignore
+    assert size[1] < 0.6 * size[0]
+    norms = [float(m[0].norm.weight.detach().norm()) for m in (plain, decayed)]  # pyright: ignore
+    assert norms[1] > 0.7 * norms[0], "batch norm must not be decayed"
