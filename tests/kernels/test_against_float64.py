@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smidgen.kernels import available
+from smidgen.kernels.library import forget_choice
 from tests.kernels.cases import OPERATIONS, compare, operands
 
 SIZES = [
@@ -31,6 +32,7 @@ def test_agrees_on_the_shapes_of_our_nets(
     name: str, path: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    forget_choice()
     for size, out in SIZES:
         if name == "depthwise" and size[1] == 1:
             continue
@@ -55,12 +57,14 @@ def test_agrees_on_any_shape(name: str, data: st.DataObject):
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SMIDGEN_KERNELS", path)
+        forget_choice()
         compare(name, operands(name, (n, c, h, w), out, kernel, seed=n + c + h + w), dtype)
 
 
 @pytest.mark.parametrize("path", COMPILED)
 def test_large_mean_does_not_cancel_the_variance(path: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    forget_choice()
     x, *rest = operands("bn_relu", (8, 12, 9, 9), 0, 1)
     x = (
         x + 1000.0

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from smidgen import kernels
 from smidgen.kernels import available, library, reference
+from smidgen.kernels.library import forget_choice
 from tests.kernels.cases import OPERATIONS, compare, operands, run
 
 COMPILED = [name for name in available() if name != "torch"]
@@ -64,6 +65,7 @@ def test_nan_is_not_swallowed(
     name: str, path: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    forget_choice()
     x, *rest = operands(name, (2, 12, 8, 8), 12, 3)
     x[1, 3, 4, 5] = float("nan")
     fused = [x.to(dtype), *[t.float() for t in rest]]
@@ -119,6 +121,7 @@ def test_the_torch_path_serves_where_the_library_is_absent(
 ):
     assert available(tmp_path / "native.so") == ("torch",)
     monkeypatch.setenv("SMIDGEN_KERNELS", "torch")
+    forget_choice()
     assert kernels.implementation() == "torch"
     compare(name, operands(name, (3, 12, 9, 7), 10, 3), torch.float32)
 
@@ -130,6 +133,7 @@ def test_a_broken_library_counts_as_absent(tmp_path: Path):
 
 def test_an_unknown_path_is_refused_with_the_ones_that_exist(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SMIDGEN_KERNELS", "mmx")
+    forget_choice()
     with pytest.raises(ValueError, match="SMIDGEN_KERNELS must be one of torch.*, got mmx"):
         kernels.implementation()
 
@@ -190,6 +194,7 @@ def test_paths_of_one_processor_agree(monkeypatch: pytest.MonkeyPatch):
     results: list[list[Tensor]] = []
     for path in available():
         monkeypatch.setenv(library.CHOICE, path)
+        forget_choice()
         results.append(run("depthwise", kernels, ins))
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):

@@ -13,6 +13,7 @@ Every function takes and returns channels-last maps (n, c, h, w) of float32 or b
     classify(x, weight, bias=None)                                              1 x 1 convolution of such maps, (n, k)
     blur2d(x)                                                                   [1, 2, 1] blur of stride 2
     implementation()                                                            which path runs
+    keep_memory()                                                               keep a step's memory for the next
 
 The result has the data type of x, or the one of autocast where it is on. The compiled path serves in training, on
 the CPU, at stride 1 with odd square kernels; evaluation, export, tracing, other devices and data types run plain torch.
@@ -27,7 +28,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smidgen.kernels import functions, reference
-from smidgen.kernels.library import available, implementation, operations
+from smidgen.kernels.library import available, implementation, keep_memory, operations
 from smidgen.kernels.reference import blur2d
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "conv_bn_relu",
     "depthwise_bn_relu",
     "implementation",
+    "keep_memory",
     "max_blur_pool2d",
     "max_pool2d",
     "pointwise",
@@ -53,16 +55,14 @@ def _cast(x: Tensor) -> Tensor:
 
 def _ready(x: Tensor, *parameters: Tensor | None) -> bool:
     """Whether the compiled path serves these tensors here and now."""
-    return (
-        type(x) is Tensor
-        and x.device.type == "cpu"
-        and x.dim() == 4
-        and x.numel() > 0
-        and not torch.compiler.is_compiling()
-        and not torch.jit.is_tracing()
-        and all(p is None or (p.dtype == torch.float32 and p.is_contiguous()) for p in parameters)
-        and operations(x.dtype) is not None
-    )
+    if type(x) is not Tensor or x.device.type != "cpu" or operations(x.dtype) is None:
+        return False
+    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+        return False
+    for p in parameters:
+        if p is not None and (p.dtype != torch.float32 or not p.is_contiguous()):
+            return False
+    return x.dim() == 4 and x.numel() > 0
 
 
 def _trains(norm: nn.BatchNorm2d) -> bool:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from smidgen.kernels.library import Operations, operations, shape_of, state_of
+from smidgen.kernels.library import NO_STATE, Operations, operations, shape_of, state_of
 
 Last = torch.channels_last
 
@@ -33,25 +33,15 @@ def _address(tensor: Tensor | None) -> int | None:
 class Norm:
     """The tensors and numbers of a batch norm in training, gathered for a call."""
 
-    __slots__ = ("bias", "eps", "momentum", "running_mean", "running_var", "weight")
+    __slots__ = ("eps", "momentum", "running")
 
     def __init__(self, norm: nn.BatchNorm2d) -> None:
-        """Read the module, and count the batch as it does."""
-        self.weight, self.bias = norm.weight, norm.bias
-        self.running_mean, self.running_var = norm.running_mean, norm.running_var
+        """Read the module, whose running statistics and count of batches the forward pass updates."""
+        self.running = (norm.running_mean, norm.running_var, norm.num_batches_tracked)
         self.eps, self.momentum = norm.eps, norm.momentum
-        if norm.num_batches_tracked is not None:
-            norm.num_batches_tracked.add_(1)
-
-    def state(self, statistics: Tensor) -> Any:
-        """Return the addresses that a forward pass needs, with a place for the batch's own statistics."""
-        mean, rstd = statistics.unbind()
-        return state_of([self.weight, self.bias, self.running_mean, self.running_var, mean, rstd])
 
 
-def _saved_state(weight: Tensor, bias: Tensor, statistics: Tensor) -> Any:
-    mean, rstd = statistics.unbind()
-    return state_of([weight, bias, None, None, mean, rstd])
+_SAVED = (None, None, None)
 
 
 class BnRelu(Function):
@@ -64,7 +54,7 @@ class BnRelu(Function):
         y, statistics = torch.empty_like(z, memory_format=Last), torch.empty(2, c)
         shape = shape_of(n, h, w, c, c, 1)
         _operations(z).norm_forward(
-            shape, z.data_ptr(), y.data_ptr(), norm.state(statistics), norm.momentum, norm.eps
+            shape, z.data_ptr(), y.data_ptr(), state_of(weight, bias, statistics, norm.running), norm.momentum, norm.eps
         )
         ctx.save_for_backward(z, weight, bias, statistics)
         ctx.shape = shape
@@ -82,7 +72,7 @@ class BnRelu(Function):
             torch.empty_like(bias),
         )
         _operations(z).norm_backward(
-            ctx.shape, z.data_ptr(), dy.data_ptr(), dz.data_ptr(), _saved_state(weight, bias, statistics),
+            ctx.shape, z.data_ptr(), dy.data_ptr(), dz.data_ptr(), state_of(weight, bias, statistics, _SAVED),
             dweight.data_ptr(), dbias.data_ptr(),
         )  # fmt: skip
         return dz, dweight, dbias, None
@@ -107,7 +97,7 @@ class ConvBnRelu(Function):
         z, y, statistics = _empty(x, o, h, w), _empty(x, o, h, w), torch.empty(2, o)
         shape = shape_of(n, h, w, c, o, k)
         _operations(x).convolution_forward(
-            shape, x.data_ptr(), kernel.data_ptr(), _address(shift), z.data_ptr(), y.data_ptr(), norm.state(statistics),
+            shape, x.data_ptr(), kernel.data_ptr(), _address(shift), z.data_ptr(), y.data_ptr(), state_of(weight, bias, statistics, norm.running),
             norm.momentum, norm.eps,
         )  # fmt: skip
         ctx.save_for_backward(x, kernel, weight, bias, z, statistics)
@@ -128,7 +118,7 @@ class ConvBnRelu(Function):
         )
         _operations(x).convolution_backward(
             ctx.shape, x.data_ptr(), kernel.data_ptr(), z.data_ptr(), dy.data_ptr(),
-            _saved_state(weight, bias, statistics), _address(dx), dkernel.data_ptr(), dweight.data_ptr(), dbias.data_ptr(),
+            state_of(weight, bias, statistics, _SAVED), _address(dx), dkernel.data_ptr(), dweight.data_ptr(), dbias.data_ptr(),
         )  # fmt: skip
         return dx, dkernel, torch.zeros_like(weight) if ctx.biased else None, dweight, dbias, None
 
@@ -149,7 +139,7 @@ class Pointwise(Function):
             _address(bias),
             z.data_ptr(),
             None,
-            state_of([None] * 6),
+            NO_STATE,
             0.0,
             0.0,
         )
@@ -166,7 +156,7 @@ class Pointwise(Function):
         dx = torch.empty_like(x, memory_format=Last) if ctx.needs_input_grad[0] else None
         dkernel = torch.empty_like(kernel)
         _operations(x).convolution_backward(
-            ctx.shape, x.data_ptr(), kernel.data_ptr(), None, dz.data_ptr(), state_of([None] * 6), _address(dx),
+            ctx.shape, x.data_ptr(), kernel.data_ptr(), None, dz.data_ptr(), NO_STATE, _address(dx),
             dkernel.data_ptr(), None, None,
         )  # fmt: skip
         return dx, dkernel, dz.sum((0, 2, 3), dtype=torch.float32) if ctx.biased else None
@@ -187,7 +177,7 @@ class DepthwiseBnRelu(Function):
         shape = shape_of(n, h, w, c, o, depth.shape[2])
         _operations(x).depthwise_forward(
             shape, x.data_ptr(), depth.data_ptr(), _address(depth_bias), point.data_ptr(), _address(point_bias),
-            z.data_ptr(), y.data_ptr(), norm.state(statistics), norm.momentum, norm.eps,
+            z.data_ptr(), y.data_ptr(), state_of(weight, bias, statistics, norm.running), norm.momentum, norm.eps,
         )  # fmt: skip
         ctx.save_for_backward(x, depth, point, weight, bias, z, statistics)
         ctx.shape, ctx.biased = shape, (depth_bias is not None, point_bias is not None)
@@ -204,7 +194,7 @@ class DepthwiseBnRelu(Function):
         dweight, dbias = torch.empty_like(weight), torch.empty_like(bias)
         _operations(x).depthwise_backward(
             ctx.shape, x.data_ptr(), depth.data_ptr(), point.data_ptr(), z.data_ptr(), dy.data_ptr(),
-            _saved_state(weight, bias, statistics), _address(dx), ddepth.data_ptr(), dpoint.data_ptr(),
+            state_of(weight, bias, statistics, _SAVED), _address(dx), ddepth.data_ptr(), dpoint.data_ptr(),
             dweight.data_ptr(), dbias.data_ptr(),
         )  # fmt: skip
         of_depth = x.new_zeros(x.shape[1], dtype=torch.float32) if ctx.biased[0] else None

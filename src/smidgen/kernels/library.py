@@ -68,24 +68,18 @@ def available(path: Path = LIBRARY) -> tuple[str, ...]:
 
 
 @functools.cache
-def _chosen(wanted: str | None) -> str:
-    found = available()
-    if not wanted:
-        return found[-1]
-    if wanted not in found:
-        raise ValueError(
-            f"{CHOICE} must be one of {', '.join(found)} on this machine, got {wanted}"
-        )
-    return wanted
-
-
 def chosen() -> str:
-    """Return the implementation in use: the best one, or the one the environment variable names.
+    """Return the implementation in use: the best one, or the one the environment variable names; read once.
 
     Raises:
         ValueError: the environment variable names one that this machine cannot run.
     """
-    return _chosen(os.environ.get(CHOICE))
+    found, wanted = available(), os.environ.get(CHOICE)
+    if not wanted:
+        return found[-1]
+    if wanted not in found:
+        raise ValueError(f"{CHOICE} must be one of {', '.join(found)} on this machine, got {wanted}")
+    return wanted
 
 
 def implementation() -> str:
@@ -95,8 +89,9 @@ def implementation() -> str:
 
 
 @functools.cache
-def _operations(name: str, dtype: torch.dtype) -> Operations | None:
-    native = _native(LIBRARY)
+def operations(dtype: torch.dtype) -> Operations | None:
+    """Return the compiled operations for tensors of a data type, or None where torch must serve."""
+    name, native = chosen(), _native(LIBRARY)
     if name == "torch" or native is None or dtype not in (torch.float32, torch.bfloat16):
         return None
     if name == "avx512bf16" and dtype == torch.float32:
@@ -109,20 +104,49 @@ def _operations(name: str, dtype: torch.dtype) -> Operations | None:
     return Operations(**found)
 
 
-def operations(dtype: torch.dtype) -> Operations | None:
-    """Return the compiled operations for tensors of a data type, or None where torch must serve."""
-    return _operations(chosen(), dtype)
-
-
 @functools.lru_cache(maxsize=4096)
 def shape_of(*sizes: int) -> ctypes.Array[ctypes.c_int64]:
     """Return images, height, width, channels, outputs and kernel as C reads them."""
     return (ctypes.c_int64 * 6)(*sizes)
 
 
-_State = ctypes.c_void_p * 6
+_State = ctypes.c_void_p * 7
 
 
-def state_of(tensors: list[Tensor | None]) -> ctypes.Array[ctypes.c_void_p]:
-    """Return the addresses of the six tensors of a norm: weight, bias, running mean and variance, mean, rstd."""
-    return _State(*[None if tensor is None else tensor.data_ptr() for tensor in tensors])
+def state_of(
+    weight: Tensor, bias: Tensor, statistics: Tensor, running: tuple[Tensor | None, Tensor | None, Tensor | None]
+) -> ctypes.Array[ctypes.c_void_p]:
+    """Return the addresses of a norm's tensors: weight, bias, running mean and variance, mean, rstd, batch count."""
+    mean, (running_mean, running_var, count) = statistics.data_ptr(), running
+    return _State(
+        weight.data_ptr(),
+        bias.data_ptr(),
+        None if running_mean is None else running_mean.data_ptr(),
+        None if running_var is None else running_var.data_ptr(),
+        mean,
+        mean + 4 * weight.shape[0],
+        None if count is None else count.data_ptr(),
+    )
+
+
+NO_STATE = _State()
+
+
+def forget_choice() -> None:
+    """Read the environment variable again at the next operation."""
+    chosen.cache_clear()
+    operations.cache_clear()
+
+
+def keep_memory() -> bool:
+    """Ask the C library to keep freed memory for the next step instead of giving it back, page by page.
+
+    The maps of a step are as large in the next one; without this each step pays for new pages. Return whether the C
+    library understood.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return False
+    trim_threshold, mmap_threshold, most = -1, -3, 2**30
+    return bool(mallopt(trim_threshold, most)) and bool(mallopt(mmap_threshold, most))

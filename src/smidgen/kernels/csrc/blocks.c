@@ -11,9 +11,10 @@ typedef struct {
     Int images, height, width, channels, outputs, kernel;
 } Shape;
 
-/* weight, bias, running mean, running variance, mean, rstd; no norm when the weight is NULL. */
-typedef float *const State[6];
+/* weight, bias, running mean, running variance, mean, rstd, count of batches; no norm when the weight is NULL. */
+typedef float *const State[7];
 static Norm norm_of(State state, double momentum, double eps) {
+    if (state[6]) ++*(Int *)(void *)state[6];
     return (Norm){state[0], state[1], state[2], state[3], state[4], state[5], (float)momentum, (float)eps};
 }
 static const float *pivot_of(const Value *z, Int channels) {
