@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -23,11 +25,13 @@ from smidgen.checkpoint import (
 from smidgen.data import load
 from smidgen.layers import Classifier, Conv, Depthwise, GlobalAveragePool, MaxPool, Shape
 from smidgen.methods import parse
+from smidgen.methods.base import ScheduleMethod
 from smidgen.recipe import Recipe
 from smidgen.run import load_run
 from smidgen.runtime import Runtime
 from smidgen.spec import NetSpec
 from smidgen.train import Report, train
+from smidgen.training import TrainingDivergedError
 
 NET = NetSpec(
     Shape(1, 8, 8),
@@ -150,6 +154,33 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_no_bits(tmp_path: Path) -> None
             NET, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run", resume=True
         )
     assert same_bits(whole.model, again.model)
+
+
+@dataclass(frozen=True)
+class Explosion(ScheduleMethod):
+    name: ClassVar[str] = "explosion"
+
+    def lr_factor(self, progress: float) -> float:
+        return 1e18 if progress > 0.7 else 1.0
+
+
+def test_divergence_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+    data, runtime = load("digits"), Runtime("cpu", 1, "float32")
+    recipe = Recipe(epochs=4, optimizer="sgd")
+    with pytest.raises(TrainingDivergedError, match="diverged in epoch 3"):
+        train(
+            NET,
+            data,
+            methods=[Explosion()],
+            recipe=recipe,
+            runtime=runtime,
+            folder=tmp_path / "run",
+        )
+    found = load_newest(tmp_path / "run")
+    assert found is not None
+    assert len(found[1]["history"]) == 2
+    assert all(t.isfinite().all() for name, t in found[0].items() if name != "generator")
+    assert not (tmp_path / "run" / "weights.safetensors").exists()
 
 
 def test_resuming_another_spec_seed_or_data_is_refused(tmp_path: Path) -> None:

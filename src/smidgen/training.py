@@ -29,7 +29,7 @@ from smidgen.runtime import Runtime, versions
 from smidgen.trial import Trial
 
 
-class TrainingDivergedError(RuntimeError):
+class TrainingDivergedError(FloatingPointError):
     """The loss or the weights are no longer finite."""
 
 

@@ -28,20 +28,20 @@ BAD_INPUT, INTERRUPTED = 2, 130
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit status 2."""
     warnings.showwarning = _show_warning
+    status: object = None
     try:
         status = app(standalone_mode=False)
     except click.exceptions.UsageError as error:
         hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
         _stop(f"{error.format_message()}{hint}", BAD_INPUT)
-    except ValueError as error:
+    except (ValueError, FloatingPointError) as error:
         _stop(" ".join(str(error).split()), BAD_INPUT)
-    except (KeyboardInterrupt, typer.Abort):
-        _stop("interrupted; the last checkpoint is kept, --resume goes on", INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
-    else:
-        sys.exit(status if isinstance(status, int) else 0)
+    if status == INTERRUPTED:  # what typer makes of Ctrl-C
+        _stop("interrupted; the last checkpoint is kept, --resume goes on", INTERRUPTED)
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:

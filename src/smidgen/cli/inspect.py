@@ -60,9 +60,8 @@ def inspect(
     print(f"deployed params  {spec.deployed_params:,} (batch norm folded)")
     print(f"MACs             {spec.macs:,} per image")
     print(f"peak activation  {spec.peak_activation:,} elements")
-    print(
-        f"bytes            {4 * spec.deployed_params:,} as float32, {spec.deployed_params:,} as int8"
-    )
+    float32, int8 = summary["bytes_float32"], summary["bytes_int8"]
+    print(f"bytes            {float32:,} as float32, {int8:,} as int8")
 
 
 def _shape(text: str) -> tuple[int, int, int]:

@@ -46,8 +46,9 @@ def table(
 class TrainingProgress:
     """Shows a run: a bar on a terminal, a line an epoch elsewhere."""
 
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
+    def __init__(self, epochs: int, heading: str | None) -> None:
+        """Begin; ``heading`` is printed once training has really started."""
+        self.epochs, self.heading = epochs, heading
         self.started = self.shown = time.perf_counter()
         self.images = 0.0
         self.bar: Any = None
@@ -82,6 +83,9 @@ class TrainingProgress:
 
     def observe(self, report: "Report") -> None:
         """Take in one step; cheap unless something is to be shown."""
+        if self.heading:
+            say(self.heading)
+            self.heading = None
         now = time.perf_counter()
         if report.finished is None and (self.bar is None or now - self.shown < _REFRESH):
             return

@@ -60,12 +60,12 @@ def train(  # noqa: PLR0913 - a command line
     runtime = choose(device, threads, precision)
     loaded = load(name, data_dir=data_dir, image_size=image_size)
 
-    shape, classes = Shape(*loaded.shape), len(loaded.classes)
+    heading, shape, classes = None, Shape(*loaded.shape), len(loaded.classes)
     if (spec.input_shape, spec.out_shape.channels) != (shape, classes):
         spec = spec.fitted(shape, classes)
-        say(f"{spec.name} fitted to {shape} images of {classes} classes: {spec.params:,} params")
+        heading = f"{spec.name} fitted to {shape}, {classes} classes: {spec.params:,} params"
     folder = out or Path("runs") / f"{spec.name}-{loaded.name}-seed{seed}"
-    with TrainingProgress(numbers.epochs) as progress:
+    with TrainingProgress(numbers.epochs, heading) as progress:
         run = train_net(
             spec,
             loaded,
