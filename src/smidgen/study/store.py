@@ -12,33 +12,20 @@ from typing import Any
 from smidgen.checkpoint import write_atomically
 from smidgen.study.job import Job
 from smidgen.study.owner import is_alive
-from smidgen.study.status import Ended, Status, status_of
+from smidgen.study.records import (
+    OF_STUDY,
+    StoreError,
+    connect,
+    ended_in,
+    notes_in,
+    read_rows,
+    rows_in,
+    status_in,
+    studies_in,
+)
+from smidgen.study.status import Ended, Status
 
 ATTEMPTS = 2  # a trial that failed once is tried once more
-_WAIT = 60.0  # seconds for another process to end its transaction
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS trials (
-    key TEXT PRIMARY KEY,
-    job TEXT,                             -- JSON; null for a row that came from elsewhere
-    title TEXT NOT NULL,
-    state TEXT NOT NULL,                  -- queued, running, done or failed
-    attempts INTEGER NOT NULL DEFAULT 0,
-    error TEXT,                           -- of the last attempt that failed
-    owner TEXT,                           -- who runs it: see owner.py
-    progress REAL NOT NULL DEFAULT 0,     -- 0 to 1, of the running attempt
-    queued REAL, started REAL, ended REAL,  -- seconds since 1970
-    row TEXT                              -- JSON, once done
-);
-CREATE TABLE IF NOT EXISTS members (
-    study TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (study, key)
-);
-"""
-_OF_STUDY = "(? IS NULL OR key IN (SELECT key FROM members WHERE study = ?))"
-
-
-class StoreError(ValueError):
-    """A file that is no store, or cannot be used as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +57,7 @@ class Store:
             StoreError: If the file is no store, cannot be written, or is missing.
         """
         self.path = Path(path)
-        if not create and not self.path.exists():
-            raise StoreError(f"there is no store {self.path}")
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.executescript(_SCHEMA)
-        except OSError as error:
-            raise StoreError(f"{self.path}: cannot be written: {error.strerror}") from error
-        except sqlite3.Error as error:
-            raise StoreError(f"{self.path}: cannot be used as a store: {error}") from error
+        self._db = connect(self.path, create=create)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -113,7 +90,7 @@ class Store:
         with self._writing() as db:
             found = db.execute(
                 "SELECT key, job, attempts FROM trials"
-                f" WHERE state = 'queued' AND job IS NOT NULL AND {_OF_STUDY}"
+                f" WHERE state = 'queued' AND job IS NOT NULL AND {OF_STUDY}"
                 " ORDER BY attempts, rowid LIMIT 1",
                 (study, study),
             ).fetchone()
@@ -182,54 +159,38 @@ class Store:
         with self._writing() as db:
             return db.execute(
                 "UPDATE trials SET state = 'queued', attempts = 0"
-                f" WHERE state = 'failed' AND {_OF_STUDY}",
+                f" WHERE state = 'failed' AND {OF_STUDY}",
                 (study, study),
             ).rowcount
 
     def studies(self) -> list[str]:
         """Return the names of the studies that wanted trials, oldest first."""
-        found = self._db.execute("SELECT study FROM members GROUP BY study ORDER BY min(rowid)")
-        return [name for (name,) in found]
+        return studies_in(self._db)
 
     def status(self, study: str | None = None) -> Status:
         """Return where the trials of a study stand, or all."""
-        return status_of(
-            self._db.execute(
-                "SELECT state, title, job, row, progress, started, ended, error FROM trials"
-                f" WHERE {_OF_STUDY}",
-                (study, study),
-            ).fetchall()
-        )
+        return status_in(self._db, study)
 
     def ended(self, study: str | None = None, since: float = 0.0) -> list[Ended]:
         """Return the attempts that ended after ``since``, seconds since 1970, oldest first."""
-        found = self._db.execute(
-            "SELECT key, title, state, error, row, ended FROM trials"
-            f" WHERE ended > ? AND {_OF_STUDY} ORDER BY ended",
-            (since, study, study),
-        )
-        return [
-            Ended(key, title, state, error, json.loads(row) if row else None, ended)
-            for key, title, state, error, row, ended in found
-        ]
+        return ended_in(self._db, study, since)
 
     def rows(self, study: str | None = None) -> list[dict[str, Any]]:
         """Return the finished rows in the order in which they were asked for, each once."""
-        found = self._db.execute(
-            "SELECT trials.row, members.study, min(members.rowid) AS place"  # its first study
-            " FROM members JOIN trials USING (key)"
-            " WHERE row IS NOT NULL AND (? IS NULL OR members.study = ?)"
-            " GROUP BY key ORDER BY place",
-            (study, study),
-        )
-        return [{**json.loads(row), "study": name} for row, name, _ in found]
+        return rows_in(self._db, study)
+
+    def note(self, name: str, value: Any) -> None:
+        """Keep a plain value beside the rows, for reports."""
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, json.dumps(value)))
+
+    def notes(self) -> dict[str, Any]:
+        """Return what was noted, by name."""
+        return notes_in(self._db)
 
     def export_rows(self, path: Path, study: str | None = None) -> int:
         """Write the finished rows as JSON lines; return how many."""
         rows = self.rows(study)
-        for row in rows:
-            wanted = "SELECT study FROM members WHERE key = ? ORDER BY rowid"
-            row["studies"] = [name for (name,) in self._db.execute(wanted, (row["key"],))]
         lines = "".join(f"{json.dumps(row, sort_keys=True)}\n" for row in rows)
         write_atomically(path, lines.encode())
         return len(rows)
@@ -266,23 +227,4 @@ class Store:
         self._db.execute("COMMIT")
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a file of JSON lines.
-
-    Raises:
-        StoreError: If it cannot be read or a line is no row; the line is named.
-    """
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path}: cannot be read: {error}") from error
-    rows: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise StoreError(f"{path}, line {number}: no JSON: {error}") from error
-        if not isinstance(row, dict) or not {"key", "study", "net"} <= row.keys():
-            raise StoreError(f"{path}, line {number}: a row must have key, study and net")
-        rows.append(row)
-    return rows
+__all__ = ["ATTEMPTS", "Claim", "Store", "StoreError"]

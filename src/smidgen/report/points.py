@@ -1,0 +1,145 @@
+"""Rows that differ in their seed alone, taken together as one point of a study."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from smidgen.study.statistics import Interval, mean_interval, paired_effect
+
+SCHEDULES = ("one-cycle", "cosine", "cyclical")  # at most one a run
+
+
+@dataclass(frozen=True)
+class Point:
+    """One net, set of methods and recipe, on one data set, over its seeds.
+
+    Args:
+        rows: By seed; never empty.
+    """
+
+    rows: dict[int, dict[str, Any]]
+
+    @cached_property
+    def first(self) -> dict[str, Any]:
+        """Any row, for what all have in common."""
+        return next(iter(self.rows.values()))
+
+    @property
+    def net(self) -> str:
+        """Name of the net."""
+        return str(self.first["net"])
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Text forms, in order of application."""
+        return tuple(self.first["methods"])
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the methods, without their arguments."""
+        return frozenset(text.split("(")[0].replace("_", "-") for text in self.methods)
+
+    @cached_property
+    def accuracy(self) -> Interval:
+        """In percent, over seeds."""
+        return self.over_seeds(lambda row: 100 * row["accuracy"])
+
+    def over_seeds(self, value: Callable[[dict[str, Any]], float]) -> Interval:
+        """Return the mean and interval of a figure over the seeds."""
+        return mean_interval([value(row) for row in self.rows.values()])
+
+    def mean(self, value: Callable[[dict[str, Any]], float | None]) -> float | None:
+        """Return the mean of a figure over the seeds that have it."""
+        found = [value(row) for row in self.rows.values()]
+        known = [figure for figure in found if figure is not None]
+        return sum(known) / len(known) if known else None
+
+    def latency(self, name: str) -> float | None:
+        """Return a latency figure, the least over the seeds: what else runs only adds to it."""
+        found = [row["latency"][name] for row in self.rows.values() if row.get("latency")]
+        return min(found) if found else None
+
+    def label(self, baseline: "Point | None" = None) -> str:
+        """Return the methods for people; with a baseline, only what differs from it."""
+        shared = set(baseline.methods) if baseline else set[str]()
+        own = [text for text in self.methods if text not in shared]
+        return " + ".join(own) or ("baseline" if baseline else "no method")
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a set of methods changes against the baseline of its net, paired by seed.
+
+    Args:
+        point: With the methods.
+        baseline: Without.
+        accuracy: Difference in percentage points.
+        params: Learned scalars added.
+        macs: Multiply-accumulates added.
+        time: Ratio of training seconds.
+    """
+
+    point: Point
+    baseline: Point
+    accuracy: Interval
+    params: int
+    macs: int
+    time: float
+
+
+def points_of(rows: Iterable[dict[str, Any]]) -> list[Point]:
+    """Return the points of a study, in the order in which their first rows come."""
+    grouped: dict[str, dict[int, dict[str, Any]]] = {}
+    for row in rows:
+        recipe = sorted(row["recipe"].items())
+        form = (row["fingerprint"], row["split"], row["net"], row["params"], row["macs"])
+        key = str((*form, row["methods"], recipe))
+        grouped.setdefault(key, {})[row["seed"]] = row
+    return [Point(dict(sorted(seeds.items()))) for seeds in grouped.values()]
+
+
+def baselines(points: Sequence[Point]) -> list[tuple[Point, list[Point]]]:
+    """Return each net's baseline with the points that are compared with it.
+
+    The baseline of a net (under one recipe) is its point with the fewest methods, the first
+    of them when there are several.
+    """
+    grouped: dict[str, list[Point]] = {}
+    for point in points:
+        key = str((point.net, point.first["split"], sorted(point.first["recipe"].items())))
+        grouped.setdefault(key, []).append(point)
+    found: list[tuple[Point, list[Point]]] = []
+    for group in grouped.values():
+        baseline = min(group, key=lambda point: len(point.methods))
+        found.append((baseline, [point for point in group if point is not baseline]))
+    return found
+
+
+def effect(point: Point, baseline: Point) -> Effect | None:
+    """Return what ``point`` changes against ``baseline``; ``None`` if they share no seed."""
+    if not point.rows.keys() & baseline.rows.keys():
+        return None
+
+    def percent(of: Point) -> dict[int, float]:
+        return {seed: 100 * row["accuracy"] for seed, row in of.rows.items()}
+
+    seconds = [of.mean(lambda row: row["seconds"]) or 0.0 for of in (point, baseline)]
+    return Effect(
+        point,
+        baseline,
+        paired_effect(percent(point), percent(baseline)),
+        point.first["params"] - baseline.first["params"],
+        point.first["macs"] - baseline.first["macs"],
+        seconds[0] / seconds[1] if seconds[1] else 1.0,
+    )
+
+
+def effects(points: Sequence[Point]) -> list[tuple[Point, list[Effect]]]:
+    """Return the effects of methods by baseline; baselines without any are left out."""
+    found: list[tuple[Point, list[Effect]]] = []
+    for baseline, others in baselines(points):
+        known = [e for e in (effect(point, baseline) for point in others) if e]
+        if known:
+            found.append((baseline, known))
+    return found

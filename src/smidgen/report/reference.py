@@ -1,0 +1,219 @@
+"""The reference study's own figures, and ours beside them."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from smidgen.report.points import Point, effect
+from smidgen.report.tables import Cell, Table, difference, number, spread, words
+from smidgen.study.statistics import mcnemar
+
+SOURCE = (
+    "Ethiraj & Bolla 2022, Training Efficient CNNS: Tweaking the Nuts and Bolts of Neural Networks"
+    " for Lighter, Faster and Robust Models; one run a row, accuracy on the test set"
+)
+COSINE = frozenset({"cosine"})  # our baseline's schedule, in every row but one-cycle's
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A row of the reference study.
+
+    Args:
+        net: Our name of its net.
+        methods: Their names.
+        accuracy: In percent, as printed.
+        latency: Seconds for 10,000 test images, as printed, or ``None``.
+        kilobytes: Of the file, as printed, or ``None``.
+    """
+
+    net: str
+    methods: frozenset[str]
+    accuracy: float
+    latency: float | None = None
+    kilobytes: float | None = None
+
+
+def _row(net: str, methods: str, *figures: float | int) -> Reported:
+    return Reported(net, frozenset(methods.split()), *(float(figure) for figure in figures))
+
+
+TABLE_3 = (
+    _row("mnist-25k", "", 99.35, 3.36, 107),
+    _row("mnist-7k", "", 99.34, 2.67, 43),
+    _row("mnist-7k-dw", "", 99.46, 3.35, 43),
+    _row("mnist-5k", "", 99.33, 2.76, 34),
+    _row("mnist-5k-dw", "", 99.27, 2.74, 34),
+    _row("mnist-1k5-dw", "", 98.35, 2.52, 19),
+    _row("cifar-143k", "", 81.57, 8.51, 578),
+    _row("cifar-143k-dw", "", 79.90, 8.82, 590),
+)
+_SINGLES = (
+    ("one-cycle", 98.92, 79.42),
+    ("cutout", 98.45, 82.92),
+    ("blurpool", 99.21, 83.16),
+    ("squeeze-excite", 99.18, 81.61),
+    ("mixup", 97.85, 83.52),
+    ("label-smoothing", 98.83, 81.06),
+    ("sam", 98.77, 80.64),
+    ("swa", 99.02, 82.10),
+)
+TABLE_4 = (
+    *(_row("mnist-1k5-dw", name, mnist) for name, mnist, _ in _SINGLES),
+    _row("mnist-1k5-dw", "blurpool squeeze-excite swa", 99.20),
+    *(_row("cifar-143k-dw", name, cifar) for name, _, cifar in _SINGLES),
+)
+TABLE_5 = (
+    _row("cifar-143k-dw", "blurpool cutout mixup squeeze-excite", 85.55),
+    _row("cifar-143k-dw", "blurpool cutout mixup", 86.08),
+    _row("cifar-143k-dw", "blurpool cutout mixup sam", 86.09),
+    _row("cifar-143k-dw", "blurpool cutout mixup swa", 86.37),
+    _row("cifar-143k-dw", "blurpool cutout mixup label-smoothing", 86.37),
+    _row("cifar-143k-dw", "blurpool cutout mixup label-smoothing swa sam", 86.76),
+)
+REPORTED = (*TABLE_3, *TABLE_4, *TABLE_5)
+PAIRS = (  # a plain net and the depthwise one of its size
+    ("mnist-7k", "mnist-7k-dw"),
+    ("mnist-5k", "mnist-5k-dw"),
+    ("cifar-143k", "cifar-143k-dw"),
+)
+
+
+def ours(points: Sequence[Point], reported: Reported) -> Point | None:
+    """Return our point of a reported row, if it has been trained."""
+    for point in points:
+        if point.net == reported.net and point.names - COSINE == reported.methods:
+            return point
+    return None
+
+
+def reported_of(point: Point) -> Reported | None:
+    """Return the reported row of a point, if there is one."""
+    return next((row for row in REPORTED if ours([point], row)), None)
+
+
+def comparison(points: Sequence[Point]) -> list[Table]:
+    """Return Tables 3, 4 and 5 with our figures beside; empty if no row of them was trained."""
+    if not any(ours(points, row) for row in REPORTED):
+        return []
+    trained = {_images_of(row.net) for row in REPORTED if ours(points, row)}
+    tables = [_nets_table([row for row in TABLE_3 if _images_of(row.net) in trained], points)]
+    for title, rows in (("Table 4, one technique at a time", TABLE_4),
+                        ("Table 5, combinations", TABLE_5)):  # fmt: skip
+        for net in dict.fromkeys(row.net for row in rows):
+            if _images_of(net) in trained:
+                of_net = [row for row in rows if row.net == net]
+                tables.append(_methods_table(f"{title}: {net}", of_net, points))
+    pairs = _pairs_table(points)
+    return [*tables, *([pairs] if pairs.rows else [])]
+
+
+def _images_of(net: str) -> str:
+    return net.split("-")[0]
+
+
+def _nets_table(rows: Sequence[Reported], points: Sequence[Point]) -> Table:
+    def cells(row: Reported) -> tuple[Cell, ...]:
+        point = ours(points, row)
+        kernel = point.latency("kernel_s_10000") if point else None
+        whole = point.latency("end_to_end_s_10000") if point else None
+        return (
+            words(row.net),
+            number(row.accuracy, ".2f"),
+            _accuracy(point),
+            number(row.latency, ".2f"),
+            number(kernel, ".2f"),
+            number(whole, ".2f"),
+            number(None if row.kilobytes is None else row.kilobytes * 1000),
+            number(point.first["bytes_on_disk"] if point else None),
+            number(point.first["bytes_float32"] if point else None),
+        )
+
+    columns = (
+        "net", "accuracy %, study", "ours", "s for 10,000 images, study", "ours, net alone",
+        "ours, end to end", "bytes, study", "ours, file", "ours, float32 parameters",
+    )  # fmt: skip
+    note = f"Study: {SOURCE}. Ours: mean ± half of the 95 % t interval (seeds); CPU, one thread."
+    return Table("Table 3, the nets", columns, tuple(cells(row) for row in rows), note)
+
+
+def _methods_table(title: str, rows: Sequence[Reported], points: Sequence[Point]) -> Table:
+    net = rows[0].net
+    base_reported = next(row for row in TABLE_3 if row.net == net)
+    base = ours(points, base_reported)
+
+    def cells(row: Reported) -> tuple[Cell, ...]:
+        point = ours(points, row)
+        found = effect(point, base) if point and base else None
+        return (
+            words(" + ".join(name for name in _ORDER if name in row.methods)),
+            number(row.accuracy, ".2f"),
+            _accuracy(point),
+            number(row.accuracy - base_reported.accuracy, "+.2f"),
+            Cell(difference(found.accuracy), found.accuracy.mean) if found else number(None),
+            words(found.accuracy.verdict if found else "not trained yet"),
+            number(found.params if found else None, "+,d"),
+        )
+
+    columns = (
+        "methods", "accuracy %, study", "ours", "effect, study", "effect, ours", "verdict",
+        "params",
+    )  # fmt: skip
+    baseline = _accuracy(base).text
+    note = (
+        f"Baseline: {base_reported.accuracy:.2f} % in the study, {baseline} % here. Effects are"
+        " percentage points against it, ours paired by seed with the 95 % t interval; the study"
+        " has one run a row and so no interval."
+    )
+    return Table(title, columns, tuple(cells(row) for row in rows), note)
+
+
+_ORDER = (
+    "blurpool", "cutout", "mixup", "squeeze-excite", "label-smoothing", "swa", "sam", "one-cycle",
+)  # fmt: skip
+
+
+def _pairs_table(points: Sequence[Point]) -> Table:
+    rows: list[tuple[Cell, ...]] = []
+    reported = {row.net: row for row in TABLE_3}
+    for plain, depthwise in PAIRS:
+        first, second = (ours(points, reported[name]) for name in (plain, depthwise))
+        found = effect(second, first) if first and second else None
+        if not (first and second and found):
+            continue
+        seed = min(first.rows.keys() & second.rows.keys())
+        test = mcnemar(right(second.rows[seed]), right(first.rows[seed]))
+        study = reported[depthwise].accuracy - reported[plain].accuracy
+        rows.append(
+            (
+                words(f"{depthwise} against {plain}"),
+                number(study, "+.2f"),
+                Cell(difference(found.accuracy), found.accuracy.mean),
+                words(found.accuracy.verdict),
+                number(found.macs, "+,d"),
+                Cell(f"{test.only_first} : {test.only_second}, p = {test.p:.2g}", test.p),
+            )
+        )
+    return Table(
+        "Depthwise against plain nets of the same size",
+        ("nets", "effect, study", "effect, ours", "verdict", "MACs", "McNemar, first seed"),
+        tuple(rows),
+        "McNemar's exact test on the test images: how many only the depthwise net gets right,"
+        " and how many only the plain one.",
+    )
+
+
+def right(row: dict[str, str]) -> npt.NDArray[np.bool_]:
+    """Return which images a row's model predicted right, from its packed bits."""
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(row["right"]), dtype=np.uint8))
+    return bits[: int(row["images"])].astype(np.bool_)
+
+
+def _accuracy(point: Point | None) -> Cell:
+    if point is None:
+        return words("not trained yet")
+    seeds = f" ({point.accuracy.count})" if point.accuracy.count > 1 else ""
+    return Cell(f"{spread(point.accuracy)}{seeds}", point.accuracy.mean)

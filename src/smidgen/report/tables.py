@@ -1,0 +1,131 @@
+"""Tables: the same cells as Markdown, and as HTML that can be sorted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import NamedTuple
+
+from smidgen.report.points import Effect, Point
+from smidgen.study.statistics import Interval
+
+MISSING = "-"
+
+
+class Cell(NamedTuple):
+    """What is read, and what is sorted by."""
+
+    text: str
+    value: float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table with a title.
+
+    Args:
+        title: Above it.
+        columns: Their names; the first one names the row.
+        rows: A cell a column.
+        note: Below it.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    note: str = ""
+
+    def numeric(self, place: int) -> bool:
+        """Tell whether a column holds numbers."""
+        return any(not isinstance(row[place].value, str) for row in self.rows)
+
+    def to_markdown(self) -> str:
+        """Return the table for a README."""
+        rule = ["---:" if self.numeric(place) else "---" for place in range(len(self.columns))]
+        lines = [self.columns, rule, *([cell.text for cell in row] for row in self.rows)]
+        body = "\n".join(f"| {' | '.join(_escaped(text) for text in line)} |" for line in lines)
+        return f"**{self.title}**\n\n{body}\n" + (f"\n{self.note}\n" if self.note else "")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def words(text: str) -> Cell:
+    """Return a cell of words."""
+    return Cell(text, text)
+
+
+def number(value: float | int | None, form: str = ",.0f", unit: str = "") -> Cell:
+    """Return a cell of a number; a missing one sorts last."""
+    if value is None or not isfinite(value):
+        return Cell(MISSING, float("-inf"))
+    return Cell(f"{value:{form}}{unit}", value)
+
+
+def spread(interval: Interval, form: str = ".2f") -> str:
+    """Return a mean with half its interval; a single seed says so."""
+    if interval.count == 1:
+        return f"{interval.mean:{form}} (1 seed)"
+    half = (interval.high - interval.low) / 2
+    return f"{interval.mean:{form}} ± {half:{form}}"
+
+
+def difference(interval: Interval) -> str:
+    """Return a difference with the ends of its interval."""
+    if interval.count == 1:
+        return f"{interval.mean:+.2f} (1 seed)"
+    return f"{interval.mean:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+
+
+def points_table(title: str, points: Sequence[Point]) -> Table:
+    """Return every point with what it reaches and costs."""
+    columns = (
+        "net", "methods", "accuracy %", "seeds", "params", "MACs", "NLL", "ECE %", "shift %", "ms",
+        "int8 bytes", "train s",
+    )  # fmt: skip
+    rows = tuple(
+        (
+            words(point.net),
+            words(point.label()),
+            Cell(spread(point.accuracy), point.accuracy.mean),
+            number(len(point.rows)),
+            number(point.first["params"]),
+            number(point.first["macs"]),
+            number(point.mean(lambda row: row["nll"]), ".3f"),
+            number(point.mean(lambda row: 100 * row["ece"]), ".2f"),
+            number(point.mean(lambda row: 100 * row["shift_consistency"]), ".2f"),
+            number(point.latency("kernel_ms"), ".3f"),
+            number(point.first["bytes_int8"]),
+            number(point.mean(lambda row: row["seconds"]), ",.0f"),
+        )
+        for point in points
+    )
+    note = (
+        "Accuracy: mean over seeds ± half of the 95 % t interval, of the last epoch. Shift:"
+        " predictions unchanged by a shift of one pixel, border repeated. ms: the net alone, one"
+        " image at a time, one thread, the least over seeds. int8 bytes: deployed parameters."
+    )
+    return Table(title, columns, rows, note)
+
+
+def effects_table(baseline: Point, found: Sequence[Effect]) -> Table:
+    """Return what methods change against a baseline, with what they cost."""
+    rows = tuple(
+        (
+            words(e.point.label(baseline)),
+            Cell(difference(e.accuracy), e.accuracy.mean),
+            number(e.accuracy.count),
+            words(e.accuracy.verdict),
+            number(e.params, "+,d"),
+            number(e.macs, "+,d"),
+            number(e.time, ".2f", " x"),
+        )
+        for e in found
+    )
+    return Table(
+        f"Effects on {baseline.net}",
+        ("methods", "accuracy, points", "seeds", "verdict", "params", "MACs", "training time"),
+        rows,
+        f"Against {baseline.label()}: {spread(baseline.accuracy)} %. Differences are paired by"
+        " seed, with their 95 % t interval; one that includes zero shows no difference.",
+    )

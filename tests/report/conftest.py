@@ -1,0 +1,99 @@
+"""Rows as studies leave them, made without training."""
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+IMAGES = 200
+PARAMS = {"mnist-1k5-dw": 1560, "mnist-7k": 7767, "mnist-7k-dw": 7611}
+
+
+def row(net: str, methods: Sequence[str], seed: int, right: int, **other: Any) -> dict[str, Any]:
+    """Return a row of a model that predicts the first ``right`` of 200 images right."""
+    hits = np.arange(IMAGES) < right
+    history = [
+        {"epoch": epoch, "loss": 2 / epoch, "lr": 0.1, "held_out_accuracy": None, "seconds": epoch}
+        for epoch in (1, 2, 3)
+    ]
+    latency = {
+        "kernel_ms": 0.1 + seed,
+        "end_to_end_ms": 0.2,
+        "best_batch": 128,
+        "kernel_s_10000": 0.3,
+        "end_to_end_s_10000": 0.4,
+        "threads": 1,
+        "device": "cpu",
+    }
+    form = {
+        "study": "s",
+        "studies": ["s"],
+        "net": net,
+        "methods": list(methods),
+        "seed": seed,
+        "params": PARAMS.get(net, 500) + 126 * ("squeeze-excite" in methods),
+        "macs": 1000 * PARAMS.get(net, 500),
+        "recipe": {"epochs": 3, "batch_size": 128},
+        "epochs": 3,
+        "seconds": 3.0 * (2 if "sam" in methods else 1),
+        "data": "mnist",
+        "fingerprint": "f",
+        "trained_on": "full",
+        "split": "test",
+        "images": IMAGES,
+        "accuracy": right / IMAGES,
+        "nll": 0.1,
+        "ece": 0.02,
+        "shift_consistency": 0.9,
+        "latency": latency,
+        "bytes_float32": 4 * PARAMS.get(net, 500),
+        "bytes_int8": PARAMS.get(net, 500),
+        "bytes_on_disk": 9000,
+        "device": "a processor",
+        "threads": 1,
+        "precision": "float32",
+        "kernels": "torch",
+        "versions": {"smidgen": "0.1.0", "torch": "2.13.0"},
+        "revision": "abc",
+        "history": history,
+        "right": base64.b64encode(np.packbits(hits).tobytes()).decode(),
+        **other,
+    }
+    return {"key": f"{net}{methods}{seed}{form['split']}", **form}
+
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture
+def study() -> Rows:
+    """A study of three nets and four sets of methods, three seeds each."""
+    rows: Rows = []
+    for seed in range(3):
+        base = 150 + 10 * seed
+        rows += [
+            row("mnist-1k5-dw", ["cosine"], seed, base),
+            row("mnist-1k5-dw", ["blurpool", "cosine"], seed, base + 10 + seed),
+            row("mnist-1k5-dw", ["cosine", "sam"], seed, base - 10 + seed),
+            row("mnist-1k5-dw", ["one-cycle"], seed, base + (seed - 1) * 3),
+            row("mnist-1k5-dw", ["squeeze-excite", "cosine"], seed, base + 4),
+            row("mnist-7k", ["cosine"], seed, 180 + seed),
+            row("mnist-7k-dw", ["cosine"], seed, 183 + 2 * seed),
+        ]
+    return rows
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[Rows], Path]:
+    """Write rows as JSON lines."""
+
+    def write(rows: Rows) -> Path:
+        path = tmp_path / "rows.jsonl"
+        path.write_text("".join(f"{json.dumps(line)}\n" for line in rows))
+        return path
+
+    return write

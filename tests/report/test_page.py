@@ -1,0 +1,154 @@
+"""The page stands alone: nothing is loaded, nothing is missing, unfinished studies say so."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.report.conftest import Rows, row
+
+from smidgen.report import write_page
+from smidgen.study.records import Records, StoreError
+from smidgen.study.status import Status
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@pytest.fixture
+def page(study: Rows, written: Callable[[Rows], Path], tmp_path: Path) -> Path:
+    command = "smidgen study recipes/reference-mnist.toml --jobs 2"
+    return write_page(written(study), tmp_path / "page.html", title="A study", commands=[command])
+
+
+def test_the_page_is_small_and_names_no_other_place(page: Path) -> None:
+    text = page.read_text()
+    assert len(text) < 1_500_000
+    links = set(re.findall(r"https?://[^\"' <]+", text))
+    assert links <= {"http://www.w3.org/2000/svg"}
+    assert "smidgen study recipes/reference-mnist.toml --jobs 2" in text
+    assert "torch 2.13.0" in text
+
+
+def test_text_from_rows_is_escaped(written: Callable[[Rows], Path], tmp_path: Path) -> None:
+    bad = "<script>alert(1)</script>"
+    rows = [row(f"net{bad}", [], seed, 100 + seed, data=bad) for seed in range(2)]
+    text = write_page(written(rows), tmp_path / "p.html", title=bad).read_text()
+    assert bad not in text
+    assert "&lt;script&gt;alert(1)" in text
+
+
+def test_no_torch_is_imported(study: Rows, written: Callable[[Rows], Path]) -> None:
+    path = written(study)
+    script = (
+        "import sys; from smidgen.report import write_page, markdown;"
+        "write_page(sys.argv[1], sys.argv[2]); markdown(sys.argv[1]); print('torch' in sys.modules)"
+    )
+    out = str(path.with_name("p.html"))
+    found = subprocess.run(
+        [sys.executable, "-c", script, str(path), out], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "False"
+
+
+def test_a_partly_done_study_is_shown_as_such(study: Rows) -> None:
+    from smidgen.report.page import render
+
+    status = Status(21, 2, 1, 30, 7200.0, (("a trial", "it broke"),))
+    text = render(Records(study, status, {}), "t", "", [])
+    assert "Partly done" in text
+    assert "21 of 54 trials are done" in text
+    assert "2.0 hours" in text
+    assert "a trial: it broke" in text
+    whole = render(Records(study, Status(21, 0, 0, 0, 0.0, ()), {}), "t", "", [])
+    assert "All 21 trials are done." in whole
+
+
+def test_an_empty_store_gives_a_page(tmp_path: Path) -> None:
+    from smidgen.study.store import Store
+
+    Store(tmp_path / "study.db").close()
+    text = write_page(tmp_path / "study.db", tmp_path / "p.html").read_text()
+    assert "No trial is done yet." in text
+
+
+def test_a_single_row_gives_a_page(written: Callable[[Rows], Path], tmp_path: Path) -> None:
+    lone = row("mine", [], 0, 100, latency=None)
+    text = write_page(written([lone]), tmp_path / "p.html").read_text()
+    assert "50.00 (1 seed)" in text
+
+
+def test_a_missing_store_or_place_is_named(study: Rows, written: Callable[[Rows], Path]) -> None:
+    with pytest.raises(StoreError, match=r"there is no store nowhere.db"):
+        write_page("nowhere.db", "p.html")
+    path = written(study)
+    with pytest.raises(ValueError, match="cannot be written: "):
+        write_page(path, path / "p.html")
+
+
+@pytest.fixture
+def browser() -> Generator[Any]:
+    if not CHROMIUM.exists():
+        pytest.skip("needs Debian's chromium at /usr/bin/chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        chromium = play.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.browser
+def test_chromium_draws_it_alone_and_sorts_its_tables(page: Path, browser: Any) -> None:
+    said: list[str] = []
+    asked: list[str] = []
+    sheet = browser.new_context(viewport={"width": 1100, "height": 900}).new_page()
+
+    def hear(event: Any) -> None:
+        said.append(str(event))
+
+    def note(request: Any) -> None:
+        asked.append(request.url)
+
+    sheet.on("console", hear)
+    sheet.on("pageerror", hear)
+    sheet.on("request", note)
+    sheet.goto(page.as_uri())
+    assert said == []
+    assert asked == [page.as_uri()]
+
+    drawn = "nodes => nodes.map(n => [n.getBoundingClientRect().width, n.querySelectorAll('path[d], line').length])"  # noqa: E501
+    charts = sheet.eval_on_selector_all("figure .wide svg", drawn)
+    assert len(charts) >= 5
+    assert all(width > 300 and marks > 5 for width, marks in charts)
+
+    table = sheet.locator("table").first
+    table.locator("th button").nth(1).click()
+    column = table.locator("tbody td:nth-child(2)").all_inner_texts()
+    values = [float(text) for text in column]
+    assert values == sorted(values, reverse=True)
+    table.locator("th button").nth(1).click()
+    again = table.locator("tbody td:nth-child(2)").all_inner_texts()
+    assert [float(text) for text in again] == sorted(values)
+
+
+@pytest.mark.browser
+def test_it_fits_a_phone_in_the_dark(page: Path, browser: Any) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme="dark")
+    sheet = context.new_page()
+    sheet.goto(page.as_uri())
+    assert sheet.evaluate("document.documentElement.scrollWidth") <= 360
+    assert sheet.locator("figure .narrow svg").first.is_visible()
+    assert not sheet.locator("figure .wide svg").first.is_visible()
+    paper = sheet.evaluate("getComputedStyle(document.body).backgroundColor")
+    ink = sheet.evaluate("getComputedStyle(document.querySelector('figure .narrow svg text')).fill")
+    assert brightness(paper) < 60
+    assert brightness(ink) > 120
+
+
+def brightness(colour: str) -> float:
+    red, green, blue = (float(part) for part in re.findall(r"[\d.]+", colour)[:3])
+    return (red + green + blue) / 3

@@ -1,0 +1,108 @@
+"""Tables say what the rows say: means, intervals, effects, and the reference study beside."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from tests.report.conftest import Rows, row
+
+from smidgen.report import markdown
+from smidgen.report.points import Point, baselines, effects, points_of
+from smidgen.report.reference import REPORTED, comparison, right
+from smidgen.report.tables import Cell, Table
+from smidgen.study.statistics import NO_DIFFERENCE
+
+
+def named(table: Table, name: str) -> dict[str, Cell]:
+    (found,) = [cells for cells in table.rows if cells[0].text == name]
+    return dict(zip(table.columns, found, strict=True))
+
+
+def titled(tables: list[Table], start: str) -> Table:
+    return next(table for table in tables if table.title.startswith(start))
+
+
+def test_rows_that_differ_in_seed_alone_are_one_point(study: Rows) -> None:
+    points = points_of(study)
+    assert len(points) == 7
+    assert all(list(point.rows) == [0, 1, 2] for point in points)
+    longer = {**study[0], "recipe": {"epochs": 9, "batch_size": 128}, "key": "other"}
+    assert len(points_of([*study, longer])) == 8
+
+
+def test_a_baseline_is_the_net_with_the_fewest_methods(study: Rows) -> None:
+    found = {point.net: (point, others) for point, others in baselines(points_of(study[::-1]))}
+    assert len(found) == 3
+    point, others = found["mnist-1k5-dw"]
+    assert len(point.methods) == 1
+    assert len(others) == 4
+
+
+def test_effects_are_paired_by_seed_with_their_cost(study: Rows) -> None:
+    ((baseline, found),) = effects(points_of(study))
+    by_label = {effect.point.label(baseline): effect for effect in found}
+    assert baseline.methods == ("cosine",)
+    blurpool = by_label["blurpool"].accuracy
+    expected = stats.ttest_1samp([5.0, 5.5, 6.0], 0).confidence_interval(0.95)
+    assert (blurpool.low, blurpool.high) == pytest.approx((expected.low, expected.high))
+    assert by_label["sam"].accuracy.verdict == "worse"
+    assert by_label["sam"].time == 2
+    assert by_label["one-cycle"].accuracy.verdict == NO_DIFFERENCE
+    assert by_label["squeeze-excite"].params == 126
+
+
+def test_the_studys_tables_stand_beside_ours(study: Rows) -> None:
+    tables = comparison(points_of(study))
+    nets = titled(tables, "Table 3")
+    assert named(nets, "mnist-7k")["accuracy %, study"].text == "99.34"
+    ours = 100 * np.array([180, 181, 182]) / 200
+    half = stats.sem(ours) * stats.t.ppf(0.975, 2)
+    assert named(nets, "mnist-7k")["ours"].text == f"{ours.mean():.2f} ± {half:.2f} (3)"
+    assert named(nets, "mnist-25k")["ours"].text == "not trained yet"
+
+    single = named(titled(tables, "Table 4"), "blurpool")
+    assert (single["effect, study"].text, single["verdict"].text) == ("+0.86", "better")
+    assert named(titled(tables, "Table 4"), "mixup")["verdict"].text == "not trained yet"
+
+    pair = named(titled(tables, "Depthwise"), "mnist-7k-dw against mnist-7k")
+    assert pair["McNemar, first seed"].text == "3 : 0, p = 0.25"
+
+
+def test_a_study_without_the_reference_nets_is_not_compared() -> None:
+    assert comparison(points_of([row("mine", [], 0, 100)])) == []
+
+
+def test_the_reported_figures_are_the_papers() -> None:
+    by_row = {(r.net, " ".join(sorted(r.methods))): r.accuracy for r in REPORTED}
+    assert len(by_row) == 8 + 9 + 8 + 6
+    assert by_row["cifar-143k-dw", ""] == 79.90
+    assert by_row["mnist-1k5-dw", "blurpool squeeze-excite swa"] == 99.20
+    assert by_row["cifar-143k-dw", "blurpool cutout label-smoothing mixup sam swa"] == 86.76
+
+
+def test_which_images_were_right_survives_packing() -> None:
+    packed = row("n", [], 0, 137)
+    assert right(packed).sum() == 137
+    assert len(right(packed)) == 200
+
+
+def test_one_seed_is_said_to_be_one(study: Rows) -> None:
+    points = points_of([line for line in study if line["seed"] == 0])
+    table = titled(comparison(points), "Table 3")
+    assert named(table, "mnist-7k")["ours"].text == "90.00 (1 seed)"
+
+
+def test_a_latency_is_the_least_over_seeds(study: Rows) -> None:
+    point: Point = points_of(study)[0]
+    assert point.latency("kernel_ms") == 0.1
+
+
+def test_markdown_holds_the_same_tables(study: Rows, written: Callable[[Rows], Path]) -> None:
+    text = markdown(written(study))
+    assert "**Table 3, the nets**" in text
+    assert "| mnist-1k5-dw | blurpool + cosine | 85.50 ±" in text
+    for line in text.splitlines():
+        if line.startswith("|"):
+            assert line.endswith("|")
