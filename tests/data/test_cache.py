@@ -100,9 +100,11 @@ def test_changed_files_are_decoded_again(image_folder: Folder, reads: list[Sourc
     second = load(folder)
     (folder / "train" / "cat" / "000.png").unlink()
     third = load(folder)
-    assert len({data.fingerprint for data in (first, second, third)}) == 3
-    assert len(reads) == 3
-    assert len(third.train) == 4
+    (folder / "test" / "dog" / "000.png").rename(folder / "test" / "cat" / "111.png")
+    fourth = load(folder)
+    assert len({data.fingerprint for data in (first, second, third, fourth)}) == 4
+    assert len(reads) == 4
+    assert (len(third.train), fourth.test.labels.tolist()) == (4, [0, 0])
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "flip label", "empty", "other"])

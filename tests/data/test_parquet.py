@@ -68,6 +68,15 @@ def test_fine_labels_are_taken_before_coarse_ones(tmp_path: Path) -> None:
     assert load(tmp_path).classes == ("cat", "dog")
 
 
+def test_of_several_image_columns_the_one_called_image_is_taken(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        masks, images = ([{"bytes": png(n), "path": None} for n in (f, f + 1)] for f in (0, 10))
+        table = pa.table({"mask": masks, "image": images, "label": pa.array([0, 1])})
+        pq.write_table(table, tmp_path / f"{split}.parquet")
+    stored = np.asarray(Image.open(io.BytesIO(png(10))))
+    assert load(tmp_path).train.images[0, 0].equal(torch.from_numpy(stored.copy()))
+
+
 def test_bare_columns_of_bytes_and_integers(tmp_path: Path) -> None:
     """As other tools write them, without what the hub adds to the file."""
     for split in ("train", "test"):
@@ -155,15 +164,19 @@ def test_truncated_parquet_is_named(parquet_folder: Folder) -> None:
             load(folder)
 
 
-def test_damage_in_the_middle_is_named(parquet_folder: Folder) -> None:
+def test_damage_in_the_middle_is_named_and_said_once(
+    parquet_folder: Folder, capfd: pytest.CaptureFixture[str]
+) -> None:
     folder = parquet_folder({"train": rows([0, 1] * 50), "test": rows([1])})
     file = folder / "data" / "train-00000-of-00001.parquet"
     content = bytearray(file.read_bytes())
     start = pq.read_metadata(file).row_group(3).column(0).data_page_offset
     content[start : start + 40] = b"\xff" * 40  # the head of a page, beyond what was read first
     file.write_bytes(content)
+    capfd.readouterr()
     with pytest.raises(DataError, match=f"{re.escape(str(file))} is damaged: ."):
         load(folder)
+    assert capfd.readouterr().err == ""
 
 
 def test_an_error_ends_a_process_in_order(parquet_folder: Folder) -> None:

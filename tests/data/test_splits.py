@@ -36,6 +36,11 @@ def test_every_class_gives_its_share(sizes: list[int], seed: int, share: float) 
             assert abs(of_class - size * count / len(labels)) < 1
 
 
+def test_a_class_never_gives_its_last_image() -> None:
+    labels = torch.tensor([0, 0, 1, 1, 1])
+    assert torch.bincount(labels[stratified(labels, 5, 0)]).tolist() == [1, 2]
+
+
 @given(sizes=sizes_of_classes, seed=st.integers(0, 99))
 def test_divided_loses_nothing_and_keeps_the_order(sizes: list[int], seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
