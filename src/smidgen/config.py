@@ -36,9 +36,21 @@ class TrainingPlan:
 
 
 def recipes() -> dict[str, Path]:
-    """Return the recipe files that come with smidgen, by name."""
+    """Return the recipes and studies that come with smidgen, by name."""
     folder = Path(str(files("smidgen"))) / "recipes"
     return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def recipe_path(name: str) -> Path:
+    """Return the file of that path, or the one of that name that comes with smidgen.
+
+    Raises:
+        ValueError: If there is no recipe of that name.
+    """
+    path = Path(name) if name.endswith(".toml") else recipes().get(name)
+    if path is None:
+        raise ValueError(f"unknown recipe {name!r}; {nearest(name, recipes())}")
+    return path
 
 
 def default_recipe(data: str | None) -> str:
@@ -82,9 +94,7 @@ def load_net(name: str) -> NetSpec:
 
 
 def _read(name: str) -> tuple[dict[str, Any], str]:
-    path = Path(name) if name.endswith(".toml") else recipes().get(name)
-    if path is None:
-        raise ValueError(f"unknown recipe {name!r}; {nearest(name, recipes())}")
+    path = recipe_path(name)
     try:
         return tomllib.loads(path.read_text()), str(path)
     except OSError as error:
@@ -111,6 +121,8 @@ def _set(form: dict[str, Any], setting: str) -> None:
 
 
 def _plan(form: Mapping[str, Any]) -> TrainingPlan:
+    if "trials" in form:
+        raise ValueError("this is a study, not a recipe: `smidgen study` runs it")
     for key in form:
         if key not in _KEYS:
             raise ValueError(f"unknown key {key!r}; {nearest(key, _KEYS)}")

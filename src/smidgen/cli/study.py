@@ -1,0 +1,90 @@
+"""``smidgen study``."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smidgen.cli.options import DataDir, Json
+from smidgen.cli.terminal import print_json, say, table
+
+if TYPE_CHECKING:
+    from smidgen.study.dispatch import Event
+    from smidgen.study.status import Status
+
+
+def study(  # noqa: PLR0913 - a command line
+    plan: Annotated[
+        str, typer.Argument(metavar="STUDY.toml", help="A study file, or the name of one.")
+    ],
+    store: Annotated[Path, typer.Option(help="Where rows are kept.")] = Path("study.db"),
+    jobs: Annotated[int, typer.Option(help="Trials side by side, one process each.")] = 1,
+    on: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of a running Ray cluster.")] = None,
+    status: Annotated[
+        bool, typer.Option("--status", help="Show how far it is, run nothing.")
+    ] = False,
+    retry_failed: Annotated[bool, typer.Option(help="Try failed trials once more.")] = False,
+    import_: Annotated[
+        Path | None, typer.Option("--import", help="Take finished rows from a JSON lines file.")
+    ] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write all rows to a JSON lines file.")
+    ] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> int:
+    """Run all trials of a study, or those still missing; stop it at any time, it goes on."""
+    from smidgen.config import recipe_path
+    from smidgen.study.plan import read_plan
+    from smidgen.study.store import Store
+
+    read = read_plan(recipe_path(plan))
+    if status:
+        _show(Store(store, create=False).status(read.name), json=json)
+        return 0
+    if data_dir:
+        read = replace(read, origin=replace(read.origin, data_dir=data_dir))
+    opened = Store(store)
+    if import_:
+        opened.import_rows(import_)
+    opened.add(read.name, read.jobs(read.origin.load()))
+    if retry_failed:
+        opened.retry_failed(read.name)
+    if on == "ray":
+        from smidgen.study.ray_dispatch import dispatch_on_ray
+
+        dispatch_on_ray(opened, read.name, address=address, observer=_observe)
+    elif on == "local":
+        from smidgen.study.dispatch import dispatch
+
+        dispatch(opened, read.name, jobs=jobs, observer=_observe)
+    else:
+        raise ValueError(f"--on must be local or ray, got {on!r}")
+    if export:
+        opened.export_rows(export, study=read.name)
+    ended = opened.status(read.name)
+    _show(ended, json=json)
+    return 1 if ended.failed else 0
+
+
+def _observe(event: "Event") -> None:
+    status = event.status
+    left = "" if status.seconds_left is None else f"  {status.seconds_left / 60:.0f} min left"
+    for ended in event.ended:
+        row = ended.row
+        found = f"{100 * row['accuracy']:.2f} % {row['split']}" if row else ended.error
+        say(f"{status.done}/{status.total}  {ended.title}  {ended.state}  {found}{left}")
+
+
+def _show(status: "Status", *, json: bool) -> None:
+    if json:
+        print_json(status._asdict())
+        return
+    left = "" if status.seconds_left is None else f"{status.seconds_left / 60:.0f} min"
+    header = ["done", "running", "queued", "failed", "total", "time left"]
+    counts = [status.done, status.running, status.queued, status.failed, status.total, left]
+    table(header, [counts])
+    for title, error in status.failures:
+        say(f"failed: {title}: {error}")
