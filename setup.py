@@ -1,4 +1,4 @@
-"""Compile the C operations of smidgen.kernels; without a compiler the package runs on torch alone."""
+"""Compile the C operations of smidgen.kernels; without a compiler torch serves alone."""
 
 import platform
 from pathlib import Path
@@ -31,7 +31,7 @@ X86_BF16 = ("avx512bf16", [*AVX512, "-mavx512bf16"], 16, 1)
 
 
 class BuildKernels(build_ext):
-    """Build one shared library that holds the operations once for each instruction set and data type."""
+    """Build one library that holds the operations for each instruction set and data type."""
 
     def get_ext_filename(self, fullname: str) -> str:
         """Name the library without Python's ABI tag: it knows nothing of Python."""

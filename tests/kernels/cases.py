@@ -103,7 +103,7 @@ def run(
 
 
 def _errors(got: list[Tensor], exact: list[Tensor], dy: Tensor) -> list[float]:
-    # The gradient of a kernel may cancel to nothing in the norm: its size is that of a sum of so many terms.
+    # A kernel's gradient may cancel to nothing in the norm: its size is that of what is summed.
     size = dy.double().abs().mean()
     floors = [size * 0.05] * 2 + [size * (dy.numel() / dy.shape[1]) ** 0.5] * (len(got) - 2)
     triples = zip(got, exact, floors, strict=True)
@@ -118,8 +118,8 @@ def compare(
 ) -> None:
     """Assert that the fused operation agrees with float64 within rounding.
 
-    In bfloat16 a rounded value may fall on the other side of the ReLU, and its gradient with it: there the operation
-    may be as far from float64 as torch's own bfloat16 is, give or take which values fell.
+    In bfloat16 a rounded value may fall on the other side of the ReLU, and its gradient with it:
+    there the operation may be about as far from float64 as torch's own bfloat16 is.
     """
     x = operands[0].to(dtype)
     fused = [x.contiguous(memory_format=torch.channels_last), *[t.float() for t in operands[1:]]]

@@ -1,13 +1,13 @@
-"""Fused operations equal torch in float64, forward and backward, on every instruction set of this processor."""
+"""Fused operations equal torch in float64, both passes, on every instruction set here."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernels.cases import OPERATIONS, compare, operands
 
 from smidgen.kernels import available
 from smidgen.kernels.library import forget_choice
-from tests.kernels.cases import OPERATIONS, compare, operands
 
 SIZES = [
     ((4, 16, 32, 32), 16),
@@ -19,7 +19,7 @@ SIZES = [
     (
         (2, 1, 28, 28),
         8,
-    ),  # not depthwise: the gradient of a lone channel's scale cancels in the norm
+    ),  # not depthwise: a lone channel's scale cancels
     ((8, 5, 3, 2), 7),
 ]
 COMPILED = [name for name in available() if name != "torch"]
@@ -30,7 +30,7 @@ COMPILED = [name for name in available() if name != "torch"]
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_agrees_on_the_shapes_of_our_nets(
     name: str, path: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setenv("SMIDGEN_KERNELS", path)
     forget_choice()
     for size, out in SIZES:
@@ -42,7 +42,7 @@ def test_agrees_on_the_shapes_of_our_nets(
 @pytest.mark.parametrize("name", OPERATIONS)
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_agrees_on_any_shape(name: str, data: st.DataObject):
+def test_agrees_on_any_shape(name: str, data: st.DataObject) -> None:
     draw = data.draw
     lone = 2 if name == "depthwise" else 1
     n, c, out = draw(st.integers(1, 5)), draw(st.integers(lone, 40)), draw(st.integers(1, 40))
@@ -62,7 +62,9 @@ def test_agrees_on_any_shape(name: str, data: st.DataObject):
 
 
 @pytest.mark.parametrize("path", COMPILED)
-def test_large_mean_does_not_cancel_the_variance(path: str, monkeypatch: pytest.MonkeyPatch):
+def test_large_mean_does_not_cancel_the_variance(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SMIDGEN_KERNELS", path)
     forget_choice()
     x, *rest = operands("bn_relu", (8, 12, 9, 9), 0, 1)

@@ -1,17 +1,18 @@
-"""The fused operations keep torch's habits: NaN, buffers, layouts, fall-backs, and the same bits every time."""
+"""The fused operations keep torch's habits: NaN, buffers, layouts, fall-backs, same bits."""
 
 import copy
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.kernels.cases import OPERATIONS, compare, operands, run
 from torch import Tensor, nn
 
 from smidgen import kernels
 from smidgen.kernels import available, library, reference
 from smidgen.kernels.library import forget_choice
-from tests.kernels.cases import OPERATIONS, compare, operands, run
 
 COMPILED = [name for name in available() if name != "torch"]
 fused = pytest.mark.skipif(not COMPILED, reason="built without the compiled operations")
@@ -33,7 +34,7 @@ def _depthwise(x: Tensor, block: tuple[nn.Conv2d, nn.Conv2d, nn.BatchNorm2d]) ->
 
 @fused
 @pytest.mark.parametrize("biased", [False, True])
-def test_running_statistics_follow_torch_biases_included(biased: bool):
+def test_running_statistics_follow_torch_biases_included(biased: bool) -> None:
     ours, theirs = _block(biased), _block(biased)
     for step in range(3):
         x = torch.randn(4, 12, 7, 7, generator=torch.Generator().manual_seed(step))
@@ -44,16 +45,18 @@ def test_running_statistics_follow_torch_biases_included(biased: bool):
 
 
 @fused
-def test_biases_before_a_norm_get_a_gradient_of_zero_and_weights_torch_s():
+def test_biases_before_a_norm_get_a_gradient_of_zero_and_weights_torch_s() -> None:
     ours, theirs = _block(True), _block(True)
     x = torch.randn(4, 12, 7, 7)
     _depthwise(x, ours).square().sum().backward()
     F.relu(theirs[2](theirs[1](theirs[0](x)))).square().sum().backward()
     for mine, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine.weight.grad, other.weight.grad, rtol=1e-3, atol=1e-3)
-    assert ours[0].bias is not None and ours[0].bias.grad is not None
+    assert ours[0].bias is not None
+    assert ours[0].bias.grad is not None
     assert ours[0].bias.grad.abs().max() == 0
-    assert ours[1].bias is not None and ours[1].bias.grad is not None
+    assert ours[1].bias is not None
+    assert ours[1].bias.grad is not None
     assert ours[1].bias.grad.abs().max() == 0
 
 
@@ -63,7 +66,7 @@ def test_biases_before_a_norm_get_a_gradient_of_zero_and_weights_torch_s():
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_nan_is_not_swallowed(
     name: str, path: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     monkeypatch.setenv("SMIDGEN_KERNELS", path)
     forget_choice()
     x, *rest = operands(name, (2, 12, 8, 8), 12, 3)
@@ -77,7 +80,7 @@ def test_nan_is_not_swallowed(
 
 @fused
 @pytest.mark.parametrize("name", ["max_pool", "max_blur", "pointwise"])
-def test_infinities_pass_as_in_torch(name: str):
+def test_infinities_pass_as_in_torch(name: str) -> None:
     x, *rest = operands(name, (2, 5, 8, 8), 6, 1)
     x[0, 1, 2, 3], x[1, 2, 5, 5] = float("inf"), float("-inf")
     got = OPERATIONS[name](kernels, x.float(), *[t.float().requires_grad_() for t in rest])
@@ -86,7 +89,7 @@ def test_infinities_pass_as_in_torch(name: str):
 
 
 @fused
-def test_the_first_of_equal_values_gets_the_gradient_as_in_torch():
+def test_the_first_of_equal_values_gets_the_gradient_as_in_torch() -> None:
     x = torch.randint(0, 3, (2, 9, 6, 7), generator=torch.Generator().manual_seed(0)).double()
     for name in ("max_pool", "max_blur"):
         compare(name, [x], torch.float32)
@@ -94,7 +97,7 @@ def test_the_first_of_equal_values_gets_the_gradient_as_in_torch():
 
 @fused
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_any_memory_layout_gives_the_same_bits(name: str):
+def test_any_memory_layout_gives_the_same_bits(name: str) -> None:
     x, *rest = [t.float() for t in operands(name, (3, 12, 9, 7), 10, 3)]
     layouts = [
         x.contiguous(memory_format=torch.channels_last),
@@ -108,7 +111,7 @@ def test_any_memory_layout_gives_the_same_bits(name: str):
 
 @fused
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_repeats_bit_for_bit_whatever_ran_before(name: str):
+def test_repeats_bit_for_bit_whatever_ran_before(name: str) -> None:
     ins = [t.float() for t in operands(name, (3, 12, 9, 7), 10, 3)]
     first = run(name, kernels, ins)
     run("conv", kernels, [t.float() for t in operands("conv", (2, 24, 17, 11), 40, 5)])
@@ -118,7 +121,7 @@ def test_repeats_bit_for_bit_whatever_ran_before(name: str):
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_torch_path_serves_where_the_library_is_absent(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+) -> None:
     assert available(tmp_path / "native.so") == ("torch",)
     monkeypatch.setenv("SMIDGEN_KERNELS", "torch")
     forget_choice()
@@ -126,20 +129,22 @@ def test_the_torch_path_serves_where_the_library_is_absent(
     compare(name, operands(name, (3, 12, 9, 7), 10, 3), torch.float32)
 
 
-def test_a_broken_library_counts_as_absent(tmp_path: Path):
+def test_a_broken_library_counts_as_absent(tmp_path: Path) -> None:
     (tmp_path / "native.so").write_bytes(b"not a library")
     assert available(tmp_path / "native.so") == ("torch",)
 
 
-def test_an_unknown_path_is_refused_with_the_ones_that_exist(monkeypatch: pytest.MonkeyPatch):
+def test_an_unknown_path_is_refused_with_the_ones_that_exist(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SMIDGEN_KERNELS", "mmx")
     forget_choice()
-    with pytest.raises(ValueError, match="SMIDGEN_KERNELS must be one of torch.*, got mmx"):
+    with pytest.raises(ValueError, match=r"SMIDGEN_KERNELS must be one of torch.*, got mmx"):
         kernels.implementation()
 
 
 @fused
-def test_autocast_gives_bfloat16_and_float32_gradients():
+def test_autocast_gives_bfloat16_and_float32_gradients() -> None:
     block, x = _block(False), torch.randn(2, 12, 8, 8)
     with torch.autocast("cpu", torch.bfloat16):
         y = _depthwise(x, block)
@@ -150,12 +155,12 @@ def test_autocast_gives_bfloat16_and_float32_gradients():
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
-def test_other_data_types_run_on_torch(dtype: torch.dtype):
+def test_other_data_types_run_on_torch(dtype: torch.dtype) -> None:
     x = torch.randn(2, 3, 6, 6).to(dtype)
     assert torch.equal(kernels.max_pool2d(x), F.max_pool2d(x, 2, 2))
 
 
-def test_evaluation_uses_the_running_statistics():
+def test_evaluation_uses_the_running_statistics() -> None:
     depth, point, norm = block = _block(True)
     norm.running_mean = torch.randn(20)
     norm.eval()
@@ -175,21 +180,21 @@ class _Net(nn.Module):
         return kernels.max_blur_pool2d(_depthwise(x, (depth, point, norm)))  # pyright: ignore
 
 
-def test_torch_export_sees_plain_torch():
+def test_torch_export_sees_plain_torch() -> None:
     program = torch.export.export(_Net().eval(), (torch.randn(2, 12, 8, 8),))
     names = {str(node.target) for node in program.graph.nodes if node.op == "call_function"}
     assert any("conv2d" in name for name in names)
     assert all(name.startswith("aten.") or "getitem" in name for name in names)
 
 
-def test_gradients_agree_with_finite_differences():
+def test_gradients_agree_with_finite_differences() -> None:
     for name in OPERATIONS:
         ins = [t.requires_grad_() for t in operands(name, (2, 3, 4, 4), 2, 3)]
-        assert torch.autograd.gradcheck(lambda *a, name=name: OPERATIONS[name](kernels, *a), ins)
+        assert torch.autograd.gradcheck(partial(OPERATIONS[name], kernels), ins)
 
 
 @fused
-def test_paths_of_one_processor_agree(monkeypatch: pytest.MonkeyPatch):
+def test_paths_of_one_processor_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     ins = [t.float() for t in operands("depthwise", (3, 12, 9, 7), 10, 3)]
     results: list[list[Tensor]] = []
     for path in available():

@@ -1,26 +1,29 @@
-"""Run the blocks of small networks as fused operations in C, with plain torch where those cannot serve.
+"""Run the blocks of small nets as fused operations in C, or in torch where those cannot serve.
 
-Every function takes and returns channels-last maps (n, c, h, w) of float32 or bfloat16, float32 parameters, and a
-`torch.nn.BatchNorm2d` that holds the norm's parameters, running statistics, momentum and eps:
+Every function takes and returns channels-last maps (n, c, h, w) of float32 or bfloat16. Parameters
+are float32; a `torch.nn.BatchNorm2d` holds those of a norm, its statistics, momentum and eps.
 
-    conv_bn_relu(x, weight, bias, norm, stride=1)                               convolution, norm, ReLU
-    depthwise_bn_relu(x, depth, depth_bias, point, point_bias, norm, stride=1)  depthwise and pointwise, norm, ReLU
-    pointwise(x, weight, bias)                                                  1 x 1 convolution alone
-    bn_relu(x, norm)                                                            norm, ReLU
-    max_pool2d(x, kernel_size, stride)                                          max pooling without border
-    max_blur_pool2d(x)                                                          max pooling (2, 1), then the blur
-    average_pool(x)                                                             global average, float32 (n, c, 1, 1)
-    classify(x, weight, bias=None)                                              1 x 1 convolution of such maps, (n, k)
-    blur2d(x)                                                                   [1, 2, 1] blur of stride 2
-    implementation()                                                            which path runs
-    keep_memory()                                                               keep a step's memory for the next
+    conv_bn_relu(x, weight, bias, norm, stride=1)       convolution, norm, ReLU
+    depthwise_bn_relu(x, depth, depth_bias,             depthwise and pointwise convolution, norm,
+                      point, point_bias, norm, stride=1)  ReLU
+    pointwise(x, weight, bias)                          1 x 1 convolution alone
+    bn_relu(x, norm)                                    norm, ReLU
+    max_pool2d(x, kernel_size, stride)                  max pooling without a border
+    max_blur_pool2d(x)                                  max pooling (2, 1), then the blur
+    blur2d(x)                                           [1, 2, 1] blur of stride 2
+    average_pool(x)                                     global average, float32 (n, c, 1, 1)
+    classify(x, weight, bias=None)                      1 x 1 convolution of such maps, (n, k)
+    implementation()                                    which path runs
+    keep_memory()                                       keep a step's memory for the next one
 
-The result has the data type of x, or the one of autocast where it is on. The compiled path serves in training, on
-the CPU, at stride 1 with odd square kernels; evaluation, export, tracing, other devices and data types run plain torch.
-The environment variable SMIDGEN_KERNELS forces a path: torch, portable, avx2, avx512 or avx512bf16.
+The result has the data type of x, or the one of autocast where that is on. The compiled path serves
+in training, on the CPU, at stride 1 with odd square kernels; evaluation, export, tracing, other
+devices and other data types run plain torch. The environment variable SMIDGEN_KERNELS forces a
+path: torch, portable, avx2, avx512 or avx512bf16.
 
-Differs from torch: the gradient of a convolution's bias before a batch norm is exactly zero (torch's is rounding
-noise), the running mean follows that bias all the same; second derivatives are refused.
+Differs from torch: the gradient of a convolution's bias before a batch norm is exactly zero
+(torch's is rounding noise), and the running mean follows that bias all the same; second
+derivatives are refused.
 """
 
 import torch
@@ -47,6 +50,9 @@ __all__ = [
 ]
 
 
+MAP, HALF = 4, 2  # axes of a map; window and stride of the pooling that is compiled
+
+
 def _cast(x: Tensor) -> Tensor:
     if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
         return x.to(torch.get_autocast_dtype("cpu"))
@@ -57,12 +63,12 @@ def _ready(x: Tensor, *parameters: Tensor | None) -> bool:
     """Whether the compiled path serves these tensors here and now."""
     if type(x) is not Tensor or x.device.type != "cpu" or operations(x.dtype) is None:
         return False
-    if torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None:
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
         return False
     for p in parameters:
         if p is not None and (p.dtype != torch.float32 or not p.is_contiguous()):
             return False
-    return x.dim() == 4 and x.numel() > 0
+    return x.dim() == MAP and x.numel() > 0
 
 
 def _trains(norm: nn.BatchNorm2d) -> bool:
@@ -103,10 +109,15 @@ def conv_bn_relu(
 
 
 def depthwise_bn_relu(
-    x: Tensor, depth: Tensor, depth_bias: Tensor | None, point: Tensor, point_bias: Tensor | None, norm: nn.BatchNorm2d,
+    x: Tensor,
+    depth: Tensor,
+    depth_bias: Tensor | None,
+    point: Tensor,
+    point_bias: Tensor | None,
+    norm: nn.BatchNorm2d,
     stride: int = 1,
-) -> Tensor:  # fmt: skip
-    """Return relu(norm(pointwise(depthwise(x)))), with the border that keeps the size at stride 1."""
+) -> Tensor:
+    """Return relu(norm(pointwise(depthwise(x)))), the border keeping the size at stride 1."""
     x = _cast(x)
     parameters = (depth, depth_bias, point, point_bias, norm.weight, norm.bias)
     if not (_trains(norm) and stride == 1 and _square(depth) and _ready(x, *parameters)):
@@ -126,27 +137,29 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def max_pool2d(x: Tensor, kernel_size: int = 2, stride: int = 2) -> Tensor:
     """Return the largest value of each window, without a border."""
-    if not (kernel_size == 2 and stride == 2 and min(x.shape[2:]) >= 2 and _ready(x)):
+    if not (kernel_size == stride == HALF and min(x.shape[2:]) >= HALF and _ready(x)):
         return F.max_pool2d(x, kernel_size, stride)
     return functions.Pool.apply(_last(x), False)
 
 
 def max_blur_pool2d(x: Tensor) -> Tensor:
     """Return the largest of two by two pixels at stride 1, blurred at stride 2."""
-    if not (min(x.shape[2:]) >= 2 and _ready(x)):
+    if not (min(x.shape[2:]) >= HALF and _ready(x)):
         return reference.max_blur_pool2d(x)
     return functions.Pool.apply(_last(x), True)
 
 
 def average_pool(x: Tensor) -> Tensor:
-    """Return the mean of each channel's pixels (n, c, 1, 1), in float32 where the compiled path serves."""
+    """Return the mean of each channel (n, c, 1, 1), in float32 where the compiled path serves."""
     if not (x.requires_grad and torch.is_grad_enabled() and _ready(x)):
         return F.adaptive_avg_pool2d(x, 1)
     return functions.Average.apply(_last(x))
 
 
 def classify(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return the logits (n, k) of pooled maps (n, c, 1, 1): a 1 x 1 convolution, as the small product it is."""
+    """Return logits (n, k) of pooled maps (n, c, 1, 1): the 1 x 1 convolution as a product."""
     if not (x.requires_grad and torch.is_grad_enabled() and _ready(x, weight, bias)):
         return reference.convolution(x, weight, bias).flatten(1)
-    return F.linear(x.flatten(1), weight.flatten(1).to(x.dtype), None if bias is None else bias.to(x.dtype))
+    return F.linear(
+        x.flatten(1), weight.flatten(1).to(x.dtype), None if bias is None else bias.to(x.dtype)
+    )

@@ -1,4 +1,7 @@
-"""Join the compiled operations to autograd: one function a block, keeping only what its backward pass needs."""
+"""Join the compiled operations to autograd: a function a block, keeping what backward needs."""
+
+# The decorator that refuses second derivatives hides the signature of every backward pass.
+# pyright: reportIncompatibleMethodOverride=false
 
 from typing import Any
 
@@ -36,7 +39,7 @@ class Norm:
     __slots__ = ("eps", "momentum", "running")
 
     def __init__(self, norm: nn.BatchNorm2d) -> None:
-        """Read the module, whose running statistics and count of batches the forward pass updates."""
+        """Read the module, whose statistics and count of batches the forward pass updates."""
         self.running = (norm.running_mean, norm.running_var, norm.num_batches_tracked)
         self.eps, self.momentum = norm.eps, norm.momentum
 
@@ -54,7 +57,12 @@ class BnRelu(Function):
         y, statistics = torch.empty_like(z, memory_format=Last), torch.empty(2, c)
         shape = shape_of(n, h, w, c, c, 1)
         _operations(z).norm_forward(
-            shape, z.data_ptr(), y.data_ptr(), state_of(weight, bias, statistics, norm.running), norm.momentum, norm.eps
+            shape,
+            z.data_ptr(),
+            y.data_ptr(),
+            state_of(weight, bias, statistics, norm.running),
+            norm.momentum,
+            norm.eps,
         )
         ctx.save_for_backward(z, weight, bias, statistics)
         ctx.shape = shape
@@ -72,14 +80,22 @@ class BnRelu(Function):
             torch.empty_like(bias),
         )
         _operations(z).norm_backward(
-            ctx.shape, z.data_ptr(), dy.data_ptr(), dz.data_ptr(), state_of(weight, bias, statistics, _SAVED),
-            dweight.data_ptr(), dbias.data_ptr(),
-        )  # fmt: skip
+            ctx.shape,
+            z.data_ptr(),
+            dy.data_ptr(),
+            dz.data_ptr(),
+            state_of(weight, bias, statistics, _SAVED),
+            dweight.data_ptr(),
+            dbias.data_ptr(),
+        )
         return dz, dweight, dbias, None
 
 
 class ConvBnRelu(Function):
-    """relu(norm(conv(x))) at stride 1; a bias before the norm only moves the running mean, so its gradient is zero."""
+    """relu(norm(conv(x))) at stride 1.
+
+    A bias before the norm only moves the running mean, so its gradient is zero.
+    """
 
     @staticmethod
     def forward(
@@ -97,9 +113,16 @@ class ConvBnRelu(Function):
         z, y, statistics = _empty(x, o, h, w), _empty(x, o, h, w), torch.empty(2, o)
         shape = shape_of(n, h, w, c, o, k)
         _operations(x).convolution_forward(
-            shape, x.data_ptr(), kernel.data_ptr(), _address(shift), z.data_ptr(), y.data_ptr(), state_of(weight, bias, statistics, norm.running),
-            norm.momentum, norm.eps,
-        )  # fmt: skip
+            shape,
+            x.data_ptr(),
+            kernel.data_ptr(),
+            _address(shift),
+            z.data_ptr(),
+            y.data_ptr(),
+            state_of(weight, bias, statistics, norm.running),
+            norm.momentum,
+            norm.eps,
+        )
         ctx.save_for_backward(x, kernel, weight, bias, z, statistics)
         ctx.shape, ctx.biased = shape, shift is not None
         return y
@@ -117,9 +140,17 @@ class ConvBnRelu(Function):
             torch.empty_like(bias),
         )
         _operations(x).convolution_backward(
-            ctx.shape, x.data_ptr(), kernel.data_ptr(), z.data_ptr(), dy.data_ptr(),
-            state_of(weight, bias, statistics, _SAVED), _address(dx), dkernel.data_ptr(), dweight.data_ptr(), dbias.data_ptr(),
-        )  # fmt: skip
+            ctx.shape,
+            x.data_ptr(),
+            kernel.data_ptr(),
+            z.data_ptr(),
+            dy.data_ptr(),
+            state_of(weight, bias, statistics, _SAVED),
+            _address(dx),
+            dkernel.data_ptr(),
+            dweight.data_ptr(),
+            dbias.data_ptr(),
+        )
         return dx, dkernel, torch.zeros_like(weight) if ctx.biased else None, dweight, dbias, None
 
 
@@ -156,29 +187,53 @@ class Pointwise(Function):
         dx = torch.empty_like(x, memory_format=Last) if ctx.needs_input_grad[0] else None
         dkernel = torch.empty_like(kernel)
         _operations(x).convolution_backward(
-            ctx.shape, x.data_ptr(), kernel.data_ptr(), None, dz.data_ptr(), NO_STATE, _address(dx),
-            dkernel.data_ptr(), None, None,
-        )  # fmt: skip
+            ctx.shape,
+            x.data_ptr(),
+            kernel.data_ptr(),
+            None,
+            dz.data_ptr(),
+            NO_STATE,
+            _address(dx),
+            dkernel.data_ptr(),
+            None,
+            None,
+        )
         return dx, dkernel, dz.sum((0, 2, 3), dtype=torch.float32) if ctx.biased else None
 
 
 class DepthwiseBnRelu(Function):
-    """relu(norm(pointwise(depthwise(x)))) at stride 1; the map in the middle is computed again, never kept."""
+    """relu(norm(pointwise(depthwise(x)))) at stride 1; the middle map is never kept."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, depth: Tensor, depth_bias: Tensor | None, point: Tensor, point_bias: Tensor | None,
-        weight: Tensor, bias: Tensor, norm: Norm,
-    ) -> Tensor:  # fmt: skip
+    def forward(  # noqa: PLR0913, autograd takes tensors one by one
+        ctx: Any,
+        x: Tensor,
+        depth: Tensor,
+        depth_bias: Tensor | None,
+        point: Tensor,
+        point_bias: Tensor | None,
+        weight: Tensor,
+        bias: Tensor,
+        norm: Norm,
+    ) -> Tensor:
         """Keep x and the pointwise result."""
         n, c, h, w = x.shape
         o = point.shape[0]
         z, y, statistics = _empty(x, o, h, w), _empty(x, o, h, w), torch.empty(2, o)
         shape = shape_of(n, h, w, c, o, depth.shape[2])
         _operations(x).depthwise_forward(
-            shape, x.data_ptr(), depth.data_ptr(), _address(depth_bias), point.data_ptr(), _address(point_bias),
-            z.data_ptr(), y.data_ptr(), state_of(weight, bias, statistics, norm.running), norm.momentum, norm.eps,
-        )  # fmt: skip
+            shape,
+            x.data_ptr(),
+            depth.data_ptr(),
+            _address(depth_bias),
+            point.data_ptr(),
+            _address(point_bias),
+            z.data_ptr(),
+            y.data_ptr(),
+            state_of(weight, bias, statistics, norm.running),
+            norm.momentum,
+            norm.eps,
+        )
         ctx.save_for_backward(x, depth, point, weight, bias, z, statistics)
         ctx.shape, ctx.biased = shape, (depth_bias is not None, point_bias is not None)
         return y
@@ -193,10 +248,19 @@ class DepthwiseBnRelu(Function):
         ddepth, dpoint = torch.empty_like(depth), torch.empty_like(point)
         dweight, dbias = torch.empty_like(weight), torch.empty_like(bias)
         _operations(x).depthwise_backward(
-            ctx.shape, x.data_ptr(), depth.data_ptr(), point.data_ptr(), z.data_ptr(), dy.data_ptr(),
-            state_of(weight, bias, statistics, _SAVED), _address(dx), ddepth.data_ptr(), dpoint.data_ptr(),
-            dweight.data_ptr(), dbias.data_ptr(),
-        )  # fmt: skip
+            ctx.shape,
+            x.data_ptr(),
+            depth.data_ptr(),
+            point.data_ptr(),
+            z.data_ptr(),
+            dy.data_ptr(),
+            state_of(weight, bias, statistics, _SAVED),
+            _address(dx),
+            ddepth.data_ptr(),
+            dpoint.data_ptr(),
+            dweight.data_ptr(),
+            dbias.data_ptr(),
+        )
         of_depth = x.new_zeros(x.shape[1], dtype=torch.float32) if ctx.biased[0] else None
         return (
             dx,
@@ -252,6 +316,9 @@ class Average(Function):
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> Tensor:
         """Give every pixel its share."""
-        dy, dx = dy.float().contiguous(), torch.empty(ctx.sizes, dtype=ctx.dtype, memory_format=Last)
+        dy, dx = (
+            dy.float().contiguous(),
+            torch.empty(ctx.sizes, dtype=ctx.dtype, memory_format=Last),
+        )
         _operations(dx).average_backward(ctx.shape, dy.data_ptr(), dx.data_ptr())
         return dx

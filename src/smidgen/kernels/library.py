@@ -69,7 +69,7 @@ def available(path: Path = LIBRARY) -> tuple[str, ...]:
 
 @functools.cache
 def chosen() -> str:
-    """Return the implementation in use: the best one, or the one the environment variable names; read once.
+    """Return the implementation in use: the best, or the one the environment names, read once.
 
     Raises:
         ValueError: the environment variable names one that this machine cannot run.
@@ -78,19 +78,21 @@ def chosen() -> str:
     if not wanted:
         return found[-1]
     if wanted not in found:
-        raise ValueError(f"{CHOICE} must be one of {', '.join(found)} on this machine, got {wanted}")
+        raise ValueError(
+            f"{CHOICE} must be one of {', '.join(found)} on this machine, got {wanted}"
+        )
     return wanted
 
 
 def implementation() -> str:
-    """Name what runs, for people: "torch", "portable" ("neon" on Arm), "avx2", "avx512" or "avx512bf16"."""
+    """Name what runs: "torch", "portable" ("neon" on Arm), "avx2", "avx512" or "avx512bf16"."""
     name = chosen()
     return "neon" if name == "portable" and machine().lower() in {"aarch64", "arm64"} else name
 
 
 @functools.cache
 def operations(dtype: torch.dtype) -> Operations | None:
-    """Return the compiled operations for tensors of a data type, or None where torch must serve."""
+    """Return the compiled operations for a data type, or None where torch must serve."""
     name, native = chosen(), _native(LIBRARY)
     if name == "torch" or native is None or dtype not in (torch.float32, torch.bfloat16):
         return None
@@ -114,9 +116,12 @@ _State = ctypes.c_void_p * 7
 
 
 def state_of(
-    weight: Tensor, bias: Tensor, statistics: Tensor, running: tuple[Tensor | None, Tensor | None, Tensor | None]
+    weight: Tensor,
+    bias: Tensor,
+    statistics: Tensor,
+    running: tuple[Tensor | None, Tensor | None, Tensor | None],
 ) -> ctypes.Array[ctypes.c_void_p]:
-    """Return the addresses of a norm's tensors: weight, bias, running mean and variance, mean, rstd, batch count."""
+    """Return a norm's addresses: weight, bias, running mean and variance, mean, rstd, count."""
     mean, (running_mean, running_var, count) = statistics.data_ptr(), running
     return _State(
         weight.data_ptr(),
@@ -139,10 +144,10 @@ def forget_choice() -> None:
 
 
 def keep_memory() -> bool:
-    """Ask the C library to keep freed memory for the next step instead of giving it back, page by page.
+    """Ask the C library to keep freed memory for the next step instead of giving it back.
 
-    The maps of a step are as large in the next one; without this each step pays for new pages. Return whether the C
-    library understood.
+    The maps of a step are as large in the next one; without this each step pays for new pages.
+    Return whether the C library understood.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""Give every operation in plain torch: what the compiled ones must equal, and what runs where they cannot."""
+"""Give every operation in plain torch: what the compiled ones equal and fall back on."""
 
 import torch
 import torch.nn.functional as F
@@ -48,7 +48,10 @@ def _pad_axis(x: Tensor, horizontal: bool) -> Tensor:
 
 
 def blur2d(x: Tensor) -> Tensor:
-    """Blur with [1, 2, 1] x [1, 2, 1] / 16 at stride 2, the border reflected (a side of one pixel onto itself)."""
+    """Blur with [1, 2, 1] x [1, 2, 1] / 16 at stride 2.
+
+    The border is reflected, a side of one pixel onto itself.
+    """
     line = torch.tensor([0.25, 0.5, 0.25], dtype=x.dtype, device=x.device)
     kernel = (line[:, None] * line).expand(x.shape[1], 1, 3, 3)
     return F.conv2d(_pad_axis(_pad_axis(x, True), False), kernel, stride=2, groups=x.shape[1])
