@@ -12,7 +12,14 @@ def test_errors_are_not_logged_and_the_level_is_put_back() -> None:
 
     logger = datasets.logging.get_logger("datasets.packaged_modules.parquet")
     assert logger.isEnabledFor(logging.ERROR)
-    with pytest.raises(KeyError), quiet():
-        assert not logger.isEnabledFor(logging.ERROR)
-        raise KeyError
+    seen: list[bool] = []
+
+    def failing() -> None:
+        with quiet():
+            seen.append(logger.isEnabledFor(logging.ERROR))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        failing()
+    assert seen == [False]
     assert logger.isEnabledFor(logging.ERROR)
