@@ -91,8 +91,16 @@ def quantize_onnx(model: bytes, images: Pixels, calibration: str = "minmax") -> 
     return _stripped(quantised, source.graph.name, card)
 
 
-def session(model: bytes, threads: int = 1) -> Callable[[Pixels], FloatArray]:
+def session(
+    model: bytes, threads: int = 1, *, optimised: bool = True
+) -> Callable[[Pixels], FloatArray]:
     """Return what runs an ONNX model under ONNX Runtime on the CPU.
+
+    Args:
+        model: Its bytes.
+        threads: Of one operation.
+        optimised: Without, nodes run as they stand in the file: a quantised model then computes
+            in floats between its roundings.
 
     Raises:
         ValueError: If onnxruntime is missing.
@@ -102,6 +110,8 @@ def session(model: bytes, threads: int = 1) -> Callable[[Pixels], FloatArray]:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    if not optimised:
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
     loaded = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return lambda pixels: loaded.run([OUTPUT], {INPUT: pixels})[0]
 

@@ -1,0 +1,76 @@
+"""``smidgen export``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smidgen.cli.options import DataDir, Json
+from smidgen.cli.terminal import print_json, say, table
+
+if TYPE_CHECKING:
+    from smidgen.export.ship import Proof
+
+
+def export(  # noqa: PLR0913 - a command line
+    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    to: Annotated[str, typer.Option("--to", help="onnx, onnx-int8, c or wasm.")],
+    out: Annotated[Path, typer.Option(help="A new folder for the artefact and its proof.")],
+    numbers: Annotated[str | None, typer.Option(help="int8 or float32, for c.")] = None,
+    calibration: Annotated[
+        str | None, typer.Option(help="minmax, percentile-99.9, percentile-99.99 or mse.")
+    ] = None,
+    max_flash: Annotated[
+        int | None, typer.Option(metavar="BYTES", help="Fail if code and constants take more.")
+    ] = None,
+    max_ram: Annotated[
+        int | None, typer.Option(metavar="BYTES", help="Fail if memory written to takes more.")
+    ] = None,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> None:
+    """Turn a run into an artefact, and prove that it computes what was trained."""
+    from dataclasses import asdict
+
+    from smidgen.export.ship import PROOF
+    from smidgen.export.ship import export as ship
+
+    proof = ship(
+        run,
+        to,
+        out,
+        calibration=calibration,
+        numbers=numbers,
+        data_dir=data_dir,
+        max_flash=max_flash,
+        max_ram=max_ram,
+    )
+    if json:
+        print_json(asdict(proof))
+    else:
+        _show(proof)
+        say(f"{out}: {', '.join(proof.files)} and {PROOF}")
+
+
+def _show(proof: "Proof") -> None:
+    difference = (
+        "bit for bit"
+        if proof.oracle_tolerance == 0
+        else f"{proof.oracle_difference:.1e}, allowed {proof.oracle_tolerance:.1e}"
+    )
+    rows: list[list[object]] = [
+        ["accuracy", f"{100 * proof.accuracy:.2f} %", f"test, {proof.images:,} images"],
+        ["accuracy of the trained model", f"{100 * proof.float_accuracy:.2f} %", "same images"],
+        ["same answer", f"{100 * proof.agreement:.2f} %", "of images"],
+        ["largest difference of logits", f"{proof.largest_difference:.2g}", "to the trained model"],
+        ["proof", difference, f"{proof.oracle}, {proof.oracle_images:,} images"],
+        ["bytes", f"{proof.bytes:,}", f"{proof.artefact}, {proof.numbers}"],
+    ]
+    if proof.flash is not None:
+        rows.append(["flash", f"{proof.flash:,}", "bytes of code and constants"])
+    if proof.ram is not None:
+        rows.append(["RAM", f"{proof.ram:,}", "bytes"])
+    for timing in proof.latency:
+        where = f"an image, batch {timing.batch}, {timing.threads} thread(s), {proof.runtime}"
+        rows.append(["latency", f"{timing.us_per_image:.1f} µs", where])
+    table(["", "value", "of"], rows, title=f"{proof.net} as {proof.target}")

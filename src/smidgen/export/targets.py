@@ -1,0 +1,245 @@
+"""Artefacts: for each target, its files, how to run them, and what to hold them against."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from smidgen.data import Data
+from smidgen.evaluate import predict
+from smidgen.export.calibrate import calibrate
+from smidgen.export.fold import fold
+from smidgen.export.integer import IntegerProgram
+from smidgen.export.onnx import quantize_onnx, session, to_onnx
+from smidgen.export.program import Pixels, Program
+from smidgen.export.quantize import quantize
+from smidgen.export.simulate import simulate
+from smidgen.run import Run
+from smidgen.text import nearest
+
+Infer: TypeAlias = Callable[[Pixels], NDArray[Any]]  # uint8 images (n, c, h, w) to logits
+ROUNDING = 1e-5  # of the largest logit: what float32 sums may differ by in another order
+_CALIBRATION_IMAGES = 512
+_SIMULATED = 2_000  # images that integer artefacts are held against the simulation on
+
+
+@dataclass(frozen=True, slots=True)
+class Oracle:
+    """An independent computation of the same logits.
+
+    Args:
+        what: Its name, for people.
+        infer: Logits on the artefact's scale.
+        images: Of the test split, at most, since an oracle may be slow.
+        tolerance: Difference allowed, as a share of the largest logit; 0 is bit for bit.
+    """
+
+    what: str
+    infer: Infer
+    images: int
+    tolerance: float
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """What one target needs to be written, run and doubted.
+
+    Args:
+        files: Contents by name; the first is the artefact itself.
+        infer: Returns what runs the files of a folder with a number of threads.
+        runtime: What that is.
+        threads: Numbers of threads it can use.
+        scale: What 1 in its logits stands for.
+        oracle: What it is held against.
+        numbers: ``float32`` or ``int8``.
+        calibration: How its ranges were found; ``None`` for floats.
+        flash: Bytes of code and constants on a microcontroller or in a module.
+        ram: Bytes of memory it writes to, where that is known.
+    """
+
+    files: Mapping[str, bytes]
+    infer: Callable[[Path, int], Infer]
+    runtime: str
+    threads: tuple[int, ...]
+    scale: float
+    oracle: Oracle
+    numbers: str
+    calibration: str | None = None
+    flash: int | None = None
+    ram: int | None = None
+
+    @property
+    def main(self) -> str:
+        """Name of the artefact itself among its files."""
+        return next(iter(self.files))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is exported: a run, its data, and the folded program of its model."""
+
+    run: Run
+    data: Data
+    program: Program
+
+    @property
+    def stem(self) -> str:
+        """Name of the files, and of the C function: lower case, digits and underscores."""
+        plain = re.sub(r"[^a-z0-9]+", "_", self.run.trial.net.name.lower()).strip("_")
+        return plain if plain[:1].isalpha() else f"net_{plain}".rstrip("_")
+
+    @property
+    def calibration_images(self) -> Pixels:
+        """Training images, spread over the whole split."""
+        count = len(self.data.train)
+        step = max(1, count // _CALIBRATION_IMAGES)
+        return pixels_of(self.data.train.images[::step][:_CALIBRATION_IMAGES])
+
+    def card(self) -> dict[str, str]:
+        """Return the model card: what a user of the bare file must know."""
+        trial, spec = self.run.trial, self.run.trial.spec
+        normalised = f"(pixel / 255 - {list(self.run.mean)}) / {list(self.run.std)} a channel"
+        return {
+            "net": trial.net.name,
+            "input": f"uint8 (n, {', '.join(map(str, spec.input_shape))}), 0 to 255",
+            "normalisation": f"inside: {normalised}",
+            "output": "logits (n, classes); softmax gives probabilities",
+            "classes": json.dumps(self.run.classes),
+            "params": str(spec.params),
+            "macs": str(spec.macs),
+            "methods": ", ".join(trial.method_texts),
+            "data": f"{trial.data} {trial.fingerprint}",
+            "training_key": trial.key,
+            "made_by": f"smidgen {self.run.versions['smidgen']}",
+        }
+
+    def float_infer(self) -> Infer:
+        """Return the trained model itself, in torch."""
+        import torch
+
+        def infer(pixels: Pixels) -> NDArray[Any]:
+            images = torch.from_numpy(pixels)
+            return predict(self.run.model, images, self.run.mean, self.run.std).numpy()
+
+        return infer
+
+
+def source_of(run: Run, data: Data) -> Source:
+    """Return a run made ready for export.
+
+    Raises:
+        ValueError: If a layer has no deployable form; it is named.
+    """
+    assert isinstance(run.model, nn.Sequential)
+    return Source(run, data, fold(run.trial.spec, run.model, run.mean, run.std))
+
+
+def onnx(source: Source, calibration: str | None, numbers: str | None) -> Artefact:
+    """Return the float32 ONNX file; ONNX Runtime is held against torch."""
+    require(numbers in (None, "float32"), "onnx is float32; onnx-int8 is the integer form")
+    require(calibration is None, "onnx is float32 and takes no calibration")
+    name = f"{source.stem}.onnx"
+    return Artefact(
+        files={name: to_onnx(source.program, source.card())},
+        infer=lambda folder, threads: session((folder / name).read_bytes(), threads),
+        runtime="ONNX Runtime",
+        threads=(1, 2),
+        scale=1.0,
+        oracle=Oracle("the trained model in torch", source.float_infer(), 10**9, ROUNDING),
+        numbers="float32",
+    )
+
+
+def onnx_int8(source: Source, calibration: str | None, numbers: str | None) -> Artefact:
+    """Return the QDQ form; integer kernels are held against floats between the roundings."""
+    require(numbers in (None, "int8"), "onnx-int8 is int8; onnx is the float32 form")
+    calibration = calibration or "minmax"
+    name = f"{source.stem}.int8.onnx"
+    whole = to_onnx(source.program, source.card())
+    model = quantize_onnx(whole, source.calibration_images, calibration)
+    return Artefact(
+        files={name: model},
+        infer=lambda folder, threads: session((folder / name).read_bytes(), threads),
+        runtime="ONNX Runtime",
+        threads=(1, 2),
+        scale=1.0,
+        # halves that round the other way move a value by a step, and few steps reach the logits
+        oracle=Oracle(
+            "the same file without integer kernels", session(model, optimised=False), 2_000, 0.05
+        ),
+        numbers="int8",
+        calibration=calibration,
+    )
+
+
+def quantized(source: Source, calibration: str | None) -> tuple[IntegerProgram, str, Oracle]:
+    """Return the integer program, its calibration and its simulation."""
+    calibration = calibration or "mse"
+    ranges = calibrate(source.program, source.calibration_images, calibration)  # pyright: ignore[reportArgumentType]
+    program = quantize(source.program, ranges)
+
+    def infer(pixels: Pixels) -> NDArray[np.int32]:
+        return simulate(program, pixels)
+
+    oracle = Oracle("the integer simulation in NumPy", infer, _SIMULATED, 0.0)
+    return program, calibration, oracle
+
+
+def wasm(source: Source, calibration: str | None, numbers: str | None) -> Artefact:
+    """Return the WebAssembly module, held against the simulation."""
+    from smidgen.export.c import generate
+    from smidgen.export.wasm import compile_wasm, load_wasm
+
+    require(numbers in (None, "int8"), "wasm is int8")
+    program, calibration, oracle = quantized(source, calibration)
+    classes, name = source.program.classes, f"{source.stem}.wasm"
+    generated = generate(program, source.stem)
+    module = compile_wasm(generated, source.program.input_shape, classes, "int8")
+    _, memory = load_wasm(module, classes, "int8")
+    return Artefact(
+        files={name: module},
+        infer=lambda folder, _: load_wasm((folder / name).read_bytes(), classes, "int8")[0],
+        runtime="wasmtime, called from Python",
+        threads=(1,),
+        scale=program.head.scale,
+        oracle=oracle,
+        numbers="int8",
+        calibration=calibration,
+        flash=len(module),
+        ram=memory,
+    )
+
+
+TARGETS: dict[str, Callable[[Source, str | None, str | None], Artefact]] = {
+    "onnx": onnx,
+    "onnx-int8": onnx_int8,
+    "wasm": wasm,
+}
+
+
+def target_of(name: str) -> Callable[[Source, str | None, str | None], Artefact]:
+    """Return what makes the artefact of the named target.
+
+    Raises:
+        ValueError: If there is no such target; the nearest name is given.
+    """
+    if name not in TARGETS:
+        raise ValueError(f"unknown target {name!r}; {nearest(name, TARGETS)}")
+    return TARGETS[name]
+
+
+def pixels_of(images: Any) -> Pixels:
+    """Return a uint8 tensor as an array in the order n, c, h, w."""
+    return np.ascontiguousarray(images.numpy())
+
+
+def require(holds: bool, message: str) -> None:
+    """Raise ``ValueError(message)`` unless it holds."""
+    if not holds:
+        raise ValueError(message)
