@@ -157,13 +157,19 @@ class Training:
 
     @torch.no_grad()
     def _reestimate_batch_norm(self) -> None:
-        """Average the statistics of the chosen weights over all training images, unaugmented."""
+        """Average the statistics of the chosen weights over all training images.
+
+        The images are augmented as at the end of training: on CIFAR-10 with cutout, statistics of
+        plain images cost 0.4 points of held-out accuracy (docs/log.md).
+        """
         norms = [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
         momenta = [norm.momentum for norm in norms]
         self.model.train()
         for count, batch in enumerate(self.batches.epoch(self.generator), 1):
             for norm in norms:
                 norm.momentum = 1 / count  # the mean of all batches so far
+            for method in self.batch_methods:
+                batch = method.transform(batch, 1.0, self.generator)
             self.model(batch.images.float())  # in the precision of inference
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

@@ -35,7 +35,7 @@ class Hub(Source):
 
     def _require_answer(self) -> None:
         """Ask once whether hub and data set are there: the library would retry for long."""
-        import huggingface_hub
+        import huggingface_hub.constants
         from huggingface_hub.errors import HfHubHTTPError
 
         if huggingface_hub.constants.HF_HUB_OFFLINE:
