@@ -76,7 +76,7 @@ def choose(device: str = "auto", threads: int = 1, precision: str = "auto") -> R
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if precision == "auto":
-        fast = device == "cuda" or torch.cpu.get_capabilities().get("avx512_bf16", False)
+        fast = device == "cuda" or "avx512bf16" in kernels.available()
         precision = "bfloat16" if fast else "float32"
     return Runtime(device, threads, precision)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from smidgen.cli.options import DataDir, ImageSize, Json, Threads
-from smidgen.cli.terminal import print_json, table
+from smidgen.cli.terminal import LoadingProgress, print_json, table
 
 
 def evaluate(
@@ -34,7 +34,13 @@ def evaluate(
 
     loaded_run = load_run(run)
     trial = loaded_run.trial
-    source = load(data or trial.data, data_dir=data_dir, image_size=image_size)
+    with LoadingProgress() as loading:
+        source = load(
+            data or trial.data,
+            data_dir=data_dir,
+            image_size=image_size,
+            progress=loading.observe,
+        )
     if data is None and source.fingerprint != trial.fingerprint:
         raise ValueError(f"{trial.data} is not the data {run} was trained on: its content changed")
     if held_out and trial.split != "selection":

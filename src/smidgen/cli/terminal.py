@@ -43,6 +43,40 @@ def table(
     Console(width=width, highlight=False).print(grid)
 
 
+class LoadingProgress:
+    """Shows the decoding of a data set: a bar on a terminal, nothing elsewhere."""
+
+    def __init__(self) -> None:
+        self.bar: Any = None
+        self.tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> "LoadingProgress":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if self.bar:
+            self.bar.stop()
+
+    def observe(self, what: str, done: int, total: int) -> None:
+        """Take in that ``done`` of ``total`` images of ``what`` are decoded."""
+        if not sys.stderr.isatty():
+            return
+        if self.bar is None:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self.bar = Progress(console=Console(stderr=True), transient=True)
+            self.bar.start()
+        if what not in self.tasks:
+            self.tasks[what] = self.bar.add_task(what, total=total)
+        self.bar.update(self.tasks[what], completed=done)
+
+
 class TrainingProgress:
     """Shows a run: a bar on a terminal, a line an epoch elsewhere."""
 

@@ -17,7 +17,7 @@ from smidgen.cli.options import (
     Threads,
     With,
 )
-from smidgen.cli.terminal import TrainingProgress, print_json, say
+from smidgen.cli.terminal import LoadingProgress, TrainingProgress, print_json, say
 
 
 def train(  # noqa: PLR0913 - a command line
@@ -58,7 +58,8 @@ def train(  # noqa: PLR0913 - a command line
     methods = plan.methods if with_ is None else parse(with_)
     numbers = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
     runtime = choose(device, threads, precision)
-    loaded = load(name, data_dir=data_dir, image_size=image_size)
+    with LoadingProgress() as loading:
+        loaded = load(name, data_dir=data_dir, image_size=image_size, progress=loading.observe)
 
     heading, shape, classes = None, Shape(*loaded.shape), len(loaded.classes)
     if (spec.input_shape, spec.out_shape.channels) != (shape, classes):

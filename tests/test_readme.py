@@ -1,0 +1,75 @@
+"""What the README shows is what works: its commands parse, its Python runs, its files exist."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from smidgen.cli import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.split(" # ")[0].strip() for line in lines if line.startswith("smidgen ")]
+
+
+def test_the_readme_shows_commands() -> None:
+    assert len(commands()) >= 5
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_line_of_the_readme_parses(command: str) -> None:
+    verb, *arguments = shlex.split(command)[1:]
+    known = get_command(app).commands  # pyright: ignore
+    context = known[verb].make_context(verb, arguments)
+    assert context.params
+
+
+def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
+    block = re.search(r"```python\n(.*?)```", README, re.S)
+    assert block
+    done = subprocess.run(
+        [sys.executable, "-c", block[1].replace("epochs=60", "epochs=2")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert 0 <= float(done.stdout.split()[-1]) <= 1
+
+
+@pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))
+def test_every_link_leads_somewhere(target: str) -> None:
+    assert (ROOT / target).exists()
+
+
+def test_every_source_file_has_its_line_in_the_readme_or_its_package_has() -> None:
+    table = README[README.index("## Where things are") :]
+    source = ROOT / "src" / "smidgen"
+    for path in sorted(source.iterdir()):
+        if path.name.startswith("_") or path.name in {"py.typed"} or path.suffix == ".egg-info":
+            continue
+        name = f"{path.name}/" if path.is_dir() else path.name
+        assert f"`{name}`" in table, f"{name} is not explained"
+
+
+def test_nothing_speaks_of_a_registry_or_a_home_folder() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout.split()
+    foreign = re.compile(
+        "/" + "work/|/" + "root/|download\\.pytorch" + "\\.org|pypi" + "\\.org/simple"
+    )
+    for name in listed:
+        path = ROOT / name
+        if path.suffix in {".py", ".md", ".toml", ".txt", ".sh", ".json", ".jsonl", ".c", ".h"}:
+            assert not foreign.search(path.read_text()), name

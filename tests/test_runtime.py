@@ -1,0 +1,57 @@
+"""The runtime is chosen from what the machine has, and what was asked for."""
+
+import pytest
+import torch
+
+from smidgen import kernels
+from smidgen.runtime import choose
+
+
+def test_the_cpu_is_chosen_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose().device == "cpu"
+    with pytest.raises(ValueError, match="torch sees no NVIDIA GPU; try 'cpu'"):
+        choose("cuda")
+
+
+def test_a_gpu_is_chosen_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose().device == "cuda"
+    assert choose().precision == "bfloat16"
+    assert choose("cpu").device == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("paths", "expected"),
+    [
+        (("torch",), "float32"),
+        (("torch", "portable", "avx2"), "float32"),
+        (("torch", "portable", "avx2", "avx512", "avx512bf16"), "bfloat16"),
+    ],
+)
+def test_bfloat16_is_chosen_where_the_processor_computes_with_it(
+    monkeypatch: pytest.MonkeyPatch, paths: tuple[str, ...], expected: str
+) -> None:
+    monkeypatch.setattr(kernels, "available", lambda: paths)
+    assert choose("cpu").precision == expected
+    assert choose("cpu", precision="float32").precision == "float32"
+
+
+def test_threads_are_set_inside_and_restored_after() -> None:
+    before = torch.get_num_threads()
+    with choose("cpu", threads=before + 1).active():
+        assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("tpu",), "device must be one of auto, cpu, cuda, got 'tpu'"),
+        (("cpu", 0), "threads must be >= 1, got 0"),
+        (("cpu", 1, "int4"), "precision must be one of auto, float32, bfloat16, got 'int4'"),
+    ],
+)
+def test_what_is_unknown_is_refused(arguments: tuple[str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        choose(*arguments)
