@@ -58,7 +58,10 @@ def test_agrees_on_any_shape(name: str, data: st.DataObject) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SMIDGEN_KERNELS", path)
         forget_choice()
-        compare(name, operands(name, (n, c, h, w), out, kernel, seed=n + c + h + w), dtype)
+        # In a small map one bfloat16 value on the other side of the ReLU is several per cent.
+        tolerance = 0.12 if dtype == torch.bfloat16 else None
+        ins = operands(name, (n, c, h, w), out, kernel, seed=n + c + h + w)
+        compare(name, ins, dtype, tolerance)
 
 
 @pytest.mark.parametrize("path", COMPILED)
