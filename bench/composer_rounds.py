@@ -74,7 +74,7 @@ def methods_of(job: Job) -> list[Algorithm]:
     kinds = {
         "blurpool": lambda: algorithms.BlurPool(),
         "se": lambda: algorithms.SqueezeExcite(latent_channels=latent, min_channels=narrowest),
-        "swa": lambda: algorithms.SWA(swa_start="1ep", update_interval="1ep"),
+        "swa": lambda: algorithms.SWA(swa_start="1ep", swa_end=f"{EPOCHS}ep"),
         "cutout": lambda: algorithms.CutOut(num_holes=1, length=10),
         "mixup": lambda: algorithms.MixUp(alpha=MIXUP),
         "smoothing": lambda: algorithms.LabelSmoothing(smoothing=SMOOTHING),
