@@ -33,7 +33,7 @@ class Buffer:
 
 
 def place(buffers: Mapping[str, Buffer]) -> tuple[dict[str, int], int]:
-    """Return the offset of every buffer and the bytes needed in all; large ones are placed first."""
+    """Return the offset of every buffer and the bytes needed in all; large ones go first."""
     offsets: dict[str, int] = {}
     for name in sorted(buffers, key=lambda name: (-buffers[name].size, name)):
         met = [

@@ -77,8 +77,8 @@ def rescale(factors: Sequence[float] | Array, zero: int) -> Rescale:
     carried = multiplier == 2**31
     multiplier, shift = np.where(carried, 2**30, multiplier), -(exponent + carried)
     vanishing = shift > 31  # noqa: PLR2004 - no bit of the sum survives
-    multiplier, shift = np.where(vanishing, 0, multiplier), np.where(vanishing, 31, shift)
-    shift = np.where(multiplier == 0, 31, shift)
+    vanishing |= multiplier == 0
+    multiplier, shift = np.where(vanishing, 2**30, multiplier), np.where(vanishing, 31, shift)
     assert (shift >= 1).all(), "a factor is 1/2 or more"
     return Rescale(multiplier.astype(np.int32), shift.astype(np.int32), zero)
 

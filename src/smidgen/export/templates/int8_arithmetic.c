@@ -1,21 +1,23 @@
 #if defined(__ARM_FEATURE_DSP)
 static inline uint32_t word(const int8_t *p) { uint32_t w; __builtin_memcpy(&w, p, 4); return w; }
-static inline uint32_t even(uint32_t w) { uint32_t r; __asm__("sxtb16 %0, %1" : "=r"(r) : "r"(w)); return r; }
-static inline uint32_t odd(uint32_t w) { uint32_t r; __asm__("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(w)); return r; }
-static inline int32_t both(uint32_t a, uint32_t b, int32_t sum) { __asm__("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
-static inline int32_t lower(uint32_t a, uint32_t b, int32_t sum) { __asm__("smlabb %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
-static inline int32_t upper(uint32_t a, uint32_t b, int32_t sum) { __asm__("smlatt %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
-static inline int32_t scaled(int32_t sum, int32_t by) { int32_t r; __asm__("smmulr %0, %1, %2" : "=r"(r) : "r"(sum + sum), "r"(by)); return r; }
-static inline int8_t halved(int32_t x) { int32_t r; __asm__("ssat %0, #8, %1, asr #1" : "=r"(r) : "r"(x)); return (int8_t)r; }
+static inline uint32_t even(uint32_t w) { uint32_t r; __asm__ volatile("sxtb16 %0, %1" : "=r"(r) : "r"(w)); return r; }
+static inline uint32_t odd(uint32_t w) { uint32_t r; __asm__ volatile("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(w)); return r; }
+static inline int32_t both(uint32_t a, uint32_t b, int32_t sum) { __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
+static inline int32_t lower(uint32_t a, uint32_t b, int32_t sum) { __asm__ volatile("smlabb %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
+static inline int32_t upper(uint32_t a, uint32_t b, int32_t sum) { __asm__ volatile("smlatt %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
+static inline int32_t halved(int32_t x) { int32_t r; __asm__("ssat %0, #8, %1, asr #1" : "=r"(r) : "r"(x)); return r; }
+static inline uint32_t larger(uint32_t a, uint32_t b) { __asm__("ssub8 r12, %0, %1\n\tsel %0, %0, %1" : "+r"(a) : "r"(b) : "r12"); return a; }
+/* by is 2**31 or more, so as a signed number 2**32 too small: the sum itself makes up for it */
+static inline int32_t scaled(int32_t sum, uint32_t by) { int32_t r; __asm__("smmlar %0, %1, %2, %1" : "=r"(r) : "r"(sum), "r"(by)); return r; }
 #else
-static inline int32_t scaled(int32_t sum, int32_t by) { return (int32_t)(((int64_t)sum * by + 0x40000000) >> 31); }
-static inline int8_t halved(int32_t x) { x >>= 1; return (int8_t)(x < -128 ? -128 : x > 127 ? 127 : x); }
+static inline int32_t halved(int32_t x) { x >>= 1; return x < -128 ? -128 : x > 127 ? 127 : x; }
+static inline int32_t scaled(int32_t sum, uint32_t by) { return (int32_t)(((int64_t)sum * (int32_t)(by >> 1) + 0x40000000) >> 31); }
 #endif
 
-/* The sum in steps of the map it goes to; shift is one less than the second rounding's,
-   zero twice the zero point plus 1: the half that rounds. */
-static inline int8_t narrowed(int32_t sum, int32_t multiplier, int shift, int32_t zero) {
-  int32_t x = scaled(sum, multiplier);
+/* The sum in steps of the map it goes to: by is in 2**-32; shift one less than the second
+   rounding's; zero twice the zero point plus 1, the half that rounds. */
+static inline int32_t narrowed(int32_t sum, uint32_t by, int shift, int32_t zero) {
+  int32_t x = scaled(sum, by);
   x += x >> 31;
   return halved((x >> shift) + zero);
 }

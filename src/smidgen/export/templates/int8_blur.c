@@ -5,9 +5,10 @@ static int reflected(int at, int side) {
 }
 
 /* Binomial weights, whose sum is a power of two; halves round up, the zero point passes through. */
-APART void blur(const layer *own, const progress *at, int8_t *out) {
+static void blur(const layer *own, const progress *at, const int8_t *const *rows, int8_t *out) {
   const int channels = own->channels, width = own->width, kernel = own->kernel, reach = kernel >> 1;
   const int row_size = width * channels, shift = 2 * (kernel - 1);
+  (void)rows;
   const uint8_t *taps = binomials + own->weight;
   for (int x = 0; x < own[1].width; x++, out += channels) {
     for (int c = 0; c < channels; c++) {

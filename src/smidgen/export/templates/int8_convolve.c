@@ -1,47 +1,53 @@
 
-/* Two pixels by two outputs; weights lie as the loops meet them, padded to words of four.
-   The last pixel of an odd row is computed twice. */
-APART void convolve(const layer *own, const int8_t *const *rows, int8_t *out, int32_t *sums) {
-  const int count = own[1].channels, width = own[1].width, kernel = own->kernel;
-  const int words = (kernel * own->channels + 3) >> 2, step = own->stride * own->channels;
-  const int right = width > 1 ? step : 0, next = width > 1 ? count : 0;
+/* Two pixels by two outputs; weights lie as the loops meet them. Windows of several rows are first
+   gathered, each into one. Of an odd number of columns, the second is computed twice. */
+static void convolve(const layer *own, const progress *at, const int8_t *const *rows, int8_t *out) {
+  const int count = own[1].channels, last = own[1].width - 1, span = own->kernel * own->channels;
+  const int size = (own->kernel * span + 3) & ~3;
   const int32_t zero = 2 * own[1].zero + 1;
-  for (int x = 0; x < width; x += 2) {
-    const int8_t *w = weights + own->weight;
-    const int32_t *unit = units + 2 * own->unit;
-    const uint8_t *shift = shifts + own->unit;
-    if (x + 1 == width && x) x--;
-    for (int o = 0; o < count; o += 2, unit += 4, shift += 2) {
-      int32_t a = unit[0], b = a, c = unit[2], d = c;
-      for (int j = 0; j < kernel; j++) {
-        const int8_t *p = rows[j] + x * step;
-        for (int n = words; n; n--, p += 4, w += 8) {
-#if defined(__ARM_FEATURE_DSP)
-          const uint32_t l = word(p), r = word(p + right), le = even(l), lo = odd(l), re = even(r), ro = odd(r);
-          uint32_t v = word(w), e = even(v), f = odd(v);
-          a = both(lo, f, both(le, e, a)), b = both(ro, f, both(re, e, b));
-          v = word(w + 4), e = even(v), f = odd(v);
-          c = both(lo, f, both(le, e, c)), d = both(ro, f, both(re, e, d));
-#else
-          for (int i = 0; i < 4; i++) {
-            a += p[i] * w[i], b += p[i + right] * w[i];
-            c += p[i] * w[i + 4], d += p[i + right] * w[i + 4];
-          }
+  int step = own->stride * own->channels, x = 0, pair = 2 - (own[1].width & 1);
+  const int8_t *from = rows[0];
+  (void)at;
+#if GATHER
+  if (own->kernel > 1) from = gather(own, rows, size), step = size;
 #endif
+  const int right = last ? step : 0, beside = last ? count : 0;
+  do {
+    const int8_t *p = from + x * step, *w = weights + own->weight;
+    const uint32_t *unit = units + 2 * own->unit;
+    const uint8_t *shift = shifts + own->unit;
+    int8_t *q = out + x * count;
+    for (int left = count; left > 0; left -= 2, unit += 4, shift += 2, q += 2) {
+      int32_t a = (int32_t)unit[0], b = a, c = (int32_t)unit[2], d = c;
+      const int8_t *const stop = p + size;
+      do {
+#if defined(__ARM_FEATURE_DSP)
+        uint32_t l = word(p), r = word(p + right), v = word(w);
+        const uint32_t le = even(l), re = even(r);
+        l = odd(l), r = odd(r);
+        uint32_t e = even(v);
+        a = both(le, e, a), b = both(re, e, b);
+        e = odd(v);
+        a = both(l, e, a), b = both(r, e, b);
+        v = word(w + 4);
+        e = even(v), c = both(le, e, c), d = both(re, e, d);
+        e = odd(v), c = both(l, e, c), d = both(r, e, d);
+#else
+        for (int i = 0; i < 4; i++) {
+          a += p[i] * w[i], b += p[i + right] * w[i];
+          c += p[i] * w[i + 4], d += p[i + right] * w[i + 4];
         }
-      }
-      if (sums) {
-        sums[o] = a;
-        if (o + 1 < count) sums[o + 1] = c;
-        continue;
-      }
-      int8_t *q = out + x * count + o;
-      q[0] = narrowed(a, unit[1], shift[0], zero);
-      q[next] = narrowed(b, unit[1], shift[0], zero);
-      if (o + 1 < count) {
-        q[1] = narrowed(c, unit[3], shift[1], zero);
-        q[next + 1] = narrowed(d, unit[3], shift[1], zero);
+#endif
+        p += 4, w += 8;
+      } while (p != stop);
+      p -= size;
+      a = narrowed(a, unit[1], shift[0], zero), b = narrowed(b, unit[1], shift[0], zero);
+      q[0] = (int8_t)a, q[beside] = (int8_t)b;
+      if (left > 1) {
+        c = narrowed(c, unit[3], shift[1], zero), d = narrowed(d, unit[3], shift[1], zero);
+        q[1] = (int8_t)c, q[beside + 1] = (int8_t)d;
       }
     }
-  }
+    x += pair, pair = 2;
+  } while (x < last);
 }

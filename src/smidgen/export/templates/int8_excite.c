@@ -1,28 +1,29 @@
 
 /* The first row computes the gates: means, squeeze, excite, table. Each row is then scaled. */
-APART void excite(const layer *own, int row, int8_t *out) {
+static void excite(const layer *own, const progress *at, const int8_t *const *rows, int8_t *out) {
   const layer *squeeze = layers + own->weight, *gate = squeeze + 2;
-  const int32_t *unit = units + 2 * own->unit;
+  const uint32_t *unit = units + 2 * own->unit;
   const uint8_t *shift = shifts + own->unit;
   const int channels = own->channels, row_size = own->width * channels;
   const int8_t *map = (const int8_t *)arena + own->map;
   int8_t *mean = (int8_t *)arena + squeeze->map, *latent = (int8_t *)arena + squeeze[1].map;
   int8_t *gates = (int8_t *)arena + gate->map;
   const int8_t *one;
-  if (!row) {
+  (void)rows;
+  if (!at->row) {
     for (int c = 0; c < channels; c++) {
-      int32_t sum = unit[0];
+      int32_t sum = (int32_t)unit[0];
       for (int i = c; i < own->height * row_size; i += channels) sum += map[i];
-      mean[c] = narrowed(sum, unit[1], shift[0], 2 * squeeze->zero + 1);
+      mean[c] = (int8_t)narrowed(sum, unit[1], shift[0], 2 * squeeze->zero + 1);
     }
-    one = mean, convolve(squeeze, &one, latent, 0);
-    one = latent, convolve(squeeze + 1, &one, gates, 0);
+    one = mean, convolve(squeeze, at, &one, latent);
+    one = latent, convolve(squeeze + 1, at, &one, gates);
   }
-  map += row * row_size;
+  map += at->row * row_size;
   for (int i = 0; i < row_size; i += channels) {
     for (int c = 0; c < channels; c++) {
       const int32_t product = (map[i + c] - own->zero) * sigmoid[gates[c] + 128];
-      out[i + c] = narrowed(product, unit[3], shift[1], 2 * own[1].zero + 1);
+      out[i + c] = (int8_t)narrowed(product, unit[3], shift[1], 2 * own[1].zero + 1);
     }
   }
 }

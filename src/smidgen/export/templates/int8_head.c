@@ -2,7 +2,7 @@
    computes one row and hands it on. Maps are therefore rings of a few rows, not whole pictures.
    Rounding: TFLite's double rounding; right shifts of negative numbers are arithmetic. */
 
-enum { CONVOLVE, FILTER, POOL, BLUR, EXCITE, AVERAGE };
+enum { KINDS };
 
 typedef struct {
   uint8_t kind, stride, padding;
@@ -10,21 +10,28 @@ typedef struct {
   small kernel;   /* side of the window; rows in the ring */
   small first;    /* rows read before the first can be written; then stride more for each */
   small height, width, channels; /* of the map that the layer reads */
+  offset row_size; /* of the ring, border included */
   offset map;     /* of the ring, in the arena */
   offset weight;  /* in weights; of the sums in the arena; of the inner layers in layers */
   offset unit;    /* in units and shifts */
 } layer;
 
 typedef struct {
-  uint16_t row, filled, slot; /* rows written, rows in the ring so far, place of the next */
+  int row, filled, slot; /* rows written, rows in the ring so far, place of the next */
 } progress;
 
 typedef char arithmetic_shift[(-1 >> 1) == -1 ? 1 : -1];
 
 #if defined(__GNUC__)
-#define APART static __attribute__((noinline))
+#define SMALL __attribute__((cold, noinline)) /* small rather than fast: little time goes there */
 #define KEEP_LOOP __asm__ volatile("" ::: "memory") /* or it becomes a call of memset */
+#if defined(__clang__)
+#define UNROLL _Pragma("unroll")
 #else
-#define APART static
+#define UNROLL _Pragma("GCC unroll 8")
+#endif
+#else
+#define UNROLL
+#define SMALL
 #define KEEP_LOOP
 #endif

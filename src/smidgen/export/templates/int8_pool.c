@@ -1,16 +1,30 @@
 
-APART void pool(const layer *own, const int8_t *const *rows, int8_t *out) {
-  const int channels = own->channels, width = own[1].width, kernel = own->kernel;
-  for (int x = 0; x < width; x++, out += channels) {
+SMALL static void pool(const layer *own, const progress *at, const int8_t *const *rows, int8_t *out) {
+  const int channels = own->channels, kernel = own->kernel, step = own->stride * channels;
+  (void)at;
+  int8_t *const end = out + own[1].width * channels;
+  for (int at = 0; out < end; at += step, out += channels) {
+#if defined(__ARM_FEATURE_DSP) && FOUR_POOLED
+    for (int c = 0; c < channels; c += 4) {
+      if (c + 4 > channels) c = channels - 4;
+      uint32_t best = 0x80808080;
+      for (int j = 0; j < kernel; j++) {
+        const int8_t *p = rows[j] + at + c;
+        for (int i = 0; i < kernel; i++, p += channels) best = larger(best, word(p));
+      }
+      __builtin_memcpy(out + c, &best, 4);
+    }
+#else
     for (int c = 0; c < channels; c++) {
       int best = -128;
       for (int j = 0; j < kernel; j++) {
-        const int8_t *p = rows[j] + x * own->stride * channels + c;
+        const int8_t *p = rows[j] + at + c;
         for (int i = 0; i < kernel; i++, p += channels) {
           if (*p > best) best = *p;
         }
       }
       out[c] = (int8_t)best;
     }
+#endif
   }
 }

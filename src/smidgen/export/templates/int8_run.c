@@ -1,41 +1,43 @@
 
 /* Fills whole rows of a ring with what stands for 0. */
-APART void fill(const layer *own, int8_t *p, int rows) {
-  for (int i = rows * ((own->width + 2 * own->padding) * own->channels); i; i--) {
+static SMALL void fill(const layer *own, int8_t *p, int rows) {
+  for (int i = rows * own->row_size; i; i--) {
     KEEP_LOOP;
     *p++ = own->zero;
   }
 }
 
 /* Returns the ring's next row to write; the first time round, the border is filled. */
-APART int8_t *next_row(const layer *own, progress *at) {
+static SMALL int8_t *next_row(const layer *own, progress *at) {
   int8_t *ring = (int8_t *)arena + own->map;
   if (!at->filled++ && own->padding) {
     FILL(own, ring, own->kernel);
     at->slot = own->padding;
   }
-  ring += at->slot * ((own->width + 2 * own->padding) * own->channels);
+  ring += at->slot * own->row_size;
   if (++at->slot == own->kernel) at->slot = 0;
   return ring;
 }
 
-void NAME(const uint8_t *pixels, int32_t *logits) {
-  progress at[LAYERS];
-  int i = LAYERS - 1;
-  for (int j = 0; j < LAYERS; j++) {
+static void (*const kernels[])(const layer *, const progress *, const int8_t *const *, int8_t *) = {KERNELS};
+
+SMALL void NAME(const uint8_t *pixels, int32_t *logits) {
+  progress all[LAYERS], *at = all + LAYERS;
+  const layer *own = layers + LAYERS - 1;
+  while (at != all) {
     KEEP_LOOP;
-    at[j].row = at[j].filled = at[j].slot = 0;
+    at--;
+    at->row = at->filled = at->slot = 0;
   }
+  at = all + LAYERS - 1;
   for (;;) {
-    const layer *own = layers + i;
-    progress *here = at + i;
-    if (here->filled < own->first + here->row * own->stride) {
-      if (here->filled < own->height) {
-        if (i) {
-          i--;
+    if (at->filled < own->first + at->row * own->stride) {
+      if (at->filled < own->height) {
+        if (own != layers) {
+          own--, at--;
           continue;
         }
-        int8_t *p = next_row(own, here) + own->padding * own->channels;
+        int8_t *p = next_row(own, at) + own->padding * own->channels;
         for (int n = own->width * own->channels; n; n--) {
           KEEP_LOOP;
           *p++ = (int8_t)(*pixels++ - 128);
@@ -43,24 +45,25 @@ void NAME(const uint8_t *pixels, int32_t *logits) {
         continue;
       }
       if (own->padding) {
-        FILL(own, next_row(own, here), 1);
+        FILL(own, next_row(own, at), 1);
         continue;
       }
     }
+    if (own == layers + LAYERS - 1) break;
     const int8_t *rows[WINDOW];
-    for (int j = 0, slot = here->slot; j < own->kernel && j < WINDOW; j++) {
-      rows[j] = (const int8_t *)arena + own->map + slot * ((own->width + 2 * own->padding) * own->channels);
-      if (++slot == own->kernel) slot = 0;
+    for (int j = 0, slot = at->slot; j < WINDOW; j++) {
+      rows[j] = (const int8_t *)arena + own->map + slot * own->row_size;
+      if (++slot >= own->kernel) slot = 0;
     }
-    if (i == LAYERS - 1) {
-      convolve(own, rows, 0, logits);
-      return;
-    }
-    int8_t *out = next_row(own + 1, here + 1) + own[1].padding * own[1].channels;
-    switch (own->kind) {
-CASES
-    }
-    here->row++;
-    i++;
+    own++, at++;
+    int8_t *out = next_row(own, at) + own->padding * own->channels;
+    kernels[own[-1].kind](own - 1, at - 1, rows, out);
+    at[-1].row++;
+  }
+  const int8_t *w = weights + own->weight, *p = (const int8_t *)arena + own->map;
+  for (int k = 0; k < CLASSES; k++) {
+    int32_t sum = biases[k];
+    for (int c = 0; c < CHANNELS; c++) sum += p[c] * *w++;
+    logits[k] = sum;
   }
 }

@@ -1,0 +1,201 @@
+"""The proof that generated C computes what it should: on this machine, and on emulated Cortex-M."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smidgen.export.c import Source
+from smidgen.export.program import Pixels
+
+Core: TypeAlias = Literal["m0plus", "m3", "m4", "m7"]
+
+WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
+
+# QEMU has no board with a Cortex-M0+ and enough memory: its code, a subset of the M3's, runs on one
+BOARDS: dict[Core, tuple[str, str]] = {
+    "m0plus": ("mps2-an385", "Cortex-M3"),
+    "m3": ("mps2-an385", "Cortex-M3"),
+    "m4": ("mps2-an386", "Cortex-M4"),
+    "m7": ("mps2-an500", "Cortex-M7"),
+}
+_PACKAGES = {
+    "gcc": "gcc",
+    "clang": "clang",
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "arm-none-eabi-size": "binutils-arm-none-eabi",
+    "qemu-system-arm": "qemu-system-arm",
+}
+_INSTRUCTIONS_A_TICK = 40  # one instruction a nanosecond, a clock of 25 MHz
+
+
+class ToolMissingError(RuntimeError):
+    """A program that the proof needs is not installed; the message names its Debian package."""
+
+
+class ParityError(RuntimeError):
+    """An artefact does not compute what was exported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Bytes of one net's object file: flash is code, constants and initial data."""
+
+    flash: int
+    static_ram: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BoardRun:
+    """What a net did on an emulated board."""
+
+    logits: NDArray[Any]
+    instructions: int  # an image, to within 40
+    stack: int  # bytes, at the deepest
+    footprint: Footprint
+    emulated: str  # the core that QEMU emulated
+
+    @property
+    def ram(self) -> int:
+        """Static memory and stack; the picture and the logits are the caller's."""
+        return self.footprint.static_ram + self.stack
+
+
+def find_tool(name: str) -> str:
+    """Return the path of a program.
+
+    Raises:
+        ToolMissingError: Naming the Debian package that holds it.
+    """
+    path = shutil.which(name)
+    if path is None:
+        package = _PACKAGES.get(name, name)
+        raise ToolMissingError(f"{name} is not installed; on Debian: apt-get install {package}")
+    return path
+
+
+def write_source(source: Source, folder: Path) -> None:
+    """Write the header and the source of a net."""
+    (folder / f"{source.name}.h").write_text(source.header)
+    (folder / f"{source.name}.c").write_text(source.source)
+
+
+def run_host(
+    source: Source, pixels: Pixels, compiler: str = "gcc", flags: tuple[str, ...] = ("-O2",)
+) -> NDArray[Any]:
+    """Return what the compiled net answers for ``pixels`` (n, c, h, w) on this machine.
+
+    Raises:
+        ToolMissingError: If there is no compiler.
+        ParityError: If the source does not compile without a warning, or does not run.
+    """
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        _prepare(source, pixels, folder)
+        files = [f"{source.name}.c", "main.c", "-o", "main"]
+        _call([find_tool(compiler), *WARNINGS, *flags, *files], folder)
+        _call(["./main"], folder)
+        return _logits(source, folder)
+
+
+def run_board(source: Source, pixels: Pixels, core: Core = "m4", level: str = "-O2") -> BoardRun:
+    """Return what the net does on an emulated board, for a few dozen ``pixels`` at the most.
+
+    Raises:
+        ToolMissingError: If the cross-compiler or QEMU is not installed.
+        ParityError: If the net does not compile without a warning, or does not run.
+    """
+    board, emulated = BOARDS[core]
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        footprint = _cross_compiled(source, core, level, folder)
+        _prepare(source, pixels, folder)
+        for part in ("parity_start.c", "parity_board.ld"):
+            (folder / part).write_text(_template(part))
+        link = ["--specs=rdimon.specs", "-nostartfiles", "-T", "parity_board.ld"]
+        files = ["parity_start.c", "main.c", f"{source.name}.o", "-o", "main.elf"]
+        _call([find_tool("arm-none-eabi-gcc"), *_machine(core), "-O2", *link, *files], folder)
+        qemu = [find_tool("qemu-system-arm"), "-M", board, "-icount", "shift=0", "-nographic"]
+        semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", "main.elf"]
+        said = _call([*qemu, *semihosting], folder)
+        counts = re.search(r"pictures (\d+) ticks (\d+) stack (\d+)", said)
+        if counts is None:
+            raise ParityError(f"{source.name} did not finish on {board}: {said.strip()[-200:]}")
+        pictures, ticks, stack = map(int, counts.groups())
+        instructions = ticks * _INSTRUCTIONS_A_TICK // max(1, pictures)
+        return BoardRun(_logits(source, folder), instructions, stack, footprint, emulated)
+
+
+def footprint(source: Source, core: Core = "m4", level: str = "-O2") -> Footprint:
+    """Return the bytes of the net compiled for a core.
+
+    Raises:
+        ToolMissingError: If the cross-compiler is not installed.
+    """
+    with TemporaryDirectory() as name:
+        return _cross_compiled(source, core, level, Path(name))
+
+
+def require_equal(what: str, got: NDArray[Any], expected: NDArray[Any]) -> None:
+    """Refuse an artefact whose logits differ in any bit.
+
+    Raises:
+        ParityError: Saying how many images differ, and by how much.
+    """
+    if got.shape != expected.shape:
+        raise ParityError(f"{what} answered {got.shape}, expected {expected.shape}")
+    images = int((got != expected).any(1).sum())
+    if images:
+        largest = np.abs(got.astype(np.float64) - expected).max()
+        raise ParityError(
+            f"{what} differs from the simulation on {images} of {len(got)} images,"
+            f" by {largest:g} at the most"
+        )
+
+
+def _cross_compiled(source: Source, core: Core, level: str, folder: Path) -> Footprint:
+    write_source(source, folder)
+    files = ["-c", f"{source.name}.c", "-o", f"{source.name}.o"]
+    _call([find_tool("arm-none-eabi-gcc"), *_machine(core), *WARNINGS, level, *files], folder)
+    said = _call([find_tool("arm-none-eabi-size"), f"{source.name}.o"], folder)
+    text, data, bss = map(int, said.splitlines()[1].split()[:3])
+    return Footprint(text + data, data + bss)
+
+
+def _machine(core: Core) -> list[str]:
+    return [f"-mcpu=cortex-{core}", "-mthumb", "-mfloat-abi=soft"]
+
+
+def _prepare(source: Source, pixels: Pixels, folder: Path) -> None:
+    write_source(source, folder)
+    main = _template("parity_main.c").replace("TYPE", source.logit_type)
+    main = main.replace("UPPER", source.name.upper()).replace("NAME", source.name)
+    (folder / "main.c").write_text(main)
+    (folder / "pixels.bin").write_bytes(pixels.transpose(0, 2, 3, 1).tobytes())
+
+
+def _logits(source: Source, folder: Path) -> NDArray[Any]:
+    kind = {"int32_t": np.int32, "float": np.float32}[source.logit_type]
+    flat = np.frombuffer((folder / "logits.bin").read_bytes(), kind)
+    return flat.reshape(-1, source.classes)
+
+
+def _call(command: list[str], folder: Path) -> str:
+    done = subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=600, check=False
+    )
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise ParityError(f"{Path(command[0]).name} failed: {said[0] if said else 'no message'}")
+    return done.stdout
+
+
+def _template(name: str) -> str:
+    return (resources.files("smidgen.export") / "templates" / name).read_text()

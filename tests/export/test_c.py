@@ -1,0 +1,167 @@
+"""The generated C computes what the simulation does, bit for bit, and compiles silently."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.export.nets import Plan, blurred, excited, pixels_for, plans, spec_of, warmed
+
+from smidgen import layers, zoo
+from smidgen.export.arena import Buffer, place
+from smidgen.export.c import Source, generate
+from smidgen.export.calibrate import calibrate
+from smidgen.export.integer import IntegerProgram
+from smidgen.export.parity import require_equal, run_host, write_source
+from smidgen.export.quantize import quantize
+from smidgen.export.rows import packed_pairs
+from smidgen.export.simulate import simulate
+from smidgen.layers import Layer, Shape
+from smidgen.spec import NetSpec
+
+pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+
+# two processes a net: no time to shrink in the quick run
+fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def integers(spec: NetSpec) -> IntegerProgram:
+    program = warmed(spec)
+    return quantize(program, calibrate(program, pixels_for(spec, 20)))
+
+
+def assert_exact(spec: NetSpec, compiler: str = "gcc", flags: tuple[str, ...] = ("-O1",)) -> Source:
+    program, images = integers(spec), pixels_for(spec, 8, seed=1)
+    source = generate(program)
+    require_equal(spec.name, run_host(source, images, compiler, flags), simulate(program, images))
+    return source
+
+
+@settings(fuzz, max_examples=10)
+@given(plans())
+def test_drawn_nets_are_exact(plan: Plan) -> None:
+    assert_exact(spec_of(plan), flags=("-O0",))
+
+
+@pytest.mark.slow
+@settings(fuzz, max_examples=200)
+@given(plans(), st.sampled_from(["gcc", "clang"]), st.sampled_from(["-O0", "-O2", "-Os"]))
+def test_many_drawn_nets_are_exact(plan: Plan, compiler: str, level: str) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    assert_exact(spec_of(plan), compiler, (level, "-fsanitize=undefined", "-fno-sanitize-recover"))
+
+
+HEAD = (layers.GlobalAveragePool(), layers.Classifier(3, bias=True))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (layers.Conv(5, stride=2), layers.Depthwise(3, 5, stride=2)),
+        (layers.MaxPool(3, 2), layers.Conv(4)),  # a border of its own for every colour, later
+        (layers.Blur(2, 5), layers.Blur(1), layers.MaxPool(2, 1)),
+        (layers.SqueezeExcite(2), layers.Conv(4), layers.SqueezeExcite(1)),
+        (layers.MaxPool(1, 3), layers.Depthwise(9), layers.Transition(2)),
+        (layers.Conv(1, 5), layers.Depthwise(1), layers.Conv(300, 1)),
+        (layers.Conv(2, 9), layers.Depthwise(3, 11)),  # windows larger than the picture
+    ],
+)
+@pytest.mark.parametrize("shape", [Shape(3, 9, 7), Shape(2, 5, 6)])
+def test_edges_are_exact(body: tuple[Layer, ...], shape: Shape) -> None:
+    assert_exact(NetSpec(shape, (*body, *HEAD)))
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("name", ["mnist-1k5-dw", "cifar-143k-dw"])
+def test_reference_nets_are_exact_and_silent(name: str, compiler: str) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    assert_exact(zoo.net(name), compiler)
+
+
+def test_blur_and_excitation_of_a_reference_net_are_exact() -> None:
+    source = assert_exact(excited(blurred(zoo.net("mnist-1k5-dw"))))
+    assert set(source.parts) >= {"blur", "excite", "filter", "gather", "average"}
+
+
+def test_a_source_holds_only_what_its_net_needs_and_needs_no_library(tmp_path: Path) -> None:
+    source = generate(integers(zoo.net("mnist-1k5-dw")), "digit")
+    assert "blur" not in source.source
+    assert "sigmoid" not in source.source
+    write_source(source, tmp_path)
+    for level in ("-O0", "-O2", "-O3", "-Os"):
+        command = ["gcc", "-std=c99", level, "-c", "digit.c", "-o", "digit.o"]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        said = subprocess.run(
+            ["nm", "-u", "digit.o"], cwd=tmp_path, check=True, capture_output=True, text=True
+        )
+        assert [u for u in said.stdout.split() if u not in ("U", "_GLOBAL_OFFSET_TABLE_")] == []
+
+
+def test_tables_and_arena_are_counted_to_the_byte(tmp_path: Path) -> None:
+    for spec in (excited(blurred(zoo.net("mnist-1k5-dw"))), zoo.net("cifar-143k-dw")):
+        source = generate(integers(spec))
+        write_source(source, tmp_path)
+        subprocess.run(["gcc", "-O0", "-c", "net.c", "-o", "net.o"], cwd=tmp_path, check=True)
+        said = subprocess.run(
+            ["nm", "-S", "net.o"], cwd=tmp_path, check=True, capture_output=True, text=True
+        ).stdout
+        sizes = [line.split() for line in said.splitlines() if len(line.split()) == 4]
+        tables = sum(
+            int(size, 16) for _, size, kind, name in sizes if kind == "r" and name != "kernels"
+        )
+        assert tables == source.table_bytes
+        assert sum(int(size, 16) for _, size, kind, _ in sizes if kind == "b") == source.arena_bytes
+
+
+def test_an_unusable_name_is_refused() -> None:
+    program = integers(NetSpec(Shape(1, 4, 4), HEAD))
+    for name in ("2net", "Net", "my net", "for", ""):
+        with pytest.raises(ValueError, match="must be a lower-case C identifier"):
+            generate(program, name)
+
+
+def test_a_layer_beyond_the_c_is_named() -> None:
+    spec = NetSpec(Shape(1, 20, 20), (layers.Conv(2), layers.Blur(2, 13), *HEAD), "wide")
+    with pytest.raises(ValueError, match="wide, operation 2: blur kernel_size must be <= 11, got"):
+        generate(integers(spec))
+
+
+def test_weights_lie_as_the_kernel_meets_them() -> None:
+    weight = np.arange(3 * 2 * 1, dtype=np.int8).reshape(3, 2, 1, 1)
+    assert packed_pairs(weight).tolist() == [0, 1, 0, 0, 2, 3, 0, 0, 4, 5, 0, 0, 0, 0, 0, 0]
+
+
+def spanning(size: int, first: int, length: int, turn: int | None) -> Buffer:
+    return Buffer(size, first, first + length, turn)
+
+
+@given(
+    st.lists(
+        st.builds(
+            spanning,
+            st.integers(1, 50),
+            st.integers(0, 4),
+            st.integers(0, 3),
+            st.one_of(st.none(), st.integers(0, 9)),
+        ),
+        max_size=9,
+    )
+)
+def test_buffers_alive_together_never_overlap(drawn: list[Buffer]) -> None:
+    buffers = {str(i): buffer for i, buffer in enumerate(drawn)}
+    offsets, total = place(buffers)
+    for a, one in buffers.items():
+        assert offsets[a] % 4 == 0
+        assert offsets[a] + one.size <= total
+        for b, other in buffers.items():
+            together = a != b and one.first <= other.last and other.first <= one.last
+            if together and not (
+                one.turn is not None and other.turn is not None and abs(one.turn - other.turn) > 1
+            ):
+                apart = offsets[a] + one.size <= offsets[b] or offsets[b] + other.size <= offsets[a]
+                assert apart

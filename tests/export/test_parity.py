@@ -1,0 +1,116 @@
+"""The proof itself: emulated boards give the simulation's bits, and a wrong bit is found."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pytest
+from tests.export.nets import blurred, excited, pixels_for, warmed
+
+from smidgen import layers, zoo
+from smidgen.export.c import generate
+from smidgen.export.calibrate import calibrate
+from smidgen.export.parity import (
+    Core,
+    ParityError,
+    ToolMissingError,
+    find_tool,
+    footprint,
+    require_equal,
+    run_board,
+    run_host,
+)
+from smidgen.export.quantize import quantize
+from smidgen.export.simulate import simulate
+from smidgen.layers import Shape
+from smidgen.spec import NetSpec
+
+tools = [shutil.which(tool) for tool in ("arm-none-eabi-gcc", "qemu-system-arm")]
+needs_board = pytest.mark.skipif(
+    None in tools, reason="needs Debian's gcc-arm-none-eabi, libnewlib and qemu-system-arm"
+)
+
+
+def exported(spec: NetSpec, count: int):  # noqa: ANN201
+    program, images = warmed(spec), pixels_for(spec, count, seed=2)
+    integer = quantize(program, calibrate(program, pixels_for(spec, 20)))
+    return generate(integer), images, simulate(integer, images)
+
+
+@pytest.mark.mcu
+@needs_board
+@pytest.mark.parametrize("core", get_args(Core))
+def test_fifty_images_are_exact_on_every_core(core: Core) -> None:
+    source, images, expected = exported(zoo.net("mnist-1k5-dw"), 50)
+    run = run_board(source, images, core)
+    require_equal(core, run.logits, expected)
+    assert run.footprint.static_ram == source.arena_bytes
+
+
+@pytest.mark.mcu
+@needs_board
+@pytest.mark.parametrize("core", ["m0plus", "m4"])
+def test_every_kernel_is_exact_on_boards_with_and_without_dual_macs(core: Core) -> None:
+    body = (layers.Conv(5), layers.Depthwise(9, 5), layers.SqueezeExcite(2), layers.MaxPool(2))
+    spec = NetSpec(
+        Shape(3, 11, 9),
+        (*body, layers.Depthwise(3), layers.GlobalAveragePool(), layers.Classifier(7)),
+    )
+    for form in (spec, blurred(spec), excited(spec)):
+        source, images, expected = exported(form, 5)
+        require_equal(core, run_board(source, images, core).logits, expected)
+
+
+@pytest.mark.mcu
+@needs_board
+def test_the_reference_nets_stay_as_small_and_as_fast_as_the_documentation_says() -> None:
+    source, images, _ = exported(zoo.net("mnist-1k5-dw"), 3)
+    run = run_board(source, images)
+    assert run.footprint.flash <= 4_700
+    assert run.ram <= 4_400
+    assert run.instructions <= 1_600_000
+    source, images, _ = exported(zoo.net("cifar-143k-dw"), 2)
+    run = run_board(source, images)
+    assert run.ram <= 26_000
+    assert run.instructions <= 16_500_000
+
+
+@pytest.mark.mcu
+@needs_board
+def test_the_count_of_instructions_sees_the_work_and_not_the_number_of_images() -> None:
+    small, images, _ = exported(zoo.net("mnist-1k5-dw"), 6)
+    few, many = (run_board(small, images[:n]).instructions for n in (2, 6))
+    assert few == pytest.approx(many, rel=0.01)
+    assert footprint(small, "m4").flash == run_board(small, images[:1]).footprint.flash
+
+
+def test_one_wrong_bit_is_an_error_that_counts_images() -> None:
+    expected = np.arange(12, dtype=np.int32).reshape(4, 3)
+    require_equal("c", expected.copy(), expected)
+    wrong = expected.copy()
+    wrong[2, 1] ^= 4
+    with pytest.raises(ParityError, match=r"differs .* on 1 of 4 images, by 4 at the most"):
+        require_equal("c", wrong, expected)
+    with pytest.raises(ParityError, match=r"answered \(3, 3\), expected \(4, 3\)"):
+        require_equal("c", expected[:3], expected)
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_a_warning_of_the_compiler_is_an_error() -> None:
+    source, images, _ = exported(zoo.net("mnist-1k5-dw"), 1)
+    # an int in a char without a cast: -Wconversion
+
+    careless = replace(
+        source,
+        source=source.source + "\nsigned char f(int x);\nsigned char f(int x) { return x; }\n",
+    )
+    with pytest.raises(ParityError, match="gcc failed: "):
+        run_host(careless, images)
+
+
+def test_a_missing_tool_names_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ToolMissingError, match="apt-get install gcc-arm-none-eabi libnewlib"):
+        find_tool("arm-none-eabi-gcc")
