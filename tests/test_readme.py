@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def commands() -> list[str]:
-    blocks = re.findall(r"```sh\n(.*?)```", README, re.S)
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     lines = "".join(blocks).replace("\\\n", " ").splitlines()
     return [line.split(" # ")[0].strip() for line in lines if line.startswith("smidgen ")]
 
@@ -34,7 +34,7 @@ def test_every_command_line_of_the_readme_parses(command: str) -> None:
 
 
 def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
-    block = re.search(r"```python\n(.*?)```", README, re.S)
+    block = re.search(r"```python\n(.*?)```", README, re.DOTALL)
     assert block
     done = subprocess.run(
         [sys.executable, "-c", block[1].replace("epochs=60", "epochs=2")],
@@ -56,7 +56,7 @@ def test_every_source_file_has_its_line_in_the_readme_or_its_package_has() -> No
     table = README[README.index("## Where things are") :]
     source = ROOT / "src" / "smidgen"
     for path in sorted(source.iterdir()):
-        if path.name.startswith("_") or path.name in {"py.typed"} or path.suffix == ".egg-info":
+        if path.name.startswith("_") or path.name == "py.typed" or path.suffix == ".egg-info":
             continue
         name = f"{path.name}/" if path.is_dir() else path.name
         assert f"`{name}`" in table, f"{name} is not explained"

@@ -1,6 +1,8 @@
 """Design, train, prove and ship very small convolutional networks."""
 
 import importlib
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names as below, for readers and type checkers
@@ -25,22 +27,35 @@ __all__ = [
     "zoo",
 ]
 
-_HOME = {
-    "NetSpec": "spec",
-    "Recipe": "recipe",
-    "Runtime": "runtime",
-    "evaluate": "evaluate",
-    "load_run": "run",
-    "train": "train",
-}
+_HOME = {"NetSpec": "spec", "Recipe": "recipe", "Runtime": "runtime", "load_run": "run"}
 
 
 def __getattr__(name: str) -> Any:
     """Import on first use, so that ``smidgen --help`` does not wait for torch."""
     if name not in __all__:
         raise AttributeError(f"module 'smidgen' has no attribute {name!r}")
-    if name not in _HOME:
-        return importlib.import_module(f"smidgen.{name}")
-    found = getattr(importlib.import_module(f"smidgen.{_HOME[name]}"), name)
-    globals()[name] = found  # or the module of the same name would hide it
-    return found
+    if name in _HOME:
+        return getattr(importlib.import_module(f"smidgen.{_HOME[name]}"), name)
+    return importlib.import_module(f"smidgen.{name}")
+
+
+def _function(name: str) -> property:
+    """Return an attribute that is a function, whatever module of its name is imported when."""
+
+    def value(package: ModuleType) -> Any:
+        return getattr(importlib.import_module(f"smidgen.{name}"), name)
+
+    def ignore(package: ModuleType, module: ModuleType) -> None:
+        """Python's import would put the module in the function's place."""
+
+    return property(value, ignore)
+
+
+class _Package(ModuleType):
+    """Holds the two functions that share their name with the module they live in."""
+
+    train = _function("train")
+    evaluate = _function("evaluate")
+
+
+sys.modules[__name__].__class__ = _Package

@@ -35,7 +35,8 @@ class Runtime:
 
     @contextmanager
     def active(self) -> Generator[None]:
-        """Compute with this many threads inside the block."""
+        """Compute with this many threads inside the block, keeping freed memory for reuse."""
+        kernels.keep_memory()
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -73,6 +74,17 @@ class Trial:
             "fingerprint": self.fingerprint,
             "split": self.split,
         }
+
+    @property
+    def command(self) -> str:
+        """The command line that trains it again; a net of one's own is named by its file."""
+        words = ["smidgen", "train", self.net.name, "--data", self.data, "--seed", str(self.seed)]
+        words += ["--with", ",".join(text.replace(" ", "") for text in self.method_texts)]
+        for name, value in asdict(self.recipe).items():
+            words += ["--set", f"recipe.{name}={value}"]
+        if self.split == "full":
+            words.append("--full")
+        return shlex.join(words)
 
     @property
     def key(self) -> str:

@@ -39,8 +39,7 @@ def integers(spec: NetSpec) -> IntegerProgram:
 
 
 def compiled(program: IntegerProgram) -> bytes:
-    classes = len(program.head.bias)
-    return compile_wasm(generate(program, "net"), program.input_shape, classes, "int8")
+    return compile_wasm(generate(program, "net"), program.input_shape)
 
 
 @needs_clang
@@ -49,7 +48,7 @@ def compiled(program: IntegerProgram) -> bytes:
 )
 def test_the_module_computes_what_the_simulation_computes(spec: NetSpec) -> None:
     program, pixels = integers(spec), pixels_for(spec, 3)
-    run, memory = load_wasm(compiled(program), 10, "int8")
+    run, memory = load_wasm(compiled(program), 10, "int32_t")
     np.testing.assert_array_equal(run(pixels), simulate(program, pixels))
     assert memory % 65536 == 0
 
@@ -75,7 +74,7 @@ def test_a_missing_compiler_is_named_with_its_package(
         return None if name == tool else found(name)
 
     monkeypatch.setattr(shutil, "which", which)
-    with pytest.raises(ValueError, match=f"needs {tool}: apt-get install {package}"):
+    with pytest.raises(ValueError, match=f"needs {tool}; on Debian: apt-get install {package}"):
         compiled(integers(zoo.net("mnist-1k5-dw")))
 
 

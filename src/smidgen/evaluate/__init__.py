@@ -88,6 +88,7 @@ def row(run: Run, evaluation: Evaluation, study: str, revision: str) -> dict[str
     trial = run.trial
     return {
         "key": trial.key,
+        "command": trial.command,
         "study": study,
         "net": trial.net.name,
         "params": trial.spec.params,

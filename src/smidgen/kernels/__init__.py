@@ -12,7 +12,6 @@ are float32; a `torch.nn.BatchNorm2d` holds those of a norm, its statistics, mom
     max_blur_pool2d(x)                                  max pooling (2, 1), then the blur
     blur2d(x)                                           [1, 2, 1] blur of stride 2
     average_pool(x)                                     global average, float32 (n, c, 1, 1)
-    classify(x, weight, bias=None)                      1 x 1 convolution of such maps, (n, k)
     implementation()                                    which path runs
     keep_memory()                                       keep a step's memory for the next one
 
@@ -39,7 +38,6 @@ __all__ = [
     "average_pool",
     "blur2d",
     "bn_relu",
-    "classify",
     "conv_bn_relu",
     "depthwise_bn_relu",
     "implementation",
@@ -132,6 +130,9 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     x = _cast(x)
     if not (x.requires_grad and torch.is_grad_enabled() and _ready(x, weight, bias)):
         return reference.convolution(x, weight, bias)
+    if x.shape[2:] == (1, 1):  # pooled maps: a plain product, less to set up than a convolution
+        bias = None if bias is None else bias.to(x.dtype)
+        return F.linear(x.flatten(1), weight.flatten(1).to(x.dtype), bias)[:, :, None, None]
     return functions.Pointwise.apply(_last(x), weight, bias)
 
 
@@ -154,12 +155,3 @@ def average_pool(x: Tensor) -> Tensor:
     if not (x.requires_grad and torch.is_grad_enabled() and _ready(x)):
         return F.adaptive_avg_pool2d(x, 1)
     return functions.Average.apply(_last(x))
-
-
-def classify(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return logits (n, k) of pooled maps (n, c, 1, 1): the 1 x 1 convolution as a product."""
-    if not (x.requires_grad and torch.is_grad_enabled() and _ready(x, weight, bias)):
-        return reference.convolution(x, weight, bias).flatten(1)
-    return F.linear(
-        x.flatten(1), weight.flatten(1).to(x.dtype), None if bias is None else bias.to(x.dtype)
-    )

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
+from smidgen import kernels
 from smidgen.layers.base import Layer, Shape
 from smidgen.layers.transition import PointwiseModule
+from smidgen.tensors import Images
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,14 @@ class GlobalAveragePool(Layer):
         return 0
 
     def build(self, shape: Shape) -> nn.Module:
-        return nn.AdaptiveAvgPool2d(1)
+        return AveragePoolModule()
+
+
+class AveragePoolModule(nn.Module):
+    """The mean of every channel over all pixels."""
+
+    def forward(self, x: Images) -> Float[Tensor, "n c 1 1"]:
+        return kernels.average_pool(x)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,345 @@
+"""`smidgen export` ends with a proof that holds, or with nothing at all."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer import Typer
+from typer.testing import CliRunner
+
+from smidgen import zoo
+from smidgen.cli.export import export as verb
+from smidgen.data import Data, load
+from smidgen.evaluate import predict
+from smidgen.export import ship, targets
+from smidgen.export.host import compile_library, load_library
+from smidgen.export.onnx import run_onnx, to_onnx
+from smidgen.export.program import Program
+from smidgen.export.ship import PROOF, Proof, export
+from smidgen.export.wasm import load_wasm
+from smidgen.layers import Shape
+from smidgen.recipe import Recipe
+from smidgen.run import WEIGHTS, Run, load_run
+from smidgen.train import train
+
+TARGETS = {
+    "onnx": (),
+    "onnx-int8": (),
+    "c": ("gcc", "arm-none-eabi-gcc", "qemu-system-arm"),
+    "wasm": ("clang", "wasm-ld"),
+}
+EVERY = [
+    pytest.param(
+        name,
+        marks=pytest.mark.skipif(
+            not all(map(shutil.which, tools)), reason=f"needs {', '.join(tools)}"
+        ),
+    )
+    for name, tools in TARGETS.items()
+]
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    return load("digits")
+
+
+@pytest.fixture(scope="module")
+def run(digits: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run that has learned a little."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    spec = zoo.net("mnist-1k5-dw").fitted(Shape(1, 8, 8), 10)
+    train(spec, digits, recipe=Recipe(epochs=6, batch_size=32), seed=0, split="full", folder=folder)
+    return folder
+
+
+@functools.cache
+def onnx_of_the_run(key: str) -> bytes:
+    """Return the ONNX file, made once: torch's exporter takes seconds."""
+    return made_by_torch[key]()
+
+
+made_by_torch: dict[str, Callable[[], bytes]] = {}
+
+
+@pytest.fixture(autouse=True)
+def _brief(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    """Spend no time on good timings, and export the one run to ONNX once."""
+    monkeypatch.setattr("smidgen.evaluate.cost._SECONDS", 0.001)
+
+    def once(program: Program, card: Mapping[str, str]) -> bytes:
+        made_by_torch.setdefault(card["training_key"], lambda: to_onnx(program, card))
+        return onnx_of_the_run(card["training_key"])
+
+    monkeypatch.setattr(targets, "to_onnx", once)
+
+
+@pytest.fixture(scope="module")
+def proved(
+    run: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], tuple[Path, Proof]]:
+    """Return a function that exports to a target, once."""
+    done: dict[str, tuple[Path, Proof]] = {}
+
+    def of(target: str) -> tuple[Path, Proof]:
+        if target not in done:
+            out = tmp_path_factory.mktemp("artefacts") / target
+            done[target] = out, export(run, target, out)
+        return done[target]
+
+    return of
+
+
+def answers(folder: Path, proof: Proof, digits: Data) -> np.ndarray:
+    """Return the logits of the artefact in ``folder``, run by hand."""
+    pixels = np.ascontiguousarray(digits.test.images.numpy())
+    file = folder / proof.artefact
+    if file.suffix == ".onnx":
+        return run_onnx(file.read_bytes(), pixels)
+    if file.suffix == ".wasm":
+        return load_wasm(file.read_bytes(), 10, "int32_t")[0](pixels)
+    library = folder / "by-hand.so"
+    compile_library(folder, file.stem, "int32_t", 64, 10, library)
+    try:
+        return load_library(library, "int32_t", 10)(pixels)
+    finally:
+        library.unlink()
+
+
+@pytest.mark.parametrize("target", EVERY)
+def test_the_proof_says_what_the_file_does(
+    target: str, proved: Callable[[str], tuple[Path, Proof]], run: Path, digits: Data
+) -> None:
+    folder, proof = proved(target)
+    written = json.loads((folder / PROOF).read_text())
+    assert written == json.loads(json.dumps(dataclasses.asdict(proof)))
+    content = (folder / proof.artefact).read_bytes()
+    assert (proof.bytes, proof.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    labels, logits = digits.test.labels.numpy(), answers(folder, proof, digits)
+    assert proof.accuracy == (logits.argmax(1) == labels).mean()
+    trained = load_run(run)
+    expected = predict(trained.model, digits.test.images, trained.mean, trained.std).numpy()
+    assert proof.float_accuracy == (expected.argmax(1) == labels).mean()
+    assert proof.agreement == (logits.argmax(1) == expected.argmax(1)).mean()
+    assert proof.float_accuracy > 0.5
+    assert proof.agreement > 0.9
+    assert proof.images == len(labels)
+    assert {timing.batch for timing in proof.latency} > {1}
+    assert all(timing.us_per_image > 0 for timing in proof.latency)
+    assert (proof.oracle_tolerance == 0) == (target in ("c", "wasm"))
+    assert (proof.flash is not None) == (target in ("c", "wasm"))
+
+
+@pytest.mark.parametrize("target", EVERY)
+def test_every_file_is_in_the_proof(
+    target: str, proved: Callable[[str], tuple[Path, Proof]]
+) -> None:
+    folder, proof = proved(target)
+    assert {path.name for path in folder.iterdir()} == {*proof.files, PROOF}
+    for name, described in proof.files.items():
+        assert described["sha256"] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+
+
+def test_the_float_difference_is_rounding_alone(
+    proved: Callable[[str], tuple[Path, Proof]],
+) -> None:
+    proof = proved("onnx")[1]
+    assert proof.agreement == 1
+    assert proof.largest_difference == proof.oracle_difference <= proof.oracle_tolerance
+    assert proof.oracle_tolerance < 1e-3
+
+
+def wrong(change: Callable[[Any], Any]) -> Callable[[Any, Any, Any], targets.Artefact]:
+    """Return a target whose artefact answers ``change`` of what it should."""
+
+    def build(source: Any, calibration: Any, numbers: Any) -> targets.Artefact:
+        right = targets.onnx(source, calibration, numbers)
+
+        def infer(folder: Path, threads: int) -> targets.Infer:
+            of = right.infer(folder, threads)
+            return lambda pixels: change(of(pixels))
+
+        return dataclasses.replace(right, infer=infer)
+
+    return build
+
+
+def off_by_little(logits: np.ndarray) -> np.ndarray:
+    logits = logits.copy()
+    logits[len(logits) // 2, 3] += 0.01
+    return logits
+
+
+def nowhere(logits: np.ndarray) -> np.ndarray:
+    return logits * np.nan
+
+
+@pytest.mark.parametrize("change", [off_by_little, nowhere])
+def test_an_artefact_that_differs_is_refused_and_nothing_is_left(
+    change: Callable[[Any], Any], run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(targets.TARGETS, "onnx", wrong(change))
+    with pytest.raises(ValueError, match="does not compute what was trained: on test image"):
+        export(run, "onnx", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_crash_leaves_nothing(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ship, "_proof", crash)
+    with pytest.raises(KeyboardInterrupt):
+        export(run, "onnx", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_use_is_left_alone(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("dear to me")
+    with pytest.raises(ValueError, match="is there and not empty: choose another folder"):
+        export(run, "onnx", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_an_empty_folder_is_used(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    assert export(run, "onnx", out).artefact == "mnist_1k5_dw.onnx"
+    assert (out / PROOF).exists()
+
+
+@pytest.mark.parametrize(("option", "what"), [("max_flash", "flash"), ("max_ram", "RAM")])
+@pytest.mark.parametrize("target", EVERY[2:3])
+def test_a_budget_exceeded_says_by_how_much(
+    target: str,
+    option: str,
+    what: str,
+    proved: Callable[[str], tuple[Path, Proof]],
+    run: Path,
+    tmp_path: Path,
+) -> None:
+    proof = proved(target)[1]
+    figure = {"flash": proof.flash, "RAM": proof.ram}[what]
+    assert figure is not None
+    limits: dict[str, Any] = {option: figure - 7}
+    message = f"{what} must be <= {figure - 7:,} bytes, got {figure:,}: 7 over"
+    with pytest.raises(ValueError, match=message):
+        export(run, target, tmp_path / "out", **limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_budget_that_a_target_has_no_figure_for_is_refused(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match="RAM of onnx is not known here; a limit is for c and wasm"
+    ):
+        export(run, "onnx", tmp_path / "out", max_ram=10)
+
+
+def test_bad_names_are_refused_with_the_nearest(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"unknown target 'onx'; did you mean 'onnx'\?"):
+        export(run, "onx", tmp_path / "out")
+    with pytest.raises(ValueError, match="minmax"):
+        export(run, "wasm", tmp_path / "out", calibration="min")
+    with pytest.raises(ValueError, match="takes no calibration"):
+        export(run, "onnx", tmp_path / "out", calibration="mse")
+    with pytest.raises(ValueError, match="onnx-int8 is the integer form"):
+        export(run, "onnx", tmp_path / "out", numbers="int8")
+
+
+def copied(run: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "copy"
+    shutil.copytree(run, folder)
+    return folder
+
+
+def test_a_run_without_weights_or_with_damaged_ones_is_refused(run: Path, tmp_path: Path) -> None:
+    folder = copied(run, tmp_path)
+    content = bytearray((folder / WEIGHTS).read_bytes())
+    content[-1] ^= 1
+    (folder / WEIGHTS).write_bytes(content)
+    with pytest.raises(ValueError, match=f"{WEIGHTS}: altered"):
+        export(folder, "onnx", tmp_path / "out")
+    (folder / WEIGHTS).unlink()
+    with pytest.raises(ValueError, match=f"has no {WEIGHTS}: training has not finished"):
+        export(folder, "onnx", tmp_path / "out")
+    with pytest.raises(ValueError, match="is no run folder"):
+        export(tmp_path / "nowhere", "onnx", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+
+
+@pytest.mark.parametrize(
+    ("target", "tool", "package"), [("c", "gcc", "gcc"), ("wasm", "clang", "clang")]
+)
+def test_a_missing_compiler_is_named_with_its_package(
+    target: str, tool: str, package: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = shutil.which
+
+    def which(name: str) -> str | None:
+        return None if name == tool else found(name)
+
+    monkeypatch.setattr(shutil, "which", which)
+    with pytest.raises(ValueError, match=rf"{tool}.*apt-get install {package}"):
+        export(run, target, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_great_loss_of_accuracy_is_said(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ship._proof
+
+    def worse(*arguments: Any) -> Proof:
+        proof = real(*arguments)
+        return dataclasses.replace(proof, accuracy=proof.float_accuracy - 0.0123)
+
+    monkeypatch.setattr(ship, "_proof", worse)
+    with pytest.warns(UserWarning, match=r"onnx loses 1\.23 points of accuracy"):
+        export(run, "onnx", tmp_path / "out")
+
+
+def test_the_verb_prints_the_proof(run: Path, tmp_path: Path) -> None:
+    app = Typer()
+    app.command()(verb)
+    said = CliRunner().invoke(
+        app, [str(run), "--to", "onnx", "--out", str(tmp_path / "a"), "--json"]
+    )
+    assert said.exit_code == 0
+    assert json.loads(said.stdout) == json.loads((tmp_path / "a" / PROOF).read_text())
+    table = CliRunner().invoke(app, [str(run), "--to", "onnx", "--out", str(tmp_path / "b")])
+    assert "the trained model in torch, 360 images" in table.stdout
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_the_c_of_an_artefact_compiles_as_it_stands(
+    proved: Callable[[str], tuple[Path, Proof]], tmp_path: Path
+) -> None:
+    folder, proof = proved("c")
+    strict = ["-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror"]
+    source, target = str(folder / proof.artefact), str(tmp_path / "net.o")
+    subprocess.run(["gcc", *strict, "-c", source, "-o", target], check=True)
+    symbols = subprocess.run(["nm", "-u", target], capture_output=True, text=True, check=True)
+    assert symbols.stdout.strip() in ("", "U _GLOBAL_OFFSET_TABLE_")
+
+
+def test_a_layer_without_a_deployable_form_is_named(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load_run(run)
+    torch.nn.init.constant_(next(loaded.model.parameters()), torch.nan)
+
+    def load_broken(_: Path) -> Run:
+        return loaded
+
+    monkeypatch.setattr(ship, "load_run", load_broken)
+    with pytest.raises(ValueError, match=r"layer 1 conv\(out_channels=8\): .* finite"):
+        export(run, "onnx", tmp_path / "out")

@@ -1,0 +1,95 @@
+"""What a person asks for is read as it was meant, or refused with its place."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from smidgen import zoo
+from smidgen.config import default_recipe, load_net, load_plan, recipes
+from smidgen.methods import SAM, Cutout, OneCycle
+from smidgen.methods import rewritten as rewritten_by
+from smidgen.recipe import Recipe
+
+STUDIES = [name for name, path in recipes().items() if "trials" in tomllib.loads(path.read_text())]
+
+
+@pytest.mark.parametrize("name", [name for name in recipes() if name not in STUDIES])
+def test_every_recipe_parses_and_its_methods_fit_a_net(name: str) -> None:
+    plan = load_plan(name)
+    net = zoo.net("cifar-143k-dw" if name == "cifar10" else "mnist-1k5-dw")
+    assert rewritten_by(net, plan.methods).params == net.params, "no recipe adds parameters"
+    assert plan.methods
+    assert plan.data in {None, name}
+
+
+def test_data_without_a_recipe_of_their_own_get_the_default() -> None:
+    assert default_recipe("mnist") == "mnist"
+    assert default_recipe("/somewhere/leaves") == "default"
+    assert default_recipe(None) == "default"
+
+
+def test_a_recipe_file_is_read_whole(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        'net = "mnist-5k"\ndata = "mnist"\nmethods = ["cutout(length=7)", "sam"]\n'
+        '[recipe]\nepochs = 3\noptimizer = "sgd"\npeak_lr = 1\n'
+    )
+    plan = load_plan(str(file))
+    assert plan.net == zoo.net("mnist-5k")
+    assert plan.data == "mnist"
+    assert plan.methods == (Cutout(length=7), SAM())
+    assert plan.recipe == Recipe(epochs=3, optimizer="sgd", peak_lr=1.0)
+
+
+def test_settings_replace_single_values(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('methods = ["sam"]\n[recipe]\nepochs = 3\nbatch_size = 7\n')
+    settings = ["recipe.epochs=5", 'methods=["one-cycle"]', "recipe.optimizer=sgd"]
+    plan = load_plan(str(file), settings)
+    assert plan.recipe == Recipe(epochs=5, batch_size=7, optimizer="sgd")
+    assert plan.methods == (OneCycle(),)
+
+
+def test_a_net_survives_its_text_form(tmp_path: Path) -> None:
+    net = rewritten_by(zoo.net("cifar-143k-dw"), load_plan("cifar10").methods)
+    form = net.to_dict()
+    layers = ", ".join(f'"{layer}"' for layer in form["layers"])
+    file = tmp_path / "copy.toml"
+    file.write_text(f"[net]\ninput = {form['input']}\nlayers = [{layers}]\n")
+    assert load_net(str(file)) == net
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("epochs = 3", "unknown key 'epochs'"),
+        ("[recipe]\nepochs = 2.5", "recipe argument 'epochs' should be a valid integer, got 2.5"),
+        ("[recipe]\npeak_lr = 0", "recipe peak_lr must be > 0"),
+        ('[recipe]\noptimizer = "adam"', "recipe optimizer must be one of adamw, sgd, got 'adam'"),
+        ("methods = 3", "methods must be a list of texts"),
+        ("recipe = 3", "recipe must be a table"),
+        ("data = 3", "data must be a name"),
+        ('net = "mnist-1k5"', "unknown net 'mnist-1k5'; did you mean 'mnist-1k5-dw'?"),
+        ("net = 3", "net must be a name or a table"),
+        ("[net]\ninput = [1, 8, 8]", "net needs the key 'layers'"),
+        ('[net]\ninput = [1, 8]\nlayers = ["conv(3)"]', "input must be [channels, height, width]"),
+        ('[net]\ninput = [1, 8, 8]\nlayers = ["conv(0)"]', "conv out_channels must be >= 1"),
+        (
+            "[net]\ninputs = [1, 8, 8]\nlayers = []",
+            "net has no key 'inputs'; did you mean 'input'?",
+        ),
+    ],
+)
+def test_a_faulty_file_is_named_with_its_fault(tmp_path: Path, content: str, said: str) -> None:
+    file = tmp_path / "faulty.toml"
+    file.write_text(content)
+    with pytest.raises(ValueError, match=r"faulty\.toml: ") as raised:
+        load_plan(str(file))
+    assert said in str(raised.value)
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_study_is_not_a_recipe(name: str) -> None:
+    with pytest.raises(ValueError, match="`smidgen study` runs it"):
+        load_plan(name)
