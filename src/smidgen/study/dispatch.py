@@ -44,6 +44,12 @@ class _Worker:
         """Its name in the store, once it has one."""
         return self.name_file.read_text() if self.name_file.exists() else ""
 
+    @property
+    def last_line(self) -> str:
+        """The last line that it wrote to standard error."""
+        lines = self.log.read_text(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "no reason given")
+
 
 def dispatch(
     store: Store, study: str, *, jobs: int = 1, observer: Observer = lambda event: None
@@ -61,33 +67,86 @@ def dispatch(
         ValueError: If ``jobs`` is below 1.
         StudyError: If no worker can be started.
     """
-    if jobs < 1:
-        raise ValueError(f"jobs must be >= 1, got {jobs}")
-    store.release_lost()
-    watch = Watch(store, study, observer)
-    workers: list[_Worker] = []
-    stillborn = 0
-    with TemporaryDirectory(prefix="smidgen-study-") as folder:
-        try:
-            while True:
-                for worker in [w for w in workers if w.process.poll() is not None]:
-                    workers.remove(worker)
-                    stillborn = 0 if worker.name else stillborn + 1
-                    _bury(store, worker)
-                    if stillborn == _STILLBORN:
-                        raise StudyError(f"no worker could be started: {_last_line(worker.log)}")
-                status = watch.look()
-                if status.queued == 0 and not workers:
-                    return status
-                if len(workers) < min(jobs, status.queued + len(workers)):
-                    workers.append(_start(store, study, Path(folder)))
-                time.sleep(_POLL)
-        finally:
-            for worker in workers:
-                worker.process.kill()
-            for worker in workers:
-                worker.process.communicate()
-            store.release_lost()
+    with Pool(store, jobs, study) as pool:
+        return pool.finish(study, observer)
+
+
+class Pool:
+    """Processes that run trials, kept alive from one study to the next."""
+
+    def __init__(self, store: Store, jobs: int, study: str = "") -> None:
+        """Prepare for ``jobs`` processes; each is started when there is something to do.
+
+        They take trials of ``study`` alone, or of every study in the store if it is empty.
+
+        Raises:
+            ValueError: If ``jobs`` is below 1.
+        """
+        if jobs < 1:
+            raise ValueError(f"jobs must be >= 1, got {jobs}")
+        self._store, self._jobs, self._study = store, jobs, study
+        self._workers: list[_Worker] = []
+        self._started = self._stillborn = 0
+        self._folder = TemporaryDirectory(prefix="smidgen-study-")
+
+    def __enter__(self) -> "Pool":
+        self._store.release_lost()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.process.communicate()
+        self._store.release_lost()
+        self._folder.cleanup()
+
+    def finish(self, study: str, observer: Observer = lambda event: None) -> Status:
+        """Run what is queued of ``study`` until nothing is left; see :func:`dispatch`."""
+        watch = Watch(self._store, study, observer)
+        while True:
+            self._bury_dead()
+            status = watch.look()
+            if status.is_complete:
+                return status
+            if len(self._workers) < min(self._jobs, status.queued + status.running):
+                self._start()
+            time.sleep(_POLL)
+
+    def _start(self) -> None:
+        folder = Path(self._folder.name)
+        name_file, log = folder / f"{self._started}.name", folder / f"{self._started}.log"
+        self._started += 1
+        with log.open("wb") as file:
+            process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "smidgen.study.worker",
+                    self._store.path,
+                    self._study,
+                    name_file,
+                ],
+                stdin=subprocess.PIPE,  # closes when this process ends, and the worker with it
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+                env={**os.environ, **_THREADS},
+                start_new_session=True,  # Ctrl-C is for this process, which ends the workers
+            )
+        self._workers.append(_Worker(process, name_file, log))
+
+    def _bury_dead(self) -> None:
+        """Note the trials of workers that ended, which none does by itself."""
+        for worker in [worker for worker in self._workers if worker.process.poll() is not None]:
+            self._workers.remove(worker)
+            worker.process.communicate()  # closes the pipe
+            code = worker.process.returncode
+            why = f"by signal {-code}" if code < 0 else f"with status {code}: {worker.last_line}"
+            if worker.name:
+                self._store.fail_of(worker.name, f"its process ended {why}")
+            self._stillborn = 0 if worker.name else self._stillborn + 1
+            if self._stillborn == _STILLBORN:
+                raise StudyError(f"no worker could be started: {worker.last_line}")
 
 
 class Watch:
@@ -106,34 +165,3 @@ class Watch:
             self._since = ended[-1].at if ended else self._since
             self._observer(Event(status, ended))
         return status
-
-
-def _start(store: Store, study: str, folder: Path) -> _Worker:
-    number = len(list(folder.glob("*.log")))
-    name_file, log = folder / f"{number}.name", folder / f"{number}.log"
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "smidgen.study.worker", str(store.path), study, str(name_file)],
-            stdin=subprocess.PIPE,  # closes when this process ends, and the worker with it
-            stdout=subprocess.DEVNULL,
-            stderr=file,
-            env={**os.environ, **_THREADS},
-            start_new_session=True,  # Ctrl-C is for this process, which ends the workers
-        )
-    return _Worker(process, name_file, log)
-
-
-def _bury(store: Store, worker: _Worker) -> None:
-    """Note the trial that a worker left behind when it did not end well."""
-    worker.process.communicate()  # closes the pipe
-    code = worker.process.returncode
-    if code == 0:
-        return
-    how = f"by signal {-code}" if code < 0 else f"with status {code}: {_last_line(worker.log)}"
-    if worker.name:
-        store.fail_of(worker.name, f"its process ended {how}")
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "no reason given")

@@ -1,4 +1,4 @@
-"""A process of its own that runs queued trials, one after another, until there are none."""
+"""A process of its own that runs queued trials, one after another."""
 
 import os
 import shutil
@@ -16,22 +16,27 @@ from smidgen.study.owner import owner
 from smidgen.study.store import Claim, Store
 from smidgen.train import Report
 
+_POLL = 0.1  # seconds between looks at an empty queue
 _NOTED_EVERY = 1.0  # seconds between notes of progress in the store
 
 
 def main(store_path: str, study: str, name_file: str) -> None:
-    """Run trials of ``study`` from the store.
+    """Run queued trials as they come, until the parent ends this process.
 
-    The name under which they are claimed is written to ``name_file``, for the parent to tell
-    what was running should this process end badly.
+    They are those of ``study``, or all if it is empty. The name under which they are claimed is
+    written to ``name_file``, for the parent to tell what was running should this process end
+    before.
     """
     threading.Thread(target=_end_with_parent, daemon=True).start()
     store = Store(store_path)
     with owner(store.owners) as me:
         Path(name_file).write_text(me)
-        while (claim := store.claim(me, study)) is not None:
-            work(store, claim, me)
-    store.close()
+        while True:
+            claim = store.claim(me, study or None)
+            if claim is None:
+                time.sleep(_POLL)
+            else:
+                work(store, claim, me)
 
 
 def work(store: Store, claim: Claim, me: str) -> None:

@@ -1,0 +1,130 @@
+"""What a net may cost, and what a spec would cost, before anything is trained."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from smidgen.spec import NetSpec
+
+_CALLS = 50
+
+Predict = Callable[[NetSpec], tuple[int, int]]  # bytes of flash and of RAM
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Upper limits of a net; ``None`` is no limit.
+
+    Args:
+        max_params: Learned scalars, batch norm included.
+        max_macs: Multiply-accumulates an image.
+        max_flash: Bytes of the int8 net on a microcontroller.
+        max_ram: Bytes of its activations there.
+        max_latency: Milliseconds of one call of the net on one image, on this machine.
+
+    Raises:
+        ValueError: If a limit is not positive, or there is none.
+    """
+
+    max_params: int | None = None
+    max_macs: int | None = None
+    max_flash: int | None = None
+    max_ram: int | None = None
+    max_latency: float | None = None
+
+    def __post_init__(self) -> None:
+        limits = self.limits
+        if not limits:
+            names = ", ".join(_option(name) for name in _NAMES)
+            raise ValueError(f"a budget needs at least one of {names}")
+        for name, limit in limits.items():
+            if not limit > 0:
+                raise ValueError(f"{_option(name)} must be > 0, got {limit:g}")
+
+    @property
+    def limits(self) -> dict[str, float | int]:
+        """The limits that are set, by name."""
+        every = {name: getattr(self, f"max_{name}") for name in _NAMES}
+        return {name: limit for name, limit in every.items() if limit is not None}
+
+    @property
+    def needs_prediction(self) -> bool:
+        """Whether flash or RAM is limited."""
+        return self.max_flash is not None or self.max_ram is not None
+
+    def __str__(self) -> str:
+        return ", ".join(f"{told(name, limit)} at most" for name, limit in self.limits.items())
+
+
+_NAMES = ("params", "macs", "flash", "ram", "latency")
+_UNITS = {
+    "params": "parameters",
+    "macs": "MACs",
+    "flash": "bytes of flash",
+    "ram": "bytes of RAM",
+    "latency": "ms",
+}
+
+
+def _option(name: str) -> str:
+    return f"--max-{name}"
+
+
+def told(name: str, figure: float | int) -> str:
+    """Return a figure for people, such as ``1,560 parameters``."""
+    number = f"{figure:.3g}" if name == "latency" else f"{figure:,.0f}"
+    return f"{number} {_UNITS[name]}"
+
+
+def costs(spec: NetSpec, budget: Budget, predict: Predict) -> dict[str, float | int]:
+    """Return the figures of ``spec`` that ``budget`` limits and that need no measurement."""
+    figures: dict[str, float | int] = {"params": spec.params, "macs": spec.macs}
+    if budget.needs_prediction:
+        figures["flash"], figures["ram"] = predict(spec)
+    return {name: figures[name] for name in budget.limits if name in figures}
+
+
+def excess(figures: Mapping[str, float | int], budget: Budget) -> float:
+    """Return the largest ratio of a figure to its limit; at most 1 means that all are met."""
+    limits = budget.limits
+    return max((figure / limits[name] for name, figure in figures.items()), default=0.0)
+
+
+def int8_estimate(spec: NetSpec) -> tuple[int, int]:
+    """Return a lower bound of flash and RAM of the int8 net: its weights and activations alone.
+
+    A byte a weight and three more a bias (they are int32), and a byte an element of the largest
+    sum of live activations. Code, tables and buffers come on top.
+    """
+    biases = sum(
+        layer.out_shape(shape).channels
+        for layer, shape in spec.walk()
+        if layer.deployed_params(shape)
+    )
+    return spec.deployed_params + 3 * biases, spec.peak_activation
+
+
+def _timed(model: nn.Module, image: torch.Tensor) -> float:
+    started = time.perf_counter()
+    model(image)
+    return time.perf_counter() - started
+
+
+@torch.inference_mode()
+def measured_latency(spec: NetSpec) -> float:
+    """Return the least milliseconds of a call of the untrained net on one image, one CPU thread.
+
+    The least of 50 calls, since what else runs on the machine only adds to it.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            model = spec.build().eval()
+        image = torch.zeros(1, *spec.input_shape)
+        return 1e3 * min(_timed(model, image) for _ in range(_CALLS))
+    finally:
+        torch.set_num_threads(threads)

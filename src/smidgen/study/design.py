@@ -1,0 +1,203 @@
+"""Design: from images and a budget to a trained net, by reduce, tweak, combine and confirm."""
+
+import json
+import shlex
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from smidgen.checkpoint import write_atomically
+from smidgen.layers import Shape
+from smidgen.methods import Method, in_order, parse
+from smidgen.recipe import Recipe
+from smidgen.spec import NetSpec
+from smidgen.study.budget import Budget, Predict, int8_estimate
+from smidgen.study.combine import Selection
+from smidgen.study.dispatch import Pool
+from smidgen.study.job import Origin
+from smidgen.study.ladder import Maker, ladder
+from smidgen.study.profile import BASELINE, Profile, candidates, profile_of, recipe_of
+from smidgen.study.reduce import reduce
+from smidgen.study.search import Candidate, Observer, Rows, Search, listed, percent
+from smidgen.study.statistics import Interval, mean_interval
+from smidgen.study.store import Store
+from smidgen.text import to_text
+
+CONFIRM = "confirm"
+STORE, PLAN, ROWS, MODEL = "design.db", "design.toml", "rows.jsonl", "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What a design ends as.
+
+    Args:
+        net: Before its architecture methods.
+        methods: In order of application.
+        recipe: Of its runs.
+        accuracy: On the test images, in percent, over the confirming seeds.
+        rows: Of the confirming runs, by seed.
+        folder: Of the store, the plan, the rows and the model.
+        command: That trains the model in ``folder`` again.
+    """
+
+    net: NetSpec
+    methods: tuple[Method, ...]
+    recipe: Recipe
+    accuracy: Interval
+    rows: Rows
+    folder: Path
+    command: str
+
+
+def design(
+    origin: Origin,
+    budget: Budget,
+    out: Path | str,
+    *,
+    profile: str = "quick",
+    jobs: int = 1,
+    epochs: int | None = None,
+    predict: Predict = int8_estimate,
+    observer: Observer = lambda news: None,
+) -> Design:
+    """Find a net for the images that meets the budget, train it, and test it once.
+
+    Every choice is made on images held out of the training set. A design that was interrupted
+    goes on where it stopped when it is called again with the same arguments.
+
+    Args:
+        origin: Of the images.
+        budget: Exact figures hold for every net before it is trained.
+        out: Folder of the result.
+        profile: ``quick``, ``standard`` or ``thorough``.
+        jobs: Trials side by side, one process each.
+        epochs: Of a whole run, instead of what the profile says.
+        predict: Bytes of flash and RAM of a spec; by default a lower bound, weights and
+            activations alone.
+        observer: Told what is decided and how the trials stand.
+
+    Raises:
+        BudgetError: Before any training, if no net meets the budget; the smallest is named.
+        ValueError: If ``out`` holds another design, or an argument is unknown.
+        StudyError: If every trial of a phase failed.
+    """
+    settings, out = profile_of(profile), Path(out)
+    data = origin.load()
+    maker = Maker(Shape(*data.shape), len(data.classes), budget, predict)
+    asked = {
+        "data": data.fingerprint,
+        "budget": asdict(budget),
+        "profile": profile,
+        "epochs": epochs,
+    }
+    store = Store(out / STORE, create=True) if (out / STORE).exists() else None
+    rungs = _rungs(store, maker, settings, asked, out)
+    store = store or Store(out / STORE)
+    store.note("request", asked)
+    store.note("rungs", [net.to_dict() for net in rungs])
+    recipe = recipe_of(settings, data, max(net.params for net in rungs), epochs)
+    baseline = parse(BASELINE)
+    try:
+        with Pool(store, jobs) as pool:
+            search = Search(store, pool, origin, data, observer)
+            net = reduce(search, maker, rungs, settings, recipe, baseline)
+            selection = Selection(search, maker, net, recipe, settings)
+            effects = selection.tweak(baseline, candidates(settings, data))
+            methods = in_order(selection.combine(baseline, effects))
+            winner = Candidate(net, methods, recipe)
+            seeds = range(settings.confirm_seeds)
+            rows = search.measure(CONFIRM, [winner], seeds, split="full")[winner]
+            return _finished(search, winner, rows, budget, out)
+    finally:
+        store.close()
+
+
+def _rungs(
+    store: Store | None, maker: Maker, profile: Profile, asked: dict[str, Any], out: Path
+) -> list[NetSpec]:
+    """Return the nets to begin with: those of the interrupted design, or a new ladder."""
+    notes = store.notes() if store else {}
+    if "request" not in notes:
+        if out.exists() and any(path.name != STORE for path in out.iterdir()) and not store:
+            raise ValueError(f"{out} is not empty and holds no design: choose another folder")
+        return ladder(maker, profile.rungs)
+    if notes["request"] != asked:
+        differing = [name for name in asked if notes["request"].get(name) != asked[name]]
+        raise ValueError(
+            f"{out} holds another design, with other {' and '.join(differing)}:"
+            " choose another folder"
+        )
+    return [NetSpec.from_dict(form) for form in notes["rungs"]]
+
+
+def _finished(search: Search, winner: Candidate, rows: Rows, budget: Budget, out: Path) -> Design:
+    """Write what the design found, and return it."""
+    accuracy = mean_interval(list(percent(rows).values()))
+    first = min(rows)
+    run = search.store.runs / search.key(winner, first, "full")
+    shutil.rmtree(out / MODEL, ignore_errors=True)
+    shutil.copytree(run, out / MODEL)
+    write_atomically(out / PLAN, plan_text(winner, search.origin.name).encode())
+    command = _command(search.origin, out, first)
+    half = (accuracy.high - accuracy.low) / 2
+    search.say(
+        CONFIRM,
+        f"{winner.net.name} with {listed(winner.methods)}, trained on all"
+        f" {len(search.data.train):,} training images with {len(rows)} seeds and tested once on"
+        f" {rows[first]['images']:,} images: {accuracy.mean:.2f} ± {half:.2f} %",
+    )
+    search.store.note("design", story(search, winner, rows, budget, accuracy))
+    search.store.note("commands", [command])
+    search.store.export_rows(out / ROWS)
+    return Design(winner.net, winner.methods, winner.recipe, accuracy, rows, out, command)
+
+
+def story(
+    search: Search, winner: Candidate, rows: Rows, budget: Budget, accuracy: Interval
+) -> dict[str, Any]:
+    """Return what a report tells of a design: its figures and its decisions."""
+    first = rows[min(rows)]
+    half = (accuracy.high - accuracy.low) / 2
+    mean = {
+        name: sum(row[name] for row in rows.values()) / len(rows)
+        for name in ("ece", "shift_consistency", "seconds")
+    }
+    facts = [
+        ("accuracy on test images", f"{accuracy.mean:.2f} ± {half:.2f} %"),
+        ("parameters", f"{first['params']:,}"),
+        ("MACs", f"{first['macs']:,}"),
+        ("bytes as int8", f"{first['bytes_int8']:,}"),
+        ("bytes as float32", f"{first['bytes_float32']:,}"),
+        ("calibration error (ECE)", f"{100 * mean['ece']:.2f} %"),
+        ("shift consistency", f"{100 * mean['shift_consistency']:.2f} %"),
+        ("training", f"{mean['seconds']:.1f} s"),
+    ]
+    if first["latency"]:
+        facts.append(("ms an image, one thread", f"{first['latency']['kernel_ms']:.3f}"))
+    asked = {"title": "Asked for", "lines": [f"{search.data.name}: {budget}"]}
+    steps = [{"title": name.title(), "lines": lines} for name, lines in search.steps.items()]
+    return {"facts": facts, "steps": [asked, *steps]}
+
+
+def plan_text(winner: Candidate, data: str) -> str:
+    """Return the TOML file from which ``smidgen train`` trains the winner."""
+    net = winner.net.to_dict()
+    methods = [to_text(method) for method in winner.methods]
+    recipe = "\n".join(f"{name} = {json.dumps(v)}" for name, v in asdict(winner.recipe).items())
+    return (
+        f"data = {json.dumps(data)}\nmethods = {json.dumps(methods)}\n\n[recipe]\n{recipe}\n\n"
+        f"[net]\nname = {json.dumps(net['name'])}\ninput = {json.dumps(net['input'])}\n"
+        f"layers = {json.dumps(net['layers'])}\n"
+    )
+
+
+def _command(origin: Origin, out: Path, seed: int) -> str:
+    plan = shlex.quote(str(out / PLAN))
+    words = [f"smidgen train {plan} --recipe {plan} --full --seed {seed}"]
+    if origin.data_dir is not None:
+        words.append(f"--data-dir {shlex.quote(origin.data_dir)}")
+    if origin.image_size is not None:
+        words.append(f"--image-size {origin.image_size[0]}")
+    return " ".join([*words, f"--out {shlex.quote(str(out / 'again'))}"])

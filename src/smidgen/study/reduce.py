@@ -1,0 +1,90 @@
+"""Reduce: from a ladder of nets to the smallest that is as good as the best, but for a little."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from smidgen.methods import Method
+from smidgen.recipe import Recipe
+from smidgen.spec import NetSpec
+from smidgen.study.budget import told
+from smidgen.study.ladder import Maker
+from smidgen.study.profile import Profile
+from smidgen.study.search import Candidate, Search, percent
+
+PHASE = "reduce"
+_HOPELESS = 5.0  # times the tolerance below the best: too far to be caught up by longer training
+
+
+def reduce(
+    search: Search,
+    maker: Maker,
+    rungs: Sequence[NetSpec],
+    profile: Profile,
+    recipe: Recipe,
+    baseline: tuple[Method, ...],
+) -> NetSpec:
+    """Return the smallest net whose accuracy is within the tolerance of the best.
+
+    Successive halving: every round trains those that are left longer and over more seeds, and
+    then drops the hopeless. Among the others, those that no smaller net beats go on first.
+    """
+    left = list(rungs)
+    search.say(
+        PHASE,
+        f"{len(left)} nets inside the budget, {told('params', min(s.params for s in left))} to"
+        f" {told('params', max(s.params for s in left))}",
+    )
+    scores: dict[NetSpec, float] = {}
+    for number, round_ in enumerate(profile.rounds, 1):
+        left = best_of(left, scores, maker, profile)[: round_.nets]
+        epochs = max(1, round(round_.share * recipe.epochs))
+        shorter = replace(recipe, epochs=epochs)
+        found = search.measure(
+            PHASE, [Candidate(net, baseline, shorter) for net in left], range(round_.seeds)
+        )
+        scores = {candidate.net: fmean(percent(rows).values()) for candidate, rows in found.items()}
+        best = max(scores, key=lambda net: scores[net])
+        search.say(
+            PHASE,
+            f"round {number}: {len(scores)} nets, {epochs} epochs, {round_.seeds} seeds:"
+            f" best {best.name} with {scores[best]:.2f} % of the held-out images",
+        )
+        left = list(scores)
+    return _smallest(search, maker, scores, profile.tolerance)
+
+
+def best_of(
+    nets: Sequence[NetSpec], scores: dict[NetSpec, float], maker: Maker, profile: Profile
+) -> list[NetSpec]:
+    """Return ``nets``, the most promising first.
+
+    Last come the hopeless; before them, those that are beaten by a net that costs no more; each
+    group by accuracy. Without scores the order stays.
+    """
+    if not scores:
+        return list(nets)
+    best = max(scores.values())
+    size = {net: maker.excess(net) for net in nets}
+
+    def rank(net: NetSpec) -> tuple[bool, int, float]:
+        hopeless = scores[net] < best - _HOPELESS * profile.tolerance
+        beaten = sum(scores[o] > scores[net] and size[o] <= size[net] for o in nets)
+        return hopeless, beaten, -scores[net]
+
+    return sorted(nets, key=rank)
+
+
+def _smallest(
+    search: Search, maker: Maker, scores: dict[NetSpec, float], tolerance: float
+) -> NetSpec:
+    best = max(scores.values())
+    near = [net for net, score in scores.items() if score >= best - tolerance]
+    chosen = min(near, key=lambda net: (maker.excess(net), -scores[net]))
+    search.say(
+        PHASE,
+        f"chosen: {chosen.name}, {told('params', chosen.params)} and {told('macs', chosen.macs)},"
+        f" with {scores[chosen]:.2f} %: the smallest within {tolerance:g} points of the best"
+        f" ({best:.2f} %)",
+    )
+    return chosen
