@@ -7,7 +7,7 @@ from pathlib import Path
 from smidgen.study.records import load
 
 
-class ReportError(RuntimeError):
+class ReportError(ValueError):
     """A report that cannot be made."""
 
 
