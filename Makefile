@@ -3,7 +3,7 @@ PY := .venv/bin
 export SMIDGEN_DATA ?= $(wildcard $(abspath ../shared/data))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test check format test-long system-tools kernels
+.PHONY: setup demo reference test check format test-long system-tools kernels
 
 setup: .setup-done
 .setup-done: pyproject.toml constraints.txt setup.py tools/setup.sh $(wildcard src/smidgen/kernels/csrc/*)
@@ -12,8 +12,13 @@ setup: .setup-done
 
 demo: setup
 	rm -rf runs/demo
-	$(PY)/smidgen train mnist-1k5-dw --data digits --out runs/demo
-	$(PY)/smidgen evaluate runs/demo
+	$(PY)/smidgen design --data digits --max-params 1000 --profile quick --out runs/demo
+
+# The reference study: some hours on two cores; stop it at any time, it goes on.
+reference: setup
+	$(PY)/smidgen study reference-mnist --store runs/reference.db --jobs 2
+	$(PY)/smidgen study reference-cifar10 --store runs/reference.db --jobs 2
+	$(PY)/smidgen report runs/reference.db --out runs/reference.html
 
 format: setup
 	$(PY)/ruff check --fix --quiet src tests bench

@@ -6,7 +6,7 @@ import warnings
 import typer
 from typer import _click as click
 
-from smidgen.cli import evaluate, export, inspect, listing, report, study, train
+from smidgen.cli import design, evaluate, export, inspect, listing, report, study, train
 
 app = typer.Typer(
     name="smidgen",
@@ -22,6 +22,7 @@ app.command("inspect")(inspect.inspect)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("study")(study.study)
+app.command("design")(design.design)
 app.command("report")(report.report)
 app.command("export")(export.export)
 

@@ -1,0 +1,93 @@
+"""``smidgen design``."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smidgen.cli.options import DataDir, ImageSize, Json
+from smidgen.cli.terminal import print_json, say, table
+
+if TYPE_CHECKING:
+    from smidgen.study.design import Design
+    from smidgen.study.search import News
+
+
+def design(  # noqa: PLR0913 - a command line
+    data: Annotated[str, typer.Option(help="A name, a folder of images or a hub id.")],
+    out: Annotated[Path, typer.Option(help="A new folder, or that of an interrupted design.")],
+    max_params: Annotated[int | None, typer.Option(help="Learned scalars.")] = None,
+    max_macs: Annotated[int | None, typer.Option(help="Multiply-accumulates an image.")] = None,
+    max_flash: Annotated[
+        int | None, typer.Option(metavar="BYTES", help="Code and constants of the int8 net.")
+    ] = None,
+    max_ram: Annotated[int | None, typer.Option(metavar="BYTES", help="Its activations.")] = None,
+    max_latency: Annotated[
+        float | None, typer.Option(metavar="MS", help="One image on this machine.")
+    ] = None,
+    profile: Annotated[str, typer.Option(help="quick, standard or thorough.")] = "standard",
+    jobs: Annotated[int, typer.Option(help="Trials side by side.")] = os.cpu_count() or 1,
+    epochs: Annotated[int | None, typer.Option(help="Of a whole run.")] = None,
+    data_dir: DataDir = None,
+    image_size: ImageSize = None,
+    json: Json = False,
+) -> None:
+    """Find, train and test a net for your images within a budget."""
+    from smidgen.report import write_page
+    from smidgen.study.budget import Budget
+    from smidgen.study.design import STORE
+    from smidgen.study.design import design as search
+    from smidgen.study.job import Origin
+
+    found = search(
+        Origin(data, data_dir, [image_size, image_size] if image_size else None),
+        Budget(max_params, max_macs, max_flash, max_ram, max_latency),
+        out,
+        profile=profile,
+        jobs=jobs,
+        epochs=epochs,
+        observer=_observe,
+    )
+    page = write_page(out / STORE, out / "report.html", commands=[found.command])
+    if json:
+        accuracy = found.accuracy
+        print_json(
+            {
+                "net": found.net.to_dict(),
+                "accuracy": accuracy.mean / 100,
+                "interval": [accuracy.low / 100, accuracy.high / 100],
+                "folder": str(found.folder),
+                "report": str(page),
+                "command": found.command,
+            }
+        )
+    else:
+        _show(found)
+        say(f"report: {page}\nagain:  {found.command}")
+
+
+def _observe(news: "News") -> None:
+    if news.line:
+        say(f"{news.phase}: {news.line}")
+    if news.event:
+        for ended in news.event.ended:
+            if ended.row:
+                found = f"{100 * ended.row['accuracy']:.2f} % {ended.row['split']}"
+                say(f"  {ended.title}: {found}")
+            else:
+                say(f"  {ended.title}: {ended.state}, {ended.error}")
+
+
+def _show(found: "Design") -> None:
+    row = found.rows[min(found.rows)]
+    accuracy, latency = found.accuracy, row["latency"]
+    of = f"test images, mean and 95 % interval of {len(found.rows)} seeds"
+    rows: list[list[object]] = [
+        ["accuracy", f"{accuracy.mean:.2f} % [{accuracy.low:.2f}, {accuracy.high:.2f}]", of],
+        ["params", f"{row['params']:,}", f"{row['deployed_params']:,} deployed"],
+        ["MACs", f"{row['macs']:,}", "per image"],
+        ["latency", f"{latency['kernel_ms']:.3f} ms", f"batch 1, {latency['threads']} thread(s)"],
+        ["bytes", f"{row['bytes_int8']:,}", f"int8; {row['bytes_float32']:,} as float32"],
+    ]
+    table(["", "value", "of"], rows, title=f"{found.net.name} for {row['data']}")
