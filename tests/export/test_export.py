@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from smidgen import zoo
 from smidgen.cli.export import export as verb
 from smidgen.data import Data, load
-from smidgen.evaluate import predict
+from smidgen.evaluate import cost, predict
 from smidgen.export import ship, targets
 from smidgen.export.host import compile_library, load_library
 from smidgen.export.onnx import run_onnx, to_onnx
@@ -74,7 +74,7 @@ made_by_torch: dict[str, Callable[[], bytes]] = {}
 @pytest.fixture(autouse=True)
 def _brief(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
     """Spend no time on good timings, and export the one run to ONNX once."""
-    monkeypatch.setattr("smidgen.evaluate.cost._SECONDS", 0.001)
+    monkeypatch.setattr(cost, "_SECONDS", 0.001)
 
     def once(program: Program, card: Mapping[str, str]) -> bytes:
         made_by_torch.setdefault(card["training_key"], lambda: to_onnx(program, card))
@@ -317,6 +317,13 @@ def test_the_verb_prints_the_proof(run: Path, tmp_path: Path) -> None:
     assert json.loads(said.stdout) == json.loads((tmp_path / "a" / PROOF).read_text())
     table = CliRunner().invoke(app, [str(run), "--to", "onnx", "--out", str(tmp_path / "b")])
     assert "the trained model in torch, 360 images" in table.stdout
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_float_c_differs_from_torch_by_rounding_alone(run: Path, tmp_path: Path) -> None:
+    proof = export(run, "c", tmp_path / "out", numbers="float32")
+    assert (proof.numbers, proof.calibration, proof.agreement) == ("float32", None, 1)
+    assert proof.largest_difference <= proof.oracle_tolerance < 1e-3
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")

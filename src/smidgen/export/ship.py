@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from smidgen.checkpoint import write_atomically
 from smidgen.data import load
 from smidgen.evaluate.cost import BATCH_SIZES, seconds_of
+from smidgen.export.parity import ParityError, ToolMissingError
 from smidgen.export.program import Pixels
 from smidgen.export.targets import Artefact, Source, pixels_of, source_of, target_of
 from smidgen.export.wasm import Facts, frame_of, page
@@ -136,9 +137,20 @@ def export(
     build, out = target_of(target), Path(out)
     _require_free(out)
     source = _source(Path(run_folder), data_dir)
-    artefact = build(source, calibration, numbers)
-    _require_within("flash", artefact.flash, max_flash, target)
-    _require_within("RAM", artefact.ram, max_ram, target)
+    try:
+        artefact = build(source, calibration, numbers)
+        _require_within("flash", artefact.flash, max_flash, target)
+        _require_within("RAM", artefact.ram, max_ram, target)
+        proof = _written(source, target, artefact, out)
+    except (ToolMissingError, ParityError) as error:
+        raise ValueError(str(error)) from error
+    if (loss := proof.float_accuracy - proof.accuracy) > NOTEWORTHY_LOSS:
+        warnings.warn(f"{target} loses {100 * loss:.2f} points of accuracy", stacklevel=2)
+    return proof
+
+
+def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proof:
+    """Write and prove the artefact beside ``out``, then move it there, or leave nothing."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -151,6 +163,7 @@ def export(
         if target == "wasm":
             html = _page(source, proof, artefact.files[artefact.main], artefact.scale)
             write_atomically(folder / f"{source.stem}.html", html.encode())
+            proof = replace(proof, files=_files(folder))
         write_atomically(folder / PROOF, (json.dumps(asdict(proof), indent=1) + "\n").encode())
         folder.chmod(0o755)  # a temporary folder is closed to others
         folder.replace(out)
@@ -158,8 +171,6 @@ def export(
         raise ValueError(f"{out}: cannot be written: {error.strerror}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if (loss := proof.float_accuracy - proof.accuracy) > NOTEWORTHY_LOSS:
-        warnings.warn(f"{target} loses {100 * loss:.2f} points of accuracy", stacklevel=2)
     return proof
 
 
@@ -182,7 +193,7 @@ def _proof(source: Source, target: str, artefact: Artefact, folder: Path) -> Pro
     logits = np.concatenate(parts)
     difference, allowed = _against_oracle(artefact, pixels, logits)
     expected, found = source.float_infer()(pixels), artefact.scale * logits.astype(np.float64)
-    files = {path.name: _described(path.read_bytes()) for path in sorted(folder.iterdir())}
+    files = _files(folder)
     answers, float_answers = logits.argmax(1), expected.argmax(1)
     return Proof(
         target=target,
@@ -288,12 +299,20 @@ def _require_within(what: str, found: int | None, limit: int | None, target: str
     if limit is None:
         return
     if found is None:
-        raise ValueError(f"{target} has no {what} figure: a limit is for c and wasm")
+        figure = "a limit is for c and wasm"
+        if target == "c":
+            figure = "on Debian: apt-get install gcc-arm-none-eabi qemu-system-arm"
+        raise ValueError(f"{what} of {target} is not known here; {figure}")
     if found > limit:
         raise ValueError(
             f"{what} must be <= {limit:,} bytes, got {found:,}: {found - limit:,} over"
         )
 
 
-def _described(content: bytes) -> dict[str, Any]:
-    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+def _files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return bytes and sha256 of every file, by name."""
+    contents = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in contents.items()
+    }

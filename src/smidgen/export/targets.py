@@ -2,6 +2,7 @@
 
 import json
 import re
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,19 +14,25 @@ from torch import nn
 
 from smidgen.data import Data
 from smidgen.evaluate import predict
+from smidgen.export.c import Source as Generated
+from smidgen.export.c import generate
+from smidgen.export.c_float import generate_float
 from smidgen.export.calibrate import calibrate
 from smidgen.export.fold import fold
-from smidgen.export.integer import IntegerProgram
+from smidgen.export.host import compile_library, load_library
 from smidgen.export.onnx import quantize_onnx, session, to_onnx
+from smidgen.export.parity import ToolMissingError, footprint, run_board
 from smidgen.export.program import Pixels, Program
 from smidgen.export.quantize import quantize
 from smidgen.export.simulate import simulate
+from smidgen.export.wasm import compile_wasm, load_wasm
 from smidgen.run import Run
 from smidgen.text import nearest
 
 Infer: TypeAlias = Callable[[Pixels], NDArray[Any]]  # uint8 images (n, c, h, w) to logits
 ROUNDING = 1e-5  # of the largest logit: what float32 sums may differ by in another order
 _CALIBRATION_IMAGES = 512
+_ALL = 2**62  # images: as many as there are
 _SIMULATED = 2_000  # images that integer artefacts are held against the simulation on
 
 
@@ -151,7 +158,7 @@ def onnx(source: Source, calibration: str | None, numbers: str | None) -> Artefa
         runtime="ONNX Runtime",
         threads=(1, 2),
         scale=1.0,
-        oracle=Oracle("the trained model in torch", source.float_infer(), 10**9, ROUNDING),
+        oracle=Oracle("the trained model in torch", source.float_infer(), _ALL, ROUNDING),
         numbers="float32",
     )
 
@@ -178,47 +185,94 @@ def onnx_int8(source: Source, calibration: str | None, numbers: str | None) -> A
     )
 
 
-def quantized(source: Source, calibration: str | None) -> tuple[IntegerProgram, str, Oracle]:
-    """Return the integer program, its calibration and its simulation."""
-    calibration = calibration or "mse"
-    ranges = calibrate(source.program, source.calibration_images, calibration)  # pyright: ignore[reportArgumentType]
-    program = quantize(source.program, ranges)
+def c(source: Source, calibration: str | None, numbers: str | None) -> Artefact:
+    """Return one header and one source of C99; flash and RAM are a Cortex-M4's."""
+    generated, calibration, oracle, scale = _generated(source, calibration, numbers)
+    name, kind, classes = generated.name, generated.logit_type, generated.classes
 
-    def infer(pixels: Pixels) -> NDArray[np.int32]:
-        return simulate(program, pixels)
+    def infer(folder: Path, _: int) -> Infer:
+        with tempfile.TemporaryDirectory() as place:  # what is loaded outlives its file
+            library = Path(place) / "net.so"
+            pixels = source.program.input_shape.elements
+            compile_library(folder, name, kind, pixels, classes, library)
+            return load_library(library, kind, classes)
 
-    oracle = Oracle("the integer simulation in NumPy", infer, _SIMULATED, 0.0)
-    return program, calibration, oracle
+    flash, ram = _cortex_m4(generated, source.calibration_images[:2])
+    return Artefact(
+        files={
+            f"{name}.c": generated.source.encode(),
+            f"{name}.h": generated.header.encode(),
+        },
+        infer=infer,
+        runtime="gcc -O3 on this machine",
+        threads=(1,),
+        scale=scale,
+        oracle=oracle,
+        numbers=numbers or "int8",
+        calibration=calibration,
+        flash=flash,
+        ram=ram,
+    )
 
 
 def wasm(source: Source, calibration: str | None, numbers: str | None) -> Artefact:
-    """Return the WebAssembly module, held against the simulation."""
-    from smidgen.export.c import generate
-    from smidgen.export.wasm import compile_wasm, load_wasm
-
-    require(numbers in (None, "int8"), "wasm is int8")
-    program, calibration, oracle = quantized(source, calibration)
-    classes, name = source.program.classes, f"{source.stem}.wasm"
-    generated = generate(program, source.stem)
-    module = compile_wasm(generated, source.program.input_shape, classes, "int8")
-    _, memory = load_wasm(module, classes, "int8")
+    """Return the WebAssembly module of the same C."""
+    generated, calibration, oracle, scale = _generated(source, calibration, numbers)
+    name, kind, classes = f"{source.stem}.wasm", generated.logit_type, generated.classes
+    module = compile_wasm(generated, source.program.input_shape)
+    _, memory = load_wasm(module, classes, kind)
     return Artefact(
         files={name: module},
-        infer=lambda folder, _: load_wasm((folder / name).read_bytes(), classes, "int8")[0],
+        infer=lambda folder, _: load_wasm((folder / name).read_bytes(), classes, kind)[0],
         runtime="wasmtime, called from Python",
         threads=(1,),
-        scale=program.head.scale,
+        scale=scale,
         oracle=oracle,
-        numbers="int8",
+        numbers=numbers or "int8",
         calibration=calibration,
         flash=len(module),
         ram=memory,
     )
 
 
+def _generated(
+    source: Source, calibration: str | None, numbers: str | None
+) -> tuple[Generated, str | None, Oracle, float]:
+    """Return C, its calibration, its oracle and what 1 in its logits stands for."""
+    require(
+        numbers in (None, "int8", "float32"), f"numbers must be int8 or float32, got {numbers!r}"
+    )
+    if numbers == "float32":
+        require(calibration is None, "float32 takes no calibration")
+        oracle = Oracle("the trained model in torch", source.float_infer(), _ALL, ROUNDING)
+        return generate_float(source.program, source.stem), None, oracle, 1.0
+    calibration = calibration or "mse"
+    ranges = calibrate(source.program, source.calibration_images, calibration)  # pyright: ignore[reportArgumentType]
+    program = quantize(source.program, ranges)
+
+    def simulated(pixels: Pixels) -> NDArray[np.int32]:
+        return simulate(program, pixels)
+
+    oracle = Oracle("the integer simulation in NumPy", simulated, _SIMULATED, 0.0)
+    return generate(program, source.stem), calibration, oracle, program.head.scale
+
+
+def _cortex_m4(generated: Generated, pixels: Pixels) -> tuple[int | None, int | None]:
+    """Return flash and RAM on a Cortex-M4, of what the tools at hand can tell."""
+    try:
+        flash = footprint(generated).flash
+    except ToolMissingError:
+        return None, None
+    try:
+        return flash, run_board(generated, pixels).ram
+    except ToolMissingError:
+        return flash, None
+
+
 TARGETS: dict[str, Callable[[Source, str | None, str | None], Artefact]] = {
     "onnx": onnx,
     "onnx-int8": onnx_int8,
+    "c": c,
     "wasm": wasm,
 }
 

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from smidgen.export.c import Source
+from smidgen.export.host import KINDS
 from smidgen.export.program import Pixels
 from smidgen.layers import Shape
 from smidgen.tensors import Pixels as PixelTensor
@@ -78,7 +79,7 @@ class Facts:
     samples: tuple[tuple[int, Pixels], ...]
 
 
-def compile_wasm(source: Source, input_shape: Shape, classes: int, numbers: str) -> bytes:
+def compile_wasm(source: Source, input_shape: Shape) -> bytes:
     """Return the module: functions ``pixels`` and ``logits`` say where, ``run`` computes.
 
     Raises:
@@ -86,12 +87,12 @@ def compile_wasm(source: Source, input_shape: Shape, classes: int, numbers: str)
     """
     for tool, package in (("clang", "clang"), ("wasm-ld", "lld")):
         if shutil.which(tool) is None:
-            raise ValueError(f"WebAssembly needs {tool}: apt-get install {package}")
+            raise ValueError(f"WebAssembly needs {tool}; on Debian: apt-get install {package}")
     glue = _GLUE.format(
         name=source.name,
         pixels=input_shape.elements,
-        classes=classes,
-        kind={"int8": "int32_t", "float32": "float"}[numbers],
+        classes=source.classes,
+        kind=source.logit_type,
     )
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -106,9 +107,14 @@ def compile_wasm(source: Source, input_shape: Shape, classes: int, numbers: str)
 
 
 def load_wasm(
-    module: bytes, classes: int, numbers: str
+    module: bytes, classes: int, kind: str
 ) -> tuple[Callable[[Pixels], NDArray[Any]], int]:
     """Return what runs a module on images (n, c, h, w), and the bytes of memory it takes.
+
+    Args:
+        module: From :func:`compile_wasm`.
+        classes: Logits an image.
+        kind: C type of a logit.
 
     Raises:
         ValueError: If the package wasmtime is missing.
@@ -124,15 +130,15 @@ def load_wasm(
     exported = instance.exports(store)
     memory, step = exported["memory"], exported["run"]
     source, result = exported["pixels"](store), exported["logits"](store)
-    kind = np.dtype({"int8": np.int32, "float32": np.float32}[numbers])
+    of_logits = np.dtype(KINDS[kind])
 
     def run(pixels: Pixels) -> NDArray[Any]:
         rows = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
-        logits = np.empty((len(rows), classes), kind)
+        logits = np.empty((len(rows), classes), of_logits)
         for row, out in zip(rows, logits, strict=True):
             memory.write(store, row.tobytes(), source)
             step(store)
-            out[:] = np.frombuffer(memory.read(store, result, result + out.nbytes), kind)
+            out[:] = np.frombuffer(memory.read(store, result, result + out.nbytes), of_logits)
         return logits
 
     return run, memory.data_len(store)

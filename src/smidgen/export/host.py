@@ -1,0 +1,67 @@
+"""Generated C as a library of this machine: compiled, loaded and called on many images."""
+
+import ctypes
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smidgen.export.parity import find_tool
+from smidgen.export.program import Pixels
+
+FLAGS = ("-std=c99", "-O3", "-march=native", "-shared", "-fPIC")
+KINDS = {"int32_t": np.int32, "float": np.float32}
+_LOOP = """
+#include "{name}.h"
+void run(const uint8_t *pixels, {kind} *logits, int count);
+void run(const uint8_t *pixels, {kind} *logits, int count) {{
+  for (int i = 0; i < count; i++) {name}(pixels + i * {pixels}, logits + i * {classes});
+}}
+"""
+
+
+def compile_library(
+    folder: Path, name: str, kind: str, pixels: int, classes: int, library: Path
+) -> None:
+    """Compile ``<name>.c`` of ``folder`` with a loop over images into a shared library.
+
+    Args:
+        folder: Holds the header and the source.
+        name: Of the C function.
+        kind: C type of a logit.
+        pixels: Bytes of an image.
+        classes: Logits of an image.
+        library: File to write.
+
+    Raises:
+        ToolMissingError: If there is no gcc.
+        ValueError: If it refuses the source.
+    """
+    loop = _LOOP.format(name=name, kind=kind, pixels=pixels, classes=classes)
+    command = [find_tool("gcc"), *FLAGS, f"-I{folder}", f"{folder / name}.c"]
+    done = subprocess.run(
+        [*command, "-x", "c", "-", "-o", library],
+        input=loop,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ValueError(f"gcc refuses the generated C: {done.stderr.strip()[:500]}")
+
+
+def load_library(library: Path, kind: str, classes: int) -> Callable[[Pixels], NDArray[Any]]:
+    """Return what runs a library on images (n, c, h, w); not from two threads at a time."""
+    run = ctypes.CDLL(str(library)).run
+    of_logits = KINDS[kind]
+
+    def infer(pixels: Pixels) -> NDArray[Any]:
+        rows = np.ascontiguousarray(pixels.transpose(0, 2, 3, 1))
+        logits = np.empty((len(rows), classes), of_logits)
+        run(ctypes.c_void_p(rows.ctypes.data), ctypes.c_void_p(logits.ctypes.data), len(rows))
+        return logits
+
+    return infer
