@@ -36,6 +36,7 @@ class Source:
         parts: Names of the kernels in the source.
         classes: Number of logits.
         logit_type: In C.
+        layers: That follow each other.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Source:
     parts: tuple[str, ...]
     classes: int
     logit_type: str
+    layers: int
 
 
 def generate(program: IntegerProgram, name: str = "net") -> Source:
@@ -121,7 +123,9 @@ def _written(program: IntegerProgram, tables: Tables, rows: list[Row], name: str
     header = _header(program, name, table_bytes, arena)
     classes = len(program.head.bias)
     text = "".join(source)
-    return Source(name, header, text, table_bytes, arena, tuple(parts), classes, "int32_t")
+    return Source(
+        name, header, text, table_bytes, arena, tuple(parts), classes, "int32_t", len(tables.rows)
+    )
 
 
 def _placed(tables: Tables, rows: list[Row]) -> tuple[dict[str, int], int]:
@@ -190,6 +194,7 @@ def _facts(tables: Tables, rows: list[Row]) -> dict[str, int | str]:
         "WINDOW": max(1, *(row.kernel for row in tables.rows if row.kind != "EXCITE")),
         "FOURS": fours("FILTER"),
         "FOUR_POOLED": fours("POOL"),
+        "CONSTANT_SIDE": int(len(sides) == 1),
         "SIDE": sides.pop() if len(sides) == 1 else "own->kernel",
     }
 

@@ -25,7 +25,9 @@ typedef char arithmetic_shift[(-1 >> 1) == -1 ? 1 : -1];
 #if defined(__GNUC__)
 #define SMALL __attribute__((cold, noinline)) /* small rather than fast: little time goes there */
 #define KEEP_LOOP __asm__ volatile("" ::: "memory") /* or it becomes a call of memset */
-#if defined(__clang__)
+#if !CONSTANT_SIDE
+#define UNROLL
+#elif defined(__clang__)
 #define UNROLL _Pragma("unroll")
 #else
 #define UNROLL _Pragma("GCC unroll 8")

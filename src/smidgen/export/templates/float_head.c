@@ -1,0 +1,38 @@
+/* Maps are rows of channels of columns: a row of one channel is contiguous, begins at a multiple of
+   16 and is filled with zeros behind its last column; so the border is there when a window asks. */
+#if defined(LANES) /* chosen by whoever compiles this */
+#elif defined(__GNUC__) && defined(__AVX512F__)
+#define LANES 16
+#elif defined(__GNUC__) && defined(__AVX__)
+#define LANES 8
+#elif defined(__GNUC__) && (defined(__SSE2__) || defined(__ARM_NEON) || defined(__wasm_simd128__))
+#define LANES 4
+#else
+#define LANES 1
+#endif
+
+#if LANES > 1
+typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef int32_t bits __attribute__((vector_size(4 * LANES)));
+typedef float loose_vec __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+typedef int32_t loose_bits __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
+static inline vec load(const float *p) { return *(const loose_vec *)p; }
+static inline void store(float *p, vec v) { *(loose_vec *)p = v; }
+static inline vec filled(float one) { return one - (vec){0}; }
+static inline vec positive(vec v) { return (vec)((bits)v & (v > (vec){0})); }
+static inline vec within(vec v, const int32_t *mask) { return (vec)((bits)v & *(const loose_bits *)mask); }
+#else
+typedef float vec;
+static inline vec load(const float *p) { return *p; }
+static inline void store(float *p, vec v) { *p = v; }
+static inline vec filled(float one) { return one; }
+static inline vec positive(vec v) { return v > 0 ? v : 0; }
+static inline vec within(vec v, const int32_t *mask) { return *mask ? v : 0; }
+#endif
+
+#if defined(__GNUC__)
+#define ALIGNED __attribute__((aligned(64)))
+#else
+#define ALIGNED
+#endif
+

@@ -1,0 +1,83 @@
+"""The float C computes what the folded program does, for any width of vector."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.export.nets import Plan, blurred, excited, pixels_for, plans, program_of, spec_of, warmed
+
+from smidgen import layers, zoo
+from smidgen.export.c_float import generate_float
+from smidgen.export.parity import run_host, write_source
+from smidgen.export.program import run_float
+from smidgen.layers import Layer, Shape
+from smidgen.spec import NetSpec
+
+pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+WIDTHS = ("-DLANES=1", "-DLANES=4", "-DLANES=16")
+HEAD = (layers.GlobalAveragePool(), layers.Classifier(3, bias=True))
+
+
+def assert_close(spec: NetSpec, flags: tuple[str, ...], compiler: str = "gcc") -> None:
+    program, images = program_of(spec), pixels_for(spec, 5)
+    expected = run_float(program, images)
+    got = run_host(generate_float(program), images, compiler, ("-O1", "-Wno-psabi", *flags))
+    allowed = 1e-5 * max(1.0, float(np.abs(expected).max()))
+    np.testing.assert_allclose(got, expected, rtol=0, atol=allowed)
+
+
+@settings(fuzz, max_examples=8)
+@given(plans(), st.sampled_from(WIDTHS))
+def test_drawn_nets_agree(plan: Plan, width: str) -> None:
+    assert_close(spec_of(plan), (width,))
+
+
+@pytest.mark.slow
+@settings(fuzz, max_examples=200)
+@given(plans(), st.sampled_from(WIDTHS))
+def test_many_drawn_nets_agree(plan: Plan, width: str) -> None:
+    assert_close(spec_of(plan), (width, "-fsanitize=address,undefined"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        (layers.Conv(5), layers.Depthwise(14, 5), layers.MaxPool(2)),
+        (layers.Conv(3, stride=2), layers.Depthwise(4, stride=2), layers.Transition(2)),
+        (layers.MaxPool(2, 1), layers.Blur(2), layers.SqueezeExcite(2), layers.Conv(4)),
+    ],
+)
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("shape", [Shape(3, 7, 16), Shape(1, 6, 33)])
+def test_rows_that_fill_vectors_and_rows_that_do_not_agree(
+    body: tuple[Layer, ...], width: str, shape: Shape
+) -> None:
+    assert_close(NetSpec(shape, (*body, *HEAD)), (width,))
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_reference_nets_agree_under_both_compilers(compiler: str) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    for change in (blurred, excited):
+        program = warmed(change(zoo.net("mnist-1k5-dw")))
+        images = pixels_for(zoo.net("mnist-1k5-dw"), 5)
+        flags = ("-O2",) if compiler == "gcc" else ("-O2", "-ffp-contract=off")
+        got = run_host(generate_float(program), images, compiler, flags)
+        np.testing.assert_allclose(got, run_float(program, images), rtol=0, atol=1e-5)
+
+
+def test_no_library_is_needed_without_vectors(tmp_path: Path) -> None:
+    write_source(generate_float(program_of(zoo.net("mnist-1k5-dw")), "digit"), tmp_path)
+    for level in ("-O1", "-O2", "-O3"):
+        command = ["gcc", "-std=c99", level, "-DLANES=1", "-c", "digit.c", "-o", "digit.o"]
+        subprocess.run(command, cwd=tmp_path, check=True)
+        said = subprocess.run(
+            ["nm", "-u", "digit.o"], cwd=tmp_path, check=True, capture_output=True, text=True
+        )
+        assert [u for u in said.stdout.split() if u not in ("U", "_GLOBAL_OFFSET_TABLE_")] == []

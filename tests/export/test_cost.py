@@ -1,0 +1,65 @@
+"""Flash and RAM are known before training, to within 5 % of what the linker then says."""
+
+import shutil
+
+import pytest
+import torch
+from tests.export.nets import blurred, excited, pixels_for, warmed
+
+from smidgen import layers, zoo
+from smidgen.export.c import generate
+from smidgen.export.calibrate import calibrate
+from smidgen.export.cost import dummy_source, predict_cost
+from smidgen.export.parity import run_board
+from smidgen.export.quantize import quantize
+from smidgen.layers import Shape
+from smidgen.spec import NetSpec
+
+needs_board = pytest.mark.skipif(
+    None in [shutil.which(tool) for tool in ("arm-none-eabi-gcc", "qemu-system-arm")],
+    reason="needs Debian's gcc-arm-none-eabi, libnewlib and qemu-system-arm",
+)
+SPECS = {
+    "mnist": zoo.net("mnist-1k5-dw"),
+    "cifar": zoo.net("cifar-143k-dw"),
+    "blurred": blurred(zoo.net("mnist-1k5-dw")),
+    "excited": excited(zoo.net("mnist-7k")),
+    "drawn": NetSpec(
+        Shape(3, 20, 18),
+        (
+            layers.Conv(7, 5, stride=2),
+            layers.Depthwise(13, 3),
+            layers.GlobalAveragePool(),
+            layers.Classifier(5, bias=True),
+        ),
+    ),
+}
+
+
+@pytest.mark.mcu
+@needs_board
+@pytest.mark.parametrize("name", SPECS)
+def test_the_prediction_is_within_five_percent_of_the_linker(name: str) -> None:
+    spec = SPECS[name]
+    program = warmed(spec)
+    source = generate(quantize(program, calibrate(program, pixels_for(spec, 10))))
+    run = run_board(source, pixels_for(spec, 1))
+    predicted = predict_cost(spec)
+    assert predicted.flash == pytest.approx(run.footprint.flash, rel=0.05)
+    assert predicted.ram == pytest.approx(run.ram, rel=0.05)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_tables_and_static_memory_do_not_depend_on_training(name: str) -> None:
+    spec = SPECS[name]
+    program = warmed(spec)
+    trained = generate(quantize(program, calibrate(program, pixels_for(spec, 10))))
+    dummy = dummy_source(spec)
+    assert dummy.table_bytes == trained.table_bytes
+    assert dummy.arena_bytes == trained.arena_bytes
+
+
+def test_a_prediction_leaves_the_global_generator_alone() -> None:
+    before = torch.random.get_rng_state()
+    predict_cost(SPECS["mnist"])
+    assert torch.equal(before, torch.random.get_rng_state())
