@@ -18,7 +18,8 @@ from smidgen.study.dispatch import Event, StudyError, dispatch
 from smidgen.study.execute import execute
 from smidgen.study.store import Store
 
-TIMED = {"seconds", "history", "bytes_on_disk", "latency", "study", "studies"}  # what two runs may differ in
+# what two runs of one trial may differ in
+TIMED = {"seconds", "history", "bytes_on_disk", "latency", "study", "studies"}
 
 
 def told(row: dict[str, object]) -> dict[str, object]:

@@ -72,6 +72,17 @@ def test_an_interval_that_touches_zero_shows_no_difference() -> None:
     assert mean_interval([0.25, 0.25]).verdict == "better"
 
 
+def test_seeds_that_agree_to_the_image_are_not_certainty() -> None:
+    baseline, step = {0: 96.0, 1: 95.0, 2: 97.0}, 0.5
+    treated = {seed: value + step for seed, value in baseline.items()}
+    effect = paired_effect(treated, baseline, step=step)
+    half = stats.t.ppf(0.975, 2) * step / 6**0.5 / 3**0.5
+    assert (effect.low, effect.high) == pytest.approx((step - half, step + half))
+    assert effect.verdict == NO_DIFFERENCE
+    apart = {0: 99.0, 1: 90.0, 2: 96.0}  # a spread above the floor is left as it is
+    assert paired_effect(apart, baseline, step=step) == paired_effect(apart, baseline)
+
+
 def test_the_bootstrap_is_stated_repeats_and_covers_as_promised() -> None:
     generator = np.random.default_rng(1)
     values = generator.normal(0.5, 0.1, 40)

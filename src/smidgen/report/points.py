@@ -128,7 +128,7 @@ def effect(point: Point, baseline: Point) -> Effect | None:
     return Effect(
         point,
         baseline,
-        paired_effect(percent(point), percent(baseline)),
+        paired_effect(percent(point), percent(baseline), step=100 / point.first["images"]),
         point.first["params"] - baseline.first["params"],
         point.first["macs"] - baseline.first["macs"],
         seconds[0] / seconds[1] if seconds[1] else 1.0,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import nn
@@ -113,6 +114,7 @@ def _timed(model: nn.Module, image: torch.Tensor) -> float:
     return time.perf_counter() - started
 
 
+@lru_cache(maxsize=4096)  # so that one net has one figure
 @torch.inference_mode()
 def measured_latency(spec: NetSpec) -> float:
     """Return the least milliseconds of a call of the untrained net on one image, one CPU thread.

@@ -35,7 +35,7 @@ class Selection:
         for method in able:
             rows = found.get((*baseline, method))
             if rows is not None:
-                effects[method] = paired_effect(percent(rows), percent(base))
+                effects[method] = _effect(rows, base)
                 self._search.say(TWEAK, self._line(method, effects[method], rows, base))
         return effects
 
@@ -54,7 +54,7 @@ class Selection:
             tried = [methods for methods in tried if self._is_able(methods, methods[-1])]
             found = self._measure(COMBINE, [chosen, *tried])
             gains = {
-                methods[-1]: paired_effect(percent(found[methods]), percent(found[chosen]))
+                methods[-1]: _effect(found[methods], found[chosen])
                 for methods in tried
                 if methods in found
             }
@@ -101,6 +101,11 @@ class Selection:
             f" {more[0]:+,d} parameters, {more[1]:+,d} MACs,"
             f" {seconds[0] / max(seconds[1], 1e-9):.2f} times the training time"
         )
+
+
+def _effect(rows: Rows, base: Rows) -> Interval:
+    images = next(iter(base.values()))["images"]
+    return paired_effect(percent(rows), percent(base), step=100 / images)
 
 
 def _points(effect: Interval) -> str:

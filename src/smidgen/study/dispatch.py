@@ -87,9 +87,10 @@ class Pool:
         self._store, self._jobs, self._study = store, jobs, study
         self._workers: list[_Worker] = []
         self._started = self._stillborn = 0
-        self._folder = TemporaryDirectory(prefix="smidgen-study-")
+        self._folder: TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> "Pool":
+        self._folder = TemporaryDirectory(prefix="smidgen-study-")
         self._store.release_lost()
         return self
 
@@ -99,7 +100,8 @@ class Pool:
         for worker in self._workers:
             worker.process.communicate()
         self._store.release_lost()
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def finish(self, study: str, observer: Observer = lambda event: None) -> Status:
         """Run what is queued of ``study`` until nothing is left; see :func:`dispatch`."""
@@ -114,6 +116,7 @@ class Pool:
             time.sleep(_POLL)
 
     def _start(self) -> None:
+        assert self._folder is not None, "a pool works inside its with block"
         folder = Path(self._folder.name)
         name_file, log = folder / f"{self._started}.name", folder / f"{self._started}.log"
         self._started += 1

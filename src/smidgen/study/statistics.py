@@ -45,11 +45,16 @@ class Interval:
         return "better" if self.mean > 0 else "worse"
 
 
-def mean_interval(values: Sequence[float], kind: str = "t") -> Interval:
+def mean_interval(values: Sequence[float], kind: str = "t", floor: float = 0.0) -> Interval:
     """Return the mean of ``values`` with its 95 % confidence interval.
 
     The t interval is ``mean +- t(0.975, n - 1) * s / sqrt(n)``. The percentile bootstrap draws
     from a generator of its own with a fixed seed, so that the same values give the same interval.
+
+    Args:
+        values: One a seed.
+        kind: ``t`` or ``bootstrap``.
+        floor: Least ``s`` of the t interval, for values that are known no better than that.
 
     Raises:
         ValueError: If there is no value, or ``kind`` is unknown.
@@ -62,7 +67,7 @@ def mean_interval(values: Sequence[float], kind: str = "t") -> Interval:
     mean, count = float(array.mean()), len(array)
     if count == 1:
         return Interval(mean, nan, nan, 1, kind)
-    spread = float(array.std(ddof=1)) / count**0.5
+    spread = max(float(array.std(ddof=1)), floor if kind == "t" else 0.0) / count**0.5
     if spread == 0:
         return Interval(mean, mean, mean, count, kind)
     if kind == "t":
@@ -80,7 +85,10 @@ def mean_interval(values: Sequence[float], kind: str = "t") -> Interval:
 
 
 def paired_effect(
-    treated: Mapping[int, float], baseline: Mapping[int, float], kind: str = "t"
+    treated: Mapping[int, float],
+    baseline: Mapping[int, float],
+    kind: str = "t",
+    step: float = 0.0,
 ) -> Interval:
     """Return the mean difference ``treated - baseline`` over the seeds that both have.
 
@@ -88,6 +96,9 @@ def paired_effect(
         treated: Values by seed.
         baseline: Values by seed; what chance they share with ``treated`` cancels.
         kind: Of the interval.
+        step: Least difference between two values, such as one image of those judged. Seeds that
+            happen to differ by the same few images must not pass for certainty, so the spread
+            is never taken to be less than that of two roundings, ``step / sqrt(6)``.
 
     Raises:
         ValueError: If they share no seed.
@@ -95,7 +106,8 @@ def paired_effect(
     shared = sorted(treated.keys() & baseline.keys())
     if not shared:
         raise ValueError("a paired effect must have a seed on both sides, got none in common")
-    return mean_interval([treated[seed] - baseline[seed] for seed in shared], kind)
+    differences = [treated[seed] - baseline[seed] for seed in shared]
+    return mean_interval(differences, kind, floor=step / 6**0.5)
 
 
 @dataclass(frozen=True, slots=True)

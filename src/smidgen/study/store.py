@@ -142,17 +142,18 @@ class Store:
 
         An interrupted study is no fault of its trials, so no attempt is counted.
         """
-        running = self._db.execute("SELECT key, owner FROM trials WHERE state = 'running'")
-        lost = [(k, o) for k, o in running.fetchall() if not is_alive(self.owners, o)]
+        running = self._db.execute("SELECT DISTINCT owner FROM trials WHERE state = 'running'")
+        owners = [name for (name,) in running.fetchall()]
+        return sum(self.release(name) for name in owners if not is_alive(self.owners, name))
+
+    def release(self, owner: str) -> int:
+        """Queue the trials that run under ``owner`` again, as if never begun; return how many."""
         with self._writing() as db:
-            return sum(
-                db.execute(
-                    "UPDATE trials SET state = 'queued', owner = NULL, attempts = attempts - 1"
-                    " WHERE key = ? AND owner = ? AND state = 'running'",
-                    pair,
-                ).rowcount
-                for pair in lost
-            )
+            return db.execute(
+                "UPDATE trials SET state = 'queued', owner = NULL, attempts = attempts - 1"
+                " WHERE owner = ? AND state = 'running'",
+                (owner,),
+            ).rowcount
 
     def retry_failed(self, study: str | None = None) -> int:
         """Queue failed trials again with fresh attempts; return how many."""

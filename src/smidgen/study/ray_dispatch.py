@@ -1,0 +1,171 @@
+"""Running a study on a Ray cluster: each trial a task, every row back into the one store."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from smidgen.data import Data
+from smidgen.study.dispatch import Observer, StudyError, Watch
+from smidgen.study.execute import execute
+from smidgen.study.job import Job
+from smidgen.study.owner import owner
+from smidgen.study.status import Status
+from smidgen.study.store import Claim, Store
+from smidgen.study.worker import described, loaded
+
+_POLL = 0.5  # seconds
+_AHEAD = 2  # tasks submitted a free slot, so that no slot waits for this process
+Files = Mapping[str, bytes]
+
+
+def dispatch_on_ray(
+    store: Store,
+    study: str,
+    *,
+    address: str | None = None,
+    cpus: float = 1.0,
+    gpus: float = 0.0,
+    observer: Observer = lambda event: None,
+) -> Status:
+    """Run what is queued of ``study`` on a Ray cluster, and return where it stands then.
+
+    Images travel to the nodes with the first trial, so that nodes need smidgen but no data. A
+    trial whose node is lost runs again elsewhere, from its last checkpoint if the store's folder
+    is on a file system that the nodes share, else from its beginning.
+
+    Args:
+        store: On the machine that this process runs on; no node needs to see it.
+        study: Name of the study.
+        address: Of a running cluster; without, one of this machine alone is started.
+        cpus: CPU cores that a trial asks for, > 0; it computes on one thread.
+        gpus: GPUs that a trial asks for; a fraction lets several share one.
+        observer: Told what happens.
+
+    Raises:
+        ValueError: If ``cpus`` or ``gpus`` is out of its range.
+        StudyError: If Ray is not installed, or the cluster cannot be reached.
+    """
+    if not cpus > 0:
+        raise ValueError(f"cpus must be > 0, got {cpus}")
+    if gpus < 0:
+        raise ValueError(f"gpus must be >= 0, got {gpus}")
+    try:
+        import ray
+    except ImportError as error:
+        raise StudyError(
+            "--on ray needs Ray, which is not installed: pip install 'smidgen[ray]'"
+        ) from error
+    started = not ray.is_initialized()
+    if started:
+        try:
+            alone: dict[str, Any] = {"include_dashboard": False} if address is None else {}
+            ray.init(address=address, log_to_driver=False, **alone)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            said = " ".join(str(error).split())
+            raise StudyError(f"Ray cluster {address!r} cannot be reached: {said}") from error
+    try:
+        store.release_lost()
+        with owner(store.owners) as me:
+            try:
+                return _run(_Cluster(store, study, me, cpus, gpus), observer)
+            finally:
+                store.release(me)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+class _Cluster:
+    """The trials of one study that are tasks of the cluster now."""
+
+    def __init__(self, store: Store, study: str, me: str, cpus: float, gpus: float) -> None:
+        import ray
+
+        self.store, self.study, self.me = store, study, me
+        self._slot = {"CPU": cpus, "GPU": gpus}
+        # A task lost with its node is begun again by Ray, as often as it takes; an error of the
+        # trial itself is counted by the store.
+        self._task: Any = ray.remote(
+            num_cpus=cpus, num_gpus=gpus, max_retries=-1, retry_exceptions=False
+        )(_trial)
+        self._images: dict[str, Any] = {}
+        self.running: dict[Any, Claim] = {}
+
+    def submit(self) -> None:
+        """Claim and submit trials until the cluster has enough of them."""
+        import ray
+
+        resources = ray.cluster_resources()
+        slots = min(int(resources.get(what, 0) / n) for what, n in self._slot.items() if n)
+        while len(self.running) < max(slots, 1) * _AHEAD:
+            claim = self.store.claim(self.me, self.study)
+            if claim is None:
+                return
+            origin = claim.job.origin
+            if str(origin) not in self._images:
+                try:
+                    self._images[str(origin)] = ray.put(loaded(origin))
+                except ValueError as error:
+                    self.store.fail(claim.key, self.me, described(error))
+                    continue
+            text, images = claim.job.to_text(), self._images[str(origin)]
+            folder = str((self.store.runs / claim.key).absolute())
+            self.running[self._task.remote(text, images, folder, claim.attempt)] = claim
+
+    def collect(self) -> None:
+        """Take the rows of tasks that have ended into the store."""
+        import ray
+        from ray.exceptions import RayError, RayTaskError
+
+        ended, _ = ray.wait(list(self.running), num_returns=len(self.running), timeout=_POLL)
+        for reference in ended:
+            claim = self.running.pop(reference)
+            try:
+                row, files = ray.get(reference)
+            except RayTaskError as error:
+                self.store.fail(claim.key, self.me, described(error.cause or error))
+            except RayError as error:
+                self.store.fail(claim.key, self.me, described(error))
+            else:
+                _write(self.store.runs / claim.key, files)
+                self.store.finish(claim.key, self.me, row)
+
+
+def _run(cluster: _Cluster, observer: Observer) -> Status:
+    watch = Watch(cluster.store, cluster.study, observer)
+    while True:
+        cluster.submit()
+        if cluster.running:
+            cluster.collect()
+        else:
+            time.sleep(_POLL)
+        status = watch.look()
+        if status.is_complete:
+            return status
+
+
+def _trial(text: str, data: Data, folder: str, attempt: int) -> tuple[dict[str, Any], Files]:
+    """Run one trial on a node; return its row, and its files if the store does not see them."""
+    job, shared = Job.from_text(text), Path(folder)
+    if shared.parent.is_dir():
+        if attempt > 1 and shared.is_dir():
+            _clear(shared)
+        return execute(job, data, shared), {}
+    with TemporaryDirectory(prefix="smidgen-trial-") as own:
+        place = Path(own) / shared.name
+        row = execute(job, data, place)
+        return row, {path.name: path.read_bytes() for path in place.iterdir()}
+
+
+def _clear(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def _write(folder: Path, files: Files) -> None:
+    if files:
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)

@@ -1,0 +1,135 @@
+"""Every rung is inside the budget by exact accounting; a budget that none meets is refused."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from smidgen.layers import Conv, Depthwise, MaxPool, Shape, Transition
+from smidgen.spec import NetSpec
+from smidgen.study.budget import Budget, costs, excess, int8_estimate, measured_latency
+from smidgen.study.ladder import FAMILIES, BudgetError, Maker, Template, ladder, templates
+
+IMAGES = (Shape(1, 8, 8), Shape(1, 28, 28), Shape(3, 32, 32), Shape(3, 96, 64))
+
+
+def maker(shape: Shape, budget: Budget, classes: int = 10) -> Maker:
+    return Maker(shape, classes, budget, int8_estimate)
+
+
+@settings(max_examples=8)
+@given(
+    st.sampled_from(IMAGES),
+    st.integers(2, 100),
+    st.integers(2_000, 100_000),
+    st.integers(200_000, 20_000_000),
+    st.integers(3, 6),
+)
+def test_every_rung_meets_every_limit_and_takes_the_images(
+    shape: Shape, classes: int, params: int, macs: int, rungs: int
+) -> None:
+    budget = Budget(max_params=params, max_macs=macs, max_ram=100_000)
+    nets = ladder(maker(shape, budget, classes), rungs)
+    assert 1 <= len(nets) <= rungs
+    assert len(set(nets)) == len(nets)
+    for net in nets:
+        assert net.params <= params
+        assert net.macs <= macs
+        assert net.peak_activation <= 100_000
+        assert net.input_shape == shape
+        assert net.out_shape == Shape(classes, 1, 1)
+
+
+def test_rungs_are_of_every_family_and_spread_over_the_budget() -> None:
+    nets = ladder(maker(Shape(1, 28, 28), Budget(max_params=1600)), 24)
+    assert len(nets) == 24
+    assert {net.name.split("-")[0] for net in nets} == set(FAMILIES)
+    sizes = [net.params for net in nets]
+    assert max(sizes) > 0.97 * 1600
+    assert min(sizes) < 0.25 * 1600
+    assert len({net.name for net in nets}) == 24
+
+
+def test_a_wider_net_of_its_kind_would_be_over_the_budget() -> None:
+    budget = Budget(max_params=5000)
+    own = maker(Shape(1, 28, 28), budget)
+    for template in templates(Shape(1, 28, 28))[:6]:
+        net = own.widest(template, 1.0)
+        assert net is not None
+        widths: list[int] = [
+            layer.out_channels for layer in net.layers if isinstance(layer, Conv | Depthwise)
+        ]
+        stages = widths[:: template.blocks]
+        wider = template.spec(net.input_shape, 10, [stages[0] + 1, *stages[1:]])
+        assert net.params <= 5000 < wider.params
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_families_differ_in_their_layers(family: str) -> None:
+    net = Template(family, 3, 2, True).spec(Shape(3, 32, 32), 10, [4, 6, 9])
+    kinds = [type(layer) for layer in net.layers if not isinstance(layer, MaxPool)]
+    second = Depthwise if family == "depthwise" else Conv
+    later = Conv if family == "plain" else Depthwise
+    assert kinds[:8] == [Conv, second, Transition, later, later, Transition, later, later]
+    assert [type(layer) for layer in net.layers].count(MaxPool) == 2
+
+
+@pytest.mark.parametrize(
+    ("budget", "said"),
+    [
+        (Budget(max_params=20), "20 parameters at most; the smallest one"),
+        (Budget(max_macs=10), "10 MACs at most"),
+        (Budget(max_flash=10), "10 bytes of flash at most"),
+        (Budget(max_params=1000, max_ram=9), "1,000 parameters at most, 9 bytes of RAM at most"),
+    ],
+)
+def test_an_impossible_budget_names_the_smallest_net_and_its_figure(
+    budget: Budget, said: str
+) -> None:
+    own = maker(Shape(1, 28, 28), budget)
+    with pytest.raises(BudgetError) as caught:
+        ladder(own, 5)
+    assert said in str(caught.value)
+    name = str(caught.value).split("the smallest one, ")[1].split(",")[0]
+    (smallest,) = {
+        net
+        for template in templates(Shape(1, 28, 28))
+        for net in [template.spec(Shape(1, 28, 28), 10, [2] * template.stages)]
+        if net.name == name
+    }
+    for other in templates(Shape(1, 28, 28)):
+        net = other.spec(Shape(1, 28, 28), 10, [2] * other.stages)
+        assert own.excess(smallest) <= own.excess(net)
+
+
+def test_a_budget_needs_a_positive_limit() -> None:
+    with pytest.raises(ValueError, match="at least one of --max-params, --max-macs"):
+        Budget()
+    with pytest.raises(ValueError, match="--max-ram must be > 0, got -1"):
+        Budget(max_ram=-1)
+
+
+def test_flash_and_ram_come_from_the_predictor() -> None:
+    net = templates(Shape(1, 28, 28))[0].spec(Shape(1, 28, 28), 10, [4, 6, 9])
+    budget = Budget(max_flash=4000, max_ram=1000)
+
+    def predict(spec: NetSpec) -> tuple[int, int]:
+        return 2 * spec.params, 500
+
+    figures = costs(net, budget, predict)
+    assert figures == {"flash": 2 * net.params, "ram": 500}
+    assert excess(figures, budget) == max(2 * net.params / 4000, 0.5)
+
+
+def test_the_int8_estimate_is_bytes_of_weights_biases_and_activations() -> None:
+    form = {"input": [1, 4, 4], "layers": ["conv(2)", "global-average-pool", "classifier(3)"]}
+    net = NetSpec.from_dict(form)
+    weights, biases = 2 * 9 + 3 * 2, 2 + 3
+    assert int8_estimate(net)[0] == pytest.approx(weights + 4 * biases, abs=4 * 3)
+    assert int8_estimate(net)[1] == 16 + 2 * 16
+
+
+def test_latency_is_measured_before_training_and_limits_the_ladder() -> None:
+    small = templates(Shape(1, 8, 8))[0].spec(Shape(1, 8, 8), 10, [2, 2])
+    assert measured_latency(small) > 0
+    with pytest.raises(BudgetError, match=r"1e-06 ms at most; the smallest one, .* ms"):
+        ladder(maker(Shape(1, 8, 8), Budget(max_latency=1e-6)), 3)
