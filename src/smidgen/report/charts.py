@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import altair as alt
 import vl_convert
 
-from smidgen.report.points import Effect, Point, baselines
+from smidgen.report.points import Effect, Point, baselines, longest
 from smidgen.report.reference import ours, reported_of
 from smidgen.report.tables import difference, spread
 
@@ -23,6 +23,7 @@ _LABEL = 11  # pixels, of text in a chart
 _MARGIN = 8  # pixels to the left and right, for readers whose font is wider than the measured one
 _MEASURED = "DejaVu Sans"  # as wide as system fonts come, so that no reader's text is cut off
 _CURVES = len(SERIES)
+_NAMED = 8  # nets; of more, only those that no smaller one beats are named in a chart
 
 
 class Chart(NamedTuple):
@@ -39,10 +40,16 @@ def draw(title: str, note: str, chart: Any) -> Chart:
     return Chart(title, _svg(chart(WIDE), title), _svg(chart(NARROW), title), note)
 
 
-def accuracy_against_params(points: Sequence[Point]) -> Chart:
-    """Chart what nets reach at their size, with intervals."""
+def accuracy_against_params(points: Sequence[Point]) -> Chart | None:
+    """Chart what nets reach at their size, with intervals; a single point is no chart."""
+    points = longest(points)
     best = max(points, key=lambda point: point.accuracy.mean)
+    if len(points) == 1:
+        return None
     plain = {id(baseline) for baseline, _ in baselines(points)}
+    named = {id(point) for point in points if id(point) in plain and not _is_beaten(point, points)}
+    if len(plain) <= _NAMED:
+        named = plain
     values: list[dict[str, Any]] = [
         {
             **_ends(point),
@@ -50,7 +57,7 @@ def accuracy_against_params(points: Sequence[Point]) -> Chart:
             "kind": "without methods" if id(point) in plain else "with methods",
             "told": f"{point.net}, {point.label()}: {spread(point.accuracy)} % at"
             f" {point.first['params']:,} parameters",
-            "name": _name(point, best, id(point) in plain),
+            "name": _name(point, best, id(point) in named),
         }
         for point in points
     ]
@@ -94,8 +101,16 @@ def accuracy_against_params(points: Sequence[Point]) -> Chart:
     )
 
 
-def _name(point: Point, best: Point, is_plain: bool) -> str:
-    if is_plain:
+def _is_beaten(point: Point, points: Sequence[Point]) -> bool:
+    """Tell whether a smaller net reaches more."""
+    return any(
+        other.accuracy.mean > point.accuracy.mean and other.first["params"] < point.first["params"]
+        for other in points
+    )
+
+
+def _name(point: Point, best: Point, is_named: bool) -> str:
+    if is_named:
         return point.net
     return f"best: {point.net}" if point is best else ""
 
@@ -203,7 +218,11 @@ def curves(points: Sequence[Point], what: str, title: str, form: str) -> Chart |
 
     def chart(width: int) -> Any:
         base = alt.Chart(alt.Data(values=values)).encode(
-            x=alt.X("epoch:Q", axis=alt.Axis(format="d", tickMinStep=1)),
+            x=alt.X(
+                "epoch:Q",
+                scale=alt.Scale(nice=False, zero=False),
+                axis=alt.Axis(format="d", tickMinStep=1, tickCount=8),
+            ),
             y=alt.Y("value:Q", title=title, scale=alt.Scale(zero=False)),
             color=alt.Color(
                 "name:N",

@@ -8,7 +8,7 @@ import jinja2
 
 from smidgen.report import charts
 from smidgen.report.charts import Chart
-from smidgen.report.points import Point, baselines, effects, points_of
+from smidgen.report.points import Point, baselines, effects, longest, points_of
 from smidgen.report.reference import comparison
 from smidgen.report.tables import Table, effects_table, points_table
 from smidgen.study.records import Records
@@ -59,7 +59,7 @@ def render(records: Records, title: str, about: str, commands: Sequence[str]) ->
         story=records.notes.get("design"),
         reference=comparison(_tested(points)),
         sections=[_section(name, group) for name, group in grouped(points)],
-        commands=[*records.notes.get("commands", []), *commands],
+        commands=list(dict.fromkeys([*records.notes.get("commands", []), *commands])),
         made=_made(records.rows),
     )
 
@@ -74,11 +74,11 @@ def grouped(points: Sequence[Point]) -> list[tuple[str, list[Point]]]:
 
 
 def _section(title: str, points: list[Point]) -> Section:
-    plain = list({point.net: point for point, _ in reversed(baselines(points))}.values())[::-1]
+    plain = [point for point, _ in baselines(longest(points))]
     found = effects(points)
     drawn: list[Chart | None] = [charts.accuracy_against_params(points)]
     drawn += [charts.forest(baseline, of_net) for baseline, of_net in found]
-    shown = plain if len(plain) > 1 else points
+    shown = plain if len(plain) > 1 else longest(points)
     drawn.append(charts.curves(shown, "held_out_accuracy", "accuracy on held-out images", ".4f"))
     drawn.append(charts.curves(shown, "loss", "loss", ".4f"))
     drawn += [charts.latency_bars(plain), charts.size_bars(plain)]

@@ -116,6 +116,16 @@ def baselines(points: Sequence[Point]) -> list[tuple[Point, list[Point]]]:
     return found
 
 
+def longest(points: Sequence[Point]) -> list[Point]:
+    """Return the points without those of which the same net and methods were trained longer."""
+    kept: dict[tuple[str, str, tuple[str, ...]], Point] = {}
+    for point in points:
+        key = (point.net, point.first["split"], point.methods)
+        if key not in kept or kept[key].first["epochs"] < point.first["epochs"]:
+            kept[key] = point
+    return list(kept.values())
+
+
 def effect(point: Point, baseline: Point) -> Effect | None:
     """Return what ``point`` changes against ``baseline``; ``None`` if they share no seed."""
     if not point.rows.keys() & baseline.rows.keys():

@@ -80,8 +80,8 @@ def difference(interval: Interval) -> str:
 def points_table(title: str, points: Sequence[Point]) -> Table:
     """Return every point with what it reaches and costs."""
     columns = (
-        "net", "methods", "accuracy %", "seeds", "params", "MACs", "NLL", "ECE %", "shift %", "ms",
-        "int8 bytes", "train s",
+        "net", "methods", "accuracy %", "seeds", "epochs", "params", "MACs", "NLL", "ECE %",
+        "shift %", "ms", "int8 bytes", "train s",
     )  # fmt: skip
     rows = tuple(
         (
@@ -89,6 +89,7 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
             words(point.label()),
             Cell(spread(point.accuracy), point.accuracy.mean),
             number(len(point.rows)),
+            number(point.first["epochs"]),
             number(point.first["params"]),
             number(point.first["macs"]),
             number(point.mean(lambda row: row["nll"]), ".3f"),

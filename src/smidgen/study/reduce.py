@@ -47,11 +47,15 @@ def reduce(
         best = max(scores, key=lambda net: scores[net])
         search.say(
             PHASE,
-            f"round {number}: {len(scores)} nets, {epochs} epochs, {round_.seeds} seeds:"
+            f"round {number}: {len(scores)} nets, {epochs} epochs, {_seeds(round_.seeds)}:"
             f" best {best.name} with {scores[best]:.2f} % of the held-out images",
         )
         left = list(scores)
     return _smallest(search, maker, scores, profile.tolerance)
+
+
+def _seeds(count: int) -> str:
+    return "1 seed" if count == 1 else f"{count} seeds"
 
 
 def best_of(
