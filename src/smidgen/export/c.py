@@ -162,7 +162,9 @@ def _bordered(program: IntegerProgram) -> int | None:
 
 def _data(program: IntegerProgram, tables: Tables) -> list[tuple[str, str, Sequence[int]]]:
     """Return the constant arrays: type, name, values."""
-    units = [*tables.units, (0, 0, 0)]  # the partner of an odd output reads one more
+    units = list(tables.units)
+    if tables.rows[-2:-1] and tables.rows[-2].kind != "AVERAGE":
+        units.append((0, 0, 0))  # the partner of a last odd output reads one more
     found: list[tuple[str, str, Sequence[int]]] = [
         ("int8_t", "weights", np.concatenate(tables.weights).tolist()),
         ("uint32_t", "units", [number for unit in units for number in unit[:2]]),

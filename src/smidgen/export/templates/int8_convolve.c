@@ -12,14 +12,16 @@ static void convolve(const layer *own, const progress *at, const int8_t *const *
   if (own->kernel > 1) from = gather(own, rows, size), step = size;
 #endif
   const int right = last ? step : 0, beside = last ? count : 0;
+  const uint32_t *const units_end = units + 2 * (own->unit + count);
+  const int8_t *const weight = weights + own->weight;
+  const int unit_size = 2 * count;
   do {
-    const int8_t *p = from + x * step, *w = weights + own->weight;
-    const uint32_t *unit = units + 2 * own->unit;
+    const int8_t *p = from + x * step, *w = weight;
+    const int8_t *const stop = p + size;
     const uint8_t *shift = shifts + own->unit;
     int8_t *q = out + x * count;
-    for (int left = count; left > 0; left -= 2, unit += 4, shift += 2, q += 2) {
+    for (const uint32_t *unit = units_end - unit_size; unit < units_end; unit += 4, shift += 2, q += 2) {
       int32_t a = (int32_t)unit[0], b = a, c = (int32_t)unit[2], d = c;
-      const int8_t *const stop = p + size;
       do {
 #if defined(__ARM_FEATURE_DSP)
         uint32_t l = word(p), r = word(p + right), v = word(w);
@@ -43,7 +45,7 @@ static void convolve(const layer *own, const progress *at, const int8_t *const *
       p -= size;
       a = narrowed(a, unit[1], shift[0], zero), b = narrowed(b, unit[1], shift[0], zero);
       q[0] = (int8_t)a, q[beside] = (int8_t)b;
-      if (left > 1) {
+      if (unit + 2 != units_end) {
         c = narrowed(c, unit[3], shift[1], zero), d = narrowed(d, unit[3], shift[1], zero);
         q[1] = (int8_t)c, q[beside + 1] = (int8_t)d;
       }

@@ -14,9 +14,9 @@ static void filter(const layer *own, const progress *at, const int8_t *const *ro
     int at = c;
     for (int8_t *q = out + c; q < end; q += channels, at += step) {
       int32_t s0 = (int32_t)unit[0], s1 = (int32_t)unit[2], s2 = (int32_t)unit[4], s3 = (int32_t)unit[6];
-      const int8_t *const *row = rows, *w = first;
-      do {
-        const int8_t *p = *row++ + at;
+      const int8_t *w = first;
+      for (int j = 0; j < kernel; j++) {
+        const int8_t *p = rows[j] + at;
         UNROLL
         for (int i = 0; i < kernel; i++, p += channels, w += channels) {
           uint32_t l = word(p), v = word(w), e = even(l), f = even(v);
@@ -24,7 +24,7 @@ static void filter(const layer *own, const progress *at, const int8_t *const *ro
           e = odd(l), f = odd(v);
           s1 = lower(e, f, s1), s3 = upper(e, f, s3);
         }
-      } while (row != rows + kernel);
+      }
       q[0] = (int8_t)narrowed(s0, unit[1], shift[0], zero);
       q[1] = (int8_t)narrowed(s1, unit[3], shift[1], zero);
       q[2] = (int8_t)narrowed(s2, unit[5], shift[2], zero);

@@ -1,0 +1,56 @@
+"""The calibration that serves a net best, chosen on training images."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from smidgen.export.calibrate import METHODS, Method, calibrate
+from smidgen.export.integer import IntegerProgram
+from smidgen.export.program import Pixels, Program, run_float
+from smidgen.export.quantize import quantize
+from smidgen.export.simulate import simulate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Choice:
+    """An integer program and how the methods compared.
+
+    Args:
+        method: Of the calibration chosen.
+        program: Quantised with it.
+        errors: Of every method: mean squared difference of integer and float logits, each
+            image's mean taken off since it changes no answer, over the variance of the float
+            logits.
+    """
+
+    method: Method
+    program: IntegerProgram
+    errors: dict[str, float]
+
+
+def quantize_best(program: Program, pixels: Pixels) -> Choice:
+    """Return ``program`` quantised by the method with the least error of the logits.
+
+    Args:
+        program: As folded.
+        pixels: Training images, about a thousand: half of them, every second one, calibrate; the
+            other half judge. Test images must not be among them.
+
+    Raises:
+        ValueError: If there are fewer than two images.
+    """
+    if len(pixels) < 2:  # noqa: PLR2004
+        raise ValueError(f"calibration needs at least 2 images, got {len(pixels)}")
+    measured, judging = pixels[::2], pixels[1::2]
+    expected = run_float(program, judging)
+    expected = expected - expected.mean(1, keepdims=True)
+    tried: dict[Method, IntegerProgram] = {}
+    errors: dict[str, float] = {}
+    for method in METHODS:
+        tried[method] = quantize(program, calibrate(program, measured, method))
+        logits = simulate(tried[method], judging) * tried[method].head.scale
+        logits = logits - logits.mean(1, keepdims=True)
+        spread = max(float(np.mean(expected**2)), 1e-30)
+        errors[method] = float(np.mean((logits - expected) ** 2)) / spread
+    best = min(METHODS, key=errors.__getitem__)
+    return Choice(best, tried[best], errors)
