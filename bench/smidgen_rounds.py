@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -44,14 +45,8 @@ def _asked(job: Job) -> tuple[NetSpec, Data, tuple[Method, ...], Recipe]:
     methods, recipe = SETS.get(job.methods), Recipe()
     if methods is None:
         plan = load_plan(DEFAULTS[job.net])
-        methods = tuple(method for method in plan.methods)
-        recipe = plan.recipe
-    recipe = Recipe(
-        epochs=EPOCHS,
-        batch_size=job.batch_size,
-        peak_lr=recipe.peak_lr,
-        weight_decay=recipe.weight_decay,
-    )
+        methods, recipe = plan.methods, plan.recipe
+    recipe = replace(recipe, epochs=EPOCHS, batch_size=job.batch_size)
     return net(job.net), data, methods, recipe
 
 
