@@ -47,17 +47,19 @@ def test_rows_arrive_once_though_a_node_is_killed(jobs: Jobs, tmp_path: Path) ->
     cluster = Cluster(initialize_head=True, head_node_args=arguments)
     doomed = cluster.add_node(num_cpus=1)
     events: list[Event] = []
+    left: list[int] = []
 
     def watch(event: Event) -> None:
         events.append(event)
-        done = sum(seen.ended != () for seen in events)
-        if done == 1 and event.ended:  # both nodes have a trial under way
+        if event.ended and not left:  # both nodes have had time to begin
+            left.append(event.status.queued + event.status.running)
             cluster.remove_node(doomed, allow_graceful=False)
 
     try:
         status = dispatch_on_ray(store, "s", address=cluster.address, observer=watch)
     finally:
         cluster.shutdown()
+    assert left[0] >= 3, "the node must be killed in the middle"
     assert (status.done, status.failed, status.is_complete) == (6, 1, True)
     assert "TrainingDivergedError" in status.failures[0][1]
     arrived = [ended.key for event in events for ended in event.ended if ended.state == "done"]
