@@ -28,7 +28,7 @@ from smidgen.export.program import (
 from smidgen.layers import Shape
 
 VECTOR = 16  # columns a row is padded to
-ACCUMULATORS = 12  # vectors summed at once: enough to hide latency, few enough for 16 registers
+ACCUMULATORS = 16  # vectors summed at once: enough to hide latency, few enough for registers
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +355,7 @@ def _filter(text: _Text, own: Conv2d, number: int, source: _Map, made: _Map) -> 
     text.table(f"bias{number}", own.bias)
     mask = text.mask(made.shape.width, made.pitch)
     columns = 2 if padded(made.shape.width) % (2 * VECTOR) == 0 else 1
+    whole = padded(made.shape.width) == columns * VECTOR
     declared = ", ".join(f"a{v} = filled(bias{number}[c])" for v in range(columns))
     taps = "".join(
         f"      a{v} += load(p + {j * source.row + i - own.padding} + {v} * LANES)"
@@ -369,14 +370,36 @@ def _filter(text: _Text, own: Conv2d, number: int, source: _Map, made: _Map) -> 
         + ");\n"
         for v in range(columns)
     )
+    general = f"      vec {declared};\n{taps}"
+    if whole and side == 3:  # noqa: PLR2004 - the kernel of nearly every net
+        general = f"#if SHIFTS\n{_shifted(number, source, columns)}#else\n{general}#endif\n"
     body = (
         f"  for (int c = 0; c < {channels}; c++) {{\n"
         f"    const float *w = weight{number} + c * {side * side};\n"
         f"    for (int x = 0; x < {padded(made.shape.width)}; x += {columns} * LANES) {{\n"
         f"      const float *p = in + c * {source.pitch} + x;\n"
-        f"      vec {declared};\n{taps}{stores}    }}\n  }}\n"
+        f"{general}{stores}    }}\n  }}\n"
     )
     _function(text, number, body + _tail(made))
+
+
+def _shifted(number: int, source: _Map, columns: int) -> str:
+    """Return C for a 3x3 filter of rows that registers hold: sums by column, shifted at the end.
+
+    So only aligned vectors are read. What shifts in from outside the row is the border, 0.
+    """
+    lines: list[str] = []
+    for v in range(columns):
+        lines += [f"r{j}_{v} = load(p + {j * source.row} + {v} * LANES)" for j in range(3)]
+        for k in range(3):
+            bias = f"filled(bias{number}[c])" if k == 1 else "filled(0)"
+            sums = " + ".join(f"r{j}_{v} * w[{3 * j + k}]" for j in range(3))
+            lines.append(f"s{k}_{v} = {bias} + {sums}")
+    for v in range(columns):
+        left = f"s0_{v - 1}" if v else "filled(0)"
+        right = f"s2_{v + 1}" if v + 1 < columns else "filled(0)"
+        lines.append(f"a{v} = s1_{v} + later({left}, s0_{v}) + sooner(s2_{v}, {right})")
+    return "      const vec " + ",\n          ".join(lines) + ";\n"
 
 
 def _strided(text: _Text, own: Conv2d, number: int, source: _Map, made: _Map) -> None:

@@ -30,6 +30,19 @@ static inline vec positive(vec v) { return v > 0 ? v : 0; }
 static inline vec within(vec v, const int32_t *mask) { return *mask ? v : 0; }
 #endif
 
+#if LANES == 16 && (defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12))
+#define SHIFTS 1
+/* b, one column later or sooner, its neighbour moving in */
+static inline vec later(vec a, vec b) {
+  return __builtin_shufflevector(a, b, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+}
+static inline vec sooner(vec a, vec b) {
+  return __builtin_shufflevector(a, b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
+}
+#else
+#define SHIFTS 0
+#endif
+
 #if defined(__GNUC__)
 #define ALIGNED __attribute__((aligned(64)))
 #else
