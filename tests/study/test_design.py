@@ -29,6 +29,7 @@ PROFILE = Profile(
     rounds=(Round(0.25, 6, 1), Round(1.0, 2, 3)),
     seeds=3,
     confirm_seeds=2,
+    confirm_longer=2,
     images=10_000,
     most_epochs=8,
     tolerance=1.0,
@@ -230,6 +231,7 @@ def test_a_design_ends_with_its_model_and_goes_on_without_training_twice(
     assert (run.trial.net, run.trial.split, run.trial.seed) == (found.net, "full", 0)
     assert {row["split"] for row in found.rows.values()} == {"test"}
     assert {n.phase for n in news if n.line} >= {"reduce", "tweak", "combine", "confirm"}
+    assert run.trial.recipe.epochs == found.recipe.epochs == 4  # the winner's run is longer
     store = Store(out / "design.db")
     tested = [row for row in store.rows() if row["split"] == "test"]
     assert len(tested) == PROFILE.confirm_seeds

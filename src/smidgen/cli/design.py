@@ -28,7 +28,7 @@ def design(  # noqa: PLR0913 - a command line
     ] = None,
     profile: Annotated[str, typer.Option(help="quick, standard or thorough.")] = "standard",
     jobs: Annotated[int, typer.Option(help="Trials side by side.")] = os.cpu_count() or 1,
-    epochs: Annotated[int | None, typer.Option(help="Of a whole run.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of a whole run of the search.")] = None,
     data_dir: DataDir = None,
     image_size: ImageSize = None,
     json: Json = False,

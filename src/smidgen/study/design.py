@@ -3,7 +3,7 @@
 import json
 import shlex
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def design(
         out: Folder of the result.
         profile: ``quick``, ``standard`` or ``thorough``.
         jobs: Trials side by side, one process each.
-        epochs: Of a whole run, instead of what the profile says.
+        epochs: Of a whole run of the search, instead of what the profile says.
         predict: Bytes of flash and RAM of a spec; by default a lower bound, weights and
             activations alone.
         observer: Told what is decided and how the trials stand.
@@ -106,7 +106,8 @@ def design(
             selection = Selection(search, maker, net, recipe, settings)
             effects = selection.tweak(baseline, candidates(settings, data))
             methods = in_order(selection.combine(baseline, effects))
-            winner = Candidate(net, methods, recipe)
+            whole = replace(recipe, epochs=recipe.epochs * settings.confirm_longer)
+            winner = Candidate(net, methods, whole)
             seeds = range(settings.confirm_seeds)
             rows = search.measure(CONFIRM, [winner], seeds, split="full")[winner]
             return _finished(search, winner, rows, budget, out)
@@ -145,7 +146,8 @@ def _finished(search: Search, winner: Candidate, rows: Rows, budget: Budget, out
     search.say(
         CONFIRM,
         f"{winner.net.name} with {listed(winner.methods)}, trained on all"
-        f" {len(search.data.train):,} training images with {len(rows)} seeds and tested once on"
+        f" {len(search.data.train):,} training images for {winner.recipe.epochs}"
+        f" epochs with {len(rows)} seeds and tested once on"
         f" {rows[first]['images']:,} images: {accuracy.mean:.2f} ± {half:.2f} %",
     )
     search.store.note("design", story(search, winner, rows, budget, accuracy))

@@ -27,6 +27,8 @@ class Profile:
         rounds: Of halving, the last one with whole runs; the first one has all rungs.
         seeds: Of every comparison between methods, >= 2.
         confirm_seeds: Of the winner.
+        confirm_longer: How many times the epochs of a whole run the winner is trained: it is one
+            net, where the search trains dozens, and small nets go on learning for long.
         images: Seen in a whole run, in round numbers; decides the epochs.
         most_epochs: In a whole run.
         tolerance: Percentage points below the best that the smallest net may stay.
@@ -37,6 +39,7 @@ class Profile:
     rounds: tuple[Round, ...]
     seeds: int
     confirm_seeds: int
+    confirm_longer: int
     images: int
     most_epochs: int
     tolerance: float
@@ -56,6 +59,7 @@ PROFILES = {
         rounds=(Round(0.25, 9, 1), Round(0.5, 4, 2), Round(1.0, 2, 3)),
         seeds=3,
         confirm_seeds=3,
+        confirm_longer=2,
         images=64_000,
         most_epochs=60,
         tolerance=1.0,
@@ -66,6 +70,7 @@ PROFILES = {
         rounds=(Round(0.2, 24, 1), Round(0.4, 8, 1), Round(1.0, 4, 3)),
         seeds=4,
         confirm_seeds=5,
+        confirm_longer=3,
         images=500_000,
         most_epochs=120,
         tolerance=0.25,
@@ -76,6 +81,7 @@ PROFILES = {
         rounds=(Round(0.1, 36, 1), Round(0.2, 18, 1), Round(0.5, 8, 2), Round(1.0, 4, 5)),
         seeds=6,
         confirm_seeds=10,
+        confirm_longer=3,
         images=2_000_000,
         most_epochs=200,
         tolerance=0.1,
