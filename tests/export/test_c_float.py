@@ -44,6 +44,11 @@ def test_many_drawn_nets_agree(plan: Plan, width: str) -> None:
     assert_close(spec_of(plan), (width, "-fsanitize=address,undefined"))
 
 
+@pytest.mark.parametrize("gate", [(), (layers.SqueezeExcite(1),)])
+def test_a_mean_over_one_pixel_compiles(gate: tuple[Layer, ...]) -> None:
+    assert_close(NetSpec(Shape(1, 1, 1), (*gate, *HEAD)), ())
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -60,6 +60,12 @@ class _Map:
         return f"{self.name} + {VECTOR + self.border * self.row} + ({row}) * {self.row}"
 
 
+def _literal(value: float | np.floating) -> str:
+    """Return a float32 as a C constant; ``1f`` is none, so whole numbers get a point."""
+    text = f"{value:.9g}"
+    return f"{text}f" if set(text) & set(".en") else f"{text}.0f"
+
+
 @dataclass(slots=True)
 class _Text:
     """The C of one net while it is written."""
@@ -74,9 +80,8 @@ class _Text:
 
     def table(self, name: str, values: NDArray[np.floating]) -> None:
         flat = values.astype(np.float32).ravel()
-        texts = [f"{value:.9g}" for value in flat]
-        texts = [text if set(text) & set(".en") else f"{text}.0" for text in texts]
-        lines = [", ".join(f"{t}f" for t in texts[i : i + 8]) for i in range(0, len(texts), 8)]
+        texts = [_literal(value) for value in flat]
+        lines = [", ".join(texts[i : i + 8]) for i in range(0, len(texts), 8)]
         joined = ",\n  ".join(lines)
         self.tables.append(f"static const float {name}[] = {{\n  {joined}\n}};\n")
         self.table_bytes += 4 * len(flat)
@@ -247,7 +252,7 @@ def _average(
     for (int c = 0; c < {channels}; c++) {{
       float sum = 0;
       for (int x = 0; x < {width}; x++) sum += last[c * {source.pitch} + x];
-      ({target.at("0")})[c * {target.pitch}] += sum * {1 / (height * width):.9g}f;
+      ({target.at("0")})[c * {target.pitch}] += sum * {_literal(1 / (height * width))};
     }}""")
     _loop(text, lines, height)
 
@@ -495,7 +500,7 @@ def _excite(text: _Text, own: SqueezeExcite, source: _Map, number: int) -> None:
         const float *row = {source.at("y")} + c * {source.pitch};
         for (int x = 0; x < {width}; x++) sum += row[x];
       }}
-      mean[c] = sum * {1 / (height * width):.9g}f;
+      mean[c] = sum * {_literal(1 / (height * width))};
     }}
     for (int l = 0; l < {latent}; l++) {{
       float sum = 0;
