@@ -12,6 +12,7 @@ CONFIDENCE = 0.95
 INTERVALS = ("t", "bootstrap")
 RESAMPLES = 9_999
 NO_DIFFERENCE = "no difference shown"
+NOT_TESTED = "one seed, not tested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,12 @@ class Interval:
 
     @property
     def verdict(self) -> str:
-        """``better``, ``worse`` or ``no difference shown``, for a difference of accuracies."""
+        """``better``, ``worse`` or ``no difference shown``, for a difference of accuracies.
+
+        A difference of one seed has no interval and is ``one seed, not tested``.
+        """
+        if not isfinite(self.low):
+            return NOT_TESTED
         if not self.excludes_zero:
             return NO_DIFFERENCE
         return "better" if self.mean > 0 else "worse"
