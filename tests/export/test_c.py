@@ -102,22 +102,6 @@ def test_a_source_holds_only_what_its_net_needs_and_needs_no_library(tmp_path: P
         assert [u for u in said.stdout.split() if u not in ("U", "_GLOBAL_OFFSET_TABLE_")] == []
 
 
-def test_tables_and_arena_are_counted_to_the_byte(tmp_path: Path) -> None:
-    for spec in (excited(blurred(zoo.net("mnist-1k5-dw"))), zoo.net("cifar-143k-dw")):
-        source = generate(integers(spec))
-        write_source(source, tmp_path)
-        subprocess.run(["gcc", "-O0", "-c", "net.c", "-o", "net.o"], cwd=tmp_path, check=True)
-        said = subprocess.run(
-            ["nm", "-S", "net.o"], cwd=tmp_path, check=True, capture_output=True, text=True
-        ).stdout
-        sizes = [line.split() for line in said.splitlines() if len(line.split()) == 4]
-        tables = sum(
-            int(size, 16) for _, size, kind, name in sizes if kind == "r" and name != "kernels"
-        )
-        assert tables == source.table_bytes
-        assert sum(int(size, 16) for _, size, kind, _ in sizes if kind == "b") == source.arena_bytes
-
-
 def test_an_unusable_name_is_refused() -> None:
     program = integers(NetSpec(Shape(1, 4, 4), HEAD))
     for name in ("2net", "Net", "my net", "for", ""):

@@ -1,28 +1,39 @@
 """Flash and RAM are known before training, to within 5 % of what the linker then says."""
 
 import shutil
+import subprocess
+from pathlib import Path
 
 import pytest
 import torch
-from tests.export.nets import blurred, excited, pixels_for, warmed
+from tests.export.nets import excited, pixels_for, warmed
 
 from smidgen import layers, zoo
 from smidgen.export.c import generate
 from smidgen.export.calibrate import calibrate
 from smidgen.export.cost import dummy_source, predict_cost
-from smidgen.export.parity import run_board
+from smidgen.export.parity import run_board, write_source
 from smidgen.export.quantize import quantize
 from smidgen.layers import Shape
+from smidgen.methods import parse, rewritten
 from smidgen.spec import NetSpec
 
 needs_board = pytest.mark.skipif(
     None in [shutil.which(tool) for tool in ("arm-none-eabi-gcc", "qemu-system-arm")],
     reason="needs Debian's gcc-arm-none-eabi, libnewlib and qemu-system-arm",
 )
+
+
+def with_methods(name: str, methods: str = "") -> NetSpec:
+    return rewritten(zoo.net(name), parse(methods))
+
+
 SPECS = {
-    "mnist": zoo.net("mnist-1k5-dw"),
-    "cifar": zoo.net("cifar-143k-dw"),
-    "blurred": blurred(zoo.net("mnist-1k5-dw")),
+    **{name: zoo.net(name) for name in zoo.NETS},
+    "mnist-1k5-dw, blurpool": with_methods("mnist-1k5-dw", "blurpool"),
+    "mnist-5k-dw, squeeze-excite": with_methods("mnist-5k-dw", "squeeze-excite"),
+    "mnist-1k5-dw, both": with_methods("mnist-1k5-dw", "blurpool,squeeze-excite"),
+    "cifar-143k-dw, both": with_methods("cifar-143k-dw", "blurpool,squeeze-excite"),
     "excited": excited(zoo.net("mnist-7k")),
     "drawn": NetSpec(
         Shape(3, 20, 18),
@@ -61,5 +72,23 @@ def test_tables_and_static_memory_do_not_depend_on_training(name: str) -> None:
 
 def test_a_prediction_leaves_the_global_generator_alone() -> None:
     before = torch.random.get_rng_state()
-    predict_cost(SPECS["mnist"])
+    predict_cost(SPECS["mnist-1k5-dw"])
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+@pytest.mark.parametrize("name", SPECS)
+def test_predicted_tables_and_arena_are_what_a_compiler_makes_of_them(
+    name: str, tmp_path: Path
+) -> None:
+    source = dummy_source(SPECS[name])
+    write_source(source, tmp_path)
+    subprocess.run(["gcc", "-O0", "-c", "net.c", "-o", "net.o"], cwd=tmp_path, check=True)
+    said = subprocess.run(
+        ["nm", "-S", "net.o"], cwd=tmp_path, check=True, capture_output=True, text=True
+    ).stdout
+    symbols = [line.split() for line in said.splitlines() if len(line.split()) == 4]
+    sizes = {name: (kind, int(size, 16)) for _, size, kind, name in symbols}
+    del sizes["kernels"]  # pointers, as wide as the machine's
+    assert sum(size for kind, size in sizes.values() if kind == "r") == source.table_bytes
+    assert sum(size for kind, size in sizes.values() if kind == "b") == source.arena_bytes

@@ -1,11 +1,14 @@
 """``smidgen inspect``."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from smidgen.cli.options import Json, With
 from smidgen.cli.terminal import print_json, table
+
+if TYPE_CHECKING:
+    from smidgen.spec import NetSpec
 
 
 def inspect(
@@ -49,6 +52,7 @@ def inspect(
         "peak_activation": spec.peak_activation,
         "bytes_float32": 4 * spec.deployed_params,
         "bytes_int8": spec.deployed_params,
+        **_on_boards(spec),
     }
     if json:
         print_json({**summary, "layers": layers})
@@ -62,6 +66,36 @@ def inspect(
     print(f"peak activation  {spec.peak_activation:,} elements")
     float32, int8 = summary["bytes_float32"], summary["bytes_int8"]
     print(f"bytes            {float32:,} as float32, {int8:,} as int8")
+    _show_boards(summary)
+
+
+def _on_boards(spec: "NetSpec") -> dict[str, Any]:
+    """Return predicted flash and RAM, and what that means for each board; or why there is none."""
+    from smidgen.export.boards import verdict
+    from smidgen.export.cost import predict_cost
+
+    try:
+        cost = predict_cost(spec)
+    except ValueError as error:
+        return {"flash": None, "ram": None, "boards": {}, "not_exportable": str(error)}
+    boards = {board.name: judged for board, judged in verdict(*cost)}
+    return {"flash": cost.flash, "ram": cost.ram, "boards": boards}
+
+
+def _show_boards(summary: dict[str, Any]) -> None:
+    from smidgen.export.boards import BOARDS
+
+    if summary["flash"] is None:
+        print(f"flash, RAM       none: {summary['not_exportable']}")
+        return
+    where = "predicted, int8 C on a Cortex-M4"
+    print(f"flash            {summary['flash']:,} bytes ({where})")
+    print(f"RAM              {summary['ram']:,} bytes (the picture is the caller's)\n")
+    rows = [
+        [board.name, f"{board.chip}, {board.core}", board.flash, board.ram, judged]
+        for board, judged in zip(BOARDS, summary["boards"].values(), strict=True)
+    ]
+    table(["board", "chip", "flash", "RAM", "verdict"], rows)
 
 
 def _shape(text: str) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@ below, fitted to 39 nets compiled by gcc 12.2 with -O2 (largest residual 1 % of 
 is the deepest that was measured under QEMU.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 
@@ -39,8 +39,7 @@ STACK_A_LAYER = 12  # how far each has come
 STACK_EXCITED = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(NamedTuple):
     """Bytes on a Cortex-M4; the picture and the logits are the caller's."""
 
     flash: int
