@@ -52,6 +52,10 @@ def max_blur(module: object, x: Tensor) -> Tensor:
     return module.max_blur_pool2d(x)  # pyright: ignore
 
 
+def excite(module: object, x: Tensor, squeeze: Tensor, excite: Tensor) -> Tensor:
+    return module.squeeze_excite(x, squeeze, excite)  # pyright: ignore
+
+
 def operands(
     name: str, size: tuple[int, int, int, int], out: int, kernel: int, seed: int = 0
 ) -> list[Tensor]:
@@ -65,6 +69,7 @@ def operands(
     x = normal(*size) * 1.5 + 0.5
     scale = {"bn_relu": c}.get(name, out)
     norm = [1 + 0.3 * normal(scale).tanh(), 0.3 * normal(scale)]
+    latent = max(1, out // 4)
     return {
         "bn_relu": [x, *norm],
         "conv": [x, normal(out, c, kernel, kernel) / (kernel * c**0.5), *norm],
@@ -77,6 +82,7 @@ def operands(
         "pointwise": [x, normal(out, c, 1, 1) / c**0.5, normal(out)],
         "max_pool": [x],
         "max_blur": [x],
+        "excite": [x, normal(latent, c, 1, 1) / c**0.5, normal(c, latent, 1, 1)],
     }[name]
 
 
@@ -87,6 +93,7 @@ OPERATIONS: dict[str, Operation] = {
     "pointwise": pointwise,
     "max_pool": max_pool,
     "max_blur": max_blur,
+    "excite": excite,
 }
 
 

@@ -204,3 +204,23 @@ def test_paths_of_one_processor_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     for other in results[1:]:
         for a, b in zip(results[0], other, strict=True):
             torch.testing.assert_close(a, b, rtol=2e-4, atol=2e-4)
+
+
+@fused
+@pytest.mark.parametrize("path", COMPILED)
+def test_a_gate_sees_its_own_image_alone_and_saturates_without_overflow(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    forget_choice()
+    x = torch.ones(19, 2, 3, 3)  # more images than are taken together
+    x[5], x[17], x[18, 0, 2, 2] = 1e4, -1e4, float("nan")
+    squeeze = torch.tensor([[1.0, 0.0]]).view(1, 2, 1, 1)
+    excite = torch.tensor([[-1.0], [1.0]]).view(2, 1, 1, 1)
+    y = kernels.squeeze_excite(x.requires_grad_(), squeeze, excite).detach()
+    one = torch.tensor([1.0]).sigmoid()
+    torch.testing.assert_close(y[0, :, 0, 0], torch.cat([1 - one, one]))
+    assert y[5, :, 1, 1].tolist() == [pytest.approx(0, abs=1e-30), 1e4]
+    assert y[17, :, 1, 1].tolist() == [-5e3, -5e3]
+    assert y[18].isnan().all()
+    assert not y[:18].isnan().any()

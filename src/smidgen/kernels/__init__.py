@@ -12,6 +12,7 @@ are float32; a `torch.nn.BatchNorm2d` holds those of a norm, its statistics, mom
     max_blur_pool2d(x)                                  max pooling (2, 1), then the blur
     blur2d(x)                                           [1, 2, 1] blur of stride 2
     average_pool(x)                                     global average, float32 (n, c, 1, 1)
+    squeeze_excite(x, squeeze, excite)                  x * sigmoid(excite relu(squeeze mean(x)))
     implementation()                                    which path runs
     keep_memory()                                       keep a step's memory for the next one
 
@@ -45,6 +46,7 @@ __all__ = [
     "max_blur_pool2d",
     "max_pool2d",
     "pointwise",
+    "squeeze_excite",
 ]
 
 
@@ -155,3 +157,14 @@ def average_pool(x: Tensor) -> Tensor:
     if not (x.requires_grad and torch.is_grad_enabled() and _ready(x)):
         return F.adaptive_avg_pool2d(x, 1)
     return functions.Average.apply(_last(x))
+
+
+def squeeze_excite(x: Tensor, squeeze: Tensor, excite: Tensor) -> Tensor:
+    """Return x * sigmoid(excite relu(squeeze mean(x))).
+
+    The weights are those of 1 x 1 convolutions, (l, c, 1, 1) and (c, l, 1, 1).
+    """
+    x = _cast(x)
+    if not (x.requires_grad and torch.is_grad_enabled() and _ready(x, squeeze, excite)):
+        return reference.squeeze_excite(x, squeeze, excite)
+    return functions.Excite.apply(_last(x), squeeze, excite)

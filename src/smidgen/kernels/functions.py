@@ -322,3 +322,54 @@ class Average(Function):
         )
         _operations(dx).average_backward(ctx.shape, dy.data_ptr(), dx.data_ptr())
         return dx
+
+
+GROUP = 16  # images that squeeze-and-excitation takes together, at the most
+
+
+class Excite(Function):
+    """x * sigmoid(excite relu(squeeze mean(x))): squeeze-and-excitation."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, squeeze: Tensor, excite: Tensor) -> Tensor:
+        """Keep x and, in float32, the numbers of each image on the way to its gates."""
+        n, c, h, w = x.shape
+        latent = squeeze.shape[0]
+        y, shape = _empty(x, c, h, w), shape_of(n, h, w, c, latent, 1)
+        whole = -(-n // GROUP) * GROUP
+        mean, hidden, gate = (torch.empty(whole, k) for k in (c, latent, c))
+        _operations(x).excite_forward(
+            shape,
+            x.data_ptr(),
+            squeeze.data_ptr(),
+            excite.data_ptr(),
+            y.data_ptr(),
+            mean.data_ptr(),
+            hidden.data_ptr(),
+            gate.data_ptr(),
+        )
+        ctx.save_for_backward(x, squeeze, excite, mean, hidden, gate)
+        ctx.shape = shape
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Add what comes through the product and through the mean."""
+        x, squeeze, excite, mean, hidden, gate = ctx.saved_tensors
+        dy, dx = _gradient(dy, x), torch.empty_like(x, memory_format=Last)
+        dsqueeze, dexcite = torch.empty_like(squeeze), torch.empty_like(excite)
+        _operations(x).excite_backward(
+            ctx.shape,
+            x.data_ptr(),
+            dy.data_ptr(),
+            squeeze.data_ptr(),
+            excite.data_ptr(),
+            mean.data_ptr(),
+            hidden.data_ptr(),
+            gate.data_ptr(),
+            dx.data_ptr(),
+            dsqueeze.data_ptr(),
+            dexcite.data_ptr(),
+        )
+        return dx, dsqueeze, dexcite

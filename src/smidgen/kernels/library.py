@@ -28,6 +28,8 @@ _SIGNATURES = {
     "pool_backward": [_P] * 4 + [_I],
     "average_forward": [_P] * 3,
     "average_backward": [_P] * 3,
+    "excite_forward": [_P] * 8,
+    "excite_backward": [_P] * 11,
 }
 
 
@@ -45,6 +47,8 @@ class Operations:
     pool_backward: Callable[..., None]
     average_forward: Callable[..., None]
     average_backward: Callable[..., None]
+    excite_forward: Callable[..., None]
+    excite_backward: Callable[..., None]
 
 
 @functools.cache

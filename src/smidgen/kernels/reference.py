@@ -60,3 +60,9 @@ def blur2d(x: Tensor) -> Tensor:
 def max_blur_pool2d(x: Tensor) -> Tensor:
     """Take the largest of two by two pixels at stride 1, then blur at stride 2."""
     return blur2d(F.max_pool2d(x, 2, 1))
+
+
+def squeeze_excite(x: Tensor, squeeze: Tensor, excite: Tensor) -> Tensor:
+    """Scale each channel by a gate computed from the means of all of them."""
+    hidden = convolution(x.mean((2, 3), keepdim=True), squeeze, None).relu()
+    return x * convolution(hidden, excite, None).sigmoid()

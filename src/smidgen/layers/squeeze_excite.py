@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from torch import nn
 
+from smidgen import kernels
 from smidgen.layers.base import Layer, Shape, require_positive
 from smidgen.layers.transition import PointwiseModule
 from smidgen.tensors import Images
@@ -53,5 +54,4 @@ class SqueezeExciteModule(nn.Module):
         self.excite = PointwiseModule(latent_channels, channels, bias=False)
 
     def forward(self, x: Images) -> Images:
-        mean = x.mean((2, 3), keepdim=True)
-        return x * self.excite(self.squeeze(mean).relu()).sigmoid()
+        return kernels.squeeze_excite(x, self.squeeze.conv.weight, self.excite.conv.weight)

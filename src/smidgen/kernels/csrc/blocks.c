@@ -6,6 +6,7 @@
 #include "winograd.h"
 #include "depthwise.h"
 #include "pool.h"
+#include "gate.h"
 
 typedef struct {
     Int images, height, width, channels, outputs, kernel;
@@ -318,4 +319,28 @@ void EXPORT(average_backward)(const Shape *s, const float *dy, Value *dx) {
                 if (n == LANES) STORE(dx + p * c + j, load_f32(dy + j) * share);
                 else STORE_N(dx + p * c + j, load_f32_n(dy + j, n) * share, n);
             }
+}
+
+/* Outputs are the latent channels. What belongs to images is kept in whole groups of LANES: see gate.h. */
+void EXPORT(excite_forward)(const Shape *s, const Value *x, const float *squeeze, const float *excite, Value *y, float *mean,
+                            float *hidden, float *gate) {
+    Int c = s->channels, latent = s->outputs, in = s->height * s->width * c;
+    arena_open();
+    Gate g = gate_of(s->height * s->width, c, latent, squeeze, excite);
+    for (Int i = 0; i < s->images; i += LANES)
+        gate_forward(&g, x + i * in, smaller(LANES, s->images - i), y + i * in, mean + i * c, hidden + i * latent, gate + i * c);
+}
+void EXPORT(excite_backward)(const Shape *s, const Value *x, const Value *dy, const float *squeeze, const float *excite,
+                             const float *mean, const float *hidden, const float *gate, Value *dx, float *dsqueeze,
+                             float *dexcite) {
+    Int c = s->channels, latent = s->outputs, in = s->height * s->width * c, groups = up(s->images, LANES) / LANES;
+    arena_open();
+    Gate g = gate_of(s->height * s->width, c, latent, squeeze, excite);
+    float *dlogit = TAKE(float, groups * c * LANES), *dhidden = TAKE(float, groups * latent * LANES);
+    float *dmean = TAKE(float, c * LANES);
+    for (Int i = 0; i < s->images; i += LANES)
+        gate_backward(&g, x + i * in, dy + i * in, smaller(LANES, s->images - i), hidden + i * latent, gate + i * c, dx + i * in,
+                      dlogit + i * c, dhidden + i * latent, dmean);
+    gate_weights(dhidden, latent, mean, c, groups, dsqueeze);
+    gate_weights(dlogit, c, hidden, latent, groups, dexcite);
 }
