@@ -12,7 +12,7 @@ from smidgen.layers import Shape
 from smidgen.methods import Method, parse
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
-from smidgen.study.budget import Budget, int8_estimate
+from smidgen.study.budget import Budget
 from smidgen.study.combine import Selection
 from smidgen.study.design import design, plan_text
 from smidgen.study.dispatch import Pool
@@ -41,7 +41,7 @@ Accuracy = Callable[[Candidate, int], float]
 
 @pytest.fixture
 def maker(digits: Data) -> Maker:
-    return Maker(Shape(*digits.shape), 10, BUDGET, int8_estimate)
+    return Maker(Shape(*digits.shape), 10, BUDGET)
 
 
 class Asked:
@@ -157,7 +157,7 @@ def test_methods_that_do_nothing_or_cost_too_much_are_not_tried(
 ) -> None:
     form = {"input": [1, 8, 8], "layers": ["conv(16)", "global-average-pool", "classifier(10)"]}
     net = NetSpec.from_dict(form)
-    tight = Maker(Shape(1, 8, 8), 10, Budget(max_params=net.params), int8_estimate)
+    tight = Maker(Shape(1, 8, 8), 10, Budget(max_params=net.params))
     given = fake(gains({}))
     selection = Selection(given.search, tight, net, Recipe(epochs=1), PROFILE)
     effects = selection.tweak(parse("one-cycle"), candidates(PROFILE, digits))

@@ -4,16 +4,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smidgen.export.cost import predict_cost
 from smidgen.layers import Conv, Depthwise, MaxPool, Shape, Transition
-from smidgen.spec import NetSpec
-from smidgen.study.budget import Budget, costs, excess, int8_estimate, measured_latency
+from smidgen.study.budget import Budget, costs, excess, measured_latency
 from smidgen.study.ladder import FAMILIES, BudgetError, Maker, Template, ladder, templates
 
 IMAGES = (Shape(1, 8, 8), Shape(1, 28, 28), Shape(3, 32, 32), Shape(3, 96, 64))
 
 
 def maker(shape: Shape, budget: Budget, classes: int = 10) -> Maker:
-    return Maker(shape, classes, budget, int8_estimate)
+    return Maker(shape, classes, budget)
 
 
 @settings(max_examples=8)
@@ -108,24 +108,15 @@ def test_a_budget_needs_a_positive_limit() -> None:
         Budget(max_ram=-1)
 
 
-def test_flash_and_ram_come_from_the_predictor() -> None:
-    net = templates(Shape(1, 28, 28))[0].spec(Shape(1, 28, 28), 10, [4, 6, 9])
-    budget = Budget(max_flash=4000, max_ram=1000)
-
-    def predict(spec: NetSpec) -> tuple[int, int]:
-        return 2 * spec.params, 500
-
-    figures = costs(net, budget, predict)
-    assert figures == {"flash": 2 * net.params, "ram": 500}
-    assert excess(figures, budget) == max(2 * net.params / 4000, 0.5)
-
-
-def test_the_int8_estimate_is_bytes_of_weights_biases_and_activations() -> None:
-    form = {"input": [1, 4, 4], "layers": ["conv(2)", "global-average-pool", "classifier(3)"]}
-    net = NetSpec.from_dict(form)
-    weights, biases = 2 * 9 + 3 * 2, 2 + 3
-    assert int8_estimate(net)[0] == pytest.approx(weights + 4 * biases, abs=4 * 3)
-    assert int8_estimate(net)[1] == 16 + 2 * 16
+def test_rungs_meet_limits_of_predicted_flash_and_ram() -> None:
+    budget = Budget(max_flash=6_000, max_ram=5_000)
+    nets = ladder(maker(Shape(1, 28, 28), budget), 4)
+    assert len(nets) == 4
+    for net in nets:
+        flash, ram = predict_cost(net)
+        assert (flash <= 6_000, ram <= 5_000) == (True, True)
+        assert costs(net, budget) == {"flash": flash, "ram": ram}
+        assert excess(costs(net, budget), budget) == max(flash / 6_000, ram / 5_000)
 
 
 def test_latency_is_measured_before_training_and_limits_the_ladder() -> None:

@@ -20,9 +20,14 @@ def design(  # noqa: PLR0913 - a command line
     max_params: Annotated[int | None, typer.Option(help="Learned scalars.")] = None,
     max_macs: Annotated[int | None, typer.Option(help="Multiply-accumulates an image.")] = None,
     max_flash: Annotated[
-        int | None, typer.Option(metavar="BYTES", help="Code and constants of the int8 net.")
+        int | None,
+        typer.Option(
+            metavar="BYTES", help="Code and constants as int8 C on a Cortex-M4, predicted."
+        ),
     ] = None,
-    max_ram: Annotated[int | None, typer.Option(metavar="BYTES", help="Its activations.")] = None,
+    max_ram: Annotated[
+        int | None, typer.Option(metavar="BYTES", help="Static memory and stack there.")
+    ] = None,
     max_latency: Annotated[
         float | None, typer.Option(metavar="MS", help="One image on this machine.")
     ] = None,

@@ -1,18 +1,17 @@
 """What a net may cost, and what a spec would cost, before anything is trained."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import nn
 
+from smidgen.export.cost import predict_cost
 from smidgen.spec import NetSpec
 
 _CALLS = 50
-
-Predict = Callable[[NetSpec], tuple[int, int]]  # bytes of flash and of RAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +21,8 @@ class Budget:
     Args:
         max_params: Learned scalars, batch norm included.
         max_macs: Multiply-accumulates an image.
-        max_flash: Bytes of the int8 net on a microcontroller.
-        max_ram: Bytes of its activations there.
+        max_flash: Bytes of code and constants as int8 C on a Cortex-M4, predicted.
+        max_ram: Bytes of static memory and stack there, predicted.
         max_latency: Milliseconds of one call of the net on one image, on this machine.
 
     Raises:
@@ -80,11 +79,11 @@ def told(name: str, figure: float | int) -> str:
     return f"{number} {_UNITS[name]}"
 
 
-def costs(spec: NetSpec, budget: Budget, predict: Predict) -> dict[str, float | int]:
+def costs(spec: NetSpec, budget: Budget) -> dict[str, float | int]:
     """Return the figures of ``spec`` that ``budget`` limits and that need no measurement."""
     figures: dict[str, float | int] = {"params": spec.params, "macs": spec.macs}
     if budget.needs_prediction:
-        figures["flash"], figures["ram"] = predict(spec)
+        figures["flash"], figures["ram"] = _predicted(spec)
     return {name: figures[name] for name in budget.limits if name in figures}
 
 
@@ -94,18 +93,7 @@ def excess(figures: Mapping[str, float | int], budget: Budget) -> float:
     return max((figure / limits[name] for name, figure in figures.items()), default=0.0)
 
 
-def int8_estimate(spec: NetSpec) -> tuple[int, int]:
-    """Return a lower bound of flash and RAM of the int8 net: its weights and activations alone.
-
-    A byte a weight and three more a bias (they are int32), and a byte an element of the largest
-    sum of live activations. Code, tables and buffers come on top.
-    """
-    biases = sum(
-        layer.out_shape(shape).channels
-        for layer, shape in spec.walk()
-        if layer.deployed_params(shape)
-    )
-    return spec.deployed_params + 3 * biases, spec.peak_activation
+_predicted = lru_cache(maxsize=4096)(predict_cost)  # milliseconds a net, and asked again and again
 
 
 def _timed(model: nn.Module, image: torch.Tensor) -> float:

@@ -86,7 +86,7 @@ class Selection:
             self._search.say(TWEAK, f"{listed([added])} is not tried: it changes nothing here")
             return False
         if self._maker.excess(after) > 1:
-            figures = costs(after, self._maker.budget, self._maker.predict)
+            figures = costs(after, self._maker.budget)
             over = ", ".join(told(name, figure) for name, figure in figures.items())
             self._search.say(TWEAK, f"{listed([added])} is not tried: over the budget with {over}")
             return False

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.checkpoint import write_atomically
+from smidgen.export.cost import predict_cost
 from smidgen.layers import Shape
-from smidgen.methods import Method, in_order, parse
+from smidgen.methods import Method, in_order, parse, rewritten
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
-from smidgen.study.budget import Budget, Predict, int8_estimate
+from smidgen.study.budget import Budget
 from smidgen.study.combine import Selection
 from smidgen.study.dispatch import Pool
 from smidgen.study.job import Origin
@@ -59,7 +60,6 @@ def design(
     profile: str = "quick",
     jobs: int = 1,
     epochs: int | None = None,
-    predict: Predict = int8_estimate,
     observer: Observer = lambda news: None,
 ) -> Design:
     """Find a net for the images that meets the budget, train it, and test it once.
@@ -74,8 +74,6 @@ def design(
         profile: ``quick``, ``standard`` or ``thorough``.
         jobs: Trials side by side, one process each.
         epochs: Of a whole run of the search, instead of what the profile says.
-        predict: Bytes of flash and RAM of a spec; by default a lower bound, weights and
-            activations alone.
         observer: Told what is decided and how the trials stand.
 
     Raises:
@@ -85,7 +83,7 @@ def design(
     """
     settings, out = profile_of(profile), Path(out)
     data = origin.load()
-    maker = Maker(Shape(*data.shape), len(data.classes), budget, predict)
+    maker = Maker(Shape(*data.shape), len(data.classes), budget)
     asked = {
         "data": data.fingerprint,
         "budget": asdict(budget),
@@ -176,6 +174,9 @@ def story(
         ("shift consistency", f"{100 * mean['shift_consistency']:.2f} %"),
         ("training", f"{mean['seconds']:.1f} s"),
     ]
+    flash, ram = predict_cost(rewritten(winner.net, winner.methods))
+    facts.append(("flash as int8 C, predicted", f"{flash:,} bytes"))
+    facts.append(("RAM there, predicted", f"{ram:,} bytes"))
     if first["latency"]:
         facts.append(("ms an image, one thread", f"{first['latency']['kernel_ms']:.3f}"))
     asked = {"title": "Asked for", "lines": [f"{search.data.name}: {budget}"]}

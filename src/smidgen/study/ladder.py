@@ -18,7 +18,6 @@ from smidgen.layers import (
 from smidgen.spec import NetSpec
 from smidgen.study.budget import (
     Budget,
-    Predict,
     costs,
     excess,
     measured_latency,
@@ -89,17 +88,15 @@ class Maker:
         shape: Of an image.
         classes: How many.
         budget: The whole of it.
-        predict: Flash and RAM of a spec.
     """
 
     shape: Shape
     classes: int
     budget: Budget
-    predict: Predict
 
     def excess(self, spec: NetSpec) -> float:
         """Return the largest ratio of a figure to its limit; latency is measured last."""
-        exact = excess(costs(spec, self.budget, self.predict), self.budget)
+        exact = excess(costs(spec, self.budget), self.budget)
         if self.budget.max_latency is None or exact > 1:
             return exact
         return max(exact, measured_latency(spec) / self.budget.max_latency)
@@ -184,7 +181,7 @@ def _refusal(maker: Maker, kinds: Sequence[Template]) -> str:
         for template in kinds
     ]
     smallest = min(narrow, key=lambda spec: (maker.excess(spec), spec.params))
-    figures = costs(smallest, maker.budget, maker.predict)
+    figures = costs(smallest, maker.budget)
     if maker.budget.max_latency is not None:
         figures["latency"] = measured_latency(smallest)
     has = ", ".join(told(name, figure) for name, figure in figures.items())
