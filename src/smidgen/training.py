@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from smidgen.adamw import AdamW
 from smidgen.checkpoint import load_newest, save_checkpoint
 from smidgen.data import Batches, Data, channel_statistics, selection_split
 from smidgen.evaluate.accuracy import accuracy, predict
@@ -197,4 +198,4 @@ def _optimizer(flat: Flat, recipe: Recipe) -> torch.optim.Optimizer:
         return torch.optim.SGD(
             groups, lr=recipe.peak_lr, momentum=recipe.momentum, nesterov=nesterov, fused=True
         )
-    return torch.optim.AdamW(groups, lr=recipe.peak_lr, betas=(recipe.momentum, 0.999), fused=True)
+    return AdamW(groups, lr=recipe.peak_lr, betas=(recipe.momentum, 0.999))

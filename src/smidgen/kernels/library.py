@@ -17,6 +17,7 @@ PATHS = ("torch", "portable", "avx2", "avx512", "avx512bf16")
 LIBRARY = Path(__file__).with_name("native.so")
 
 _P, _D, _I = ctypes.c_void_p, ctypes.c_double, ctypes.c_int
+_F, _N = ctypes.c_float, ctypes.c_int64
 _SIGNATURES = {
     "norm_forward": [_P] * 4 + [_D] * 2,
     "norm_backward": [_P] * 7,
@@ -30,6 +31,12 @@ _SIGNATURES = {
     "average_backward": [_P] * 3,
     "excite_forward": [_P] * 8,
     "excite_backward": [_P] * 11,
+    "batch_gather": [_P] * 5 + [_N] * 2,
+    "batch_crop": [_P] * 5,
+    "batch_flip": [_P] * 4,
+    "batch_cut": [_P] * 5 + [_N],
+    "batch_blend": [_P] * 3 + [_F, _N, _N],
+    "batch_warp": [_P] * 4,
 }
 
 
@@ -49,6 +56,12 @@ class Operations:
     average_backward: Callable[..., None]
     excite_forward: Callable[..., None]
     excite_backward: Callable[..., None]
+    batch_gather: Callable[..., None]
+    batch_crop: Callable[..., None]
+    batch_flip: Callable[..., None]
+    batch_cut: Callable[..., None]
+    batch_blend: Callable[..., None]
+    batch_warp: Callable[..., None]
 
 
 @functools.cache
@@ -157,5 +170,7 @@ def keep_memory() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
         return False
-    trim_threshold, mmap_threshold, most = -1, -3, 2**30
-    return bool(mallopt(trim_threshold, most)) and bool(mallopt(mmap_threshold, most))
+    # Setting either ends the C library's own adjustment of both, so that one alone would be worse
+    # than none; older ones refuse more than 32 MiB for the first.
+    mmap_threshold, trim_threshold = -3, -1
+    return bool(mallopt(mmap_threshold, 2**25)) and bool(mallopt(trim_threshold, 2**30))
