@@ -38,7 +38,7 @@ class BuildKernels(build_ext):
         return str(Path(*fullname.split("."))) + ".so"
 
     def build_extension(self, ext: Extension) -> None:
-        """Compile blocks.c for every instruction set, and link."""
+        """Compile blocks.c and batch.c for every instruction set, and link."""
         folder = Path(self.build_temp) / "kernels"
         variants = [("portable", [], 4, 0)]
         if platform.machine().lower() in {"x86_64", "amd64"}:
@@ -62,7 +62,11 @@ class BuildKernels(build_ext):
             ("BFLOAT16", str(bfloat16)),
             ("SUFFIX", suffix),
         ]
-        return self._compile("blocks.c", folder / suffix, macros, flags)
+        plain = [*flags, "-ffp-contract=off"]  # augmentation rounds as torch does
+        return [
+            *self._compile("blocks.c", folder / suffix, macros, flags),
+            *self._compile("batch.c", folder / suffix, macros, plain),
+        ]
 
     def _compile(
         self, source: str, folder: Path, macros: list[tuple[str, str]], flags: list[str]
