@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smidgen.data import Data
@@ -118,15 +117,11 @@ def _step(training: Training, batch: Batch, progress: float) -> Scalar:
     training.set_lr(progress)
     training.flat.gradient.zero_()
     backward = (training.gradient or Backprop()).backward
-    loss = backward(_loss_of(training.model, batch), training.model, training.flat)
+    loss = backward(lambda: training.loss_of(batch), training.model, training.flat)
     training.optimizer.step()
     for tracker in training.trackers:
         tracker.after_step()
     return loss
-
-
-def _loss_of(model: nn.Module, batch: Batch) -> Callable[[], Scalar]:
-    return lambda: F.cross_entropy(model(batch.images).float(), batch.targets)
 
 
 class Backprop(GradientMethod):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smidgen.adamw import AdamW
@@ -14,6 +15,8 @@ from smidgen.checkpoint import load_newest, save_checkpoint
 from smidgen.data import Batches, Data, channel_statistics, selection_split
 from smidgen.evaluate.accuracy import accuracy, predict
 from smidgen.flat import Flat
+from smidgen.kernels.chain import Chain, serves
+from smidgen.kernels.links import links_of
 from smidgen.methods import in_order
 from smidgen.methods.base import (
     BatchMethod,
@@ -27,6 +30,7 @@ from smidgen.methods.base import (
 from smidgen.recipe import Recipe
 from smidgen.run import EpochRecord, Run
 from smidgen.runtime import Runtime, versions
+from smidgen.tensors import Batch, Scalar
 from smidgen.trial import Trial
 
 
@@ -67,8 +71,19 @@ class Training:
         for method in self.weight_methods:  # each averages what the one before it chose
             self.trackers.append(method.follow(watched))
             watched = self.trackers[-1].average
+        self._links = links_of(self.model) if runtime.device == "cpu" else None
+        self._chain: Chain | None = None
         self.generator = torch.Generator().manual_seed(trial.seed)
         self.history: list[EpochRecord] = []
+
+    def loss_of(self, batch: Batch) -> Scalar:
+        """Return the loss of the model on ``batch``, ready for its backward pass."""
+        images, targets = batch.images, batch.targets
+        if self._links is None or not serves(self._links, images):
+            return F.cross_entropy(self.model(images).float(), targets)
+        if self._chain is None or not self._chain.fits(images):
+            self._chain = Chain(self._links, images.shape, images.dtype, self.flat.gradient)
+        return self._chain.loss(images, targets)
 
     def set_lr(self, progress: float) -> None:
         """Set the learning rate of the step at ``progress``."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from smidgen.kernels.library import NO_STATE, Operations, operations, shape_of, state_of
+from smidgen.kernels.library import NO_STATE, SAVED, Operations, operations, shape_of, state_of
 
 Last = torch.channels_last
 
@@ -42,9 +42,6 @@ class Norm:
         """Read the module, whose statistics and count of batches the forward pass updates."""
         self.running = (norm.running_mean, norm.running_var, norm.num_batches_tracked)
         self.eps, self.momentum = norm.eps, norm.momentum
-
-
-_SAVED = (None, None, None)
 
 
 class BnRelu(Function):
@@ -84,7 +81,7 @@ class BnRelu(Function):
             z.data_ptr(),
             dy.data_ptr(),
             dz.data_ptr(),
-            state_of(weight, bias, statistics, _SAVED),
+            state_of(weight, bias, statistics, SAVED),
             dweight.data_ptr(),
             dbias.data_ptr(),
         )
@@ -145,7 +142,7 @@ class ConvBnRelu(Function):
             kernel.data_ptr(),
             z.data_ptr(),
             dy.data_ptr(),
-            state_of(weight, bias, statistics, _SAVED),
+            state_of(weight, bias, statistics, SAVED),
             _address(dx),
             dkernel.data_ptr(),
             dweight.data_ptr(),
@@ -186,6 +183,7 @@ class Pointwise(Function):
         dz = _gradient(dz, x)
         dx = torch.empty_like(x, memory_format=Last) if ctx.needs_input_grad[0] else None
         dkernel = torch.empty_like(kernel)
+        dbias = torch.empty(kernel.shape[0]) if ctx.biased else None
         _operations(x).convolution_backward(
             ctx.shape,
             x.data_ptr(),
@@ -196,9 +194,9 @@ class Pointwise(Function):
             _address(dx),
             dkernel.data_ptr(),
             None,
-            None,
+            _address(dbias),
         )
-        return dx, dkernel, dz.sum((0, 2, 3), dtype=torch.float32) if ctx.biased else None
+        return dx, dkernel, dbias
 
 
 class DepthwiseBnRelu(Function):
@@ -254,7 +252,7 @@ class DepthwiseBnRelu(Function):
             point.data_ptr(),
             z.data_ptr(),
             dy.data_ptr(),
-            state_of(weight, bias, statistics, _SAVED),
+            state_of(weight, bias, statistics, SAVED),
             _address(dx),
             ddepth.data_ptr(),
             dpoint.data_ptr(),

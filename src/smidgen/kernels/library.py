@@ -31,11 +31,14 @@ _SIGNATURES = {
     "average_backward": [_P] * 3,
     "excite_forward": [_P] * 8,
     "excite_backward": [_P] * 11,
+    "head_forward": [_P] * 8,
+    "head_backward": [_P] * 8,
     "batch_gather": [_P] * 5 + [_N] * 2,
     "batch_crop": [_P] * 5,
     "batch_flip": [_P] * 4,
     "batch_cut": [_P] * 5 + [_N],
     "batch_blend": [_P] * 3 + [_F, _N, _N],
+    "batch_matrices": [_P] * 3 + [_N],
     "batch_warp": [_P] * 4,
 }
 
@@ -56,11 +59,14 @@ class Operations:
     average_backward: Callable[..., None]
     excite_forward: Callable[..., None]
     excite_backward: Callable[..., None]
+    head_forward: Callable[..., None]
+    head_backward: Callable[..., None]
     batch_gather: Callable[..., None]
     batch_crop: Callable[..., None]
     batch_flip: Callable[..., None]
     batch_cut: Callable[..., None]
     batch_blend: Callable[..., None]
+    batch_matrices: Callable[..., None]
     batch_warp: Callable[..., None]
 
 
@@ -152,6 +158,7 @@ def state_of(
 
 
 NO_STATE = _State()
+SAVED = (None, None, None)  # instead of running statistics: the pass backward leaves them alone
 
 
 def forget_choice() -> None:

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from smidgen import kernels
+from smidgen.kernels import links
 from smidgen.layers.base import Layer, Shape, require_odd, require_positive, same_padded
 from smidgen.tensors import Images
 
@@ -73,3 +74,7 @@ class ConvModule(nn.Module):
     def forward(self, x: Images) -> Float[Tensor, "n c_out h_out w_out"]:
         conv = self.conv
         return kernels.conv_bn_relu(x, conv.weight, conv.bias, self.norm, conv.stride[0])
+
+    def link(self) -> links.Link | None:
+        conv = self.conv
+        return links.Conv(conv.weight, conv.bias, self.norm) if conv.stride[0] == 1 else None

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from smidgen import kernels
+from smidgen.kernels import links
 from smidgen.layers.base import Layer, Shape, require_odd, require_positive, same_padded
 from smidgen.tensors import Images
 
@@ -85,3 +86,9 @@ class DepthwiseModule(nn.Module):
         return kernels.depthwise_bn_relu(
             x, depth.weight, depth.bias, point.weight, point.bias, self.norm, depth.stride[0]
         )
+
+    def link(self) -> links.Link | None:
+        depth, point = self.depthwise, self.pointwise
+        if depth.stride[0] != 1:
+            return None
+        return links.Depthwise(depth.weight, depth.bias, point.weight, point.bias, self.norm)

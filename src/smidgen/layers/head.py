@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from smidgen import kernels
+from smidgen.kernels import links
 from smidgen.layers.base import Layer, Shape
 from smidgen.layers.transition import PointwiseModule
 from smidgen.tensors import Images
@@ -39,6 +40,9 @@ class AveragePoolModule(nn.Module):
 
     def forward(self, x: Images) -> Float[Tensor, "n c 1 1"]:
         return kernels.average_pool(x)
+
+    def link(self) -> links.Link | None:
+        return links.Average()
 
 
 @dataclass(frozen=True, slots=True)

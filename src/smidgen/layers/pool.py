@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from smidgen import kernels
+from smidgen.kernels import links
 from smidgen.layers.base import Layer, Shape, require_positive
 from smidgen.tensors import Images
 
@@ -65,9 +66,15 @@ class MaxPoolModule(nn.Module):
     def forward(self, x: Images) -> Float[Tensor, "n c h_out w_out"]:
         return kernels.max_pool2d(x, self.kernel_size, self.stride)
 
+    def link(self) -> links.Link | None:
+        return links.Pool(blurred=False) if self.kernel_size == self.stride == 2 else None  # noqa: PLR2004 - what is compiled
+
 
 class MaxBlurPoolModule(nn.Module):
     """Max pooling of 2x2 at stride 1, then a 3x3 blur at stride 2, as one operation."""
 
     def forward(self, x: Images) -> Float[Tensor, "n c h_out w_out"]:
         return kernels.max_blur_pool2d(x)
+
+    def link(self) -> links.Link | None:
+        return links.Pool(blurred=True)

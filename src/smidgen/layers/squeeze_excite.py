@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import nn
 
 from smidgen import kernels
+from smidgen.kernels import links
 from smidgen.layers.base import Layer, Shape, require_positive
 from smidgen.layers.transition import PointwiseModule
 from smidgen.tensors import Images
@@ -55,3 +56,6 @@ class SqueezeExciteModule(nn.Module):
 
     def forward(self, x: Images) -> Images:
         return kernels.squeeze_excite(x, self.squeeze.conv.weight, self.excite.conv.weight)
+
+    def link(self) -> links.Link | None:
+        return links.Excite(self.squeeze.conv.weight, self.excite.conv.weight)

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from smidgen import kernels
+from smidgen.kernels import links
 from smidgen.layers.base import Layer, Shape, require_positive
 from smidgen.tensors import Images
 
@@ -55,3 +56,6 @@ class PointwiseModule(nn.Module):
 
     def forward(self, x: Images) -> Float[Tensor, "n c_out h w"]:
         return kernels.pointwise(x, self.conv.weight, self.conv.bias)
+
+    def link(self) -> links.Link | None:
+        return links.Mix(self.conv.weight, self.conv.bias)

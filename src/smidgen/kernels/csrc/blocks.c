@@ -7,6 +7,7 @@
 #include "depthwise.h"
 #include "pool.h"
 #include "gate.h"
+#include "head.h"
 
 typedef struct {
     Int images, height, width, channels, outputs, kernel;
@@ -183,6 +184,14 @@ void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *we
     if (norm.weight) finish_forward(&w, &norm, z, y, s->images * pixels, bias);
 }
 
+/* Sums of each channel. */
+static void add_up(const Value *x, Int rows, Int channels, float *out) {
+    Sums sums = sums_open(channels);
+    moments(&sums, x, rows * channels, TAKE_ZERO(float, sums.pattern.lanes));
+    sums_close(&sums);
+    for (Int c = 0; c < channels; c++) out[c] = (float)sums.first[c];
+}
+
 void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *weights, const Value *z, const Value *dy,
                                   State state, Value *dx, float *dweights, float *dscale, float *dshift) {
     Norm norm = norm_of(state, 0, 0);
@@ -192,6 +201,7 @@ void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *w
     Convolution c = {.kernel = 0};
     arena_open();
     if (norm.weight) affine = start_backward(&norm, &pattern, z, dy, s->images * pixels, s->outputs, dscale, dshift);
+    else if (dshift) add_up(dy, s->images * pixels, s->outputs, dshift);
     if (dx) c = convolution_of(s->height, s->width, s->outputs, s->channels, s->kernel, weights, 1);
     WeightGradient g = weight_gradient_of(s->height, s->width, s->channels, s->outputs, s->kernel);
     Value *scratch = TAKE(Value, PAIR * out);
@@ -296,29 +306,46 @@ void EXPORT(pool_backward)(const Shape *s, const Value *x, const Value *dy, Valu
 
 void EXPORT(average_forward)(const Shape *s, const Value *x, float *y) {
     Int pixels = s->height * s->width, c = s->channels;
-    float share = 1.0f / (float)pixels;
-    for (Int i = 0; i < s->images; i++, x += pixels * c, y += c)
-        for (Int j = 0; j < c; j += LANES) {
-            int n = (int)smaller(LANES, c - j);
-            vf sum = {};
-            if (n == LANES)
-                for (Int p = 0; p < pixels; p++) sum += LOAD(x + p * c + j);
-            else
-                for (Int p = 0; p < pixels; p++) sum += LOAD_N(x + p * c + j, n);
-            if (n == LANES) store_f32(y + j, sum * share);
-            else store_f32_n(y + j, sum * share, n);
-        }
+    for (Int i = 0; i < s->images; i++) average(x + i * pixels * c, pixels, c, y + i * c);
 }
 void EXPORT(average_backward)(const Shape *s, const float *dy, Value *dx) {
     Int pixels = s->height * s->width, c = s->channels;
-    float share = 1.0f / (float)pixels;
-    for (Int i = 0; i < s->images; i++, dx += pixels * c, dy += c)
-        for (Int p = 0; p < pixels; p++)
-            for (Int j = 0; j < c; j += LANES) {
-                int n = (int)smaller(LANES, c - j);
-                if (n == LANES) STORE(dx + p * c + j, load_f32(dy + j) * share);
-                else STORE_N(dx + p * c + j, load_f32_n(dy + j, n) * share, n);
-            }
+    for (Int i = 0; i < s->images; i++) average_back(dy + i * c, pixels, c, dx + i * pixels * c);
+}
+
+/* Outputs are the classes; `logits` ends as the gradient by them of the sum of all images' losses. */
+void EXPORT(head_forward)(const Shape *s, const Value *x, const float *weight, const float *bias, const float *targets,
+                          float *pooled, float *logits, float *loss) {
+    Int pixels = s->height * s->width, c = s->channels, classes = s->outputs, columns = up(classes, LANES);
+    arena_open();
+    const float *rows = transposed(weight, classes, c, columns);
+    float *out = TAKE(float, columns);
+    double sum = 0;
+    for (Int i = 0; i < s->images; i++) {
+        average(x + i * pixels * c, pixels, c, pooled + i * c);
+        mix(pooled + i * c, c, rows, columns, columns, out);
+        for (Int k = 0; k < classes; k++) logits[i * classes + k] = out[k] + (bias ? bias[k] : 0.0f);
+        sum += cross_entropy(logits + i * classes, targets + i * classes, classes);
+    }
+    *loss = (float)(sum / (double)s->images);
+}
+void EXPORT(head_backward)(const Shape *s, const float *weight, const float *pooled, const float *logits, const float *dloss,
+                           Value *dx, float *dweight, float *dbias) {
+    Int pixels = s->height * s->width, c = s->channels, classes = s->outputs, images = s->images;
+    float share = *dloss / (float)images;
+    arena_open();
+    float *dpooled = TAKE(float, c), *columns = TAKE(float, classes * images);
+    for (Int k = 0; k < classes; k++) {
+        float total = 0.0f;
+        for (Int i = 0; i < images; i++) total += columns[k * images + i] = share * logits[i * classes + k];
+        if (dbias) dbias[k] = total;
+        mix(columns + k * images, images, pooled, c, c, dweight + k * c);
+    }
+    for (Int i = 0; i < images; i++) {
+        mix(logits + i * classes, classes, weight, c, c, dpooled);
+        for (Int j = 0; j < c; j++) dpooled[j] *= share;
+        average_back(dpooled, pixels, c, dx + i * pixels * c);
+    }
 }
 
 /* Outputs are the latent channels. What belongs to images is kept in whole groups of LANES: see gate.h. */

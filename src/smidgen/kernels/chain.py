@@ -1,0 +1,131 @@
+"""Run a whole net, its loss and their gradients as a chain of compiled operations.
+
+Autograd and the allocator take as long as the arithmetic of a net of some thousand parameters. A
+chain works out every address once and keeps its memory from step to step, so that a step is a row
+of calls into C. Its links are what the modules of a net say of themselves.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
+
+from smidgen.kernels.functions import Last
+from smidgen.kernels.library import operations
+from smidgen.kernels.links import Average, Link, Mix
+from smidgen.kernels.plan import Plan
+
+
+class Chain:
+    """The training step of a net on batches of one size, without data and optimizer.
+
+    Parameters, their gradients and running statistics must stay where they are in memory. Each
+    pass forward overwrites what the one before left for its backward pass.
+    """
+
+    def __init__(
+        self, links: Sequence[Link], size: Sequence[int], dtype: torch.dtype, gradient: Tensor
+    ) -> None:
+        """Plan the calls.
+
+        Args:
+            links: Of the net, in order; the last two are the global average and the classifier.
+            size: Of a batch of images (n, c, h, w).
+            dtype: Of images and maps, float32 or bfloat16.
+            gradient: The vector whose views are the gradients of all parameters.
+
+        Raises:
+            ValueError: If there are no compiled operations for ``dtype``, or the links are not
+                those of a chain.
+        """
+        found = operations(dtype)
+        if found is None or not _chainable(links):
+            raise ValueError(f"no compiled operations for {dtype}, or links that make no chain")
+        self._size, self._dtype = tuple(size), dtype
+        self._gradient, self._own = gradient, torch.zeros_like(gradient)
+        self._plan = Plan(found, size, dtype, self._address_of_gradient)
+        for link in links[:-2]:
+            self._plan.add(link)
+        self._plan.close(cast("Mix", links[-1]))
+        self._anchor = torch.zeros((), requires_grad=True)
+        self._held: Any = None
+        self._passes = 0
+
+    def fits(self, images: Tensor) -> bool:
+        """Whether these images are of the size and the data type of the plan."""
+        return tuple(images.shape) == self._size and images.dtype == self._dtype
+
+    def loss(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean cross entropy; its backward pass adds to the gradients of parameters.
+
+        Running statistics follow the batch, by the momentum their norm has at this moment.
+        """
+        return cast("Tensor", _Loss.apply(self._anchor, self, images, targets))
+
+    def run_forward(self, images: Tensor, targets: Tensor) -> tuple[Tensor, int]:
+        """Return the loss and the number of this pass."""
+        assert self.fits(images), "a chain is planned for one size of batch"
+        images, targets = images.contiguous(memory_format=Last), targets.float().contiguous()
+        loss, plan = torch.empty(()), self._plan
+        self._held = images, targets
+        plan.images.value, plan.targets.value = images.data_ptr(), targets.data_ptr()
+        plan.loss.value = loss.data_ptr()
+        for norm, momentum in plan.norms:
+            assert norm.momentum is not None, "cumulative averages are torch's alone"
+            momentum.value = norm.momentum
+        for call in plan.forward:
+            call()
+        self._passes += 1
+        return loss, self._passes
+
+    def run_backward(self, dloss: Tensor, number: int) -> None:
+        """Add the gradients of pass ``number``.
+
+        Raises:
+            RuntimeError: If another pass forward has overwritten what this one needs.
+        """
+        if number != self._passes:
+            raise RuntimeError("a chain keeps the maps of its last pass forward alone")
+        self._plan.dloss.value = dloss.data_ptr()
+        for call in self._plan.backward:
+            call()
+        self._gradient.add_(self._own)
+
+    def _address_of_gradient(self, parameter: Tensor) -> int:
+        assert parameter.grad is not None, "every parameter has its place in the vector"
+        place = parameter.grad.data_ptr() - self._gradient.data_ptr()
+        assert 0 <= place < 4 * self._gradient.numel(), "every parameter has its place"
+        return self._own.data_ptr() + place
+
+
+def serves(links: Sequence[Link], images: Tensor) -> bool:
+    """Whether a chain of these links can run on such images."""
+    on_cpu = type(images) is Tensor and images.device.type == "cpu" and images.numel() > 0
+    return on_cpu and operations(images.dtype) is not None and _chainable(links)
+
+
+def _chainable(links: Sequence[Link]) -> bool:
+    averages = [place for place, link in enumerate(links) if isinstance(link, Average)]
+    return averages == [len(links) - 2] and isinstance(links[-1], Mix)
+
+
+class _Loss(Function):
+    """The loss of a chain, as autograd sees it."""
+
+    @staticmethod
+    def forward(ctx: Any, anchor: Tensor, chain: Chain, images: Tensor, targets: Tensor) -> Tensor:
+        """Run the net."""
+        del anchor
+        loss, ctx.number = chain.run_forward(images, targets)
+        ctx.chain = chain
+        return loss
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dloss: Tensor) -> tuple[None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Add to the gradients of the parameters, where they are."""
+        ctx.chain.run_backward(dloss, ctx.number)
+        return None, None, None, None

@@ -1,0 +1,248 @@
+"""A chain gives the loss and the gradients that torch gives for the same net."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from smidgen import zoo
+from smidgen.flat import Flat
+from smidgen.kernels import available
+from smidgen.kernels.chain import Chain, serves
+from smidgen.kernels.library import forget_choice
+from smidgen.kernels.links import Average, links_of
+from smidgen.layers import (
+    Blur,
+    Classifier,
+    Conv,
+    Depthwise,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    Shape,
+    SqueezeExcite,
+    Transition,
+)
+from smidgen.methods import BlurPool, rewritten
+from smidgen.methods import SqueezeExcite as Gates
+from smidgen.methods.base import Method
+from smidgen.spec import NetSpec
+
+COMPILED = [name for name in available() if name != "torch"]
+pytestmark = pytest.mark.skipif(not COMPILED, reason="built without the compiled operations")
+
+HEAD = (GlobalAveragePool(), Classifier(7, bias=True))
+EVERY_LINK = NetSpec(
+    Shape(3, 12, 10),
+    (
+        *(
+            Conv(16),
+            SqueezeExcite(4),
+            MaxPool(),
+            Depthwise(20, bias=True),
+            Transition(9, bias=True),
+        ),
+        *(MaxPool(2, stride=1), Blur(stride=2), Conv(9, kernel_size=5), *HEAD),
+    ),
+)
+
+
+def batch(spec: NetSpec, n: int) -> tuple[Tensor, Tensor]:
+    g = torch.Generator().manual_seed(n)
+    images = torch.randn(n, *spec.input_shape, generator=g)
+    targets = torch.rand(n, spec.out_shape.channels, generator=g).softmax(1)
+    return images.contiguous(memory_format=torch.channels_last), targets
+
+
+def chained(spec: NetSpec, images: Tensor) -> tuple[nn.Sequential, Flat, Chain]:
+    model = spec.build(1)
+    flat, links = Flat(model), links_of(model)
+    assert links is not None
+    return model, flat, Chain(links, images.shape, images.dtype, flat.gradient)
+
+
+def gradients(model: nn.Module) -> dict[str, Tensor]:
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def by_torch(spec: NetSpec, images: Tensor, targets: Tensor) -> tuple[float, nn.Module]:
+    """Loss, and gradients in a model, in float64; half precision stays so where x asks for it."""
+    model = spec.build(1)
+    model = model.double() if images.dtype == torch.float64 else model
+    loss = F.cross_entropy(model(images).to(targets.dtype), targets)
+    loss.backward()
+    return float(loss.detach()), model
+
+
+def agree(spec: NetSpec, n: int, dtype: torch.dtype, tolerance: float) -> None:
+    """Assert that losses, gradients and running statistics agree with float64."""
+    images, targets = batch(spec, n)
+    images = images.to(dtype)
+    model, _, chain = chained(spec, images)
+    loss = chain.loss(images, targets)
+    loss.backward()
+    exact_loss, exact = by_torch(spec, images.double(), targets.double())
+    assert float(loss.detach()) == pytest.approx(exact_loss, rel=tolerance)
+    expected = gradients(exact)
+    size = sum(float(g.square().sum()) for g in expected.values()) ** 0.5
+    for name, got in gradients(model).items():
+        off = float((got - expected[name]).square().sum()) ** 0.5
+        assert off < tolerance * size, f"{name} is {off / size:.2g} off"
+    for (name, ours), theirs in zip(model.named_buffers(), exact.buffers(), strict=True):
+        torch.testing.assert_close(
+            ours.double(), theirs.double(), rtol=tolerance, atol=tolerance, msg=name
+        )
+
+
+@pytest.mark.parametrize("path", COMPILED)
+def test_agrees_with_float64_on_every_kind_of_link(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    forget_choice()
+    agree(EVERY_LINK, 19, torch.float32, 2e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("path", COMPILED)
+@pytest.mark.parametrize("name", ["mnist-1k5-dw", "mnist-25k", "cifar-143k-dw"])
+@pytest.mark.parametrize("extras", [(), (BlurPool(), Gates())], ids=["plain", "blurred and gated"])
+def test_is_as_close_to_float64_as_torch_is(
+    name: str,
+    extras: tuple[Method, ...],
+    path: str,
+    dtype: torch.dtype,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    forget_choice()
+    spec = rewritten(zoo.net(name), extras)
+    images, targets = batch(spec, 24)
+    images = images.to(dtype)
+    model, _, chain = chained(spec, images)
+    chain.loss(images, targets).backward()
+    _, exact = by_torch(spec, images.double(), targets.double())
+    monkeypatch.setenv("SMIDGEN_KERNELS", "torch")
+    forget_choice()
+    _, eager = by_torch(spec, images, targets)
+    expected = torch.cat([g.flatten() for g in gradients(exact).values()])
+    ours, theirs = (
+        float((torch.cat([g.flatten() for g in gradients(m).values()]) - expected).norm())
+        for m in (model, eager)
+    )
+    assert ours < (1.2 if dtype == torch.bfloat16 else 4) * theirs
+
+
+WORDS = ["conv", "depthwise", "transition", "gate", "max", "blur"]
+
+
+def net(sides: tuple[int, int, int], words: list[tuple[str, int, int, bool]]) -> NetSpec:
+    """The net of words: kind, channels, kernel, whether with biases; too small maps stay."""
+    spec = NetSpec(Shape(*sides), (Conv(8),))
+    for kind, channels, kernel, bias in words:
+        if kind in {"max", "blur"} and min(spec.out_shape[1:]) < 4:
+            continue
+        new: tuple[Layer, ...] = {
+            "conv": (Conv(channels, kernel, bias=bias),),
+            "depthwise": (Depthwise(channels, kernel, bias=bias),),
+            "transition": (Transition(channels, bias=bias),),
+            "gate": (SqueezeExcite(1 + channels // 4),),
+            "max": (MaxPool(),),
+            "blur": (MaxPool(2, stride=1), Blur(stride=2)),
+        }[kind]
+        spec = NetSpec(spec.input_shape, (*spec.layers, *new))
+    return NetSpec(spec.input_shape, (*spec.layers, *HEAD))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.tuples(st.integers(1, 4), st.integers(4, 13), st.integers(4, 13)),
+    st.lists(
+        st.tuples(
+            st.sampled_from(WORDS),
+            st.integers(2, 40),
+            st.sampled_from([1, 3, 5]),
+            st.booleans(),
+        ),
+        max_size=5,
+    ),
+    st.integers(8, 35),
+    st.sampled_from(COMPILED),
+)
+def test_agrees_with_float64_on_any_net(
+    sides: tuple[int, int, int], words: list[tuple[str, int, int, bool]], n: int, path: str
+) -> None:
+    spec = net(sides, words)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SMIDGEN_KERNELS", path)
+        forget_choice()
+        agree(spec, n, torch.float32, 2e-3)
+
+
+def test_gradients_are_added_and_scaled_as_autograd_does() -> None:
+    images, targets = batch(EVERY_LINK, 8)
+    _, flat, chain = chained(EVERY_LINK, images)
+    chain.loss(images, targets).backward()
+    once = flat.gradient.clone()
+    (3 * chain.loss(images, targets)).backward()
+    torch.testing.assert_close(flat.gradient, 4 * once, rtol=1e-4, atol=1e-6)
+
+
+def test_repeats_bit_for_bit_in_memory_that_was_used_before() -> None:
+    images, targets = batch(EVERY_LINK, 8)
+    _, flat, chain = chained(EVERY_LINK, images)
+    seen: list[Tensor] = []
+    for scale in (1.0, 1e20, 1.0):
+        flat.gradient.zero_()
+        chain.loss(images * scale, targets).backward()
+        seen.append(flat.gradient.clone())
+    assert torch.equal(seen[0], seen[2])
+    assert not torch.equal(seen[0], seen[1])
+
+
+def test_an_overwritten_pass_is_refused() -> None:
+    images, targets = batch(EVERY_LINK, 8)
+    _, _, chain = chained(EVERY_LINK, images)
+    first = chain.loss(images, targets)
+    chain.loss(images, targets)
+    with pytest.raises(RuntimeError, match="the maps of its last pass forward alone"):
+        first.backward()
+
+
+def test_the_momentum_of_the_moment_counts() -> None:
+    images, targets = batch(EVERY_LINK, 8)
+    model, _, chain = chained(EVERY_LINK, images)
+    chain.loss(images, targets)
+    before = copy.deepcopy(dict(model.named_buffers()))
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = 0.0
+    chain.loss(images + 1, targets)
+    for name, buffer in model.named_buffers():
+        if "running" in name:
+            assert torch.equal(buffer, before[name])
+    for norm in norms:
+        norm.momentum = 1.0
+    chain.loss(images + 1, targets)
+    moved = dict(model.named_buffers())["0.norm.running_mean"]
+    assert not torch.equal(moved, before["0.norm.running_mean"])
+
+
+def test_what_no_operation_computes_makes_no_chain(monkeypatch: pytest.MonkeyPatch) -> None:
+    for layer in (Conv(4, stride=2), Depthwise(4, stride=2), MaxPool(3, stride=3), Blur()):
+        assert links_of(NetSpec(Shape(3, 9, 9), (layer, *HEAD)).build()) is None
+    assert links_of(nn.Sequential(nn.Linear(3, 3))) is None
+    images, _ = batch(EVERY_LINK, 8)
+    links = links_of(EVERY_LINK.build())
+    assert links is not None
+    assert serves(links, images)
+    assert not serves(links, images.double())
+    assert not serves(links[:-2], images)
+    assert not serves((Average(), *links), images)
+    monkeypatch.setenv("SMIDGEN_KERNELS", "torch")
+    forget_choice()
+    assert not serves(links, images)
