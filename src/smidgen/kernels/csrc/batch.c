@@ -95,6 +95,20 @@ void EXPORT(batch_blend)(const Value *x, Value *y, const Int *partner, float wei
     }
 }
 
+/* Where each point of the new image comes from, [A^-1, -A^-1 t], of an affine map whose rotation, change of size, shear
+ * and shifts are (2 draw - 1) reach. */
+void EXPORT(batch_matrices)(const float *draws, const float *reach, float *matrices, Int count) {
+    for (Int i = 0; i < count; i++, matrices += 6) {
+        double of[5];
+        for (int k = 0; k < 5; k++) of[k] = (double)((2.0f * draws[k * count + i] - 1.0f) * reach[k]);
+        double size = 1.0 + of[1], right = of[3], below = of[4];
+        double cosine = cos(of[0]) / size, sine = sin(of[0]) / size, slant = tan(of[2]);
+        double a = cosine + slant * sine, b = sine - slant * cosine, c = -sine, d = cosine;
+        matrices[0] = (float)a, matrices[1] = (float)b, matrices[2] = (float)(-a * right - b * below);
+        matrices[3] = (float)c, matrices[4] = (float)d, matrices[5] = (float)(-c * right - d * below);
+    }
+}
+
 /* What four pixels give to one between them: left above, left below, right above, right below. */
 typedef struct {
     float of[4];
