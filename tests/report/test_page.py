@@ -6,11 +6,12 @@ import sys
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from tests.report.conftest import Rows, row
 
-from smidgen.report import write_page
+from smidgen.report import write_charts, write_page
 from smidgen.study.records import Records, StoreError
 from smidgen.study.status import Status
 
@@ -30,6 +31,19 @@ def test_the_page_is_small_and_names_no_other_place(page: Path) -> None:
     assert links <= {"http://www.w3.org/2000/svg"}
     assert "smidgen study recipes/reference-mnist.toml --jobs 2" in text
     assert "torch 2.13.0" in text
+
+
+def test_charts_are_files_that_need_no_page(
+    study: Rows, written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    files = write_charts(written(study), tmp_path / "charts")
+    assert "mnist-test-images-effects-on-mnist-1k5-dw.svg" in {path.name for path in files}
+    for path in files:
+        ElementTree.parse(path)  # well formed
+        text = path.read_text()
+        used, given = (set(re.findall(of, text)) for of in (r"var\((--\w+)\)", r"[{;](--\w+):"))
+        assert used
+        assert used <= given
 
 
 def test_text_from_rows_is_escaped(written: Callable[[Rows], Path], tmp_path: Path) -> None:

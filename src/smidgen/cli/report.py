@@ -13,14 +13,20 @@ def report(
     out: Annotated[
         Path | None, typer.Option(help="The page to write; without it, tables as Markdown.")
     ] = None,
+    charts: Annotated[
+        Path | None, typer.Option(help="A folder for the charts, each as an SVG file.")
+    ] = None,
     title: Annotated[str, typer.Option(help="Of the page.")] = "",
 ) -> None:
     """Write one self-contained page of what a store holds, finished or not."""
-    from smidgen.report import markdown, write_page
+    from smidgen.report import markdown, write_charts, write_page
 
-    if out is None:
+    if charts is not None:
+        for path in write_charts(store, charts):
+            say(str(path))
+    if out is None and charts is None:
         print(markdown(store))
-    else:
+    elif out is not None:
         command = f"smidgen report {store} --out {out}"
         page = write_page(store, out, title=title, commands=[command])
         say(f"{page}: {page.stat().st_size:,} bytes")

@@ -1,8 +1,10 @@
 """Rows to tables, charts and one page; nothing here needs torch."""
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from smidgen.study.records import load
 
@@ -32,24 +34,60 @@ def write_page(
         ValueError: If the store cannot be read or the page not be written.
         ReportError: If the packages that draw are missing.
     """
+    page_module = _drawing()
+    records = load(store)
+    names = dict.fromkeys(row["study"] for row in records.rows)
+    page = page_module.render(
+        records, title or ", ".join(names) or Path(store).stem, about, commands
+    )
+    return _written(Path(out), page)
+
+
+def write_charts(store: Path | str, folder: Path | str) -> list[Path]:
+    """Write every chart of a store's page as an SVG file of its own, and return the files.
+
+    Args:
+        store: SQLite, or JSON lines.
+        folder: To write into; files are named after section and chart.
+
+    Raises:
+        ValueError: If the store cannot be read or a file not be written.
+        ReportError: If the packages that draw are missing.
+    """
+    page = _drawing()
+    return [
+        _written(
+            Path(folder) / f"{_slug(section)}-{_slug(chart.title)}.svg",
+            page.charts.alone(chart.wide),
+        )
+        for section, chart in page.charts_of(load(store))
+    ]
+
+
+def _drawing() -> ModuleType:
+    """Return the module that draws, if what it needs is installed."""
     try:
-        from smidgen.report.page import render
+        from smidgen.report import page
     except ImportError as error:
         raise ReportError(
             f"a report needs {error.name}, which is not installed: pip install 'smidgen[report]'"
         ) from error
-    records = load(store)
-    names = dict.fromkeys(row["study"] for row in records.rows)
-    page = render(records, title or ", ".join(names) or Path(store).stem, about, commands)
-    out = Path(out)
-    temporary = out.with_name(f"{out.name}.{os.getpid()}.tmp")
+    return page
+
+
+def _written(path: Path, text: str) -> Path:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(page)
-        temporary.replace(out)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text)
+        temporary.replace(path)
     except OSError as error:
-        raise ValueError(f"{out}: cannot be written: {error.strerror}") from error
-    return out
+        raise ValueError(f"{path}: cannot be written: {error.strerror}") from error
+    return path
+
+
+def _slug(title: str) -> str:
+    return "-".join(re.findall(r"[a-z0-9]+", title.lower()))
 
 
 def markdown(store: Path | str) -> str:

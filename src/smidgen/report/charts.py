@@ -16,6 +16,12 @@ WIDE, NARROW = 840, 330  # pixels, for a page and for a phone
 # Written into the SVG, then replaced by the page's own variables.
 _INK, _MUTED, _LINE, _PAPER = "#010101", "#020202", "#030303", "#040404"
 _VARIABLES = {_INK: "--ink", _MUTED: "--muted", _LINE: "--line", _PAPER: "--paper"}
+_ALONE = {  # the page's variables for a chart outside it: in light, in dark
+    "--ink": ("#1a1e24", "#e6e9ee"),
+    "--muted": ("#5a6472", "#9aa5b3"),
+    "--line": ("#dfe3e8", "#2e343d"),
+    "--paper": ("#fff", "#13161a"),
+}
 # Told apart by most colour-blind readers, and with enough contrast on white and on black.
 SERIES = ("#3b82c4", "#d9822b", "#2f9e6e", "#a371d6", "#d1495b", "#1fa3b3", "#a47148", "#7d8590")
 BETTER, WORSE, SAME = "#2f9e6e", "#d1495b", "#8a929c"
@@ -333,6 +339,16 @@ def _names(points: Sequence[Point]) -> list[str]:
         point.net if nets.count(point.net) == 1 else f"{point.net}, {point.label()}"
         for point in points
     ]
+
+
+def alone(svg: str) -> str:
+    """Return a chart's SVG as a file of its own: with colours, in light and in dark, and paper."""
+    dark = ";".join(f"{name}:{colour}" for name, (_, colour) in _ALONE.items())
+    light = ";".join(f"{name}:{colour}" for name, (colour, _) in _ALONE.items())
+    style = f"<style>:root{{{light}}}@media(prefers-color-scheme:dark){{:root{{{dark}}}}}</style>"
+    paper = f'<rect x="{-_MARGIN}" width="100%" height="100%" fill="var(--paper)"/>'
+    head = svg.index(">") + 1
+    return f"{svg[:head]}{style}{paper}{svg[head:]}\n"
 
 
 def _svg(chart: Any, title: str) -> str:

@@ -64,6 +64,12 @@ def render(records: Records, title: str, about: str, commands: Sequence[str]) ->
     )
 
 
+def charts_of(records: Records) -> list[tuple[str, Chart]]:
+    """Return every chart of the page under the title of its section."""
+    sections = [_section(title, group) for title, group in grouped(points_of(records.rows))]
+    return [(section.title, chart) for section in sections for chart in section.charts]
+
+
 def grouped(points: Sequence[Point]) -> list[tuple[str, list[Point]]]:
     """Return the points by data set and split, each with a title; tested ones first."""
     groups: dict[tuple[str, str], list[Point]] = {}
