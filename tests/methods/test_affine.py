@@ -5,8 +5,8 @@ from math import pi
 import pytest
 import torch
 
+from smidgen.kernels.batch import matrices, warp
 from smidgen.methods import Affine
-from smidgen.methods.affine import inverse, resample
 from smidgen.tensors import Batch
 
 
@@ -14,13 +14,15 @@ def some_images(n: int = 3) -> torch.Tensor:
     return torch.randn(n, 2, 9, 9, generator=torch.Generator().manual_seed(0))
 
 
+def maps_of(n: int = 3, **asked: float) -> torch.Tensor:
+    """Return the inverse of one map, n times."""
+    names = ("rotation", "growth", "shear", "right", "below")
+    return matrices(torch.ones(5, n), [asked.get(name, 0.0) for name in names])
+
+
 def moved(images: torch.Tensor, **asked: float) -> torch.Tensor:
     """Move all images alike."""
-    names = ("rotation", "scale", "shear", "across", "down")
-    numbers = {"scale": 1.0, **asked}
-    return resample(
-        images, inverse(*(torch.full((len(images),), numbers.get(n, 0.0)) for n in names))
-    )
+    return warp(images, maps_of(len(images), **asked))
 
 
 def test_no_map_changes_nothing() -> None:
@@ -37,20 +39,20 @@ def test_whole_pixels_shift_and_leave_zeros_behind() -> None:
     expected = torch.zeros_like(some_images())
     expected[:, :, 1:, 2:] = some_images()[:, :, :-1, :-2]
     torch.testing.assert_close(
-        moved(some_images(), across=2.0, down=1.0), expected, atol=1e-5, rtol=0
+        moved(some_images(), right=2.0, below=1.0), expected, atol=1e-5, rtol=0
     )
 
 
 def test_half_a_pixel_is_the_mean_of_two() -> None:
     images = some_images()
     halved = (images[..., 1:] + images[..., :-1]) / 2
-    out = moved(images, across=-0.5)
+    out = moved(images, right=-0.5)
     torch.testing.assert_close(out[..., :-1], halved, atol=1e-5, rtol=0)
     torch.testing.assert_close(out[..., -1], images[..., -1] / 2, atol=1e-5, rtol=0)
 
 
 def test_twice_the_size_shows_every_second_pixel_where_it_was() -> None:
-    out = moved(some_images(), scale=2.0)
+    out = moved(some_images(), growth=1.0)
     torch.testing.assert_close(
         out[:, :, ::2, ::2], some_images()[:, :, 2:7, 2:7], atol=1e-5, rtol=0
     )
@@ -71,7 +73,8 @@ def test_the_map_is_the_written_one_for_any_numbers() -> None:
     cos, sin = torch.tensor(r).cos(), torch.tensor(r).sin()
     turn = torch.stack([torch.stack([cos, -sin]), torch.stack([sin, cos])])
     forward = z * turn @ torch.tensor([[1.0, float(torch.tensor(k).tan())], [0.0, 1.0]])
-    found = inverse(*(torch.tensor([v]) for v in (r, z, k, float(t[0]), float(t[1]))))[0]
+    asked = {"rotation": r, "growth": z - 1, "shear": k, "right": float(t[0]), "below": float(t[1])}
+    found = maps_of(1, **asked)[0]
     point = torch.tensor([0.4, -2.0])
     torch.testing.assert_close(found[:, :2] @ (forward @ point + t) + found[:, 2], point)
 

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smidgen.kernels.batch import blend
 from smidgen.methods import Mixup
-from smidgen.methods.mixup import blend
 from smidgen.tensors import Batch
 
 

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from smidgen.data.base import Split
+from smidgen.kernels.batch import gather
 from smidgen.tensors import Batch, Images, Labels, Pixels
 
 LEVELS = 256  # of a pixel
@@ -51,8 +52,8 @@ class _Rows:
     scale: torch.Tensor
     shift: torch.Tensor
 
-    def normalised(self, pixels: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-        return pixels.to(torch.float32).mul_(self.scale).add_(self.shift).to(dtype)
+    def normalised(self, rows: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+        return gather(self.pixels, rows, self.scale, self.shift, dtype)
 
 
 class Batches:
@@ -103,6 +104,7 @@ class Batches:
             (of_channel.expand(height, width, -1) if channels_last else of_channel[:, None, None])
             .expand(images.shape[1:])
             .flatten()
+            .contiguous()
             .to(device)
             for of_channel in _affine(mean, std)
         ]
@@ -118,21 +120,20 @@ class Batches:
         What is left over after the last whole batch sits this epoch out.
         """
         order = torch.randperm(len(self.labels), generator=generator, device=generator.device)
-        order = order.to(self.labels.device)
-        for step in range(len(self)):
-            rows = order[step * self.batch_size : (step + 1) * self.batch_size]
-            images = self._images(self._rows.pixels.index_select(0, rows))
-            yield Batch(images, self._targets.index_select(0, rows))
+        whole = order.to(self.labels.device)[: len(self) * self.batch_size]
+        for rows in whole.split(self.batch_size):
+            yield Batch(self._images(rows), self._targets.index_select(0, rows))
 
     def in_order(self) -> Iterator[tuple[Images, Labels]]:
         """Yield every image and its label in stored order; the last batch may be smaller."""
-        for start in range(0, len(self.labels), self.batch_size):
-            rows = slice(start, start + self.batch_size)
-            yield self._images(self._rows.pixels[rows]), self.labels[rows]
+        for rows in torch.arange(len(self.labels), device=self.labels.device).split(
+            self.batch_size
+        ):
+            yield self._images(rows), self.labels[rows]
 
-    def _images(self, pixels: torch.Tensor) -> Images:
+    def _images(self, rows: torch.Tensor) -> Images:
         channels, height, width = self.shape
-        values = self._rows.normalised(pixels, self.dtype)
+        values = self._rows.normalised(rows, self.dtype)
         if self.channels_last:
             return values.view(-1, height, width, channels).permute(0, 3, 1, 2)
         return values.view(-1, channels, height, width)

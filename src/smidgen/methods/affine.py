@@ -5,12 +5,10 @@ from math import radians
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
 
+from smidgen.kernels import batch as pixels
 from smidgen.methods.base import BatchMethod
-from smidgen.tensors import Batch, Images
+from smidgen.tensors import Batch
 
 RIGHT_ANGLE, HALF_TURN = 90, 180
 
@@ -65,56 +63,12 @@ class Affine(BatchMethod):
         return min(1.0, (1 - progress) / self.anneal) if self.anneal else 1.0
 
     def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
-        draws = torch.rand(5, len(batch.images), generator=generator) * 2 - 1
+        draws = torch.rand(5, len(batch.images), generator=generator)
         strength = self.strength(progress)
         if strength <= 0:
             return batch
-        ranges = (radians(self.rotation), self.scale, radians(self.shear), self.shift, self.shift)
-        bounds = torch.tensor([[strength * most] for most in ranges])
-        rotation, scale, shear, across, down = (draws * bounds).to(batch.images.device)
         height, width = batch.images.shape[2:]
-        matrices = inverse(rotation, 1 + scale, shear, across * width, down * height)
-        return replace(batch, images=resample(batch.images, matrices))
-
-
-def inverse(
-    rotation: Float[Tensor, " n"],
-    scale: Float[Tensor, " n"],
-    shear: Float[Tensor, " n"],
-    across: Float[Tensor, " n"],
-    down: Float[Tensor, " n"],
-) -> Float[Tensor, "n 2 3"]:
-    """Return ``[A^-1, -A^-1 t]``: where in the old image each point of the new one comes from.
-
-    Args:
-        rotation: In radians, from the axis to the right towards the axis down.
-        scale: Factor, over 0.
-        shear: In radians.
-        across: Shift to the right in pixels.
-        down: Shift down in pixels.
-    """
-    cos, sin, slant = rotation.cos() / scale, rotation.sin() / scale, shear.tan()
-    a, b, c, d = cos + slant * sin, sin - slant * cos, -sin, cos
-    rows = (a, b, -a * across - b * down, c, d, -c * across - d * down)
-    return torch.stack(rows, 1).view(-1, 2, 3)
-
-
-def resample(images: Images, matrices: Float[Tensor, "n 2 3"]) -> Images:
-    """Return new images whose pixel at ``u`` is the old one at ``matrix (u, 1)``, bilinear.
-
-    Args:
-        images: In any memory format, which is kept.
-        matrices: In pixels from the centre of the image, right and down.
-    """
-    height, width = images.shape[2:]
-    across = torch.arange(width, device=images.device) - (width - 1) / 2
-    down = torch.arange(height, device=images.device) - (height - 1) / 2
-    # grid_sample wants the image to reach from -1 to 1
-    sides = torch.tensor([[2 / width], [2 / height]], device=images.device)
-    by_column, by_row, fixed = (matrices * sides).unsqueeze(3).unbind(2)
-    grid = (by_row * down + fixed).unsqueeze(3) + (by_column * across).unsqueeze(2)
-    # planes of float32, whatever the images are: faster here, and bfloat16 is coarse for places
-    moved = F.grid_sample(
-        images.contiguous().float(), grid.permute(0, 2, 3, 1), align_corners=False
-    )
-    return torch.empty_like(images).copy_(moved.to(images.dtype))
+        angles_and_size = radians(self.rotation), self.scale, radians(self.shear)
+        shifts = self.shift * width, self.shift * height
+        reach = [strength * most for most in (*angles_and_size, *shifts)]
+        return replace(batch, images=pixels.warp(batch.images, pixels.matrices(draws, reach)))

@@ -4,10 +4,9 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 
+from smidgen.kernels import batch as pixels
 from smidgen.methods.base import BatchMethod
-from smidgen.methods.rows import images_of, rows_of, windows
 from smidgen.tensors import Batch
 
 
@@ -38,16 +37,7 @@ class Crop(BatchMethod):
 
     def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
         del progress
-        rows, step = rows_of(batch.images)
-        count, planes, height, _ = rows.shape
-        width = batch.images.shape[3]
-        offsets = torch.randint(2 * self.padding + 1, (2, count, 1), generator=generator)
-        top, left = offsets.to(rows.device)
-
-        aside = self.padding * step
-        padded = F.pad(rows, [aside, aside, self.padding, self.padding]).flatten(0, 1)
-        plane = torch.arange(count * planes, device=rows.device).view(count, planes)
-        tall, wide = height + 2 * self.padding, width + 2 * self.padding
-        corners = (plane * tall + top) * wide + left
-        cut = windows(padded, step, corners.flatten(), (height, width))
-        return replace(batch, images=images_of(cut.view(rows.shape), batch.images))
+        count = len(batch.images)
+        offsets = torch.randint(2 * self.padding + 1, (2, count), generator=generator)
+        down, across = offsets - self.padding
+        return replace(batch, images=pixels.crop(batch.images, down, across))

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 import torch
 
+from smidgen.kernels import batch as pixels
 from smidgen.methods.base import BatchMethod
-from smidgen.methods.rows import images_of, rows_of, windows
 from smidgen.tensors import Batch
 
 
@@ -40,18 +40,9 @@ class Cutout(BatchMethod):
 
     def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
         del progress
-        rows, step = rows_of(batch.images)
-        count, _, height, _ = rows.shape
-        width = batch.images.shape[3]
+        count, _, height, width = batch.images.shape
         a = torch.randint(height, (count,), generator=generator)
         b = torch.randint(width, (count,), generator=generator)
-
-        # every mask is a window of one larger mask, with the square at (height, width)
-        wide = 2 * width + self.length
-        mask = rows.new_ones(1, 2 * height + self.length, wide * step)
-        square = slice(width * step, (width + self.length) * step)
-        mask[:, height : height + self.length, square] = 0
         reach = self.length // 2
-        corners = (height - a + reach) * wide + width - b + reach
-        masks = windows(mask, step, corners.to(rows.device), (height, width))
-        return replace(batch, images=images_of(rows * masks[:, None], batch.images))
+        images = pixels.cut(batch.images, a - reach, b - reach, self.length)
+        return replace(batch, images=images)

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import torch
 
+from smidgen.kernels import batch as pixels
 from smidgen.methods.base import BatchMethod
 from smidgen.tensors import Batch
 
@@ -36,7 +37,4 @@ class Flip(BatchMethod):
     def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
         del progress
         flipped = torch.rand(len(batch.images), generator=generator) < self.probability
-        chosen = flipped.nonzero().flatten().to(batch.images.device)
-        images = batch.images.clone()
-        images[chosen] = batch.images[chosen].flip(3)
-        return replace(batch, images=images)
+        return replace(batch, images=pixels.flip(batch.images, flipped))

@@ -6,12 +6,10 @@ from random import Random
 from typing import ClassVar
 
 import torch
-from jaxtyping import Int64
-from torch import Tensor
 
+from smidgen.kernels import batch as pixels
 from smidgen.methods.base import BatchMethod
-from smidgen.methods.rows import images_of, rows_of
-from smidgen.tensors import Batch, Images
+from smidgen.tensors import Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +44,10 @@ class Mixup(BatchMethod):
         del progress
         weight = self.draw(generator)
         permutation = torch.randperm(len(batch.images), generator=generator)
-        permutation = permutation.to(batch.images.device)
+        partners = batch.targets.index_select(0, permutation.to(batch.targets.device))
         return Batch(
-            images=blend(batch.images, permutation, weight),
-            targets=torch.lerp(batch.targets, batch.targets[permutation], weight),
+            images=pixels.blend(batch.images, permutation, weight),
+            targets=torch.lerp(batch.targets, partners, weight),
         )
 
     def draw(self, generator: torch.Generator) -> float:
@@ -57,9 +55,3 @@ class Mixup(BatchMethod):
         seed = int(torch.randint(2**62, (), generator=generator))
         weight = Random(seed).betavariate(self.alpha, self.alpha) if self.alpha else 0.0
         return min(weight, 1 - weight)
-
-
-def blend(images: Images, permutation: Int64[Tensor, " n"], weight: float) -> Images:
-    """Return ``(1 - weight) images + weight images[permutation]``, in the same memory format."""
-    rows, _ = rows_of(images)
-    return images_of(torch.lerp(rows, rows.index_select(0, permutation), weight), images)
