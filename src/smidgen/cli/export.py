@@ -18,7 +18,17 @@ def export(  # noqa: PLR0913 - a command line
     out: Annotated[Path, typer.Option(help="A new folder for the artefact and its proof.")],
     numbers: Annotated[str | None, typer.Option(help="int8 or float32, for c.")] = None,
     calibration: Annotated[
-        str | None, typer.Option(help="minmax, percentile-99.9, percentile-99.99 or mse.")
+        str | None,
+        typer.Option(
+            help="minmax, percentile-99.9, percentile-99.99 or mse. Default: the best of them."
+        ),
+    ] = None,
+    finish_epochs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Train int8 for N epochs if it loses over 0.3 points; 0 never. Default: 3.",
+        ),
     ] = None,
     max_flash: Annotated[
         int | None, typer.Option(metavar="BYTES", help="Fail if code and constants take more.")
@@ -34,13 +44,13 @@ def export(  # noqa: PLR0913 - a command line
 
     from smidgen.export.ship import PROOF
     from smidgen.export.ship import export as ship
+    from smidgen.export.targets import Wish
 
     proof = ship(
         run,
         to,
         out,
-        calibration=calibration,
-        numbers=numbers,
+        wish=Wish(calibration, numbers, finish_epochs, say),
         data_dir=data_dir,
         max_flash=max_flash,
         max_ram=max_ram,
@@ -66,6 +76,12 @@ def _show(proof: "Proof") -> None:
         ["proof", difference, f"{proof.oracle}, {proof.oracle_images:,} images"],
         ["bytes", f"{proof.bytes:,}", f"{proof.artefact}, {proof.numbers}"],
     ]
+    if proof.held_out_loss is not None and proof.held_out_loss_after is not None:
+        lost = f"{100 * proof.held_out_loss:.2f} points"
+        rows.append(["lost by int8", lost, f"training images held out; {proof.calibration}"])
+        if proof.finishing_epochs:
+            left = f"{100 * proof.held_out_loss_after:.2f} points"
+            rows.append(["after finishing", left, f"the same, {proof.finishing_epochs} epochs"])
     if proof.flash is not None:
         rows.append(["flash", f"{proof.flash:,}", "bytes of code and constants"])
     if proof.ram is not None:

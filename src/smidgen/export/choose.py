@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smidgen.export.calibrate import METHODS, Method, calibrate
+from smidgen.export.calibrate import METHODS, Method, Ranges, calibrate
 from smidgen.export.integer import IntegerProgram
 from smidgen.export.program import Pixels, Program, run_float
 from smidgen.export.quantize import quantize
@@ -17,13 +17,15 @@ class Choice:
 
     Args:
         method: Of the calibration chosen.
-        program: Quantised with it.
+        ranges: That it found.
+        program: Quantised with them.
         errors: Of every method: mean squared difference of integer and float logits, each
             image's mean taken off since it changes no answer, over the variance of the float
             logits.
     """
 
     method: Method
+    ranges: Ranges
     program: IntegerProgram
     errors: dict[str, float]
 
@@ -44,13 +46,15 @@ def quantize_best(program: Program, pixels: Pixels) -> Choice:
     measured, judging = pixels[::2], pixels[1::2]
     expected = run_float(program, judging)
     expected = expected - expected.mean(1, keepdims=True)
-    tried: dict[Method, IntegerProgram] = {}
+    tried: dict[Method, tuple[Ranges, IntegerProgram]] = {}
     errors: dict[str, float] = {}
     for method in METHODS:
-        tried[method] = quantize(program, calibrate(program, measured, method))
-        logits = simulate(tried[method], judging) * tried[method].head.scale
+        ranges = calibrate(program, measured, method)
+        integer = quantize(program, ranges)
+        tried[method] = ranges, integer
+        logits = simulate(integer, judging) * integer.head.scale
         logits = logits - logits.mean(1, keepdims=True)
         spread = max(float(np.mean(expected**2)), 1e-30)
         errors[method] = float(np.mean((logits - expected) ** 2)) / spread
     best = min(METHODS, key=errors.__getitem__)
-    return Choice(best, tried[best], errors)
+    return Choice(best, *tried[best], errors)

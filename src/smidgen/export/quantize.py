@@ -52,13 +52,17 @@ def quantize(program: Program, ranges: Ranges) -> IntegerProgram:
         program: As :func:`smidgen.export.fold.fold` returned it.
         ranges: Of its maps, from :func:`smidgen.export.calibrate.calibrate`.
     """
-    lowered = merge_normalisation(program)
+    return quantize_merged(merge_normalisation(program), ranges)
+
+
+def quantize_merged(lowered: Program, ranges: Ranges) -> IntegerProgram:
+    """Return the integer form of a program whose first sum has absorbed the normalisation."""
     grid, done = PIXELS, list[IntOperation]()
     for (operation, shape), own in zip(lowered.walk(), ranges, strict=True):
         grids = [grid_of(*ends) for ends in own]
         integer, grid = _operation(operation, shape, grid, grids)
         done.append(integer)
-    return IntegerProgram(program.name, program.input_shape, tuple(done))
+    return IntegerProgram(lowered.name, lowered.input_shape, tuple(done))
 
 
 def grid_of(low: float, high: float) -> Grid:

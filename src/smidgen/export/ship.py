@@ -17,16 +17,17 @@ from numpy.typing import NDArray
 from smidgen.checkpoint import write_atomically
 from smidgen.data import load
 from smidgen.evaluate.cost import BATCH_SIZES, seconds_of
+from smidgen.export.finish import NOTEWORTHY
 from smidgen.export.parity import ParityError, ToolMissingError
 from smidgen.export.program import Pixels
-from smidgen.export.targets import Artefact, Source, pixels_of, source_of, target_of
+from smidgen.export.targets import Artefact, Source, Wish, pixels_of, source_of, target_of
 from smidgen.export.wasm import Facts, frame_of, page
 from smidgen.run import load_run
 from smidgen.runtime import processor, versions
 
 PROOF = "artefact.json"
-NOTEWORTHY_LOSS = 0.003  # of accuracy against the float model
 _BATCH = 256
+_AS_USUAL = Wish()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,10 @@ class Proof:
         target: ``onnx``, ``onnx-int8``, ``c`` or ``wasm``.
         numbers: ``float32`` or ``int8``.
         calibration: How the ranges of int8 were found.
+        finishing_epochs: Of quantisation-aware finishing; 0 is none.
+        held_out_loss: Of accuracy against the float program on training images held out of
+            finishing, before it; ``None`` if nobody looked.
+        held_out_loss_after: Likewise, after it.
         artefact: Name of the artefact among the files.
         bytes: Of it.
         sha256: Of it.
@@ -78,6 +83,9 @@ class Proof:
     target: str
     numbers: str
     calibration: str | None
+    finishing_epochs: int
+    held_out_loss: float | None
+    held_out_loss_after: float | None
     artefact: str
     bytes: int
     sha256: str
@@ -112,8 +120,7 @@ def export(
     target: str,
     out: Path | str,
     *,
-    calibration: str | None = None,
-    numbers: str | None = None,
+    wish: Wish = _AS_USUAL,
     data_dir: Path | str | None = None,
     max_flash: int | None = None,
     max_ram: int | None = None,
@@ -124,8 +131,7 @@ def export(
         run_folder: Of a finished run.
         target: ``onnx``, ``onnx-int8``, ``c`` or ``wasm``.
         out: A folder that is not there yet, or empty.
-        calibration: How the ranges of int8 are found; each target has its default.
-        numbers: ``float32`` or ``int8``, where the target leaves the choice.
+        wish: What the target leaves to choose.
         data_dir: Folder of local copies of data sets.
         max_flash: Bytes that code and constants may take.
         max_ram: Bytes of memory that may be written to.
@@ -138,13 +144,13 @@ def export(
     _require_free(out)
     source = _source(Path(run_folder), data_dir)
     try:
-        artefact = build(source, calibration, numbers)
+        artefact = build(source, wish)
         _require_within("flash", artefact.flash, max_flash, target)
         _require_within("RAM", artefact.ram, max_ram, target)
         proof = _written(source, target, artefact, out)
     except (ToolMissingError, ParityError) as error:
         raise ValueError(str(error)) from error
-    if (loss := proof.float_accuracy - proof.accuracy) > NOTEWORTHY_LOSS:
+    if (loss := proof.float_accuracy - proof.accuracy) > NOTEWORTHY:
         warnings.warn(f"{target} loses {100 * loss:.2f} points of accuracy", stacklevel=2)
     return proof
 
@@ -193,12 +199,15 @@ def _proof(source: Source, target: str, artefact: Artefact, folder: Path) -> Pro
     logits = np.concatenate(parts)
     difference, allowed = _against_oracle(artefact, pixels, logits)
     expected, found = source.float_infer()(pixels), artefact.scale * logits.astype(np.float64)
-    files = _files(folder)
+    files, finished = _files(folder), artefact.finished
     answers, float_answers = logits.argmax(1), expected.argmax(1)
     return Proof(
         target=target,
         numbers=artefact.numbers,
         calibration=artefact.calibration,
+        finishing_epochs=finished.epochs if finished else 0,
+        held_out_loss=finished.loss if finished else None,
+        held_out_loss_after=finished.loss_after if finished else None,
         artefact=artefact.main,
         **files[artefact.main],
         files=files,

@@ -6,24 +6,25 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from smidgen.data import Data
+from smidgen.data import Data, selection_split
 from smidgen.evaluate import predict
 from smidgen.export.c import Source as Generated
 from smidgen.export.c import generate
 from smidgen.export.c_float import generate_float
 from smidgen.export.calibrate import calibrate
+from smidgen.export.choose import quantize_best
+from smidgen.export.finish import EPOCHS, Finished, Images, finished
 from smidgen.export.fold import fold
 from smidgen.export.host import compile_library, load_library
 from smidgen.export.onnx import quantize_onnx, session, to_onnx
 from smidgen.export.parity import ToolMissingError, footprint, run_board
 from smidgen.export.program import Pixels, Program
-from smidgen.export.quantize import quantize
 from smidgen.export.simulate import simulate
 from smidgen.export.wasm import compile_wasm, load_wasm
 from smidgen.run import Run
@@ -66,6 +67,7 @@ class Artefact:
         oracle: What it is held against.
         numbers: ``float32`` or ``int8``.
         calibration: How its ranges were found; ``None`` for floats.
+        finished: What finishing did for it; ``None`` where there is no such thing.
         flash: Bytes of code and constants on a microcontroller or in a module.
         ram: Bytes of memory it writes to, where that is known.
     """
@@ -78,6 +80,7 @@ class Artefact:
     oracle: Oracle
     numbers: str
     calibration: str | None = None
+    finished: Finished | None = None
     flash: int | None = None
     ram: int | None = None
 
@@ -85,6 +88,23 @@ class Artefact:
     def main(self) -> str:
         """Name of the artefact itself among its files."""
         return next(iter(self.files))
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person may ask of a target; ``None`` leaves it to the target.
+
+    Args:
+        calibration: How the ranges of int8 are found.
+        numbers: ``float32`` or ``int8``.
+        finish_epochs: Of quantisation-aware finishing, should int8 call for it; 0 never finishes.
+        tell: Is told of what takes long.
+    """
+
+    calibration: str | None = None
+    numbers: str | None = None
+    finish_epochs: int | None = None
+    tell: Callable[[str], None] = lambda line: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +127,13 @@ class Source:
         count = len(self.data.train)
         step = max(1, count // _CALIBRATION_IMAGES)
         return pixels_of(self.data.train.images[::step][:_CALIBRATION_IMAGES])
+
+    @property
+    def finishing_images(self) -> Images:
+        """Training images to finish with, and others to see whether that is needed."""
+        learning, held_out = selection_split(self.data.train)
+        labels = held_out.labels.numpy()
+        return Images(pixels_of(learning.images), pixels_of(held_out.images), labels)
 
     def card(self) -> dict[str, str]:
         """Return the model card: what a user of the bare file must know."""
@@ -147,10 +174,10 @@ def source_of(run: Run, data: Data) -> Source:
     return Source(run, data, fold(run.trial.spec, run.model, run.mean, run.std))
 
 
-def onnx(source: Source, calibration: str | None, numbers: str | None) -> Artefact:
+def onnx(source: Source, wish: Wish) -> Artefact:
     """Return the float32 ONNX file; ONNX Runtime is held against torch."""
-    require(numbers in (None, "float32"), "onnx is float32; onnx-int8 is the integer form")
-    require(calibration is None, "onnx is float32 and takes no calibration")
+    require(wish.numbers in (None, "float32"), "onnx is float32; onnx-int8 is the integer form")
+    _require_floats("onnx is float32", wish)
     name = f"{source.stem}.onnx"
     return Artefact(
         files={name: to_onnx(source.program, source.card())},
@@ -163,10 +190,11 @@ def onnx(source: Source, calibration: str | None, numbers: str | None) -> Artefa
     )
 
 
-def onnx_int8(source: Source, calibration: str | None, numbers: str | None) -> Artefact:
+def onnx_int8(source: Source, wish: Wish) -> Artefact:
     """Return the QDQ form; integer kernels are held against floats between the roundings."""
-    require(numbers in (None, "int8"), "onnx-int8 is int8; onnx is the float32 form")
-    calibration = calibration or "minmax"
+    require(wish.numbers in (None, "int8"), "onnx-int8 is int8; onnx is the float32 form")
+    require(wish.finish_epochs is None, "onnx-int8 is quantised by onnxruntime: nothing to finish")
+    calibration = wish.calibration or "minmax"
     name = f"{source.stem}.int8.onnx"
     whole = to_onnx(source.program, source.card())
     model = quantize_onnx(whole, source.calibration_images, calibration)
@@ -185,9 +213,10 @@ def onnx_int8(source: Source, calibration: str | None, numbers: str | None) -> A
     )
 
 
-def c(source: Source, calibration: str | None, numbers: str | None) -> Artefact:
+def c(source: Source, wish: Wish) -> Artefact:
     """Return one header and one source of C99; flash and RAM are a Cortex-M4's."""
-    generated, calibration, oracle, scale = _generated(source, calibration, numbers)
+    made = _generated(source, wish)
+    generated = made.source
     name, kind, classes = generated.name, generated.logit_type, generated.classes
 
     def infer(folder: Path, _: int) -> Infer:
@@ -206,18 +235,20 @@ def c(source: Source, calibration: str | None, numbers: str | None) -> Artefact:
         infer=infer,
         runtime="gcc -O3 on this machine",
         threads=(1,),
-        scale=scale,
-        oracle=oracle,
-        numbers=numbers or "int8",
-        calibration=calibration,
+        scale=made.scale,
+        oracle=made.oracle,
+        numbers=wish.numbers or "int8",
+        calibration=made.calibration,
+        finished=made.finished,
         flash=flash,
         ram=ram,
     )
 
 
-def wasm(source: Source, calibration: str | None, numbers: str | None) -> Artefact:
+def wasm(source: Source, wish: Wish) -> Artefact:
     """Return the WebAssembly module of the same C."""
-    generated, calibration, oracle, scale = _generated(source, calibration, numbers)
+    made = _generated(source, wish)
+    generated = made.source
     name, kind, classes = f"{source.stem}.wasm", generated.logit_type, generated.classes
     module = compile_wasm(generated, source.program.input_shape)
     _, memory = load_wasm(module, classes, kind)
@@ -226,35 +257,61 @@ def wasm(source: Source, calibration: str | None, numbers: str | None) -> Artefa
         infer=lambda folder, _: load_wasm((folder / name).read_bytes(), classes, kind)[0],
         runtime="wasmtime, called from Python",
         threads=(1,),
-        scale=scale,
-        oracle=oracle,
-        numbers=numbers or "int8",
-        calibration=calibration,
+        scale=made.scale,
+        oracle=made.oracle,
+        numbers=wish.numbers or "int8",
+        calibration=made.calibration,
+        finished=made.finished,
         flash=len(module),
         ram=memory,
     )
 
 
-def _generated(
-    source: Source, calibration: str | None, numbers: str | None
-) -> tuple[Generated, str | None, Oracle, float]:
-    """Return C, its calibration, its oracle and what 1 in its logits stands for."""
+class _Made(NamedTuple):
+    """C, what to hold it against, what 1 in its logits stands for, and how it came about."""
+
+    source: Generated
+    oracle: Oracle
+    scale: float
+    calibration: str | None
+    finished: Finished | None
+
+
+def _generated(source: Source, wish: Wish) -> _Made:
+    numbers = wish.numbers
     require(
         numbers in (None, "int8", "float32"), f"numbers must be int8 or float32, got {numbers!r}"
     )
     if numbers == "float32":
-        require(calibration is None, "float32 takes no calibration")
+        _require_floats("float32 C is not quantised", wish)
         oracle = Oracle("the trained model in torch", source.float_infer(), _ALL, ROUNDING)
-        return generate_float(source.program, source.stem), None, oracle, 1.0
-    calibration = calibration or "mse"
-    ranges = calibrate(source.program, source.calibration_images, calibration)  # pyright: ignore[reportArgumentType]
-    program = quantize(source.program, ranges)
+        return _Made(generate_float(source.program, source.stem), oracle, 1.0, None, None)
+    calibration, images = wish.calibration, source.calibration_images
+    if calibration is None:
+        choice = quantize_best(source.program, images)
+        calibration, ranges = choice.method, choice.ranges
+    else:
+        ranges = calibrate(source.program, images, calibration)
+    done = finished(
+        source.program,
+        ranges,
+        source.finishing_images,
+        epochs=EPOCHS if wish.finish_epochs is None else wish.finish_epochs,
+        seed=source.run.trial.seed,
+        tell=wish.tell,
+    )
 
     def simulated(pixels: Pixels) -> NDArray[np.int32]:
-        return simulate(program, pixels)
+        return simulate(done.program, pixels)
 
     oracle = Oracle("the integer simulation in NumPy", simulated, _SIMULATED, 0.0)
-    return generate(program, source.stem), calibration, oracle, program.head.scale
+    generated = generate(done.program, source.stem)
+    return _Made(generated, oracle, done.program.head.scale, calibration, done)
+
+
+def _require_floats(what: str, wish: Wish) -> None:
+    require(wish.calibration is None, f"{what} and takes no calibration")
+    require(wish.finish_epochs is None, f"{what} and needs no finishing")
 
 
 def _cortex_m4(generated: Generated, pixels: Pixels) -> tuple[int | None, int | None]:
@@ -269,7 +326,7 @@ def _cortex_m4(generated: Generated, pixels: Pixels) -> tuple[int | None, int | 
         return flash, None
 
 
-TARGETS: dict[str, Callable[[Source, str | None, str | None], Artefact]] = {
+TARGETS: dict[str, Callable[[Source, Wish], Artefact]] = {
     "onnx": onnx,
     "onnx-int8": onnx_int8,
     "c": c,
@@ -277,7 +334,7 @@ TARGETS: dict[str, Callable[[Source, str | None, str | None], Artefact]] = {
 }
 
 
-def target_of(name: str) -> Callable[[Source, str | None, str | None], Artefact]:
+def target_of(name: str) -> Callable[[Source, Wish], Artefact]:
     """Return what makes the artefact of the named target.
 
     Raises:

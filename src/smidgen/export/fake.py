@@ -1,0 +1,277 @@
+"""The integer program in floats, with gradients: what quantisation-aware finishing trains.
+
+Every map is carried as whole numbers ``v = q - zero`` beside its scale, so the sums are those of
+the integer program; only the rounding of halves and the 31 bits of a factor may differ. Rounding
+passes gradients straight through; so does clipping, where nothing is clipped. The scale of a map
+is learned with the weights, its zero point stays.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from smidgen.export.calibrate import Ranges
+from smidgen.export.integer import GATE_SCALE, Grid
+from smidgen.export.program import (
+    Blur,
+    Conv2d,
+    FloatArray,
+    GlobalAveragePool,
+    Linear,
+    MaxPool,
+    Operation,
+    Pixels,
+    Program,
+    SqueezeExcite,
+    apply,
+    merge_normalisation,
+    pad,
+)
+from smidgen.export.quantize import FLATTEST, PIXELS, STEEPEST, grid_of
+
+_SMALLEST = 0.05  # of a map's first scale: where learning stops
+
+
+class Map(NamedTuple):
+    """Whole numbers (n, c, h, w), and what 1 in them is worth."""
+
+    v: Tensor
+    scale: Tensor
+
+
+class FakeQuantised(nn.Module):
+    """A program with weights and maps rounded as :func:`smidgen.export.quantize.quantize` does.
+
+    Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
+        Integer-Arithmetic-Only Inference", section 3; Esser et al. 2020, "Learned Step Size
+        Quantization", equation 3, for the gradient of a scale.
+    Differs: from the latter, scales are learned relative to where calibration put them.
+    """
+
+    def __init__(self, program: Program, ranges: Ranges) -> None:
+        super().__init__()
+        self.lowered = merge_normalisation(program)
+        self.steps = nn.ModuleList()
+        for (operation, _), own in zip(self.lowered.walk(), ranges, strict=True):
+            grids = [grid_of(*ends) for ends in own]
+            self.steps.append(_step(operation, grids))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return the logits (n, k) of pixels (n, c, h, w), whole numbers from 0 to 255."""
+        x = Map(pixels, torch.tensor(PIXELS.scale))
+        for step in self.steps:
+            x = step(x)
+        return x.v * x.scale
+
+    def program(self) -> tuple[Program, Ranges]:
+        """Return the program as trained, normalisation merged, and the ranges of its maps."""
+        operations: list[Operation] = []
+        ranges: list[tuple[tuple[float, float], ...]] = []
+        for step in self.steps:
+            assert isinstance(step, _Step)
+            operations.append(step.operation())
+            ranges.append(step.ranges())
+        lowered = Program(self.lowered.name, self.lowered.input_shape, tuple(operations))
+        return lowered, tuple(ranges)
+
+
+class _Step(nn.Module):
+    """One operation; one without numbers of its own stays as it is."""
+
+    def __init__(self, operation: Operation) -> None:
+        super().__init__()
+        self.own = operation
+
+    def forward(self, x: Map) -> Map:
+        assert isinstance(self.own, MaxPool | Blur)
+        v = apply(self.own, x.v)
+        return Map(rounded(v) if isinstance(self.own, Blur) else v, x.scale)
+
+    def operation(self) -> Operation:
+        """Return the operation as trained."""
+        return self.own
+
+    def ranges(self) -> tuple[tuple[float, float], ...]:
+        """Return the ranges of the maps it makes, as trained."""
+        return ()
+
+
+class _Scale(nn.Module):
+    """The grid of a map: its scale is learned."""
+
+    def __init__(self, grid: Grid) -> None:
+        super().__init__()
+        self.first, self.zero = grid.scale, grid.zero
+        self.gain = nn.Parameter(torch.ones(()))
+
+    def forward(self) -> Tensor:
+        return self.first * self.gain.clamp(min=_SMALLEST)
+
+    def narrowed(self, sums: Tensor, factor: Tensor) -> Tensor:
+        """Return ``sums * factor`` as whole numbers that int8 holds, rounded as TFLite does."""
+        exact = sums * factor
+        with torch.no_grad():
+            finer = torch.exp2(-torch.frexp(factor).exponent)
+            fine = torch.floor(exact * finer + 0.5) / finer  # SaturatingRoundingDoublingHighMul
+            whole = torch.sign(fine) * torch.floor(fine.abs() + 0.5)  # RoundingDivideByPOT
+        whole = exact + (whole - exact).detach()
+        return whole.clamp(-128 - self.zero, 127 - self.zero)
+
+    def ends(self) -> tuple[float, float]:
+        """Return the range that the grid spans."""
+        scale = float(self().detach())
+        return (-128 - self.zero) * scale, (127 - self.zero) * scale
+
+
+class _Weights(nn.Module):
+    """Weight and bias in units of their own size, so that one learning rate suits all."""
+
+    def __init__(self, weight: FloatArray, bias: FloatArray, unit: FloatArray, step: float) -> None:
+        super().__init__()
+        self.unit = nn.Buffer(torch.from_numpy(np.maximum(unit, 1e-12).astype(np.float32)))
+        self.step = step
+        self.relative = nn.Parameter(torch.from_numpy(weight.astype(np.float32)) / self.unit)
+        self.shift = nn.Parameter(torch.from_numpy(bias.astype(np.float32)) / step)
+
+    def forward(self) -> tuple[Tensor, Tensor]:
+        return self.relative * self.unit, self.shift * self.step
+
+
+class _Convolve(_Step):
+    def __init__(self, conv: Conv2d, grid: Grid) -> None:
+        super().__init__(conv)
+        self.conv, self.scale = conv, _Scale(grid)
+        bias = conv.bias.astype(np.float64)
+        self.offset: Tensor | None = None
+        if conv.padding_value is not None:  # the mean pixel, exact in the sum, a byte in the border
+            mean = conv.padding_value.astype(np.float64)
+            bias = bias + (conv.weight.astype(np.float64) * _along(conv, mean)).sum((1, 2, 3))
+            self.offset = torch.from_numpy(conv.padding_value.astype(np.float32))
+        unit = np.abs(conv.weight).max((1, 2, 3), keepdims=True)
+        self.weights = _Weights(conv.weight, bias, unit, 64 * grid.scale)
+
+    def forward(self, x: Map) -> Map:
+        conv, (weight, bias), out = self.conv, self.weights(), self.scale()
+        step = out / x.scale
+        largest = weight.abs().amax((1, 2, 3))
+        scale = torch.minimum(torch.maximum(largest / 127, FLATTEST * step), STEEPEST * step)
+        whole = rounded(weight / scale.reshape(-1, 1, 1, 1)).clamp(-127, 127)
+        v, bias = x.v, bias / (x.scale * scale)
+        if self.offset is None:
+            v, bias = pad(v, conv.padding), rounded(bias)
+        else:
+            mean = self.offset
+            border = torch.floor(mean + 0.5)
+            v = pad(v, conv.padding, border.numpy()) - mean.reshape(1, -1, 1, 1)
+            shape = (-1, 1, 1, 1) if conv.depthwise else (1, -1, 1, 1)
+            carried = (whole * mean.reshape(shape)).sum((1, 2, 3))
+            bias = rounded(bias - carried) + carried
+        sums = F.conv2d(v, whole, bias, conv.stride, groups=conv.groups)
+        return Map(self.scale.narrowed(sums, (scale / step).reshape(1, -1, 1, 1)), out)
+
+    def operation(self) -> Conv2d:
+        weight, bias = (tensor.detach().double().numpy() for tensor in self.weights())
+        if self.conv.padding_value is not None:
+            bias = bias - (weight * _along(self.conv, self.conv.padding_value)).sum((1, 2, 3))
+        old = self.conv
+        weight, bias = weight.astype(np.float32), bias.astype(np.float32)
+        return Conv2d(
+            weight, bias, old.stride, old.padding, old.groups, old.relu, old.padding_value
+        )
+
+    def ranges(self) -> tuple[tuple[float, float], ...]:
+        return (self.scale.ends(),)
+
+
+class _Average(_Step):
+    def __init__(self, operation: Operation, grid: Grid) -> None:
+        super().__init__(operation)
+        self.scale = _Scale(grid)
+
+    def forward(self, x: Map) -> Map:
+        pixels = x.v.shape[2] * x.v.shape[3]
+        out = torch.maximum(self.scale(), x.scale / pixels / STEEPEST)
+        sums = x.v.sum((2, 3), keepdim=True)
+        return Map(self.scale.narrowed(sums, x.scale / pixels / out), out)
+
+    def ranges(self) -> tuple[tuple[float, float], ...]:
+        return (self.scale.ends(),)
+
+
+class _Excite(_Step):
+    def __init__(self, own: SqueezeExcite, grids: list[Grid]) -> None:
+        super().__init__(own)
+        self.mean = _Average(GlobalAveragePool(), grids[0])
+        latent, channels = own.squeeze.shape
+        squeeze = Conv2d(own.squeeze[:, :, None, None], np.zeros(latent), relu=True)
+        excite = Conv2d(own.excite[:, :, None, None], np.zeros(channels))
+        self.squeeze, self.excite = _Convolve(squeeze, grids[1]), _Convolve(excite, _GATE)
+        no_biases = (self.squeeze.weights.shift, self.excite.weights.shift)
+        for fixed in (*no_biases, self.excite.scale.gain):
+            fixed.requires_grad_(False)
+        self.scale = _Scale(grids[2])
+
+    def forward(self, x: Map) -> Map:
+        gate = self.excite(self.squeeze(self.mean(x))).v
+        gate = rounded(256 * (GATE_SCALE * gate).sigmoid()).clamp(max=255)
+        out = torch.maximum(self.scale(), x.scale / 256 / STEEPEST)
+        return Map(self.scale.narrowed(x.v * gate, x.scale / 256 / out), out)
+
+    def operation(self) -> SqueezeExcite:
+        squeeze, excite = self.squeeze.operation(), self.excite.operation()
+        return SqueezeExcite(squeeze.weight[:, :, 0, 0], excite.weight[:, :, 0, 0])
+
+    def ranges(self) -> tuple[tuple[float, float], ...]:
+        return (*self.mean.ranges(), *self.squeeze.ranges(), self.scale.ends())
+
+
+class _Classify(_Step):
+    def __init__(self, own: Linear) -> None:
+        super().__init__(own)
+        largest = np.abs(own.weight).max(keepdims=True)
+        self.weights = _Weights(own.weight, own.bias, largest, float(largest.max()) or 1.0)
+
+    def forward(self, x: Map) -> Map:
+        weight, bias = self.weights()
+        scale = (weight.abs().max() / 127).clamp(min=1e-12)
+        whole = rounded(weight / scale).clamp(-127, 127)
+        sums = F.linear(x.v.flatten(1), whole, rounded(bias / (x.scale * scale)))
+        return Map(sums, x.scale * scale)
+
+    def operation(self) -> Linear:
+        weight, bias = (tensor.detach().numpy() for tensor in self.weights())
+        return Linear(weight, bias)
+
+
+_GATE = Grid(GATE_SCALE, 0)
+
+
+def _step(operation: Operation, grids: list[Grid]) -> _Step:
+    match operation:
+        case Conv2d():
+            return _Convolve(operation, grids[0])
+        case SqueezeExcite():
+            return _Excite(operation, grids)
+        case GlobalAveragePool():
+            return _Average(operation, grids[0])
+        case Linear():
+            return _Classify(operation)
+        case _:
+            return _Step(operation)
+
+
+def rounded(x: Tensor) -> Tensor:
+    """Return ``x`` rounded, halves up, its gradient untouched."""
+    return x + (torch.floor(x + 0.5) - x).detach()
+
+
+def floats(pixels: Pixels) -> Tensor:
+    """Return pixels as the floats that a program takes."""
+    return torch.from_numpy(pixels.astype(np.float32))
+
+
+def _along(conv: Conv2d, values: FloatArray) -> FloatArray:
+    return values.reshape((-1, 1, 1, 1) if conv.depthwise else (1, -1, 1, 1))

@@ -1,0 +1,157 @@
+"""Finishing trains what the integer program computes, and regains what rounding lost."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from tests.export.nets import Plan, blurred, excited, pixels_for, plans, spec_of, warmed
+
+from smidgen import zoo
+from smidgen.data import Data, load, selection_split
+from smidgen.export.calibrate import calibrate
+from smidgen.export.fake import FakeQuantised, floats
+from smidgen.export.finish import Images, finish, finished
+from smidgen.export.fold import fold
+from smidgen.export.program import Conv2d, Pixels, Program, run_float
+from smidgen.export.quantize import quantize, quantize_merged
+from smidgen.export.simulate import simulate
+from smidgen.layers import Shape
+from smidgen.recipe import Recipe
+from smidgen.spec import NetSpec
+from smidgen.train import train
+
+
+def assert_same(spec: NetSpec) -> None:
+    """Hold the float form of the roundings, in float64, against the integers."""
+    program, images = warmed(spec), pixels_for(spec, 16, seed=1)
+    ranges = calibrate(program, pixels_for(spec, 20), "minmax")
+    integer = quantize(program, ranges)
+    with torch.no_grad():
+        found = FakeQuantised(program, ranges).double()(floats(images).double()).numpy()
+    sums = found / integer.head.scale
+    expected = simulate(integer, images)
+    tolerance = 1e-6 * np.abs(expected).max() + 2  # two of a bias: its float32 form is not exact
+    np.testing.assert_allclose(sums, expected, rtol=0, atol=tolerance)
+
+
+def test_the_reference_net_in_floats_gives_the_integers_logits() -> None:
+    assert_same(zoo.net("mnist-1k5-dw"))
+    assert_same(blurred(zoo.net("mnist-1k5-dw")))
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@given(plans())
+def test_drawn_nets_in_floats_give_the_integers_logits(plan: Plan) -> None:
+    assert_same(spec_of(plan))
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    return load("digits")
+
+
+@pytest.fixture(scope="module")
+def uneven(digits: Data) -> Program:
+    """Return a trained program one of whose channels is scaled up, and down again by its reader.
+
+    The float program answers as before; int8 has one scale for all channels of the map, and only
+    a step or two are left for each of the others.
+    """
+    spec = zoo.net("mnist-1k5-dw").fitted(Shape(1, 8, 8), 10)
+    run = train(spec, digits, recipe=Recipe(epochs=12, batch_size=32), seed=0)
+    assert isinstance(run.model, torch.nn.Sequential)
+    program = fold(spec, run.model, run.mean, run.std)
+    operations = list(program.operations)
+    first, second = operations[1:3]
+    assert isinstance(first, Conv2d)
+    assert isinstance(second, Conv2d)
+    assert first.relu
+    assert second.depthwise
+    factor = np.ones(len(first.weight), np.float32)
+    factor[3] = 200
+    column = factor.reshape(-1, 1, 1, 1)
+    operations[1] = dataclasses.replace(
+        first, weight=first.weight * column, bias=first.bias * factor
+    )
+    operations[2] = dataclasses.replace(second, weight=second.weight / column)
+    return dataclasses.replace(program, operations=tuple(operations))
+
+
+@pytest.fixture(scope="module")
+def images(digits: Data) -> Images:
+    learning, held_out = selection_split(digits.train)
+    pixels, others = (np.ascontiguousarray(part.images.numpy()) for part in (learning, held_out))
+    return Images(pixels, others, held_out.labels.numpy())
+
+
+def test_finishing_regains_most_of_what_an_uneven_map_lost(uneven: Program, images: Images) -> None:
+    said: list[str] = []
+    ranges = calibrate(uneven, images.pixels, "minmax")
+    done = finished(uneven, ranges, images, epochs=5, tell=said.append)
+    assert done.epochs == 5
+    assert done.loss is not None
+    assert done.loss_after is not None
+    assert done.loss > 0.1, "the map is not uneven enough to need it"
+    assert done.loss_after < done.loss / 2
+
+    def right(logits: np.ndarray) -> float:
+        return float((logits.argmax(1) == images.held_out_labels).mean())
+
+    aim = right(run_float(uneven, images.held_out))
+    assert done.loss_after == pytest.approx(aim - right(simulate(done.program, images.held_out)))
+    assert f"loses {100 * done.loss:.2f} points" in said[0]
+    assert f"{100 * done.loss_after:.2f} points" in said[1]
+
+
+def test_what_was_trained_is_what_the_integers_compute(uneven: Program, images: Images) -> None:
+    ranges = calibrate(uneven, images.pixels, "minmax")
+    model = FakeQuantised(uneven, ranges)
+    with torch.no_grad():
+        for parameter in model.parameters():  # far from where they started
+            parameter.mul_(1 + 0.1 * torch.randn(parameter.shape, generator=generator()))
+    integer = quantize_merged(*model.program())
+    with torch.no_grad():
+        found = model.double()(floats(images.held_out).double()).numpy() / integer.head.scale
+    expected = simulate(integer, images.held_out)
+    equal = np.abs(found - expected).max(1) <= 1e-6 * np.abs(expected).max() + 2
+    assert equal.mean() > 0.95, "a half may round the other way where numbers are not exact"
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def test_the_seed_alone_decides(uneven: Program, images: Images) -> None:
+    pixels: Pixels = images.pixels[:256]
+    ranges = calibrate(uneven, pixels, "minmax")
+    torch.manual_seed(1)
+    one, again, other = (finish(uneven, ranges, pixels, epochs=1, seed=s) for s in (0, 0, 1))
+    logits = [simulate(integer, images.held_out) for integer in (one, again, other)]
+    assert (logits[0] == logits[1]).all()
+    assert (logits[0] != logits[2]).any()
+
+
+def test_a_net_that_loses_little_is_left_alone(images: Images) -> None:
+    spec = zoo.net("mnist-1k5-dw").fitted(Shape(1, 8, 8), 10)
+    program = warmed(spec)
+    answers = run_float(program, images.held_out).argmax(1)
+    ranges = calibrate(program, images.pixels[:200], "minmax")
+    plain = simulate(quantize(program, ranges), images.held_out).argmax(1)
+    agreed = plain == answers  # on these it loses nothing at all
+    own = Images(images.pixels, images.held_out[agreed], answers[agreed])
+    done = finished(program, ranges, own, tell=pytest.fail)
+    assert (done.epochs, done.loss, done.loss_after) == (0, 0.0, 0.0)
+
+
+def test_nought_epochs_never_finish_and_fewer_are_refused(uneven: Program, images: Images) -> None:
+    ranges = calibrate(uneven, images.pixels, "minmax")
+    done = finished(uneven, ranges, images, epochs=0, tell=pytest.fail)
+    assert (done.epochs, done.loss) == (0, None)
+    with pytest.raises(ValueError, match="epochs of finishing must be >= 0, got -1"):
+        finished(uneven, ranges, images, epochs=-1)
+
+
+def test_gates_in_floats_give_the_integers_logits() -> None:
+    assert_same(excited(zoo.net("mnist-5k-dw")))
