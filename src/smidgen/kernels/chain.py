@@ -47,8 +47,9 @@ class Chain:
         self._size, self._dtype = tuple(size), dtype
         self._gradient, self._own = gradient, torch.zeros_like(gradient)
         self._plan = Plan(found, size, dtype, self._address_of_gradient)
-        for link in links[:-2]:
-            self._plan.add(link)
+        done = 0
+        while done < len(links) - 2:
+            done += self._plan.add(links[done:])
         self._plan.close(cast("Mix", links[-1]))
         self._anchor = torch.zeros((), requires_grad=True)
         self._held: Any = None

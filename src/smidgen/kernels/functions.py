@@ -119,6 +119,7 @@ class ConvBnRelu(Function):
             state_of(weight, bias, statistics, norm.running),
             norm.momentum,
             norm.eps,
+            None,
         )
         ctx.save_for_backward(x, kernel, weight, bias, z, statistics)
         ctx.shape, ctx.biased = shape, shift is not None
@@ -147,6 +148,7 @@ class ConvBnRelu(Function):
             dkernel.data_ptr(),
             dweight.data_ptr(),
             dbias.data_ptr(),
+            None,
         )
         return dx, dkernel, torch.zeros_like(weight) if ctx.biased else None, dweight, dbias, None
 
@@ -170,6 +172,7 @@ class Pointwise(Function):
             NO_STATE,
             0.0,
             0.0,
+            None,
         )
         ctx.save_for_backward(x, kernel)
         ctx.shape, ctx.biased = shape, bias is not None
@@ -195,6 +198,7 @@ class Pointwise(Function):
             dkernel.data_ptr(),
             None,
             _address(dbias),
+            None,
         )
         return dx, dkernel, dbias
 
@@ -231,6 +235,7 @@ class DepthwiseBnRelu(Function):
             state_of(weight, bias, statistics, norm.running),
             norm.momentum,
             norm.eps,
+            None,
         )
         ctx.save_for_backward(x, depth, point, weight, bias, z, statistics)
         ctx.shape, ctx.biased = shape, (depth_bias is not None, point_bias is not None)
@@ -258,6 +263,7 @@ class DepthwiseBnRelu(Function):
             dpoint.data_ptr(),
             dweight.data_ptr(),
             dbias.data_ptr(),
+            None,
         )
         of_depth = x.new_zeros(x.shape[1], dtype=torch.float32) if ctx.biased[0] else None
         return (

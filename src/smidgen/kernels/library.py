@@ -3,7 +3,7 @@
 import ctypes
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from platform import machine
@@ -21,10 +21,10 @@ _F, _N = ctypes.c_float, ctypes.c_int64
 _SIGNATURES = {
     "norm_forward": [_P] * 4 + [_D] * 2,
     "norm_backward": [_P] * 7,
-    "convolution_forward": [_P] * 7 + [_D] * 2,
-    "convolution_backward": [_P] * 10,
-    "depthwise_forward": [_P] * 9 + [_D] * 2,
-    "depthwise_backward": [_P] * 12,
+    "convolution_forward": [_P] * 7 + [_D] * 2 + [_P],
+    "convolution_backward": [_P] * 11,
+    "depthwise_forward": [_P] * 9 + [_D] * 2 + [_P],
+    "depthwise_backward": [_P] * 13,
     "pool_forward": [_P] * 3 + [_I],
     "pool_backward": [_P] * 4 + [_I],
     "average_forward": [_P] * 3,
@@ -158,6 +158,13 @@ def state_of(
 
 
 NO_STATE = _State()
+
+
+def tail_of(words: Sequence[int]) -> ctypes.Array[ctypes.c_int64]:
+    """Return what follows a convolution, as csrc/tail.h reads it, in 11 numbers and addresses."""
+    return (ctypes.c_int64 * 11)(*words)
+
+
 SAVED = (None, None, None)  # instead of running statistics: the pass backward leaves them alone
 
 

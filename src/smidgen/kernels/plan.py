@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from ctypes import c_double, c_void_p
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from smidgen.kernels.functions import GROUP
-from smidgen.kernels.library import NO_STATE, SAVED, Operations, shape_of, state_of
+from smidgen.kernels.library import (
+    NO_STATE,
+    SAVED,
+    Operations,
+    shape_of,
+    state_of,
+    tail_of,
+)
 from smidgen.kernels.links import Average, Conv, Depthwise, Excite, Link, Mix, Pool
 
 Call = Callable[[], None]
@@ -48,22 +56,31 @@ class Plan:
         # Two buffers in turns hold the gradient that comes and the gradient that goes.
         self._gradients, self._turn, self._largest = (c_void_p(), c_void_p()), 0, 0
 
-    def add(self, link: Link) -> None:
-        """Append an operation."""
-        self._kept.append(link)
+    def add(self, links: Sequence[Link]) -> int:
+        """Append the operation that begins these links, and return how many of them it takes.
+
+        A block and the gates and the pooling that follow it are one operation.
+        """
+        self._kept.append(links)
+        link, rest = links[0], _Rest()
+        if isinstance(link, Conv | Depthwise) and isinstance(links[1], Excite):
+            rest = replace(rest, gate=links[1], count=1)
+        if isinstance(link, Conv | Depthwise | Mix) and isinstance(links[1 + rest.count], Pool):
+            rest = replace(rest, pool=links[1 + rest.count], count=rest.count + 1)
         match link:
             case Conv():
-                self._conv(link)
+                self._conv(link, rest)
             case Depthwise():
-                self._depthwise(link)
+                self._depthwise(link, rest)
             case Mix():
-                self._mix(link)
+                self._mix(link, rest)
             case Pool():
                 self._pool(link)
             case Excite():
                 self._excite(link)
             case Average():
                 raise ValueError("a global average belongs to the head of a chain")
+        return 1 + rest.count
 
     def close(self, classifier: Mix) -> None:
         """Append global average, classifier and loss, and give the gradients of maps memory."""
@@ -95,46 +112,69 @@ class Plan:
         self.forward.append(partial(*forward))
         self.backward.append(partial(*backward))
 
-    def _conv(self, link: Conv) -> None:
+    def _conv(self, link: Conv, rest: "_Rest") -> None:
         outputs, kernel = link.weight.shape[0], link.weight.shape[2]
         shape, x = shape_of(self._n, self._h, self._w, self._c, outputs, kernel), self._x
         weight, bias = link.weight.data_ptr(), _address(link.bias)
         state, saved, numbers = self._norm(link.norm)
-        z, y, dx, dy = *self._maps(outputs, 2), *self._pass()
+        (dx, dy), (z, y, tail) = self._pass(), self._end(outputs, rest)
         to = [self._gradient_of(p) for p in (link.weight, link.norm.weight, link.norm.bias)]
         self._append(
-            (self._found.convolution_forward, shape, x, weight, bias, z, y, state, *numbers),
-            (self._found.convolution_backward, shape, x, weight, z, dy, saved, dx, *to),
+            (self._found.convolution_forward, shape, x, weight, bias, z, y, state, *numbers, tail),
+            (self._found.convolution_backward, shape, x, weight, z, dy, saved, dx, *to, tail),
         )
-        self._x, self._c = y, outputs
 
-    def _depthwise(self, link: Depthwise) -> None:
+    def _depthwise(self, link: Depthwise, rest: "_Rest") -> None:
         outputs, kernel = link.point.shape[0], link.depth.shape[2]
         shape, x = shape_of(self._n, self._h, self._w, self._c, outputs, kernel), self._x
         deep, point = link.depth.data_ptr(), link.point.data_ptr()
         own = (deep, _address(link.depth_bias), point, _address(link.point_bias))
         state, saved, numbers = self._norm(link.norm)
-        z, y, dx, dy = *self._maps(outputs, 2), *self._pass()
+        (dx, dy), (z, y, tail) = self._pass(), self._end(outputs, rest)
         parameters = (link.depth, link.point, link.norm.weight, link.norm.bias)
         to = [self._gradient_of(p) for p in parameters]
         self._append(
-            (self._found.depthwise_forward, shape, x, *own, z, y, state, *numbers),
-            (self._found.depthwise_backward, shape, x, deep, point, z, dy, saved, dx, *to),
+            (self._found.depthwise_forward, shape, x, *own, z, y, state, *numbers, tail),
+            (self._found.depthwise_backward, shape, x, deep, point, z, dy, saved, dx, *to, tail),
         )
-        self._x, self._c = y, outputs
 
-    def _mix(self, link: Mix) -> None:
-        outputs = link.weight.shape[0]
+    def _mix(self, link: Mix, rest: "_Rest") -> None:
+        outputs, none = link.weight.shape[0], (NO_STATE, 0.0, 0.0)
         shape, x = shape_of(self._n, self._h, self._w, self._c, outputs, 1), self._x
         weight, bias = link.weight.data_ptr(), _address(link.bias)
-        z, dx, dy = *self._maps(outputs, 1), *self._pass()
+        (dx, dy), (z, y, tail) = self._pass(), self._end(outputs, rest)
         to = (self._gradient_of(link.weight), None)
         to = (*to, None if link.bias is None else self._gradient_of(link.bias))
         self._append(
-            (self._found.convolution_forward, shape, x, weight, bias, z, None, NO_STATE, 0.0, 0.0),
-            (self._found.convolution_backward, shape, x, weight, None, dy, NO_STATE, dx, *to),
+            (self._found.convolution_forward, shape, x, weight, bias, z, y, *none, tail),
+            (self._found.convolution_backward, shape, x, weight, z, dy, NO_STATE, dx, *to, tail),
         )
-        self._x, self._c = z, outputs
+        if rest.pool is None:
+            self._x = z  # nothing follows the product
+
+    def _end(self, outputs: int, rest: "_Rest") -> tuple[int, int, Any]:
+        """Return where a block's product and its end result lie, and what happens between them."""
+        n, self._c = self._n, outputs
+        (z,), tail = self._maps(outputs, 1), None
+        if rest.pool is not None:
+            self._h, self._w = self._h // 2, self._w // 2
+        (y,) = self._maps(outputs, 1)
+        if rest.count:
+            words = [0 if rest.pool is None else 1 + rest.pool.blurred, 0, *[0] * 9]
+            if rest.gate is not None:
+                squeeze, excite = rest.gate.squeeze, rest.gate.excite
+                latent, whole = squeeze.shape[0], -(-n // GROUP) * GROUP
+                words[1:4] = latent, squeeze.data_ptr(), excite.data_ptr()
+                words[4:6] = self._gradient_of(squeeze), self._gradient_of(excite)
+                words[6:10] = [
+                    self._floats(whole * k) for k in (outputs, latent, outputs, 2 * outputs)
+                ]
+            if words[0] == 1:
+                words[10] = self._values(n * outputs * self._h * self._w)
+            tail = tail_of(words)
+            self._kept.append(tail)
+        self._x = y
+        return z, y, tail
 
     def _pool(self, link: Pool) -> None:
         shape, x = shape_of(self._n, self._h, self._w, self._c, self._c, 2), self._x
@@ -195,3 +235,12 @@ class Plan:
 
 def _address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """The links that end a block."""
+
+    gate: Excite | None = None
+    pool: Pool | None = None
+    count: int = 0

@@ -7,6 +7,7 @@
 #include "depthwise.h"
 #include "pool.h"
 #include "gate.h"
+#include "tail.h"
 #include "head.h"
 
 typedef struct {
@@ -38,37 +39,26 @@ static void watch(Watch *w, const Value *z, Int count, Int channels) {
     }
     moments(&w->sums, z, count, w->lanes);
 }
-static void finish_forward(Watch *w, const Norm *norm, const Value *z, Value *y, Int rows, const float *shift) {
-    finish_statistics(&w->sums, w->pivot, norm, rows, shift);
-    Affine affine = affine_of(norm, w->sums.channels, w->sums.pattern);
-    normalize(&affine, w->sums.pattern, z, y, rows * w->sums.channels);
-}
-static Affine start_backward(const Norm *norm, Pattern *pattern, const Value *z, const Value *dy, Int rows, Int channels,
-                             float *dweight, float *dbias) {
-    Sums sums = sums_open(channels);
-    Affine affine = affine_of(norm, channels, sums.pattern);
-    reduce(&sums, &affine, z, dy, rows * channels);
-    finish_backward(&sums, &affine, norm, rows, dweight, dbias);
-    *pattern = sums.pattern;
-    return affine;
+static void finish_forward(Watch *w, Tailed *t, const Value *z, Value *y, const float *shift) {
+    if (t->norm->weight) finish_statistics(&w->sums, w->pivot, t->norm, t->images * t->count / t->channels, shift);
+    tail_forward(t, z, y);
 }
 
 void EXPORT(norm_forward)(const Shape *s, const Value *z, Value *y, State state, double momentum, double eps) {
     Norm norm = norm_of(state, momentum, eps);
-    Int rows = s->images * s->height * s->width;
     Watch w = {.pivot = NULL};
     arena_open();
-    watch(&w, z, rows * s->channels, s->channels);
-    finish_forward(&w, &norm, z, y, rows, NULL);
+    Tailed t = tail_of(NULL, &norm, s->images, s->height, s->width, s->channels);
+    watch(&w, z, t.images * t.count, s->channels);
+    finish_forward(&w, &t, z, y, NULL);
 }
 void EXPORT(norm_backward)(const Shape *s, const Value *z, const Value *dy, Value *dz, State state, float *dweight,
                            float *dbias) {
     Norm norm = norm_of(state, 0, 0);
-    Int rows = s->images * s->height * s->width;
-    Pattern pattern;
     arena_open();
-    Affine affine = start_backward(&norm, &pattern, z, dy, rows, s->channels, dweight, dbias);
-    backward(&affine, pattern, z, dy, dz, rows * s->channels);
+    Tailed t = tail_of(NULL, &norm, s->images, s->height, s->width, s->channels);
+    tail_reduce(&t, z, dy, dweight, dbias);
+    backward(&t.affine, t.pattern, z, dy, dz, t.images * t.count);
 }
 
 /* A convolution of stride 1 with its border, as a product, or as Winograd's. */
@@ -168,11 +158,12 @@ static void finish_gradient(const WeightGradient *w, float *out) { /* [output][i
 }
 
 void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *weights, const float *bias, Value *z, Value *y,
-                                 State state, double momentum, double eps) {
+                                 State state, double momentum, double eps, const Tail *tail) {
     Norm norm = norm_of(state, momentum, eps);
     Int pixels = s->height * s->width, columns = up(s->outputs, LANES);
     Watch w = {.pivot = NULL};
     arena_open();
+    Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
     Convolution c = convolution_of(s->height, s->width, s->channels, s->outputs, s->kernel, weights, 0);
     if (norm.weight == NULL && bias) /* pointwise only, so never Winograd's */
         c.product.bias = memcpy(TAKE_ZERO(float, columns), bias, sizeof(float) * (size_t)s->outputs);
@@ -180,28 +171,19 @@ void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *we
         Value *out = z + i * pixels * s->outputs;
         convolve(&c, x + i * pixels * s->channels, out, s->height, s->width);
         if (norm.weight) watch(&w, out, pixels * s->outputs, s->outputs);
+        else if (t.asked.pool) (t.asked.pool == 2 ? max_blur_forward : max_forward)(&t.pool, out, y + i * t.left);
     }
-    if (norm.weight) finish_forward(&w, &norm, z, y, s->images * pixels, bias);
-}
-
-/* Sums of each channel. */
-static void add_up(const Value *x, Int rows, Int channels, float *out) {
-    Sums sums = sums_open(channels);
-    moments(&sums, x, rows * channels, TAKE_ZERO(float, sums.pattern.lanes));
-    sums_close(&sums);
-    for (Int c = 0; c < channels; c++) out[c] = (float)sums.first[c];
+    finish_forward(&w, &t, z, y, bias);
 }
 
 void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *weights, const Value *z, const Value *dy,
-                                  State state, Value *dx, float *dweights, float *dscale, float *dshift) {
+                                  State state, Value *dx, float *dweights, float *dscale, float *dshift, const Tail *tail) {
     Norm norm = norm_of(state, 0, 0);
     Int pixels = s->height * s->width, in = pixels * s->channels, out = pixels * s->outputs;
-    Affine affine = {0};
-    Pattern pattern = {0};
     Convolution c = {.kernel = 0};
     arena_open();
-    if (norm.weight) affine = start_backward(&norm, &pattern, z, dy, s->images * pixels, s->outputs, dscale, dshift);
-    else if (dshift) add_up(dy, s->images * pixels, s->outputs, dshift);
+    Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
+    tail_reduce(&t, z, dy, dscale, dshift);
     if (dx) c = convolution_of(s->height, s->width, s->outputs, s->channels, s->kernel, weights, 1);
     WeightGradient g = weight_gradient_of(s->height, s->width, s->channels, s->outputs, s->kernel);
     Value *scratch = TAKE(Value, PAIR * out);
@@ -209,10 +191,7 @@ void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *w
         const Value *maps[2] = {0}, *d[2] = {0};
         for (Int j = 0; j < PAIR && i + j < s->images; j++) {
             maps[j] = x + (i + j) * in, d[j] = dy + (i + j) * out;
-            if (norm.weight) {
-                backward(&affine, pattern, z + (i + j) * out, d[j], scratch + j * out, out);
-                d[j] = scratch + j * out;
-            }
+            if (norm.weight || t.asked.pool) tail_backward(&t, i + j, 1, z, dy, scratch + j * out), d[j] = scratch + j * out;
             if (dx) convolve(&c, d[j], dx + (i + j) * in, s->height, s->width);
         }
         add_gradient(&g, maps, d);
@@ -222,11 +201,13 @@ void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *w
 
 /* Depthwise convolution, pointwise convolution, norm and ReLU; `kernel` is the depthwise one's. */
 void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep, const float *deep_bias, const float *point,
-                               const float *point_bias, Value *z, Value *y, State state, double momentum, double eps) {
+                               const float *point_bias, Value *z, Value *y, State state, double momentum, double eps,
+                               const Tail *tail) {
     Norm norm = norm_of(state, momentum, eps);
     Int pixels = s->height * s->width, in = pixels * s->channels, out = pixels * s->outputs;
     Watch w = {.pivot = NULL};
     arena_open();
+    Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
     Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
     const float *taps = depth_weights(&d, deep, 0);
     float *map = TAKE_ZERO(float, depth_map(&d));
@@ -249,17 +230,17 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
         convolve(&c, middle, z + i * out, 1, count * pixels);
         watch(&w, z + i * out, count * out, s->outputs);
     }
-    finish_forward(&w, &norm, z, y, s->images * pixels, shift);
+    finish_forward(&w, &t, z, y, shift);
 }
 
 void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *deep, const float *point, const Value *z,
                                 const Value *dy, State state, Value *dx, float *ddeep, float *dpoint, float *dscale,
-                                float *dshift) {
+                                float *dshift, const Tail *tail) {
     Norm norm = norm_of(state, 0, 0);
     Int pixels = s->height * s->width, in = pixels * s->channels, out = pixels * s->outputs, kernel = s->kernel * s->kernel;
-    Pattern pattern;
     arena_open();
-    Affine affine = start_backward(&norm, &pattern, z, dy, s->images * pixels, s->outputs, dscale, dshift);
+    Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
+    tail_reduce(&t, z, dy, dscale, dshift);
     Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
     const float *taps = depth_weights(&d, deep, 0), *flipped = depth_weights(&d, deep, 1);
     float *map = TAKE_ZERO(float, depth_map(&d)), *dmap = TAKE_ZERO(float, depth_map(&d));
@@ -272,7 +253,7 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
     Value *dmiddle = TAKE(Value, group * in);
     for (Int i = 0; i < s->images; i += group) {
         Int count = smaller(group, s->images - i);
-        backward(&affine, pattern, z + i * out, dy + i * out, dz, count * out);
+        tail_backward(&t, i, count, z, dy, dz);
         c.product.width = count * pixels;
         convolve(&c, dz, dmiddle, 1, count * pixels);
         for (Int j = 0; j < count; j++) {
@@ -293,11 +274,13 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
 }
 
 void EXPORT(pool_forward)(const Shape *s, const Value *x, Value *y, int blurred) {
+    arena_open();
     Pool p = pool_open(s->height, s->width, s->channels, blurred);
     Int in = s->height * s->width * s->channels, out = p.out_height * p.out_width * s->channels;
     for (Int i = 0; i < s->images; i++) (blurred ? max_blur_forward : max_forward)(&p, x + i * in, y + i * out);
 }
 void EXPORT(pool_backward)(const Shape *s, const Value *x, const Value *dy, Value *dx, int blurred) {
+    arena_open();
     Pool p = pool_open(s->height, s->width, s->channels, blurred);
     Int in = s->height * s->width * s->channels, out = p.out_height * p.out_width * s->channels;
     for (Int i = 0; i < s->images; i++)

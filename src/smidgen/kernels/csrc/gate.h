@@ -80,12 +80,9 @@ INLINE float total(vf v) {
     return sum;
 }
 
-/* One group of at most LANES images; means, hidden and gates are its own. */
-static void gate_forward(const Gate *g, const Value *x, Int images, Value *y, float *mean, float *hidden, float *gate) {
+/* Gates of a group from its means. */
+static void gate_of_means(const Gate *g, const float *mean, float *hidden, float *gate) {
     Int channels = g->channels, latent = g->latent;
-    if (images < LANES) memset(mean, 0, sizeof(float) * (size_t)(channels * LANES));
-    for (Int k = 0; k < images; k++) gate_sums(g, x + k * g->count, NULL, mean + k);
-    for (Int c = 0; c < channels; c++) store_f32(mean + c * LANES, load_f32(mean + c * LANES) * g->share);
     for (Int j = 0; j < latent; j++) {
         vf sum = {};
         for (Int c = 0; c < channels; c++) sum += g->squeeze[j * channels + c] * load_f32(mean + c * LANES);
@@ -96,14 +93,19 @@ static void gate_forward(const Gate *g, const Value *x, Int images, Value *y, fl
         for (Int j = 0; j < latent; j++) sum += g->excite[c * latent + j] * load_f32(hidden + j * LANES);
         store_f32(gate + c * LANES, 1.0f / (1.0f + exponential(-sum)));
     }
+}
+/* One group of at most LANES images; means, hidden and gates are its own. */
+static void gate_forward(const Gate *g, const Value *x, Int images, Value *y, float *mean, float *hidden, float *gate) {
+    Int channels = g->channels;
+    if (images < LANES) memset(mean, 0, sizeof(float) * (size_t)(channels * LANES));
+    for (Int k = 0; k < images; k++) gate_sums(g, x + k * g->count, NULL, mean + k);
+    for (Int c = 0; c < channels; c++) store_f32(mean + c * LANES, load_f32(mean + c * LANES) * g->share);
+    gate_of_means(g, mean, hidden, gate);
     for (Int k = 0; k < images; k++) gate_apply(g, x + k * g->count, gate + k, NULL, y + k * g->count);
 }
-/* Leaves the gradients before the sigmoid and of the hidden values for `gate_weights`. */
-static void gate_backward(const Gate *g, const Value *x, const Value *dy, Int images, const float *hidden, const float *gate,
-                          Value *dx, float *dlogit, float *dhidden, float *dmean) {
+/* From the gradients of a group's gates to those before the sigmoid, of hidden values, and of each pixel by the means. */
+static void gate_to_means(const Gate *g, const float *hidden, const float *gate, float *dlogit, float *dhidden, float *dmean) {
     Int channels = g->channels, latent = g->latent;
-    if (images < LANES) memset(dlogit, 0, sizeof(float) * (size_t)(channels * LANES));
-    for (Int k = 0; k < images; k++) gate_sums(g, x + k * g->count, dy + k * g->count, dlogit + k);
     for (Int c = 0; c < channels; c++) {
         vf v = load_f32(gate + c * LANES);
         store_f32(dlogit + c * LANES, load_f32(dlogit + c * LANES) * v * (1.0f - v));
@@ -118,6 +120,14 @@ static void gate_backward(const Gate *g, const Value *x, const Value *dy, Int im
         for (Int j = 0; j < latent; j++) sum += g->squeeze[j * channels + c] * load_f32(dhidden + j * LANES);
         store_f32(dmean + c * LANES, sum * g->share);
     }
+}
+/* Leaves the gradients before the sigmoid and of the hidden values for `gate_weights`. */
+static void gate_backward(const Gate *g, const Value *x, const Value *dy, Int images, const float *hidden, const float *gate,
+                          Value *dx, float *dlogit, float *dhidden, float *dmean) {
+    Int channels = g->channels;
+    if (images < LANES) memset(dlogit, 0, sizeof(float) * (size_t)(channels * LANES));
+    for (Int k = 0; k < images; k++) gate_sums(g, x + k * g->count, dy + k * g->count, dlogit + k);
+    gate_to_means(g, hidden, gate, dlogit, dhidden, dmean);
     for (Int k = 0; k < images; k++) gate_apply(g, dy + k * g->count, gate + k, dmean + k, dx + k * g->count);
 }
 /* Sums over all images of left * right, to out[a][b]. */

@@ -38,7 +38,7 @@ static void pad_items(const Value *x, Item *out, Int height, Int width, Int chan
 }
 #if PAIRED
 INLINE vu pair(vf a, vf b) {
-    return __builtin_convertvector(narrow(a), vu) | (__builtin_convertvector(narrow(b), vu) << 16);
+    return widen_bits(narrow(a)) | (widen_bits(narrow(b)) << 16);
 }
 #endif
 /* Pair two images, the second of which may be missing, value by value. */

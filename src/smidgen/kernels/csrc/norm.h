@@ -215,9 +215,9 @@ static Affine affine_of(const Norm *norm, Int channels, Pattern pattern) {
                     spread(norm->bias, channels, pattern), NULL, NULL};
 }
 /* Gradients of weight and bias, and the constants of dz, from the sums of `reduce`. */
-static void finish_backward(Sums *s, Affine *a, const Norm *norm, Int rows, float *dweight, float *dbias) {
+static void finish_backward(Sums *s, Affine *a, const Norm *norm, Int rows, float *dweight, float *dbias, float *slope,
+                            float *offset) {
     sums_close(s);
-    float *slope = TAKE(float, s->channels), *offset = TAKE(float, s->channels);
     for (Int c = 0; c < s->channels; c++) {
         double rstd = norm->rstd[c], scale = norm->weight[c] * rstd;
         dbias[c] = (float)s->first[c];
@@ -227,4 +227,11 @@ static void finish_backward(Sums *s, Affine *a, const Norm *norm, Int rows, floa
     }
     a->slope = spread(slope, s->channels, s->pattern);
     a->offset = spread(offset, s->channels, s->pattern);
+}
+/* Sums of each channel. */
+static void add_up(const Value *x, Int rows, Int channels, float *out) {
+    Sums sums = sums_open(channels);
+    moments(&sums, x, rows * channels, TAKE_ZERO(float, sums.pattern.lanes));
+    sums_close(&sums);
+    for (Int c = 0; c < channels; c++) out[c] = (float)sums.first[c];
 }

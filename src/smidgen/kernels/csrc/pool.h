@@ -50,22 +50,19 @@ static void max_forward(const Pool *p, const Value *x, Value *y) {
 typedef struct {
     vf a, b, c, d;
 } Four;
-INLINE Four to_first(vf a, vf b, vf c, vf d, vf g) {
-    vf top = larger(larger(a, b), larger(c, d)), none = {};
+INLINE Four to_first(vf a, vf b, vf c, vf d, vf top, vf g) {
+    vf none = {};
     vi at_a = ~(a < top), at_b = ~(b < top) & ~at_a, at_c = ~(c < top) & ~at_a & ~at_b;
     return (Four){choose(at_a, g, none), choose(at_b, g, none), choose(at_c, g, none), choose(at_a | at_b | at_c, none, g)};
 }
-static void max_backward_rows(const Pool *p, const Value *x, const Value *dy, Value *dx) {
-    Int c = p->channels, count = p->width * c;
-    float *top = p->row[0], *low = p->row[1], *g = p->row[2], *dtop = p->row[3], *dlow = p->row[4];
-    rows_in(x, top, count);
-    rows_in(x + count, low, count);
-    rows_in(dy, g, p->out_width * c);
+/* Two rows of gradients from one. */
+static void max_scatter(const Pool *p, const float *top, const float *low, const float *g, float *dtop, float *dlow) {
+    Int c = p->channels;
     for (Int k = 0; k < p->out_width; k++) {
         Int at = 2 * k * c;
         for (Int j = 0; j < c; j += LANES) {
-            Four f = to_first(load_f32(top + at + j), load_f32(top + at + c + j), load_f32(low + at + j),
-                              load_f32(low + at + c + j), load_f32(g + k * c + j));
+            vf a = load_f32(top + at + j), b = load_f32(top + at + c + j), d = load_f32(low + at + j), e = load_f32(low + at + c + j);
+            Four f = to_first(a, b, d, e, larger(larger(a, b), larger(d, e)), load_f32(g + k * c + j));
             Int n = smaller(LANES, c - j);
             if (c < LANES || n == LANES) { /* below a vector the second store overwrites what the first spilled */
                 store_f32(dtop + at + j, f.a), store_f32(dtop + at + c + j, f.b);
@@ -76,6 +73,14 @@ static void max_backward_rows(const Pool *p, const Value *x, const Value *dy, Va
             }
         }
     }
+}
+static void max_backward_rows(const Pool *p, const Value *x, const Value *dy, Value *dx) {
+    Int c = p->channels, count = p->width * c;
+    float *top = p->row[0], *low = p->row[1], *g = p->row[2], *dtop = p->row[3], *dlow = p->row[4];
+    rows_in(x, top, count);
+    rows_in(x + count, low, count);
+    rows_in(dy, g, p->out_width * c);
+    max_scatter(p, top, low, g, dtop, dlow);
     rows_out(dtop, dx, 2 * p->out_width * c);
     rows_out(dlow, dx + count, 2 * p->out_width * c);
 }
@@ -84,7 +89,8 @@ static void max_backward_vectors(const Pool *p, const Value *x, const Value *dy,
     for (Int k = 0; k < p->out_width; k++, x += 2 * c, dx += 2 * c, dy += c)
         for (Int j = 0; j < c; j += LANES) {
             const Value *low = x + count + j;
-            Four f = to_first(LOAD(x + j), LOAD(x + c + j), LOAD(low), LOAD(low + c), LOAD(dy + j));
+            vf a = LOAD(x + j), b = LOAD(x + c + j), d = LOAD(low), e = LOAD(low + c);
+            Four f = to_first(a, b, d, e, larger(larger(a, b), larger(d, e)), LOAD(dy + j));
             STORE(dx + j, f.a), STORE(dx + c + j, f.b);
             STORE(dx + count + j, f.c), STORE(dx + count + c + j, f.d);
         }
@@ -123,10 +129,9 @@ static void blur_rows(const Pool *p, const Value *x) { /* the pooled map, into p
         }
     }
 }
-static void max_blur_forward(const Pool *p, const Value *x, Value *y) {
+static void blur_forward(const Pool *p, Value *y) { /* of the pooled map */
     Int c = p->channels, high = p->height - 1, wide = p->width - 1, count = wide * c, out_count = p->out_width * c;
     float *tall = p->row[0], *out = p->row[1];
-    blur_rows(p, x);
     for (Int r = 0; r < p->out_height; r++) {
         const float *above = p->map + reflect(2 * r - 1, high) * count, *here = p->map + 2 * r * count;
         const float *below = p->map + reflect(2 * r + 1, high) * count;
@@ -141,6 +146,10 @@ static void max_blur_forward(const Pool *p, const Value *x, Value *y) {
         rows_out(out, y + r * out_count, out_count);
     }
 }
+static void max_blur_forward(const Pool *p, const Value *x, Value *y) {
+    blur_rows(p, x);
+    blur_forward(p, y);
+}
 /* Which outputs of the blur each of `size` places feeds: three places, then three weights. */
 static void blur_index(Int *index, Int size, Int out_size) {
     for (Int q = 0; q < size; q++, index += 6) {
@@ -154,42 +163,60 @@ static void blur_index(Int *index, Int size, Int out_size) {
         }
     }
 }
-static void max_blur_backward(const Pool *p, const Value *x, const Value *dy, Value *dx) {
-    Int c = p->channels, count = p->width * c, high = p->height - 1, wide = p->width - 1, out_count = p->out_width * c;
+/* The gradient of row r of the pooled map, into p->row[1]; p->map holds dy in float32. */
+static void blur_back_row(const Pool *p, Int r) {
+    Int c = p->channels, high = p->height - 1, wide = p->width - 1, out_count = p->out_width * c;
     float *mixed = p->row[0], *g = p->row[1];
+    const Int *at = p->index + 6 * r;
+    const float *d0 = p->map + at[0] * out_count, *d1 = p->map + at[1] * out_count, *d2 = p->map + at[2] * out_count;
+    float w0 = (float)at[3] * 0.0625f, w1 = (float)at[4] * 0.0625f, w2 = (float)at[5] * 0.0625f;
+    for (Int i = 0; i < out_count; i += LANES) {
+        vf sum = w0 * load_f32(d0 + i);
+        if (at[4]) sum += w1 * load_f32(d1 + i);
+        if (at[5]) sum += w2 * load_f32(d2 + i);
+        store_f32(mixed + i, sum);
+    }
+    for (Int q = 0; q < wide; q++) {
+        const Int *in = p->index + 6 * (high + q);
+        float *to = g + q * c;
+        const float *m0 = mixed + in[0] * c, *m1 = mixed + in[1] * c, *m2 = mixed + in[2] * c;
+        float v0 = (float)in[3], v1 = (float)in[4], v2 = (float)in[5];
+        for (Int j = 0; j < c; j += LANES) {
+            vf sum = v0 * load_f32(m0 + j);
+            if (in[4]) sum += v1 * load_f32(m1 + j);
+            if (in[5]) sum += v2 * load_f32(m2 + j);
+            store_f32(to + j, sum);
+        }
+    }
+}
+/* What happens to the gradient of the pooled map at a place of a row, given the largest value there. */
+typedef vf Between(const void *context, Int place, vf largest, vf g);
+INLINE void max_blur_backward_by(const Pool *p, const float *sign, const Value *x, const Value *dy, Value *dx, Between *between,
+                                 const void *context) {
+    Int c = p->channels, count = p->width * c, high = p->height - 1, wide = p->width - 1, out_count = p->out_width * c;
+    float *g = p->row[1];
     float *right_top = p->row[2], *low = p->row[3], *right_low = p->row[4], *top = p->row[5];
     float *last_low = p->row[6], *last_right = p->row[7];
     for (int k = 2; k < 8; k++) memset(p->row[k], 0, sizeof(float) * (size_t)(count + LANES));
     for (Int r = 0; r < p->out_height; r++) rows_in(dy + r * out_count, p->map + r * out_count, out_count);
     for (Int r = 0; r < high; r++) {
-        const Int *at = p->index + 6 * r;
-        const float *d0 = p->map + at[0] * out_count, *d1 = p->map + at[1] * out_count, *d2 = p->map + at[2] * out_count;
-        float w0 = (float)at[3] * 0.0625f, w1 = (float)at[4] * 0.0625f, w2 = (float)at[5] * 0.0625f;
-        for (Int i = 0; i < out_count; i += LANES) {
-            vf sum = w0 * load_f32(d0 + i);
-            if (at[4]) sum += w1 * load_f32(d1 + i);
-            if (at[5]) sum += w2 * load_f32(d2 + i);
-            store_f32(mixed + i, sum);
-        }
-        for (Int q = 0; q < wide; q++) {
-            const Int *in = p->index + 6 * (high + q);
-            float *to = g + q * c;
-            const float *m0 = mixed + in[0] * c, *m1 = mixed + in[1] * c, *m2 = mixed + in[2] * c;
-            float v0 = (float)in[3], v1 = (float)in[4], v2 = (float)in[5];
-            for (Int j = 0; j < c; j += LANES) {
-                vf sum = v0 * load_f32(m0 + j);
-                if (in[4]) sum += v1 * load_f32(m1 + j);
-                if (in[5]) sum += v2 * load_f32(m2 + j);
-                store_f32(to + j, sum);
-            }
-        }
+        blur_back_row(p, r);
         const Value *from = x + r * count, *under = from + count;
         Int i = 0;
         for (; i < wide * c; i += LANES) {
-            int n = (int)smaller(LANES, wide * c - i);
-            Four f = n == LANES ? to_first(LOAD(from + i), LOAD(from + i + c), LOAD(under + i), LOAD(under + i + c), load_f32(g + i))
-                                : to_first(LOAD_N(from + i, n), LOAD_N(from + i + c, n), LOAD_N(under + i, n),
-                                           LOAD_N(under + i + c, n), load_f32_n(g + i, n));
+            Int n = wide * c - i;
+            vf s = sign ? load_f32(sign + i) : splat(1.0f), here, right, under_here, under_right, d;
+            if (n >= LANES) {
+                here = LOAD(from + i), right = LOAD(from + i + c), under_here = LOAD(under + i), under_right = LOAD(under + i + c);
+                d = load_f32(g + i);
+            } else {
+                here = LOAD_N(from + i, (int)n), right = LOAD_N(from + i + c, (int)n), d = load_f32_n(g + i, (int)n);
+                under_here = LOAD_N(under + i, (int)n), under_right = LOAD_N(under + i + c, (int)n);
+            }
+            if (sign) here *= s, right *= s, under_here *= s, under_right *= s;
+            vf top_value = larger(larger(here, right), larger(under_here, under_right));
+            if (between) d = between(context, i, top_value, d);
+            Four f = to_first(here, right, under_here, under_right, top_value, d);
             store_f32(top + i, f.a), store_f32(right_top + c + i, f.b);
             store_f32(low + i, f.c), store_f32(right_low + c + i, f.d);
         }
@@ -205,11 +232,13 @@ static void max_blur_backward(const Pool *p, const Value *x, const Value *dy, Va
     for (Int i = 0; i < count; i += LANES)
         depth_store(dx + high * count + i, load_f32(last_low + i) + load_f32(last_right + i), count - i);
 }
+static void max_blur_backward(const Pool *p, const Value *x, const Value *dy, Value *dx) {
+    max_blur_backward_by(p, NULL, x, dy, dx, NULL, NULL);
+}
 static Pool pool_open(Int height, Int width, Int channels, int blurred) {
     Pool p = {.height = height, .width = width, .channels = channels};
     p.out_height = blurred ? (height - 2) / 2 + 1 : height / 2;
     p.out_width = blurred ? (width - 2) / 2 + 1 : width / 2;
-    arena_open();
     for (int k = 0; k < 8; k++) p.row[k] = TAKE(float, (width + 2) * channels + 2 * LANES);
     p.map = TAKE(float, height * width * channels);
     p.index = TAKE(Int, 6 * (height + width));

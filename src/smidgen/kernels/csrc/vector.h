@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#if LANES == 16
+#if LANES > 4
 #include <immintrin.h>
 #endif
 
@@ -55,7 +55,17 @@ INLINE vf load_f32(const float *p) {
 }
 INLINE void store_f32(float *p, vf v) { memcpy(p, &v, sizeof v); }
 
-INLINE vf widen(vh h) { return (vf)(__builtin_convertvector(h, vu) << 16); }
+/* Compilers widen in halves and join them: several instructions where there is one. */
+INLINE vu widen_bits(vh h) {
+#if LANES == 16
+    return (vu)_mm512_cvtepu16_epi32((__m256i)h);
+#elif LANES == 8
+    return (vu)_mm256_cvtepu16_epi32((__m128i)h);
+#else
+    return __builtin_convertvector(h, vu);
+#endif
+}
+INLINE vf widen(vh h) { return (vf)(widen_bits(h) << 16); }
 INLINE vf load_bf16(const uint16_t *p) {
     vh h;
     memcpy(&h, p, sizeof h);
