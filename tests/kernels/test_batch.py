@@ -111,9 +111,9 @@ def test_crop_shifts_and_leaves_zeros(path: str, x: Tensor, reach: int) -> None:
 
 @on_every_path
 @settings(max_examples=40, deadline=None)
-@given(x=images())
-def test_flip_mirrors_the_chosen(path: str, x: Tensor) -> None:
-    chosen = torch.rand(len(x), generator=seeded(3)) < 0.5
+@given(x=images(), seed=st.integers(0, 99))
+def test_flip_mirrors_the_chosen(path: str, x: Tensor, seed: int) -> None:
+    chosen = torch.rand(len(x), generator=seeded(seed)) < 0.5
     with running(path):
         got = batch.flip(x, chosen)
     assert_same(got, torch.where(chosen[:, None, None, None], x.flip(3), x), x)
