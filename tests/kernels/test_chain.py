@@ -263,7 +263,7 @@ def test_what_no_operation_computes_makes_no_chain(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("gate", [(), (SqueezeExcite(3),)], ids=["ungated", "gated"])
 @pytest.mark.parametrize("pool", [(), (MaxPool(),), (MaxPool(2, stride=1), Blur(stride=2))])
-@pytest.mark.parametrize("block", [Conv(12), Depthwise(16), Conv(32)], ids=["12", "16", "32"])
+@pytest.mark.parametrize("block", [Conv(12), Depthwise(16), Conv(32), Depthwise(70)], ids=str)
 @pytest.mark.parametrize("path", COMPILED)
 def test_every_end_of_a_block_is_one_operation_and_right(
     block: Layer,

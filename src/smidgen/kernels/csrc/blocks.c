@@ -171,7 +171,7 @@ void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *we
         Value *out = z + i * pixels * s->outputs;
         convolve(&c, x + i * pixels * s->channels, out, s->height, s->width);
         if (norm.weight) watch(&w, out, pixels * s->outputs, s->outputs);
-        else if (t.asked.pool) (t.asked.pool == 2 ? max_blur_forward : max_forward)(&t.pool, out, y + i * t.left);
+        tail_early(&t, i, out, y);
     }
     finish_forward(&w, &t, z, y, bias);
 }
@@ -229,6 +229,7 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
         c.product.width = count * pixels;
         convolve(&c, middle, z + i * out, 1, count * pixels);
         watch(&w, z + i * out, count * out, s->outputs);
+        for (Int j = i; j < i + count; j++) tail_early(&t, j, z + j * out, y);
     }
     finish_forward(&w, &t, z, y, shift);
 }

@@ -129,26 +129,24 @@ static void blur_rows(const Pool *p, const Value *x) { /* the pooled map, into p
         }
     }
 }
-static void blur_forward(const Pool *p, Value *y) { /* of the pooled map */
+static void blur_forward_row(const Pool *p, Int r, Value *y) { /* of the pooled map's blur */
     Int c = p->channels, high = p->height - 1, wide = p->width - 1, count = wide * c, out_count = p->out_width * c;
     float *tall = p->row[0], *out = p->row[1];
-    for (Int r = 0; r < p->out_height; r++) {
-        const float *above = p->map + reflect(2 * r - 1, high) * count, *here = p->map + 2 * r * count;
-        const float *below = p->map + reflect(2 * r + 1, high) * count;
-        for (Int i = 0; i < count; i += LANES)
-            store_f32(tall + i, load_f32(above + i) + 2.0f * load_f32(here + i) + load_f32(below + i));
-        for (Int k = 0; k < p->out_width; k++) {
-            const float *left = tall + reflect(2 * k - 1, wide) * c, *mid = tall + 2 * k * c;
-            const float *right = tall + reflect(2 * k + 1, wide) * c;
-            for (Int j = 0; j < c; j += LANES)
-                store_f32(out + k * c + j, (load_f32(left + j) + 2.0f * load_f32(mid + j) + load_f32(right + j)) * 0.0625f);
-        }
-        rows_out(out, y + r * out_count, out_count);
+    const float *above = p->map + reflect(2 * r - 1, high) * count, *here = p->map + 2 * r * count;
+    const float *below = p->map + reflect(2 * r + 1, high) * count;
+    for (Int i = 0; i < count; i += LANES)
+        store_f32(tall + i, load_f32(above + i) + 2.0f * load_f32(here + i) + load_f32(below + i));
+    for (Int k = 0; k < p->out_width; k++) {
+        const float *left = tall + reflect(2 * k - 1, wide) * c, *mid = tall + 2 * k * c;
+        const float *right = tall + reflect(2 * k + 1, wide) * c;
+        for (Int j = 0; j < c; j += LANES)
+            store_f32(out + k * c + j, (load_f32(left + j) + 2.0f * load_f32(mid + j) + load_f32(right + j)) * 0.0625f);
     }
+    rows_out(out, y + r * out_count, out_count);
 }
 static void max_blur_forward(const Pool *p, const Value *x, Value *y) {
     blur_rows(p, x);
-    blur_forward(p, y);
+    for (Int r = 0; r < p->out_height; r++) blur_forward_row(p, r, y);
 }
 /* Which outputs of the blur each of `size` places feeds: three places, then three weights. */
 static void blur_index(Int *index, Int size, Int out_size) {
