@@ -194,25 +194,36 @@ static void blend_corners(const Places *p, const float *padded, float *values) {
     }
 }
 
+/* Planes of count values to pixels of step values. */
+INLINE void interleave_by(const Value *restrict planes, Value *restrict y, Int count, Int room, Int step) {
+    for (Int j = 0; j < count; j++)
+        for (Int c = 0; c < step; c++) y[j * step + c] = planes[c * room + j];
+}
+static void interleave(const Value *planes, Value *y, Int count, Int room, Int step) {
+    if (step == 3) interleave_by(planes, y, count, room, 3);
+    else interleave_by(planes, y, count, room, step);
+}
+
 /* The pixel at u of the new image is the old one at matrix (u, 1), bilinear, zero outside. */
 void EXPORT(batch_warp)(const Layout *l, const Value *x, Value *y, const float *matrices) {
     arena_open();
     Places p = places_of(l);
+    Int room = up(p.pixels, LANES), size = p.pixels * l->step;
     float *padded = TAKE_ZERO(float, 2 * (l->width + BORDER) * (l->height + BORDER));
-    float *values = TAKE(float, up(p.pixels, LANES));
-    Value *plane = TAKE(Value, p.pixels);
+    float *values = TAKE(float, room);
+    Value *planes = TAKE(Value, room * l->step);
     for (Int i = 0; i < l->images; i++, matrices += 6) {
         find(l, &p, matrices);
-        for (Int k = 0; k < l->planes; k++, x += p.pixels * l->step, y += p.pixels * l->step)
+        for (Int k = 0; k < l->planes; k++, x += size, y += size) {
             for (Int c = 0; c < l->step; c++) {
                 pad(x + c, padded, l->height, l->width, l->step);
                 blend_corners(&p, padded, values);
-                Value *to = l->step == 1 ? y : plane;
+                Value *to = l->step == 1 ? y : planes + c * room;
                 for (Int j = 0; j < p.pixels; j += LANES)
                     if (j + LANES <= p.pixels) STORE(to + j, load_f32(values + j));
                     else STORE_N(to + j, load_f32(values + j), (int)(p.pixels - j));
-                if (l->step > 1)
-                    for (Int j = 0; j < p.pixels; j++) y[j * l->step + c] = plane[j];
             }
+            if (l->step > 1) interleave(planes, y, p.pixels, room, l->step);
+        }
     }
 }
