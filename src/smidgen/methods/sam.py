@@ -64,16 +64,15 @@ def _ascended(flat: Flat, rho: float) -> Generator[None]:
 @contextmanager
 def _frozen_statistics(model: nn.Module) -> Generator[None]:
     """Keep batch norm on the statistics of the batch, but stop its running averages and counts."""
+    # By their own dictionaries: asking modules for attributes they lack costs more than the rest.
     norms: list[Any] = [
         module
         for module in model.modules()
-        if hasattr(module, "momentum") and getattr(module, "running_mean", None) is not None
+        if "momentum" in vars(module) and vars(module)["_buffers"].get("running_mean") is not None
     ]
     momenta = [norm.momentum for norm in norms]
     counts: list[Tensor] = [
-        norm.num_batches_tracked
-        for norm in norms
-        if getattr(norm, "num_batches_tracked", None) is not None
+        norm.num_batches_tracked for norm in norms if norm.num_batches_tracked is not None
     ]
     kept = [count.clone() for count in counts]
     for norm in norms:
