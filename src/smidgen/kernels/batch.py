@@ -12,8 +12,8 @@ Methods draw, and call these with what they drew:
 
 Each returns new images in the memory format and data type of the old ones. What is drawn lies on
 the CPU, one number an image. Compiled operations serve float32 and bfloat16 on the CPU, without
-gradients. They give the bits of :mod:`smidgen.kernels.batch_reference`, and those of its results
-within rounding in `blend`, `matrices` and `warp`.
+gradients. They give the bits of :mod:`smidgen.kernels.batch_reference`; in `blend`, `matrices` and
+`warp`, its numbers within rounding.
 """
 
 import ctypes
@@ -53,6 +53,12 @@ def _prepared(images: Images) -> tuple[ctypes.Array[ctypes.c_int64], Tensor, Ten
     return _layout(n, c, h, w, 1), images, torch.empty_like(images)
 
 
+def _dense(images: Images, drawn: Tensor) -> Tensor:
+    """Return what was drawn for each image without gaps, as C reads it without asking."""
+    assert len(drawn) == len(images), f"{len(drawn)} draws for {len(images)} images"
+    return drawn.contiguous()
+
+
 def gather(
     rows: UInt8[Tensor, "m s"],
     chosen: Int64[Tensor, " n"],
@@ -76,7 +82,7 @@ def crop(images: Images, down: Int64[Tensor, " n"], across: Int64[Tensor, " n"])
     if found is None:
         return reference.crop(images, down, across)
     layout, x, y = _prepared(images)
-    down, across = down.contiguous(), across.contiguous()
+    down, across = _dense(x, down), _dense(x, across)
     found.batch_crop(layout, x.data_ptr(), y.data_ptr(), down.data_ptr(), across.data_ptr())
     return y
 
@@ -87,7 +93,7 @@ def flip(images: Images, chosen: Bool[Tensor, " n"]) -> Images:
     if found is None:
         return reference.flip(images, chosen)
     layout, x, y = _prepared(images)
-    chosen = chosen.contiguous()
+    chosen = _dense(x, chosen)
     found.batch_flip(layout, x.data_ptr(), y.data_ptr(), chosen.data_ptr())
     return y
 
@@ -98,7 +104,7 @@ def cut(images: Images, top: Int64[Tensor, " n"], left: Int64[Tensor, " n"], len
     if found is None:
         return reference.cut(images, top, left, length)
     layout, x, y = _prepared(images)
-    top, left = top.contiguous(), left.contiguous()
+    top, left = _dense(x, top), _dense(x, left)
     found.batch_cut(layout, x.data_ptr(), y.data_ptr(), top.data_ptr(), left.data_ptr(), length)
     return y
 
@@ -110,7 +116,7 @@ def blend(images: Images, partner: Int64[Tensor, " n"], weight: float) -> Images
         return reference.blend(images, partner, weight)
     _, x, y = _prepared(images)
     n = len(x)
-    partner = partner.contiguous()
+    partner = _dense(x, partner)
     found.batch_blend(x.data_ptr(), y.data_ptr(), partner.data_ptr(), weight, n, x.numel() // n)
     return y
 
@@ -145,6 +151,6 @@ def warp(images: Images, matrices: Float[Tensor, "n 2 3"]) -> Images:
     if found is None:
         return reference.warp(images, matrices)
     layout, x, y = _prepared(images)
-    matrices = matrices.contiguous()
+    matrices = _dense(x, matrices)
     found.batch_warp(layout, x.data_ptr(), y.data_ptr(), matrices.data_ptr())
     return y

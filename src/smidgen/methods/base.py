@@ -38,7 +38,8 @@ class ArchitectureMethod(Method):
 class BatchMethod(Method):
     """Changes images and targets together, on their device, once per step.
 
-    ``generator`` lives on the CPU, so that one seed gives the same batches everywhere.
+    ``generator`` lives on the CPU, so that one seed gives the same batches everywhere. Any torch
+    will do; common changes of pixels are compiled in :mod:`smidgen.kernels.batch`.
     """
 
     __slots__ = ()
