@@ -42,10 +42,11 @@ def _asked(job: Job) -> tuple[NetSpec, Data, tuple[Method, ...], Recipe]:
     images = stored["images"].contiguous(memory_format=torch.channels_last)
     split = Split(images, stored["labels"])
     data = Data("bench", split, split, tuple("0123456789"), fingerprint="bench")
-    methods, recipe = SETS.get(job.methods), Recipe()
-    if methods is None:
+    if job.methods == "recipe":
         plan = load_plan(DEFAULTS[job.net])
         methods, recipe = plan.methods, plan.recipe
+    else:
+        methods, recipe = SETS[job.methods], Recipe()
     recipe = replace(recipe, epochs=EPOCHS, batch_size=job.batch_size)
     return net(job.net), data, methods, recipe
 

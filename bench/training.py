@@ -289,6 +289,9 @@ def main(
     console = Console(width=140)
     cores = len(os.sched_getaffinity(0))
     counts = [cores if count == "all" else int(count) for count in threads.split(",")]
+    for asked, known in ((nets, PARAMETERS), (sets, SETS)):
+        if unknown := set(asked.split(",")) - set(known):
+            raise typer.BadParameter(f"{', '.join(unknown)}; there are {', '.join(known)}")
     for name in nets.split(","):
         assert net(name).params == PARAMETERS[name]
     about = {
