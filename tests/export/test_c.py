@@ -76,6 +76,13 @@ def test_edges_are_exact(body: tuple[Layer, ...], shape: Shape) -> None:
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_a_classifier_alone_is_exact_and_silent(compiler: str) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    assert_exact(NetSpec(Shape(3, 1, 1), HEAD), compiler)
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("name", ["mnist-1k5-dw", "cifar-143k-dw"])
 def test_reference_nets_are_exact_and_silent(name: str, compiler: str) -> None:
     if shutil.which(compiler) is None:

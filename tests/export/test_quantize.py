@@ -59,10 +59,11 @@ def test_the_first_rounding_sends_halves_up_and_the_second_away_from_zero(
 
 
 @given(st.floats(2**-30, 0.4999999))
-def test_a_factor_is_held_to_31_bits(factor: float) -> None:
+def test_a_factor_is_held_to_25_bits_and_tells_its_shift(factor: float) -> None:
     held = rescale([factor], 0)
     real = held.multiplier.item() * 2.0 ** -(31 + held.shift.item())
-    assert real == pytest.approx(factor, rel=2**-31)
+    assert real == pytest.approx(factor, rel=2**-25)
+    assert held.multiplier.item() % 32 == held.shift.item() - 1
     assert 2**30 <= held.multiplier.item() < 2**31
 
 

@@ -118,7 +118,7 @@ def _written(program: IntegerProgram, tables: Tables, rows: list[Row], name: str
         f"static const layer layers[] = {{\n{layers}}};\n",
         f"static int32_t arena[{arena // 4}];\n\n",
         *(_template(part) for part in parts),
-        run.replace("KERNELS", ", ".join(kind.lower() for kind in kernels)),
+        run.replace("KERNELS", ", ".join(kind.lower() for kind in kernels) or "0"),
     ]
     header = _header(program, name, table_bytes, arena)
     classes = len(program.head.bias)
@@ -162,16 +162,21 @@ def _bordered(program: IntegerProgram) -> int | None:
 
 def _data(program: IntegerProgram, tables: Tables) -> list[tuple[str, str, Sequence[int]]]:
     """Return the constant arrays: type, name, values."""
-    units = list(tables.units)
-    if tables.rows[-2:-1] and tables.rows[-2].kind != "AVERAGE":
-        units.append((0, 0, 0))  # the partner of a last odd output reads one more
+    reach = {"CONVOLVE": 2, "FILTER": 4}  # outputs at a time, the last ones perhaps not all there
+    ends = [
+        row.unit + -(-after.shape.channels // reach[row.kind]) * reach[row.kind]
+        for part in (tables.rows, tables.inner)
+        for row, after in itertools.pairwise(part)
+        if row.kind in reach
+    ]
+    units = [*tables.units, *[(0, 0)] * (max(ends, default=0) - len(tables.units))]
     found: list[tuple[str, str, Sequence[int]]] = [
         ("int8_t", "weights", np.concatenate(tables.weights).tolist()),
-        ("uint32_t", "units", [number for unit in units for number in unit[:2]]),
-        ("uint8_t", "shifts", [unit[2] for unit in units]),
         ("int32_t", "biases", program.head.bias.tolist()),
     ]
     bordered = _bordered(program)
+    if units:  # a classifier alone has none
+        found.append(("uint32_t", "units", [number for unit in units for number in unit]))
     if tables.taps:
         found.append(("uint8_t", "binomials", tables.taps))
     if tables.inner:
@@ -190,11 +195,17 @@ def _facts(tables: Tables, rows: list[Row]) -> dict[str, int | str]:
         channels = [row.shape.channels for row in rows if row.kind == kind]
         return int(all(count >= 4 for count in channels))  # noqa: PLR2004
 
+    whole = all(row.shape.channels % 4 == 0 for row in rows if row.kind == "FILTER")
+    blurs = [row for row in rows if row.kind == "BLUR"]
+    # binomials of up to 5 add up to 256, and 256 bytes to 16 bits
+    narrow = all(row.kernel <= 5 for row in blurs)  # noqa: PLR2004
     sides = {row.kernel for row in rows if row.kind == "FILTER"}
     return {
         "LAYERS": len(tables.rows),
+        "RESCALES": int(bool(tables.units)),
         "WINDOW": max(1, *(row.kernel for row in tables.rows if row.kind != "EXCITE")),
-        "FOURS": fours("FILTER"),
+        "WHOLE_FOURS": int(whole),
+        "BLUR_FOURS": int(bool(blurs) and narrow and fours("BLUR")),
         "FOUR_POOLED": fours("POOL"),
         "CONSTANT_SIDE": int(len(sides) == 1),
         "SIDE": sides.pop() if len(sides) == 1 else "own->kernel",

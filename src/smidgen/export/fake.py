@@ -30,7 +30,7 @@ from smidgen.export.program import (
     merge_normalisation,
     pad,
 )
-from smidgen.export.quantize import FLATTEST, PIXELS, STEEPEST, grid_of
+from smidgen.export.quantize import FLATTEST, PIXELS, STEEPEST, grid_of, rescale
 
 _SMALLEST = 0.05  # of a map's first scale: where learning stops
 
@@ -112,9 +112,13 @@ class _Scale(nn.Module):
 
     def narrowed(self, sums: Tensor, factor: Tensor) -> Tensor:
         """Return ``sums * factor`` as whole numbers that int8 holds, rounded as TFLite does."""
-        exact = sums * factor
         with torch.no_grad():
-            finer = torch.exp2(-torch.frexp(factor).exponent)
+            by = rescale(factor.double().flatten().numpy(), self.zero)
+            finer = torch.from_numpy(np.exp2(by.shift)).to(factor).reshape(factor.shape)
+            mantissa = torch.from_numpy(by.multiplier * 2.0**-31).to(factor)
+            held = mantissa.reshape(factor.shape) / finer
+        exact = sums * (factor + (held - factor).detach())
+        with torch.no_grad():
             fine = torch.floor(exact * finer + 0.5) / finer  # SaturatingRoundingDoublingHighMul
             whole = torch.sign(fine) * torch.floor(fine.abs() + 0.5)  # RoundingDivideByPOT
         whole = exact + (whole - exact).detach()

@@ -18,7 +18,7 @@ from smidgen.export.simulate import simulate
 NOTEWORTHY = 0.003  # of accuracy: a loss of more calls for finishing
 EPOCHS = 3
 BATCH_SIZE = 64
-PEAK_LR = 3e-4  # relative to the size of what is learned; falls to 0 on a line
+PEAK_LR = 1e-3  # relative to the size of what is learned; falls to 0 on a line
 
 Labels = NDArray[np.int64]
 

@@ -32,7 +32,8 @@ class Grid:
 class Rescale:
     """From int32 sums to int8: a multiplier in units of 2**-31 and a right shift, an output.
 
-    The factor is ``multiplier * 2**(-31 - shift)``, with ``shift`` from 1 to 31, so below 1/2.
+    The factor is ``multiplier * 2**(-31 - shift)``, with ``shift`` from 1 to 31, so below 1/2;
+    the multiplier's last five bits are the shift less 1.
     """
 
     multiplier: Int32

@@ -75,7 +75,10 @@ def grid_of(low: float, high: float) -> Grid:
 
 
 def rescale(factors: Sequence[float] | Array, zero: int) -> Rescale:
-    """Return multipliers and shifts for ``factors``, each at least 0 and below 1/2."""
+    """Return multipliers and shifts for ``factors``, each at least 0 and below 1/2.
+
+    The last five bits of a multiplier are its shift less 1, an error of 3e-8 of the factor.
+    """
     mantissa, exponent = np.frexp(np.asarray(factors, np.float64))
     multiplier = np.floor(mantissa * 2**31 + 0.5).astype(np.int64)
     carried = multiplier == 2**31
@@ -84,6 +87,7 @@ def rescale(factors: Sequence[float] | Array, zero: int) -> Rescale:
     vanishing |= multiplier == 0
     multiplier, shift = np.where(vanishing, 2**30, multiplier), np.where(vanishing, 31, shift)
     assert (shift >= 1).all(), "a factor is 1/2 or more"
+    multiplier = (multiplier & ~31) | (shift - 1)  # so that a table of shifts is not needed
     return Rescale(multiplier.astype(np.int32), shift.astype(np.int32), zero)
 
 

@@ -57,7 +57,7 @@ class Tables:
     rows: list[Row] = field(default_factory=list[Row])
     inner: list[Row] = field(default_factory=list[Row])
     weights: list[NDArray[np.int8]] = field(default_factory=list[NDArray[np.int8]])
-    units: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
+    units: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     taps: list[int] = field(default_factory=list[int])
     buffers: dict[str, Buffer] = field(default_factory=dict[str, Buffer])
     epoch: int = 0
@@ -69,10 +69,10 @@ class Tables:
         return at
 
     def add_units(self, bias: Int32, rescale: Rescale) -> int:
-        """Return where the biases, multipliers and shifts lie once they are appended."""
-        numbers = zip(bias, rescale.multiplier, rescale.shift - 1, strict=True)
+        """Return where the biases and multipliers lie once they are appended."""
         at = len(self.units)
-        self.units += [(int(b) & 0xFFFFFFFF, 2 * int(m), int(s)) for b, m, s in numbers]
+        numbers = zip(bias, rescale.multiplier, strict=True)
+        self.units += [(int(b) & 0xFFFFFFFF, 2 * int(m)) for b, m in numbers]
         return at
 
     def add_buffer(self, name: str, size: int, until: int = 0, turn: int | None = None) -> str:
@@ -194,5 +194,6 @@ def packed_pairs(weight: NDArray[np.int8]) -> NDArray[np.int8]:
 
 
 def _filters(weight: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return depthwise weights (c, 1, k, k) with the channels innermost."""
-    return np.ascontiguousarray(weight[:, 0].transpose(1, 2, 0)).ravel()
+    """Return depthwise weights (c, 1, k, k) in fours of channels, those innermost."""
+    padded = np.pad(weight.reshape(len(weight), -1), ((0, -len(weight) % 4), (0, 0)))
+    return np.ascontiguousarray(padded.reshape(-1, 4, padded.shape[1]).transpose(0, 2, 1)).ravel()

@@ -1,12 +1,21 @@
+#if defined(__ARM_FEATURE_DSP) || BLUR_FOURS
+static inline uint32_t word(const int8_t *p) {
+  return (uint32_t)(uint8_t)p[0] | (uint32_t)(uint8_t)p[1] << 8 | (uint32_t)(uint8_t)p[2] << 16 | (uint32_t)(uint8_t)p[3] << 24;
+}
+#endif
+
 #if defined(__ARM_FEATURE_DSP)
-static inline uint32_t word(const int8_t *p) { uint32_t w; __builtin_memcpy(&w, p, 4); return w; }
+static inline uint32_t larger(uint32_t a, uint32_t b) { __asm__("ssub8 r12, %0, %1\n\tsel %0, %0, %1" : "+r"(a) : "r"(b) : "r12"); return a; }
+#endif
+
+#if RESCALES
+#if defined(__ARM_FEATURE_DSP)
 static inline uint32_t even(uint32_t w) { uint32_t r; __asm__ volatile("sxtb16 %0, %1" : "=r"(r) : "r"(w)); return r; }
 static inline uint32_t odd(uint32_t w) { uint32_t r; __asm__ volatile("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(w)); return r; }
 static inline int32_t both(uint32_t a, uint32_t b, int32_t sum) { __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
 static inline int32_t lower(uint32_t a, uint32_t b, int32_t sum) { __asm__ volatile("smlabb %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
 static inline int32_t upper(uint32_t a, uint32_t b, int32_t sum) { __asm__ volatile("smlatt %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
 static inline int32_t halved(int32_t x) { int32_t r; __asm__("ssat %0, #8, %1, asr #1" : "=r"(r) : "r"(x)); return r; }
-static inline uint32_t larger(uint32_t a, uint32_t b) { __asm__("ssub8 r12, %0, %1\n\tsel %0, %0, %1" : "+r"(a) : "r"(b) : "r12"); return a; }
 /* by is 2**31 or more, so as a signed number 2**32 too small: the sum itself makes up for it */
 static inline int32_t scaled(int32_t sum, uint32_t by) { int32_t r; __asm__("smmlar %0, %1, %2, %1" : "=r"(r) : "r"(sum), "r"(by)); return r; }
 #else
@@ -14,10 +23,11 @@ static inline int32_t halved(int32_t x) { x >>= 1; return x < -128 ? -128 : x > 
 static inline int32_t scaled(int32_t sum, uint32_t by) { return (int32_t)(((int64_t)sum * (int32_t)(by >> 1) + 0x40000000) >> 31); }
 #endif
 
-/* The sum in steps of the map it goes to: by is in 2**-32; shift one less than the second
-   rounding's; zero twice the zero point plus 1, the half that rounds. */
-static inline int32_t narrowed(int32_t sum, uint32_t by, int shift, int32_t zero) {
+/* The sum in steps of the map it goes to: by is in 2**-32, its bits 1 to 5 are the second
+   rounding's shift less 1; zero is twice the zero point plus 1, the half that rounds. */
+static inline int8_t narrowed(int32_t sum, uint32_t by, int32_t zero) {
   int32_t x = scaled(sum, by);
   x += x >> 31;
-  return halved((x >> shift) + zero);
+  return (int8_t)halved((x >> (by >> 1 & 31)) + zero);
 }
+#endif

@@ -9,6 +9,6 @@ static SMALL void average(const layer *own, const progress *at, const int8_t *co
     const int8_t *p = (const int8_t *)arena + own->map + c;
     if (!at->row) *sum = (int32_t)unit[0];
     for (int n = own->width; n; n--, p += own->channels) *sum += *p;
-    *out++ = (int8_t)narrowed(*sum, unit[1], shifts[own->unit], zero);
+    *out++ = narrowed(*sum, unit[1], zero);
   }
 }

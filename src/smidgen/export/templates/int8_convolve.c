@@ -18,9 +18,8 @@ static void convolve(const layer *own, const progress *at, const int8_t *const *
   do {
     const int8_t *p = from + x * step, *w = weight;
     const int8_t *const stop = p + size;
-    const uint8_t *shift = shifts + own->unit;
     int8_t *q = out + x * count;
-    for (const uint32_t *unit = units_end - unit_size; unit < units_end; unit += 4, shift += 2, q += 2) {
+    for (const uint32_t *unit = units_end - unit_size; unit < units_end; unit += 4, q += 2) {
       int32_t a = (int32_t)unit[0], b = a, c = (int32_t)unit[2], d = c;
       do {
 #if defined(__ARM_FEATURE_DSP)
@@ -43,11 +42,11 @@ static void convolve(const layer *own, const progress *at, const int8_t *const *
         p += 4, w += 8;
       } while (p != stop);
       p -= size;
-      a = narrowed(a, unit[1], shift[0], zero), b = narrowed(b, unit[1], shift[0], zero);
-      q[0] = (int8_t)a, q[beside] = (int8_t)b;
+      uint32_t by = unit[1]; /* once: for all the compiler knows, a store may change it */
+      q[0] = narrowed(a, by, zero), q[beside] = narrowed(b, by, zero);
       if (unit + 2 != units_end) {
-        c = narrowed(c, unit[3], shift[1], zero), d = narrowed(d, unit[3], shift[1], zero);
-        q[1] = (int8_t)c, q[beside + 1] = (int8_t)d;
+        by = unit[3];
+        q[1] = narrowed(c, by, zero), q[beside + 1] = narrowed(d, by, zero);
       }
     }
     x += pair, pair = 2;

@@ -3,7 +3,6 @@
 static void excite(const layer *own, const progress *at, const int8_t *const *rows, int8_t *out) {
   const layer *squeeze = layers + own->weight, *gate = squeeze + 2;
   const uint32_t *unit = units + 2 * own->unit;
-  const uint8_t *shift = shifts + own->unit;
   const int channels = own->channels, row_size = own->width * channels;
   const int8_t *map = (const int8_t *)arena + own->map;
   int8_t *mean = (int8_t *)arena + squeeze->map, *latent = (int8_t *)arena + squeeze[1].map;
@@ -14,7 +13,7 @@ static void excite(const layer *own, const progress *at, const int8_t *const *ro
     for (int c = 0; c < channels; c++) {
       int32_t sum = (int32_t)unit[0];
       for (int i = c; i < own->height * row_size; i += channels) sum += map[i];
-      mean[c] = (int8_t)narrowed(sum, unit[1], shift[0], 2 * squeeze->zero + 1);
+      mean[c] = narrowed(sum, unit[1], 2 * squeeze->zero + 1);
     }
     one = mean, convolve(squeeze, at, &one, latent);
     one = latent, convolve(squeeze + 1, at, &one, gates);
@@ -23,7 +22,7 @@ static void excite(const layer *own, const progress *at, const int8_t *const *ro
   for (int i = 0; i < row_size; i += channels) {
     for (int c = 0; c < channels; c++) {
       const int32_t product = (map[i + c] - own->zero) * sigmoid[gates[c] + 128];
-      out[i + c] = (int8_t)narrowed(product, unit[3], shift[1], 2 * own[1].zero + 1);
+      out[i + c] = narrowed(product, unit[3], 2 * own[1].zero + 1);
     }
   }
 }

@@ -13,7 +13,7 @@ typedef struct {
   offset row_size; /* of the ring, border included */
   offset map;     /* of the ring, in the arena */
   offset weight;  /* in weights; of the sums in the arena; of the inner layers in layers */
-  offset unit;    /* in units and shifts */
+  offset unit;    /* in units */
 } layer;
 
 typedef struct {

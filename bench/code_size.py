@@ -1,0 +1,63 @@
+"""Fit the constants of smidgen.export.cost to nets compiled for a Cortex-M4.
+
+Prints, for each kind of layer, the bytes of its code, the largest error of a prediction and the
+deepest stacks. To be run again, and its figures copied, when the templates of the C change.
+
+    python bench/code_size.py
+"""
+
+import itertools
+import sys
+
+import numpy as np
+
+from smidgen import layers, zoo
+from smidgen.export.c import Source
+from smidgen.export.cost import CODE, dummy_source
+from smidgen.export.parity import Footprint, footprint, run_board
+from smidgen.layers import Layer, Shape
+from smidgen.methods import parse, rewritten
+from smidgen.spec import NetSpec
+
+METHODS = ("", "blurpool", "squeeze-excite", "blurpool,squeeze-excite")
+END = (layers.GlobalAveragePool(), layers.Classifier(5, bias=True))
+BODIES: tuple[tuple[Layer, ...], ...] = (
+    (layers.Conv(7, 5, stride=2), layers.Depthwise(13, 3)),
+    (layers.Depthwise(6, 5), layers.MaxPool(), layers.Conv(10, 1)),
+    (layers.MaxPool(), layers.Conv(8)),
+    (layers.Blur(2, 3), layers.Depthwise(8), layers.SqueezeExcite(2)),
+    (layers.Conv(16, 1), layers.SqueezeExcite(2)),
+    (layers.Conv(6), layers.Blur(2, 5), layers.Depthwise(9)),
+    (layers.Transition(8), layers.Blur(2, 3)),
+)
+
+
+def specs() -> list[NetSpec]:
+    """Return nets of every kind of layer, in many combinations."""
+    named = [rewritten(zoo.net(n), parse(m)) for n, m in itertools.product(zoo.NETS, METHODS)]
+    sides = (Shape(3, 20, 18), Shape(1, 16, 16))
+    return [*named, *(NetSpec(shape, (*b, *END)) for shape, b in itertools.product(sides, BODIES))]
+
+
+def main() -> None:
+    nets = specs()
+    sources: list[Source] = [dummy_source(spec) for spec in nets]
+    prints: list[Footprint] = [footprint(source) for source in sources]
+    rows = np.array([[float(part in source.parts) for part in CODE] for source in sources])
+    code = np.array([p.flash - s.table_bytes for p, s in zip(prints, sources, strict=True)])
+    # errors count by their share of the flash
+    share = 1 / np.array([[p.flash] for p in prints])
+    found, *_ = np.linalg.lstsq(rows * share, code * share[:, 0], rcond=None)
+    errors = np.abs(rows @ np.rint(found) - code) * share[:, 0]
+    for part, value in zip(CODE, found, strict=True):
+        print(f'    "{part}": {value:.0f},')
+    print(f"{len(nets)} nets, largest error {100 * errors.max():.2f} % of flash", file=sys.stderr)
+    for spec, source in zip(nets, sources, strict=True):
+        pixels = np.zeros((1, *spec.input_shape), np.uint8)
+        stack = run_board(source, pixels).stack
+        excited = "excite" in source.parts
+        print(f"stack {stack}: {source.layers} layers, excited {excited}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
