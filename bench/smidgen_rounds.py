@@ -5,9 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from rounds import Job, Rounds, serve
-from torch import Tensor
 
 from smidgen import methods as m
 from smidgen.config import load_plan
@@ -79,15 +77,11 @@ def bare_step(job: Job, rounds: Rounds) -> None:
         training = Training(trial, data, runtime)
         batch = next(training.batches.epoch(training.generator))
         backward = (training.gradient or Backprop()).backward
-
-        def loss_of() -> Tensor:
-            return F.cross_entropy(training.model(batch.images).float(), batch.targets)
-
         rounds.ready(trial.spec.params)
         training.model.train()
         while True:
             training.flat.gradient.zero_()
-            loss = backward(loss_of, training.model, training.flat)
+            loss = backward(lambda: training.loss_of(batch), training.model, training.flat)
             training.optimizer.step()
             rounds.step_done(job.batch_size, loss)
 

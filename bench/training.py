@@ -294,7 +294,7 @@ def main(
             raise typer.BadParameter(f"{', '.join(unknown)}; there are {', '.join(known)}")
     for name in nets.split(","):
         assert net(name).params == PARAMETERS[name]
-    about = {
+    about: dict[str, Any] = {
         "command": shlex.join(["python", *sys.argv]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions() | {"commit": _commit(), "composer": _peer_version()},
