@@ -2,6 +2,7 @@
 
     python bench/kernels.py [--rounds N] [--json FILE]
 
+"ours" joins one operation a block to autograd; "chain" is the step that training takes.
 Contenders take turns; figures are medians of thread CPU time, since other work on the machine
 would add to wall time.
 """
@@ -19,15 +20,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from smidgen import kernels
+from smidgen import kernels, zoo
+from smidgen.flat import Flat
 from smidgen.kernels import reference
+from smidgen.kernels.chain import Chain
+from smidgen.kernels.links import links_of
+from smidgen.methods import BlurPool, rewritten
 
 Step = Callable[[], object]
 BATCH = 128
 
 
 class Block(nn.Module):
-    """One block of a net, fused or not: conv, depthwise, transition or pool."""
+    """One block of a net, fused or not: conv, depthwise, transition, pool or gate."""
 
     def __init__(self, kind: str, inputs: int, outputs: int, bias: bool, fused: bool) -> None:
         """Make the parameters that the kind needs."""
@@ -40,13 +45,15 @@ class Block(nn.Module):
             self.mix = nn.Conv2d(inputs, outputs, side, padding=side // 2, bias=bias)
         if kind in {"conv", "depthwise"}:
             self.norm = nn.BatchNorm2d(outputs)
+        if kind == "gate":
+            latent = max(1, inputs // 16)
+            self.squeeze = nn.Parameter(torch.randn(latent, inputs, 1, 1) / inputs**0.5)
+            self.excite = nn.Parameter(torch.randn(inputs, latent, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the block."""
-        if self.kind == "pool":
-            return kernels.max_pool2d(x) if self.fused else F.max_pool2d(x, 2)
-        if self.kind == "blurpool":
-            return kernels.max_blur_pool2d(x) if self.fused else reference.max_blur_pool2d(x)
+        if self.kind in {"pool", "blurpool", "gate"}:
+            return self._without_convolution(x)
         w, b = self.mix.weight, self.mix.bias
         if self.kind == "transition":
             return kernels.pointwise(x, w, b) if self.fused else self.mix(x)
@@ -59,6 +66,14 @@ class Block(nn.Module):
         if not self.fused:
             return F.relu(self.norm(self.mix(self.depth(x))))
         return kernels.depthwise_bn_relu(x, self.depth.weight, self.depth.bias, w, b, self.norm)
+
+    def _without_convolution(self, x: Tensor) -> Tensor:
+        if self.kind == "pool":
+            return kernels.max_pool2d(x) if self.fused else F.max_pool2d(x, 2)
+        module = kernels if self.fused else reference
+        if self.kind == "gate":
+            return module.squeeze_excite(x, self.squeeze, self.excite)
+        return module.max_blur_pool2d(x)
 
 
 class Head(nn.Module):
@@ -113,6 +128,25 @@ def step_of(model: nn.Module, shape: tuple[int, ...], bfloat16: bool, fused: boo
     return step
 
 
+def chain_of(net: str, pool: str, bfloat16: bool) -> Step:
+    """Return the step of smidgen's training, without data and optimizer."""
+    model = rewritten(zoo.net(net), [BlurPool()] if pool == "blurpool" else []).build()
+    flat, links = Flat(model), links_of(model)
+    assert links is not None, "every module of these nets can be linked"
+    images = torch.randn(BATCH, *zoo.net(net).input_shape)
+    images = images.to(
+        torch.bfloat16 if bfloat16 else torch.float32, memory_format=torch.channels_last
+    )
+    targets = torch.softmax(torch.randn(BATCH, 10), 1)
+    chain = Chain(links, images.shape, images.dtype, flat.gradient)
+
+    def step() -> None:
+        flat.gradient.zero_()
+        chain.loss(images, targets).backward()
+
+    return step
+
+
 def piece_of(block: nn.Module, x: Tensor, bfloat16: bool, fused: bool) -> Step:
     """Return forward and backward of one block."""
     x = x.contiguous(memory_format=torch.channels_last)
@@ -146,7 +180,7 @@ def race(contenders: dict[str, Step], rounds: int) -> dict[str, float]:
 PIECES = [
     ("conv", 16, 16, 32), ("conv", 32, 32, 16), ("conv", 64, 64, 8), ("depthwise", 8, 12, 28),
     ("depthwise", 16, 32, 16), ("depthwise", 192, 260, 4), ("transition", 12, 8, 28),
-    ("pool", 16, 16, 32), ("blurpool", 16, 16, 32), ("blurpool", 8, 8, 28),
+    ("pool", 16, 16, 32), ("blurpool", 16, 16, 32), ("blurpool", 8, 8, 28), ("gate", 16, 16, 32),
 ]  # fmt: skip
 CONTENDERS = {
     "eager float32": (False, False),
@@ -154,13 +188,15 @@ CONTENDERS = {
     "ours float32": (False, True),
     "ours bfloat16": (True, True),
 }
+CHAINS = {"chain float32": False, "chain bfloat16": True}
 
 
 def report(name: str, times: dict[str, float]) -> dict[str, object]:
     """Print one row and return it."""
     best = min(times["eager float32"], times["eager bfloat16"])
-    ratio = best / times["ours bfloat16"]
-    print(f"{name:38s}" + "".join(f"{times[c]:11.2f}" for c in CONTENDERS) + f"{ratio:9.2f}")
+    ratio = best / times.get("chain bfloat16", times["ours bfloat16"])
+    shown = (f"{times[c]:11.2f}" if c in times else " " * 11 for c in (*CONTENDERS, *CHAINS))
+    print(f"{name:38s}" + "".join(shown) + f"{ratio:9.2f}")
     return {"name": name, "milliseconds": times, "ratio_bfloat16": ratio}
 
 
@@ -179,7 +215,10 @@ def main() -> None:
     )
     print(
         f"{'':38s}"
-        + "".join(f"{c.replace('bfloat', 'bf').replace('float', 'f'):>11s}" for c in CONTENDERS)
+        + "".join(
+            f"{c.replace('bfloat', 'bf').replace('float', 'f'):>11s}"
+            for c in (*CONTENDERS, *CHAINS)
+        )
         + "    ratio"
     )
     rows: list[dict[str, object]] = []
@@ -201,6 +240,7 @@ def main() -> None:
                 c: step_of(build(net, pool, fused), shape, bf16, fused)
                 for c, (bf16, fused) in CONTENDERS.items()
             }
+            steps |= {c: chain_of(net, pool, bf16) for c, bf16 in CHAINS.items()}
             rows.append(report(f"step of {net}, {pool}", race(steps, arguments.rounds)))
     if arguments.json:
         about = {

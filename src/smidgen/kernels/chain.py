@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from smidgen.kernels.functions import Last
 from smidgen.kernels.library import operations
 from smidgen.kernels.links import Average, Link, Mix
-from smidgen.kernels.plan import Plan
+from smidgen.kernels.plan import Call, Plan
 
 
 class Chain:
@@ -53,6 +53,7 @@ class Chain:
         self._plan.close(cast("Mix", links[-1]))
         self._anchor = torch.zeros((), requires_grad=True)
         self._held: Any = None
+        self._dloss: Tensor | None = None
         self._passes = 0
 
     def fits(self, images: Tensor) -> bool:
@@ -66,12 +67,17 @@ class Chain:
         """
         return cast("Tensor", _Loss.apply(self._anchor, self, images, targets))
 
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The calls of the last pass, forward and back, to be timed one by one."""
+        return *self._plan.forward, *self._plan.backward
+
     def run_forward(self, images: Tensor, targets: Tensor) -> tuple[Tensor, int]:
         """Return the loss and the number of this pass."""
         assert self.fits(images), "a chain is planned for one size of batch"
         images, targets = images.contiguous(memory_format=Last), targets.float().contiguous()
         loss, plan = torch.empty(()), self._plan
-        self._held = images, targets
+        self._held = images, targets, loss
         plan.images.value, plan.targets.value = images.data_ptr(), targets.data_ptr()
         plan.loss.value = loss.data_ptr()
         for norm, momentum in plan.norms:
@@ -90,7 +96,7 @@ class Chain:
         """
         if number != self._passes:
             raise RuntimeError("a chain keeps the maps of its last pass forward alone")
-        self._plan.dloss.value = dloss.data_ptr()
+        self._dloss, self._plan.dloss.value = dloss, dloss.data_ptr()
         for call in self._plan.backward:
             call()
         self._gradient.add_(self._own)

@@ -20,7 +20,7 @@ from smidgen.kernels.library import (
 )
 from smidgen.kernels.links import Average, Conv, Depthwise, Excite, Link, Mix, Pool
 
-Call = Callable[[], None]
+Call = partial[None]
 
 
 class Plan:

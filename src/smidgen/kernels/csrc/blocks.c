@@ -85,7 +85,7 @@ static Convolution convolution_of(Int height, Int width, Int inputs, Int outputs
     if (transposed) packing.output_step = taps, packing.input_step = outputs * taps, packing.flipped = 1;
     c.room = room;
     c.map = TAKE_ZERO(Item, (height + kernel - 1) * row + PAIR);
-    c.product = (Product){c.map, height, width, kernel, room, row, length, pack(&packing, weights), outputs, columns, NULL, NULL, NULL};
+    c.product = (Product){c.map, height, width, kernel, room, row, length, pack(&packing, weights), outputs, columns, NULL, NULL, NULL, NULL};
     if (kernel == 1) c.product.height = 1, c.product.width = height * width;
     return c;
 }
@@ -123,7 +123,7 @@ static WeightGradient weight_gradient_of(Int height, Int width, Int inputs, Int 
     }
     w.map = TAKE_ZERO(Unit, (height + kernel - 1) * (width + kernel - 1) * inputs);
     w.d = TAKE(Unit, height * width * outputs);
-    w.gradient = (Gradient){w.map, w.d, height, width, kernel, inputs, outputs, columns, NULL};
+    w.gradient = (Gradient){w.map, w.d, height, width, kernel, inputs, outputs, columns, NULL, NULL};
     if (kernel == 1) w.gradient.height = 1, w.gradient.width = height * width;
     w.gradient.sums = TAKE_ZERO(float, taps * inputs * columns);
     return w;
@@ -167,8 +167,12 @@ void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *we
     Convolution c = convolution_of(s->height, s->width, s->channels, s->outputs, s->kernel, weights, 0);
     if (norm.weight == NULL && bias) /* pointwise only, so never Winograd's */
         c.product.bias = memcpy(TAKE_ZERO(float, columns), bias, sizeof(float) * (size_t)s->outputs);
+    Ahead next = {0};
+    c.product.ahead = c.winograd.ahead = &next;
     for (Int i = 0; i < s->images; i++) {
         Value *out = z + i * pixels * s->outputs;
+        Int in = pixels * s->channels * (Int)sizeof(Value);
+        if (i + 1 < s->images) look_ahead(&next, 0, (const char *)x + (i + 1) * in, in);
         convolve(&c, x + i * pixels * s->channels, out, s->height, s->width);
         if (norm.weight) watch(&w, out, pixels * s->outputs, s->outputs);
         tail_early(&t, i, out, y);
@@ -187,11 +191,18 @@ void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *w
     if (dx) c = convolution_of(s->height, s->width, s->outputs, s->channels, s->kernel, weights, 1);
     WeightGradient g = weight_gradient_of(s->height, s->width, s->channels, s->outputs, s->kernel);
     Value *scratch = TAKE(Value, PAIR * out);
+    Ahead next = {0};
+    c.product.ahead = c.winograd.ahead = g.gradient.ahead = g.winograd.gradient.ahead = &next;
     for (Int i = 0; i < s->images; i += PAIR) {
         const Value *maps[2] = {0}, *d[2] = {0};
         for (Int j = 0; j < PAIR && i + j < s->images; j++) {
             maps[j] = x + (i + j) * in, d[j] = dy + (i + j) * out;
             if (norm.weight || t.asked.pool) tail_backward(&t, i + j, 1, z, dy, scratch + j * out), d[j] = scratch + j * out;
+            if (j == 0) look_ahead(&next, 2, x + i * in, smaller(PAIR, s->images - i) * in * (Int)sizeof(Value));
+            if (i + j + 1 < s->images) {
+                look_ahead(&next, 0, z ? z + (i + j + 1) * out : NULL, z ? out * (Int)sizeof(Value) : 0);
+                look_ahead(&next, 1, dy + (i + j + 1) * t.left, t.left * (Int)sizeof(Value));
+            }
             if (dx) convolve(&c, d[j], dx + (i + j) * in, s->height, s->width);
         }
         add_gradient(&g, maps, d);
@@ -220,8 +231,11 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
         if (point_bias) shift[o] += point_bias[o];
         for (Int i = 0; deep_bias && i < s->channels; i++) shift[o] += point[o * s->channels + i] * deep_bias[i];
     }
+    Ahead next = {0};
+    c.product.ahead = &next;
     for (Int i = 0; i < s->images; i += group) {
-        Int count = smaller(group, s->images - i);
+        Int count = smaller(group, s->images - i), after = smaller(group, s->images - i - count);
+        look_ahead(&next, 0, x + (i + count) * in, after * in * (Int)sizeof(Value));
         for (Int j = 0; j < count; j++) {
             pad_floats(&d, x + (i + j) * in, map);
             depthwise(&d, map, taps, middle + j * in);
@@ -252,8 +266,13 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
     /* A vector more than the images take: pairs may ask for one pixel past an odd number, which must then be zero. */
     Value *dz = TAKE(Value, group * out + s->outputs), *middle = TAKE(Value, group * in + s->channels);
     Value *dmiddle = TAKE(Value, group * in);
+    Ahead next = {0};
+    c.product.ahead = g.gradient.ahead = &next;
     for (Int i = 0; i < s->images; i += group) {
-        Int count = smaller(group, s->images - i);
+        Int count = smaller(group, s->images - i), after = smaller(group, s->images - i - count);
+        look_ahead(&next, 0, x + i * in, count * in * (Int)sizeof(Value));
+        look_ahead(&next, 1, z + (i + count) * out, after * out * (Int)sizeof(Value));
+        look_ahead(&next, 2, dy + (i + count) * t.left, after * t.left * (Int)sizeof(Value));
         tail_backward(&t, i, count, z, dy, dz);
         c.product.width = count * pixels;
         convolve(&c, dz, dmiddle, 1, count * pixels);

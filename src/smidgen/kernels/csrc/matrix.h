@@ -96,6 +96,7 @@ typedef struct {
     const float *bias;  /* `columns` values, or NULL */
     Value *result;
     float *sums; /* results in float32 instead, where not NULL */
+    Ahead *ahead;
 } Product;
 
 INLINE void product_tile(const Product *p, const Item *x, Int column, Int at, const int pixels, const int vectors) {
@@ -145,6 +146,7 @@ static void product(const Product *p) {
                 const Item *x = p->map + y * p->row + from * p->step;
                 Int at = (y * p->width + from) * p->outputs + column;
                 pixels = p->width - from;
+                fetch(p->ahead);
                 if (!wide && pixels >= MANY) { /* registers for twice as many */
                     pixels = MANY;
                     product_tile(p, x, column, at, MANY, 1);
@@ -163,6 +165,7 @@ typedef struct {
     const Unit *d;   /* `outputs` units a pixel */
     Int height, width, kernel, inputs, outputs, columns;
     float *sums;
+    Ahead *ahead;
 } Gradient;
 
 INLINE void gradient_tile(const Gradient *g, const Unit *x, const Unit *d, Int rows, float *sums, const int items,
@@ -212,6 +215,7 @@ static void narrow_gradient(const Gradient *g) {
         for (Int column = 0; column < g->outputs; column += LANES) {
             const Unit *x = g->map + y * row, *d = g->d + y * g->width * g->outputs + column;
             Int rows = smaller(band, g->height - y);
+            for (int k = 0; k < 4; k++) fetch(g->ahead);
             if (g->inputs == 1) narrow_tile(g, x, d, rows, g->sums + column, 1);
             else if (g->inputs == 2) narrow_tile(g, x, d, rows, g->sums + column, 2);
             else narrow_tile(g, x, d, rows, g->sums + column, 3);
@@ -245,6 +249,7 @@ static void gradient(const Gradient *g) {
                     float *sums = g->sums + (tap * g->inputs + c) * g->columns + column;
                     int wide = g->outputs - column > LANES;
                     items = g->inputs - c;
+                    fetch(g->ahead);
                     if (!wide && items >= MANY) {
                         items = MANY;
                         gradient_tile(g, x, d, rows, sums, MANY, 1);

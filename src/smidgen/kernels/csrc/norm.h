@@ -49,6 +49,9 @@ INLINE void sums_add(Sums *s, Int lane, vf a, vf b) {
     for (int k = 0; k < LANES; k++) s->first[lane + k] += (double)a[k], s->second[lane + k] += (double)b[k];
 }
 
+/* Values summed in float32 before their sums go into doubles: some 32 a lane at least. */
+static Int tile_of(Int whole) { return TILE < 32 * whole ? 32 * whole : up(TILE, whole); }
+
 /* Sums of z - pivot and its square; the pivot, any value near the mean, keeps the variance from cancelling. */
 INLINE void moments_chunk(Sums *s, const Value *z, Int count, Int lane, const float *pivot, const int vectors) {
     vf a[CHUNK], b[CHUNK], p[CHUNK];
@@ -63,7 +66,7 @@ INLINE void moments_chunk(Sums *s, const Value *z, Int count, Int lane, const fl
     for (int k = 0; k < vectors; k++) sums_add(s, lane + k * LANES, a[k], b[k]);
 }
 static void moments(Sums *s, const Value *z, Int count, const float *pivot) {
-    Int whole = s->pattern.lanes, tile = up(TILE, whole), vectors = s->pattern.vectors, i = 0;
+    Int whole = s->pattern.lanes, tile = tile_of(whole), vectors = s->pattern.vectors, i = 0;
     for (; i + whole <= count;) {
         Int n = smaller(tile, (count - i) / whole * whole), v = 0;
         for (; v + CHUNK <= vectors; v += CHUNK) moments_chunk(s, z + i, n, v * LANES, pivot, CHUNK);
@@ -133,7 +136,7 @@ INLINE void reduce_chunk(Sums *s, const Affine *a, const Value *z, const Value *
     for (int k = 0; k < vectors; k++) sums_add(s, lane + k * LANES, p[k], q[k]);
 }
 static void reduce(Sums *s, const Affine *a, const Value *z, const Value *dy, Int count) {
-    Int whole = s->pattern.lanes, tile = up(TILE, whole), vectors = s->pattern.vectors, i = 0;
+    Int whole = s->pattern.lanes, tile = tile_of(whole), vectors = s->pattern.vectors, i = 0;
     for (; i + whole <= count;) {
         Int n = smaller(tile, (count - i) / whole * whole), v = 0;
         for (; v + CHUNK <= vectors; v += CHUNK) reduce_chunk(s, a, z + i, dy + i, n, v * LANES, CHUNK);

@@ -144,6 +144,22 @@ INLINE vu splat_unit(const void *p) {
 INLINE Int smaller(Int a, Int b) { return a < b ? a : b; }
 INLINE Int up(Int n, Int step) { return (n + step - 1) / step * step; }
 
+/* What is read next, fetched into the cache line by line while products are computed from it. */
+typedef struct {
+    const char *from[3], *to[3];
+} Ahead;
+INLINE void fetch(Ahead *a) {
+    if (a == NULL) return;
+    for (int k = 0; k < 3; k++)
+        if (a->from[k] < a->to[k]) {
+            for (int line = 0; line < 8; line++) __builtin_prefetch(a->from[k] + 64 * line, 0, 2);
+            a->from[k] += 8 * 64;
+        }
+}
+static void look_ahead(Ahead *a, int place, const void *from, Int bytes) {
+    a->from[place] = from, a->to[place] = a->from[place] + bytes;
+}
+
 /* Memory for one call, kept by the thread for the next one. What does not fit is allocated apart, once: the next call
  * finds room for it. Slack behind every piece lets vectors read past its end. */
 typedef struct Extra {

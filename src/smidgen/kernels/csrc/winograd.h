@@ -87,6 +87,7 @@ typedef struct {
     const Unit *weights;
     Item *inputs; /* [frequency][tile][channel] */
     float *sums;  /* [frequency][tile][output] */
+    Ahead *ahead;
 } Winograd;
 static Winograd winograd_of(Int height, Int width, Int inputs, Int outputs, const float *weights, int transposed) {
     Winograd w = {.tiles = tiles_of(height, width, inputs), .outputs = outputs};
@@ -117,7 +118,7 @@ static void winograd_rows(const Winograd *w, Int first, Int rows, Value *out) {
     }
     for (int f = 0; f < FREQUENCIES; f++) {
         Product p = {w->inputs + f * count * inputs, 1, count, 1, inputs, 0, inputs / PAIR,
-                     w->weights + f * (inputs / PAIR) * outputs, outputs, outputs, NULL, NULL, w->sums + f * count * outputs};
+                     w->weights + f * (inputs / PAIR) * outputs, outputs, outputs, NULL, NULL, w->sums + f * count * outputs, w->ahead};
         product(&p);
     }
     for (Int tile = 0; tile < count; tile++) {
@@ -154,7 +155,7 @@ static WinogradGradient winograd_gradient_of(Int height, Int width, Int inputs, 
     w.inputs = TAKE(Unit, FREQUENCIES * count * inputs);
     w.d = TAKE(Unit, FREQUENCIES * count * outputs);
     w.sums = TAKE_ZERO(float, FREQUENCIES * inputs * outputs);
-    w.gradient = (Gradient){NULL, NULL, 1, count, 1, inputs, outputs, outputs, NULL};
+    w.gradient = (Gradient){NULL, NULL, 1, count, 1, inputs, outputs, outputs, NULL, NULL};
     return w;
 }
 INLINE void store_pairs(Unit *to, Int step, const vf *a, const vf *b) {
