@@ -3,7 +3,8 @@
     python bench/growth.py [--rounds N] [--out FILE]
 
 CPU milliseconds of the process for forward, loss, backward and AdamW, medians of rounds in which
-all sizes of a kind take turns; then the exponent of a straight line through the logarithms.
+all sizes of a kind take turns (numbers of threads do not: waiting threads cost time for a while);
+then the exponent of a straight line through the logarithms.
 """
 
 import argparse
@@ -81,8 +82,10 @@ def kinds(spec: NetSpec) -> Iterator[tuple[str, list[tuple[float, int, Step]]]]:
     yield "threads", [(count, spec.params, step_of(spec, BATCH, count)) for count in (1, 2)]
 
 
-def timed(steps: list[Step], rounds: int) -> list[list[float]]:
-    """Return milliseconds a round for each step, taken in turns."""
+def timed(steps: list[Step], rounds: int, in_turns: bool) -> list[list[float]]:
+    """Return milliseconds a round for each step, taken in turns or one step after the other."""
+    if not in_turns:
+        return [timed([step], rounds, in_turns=True)[0] for step in steps]
     times: list[list[float]] = [[] for _ in steps]
     for turn in range(rounds + 1):
         for step, taken in zip(steps, times, strict=True):
@@ -112,7 +115,8 @@ def main() -> None:
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name in ("mnist-1k5-dw", "cifar-143k-dw"):
         for kind, cases in kinds(zoo.net(name)):
-            times = timed([step for _, _, step in cases], arguments.rounds)
+            in_turns = kind != "threads"
+            times = timed([step for _, _, step in cases], arguments.rounds, in_turns)
             costs = [statistics.median(taken) for taken in times]
             slope = exponent([size for size, _, _ in cases], costs)
             for (size, params, _), taken, cost in zip(cases, times, costs, strict=True):
