@@ -8,6 +8,7 @@
 #include "pool.h"
 #include "gate.h"
 #include "tail.h"
+#include "tail_back.h"
 #include "head.h"
 
 typedef struct {
