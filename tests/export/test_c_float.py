@@ -55,6 +55,9 @@ def test_a_mean_over_one_pixel_compiles(gate: tuple[Layer, ...]) -> None:
         (layers.Conv(5), layers.Depthwise(14, 5), layers.MaxPool(2)),
         (layers.Conv(3, stride=2), layers.Depthwise(4, stride=2), layers.Transition(2)),
         (layers.MaxPool(2, 1), layers.Blur(2), layers.SqueezeExcite(2), layers.Conv(4)),
+        # narrow maps, several rows of which make a vector
+        (layers.MaxPool(2), layers.Conv(18), layers.Depthwise(5), layers.Transition(3)),
+        (layers.MaxPool(3, 3), layers.Conv(4, 5), layers.MaxPool(2), layers.Conv(17, 1)),
     ],
 )
 @pytest.mark.parametrize("width", WIDTHS)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from smidgen.export.parity import find_tool
 from smidgen.export.program import Pixels
 
-FLAGS = ("-std=c99", "-O3", "-march=native", "-shared", "-fPIC")
+FLAGS = ("-std=c99", "-O3", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC")
 KINDS = {"int32_t": np.int32, "float": np.float32}
 _LOOP = """
 #include "{name}.h"

@@ -233,7 +233,7 @@ def c(source: Source, wish: Wish) -> Artefact:
             f"{name}.h": generated.header.encode(),
         },
         infer=infer,
-        runtime="gcc -O3 on this machine",
+        runtime="gcc -O3 -march=native on this machine",
         threads=(1,),
         scale=made.scale,
         oracle=made.oracle,
