@@ -21,6 +21,7 @@ from smidgen.export.parity import (
     require_equal,
     run_board,
     run_host,
+    run_riscv,
 )
 from smidgen.export.quantize import quantize
 from smidgen.export.simulate import simulate
@@ -114,3 +115,15 @@ def test_a_missing_tool_names_its_package(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolMissingError, match="apt-get install gcc-arm-none-eabi libnewlib"):
         find_tool("arm-none-eabi-gcc")
+
+
+@pytest.mark.mcu
+@pytest.mark.skipif(
+    None in map(shutil.which, ("riscv64-unknown-elf-gcc", "qemu-system-riscv32")),
+    reason="needs Debian's gcc-riscv64-unknown-elf, picolibc and qemu-system-misc",
+)
+def test_a_risc_v_answers_as_the_simulation_does() -> None:
+    spec = excited(blurred(zoo.net("mnist-1k5-dw")))
+    program, images = warmed(spec), pixels_for(spec, 50, seed=1)
+    integer = quantize(program, calibrate(program, pixels_for(spec, 20)))
+    require_equal("RISC-V", run_riscv(generate(integer), images), simulate(integer, images))

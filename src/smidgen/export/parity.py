@@ -32,6 +32,15 @@ _PACKAGES = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "arm-none-eabi-size": "binutils-arm-none-eabi",
     "qemu-system-arm": "qemu-system-arm",
+    "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
+    "qemu-system-riscv32": "qemu-system-misc",
+}
+_RISCV = ("--specs=picolibc.specs", "-march=rv32imac", "-mabi=ilp32", "-O2")
+_RISCV_MEMORY = {  # of QEMU's virt machine
+    "__flash": "0x80000000",
+    "__flash_size": "4M",
+    "__ram": "0x80400000",
+    "__ram_size": "4M",
 }
 _INSTRUCTIONS_A_TICK = 40  # one instruction a nanosecond, a clock of 25 MHz
 
@@ -131,6 +140,27 @@ def run_board(source: Source, pixels: Pixels, core: Core = "m4", level: str = "-
         pictures, ticks, stack = map(int, counts.groups())
         instructions = ticks * _INSTRUCTIONS_A_TICK // max(1, pictures)
         return BoardRun(_logits(source, folder), instructions, stack, footprint, emulated)
+
+
+def run_riscv(source: Source, pixels: Pixels) -> NDArray[Any]:
+    """Return what the net answers on an emulated 32-bit RISC-V, without floating point.
+
+    Raises:
+        ToolMissingError: If the cross-compiler or QEMU is not installed.
+        ParityError: If the net does not compile without a warning, or does not run.
+    """
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        _prepare(source, pixels, folder)
+        memory = [f"-Wl,--defsym={key}={value}" for key, value in _RISCV_MEMORY.items()]
+        files = [*memory, f"{source.name}.c", "main.c", "-o", "main.elf"]
+        semihost = ["--oslib=semihost", "--crt0=semihost"]
+        compiler = find_tool("riscv64-unknown-elf-gcc")
+        _call([compiler, *_RISCV, *WARNINGS, *semihost, *files], folder)
+        board = [find_tool("qemu-system-riscv32"), "-M", "virt", "-bios", "none", "-nographic"]
+        semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", "main.elf"]
+        _call([*board, *semihosting], folder)
+        return _logits(source, folder)
 
 
 def footprint(source: Source, core: Core = "m4", level: str = "-O2") -> Footprint:
