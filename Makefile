@@ -40,4 +40,5 @@ test-long: setup
 system-tools:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-	  chromium clang lld gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm >/dev/null
+	  chromium clang lld gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
+	  gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc >/dev/null
