@@ -99,6 +99,13 @@ def test_a_latency_is_the_least_over_seeds(study: Rows) -> None:
     assert point.latency("kernel_ms") == 0.1
 
 
+def test_a_training_time_is_not_that_of_a_busy_machine(study: Rows) -> None:
+    slow = next(row for row in study if row["methods"] == ["cosine"] and row["seed"] == 1)
+    slow["seconds"] *= 20
+    ((baseline, found),) = effects(points_of(study))
+    assert {e.point.label(baseline): e.time for e in found}["sam"] == 2
+
+
 def test_markdown_holds_the_same_tables(study: Rows, written: Callable[[Rows], Path]) -> None:
     text = markdown(written(study))
     assert "**Table 3, the nets**" in text

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from tests.study.conftest import Jobs
+from typer.testing import CliRunner
 
+from smidgen.cli import app
 from smidgen.study.job import Job
 from smidgen.study.owner import is_alive, owner
 from smidgen.study.store import Store, StoreError
@@ -143,6 +145,28 @@ def test_rows_survive_as_json_lines(store: Store, jobs: Jobs, tmp_path: Path) ->
     bare.import_rows(tmp_path / "rows.jsonl")
     assert bare.studies() == ["s"]
     assert bare.status("s").done == 1
+
+
+def test_rows_of_a_study_under_way_are_written_by_its_status(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Claims: what is done is exported, nothing is run."""
+    (tmp_path / "s.toml").write_text(
+        'name = "s"\ndata = "digits"\nsplit = "selection"\nseeds = [0]\n'
+        '[[trials]]\nnets = ["mnist-1k5-dw"]\n'
+    )
+    store = Store(tmp_path / "s.db")
+    done, open_ = jobs(seeds=(0, 1))
+    store.add("s", [done, open_])
+    store.claim("me")
+    store.finish(done.trial.key, "me", row_of(done))
+    monkeypatch.chdir(tmp_path)
+    call = ["study", "s.toml", "--store", "s.db", "--status", "--export", "rows.jsonl"]
+    ended = CliRunner().invoke(app, call)
+    assert ended.exit_code == 0, ended.output
+    lines = (tmp_path / "rows.jsonl").read_text().splitlines()
+    assert [json.loads(line)["key"] for line in lines] == [done.trial.key]
+    assert store.status("s").queued == 1
 
 
 def test_a_broken_line_is_named_and_nothing_taken(store: Store, tmp_path: Path) -> None:

@@ -23,14 +23,15 @@ def study(  # noqa: PLR0913 - a command line
     on: Annotated[str, typer.Option(help="local or ray.")] = "local",
     address: Annotated[str | None, typer.Option(help="Of a running Ray cluster.")] = None,
     status: Annotated[
-        bool, typer.Option("--status", help="Show how far it is, run nothing.")
+        bool,
+        typer.Option("--status", help="Show how far it is, run nothing; --export still writes."),
     ] = False,
     retry_failed: Annotated[bool, typer.Option(help="Try failed trials once more.")] = False,
     import_: Annotated[
         Path | None, typer.Option("--import", help="Take finished rows from a JSON lines file.")
     ] = None,
     export: Annotated[
-        Path | None, typer.Option(help="Write all rows to a JSON lines file.")
+        Path | None, typer.Option(help="Write its finished rows to a JSON lines file.")
     ] = None,
     data_dir: DataDir = None,
     json: Json = False,
@@ -42,7 +43,10 @@ def study(  # noqa: PLR0913 - a command line
 
     read = read_plan(recipe_path(plan))
     if status:
-        _show(Store(store, create=False).status(read.name), json=json)
+        opened = Store(store, create=False)
+        if export:
+            opened.export_rows(export, study=read.name)
+        _show(opened.status(read.name), json=json)
         return 0
     if data_dir:
         read = replace(read, origin=replace(read.origin, data_dir=data_dir))

@@ -60,6 +60,11 @@ class Point:
         found = [row["latency"][name] for row in self.rows.values() if row.get("latency")]
         return min(found) if found else None
 
+    @property
+    def seconds(self) -> float:
+        """Of training, the least over the seeds: what else the machine does only adds to it."""
+        return min(row["seconds"] for row in self.rows.values())
+
     def label(self, baseline: "Point | None" = None) -> str:
         """Return the methods for people; with a baseline, only what differs from it."""
         shared = set(baseline.methods) if baseline else set[str]()
@@ -77,7 +82,7 @@ class Effect:
         accuracy: Difference in percentage points.
         params: Learned scalars added.
         macs: Multiply-accumulates added.
-        time: Ratio of training seconds.
+        time: Ratio of training seconds, each the least over its seeds.
     """
 
     point: Point
@@ -134,14 +139,13 @@ def effect(point: Point, baseline: Point) -> Effect | None:
     def percent(of: Point) -> dict[int, float]:
         return {seed: 100 * row["accuracy"] for seed, row in of.rows.items()}
 
-    seconds = [of.mean(lambda row: row["seconds"]) or 0.0 for of in (point, baseline)]
     return Effect(
         point,
         baseline,
         paired_effect(percent(point), percent(baseline), step=100 / point.first["images"]),
         point.first["params"] - baseline.first["params"],
         point.first["macs"] - baseline.first["macs"],
-        seconds[0] / seconds[1] if seconds[1] else 1.0,
+        point.seconds / baseline.seconds if baseline.seconds else 1.0,
     )
 
 

@@ -97,14 +97,15 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
             number(point.mean(lambda row: 100 * row["shift_consistency"]), ".2f"),
             number(point.latency("kernel_ms"), ".3f"),
             number(point.first["bytes_int8"]),
-            number(point.mean(lambda row: row["seconds"]), ",.0f"),
+            number(point.seconds, ",.0f"),
         )
         for point in points
     )
     note = (
         "Accuracy: mean over seeds ± half of the 95 % t interval, of the last epoch. Shift:"
         " predictions unchanged by a shift of one pixel, border repeated. ms: the net alone, one"
-        " image at a time, one thread, the least over seeds. int8 bytes: deployed parameters."
+        " image at a time, one thread. int8 bytes: deployed parameters. Times are the least over"
+        " the seeds."
     )
     return Table(title, columns, rows, note)
 
