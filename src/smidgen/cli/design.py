@@ -54,7 +54,12 @@ def design(  # noqa: PLR0913 - a command line
         epochs=epochs,
         observer=_observe,
     )
-    page = write_page(out / STORE, out / "report.html", commands=[found.command])
+    page = write_page(
+        out / STORE,
+        out / "report.html",
+        title=f"{found.net.name} for {Path(data).name}",
+        commands=[found.command],
+    )
     if json:
         accuracy = found.accuracy
         print_json(

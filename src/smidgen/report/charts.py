@@ -83,7 +83,9 @@ def accuracy_against_params(points: Sequence[Point]) -> Chart | None:
             scale=alt.Scale(type="log", padding=28, nice=False),
             axis=alt.Axis(values=_round_numbers([v["params"] for v in values]), format=",d"),
         )
-        y = alt.Y("accuracy:Q", title="accuracy, %", scale=alt.Scale(zero=False, padding=12))
+        y = alt.Y(
+            "accuracy:Q", title="accuracy, %", scale=alt.Scale(zero=False, nice=False, padding=12)
+        )
         colour = alt.Color(
             "kind:N",
             title=None,
@@ -203,12 +205,13 @@ def curves(points: Sequence[Point], what: str, title: str, form: str) -> Chart |
     """Chart a figure of training over its epochs, the mean over seeds.
 
     Args:
-        points: At most eight are drawn, the first ones.
+        points: At most eight are drawn, those trained longest.
         what: The figure's name in a row's history.
         title: Of the vertical axis.
         form: How the last value is told.
     """
     values: list[dict[str, Any]] = []
+    points = sorted(points, key=lambda point: -point.first["epochs"])
     names = _names(points[:_CURVES])
     for point, name in zip(points, names, strict=False):
         histories = [row["history"] for row in point.rows.values()]
@@ -245,7 +248,7 @@ def curves(points: Sequence[Point], what: str, title: str, form: str) -> Chart |
         )
 
     more = len(points) - _CURVES
-    rest = f" The first {_CURVES} of {len(points)} are drawn." if more > 0 else ""
+    rest = f" The {_CURVES} trained longest of {len(points)} are drawn." if more > 0 else ""
     return draw(f"Training: {title}", f"Mean over seeds, an epoch a point.{rest}", chart)
 
 
