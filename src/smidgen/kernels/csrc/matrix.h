@@ -111,7 +111,7 @@ INLINE void product_tile(const Product *p, const Item *x, Int column, Int at, co
             vu line[COLUMNS];
             for (int j = 0; j < vectors; j++) line[j] = load_units(w + j * LANES);
             for (int i = 0; i < pixels; i++) {
-                vu item = splat_unit(from + i * step + u * PAIR);
+                Each item = splat_unit(from + i * step + u * PAIR);
                 for (int j = 0; j < vectors; j++) sum[i][j] = dot(sum[i][j], item, line[j]);
             }
         }
@@ -180,7 +180,7 @@ INLINE void gradient_tile(const Gradient *g, const Unit *x, const Unit *d, Int r
             vu line[COLUMNS];
             for (int j = 0; j < vectors; j++) line[j] = load_units(pd + j * LANES);
             for (int i = 0; i < items; i++) {
-                vu item = splat_unit(px + i);
+                Each item = splat_unit(px + i);
                 for (int j = 0; j < vectors; j++) sum[i][j] = dot(sum[i][j], item, line[j]);
             }
         }

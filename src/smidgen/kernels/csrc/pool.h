@@ -46,11 +46,11 @@ static void max_forward(const Pool *p, const Value *x, Value *y) {
         rows_out(out, y, out_count);
     }
 }
-/* The gradient goes to the first of the largest values, as in torch. */
+/* The gradient goes to the first of the largest values, as in torch: to the fourth where none of three is as large. */
 typedef struct {
     vf a, b, c, d;
 } Four;
-INLINE Four to_first(vf a, vf b, vf c, vf d, vf top, vf g) {
+INLINE Four to_first(vf a, vf b, vf c, vf top, vf g) {
     vf none = {};
     vi at_a = ~(a < top), at_b = ~(b < top) & ~at_a, at_c = ~(c < top) & ~at_a & ~at_b;
     return (Four){choose(at_a, g, none), choose(at_b, g, none), choose(at_c, g, none), choose(at_a | at_b | at_c, none, g)};
@@ -62,7 +62,7 @@ static void max_scatter(const Pool *p, const float *top, const float *low, const
         Int at = 2 * k * c;
         for (Int j = 0; j < c; j += LANES) {
             vf a = load_f32(top + at + j), b = load_f32(top + at + c + j), d = load_f32(low + at + j), e = load_f32(low + at + c + j);
-            Four f = to_first(a, b, d, e, larger(larger(a, b), larger(d, e)), load_f32(g + k * c + j));
+            Four f = to_first(a, b, d, larger(larger(a, b), larger(d, e)), load_f32(g + k * c + j));
             Int n = smaller(LANES, c - j);
             if (c < LANES || n == LANES) { /* below a vector the second store overwrites what the first spilled */
                 store_f32(dtop + at + j, f.a), store_f32(dtop + at + c + j, f.b);
@@ -90,7 +90,7 @@ static void max_backward_vectors(const Pool *p, const Value *x, const Value *dy,
         for (Int j = 0; j < c; j += LANES) {
             const Value *low = x + count + j;
             vf a = LOAD(x + j), b = LOAD(x + c + j), d = LOAD(low), e = LOAD(low + c);
-            Four f = to_first(a, b, d, e, larger(larger(a, b), larger(d, e)), LOAD(dy + j));
+            Four f = to_first(a, b, d, larger(larger(a, b), larger(d, e)), LOAD(dy + j));
             STORE(dx + j, f.a), STORE(dx + c + j, f.b);
             STORE(dx + count + j, f.c), STORE(dx + count + c + j, f.d);
         }
@@ -214,7 +214,7 @@ INLINE void max_blur_backward_by(const Pool *p, const float *sign, const Value *
             if (sign) here *= s, right *= s, under_here *= s, under_right *= s;
             vf top_value = larger(larger(here, right), larger(under_here, under_right));
             if (between) d = between(context, i, top_value, d);
-            Four f = to_first(here, right, under_here, under_right, top_value, d);
+            Four f = to_first(here, right, under_here, top_value, d);
             store_f32(top + i, f.a), store_f32(right_top + c + i, f.b);
             store_f32(low + i, f.c), store_f32(right_low + c + i, f.d);
         }

@@ -45,7 +45,7 @@ static void tail_blur_back_row(const Tailed *t, const Value *z, const float *g, 
         vf next = s * LOAD(z + i + c), next_below = s * LOAD(low + i + c), next_column = larger(next, next_below);
         vf top = larger(column, next_column), v = s * top, d = opened(load_f32(g + i), v, m, a, b);
         first += d, second += d * (v - m);
-        Four f = to_first(here, next, below, next_below, top, d);
+        Four f = to_first(here, next, below, top, d);
         STORE(dx + i, f.a + right + load_f32(under + i));
         store_f32(under + i, f.c + low_right);
         right = f.b, low_right = f.d, here = next, below = next_below, column = next_column;
@@ -169,7 +169,7 @@ INLINE void tail_max_back_vectors(const Tailed *t, const Value *z, const Value *
                 Int at = 2 * r * count + 2 * k * c + j;
                 vf top = four_largest(z + at, z + at + count, c, sign, four), d = LOAD(dy + (r * p->out_width + k) * c + j);
                 if (!gated) d = a * opened(d, top * sign, m, a, b);
-                Four f = to_first(four[0], four[1], four[2], four[3], top, d);
+                Four f = to_first(four[0], four[1], four[2], top, d);
                 vf part[4] = {f.a, f.b, f.c, f.d};
                 for (int q = 0; q < 4; q++) {
                     vf v = four[q] * sign;

@@ -1,7 +1,7 @@
 /* Vectors of float32, bfloat16 loads and stores, and the dot product the matrix kernels are written in.
  *
  * Compiled once per instruction set. The including file defines
- *   LANES      float32 values in a vector: 16 (AVX-512), 8 (AVX2), 4 (Neon, portable)
+ *   LANES      float32 values in a vector: 16 (AVX-512), 8 (AVX2), 4 (portable; on 64-bit Arm this is Neon)
  *   BFLOAT16   1 when tensors hold bfloat16, 0 when they hold float32
  *   PAIRED     1 when matrix products take pairs of bfloat16 (AVX-512 BF16), 0 when they take float32
  *   SUFFIX     appended to every exported name
@@ -122,10 +122,30 @@ INLINE void store_bf16_n(uint16_t *p, vf v, int n) {
 #define STORE(p, v) _Generic((p), uint16_t *: store_bf16, float *: store_f32)(p, v)
 #define STORE_N(p, v, n) _Generic((p), uint16_t *: store_bf16_n, float *: store_f32_n)(p, v, n)
 
+/* One unit that multiplies a whole vector. Neon's product takes it from a lane, but compilers copy a unit with several uses
+ * to all lanes first, which is half as many instructions again. */
+#if defined(__aarch64__)
+typedef float Each;
+INLINE Each splat_unit(const void *p) {
+    Each unit;
+    memcpy(&unit, p, sizeof unit);
+    return unit;
+}
+#else
+typedef vu Each;
+INLINE Each splat_unit(const void *p) {
+    Unit u;
+    memcpy(&u, p, sizeof u);
+    return u - (vu){};
+}
+#endif
 /* sum + x * w: of one product in float32, or of two products of bfloat16 in float32. */
-INLINE vf dot(vf sum, vu x, vu w) {
+INLINE vf dot(vf sum, Each x, vu w) {
 #if PAIRED
     return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)x, (__m512bh)w);
+#elif defined(__aarch64__)
+    __asm__("fmla %0.4s, %1.4s, %2.s[0]" : "+w"(sum) : "w"(w), "w"(x));
+    return sum;
 #else
     return sum + (vf)x * (vf)w;
 #endif
@@ -134,11 +154,6 @@ INLINE vu load_units(const Unit *p) {
     vu v;
     memcpy(&v, p, sizeof v);
     return v;
-}
-INLINE vu splat_unit(const void *p) {
-    Unit u;
-    memcpy(&u, p, sizeof u);
-    return u - (vu){};
 }
 
 INLINE Int smaller(Int a, Int b) { return a < b ? a : b; }
@@ -156,7 +171,7 @@ INLINE void fetch(Ahead *a) {
             a->from[k] += 8 * 64;
         }
 }
-static void look_ahead(Ahead *a, int place, const void *from, Int bytes) {
+INLINE void look_ahead(Ahead *a, int place, const void *from, Int bytes) {
     a->from[place] = from, a->to[place] = a->from[place] + bytes;
 }
 
