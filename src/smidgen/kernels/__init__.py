@@ -19,9 +19,9 @@ are float32; a `torch.nn.BatchNorm2d` holds those of a norm, its statistics, mom
 The result has the data type of x, or the one of autocast where that is on. The compiled path serves
 in training, on the CPU, at stride 1 with odd square kernels; evaluation, export, tracing, other
 devices and other data types run plain torch. The environment variable SMIDGEN_KERNELS forces a
-path: torch, portable, avx2, avx512 or avx512bf16. Training runs whole nets of such blocks as one
-chain, :mod:`smidgen.kernels.chain`, from what their modules say in ``link``. What methods do to the
-pixels of a batch is in :mod:`smidgen.kernels.batch`, on the same paths.
+path: torch, portable (Neon on 64-bit Arm), avx2, avx512 or avx512bf16. Training runs whole nets of
+such blocks as one chain, :mod:`smidgen.kernels.chain`, from what their modules say in ``link``.
+What methods do to the pixels of a batch is in :mod:`smidgen.kernels.batch`, on the same paths.
 
 Differs from torch: the gradient of a convolution's bias before a batch norm is exactly zero
 (torch's is rounding noise), and the running mean follows that bias all the same; second

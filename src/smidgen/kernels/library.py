@@ -108,7 +108,7 @@ def chosen() -> str:
 
 
 def implementation() -> str:
-    """Name what runs: "torch", "portable" ("neon" on Arm), "avx2", "avx512" or "avx512bf16"."""
+    """Name what runs: one of PATHS, where "portable" is called "neon" on 64-bit Arm."""
     name = chosen()
     return "neon" if name == "portable" and machine().lower() in {"aarch64", "arm64"} else name
 

@@ -1,0 +1,166 @@
+"""The compiled operations built for 64-bit Arm and called, from this process, under an emulator."""
+
+import ctypes
+import os
+import shutil
+import struct
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, UntypedStorage
+
+ROOT = Path(__file__).parents[2]
+COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
+MISSING = [tool for tool in (COMPILER, EMULATOR) if shutil.which(tool) is None]
+BUILD = """
+import platform, runpy
+platform.machine = lambda: "aarch64"
+runpy.run_path("setup.py")
+"""
+
+
+def build(folder: Path) -> Path:
+    """Run setup.py as on an Arm machine, every warning an error, and return the library.
+
+    Beside it lies the program that serves it.
+    """
+    environment = os.environ | {
+        "CC": COMPILER,
+        "LDSHARED": f"{COMPILER} -shared",
+        "CFLAGS": "-Wall -Wextra -Werror",
+    }
+    to = ["--build-lib", str(folder), "--build-temp", str(folder)]
+    command = [sys.executable, "-c", BUILD, "build_ext", *to]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    library = folder / "smidgen/kernels/native.so"
+    assert library.exists(), done.stderr  # setup.py goes on without it
+    source, server = Path(__file__).with_name("serve.c"), library.with_name("serve")
+    subprocess.run([COMPILER, "-O1", str(source), "-o", str(server), "-ldl"], check=True)
+    return library
+
+
+class Arm:
+    """Stands for the library where :mod:`smidgen.kernels.library` expects what ctypes loads."""
+
+    def __init__(self, library: Path, storages: dict[int, UntypedStorage]) -> None:
+        """Start the emulator.
+
+        Args:
+            library: From :func:`build`.
+            storages: By address, all memory that calls may point into, beside their own arrays.
+        """
+        self._process = subprocess.Popen(
+            [
+                EMULATOR,
+                "-L",
+                "/usr/aarch64-linux-gnu",
+                str(library.with_name("serve")),
+                str(library),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._storages = storages
+        (self._base,) = struct.unpack("<q", self._read(8))
+
+    def __getattr__(self, name: str) -> "Function":
+        """Find a function, as ctypes does."""
+        return Function(self, name)
+
+    def call(self, name: str, kinds: Sequence[Any], arguments: Sequence[Any]) -> int:
+        """Copy memory there, call, copy memory back, and return the result."""
+        memory = Memory(self._base, self._storages)
+        words, numbers = list[int](), list[bytes]()
+        for kind, argument in zip(kinds, arguments, strict=True):
+            value = getattr(argument, "value", argument)  # of a cell, such as c_void_p
+            if kind in (ctypes.c_double, ctypes.c_float):
+                numbers.append(bytes(kind(value)).ljust(8, b"\0"))
+            elif isinstance(value, ctypes.Array):
+                words.append(memory.put_array(value))
+            else:
+                words.append(memory.address(int(value or 0)))
+        content = bytes(memory.content)
+        words += [0] * (13 - len(words))
+        head = struct.pack("<64sq13q", name.encode(), len(content), *words)
+        pipe = self._process.stdin
+        assert pipe is not None
+        pipe.write(head + b"".join(numbers).ljust(16, b"\0") + content)
+        pipe.flush()
+        (result,) = struct.unpack("<q", self._read(8))
+        memory.take_back(self._read(len(content)))
+        return result
+
+    def close(self) -> None:
+        """End the emulator, which must have come through all calls."""
+        self._process.communicate(timeout=30)
+        assert self._process.returncode == 0
+
+    def _read(self, count: int) -> bytes:
+        assert self._process.stdout is not None
+        found = self._process.stdout.read(count)
+        assert len(found) == count, f"the emulator ended with {self._process.wait(30)}"
+        return found
+
+
+class Function:
+    """A function of the library."""
+
+    def __init__(self, arm: Arm, name: str) -> None:
+        """Take it for one without arguments until told otherwise."""
+        self._arm, self._name = arm, name
+        self.argtypes: Sequence[Any] = ()
+        self.restype: Any = ctypes.c_int
+
+    def __call__(self, *arguments: Any) -> int | None:
+        """Call it."""
+        result = self._arm.call(self._name, self.argtypes, arguments)
+        return None if self.restype is None else result
+
+
+class Memory:
+    """What a call needs of this process's memory, one piece after the other from a new base."""
+
+    def __init__(self, base: int, storages: dict[int, UntypedStorage]) -> None:
+        """Begin with nothing."""
+        self.content = bytearray()
+        self._base, self._storages = base, storages
+        self._places: dict[int, int] = {}  # where storages begin here, and in the content
+
+    def address(self, word: int) -> int:
+        """Return where an address of this process will be; what is none stays as it is."""
+        for start, storage in self._storages.items():
+            if start <= word < start + storage.nbytes():
+                if start not in self._places:
+                    self._places[start] = self._put(ctypes.string_at(start, storage.nbytes()))
+                return self._base + self._places[start] + word - start
+        return word
+
+    def put_array(self, array: "ctypes.Array[Any]") -> int:
+        """Copy an array of numbers, of addresses or of both."""
+        content = bytes(array)
+        if ctypes.sizeof(array) == 8 * len(array):
+            words = struct.unpack(f"<{len(array)}q", content)
+            content = struct.pack(f"<{len(array)}q", *map(self.address, words))
+        return self._base + self._put(content)
+
+    def take_back(self, content: bytes) -> None:
+        """Copy all storages back."""
+        for start, place in self._places.items():
+            ctypes.memmove(start, content[place:], self._storages[start].nbytes())
+
+    def _put(self, content: bytes) -> int:
+        place = len(self.content)
+        self.content += content.ljust(len(content) + -len(content) % 64, b"\0")
+        return place
+
+
+def remember(storages: dict[int, UntypedStorage], tensor: Tensor) -> int:
+    """Return a tensor's address, and keep its memory under the address where that begins."""
+    storage = tensor.untyped_storage()
+    storages[storage.data_ptr()] = storage
+    return storage.data_ptr() + int(tensor.storage_offset()) * tensor.element_size()
