@@ -41,4 +41,5 @@ system-tools:
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	  chromium clang lld gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
-	  gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc >/dev/null
+	  gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc \
+	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user >/dev/null
