@@ -1,0 +1,139 @@
+"""Float32 C of all that is no convolution: pixels, pooling, blur, gates, means and logits."""
+
+import numpy as np
+
+from smidgen.export.float_text import Map, Text, literal, write_function, write_loop
+from smidgen.export.program import Blur, Linear, MaxPool, Normalise, SqueezeExcite
+
+
+def read(text: Text, first: Normalise, into: Map) -> None:
+    """Write what turns bytes, the channels of a pixel together, into rows of normalised floats."""
+    channels, height, width = into.shape
+    std = 255 * first.std.astype(np.float64)
+    text.table("factor", 1 / std)
+    text.table("offset", -first.mean.astype(np.float64) / first.std)
+    text.body.append(f"""\
+for (int y = 0; y < {height}; y++) {{
+    float *row = {into.at("y")};
+    for (int c = 0; c < {channels}; c++, row += {into.pitch}) {{
+      const uint8_t *p = pixels + y * {width * channels} + c;
+      for (int x = 0; x < {width}; x++) row[x] = (float)p[x * {channels}] * factor[c] + offset[c];
+      clear(row + {width}, {into.pitch - width});
+    }}
+  }}""")
+
+
+def pool(text: Text, own: MaxPool, number: int, source: Map, made: Map) -> None:
+    """Write the maximum of every window."""
+    k, step = own.kernel_size, own.stride
+    width, pitch = made.shape.width, made.pitch
+    taps = "".join(
+        f"      v = p[{j * source.row + i} + x * {step}], best = v > best ? v : best;\n"
+        for j in range(k)
+        for i in range(k)
+        if j or i
+    )
+    body = f"""\
+  for (int c = 0; c < {made.shape.channels}; c++, out += {pitch}) {{
+    const float *p = in + c * {source.pitch};
+    for (int x = 0; x < {width}; x++) {{
+      float best = p[x * {step}], v = best;
+{taps}      out[x] = v > best ? v : best;
+    }}
+    clear(out + {width}, {pitch - width});
+  }}
+"""
+    write_function(text, number, body)
+
+
+def blur(text: Text, own: Blur, number: int, source: Map, made: Map) -> None:
+    """Write the binomial filter with reflected borders; it asks for the row it is at."""
+    _, height, width = source.shape
+    reach, k = own.kernel_size // 2, own.kernel_size
+    text.table(f"taps{number}", np.array(own.row, np.float64) / sum(own.row))
+    body = f"""\
+  for (int c = 0; c < {made.shape.channels}; c++, out += {made.pitch}) {{
+    float line[{width + 2 * reach}];
+    for (int x = 0; x < {width}; x++) {{
+      float sum = 0;
+      for (int j = 0; j < {k}; j++) {{
+        const int at = reflected(y * {own.stride} - {reach} + j, {height});
+        sum += in[at * {source.row} + c * {source.pitch} + x] * taps{number}[j];
+      }}
+      line[x + {reach}] = sum;
+    }}
+    for (int i = 1; i <= {reach}; i++) {{
+      line[{reach} - i] = line[{reach} + reflected(-i, {width})];
+      line[{reach + width} - 1 + i] = line[{reach} + reflected({width} - 1 + i, {width})];
+    }}
+    for (int x = 0; x < {made.shape.width}; x++) {{
+      float sum = 0;
+      for (int i = 0; i < {k}; i++) sum += line[x * {own.stride} + i] * taps{number}[i];
+      out[x] = sum;
+    }}
+    clear(out + {made.shape.width}, {made.pitch - made.shape.width});
+  }}
+"""
+    write_function(text, number, body, "int y, ")
+
+
+def average(text: Text, lines: list[str], source: Map, at: str, target: Map, height: int) -> None:
+    """Write the mean of every channel, each row added as it comes."""
+    channels, _, width = source.shape
+    text.body.append(f"clear({target.at('0')}, {target.row});")
+    lines.append(f"""const float *last = {at};
+    for (int c = 0; c < {channels}; c++) {{
+      float sum = 0;
+      for (int x = 0; x < {width}; x++) sum += last[c * {source.pitch} + x];
+      ({target.at("0")})[c * {target.pitch}] += sum * {literal(1 / (height * width))};
+    }}""")
+    write_loop(text, lines, height)
+
+
+def excite(text: Text, own: SqueezeExcite, source: Map, number: int) -> None:
+    """Write squeeze-and-excitation, in place: its gates depend on the whole map."""
+    channels, height, width = source.shape
+    latent = len(own.squeeze)
+    text.table(f"squeeze{number}", own.squeeze)
+    text.table(f"excite{number}", own.excite)
+    text.body.append(f"""\
+{{
+    float mean[{channels}], hidden[{latent}];
+    for (int c = 0; c < {channels}; c++) {{
+      float sum = 0;
+      for (int y = 0; y < {height}; y++) {{
+        const float *row = {source.at("y")} + c * {source.pitch};
+        for (int x = 0; x < {width}; x++) sum += row[x];
+      }}
+      mean[c] = sum * {literal(1 / (height * width))};
+    }}
+    for (int l = 0; l < {latent}; l++) {{
+      float sum = 0;
+      for (int c = 0; c < {channels}; c++) sum += squeeze{number}[l * {channels} + c] * mean[c];
+      hidden[l] = sum > 0 ? sum : 0;
+    }}
+    for (int c = 0; c < {channels}; c++) {{
+      float sum = 0;
+      for (int l = 0; l < {latent}; l++) sum += excite{number}[c * {latent} + l] * hidden[l];
+      const float gate = sigmoid(sum);
+      for (int y = 0; y < {height}; y++) {{
+        float *row = {source.at("y")} + c * {source.pitch};
+        for (int x = 0; x < {width}; x++) row[x] *= gate;
+      }}
+    }}
+  }}""")
+
+
+def classify(text: Text, own: Linear, source: Map) -> None:
+    """Write the logits from a map of one pixel."""
+    classes, channels = own.weight.shape
+    text.table("head", own.weight)
+    text.table("head_bias", own.bias)
+    text.body.append(f"""\
+for (int k = 0; k < {classes}; k++) {{
+    float sum = head_bias[k];
+    for (int c = 0; c < {channels}; c++) {{
+      sum += head[k * {channels} + c] * ({source.at("0")})[c * {source.pitch}];
+    }}
+    logits[k] = sum;
+  }}""")
