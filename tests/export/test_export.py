@@ -21,11 +21,12 @@ from smidgen.cli.export import export as verb
 from smidgen.data import Data, load
 from smidgen.evaluate import cost, predict
 from smidgen.export import finish, ship, targets
+from smidgen.export.artefact import Artefact, Infer, Wish
 from smidgen.export.host import compile_library, load_library
 from smidgen.export.onnx import run_onnx, to_onnx
 from smidgen.export.program import Program
-from smidgen.export.ship import PROOF, Proof, export
-from smidgen.export.targets import Wish
+from smidgen.export.proof import Proof
+from smidgen.export.ship import PROOF, export
 from smidgen.export.wasm import load_wasm
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
@@ -162,13 +163,13 @@ def test_the_float_difference_is_rounding_alone(
     assert proof.oracle_tolerance < 1e-3
 
 
-def wrong(change: Callable[[Any], Any]) -> Callable[[Any, Any], targets.Artefact]:
+def wrong(change: Callable[[Any], Any]) -> Callable[[Any, Any], Artefact]:
     """Return a target whose artefact answers ``change`` of what it should."""
 
-    def build(source: Any, wish: targets.Wish) -> targets.Artefact:
+    def build(source: Any, wish: Wish) -> Artefact:
         right = targets.onnx(source, wish)
 
-        def infer(folder: Path, threads: int) -> targets.Infer:
+        def infer(folder: Path, threads: int) -> Infer:
             of = right.infer(folder, threads)
             return lambda pixels: change(of(pixels))
 
@@ -201,7 +202,7 @@ def test_a_crash_leaves_nothing(run: Path, tmp_path: Path, monkeypatch: pytest.M
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ship, "_proof", crash)
+    monkeypatch.setattr(ship, "proved", crash)
     with pytest.raises(KeyboardInterrupt):
         export(run, "onnx", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -304,13 +305,13 @@ def test_a_missing_compiler_is_named_with_its_package(
 def test_a_great_loss_of_accuracy_is_said(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = ship._proof
+    real = ship.proved
 
     def worse(*arguments: Any) -> Proof:
         proof = real(*arguments)
         return dataclasses.replace(proof, accuracy=proof.float_accuracy - 0.0123)
 
-    monkeypatch.setattr(ship, "_proof", worse)
+    monkeypatch.setattr(ship, "proved", worse)
     with pytest.warns(UserWarning, match=r"onnx loses 1\.23 points of accuracy"):
         export(run, "onnx", tmp_path / "out")
 

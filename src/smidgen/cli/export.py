@@ -9,7 +9,7 @@ from smidgen.cli.options import DataDir, Json
 from smidgen.cli.terminal import print_json, say, table
 
 if TYPE_CHECKING:
-    from smidgen.export.ship import Proof
+    from smidgen.export.proof import Proof
 
 
 def export(  # noqa: PLR0913 - a command line
@@ -42,9 +42,9 @@ def export(  # noqa: PLR0913 - a command line
     """Turn a run into an artefact, and prove that it computes what was trained."""
     from dataclasses import asdict
 
+    from smidgen.export.artefact import Wish
     from smidgen.export.ship import PROOF
     from smidgen.export.ship import export as ship
-    from smidgen.export.targets import Wish
 
     proof = ship(
         run,

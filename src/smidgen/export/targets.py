@@ -1,177 +1,31 @@
-"""Artefacts: for each target, its files, how to run them, and what to hold them against."""
+"""Targets: for each, how its artefact is made, run and doubted."""
 
-import json
-import re
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
-from smidgen.data import Data, selection_split
-from smidgen.evaluate import predict
+from smidgen.export.artefact import Artefact, Infer, Oracle, Source, Wish
 from smidgen.export.c import Source as Generated
 from smidgen.export.c import generate
 from smidgen.export.c_float import generate_float
 from smidgen.export.calibrate import calibrate
 from smidgen.export.choose import quantize_best
-from smidgen.export.finish import EPOCHS, Finished, Images, finished
-from smidgen.export.fold import fold
+from smidgen.export.finish import EPOCHS, Finished, finished
 from smidgen.export.host import compile_library, load_library
 from smidgen.export.onnx import quantize_onnx, session, to_onnx
 from smidgen.export.parity import ToolMissingError, footprint, run_board
-from smidgen.export.program import Pixels, Program
+from smidgen.export.program import Pixels
 from smidgen.export.simulate import simulate
 from smidgen.export.wasm import compile_wasm, load_wasm
-from smidgen.run import Run
 from smidgen.text import nearest
 
-Infer: TypeAlias = Callable[[Pixels], NDArray[Any]]  # uint8 images (n, c, h, w) to logits
 ROUNDING = 1e-5  # of the largest logit: what float32 sums may differ by in another order
-_CALIBRATION_IMAGES = 512
 _ALL = 2**62  # images: as many as there are
 _SIMULATED = 2_000  # images that integer artefacts are held against the simulation on
-
-
-@dataclass(frozen=True, slots=True)
-class Oracle:
-    """An independent computation of the same logits.
-
-    Args:
-        what: Its name, for people.
-        infer: Logits on the artefact's scale.
-        images: Of the test split, at most, since an oracle may be slow.
-        tolerance: Difference allowed, as a share of the largest logit; 0 is bit for bit.
-    """
-
-    what: str
-    infer: Infer
-    images: int
-    tolerance: float
-
-
-@dataclass(frozen=True, slots=True)
-class Artefact:
-    """What one target needs to be written, run and doubted.
-
-    Args:
-        files: Contents by name; the first is the artefact itself.
-        infer: Returns what runs the files of a folder with a number of threads.
-        runtime: What that is.
-        threads: Numbers of threads it can use.
-        scale: What 1 in its logits stands for.
-        oracle: What it is held against.
-        numbers: ``float32`` or ``int8``.
-        calibration: How its ranges were found; ``None`` for floats.
-        finished: What finishing did for it; ``None`` where there is no such thing.
-        flash: Bytes of code and constants on a microcontroller or in a module.
-        ram: Bytes of memory it writes to, where that is known.
-    """
-
-    files: Mapping[str, bytes]
-    infer: Callable[[Path, int], Infer]
-    runtime: str
-    threads: tuple[int, ...]
-    scale: float
-    oracle: Oracle
-    numbers: str
-    calibration: str | None = None
-    finished: Finished | None = None
-    flash: int | None = None
-    ram: int | None = None
-
-    @property
-    def main(self) -> str:
-        """Name of the artefact itself among its files."""
-        return next(iter(self.files))
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a person may ask of a target; ``None`` leaves it to the target.
-
-    Args:
-        calibration: How the ranges of int8 are found.
-        numbers: ``float32`` or ``int8``.
-        finish_epochs: Of quantisation-aware finishing, should int8 call for it; 0 never finishes.
-        tell: Is told of what takes long.
-    """
-
-    calibration: str | None = None
-    numbers: str | None = None
-    finish_epochs: int | None = None
-    tell: Callable[[str], None] = lambda line: None
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What is exported: a run, its data, and the folded program of its model."""
-
-    run: Run
-    data: Data
-    program: Program
-
-    @property
-    def stem(self) -> str:
-        """Name of the files, and of the C function: lower case, digits and underscores."""
-        plain = re.sub(r"[^a-z0-9]+", "_", self.run.trial.net.name.lower()).strip("_")
-        return plain if plain[:1].isalpha() else f"net_{plain}".rstrip("_")
-
-    @property
-    def calibration_images(self) -> Pixels:
-        """Training images, spread over the whole split."""
-        count = len(self.data.train)
-        step = max(1, count // _CALIBRATION_IMAGES)
-        return pixels_of(self.data.train.images[::step][:_CALIBRATION_IMAGES])
-
-    @property
-    def finishing_images(self) -> Images:
-        """Training images to finish with, and others to see whether that is needed."""
-        learning, held_out = selection_split(self.data.train)
-        labels = held_out.labels.numpy()
-        return Images(pixels_of(learning.images), pixels_of(held_out.images), labels)
-
-    def card(self) -> dict[str, str]:
-        """Return the model card: what a user of the bare file must know."""
-        trial, spec = self.run.trial, self.run.trial.spec
-        normalised = f"(pixel / 255 - {list(self.run.mean)}) / {list(self.run.std)} a channel"
-        return {
-            "net": trial.net.name,
-            "input": f"uint8 (n, {', '.join(map(str, spec.input_shape))}), 0 to 255",
-            "normalisation": f"inside: {normalised}",
-            "output": "logits (n, classes); softmax gives probabilities",
-            "classes": json.dumps(self.run.classes),
-            "params": str(spec.params),
-            "macs": str(spec.macs),
-            "methods": ", ".join(trial.method_texts),
-            "data": f"{trial.data} {trial.fingerprint}",
-            "training_key": trial.key,
-            "made_by": f"smidgen {self.run.versions['smidgen']}",
-        }
-
-    def float_infer(self) -> Infer:
-        """Return the trained model itself, in torch."""
-        import torch
-
-        def infer(pixels: Pixels) -> NDArray[Any]:
-            images = torch.from_numpy(pixels)
-            return predict(self.run.model, images, self.run.mean, self.run.std).numpy()
-
-        return infer
-
-
-def source_of(run: Run, data: Data) -> Source:
-    """Return a run made ready for export.
-
-    Raises:
-        ValueError: If a layer has no deployable form; it is named.
-    """
-    assert isinstance(run.model, nn.Sequential)
-    return Source(run, data, fold(run.trial.spec, run.model, run.mean, run.std))
 
 
 def onnx(source: Source, wish: Wish) -> Artefact:
@@ -343,11 +197,6 @@ def target_of(name: str) -> Callable[[Source, Wish], Artefact]:
     if name not in TARGETS:
         raise ValueError(f"unknown target {name!r}; {nearest(name, TARGETS)}")
     return TARGETS[name]
-
-
-def pixels_of(images: Any) -> Pixels:
-    """Return a uint8 tensor as an array in the order n, c, h, w."""
-    return np.ascontiguousarray(images.numpy())
 
 
 def require(holds: bool, message: str) -> None:

@@ -1,0 +1,198 @@
+"""The proof of an artefact: run over the test split, and held against its oracle."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from smidgen.evaluate.cost import BATCH_SIZES, seconds_of
+from smidgen.export.artefact import Artefact, Source, pixels_of
+from smidgen.export.program import Pixels
+from smidgen.runtime import processor, versions
+
+_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Microseconds an image, of one number of threads and batch size."""
+
+    threads: int
+    batch: int
+    us_per_image: float
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was measured of an artefact, and on what.
+
+    Args:
+        target: ``onnx``, ``onnx-int8``, ``c`` or ``wasm``.
+        numbers: ``float32`` or ``int8``.
+        calibration: How the ranges of int8 were found.
+        finishing_epochs: Of quantisation-aware finishing; 0 is none.
+        held_out_loss: Of accuracy against the float program on training images held out of
+            finishing, before it; ``None`` if nobody looked.
+        held_out_loss_after: Likewise, after it.
+        artefact: Name of the artefact among the files.
+        bytes: Of it.
+        sha256: Of it.
+        files: Bytes and sha256 of every file.
+        net: Name of the net.
+        training_key: Of the run.
+        params: As trained.
+        macs: An image.
+        classes: Names, in the order of the logits.
+        data: Name of the data set.
+        fingerprint: Of its content.
+        split: Of the images below: always ``test``.
+        images: How many.
+        accuracy: Of the artefact, in [0, 1].
+        float_accuracy: Of the trained model, in [0, 1].
+        agreement: Share of images to which both give the same class.
+        largest_difference: Between their logits.
+        oracle: What the artefact was held against.
+        oracle_images: On how many images.
+        oracle_difference: The largest difference of logits there; 0 is bit for bit.
+        oracle_tolerance: What was allowed.
+        flash: Bytes of code and constants, where the target has such a thing.
+        ram: Bytes of memory that is written to, likewise.
+        latency: Times, in ``runtime`` on ``device``.
+        runtime: What ran the artefact.
+        device: The processor.
+        versions: Of the software.
+    """
+
+    target: str
+    numbers: str
+    calibration: str | None
+    finishing_epochs: int
+    held_out_loss: float | None
+    held_out_loss_after: float | None
+    artefact: str
+    bytes: int
+    sha256: str
+    files: Mapping[str, Mapping[str, Any]]
+    net: str
+    training_key: str
+    params: int
+    macs: int
+    classes: tuple[str, ...]
+    data: str
+    fingerprint: str
+    split: str
+    images: int
+    accuracy: float
+    float_accuracy: float
+    agreement: float
+    largest_difference: float
+    oracle: str
+    oracle_images: int
+    oracle_difference: float
+    oracle_tolerance: float
+    flash: int | None
+    ram: int | None
+    latency: tuple[Timing, ...]
+    runtime: str
+    device: str
+    versions: Mapping[str, str]
+
+
+def proved(source: Source, target: str, artefact: Artefact, folder: Path) -> Proof:
+    """Run the files in ``folder`` over the test split and hold them against the oracle."""
+    run, test = source.run, source.data.test
+    pixels, labels = pixels_of(test.images), test.labels.numpy()
+    infer = artefact.infer(folder, 1)
+    parts = [infer(pixels[i : i + _BATCH]) for i in range(0, len(pixels), _BATCH)]
+    logits = np.concatenate(parts)
+    difference, allowed = _against_oracle(artefact, pixels, logits)
+    expected, found = source.float_infer()(pixels), artefact.scale * logits.astype(np.float64)
+    files, finished = files_of(folder), artefact.finished
+    answers, float_answers = logits.argmax(1), expected.argmax(1)
+    return Proof(
+        target=target,
+        numbers=artefact.numbers,
+        calibration=artefact.calibration,
+        finishing_epochs=finished.epochs if finished else 0,
+        held_out_loss=finished.loss if finished else None,
+        held_out_loss_after=finished.loss_after if finished else None,
+        artefact=artefact.main,
+        **files[artefact.main],
+        files=files,
+        net=run.trial.net.name,
+        training_key=run.trial.key,
+        params=run.trial.spec.params,
+        macs=run.trial.spec.macs,
+        classes=run.classes,
+        data=run.trial.data,
+        fingerprint=run.trial.fingerprint,
+        split="test",
+        images=len(labels),
+        accuracy=float((answers == labels).mean()),
+        float_accuracy=float((float_answers == labels).mean()),
+        agreement=float((answers == float_answers).mean()),
+        largest_difference=float(np.abs(found - expected).max()),
+        oracle=artefact.oracle.what,
+        oracle_images=min(len(pixels), artefact.oracle.images),
+        oracle_difference=difference,
+        oracle_tolerance=allowed,
+        flash=artefact.flash,
+        ram=artefact.ram,
+        latency=_latency(artefact, folder, pixels),
+        runtime=artefact.runtime,
+        device=processor(),
+        versions=versions(),
+    )
+
+
+def _against_oracle(
+    artefact: Artefact, pixels: Pixels, logits: NDArray[Any]
+) -> tuple[float, float]:
+    """Return the largest difference from the oracle and the one allowed.
+
+    Raises:
+        ValueError: If the former is the larger.
+    """
+    oracle = artefact.oracle
+    expected = oracle.infer(pixels[: oracle.images]).astype(np.float64)
+    found = logits[: oracle.images].astype(np.float64)
+    largest = max(1.0, float(np.abs(expected).max()))
+    differences = np.abs(found - expected).max(1)
+    difference, allowed = float(differences.max()), oracle.tolerance * largest
+    if not difference <= allowed:  # so that a NaN is a difference, too
+        image = int(np.argmax(np.nan_to_num(differences, nan=np.inf)))
+        raise ValueError(
+            f"{artefact.main} does not compute what was trained: on test image {image} its logits "
+            f"differ by {difference:.3g} from {oracle.what}, allowed is {allowed:.3g}"
+        )
+    return difference, allowed
+
+
+def _latency(artefact: Artefact, folder: Path, pixels: Pixels) -> tuple[Timing, ...]:
+    """Return, for each number of threads, the time at batch 1 and at the best batch."""
+    found: list[Timing] = []
+    for threads in artefact.threads:
+        infer = artefact.infer(folder, threads)
+
+        def timed(size: int, threads: int = threads, infer: Any = infer) -> Timing:
+            part = pixels[:size]
+            seconds = seconds_of(lambda: infer(part), torch.device("cpu"))
+            return Timing(threads, size, 1e6 * seconds / size)
+
+        many = [timed(size) for size in BATCH_SIZES if size <= len(pixels)]
+        found += [timed(1), *sorted(many, key=lambda timing: timing.us_per_image)[:1]]
+    return tuple(found)
+
+
+def files_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return bytes and sha256 of every file, by name."""
+    contents = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    return {
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for name, content in contents.items()
+    }
