@@ -1,11 +1,11 @@
-"""Compare inference speed: our C, PyTorch and five runtimes, in alternating rounds of one run.
+"""Compare inference speed: our C, PyTorch and six peers, in alternating rounds of one run.
 
     python bench/inference.py RUN [RUN ...]              a run folder each
     python bench/inference.py RUN --rounds 3 --threads 1
 
 Peers get normalised float32 images for nothing; ours start from bytes, so that our time includes
-the normalisation. OpenVINO, LiteRT and ExecuTorch take part once bench/peers.sh has made their
-environments; who is missing is reported as missing.
+the normalisation. OpenVINO, LiteRT, ExecuTorch and emx-onnx-cgen take part once bench/peers.sh has
+made their environments; who is missing is reported as missing.
 """
 
 import json
@@ -52,6 +52,7 @@ PYTHONS = {
     "OpenVINO bf16": "openvino",
     "LiteRT": "litert",
     "ExecuTorch": "executorch",
+    "emx-onnx-cgen": "emx",
 }
 OURS = "smidgen C"
 BATCHES = (1, 32, 256)

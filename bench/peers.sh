@@ -1,8 +1,9 @@
 #!/bin/sh
-# Make bench/.peers: an environment each for OpenVINO, LiteRT and ExecuTorch, at fixed versions.
+# Make bench/.peers: an environment each for OpenVINO, LiteRT, ExecuTorch and emx-onnx-cgen, at
+# fixed versions.
 #
 # They disagree with one another about their requirements, so none of them shares smidgen's own.
-# A peer that cannot be installed is left out, and bench/inference.py reports it as missing.
+# A peer that cannot be installed is left out, and the benchmarks report it as missing.
 set -u
 cd "$(dirname "$0")"
 python="${PYTHON:-python3}"
@@ -16,7 +17,7 @@ peer() {
     pip=".peers/$name/bin/pip --disable-pip-version-check --quiet install --constraint .peers/constraints.txt"
     [ -x ".peers/$name/bin/python" ] || "$python" -m venv ".peers/$name"
     # torch first, and fixed: anything later is content with it
-    case $name in openvino) ;; *) $pip torch ;; esac
+    case $name in openvino | emx) ;; *) $pip torch ;; esac
     if $pip "$@" && ".peers/$name/bin/python" -c "import $check" 2>/dev/null; then
         echo "$name: ready"
     else
@@ -28,3 +29,4 @@ peer() {
 peer openvino openvino openvino==2026.4.1
 peer executorch executorch.runtime executorch==1.5.1
 peer litert litert_torch litert-torch==0.10.0 ai-edge-litert==2.3.0
+peer emx emx_onnx_cgen emx-onnx-cgen==1.4.0

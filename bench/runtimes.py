@@ -9,6 +9,7 @@ import ctypes
 import functools
 import json
 import os
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -234,6 +235,47 @@ def _compiled(folder: Path, name: str, threads: int, kind: Any) -> tuple[Prepare
     return prepare, "this revision"
 
 
+def emx(folder: Path, threads: int) -> tuple[Prepare, str]:
+    """Run emx-onnx-cgen's C, an image a call; it computes on the stack, so threads share it."""
+    library = folder / "emx.so"
+    if not library.exists():
+        limits = ["--large-temp-threshold", "0", "--large-weight-threshold", "0"]
+        maker = str(Path(sys.executable).parent / "emx-onnx-cgen")
+        options = ["--model-name", "net", "--input-dim", "n=1", *limits]
+        command = [maker, "compile", *options, "float32.onnx", "emx.c"]
+        subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        flags = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
+        files = ["emx.c", "-o", str(library), "-lm"]
+        subprocess.run(["gcc", *flags, *files], cwd=folder, check=True)
+    net = ctypes.CDLL(str(library)).net
+    classes = json.loads((folder / "job.json").read_text())["classes"]
+    pool = ThreadPoolExecutor(threads)
+
+    def prepare(size: int) -> Call:
+        images, logits = _images(folder, size), np.empty((size, classes), np.float32)
+        pairs = [
+            (ctypes.c_void_p(image.ctypes.data), ctypes.c_void_p(row.ctypes.data))
+            for image, row in zip(images, logits, strict=True)
+        ]
+        shares = [pairs[at::threads] for at in range(threads) if pairs[at::threads]]
+
+        def some(share: list[Any]) -> None:
+            for image, row in share:
+                net(image, row)
+
+        def call() -> Any:
+            if len(shares) == 1:
+                some(shares[0])
+            else:
+                list(pool.map(some, shares))
+            return logits
+
+        call.keep = images  # pyright: ignore[reportFunctionMemberAccess]
+        return call
+
+    return prepare, version("emx-onnx-cgen")
+
+
 CONTENDERS = {
     "torch eager": torch_eager,
     "torch.compile": torch_compile,
@@ -243,6 +285,7 @@ CONTENDERS = {
     "OpenVINO bf16": openvino_bf16,
     "LiteRT": litert,
     "ExecuTorch": executorch,
+    "emx-onnx-cgen": emx,
     "smidgen C": c_float32,
     "smidgen C int8": c_int8,
 }
