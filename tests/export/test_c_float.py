@@ -19,7 +19,7 @@ from smidgen.spec import NetSpec
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-WIDTHS = ("-DLANES=1", "-DLANES=4", "-DLANES=16")
+WIDTHS = ("-DLANES=1", "-DLANES=4", "-DLANES=16", "-march=native")
 HEAD = (layers.GlobalAveragePool(), layers.Classifier(3, bias=True))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from smidgen.export.float_text import Map, Text, literal, write_function, write_loop
+from smidgen.export.float_text import VECTOR, Map, Text, literal, padded, write_function, write_loop
 from smidgen.export.program import Blur, Linear, MaxPool, Normalise, SqueezeExcite
 
 
@@ -43,7 +43,28 @@ def pool(text: Text, own: MaxPool, number: int, source: Map, made: Map) -> None:
     clear(out + {width}, {pitch - width});
   }}
 """
+    if (k, step) == (2, 2):
+        body = f"#if SHIFTS\n{_halved(source, made)}#else\n{body}#endif\n"
     write_function(text, number, body)
+
+
+def _halved(source: Map, made: Map) -> str:
+    """Return C for a maximum of two by two of rows that vectors hold."""
+    stores = ""
+    for x in range(0, padded(made.shape.width), VECTOR):
+        first, second = (
+            f"larger(load(p + {at}), load(p + {at + source.row}))"
+            if at < source.pitch
+            else "filled(0)"
+            for at in (2 * x, 2 * x + VECTOR)
+        )
+        stores += f"    store(out + {x}, halved({first}, {second}));\n"
+    return f"""\
+  const float *p = in;
+  for (int c = 0; c < {made.shape.channels}; c++, out += {made.pitch}, p += {source.pitch}) {{
+{stores}    clear(out + {made.shape.width}, {made.pitch - made.shape.width});
+  }}
+"""
 
 
 def blur(text: Text, own: Blur, number: int, source: Map, made: Map) -> None:

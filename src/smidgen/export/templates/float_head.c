@@ -19,7 +19,15 @@ typedef int32_t loose_bits __attribute__((vector_size(4 * LANES), aligned(4), ma
 static inline vec load(const float *p) { return *(const loose_vec *)p; }
 static inline void store(float *p, vec v) { *(loose_vec *)p = v; }
 static inline vec filled(float one) { return one - (vec){0}; }
-static inline vec positive(vec v) { return (vec)((bits)v & (v > (vec){0})); }
+#if defined(__AVX512F__) && LANES == 16 /* compilers make two instructions of a comparison */
+static inline vec larger(vec a, vec b) {
+  __asm__("vmaxps %2, %1, %0" : "=v"(a) : "v"(a), "v"(b));
+  return a;
+}
+#else
+static inline vec larger(vec a, vec b) { return (vec)(((bits)a & (a > b)) | ((bits)b & ~(a > b))); }
+#endif
+static inline vec positive(vec v) { return larger(v, (vec){0}); }
 static inline vec within(vec v, const int32_t *mask) { return (vec)((bits)v & *(const loose_bits *)mask); }
 #else
 typedef float vec;
@@ -38,6 +46,12 @@ static inline vec later(vec a, vec b) {
 }
 static inline vec sooner(vec a, vec b) {
   return __builtin_shufflevector(a, b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
+}
+/* the larger of every two columns of a and b */
+static inline vec halved(vec a, vec b) {
+  return larger(
+      __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30),
+      __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31));
 }
 #else
 #define SHIFTS 0
