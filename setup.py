@@ -9,6 +9,7 @@ from setuptools.command.build_ext import build_ext
 FOLDER = Path("src/smidgen/kernels/csrc")
 FLAGS = [
     "-O3",
+    "-g0",
     "-std=gnu11",
     "-fno-math-errno",
     "-ffp-contract=fast",
