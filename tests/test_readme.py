@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 
 from smidgen.cli import app
+from smidgen.report import markdown
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -50,6 +51,21 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))
 def test_every_link_leads_somewhere(target: str) -> None:
     assert (ROOT / target).exists()
+
+
+def studied_tables(text: str) -> set[str]:
+    """Return the lines of those tables in a text that compare a study's figures with ours."""
+    tables = re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE)
+    return {line for table in tables if "study |" in table for line in table.splitlines()}
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/reference-study.md"])
+def test_the_reproduced_tables_are_those_of_the_rows(page: str) -> None:
+    shown = studied_tables((ROOT / page).read_text())
+    rows = sorted((ROOT / "results").glob("reference-*.jsonl"))
+    made = "".join(markdown(path) for path in rows)
+    assert len(shown) > 20
+    assert not shown - studied_tables(made)
 
 
 def test_every_source_file_has_its_line_in_the_readme_or_its_package_has() -> None:

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -206,10 +207,10 @@ def _pairs_table(points: Sequence[Point]) -> Table:
     )
 
 
-def right(row: dict[str, str]) -> npt.NDArray[np.bool_]:
+def right(row: dict[str, Any]) -> npt.NDArray[np.bool_]:
     """Return which images a row's model predicted right, from its packed bits."""
     bits = np.unpackbits(np.frombuffer(base64.b64decode(row["right"]), dtype=np.uint8))
-    return bits[: int(row["images"])].astype(np.bool_)
+    return bits[: row["images"]].astype(np.bool_)
 
 
 def _accuracy(point: Point | None) -> Cell:
