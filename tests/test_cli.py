@@ -228,7 +228,7 @@ def test_damaged_weights_are_refused(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_control_c_keeps_the_checkpoint_and_exits_130() -> None:
-    command = [sys.executable, "-m", "smidgen", *TRAIN, "--epochs", "500", "--out", "run"]
+    command = [sys.executable, "-m", "smidgen", *TRAIN, "--epochs", "100000", "--out", "run"]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
     deadline = time.monotonic() + 60
     while not checkpoints(Path("run")) and time.monotonic() < deadline:

@@ -103,10 +103,29 @@ def test_reduce_takes_the_smallest_net_within_the_tolerance(
     given = fake(accuracy)
     chosen = reduce(given.search, maker, rungs, PROFILE, Recipe(epochs=8), parse("one-cycle"))
     assert chosen == by_size[3]
-    assert [len(wanted) for wanted in given.asked] == [6, 2]
+    assert [len(wanted) for wanted in given.asked] == [6, 2, 2]
     assert {c.recipe.epochs for c in given.asked[0]} == {2}
     assert {c.recipe.epochs for c in given.asked[1]} == {8}
     assert any("smallest within 1 points" in line for line in given.search.steps["reduce"])
+
+
+def test_a_net_whose_first_seed_is_hopeless_gets_no_others(
+    fake: Callable[[Accuracy], Asked], maker: Maker
+) -> None:
+    rungs = ladder(maker, 6)
+    by_size = sorted(rungs, key=lambda net: net.params)
+    seen: list[tuple[NetSpec, int]] = []
+
+    def accuracy(candidate: Candidate, seed: int) -> float:
+        if candidate.recipe.epochs == 8:
+            seen.append((candidate.net, seed))
+            return 0.97 if candidate.net == by_size[5] else 0.97 - 0.051
+        return [0.50, 0.60, 0.70, 0.95, 0.96, 0.97][by_size.index(candidate.net)]
+
+    given = fake(accuracy)
+    chosen = reduce(given.search, maker, rungs, PROFILE, Recipe(epochs=8), parse("one-cycle"))
+    assert chosen == by_size[5]
+    assert set(seen) == {(by_size[5], 0), (by_size[5], 1), (by_size[5], 2), (by_size[4], 0)}
 
 
 def test_the_hopeless_go_first_then_what_a_smaller_net_beats(maker: Maker) -> None:

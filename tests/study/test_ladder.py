@@ -9,6 +9,7 @@ from smidgen.layers import Conv, Depthwise, MaxPool, Shape, Transition
 from smidgen.study.budget import Budget, costs, excess, measured_latency
 from smidgen.study.ladder import FAMILIES, BudgetError, Maker, Template, ladder, templates
 
+KINDS = Conv | Depthwise | Transition
 IMAGES = (Shape(1, 8, 8), Shape(1, 28, 28), Shape(3, 32, 32), Shape(3, 96, 64))
 
 
@@ -61,6 +62,16 @@ def test_a_wider_net_of_its_kind_would_be_over_the_budget() -> None:
         stages = widths[:: template.blocks]
         wider = template.spec(net.input_shape, 10, [stages[0] + 1, *stages[1:]])
         assert net.params <= 5000 < wider.params
+
+
+def test_wide_nets_have_channels_in_eights() -> None:
+    nets = ladder(maker(Shape(3, 32, 32), Budget(max_params=20_000)), 24)
+    widths = {
+        layer.out_channels for net in nets for layer in net.layers if isinstance(layer, KINDS)
+    }
+    assert max(widths) > 64
+    assert all(width < 32 or width % 8 == 0 for width in widths)
+    assert any(width % 8 for width in widths)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

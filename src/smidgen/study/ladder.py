@@ -29,6 +29,7 @@ _MOST_SHARES, _LEAST_SHARE = 6, 0.15  # of the budget: how rungs are spread, eve
 _GROWTH = 1.5  # of the width from one stage to the next
 _TRANSITION = 0.75  # width of a transition, of the block's before it
 _NARROWEST, _WIDEST = 2, 1024  # channels
+_EVEN_FROM, _EVEN = 32, 8  # channels from which they are counted in eights
 _WIDENED = 1.5  # how much wider a stage may become to use the budget up
 _LARGE = 64  # pixels a side from which the first convolution halves the image
 
@@ -67,7 +68,7 @@ class Template:
                     layers.append(Depthwise(width))
             if stage + 1 < self.stages:
                 if self.transitions:
-                    layers.append(Transition(max(_NARROWEST, round(_TRANSITION * width))))
+                    layers.append(Transition(max(_NARROWEST, _channels(_TRANSITION * width))))
                 layers.append(MaxPool())
         layers += [GlobalAveragePool(), Classifier(classes)]
         spec = NetSpec(shape, tuple(layers))
@@ -77,7 +78,7 @@ class Template:
 
     def widths(self, width: int) -> list[int]:
         """Return the widths of all stages for that of the first."""
-        return [round(width * _GROWTH**stage) for stage in range(self.stages)]
+        return [_channels(width * _GROWTH**stage) for stage in range(self.stages)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +119,24 @@ class Maker:
         widths = template.widths(low)
         for stage in reversed(range(template.stages)):  # late channels cost the least activation
             most = _WIDENED * widths[stage]
-            while widths[stage] + 1 <= most and fits(_widened(widths, stage)):
-                widths = _widened(widths, stage)
+            while (wider := _widened(widths, stage))[stage] <= most and fits(wider):
+                widths = wider
         return template.spec(self.shape, self.classes, widths)
 
 
 def _widened(widths: Sequence[int], stage: int) -> list[int]:
-    return [width + (place == stage) for place, width in enumerate(widths)]
+    more = 1 if widths[stage] < _EVEN_FROM else _EVEN
+    return [width + more * (place == stage) for place, width in enumerate(widths)]
+
+
+def _channels(wanted: float) -> int:
+    """Return a number of channels near ``wanted``, one that processors take without waste.
+
+    They compute 8 or 16 channels at once: 34 cost a processor as much as 48.
+    """
+    if wanted < _EVEN_FROM:
+        return round(wanted)
+    return _EVEN * round(wanted / _EVEN)
 
 
 def templates(shape: Shape) -> list[Template]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from statistics import fmean
 
 from smidgen.methods import Method
@@ -10,7 +11,7 @@ from smidgen.spec import NetSpec
 from smidgen.study.budget import told
 from smidgen.study.ladder import Maker
 from smidgen.study.profile import Profile
-from smidgen.study.search import Candidate, Search, percent
+from smidgen.study.search import Candidate, Rows, Search, percent
 
 PHASE = "reduce"
 _HOPELESS = 5.0  # times the tolerance below the best: too far to be caught up by longer training
@@ -27,7 +28,8 @@ def reduce(
     """Return the smallest net whose accuracy is within the tolerance of the best.
 
     Successive halving: every round trains those that are left longer and over more seeds, and
-    then drops the hopeless. Among the others, those that no smaller net beats go on first.
+    then drops the hopeless; those whose first seed is hopeless get no others. Among the rest,
+    those that no smaller net beats go on first.
     """
     left = list(rungs)
     search.say(
@@ -40,10 +42,13 @@ def reduce(
         left = best_of(left, scores, maker, profile)[: round_.nets]
         epochs = max(1, round(round_.share * recipe.epochs))
         shorter = replace(recipe, epochs=epochs)
-        found = search.measure(
-            PHASE, [Candidate(net, baseline, shorter) for net in left], range(round_.seeds)
-        )
-        scores = {candidate.net: fmean(percent(rows).values()) for candidate, rows in found.items()}
+        candidates = [Candidate(net, baseline, shorter) for net in left]
+        scores = _scores(search.measure(PHASE, candidates, range(1)))
+        if round_.seeds > 1:
+            least = max(scores.values()) - _HOPELESS * profile.tolerance
+            hopeful = [c for c in candidates if scores.get(c.net, -inf) >= least]
+            hopeless = {net: score for net, score in scores.items() if score < least}
+            scores = _scores(search.measure(PHASE, hopeful, range(round_.seeds))) | hopeless
         best = max(scores, key=lambda net: scores[net])
         search.say(
             PHASE,
@@ -52,6 +57,10 @@ def reduce(
         )
         left = list(scores)
     return _smallest(search, maker, scores, profile.tolerance)
+
+
+def _scores(found: dict[Candidate, Rows]) -> dict[NetSpec, float]:
+    return {candidate.net: fmean(percent(rows).values()) for candidate, rows in found.items()}
 
 
 def _seeds(count: int) -> str:
