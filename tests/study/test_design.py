@@ -171,6 +171,25 @@ def test_without_a_shown_gain_nothing_is_added(
     assert names(selection.combine(parse("one-cycle"), effects)) == {"one-cycle"}
 
 
+def test_a_combination_without_a_gain_on_half_of_the_seeds_gets_no_others(
+    fake: Callable[[Accuracy], Asked], maker: Maker, tiny: NetSpec, digits: Data
+) -> None:
+    seen: dict[str, set[int]] = {}
+
+    def accuracy(candidate: Candidate, seed: int) -> float:
+        of = names(candidate.methods)
+        seen.setdefault(" + ".join(sorted(of - {"one-cycle"})), set()).add(seed)
+        both = {"blurpool", "ema"} <= of
+        return 0.9 + 0.03 * ("blurpool" in of) + 0.01 * (of & {"ema", "sam"} != set()) - 0.02 * both
+
+    given = fake(accuracy)
+    selection = Selection(given.search, maker, tiny, Recipe(epochs=1), PROFILE)
+    effects = selection.tweak(parse("one-cycle"), candidates(PROFILE, digits))
+    assert names(selection.combine(parse("one-cycle"), effects)) == {"one-cycle", "blurpool", "sam"}
+    assert seen["blurpool + ema"] == {0, 1}
+    assert seen["blurpool + sam"] == {0, 1, 2}
+
+
 def test_methods_that_do_nothing_or_cost_too_much_are_not_tried(
     fake: Callable[[Accuracy], Asked], digits: Data
 ) -> None:

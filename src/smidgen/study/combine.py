@@ -29,7 +29,8 @@ class Selection:
     def tweak(self, baseline: Chosen, methods: Sequence[Method]) -> dict[Method, Interval]:
         """Return the effect of each method alone, in percentage points against ``baseline``."""
         able = [m for m in methods if self._is_able((*baseline, m), m)]
-        found = self._measure(TWEAK, [baseline, *((*baseline, method) for method in able)])
+        able_sets = [(*baseline, method) for method in able]
+        found = self._measure(TWEAK, [baseline, *able_sets], self._profile.seeds)
         base = found[baseline]
         effects: dict[Method, Interval] = {}
         for method in able:
@@ -43,7 +44,8 @@ class Selection:
         """Return ``baseline`` with what greedy forward selection adds to it.
 
         At each step the best of the methods that help is added, as long as the interval of
-        what it adds excludes zero.
+        what it adds excludes zero. A combination without a gain on half of the seeds gets no
+        others.
         """
         helping = sorted(
             (m for m, effect in effects.items() if effect.mean > 0), key=lambda m: -effects[m].mean
@@ -52,12 +54,9 @@ class Selection:
         while helping:
             tried = [(*chosen, method) for method in helping[: self._profile.tries]]
             tried = [methods for methods in tried if self._is_able(methods, methods[-1])]
-            found = self._measure(COMBINE, [chosen, *tried])
-            gains = {
-                methods[-1]: _effect(found[methods], found[chosen])
-                for methods in tried
-                if methods in found
-            }
+            gains = self._added(chosen, tried, max(2, self._profile.seeds // 2))
+            promising = [m for m in tried if m[-1] in gains and gains[m[-1]].mean > 0]
+            gains |= self._added(chosen, promising, self._profile.seeds)
             shown = {m: gain for m, gain in gains.items() if gain.excludes_zero and gain.mean > 0}
             if not shown:
                 self._search.say(COMBINE, _stopped(gains, chosen))
@@ -69,9 +68,18 @@ class Selection:
         self._search.say(COMBINE, f"nothing is left to add to {listed(chosen)}")
         return chosen
 
-    def _measure(self, phase: str, combinations: Sequence[Chosen]) -> dict[Chosen, Rows]:
+    def _added(
+        self, chosen: Chosen, combinations: Sequence[Chosen], seeds: int
+    ) -> dict[Method, Interval]:
+        """Return what the last method of each combination adds to those chosen before."""
+        found = self._measure(COMBINE, [chosen, *combinations], seeds)
+        return {m[-1]: _effect(found[m], found[chosen]) for m in combinations if m in found}
+
+    def _measure(
+        self, phase: str, combinations: Sequence[Chosen], seeds: int
+    ) -> dict[Chosen, Rows]:
         candidates = {Candidate(self._net, chosen, self._recipe): chosen for chosen in combinations}
-        found = self._search.measure(phase, candidates, range(self._profile.seeds))
+        found = self._search.measure(phase, candidates, range(seeds))
         return {candidates[candidate]: rows for candidate, rows in found.items()}
 
     def _is_able(self, methods: Chosen, added: Method) -> bool:
