@@ -43,9 +43,9 @@ class Selection:
     def combine(self, baseline: Chosen, effects: Mapping[Method, Interval]) -> Chosen:
         """Return ``baseline`` with what greedy forward selection adds to it.
 
-        At each step the best of the methods that help is added, as long as the interval of
-        what it adds excludes zero. A combination without a gain on half of the seeds gets no
-        others.
+        At each step a few of the methods that help are tried on half of the seeds, the best
+        of them on all; it is added if the interval of what it adds excludes zero. The first
+        step has all seeds from :meth:`tweak`.
         """
         helping = sorted(
             (m for m, effect in effects.items() if effect.mean > 0), key=lambda m: -effects[m].mean
@@ -54,17 +54,17 @@ class Selection:
         while helping:
             tried = [(*chosen, method) for method in helping[: self._profile.tries]]
             tried = [methods for methods in tried if self._is_able(methods, methods[-1])]
-            gains = self._added(chosen, tried, max(2, self._profile.seeds // 2))
-            promising = [m for m in tried if m[-1] in gains and gains[m[-1]].mean > 0]
-            gains |= self._added(chosen, promising, self._profile.seeds)
-            shown = {m: gain for m, gain in gains.items() if gain.excludes_zero and gain.mean > 0}
-            if not shown:
+            seeds = self._profile.seeds
+            gains = self._added(chosen, tried, seeds if chosen == baseline else max(2, seeds // 2))
+            best = max(gains, key=lambda method: gains[method].mean, default=None)
+            if best is not None and gains[best].mean > 0:
+                gains |= self._added(chosen, [(*chosen, best)], seeds)
+            if best is None or gains[best].mean <= 0 or not gains[best].excludes_zero:
                 self._search.say(COMBINE, _stopped(gains, chosen))
                 return chosen
-            best = max(shown, key=lambda method: shown[method].mean)
             chosen = (*chosen, best)
             helping.remove(best)
-            self._search.say(COMBINE, f"{listed([best])} added: {_points(shown[best])}")
+            self._search.say(COMBINE, f"{listed([best])} added: {_points(gains[best])}")
         self._search.say(COMBINE, f"nothing is left to add to {listed(chosen)}")
         return chosen
 
