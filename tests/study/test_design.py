@@ -191,6 +191,18 @@ def test_only_the_best_combination_of_half_of_the_seeds_is_tried_on_all(
     assert seen["blurpool"] == {0, 1, 2}
 
 
+def test_a_selection_that_ends_says_what_was_tried_on_fewer_seeds(
+    fake: Callable[[Accuracy], Asked], maker: Maker, tiny: NetSpec, digits: Data
+) -> None:
+    given = fake(gains({"blurpool": 3, "ema": 0.3, "sam": 0.2}, noise=0.004))
+    selection = Selection(given.search, maker, tiny, Recipe(epochs=1), PROFILE)
+    effects = selection.tweak(parse("one-cycle"), candidates(PROFILE, digits))
+    assert names(selection.combine(parse("one-cycle"), effects)) == {"one-cycle", "blurpool"}
+    said = given.search.steps["combine"][-1]
+    assert "ema +0.30 points [" in said
+    assert "sam +0.00 on 2 seeds" in said
+
+
 def test_methods_that_do_nothing_or_cost_too_much_are_not_tried(
     fake: Callable[[Accuracy], Asked], digits: Data
 ) -> None:

@@ -122,5 +122,10 @@ def _points(effect: Interval) -> str:
 
 
 def _stopped(gains: Mapping[Method, Interval], chosen: Chosen) -> str:
-    tried = "; ".join(f"{listed([method])} {_points(gain)}" for method, gain in gains.items())
+    most = max((gain.count for gain in gains.values()), default=0)
+    tried = "; ".join(
+        f"{listed([method])} "
+        + (_points(gain) if gain.count == most else f"{gain.mean:+.2f} on {gain.count} seeds")
+        for method, gain in gains.items()
+    )
     return f"stopped at {listed(chosen)}: no further gain shown ({tried or 'nothing to try'})"
