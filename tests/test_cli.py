@@ -229,12 +229,21 @@ def test_damaged_weights_are_refused(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_control_c_keeps_the_checkpoint_and_exits_130() -> None:
     command = [sys.executable, "-m", "smidgen", *TRAIN, "--epochs", "100000", "--out", "run"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
-    deadline = time.monotonic() + 60
-    while not checkpoints(Path("run")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    # A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with process:
+        deadline = time.monotonic() + 60
+        while not checkpoints(Path("run")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        try:
+            _, said = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert said.strip().splitlines()[-1].startswith("smidgen: interrupted")
     assert checkpoints(Path("run"))
