@@ -6,20 +6,16 @@ The table compares; nothing is chosen by it: what export takes is chosen on trai
 generated C computes the answers, which tests hold equal to the integer simulation's.
 """
 
-import json
-import shlex
-import sys
 import tempfile
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from inference import revision
 from rich.console import Console
 from rich.table import Table
+from rows import origin, write_rows
 
 from smidgen.data import load
 from smidgen.export.artefact import Source, pixels_of, source_of
@@ -75,8 +71,7 @@ def main(
         figures = (f"{row.accuracy:.2f}" for row in found)
         table.add_row(name, f"{first.float_accuracy:.2f}", *figures, chosen)
     Console(width=150).print(table)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
+    write_rows(out, rows)
 
 
 def measured(source: Source) -> list[Row]:
@@ -103,9 +98,7 @@ def measured(source: Source) -> list[Row]:
                 float_accuracy=100 * float((real == labels).mean()),
                 accuracy=100 * float((answers == labels).mean()),
                 same_answers=100 * float((answers == real).mean()),
-                revision=revision(),
-                command=shlex.join(["python", *sys.argv]),
-                date=datetime.now(UTC).isoformat(timespec="seconds"),
+                **origin(),
             )
         )
     return rows

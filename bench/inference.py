@@ -9,15 +9,12 @@ made their environments; who is missing is reported as missing.
 """
 
 import json
-import shlex
-import subprocess
 import sys
 import tempfile
 import time
 import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median, quantiles
 from subprocess import PIPE, Popen
@@ -28,6 +25,7 @@ import torch
 import typer
 from rich.console import Console
 from rich.table import Table
+from rows import label_of, origin, write_rows
 from runtimes import CONTENDERS
 from torch import Tensor, nn
 
@@ -42,7 +40,6 @@ from smidgen.export.module import ProgramModule
 from smidgen.export.onnx import INPUT, OUTPUT, quantize_onnx
 from smidgen.export.program import Program
 from smidgen.export.quantize import quantize
-from smidgen.methods.base import ArchitectureMethod
 from smidgen.run import Run, load_run
 from smidgen.runtime import processor
 
@@ -163,8 +160,7 @@ def main(
             found = measured(folder, count, rounds, names, data_dir)
             rows += found
             show(found)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
+    write_rows(out, rows)
     if chart:
         from inference_chart import drawn
 
@@ -197,18 +193,15 @@ def measured(
                     times.setdefault((contender.name, size), []).append(us)
         for contender in contenders:
             contender.close()
-    architecture = [m.name for m in run.trial.methods if isinstance(m, ArchitectureMethod)]
     common = {
         "bench": "inference",
         "net": run.trial.net.name,
-        "label": " + ".join([run.trial.net.name, *architecture]),
+        "label": label_of(run.trial),
         "training_key": run.trial.key,
         "threads": threads,
         "rounds": rounds,
         "device": processor(),
-        "revision": revision(),
-        "command": shlex.join(["python", *sys.argv]),
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **origin(),
     }
     return [
         Row(
@@ -364,13 +357,6 @@ def exported_to_onnx(net: nn.Module, images: Tensor) -> bytes:
         )
     assert program is not None
     return program.model_proto.SerializeToString()
-
-
-def revision() -> str:
-    """Return the git revision, with a mark if files have changed since."""
-    command = ["git", "-C", str(HERE), "describe", "--always", "--dirty", "--abbrev=12"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -9,15 +9,11 @@ bit. emx-onnx-cgen takes part once bench/peers.sh has made its environment; who 
 reported as missing.
 """
 
-import json
 import re
-import shlex
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from importlib import resources
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -26,10 +22,11 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from inference import revision
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from rows import label_of, origin, write_rows
+from runtimes import EMX_COMPILE
 
 from smidgen.data import load
 from smidgen.export.artefact import Source, pixels_of, source_of
@@ -37,12 +34,11 @@ from smidgen.export.c import generate
 from smidgen.export.c_float import generate_float
 from smidgen.export.calibrate import calibrate
 from smidgen.export.integer import IntConv2d, IntegerProgram, IntLinear
-from smidgen.export.onnx import INPUT, quantize_onnx, to_onnx
+from smidgen.export.onnx import CalibrationReader, quantize_onnx, to_onnx
 from smidgen.export.parity import find_tool
 from smidgen.export.program import Pixels
 from smidgen.export.quantize import quantize
 from smidgen.export.simulate import requantise, simulate, trace
-from smidgen.methods.base import ArchitectureMethod
 from smidgen.run import load_run
 
 HERE = Path(__file__).parent
@@ -50,7 +46,6 @@ EMX = HERE / ".peers" / "emx" / "bin"
 EMX_FORMS = ("int8 QDQ", "int8 QOperator", "float32")
 SOFT = ("-mfloat-abi=soft",)  # our int8 does without floating point
 HARD = ("-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")  # all else gets the core's unit for it
-CALIBRATION_BATCH = 64
 PAINTED = 3 << 20  # bytes of stack that are looked at
 TICK = 40  # instructions
 
@@ -113,8 +108,7 @@ def main(
         found = list(measured(source, images, oracle_images))
         show(found)
         rows += found
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
+    write_rows(out, rows)
 
 
 def measured(source: Source, count: int, oracle_count: int) -> Iterator[Row]:
@@ -166,9 +160,7 @@ def _emx(source: Source, numbers: str) -> Candidate:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         (folder / "net.onnx").write_bytes(model)
-        limits = ["--large-temp-threshold", "0", "--large-weight-threshold", "0"]
-        command = [str(EMX / "emx-onnx-cgen"), "compile", "--input-dim", "n=1", *limits]
-        _call([*command, "--model-name", "net", "net.onnx", "net.c"], folder)
+        _call([str(EMX / "emx-onnx-cgen"), *EMX_COMPILE, "net.onnx", "net.c"], folder)
         text = (folder / "net.c").read_text()
     pixels, classes = source.program.input_shape.elements, source.program.classes
     header = (
@@ -195,21 +187,12 @@ def _integer_operators(model: bytes, images: Pixels) -> bytes:
     import onnx
     from onnxruntime import quantization
 
-    class Reader(quantization.CalibrationDataReader):
-        def __init__(self) -> None:
-            self._at = 0
-
-        def get_next(self) -> dict[str, Pixels] | None:
-            part = images[self._at : self._at + CALIBRATION_BATCH]
-            self._at += CALIBRATION_BATCH
-            return {INPUT: part} if len(part) else None
-
     with tempfile.TemporaryDirectory() as place:
         target = Path(place) / "int8.onnx"
         quantization.quantize_static(
             onnx.load_from_string(model),
             target,
-            Reader(),
+            CalibrationReader(images),
             quant_format=quantization.QuantFormat.QOperator,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
@@ -312,11 +295,10 @@ def _one_border(program: IntegerProgram) -> IntegerProgram:
 
 def _blank(source: Source) -> Row:
     trial = source.run.trial
-    changing = [m.name for m in trial.methods if isinstance(m, ArchitectureMethod)]
     return Row(
         bench="microcontroller",
         net=trial.net.name,
-        label=" + ".join([trial.net.name, *changing]),
+        label=label_of(trial),
         training_key=trial.key,
         contender="",
         version="",
@@ -330,9 +312,7 @@ def _blank(source: Source) -> Row:
         error="",
         compiler="",
         emulator="",
-        revision=revision(),
-        command=shlex.join(["python", *sys.argv]),
-        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        **origin(),
     )
 
 

@@ -22,6 +22,10 @@ import numpy as np
 
 Call = Callable[[], Any]  # one batch; returns the logits
 Prepare = Callable[[int], Call]  # for a batch size
+EMX_COMPILE = (  # one image, all in one file and on the stack
+    *("compile", "--model-name", "net", "--input-dim", "n=1"),
+    *("--large-temp-threshold", "0", "--large-weight-threshold", "0"),
+)
 
 
 def torch_eager(folder: Path, threads: int) -> tuple[Prepare, str]:
@@ -239,10 +243,8 @@ def emx(folder: Path, threads: int) -> tuple[Prepare, str]:
     """Run emx-onnx-cgen's C, an image a call; it computes on the stack, so threads share it."""
     library = folder / "emx.so"
     if not library.exists():
-        limits = ["--large-temp-threshold", "0", "--large-weight-threshold", "0"]
-        maker = str(Path(sys.executable).parent / "emx-onnx-cgen")
-        options = ["--model-name", "net", "--input-dim", "n=1", *limits]
-        command = [maker, "compile", *options, "float32.onnx", "emx.c"]
+        command = [str(Path(sys.executable).parent / "emx-onnx-cgen"), *EMX_COMPILE]
+        command += ["float32.onnx", "emx.c"]
         subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
         flags = ["-O3", "-march=native", "-ffast-math", "-shared", "-fPIC"]
         files = ["emx.c", "-o", str(library), "-lm"]

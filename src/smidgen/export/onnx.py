@@ -78,7 +78,7 @@ def quantize_onnx(model: bytes, images: Pixels, calibration: str = "minmax") -> 
         quantization.quantize_static(
             source,
             target,
-            _Reader(images),
+            CalibrationReader(images),
             quant_format=quantization.QuantFormat.QDQ,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
@@ -142,7 +142,7 @@ def _stripped(model: Any, name: str, card: Mapping[str, str]) -> bytes:
     return model.SerializeToString()
 
 
-class _Reader:
+class CalibrationReader:
     """Hands onnxruntime the calibration images, a batch at a time."""
 
     def __init__(self, images: Pixels) -> None:

@@ -11,7 +11,7 @@ from smidgen.study.budget import costs, told
 from smidgen.study.ladder import Maker
 from smidgen.study.profile import Profile
 from smidgen.study.search import Candidate, Rows, Search, listed, percent
-from smidgen.study.statistics import Interval, paired_effect
+from smidgen.study.statistics import BETTER, Interval, paired_effect
 
 TWEAK, COMBINE = "tweak", "combine"
 Chosen = tuple[Method, ...]
@@ -29,12 +29,12 @@ class Selection:
     def tweak(self, baseline: Chosen, methods: Sequence[Method]) -> dict[Method, Interval]:
         """Return the effect of each method alone, in percentage points against ``baseline``."""
         able = [m for m in methods if self._is_able((*baseline, m), m)]
-        able_sets = [(*baseline, method) for method in able]
-        found = self._measure(TWEAK, [baseline, *able_sets], self._profile.seeds)
+        alone = {method: (*baseline, method) for method in able}
+        found = self._measure(TWEAK, [baseline, *alone.values()], self._profile.seeds)
         base = found[baseline]
         effects: dict[Method, Interval] = {}
-        for method in able:
-            rows = found.get((*baseline, method))
+        for method, combination in alone.items():
+            rows = found.get(combination)
             if rows is not None:
                 effects[method] = _effect(rows, base)
                 self._search.say(TWEAK, self._line(method, effects[method], rows, base))
@@ -59,7 +59,7 @@ class Selection:
             best = max(gains, key=lambda method: gains[method].mean, default=None)
             if best is not None and gains[best].mean > 0:
                 gains |= self._added(chosen, [(*chosen, best)], seeds)
-            if best is None or gains[best].mean <= 0 or not gains[best].excludes_zero:
+            if best is None or gains[best].verdict != BETTER:
                 self._search.say(COMBINE, _stopped(gains, chosen))
                 return chosen
             chosen = (*chosen, best)

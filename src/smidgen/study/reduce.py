@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import inf
 from statistics import fmean
 
 from smidgen.methods import Method
@@ -42,12 +41,11 @@ def reduce(
         left = best_of(left, scores, maker, profile)[: round_.nets]
         epochs = max(1, round(round_.share * recipe.epochs))
         shorter = replace(recipe, epochs=epochs)
-        candidates = [Candidate(net, baseline, shorter) for net in left]
-        scores = _scores(search.measure(PHASE, candidates, range(1)))
+        first = search.measure(PHASE, [Candidate(n, baseline, shorter) for n in left], range(1))
+        scores = _scores(first)
         if round_.seeds > 1:
-            least = max(scores.values()) - _HOPELESS * profile.tolerance
-            hopeful = [c for c in candidates if scores.get(c.net, -inf) >= least]
-            hopeless = {net: score for net, score in scores.items() if score < least}
+            hopeless = _hopeless(scores, profile)
+            hopeful = [candidate for candidate in first if candidate.net not in hopeless]
             scores = _scores(search.measure(PHASE, hopeful, range(round_.seeds))) | hopeless
         best = max(scores, key=lambda net: scores[net])
         search.say(
@@ -61,6 +59,11 @@ def reduce(
 
 def _scores(found: dict[Candidate, Rows]) -> dict[NetSpec, float]:
     return {candidate.net: fmean(percent(rows).values()) for candidate, rows in found.items()}
+
+
+def _hopeless(scores: dict[NetSpec, float], profile: Profile) -> dict[NetSpec, float]:
+    least = max(scores.values()) - _HOPELESS * profile.tolerance
+    return {net: score for net, score in scores.items() if score < least}
 
 
 def _seeds(count: int) -> str:
@@ -77,13 +80,12 @@ def best_of(
     """
     if not scores:
         return list(nets)
-    best = max(scores.values())
+    hopeless = _hopeless(scores, profile)
     size = {net: maker.excess(net) for net in nets}
 
     def rank(net: NetSpec) -> tuple[bool, int, float]:
-        hopeless = scores[net] < best - _HOPELESS * profile.tolerance
         beaten = sum(scores[o] > scores[net] and size[o] <= size[net] for o in nets)
-        return hopeless, beaten, -scores[net]
+        return net in hopeless, beaten, -scores[net]
 
     return sorted(nets, key=rank)
 

@@ -13,6 +13,7 @@ INTERVALS = ("t", "bootstrap")
 RESAMPLES = 9_999
 NO_DIFFERENCE = "no difference shown"
 NOT_TESTED = "one seed, not tested"
+BETTER = "better"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Interval:
             return NOT_TESTED
         if not self.excludes_zero:
             return NO_DIFFERENCE
-        return "better" if self.mean > 0 else "worse"
+        return BETTER if self.mean > 0 else "worse"
 
 
 def mean_interval(values: Sequence[float], kind: str = "t", floor: float = 0.0) -> Interval:

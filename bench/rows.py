@@ -1,0 +1,44 @@
+"""Where the rows of a benchmark come from, and how they are kept."""
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from smidgen.methods.base import ArchitectureMethod
+from smidgen.trial import Trial
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+def label_of(trial: Trial) -> str:
+    """Return the net's name, with the methods that changed its layers."""
+    changing = [m.name for m in trial.methods if isinstance(m, ArchitectureMethod)]
+    return " + ".join([trial.net.name, *changing])
+
+
+def origin() -> dict[str, str]:
+    """Return what a row says of its making: the git revision, the command and the date.
+
+    The revision has a mark if files have changed since.
+    """
+    here = str(Path(__file__).parent)
+    command = ["git", "-C", here, "describe", "--always", "--dirty", "--abbrev=12"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return {
+        "revision": done.stdout.strip(),
+        "command": shlex.join(["python", *sys.argv]),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def write_rows(path: Path, rows: "Iterable[DataclassInstance]") -> None:
+    """Write rows as JSON lines, in place of what was there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
