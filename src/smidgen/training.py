@@ -16,6 +16,7 @@ from smidgen.data import Batches, Data, channel_statistics, selection_split
 from smidgen.evaluate.accuracy import accuracy, predict
 from smidgen.flat import Flat
 from smidgen.kernels.chain import Chain, serves
+from smidgen.kernels.graph import GraphedLoss
 from smidgen.kernels.links import links_of
 from smidgen.methods import in_order
 from smidgen.methods.base import (
@@ -73,12 +74,17 @@ class Training:
             watched = self.trackers[-1].average
         self._links = links_of(self.model) if runtime.device == "cpu" else None
         self._chain: Chain | None = None
+        self._graphed: GraphedLoss | None = None
         self.generator = torch.Generator().manual_seed(trial.seed)
         self.history: list[EpochRecord] = []
 
     def loss_of(self, batch: Batch) -> Scalar:
         """Return the loss of the model on ``batch``, ready for its backward pass."""
         images, targets = batch.images, batch.targets
+        if self.runtime.device == "cuda":
+            if self._graphed is None or not self._graphed.fits(images):
+                self._graphed = GraphedLoss(self.model, images, targets)
+            return self._graphed.loss(images, targets)
         if self._links is None or not serves(self._links, images):
             return F.cross_entropy(self.model(images).float(), targets)
         if self._chain is None or not self._chain.fits(images):
