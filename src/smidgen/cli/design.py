@@ -10,8 +10,8 @@ from smidgen.cli.options import DataDir, ImageSize, Json
 from smidgen.cli.terminal import print_json, say, table
 
 if TYPE_CHECKING:
-    from smidgen.study.design import Design
-    from smidgen.study.search import News
+    from smidgen.study.design.design import Design
+    from smidgen.study.design.search import News
 
 
 def design(  # noqa: PLR0913 - a command line
@@ -40,9 +40,9 @@ def design(  # noqa: PLR0913 - a command line
 ) -> None:
     """Find, train and test a net for your images within a budget."""
     from smidgen.report import write_page
-    from smidgen.study.budget import Budget
-    from smidgen.study.design import STORE
-    from smidgen.study.design import design as search
+    from smidgen.study.design.budget import Budget
+    from smidgen.study.design.design import STORE
+    from smidgen.study.design.design import design as search
     from smidgen.study.job import Origin
 
     found = search(

@@ -10,7 +10,7 @@ from smidgen.cli.options import DataDir, Json
 from smidgen.cli.terminal import print_json, say, table
 
 if TYPE_CHECKING:
-    from smidgen.study.dispatch import Event
+    from smidgen.study.running.local import Event
     from smidgen.study.status import Status
 
 
@@ -57,11 +57,11 @@ def study(  # noqa: PLR0913 - a command line
     if retry_failed:
         opened.retry_failed(read.name)
     if on == "ray":
-        from smidgen.study.ray_dispatch import dispatch_on_ray
+        from smidgen.study.running.ray import dispatch_on_ray
 
         dispatch_on_ray(opened, read.name, address=address, observer=_observe)
     elif on == "local":
-        from smidgen.study.dispatch import dispatch
+        from smidgen.study.running.local import dispatch
 
         dispatch(opened, read.name, jobs=jobs, observer=_observe)
     else:

@@ -7,10 +7,10 @@ from smidgen.methods import Method, rewritten
 from smidgen.methods.base import ArchitectureMethod
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
-from smidgen.study.budget import costs, told
-from smidgen.study.ladder import Maker
-from smidgen.study.profile import Profile
-from smidgen.study.search import Candidate, Rows, Search, listed, percent
+from smidgen.study.design.budget import costs, told
+from smidgen.study.design.ladder import Maker
+from smidgen.study.design.profile import Profile
+from smidgen.study.design.search import Candidate, Rows, Search, listed, percent
 from smidgen.study.statistics import BETTER, Interval, paired_effect
 
 TWEAK, COMBINE = "tweak", "combine"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests.study.conftest import Jobs
 
-from smidgen.study.dispatch import Event, StudyError
-from smidgen.study.ray_dispatch import dispatch_on_ray
+from smidgen.study.running.local import Event, StudyError
+from smidgen.study.running.ray import dispatch_on_ray
 from smidgen.study.store import Store
 
 

@@ -13,14 +13,14 @@ from smidgen.layers import Shape
 from smidgen.methods import Method, in_order, parse, rewritten
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
-from smidgen.study.budget import Budget
-from smidgen.study.combine import Selection
-from smidgen.study.dispatch import Pool
+from smidgen.study.design.budget import Budget
+from smidgen.study.design.combine import Selection
+from smidgen.study.design.ladder import Maker, ladder
+from smidgen.study.design.profile import BASELINE, Profile, candidates, profile_of, recipe_of
+from smidgen.study.design.reduce import reduce
+from smidgen.study.design.search import Candidate, Observer, Rows, Search, listed, percent
 from smidgen.study.job import Origin
-from smidgen.study.ladder import Maker, ladder
-from smidgen.study.profile import BASELINE, Profile, candidates, profile_of, recipe_of
-from smidgen.study.reduce import reduce
-from smidgen.study.search import Candidate, Observer, Rows, Search, listed, percent
+from smidgen.study.running.local import Pool
 from smidgen.study.statistics import Interval, mean_interval
 from smidgen.study.store import Store
 from smidgen.text import to_text

@@ -12,15 +12,15 @@ from smidgen.layers import Shape
 from smidgen.methods import Method, parse
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
-from smidgen.study.budget import Budget
-from smidgen.study.combine import Selection
-from smidgen.study.design import design, plan_text
-from smidgen.study.dispatch import Pool
+from smidgen.study.design.budget import Budget
+from smidgen.study.design.combine import Selection
+from smidgen.study.design.design import design, plan_text
+from smidgen.study.design.ladder import BudgetError, Maker, ladder
+from smidgen.study.design.profile import PROFILES, Profile, Round, candidates, recipe_of
+from smidgen.study.design.reduce import best_of, reduce
+from smidgen.study.design.search import Candidate, News, Rows, Search
 from smidgen.study.job import Origin
-from smidgen.study.ladder import BudgetError, Maker, ladder
-from smidgen.study.profile import PROFILES, Profile, Round, candidates, recipe_of
-from smidgen.study.reduce import best_of, reduce
-from smidgen.study.search import Candidate, News, Rows, Search
+from smidgen.study.running.local import Pool
 from smidgen.study.store import Store
 from smidgen.trial import Trial
 

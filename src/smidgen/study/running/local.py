@@ -125,7 +125,7 @@ class Pool:
                 [
                     sys.executable,
                     "-m",
-                    "smidgen.study.worker",
+                    "smidgen.study.running.worker",
                     self._store.path,
                     self._study,
                     name_file,

@@ -8,8 +8,8 @@ from smidgen.data import Data
 from smidgen.methods import Method, in_order
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
-from smidgen.study.dispatch import Event, Pool, StudyError
 from smidgen.study.job import Job, Origin
+from smidgen.study.running.local import Event, Pool, StudyError
 from smidgen.study.store import Store
 from smidgen.text import to_text
 from smidgen.trial import Trial

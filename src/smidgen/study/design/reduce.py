@@ -7,10 +7,10 @@ from statistics import fmean
 from smidgen.methods import Method
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
-from smidgen.study.budget import told
-from smidgen.study.ladder import Maker
-from smidgen.study.profile import Profile
-from smidgen.study.search import Candidate, Rows, Search, percent
+from smidgen.study.design.budget import told
+from smidgen.study.design.ladder import Maker
+from smidgen.study.design.profile import Profile
+from smidgen.study.design.search import Candidate, Rows, Search, percent
 
 PHASE = "reduce"
 _HOPELESS = 5.0  # times the tolerance below the best: too far to be caught up by longer training

@@ -16,7 +16,7 @@ from smidgen.layers import (
     Transition,
 )
 from smidgen.spec import NetSpec
-from smidgen.study.budget import (
+from smidgen.study.design.budget import (
     Budget,
     costs,
     excess,

@@ -7,13 +7,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from smidgen.data import Data
-from smidgen.study.dispatch import Observer, StudyError, Watch
-from smidgen.study.execute import execute
 from smidgen.study.job import Job
 from smidgen.study.owner import owner
+from smidgen.study.running.local import Observer, StudyError, Watch
+from smidgen.study.running.one import execute
+from smidgen.study.running.worker import described, loaded
 from smidgen.study.status import Status
 from smidgen.study.store import Claim, Store
-from smidgen.study.worker import described, loaded
 
 _POLL = 0.5  # seconds
 _AHEAD = 2  # tasks submitted a free slot, so that no slot waits for this process

@@ -13,9 +13,9 @@ import pytest
 from tests.study.conftest import Jobs
 
 from smidgen.data import Data
-from smidgen.study import worker
-from smidgen.study.dispatch import Event, StudyError, dispatch
-from smidgen.study.execute import execute
+from smidgen.study.running import worker
+from smidgen.study.running.local import Event, StudyError, dispatch
+from smidgen.study.running.one import execute
 from smidgen.study.store import Store
 
 # what two runs of one trial may differ in
@@ -91,7 +91,7 @@ def test_a_killed_study_leaves_no_process_and_goes_on_from_its_checkpoint(
     store.add("s", [job])
     script = (
         "import sys; from smidgen.study.store import Store;"
-        "from smidgen.study.dispatch import dispatch; dispatch(Store(sys.argv[1]), 's')"
+        "from smidgen.study.running.local import dispatch; dispatch(Store(sys.argv[1]), 's')"
     )
     parent = subprocess.Popen([sys.executable, "-c", script, str(store.path)])
     folder = store.runs / job.trial.key

@@ -10,9 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from smidgen.data import Data
-from smidgen.study.execute import execute
 from smidgen.study.job import Origin
 from smidgen.study.owner import owner
+from smidgen.study.running.one import execute
 from smidgen.study.store import Claim, Store
 from smidgen.train import Report
 

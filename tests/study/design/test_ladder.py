@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from smidgen.export.cost import predict_cost
 from smidgen.layers import Conv, Depthwise, MaxPool, Shape, Transition
-from smidgen.study.budget import Budget, costs, excess, measured_latency
-from smidgen.study.ladder import FAMILIES, BudgetError, Maker, Template, ladder, templates
+from smidgen.study.design.budget import Budget, costs, excess, measured_latency
+from smidgen.study.design.ladder import FAMILIES, BudgetError, Maker, Template, ladder, templates
 
 KINDS = Conv | Depthwise | Transition
 IMAGES = (Shape(1, 8, 8), Shape(1, 28, 28), Shape(3, 32, 32), Shape(3, 96, 64))

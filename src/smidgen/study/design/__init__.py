@@ -1,0 +1,1 @@
+"""From images and a budget to a trained net."""
