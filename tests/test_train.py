@@ -262,10 +262,15 @@ def test_refuses_methods_that_contradict(methods: list[Method], said: str) -> No
         train(NET, bars(16), methods=methods, runtime=CPU)
 
 
-def test_a_loss_that_is_not_finite_stops_the_run() -> None:
+@pytest.mark.parametrize(
+    ("precision", "advice"),
+    [("float32", r"1e\+30 may help$"), ("bfloat16", r"1e\+30 may help, or precision float32$")],
+)
+def test_a_loss_that_is_not_finite_stops_the_run(precision: str, advice: str) -> None:
     recipe = Recipe(epochs=3, batch_size=16, peak_lr=1e30, optimizer="sgd")
-    with pytest.raises(TrainingDivergedError, match=r"diverged in epoch 1 .*peak_lr"):
-        train(NET, bars(64), recipe=recipe, runtime=CPU)
+    said = rf"diverged in epoch 1 \(loss \S+, precision {precision}\); a smaller peak_lr .*{advice}"
+    with pytest.raises(TrainingDivergedError, match=said):
+        train(NET, bars(64), recipe=recipe, runtime=replace(CPU, precision=precision))
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])

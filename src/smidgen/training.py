@@ -112,9 +112,12 @@ class Training:
         """
         epoch = len(self.history)
         if not (isfinite(loss) and bool(self.flat.weights.isfinite().all())):
+            half = self.runtime.precision == "bfloat16"
             raise TrainingDivergedError(
-                f"training diverged in epoch {epoch + 1} (loss {loss:g});"
+                f"training diverged in epoch {epoch + 1} (loss {loss:g},"
+                f" precision {self.runtime.precision});"
                 f" a smaller peak_lr than {self.trial.recipe.peak_lr:g} may help"
+                f"{', or precision float32' if half else ''}"
             )
         share = None
         if self.held_out is not None:

@@ -9,12 +9,37 @@ def _like(weight: Tensor | None, x: Tensor) -> Tensor | None:
     return None if weight is None else weight.to(x.dtype)
 
 
+def strided(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    groups: int = 1,
+) -> Tensor:
+    """Convolve in the data type of x; at a stride, bfloat16 maps on a CPU are summed in float32.
+
+    On processors with matrix units torch's own bfloat16 gives NaN or garbage for narrow maps at a
+    stride over 1, in the result and in the gradient of the weights.
+    """
+    dtype = x.dtype
+    if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
+        dtype = torch.get_autocast_dtype("cpu")
+    if not (stride > 1 and x.device.type == "cpu" and dtype == torch.bfloat16):
+        return F.conv2d(x, weight.to(x.dtype), _like(bias, x), stride, padding, 1, groups)
+    with torch.autocast("cpu", enabled=False):
+        half = x.to(dtype)  # as are the other factors: only the sums are in float32
+        parts = [t if t is None else t.float() for t in (half, weight.to(dtype), _like(bias, half))]
+        return F.conv2d(*parts, stride, padding, 1, groups).to(dtype)  # pyright: ignore
+
+
 def convolution(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, groups: int = 1
 ) -> Tensor:
     """Convolve with a border of zeros that keeps the size at stride 1, in the data type of x."""
     same = weight.shape[-1] // 2
-    return F.conv2d(x, weight.to(x.dtype), _like(bias, x), stride, same, 1, groups)
+    return strided(x, weight, bias, stride=stride, padding=same, groups=groups)
 
 
 def bn_relu(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
@@ -55,7 +80,8 @@ def blur2d(x: Tensor) -> Tensor:
     # made on the device: a graph being recorded on a GPU takes nothing from the host
     line = 0.5 - (torch.arange(3, dtype=x.dtype, device=x.device) - 1).abs() / 4
     kernel = (line[:, None] * line).expand(x.shape[1], 1, 3, 3)
-    return F.conv2d(_pad_axis(_pad_axis(x, True), False), kernel, stride=2, groups=x.shape[1])
+    padded = _pad_axis(_pad_axis(x, True), False)
+    return strided(padded, kernel, stride=2, groups=x.shape[1])
 
 
 def max_blur_pool2d(x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from smidgen.kernels.reference import strided
 from smidgen.layers.base import Layer, Shape, require_odd, require_positive, same_padded
 from smidgen.tensors import Images
 
@@ -75,4 +76,4 @@ class BlurModule(nn.Module):
         # a side of one pixel has nothing to reflect: it stands for its own neighbours
         for axis, pad in ((3, [reach, reach, 0, 0]), (2, [0, 0, reach, reach])):
             x = F.pad(x, pad, mode="reflect" if x.shape[axis] > 1 else "replicate")
-        return F.conv2d(x, self.kernel.to(x.dtype), stride=self.stride, groups=x.shape[1])
+        return strided(x, self.kernel, stride=self.stride, groups=x.shape[1])
