@@ -1,7 +1,7 @@
 """The loop calls each kind of method at its place, in order, and tells it the right time."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
