@@ -13,16 +13,22 @@ from torch.utils.flop_counter import FlopCounterMode
 from smidgen.layers import (
     LAYERS,
     Blur,
+    Channelwise,
     Classifier,
     Conv,
     Depthwise,
+    Flatten,
     GlobalAveragePool,
     Layer,
     MaxPool,
+    Nest,
+    Repeat,
+    Residual,
     Shape,
     SqueezeExcite,
     Transition,
 )
+from smidgen.layers.base import require_activation
 from smidgen.text import parse, to_text
 
 widths = st.sampled_from([1, 4, 7])
@@ -32,14 +38,47 @@ convolution = {
     "kernel_size": kernels,
     "stride": strides,
     "bias": st.booleans(),
+    "activation": st.sampled_from(["none", "relu"]),
 }
-KINDS: dict[type[Layer], st.SearchStrategy[Layer]] = {
+filters = {key: convolution[key] for key in ("kernel_size", "stride", "bias", "activation")}
+PLAIN: dict[type[Layer], st.SearchStrategy[Layer]] = {
     Conv: st.builds(Conv, **convolution),
     Depthwise: st.builds(Depthwise, **convolution),
     Transition: st.builds(Transition, out_channels=widths, bias=st.booleans()),
     MaxPool: st.builds(MaxPool, kernel_size=st.integers(1, 3), stride=strides),
     Blur: st.builds(Blur, stride=strides, kernel_size=st.sampled_from([3, 5])),
     SqueezeExcite: st.builds(SqueezeExcite, latent_channels=widths),
+    Channelwise: st.builds(Channelwise, **filters),
+}
+
+
+def nests(inside: st.SearchStrategy[Layer]) -> dict[type[Layer], st.SearchStrategy[Layer]]:
+    """Return strategies of the layers that hold layers, those that repeat among the innermost."""
+    held = st.lists(inside, min_size=1, max_size=3).map(tuple)
+    keeping = st.sampled_from(
+        [
+            (Depthwise(8),),
+            (Conv(8), Channelwise(activation="none"), SqueezeExcite(2)),
+            (Residual((Conv(4), Conv(8, 1, activation="none")), activation="relu"),),
+            (Channelwise(bias=True),),
+        ]
+    )
+    return {
+        Residual: st.builds(
+            Residual,
+            layers=held,
+            shortcut=st.booleans(),
+            activation=st.sampled_from(["none", "relu"]),
+        ),
+        Repeat: st.builds(Repeat, layers=keeping, times=st.integers(1, 3)),
+    }
+
+
+shallow = st.one_of(*PLAIN.values(), *nests(st.one_of(*PLAIN.values())).values())
+KINDS: dict[type[Layer], st.SearchStrategy[Layer]] = {
+    **PLAIN,
+    **nests(shallow),
+    Flatten: st.builds(Flatten),
     GlobalAveragePool: st.builds(GlobalAveragePool),
     Classifier: st.builds(Classifier, classes=st.integers(2, 10), bias=st.booleans()),
 }
@@ -97,25 +136,45 @@ def test_the_text_form_round_trips(layer: Layer) -> None:
 
 @given(layer=st.one_of(*KINDS.values()))
 def test_is_a_frozen_value(layer: Layer) -> None:
-    assert hash(layer) == hash(parse(to_text(layer), {layer.name: type(layer)}, "layer"))
+    assert hash(layer) == hash(parse(to_text(layer), {kind.name: kind for kind in LAYERS}, "layer"))
     for field in fields(layer):  # pyright: ignore[reportArgumentType]
         with pytest.raises(FrozenInstanceError):
             setattr(layer, field.name, None)
 
 
-def folded_params(layer: Conv | Depthwise, shape: Shape) -> int:
+def folded_params(layer: Layer, shape: Shape) -> int:
     """Count what an exporter has to store: every kernel, and one bias an output channel."""
     kernels = [p for p in layer.build(shape).parameters() if p.ndim == 4]
-    return sum(p.numel() for p in kernels) + layer.out_channels
+    return sum(p.numel() for p in kernels) + layer.out_shape(shape).channels
 
 
 @placed
 def test_deployed_params_are_kernels_and_one_bias_a_channel(layer: Layer, shape: Shape) -> None:
     shape = fitting(layer, shape)
-    if isinstance(layer, Conv | Depthwise):
+    if isinstance(layer, Conv | Depthwise | Channelwise):
         assert layer.deployed_params(shape) == folded_params(layer, shape)
-    else:
+    elif not isinstance(layer, Nest):
         assert layer.deployed_params(shape) == layer.params(shape)
+
+
+@placed
+def test_norm_params_are_those_of_batch_norms(layer: Layer, shape: Shape) -> None:
+    shape = fitting(layer, shape)
+    norms = [m for m in layer.build(shape).modules() if isinstance(m, nn.BatchNorm2d)]
+    assert layer.norm_params(shape) == sum(2 * norm.num_features for norm in norms)
+
+
+@placed
+def test_a_kept_input_is_counted_beside_the_output_and_no_more_than_once(
+    layer: Layer, shape: Shape
+) -> None:
+    shape = fitting(layer, shape)
+    alone, kept = layer.peak_activation(shape), layer.peak_activation(shape, keep=True)
+    assert alone <= kept <= alone + shape.elements
+    out = layer.out_shape(shape).elements
+    assert kept >= (
+        max(shape.elements, out) if isinstance(layer, Flatten) else shape.elements + out
+    )
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -173,6 +232,11 @@ def test_max_pool_drops_what_does_not_fill_a_window() -> None:
         (lambda: Blur(kernel_size=4), "blur kernel_size must be odd, got 4"),
         (lambda: SqueezeExcite(0), "squeeze_excite latent_channels must be >= 1, got 0"),
         (lambda: Classifier(1), "classifier classes must be >= 2, got 1"),
+        (
+            lambda: require_activation("conv", "gelu"),
+            "conv activation must be 'none' or 'relu', got 'gelu'",
+        ),  # pyright: ignore[reportArgumentType]
+        (lambda: Channelwise(2), "channelwise kernel_size must be odd, got 2"),
         (lambda: MaxPool().out_shape(Shape(1, 1, 4)), "needs a map at least that large"),
         (lambda: Blur(kernel_size=5).out_shape(Shape(1, 2, 9)), "needs sides over 2 pixels"),
         (lambda: Classifier(2).out_shape(Shape(1, 2, 2)), "classifier needs a 1x1 map"),

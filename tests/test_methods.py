@@ -13,7 +13,16 @@ from torch import nn
 import smidgen.methods
 from smidgen.data import Data, Split
 from smidgen.flat import Flat
-from smidgen.layers import Classifier, Conv, Depthwise, GlobalAveragePool, MaxPool, Shape
+from smidgen.layers import (
+    Classifier,
+    Conv,
+    Depthwise,
+    GlobalAveragePool,
+    MaxPool,
+    Repeat,
+    Residual,
+    Shape,
+)
 from smidgen.methods import BY_NAME, METHODS, SWA, Method, in_order, parse, rewritten
 from smidgen.methods.base import (
     ArchitectureMethod,
@@ -34,7 +43,14 @@ from smidgen.train import Backprop, train
 ALL = [kind() for kind in METHODS]
 NET = NetSpec(
     Shape(3, 8, 8),
-    (Conv(6), MaxPool(), Depthwise(8, stride=2), GlobalAveragePool(), Classifier(5)),
+    (
+        Conv(6),
+        MaxPool(),
+        Residual((Conv(8, stride=2), Depthwise(8, activation="none")), True, "relu"),
+        Repeat((Residual((Depthwise(8),)),)),
+        GlobalAveragePool(),
+        Classifier(5),
+    ),
 )
 FORMATS = pytest.mark.parametrize(
     "memory_format", [torch.contiguous_format, torch.channels_last], ids=["planes", "last"]

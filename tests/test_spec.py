@@ -14,17 +14,27 @@ from torch.utils.flop_counter import FlopCounterMode
 from smidgen import zoo
 from smidgen.layers import (
     Blur,
+    Channelwise,
     Classifier,
     Conv,
     Depthwise,
+    Flatten,
     GlobalAveragePool,
     Layer,
     MaxPool,
+    Repeat,
+    Residual,
     Shape,
     SqueezeExcite,
     Transition,
 )
 from smidgen.spec import NetSpec
+
+
+def shrinking(width: int) -> Residual:
+    """Return a residual with a shortcut that halves its map."""
+    return Residual((Conv(width, stride=2), Depthwise(3)), shortcut=True, activation="relu")
+
 
 widths = st.sampled_from([1, 3, 6])
 inner: st.SearchStrategy[Layer] = st.one_of(
@@ -34,6 +44,10 @@ inner: st.SearchStrategy[Layer] = st.one_of(
     st.builds(MaxPool, kernel_size=st.integers(1, 2), stride=st.integers(1, 2)),
     st.builds(Blur, stride=st.integers(1, 2)),
     st.builds(SqueezeExcite, widths),
+    st.builds(Channelwise, stride=st.integers(1, 2)),
+    st.builds(shrinking, widths),
+    st.builds(Residual, st.just((Channelwise(), SqueezeExcite(2)))),
+    st.builds(Repeat, st.just((Depthwise(3),)), st.integers(1, 3)),
 )
 
 
@@ -50,7 +64,8 @@ def assembled(input_shape: Shape, inside: list[Layer], classes: int) -> NetSpec:
     for layer in inside:
         with suppress(ValueError):  # a pool larger than its map
             layers = list(NetSpec(input_shape, (*layers, layer)).layers)
-    return NetSpec(input_shape, (*layers, GlobalAveragePool(), Classifier(classes)))
+    end = Flatten() if len(layers) % 2 else GlobalAveragePool()
+    return NetSpec(input_shape, (*layers, end, Classifier(classes)))
 
 
 def one_by_one(spec: NetSpec) -> nn.Sequential:

@@ -1,15 +1,14 @@
 """A net as data: an input shape and the layers it flows through."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import nn
 
-from smidgen.layers import LAYERS, Blur, Classifier, Layer, MaxPool, Shape
-from smidgen.layers.pool import MaxBlurPoolModule
+from smidgen.layers import LAYERS, Classifier, Layer, Nest, Shape
+from smidgen.layers.nest import end_of, leaves, peak_of, rewritten, stack, through
 from smidgen.text import nearest, parse, to_text
 
 
@@ -33,27 +32,23 @@ class NetSpec:
     def __post_init__(self) -> None:
         if min(self.input_shape) < 1:
             raise ValueError(f"input shape must be at least 1x1x1, got {self.input_shape}")
-        shape = self.input_shape
-        for place, layer in enumerate(self.layers, 1):
-            try:
-                shape = layer.out_shape(shape)
-            except ValueError as error:
-                raise ValueError(f"{self.name}, layer {place} {to_text(layer)}: {error}") from None
+        try:
+            end_of(self.layers, self.input_shape)
+        except ValueError as error:
+            raise ValueError(f"{self.name}, {error}") from None
 
     def walk(self) -> Iterator[tuple[Layer, Shape]]:
-        """Yield each layer with the shape it receives."""
-        shape = self.input_shape
-        for layer in self.layers:
-            yield layer, shape
-            shape = layer.out_shape(shape)
+        """Yield each layer with the shape it receives; what layers hold is theirs to walk."""
+        return through(self.layers, self.input_shape)
+
+    def leaves(self) -> Iterator[tuple[Layer, Shape]]:
+        """Yield each layer that holds no other with the shape it receives; repeated ones once."""
+        return leaves(self.layers, self.input_shape)
 
     @property
     def out_shape(self) -> Shape:
         """Shape of the last map; a classifier's is (classes, 1, 1)."""
-        shape = self.input_shape
-        for layer in self.layers:
-            shape = layer.out_shape(shape)
-        return shape
+        return end_of(self.layers, self.input_shape)
 
     @property
     def params(self) -> int:
@@ -72,8 +67,8 @@ class NetSpec:
 
     @property
     def peak_activation(self) -> int:
-        """Elements alive at once, at the most: a map being read and the one being written."""
-        return max(layer.peak_activation(shape) for layer, shape in self.walk())
+        """Elements alive at once, at the most: maps read, written and kept for a later sum."""
+        return peak_of(self.layers, self.input_shape, keep=False)
 
     def build(self, seed: int = 0) -> nn.Sequential:
         """Return a model, a module a layer, whose initial weights depend on ``seed`` alone.
@@ -83,15 +78,26 @@ class NetSpec:
         """
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            modules = [layer.build(shape) for layer, shape in self.walk()]
-        for place, pair in enumerate(pairwise(self.layers)):
-            if pair == (MaxPool(2, stride=1), Blur(stride=2, kernel_size=3)):
-                modules[place : place + 2] = [nn.Identity(), MaxBlurPoolModule()]
-        return nn.Sequential(*modules)
+            return stack(self.layers, self.input_shape)
 
     def map_layers(self, rewrite: Callable[[Layer], tuple[Layer, ...]]) -> "NetSpec":
-        """Return this spec with each layer replaced by what ``rewrite`` returns."""
-        return replace(self, layers=tuple(new for old in self.layers for new in rewrite(old)))
+        """Return this spec with each layer replaced by what ``rewrite`` returns.
+
+        Layers inside others are replaced too; those that hold others are not given to ``rewrite``.
+        """
+
+        def each(layers: tuple[Layer, ...]) -> list[Layer]:
+            kept = [(old,) if isinstance(old, Nest) else rewrite(old) for old in layers]
+            return [new for news in kept for new in news]
+
+        return self.map_sequences(each)
+
+    def map_sequences(self, rewrite: Callable[[tuple[Layer, ...]], Sequence[Layer]]) -> "NetSpec":
+        """Return this spec with each sequence of layers replaced, from the innermost outwards.
+
+        The net itself is a sequence, and so is what each layer that holds others holds.
+        """
+        return replace(self, layers=rewritten(self.layers, rewrite))
 
     def fitted(self, input_shape: Shape, classes: int) -> "NetSpec":
         """Return this spec for another image size and number of classes; widths stay.

@@ -8,14 +8,20 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# In the metadata of a dataclass' first field: a tuple of values that are read and written like the
+# one that holds them, without a name, before its other arguments, as in residual(conv(8), blur).
+HOLDS = "holds"
+
 
 def to_text(value: Any) -> str:
     """Return ``value``, a frozen dataclass with a ``name``, as text; defaults are left out."""
-    shown = [
-        f"{field.name}={_literal(getattr(value, field.name))}"
-        for field in fields(value)
-        if field.default is MISSING or getattr(value, field.name) != field.default
-    ]
+    shown: list[str] = []
+    for field in fields(value):
+        own = getattr(value, field.name)
+        if field.metadata.get(HOLDS):
+            shown += [to_text(part) for part in own]
+        elif field.default is MISSING or own != field.default:
+            shown.append(f"{field.name}={_literal(own)}")
     return f"{value.name}({', '.join(shown)})" if shown else value.name
 
 
@@ -41,8 +47,8 @@ def parse_list(text: str, kinds: Mapping[str, type[T]], what: str) -> tuple[T, .
     """Return the values named in ``text``, separated by commas; see :func:`parse`."""
     try:
         tree = ast.parse(f"[{_underscored(text)}]", mode="eval").body
-    except SyntaxError as error:
-        raise ValueError(f"{what} must be name(argument=value, ...), got {text!r}") from error
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ValueError(f"{what} must be name(argument=value, ...), got {_short(text)}") from None
     if not isinstance(tree, ast.List):
         raise ValueError(f"{what} must be name(argument=value, ...), got {text!r}")
     return tuple(_built(node, kinds, what) for node in tree.elts)
@@ -73,15 +79,20 @@ def _built(node: ast.expr, kinds: Mapping[str, type[T]], what: str) -> T:
         asked = call.func.id.replace("_", "-") if "-" in "".join(kinds) else call.func.id
         raise ValueError(f"unknown {what} {asked!r}; {nearest(asked, kinds)}")
     name = by_name[call.func.id]
-    known = _names(kinds[name])
+    known, held = _names(kinds[name]), _held(kinds[name])
+    named: dict[str, Any] = {}
+    if held is not None:
+        named[held] = tuple(_built(part, kinds, what) for part in call.args)
+        known, call.args = [other for other in known if other != held], []
     if len(call.args) > len(known):
         raise ValueError(f"{what} {name} takes {len(known)} arguments, got {len(call.args)}")
     pairs = [
         *zip(known, call.args, strict=False),
         *((k.arg or "**", k.value) for k in call.keywords),
     ]
-    named: dict[str, Any] = {}
     for argument, value in pairs:
+        if argument == held:
+            raise ValueError(f"{what} {name} has no argument {argument!r}; {nearest('', known)}")
         if argument in named:
             raise ValueError(f"{what} {name} got {argument!r} twice")
         named[argument] = _value(value, f"{what} {name} argument {argument!r}")
@@ -108,20 +119,36 @@ def from_mapping(kind: type[T], named: Mapping[str, Any], where: str) -> T:
             if field.default is MISSING:
                 raise ValueError(f"{where} needs the argument {field.name!r}")
             continue
+        if field.metadata.get(HOLDS):  # built from kinds that are known here to be the right ones
+            checked[field.name] = named[field.name]
+            continue
         kind_of_value: Any = field.type
-        try:  # strict: 8.5 is no int and 1 is no bool, but 8 becomes a float
-            adapter: Any = TypeAdapter(kind_of_value)
-            checked[field.name] = adapter.validate_python(named[field.name], strict=True)
-        except ValidationError as error:
-            said = error.errors()[0]["msg"].removeprefix("Input ").lower()
-            raise ValueError(
-                f"{where} argument {field.name!r} {said}, got {named[field.name]!r}"
-            ) from None
+        adapter: Any = TypeAdapter(kind_of_value)
+        # none is a word of its own where an argument is one of several words
+        given = (named[field.name], "none") if named[field.name] is None else (named[field.name],)
+        refused: list[ValidationError] = []
+        for value in given:
+            try:  # strict: 8.5 is no int and 1 is no bool, but 8 becomes a float
+                checked[field.name] = adapter.validate_python(value, strict=True)
+                break
+            except ValidationError as error:
+                refused.append(error)
+        else:
+            said = refused[0].errors()[0]["msg"].removeprefix("Input ").lower()
+            raise ValueError(f"{where} argument {field.name!r} {said}, got {given[0]!r}")
     return kind(**checked)
 
 
 def _names(kind: type[Any]) -> list[str]:
     return [field.name for field in fields(kind)]
+
+
+def _held(kind: type[Any]) -> str | None:
+    return next((field.name for field in fields(kind) if field.metadata.get(HOLDS)), None)
+
+
+def _short(text: str) -> str:
+    return repr(text) if len(text) <= 200 else f"{text[:197]!r}..."  # noqa: PLR2004 - one line
 
 
 def _value(node: ast.expr, where: str) -> Any:

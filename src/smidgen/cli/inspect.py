@@ -41,7 +41,7 @@ def inspect(
         }
         for layer, shape in spec.walk()
     ]
-    gates = sum(layer.params(s) for layer, s in spec.walk() if isinstance(layer, SqueezeExcite))
+    gates = sum(layer.params(s) for layer, s in spec.leaves() if isinstance(layer, SqueezeExcite))
     summary = {
         "name": spec.name,
         "input": str(spec.input_shape),

@@ -116,7 +116,7 @@ def _operations(layer: Layer, module: nn.Module) -> list[Operation]:
     found: list[Operation]
     match layer:
         case layers.Conv():
-            found = [_conv(_normed(own[0], module), layer.stride, relu=True)]
+            found = [_conv(_normed(own[0], module), layer.stride, relu=layer.activation == "relu")]
         case layers.Depthwise():
             found = _depthwise(layer, own[0], own[1], module)
         case layers.Transition():
@@ -142,7 +142,10 @@ def _depthwise(
     carried = pointwise.bias + pointwise.weight[:, :, 0, 0] @ spatial.bias
     after = _normed(pointwise._replace(bias=carried), module)
     bare = spatial._replace(bias=np.zeros_like(spatial.bias))
-    return [_conv(bare, layer.stride, groups=len(bare.weight)), _conv(after, relu=True)]
+    return [
+        _conv(bare, layer.stride, groups=len(bare.weight)),
+        _conv(after, relu=layer.activation == "relu"),
+    ]
 
 
 def _conv(own: Convolution, stride: int = 1, groups: int = 1, *, relu: bool = False) -> Conv2d:

@@ -2,10 +2,13 @@
 
 Every function takes and returns channels-last maps (n, c, h, w) of float32 or bfloat16. Parameters
 are float32; a `torch.nn.BatchNorm2d` holds those of a norm, its statistics, momentum and eps.
+With relu=False there is no ReLU at the end of a block; add takes relu=True.
 
     conv_bn_relu(x, weight, bias, norm, stride=1)       convolution, norm, ReLU
     depthwise_bn_relu(x, depth, depth_bias,             depthwise and pointwise convolution, norm,
                       point, point_bias, norm, stride=1)  ReLU
+    channelwise_bn_relu(x, weight, bias, norm, stride=1)  a filter a channel, norm, ReLU
+    add(x, y)                                           x + y
     pointwise(x, weight, bias)                          1 x 1 convolution alone
     bn_relu(x, norm)                                    norm, ReLU
     max_pool2d(x, kernel_size, stride)                  max pooling without a border
@@ -37,10 +40,12 @@ from smidgen.kernels.library import available, implementation, keep_memory, oper
 from smidgen.kernels.reference import blur2d
 
 __all__ = [
+    "add",
     "available",
     "average_pool",
     "blur2d",
     "bn_relu",
+    "channelwise_bn_relu",
     "conv_bn_relu",
     "depthwise_bn_relu",
     "implementation",
@@ -94,17 +99,24 @@ def bn_relu(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
 
 
 def conv_bn_relu(
-    x: Tensor, weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d, stride: int = 1
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    norm: nn.BatchNorm2d,
+    stride: int = 1,
+    *,
+    relu: bool = True,
 ) -> Tensor:
     """Return relu(norm(conv(x))), with the border that keeps the size at stride 1."""
     x = _cast(x)
     if not (
-        _trains(norm)
+        relu
+        and _trains(norm)
         and stride == 1
         and _square(weight)
         and _ready(x, weight, bias, norm.weight, norm.bias)
     ):
-        return reference.conv_bn_relu(x, weight, bias, norm, stride)
+        return reference.conv_bn_relu(x, weight, bias, norm, stride, relu=relu)
     return functions.ConvBnRelu.apply(
         _last(x), weight, bias, norm.weight, norm.bias, functions.Norm(norm)
     )
@@ -118,15 +130,36 @@ def depthwise_bn_relu(
     point_bias: Tensor | None,
     norm: nn.BatchNorm2d,
     stride: int = 1,
+    *,
+    relu: bool = True,
 ) -> Tensor:
     """Return relu(norm(pointwise(depthwise(x)))), the border keeping the size at stride 1."""
     x = _cast(x)
     parameters = (depth, depth_bias, point, point_bias, norm.weight, norm.bias)
-    if not (_trains(norm) and stride == 1 and _square(depth) and _ready(x, *parameters)):
+    served = relu and stride == 1 and _square(depth)
+    if not (served and _trains(norm) and _ready(x, *parameters)):
         return reference.depthwise_bn_relu(
-            x, (depth, depth_bias), (point, point_bias), norm, stride
+            x, (depth, depth_bias), (point, point_bias), norm, stride, relu=relu
         )
     return functions.DepthwiseBnRelu.apply(_last(x), *parameters, functions.Norm(norm))
+
+
+def channelwise_bn_relu(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    norm: nn.BatchNorm2d,
+    stride: int = 1,
+    *,
+    relu: bool = True,
+) -> Tensor:
+    """Return relu(norm(conv(x))) of a filter a channel, the border keeping the size at stride 1."""
+    return reference.channelwise_bn_relu(_cast(x), weight, bias, norm, stride, relu=relu)
+
+
+def add(x: Tensor, y: Tensor, *, relu: bool = False) -> Tensor:
+    """Return x + y, or relu(x + y), in the data type of y."""
+    return reference.add(_cast(x), y, relu=relu)
 
 
 def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -42,16 +42,22 @@ def convolution(
     return strided(x, weight, bias, stride=stride, padding=same, groups=groups)
 
 
-def bn_relu(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
+def bn_relu(x: Tensor, norm: nn.BatchNorm2d, *, relu: bool = True) -> Tensor:
     """Normalise by the batch (training) or the running statistics, then cut at zero."""
-    return F.relu(norm(x))
+    return F.relu(norm(x)) if relu else norm(x)
 
 
 def conv_bn_relu(
-    x: Tensor, weight: Tensor, bias: Tensor | None, norm: nn.BatchNorm2d, stride: int = 1
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    norm: nn.BatchNorm2d,
+    stride: int = 1,
+    *,
+    relu: bool = True,
 ) -> Tensor:
     """Convolve, normalise, cut at zero."""
-    return bn_relu(convolution(x, weight, bias, stride), norm)
+    return bn_relu(convolution(x, weight, bias, stride), norm, relu=relu)
 
 
 def depthwise_bn_relu(
@@ -60,10 +66,31 @@ def depthwise_bn_relu(
     point: tuple[Tensor, Tensor | None],
     norm: nn.BatchNorm2d,
     stride: int,
+    *,
+    relu: bool = True,
 ) -> Tensor:
     """Convolve each channel alone, mix the channels pixel by pixel, normalise, cut at zero."""
     middle = convolution(x, *depth, stride, groups=x.shape[1])
-    return bn_relu(convolution(middle, *point), norm)
+    return bn_relu(convolution(middle, *point), norm, relu=relu)
+
+
+def channelwise_bn_relu(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    norm: nn.BatchNorm2d,
+    stride: int,
+    *,
+    relu: bool,
+) -> Tensor:
+    """Convolve each channel alone, normalise, cut at zero."""
+    return bn_relu(convolution(x, weight, bias, stride, x.shape[1]), norm, relu=relu)
+
+
+def add(x: Tensor, y: Tensor, *, relu: bool) -> Tensor:
+    """Add pixel by pixel, cut at zero if asked."""
+    total = x.to(y.dtype) + y
+    return F.relu(total) if relu else total
 
 
 def _pad_axis(x: Tensor, horizontal: bool) -> Tensor:

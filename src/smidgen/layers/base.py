@@ -1,9 +1,11 @@
 """The contract every layer keeps."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, NamedTuple, final
+from typing import ClassVar, Literal, NamedTuple, TypeAlias, final
 
 from torch import nn
+
+Activation: TypeAlias = Literal["none", "relu"]
 
 
 class Shape(NamedTuple):
@@ -32,16 +34,29 @@ class Layer(ABC):
     name: ClassVar[str]  # in the text form
 
     @abstractmethod
-    def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
-        """Return the shapes of the maps written for an input of ``shape``, the output last.
+    def out_shape(self, shape: Shape) -> Shape:
+        """Return the shape of the output for an input of ``shape``.
 
         Raises:
-            ValueError: If an input of ``shape`` is too small for this layer.
+            ValueError: If an input of ``shape`` does not suit this layer.
+        """
+
+    @abstractmethod
+    def peak_activation(self, shape: Shape, *, keep: bool = False) -> int:
+        """Return the most elements alive at once: maps being read, written and kept for later.
+
+        Args:
+            shape: Of the input.
+            keep: Whether the input stays alive to the end, for somebody else reads it again.
         """
 
     @abstractmethod
     def params(self, shape: Shape) -> int:
         """Return the number of learned scalars, exactly, batch norm included."""
+
+    @abstractmethod
+    def norm_params(self, shape: Shape) -> int:
+        """Return how many of :meth:`params` are weights and biases of batch norms."""
 
     @abstractmethod
     def deployed_params(self, shape: Shape) -> int:
@@ -55,16 +70,32 @@ class Layer(ABC):
     def build(self, shape: Shape) -> nn.Module:
         """Return a freshly initialised module that computes this layer."""
 
+
+class PlainLayer(Layer):
+    """A layer that holds no other: its maps are written one after another, each from the last."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
+        """Return the shapes of the maps written for an input of ``shape``, the output last.
+
+        Raises:
+            ValueError: If an input of ``shape`` does not suit this layer.
+        """
+
     @final
     def out_shape(self, shape: Shape) -> Shape:
-        """Return the shape of the output for an input of ``shape``."""
         return self.feature_maps(shape)[-1]
 
     @final
-    def peak_activation(self, shape: Shape) -> int:
-        """Return the most elements alive at once: a map being read and the one being written."""
+    def peak_activation(self, shape: Shape, *, keep: bool = False) -> int:
         maps = (shape, *self.feature_maps(shape))
-        return max(read.elements + written.elements for read, written in zip(maps, maps[1:]))  # noqa: B905, RUF007
+        kept = (0, *[shape.elements * keep] * (len(maps) - 2))  # the first step reads it anyway
+        return max(
+            read.elements + written.elements + beside
+            for read, written, beside in zip(maps[:-1], maps[1:], kept, strict=True)
+        )
 
 
 def require_positive(**numbers: int) -> None:
@@ -83,6 +114,12 @@ def require_odd(**numbers: int) -> None:
     for label, number in numbers.items():
         if number < 1 or number % 2 == 0:
             raise ValueError(f"{label.replace('__', ' ')} must be odd, got {number}")
+
+
+def require_activation(name: str, activation: str) -> None:
+    """Refuse an activation that there is not."""
+    if activation not in ("none", "relu"):
+        raise ValueError(f"{name} activation must be 'none' or 'relu', got {activation!r}")
 
 
 def same_padded(shape: Shape, channels: int, stride: int) -> Shape:

@@ -10,12 +10,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from smidgen.kernels.reference import strided
-from smidgen.layers.base import Layer, Shape, require_odd, require_positive, same_padded
+from smidgen.layers.base import PlainLayer, Shape, require_odd, require_positive, same_padded
 from smidgen.tensors import Images
 
 
 @dataclass(frozen=True, slots=True)
-class Blur(Layer):
+class Blur(PlainLayer):
     """A fixed binomial filter, then every ``stride``-th pixel. Costs time but no parameters.
 
     Args:
@@ -45,6 +45,9 @@ class Blur(Layer):
         return (same_padded(shape, shape.channels, self.stride),)
 
     def params(self, shape: Shape) -> int:
+        return 0
+
+    def norm_params(self, shape: Shape) -> int:
         return 0
 
     def deployed_params(self, shape: Shape) -> int:

@@ -1,4 +1,4 @@
-"""Convolution, batch norm and ReLU."""
+"""Convolution, batch norm and activation."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,13 +8,21 @@ from torch import Tensor, nn
 
 from smidgen import kernels
 from smidgen.kernels import links
-from smidgen.layers.base import Layer, Shape, require_odd, require_positive, same_padded
+from smidgen.layers.base import (
+    Activation,
+    PlainLayer,
+    Shape,
+    require_activation,
+    require_odd,
+    require_positive,
+    same_padded,
+)
 from smidgen.tensors import Images
 
 
 @dataclass(frozen=True, slots=True)
-class Conv(Layer):
-    """Convolution with "same" padding, batch norm, ReLU.
+class Conv(PlainLayer):
+    """Convolution with "same" padding, batch norm, activation.
 
     Args:
         out_channels: Width of the output, >= 1.
@@ -22,25 +30,30 @@ class Conv(Layer):
         stride: Distance between kernel positions in pixels, >= 1.
         bias: Whether the convolution has a bias of its own (batch norm makes it redundant;
             the reference study's CIFAR nets count it).
+        activation: What follows the norm.
     """
 
     out_channels: int
     kernel_size: int = 3
     stride: int = 1
     bias: bool = False
+    activation: Activation = "relu"
 
     name: ClassVar[str] = "conv"
 
     def __post_init__(self) -> None:
         require_positive(conv__out_channels=self.out_channels, conv__stride=self.stride)
         require_odd(conv__kernel_size=self.kernel_size)
+        require_activation("conv", self.activation)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
         return (same_padded(shape, self.out_channels, self.stride),)
 
     def params(self, shape: Shape) -> int:
-        norm = 2 * self.out_channels
-        return self._weights(shape) + self.bias * self.out_channels + norm
+        return self._weights(shape) + self.bias * self.out_channels + self.norm_params(shape)
+
+    def norm_params(self, shape: Shape) -> int:
+        return 2 * self.out_channels
 
     def deployed_params(self, shape: Shape) -> int:
         return self._weights(shape) + self.out_channels
@@ -58,23 +71,28 @@ class Conv(Layer):
             padding=self.kernel_size // 2,
             bias=self.bias,
         )
-        return ConvModule(convolution, nn.BatchNorm2d(self.out_channels))
+        return ConvModule(
+            convolution, nn.BatchNorm2d(self.out_channels), relu=self.activation == "relu"
+        )
 
     def _weights(self, shape: Shape) -> int:
         return shape.channels * self.out_channels * self.kernel_size**2
 
 
 class ConvModule(nn.Module):
-    """Convolution, batch norm and ReLU as one operation."""
+    """Convolution, batch norm and activation as one operation."""
 
-    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d, *, relu: bool) -> None:
         super().__init__()
-        self.conv, self.norm = conv, norm
+        self.conv, self.norm, self.relu = conv, norm, relu
 
     def forward(self, x: Images) -> Float[Tensor, "n c_out h_out w_out"]:
         conv = self.conv
-        return kernels.conv_bn_relu(x, conv.weight, conv.bias, self.norm, conv.stride[0])
+        return kernels.conv_bn_relu(
+            x, conv.weight, conv.bias, self.norm, conv.stride[0], relu=self.relu
+        )
 
     def link(self) -> links.Link | None:
         conv = self.conv
-        return links.Conv(conv.weight, conv.bias, self.norm) if conv.stride[0] == 1 else None
+        served = conv.stride[0] == 1 and self.relu
+        return links.Conv(conv.weight, conv.bias, self.norm) if served else None

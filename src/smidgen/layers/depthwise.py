@@ -1,4 +1,4 @@
-"""Depthwise separable convolution, batch norm and ReLU."""
+"""Depthwise separable convolution, batch norm and activation."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,34 +8,46 @@ from torch import Tensor, nn
 
 from smidgen import kernels
 from smidgen.kernels import links
-from smidgen.layers.base import Layer, Shape, require_odd, require_positive, same_padded
+from smidgen.layers.base import (
+    Activation,
+    PlainLayer,
+    Shape,
+    require_activation,
+    require_odd,
+    require_positive,
+    same_padded,
+)
 from smidgen.tensors import Images
 
 
 @dataclass(frozen=True, slots=True)
-class Depthwise(Layer):
-    """A filter a channel, then a 1x1 convolution across channels, batch norm, ReLU.
+class Depthwise(PlainLayer):
+    """A filter a channel, then a 1x1 convolution across channels, batch norm, activation.
 
     Args:
         out_channels: Width of the output, >= 1.
         kernel_size: Side of the depthwise kernel in pixels; odd.
         stride: Of the depthwise convolution, >= 1.
         bias: Whether both convolutions have biases.
+        activation: What follows the norm.
 
     Source: Howard et al. 2017, "MobileNets", arXiv:1704.04861, sec. 3.1.
-    Differs: one batch norm and ReLU after the pair, none between, as in the reference study.
+    Differs: one batch norm and ReLU after the pair, none between, as in the reference study;
+        ``channelwise`` and a 1x1 ``conv`` are the pair with both.
     """
 
     out_channels: int
     kernel_size: int = 3
     stride: int = 1
     bias: bool = False
+    activation: Activation = "relu"
 
     name: ClassVar[str] = "depthwise"
 
     def __post_init__(self) -> None:
         require_positive(depthwise__out_channels=self.out_channels, depthwise__stride=self.stride)
         require_odd(depthwise__kernel_size=self.kernel_size)
+        require_activation("depthwise", self.activation)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
         filtered = same_padded(shape, shape.channels, self.stride)
@@ -43,8 +55,10 @@ class Depthwise(Layer):
 
     def params(self, shape: Shape) -> int:
         biases = self.bias * (shape.channels + self.out_channels)
-        norm = 2 * self.out_channels
-        return self._spatial(shape) + self._pointwise(shape) + biases + norm
+        return self._spatial(shape) + self._pointwise(shape) + biases + self.norm_params(shape)
+
+    def norm_params(self, shape: Shape) -> int:
+        return 2 * self.out_channels
 
     def deployed_params(self, shape: Shape) -> int:
         # the depthwise bias passes through the pointwise weights into one bias an output channel
@@ -65,7 +79,8 @@ class Depthwise(Layer):
             bias=self.bias,
         )
         pointwise = nn.Conv2d(shape.channels, self.out_channels, 1, bias=self.bias)
-        return DepthwiseModule(depthwise, pointwise, nn.BatchNorm2d(self.out_channels))
+        norm, relu = nn.BatchNorm2d(self.out_channels), self.activation == "relu"
+        return DepthwiseModule(depthwise, pointwise, norm, relu=relu)
 
     def _spatial(self, shape: Shape) -> int:
         return shape.channels * self.kernel_size**2
@@ -75,20 +90,30 @@ class Depthwise(Layer):
 
 
 class DepthwiseModule(nn.Module):
-    """Depthwise and pointwise convolution, batch norm and ReLU as one operation."""
+    """Depthwise and pointwise convolution, batch norm and activation as one operation."""
 
-    def __init__(self, depthwise: nn.Conv2d, pointwise: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
+    def __init__(
+        self, depthwise: nn.Conv2d, pointwise: nn.Conv2d, norm: nn.BatchNorm2d, *, relu: bool
+    ) -> None:
         super().__init__()
+        self.relu = relu
         self.depthwise, self.pointwise, self.norm = depthwise, pointwise, norm
 
     def forward(self, x: Images) -> Float[Tensor, "n c_out h_out w_out"]:
         depth, point = self.depthwise, self.pointwise
         return kernels.depthwise_bn_relu(
-            x, depth.weight, depth.bias, point.weight, point.bias, self.norm, depth.stride[0]
+            x,
+            depth.weight,
+            depth.bias,
+            point.weight,
+            point.bias,
+            self.norm,
+            depth.stride[0],
+            relu=self.relu,
         )
 
     def link(self) -> links.Link | None:
         depth, point = self.depthwise, self.pointwise
-        if depth.stride[0] != 1:
+        if depth.stride[0] != 1 or not self.relu:
             return None
         return links.Depthwise(depth.weight, depth.bias, point.weight, point.bias, self.norm)

@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from smidgen import kernels
 from smidgen.kernels import links
-from smidgen.layers.base import Layer, Shape
+from smidgen.layers.base import PlainLayer, Shape
 from smidgen.layers.transition import PointwiseModule
 from smidgen.tensors import Images
 
 
 @dataclass(frozen=True, slots=True)
-class GlobalAveragePool(Layer):
+class GlobalAveragePool(PlainLayer):
     """The mean of every channel over all pixels."""
 
     name: ClassVar[str] = "global_average_pool"
@@ -23,6 +23,9 @@ class GlobalAveragePool(Layer):
         return (Shape(shape.channels, 1, 1),)
 
     def params(self, shape: Shape) -> int:
+        return 0
+
+    def norm_params(self, shape: Shape) -> int:
         return 0
 
     def deployed_params(self, shape: Shape) -> int:
@@ -46,7 +49,7 @@ class AveragePoolModule(nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Classifier(Layer):
+class Classifier(PlainLayer):
     """One linear map from the pooled channels to logits, as a 1x1 convolution.
 
     Args:
@@ -70,6 +73,9 @@ class Classifier(Layer):
 
     def params(self, shape: Shape) -> int:
         return (shape.channels + self.bias) * self.classes
+
+    def norm_params(self, shape: Shape) -> int:
+        return 0
 
     def deployed_params(self, shape: Shape) -> int:
         return self.params(shape)

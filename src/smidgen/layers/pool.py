@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from smidgen import kernels
 from smidgen.kernels import links
-from smidgen.layers.base import Layer, Shape, require_positive
+from smidgen.layers.base import PlainLayer, Shape, require_positive
 from smidgen.tensors import Images
 
 
 @dataclass(frozen=True, slots=True)
-class MaxPool(Layer):
+class MaxPool(PlainLayer):
     """The largest value of every window, no padding.
 
     Args:
@@ -44,6 +44,9 @@ class MaxPool(Layer):
         )
 
     def params(self, shape: Shape) -> int:
+        return 0
+
+    def norm_params(self, shape: Shape) -> int:
         return 0
 
     def deployed_params(self, shape: Shape) -> int:

@@ -7,13 +7,13 @@ from torch import nn
 
 from smidgen import kernels
 from smidgen.kernels import links
-from smidgen.layers.base import Layer, Shape, require_positive
+from smidgen.layers.base import PlainLayer, Shape, require_positive
 from smidgen.layers.transition import PointwiseModule
 from smidgen.tensors import Images
 
 
 @dataclass(frozen=True, slots=True)
-class SqueezeExcite(Layer):
+class SqueezeExcite(PlainLayer):
     """``y = x * sigmoid(W2 relu(W1 mean(x)))``, a gate a channel.
 
     Args:
@@ -35,6 +35,9 @@ class SqueezeExcite(Layer):
 
     def params(self, shape: Shape) -> int:
         return 2 * shape.channels * self.latent_channels
+
+    def norm_params(self, shape: Shape) -> int:
+        return 0
 
     def deployed_params(self, shape: Shape) -> int:
         return self.params(shape)

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from smidgen import kernels
 from smidgen.kernels import links
-from smidgen.layers.base import Layer, Shape, require_positive
+from smidgen.layers.base import PlainLayer, Shape, require_positive
 from smidgen.tensors import Images
 
 
 @dataclass(frozen=True, slots=True)
-class Transition(Layer):
+class Transition(PlainLayer):
     """A 1x1 convolution with nothing after it.
 
     Args:
@@ -36,6 +36,9 @@ class Transition(Layer):
 
     def params(self, shape: Shape) -> int:
         return (shape.channels + self.bias) * self.out_channels
+
+    def norm_params(self, shape: Shape) -> int:
+        return 0
 
     def deployed_params(self, shape: Shape) -> int:
         return self.params(shape)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
-from smidgen.layers import Blur, Conv, Depthwise, Layer, MaxPool
+from smidgen.layers import Blur, Channelwise, Conv, Depthwise, Layer, MaxPool
 from smidgen.methods.base import ArchitectureMethod
 from smidgen.spec import NetSpec
 
@@ -13,8 +13,9 @@ class BlurPool(ArchitectureMethod):
     """Take every stride out of a net and put it into a blur.
 
     A max pool of stride ``s`` becomes the same at stride 1, then the blur at stride ``s``; a
-    convolution of stride ``s`` (plain or depthwise, with its batch norm and ReLU) likewise. Sizes
-    and parameters stay as they were. ``blur = [1 2 1] outer [1 2 1] / 16``, borders reflected.
+    convolution of stride ``s`` (plain or depthwise, with its batch norm and ReLU) likewise, inside
+    residuals too, whose shortcuts are then blurred as their layers are. Sizes and parameters stay
+    as they were. ``blur = [1 2 1] outer [1 2 1] / 16``, borders reflected.
 
     Args:
         kernel_size: Side of the binomial filter in pixels; odd, >= 3.
@@ -50,7 +51,7 @@ class BlurPool(ArchitectureMethod):
         return spec.map_layers(self._split)
 
     def _split(self, layer: Layer) -> tuple[Layer, ...]:
-        if not isinstance(layer, MaxPool | Conv | Depthwise) or layer.stride == 1:
+        if not isinstance(layer, MaxPool | Conv | Depthwise | Channelwise) or layer.stride == 1:
             return (layer,)
         dense, blur = replace(layer, stride=1), Blur(layer.stride, self.kernel_size)
         if self.position == "before" and not isinstance(layer, MaxPool):

@@ -1,6 +1,6 @@
 """Squeeze-and-excitation: a gate on every channel after every block."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from smidgen import layers
@@ -13,8 +13,9 @@ class SqueezeExcite(ArchitectureMethod):
     """Put ``y = x * sigmoid(W2 relu(W1 mean(x)))`` after every block.
 
     A block is a convolution, or a depthwise and pointwise pair, with its batch norm and ReLU; the
-    gate comes after them. Transitions and the classifier are never gated. A block of ``c``
-    channels gains ``2 c max(1, c // ratio)`` parameters and as many MACs.
+    gate comes after them, inside a residual before the sum. Transitions, shortcuts, ``channelwise``
+    and the classifier are never gated. A block of ``c`` channels gains ``2 c max(1, c // ratio)``
+    parameters and as many MACs; a repeated block has one gate for all its passes.
 
     Args:
         ratio: The latent width is ``max(1, channels // ratio)``; >= 1.
@@ -41,14 +42,17 @@ class SqueezeExcite(ArchitectureMethod):
             raise ValueError(f"squeeze-excite min_channels must be >= 1, got {self.min_channels}")
 
     def rewrite(self, spec: NetSpec) -> NetSpec:
+        return spec.map_sequences(self._gates)
+
+    def _gates(self, sequence: tuple[layers.Layer, ...]) -> list[layers.Layer]:
         new: list[layers.Layer] = []
-        for place, layer in enumerate(spec.layers):
+        for place, layer in enumerate(sequence):
             new.append(layer)
             if not isinstance(layer, layers.Conv | layers.Depthwise):
                 continue
-            if layer.out_channels >= self.min_channels and not _gated(spec.layers[place + 1 :]):
+            if layer.out_channels >= self.min_channels and not _gated(sequence[place + 1 :]):
                 new.append(layers.SqueezeExcite(max(1, layer.out_channels // self.ratio)))
-        return replace(spec, layers=tuple(new))
+        return new
 
 
 def _gated(following: tuple[layers.Layer, ...]) -> bool:
