@@ -19,14 +19,14 @@ from rows import origin, write_rows
 
 from smidgen.data import load
 from smidgen.export.artefact import Source, pixels_of, source_of
-from smidgen.export.c import generate
-from smidgen.export.calibrate import METHODS, calibrate
-from smidgen.export.choose import quantize_best
-from smidgen.export.host import compile_library, load_library
-from smidgen.export.integer import IntegerProgram
-from smidgen.export.parity import write_source
+from smidgen.export.c.emulate import write_source
+from smidgen.export.c.host import compile_library, load_library
+from smidgen.export.c.int8 import generate
+from smidgen.export.int8.calibrate import METHODS, calibrate
+from smidgen.export.int8.choose import quantize_best
+from smidgen.export.int8.program import IntegerProgram
+from smidgen.export.int8.quantize import quantize
 from smidgen.export.program import Pixels
-from smidgen.export.quantize import quantize
 from smidgen.run import load_run
 
 

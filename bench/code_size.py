@@ -1,4 +1,4 @@
-"""Fit the constants of smidgen.export.cost to nets compiled for a Cortex-M4.
+"""Fit the constants of smidgen.export.c.footprint to nets compiled for a Cortex-M4.
 
 Prints, for each kind of layer, the bytes of its code, the largest error of a prediction and the
 deepest stacks. To be run again, and its figures copied, when the templates of the C change.
@@ -12,9 +12,9 @@ import sys
 import numpy as np
 
 from smidgen import layers, zoo
-from smidgen.export.c import Source
-from smidgen.export.cost import CODE, dummy_source
-from smidgen.export.parity import Footprint, footprint, run_board
+from smidgen.export.c.emulate import Footprint, footprint, run_board
+from smidgen.export.c.footprint import CODE, dummy_source
+from smidgen.export.c.int8 import Source
 from smidgen.layers import Layer, Shape
 from smidgen.methods import parse, rewritten
 from smidgen.spec import NetSpec

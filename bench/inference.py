@@ -31,15 +31,15 @@ from torch import Tensor, nn
 
 from smidgen.data import load, normalise
 from smidgen.evaluate import predict
-from smidgen.export.c import generate
-from smidgen.export.c_float import generate_float
-from smidgen.export.calibrate import calibrate
+from smidgen.export.c.float32 import generate_float
+from smidgen.export.c.host import compile_library
+from smidgen.export.c.int8 import generate
 from smidgen.export.fold import fold
-from smidgen.export.host import compile_library
+from smidgen.export.int8.calibrate import calibrate
+from smidgen.export.int8.quantize import quantize
 from smidgen.export.module import ProgramModule
 from smidgen.export.onnx import INPUT, OUTPUT, quantize_onnx
 from smidgen.export.program import Program
-from smidgen.export.quantize import quantize
 from smidgen.run import Run, load_run
 from smidgen.runtime import processor
 

@@ -30,15 +30,15 @@ from runtimes import EMX_COMPILE
 
 from smidgen.data import load
 from smidgen.export.artefact import Source, pixels_of, source_of
-from smidgen.export.c import generate
-from smidgen.export.c_float import generate_float
-from smidgen.export.calibrate import calibrate
-from smidgen.export.integer import IntConv2d, IntegerProgram, IntLinear
+from smidgen.export.c.emulate import find_tool
+from smidgen.export.c.float32 import generate_float
+from smidgen.export.c.int8 import generate
+from smidgen.export.int8.calibrate import calibrate
+from smidgen.export.int8.program import IntConv2d, IntegerProgram, IntLinear
+from smidgen.export.int8.quantize import quantize
+from smidgen.export.int8.simulate import requantise, simulate, trace
 from smidgen.export.onnx import CalibrationReader, quantize_onnx, to_onnx
-from smidgen.export.parity import find_tool
 from smidgen.export.program import Pixels
-from smidgen.export.quantize import quantize
-from smidgen.export.simulate import requantise, simulate, trace
 from smidgen.run import load_run
 
 HERE = Path(__file__).parent
@@ -206,15 +206,15 @@ def _on_board(
 ) -> dict[str, Any]:
     """Return what is measured of C under QEMU."""
     machine = ["-mcpu=cortex-m4", "-mthumb", *own.floats]
-    templates = resources.files("smidgen.export") / "templates"
-    main = (templates / "parity_main.c").read_text()
+    templates = resources.files("smidgen.export.c") / "templates"
+    main = (templates / "emulate_main.c").read_text()
     main = re.sub(r"PAINTED = \d+", f"PAINTED = {PAINTED}", main)
     wrapped = 'if (SYSTICK[0] >> 16 & 1) return puts("too many instructions to count"), 4;'
     main = main.replace("ticks +=", f"{wrapped}\n    ticks +=")
     main = main.replace("TYPE", own.kind).replace("UPPER", own.name.upper())
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for part in ("parity_start.c", "parity_board.ld"):
+        for part in ("emulate_start.c", "emulate_board.ld"):
             (folder / part).write_text((templates / part).read_text())
         for name, text in {**own.files, "main.c": main.replace("NAME", own.name)}.items():
             (folder / name).write_text(text)
@@ -223,8 +223,8 @@ def _on_board(
         gcc = [find_tool("arm-none-eabi-gcc"), *machine, "-O2"]
         _call([*gcc, "-c", "net.c", "-o", "net.o"], folder)
         sizes = _call([find_tool("arm-none-eabi-size"), "net.o"], folder)
-        link = ["--specs=rdimon.specs", "-nostartfiles", "-T", "parity_board.ld"]
-        files = ["parity_start.c", "main.c", "net.o", "-lm", "-o", "main.elf"]
+        link = ["--specs=rdimon.specs", "-nostartfiles", "-T", "emulate_board.ld"]
+        files = ["emulate_start.c", "main.c", "net.o", "-lm", "-o", "main.elf"]
         _call([*gcc, *link, *files], folder)
         qemu = [find_tool("qemu-system-arm"), "-M", "mps2-an386", "-icount", "shift=0"]
         semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", "main.elf"]

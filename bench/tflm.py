@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tflite_micro.python.tflite_micro import runtime
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from smidgen.export.integer import (
+from smidgen.export.int8.program import (
     IntAverage,
     IntConv2d,
     IntegerProgram,

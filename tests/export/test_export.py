@@ -20,9 +20,10 @@ from smidgen import zoo
 from smidgen.cli.export import export as verb
 from smidgen.data import Data, load
 from smidgen.evaluate import cost, predict
-from smidgen.export import finish, ship, targets
+from smidgen.export import ship, targets
 from smidgen.export.artefact import Artefact, Infer, Wish
-from smidgen.export.host import compile_library, load_library
+from smidgen.export.c.host import compile_library, load_library
+from smidgen.export.int8 import finish
 from smidgen.export.onnx import run_onnx, to_onnx
 from smidgen.export.program import Program
 from smidgen.export.proof import Proof

@@ -9,7 +9,7 @@ import pytest
 
 from smidgen import zoo
 from smidgen.cli import main
-from smidgen.export.cost import predict_cost
+from smidgen.export.c.footprint import predict_cost
 from smidgen.methods import parse, rewritten
 
 

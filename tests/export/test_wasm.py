@@ -15,12 +15,12 @@ from PIL import Image
 from tests.export.nets import excited, pixels_for, program_of
 
 from smidgen import zoo
-from smidgen.export.c import generate
-from smidgen.export.calibrate import calibrate
-from smidgen.export.integer import IntegerProgram
+from smidgen.export.c.int8 import generate
+from smidgen.export.int8.calibrate import calibrate
+from smidgen.export.int8.program import IntegerProgram
+from smidgen.export.int8.quantize import quantize
+from smidgen.export.int8.simulate import simulate
 from smidgen.export.program import Pixels
-from smidgen.export.quantize import quantize
-from smidgen.export.simulate import simulate
 from smidgen.export.wasm import Facts, compile_wasm, frame_of, load_wasm, page
 from smidgen.spec import NetSpec
 

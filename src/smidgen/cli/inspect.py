@@ -71,8 +71,8 @@ def inspect(
 
 def _on_boards(spec: "NetSpec") -> dict[str, Any]:
     """Return predicted flash and RAM, and what that means for each board; or why there is none."""
-    from smidgen.export.boards import verdict
-    from smidgen.export.cost import predict_cost
+    from smidgen.export.c.boards import verdict
+    from smidgen.export.c.footprint import predict_cost
 
     try:
         cost = predict_cost(spec)
@@ -83,7 +83,7 @@ def _on_boards(spec: "NetSpec") -> dict[str, Any]:
 
 
 def _show_boards(summary: dict[str, Any]) -> None:
-    from smidgen.export.boards import BOARDS
+    from smidgen.export.c.boards import BOARDS
 
     if summary["flash"] is None:
         print(f"flash, RAM       none: {summary['not_exportable']}")

@@ -13,8 +13,8 @@ from torch import nn
 
 from smidgen.data import Data, selection_split
 from smidgen.evaluate import predict
-from smidgen.export.finish import Finished, Images
 from smidgen.export.fold import fold
+from smidgen.export.int8.finish import Finished, Images
 from smidgen.export.program import Pixels, Program
 from smidgen.run import Run
 

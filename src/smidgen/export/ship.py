@@ -10,8 +10,8 @@ from pathlib import Path
 from smidgen.checkpoint import write_atomically
 from smidgen.data import load
 from smidgen.export.artefact import Artefact, Source, Wish, pixels_of, source_of
-from smidgen.export.finish import NOTEWORTHY
-from smidgen.export.parity import ParityError, ToolMissingError
+from smidgen.export.c.emulate import ParityError, ToolMissingError
+from smidgen.export.int8.finish import NOTEWORTHY
 from smidgen.export.proof import Proof, files_of, proved
 from smidgen.export.targets import target_of
 from smidgen.export.wasm import Facts, frame_of, page

@@ -9,17 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smidgen.export.artefact import Artefact, Infer, Oracle, Source, Wish
-from smidgen.export.c import Source as Generated
-from smidgen.export.c import generate
-from smidgen.export.c_float import generate_float
-from smidgen.export.calibrate import calibrate
-from smidgen.export.choose import quantize_best
-from smidgen.export.finish import EPOCHS, Finished, finished
-from smidgen.export.host import compile_library, load_library
+from smidgen.export.c.emulate import ToolMissingError, footprint, run_board
+from smidgen.export.c.float32 import generate_float
+from smidgen.export.c.host import compile_library, load_library
+from smidgen.export.c.int8 import Source as Generated
+from smidgen.export.c.int8 import generate
+from smidgen.export.int8.calibrate import calibrate
+from smidgen.export.int8.choose import quantize_best
+from smidgen.export.int8.finish import EPOCHS, Finished, finished
+from smidgen.export.int8.simulate import simulate
 from smidgen.export.onnx import quantize_onnx, session, to_onnx
-from smidgen.export.parity import ToolMissingError, footprint, run_board
 from smidgen.export.program import Pixels
-from smidgen.export.simulate import simulate
 from smidgen.export.wasm import compile_wasm, load_wasm
 from smidgen.text import nearest
 

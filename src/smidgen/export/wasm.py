@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from smidgen.export.c import Source
-from smidgen.export.host import KINDS
+from smidgen.export.c.host import KINDS
+from smidgen.export.c.int8 import Source
 from smidgen.export.program import Pixels
 from smidgen.layers import Shape
 from smidgen.tensors import Pixels as PixelTensor

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smidgen.export.cost import predict_cost
+from smidgen.export.c.footprint import predict_cost
 from smidgen.layers import Conv, Depthwise, MaxPool, Shape, Transition
 from smidgen.study.design.budget import Budget, costs, excess, measured_latency
 from smidgen.study.design.ladder import FAMILIES, BudgetError, Maker, Template, ladder, templates

@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from smidgen.export.cost import predict_cost
+from smidgen.export.c.footprint import predict_cost
 from smidgen.spec import NetSpec
 
 _CALLS = 50

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.checkpoint import write_atomically
-from smidgen.export.cost import predict_cost
+from smidgen.export.c.footprint import predict_cost
 from smidgen.layers import Shape
 from smidgen.methods import Method, in_order, parse, rewritten
 from smidgen.recipe import Recipe

@@ -9,11 +9,11 @@ import torch
 from tests.export.nets import excited, pixels_for, warmed
 
 from smidgen import layers, zoo
-from smidgen.export.c import generate
-from smidgen.export.calibrate import calibrate
-from smidgen.export.cost import dummy_source, predict_cost
-from smidgen.export.parity import run_board, write_source
-from smidgen.export.quantize import quantize
+from smidgen.export.c.emulate import run_board, write_source
+from smidgen.export.c.footprint import dummy_source, predict_cost
+from smidgen.export.c.int8 import generate
+from smidgen.export.int8.calibrate import calibrate
+from smidgen.export.int8.quantize import quantize
 from smidgen.layers import Shape
 from smidgen.methods import parse, rewritten
 from smidgen.spec import NetSpec

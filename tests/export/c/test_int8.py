@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from tests.export.nets import Plan, blurred, excited, pixels_for, plans, spec_of, warmed
 
 from smidgen import layers, zoo
-from smidgen.export.arena import Buffer, place
-from smidgen.export.c import Source, generate
-from smidgen.export.calibrate import calibrate
-from smidgen.export.integer import IntegerProgram
-from smidgen.export.parity import require_equal, run_host, write_source
-from smidgen.export.quantize import quantize
-from smidgen.export.rows import packed_pairs
-from smidgen.export.simulate import simulate
+from smidgen.export.c.arena import Buffer, place
+from smidgen.export.c.emulate import require_equal, run_host, write_source
+from smidgen.export.c.int8 import Source, generate
+from smidgen.export.c.int8_table import packed_pairs
+from smidgen.export.int8.calibrate import calibrate
+from smidgen.export.int8.program import IntegerProgram
+from smidgen.export.int8.quantize import quantize
+from smidgen.export.int8.simulate import simulate
 from smidgen.layers import Layer, Shape
 from smidgen.spec import NetSpec
 

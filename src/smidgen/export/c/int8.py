@@ -14,9 +14,9 @@ from importlib import resources
 
 import numpy as np
 
-from smidgen.export.arena import Buffer, place
-from smidgen.export.integer import GATES, IntConv2d, IntegerProgram
-from smidgen.export.rows import Inner, Row, Tables, add
+from smidgen.export.c.arena import Buffer, place
+from smidgen.export.c.int8_table import Inner, Row, Tables, add
+from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram
 
 SLACK = 4  # bytes that a load of four may reach beyond the last map
 _BYTES = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
@@ -51,7 +51,7 @@ class Source:
 
 
 def generate(program: IntegerProgram, name: str = "net") -> Source:
-    """Return C99 that computes ``program`` bit for bit as :mod:`smidgen.export.simulate` does.
+    """Return C99 that computes ``program`` bit for bit as :mod:`smidgen.export.int8.simulate` does.
 
     Args:
         program: As quantised.
@@ -256,4 +256,4 @@ def _array(kind: str, name: str, values: Sequence[int]) -> str:
 
 
 def _template(part: str) -> str:
-    return (resources.files("smidgen.export") / "templates" / f"int8_{part}.c").read_text()
+    return (resources.files("smidgen.export.c") / "templates" / f"int8_{part}.c").read_text()

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from tests.export.nets import Plan, pixels_for, plans, program_of, spec_of, warmed
 
 from smidgen import layers, zoo
-from smidgen.export.calibrate import METHODS, Method, calibrate
-from smidgen.export.integer import GATES, IntConv2d, IntegerProgram, Rescale
+from smidgen.export.int8.calibrate import METHODS, Method, calibrate
+from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram, Rescale
+from smidgen.export.int8.quantize import grid_of, quantize, rescale
+from smidgen.export.int8.simulate import requantise, simulate, trace
 from smidgen.export.program import Blur, Conv2d, merge_normalisation, run_float
 from smidgen.export.program import trace as float_trace
-from smidgen.export.quantize import grid_of, quantize, rescale
-from smidgen.export.simulate import requantise, simulate, trace
 from smidgen.layers import Layer, Shape
 from smidgen.spec import NetSpec
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smidgen.export.float_text import ACCUMULATORS, VECTOR, Map, Text, padded, write_function
+from smidgen.export.c.float32_text import ACCUMULATORS, VECTOR, Map, Text, padded, write_function
 from smidgen.export.program import Conv2d
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from smidgen.export.calibrate import Ranges
-from smidgen.export.integer import (
+from smidgen.export.int8.calibrate import Ranges
+from smidgen.export.int8.program import (
     GATE_SCALE,
     Grid,
     Int32,
@@ -50,7 +50,7 @@ def quantize(program: Program, ranges: Ranges) -> IntegerProgram:
 
     Args:
         program: As :func:`smidgen.export.fold.fold` returned it.
-        ranges: Of its maps, from :func:`smidgen.export.calibrate.calibrate`.
+        ranges: Of its maps, from :func:`smidgen.export.int8.calibrate.calibrate`.
     """
     return quantize_merged(merge_normalisation(program), ranges)
 

@@ -2,7 +2,15 @@
 
 import numpy as np
 
-from smidgen.export.float_text import VECTOR, Map, Text, literal, padded, write_function, write_loop
+from smidgen.export.c.float32_text import (
+    VECTOR,
+    Map,
+    Text,
+    literal,
+    padded,
+    write_function,
+    write_loop,
+)
 from smidgen.export.program import Blur, Linear, MaxPool, Normalise, SqueezeExcite
 
 

@@ -8,12 +8,12 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from smidgen.export.calibrate import Ranges
-from smidgen.export.fake import FakeQuantised, floats
-from smidgen.export.integer import IntegerProgram
+from smidgen.export.int8.calibrate import Ranges
+from smidgen.export.int8.fake import FakeQuantised, floats
+from smidgen.export.int8.program import IntegerProgram
+from smidgen.export.int8.quantize import quantize, quantize_merged
+from smidgen.export.int8.simulate import simulate
 from smidgen.export.program import Pixels, Program, run_float
-from smidgen.export.quantize import quantize, quantize_merged
-from smidgen.export.simulate import simulate
 
 NOTEWORTHY = 0.003  # of accuracy: a loss of more calls for finishing
 EPOCHS = 3

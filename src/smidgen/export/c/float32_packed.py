@@ -2,8 +2,15 @@
 
 import numpy as np
 
-from smidgen.export.arena import Buffer
-from smidgen.export.float_text import ACCUMULATORS, VECTOR, Map, Text, write_function, write_loop
+from smidgen.export.c.arena import Buffer
+from smidgen.export.c.float32_text import (
+    ACCUMULATORS,
+    VECTOR,
+    Map,
+    Text,
+    write_function,
+    write_loop,
+)
 from smidgen.export.program import Conv2d, Operation
 from smidgen.layers import Shape
 

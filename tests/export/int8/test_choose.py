@@ -5,11 +5,11 @@ import pytest
 from tests.export.nets import pixels_for, warmed
 
 from smidgen import zoo
-from smidgen.export.calibrate import METHODS, calibrate
-from smidgen.export.choose import quantize_best
+from smidgen.export.int8.calibrate import METHODS, calibrate
+from smidgen.export.int8.choose import quantize_best
+from smidgen.export.int8.quantize import quantize
+from smidgen.export.int8.simulate import simulate
 from smidgen.export.program import run_float
-from smidgen.export.quantize import quantize
-from smidgen.export.simulate import simulate
 
 
 def test_the_least_error_wins_and_is_measured_on_the_other_half() -> None:

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from tests.export.nets import Plan, blurred, excited, pixels_for, plans, program_of, spec_of, warmed
 
 from smidgen import zoo
-from smidgen.export.calibrate import calibrate
-from smidgen.export.integer import GATES, IntConv2d, IntegerProgram, IntLinear
+from smidgen.export.int8.calibrate import calibrate
+from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram, IntLinear
+from smidgen.export.int8.quantize import quantize
+from smidgen.export.int8.simulate import requantise, trace
 from smidgen.export.program import Blur, Pixels, Program
-from smidgen.export.quantize import quantize
-from smidgen.export.simulate import requantise, trace
 from smidgen.layers import Shape
 from smidgen.spec import NetSpec
 
-BENCH = Path(__file__).parents[2] / "bench"
+BENCH = Path(__file__).parents[3] / "bench"
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from smidgen.export.boards import BOARDS, verdict
+from smidgen.export.c.boards import BOARDS, verdict
 
 
 def judged(flash: int, ram: int) -> dict[str, str]:

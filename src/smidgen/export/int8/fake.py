@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from smidgen.export.calibrate import Ranges
-from smidgen.export.integer import GATE_SCALE, Grid
+from smidgen.export.int8.calibrate import Ranges
+from smidgen.export.int8.program import GATE_SCALE, Grid
+from smidgen.export.int8.quantize import FLATTEST, PIXELS, STEEPEST, grid_of, rescale
 from smidgen.export.program import (
     Blur,
     Conv2d,
@@ -30,7 +31,6 @@ from smidgen.export.program import (
     merge_normalisation,
     pad,
 )
-from smidgen.export.quantize import FLATTEST, PIXELS, STEEPEST, grid_of, rescale
 
 _SMALLEST = 0.05  # of a map's first scale: where learning stops
 
@@ -43,7 +43,7 @@ class Map(NamedTuple):
 
 
 class FakeQuantised(nn.Module):
-    """A program with weights and maps rounded as :func:`smidgen.export.quantize.quantize` does.
+    """A program with weights and maps rounded as :mod:`smidgen.export.int8.quantize` does.
 
     Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
         Integer-Arithmetic-Only Inference", section 3; Esser et al. 2020, "Learned Step Size

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smidgen.export.integer import (
+from smidgen.export.int8.program import (
     GATES,
     Int8,
     Int32,

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from smidgen.export.c import Source
+from smidgen.export.c.int8 import Source
 from smidgen.export.program import Pixels
 
 Core: TypeAlias = Literal["m0plus", "m3", "m4", "m7"]
@@ -126,10 +126,10 @@ def run_board(source: Source, pixels: Pixels, core: Core = "m4", level: str = "-
         folder = Path(name)
         footprint = _cross_compiled(source, core, level, folder)
         _prepare(source, pixels, folder)
-        for part in ("parity_start.c", "parity_board.ld"):
+        for part in ("emulate_start.c", "emulate_board.ld"):
             (folder / part).write_text(_template(part))
-        link = ["--specs=rdimon.specs", "-nostartfiles", "-T", "parity_board.ld"]
-        files = ["parity_start.c", "main.c", f"{source.name}.o", "-o", "main.elf"]
+        link = ["--specs=rdimon.specs", "-nostartfiles", "-T", "emulate_board.ld"]
+        files = ["emulate_start.c", "main.c", f"{source.name}.o", "-o", "main.elf"]
         _call([find_tool("arm-none-eabi-gcc"), *_machine(core), "-O2", *link, *files], folder)
         qemu = [find_tool("qemu-system-arm"), "-M", board, "-icount", "shift=0", "-nographic"]
         semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", "main.elf"]
@@ -205,7 +205,7 @@ def _machine(core: Core) -> list[str]:
 
 def _prepare(source: Source, pixels: Pixels, folder: Path) -> None:
     write_source(source, folder)
-    main = _template("parity_main.c").replace("TYPE", source.logit_type)
+    main = _template("emulate_main.c").replace("TYPE", source.logit_type)
     main = main.replace("UPPER", source.name.upper()).replace("NAME", source.name)
     (folder / "main.c").write_text(main)
     (folder / "pixels.bin").write_bytes(pixels.transpose(0, 2, 3, 1).tobytes())
@@ -228,4 +228,4 @@ def _call(command: list[str], folder: Path) -> str:
 
 
 def _template(name: str) -> str:
-    return (resources.files("smidgen.export") / "templates" / name).read_text()
+    return (resources.files("smidgen.export.c") / "templates" / name).read_text()

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from smidgen.export.calibrate import METHODS, Method, Ranges, calibrate
-from smidgen.export.integer import IntegerProgram
+from smidgen.export.int8.calibrate import METHODS, Method, Ranges, calibrate
+from smidgen.export.int8.program import IntegerProgram
+from smidgen.export.int8.quantize import quantize
+from smidgen.export.int8.simulate import simulate
 from smidgen.export.program import Pixels, Program, run_float
-from smidgen.export.quantize import quantize
-from smidgen.export.simulate import simulate
 
 
 @dataclass(frozen=True, slots=True, eq=False)

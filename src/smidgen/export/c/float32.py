@@ -7,12 +7,12 @@ window of several rows reads it. GCC's and clang's vectors are used where the ta
 from collections.abc import Sequence
 from importlib import resources
 
-from smidgen.export.arena import place
-from smidgen.export.c import Source, require_identifier
-from smidgen.export.float_convolve import convolve, convolve_strided, filter_
-from smidgen.export.float_maps import average, blur, classify, excite, pool, read
-from smidgen.export.float_packed import convolve_packed, rows_at_once
-from smidgen.export.float_text import VECTOR, Map, Text, write_loop
+from smidgen.export.c.arena import place
+from smidgen.export.c.float32_convolve import convolve, convolve_strided, filter_
+from smidgen.export.c.float32_maps import average, blur, classify, excite, pool, read
+from smidgen.export.c.float32_packed import convolve_packed, rows_at_once
+from smidgen.export.c.float32_text import VECTOR, Map, Text, write_loop
+from smidgen.export.c.int8 import Source, require_identifier
 from smidgen.export.program import (
     Blur,
     Conv2d,
@@ -172,10 +172,10 @@ def _layer(text: Text, operation: Operation, number: int, source: Map, made: Map
 
 def _written(program: Program, text: Text, name: str) -> Source:
     offsets, arena = place(text.buffers)
-    parts = ["float_head.c", "float_clear.c"]
+    parts = ["float32_head.c", "float32_clear.c"]
     joined = "".join(text.functions) + "".join(text.body)
-    parts += ["float_reflect.c"] if "reflected(" in joined else []
-    parts += ["float_sigmoid.c"] if "sigmoid(" in joined else []
+    parts += ["float32_reflect.c"] if "reflected(" in joined else []
+    parts += ["float32_sigmoid.c"] if "sigmoid(" in joined else []
     masks = ""
     for width, pitch in sorted(text.masks):
         numbers = ", ".join("-1" if x < width else "0" for x in range(pitch))
@@ -232,4 +232,4 @@ void {name}(const uint8_t *pixels, float *logits);
 
 
 def _template(part: str) -> str:
-    return (resources.files("smidgen.export") / "templates" / part).read_text()
+    return (resources.files("smidgen.export.c") / "templates" / part).read_text()

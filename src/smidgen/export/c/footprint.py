@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import torch
 
-from smidgen.export.c import Source, generate
+from smidgen.export.c.int8 import Source, generate
 from smidgen.export.fold import fold
+from smidgen.export.int8.quantize import quantize
 from smidgen.export.program import (
     Conv2d,
     GlobalAveragePool,
@@ -20,7 +21,6 @@ from smidgen.export.program import (
     SqueezeExcite,
     merge_normalisation,
 )
-from smidgen.export.quantize import quantize
 from smidgen.spec import NetSpec
 
 CODE = {

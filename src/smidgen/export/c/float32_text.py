@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from smidgen.export.arena import Buffer
+from smidgen.export.c.arena import Buffer
 from smidgen.layers import Shape
 
 VECTOR = 16  # columns a row is padded to

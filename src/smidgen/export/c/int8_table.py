@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from smidgen.export.arena import Buffer
-from smidgen.export.integer import (
+from smidgen.export.c.arena import Buffer
+from smidgen.export.int8.program import (
     Int32,
     IntAverage,
     IntConv2d,

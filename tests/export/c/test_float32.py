@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.export.nets import Plan, blurred, excited, pixels_for, plans, program_of, spec_of, warmed
 
 from smidgen import layers, zoo
-from smidgen.export.c_float import generate_float
-from smidgen.export.parity import run_host, write_source
+from smidgen.export.c.emulate import run_host, write_source
+from smidgen.export.c.float32 import generate_float
 from smidgen.export.program import run_float
 from smidgen.layers import Layer, Shape
 from smidgen.spec import NetSpec

@@ -10,13 +10,13 @@ from tests.export.nets import Plan, blurred, excited, pixels_for, plans, spec_of
 
 from smidgen import zoo
 from smidgen.data import Data, load, selection_split
-from smidgen.export.calibrate import calibrate
-from smidgen.export.fake import FakeQuantised, floats
-from smidgen.export.finish import Images, finish, finished
 from smidgen.export.fold import fold
+from smidgen.export.int8.calibrate import calibrate
+from smidgen.export.int8.fake import FakeQuantised, floats
+from smidgen.export.int8.finish import Images, finish, finished
+from smidgen.export.int8.quantize import quantize, quantize_merged
+from smidgen.export.int8.simulate import simulate
 from smidgen.export.program import Conv2d, Pixels, Program, run_float
-from smidgen.export.quantize import quantize, quantize_merged
-from smidgen.export.simulate import simulate
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec

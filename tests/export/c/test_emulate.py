@@ -10,9 +10,7 @@ import pytest
 from tests.export.nets import blurred, excited, pixels_for, warmed
 
 from smidgen import layers, zoo
-from smidgen.export.c import generate
-from smidgen.export.calibrate import calibrate
-from smidgen.export.parity import (
+from smidgen.export.c.emulate import (
     Core,
     ParityError,
     ToolMissingError,
@@ -23,8 +21,10 @@ from smidgen.export.parity import (
     run_host,
     run_riscv,
 )
-from smidgen.export.quantize import quantize
-from smidgen.export.simulate import simulate
+from smidgen.export.c.int8 import generate
+from smidgen.export.int8.calibrate import calibrate
+from smidgen.export.int8.quantize import quantize
+from smidgen.export.int8.simulate import simulate
 from smidgen.layers import Shape
 from smidgen.spec import NetSpec
 

@@ -1,0 +1,1 @@
+"""Integers: from a float program to int8, its simulation and its finishing."""
