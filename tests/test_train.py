@@ -291,3 +291,52 @@ def test_weight_decay_pulls_on_convolutions_alone(optimizer: str) -> None:
     assert size[1] < 0.6 * size[0]
     norms = [float(m[0].norm.weight.detach().norm()) for m in (plain, decayed)]  # pyright: ignore
     assert norms[1] > 0.7 * norms[0], "batch norm must not be decayed"
+
+
+def test_a_balanced_run_weighs_every_class_alike_in_its_loss() -> None:
+    from smidgen.runtime import choose
+    from smidgen.training import Training, class_weights
+    from smidgen.trial import Trial
+
+    assert torch.allclose(class_weights(torch.tensor([0, 0, 0, 1]), 2), torch.tensor([2 / 3, 2.0]))
+    data = bars(400)
+    kept = torch.cat([torch.arange(0, 300, 2), torch.arange(1, 21, 2)])  # 15 to 1
+    uneven = Data(
+        "uneven",
+        Split(data.train.images[kept], data.train.labels[kept]),
+        data.test,
+        data.classes,
+    )
+    losses: dict[str, list[float]] = {}
+    for kernels in (CPU, choose(threads=1)):
+        for balance in (False, True):
+            trial = Trial(
+                net=NET,
+                methods=(),
+                recipe=Recipe(epochs=1, batch_size=160, balance=balance),
+                seed=0,
+                data="uneven",
+                fingerprint=uneven.fingerprint,
+                split="full",
+            )
+            training = Training(trial, uneven, kernels)
+            batch = next(iter(training.batches.epoch(training.generator)))
+            plain = nn.functional.cross_entropy(
+                training.model(batch.images).float(), batch.targets, reduction="none"
+            )
+            weights = batch.targets @ class_weights(uneven.train.labels, 2)
+            wanted = (plain * weights).mean() if balance else plain.mean()
+            loss = training.loss_of(training.weighed(batch))
+            assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=0.02)
+            losses.setdefault(str(balance), []).append(float(loss.detach()))
+    assert losses["True"] != losses["False"]
+
+
+def test_a_fold_is_held_out_of_training() -> None:
+    data = bars(400)
+    recipe = Recipe(epochs=1, batch_size=20)
+    first, second = (
+        train(NET, data, recipe=recipe, runtime=CPU, split=f"fold-{n}-of-3") for n in (1, 2)
+    )
+    assert first.history[0].held_out_accuracy is not None
+    assert first.mean != second.mean, "statistics must come from the images trained on"

@@ -56,3 +56,11 @@ def test_the_command_asks_for_the_same_trial() -> None:
     assert load_plan("default", asked["set_"]).recipe == TRIAL.recipe
     assert (asked["net"], asked["data"], asked["seed"]) == ("mnist-1k5-dw", "mnist", 4)
     assert asked["full"]
+
+
+def test_a_recipe_that_weighs_no_classes_has_the_key_it_always_had() -> None:
+    assert TRIAL.key == "c3a9783c57fd2f70"
+    assert "balance" not in TRIAL.to_dict()["recipe"]
+    weighed = replace(TRIAL, recipe=replace(TRIAL.recipe, balance=True))
+    assert weighed.key != TRIAL.key
+    assert weighed.to_dict()["recipe"]["balance"] is True

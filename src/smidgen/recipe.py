@@ -1,6 +1,7 @@
 """The numbers of one training run."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 OPTIMIZERS = ("adamw", "sgd")
 
@@ -17,6 +18,9 @@ class Recipe:
         momentum: Of SGD, and the first beta of AdamW; in [0, 1).
         weight_decay: Decoupled for AdamW, L2 for SGD; >= 0. On convolution weights alone, never
             on biases and batch norm.
+        balance: Whether the loss of an image is weighed by how rare its class is: by ``n / (k
+            m)`` for ``m`` of ``n`` images in one of ``k`` classes, so that all classes count
+            alike.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -28,6 +32,7 @@ class Recipe:
     peak_lr: float = 0.01
     momentum: float = 0.9
     weight_decay: float = 0.01
+    balance: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
@@ -44,3 +49,13 @@ class Recipe:
             raise ValueError(f"recipe momentum must be in [0, 1), got {self.momentum}")
         if self.weight_decay < 0:
             raise ValueError(f"recipe weight_decay must be >= 0, got {self.weight_decay}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the numbers as plain values; what weighs no classes says nothing of it.
+
+        Trials are known by a hash of this form, and older ones have no such key.
+        """
+        form = asdict(self)
+        if not self.balance:
+            del form["balance"]
+        return form

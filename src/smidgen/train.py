@@ -56,8 +56,8 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         methods: In any order.
         recipe: The numbers of the run; ``Recipe()`` by default.
         seed: Of every random draw: initial weights, order of images, batch methods.
-        split: ``full`` trains on all training images; ``selection`` holds some out and
-            reports the accuracy on them after every epoch.
+        split: ``full`` trains on all training images; ``selection`` or a fold such as
+            ``fold-2-of-5`` holds some out and reports the accuracy on them after every epoch.
         runtime: Where to compute; the best of this machine by default.
         folder: Where to keep checkpoints and the result; nothing is written by default.
         resume: Go on from the last checkpoint in ``folder``, to the same bits as an
@@ -114,6 +114,7 @@ def _run_epoch(training: Training, epoch: int, observer: Observer) -> None:
 def _step(training: Training, batch: Batch, progress: float) -> Scalar:
     for method in training.batch_methods:
         batch = method.transform(batch, progress, training.generator)
+    batch = training.weighed(batch)
     training.set_lr(progress)
     training.flat.gradient.zero_()
     backward = (training.gradient or Backprop()).backward

@@ -1,7 +1,7 @@
 """The state of a run in progress: what a checkpoint holds, and what a step needs."""
 
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from smidgen.adamw import AdamW
 from smidgen.checkpoint import load_newest, save_checkpoint
-from smidgen.data import Batches, Data, channel_statistics, selection_split
+from smidgen.data import Batches, Data, channel_statistics
+from smidgen.data.parts import parts
 from smidgen.evaluate.accuracy import accuracy, predict
 from smidgen.flat import Flat
 from smidgen.kernels.chain import Chain, serves
@@ -31,7 +32,7 @@ from smidgen.methods.base import (
 from smidgen.recipe import Recipe
 from smidgen.run import EpochRecord, Run
 from smidgen.runtime import Runtime, versions
-from smidgen.tensors import Batch, Scalar
+from smidgen.tensors import Batch, Labels, Scalar
 from smidgen.trial import Trial
 
 
@@ -50,9 +51,7 @@ class Training:
         self.gradient = at_most_one(methods, GradientMethod)
         self.weight_methods = of_kind(methods, WeightMethod)
 
-        images, self.held_out = data.train, None
-        if trial.split == "selection":
-            images, self.held_out = selection_split(data.train)
+        images, self.held_out = parts(data, trial.split)
         self.mean, self.std = channel_statistics(images.images)
         self.batches = Batches(
             images,
@@ -63,6 +62,10 @@ class Training:
             device=torch.device(runtime.device),
             dtype=runtime.dtype,
         )
+
+        self._weights: Tensor | None = None
+        if trial.recipe.balance:
+            self._weights = class_weights(images.labels, len(data.classes)).to(runtime.device)
 
         self.model = trial.spec.build(trial.seed).to(runtime.device)
         self.flat = Flat(self.model)
@@ -77,6 +80,12 @@ class Training:
         self._graphed: GraphedLoss | None = None
         self.generator = torch.Generator().manual_seed(trial.seed)
         self.history: list[EpochRecord] = []
+
+    def weighed(self, batch: Batch) -> Batch:
+        """Return ``batch`` with targets that weigh as much as the recipe says of their classes."""
+        if self._weights is None:
+            return batch
+        return replace(batch, targets=batch.targets * self._weights)
 
     def loss_of(self, batch: Batch) -> Scalar:
         """Return the loss of the model on ``batch``, ready for its backward pass."""
@@ -206,6 +215,12 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         for name, tensor in tensors.items()
         if name.startswith(prefix)
     }
+
+
+def class_weights(labels: Labels, classes: int) -> Tensor:
+    """Return what an image of each class counts, so that all classes count alike; mean 1."""
+    counts = torch.bincount(labels.cpu(), minlength=classes)
+    return len(labels) / (int((counts > 0).sum()) * counts.clamp(min=1).float())
 
 
 def _optimizer(flat: Flat, recipe: Recipe) -> torch.optim.Optimizer:

@@ -3,16 +3,15 @@
 import hashlib
 import json
 import shlex
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from smidgen.data.parts import FULL, require_split
 from smidgen.methods import in_order, rewritten
 from smidgen.methods.base import GradientMethod, Method, ScheduleMethod, at_most_one
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
 from smidgen.text import to_text
-
-SPLITS = ("full", "selection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +25,8 @@ class Trial:
         seed: Of every random draw.
         data: Name of the data set.
         fingerprint: Hash of its content.
-        split: ``full`` trains on all training images; ``selection`` holds some of them out, for
-            choices that must not see the test set.
+        split: ``full`` trains on all training images; ``selection`` or a fold such as
+            ``fold-2-of-5`` holds some of them out, for choices that must not see the test set.
 
     Raises:
         ValueError: If two methods contradict each other, or ``split`` is unknown.
@@ -42,8 +41,7 @@ class Trial:
     split: str
 
     def __post_init__(self) -> None:
-        if self.split not in SPLITS:
-            raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {self.split!r}")
+        require_split(self.split)
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed must be in [0, 2^63), got {self.seed}")
         at_most_one(self.methods, ScheduleMethod)
@@ -68,7 +66,7 @@ class Trial:
         return {
             "net": self.net.to_dict(),
             "methods": self.method_texts,
-            "recipe": asdict(self.recipe),
+            "recipe": self.recipe.to_dict(),
             "seed": self.seed,
             "data": self.data,
             "fingerprint": self.fingerprint,
@@ -80,9 +78,9 @@ class Trial:
         """The command line that trains it again; a net of one's own is named by its file."""
         words = ["smidgen", "train", self.net.name, "--data", self.data, "--seed", str(self.seed)]
         words += ["--with", ",".join(text.replace(" ", "") for text in self.method_texts)]
-        for name, value in asdict(self.recipe).items():
+        for name, value in self.recipe.to_dict().items():
             words += ["--set", f"recipe.{name}={value}"]
-        if self.split == "full":
+        if self.split == FULL:
             words.append("--full")
         return shlex.join(words)
 

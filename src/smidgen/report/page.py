@@ -92,7 +92,7 @@ def _section(title: str, points: list[Point]) -> Section:
     images = points[0].first["images"]
     about = f"Accuracy on {images:,} {split} images" + (
         ", which training never saw; the test set was not read."
-        if trained_on == "selection"
+        if trained_on != "full"
         else ", read once, after the last epoch."
     )
     tables = [points_table("All points", points)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.data import Data
+from smidgen.data.parts import require_split
 from smidgen.layers import Shape
 from smidgen.methods import Method, parse
 from smidgen.methods.base import ScheduleMethod
@@ -16,7 +17,7 @@ from smidgen.runtime import PRECISIONS
 from smidgen.spec import NetSpec
 from smidgen.study.job import Job, Origin
 from smidgen.text import from_mapping, nearest
-from smidgen.trial import SPLITS, Trial
+from smidgen.trial import Trial
 from smidgen.zoo import NETS, net
 
 
@@ -152,8 +153,7 @@ def read_plan(path: Path | str) -> Plan:
 
 
 def _plan(file: _File) -> Plan:
-    if file.split not in SPLITS:
-        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {file.split!r}")
+    require_split(file.split)
     if file.precision not in PRECISIONS:
         raise ValueError(
             f"precision must be one of {', '.join(PRECISIONS)}, got {file.precision!r}"

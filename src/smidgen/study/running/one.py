@@ -13,7 +13,8 @@ import numpy as np
 import torch
 
 from smidgen.checkpoint import checkpoints
-from smidgen.data import Data, selection_split
+from smidgen.data import Data
+from smidgen.data.parts import parts
 from smidgen.evaluate import evaluate, predict, row
 from smidgen.run import PLAN, WEIGHTS, Run
 from smidgen.runtime import choose
@@ -67,9 +68,8 @@ def execute(
 
 def judged(run: Run, job: Job, data: Data, folder: Path) -> dict[str, Any]:
     """Return the row of a trained run: all figures, and what is needed to train it again."""
-    name, images = ("test", data.test)
-    if job.trial.split == "selection":
-        name, images = "held-out", selection_split(data.train)[1]
+    held_out = parts(data, job.trial.split)[1]
+    name, images = ("test", data.test) if held_out is None else ("held-out", held_out)
     torch.set_num_threads(1)
     evaluation = evaluate(
         run, images, split=name, measure_latency=job.latency, weights=folder / WEIGHTS

@@ -1,0 +1,86 @@
+"""Which images a run is trained on and judged on, by the name of its split."""
+
+import re
+
+import torch
+
+from smidgen.data.base import Data, Split
+from smidgen.data.splits import SELECTION_SEED, selection_split
+
+FULL, SELECTION = "full", "selection"
+_FOLD = re.compile(r"fold-([1-9]\d{0,2})-of-([1-9]\d{0,2})(?:-round-([1-9]\d{0,3}))?")
+
+
+def fold_name(number: int, of: int, round_: int = 1) -> str:
+    """Return the name of a split that holds one of several folds out.
+
+    Args:
+        number: Of the fold, counted from 1.
+        of: How many folds there are, >= 2.
+        round_: Of repeated cross-validation, counted from 1; each has folds of its own.
+    """
+    return f"fold-{number}-of-{of}" + (f"-round-{round_}" if round_ > 1 else "")
+
+
+def require_split(name: str) -> None:
+    """Refuse a name that stands for no split.
+
+    Raises:
+        ValueError: If it is neither ``full``, ``selection`` nor a fold such as ``fold-2-of-5``.
+    """
+    if name in (FULL, SELECTION):
+        return
+    number, of, _ = _numbers(name)
+    if not 1 <= number <= of or of < 2:  # noqa: PLR2004
+        raise ValueError(
+            f"split must be one of full, selection or a fold such as fold-2-of-5, got {name!r}"
+        )
+
+
+def parts(data: Data, name: str) -> tuple[Split, Split | None]:
+    """Return what a split trains on, and what it holds out for judging; never a test image.
+
+    ``full`` trains on everything and holds nothing out. ``selection`` holds a fixed share out,
+    see :func:`selection_split`. A fold holds out its own share, evenly over the classes.
+
+    Raises:
+        ValueError: If the name is unknown.
+        DataError: If there are too few images.
+    """
+    require_split(name)
+    if name == FULL:
+        return data.train, None
+    if name == SELECTION:
+        return selection_split(data.train)
+    number, of, round_ = _numbers(name)
+    aside = fold_numbers(data.train.labels, of, round_) == number
+    return _rows(data.train, ~aside), _rows(data.train, aside)
+
+
+def fold_numbers(labels: torch.Tensor, of: int, round_: int) -> torch.Tensor:
+    """Return the fold of every image, counted from 1; 0 is that of no fold.
+
+    The images of a class go to the folds in turn, in an order drawn from the round, and the next
+    class goes on where the one before ended, so that the folds are level too. A class of a single
+    image is never held out.
+    """
+    generator = torch.Generator().manual_seed(SELECTION_SEED + round_ - 1)
+    folds, place = torch.zeros_like(labels), 0
+    for number in range(int(labels.max()) + 1):
+        members = (labels == number).nonzero().flatten()
+        if len(members) > 1:
+            order = members[torch.randperm(len(members), generator=generator)]
+            folds[order] = (torch.arange(len(members)) + place) % of + 1
+            place += len(members)
+    return folds
+
+
+def _numbers(name: str) -> tuple[int, int, int]:
+    found = _FOLD.fullmatch(name)
+    return (int(found[1]), int(found[2]), int(found[3] or 1)) if found else (0, 0, 0)
+
+
+def _rows(split: Split, mask: torch.Tensor) -> Split:
+    rows = mask.nonzero().flatten()
+    images = split.images.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
+    return Split(images, split.labels[rows])
