@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from smidgen.data.base import DataError
+from smidgen.data.errors import DataError
 from smidgen.data.images import checked_size, decoded
 
 

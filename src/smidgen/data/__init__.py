@@ -1,7 +1,9 @@
 """The one door to images: ``load`` a data set, hold some of it out, hand it out in batches."""
 
-from smidgen.data.base import Data, DataError, DataWarning, Split
+from smidgen.data.base import Data, Split
 from smidgen.data.batches import Batches, channel_statistics, normalise
+from smidgen.data.errors import DataError, DataWarning
+from smidgen.data.preprocessing import Preprocessing
 from smidgen.data.sources import NAMED, load
 from smidgen.data.splits import selection_split
 
@@ -11,6 +13,7 @@ __all__ = [
     "Data",
     "DataError",
     "DataWarning",
+    "Preprocessing",
     "Split",
     "channel_statistics",
     "load",

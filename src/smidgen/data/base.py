@@ -10,18 +10,13 @@ from typing import Any, TypeAlias, final
 
 import torch
 
+from smidgen.data.errors import DataError
+from smidgen.data.preprocessing import Preprocessing
 from smidgen.tensors import Labels, Pixels
 
 ImageSize: TypeAlias = int | tuple[int, int] | None  # pixels a side, or (height, width)
 Progress: TypeAlias = Callable[[str, int, int], None] | None  # what is done, how many, of how many
-
-
-class DataError(ValueError):
-    """Data that cannot be used, in one line: what, where, what was expected."""
-
-
-class DataWarning(UserWarning):
-    """Something about the data, in one line, that its reader should know."""
+FOUND = Preprocessing(1, 1, "channels", 1)  # stands for: none, pictures have the size of the data
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,38 +49,61 @@ class Split:
 class Data:
     """A data set: what is trained on, what is tested on, and the names of its classes.
 
+    Args:
+        name: For people; of the files that a run of it is kept in.
+        train: What is learned from.
+        test: What is tested on, once.
+        classes: Names, in the order of the labels.
+        notes: What ``load`` decided, such as where the test images come from.
+        fingerprint: Of pixels, labels and classes, whatever their source; found if empty.
+        validation: What choices are made on, if that part was given; it is never trained on.
+        preprocessing: How a picture became an image; found from the images if not given.
+        origin: What ``load`` finds the data with: an absolute path or a name.
+
     Raises:
         DataError: If a label is outside the classes, a class has no training image, two classes
-            share a name, or the images of the two splits differ in shape.
+            share a name, or the images of the splits differ in shape.
     """
 
     name: str
     train: Split
     test: Split
     classes: tuple[str, ...]
-    notes: tuple[str, ...] = ()  # what `load` decided, such as where the test images come from
-    fingerprint: str = ""  # of pixels, labels and classes, whatever their source; found if empty
+    notes: tuple[str, ...] = ()
+    fingerprint: str = ""
+    validation: Split | None = None
+    preprocessing: Preprocessing = FOUND
+    origin: str = ""
 
     def __post_init__(self) -> None:
         twice = [name for name, count in Counter(self.classes).items() if count > 1]
         if twice:
             raise DataError(f"the classes of {self.name} must differ, got {twice[0]!r} twice")
-        for split, what in ((self.train, "train"), (self.test, "test")):
+        for what, split in self.parts.items():
             _require_known_labels(split, f"{self.name} {what}", len(self.classes))
         found = torch.bincount(self.train.labels, minlength=len(self.classes))
         missing = [name for name, n in zip(self.classes, found.tolist(), strict=True) if n == 0]
         if missing:
             more = f" (nor have {len(missing) - 1} others)" if len(missing) > 1 else ""
             raise DataError(f"class {missing[0]!r} of {self.name} has no training image{more}")
-        if self.train.images.shape[1:] != self.test.images.shape[1:]:
-            raise DataError(
-                f"the images of {self.name} must have one shape, got train "
-                f"{_described(self.train.images)} and test {_described(self.test.images)}; "
-                f"--image-size N makes them equal"
-            )
+        for what, split in self.parts.items():
+            if split.images.shape[1:] != self.train.images.shape[1:]:
+                raise DataError(
+                    f"the images of {self.name} must have one shape, got train "
+                    f"{_described(self.train.images)} and {what} {_described(split.images)}; "
+                    f"--image-size N makes them equal"
+                )
+        if self.preprocessing is FOUND:
+            object.__setattr__(self, "preprocessing", as_they_are(*self.shape))
         if not self.fingerprint:
-            found_print = fingerprint(self.train, self.test, self.classes)
+            found_print = fingerprint(self.train, self.test, self.classes, self.validation)
             object.__setattr__(self, "fingerprint", found_print)
+
+    @property
+    def parts(self) -> dict[str, Split]:
+        """The splits there are, by name."""
+        parts = {"train": self.train, "test": self.test}
+        return parts if self.validation is None else {**parts, "validation": self.validation}
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -127,10 +145,21 @@ class Source(ABC):
         return hashlib.sha256(parts.encode()).hexdigest()[:24]
 
 
-def fingerprint(train: Split, test: Split, classes: tuple[str, ...]) -> str:
+def as_they_are(channels: int, height: int, width: int) -> Preprocessing:
+    """Return the preprocessing of images that have this shape already."""
+    if channels == 1:
+        return Preprocessing(height, width, "grey", 1)
+    if channels == 3:  # noqa: PLR2004
+        return Preprocessing(height, width, "rgb", 3)
+    return Preprocessing(height, width, "channels", channels)
+
+
+def fingerprint(
+    train: Split, test: Split, classes: tuple[str, ...], validation: Split | None = None
+) -> str:
     """Return a hash of the pixels, labels and classes, in hexadecimal."""
     digest = hashlib.sha256(json.dumps(classes).encode())
-    for split in (train, test):
+    for split in (train, test, *([] if validation is None else [validation])):
         digest.update(str(tuple(split.images.shape)).encode())
         digest.update(_raw(split.images.permute(0, 2, 3, 1)))
         digest.update(_raw(split.labels))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from smidgen.data.base import Data, DataError, DataWarning, Split, fingerprint
+from smidgen.data.base import Data, Split, fingerprint
+from smidgen.data.errors import DataError, DataWarning
 
 VERSION = 1  # of what decoding does and of the layout below; another one makes old files unread
 

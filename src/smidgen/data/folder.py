@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from smidgen.data.base import Data, DataError, Progress, Source, Split
+from smidgen.data.base import Data, Progress, Source, Split
+from smidgen.data.errors import DataError
 from smidgen.data.images import Array, decoded, reporter
 from smidgen.data.parquet import file_identity
 from smidgen.data.tables import as_images, with_test_split

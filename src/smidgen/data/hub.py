@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from smidgen.data.base import Data, DataError, Progress, Source
+from smidgen.data.base import Data, Progress, Source
+from smidgen.data.errors import DataError
 from smidgen.data.parquet import one_line
 from smidgen.data.quiet import quiet
 from smidgen.data.tables import Table, data_of

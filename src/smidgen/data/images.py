@@ -7,12 +7,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from smidgen.data.base import DataError, ImageSize, Progress
+from smidgen.data.base import ImageSize, Progress
+from smidgen.data.errors import DataError
+from smidgen.data.preprocessing import DEEP, averaged, opaque, shallow, with_channels
 
 Array: TypeAlias = npt.NDArray[np.uint8]  # h w c
-PLAIN = ("L", "RGB")
-SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
-DEEPEST = 65_535
 REPORTED_EVERY = 1_000  # images
 
 
@@ -98,34 +97,10 @@ def _with_bytes(value: Any) -> Any:
 
 
 def _as_bytes(image: Any, image_size: tuple[int, int] | None) -> Array:
-    image = _grey_or_rgb(image)
-    if image_size is not None and image.size != image_size[::-1]:
-        from PIL import Image
-
-        # Bilinear, and Pillow widens the kernel when it shrinks: nothing aliases or overshoots.
-        image = image.resize(image_size[::-1], Image.Resampling.BILINEAR)
-    array = np.asarray(image, np.uint8)
-    return array if array.ndim == 3 else array[:, :, None]  # noqa: PLR2004
-
-
-def _grey_or_rgb(image: Any) -> Any:
-    """Return a Pillow image of mode L or RGB; what is transparent becomes white."""
-    if image.mode in PLAIN and not image.has_transparency_data:
-        return image  # most are
-    from PIL import Image
-
-    if image.mode in SIXTEEN_BIT:
-        deep = np.asarray(image).astype(np.int64)
-        if deep.min() < 0 or deep.max() > DEEPEST:
-            raise DataError(f"must have pixels of at most 16 bits, got {deep.min()}..{deep.max()}")
-        return Image.fromarray(((deep * 255 + DEEPEST // 2) // DEEPEST).astype(np.uint8))
-    if image.mode == "F":
-        raise DataError("must have pixels of 8 or 16 bits, got floating-point numbers")
-    grey = image.mode in ("1", "L", "LA", "La")
-    if image.has_transparency_data:
-        clear = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
-    return image.convert("L" if grey else "RGB")
+    if image.mode in DEEP:
+        image = shallow(image)
+    array = with_channels(np.asarray(opaque(image, "white"), np.uint8))
+    return array if image_size is None else averaged(array, *image_size)
 
 
 def _shape(array: Array) -> str:

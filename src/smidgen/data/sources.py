@@ -3,12 +3,14 @@
 import os
 import re
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from smidgen.data.base import Data, DataError, DataWarning, ImageSize, Progress, Source
+from smidgen.data.base import Data, ImageSize, Progress, Source
 from smidgen.data.cache import cache_at
 from smidgen.data.digits import Digits
+from smidgen.data.errors import DataError, DataWarning
 from smidgen.data.folder import ImageFolder
 from smidgen.data.hub import Hub
 from smidgen.data.images import checked_size
@@ -72,6 +74,7 @@ def load(
         data = source.read(name, size, progress)
         if writable:
             cache.write(path, data, source=repr(source))
+    data = replace(data, origin=origin_of(name_or_path, source))
     for note in data.notes:
         warnings.warn(f"{name}: {note}", DataWarning, stacklevel=2)
     return data
@@ -107,6 +110,14 @@ def find(
             f"unknown data set {text!r}; {nearest(text, NAMED)} (or a folder, or owner/name)"
         )
     return path.resolve().name, _folder(path)
+
+
+def origin_of(name_or_path: str | os.PathLike[str], source: Source) -> str:
+    """Return what finds the data again from any working folder: an absolute path, or the name."""
+    text = os.fspath(name_or_path)
+    found_by_path = text not in NAMED and isinstance(source, ImageFolder | ParquetFolder)
+    path = Path(text).expanduser()
+    return str(path.resolve()) if found_by_path and path.is_dir() else text
 
 
 def _of_hub(repository: str, revision: str | None) -> Source:

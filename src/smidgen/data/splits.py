@@ -2,7 +2,8 @@
 
 import torch
 
-from smidgen.data.base import DataError, Split
+from smidgen.data.base import Split
+from smidgen.data.errors import DataError
 from smidgen.tensors import Labels
 
 SELECTION_SEED = 20_11  # fixed, so that every run of every study selects on the same images

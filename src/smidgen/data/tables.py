@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from smidgen.data.base import Data, DataError, Progress, Split
+from smidgen.data.base import Data, Progress, Split
+from smidgen.data.errors import DataError
 from smidgen.data.images import Array, decoded, reporter, same_channels
 from smidgen.data.splits import divided
 

@@ -1,0 +1,289 @@
+"""What a picture goes through on its way to the net, as one value that belongs to the model."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, TypeAlias, final, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from smidgen.data.errors import DataError
+from smidgen.text import nearest
+
+Array: TypeAlias = npt.NDArray[np.uint8]  # h w c
+Values: TypeAlias = npt.NDArray[Any]  # h w c, or h w
+Color: TypeAlias = Literal["grey", "rgb", "channels"]
+Fit: TypeAlias = Literal["stretch", "crop", "pad"]
+Background: TypeAlias = Literal["black", "white"]
+
+CHANNELS = {"grey": 1, "rgb": 3}
+MOST_CHANNELS = 1_024
+LARGEST_SIDE = 65_535
+WHITE = 255
+WITH_ALPHA = 4
+DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's modes of more than a byte
+DEEPEST = 65_535
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Preprocessing:
+    """From any picture to the bytes that a net takes.
+
+    In this order: EXIF orientation; transparent pixels over the background; values to bytes by
+    ``byte = clip(floor((value - offset) / scale + 1/2), 0, 255)``, a channel each; grey or RGB
+    (``grey = (19595 red + 38470 green + 7471 blue + 32768) >> 16``); the fit.
+
+    The fit is an area average, first along rows and rounded to bytes, then along columns. From n
+    pixels to m, pixel i is the mean of the pixels from ``floor(i s + s/2 - r + 1/2)`` to
+    ``floor(i s + s/2 + r + 1/2)``, the last left out, with ``s = n/m`` and ``r = max(s, 1) / 2``:
+    that is the nearest pixel where a picture grows. The mean of k bytes is
+    ``(sum * round(2^22 / k) + 2^21) >> 22``, so that integers give the same bits anywhere.
+    ``crop`` first cuts the largest middle part of the net's proportions, ``pad`` puts the whole
+    picture in the middle of the background.
+
+    Args:
+        height: Of the result, in pixels.
+        width: Likewise.
+        color: ``channels`` is of arrays with any number of channels, which are taken as they are.
+        channels: 1 if grey, 3 if RGB.
+        fit: How a picture of other proportions is made to fit.
+        background: What transparent pixels are composed over, and what ``pad`` adds.
+        offset: The value that becomes byte 0, a channel each; empty if values are bytes already.
+        scale: Values a level, likewise.
+
+    Raises:
+        DataError: If a value is out of range, or offset and scale are not one a channel.
+    """
+
+    height: int
+    width: int
+    color: Color
+    channels: int
+    fit: Fit = "stretch"
+    background: Background = "white"
+    offset: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, most in (
+            ("height", LARGEST_SIDE),
+            ("width", LARGEST_SIDE),
+            ("channels", MOST_CHANNELS),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
+                raise DataError(f"{name} must be a whole number from 1 to {most}, got {value!r}")
+        for name, kind in (("color", Color), ("fit", Fit), ("background", Background)):
+            if getattr(self, name) not in get_args(kind):
+                known = ", ".join(get_args(kind))
+                raise DataError(f"{name} must be one of {known}, got {getattr(self, name)!r}")
+        if CHANNELS.get(self.color, self.channels) != self.channels:
+            expected = CHANNELS[self.color]
+            raise DataError(f"channels of {self.color} must be {expected}, got {self.channels}")
+        if len(self.offset) != len(self.scale) or len(self.scale) not in (0, self.channels):
+            raise DataError(
+                f"offset and scale must be {self.channels} numbers each, or none, "
+                f"got {self.offset} and {self.scale}"
+            )
+        if not all(np.isfinite(value) for value in self.offset):
+            raise DataError(f"offset must be finite, got {self.offset}")
+        if not all(np.isfinite(value) and value > 0 for value in self.scale):
+            raise DataError(f"scale must be > 0 and finite, got {self.scale}")
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        color = {"grey": "grey", "rgb": "RGB"}.get(self.color, f"{self.channels} channels")
+        how = {"stretch": "stretched", "crop": "cropped", "pad": "padded"}[self.fit]
+        line = f"{color} {self.height}x{self.width}, {how}, transparent over {self.background}"
+        if not self.scale:
+            return line
+        ranges = ", ".join(
+            f"{offset:g} to {offset + WHITE * scale:g}"
+            for offset, scale in zip(self.offset, self.scale, strict=True)
+        )
+        return f"{line}, values {ranges}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        form = asdict(self)
+        return {**form, "offset": list(self.offset), "scale": list(self.scale)}
+
+    @staticmethod
+    def from_dict(form: Any) -> "Preprocessing":
+        """Return the value that ``to_dict`` gave; everything in it is checked.
+
+        Raises:
+            DataError: If a key is missing or unknown, or a value is not what it must be.
+        """
+        if not isinstance(form, Mapping):
+            raise DataError(f"preprocessing must be a table, got {form!r}")
+        names = [field.name for field in fields(Preprocessing)]
+        for name in form:
+            if name not in names:
+                raise DataError(f"preprocessing has no {name!r}; {nearest(str(name), names)}")
+        for name in names[:4]:
+            if name not in form:
+                raise DataError(f"preprocessing needs {name!r}")
+        values = dict(form)
+        for name in ("offset", "scale"):
+            values[name] = _numbers(name, values.get(name, ()))
+        return Preprocessing(**values)
+
+    def pixels(self, picture: Any) -> Array:
+        """Return a picture as the bytes that the net takes, h w c.
+
+        Args:
+            picture: A Pillow image, or an array h w or h w c: of bytes, or of any numbers where
+                the preprocessing has an offset and a scale.
+
+        Raises:
+            DataError: If it has other channels, or numbers that are no bytes and none are known.
+        """
+        if isinstance(picture, np.ndarray):
+            return fitted(self._of_array(picture), self)
+        return fitted(self._of_image(upright(picture)), self)
+
+    def _of_image(self, image: Any) -> Array:
+        if self.color == "channels":
+            raise DataError(f"the net takes arrays of {self.channels} channels, got a picture")
+        if self.scale:
+            if image.mode not in DEEP:
+                raise DataError(
+                    f"pictures must have more than 8 bits, with values as in {self.text}, "
+                    f"got one of mode {image.mode}"
+                )
+            return self._of_array(np.asarray(image))
+        if image.mode in DEEP:
+            image = shallow(image)
+        image = opaque(image, self.background)
+        wanted = "L" if self.color == "grey" else "RGB"
+        return with_channels(np.asarray(image if image.mode == wanted else image.convert(wanted)))
+
+    def _of_array(self, array: Values) -> Array:
+        values = with_channels(array)
+        if self.scale:
+            return to_bytes(self._with_our_channels(values), self.offset, self.scale)
+        if values.dtype != np.uint8:
+            raise DataError(f"an array must hold bytes (uint8), got {values.dtype}")
+        if self.color != "channels" and values.shape[2] in (2, 3, WITH_ALPHA):
+            from PIL import Image
+
+            mode = {2: "LA", 3: "RGB", WITH_ALPHA: "RGBA"}[values.shape[2]]
+            return self._of_image(Image.fromarray(np.ascontiguousarray(values), mode))
+        return self._with_our_channels(values)
+
+    def _with_our_channels(self, values: Values) -> Values:
+        if values.shape[2] == 1 and self.color == "rgb":
+            return values.repeat(self.channels, axis=2)
+        if values.shape[2] != self.channels:
+            raise DataError(
+                f"an array must be height x width x {self.channels}, got "
+                f"{' x '.join(str(side) for side in values.shape)}"
+            )
+        return values
+
+
+def upright(image: Any) -> Any:
+    """Return an image turned and mirrored as its EXIF orientation says."""
+    from PIL import ExifTags, ImageOps
+
+    if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+        return image
+    return ImageOps.exif_transpose(image)
+
+
+def with_channels(array: Values) -> Values:
+    """Return an array h w, or h w c, as h w c.
+
+    Raises:
+        DataError: If it is neither, or empty.
+    """
+    if array.ndim not in (2, 3) or 0 in array.shape:
+        sides = " x ".join(str(side) for side in array.shape)
+        raise DataError(f"an array must be height x width (x channels), got {sides or 'a number'}")
+    return array if array.ndim == 3 else array[:, :, None]  # noqa: PLR2004
+
+
+def to_bytes(values: Values, offset: tuple[float, ...], scale: tuple[float, ...]) -> Array:
+    """Return numbers as bytes, a channel each: see :class:`Preprocessing`.
+
+    Raises:
+        DataError: If one is not finite.
+    """
+    numbers = values.astype(np.float64)
+    if not np.isfinite(numbers).all():
+        raise DataError("an array must hold finite numbers, got NaN or infinity")
+    levels = np.floor((numbers - np.array(offset)) / np.array(scale) + 0.5)
+    return levels.clip(0, WHITE).astype(np.uint8)
+
+
+def shallow(image: Any) -> Any:
+    """Return an image of 16 bits as one of 8, by the range of its format.
+
+    Raises:
+        DataError: If its values are no 16 bits.
+    """
+    from PIL import Image
+
+    if image.mode == "F":
+        raise DataError("must have pixels of 8 or 16 bits, got floating-point numbers")
+    deep = np.asarray(image).astype(np.int64)
+    if deep.min() < 0 or deep.max() > DEEPEST:
+        raise DataError(f"must have pixels of at most 16 bits, got {deep.min()}..{deep.max()}")
+    return Image.fromarray(((deep * WHITE + DEEPEST // 2) // DEEPEST).astype(np.uint8))
+
+
+def opaque(image: Any, background: Background) -> Any:
+    """Return an image of mode L or RGB, transparent pixels composed over the background."""
+    if image.mode in ("L", "RGB") and not image.has_transparency_data:
+        return image  # most are
+    from PIL import Image
+
+    grey = image.mode in ("1", "L", "LA", "La")
+    if image.has_transparency_data:
+        clear = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", clear.size, background), clear)
+    return image.convert("L" if grey else "RGB")
+
+
+def fitted(pixels: Array, to: Preprocessing) -> Array:
+    """Return bytes h w c at the size of ``to``, by its fit."""
+    height, width = pixels.shape[:2]
+    if (height, width) == (to.height, to.width):
+        return np.ascontiguousarray(pixels)
+    if to.fit == "crop":
+        tall = min(height, max(1, (2 * width * to.height + to.width) // (2 * to.width)))
+        wide = min(width, max(1, (2 * height * to.width + to.height) // (2 * to.height)))
+        top, left = (height - tall) // 2, (width - wide) // 2
+        return averaged(pixels[top : top + tall, left : left + wide], to.height, to.width)
+    if to.fit == "pad":
+        tall = min(to.height, max(1, (2 * height * to.width + width) // (2 * width)))
+        wide = min(to.width, max(1, (2 * width * to.height + height) // (2 * height)))
+        top, left = (to.height - tall) // 2, (to.width - wide) // 2
+        level = 0 if to.background == "black" else WHITE
+        around = np.full((to.height, to.width, pixels.shape[2]), level, np.uint8)
+        around[top : top + tall, left : left + wide] = averaged(pixels, tall, wide)
+        return around
+    return averaged(pixels, to.height, to.width)
+
+
+def averaged(pixels: Array, height: int, width: int) -> Array:
+    """Return bytes h w c at another size: the area average of Pillow's BOX, a channel each."""
+    from PIL import Image
+
+    size, channels = (width, height), pixels.shape[2]
+    if channels == CHANNELS["rgb"]:
+        whole = Image.fromarray(np.ascontiguousarray(pixels))
+        return np.asarray(whole.resize(size, Image.Resampling.BOX))
+    planes = [Image.fromarray(np.ascontiguousarray(pixels[:, :, c])) for c in range(channels)]
+    return np.stack([np.asarray(p.resize(size, Image.Resampling.BOX)) for p in planes], axis=2)
+
+
+def _numbers(name: str, found: Any) -> tuple[float, ...]:
+    if not isinstance(found, list | tuple) or any(
+        isinstance(number, bool) or not isinstance(number, int | float) for number in found
+    ):
+        raise DataError(f"{name} must be a list of numbers, got {found!r}")
+    return tuple(float(number) for number in found)

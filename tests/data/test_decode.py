@@ -1,0 +1,88 @@
+"""Strangers' pictures are decoded within limits, or refused in a line."""
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from smidgen.data import DataError, Preprocessing, decode
+from smidgen.data.decode import open_picture
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    written = io.BytesIO()
+    image.save(written, kind, **options)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"])
+def test_the_content_decides_and_not_the_name(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "picture").write_bytes(encoded(Image.new("RGB", (5, 4), (9, 99, 9)), kind))
+    image = open_picture(tmp_path / "picture").convert("RGB")
+    assert image.size == (5, 4)
+    assert abs(image.getpixel((0, 0))[1] - 99) <= 3
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "^is an empty file$"),
+        (b"hello", "^is no readable picture: its content is of no known format$"),
+        (encoded(Image.new("RGB", (99, 99), "red"))[:90], "^is no readable picture: "),
+        (b"\0\0\0\x18ftypheic" + bytes(99), "^is a HEIC picture, which must be converted"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "no known format"),
+    ],
+    ids=["empty", "text", "cut off", "heic", "a program in PostScript"],
+)
+def test_what_is_no_picture_is_refused_in_a_line(content: bytes, said: str) -> None:
+    with pytest.raises(DataError, match=said) as refused:
+        open_picture(content)
+    assert "\n" not in str(refused.value)
+    assert "BytesIO" not in str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^cannot be read: No such file"):
+        open_picture(tmp_path / "missing.png")
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused_and_nothing_else_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    huge = encoded(Image.new("1", (12_000, 12_000)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DataError, match="12000 x 12000: 144 megapixels, of at most 64"):
+            open_picture(huge)
+    monkeypatch.setattr(decode, "LARGEST", 12_000 * 12_000)
+    assert open_picture(huge).size == (12_000, 12_000)
+
+
+def test_a_large_jpeg_is_decoded_small_with_the_same_average() -> None:
+    # Blobs, as photographs have them: noise of single pixels would average to a plain grey.
+    coarse = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
+    photo = Image.fromarray(coarse).resize((4000, 3000), Image.Resampling.BICUBIC)
+    jpeg = encoded(photo, "JPEG", quality=90)
+    small = open_picture(jpeg)
+    assert small.size == (1000, 750)
+    to = Preprocessing(32, 32, "rgb", 3)
+    whole = to.pixels(np.asarray(Image.open(io.BytesIO(jpeg))))
+    apart = np.abs(to.pixels(small).astype(int) - whole)
+    assert apart.max() <= 4  # at the edges of blobs of black beside white
+    assert apart.mean() < 0.5
+
+
+def test_a_small_jpeg_is_decoded_whole() -> None:
+    image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (640, 640), dtype=np.uint8))
+    jpeg = encoded(image, "JPEG")
+    assert np.array_equal(np.asarray(open_picture(jpeg)), np.asarray(Image.open(io.BytesIO(jpeg))))
+
+
+def test_a_net_that_takes_large_pictures_gets_them() -> None:
+    jpeg = encoded(Image.new("RGB", (4000, 3000)), "JPEG")
+    assert open_picture(jpeg, (96, 96)).size == (2000, 1500)
+    assert open_picture(jpeg, (400, 20)).size == (4000, 3000)
