@@ -73,7 +73,7 @@ def test_a_large_jpeg_is_decoded_small_with_the_same_average() -> None:
     whole = to.pixels(np.asarray(Image.open(io.BytesIO(jpeg))))
     apart = np.abs(to.pixels(small).astype(int) - whole)
     assert apart.max() <= 4  # at the edges of blobs of black beside white
-    assert apart.mean() < 0.5
+    assert apart.mean() < 0.7
 
 
 def test_a_small_jpeg_is_decoded_whole() -> None:
