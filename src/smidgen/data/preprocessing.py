@@ -35,10 +35,10 @@ class Preprocessing:
     (``grey = (19595 red + 38470 green + 7471 blue + 32768) >> 16``); the fit.
 
     The fit is an area average, first along rows and rounded to bytes, then along columns. From n
-    pixels to m, pixel i is the mean of the pixels from ``floor(i s + s/2 - r + 1/2)`` to
-    ``floor(i s + s/2 + r + 1/2)``, the last left out, with ``s = n/m`` and ``r = max(s, 1) / 2``:
-    that is the nearest pixel where a picture grows. The mean of k bytes is
-    ``(sum * round(2^22 / k) + 2^21) >> 22``, so that integers give the same bits anywhere.
+    pixels to fewer, m, pixel i is the mean of those from ``(2 i n + m) // 2m`` to
+    ``(2 (i + 1) n + m) // 2m``, the last left out; from n to more, it is the pixel
+    ``(2 i n + n) // 2m``. The mean of k bytes is ``(sum * round(2^22 / k) + 2^21) >> 22``: the
+    area average of Pillow's BOX, in integers alone, so that the bits are the same anywhere.
     ``crop`` first cuts the largest middle part of the net's proportions, ``pad`` puts the whole
     picture in the middle of the background.
 
@@ -270,15 +270,25 @@ def fitted(pixels: Array, to: Preprocessing) -> Array:
 
 
 def averaged(pixels: Array, height: int, width: int) -> Array:
-    """Return bytes h w c at another size: the area average of Pillow's BOX, a channel each."""
+    """Return bytes h w c at another size, by the area average of :class:`Preprocessing`."""
     from PIL import Image
 
-    size, channels = (width, height), pixels.shape[2]
+    tall, wide, channels = pixels.shape
+    if (tall, wide) == (height, width):
+        return pixels
+
+    # One direction at a time, since Pillow begins with the one that is less work. It finds its
+    # windows in floating-point numbers, where a border halfway between two pixels falls on either
+    # side: a box that begins a little later makes it the later one.
+    def resized(plane: Array) -> Array:
+        image = Image.fromarray(np.ascontiguousarray(plane))
+        box = Image.Resampling.BOX
+        image = image.resize((width, tall), box, (0.25 / width, 0, wide, tall))
+        return np.asarray(image.resize((width, height), box, (0, 0.25 / height, width, tall)))
+
     if channels == CHANNELS["rgb"]:
-        whole = Image.fromarray(np.ascontiguousarray(pixels))
-        return np.asarray(whole.resize(size, Image.Resampling.BOX))
-    planes = [Image.fromarray(np.ascontiguousarray(pixels[:, :, c])) for c in range(channels)]
-    return np.stack([np.asarray(p.resize(size, Image.Resampling.BOX)) for p in planes], axis=2)
+        return resized(pixels)
+    return np.stack([resized(pixels[:, :, c]) for c in range(channels)], axis=2)
 
 
 def _numbers(name: str, found: Any) -> tuple[float, ...]:
