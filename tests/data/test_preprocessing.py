@@ -205,19 +205,20 @@ GOOD = Preprocessing(32, 32, "rgb", 3).to_dict()
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"height": 0}, "height must be a whole number from 1 to 65535, got 0"),
-        ({"width": 1.5}, "width must be a whole number"),
-        ({"height": True}, "height must be a whole number"),
-        ({"color": "bgr"}, "color must be one of grey, rgb, channels, got 'bgr'"),
+        ({"height": 0}, "height must be 1 to 65535, got 0"),
+        ({"width": 1.5}, "'width' should be a valid integer, got 1.5"),
+        ({"height": True}, "'height' should be a valid integer, got True"),
+        ({"color": "bgr"}, "'color' should be 'grey', 'rgb' or 'channels', got 'bgr'"),
         ({"channels": 1}, "channels of rgb must be 3, got 1"),
-        ({"channels": 10**9}, "channels must be a whole number from 1 to 1024"),
-        ({"fit": "zoom"}, "fit must be one of stretch, crop, pad, got 'zoom'"),
-        ({"background": ""}, "background must be one of black, white, got ''"),
+        ({"channels": 10**9}, "channels must be 1 to 1024, got 1000000000"),
+        ({"fit": "zoom"}, "'fit' should be 'stretch', 'crop' or 'pad', got 'zoom'"),
+        ({"background": ""}, "'background' should be 'black' or 'white', got ''"),
         ({"scale": [1.0]}, "offset and scale must be 3 numbers each, or none"),
         ({"scale": [1, 1, 0], "offset": [0, 0, 0]}, "scale must be > 0"),
         ({"scale": [1, 1, 1], "offset": [0, 0, float("nan")]}, "offset must be finite"),
-        ({"scale": "abc"}, "scale must be a list of numbers, got 'abc'"),
-        ({"sclae": []}, "preprocessing has no 'sclae'; did you mean 'scale'"),
+        ({"scale": "abc"}, "'scale' should be a valid tuple, got 'abc'"),
+        ({"scale": ["a"]}, "'scale' should be a valid number"),
+        ({"sclae": []}, "preprocessing has no argument 'sclae'; did you mean 'scale'"),
     ],
 )
 def test_what_is_read_is_checked(change: dict[str, Any], said: str) -> None:
@@ -225,7 +226,7 @@ def test_what_is_read_is_checked(change: dict[str, Any], said: str) -> None:
         Preprocessing.from_dict({**GOOD, **change})
     with pytest.raises(DataError, match="must be a table"):
         Preprocessing.from_dict([])
-    with pytest.raises(DataError, match="needs 'width'"):
+    with pytest.raises(DataError, match="needs the argument 'width'"):
         Preprocessing.from_dict({"height": 3})
 
 

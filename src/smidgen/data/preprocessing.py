@@ -1,14 +1,14 @@
 """What a picture goes through on its way to the net, as one value that belongs to the model."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias, final, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from smidgen.data.errors import DataError
-from smidgen.text import nearest
+from smidgen.text import from_mapping
 
 Array: TypeAlias = npt.NDArray[np.uint8]  # h w c
 Values: TypeAlias = npt.NDArray[Any]  # h w c, or h w
@@ -72,8 +72,8 @@ class Preprocessing:
             ("channels", MOST_CHANNELS),
         ):
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
-                raise DataError(f"{name} must be a whole number from 1 to {most}, got {value!r}")
+            if not 1 <= value <= most:
+                raise DataError(f"{name} must be 1 to {most}, got {value}")
         for name, kind in (("color", Color), ("fit", Fit), ("background", Background)):
             if getattr(self, name) not in get_args(kind):
                 known = ", ".join(get_args(kind))
@@ -119,17 +119,16 @@ class Preprocessing:
         """
         if not isinstance(form, Mapping):
             raise DataError(f"preprocessing must be a table, got {form!r}")
-        names = [field.name for field in fields(Preprocessing)]
-        for name in form:
-            if name not in names:
-                raise DataError(f"preprocessing has no {name!r}; {nearest(str(name), names)}")
-        for name in names[:4]:
-            if name not in form:
-                raise DataError(f"preprocessing needs {name!r}")
-        values = dict(form)
-        for name in ("offset", "scale"):
-            values[name] = _numbers(name, values.get(name, ()))
-        return Preprocessing(**values)
+        values = {
+            name: tuple(float(n) if isinstance(n, int) else n for n in value)
+            if isinstance(value, list)
+            else value
+            for name, value in form.items()
+        }
+        try:
+            return from_mapping(Preprocessing, values, "preprocessing")
+        except ValueError as error:
+            raise DataError(str(error)) from None
 
     def pixels(self, picture: Any) -> Array:
         """Return a picture as the bytes that the net takes, h w c.
@@ -289,11 +288,3 @@ def averaged(pixels: Array, height: int, width: int) -> Array:
     if channels == CHANNELS["rgb"]:
         return resized(pixels)
     return np.stack([resized(pixels[:, :, c]) for c in range(channels)], axis=2)
-
-
-def _numbers(name: str, found: Any) -> tuple[float, ...]:
-    if not isinstance(found, list | tuple) or any(
-        isinstance(number, bool) or not isinstance(number, int | float) for number in found
-    ):
-        raise DataError(f"{name} must be a list of numbers, got {found!r}")
-    return tuple(float(number) for number in found)
