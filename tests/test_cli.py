@@ -95,8 +95,21 @@ def test_train_then_evaluate_then_refuse_to_overwrite(
     assert asked | {"macs", "bytes"} <= found.keys()
     assert (found["split"], found["params"]) == ("test", 1560)
     assert json.loads(Path("rows.jsonl").read_text())["key"] == found["key"]
+    assert len(found["confusion"]) == len(found["classes"]) == 10
+    assert smidgen("evaluate", "run") == 0
+    shown = capsys.readouterr().out
+    assert f"balanced accuracy {100 * found['balanced_accuracy']:.2f} %" in " ".join(shown.split())
+    assert "precision %" in shown
     assert smidgen(*TRAIN, "--epochs", "2", "--out", "run") == 2
     assert "holds a run already" in capsys.readouterr().err
+
+
+def test_a_class_that_is_never_answered_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    frozen = ("--set", "recipe.peak_lr=1e-9", "--epochs", "1")
+    assert smidgen(*TRAIN, *frozen, "--out", "run", "--full") == 0
+    capsys.readouterr()
+    assert smidgen("evaluate", "run") == 0
+    assert "never answered" in capsys.readouterr().err
 
 
 def folder_of_images(root: Path, *, size: int = 8) -> Path:

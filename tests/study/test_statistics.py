@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from smidgen.chance import wilson
 from smidgen.study.statistics import (
     NO_DIFFERENCE,
     NOT_TESTED,
     Interval,
     McNemar,
+    accuracy_interval,
     mcnemar,
     mean_interval,
     paired_effect,
@@ -120,3 +122,36 @@ def test_mcnemar_names_the_better_model_or_none() -> None:
     assert McNemar(5, 6, 0.9).verdict == NO_DIFFERENCE
     with pytest.raises(ValueError, match="same images"):
         mcnemar(np.array([True]), np.array([True, False]))
+
+
+def test_of_one_seed_the_pictures_chance_is_left() -> None:
+    found = accuracy_interval([90.0], 50)
+    low, high = wilson(0.9, 50)
+    assert (found.low, found.high) == pytest.approx((100 * low, 100 * high))
+
+
+def test_seeds_that_agree_do_not_pass_for_certainty() -> None:
+    """Three models right on the same 49 of 50 pictures."""
+    found = accuracy_interval([98.0, 98.0, 98.0], 50)
+    assert mean_interval([98.0, 98.0, 98.0]).low == 98
+    assert found.low < 90
+    assert found.high <= 100
+
+
+def test_of_very_many_pictures_the_seeds_chance_is_left() -> None:
+    values = [88.0, 90.0, 91.0]
+    found, seeds = accuracy_interval(values, 10**9), mean_interval(values)
+    assert (found.low, found.high) == pytest.approx((seeds.low, seeds.high), abs=0.01)
+
+
+def test_the_interval_covers_what_other_pictures_and_seeds_would_give() -> None:
+    """Nets of 80 % on average; each picture has its difficulty, each seed its luck."""
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(400):
+        difficulty = rng.beta(4, 1, size=60)
+        luck = rng.normal(0, 0.03, size=(3, 1))
+        right = rng.random((3, 60)) < np.clip(difficulty + luck, 0, 1)
+        found = accuracy_interval([100 * share for share in right.mean(1)], 60)
+        covered += found.low <= 80 <= found.high
+    assert covered >= 0.94 * 400

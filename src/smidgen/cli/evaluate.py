@@ -2,13 +2,18 @@
 
 import json as json_text
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from smidgen.chance import wilson
 from smidgen.cli.options import DataDir, ImageSize, Json, Threads
-from smidgen.cli.terminal import LoadingProgress, print_json, table
+from smidgen.cli.terminal import LoadingProgress, print_json, say, table
+
+if TYPE_CHECKING:
+    from smidgen.evaluate import Evaluation
 
 
 def evaluate(
@@ -58,18 +63,28 @@ def evaluate(
         latency = values["latency"]
         print_json({**values, "latency_ms": latency["kernel_ms"], "bytes": values["bytes_float32"]})
     else:
-        _show(values, loaded_run.classes)
+        _show(values)
+        _show_classes(found)
+    if found.never_answered:
+        say(_never(found.never_answered))
 
 
-def _show(values: dict[str, Any], classes: tuple[str, ...]) -> None:
+def _show(values: dict[str, Any]) -> None:
     latency = values["latency"]
     where = f"batch 1, {latency['threads']} thread(s), {latency['device']}"
     best = f"10,000 images, batch {latency['best_batch']}, {latency['threads']} thread(s)"
+    low, high = wilson(values["accuracy"], values["images"])
     rows: list[list[object]] = [
         [
             "accuracy",
-            f"{100 * values['accuracy']:.2f} %",
-            f"{values['split']}, {values['images']:,} images",
+            f"{100 * values['accuracy']:.2f} % [{100 * low:.2f}, {100 * high:.2f}]",
+            f"{values['split']}, {values['images']:,} images and Wilson's interval for them",
+        ],
+        [
+            "balanced accuracy",
+            f"{100 * values['balanced_accuracy']:.2f} %",
+            f"mean over classes; the largest class is {100 * values['largest_class']:.2f} %"
+            " of the images",
         ],
         [
             "params",
@@ -95,11 +110,34 @@ def _show(values: dict[str, Any], classes: tuple[str, ...]) -> None:
         ],
     ]
     table(["", "value", "of"], rows, title=f"{values['net']} on {values['data']}")
-    by_class = zip(classes, values["accuracy_by_class"], strict=True)
-    shown = ", ".join(
-        f"{name} {'-' if share is None else f'{100 * share:.1f}'}" for name, share in by_class
+
+
+def _show_classes(found: "Evaluation") -> None:
+    """Print precision, recall and F1 a class, and what it is taken for most often."""
+
+    def percent(share: float | None) -> str:
+        return "-" if share is None else f"{100 * share:.1f}"
+
+    rows: list[list[object]] = []
+    for of, line in zip(found.by_class, found.confusion, strict=True):
+        others = [(n, name) for n, name in zip(line, found.classes, strict=True) if name != of.name]
+        most, other = max(others, default=(0, ""), key=lambda pair: pair[0])
+        figures = [percent(share) for share in (of.precision, of.recall, of.f1)]
+        taken = f"{other} ({most:,} times)" if most else ""
+        rows.append([of.name, of.images, of.answered, *figures, taken])
+    print()
+    table(
+        ["class", "images", "answered", "precision %", "recall %", "F1 %", "most taken for"], rows
     )
-    print(f"\naccuracy by class (%): {shown}")
+
+
+def _never(classes: Sequence[str]) -> str:
+    """Return the warning that some classes are never answered."""
+    names = ", ".join(classes)
+    return (
+        f"warning: {names} {'is' if len(classes) == 1 else 'are'} never answered: more pictures of"
+        f" {'it' if len(classes) == 1 else 'them'}, or classes of even weight, may help"
+    )
 
 
 def _revision() -> str:

@@ -22,25 +22,15 @@ def inspect(
 ) -> None:
     """Show what a net costs, exactly, before anything is trained: a row a layer."""
     from smidgen.config import load_net
+    from smidgen.evaluate.drawing import layer_figures
     from smidgen.layers import Shape, SqueezeExcite
     from smidgen.methods import parse, rewritten
-    from smidgen.text import to_text
 
     asked = load_net(net)
     shape = _shape(input_) if input_ else asked.input_shape
     asked = asked.fitted(Shape(*shape), classes or asked.out_shape.channels)
     spec = rewritten(asked, parse(with_ or ""))
-    layers = [
-        {
-            "layer": to_text(layer),
-            "output": str(layer.out_shape(shape)),
-            "params": layer.params(shape),
-            "deployed_params": layer.deployed_params(shape),
-            "macs": layer.macs(shape),
-            "peak_activation": layer.peak_activation(shape),
-        }
-        for layer, shape in spec.walk()
-    ]
+    layers = layer_figures(spec)
     gates = sum(layer.params(s) for layer, s in spec.leaves() if isinstance(layer, SqueezeExcite))
     summary = {
         "name": spec.name,

@@ -4,12 +4,24 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from smidgen.confusion import (
+    ClassFigures,
+    balanced_accuracy,
+    by_class,
+    largest_share,
+    matrix_of,
+    never_answered,
+)
 from smidgen.data import Split
 from smidgen.evaluate.accuracy import accuracy, accuracy_by_class, predict
 from smidgen.evaluate.calibration import BINS, ece, nll
 from smidgen.evaluate.cost import Latency, latency
+from smidgen.evaluate.drawing import layer_figures
+from smidgen.evaluate.pictures import looked_at
 from smidgen.evaluate.shift import shift_consistency
 from smidgen.run import Run
+
+MATRIX_CLASSES = 100  # of more classes a row keeps no confusion matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +33,10 @@ class Evaluation:
         images: How many.
         accuracy: In [0, 1].
         accuracy_by_class: In the order of the run's classes.
+        balanced_accuracy: Mean of those, in [0, 1]: what one answer for all reaches is 1 / classes.
+        largest_class: Share of the largest class: what always answering it would reach.
+        classes: Their names.
+        confusion: Images by class (rows) and by answer (columns).
         nll: Mean negative log-likelihood, nats.
         ece: Expected calibration error, 15 bins, in [0, 1].
         shift_consistency: Share of predictions unchanged by a shift of one pixel, border repeated.
@@ -34,6 +50,10 @@ class Evaluation:
     images: int
     accuracy: float
     accuracy_by_class: tuple[float | None, ...]
+    balanced_accuracy: float
+    largest_class: float
+    classes: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
     nll: float
     ece: float
     shift_consistency: float
@@ -41,6 +61,16 @@ class Evaluation:
     bytes_float32: int
     bytes_int8: int
     bytes_on_disk: int | None
+
+    @property
+    def by_class(self) -> tuple[ClassFigures, ...]:
+        """Precision, recall and F1 of every class."""
+        return by_class(self.confusion, self.classes)
+
+    @property
+    def never_answered(self) -> tuple[str, ...]:
+        """Classes that have images and are never the answer."""
+        return never_answered(self.confusion, self.classes)
 
 
 def evaluate(
@@ -68,11 +98,16 @@ def evaluate(
         raise ValueError(f"the run takes {run.trial.net.input_shape} images, got {found}")
     logits, labels = predict(run.model, images.images, run.mean, run.std), images.labels
     deployed = run.trial.spec.deployed_params
+    matrix = matrix_of(labels.numpy(), logits.argmax(1).numpy(), logits.shape[1])
     return Evaluation(
         split=split,
         images=len(labels),
         accuracy=accuracy(logits, labels),
         accuracy_by_class=tuple(accuracy_by_class(logits, labels)),
+        balanced_accuracy=balanced_accuracy(matrix),
+        largest_class=largest_share(matrix),
+        classes=run.classes,
+        confusion=matrix,
         nll=nll(logits, labels),
         ece=ece(logits, labels),
         shift_consistency=shift_consistency(run.model, images.images, run.mean, run.std),
@@ -85,7 +120,10 @@ def evaluate(
 
 def row(run: Run, evaluation: Evaluation, study: str, revision: str) -> dict[str, Any]:
     """Return the one row that a run ends as; see docs/rows.md for its columns."""
-    trial = run.trial
+    trial, figures = run.trial, asdict(evaluation)
+    net = trial.net.to_dict()
+    if len(evaluation.classes) > MATRIX_CLASSES:
+        figures["confusion"] = None
     return {
         "key": trial.key,
         "command": trial.command,
@@ -103,11 +141,16 @@ def row(run: Run, evaluation: Evaluation, study: str, revision: str) -> dict[str
         "epochs": trial.recipe.epochs,
         "seconds": run.seconds,
         "loss": run.history[-1].loss if run.history else None,
-        **asdict(evaluation),
+        **figures,
         **run.machine,
         "versions": run.versions,
         "revision": revision,
+        "input": net["input"],
+        "layers": net["layers"],
+        "peak_activation": trial.spec.peak_activation,
+        "drawing": layer_figures(trial.spec),
+        "history": [asdict(record) for record in run.history],
     }
 
 
-__all__ = ["BINS", "Evaluation", "Latency", "evaluate", "predict", "row"]
+__all__ = ["BINS", "Evaluation", "Latency", "evaluate", "looked_at", "predict", "row"]

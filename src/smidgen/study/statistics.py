@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import hypot, isfinite, nan
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-CONFIDENCE = 0.95
+from smidgen.chance import CONFIDENCE, wilson
+
 INTERVALS = ("t", "bootstrap")
 RESAMPLES = 9_999
 NO_DIFFERENCE = "no difference shown"
@@ -25,7 +26,7 @@ class Interval:
         low: Lower end of the 95 % interval; nan when a single value allows none.
         high: Upper end.
         count: Values behind it.
-        kind: ``t`` (Student) or ``bootstrap`` (percentile, 9,999 resamples).
+        kind: ``t`` (Student), ``bootstrap`` (percentile, 9,999 resamples) or ``t and Wilson``.
     """
 
     mean: float
@@ -89,6 +90,35 @@ def mean_interval(values: Sequence[float], kind: str = "t", floor: float = 0.0) 
         rng=np.random.default_rng(0),
     ).confidence_interval
     return Interval(mean, float(found.low), float(found.high), count, kind)
+
+
+def accuracy_interval(percents: Sequence[float], images: int) -> Interval:
+    """Return the mean of accuracies with an interval for other seeds and for other pictures.
+
+    A t interval over seeds says what other seeds would reach on the very same pictures. Which
+    pictures those are is chance, too, and of few pictures most of it: Wilson's interval of the
+    mean. The two are independent, so on either side the distances to their ends are combined as
+    the root of the sum of their squares. Of one seed, Wilson's interval alone is left. The
+    chance that seeds share out among the pictures is counted on both sides: the interval is
+    rather too wide.
+
+    Source: Zou & Donner 2008, "Construction of confidence limits about effect measures: a general
+    approach", Statistics in Medicine 27, for the combination.
+
+    Args:
+        percents: Accuracies in percent, one a seed.
+        images: How many pictures judged each; the same ones.
+    """
+    seeds = mean_interval(percents)
+    low, high = (100 * end for end in wilson(min(max(seeds.mean / 100, 0.0), 1.0), images))
+    half = seeds.high - seeds.mean if isfinite(seeds.high) else 0.0
+    return Interval(
+        seeds.mean,
+        max(0.0, seeds.mean - hypot(seeds.mean - low, half)),
+        min(100.0, seeds.mean + hypot(high - seeds.mean, half)),
+        seeds.count,
+        "t and Wilson",
+    )
 
 
 def paired_effect(

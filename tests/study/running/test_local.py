@@ -53,6 +53,28 @@ def test_a_row_is_of_the_held_out_images_when_selecting(
     }
 
 
+def test_a_tested_row_shows_the_pictures_behind_it(
+    jobs: Jobs, digits: Data, tmp_path: Path
+) -> None:
+    (job,) = jobs(epochs=1)
+    selecting = execute(job, digits, tmp_path / "selecting")
+    assert "pictures" not in selecting
+    row = execute(replace(job, trial=replace(job.trial, split="full")), digits, tmp_path / "full")
+    wrong = row["images"] - sum(row["confusion"][place][place] for place in range(10))
+    assert 1 - wrong / row["images"] == pytest.approx(row["accuracy"])
+    assert len(row["wrong"]) == min(wrong, 64)
+    assert all(digits.test.labels[of["image"]] == of["label"] for of in row["wrong"])
+    assert all(digits.train.labels[of["image"]] == of["label"] for of in row["doubted"])
+    assert all(of["sure"] for of in row["doubted"])
+    shown = [f"test/{of['image']}" for of in row["wrong"][:24]]
+    shown += [f"train/{of['image']}" for of in row["doubted"][:24]]
+    assert list(row["pictures"]) == shown
+    assert sum(row["examples"]) == len(digits.train)
+    assert [layer["layer"].split("(")[0] for layer in row["drawing"]] == [
+        "conv", "max_pool", "depthwise", "global_average_pool", "classifier",
+    ]  # fmt: skip
+
+
 def test_a_trial_planned_for_other_images_is_refused(
     jobs: Jobs, digits: Data, tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 import base64
 import shutil
 import subprocess
-from dataclasses import asdict
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +14,7 @@ import torch
 from smidgen.checkpoint import checkpoints
 from smidgen.data import Data
 from smidgen.data.parts import parts
-from smidgen.evaluate import evaluate, predict, row
+from smidgen.evaluate import evaluate, looked_at, predict, row
 from smidgen.run import PLAN, WEIGHTS, Run
 from smidgen.runtime import choose
 from smidgen.study.job import Job
@@ -75,14 +74,11 @@ def judged(run: Run, job: Job, data: Data, folder: Path) -> dict[str, Any]:
         run, images, split=name, measure_latency=job.latency, weights=folder / WEIGHTS
     )
     logits = predict(run.model, images.images, run.mean, run.std)
-    net = run.trial.net.to_dict()
+    pictures = looked_at(run, data, logits) if name == "test" else {}
     return {
         **row(run, evaluation, study="", revision=revision()),
-        "input": net["input"],
-        "layers": net["layers"],
-        "peak_activation": run.trial.spec.peak_activation,
-        "history": [asdict(record) for record in run.history],
         "right": packed(logits.argmax(1) == images.labels),
+        **pictures,
     }
 
 

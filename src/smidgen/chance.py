@@ -1,0 +1,27 @@
+"""How far a share may be off because other pictures could have been drawn to judge it."""
+
+from statistics import NormalDist
+
+CONFIDENCE = 0.95
+
+
+def wilson(share: float, images: int) -> tuple[float, float]:
+    """Return the ends of Wilson's 95 % interval of a share of ``images``, in [0, 1].
+
+    The ends are ``(p + z^2 / 2n +- z sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)``; unlike
+    the normal interval they hold for few images and for shares near 0 and 1.
+
+    Source: Wilson 1927, "Probable Inference, the Law of Succession, and Statistical Inference".
+
+    Raises:
+        ValueError: If the share lies outside [0, 1] or there is no image.
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"a share must be in [0, 1], got {share}")
+    if images < 1:
+        raise ValueError(f"a share must be of at least one image, got {images}")
+    z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
+    extra = z * z / images
+    centre = (share + extra / 2) / (1 + extra)
+    half = z * (share * (1 - share) / images + extra / (4 * images)) ** 0.5 / (1 + extra)
+    return max(0.0, centre - half), min(1.0, centre + half)
