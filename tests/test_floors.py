@@ -12,7 +12,10 @@ FLOORS = [  # ground first; a name covers the module or package it starts
     {"kernels", "layers", "data"},
     {"spec"},
     {"zoo", "methods"},
-    {"runtime", "checkpoint", "trial", "run", "training", "train", "evaluate", "export"},
+    {
+        *("runtime", "checkpoint", "trial", "run", "training", "train", "evaluate", "export"),
+        *("answer", "model"),
+    },
     {"study"},
     {"report"},
     {"config"},

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # the same names as below, for readers and type checkers
     from smidgen import data, layers, methods, zoo
     from smidgen.evaluate import evaluate
+    from smidgen.model import load
     from smidgen.recipe import Recipe
     from smidgen.run import load_run
     from smidgen.runtime import Runtime
@@ -21,13 +22,25 @@ __all__ = [
     "data",
     "evaluate",
     "layers",
+    "load",
     "load_run",
     "methods",
     "train",
     "zoo",
 ]
 
-_HOME = {"NetSpec": "spec", "Recipe": "recipe", "Runtime": "runtime", "load_run": "run"}
+_HOME = {
+    "NetSpec": "spec",
+    "Recipe": "recipe",
+    "Runtime": "runtime",
+    "load": "model",
+    "load_run": "run",
+}
+
+
+def __dir__() -> list[str]:
+    """Offer the public names, also those that are imported on first use."""
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,13 +1,16 @@
 """A run: a trained model with everything needed to use it, judge it and train it again."""
 
 import json
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from smidgen.checkpoint import CheckpointError, load_tensors, save_tensors, write_atomically
+from smidgen.data import Data, Preprocessing
+from smidgen.data.base import as_they_are
 from smidgen.methods import parse
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
@@ -15,6 +18,7 @@ from smidgen.text import from_mapping
 from smidgen.trial import Trial
 
 PLAN, WEIGHTS, LOG = "run.json", "weights.safetensors", "log.jsonl"
+MODEL = "model"  # the run's folder in a design's
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,8 @@ class Run:
         history: A record an epoch.
         machine: Device, threads, precision and kernels that trained it.
         versions: Of the software.
+        preprocessing: What a picture goes through on its way to the net.
+        origin: Where the data were: an absolute path, or a name.
     """
 
     trial: Trial
@@ -62,6 +68,8 @@ class Run:
     history: tuple[EpochRecord, ...]
     machine: dict[str, Any]
     versions: dict[str, str]
+    preprocessing: Preprocessing
+    origin: str
 
     @property
     def seconds(self) -> float:
@@ -81,14 +89,33 @@ class Run:
         save_tensors(folder / WEIGHTS, self.model.state_dict(), values)
 
 
-def save_plan(folder: Path, trial: Trial) -> None:
+class Plan(NamedTuple):
+    """What a run folder is for.
+
+    Args:
+        trial: That is trained.
+        preprocessing: Of its pictures; ``None`` in runs from before it was kept.
+        origin: Where the data were; empty likewise.
+    """
+
+    trial: Trial
+    preprocessing: Preprocessing | None
+    origin: str
+
+
+def save_plan(folder: Path, trial: Trial, data: Data) -> None:
     """Write what a run folder is for."""
-    text = json.dumps({"key": trial.key, **trial.to_dict()}, indent=1)
-    write_atomically(folder / PLAN, f"{text}\n".encode())
+    form = {
+        "key": trial.key,
+        **trial.to_dict(),
+        "origin": data.origin or data.name,
+        "preprocessing": data.preprocessing.to_dict(),
+    }
+    write_atomically(folder / PLAN, f"{json.dumps(form, indent=1)}\n".encode())
 
 
-def load_plan(folder: Path) -> Trial:
-    """Return the trial that a run folder is for.
+def load_plan(folder: Path) -> Plan:
+    """Return what a run folder is for.
 
     Raises:
         ValueError: If there is no such folder or its plan cannot be read.
@@ -102,15 +129,49 @@ def load_plan(folder: Path) -> Trial:
         raise ValueError(f"{path}: cannot be read: {error}") from None
     try:
         form.pop("key")
+        origin, seen = form.pop("origin", ""), form.pop("preprocessing", None)
+        if not isinstance(origin, str):
+            raise ValueError(f"origin must be a text, got {origin!r}")
         form["net"] = NetSpec.from_dict(form["net"])
         form["methods"] = parse(", ".join(form["methods"]))
         form["recipe"] = from_mapping(Recipe, form["recipe"], "recipe")
-        return Trial(**form)
-    except (KeyError, TypeError, ValueError) as error:
+        trial = Trial(**form)
+        preprocessing = None if seen is None else Preprocessing.from_dict(seen)
+        if preprocessing is not None:
+            _require_input(trial, preprocessing)
+        return Plan(trial, preprocessing, origin)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 
-def open_folder(folder: Path, trial: Trial, *, resume: bool) -> Path:
+def _require_input(trial: Trial, seen: Preprocessing) -> None:
+    made = (seen.channels, seen.height, seen.width)
+    if made != tuple(trial.net.input_shape):
+        found = "x".join(map(str, made))
+        raise ValueError(
+            f"preprocessing must make the net's {trial.net.input_shape}, got one that makes {found}"
+        )
+
+
+def run_folder(place: Path | str) -> Path:
+    """Return the folder of a run, given it or the folder of the design that ended in it.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    folder = Path(place)
+    if (folder / PLAN).exists():
+        return folder
+    if (folder / MODEL / PLAN).exists():
+        return folder / MODEL
+    if not folder.exists():
+        raise ValueError(f"{folder} is no run folder: there is nothing of that name")
+    if (folder / "design.db").exists():
+        raise ValueError(f"{folder} holds a design that has not ended: its command goes on with it")
+    raise ValueError(f"{folder} is no run folder: it has no {PLAN}, and no {MODEL}/ of a design")
+
+
+def open_folder(folder: Path, trial: Trial, data: Data, *, resume: bool) -> Path:
     """Return ``folder``, made ready for a run of ``trial``.
 
     Raises:
@@ -125,11 +186,14 @@ def open_folder(folder: Path, trial: Trial, *, resume: bool) -> Path:
                 raise ValueError(
                     f"{folder} holds a run already: resume it, or choose another folder"
                 )
-            _require_same(folder, load_plan(folder), trial)
+            plan = load_plan(folder)
+            _require_same(folder, plan.trial, trial)
+            if plan.preprocessing is None:
+                save_plan(folder, trial, data)
         elif held:
             raise ValueError(f"{folder} is not empty and holds no run: choose another folder")
         else:
-            save_plan(folder, trial)
+            save_plan(folder, trial, data)
     except OSError as error:
         raise ValueError(f"{folder}: cannot be written: {error.strerror}") from error
     return folder
@@ -150,11 +214,17 @@ def _require_same(folder: Path, there: Trial, here: Trial) -> None:
 def load_run(folder: Path | str) -> Run:
     """Return the finished run in ``folder``.
 
+    Args:
+        folder: Of the run, or of the design that ended in it.
+
     Raises:
         ValueError: If it is no run folder, training has not finished, or its weights are damaged.
+
+    Warns:
+        UserWarning: If the run is from before preprocessing was kept.
     """
-    folder = Path(folder)
-    trial = load_plan(folder)
+    folder = run_folder(folder)
+    trial, preprocessing, origin = load_plan(folder)
     path = folder / WEIGHTS
     if not path.exists():
         raise ValueError(f"{folder} has no {WEIGHTS}: training has not finished (--resume goes on)")
@@ -167,4 +237,11 @@ def load_run(folder: Path | str) -> Run:
     values["history"] = tuple(EpochRecord(**record) for record in values["history"])
     for name in ("mean", "std", "classes"):
         values[name] = tuple(values[name])
+    if preprocessing is None:
+        preprocessing = as_they_are(*trial.net.input_shape)
+        warnings.warn(
+            f"{folder} does not say what its pictures went through; taken is: {preprocessing.text}",
+            stacklevel=2,
+        )
+    values |= {"preprocessing": preprocessing, "origin": origin or trial.data}
     return Run(trial=trial, model=model.eval(), **values)

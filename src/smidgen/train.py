@@ -80,7 +80,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     )
     _require_fit(spec, data)
     runtime = runtime or choose()
-    folder = None if folder is None else open_folder(Path(folder), trial, resume=resume)
+    folder = None if folder is None else open_folder(Path(folder), trial, data, resume=resume)
     with runtime.active():
         training = Training(trial, data, runtime)
         if folder is not None and resume:

@@ -44,7 +44,7 @@ class Training:
     """A run in progress: all that a checkpoint holds, and what it was made from."""
 
     def __init__(self, trial: Trial, data: Data, runtime: Runtime) -> None:
-        self.trial, self.runtime, self.classes = trial, runtime, data.classes
+        self.trial, self.runtime, self.data = trial, runtime, data
         methods = in_order(trial.methods)
         self.batch_methods = of_kind(methods, BatchMethod)
         self.schedule = at_most_one(methods, ScheduleMethod)
@@ -183,10 +183,12 @@ class Training:
             model=model.eval(),
             mean=self.mean,
             std=self.std,
-            classes=self.classes,
+            classes=self.data.classes,
             history=tuple(self.history),
             machine=dict(self.runtime.describe()),
             versions=versions(),
+            preprocessing=self.data.preprocessing,
+            origin=self.data.origin or self.data.name,
         )
 
     @torch.no_grad()

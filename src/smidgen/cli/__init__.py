@@ -6,7 +6,7 @@ import warnings
 import typer
 from typer import _click as click
 
-from smidgen.cli import design, evaluate, export, inspect, listing, report, study, train
+from smidgen.cli import design, evaluate, export, inspect, listing, predict, report, study, train
 
 app = typer.Typer(
     name="smidgen",
@@ -21,6 +21,7 @@ app.command("list")(listing.list_)
 app.command("inspect")(inspect.inspect)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("predict")(predict.predict)
 app.command("study")(study.study)
 app.command("design")(design.design)
 app.command("report")(report.report)

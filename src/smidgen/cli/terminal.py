@@ -44,9 +44,10 @@ def table(
 
 
 class LoadingProgress:
-    """Shows the decoding of a data set: a bar on a terminal, nothing elsewhere."""
+    """Shows how many of many are done: a bar on a terminal, nothing elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, on: bool = True) -> None:
+        self.on = on and sys.stderr.isatty()
         self.bar: Any = None
         self.tasks: dict[str, Any] = {}
 
@@ -63,8 +64,8 @@ class LoadingProgress:
             self.bar.stop()
 
     def observe(self, what: str, done: int, total: int) -> None:
-        """Take in that ``done`` of ``total`` images of ``what`` are decoded."""
-        if not sys.stderr.isatty():
+        """Take in that ``done`` of ``total`` of ``what`` are done."""
+        if not self.on:
             return
         if self.bar is None:
             from rich.console import Console

@@ -130,6 +130,8 @@ class Source:
             "normalisation": f"inside: {normalised}",
             "output": "logits (n, classes); softmax gives probabilities",
             "classes": json.dumps(self.run.classes),
+            "preprocessing": json.dumps(self.run.preprocessing.to_dict()),
+            "pictures": self.run.preprocessing.text,
             "params": str(spec.params),
             "macs": str(spec.macs),
             "methods": ", ".join(trial.method_texts),

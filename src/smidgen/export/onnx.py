@@ -20,6 +20,7 @@ from smidgen.text import nearest
 INPUT, OUTPUT = "pixels", "logits"
 CALIBRATIONS = ("minmax", "percentile-99.9", "percentile-99.99")
 _OPSET = 18
+_IR_VERSION = 8  # the first with this operator set: read by old runtimes, in browsers above all
 _EXAMPLES = 2  # images the exporter sees; one alone would fix the batch axis at 1
 _CALIBRATION_BATCH = 64
 
@@ -103,8 +104,13 @@ def session(
             in floats between its roundings.
 
     Raises:
-        ValueError: If onnxruntime is missing.
+        ValueError: If onnxruntime is missing, or the file is no ONNX that it can run.
     """
+    loaded = _loaded(model, threads, optimised=optimised)
+    return lambda pixels: loaded.run([OUTPUT], {INPUT: pixels})[0]
+
+
+def _loaded(model: bytes, threads: int, *, optimised: bool) -> Any:
     runtime: Any = _require("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -112,8 +118,20 @@ def session(
     options.log_severity_level = 3
     if not optimised:
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    loaded = runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    return lambda pixels: loaded.run([OUTPUT], {INPUT: pixels})[0]
+    try:
+        return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # of a class of its own for every reason
+        said = " ".join(str(error).split())
+        raise ValueError(f"is no ONNX model that onnxruntime can run: {said[:200]}") from None
+
+
+def card_of(model: bytes) -> dict[str, str]:
+    """Return the model card in an ONNX file's metadata.
+
+    Raises:
+        ValueError: If onnxruntime is missing, or the file is no ONNX that it can run.
+    """
+    return _loaded(model, 1, optimised=False).get_modelmeta().custom_metadata_map
 
 
 def run_onnx(model: bytes, pixels: Pixels, batch_size: int = 256) -> FloatArray:
@@ -127,6 +145,7 @@ def _stripped(model: Any, name: str, card: Mapping[str, str]) -> bytes:
     graph = model.graph
     graph.name, graph.doc_string, model.doc_string = name, "", ""
     model.producer_name, model.producer_version = "smidgen", ""
+    model.ir_version = _IR_VERSION
     del graph.value_info[:], graph.metadata_props[:], model.metadata_props[:], model.functions[:]
     for node in graph.node:
         del node.metadata_props[:]

@@ -12,6 +12,7 @@ from smidgen.export.c.footprint import predict_cost
 from smidgen.layers import Shape
 from smidgen.methods import Method, in_order, parse, rewritten
 from smidgen.recipe import Recipe
+from smidgen.run import MODEL
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.combine import Selection
@@ -26,7 +27,7 @@ from smidgen.study.store import Store
 from smidgen.text import to_text
 
 CONFIRM = "confirm"
-STORE, PLAN, ROWS, MODEL = "design.db", "design.toml", "rows.jsonl", "model"
+STORE, PLAN, ROWS = "design.db", "design.toml", "rows.jsonl"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,67 @@
+"""What a net says of one picture: its classes, the likeliest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SHOWN = 3  # classes in a repr
+
+
+@final
+@dataclass(frozen=True, slots=True, repr=False)
+class Answer:
+    """The probabilities of one picture.
+
+    Args:
+        ranking: Every class with its probability, the likeliest first.
+    """
+
+    ranking: tuple[tuple[str, float], ...]
+
+    @property
+    def name(self) -> str:
+        """Of the likeliest class."""
+        return self.ranking[0][0]
+
+    @property
+    def probability(self) -> float:
+        """Of the likeliest class, in [0, 1]."""
+        return self.ranking[0][1]
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Of every class, by name, the likeliest first."""
+        return dict(self.ranking)
+
+    def top(self, count: int) -> tuple[tuple[str, float], ...]:
+        """Return the likeliest ``count`` classes with their probabilities.
+
+        Raises:
+            ValueError: If ``count`` is below 1.
+        """
+        if count < 1:
+            raise ValueError(f"top must be >= 1, got {count}")
+        return self.ranking[:count]
+
+    def __str__(self) -> str:
+        return f"{self.name} {100 * self.probability:.1f} %"
+
+    def __repr__(self) -> str:
+        shown = [f"{name} {100 * share:.1f} %" for name, share in self.ranking[:_SHOWN]]
+        more = len(self.ranking) - len(shown)
+        return f"Answer({', '.join([*shown, f'and {more} more'] if more else shown)})"
+
+
+def answers_of(logits: NDArray[Any], classes: Sequence[str]) -> list[Answer]:
+    """Return an answer a row of logits (n, classes); of equals, the class that is named first."""
+    wide = logits.astype(np.float64)
+    powers = np.exp(wide - wide.max(1, keepdims=True))
+    shares = powers / powers.sum(1, keepdims=True)
+    orders: list[list[int]] = np.argsort(-shares, axis=1, kind="stable").tolist()
+    return [
+        Answer(tuple((classes[place], float(row[place])) for place in order))
+        for row, order in zip(shares, orders, strict=True)
+    ]

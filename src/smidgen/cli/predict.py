@@ -1,0 +1,162 @@
+"""``smidgen predict``."""
+
+import csv as csv_text
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from smidgen.cli.options import Json
+from smidgen.cli.terminal import LoadingProgress, print_json, say
+
+if TYPE_CHECKING:
+    from smidgen.answer import Answer
+
+STDIN = "-"
+_NAMED = 20  # broken pictures that are named one by one
+
+
+def predict(
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="RUN|DESIGN|ONNX", help="A run's folder, a design's, an ONNX file."),
+    ],
+    pictures: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PICTURE|FOLDER|-...", help="Any size and format; - is one on standard input."
+        ),
+    ],
+    top: Annotated[int, typer.Option(help="Classes to tell of each picture.")] = 1,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a row a picture to this file.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Ask a model what is in pictures: a class and its probability each."""
+    if top < 1:
+        raise ValueError(f"--top must be >= 1, got {top}")
+    if csv is not None and not csv.absolute().parent.is_dir():
+        raise ValueError(f"{csv}: cannot be written: there is no folder {csv.parent}")
+    listed = list(_listed(pictures))
+    from smidgen.model import load
+
+    asked = load(model)
+    content = [sys.stdin.buffer.read() if name == STDIN else name for name in listed]
+    rows: list[dict[str, Any]] = []
+    broken: list[str] = []
+    width = max(len(name) for name in listed)
+    shown = not json and csv is None  # lines are progress enough on a terminal, and a bar in them
+    with LoadingProgress(on=not (shown and sys.stdout.isatty())) as progress:
+        for name, told in zip(listed, asked.each(content), strict=True):
+            if told.answer is None:
+                error = f"standard input {told.error}" if name == STDIN else told.error
+                broken.append(error)
+                rows.append({"picture": name, "error": error})
+            else:
+                rows.append(_row(name, told.answer, top))
+                if shown:
+                    print(_line(name.ljust(width), told.answer, top), flush=True)
+            progress.observe("pictures", len(rows), len(listed))
+    _require_one(broken, len(listed))
+    if csv is not None:
+        _write(csv, rows, min(top, len(asked.classes)))
+    if json:
+        print_json(rows)
+    _tell(broken, len(listed))
+
+
+def _listed(pictures: list[str]) -> Iterator[str]:
+    """Yield the pictures named, and those in the folders named."""
+    if pictures.count(STDIN) > 1:
+        raise ValueError("- is standard input, which can be read once")
+    for name in pictures:
+        path = Path(name)
+        if name != STDIN and path.is_dir():
+            found = pictures_in(path)
+            if not found:
+                raise ValueError(f"{name} holds no picture")
+            yield from map(str, found)
+        elif name == STDIN or path.exists():
+            yield name
+        else:
+            raise ValueError(f"there is no picture {name}")
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """Return the pictures below a folder, in order: by their ending, or by content without one."""
+    from PIL import Image
+
+    endings = set(Image.registered_extensions()) | {".jfif"}
+    found: list[Path] = []
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder).parts
+        if any(part.startswith((".", "@")) or part == "__MACOSX" for part in inside):
+            continue
+        if path.is_file() and (path.suffix.lower() in endings or _is_picture(path)):
+            found.append(path)
+    return found
+
+
+def _is_picture(path: Path) -> bool:
+    from smidgen.data import DataError
+    from smidgen.data.decode import opened
+
+    if path.suffix:
+        return False
+    try:
+        opened(path.read_bytes())
+    except (DataError, OSError):
+        return False
+    return True
+
+
+def _row(name: str, answer: "Answer", top: int) -> dict[str, Any]:
+    best = [{"class": of, "probability": share} for of, share in answer.top(top)]
+    return {"picture": name, **best[0], **({"top": best} if top > 1 else {})}
+
+
+def _line(name: str, answer: "Answer", top: int) -> str:
+    best = answer.top(top)
+    width = max(len(of) for of, _ in answer.ranking)
+    return f"{name}  " + "   ".join(f"{of.ljust(width)} {100 * p:5.1f} %" for of, p in best)
+
+
+def _write(path: Path, rows: list[dict[str, Any]], top: int) -> None:
+    numbers = ["", *(f"_{place}" for place in range(2, top + 1))]
+    header = ["picture", *(f"{of}{n}" for n in numbers for of in ("class", "probability")), "error"]
+    with path.open("w", newline="") as file:
+        writer = csv_text.DictWriter(file, header)
+        writer.writeheader()
+        for row in rows:
+            best = row.get("top", [row] if "class" in row else [])
+            values = {
+                f"{of}{n}": found[of]
+                for n, found in zip(numbers, best, strict=False)
+                for of in ("class", "probability")
+            }
+            writer.writerow({"picture": row["picture"], **values, "error": row.get("error", "")})
+
+
+def _require_one(broken: list[str], asked: int) -> None:
+    """Refuse if not one picture could be read.
+
+    Raises:
+        ValueError: Naming the first.
+    """
+    if len(broken) == asked == 1:
+        raise ValueError(broken[0])
+    if len(broken) == asked:
+        raise ValueError(f"none of {asked} pictures can be read: {broken[0]}")
+
+
+def _tell(broken: list[str], asked: int) -> None:
+    if not broken:
+        return
+    say(f"{len(broken)} of {asked} pictures cannot be read:")
+    for error in broken[:_NAMED]:
+        say(f"  {error}")
+    if len(broken) > _NAMED:
+        say(f"  and {len(broken) - _NAMED} more (--json and --csv name all)")

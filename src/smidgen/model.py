@@ -1,0 +1,219 @@
+"""A trained model as it is used: pictures in, names and probabilities out."""
+
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias, final, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smidgen.answer import Answer, answers_of
+from smidgen.data import DataError, Preprocessing
+from smidgen.data.decode import open_picture
+from smidgen.run import Run, load_run
+
+Array: TypeAlias = NDArray[np.uint8]
+Infer: TypeAlias = Callable[[Array], NDArray[Any]]  # bytes (n, c, h, w) to logits (n, classes)
+
+_BATCH = 64  # pictures that are answered at once
+_ARRAY, _ARRAYS = (2, 3), 4  # axes of a picture, and of many
+
+
+class Told(NamedTuple):
+    """What came of one picture of many: an answer, or why there is none."""
+
+    answer: Answer | None
+    error: str
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Model:
+    """A net that answers.
+
+    Args:
+        name: Of the net.
+        classes: Names, in the order of the logits.
+        preprocessing: What a picture goes through on its way to the net.
+        infer: From bytes to logits.
+        run: That it comes from; ``None`` for an ONNX file.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    infer: Infer
+    run: Run | None = None
+
+    @overload
+    def predict(self, pictures: str | os.PathLike[str] | bytes) -> Answer: ...
+    @overload
+    def predict(self, pictures: list[Any]) -> list[Answer]: ...
+    @overload
+    def predict(self, pictures: Any) -> Any: ...
+    def predict(self, pictures: Any) -> Any:
+        """Return what the net says of a picture, or of each of many.
+
+        Args:
+            pictures: A file's path or content, a Pillow image, an array of bytes (h, w) or
+                (h, w, c), a torch tensor of bytes (c, h, w); or many of these: a list, a tuple,
+                an array (n, h, w, c), a tensor (n, c, h, w).
+
+        Returns:
+            An :class:`Answer`; a list of them for many.
+
+        Raises:
+            DataError: If there is no such file, it is no picture, or an array holds no bytes or
+                other channels than the net takes; of many, its place is named.
+        """
+        many = _many(pictures)
+        if many is None:
+            return self._answers([self._pixels(pictures)])[0]
+        answers: list[Answer] = []
+        for place, told in enumerate(self.each(many)):
+            if told.answer is None:
+                raise DataError(f"picture {place} of {len(many)}: {told.error}")
+            answers.append(told.answer)
+        return answers
+
+    def each(self, pictures: Iterable[Any]) -> Iterator[Told]:
+        """Yield what came of each picture, in order; what cannot be read stops none of the others.
+
+        Pictures are decoded side by side, one a processor, and a few batches ahead.
+        """
+        workers = os.cpu_count() or 1
+        with ThreadPoolExecutor(workers) as pool:
+            ahead: deque[Future[Array | str]] = deque()
+            batch: list[Array | str] = []
+            for picture in pictures:
+                ahead.append(pool.submit(self._tried, picture))
+                if len(ahead) > _BATCH + 2 * workers:
+                    batch.append(ahead.popleft().result())
+                if len(batch) == _BATCH:
+                    yield from self._told(batch)
+                    batch = []
+            while ahead:
+                batch.append(ahead.popleft().result())
+                if len(batch) == _BATCH or not ahead:
+                    yield from self._told(batch)
+                    batch = []
+
+    def _tried(self, picture: Any) -> Array | str:
+        try:
+            return self._pixels(picture)
+        except DataError as error:
+            return str(error)
+
+    def _told(self, batch: list[Array | str]) -> Iterator[Told]:
+        answers = iter(self._answers([read for read in batch if not isinstance(read, str)]))
+        for read in batch:
+            yield Told(None, read) if isinstance(read, str) else Told(next(answers), "")
+
+    def _answers(self, pixels: list[Array]) -> list[Answer]:
+        if not pixels:
+            return []
+        logits = self.infer(np.ascontiguousarray(np.stack(pixels).transpose(0, 3, 1, 2)))
+        return answers_of(logits, self.classes)
+
+    def _pixels(self, picture: Any) -> Array:
+        if isinstance(picture, str | os.PathLike):
+            try:
+                return self.preprocessing.pixels(open_picture(picture, self._size))
+            except DataError as error:
+                raise DataError(f"{os.fspath(picture)} {error}") from error
+        if isinstance(picture, bytes):
+            return self.preprocessing.pixels(open_picture(picture, self._size))
+        if _is_tensor(picture):
+            if picture.ndim not in _ARRAY:
+                raise DataError(f"a tensor must be c x h x w, got {tuple(picture.shape)}")
+            array = picture.detach().cpu().numpy()
+            return self.preprocessing.pixels(array if array.ndim == 2 else array.transpose(1, 2, 0))  # noqa: PLR2004
+        if isinstance(picture, np.ndarray) or hasattr(picture, "getexif"):
+            return self.preprocessing.pixels(picture)
+        raise DataError(
+            "a picture must be a path, bytes, a Pillow image, an array or a tensor,"
+            f" got {type(picture).__name__}"
+        )
+
+    @property
+    def _size(self) -> tuple[int, int]:
+        return self.preprocessing.height, self.preprocessing.width
+
+    def __repr__(self) -> str:
+        shown = ", ".join(self.classes[:5]) + (", ..." if len(self.classes) > 5 else "")  # noqa: PLR2004
+        return (
+            f"Model({self.name}: {self.preprocessing.text}; {len(self.classes)} classes: {shown})"
+        )
+
+
+def load(place: Path | str) -> Model:
+    """Return the model in the folder of a run or of a design, or in an ONNX file of smidgen's.
+
+    Raises:
+        ValueError: If there is none, it is not finished or damaged, or a package is missing.
+    """
+    path = Path(place)
+    return _of_onnx(path) if path.suffix == ".onnx" else model_of(load_run(path))
+
+
+def model_of(run: Run) -> Model:
+    """Return the model of a run."""
+    import torch
+
+    from smidgen.evaluate import predict
+
+    def infer(pixels: Array) -> NDArray[Any]:
+        return predict(run.model, torch.from_numpy(pixels), run.mean, run.std).numpy()
+
+    return Model(run.trial.net.name, run.classes, run.preprocessing, infer, run)
+
+
+def _of_onnx(path: Path) -> Model:
+    from smidgen.export.onnx import card_of, session
+
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        card = card_of(content)
+        return Model(
+            card.get("net", path.stem),
+            _names(json.loads(_held(card, "classes"))),
+            Preprocessing.from_dict(json.loads(_held(card, "preprocessing"))),
+            session(content, threads=1),
+        )
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _held(card: Mapping[str, str], name: str) -> str:
+    if name not in card:
+        raise ValueError(f"its metadata hold no {name}: `smidgen export` writes them")
+    return card[name]
+
+
+def _names(classes: Any) -> tuple[str, ...]:
+    if not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
+        raise ValueError(f"classes must be a list of texts, got {classes!r}")
+    return tuple(classes)
+
+
+def _many(pictures: Any) -> list[Any] | None:
+    """Return the pictures of many as a list; None for a single one."""
+    if isinstance(pictures, list | tuple):
+        return list(pictures)
+    if (isinstance(pictures, np.ndarray) or _is_tensor(pictures)) and pictures.ndim == _ARRAYS:
+        return list(pictures)
+    return None
+
+
+def _is_tensor(value: Any) -> bool:
+    from torch import Tensor
+
+    return isinstance(value, Tensor)

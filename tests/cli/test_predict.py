@@ -1,0 +1,146 @@
+"""``smidgen predict``: pictures of any kind in, a class and a probability each out."""
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import smidgen as sm
+from smidgen.cli import main
+from smidgen.layers import Shape
+from smidgen.recipe import Recipe
+from smidgen.train import train
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    spec = sm.zoo.net("mnist-1k5-dw").fitted(Shape(1, 8, 8), 10)
+    data = sm.data.load("digits", cache_dir=folder.parent / "cache")
+    train(spec, data, recipe=Recipe(epochs=3, batch_size=32), folder=folder)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with pictures of many kinds, and things that are none."""
+    monkeypatch.chdir(tmp_path)
+    noise = np.random.default_rng(0).integers(0, 256, (60, 80, 4), np.uint8)
+    folder = tmp_path / "new"
+    for name in ("deep", "@eaDir", "__MACOSX", ".hidden"):
+        (folder / name).mkdir(parents=True)
+        Image.fromarray(noise[..., 0]).save(folder / name / "grey.png")
+    Image.fromarray(noise[..., :3]).save(folder / "wide.jpg")
+    Image.fromarray(noise).save(folder / "clear.PNG")
+    Image.fromarray(noise[..., :3]).save(folder / "plain", format="JPEG")
+    Image.fromarray(noise[..., :3]).save(folder / "photo.jfif", format="JPEG")
+    (folder / "README").write_text("no picture")
+    (folder / "notes.txt").write_text("nor this")
+    return folder
+
+
+def smidgen(*arguments: object) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["smidgen", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exited:
+            main()
+    return exited.value.code if isinstance(exited.value.code, int) else 0
+
+
+def test_a_line_a_picture(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert smidgen("predict", run, "new/wide.jpg", "new/clear.PNG") == 0
+    captured = capsys.readouterr()
+    model = sm.load(run)
+    expected = [model.predict(f"new/{name}") for name in ("wide.jpg", "clear.PNG")]
+    lines = captured.out.splitlines()
+    assert [line.split()[0] for line in lines] == ["new/wide.jpg", "new/clear.PNG"]
+    assert [line.split(maxsplit=1)[1] for line in lines] == [
+        f"{a.name}  {100 * a.probability:4.1f} %" for a in expected
+    ]
+    assert captured.err == ""
+
+
+def test_a_folder_is_its_pictures(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert smidgen("predict", run, "new", "--json") == 0
+    found = [Path(row["picture"]).name for row in json.loads(capsys.readouterr().out)]
+    assert found == ["clear.PNG", "grey.png", "photo.jfif", "plain", "wide.jpg"]
+
+
+def test_broken_pictures_are_named_at_the_end(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("new/broken.png").write_bytes(b"\x89PNG nothing")
+    Path("new/empty.jpg").write_bytes(b"")
+    assert smidgen("predict", run, "new") == 0
+    captured = capsys.readouterr()
+    assert len(captured.out.splitlines()) == 5
+    said = captured.err.splitlines()
+    assert said[0] == "2 of 7 pictures cannot be read:"
+    assert "new/broken.png is no readable picture" in said[1]
+    assert "new/empty.jpg is an empty file" in said[2]
+
+
+def test_top_tells_more_classes(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert smidgen("predict", run, "new/wide.jpg", "--top", "3", "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    ranking = sm.load(run).predict("new/wide.jpg").top(3)
+    assert [(best["class"], best["probability"]) for best in row["top"]] == [
+        (name, pytest.approx(share)) for name, share in ranking
+    ]
+    assert (row["class"], row["probability"]) == (ranking[0][0], pytest.approx(ranking[0][1]))
+
+
+def test_a_csv_file_has_a_row_a_picture(run: Path) -> None:
+    Path("new/broken.png").write_bytes(b"\x89PNG nothing")
+    assert smidgen("predict", run, "new", "--top", "2", "--csv", "out.csv") == 0
+    with Path("out.csv").open() as file:
+        rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    assert len(rows) == 6
+    assert list(rows[0]) == [
+        *("picture", "class", "probability", "class_2", "probability_2", "error")
+    ]
+    broken, *others = rows
+    assert (broken["class"], "no readable picture" in broken["error"]) == ("", True)
+    assert all(float(row["probability"]) >= float(row["probability_2"]) > 0 for row in others)
+
+
+def test_a_picture_on_standard_input(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = io.TextIOWrapper(io.BytesIO(Path("new/wide.jpg").read_bytes()))
+    monkeypatch.setattr(sys, "stdin", content)
+    assert smidgen("predict", run, "-", "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["class"] == sm.load(run).predict("new/wide.jpg").name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("nowhere", "new/wide.jpg"), "nowhere is no run folder"),
+        (("RUN", "new/no.jpg"), "there is no picture new/no.jpg"),
+        (("RUN", "new/README"), "new/README is no readable picture"),
+        (("RUN", "new/README", "new/notes.txt", "--csv", "o.csv"), "none of 2 pictures can be"),
+        (("RUN", "new/wide.jpg", "--top", "0"), "--top must be >= 1, got 0"),
+        (("RUN", "new/wide.jpg", "--csv", "no/o.csv"), "there is no folder no"),
+        (("RUN", "empty"), "empty holds no picture"),
+        (("RUN", "-", "-"), "which can be read once"),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: tuple[str, ...], said: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("empty").mkdir()
+    before = sorted(Path.cwd().rglob("*"))
+    assert smidgen("predict", *(str(run) if a == "RUN" else a for a in arguments)) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 1
+    assert said in captured.err
+    assert sorted(Path.cwd().rglob("*")) == before

@@ -1,0 +1,239 @@
+"""A trained model as it is used."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import smidgen as sm
+from smidgen.answer import Answer
+from smidgen.data import Data, DataError, Preprocessing, Split
+from smidgen.evaluate import predict
+from smidgen.export.artefact import source_of
+from smidgen.export.onnx import to_onnx
+from smidgen.layers import Shape
+from smidgen.model import Model, load, model_of
+from smidgen.recipe import Recipe
+from smidgen.run import MODEL, PLAN, Run, load_run
+from smidgen.train import train
+
+SEEN = Preprocessing(6, 8, "rgb", 3, fit="crop")
+
+
+def colours() -> Data:
+    """Return pictures of one colour each, and the name of their strongest channel."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(96) % 3
+    images = torch.randint(0, 90, (96, 3, 6, 8), generator=generator, dtype=torch.uint8)
+    images[torch.arange(96), labels] += 150
+    return Data(
+        "colours",
+        Split(images[:72], labels[:72]),
+        Split(images[72:], labels[72:]),
+        ("red", "green", "blue"),
+        preprocessing=SEEN,
+        origin="/far/away/colours",
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("runs") / "colours"
+    spec = sm.zoo.net("mnist-1k5-dw").fitted(Shape(3, 6, 8), 3)
+    train(spec, colours(), recipe=Recipe(epochs=12, batch_size=12), folder=place)
+    return place
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Model:
+    return load(folder)
+
+
+@pytest.fixture
+def red(tmp_path: Path) -> Path:
+    """Return a picture that is red in the middle alone, larger and wider than the net's."""
+    picture = Image.new("RGB", (120, 30), (10, 10, 230))
+    picture.paste((230, 10, 10), (40, 0, 80, 30))
+    picture.save(tmp_path / "red.png")
+    return tmp_path / "red.png"
+
+
+def test_what_a_picture_goes_through_is_kept_with_the_run(folder: Path) -> None:
+    run = load_run(folder)
+    assert run.preprocessing == SEEN
+    assert run.origin == "/far/away/colours"
+
+
+def test_the_key_of_a_trial_does_not_know_of_it(folder: Path) -> None:
+    form = json.loads((folder / PLAN).read_text())
+    assert form["preprocessing"] == SEEN.to_dict()
+    assert load_run(folder).trial.key == form["key"]
+
+
+def test_every_way_to_give_a_picture_gets_the_same_answer(model: Model, red: Path) -> None:
+    image = Image.open(red)
+    array = np.asarray(image)
+    tensor = torch.from_numpy(array.transpose(2, 0, 1).copy())
+    answers = [model.predict(given) for given in (red, str(red), red.read_bytes(), image, array)]
+    answers.append(model.predict(tensor))
+    assert {answer.name for answer in answers} == {"red"}
+    assert len(set(answers)) == 1, answers
+
+
+def test_a_picture_is_cut_as_the_run_says(model: Model, folder: Path, red: Path) -> None:
+    run = load_run(folder)
+    pixels = SEEN.pixels(Image.open(red)).transpose(2, 0, 1)[None].copy()
+    logits = predict(run.model, torch.from_numpy(pixels), run.mean, run.std)
+    shares = logits.double().softmax(1)[0]
+    found = model.predict(red).probabilities
+    assert [found[name] for name in run.classes] == pytest.approx(shares.tolist(), abs=1e-9)
+
+
+@pytest.mark.parametrize("many", [list, tuple, np.stack, "tensor"])
+def test_many_pictures_are_answered_in_order(many: Any, model: Model) -> None:
+    images = colours().test.images
+    if many == "tensor":
+        found = model.predict(images)
+    else:
+        found = model.predict(many([i.permute(1, 2, 0).numpy() for i in images]))
+    assert isinstance(found, list)
+    expected = [model.predict(image) for image in images]
+    assert [a.name for a in found] == [a.name for a in expected]
+    assert len({answer.name for answer in found}) == 3, "or the order is not seen"
+
+
+def test_no_picture_is_lost_when_there_are_more_than_a_batch(model: Model) -> None:
+    images = list(colours().train.images) * 3
+    told = list(model.each(images))
+    assert len(told) == len(images) == 216
+    assert [t.answer and t.answer.name for t in told[:72]] == [
+        t.answer and t.answer.name for t in told[72:144]
+    ]
+
+
+def test_a_broken_picture_stops_none_of_the_others(model: Model, red: Path) -> None:
+    told = list(model.each([red, b"nothing", red]))
+    assert [t.answer is None for t in told] == [False, True, False]
+    assert "no readable picture" in told[1].error
+    with pytest.raises(DataError, match=r"picture 1 of 2: .*no readable picture"):
+        model.predict([red, b"nothing"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (np.zeros((6, 8, 3), np.float32), r"bytes \(uint8\), got float32"),
+        (np.zeros((6, 8, 3), np.int64), r"bytes \(uint8\), got int64"),
+        (torch.zeros(3, 6, 8), r"bytes \(uint8\), got float32"),
+        (np.zeros((3, 6, 8), np.uint8), "height x width x 3, got 3 x 6 x 8"),
+        (np.zeros((6, 8, 5), np.uint8), "height x width x 3, got 6 x 8 x 5"),
+        (torch.zeros(6, 8, 3, dtype=torch.uint8), "height x width x 3, got 8 x 3 x 6"),
+        (np.zeros(8, np.uint8), r"height x width \(x channels\), got 8"),
+        (torch.zeros(8, dtype=torch.uint8), r"c x h x w, got \(8,\)"),
+        (np.zeros((0, 8), np.uint8), "got 0 x 8"),
+        (7, "a picture must be a path, .*got int"),
+        ("no-such-file.jpg", "no-such-file.jpg cannot be read: No such file"),
+    ],
+)
+def test_wrong_arrays_are_refused_and_never_answered(wrong: Any, said: str, model: Model) -> None:
+    with pytest.raises(DataError, match=said):
+        model.predict(wrong)
+
+
+def test_a_grey_picture_is_answered_by_a_net_of_colours(model: Model) -> None:
+    assert isinstance(model.predict(np.full((20, 20), 99, np.uint8)), Answer)
+
+
+def test_no_pictures_have_no_answers(model: Model) -> None:
+    assert model.predict([]) == []
+
+
+def test_a_model_shows_what_it_takes_and_tells(model: Model) -> None:
+    said = repr(model)
+    for part in ("mnist-1k5-dw", "RGB 6x8, cropped", "3 classes: red, green, blue"):
+        assert part in said
+
+
+def test_a_design_s_folder_is_its_model_s(folder: Path, tmp_path: Path, red: Path) -> None:
+    shutil.copytree(folder, tmp_path / "mine" / MODEL)
+    assert sm.load(tmp_path / "mine").predict(red).name == "red"
+
+
+def test_an_onnx_file_says_the_same(folder: Path, tmp_path: Path, red: Path) -> None:
+    run = load_run(folder)
+    source = source_of(run, colours())
+    (tmp_path / "net.onnx").write_bytes(to_onnx(source.program, source.card()))
+    loaded = load(tmp_path / "net.onnx")
+    assert loaded.preprocessing == SEEN
+    assert loaded.name == "mnist-1k5-dw"
+    here, there = model_of(run).predict(red), loaded.predict(red)
+    assert there.name == here.name
+    assert there.probabilities == pytest.approx(here.probabilities, abs=1e-5)
+
+
+def test_a_run_from_before_is_read_with_a_warning(folder: Path, tmp_path: Path, red: Path) -> None:
+    old = shutil.copytree(folder, tmp_path / "old")
+    form = json.loads((old / PLAN).read_text())
+    del form["preprocessing"], form["origin"]
+    (old / PLAN).write_text(json.dumps(form))
+    with pytest.warns(UserWarning, match="does not say what its pictures went through; taken is"):
+        run: Run = load_run(old)
+    assert run.preprocessing == Preprocessing(6, 8, "rgb", 3)
+    assert run.origin == "colours"
+
+
+def refused_plan(folder: Path, tmp_path: Path, **changed: Any) -> str:
+    other = shutil.copytree(folder, tmp_path / "changed")
+    form = json.loads((other / PLAN).read_text()) | changed
+    (other / PLAN).write_text(json.dumps(form))
+    with pytest.raises(ValueError, match=r"run\.json: ") as raised:
+        load_run(other)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"preprocessing": SEEN.to_dict() | {"height": 7}},
+            "must make the net's 3x6x8, got .*3x7x8",
+        ),
+        (
+            {"preprocessing": SEEN.to_dict() | {"heigth": 7}},
+            "'heigth'; did you mean 'height'",
+        ),
+        ({"preprocessing": [1]}, "preprocessing must be a table"),
+        ({"origin": 7}, "origin must be a text, got 7"),
+    ],
+)
+def test_a_plan_that_does_not_fit_the_net_is_one_line(
+    changed: dict[str, Any], said: str, folder: Path, tmp_path: Path
+) -> None:
+    assert re.search(said, refused_plan(folder, tmp_path, **changed))
+
+
+@pytest.mark.parametrize(
+    ("made", "name", "said"),
+    [
+        (None, "it", "there is nothing of that name"),
+        (None, "it.onnx", "cannot be read: No such file"),
+        ("it/else.txt", "it", "it has no run.json, and no model/ of a design"),
+        ("it/design.db", "it", "a design that has not ended"),
+        ("it.onnx", "it.onnx", "no ONNX model that onnxruntime"),
+    ],
+)
+def test_what_is_no_model_is_refused_in_one_line(
+    made: str | None, name: str, said: str, tmp_path: Path
+) -> None:
+    if made:
+        (tmp_path / made).parent.mkdir(exist_ok=True)
+        (tmp_path / made).write_text("?")
+    with pytest.raises(ValueError, match=said) as raised:
+        load(tmp_path / name)
+    assert "\n" not in str(raised.value)
