@@ -26,6 +26,7 @@ from smidgen.export.int8.calibrate import METHODS, calibrate
 from smidgen.export.int8.choose import quantize_best
 from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.int8.quantize import quantize
+from smidgen.export.lower import lower
 from smidgen.export.program import Pixels
 from smidgen.run import load_run
 
@@ -80,10 +81,10 @@ def measured(source: Source) -> list[Row]:
     pixels, labels = pixels_of(test.images), test.labels.numpy()
     real = source.float_infer()(pixels).argmax(1)
     images = source.calibration_images
-    choice = quantize_best(source.program, images)
+    choice = quantize_best(lower(source.program), images)
     rows: list[Row] = []
     for method in METHODS:
-        integer = quantize(source.program, calibrate(source.program, images, method))
+        integer = quantize(lower(source.program), calibrate(lower(source.program), images, method))
         answers = _answers(integer, pixels)
         rows.append(
             Row(

@@ -14,7 +14,7 @@ import numpy as np
 from smidgen import layers, zoo
 from smidgen.export.c.emulate import Footprint, footprint, run_board
 from smidgen.export.c.footprint import CODE, dummy_source
-from smidgen.export.c.int8 import Source
+from smidgen.export.c.source import Source
 from smidgen.layers import Layer, Shape
 from smidgen.methods import parse, rewritten
 from smidgen.spec import NetSpec

@@ -37,6 +37,7 @@ from smidgen.export.c.int8 import generate
 from smidgen.export.fold import fold
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.quantize import quantize
+from smidgen.export.lower import lower
 from smidgen.export.module import ProgramModule
 from smidgen.export.onnx import INPUT, OUTPUT, quantize_onnx
 from smidgen.export.program import Program
@@ -284,7 +285,7 @@ def _peers(place: Path, run: Run, program: Program, images: Tensor, training: Te
 def _ours(place: Path, program: Program, training: Tensor, threads: int) -> None:
     """Compile our C, a copy a thread: the memory that it computes in is static."""
     examples = training[:: max(1, len(training) // CALIBRATION)][:CALIBRATION].numpy()
-    integers = quantize(program, calibrate(program, np.ascontiguousarray(examples)))
+    integers = quantize(lower(program), calibrate(lower(program), np.ascontiguousarray(examples)))
     (place / "scale.json").write_text(json.dumps(integers.head.scale))
     sources = {"c-float32": generate_float(program, "net"), "c-int8": generate(integers, "net")}
     for kind, source in sources.items():

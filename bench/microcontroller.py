@@ -37,6 +37,7 @@ from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.program import IntConv2d, IntegerProgram, IntLinear
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import requantise, simulate, trace
+from smidgen.export.lower import lower
 from smidgen.export.onnx import CalibrationReader, quantize_onnx, to_onnx
 from smidgen.export.program import Pixels
 from smidgen.run import load_run
@@ -114,8 +115,8 @@ def main(
 def measured(source: Source, count: int, oracle_count: int) -> Iterator[Row]:
     """Yield a row a contender."""
     test = pixels_of(source.data.test.images)
-    ranges = calibrate(source.program, source.calibration_images, "minmax")
-    integer = quantize(source.program, ranges)
+    ranges = calibrate(lower(source.program), source.calibration_images, "minmax")
+    integer = quantize(lower(source.program), ranges)
     exact = simulate(integer, test[:count]) * integer.head.scale
     real = source.float_infer()(test[:count])
     blank = _blank(source)

@@ -23,7 +23,8 @@ from torch import nn
 from smidgen import layers, zoo
 from smidgen.export import program as ops
 from smidgen.export.fold import fold
-from smidgen.export.program import merge_normalisation, run_float
+from smidgen.export.lower import lower
+from smidgen.export.program import run_float
 from smidgen.layers import Layer, Shape
 from smidgen.spec import NetSpec
 
@@ -43,7 +44,7 @@ def assert_same(spec: NetSpec) -> ops.Program:
     images = pixels_for(spec, 5)
     program, expected = program_of(spec), trained_logits(spec, images)
     allowed = 1e-5 * max(1.0, float(np.abs(expected).max()))
-    for form in (program, merge_normalisation(program)):
+    for form in (program, lower(program)):
         np.testing.assert_allclose(run_float(form, images), expected, rtol=0, atol=allowed)
     return program
 

@@ -20,6 +20,7 @@ from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
+from smidgen.export.lower import lower
 from smidgen.export.program import Pixels
 from smidgen.export.wasm import Facts, compile_wasm, frame_of, load_wasm, page
 from smidgen.spec import NetSpec
@@ -35,7 +36,7 @@ needs_chromium = pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs D
 
 def integers(spec: NetSpec) -> IntegerProgram:
     program = program_of(spec)
-    return quantize(program, calibrate(program, pixels_for(spec, 32, seed=1)))
+    return quantize(lower(program), calibrate(lower(program), pixels_for(spec, 32, seed=1)))
 
 
 def compiled(program: IntegerProgram) -> bytes:

@@ -1,9 +1,9 @@
 """A deployable net: a flat list of operations with their numbers, and its float interpreter."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from math import comb
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -138,6 +138,21 @@ Operation: TypeAlias = (
 )
 
 
+@runtime_checkable
+class _Step(Protocol):
+    def out_shape(self, shape: Shape, /) -> Shape: ...
+
+
+AnyStep = TypeVar("AnyStep", bound=_Step)
+
+
+def walk(steps: Iterable[AnyStep], shape: Shape) -> Iterator[tuple[AnyStep, Shape]]:
+    """Yield each step of a program, floats or integers, with the shape it receives."""
+    for step in steps:
+        yield step, shape
+        shape = step.out_shape(shape)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Program:
     """What every exporter reads: operations on uint8 pixels, logits at the end."""
@@ -148,51 +163,12 @@ class Program:
 
     def walk(self) -> Iterator[tuple[Operation, Shape]]:
         """Yield each operation with the shape it receives."""
-        shape = self.input_shape
-        for operation in self.operations:
-            yield operation, shape
-            shape = operation.out_shape(shape)
+        return walk(self.operations, self.input_shape)
 
     @property
     def classes(self) -> int:
         """Number of logits."""
         return list(self.walk())[-1][0].out_shape(Shape(1, 1, 1)).channels
-
-
-def merge_normalisation(program: Program) -> Program:
-    """Return the same program without its first operation, which the first sum absorbs.
-
-    ``w (p / 255 - mean) / std + b`` is ``w' p + b'`` with ``w' = w / (255 std)`` and
-    ``b' = b - w' (255 mean)``; a padded pixel, 0 after normalisation, is ``255 mean`` before it,
-    which the convolution remembers as its padding value. Pooling and blur commute with a rising
-    affine map of each channel, so they may stand between. Before squeeze-and-excitation, which
-    does not commute, a 1x1 depthwise convolution takes the normalisation's place.
-    """
-    first, *rest = program.operations
-    if not isinstance(first, Normalise):
-        raise ValueError(f"program must start with Normalise, got {type(first).__name__}")
-    mean, std = 255 * first.mean.astype(np.float64), 255 * first.std.astype(np.float64)
-    place = next(i for i, op in enumerate(rest) if isinstance(op, Conv2d | Linear | SqueezeExcite))
-    target = rest[place]
-    if isinstance(target, SqueezeExcite):
-        weight = (1 / std).reshape(-1, 1, 1, 1)
-        own = Conv2d(_single(weight), _single(-mean / std), groups=len(mean))
-        rest.insert(place, own)
-    elif isinstance(target, Linear):
-        weight = target.weight / std
-        rest[place] = Linear(_single(weight), _single(target.bias - weight @ mean))
-    else:
-        assert isinstance(target, Conv2d)
-        column = (-1, 1, 1, 1) if target.depthwise else (1, -1, 1, 1)
-        weight = target.weight / std.reshape(column)
-        offset = (weight * mean.reshape(column)).sum((1, 2, 3))
-        rest[place] = replace(
-            target,
-            weight=_single(weight),
-            bias=_single(target.bias - offset),
-            padding_value=_single(mean),
-        )
-    return replace(program, operations=tuple(rest))
 
 
 def run_float(program: Program, pixels: Pixels, batch_size: int = 256) -> FloatArray:
@@ -265,7 +241,3 @@ def _parts(pixels: Pixels, size: int) -> Iterator[Pixels]:
 
 def _like(array: FloatArray, x: Tensor) -> Tensor:
     return torch.from_numpy(array).to(x.dtype)
-
-
-def _single(array: NDArray[np.float64]) -> FloatArray:
-    return array.astype(np.float32)

@@ -12,12 +12,13 @@ from smidgen.export.artefact import Artefact, Infer, Oracle, Source, Wish
 from smidgen.export.c.emulate import ToolMissingError, footprint, run_board
 from smidgen.export.c.float32 import generate_float
 from smidgen.export.c.host import compile_library, load_library
-from smidgen.export.c.int8 import Source as Generated
 from smidgen.export.c.int8 import generate
+from smidgen.export.c.source import Source as Generated
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.choose import quantize_best
 from smidgen.export.int8.finish import EPOCHS, Finished, finished
 from smidgen.export.int8.simulate import simulate
+from smidgen.export.lower import lower
 from smidgen.export.onnx import quantize_onnx, session, to_onnx
 from smidgen.export.program import Pixels
 from smidgen.export.wasm import compile_wasm, load_wasm
@@ -141,13 +142,14 @@ def _generated(source: Source, wish: Wish) -> _Made:
         oracle = Oracle("the trained model in torch", source.float_infer(), _ALL, ROUNDING)
         return _Made(generate_float(source.program, source.stem), oracle, 1.0, None, None)
     calibration, images = wish.calibration, source.calibration_images
+    program = lower(source.program)
     if calibration is None:
-        choice = quantize_best(source.program, images)
+        choice = quantize_best(program, images)
         calibration, ranges = choice.method, choice.ranges
     else:
-        ranges = calibrate(source.program, images, calibration)
+        ranges = calibrate(program, images, calibration)
     done = finished(
-        source.program,
+        program,
         ranges,
         source.finishing_images,
         epochs=EPOCHS if wish.finish_epochs is None else wish.finish_epochs,

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from smidgen.export.c.host import KINDS
-from smidgen.export.c.int8 import Source
+from smidgen.export.c.source import Source
 from smidgen.export.program import Pixels
 from smidgen.layers import Shape
 from smidgen.tensors import Pixels as PixelTensor

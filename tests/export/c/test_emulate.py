@@ -25,6 +25,7 @@ from smidgen.export.c.int8 import generate
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
+from smidgen.export.lower import lower
 from smidgen.layers import Shape
 from smidgen.spec import NetSpec
 
@@ -36,7 +37,7 @@ needs_board = pytest.mark.skipif(
 
 def exported(spec: NetSpec, count: int):  # noqa: ANN201
     program, images = warmed(spec), pixels_for(spec, count, seed=2)
-    integer = quantize(program, calibrate(program, pixels_for(spec, 20)))
+    integer = quantize(lower(program), calibrate(lower(program), pixels_for(spec, 20)))
     return generate(integer), images, simulate(integer, images)
 
 
@@ -125,5 +126,5 @@ def test_a_missing_tool_names_its_package(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_a_risc_v_answers_as_the_simulation_does() -> None:
     spec = excited(blurred(zoo.net("mnist-1k5-dw")))
     program, images = warmed(spec), pixels_for(spec, 50, seed=1)
-    integer = quantize(program, calibrate(program, pixels_for(spec, 20)))
+    integer = quantize(lower(program), calibrate(lower(program), pixels_for(spec, 20)))
     require_equal("RISC-V", run_riscv(generate(integer), images), simulate(integer, images))

@@ -14,6 +14,7 @@ from smidgen.export.c.footprint import dummy_source, predict_cost
 from smidgen.export.c.int8 import generate
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.quantize import quantize
+from smidgen.export.lower import lower
 from smidgen.layers import Shape
 from smidgen.methods import parse, rewritten
 from smidgen.spec import NetSpec
@@ -53,7 +54,7 @@ SPECS = {
 def test_the_prediction_is_within_five_percent_of_the_linker(name: str) -> None:
     spec = SPECS[name]
     program = warmed(spec)
-    source = generate(quantize(program, calibrate(program, pixels_for(spec, 10))))
+    source = generate(quantize(lower(program), calibrate(lower(program), pixels_for(spec, 10))))
     run = run_board(source, pixels_for(spec, 1))
     predicted = predict_cost(spec)
     assert predicted.flash == pytest.approx(run.footprint.flash, rel=0.05)
@@ -64,7 +65,7 @@ def test_the_prediction_is_within_five_percent_of_the_linker(name: str) -> None:
 def test_tables_and_static_memory_do_not_depend_on_training(name: str) -> None:
     spec = SPECS[name]
     program = warmed(spec)
-    trained = generate(quantize(program, calibrate(program, pixels_for(spec, 10))))
+    trained = generate(quantize(lower(program), calibrate(lower(program), pixels_for(spec, 10))))
     dummy = dummy_source(spec)
     assert dummy.table_bytes == trained.table_bytes
     assert dummy.arena_bytes == trained.arena_bytes

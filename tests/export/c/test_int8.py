@@ -13,12 +13,14 @@ from tests.export.nets import Plan, blurred, excited, pixels_for, plans, spec_of
 from smidgen import layers, zoo
 from smidgen.export.c.arena import Buffer, place
 from smidgen.export.c.emulate import require_equal, run_host, write_source
-from smidgen.export.c.int8 import Source, generate
+from smidgen.export.c.int8 import generate
 from smidgen.export.c.int8_table import packed_pairs
+from smidgen.export.c.source import Source
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
+from smidgen.export.lower import lower
 from smidgen.layers import Layer, Shape
 from smidgen.spec import NetSpec
 
@@ -30,7 +32,7 @@ fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 def integers(spec: NetSpec) -> IntegerProgram:
     program = warmed(spec)
-    return quantize(program, calibrate(program, pixels_for(spec, 20)))
+    return quantize(lower(program), calibrate(lower(program), pixels_for(spec, 20)))
 
 
 def assert_exact(spec: NetSpec, compiler: str = "gcc", flags: tuple[str, ...] = ("-O1",)) -> Source:

@@ -9,16 +9,17 @@ from smidgen.export.int8.calibrate import METHODS, calibrate
 from smidgen.export.int8.choose import quantize_best
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
+from smidgen.export.lower import lower
 from smidgen.export.program import run_float
 
 
 def test_the_least_error_wins_and_is_measured_on_the_other_half() -> None:
     spec = zoo.net("mnist-1k5-dw")
     program, images = warmed(spec), pixels_for(spec, 80)
-    choice = quantize_best(program, images)
+    choice = quantize_best(lower(program), images)
     assert set(choice.errors) == set(METHODS)
     assert choice.errors[choice.method] == min(choice.errors.values())
-    own = quantize(program, calibrate(program, images[::2], choice.method))
+    own = quantize(lower(program), calibrate(lower(program), images[::2], choice.method))
     np.testing.assert_array_equal(simulate(own, images), simulate(choice.program, images))
     expected = run_float(program, images[1::2])
     logits = simulate(own, images[1::2]) * own.head.scale
@@ -30,4 +31,4 @@ def test_the_least_error_wins_and_is_measured_on_the_other_half() -> None:
 def test_one_image_is_too_few() -> None:
     spec = zoo.net("mnist-1k5-dw")
     with pytest.raises(ValueError, match="at least 2 images, got 1"):
-        quantize_best(warmed(spec), pixels_for(spec, 1))
+        quantize_best(lower(warmed(spec)), pixels_for(spec, 1))

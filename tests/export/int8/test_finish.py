@@ -14,8 +14,9 @@ from smidgen.export.fold import fold
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.fake import FakeQuantised, floats
 from smidgen.export.int8.finish import Images, finish, finished
-from smidgen.export.int8.quantize import quantize, quantize_merged
+from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
+from smidgen.export.lower import lower
 from smidgen.export.program import Conv2d, Pixels, Program, run_float
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
@@ -26,10 +27,10 @@ from smidgen.train import train
 def assert_same(spec: NetSpec) -> None:
     """Hold the float form of the roundings, in float64, against the integers."""
     program, images = warmed(spec), pixels_for(spec, 16, seed=1)
-    ranges = calibrate(program, pixels_for(spec, 20), "minmax")
-    integer = quantize(program, ranges)
+    ranges = calibrate(lower(program), pixels_for(spec, 20), "minmax")
+    integer = quantize(lower(program), ranges)
     with torch.no_grad():
-        found = FakeQuantised(program, ranges).double()(floats(images).double()).numpy()
+        found = FakeQuantised(lower(program), ranges).double()(floats(images).double()).numpy()
     sums = found / integer.head.scale
     expected = simulate(integer, images)
     tolerance = 1e-6 * np.abs(expected).max() + 2  # two of a bias: its float32 form is not exact
@@ -88,8 +89,8 @@ def images(digits: Data) -> Images:
 
 def test_finishing_regains_most_of_what_an_uneven_map_lost(uneven: Program, images: Images) -> None:
     said: list[str] = []
-    ranges = calibrate(uneven, images.pixels, "minmax")
-    done = finished(uneven, ranges, images, epochs=10, tell=said.append)
+    ranges = calibrate(lower(uneven), images.pixels, "minmax")
+    done = finished(lower(uneven), ranges, images, epochs=10, tell=said.append)
     assert done.epochs == 10
     assert done.loss is not None
     assert done.loss_after is not None
@@ -106,12 +107,12 @@ def test_finishing_regains_most_of_what_an_uneven_map_lost(uneven: Program, imag
 
 
 def test_what_was_trained_is_what_the_integers_compute(uneven: Program, images: Images) -> None:
-    ranges = calibrate(uneven, images.pixels, "minmax")
-    model = FakeQuantised(uneven, ranges)
+    ranges = calibrate(lower(uneven), images.pixels, "minmax")
+    model = FakeQuantised(lower(uneven), ranges)
     with torch.no_grad():
         for parameter in model.parameters():  # far from where they started
             parameter.mul_(1 + 0.1 * torch.randn(parameter.shape, generator=generator()))
-    integer = quantize_merged(*model.program())
+    integer = quantize(*model.program())
     with torch.no_grad():
         found = model.double()(floats(images.held_out).double()).numpy() / integer.head.scale
     expected = simulate(integer, images.held_out)
@@ -125,9 +126,9 @@ def generator() -> torch.Generator:
 
 def test_the_seed_alone_decides(uneven: Program, images: Images) -> None:
     pixels: Pixels = images.pixels[:256]
-    ranges = calibrate(uneven, pixels, "minmax")
+    ranges = calibrate(lower(uneven), pixels, "minmax")
     torch.manual_seed(1)
-    one, again, other = (finish(uneven, ranges, pixels, epochs=1, seed=s) for s in (0, 0, 1))
+    one, again, other = (finish(lower(uneven), ranges, pixels, epochs=1, seed=s) for s in (0, 0, 1))
     logits = [simulate(integer, images.held_out) for integer in (one, again, other)]
     assert (logits[0] == logits[1]).all()
     assert (logits[0] != logits[2]).any()
@@ -137,20 +138,20 @@ def test_a_net_that_loses_little_is_left_alone(images: Images) -> None:
     spec = zoo.net("mnist-1k5-dw").fitted(Shape(1, 8, 8), 10)
     program = warmed(spec)
     answers = run_float(program, images.held_out).argmax(1)
-    ranges = calibrate(program, images.pixels[:200], "minmax")
-    plain = simulate(quantize(program, ranges), images.held_out).argmax(1)
+    ranges = calibrate(lower(program), images.pixels[:200], "minmax")
+    plain = simulate(quantize(lower(program), ranges), images.held_out).argmax(1)
     agreed = plain == answers  # on these it loses nothing at all
     own = Images(images.pixels, images.held_out[agreed], answers[agreed])
-    done = finished(program, ranges, own, tell=pytest.fail)
+    done = finished(lower(program), ranges, own, tell=pytest.fail)
     assert (done.epochs, done.loss, done.loss_after) == (0, 0.0, 0.0)
 
 
 def test_nought_epochs_never_finish_and_fewer_are_refused(uneven: Program, images: Images) -> None:
-    ranges = calibrate(uneven, images.pixels, "minmax")
-    done = finished(uneven, ranges, images, epochs=0, tell=pytest.fail)
+    ranges = calibrate(lower(uneven), images.pixels, "minmax")
+    done = finished(lower(uneven), ranges, images, epochs=0, tell=pytest.fail)
     assert (done.epochs, done.loss) == (0, None)
     with pytest.raises(ValueError, match="epochs of finishing must be >= 0, got -1"):
-        finished(uneven, ranges, images, epochs=-1)
+        finished(lower(uneven), ranges, images, epochs=-1)
 
 
 def test_gates_in_floats_give_the_integers_logits() -> None:

@@ -13,7 +13,8 @@ from smidgen.export.int8.calibrate import METHODS, Method, calibrate
 from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram, Rescale
 from smidgen.export.int8.quantize import grid_of, quantize, rescale
 from smidgen.export.int8.simulate import requantise, simulate, trace
-from smidgen.export.program import Blur, Conv2d, merge_normalisation, run_float
+from smidgen.export.lower import lower
+from smidgen.export.program import Blur, Conv2d, run_float
 from smidgen.export.program import trace as float_trace
 from smidgen.layers import Layer, Shape
 from smidgen.spec import NetSpec
@@ -92,13 +93,13 @@ def net(*body: Layer, shape: Shape = Shape(3, 9, 7)) -> NetSpec:  # noqa: B008
 def test_the_first_convolution_is_off_by_its_roundings_alone(layer: Layer) -> None:
     spec = net(layer)
     program, images = warmed(spec), pixels_for(spec, 20)
-    lowered = merge_normalisation(program)
-    integer = quantize(program, calibrate(program, images, "minmax"))
+    lowered = lower(program)
+    integer = quantize(lower(program), calibrate(lower(program), images, "minmax"))
     real, held = lowered.operations[0], integer.operations[0]
     assert isinstance(real, Conv2d)
     assert isinstance(held, IntConv2d)
     # the grid of the result and the scales of the weights, from the numbers alone
-    low, high = calibrate(program, images, "minmax")[0][0]
+    low, high = calibrate(lower(program), images, "minmax")[0][0]
     out = grid_of(low, high)
     factor = held.rescale.multiplier * 2.0 ** -(31.0 + held.rescale.shift)
     weights = factor * out.scale
@@ -118,7 +119,7 @@ def test_a_flat_picture_of_the_mean_is_zero_to_the_first_convolution() -> None:
     spec = NetSpec(Shape(1, 6, 6), (layers.Conv(4), *HEAD))
     program = warmed(spec)
     images = np.full((1, 1, 6, 6), 77, np.uint8)  # 255 times the mean, 76.5, rounded
-    integer = quantize(program, calibrate(program, pixels_for(spec, 30)))
+    integer = quantize(lower(program), calibrate(lower(program), pixels_for(spec, 30)))
     result = next(trace(integer, images))
     # border and middle see the same: padding is the mean pixel, not black
     assert (result == result[:, :1, :1]).all()
@@ -128,7 +129,7 @@ def test_a_flat_picture_of_the_mean_is_zero_to_the_first_convolution() -> None:
 def test_any_net_runs_in_integers_without_overflow(plan: Plan) -> None:
     spec = spec_of(plan)
     program, images = program_of(spec), pixels_for(spec, 6)
-    integer = quantize(program, calibrate(program, images[:3]))
+    integer = quantize(lower(program), calibrate(lower(program), images[:3]))
     for operation in integer.operations:
         if isinstance(operation, IntConv2d):
             reach = 128 * np.abs(operation.weight.astype(np.int64)).sum((1, 2, 3))
@@ -141,7 +142,7 @@ def test_any_net_runs_in_integers_without_overflow(plan: Plan) -> None:
 def test_a_reference_net_keeps_its_logits(method: Method) -> None:
     spec = zoo.net("mnist-1k5-dw")
     program, images = warmed(spec), pixels_for(spec, 200)
-    integer = quantize(program, calibrate(program, images[:100], method))
+    integer = quantize(lower(program), calibrate(lower(program), images[:100], method))
     expected = run_float(program, images)
     got = simulate(integer, images) * integer.head.scale
     spread = expected - expected.mean(0)
@@ -171,7 +172,7 @@ def test_the_gate_table_is_the_sigmoid_to_its_last_bit() -> None:
 def test_calibration_methods_cut_outliers_as_they_say() -> None:
     spec = zoo.net("mnist-1k5-dw")
     program, images = warmed(spec), pixels_for(spec, 60)
-    full, nines, more, least = (calibrate(program, images, method) for method in METHODS)
+    full, nines, more, least = (calibrate(lower(program), images, method) for method in METHODS)
     highs = [[r[0][1] for r in ranges if r] for ranges in (full, nines, more, least)]
     assert all(a >= c >= b for a, b, c in zip(*highs[:3], strict=True))
     assert all(a >= b for a, b in zip(highs[0], highs[3], strict=True))
@@ -182,6 +183,6 @@ def test_calibration_refuses_what_it_cannot_use() -> None:
     spec = zoo.net("mnist-1k5-dw")
     program = program_of(spec)
     with pytest.raises(ValueError, match="at least one image"):
-        calibrate(program, pixels_for(spec, 1)[:0])
+        calibrate(lower(program), pixels_for(spec, 1)[:0])
     with pytest.raises(ValueError, match=r"must be one of minmax, .*, got 'max'"):
-        calibrate(program, pixels_for(spec, 1), "max")  # pyright: ignore[reportArgumentType]
+        calibrate(lower(program), pixels_for(spec, 1), "max")  # pyright: ignore[reportArgumentType]

@@ -19,6 +19,7 @@ from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram, IntLinear
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import requantise, trace
+from smidgen.export.lower import lower
 from smidgen.export.program import Blur, Pixels, Program
 from smidgen.layers import Shape
 from smidgen.spec import NetSpec
@@ -36,7 +37,7 @@ def tflm() -> Generator[ModuleType]:
 
 def exported(spec: NetSpec, made: Callable[[NetSpec], Program] = warmed) -> IntegerProgram:
     program = made(spec)
-    return quantize(program, calibrate(program, pixels_for(spec, 20)))
+    return quantize(lower(program), calibrate(lower(program), pixels_for(spec, 20)))
 
 
 def compared(tflm: Any, program: IntegerProgram, images: Pixels) -> int:

@@ -4,7 +4,6 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeAlias
@@ -12,7 +11,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from smidgen.export.c.int8 import Source
+from smidgen.export.c.source import Source, template
 from smidgen.export.program import Pixels
 
 Core: TypeAlias = Literal["m0plus", "m3", "m4", "m7"]
@@ -127,7 +126,7 @@ def run_board(source: Source, pixels: Pixels, core: Core = "m4", level: str = "-
         footprint = _cross_compiled(source, core, level, folder)
         _prepare(source, pixels, folder)
         for part in ("emulate_start.c", "emulate_board.ld"):
-            (folder / part).write_text(_template(part))
+            (folder / part).write_text(template(part))
         link = ["--specs=rdimon.specs", "-nostartfiles", "-T", "emulate_board.ld"]
         files = ["emulate_start.c", "main.c", f"{source.name}.o", "-o", "main.elf"]
         _call([find_tool("arm-none-eabi-gcc"), *_machine(core), "-O2", *link, *files], folder)
@@ -205,7 +204,7 @@ def _machine(core: Core) -> list[str]:
 
 def _prepare(source: Source, pixels: Pixels, folder: Path) -> None:
     write_source(source, folder)
-    main = _template("emulate_main.c").replace("TYPE", source.logit_type)
+    main = template("emulate_main.c").replace("TYPE", source.logit_type)
     main = main.replace("UPPER", source.name.upper()).replace("NAME", source.name)
     (folder / "main.c").write_text(main)
     (folder / "pixels.bin").write_bytes(pixels.transpose(0, 2, 3, 1).tobytes())
@@ -225,7 +224,3 @@ def _call(command: list[str], folder: Path) -> str:
         said = (done.stderr or done.stdout).strip().splitlines()
         raise ParityError(f"{Path(command[0]).name} failed: {said[0] if said else 'no message'}")
     return done.stdout
-
-
-def _template(name: str) -> str:
-    return (resources.files("smidgen.export.c") / "templates" / name).read_text()

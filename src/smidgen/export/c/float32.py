@@ -5,14 +5,13 @@ window of several rows reads it. GCC's and clang's vectors are used where the ta
 """
 
 from collections.abc import Sequence
-from importlib import resources
 
 from smidgen.export.c.arena import place
 from smidgen.export.c.float32_convolve import convolve, convolve_strided, filter_
 from smidgen.export.c.float32_maps import average, blur, classify, excite, pool, read
 from smidgen.export.c.float32_packed import convolve_packed, rows_at_once
 from smidgen.export.c.float32_text import VECTOR, Map, Text, write_loop
-from smidgen.export.c.int8 import Source, require_identifier
+from smidgen.export.c.source import Needed, Source, require_identifier, template, written
 from smidgen.export.program import (
     Blur,
     Conv2d,
@@ -186,7 +185,7 @@ def _written(program: Program, text: Text, name: str) -> Source:
     body = "".join(f"  {line}\n" for line in text.body)
     source = (
         f'#include "{name}.h"\n\n'
-        + "".join(_template(part) for part in parts)
+        + "".join(template(part) for part in parts)
         + "".join(text.tables)
         + masks
         + f"static ALIGNED float arena[{arena // 4}];\n\n"
@@ -194,42 +193,6 @@ def _written(program: Program, text: Text, name: str) -> Source:
         + f"\nvoid {name}(const uint8_t *pixels, float *logits) {{\n{maps}{body}}}\n"
     )
     table_bytes = text.table_bytes + 4 * sum(pitch for _, pitch in text.masks)
-    header = _header(program, name, table_bytes, arena)
     names = tuple(sorted({type(op).__name__ for op in program.operations}))
-    return Source(
-        name,
-        header,
-        source,
-        table_bytes,
-        arena,
-        names,
-        program.classes,
-        "float",
-        len(program.operations),
-    )
-
-
-def _header(program: Program, name: str, table_bytes: int, arena: int) -> str:
-    channels, height, width = program.input_shape
-    upper = name.upper()
-    return f"""#ifndef {upper}_H
-#define {upper}_H
-/* {program.name}, float32.
-   Tables: {table_bytes} bytes. Static memory: {arena} bytes, so one call at a time. */
-#include <stdint.h>
-
-#define {upper}_HEIGHT {height}
-#define {upper}_WIDTH {width}
-#define {upper}_CHANNELS {channels}
-#define {upper}_PIXELS {program.input_shape.elements}
-#define {upper}_CLASSES {program.classes}
-
-/* Takes bytes as they come from a camera, row by row, the channels of a pixel together. */
-void {name}(const uint8_t *pixels, float *logits);
-
-#endif
-"""
-
-
-def _template(part: str) -> str:
-    return (resources.files("smidgen.export.c") / "templates" / part).read_text()
+    needed = Needed(table_bytes, arena, names, len(program.operations))
+    return written(program, name, source, needed, scale=None)

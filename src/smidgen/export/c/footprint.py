@@ -10,16 +10,17 @@ from typing import NamedTuple
 
 import torch
 
-from smidgen.export.c.int8 import Source, generate
+from smidgen.export.c.int8 import generate
+from smidgen.export.c.source import Source
 from smidgen.export.fold import fold
 from smidgen.export.int8.quantize import quantize
+from smidgen.export.lower import lower
 from smidgen.export.program import (
     Conv2d,
     GlobalAveragePool,
     Operation,
     Program,
     SqueezeExcite,
-    merge_normalisation,
 )
 from smidgen.spec import NetSpec
 
@@ -69,7 +70,7 @@ def dummy_source(spec: NetSpec) -> Source:
             if name.endswith("bias"):
                 parameter.fill_(0.1)
     mean = [0.3 + 0.1 * channel for channel in range(channels)]  # one border a colour
-    program = fold(spec, model, [value % 1 for value in mean], [0.25] * channels)
+    program = lower(fold(spec, model, [value % 1 for value in mean], [0.25] * channels))
     return generate(quantize(program, _ranges(program)))
 
 
@@ -80,5 +81,4 @@ def _ranges(program: Program) -> tuple[tuple[tuple[float, float], ...], ...]:
         single = isinstance(operation, Conv2d | GlobalAveragePool)
         return 3 if isinstance(operation, SqueezeExcite) else int(single)
 
-    operations = merge_normalisation(program).operations
-    return tuple(((-1.0, 1.0),) * count(operation) for operation in operations)
+    return tuple(((-1.0, 1.0),) * count(operation) for operation in program.operations)

@@ -6,48 +6,18 @@ the next window needs; see docs/microcontrollers.md.
 """
 
 import itertools
-import keyword
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib import resources
 
 import numpy as np
 
 from smidgen.export.c.arena import Buffer, place
 from smidgen.export.c.int8_table import Inner, Row, Tables, add
+from smidgen.export.c.source import Needed, Source, require_identifier, template, written
 from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram
 
 SLACK = 4  # bytes that a load of four may reach beyond the last map
 _BYTES = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
 _KERNELS = ("CONVOLVE", "FILTER", "POOL", "BLUR", "EXCITE", "AVERAGE")  # callers after callees
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Generated C and what it needs.
-
-    Args:
-        name: Of the function and of the files.
-        header: Text of ``<name>.h``.
-        source: Text of ``<name>.c``.
-        table_bytes: Of constant data, exactly.
-        arena_bytes: Of static memory, exactly.
-        parts: Names of the kernels in the source.
-        classes: Number of logits.
-        logit_type: In C.
-        layers: That follow each other.
-    """
-
-    name: str
-    header: str
-    source: str
-    table_bytes: int
-    arena_bytes: int
-    parts: tuple[str, ...]
-    classes: int
-    logit_type: str
-    layers: int
 
 
 def generate(program: IntegerProgram, name: str = "net") -> Source:
@@ -70,16 +40,6 @@ def generate(program: IntegerProgram, name: str = "net") -> Source:
             raise ValueError(f"{program.name}, operation {place_ + 1}: {error}") from None
     rows = [*tables.rows, Row("CLASSIFY", shape, height=1), *tables.inner]
     return _written(program, tables, rows, name)
-
-
-def require_identifier(name: str) -> None:
-    """Refuse a name that C cannot use.
-
-    Raises:
-        ValueError: Naming what was given.
-    """
-    if not re.fullmatch(r"[a-z_][a-z0-9_]*", name) or keyword.iskeyword(name):
-        raise ValueError(f"name must be a lower-case C identifier, got {name!r}")
 
 
 def _written(program: IntegerProgram, tables: Tables, rows: list[Row], name: str) -> Source:
@@ -108,24 +68,20 @@ def _written(program: IntegerProgram, tables: Tables, rows: list[Row], name: str
         "BORDERED": bordered or 0,
         "FILL(own, p, rows)": "fill(own, p, rows)" if bordered is None else filling,
     }
-    run = _template("run").replace("NAME", name)
+    run = template("int8_run.c").replace("NAME", name)
     source = [
         f'#include "{name}.h"\n\n',
         f"typedef {small} small;\ntypedef {offset} offset;\n\n",
         *(f"#define {key} {value}\n" for key, value in defines.items()),
-        "\n" + _template("head").replace("KINDS", ", ".join([*kernels, "CLASSIFY"])) + "\n",
+        "\n" + template("int8_head.c").replace("KINDS", ", ".join([*kernels, "CLASSIFY"])) + "\n",
         *(_array(*table) for table in data),
         f"static const layer layers[] = {{\n{layers}}};\n",
         f"static int32_t arena[{arena // 4}];\n\n",
-        *(_template(part) for part in parts),
+        *(template(f"int8_{part}.c") for part in parts),
         run.replace("KERNELS", ", ".join(kind.lower() for kind in kernels) or "0"),
     ]
-    header = _header(program, name, table_bytes, arena)
-    classes = len(program.head.bias)
-    text = "".join(source)
-    return Source(
-        name, header, text, table_bytes, arena, tuple(parts), classes, "int32_t", len(tables.rows)
-    )
+    needed = Needed(table_bytes, arena, tuple(parts), len(tables.rows))
+    return written(program, name, "".join(source), needed, scale=program.head.scale)
 
 
 def _placed(tables: Tables, rows: list[Row]) -> tuple[dict[str, int], int]:
@@ -212,29 +168,6 @@ def _facts(tables: Tables, rows: list[Row]) -> dict[str, int | str]:
     }
 
 
-def _header(program: IntegerProgram, name: str, table_bytes: int, arena: int) -> str:
-    channels, height, width = program.input_shape
-    upper = name.upper()
-    return f"""#ifndef {upper}_H
-#define {upper}_H
-/* {program.name}, int8.
-   Tables: {table_bytes} bytes. Static memory: {arena} bytes, so one call at a time. */
-#include <stdint.h>
-
-#define {upper}_HEIGHT {height}
-#define {upper}_WIDTH {width}
-#define {upper}_CHANNELS {channels}
-#define {upper}_PIXELS {program.input_shape.elements}
-#define {upper}_CLASSES {len(program.head.bias)}
-#define {upper}_SCALE {program.head.scale:.9e} /* what 1 in the logits stands for */
-
-/* Takes bytes as they come from a camera, row by row, the channels of a pixel together. */
-void {name}(const uint8_t *pixels, int32_t *logits);
-
-#endif
-"""
-
-
 def _layer(row: Row, offsets: dict[str, int], inner_from: int) -> str:
     channels, _, width = row.shape
     match row.weight:
@@ -253,7 +186,3 @@ def _array(kind: str, name: str, values: Sequence[int]) -> str:
     texts = [str(value) for value in values]
     lines = [", ".join(texts[i : i + 20]) for i in range(0, len(texts), 20)]
     return f"static const {kind} {name}[] = {{\n  " + ",\n  ".join(lines) + "\n};\n"
-
-
-def _template(part: str) -> str:
-    return (resources.files("smidgen.export.c") / "templates" / f"int8_{part}.c").read_text()

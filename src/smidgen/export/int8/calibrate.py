@@ -17,7 +17,6 @@ from smidgen.export.program import (
     Program,
     SqueezeExcite,
     apply,
-    merge_normalisation,
 )
 
 Method: TypeAlias = Literal["minmax", "percentile-99.9", "percentile-99.99", "mse"]
@@ -35,7 +34,7 @@ def calibrate(program: Program, pixels: Pixels, method: str = "mse") -> Ranges:
     """Return the range of every map of ``program`` over training ``pixels``, a few hundred images.
 
     Args:
-        program: As folded.
+        program: Lowered, by :mod:`smidgen.export.lower`.
         pixels: Of the training set, uint8 (n, c, h, w).
         method: ``minmax`` spans every value seen; ``percentile-p`` leaves 100 - p percent out at
             the end it cuts; ``mse`` takes the span, from the full one to a fifth of it, with the
@@ -50,7 +49,7 @@ def calibrate(program: Program, pixels: Pixels, method: str = "mse") -> Ranges:
         raise ValueError("calibration needs at least one image, got none")
     x = torch.from_numpy(pixels.astype(np.float32))
     found: list[tuple[tuple[float, float], ...]] = []
-    for operation in merge_normalisation(program).operations:
+    for operation in program.operations:
         maps = _maps(operation, x)
         found.append(tuple(_range(values.numpy().ravel(), method) for values in maps))
         x = maps[-1] if maps else apply(operation, x)

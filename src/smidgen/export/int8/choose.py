@@ -34,7 +34,7 @@ def quantize_best(program: Program, pixels: Pixels) -> Choice:
     """Return ``program`` quantised by the method with the least error of the logits.
 
     Args:
-        program: As folded.
+        program: Lowered.
         pixels: Training images, about a thousand: half of them, every second one, calibrate; the
             other half judge. Test images must not be among them.
 

@@ -6,6 +6,7 @@ passes gradients straight through; so does clipping, where nothing is clipped. T
 is learned with the weights, its zero point stays.
 """
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -28,7 +29,6 @@ from smidgen.export.program import (
     Program,
     SqueezeExcite,
     apply,
-    merge_normalisation,
     pad,
 )
 
@@ -43,7 +43,7 @@ class Map(NamedTuple):
 
 
 class FakeQuantised(nn.Module):
-    """A program with weights and maps rounded as :mod:`smidgen.export.int8.quantize` does.
+    """A lowered program with weights and maps rounded as :mod:`smidgen.export.int8.quantize` does.
 
     Source: Jacob et al. 2018, "Quantization and Training of Neural Networks for Efficient
         Integer-Arithmetic-Only Inference", section 3; Esser et al. 2020, "Learned Step Size
@@ -53,9 +53,9 @@ class FakeQuantised(nn.Module):
 
     def __init__(self, program: Program, ranges: Ranges) -> None:
         super().__init__()
-        self.lowered = merge_normalisation(program)
+        self.own = program
         self.steps = nn.ModuleList()
-        for (operation, _), own in zip(self.lowered.walk(), ranges, strict=True):
+        for operation, own in zip(program.operations, ranges, strict=True):
             grids = [grid_of(*ends) for ends in own]
             self.steps.append(_step(operation, grids))
 
@@ -67,15 +67,14 @@ class FakeQuantised(nn.Module):
         return x.v * x.scale
 
     def program(self) -> tuple[Program, Ranges]:
-        """Return the program as trained, normalisation merged, and the ranges of its maps."""
+        """Return the program as trained, and the ranges of its maps."""
         operations: list[Operation] = []
         ranges: list[tuple[tuple[float, float], ...]] = []
         for step in self.steps:
             assert isinstance(step, _Step)
             operations.append(step.operation())
             ranges.append(step.ranges())
-        lowered = Program(self.lowered.name, self.lowered.input_shape, tuple(operations))
-        return lowered, tuple(ranges)
+        return replace(self.own, operations=tuple(operations)), tuple(ranges)
 
 
 class _Step(nn.Module):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from smidgen.export.int8.calibrate import Ranges
 from smidgen.export.int8.fake import FakeQuantised, floats
 from smidgen.export.int8.program import IntegerProgram
-from smidgen.export.int8.quantize import quantize, quantize_merged
+from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.program import Pixels, Program, run_float
 
@@ -62,7 +62,7 @@ def finished(
     """Return the integer form of ``program``, finished if it loses more than 0.3 points.
 
     Args:
-        program: As folded.
+        program: Lowered.
         ranges: Of its maps, as calibrated.
         images: Of the training set alone.
         epochs: Of finishing, should it be called for; 0 never finishes.
@@ -120,4 +120,4 @@ def finish(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return quantize_merged(*model.program())
+    return quantize(*model.program())

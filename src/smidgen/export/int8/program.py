@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from smidgen.export.program import Blur, MaxPool
+from smidgen.export.program import Blur, MaxPool, walk
 from smidgen.layers import Shape
 
 Int8: TypeAlias = NDArray[np.int8]
@@ -125,10 +125,12 @@ class IntegerProgram:
 
     def walk(self) -> Iterator[tuple[IntOperation, Shape]]:
         """Yield each operation with the shape it receives."""
-        shape = self.input_shape
-        for operation in self.operations:
-            yield operation, shape
-            shape = operation.out_shape(shape)
+        return walk(self.operations, self.input_shape)
+
+    @property
+    def classes(self) -> int:
+        """Number of logits."""
+        return len(self.head.bias)
 
     @property
     def head(self) -> IntLinear:

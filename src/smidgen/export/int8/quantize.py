@@ -32,7 +32,6 @@ from smidgen.export.program import (
     Operation,
     Program,
     SqueezeExcite,
-    merge_normalisation,
 )
 from smidgen.layers import Shape
 
@@ -46,23 +45,18 @@ Array = NDArray[np.float64]
 
 
 def quantize(program: Program, ranges: Ranges) -> IntegerProgram:
-    """Return the integer form of a folded ``program``.
+    """Return the integer form of ``program``.
 
     Args:
-        program: As :func:`smidgen.export.fold.fold` returned it.
+        program: Lowered: its first sum has absorbed the normalisation.
         ranges: Of its maps, from :func:`smidgen.export.int8.calibrate.calibrate`.
     """
-    return quantize_merged(merge_normalisation(program), ranges)
-
-
-def quantize_merged(lowered: Program, ranges: Ranges) -> IntegerProgram:
-    """Return the integer form of a program whose first sum has absorbed the normalisation."""
     grid, done = PIXELS, list[IntOperation]()
-    for (operation, shape), own in zip(lowered.walk(), ranges, strict=True):
+    for (operation, shape), own in zip(program.walk(), ranges, strict=True):
         grids = [grid_of(*ends) for ends in own]
         integer, grid = _operation(operation, shape, grid, grids)
         done.append(integer)
-    return IntegerProgram(lowered.name, lowered.input_shape, tuple(done))
+    return IntegerProgram(program.name, program.input_shape, tuple(done))
 
 
 def grid_of(low: float, high: float) -> Grid:
