@@ -1,10 +1,13 @@
 """Compile the C operations of smidgen.kernels; without a compiler torch serves alone."""
 
 import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError
 
 FOLDER = Path("src/smidgen/kernels/csrc")
 FLAGS = [
@@ -26,9 +29,41 @@ AVX512 = [
     "-mprefer-vector-width=512",
 ]
 
-# Name, flags, vector lanes, and whether matrix products take pairs of bfloat16.
-X86 = [("avx2", ["-mavx2", "-mfma"], 8, 0), ("avx512", AVX512, 16, 0)]
-X86_BF16 = ("avx512bf16", [*AVX512, "-mavx512bf16"], 16, 1)
+BF16, AMX = [*AVX512, "-mavx512bf16"], ["-mamx-tile", "-mamx-bf16"]
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One instruction set, with the macros of csrc/vector.h."""
+
+    name: str
+    flags: Sequence[str] = ()
+    lanes: int = 4
+    paired: int = 0
+    amx: int = 0
+    types: Sequence[str] = ("float32", "bfloat16")
+
+
+PORTABLE = Variant("portable")
+X86 = [
+    Variant("avx2", ["-mavx2", "-mfma"], 8),
+    Variant("avx512", AVX512, 16),
+    Variant("avx512bf16", BF16, 16, paired=1, types=["bfloat16"]),
+    Variant("avx512amx", [*BF16, *AMX], 16, paired=1, amx=1, types=["bfloat16"]),
+]
+# What a compiler must take for a variant; older ones lack the newer instructions.
+PROBE = """#include <immintrin.h>
+int main(void) {
+#if defined(__AVX512BF16__)
+    __m512bh pairs = _mm512_cvtne2ps_pbh(_mm512_setzero_ps(), _mm512_setzero_ps());
+    (void)pairs;
+#endif
+#if defined(__AMX_BF16__)
+    __asm__ volatile("tdpbf16ps %tmm2, %tmm1, %tmm0");
+#endif
+    return 0;
+}
+"""
 
 
 class BuildKernels(build_ext):
@@ -39,30 +74,37 @@ class BuildKernels(build_ext):
         return str(Path(*fullname.split("."))) + ".so"
 
     def build_extension(self, ext: Extension) -> None:
-        """Compile blocks.c and batch.c for every instruction set, and link."""
+        """Compile blocks.c and batch.c for every instruction set the compiler knows, and link."""
         folder = Path(self.build_temp) / "kernels"
-        variants = [("portable", [], 4, 0)]
-        if platform.machine().lower() in {"x86_64", "amd64"}:
-            variants += X86
         objects = self._compile("processor.c", folder, [], [])
-        for name, flags, lanes, paired in variants:
-            objects += self._variant(folder, name, flags, lanes, paired, bfloat16=0)
-            objects += self._variant(folder, name, flags, lanes, paired, bfloat16=1)
-        if len(variants) > 1:
-            objects += self._variant(folder, *X86_BF16, bfloat16=1)
+        on_x86 = platform.machine().lower() in {"x86_64", "amd64"}
+        for variant in [PORTABLE, *(v for v in (X86 if on_x86 else []) if self._knows(v, folder))]:
+            for dtype in variant.types:
+                objects += self._variant(folder, variant, dtype)
         target = Path(self.get_ext_fullpath(ext.name))
         self.compiler.link_shared_object(objects, str(target), libraries=["m"])
 
-    def _variant(
-        self, folder: Path, name: str, flags: list[str], lanes: int, paired: int, bfloat16: int
-    ) -> list[str]:
-        suffix = f"{name}_{'bfloat16' if bfloat16 else 'float32'}"
+    def _knows(self, variant: Variant, folder: Path) -> bool:
+        folder.mkdir(parents=True, exist_ok=True)
+        source = folder / f"probe_{variant.name}.c"
+        source.write_text(PROBE)
+        try:
+            self.compiler.compile([str(source)], str(folder), extra_postargs=list(variant.flags))
+        except CompileError:
+            print(f"left out, as the compiler does not know it: {variant.name}")
+            return False
+        return True
+
+    def _variant(self, folder: Path, variant: Variant, dtype: str) -> list[str]:
+        suffix = f"{variant.name}_{dtype}"
         macros = [
-            ("LANES", str(lanes)),
-            ("PAIRED", str(paired)),
-            ("BFLOAT16", str(bfloat16)),
+            ("LANES", str(variant.lanes)),
+            ("PAIRED", str(variant.paired)),
+            ("AMX", str(variant.amx)),
+            ("BFLOAT16", str(int(dtype == "bfloat16"))),
             ("SUFFIX", suffix),
         ]
+        flags = [*variant.flags]
         plain = [*flags, "-ffp-contract=off"]  # augmentation rounds as torch does
         return [
             *self._compile("blocks.c", folder / suffix, macros, flags),

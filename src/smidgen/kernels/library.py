@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 CHOICE = "SMIDGEN_KERNELS"
-PATHS = ("torch", "portable", "avx2", "avx512", "avx512bf16")
+PATHS = ("torch", "portable", "avx2", "avx512", "avx512bf16", "avx512amx")
 LIBRARY = Path(__file__).with_name("native.so")
 
 _P, _D, _I = ctypes.c_void_p, ctypes.c_double, ctypes.c_int
@@ -87,6 +87,7 @@ def available(path: Path = LIBRARY) -> tuple[str, ...]:
         return ("torch",)
     bits: int = native.smidgen_processor()
     found = [name for bit, name in enumerate(PATHS[2:]) if bits >> bit & 1]
+    found = [name for name in found if hasattr(native, f"norm_forward_{name}_bfloat16")]
     return ("torch", "portable", *found)
 
 
@@ -119,7 +120,7 @@ def operations(dtype: torch.dtype) -> Operations | None:
     name, native = chosen(), _native(LIBRARY)
     if name == "torch" or native is None or dtype not in (torch.float32, torch.bfloat16):
         return None
-    if name == "avx512bf16" and dtype == torch.float32:
+    if name in ("avx512bf16", "avx512amx") and dtype == torch.float32:
         name = "avx512"
     found: dict[str, Any] = {}
     for function, signature in _SIGNATURES.items():

@@ -3,7 +3,12 @@
 /* The order matters: each builds on the one before. */
 #include "norm.h"
 #include "matrix.h"
+#if AMX
+#include "amx.h"
+#else
 #include "winograd.h"
+#include "convolution.h"
+#endif
 #include "depthwise.h"
 #include "pool.h"
 #include "gate.h"
@@ -62,101 +67,8 @@ void EXPORT(norm_backward)(const Shape *s, const Value *z, const Value *dy, Valu
     backward(&t.affine, t.pattern, z, dy, dz, t.images * t.count);
 }
 
-/* A convolution of stride 1 with its border, as a product, or as Winograd's. */
-typedef struct {
-    int fast;
-    Winograd winograd;
-    Product product;
-    Item *map; /* the padded image */
-    Int channels, kernel, room;
-} Convolution;
-static Convolution convolution_of(Int height, Int width, Int inputs, Int outputs, Int kernel, const float *weights,
-                                  int transposed) {
-    Convolution c = {.channels = inputs, .kernel = kernel};
-    c.fast = winograd_pays(inputs, outputs, kernel, height, width);
-    if (c.fast) {
-        c.winograd = winograd_of(height, width, inputs, outputs, weights, transposed);
-        return c;
-    }
-    /* A window's row is read in units. One more item than its pixels hold meets a weight of zero, so where there are
-     * few channels pixels are not padded to units. */
-    Int taps = kernel * kernel, room = inputs < 4 ? inputs : up(inputs, PAIR), columns = up(outputs, LANES);
-    Int row = (width + kernel - 1) * room, length = up(kernel * room, PAIR) / PAIR;
-    Packing packing = {outputs, columns, kernel, inputs, room, inputs * taps, taps, 0};
-    if (transposed) packing.output_step = taps, packing.input_step = outputs * taps, packing.flipped = 1;
-    c.room = room;
-    c.map = TAKE_ZERO(Item, (height + kernel - 1) * row + PAIR);
-    c.product = (Product){c.map, height, width, kernel, room, row, length, pack(&packing, weights), outputs, columns, NULL, NULL, NULL, NULL};
-    if (kernel == 1) c.product.height = 1, c.product.width = height * width;
-    return c;
-}
 /* Images taken together where they are small, so that weights and sums are fetched for at least 64 pixels. */
 static Int group_of(Int pixels) { return PAIR * (1 + 63 / pixels); }
-static void convolve(Convolution *c, const Value *x, Value *out, Int height, Int width) {
-    if (c->fast) {
-        winograd(&c->winograd, x, out);
-        return;
-    }
-    c->product.result = out;
-#if PAIRED || !BFLOAT16
-    if (c->kernel == 1 && c->room == c->channels && c->room % PAIR == 0) c->product.map = x;
-    else
-#endif
-        pad_items(x, c->map, height, width, c->channels, c->room, (width + c->kernel - 1) * c->room, c->kernel / 2);
-    product(&c->product);
-}
-
-/* The gradient of a convolution's weights, summed over images taken PAIR at a time. */
-typedef struct {
-    int fast;
-    WinogradGradient winograd;
-    Gradient gradient;
-    Unit *map, *d;
-    Int height, width, channels, kernel;
-} WeightGradient;
-static WeightGradient weight_gradient_of(Int height, Int width, Int inputs, Int outputs, Int kernel) {
-    WeightGradient w = {.height = height, .width = width, .channels = inputs, .kernel = kernel};
-    Int columns = up(outputs, LANES), taps = kernel * kernel;
-    w.fast = winograd_pays(inputs, outputs, kernel, height, width);
-    if (w.fast) {
-        w.winograd = winograd_gradient_of(height, width, inputs, outputs);
-        return w;
-    }
-    w.map = TAKE_ZERO(Unit, (height + kernel - 1) * (width + kernel - 1) * inputs);
-    w.d = TAKE(Unit, height * width * outputs);
-    w.gradient = (Gradient){w.map, w.d, height, width, kernel, inputs, outputs, columns, NULL, NULL};
-    if (kernel == 1) w.gradient.height = 1, w.gradient.width = height * width;
-    w.gradient.sums = TAKE_ZERO(float, taps * inputs * columns);
-    return w;
-}
-/* A pointwise one, over pixels of which the second half may be some short of the first. */
-static void add_pixels(WeightGradient *w, const Value *x, const Value *d, Int pixels, Int outputs) {
-    Int first = PAIR == 2 ? (pixels + 1) / 2 : pixels, inputs = w->channels;
-    pair_values(x, x + first * inputs, w->map, first * inputs);
-    pair_values(d, d + first * outputs, w->d, first * outputs);
-    w->gradient.width = first;
-    gradient(&w->gradient);
-}
-static void add_gradient(WeightGradient *w, const Value *const x[2], const Value *const d[2]) {
-    if (w->fast) {
-        winograd_add(&w->winograd, x, d);
-        return;
-    }
-    pad_pairs(x[0], x[1], w->map, w->height, w->width, w->channels, w->kernel / 2);
-    pair_values(d[0], d[1], w->d, w->height * w->width * w->gradient.outputs);
-    gradient(&w->gradient);
-}
-static void finish_gradient(const WeightGradient *w, float *out) { /* [output][input][tap] */
-    if (w->fast) {
-        winograd_finish(&w->winograd, out);
-        return;
-    }
-    Int taps = w->kernel * w->kernel;
-    const float *sums = w->gradient.sums;
-    for (Int t = 0; t < taps; t++)
-        for (Int c = 0; c < w->channels; c++, sums += w->gradient.columns)
-            for (Int o = 0; o < w->gradient.outputs; o++) out[(o * w->channels + c) * taps + t] = sums[o];
-}
 
 void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *weights, const float *bias, Value *z, Value *y,
                                  State state, double momentum, double eps, const Tail *tail) {
@@ -167,9 +79,10 @@ void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *we
     Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
     Convolution c = convolution_of(s->height, s->width, s->channels, s->outputs, s->kernel, weights, 0);
     if (norm.weight == NULL && bias) /* pointwise only, so never Winograd's */
-        c.product.bias = memcpy(TAKE_ZERO(float, columns), bias, sizeof(float) * (size_t)s->outputs);
+        c.bias = memcpy(TAKE_ZERO(float, columns), bias, sizeof(float) * (size_t)s->outputs);
     Ahead next = {0};
-    c.product.ahead = c.winograd.ahead = &next;
+    c.ahead = &next;
+    products_open(&c);
     for (Int i = 0; i < s->images; i++) {
         Value *out = z + i * pixels * s->outputs;
         Int in = pixels * s->channels * (Int)sizeof(Value);
@@ -178,6 +91,7 @@ void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *we
         if (norm.weight) watch(&w, out, pixels * s->outputs, s->outputs);
         tail_early(&t, i, out, y);
     }
+    products_close();
     finish_forward(&w, &t, z, y, bias);
 }
 
@@ -193,7 +107,8 @@ void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *w
     WeightGradient g = weight_gradient_of(s->height, s->width, s->channels, s->outputs, s->kernel);
     Value *scratch = TAKE(Value, PAIR * out);
     Ahead next = {0};
-    c.product.ahead = c.winograd.ahead = g.gradient.ahead = g.winograd.gradient.ahead = &next;
+    c.ahead = g.ahead = &next;
+    products_open(&c);
     for (Int i = 0; i < s->images; i += PAIR) {
         const Value *maps[2] = {0}, *d[2] = {0};
         for (Int j = 0; j < PAIR && i + j < s->images; j++) {
@@ -208,6 +123,7 @@ void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *w
         }
         add_gradient(&g, maps, d);
     }
+    products_close();
     finish_gradient(&g, dweights);
 }
 
@@ -233,7 +149,8 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
         for (Int i = 0; deep_bias && i < s->channels; i++) shift[o] += point[o * s->channels + i] * deep_bias[i];
     }
     Ahead next = {0};
-    c.product.ahead = &next;
+    c.ahead = &next;
+    products_open(&c);
     for (Int i = 0; i < s->images; i += group) {
         Int count = smaller(group, s->images - i), after = smaller(group, s->images - i - count);
         look_ahead(&next, 0, x + (i + count) * in, after * in * (Int)sizeof(Value));
@@ -241,11 +158,11 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
             pad_floats(&d, x + (i + j) * in, map);
             depthwise(&d, map, taps, middle + j * in);
         }
-        c.product.width = count * pixels;
         convolve(&c, middle, z + i * out, 1, count * pixels);
         watch(&w, z + i * out, count * out, s->outputs);
         for (Int j = i; j < i + count; j++) tail_early(&t, j, z + j * out, y);
     }
+    products_close();
     finish_forward(&w, &t, z, y, shift);
 }
 
@@ -268,14 +185,14 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
     Value *dz = TAKE(Value, group * out + s->outputs), *middle = TAKE(Value, group * in + s->channels);
     Value *dmiddle = TAKE(Value, group * in);
     Ahead next = {0};
-    c.product.ahead = g.gradient.ahead = &next;
+    c.ahead = g.ahead = &next;
+    products_open(&c);
     for (Int i = 0; i < s->images; i += group) {
         Int count = smaller(group, s->images - i), after = smaller(group, s->images - i - count);
         look_ahead(&next, 0, x + i * in, count * in * (Int)sizeof(Value));
         look_ahead(&next, 1, z + (i + count) * out, after * out * (Int)sizeof(Value));
         look_ahead(&next, 2, dy + (i + count) * t.left, after * t.left * (Int)sizeof(Value));
         tail_backward(&t, i, count, z, dy, dz);
-        c.product.width = count * pixels;
         convolve(&c, dz, dmiddle, 1, count * pixels);
         for (Int j = 0; j < count; j++) {
             pad_floats(&d, x + (i + j) * in, map);
@@ -288,6 +205,7 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
         memset(middle + count * in, 0, sizeof(Value) * (size_t)s->channels);
         add_pixels(&g, middle, dz, count * pixels, s->outputs);
     }
+    products_close();
     finish_gradient(&g, dpoint);
     memset(ddeep, 0, sizeof(float) * (size_t)(s->channels * kernel));
     for (Int t = 0; t < kernel; t++)

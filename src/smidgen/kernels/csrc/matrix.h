@@ -36,7 +36,7 @@ static void pad_items(const Value *x, Item *out, Int height, Int width, Int chan
             for (Int p = 0; p < width; p++) copy_items(from + p * channels, to + p * room, channels);
     }
 }
-#if PAIRED
+#if PAIRED && !AMX
 INLINE vu pair(vf a, vf b) {
     return widen_bits(narrow(a)) | (widen_bits(narrow(b)) << 16);
 }
@@ -85,6 +85,7 @@ static const Unit *pack(const Packing *p, const float *weights) {
     return (const Unit *)out;
 }
 
+#if !AMX
 typedef struct {
     const Item *map;    /* with its border */
     Int height, width;  /* of the result */
@@ -261,3 +262,4 @@ static void gradient(const Gradient *g) {
                 }
     }
 }
+#endif

@@ -3,7 +3,8 @@
  * Compiled once per instruction set. The including file defines
  *   LANES      float32 values in a vector: 16 (AVX-512), 8 (AVX2), 4 (portable; on 64-bit Arm this is Neon)
  *   BFLOAT16   1 when tensors hold bfloat16, 0 when they hold float32
- *   PAIRED     1 when matrix products take pairs of bfloat16 (AVX-512 BF16), 0 when they take float32
+ *   PAIRED     1 when matrix products take pairs of bfloat16 (AVX-512 BF16, AMX), 0 when they take float32
+ *   AMX        1 when matrix products run on tiles (amx.h) instead of vectors
  *   SUFFIX     appended to every exported name
  */
 #include <math.h>
@@ -72,7 +73,7 @@ INLINE vf load_bf16(const uint16_t *p) {
     return widen(h);
 }
 INLINE vh narrow(vf v) { /* round to nearest even; a NaN stays one */
-#if PAIRED
+#if PAIRED && LANES == 16
     return (vh)_mm512_cvtneps_pbh((__m512)v);
 #else
     vu bits = (vu)v;
@@ -122,6 +123,7 @@ INLINE void store_bf16_n(uint16_t *p, vf v, int n) {
 #define STORE(p, v) _Generic((p), uint16_t *: store_bf16, float *: store_f32)(p, v)
 #define STORE_N(p, v, n) _Generic((p), uint16_t *: store_bf16_n, float *: store_f32_n)(p, v, n)
 
+#if !AMX
 /* One unit that multiplies a whole vector. Neon's product takes it from a lane, but compilers copy a unit with several uses
  * to all lanes first, which is half as many instructions again. */
 #if defined(__aarch64__)
@@ -150,6 +152,7 @@ INLINE vf dot(vf sum, Each x, vu w) {
     return sum + (vf)x * (vf)w;
 #endif
 }
+#endif
 INLINE vu load_units(const Unit *p) {
     vu v;
     memcpy(&v, p, sizeof v);
