@@ -8,7 +8,7 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "smidgen"
 FLOORS = [  # ground first; a name covers the module or package it starts
-    {"tensors", "text", "recipe", "flat", "adamw", "chance", "confusion"},
+    {"tensors", "names", "escape", "text", "recipe", "flat", "adamw", "chance", "confusion"},
     {"kernels", "layers", "data"},
     {"spec"},
     {"zoo", "methods"},

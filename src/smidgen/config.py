@@ -11,6 +11,7 @@ from typing import Any
 from smidgen import zoo
 from smidgen.methods import parse
 from smidgen.methods.base import Method
+from smidgen.names import as_name
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
 from smidgen.text import from_mapping, nearest
@@ -90,7 +91,7 @@ def load_net(name: str) -> NetSpec:
         net = _net(form.get("net", form))
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
-    return replace(net, name=Path(name).stem) if net.name == "net" else net
+    return replace(net, name=as_name(Path(name).stem)) if net.name == "net" else net
 
 
 def _read(name: str) -> tuple[dict[str, Any], str]:

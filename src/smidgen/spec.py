@@ -9,6 +9,7 @@ from torch import nn
 
 from smidgen.layers import LAYERS, Classifier, Layer, Nest, Shape
 from smidgen.layers.nest import end_of, leaves, peak_of, rewritten, stack, through
+from smidgen.names import require_name
 from smidgen.text import nearest, parse, to_text
 
 
@@ -22,7 +23,8 @@ class NetSpec:
         name: For people; two specs that differ in name alone are equal.
 
     Raises:
-        ValueError: If a layer cannot take what reaches it; the layer and its place are named.
+        ValueError: If the name is none (see names.py), or a layer cannot take what reaches it; the
+            layer and its place are named.
     """
 
     input_shape: Shape
@@ -30,6 +32,7 @@ class NetSpec:
     name: str = field(default="net", compare=False)
 
     def __post_init__(self) -> None:
+        require_name(self.name, "the name of a net")
         if min(self.input_shape) < 1:
             raise ValueError(f"input shape must be at least 1x1x1, got {self.input_shape}")
         try:
@@ -133,6 +136,7 @@ class NetSpec:
         for key in known[1:]:
             if key not in form:
                 raise ValueError(f"net needs the key {key!r}")
+        name = require_name(form.get("name", "net"), "the name of a net")
         sides, texts = form["input"], form["layers"]
         if not (isinstance(sides, list) and [type(side) for side in sides] == [int] * 3):
             raise ValueError(f"net input must be [channels, height, width], got {sides!r}")
@@ -140,4 +144,4 @@ class NetSpec:
             raise ValueError(f"net layers must be a list of texts, got {texts!r}")
         kinds = {kind.name: kind for kind in LAYERS}
         layers: tuple[Layer, ...] = tuple(parse(text, kinds, "layer") for text in texts)
-        return NetSpec(Shape(*sides), layers, str(form.get("name", "net")))
+        return NetSpec(Shape(*sides), layers, name)

@@ -242,3 +242,16 @@ def test_names_of_the_classes_may_stand_in_the_readme(tmp_path: Path) -> None:
         "---\n"
     )
     assert load(tmp_path).classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize("size", [None, 8])
+def test_a_path_in_a_table_is_not_followed(tmp_path: Path, size: int | None) -> None:
+    private = tmp_path / "private.png"
+    private.write_bytes(png(1))
+    images = [{"bytes": png(0), "path": None}, {"bytes": None, "path": str(private)}]
+    folder = tmp_path / "table"
+    folder.mkdir()
+    table = pa.table({"image": images, "label": [0, 1]})
+    pq.write_table(table, folder / "train-00000-of-00001.parquet")
+    with pytest.raises(DataError, match=r"row 1 must hold the bytes of a picture.*not followed"):
+        load(str(folder), image_size=size)

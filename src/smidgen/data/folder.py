@@ -43,7 +43,7 @@ class ImageFolder(Source):
         everything = [entry for entries in listed for entry in entries]
         report = reporter(progress, name, len(everything))
         pixels: Array = decoded(
-            [{"path": str(path), "bytes": None} for path, _ in everything],
+            [path for path, _ in everything],
             lambda number: str(everything[number][0]),
             image_size,
             report,

@@ -40,8 +40,8 @@ def decoded(
     """Return all images as one array n h w c, of one channel if all are grey, else of three.
 
     Args:
-        encoded: What `datasets.Image` decodes, ``{"bytes": ..., "path": ...}`` of which one may be
-            None, or a Pillow image.
+        encoded: Files, Pillow images, or ``{"bytes": ..., "path": ...}`` as in tables, whose paths
+            are not followed.
         where: The name of an image by its number, for errors.
         image_size: Height and width to resize to; without, all images must be equal already.
         report: Called now and then with the number of images done.
@@ -91,9 +91,12 @@ def reporter(progress: Progress, what: str, total: int) -> Callable[[int], None]
 
 def _with_bytes(value: Any) -> Any:
     """Return what `datasets.Image` decodes, read from its path: Pillow may leave a file open."""
-    if isinstance(value, dict) and value["bytes"] is None:
-        return {"bytes": Path(value["path"]).read_bytes(), "path": None}
-    return value
+    if isinstance(value, Path):
+        return {"bytes": value.read_bytes(), "path": None}
+    if isinstance(value, dict) and not isinstance(value["bytes"], bytes):
+        # A table could name any file of this machine, and so put it among the pictures.
+        raise DataError("must hold the bytes of a picture; the path of a file is not followed")
+    return {"bytes": value["bytes"], "path": None} if isinstance(value, dict) else value
 
 
 def _as_bytes(image: Any, image_size: tuple[int, int] | None) -> Array:

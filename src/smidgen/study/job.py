@@ -65,11 +65,18 @@ class Job:
 
     @staticmethod
     def from_text(text: str) -> "Job":
-        """Return the job of a JSON text; the inverse of :meth:`to_text`."""
-        form: dict[str, Any] = json.loads(text)
-        trial = dict(form.pop("trial"))
-        trial["net"] = NetSpec.from_dict(trial["net"])
-        trial["methods"] = parse(", ".join(trial["methods"]))
-        trial["recipe"] = from_mapping(Recipe, trial["recipe"], "recipe")
-        origin = Origin(**form.pop("origin"))
-        return Job(trial=Trial(**trial), origin=origin, **form)
+        """Return the job of a JSON text; the inverse of :meth:`to_text`.
+
+        Raises:
+            ValueError: If it is none.
+        """
+        try:
+            form: dict[str, Any] = json.loads(text)
+            trial = dict(form.pop("trial"))
+            trial["net"] = NetSpec.from_dict(trial["net"])
+            trial["methods"] = parse(", ".join(trial["methods"]))
+            trial["recipe"] = from_mapping(Recipe, trial["recipe"], "recipe")
+            origin = Origin(**form.pop("origin"))
+            return Job(trial=Trial(**trial), origin=origin, **form)
+        except (AttributeError, KeyError, TypeError, RecursionError) as error:
+            raise ValueError(f"no job: {error}") from None

@@ -12,6 +12,7 @@ from smidgen.data.parts import require_split
 from smidgen.layers import Shape
 from smidgen.methods import Method, parse
 from smidgen.methods.base import ScheduleMethod
+from smidgen.names import require_name
 from smidgen.recipe import Recipe
 from smidgen.runtime import PRECISIONS
 from smidgen.spec import NetSpec
@@ -166,7 +167,7 @@ def _plan(file: _File) -> Plan:
             spec = NetSpec.from_dict(form)
         own[spec.name] = spec
     return Plan(
-        name=file.name,
+        name=require_name(file.name, "the name of a study"),
         about=file.about,
         origin=Origin(file.data, file.data_dir, file.image_size),
         split=file.split,

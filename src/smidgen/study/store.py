@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.checkpoint import write_atomically
+from smidgen.names import require_key, shown
 from smidgen.study.job import Job
 from smidgen.study.owner import is_alive
 from smidgen.study.records import (
@@ -68,6 +69,20 @@ class Store:
         """Folder of the run folders, one a trial, beside the store."""
         return self.path.with_suffix(".runs")
 
+    def folder(self, key: str) -> Path:
+        """Return the run folder of a trial.
+
+        Raises:
+            StoreError: If that is no key, or the folder is a link to somewhere else.
+        """
+        try:
+            folder = self.runs / require_key(key, "the key of a trial")
+        except ValueError as error:
+            raise StoreError(f"{self.path}: {error}") from None
+        if folder.is_symlink():
+            raise StoreError(f"{folder} must be a folder, got a link")
+        return folder
+
     @property
     def owners(self) -> Path:
         """Folder of the locks of those who run trials now."""
@@ -86,7 +101,24 @@ class Store:
                 db.execute("INSERT OR IGNORE INTO members VALUES (?, ?)", (study, key))
 
     def claim(self, owner: str, study: str | None = None) -> Claim | None:
-        """Return a queued job, now running under ``owner``; ``None`` if there is none."""
+        """Return a queued job, now running under ``owner``; ``None`` if there is none.
+
+        A trial whose record is broken, or that is none of its key, is failed and passed over.
+        """
+        while (found := self._claimed(owner, study)) is not None:
+            key, text, attempts = found
+            try:
+                require_key(key, "the key of a trial")
+                job = Job.from_text(text)
+                if job.trial.key != key:
+                    raise ValueError(f"its content is that of trial {job.trial.key}")
+            except ValueError as error:
+                self._refuse(key, owner, f"{self.path}, trial {shown(key)}: {error}")
+            else:
+                return Claim(key, job, attempts)
+        return None
+
+    def _claimed(self, owner: str, study: str | None) -> tuple[str, str, int] | None:
         with self._writing() as db:
             found = db.execute(
                 "SELECT key, job, attempts FROM trials"
@@ -102,7 +134,15 @@ class Store:
                 " ended = NULL, progress = 0 WHERE key = ?",
                 (owner, attempts + 1, time.time(), key),
             )
-        return Claim(key, Job.from_text(text), attempts + 1)
+        return key, text, attempts + 1
+
+    def _refuse(self, key: str, owner: str, error: str) -> None:
+        with self._writing() as db:
+            db.execute(
+                "UPDATE trials SET state = 'failed', error = ?, owner = NULL, ended = ?"
+                " WHERE key = ? AND owner = ? AND state = 'running'",
+                (error, time.time(), key, owner),
+            )
 
     def progress(self, key: str, owner: str, share: float) -> None:
         """Note how far a running trial is, 0 to 1."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import NamedTuple
 
+from smidgen.escape import c_comment
 from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.program import Program
 
@@ -69,7 +70,7 @@ def written(
     )
     header = f"""#ifndef {upper}_H
 #define {upper}_H
-/* {program.name}, {numbers}.
+/* {c_comment(program.name)}, {numbers}.
    Tables: {tables} bytes. Static memory: {memory} bytes, so one call at a time. */
 #include <stdint.h>
 

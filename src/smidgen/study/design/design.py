@@ -136,7 +136,7 @@ def _finished(search: Search, winner: Candidate, rows: Rows, budget: Budget, out
     """Write what the design found, and return it."""
     accuracy = mean_interval(list(percent(rows).values()))
     first = min(rows)
-    run = search.store.runs / search.key(winner, first, "full")
+    run = search.store.folder(search.key(winner, first, "full"))
     shutil.rmtree(out / MODEL, ignore_errors=True)
     shutil.copytree(run, out / MODEL)
     write_atomically(out / PLAN, plan_text(winner, search.origin.name).encode())

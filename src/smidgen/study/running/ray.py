@@ -111,7 +111,7 @@ class _Cluster:
                     self.store.fail(claim.key, self.me, described(error))
                     continue
             text, images = claim.job.to_text(), self._images[str(origin)]
-            folder = str((self.store.runs / claim.key).absolute())
+            folder = str(self.store.folder(claim.key).absolute())
             self.running[self._task.remote(text, images, folder, claim.attempt)] = claim
 
     def collect(self) -> None:
@@ -129,7 +129,7 @@ class _Cluster:
             except RayError as error:
                 self.store.fail(claim.key, self.me, described(error))
             else:
-                _write(self.store.runs / claim.key, files)
+                _write(self.store.folder(claim.key), files)
                 self.store.finish(claim.key, self.me, row)
 
 

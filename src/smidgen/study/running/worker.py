@@ -41,7 +41,11 @@ def main(store_path: str, study: str, name_file: str) -> None:
 
 def work(store: Store, claim: Claim, me: str) -> None:
     """Run one claimed trial and keep its row, or its error."""
-    folder = store.runs / claim.key
+    try:
+        folder = store.folder(claim.key)
+    except ValueError as error:
+        store.fail(claim.key, me, described(error))
+        return
     try:
         row = execute(claim.job, loaded(claim.job.origin), folder, noting(store, claim, me))
     except Exception as error:  # whatever goes wrong in one trial must not stop the others

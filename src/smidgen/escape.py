@@ -1,0 +1,102 @@
+"""Text from outside made harmless where it is written: one function for each language."""
+
+import html as _html
+import json
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+_JOINERS = "\u200c\u200d"  # no signs of their own, but part of words and of pictures of people
+_UNFIT_FOR_XML = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_UNFIT_FOR_TOML = re.compile("[\x7f\ud800-\udfff]")
+_PLAIN = frozenset("-_.,:;/+*=()[]{}<>@#%&!'|^~ ")  # of ASCII, in a string of C as they are
+
+
+def terminal(text: str) -> str:
+    """Return text for a line on a terminal.
+
+    What would move the cursor or turn words around is shown as its number.
+    """
+    return "".join(c if c.isprintable() or c in _JOINERS else _number(c) for c in text)
+
+
+def c_comment(text: str) -> str:
+    """Return text for the inside of a comment of C or C++, on one line."""
+    plain = terminal(text).replace("??/", "? ?/")  # a backslash, to old compilers
+    return plain.replace("*/", "* /").replace("/*", "/ *")
+
+
+def c_string(text: str) -> str:
+    """Return text as a string of C or C++, in quotes, its bytes those of UTF-8."""
+    signs = text.encode("utf-8", "surrogatepass")
+    return '"' + "".join(_c_sign(sign) for sign in signs) + '"'
+
+
+def html(text: str) -> str:
+    """Return text for HTML or SVG, as an element's content or inside a quoted attribute."""
+    return _html.escape("".join(c for c in text if c in "\t\n" or _in_xml(c)), quote=True)
+
+
+def json_in_page(value: Any) -> str:
+    """Return a value as JSON for the inside of a script element: no tag or comment can end it.
+
+    Raises:
+        ValueError: If a number is not finite, which JSON has no word for.
+    """
+    text = json.dumps(value, allow_nan=False)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text
+
+
+def markdown(text: str) -> str:
+    """Return text for a paragraph or a table's cell of Markdown, on one line."""
+    plain = terminal(text).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
+    plain = re.sub(r"([`*|])", r"\\\1", plain)
+    plain = re.sub(r"\](?=[(\[:])", r"\\]", plain)  # no link
+    plain = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", plain)  # inside a word it is plain
+    return re.sub(r"^(#|[-+>] ?|\d+[.)] )", r"\\\1", plain)
+
+
+def toml(text: str) -> str:
+    """Return text as a string of TOML, in quotes."""
+    plain = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if _in_toml(c) else f"\\U{ord(c):08X}" for c in plain) + '"'
+
+
+def shell(words: Sequence[str]) -> str:
+    """Return the words of a command as a line for a POSIX shell, without control characters."""
+    return " ".join(map(_shell_word, words))
+
+
+def _shell_word(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    named = all("\udc80" <= c <= "\udcff" for c in word if "\ud800" <= c <= "\udfff")
+    signs = word.encode("utf-8", "surrogateescape" if named else "surrogatepass")  # as in a path
+    plain = "".join(
+        chr(s) if chr(s).isascii() and chr(s).isprintable() and s not in b"\\'" else f"\\x{s:02x}"
+        for s in signs
+    )
+    return f"$'{plain}'"
+
+
+def _number(sign: str) -> str:
+    point = ord(sign)
+    return f"\\x{point:02x}" if point < 256 else f"\\u{point:04x}"  # noqa: PLR2004
+
+
+def _c_sign(sign: int) -> str:
+    sign_of_text = chr(sign)
+    if sign_of_text.isascii() and (sign_of_text.isalnum() or sign_of_text in _PLAIN):
+        return sign_of_text
+    return f"\\{sign:03o}"  # three digits: none that follow can be taken for a fourth
+
+
+def _in_xml(sign: str) -> bool:
+    return sign >= " " and not _UNFIT_FOR_XML.fullmatch(sign)
+
+
+def _in_toml(sign: str) -> bool:
+    return sign >= " " and not _UNFIT_FOR_TOML.fullmatch(sign)

@@ -1,0 +1,46 @@
+"""Names that are safe in a path, in C, in a page and in a shell, and what is not."""
+
+import re
+
+LONGEST = 100  # characters of a name
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._+-]{{0,{LONGEST - 1}}}")
+_KEY = re.compile(r"[0-9a-f]{16}")
+_SHOWN = 80  # characters of a refused value
+
+
+def require_name(name: object, what: str) -> str:
+    """Return the name of a net, a study or an artefact, as it came from outside.
+
+    Raises:
+        ValueError: If it holds anything but letters, digits and ``._+-``, begins with one of
+            these, or is longer than 100 characters.
+    """
+    if isinstance(name, str) and _NAME.fullmatch(name):
+        return name
+    raise ValueError(
+        f"{what} must be letters, digits and . _ + -, the first one a letter or a digit, at most"
+        f" {LONGEST} characters, got {shown(name)}"
+    )
+
+
+def require_key(key: object, what: str) -> str:
+    """Return the key of a trial, as it came from outside.
+
+    Raises:
+        ValueError: If it is not 16 hexadecimal digits.
+    """
+    if isinstance(key, str) and _KEY.fullmatch(key):
+        return key
+    raise ValueError(f"{what} must be 16 digits of 0-9a-f, got {shown(key)}")
+
+
+def as_name(text: str) -> str:
+    """Return a name made of any text, such as that of a file: what a name cannot hold is ``-``."""
+    plain = re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-._+")
+    return plain[:LONGEST] or "net"
+
+
+def shown(value: object) -> str:
+    """Return a value from outside for an error: in quotes, on one line, and not long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text):,} characters)"
