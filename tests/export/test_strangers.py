@@ -15,6 +15,7 @@ from smidgen.data import load
 from smidgen.export.c import float32, int8
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.quantize import quantize
+from smidgen.export.lower import lower
 from smidgen.export.ship import export
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
@@ -47,8 +48,9 @@ def test_a_name_in_generated_c_stays_a_comment(tmp_path: Path, numbers: str) -> 
     spec = zoo.net("mnist-1k5-dw").fitted(Shape(1, 8, 8), 10)
     program = replace(program_of(spec), name=CODE)
     if numbers == "int8":
-        ranges = calibrate(program, pixels_for(spec, 8))
-        source = int8.generate(quantize(program, ranges), "net")
+        lowered = lower(program)
+        ranges = calibrate(lowered, pixels_for(spec, 8))
+        source = int8.generate(quantize(lowered, ranges), "net")
     else:
         source = float32.generate_float(program, "net")
     (tmp_path / "net.h").write_text(source.header)
