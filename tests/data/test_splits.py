@@ -81,3 +81,10 @@ def test_the_selection_leaves_the_global_generator_alone() -> None:
 def test_a_class_of_one_image_cannot_be_divided() -> None:
     with pytest.raises(DataError, match=r"2 images .* got 1 of class 1"):
         selection_split(numbered(torch.tensor([0, 0, 0, 1])))
+
+
+def test_what_shares_leave_over_goes_to_the_largest_remainders() -> None:
+    sizes = [4, 8, 8, 7]  # of 6 in 27: 0.89, 1.78, 1.78, 1.56
+    labels = torch.cat([torch.full((size,), number) for number, size in enumerate(sizes)])
+    given = torch.bincount(labels[stratified(labels, 6, 0)]).tolist()
+    assert given == [1, 2, 2, 1]

@@ -71,6 +71,14 @@ def test_tables_and_static_memory_do_not_depend_on_training(name: str) -> None:
     assert dummy.arena_bytes == trained.arena_bytes
 
 
+def test_a_trained_bias_before_a_border_keeps_two_convolutions_apart() -> None:
+    body = (layers.Conv(3), layers.Transition(9, bias=True), layers.Conv(6))
+    spec = NetSpec(Shape(3, 9, 9), (*body, layers.GlobalAveragePool(), layers.Classifier(4)))
+    program = lower(warmed(spec))
+    trained = generate(quantize(program, calibrate(program, pixels_for(spec, 10))))
+    assert dummy_source(spec).table_bytes == trained.table_bytes
+
+
 def test_a_prediction_leaves_the_global_generator_alone() -> None:
     before = torch.random.get_rng_state()
     predict_cost(SPECS["mnist-1k5-dw"])

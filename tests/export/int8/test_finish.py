@@ -8,12 +8,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from tests.export.nets import Plan, blurred, excited, pixels_for, plans, spec_of, warmed
 
-from smidgen import zoo
+from smidgen import layers, zoo
 from smidgen.data import Data, load, selection_split
 from smidgen.export.fold import fold
+from smidgen.export.int8 import finish as module
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.fake import FakeQuantised, floats
 from smidgen.export.int8.finish import Images, finish, finished
+from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.lower import lower
@@ -46,6 +48,10 @@ def test_the_reference_net_in_floats_gives_the_integers_logits() -> None:
 @given(plans())
 def test_drawn_nets_in_floats_give_the_integers_logits(plan: Plan) -> None:
     assert_same(spec_of(plan))
+
+
+def test_a_mean_taken_before_the_first_convolution_has_a_grid_of_its_own() -> None:
+    assert_same(spec_of(Plan((2, 1, 3), [layers.Transition(1)], 3)))
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +162,39 @@ def test_nought_epochs_never_finish_and_fewer_are_refused(uneven: Program, image
 
 def test_gates_in_floats_give_the_integers_logits() -> None:
     assert_same(excited(zoo.net("mnist-5k-dw")))
+
+
+def test_a_finished_program_that_is_worse_is_thrown_away(
+    uneven: Program, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranges = calibrate(lower(uneven), images.pixels, "minmax")
+    plain = quantize(lower(uneven), ranges)
+    head = plain.head
+    worse = dataclasses.replace(head, weight=-head.weight)  # answers the least likely class
+    spoiled = dataclasses.replace(plain, operations=(*plain.operations[:-1], worse))
+
+    def spoil(*_: object, **__: object) -> IntegerProgram:
+        return spoiled
+
+    monkeypatch.setattr(module, "finish", spoil)
+    done = finished(lower(uneven), ranges, images, epochs=2)
+    assert done.epochs == 0
+    assert done.loss == done.loss_after
+    assert (simulate(done.program, images.held_out) == simulate(plain, images.held_out)).all()
+
+
+def test_the_rate_of_finishing_falls_to_nothing_on_a_line(
+    uneven: Program, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+
+    class Watched(torch.optim.Adam):
+        def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+            rates.append(self.param_groups[0]["lr"])
+            super().step(closure)
+
+    monkeypatch.setattr(torch.optim, "Adam", Watched)
+    pixels = images.pixels[:320]  # five steps an epoch
+    finish(lower(uneven), calibrate(lower(uneven), pixels, "minmax"), pixels, epochs=2)
+    expected = [module.PEAK_LR * (1 - step / 10) for step in range(10)]
+    assert rates == pytest.approx(expected)

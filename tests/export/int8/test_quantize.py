@@ -1,11 +1,13 @@
 """Integer inference rounds as it says, and stays near the floats it stands for."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from tests.export.nets import Plan, pixels_for, plans, program_of, spec_of, warmed
 
 from smidgen import layers, zoo
@@ -14,7 +16,15 @@ from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram, Rescal
 from smidgen.export.int8.quantize import grid_of, quantize, rescale
 from smidgen.export.int8.simulate import requantise, simulate, trace
 from smidgen.export.lower import lower
-from smidgen.export.program import Blur, Conv2d, run_float
+from smidgen.export.program import (
+    Blur,
+    Conv2d,
+    GlobalAveragePool,
+    Linear,
+    Normalise,
+    Program,
+    run_float,
+)
 from smidgen.export.program import trace as float_trace
 from smidgen.layers import Layer, Shape
 from smidgen.spec import NetSpec
@@ -186,3 +196,106 @@ def test_calibration_refuses_what_it_cannot_use() -> None:
         calibrate(lower(program), pixels_for(spec, 1)[:0])
     with pytest.raises(ValueError, match=r"must be one of minmax, .*, got 'max'"):
         calibrate(lower(program), pixels_for(spec, 1), "max")  # pyright: ignore[reportArgumentType]
+
+
+@given(st.floats(-9.0, -0.1), st.floats(0.1, 9.0))
+def test_a_zero_point_is_rounded_to_the_nearest(low: float, high: float) -> None:
+    exact = -128 - low / ((high - low) / 255)
+    assert abs(grid_of(low, high).zero - exact) <= 0.5 + 1e-9
+
+
+def test_weights_are_in_127ths_of_the_largest_of_their_scale() -> None:
+    spec = zoo.net("mnist-1k5-dw")
+    program = warmed(spec)
+    integer = quantize(lower(program), calibrate(lower(program), pixels_for(spec, 60), "minmax"))
+    real, held = program.operations[-1], integer.head
+    assert isinstance(real, Linear)
+    expected = np.floor(127 * real.weight / np.abs(real.weight).max() + 0.5)
+    assert (held.weight == expected).mean() > 0.99, "a half may round the other way"
+    real, held = lower(program).operations[0], integer.operations[0]
+    assert isinstance(real, Conv2d)
+    assert isinstance(held, IntConv2d)
+    largest = np.abs(real.weight).max((1, 2, 3), keepdims=True)
+    expected = np.floor(127 * real.weight / largest + 0.5)
+    own = (held.weight == expected).all((1, 2, 3))
+    assert own.mean() > 0.7, "few channels are at a bound of their scale"
+
+
+@pytest.mark.parametrize("just_below", [1 - 2.0**-33, 1 - 2.0**-40])
+@pytest.mark.parametrize("power", [0.25, 0.125, 2.0**-20])
+def test_a_mantissa_that_rounds_up_to_the_next_power_carries(
+    just_below: float, power: float
+) -> None:
+    found, expected = rescale([power * just_below], 0), rescale([power], 0)
+    assert found.multiplier.tolist() == expected.multiplier.tolist()
+    assert found.shift.tolist() == expected.shift.tolist()
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_a_bias_too_large_for_the_sum_is_clipped_to_its_room(sign: float) -> None:
+    spec = net(layers.Conv(5))
+    program = warmed(spec)
+    first = next(o for o in program.operations if isinstance(o, Conv2d))
+    huge = dataclasses.replace(first, bias=np.full_like(first.bias, sign * 1e12))
+    images = pixels_for(spec, 20)
+    ranges = calibrate(lower(program), images, "minmax")
+    operations = tuple(huge if o is first else o for o in program.operations)
+    integer = quantize(lower(dataclasses.replace(program, operations=operations)), ranges)
+    held = next(o for o in integer.operations if isinstance(o, IntConv2d))
+    reach = 128 * np.abs(held.weight.astype(np.int64)).sum((1, 2, 3))
+    assert (np.abs(held.bias.astype(np.int64)) == 2**30 - 1 - reach).all()
+
+
+def ranges_of(values: NDArray[np.float32], method: Method) -> tuple[float, float]:
+    """Return the range that calibration gives a map of these values, a pixel each."""
+    side = int(len(values) ** 0.5)
+    assert side * side == len(values)
+    levels = np.arange(256, dtype=np.uint8)
+    chosen = np.clip(np.rint(values), -128, 127).astype(int)
+    weight, bias = np.ones((1, 1, 1, 1), np.float32), np.full(1, -128, np.float32)
+    program = Program(
+        "map",
+        Shape(1, side, side),
+        (
+            Normalise(np.zeros(1, np.float32), np.full(1, 1 / 255, np.float32)),
+            Conv2d(weight, bias),
+            GlobalAveragePool(),
+            Linear(np.ones((2, 1)), np.zeros(2)),
+        ),
+    )
+    pixels = levels[chosen + 128].reshape(1, 1, side, side)
+    return calibrate(lower(program), pixels, method)[0][0]
+
+
+def uneven_values() -> NDArray[np.float32]:
+    """Return 10,000 values: most near 0, one end further out than the other."""
+    values = np.random.default_rng(0).normal(0, 3, 10_000)
+    values[0], values[1] = -100, 60
+    return np.clip(values, -100, 60).astype(np.float32)
+
+
+def test_percentiles_leave_their_share_out_at_each_end() -> None:
+    values = np.rint(uneven_values())
+    low, high = ranges_of(values, "percentile-99.9")
+    assert (low, high) == pytest.approx(tuple(np.percentile(values, [0.1, 99.9])))
+    low, high = ranges_of(values, "percentile-99.99")
+    assert (low, high) == pytest.approx(tuple(np.percentile(values, [0.01, 99.99])))
+
+
+def test_mse_scales_both_ends_by_the_factor_of_least_error() -> None:
+    values = np.rint(uneven_values())
+    low, high = ranges_of(values, "mse")
+    assert low / -100 == pytest.approx(high / 60)
+
+    def error(factor: float) -> float:  # by a grid of 256 steps from end to end
+        step = factor * 160 / 255
+        ends = np.rint(-100 * factor / step) * step
+        return float(
+            np.square(
+                np.clip(np.rint(values / step) * step, ends, ends + 255 * step) - values
+            ).mean()
+        )
+
+    factors = np.linspace(0.2, 1, 81)
+    assert high / 60 == pytest.approx(factors[np.argmin([error(f) for f in factors])], abs=0.011)
+    assert high < 60

@@ -166,8 +166,8 @@ class _Convolve(_Step):
         if self.offset is None:
             v, bias = pad(v, conv.padding), rounded(bias)
         else:
-            mean = self.offset
-            border = torch.floor(mean + 0.5)
+            mean = self.offset / x.scale  # in steps of the input's grid: an average may come first
+            border = torch.floor(mean.detach() + 0.5)
             v = pad(v, conv.padding, border.numpy()) - mean.reshape(1, -1, 1, 1)
             shape = (-1, 1, 1, 1) if conv.depthwise else (1, -1, 1, 1)
             carried = (whole * mean.reshape(shape)).sum((1, 2, 3))
