@@ -112,6 +112,37 @@ def test_a_class_that_is_never_answered_is_told(capsys: pytest.CaptureFixture[st
     assert "never answered" in capsys.readouterr().err
 
 
+def test_training_ends_with_the_model_s_place_and_what_may_follow(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert smidgen(*TRAIN, "--epochs", "1", "--out", "my run") == 0
+    *_, place, predict, evaluate, export = capsys.readouterr().err.splitlines()
+    assert place.endswith("in my run")
+    assert predict == "next:   smidgen predict 'my run' PICTURE"
+    assert evaluate == "        smidgen evaluate 'my run'"
+    assert export == "        smidgen export 'my run' --to c"
+
+
+@pytest.mark.filterwarnings("ignore:.*:smidgen.data.DataWarning", "ignore:.* points of accuracy")
+def test_a_run_of_a_relative_folder_is_judged_and_shipped_from_another(
+    empty_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder_of_images(Path("photos"), size=20)
+    train = ("train", "mnist-1k5-dw", "--data", "photos", "--image-size", "12")
+    assert smidgen(*train, "--epochs", "2", "--out", "run") == 0
+    (empty_folder / "far").mkdir()
+    monkeypatch.chdir(empty_folder / "far")
+    capsys.readouterr()
+    assert smidgen("evaluate", "../run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["images"] > 0
+    assert smidgen("export", "../run", "--to", "c", "--json") == 0
+    proof = json.loads(capsys.readouterr().out)
+    assert proof["oracle_difference"] == 0
+    assert (empty_folder / "run-c" / "mnist_1k5_dw.h").exists()
+    assert smidgen("evaluate", "../run", "--image-size", "20") == 2
+    assert "must be left out, or the run's 12x12, got 20" in capsys.readouterr().err
+
+
 def folder_of_images(root: Path, *, size: int = 8) -> Path:
     for label, name in enumerate(("cat", "dog")):
         folder = root / "train" / name

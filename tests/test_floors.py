@@ -8,17 +8,20 @@ import pytest
 
 SRC = Path(__file__).parents[1] / "src" / "smidgen"
 FLOORS = [  # ground first; a name covers the module or package it starts
-    {"tensors", "names", "escape", "text", "recipe", "flat", "adamw", "chance", "confusion"},
+    {
+        *("tensors", "names", "escape", "text", "recipe", "flat", "adamw", "chance", "confusion"),
+        "sizes",
+    },
     {"kernels", "layers", "data"},
     {"spec"},
     {"zoo", "methods"},
     {
         *("runtime", "checkpoint", "trial", "run", "training", "train", "evaluate", "export"),
-        *("answer", "model"),
+        *("answer", "model", "again"),
     },
     {"study"},
     {"report"},
-    {"config"},
+    {"config", "design"},
     {"cli", "__main__"},
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}

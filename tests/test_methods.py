@@ -369,3 +369,28 @@ def test_a_batch_is_transformed_once_a_step_although_sam_passes_twice() -> None:
 
     run_with([Counting(), *parse("sam, mixup")])
     assert seen == [step / 5 for step in range(6)], "3 steps an epoch, 2 epochs, first 0, last 1"
+
+
+@pytest.mark.parametrize(
+    ("shown", "same"),
+    [
+        ("cutout:length=8", "cutout(length=8)"),
+        ("blurpool,cutout:length=8,one-cycle", "blurpool, cutout(length=8), one-cycle"),
+        ("cutout:8", "cutout(8)"),
+        ("swa:start=0.75:lr=0.15", "swa(start=0.75, lr=0.15)"),
+        ("label-smoothing:smoothing=0.2, ema", "label-smoothing(smoothing=0.2), ema"),
+    ],
+)
+def test_arguments_after_colons_need_no_quotes_in_a_shell(shown: str, same: str) -> None:
+    assert parse(shown) == parse(same)
+
+
+@pytest.mark.parametrize("text", ["cutout:", ":8", "cutout:length=8)", "cutout:length=(8)"])
+def test_half_of_a_form_with_colons_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="method must be name"):
+        parse(text)
+
+
+def test_an_unknown_argument_after_a_colon_is_named() -> None:
+    with pytest.raises(ValueError, match="cutout has no argument 'lenght'; did you mean 'length'"):
+        parse("cutout:lenght=8")

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from smidgen import kernels
-from smidgen.runtime import choose
+from smidgen.runtime import choose, tell_if_slow
 
 
 def test_the_cpu_is_chosen_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,3 +55,16 @@ def test_threads_are_set_inside_and_restored_after() -> None:
 def test_what_is_unknown_is_refused(arguments: tuple[str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         choose(*arguments)
+
+
+def test_missing_operations_are_told_once_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(kernels, "available", lambda: ("torch",))
+    tell_if_slow.cache_clear()
+    with pytest.warns(UserWarning, match="no compiled operations.* install a C compiler"):
+        tell_if_slow()
+    tell_if_slow()  # a warning is an error in tests
+    monkeypatch.setattr(kernels, "available", lambda: ("torch", "portable"))
+    tell_if_slow.cache_clear()
+    tell_if_slow()

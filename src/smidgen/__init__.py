@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names as below, for readers and type checkers
     from smidgen import data, layers, methods, zoo
+    from smidgen.design import design
     from smidgen.evaluate import evaluate
+    from smidgen.export.ship import export
     from smidgen.model import load
     from smidgen.recipe import Recipe
     from smidgen.run import load_run
@@ -20,7 +22,9 @@ __all__ = [
     "Recipe",
     "Runtime",
     "data",
+    "design",
     "evaluate",
+    "export",
     "layers",
     "load",
     "load_run",
@@ -52,11 +56,11 @@ def __getattr__(name: str) -> Any:
     return importlib.import_module(f"smidgen.{name}")
 
 
-def _function(name: str) -> property:
+def _function(name: str, home: str | None = None) -> property:
     """Return an attribute that is a function, whatever module of its name is imported when."""
 
     def value(package: ModuleType) -> Any:
-        return getattr(importlib.import_module(f"smidgen.{name}"), name)
+        return getattr(importlib.import_module(f"smidgen.{home or name}"), name)
 
     def ignore(package: ModuleType, module: ModuleType) -> None:
         """Python's import would put the module in the function's place."""
@@ -65,10 +69,12 @@ def _function(name: str) -> property:
 
 
 class _Package(ModuleType):
-    """Holds the two functions that share their name with the module they live in."""
+    """Holds the functions that share their name with a module or package."""
 
+    design = _function("design")
     train = _function("train")
     evaluate = _function("evaluate")
+    export = _function("export", "export.ship")
 
 
 sys.modules[__name__].__class__ = _Package

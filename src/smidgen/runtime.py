@@ -1,9 +1,11 @@
 """Where and in which precision a run computes."""
 
 import platform
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 
 import torch
@@ -12,6 +14,8 @@ from smidgen import kernels
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
+UNCOMPILED = "torch"  # the implementation that is always there
+SLOW = "no compiled operations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,21 @@ def choose(device: str = "auto", threads: int = 1, precision: str = "auto") -> R
         fast = device == "cuda" or "avx512bf16" in kernels.available()
         precision = "bfloat16" if fast else "float32"
     return Runtime(device, threads, precision)
+
+
+@cache
+def tell_if_slow() -> None:
+    """Tell once that the compiled operations are missing, and what to install.
+
+    Warns:
+        UserWarning: If they are.
+    """
+    if kernels.available() == (UNCOMPILED,):
+        warnings.warn(
+            f"{SLOW}, so training is several times slower: install a C compiler (on Debian:"
+            " apt-get install gcc), then pip install --force-reinstall --no-deps smidgen",
+            stacklevel=3,
+        )
 
 
 def processor() -> str:

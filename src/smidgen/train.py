@@ -14,7 +14,7 @@ from smidgen.layers import Shape
 from smidgen.methods.base import GradientMethod, Method
 from smidgen.recipe import Recipe
 from smidgen.run import EpochRecord, Run, open_folder
-from smidgen.runtime import Runtime, choose
+from smidgen.runtime import Runtime, choose, tell_if_slow
 from smidgen.spec import NetSpec
 from smidgen.tensors import Batch, Scalar
 from smidgen.training import Training
@@ -80,6 +80,8 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     )
     _require_fit(spec, data)
     runtime = runtime or choose()
+    if runtime.device == "cpu":
+        tell_if_slow()
     folder = None if folder is None else open_folder(Path(folder), trial, data, resume=resume)
     with runtime.active():
         training = Training(trial, data, runtime)

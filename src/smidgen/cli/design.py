@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from smidgen.cli.options import DataDir, ImageSize, Json
-from smidgen.cli.terminal import print_json, say, table
+from smidgen.cli.terminal import next_commands, print_json, say, table
 
 if TYPE_CHECKING:
     from smidgen.study.design.design import Design
@@ -17,16 +17,21 @@ if TYPE_CHECKING:
 def design(  # noqa: PLR0913 - a command line
     data: Annotated[str, typer.Option(help="A name, a folder of images or a hub id.")],
     out: Annotated[Path, typer.Option(help="A new folder, or that of an interrupted design.")],
-    max_params: Annotated[int | None, typer.Option(help="Learned scalars.")] = None,
-    max_macs: Annotated[int | None, typer.Option(help="Multiply-accumulates an image.")] = None,
+    max_params: Annotated[
+        str | None, typer.Option(metavar="N", help="Learned scalars, as in 20000 or 20k.")
+    ] = None,
+    max_macs: Annotated[
+        str | None, typer.Option(metavar="N", help="Multiply-accumulates an image.")
+    ] = None,
     max_flash: Annotated[
-        int | None,
+        str | None,
         typer.Option(
-            metavar="BYTES", help="Code and constants as int8 C on a Cortex-M4, predicted."
+            metavar="BYTES",
+            help="Code and constants as int8 C on a Cortex-M4, predicted: 16384 or 16KB.",
         ),
     ] = None,
     max_ram: Annotated[
-        int | None, typer.Option(metavar="BYTES", help="Static memory and stack there.")
+        str | None, typer.Option(metavar="BYTES", help="Static memory and stack there.")
     ] = None,
     max_latency: Annotated[
         float | None, typer.Option(metavar="MS", help="One image on this machine.")
@@ -39,27 +44,25 @@ def design(  # noqa: PLR0913 - a command line
     json: Json = False,
 ) -> None:
     """Find, train and test a net for your images within a budget."""
-    from smidgen.report import write_page
-    from smidgen.study.design.budget import Budget
-    from smidgen.study.design.design import STORE
-    from smidgen.study.design.design import design as search
-    from smidgen.study.job import Origin
+    from smidgen.design import REPORT
+    from smidgen.design import design as search
 
     found = search(
-        Origin(data, data_dir, [image_size, image_size] if image_size else None),
-        Budget(max_params, max_macs, max_flash, max_ram, max_latency),
-        out,
+        data,
+        out=out,
+        max_params=max_params,
+        max_macs=max_macs,
+        max_flash=max_flash,
+        max_ram=max_ram,
+        max_latency=max_latency,
         profile=profile,
         jobs=jobs,
         epochs=epochs,
+        data_dir=data_dir,
+        image_size=image_size,
         observer=_observe,
     )
-    page = write_page(
-        out / STORE,
-        out / "report.html",
-        title=f"{found.net.name} for {Path(data).name}",
-        commands=[found.command],
-    )
+    page = out / REPORT
     if json:
         accuracy = found.accuracy
         print_json(
@@ -68,13 +71,16 @@ def design(  # noqa: PLR0913 - a command line
                 "accuracy": accuracy.mean / 100,
                 "interval": [accuracy.low / 100, accuracy.high / 100],
                 "folder": str(found.folder),
+                "model": str(found.model),
                 "report": str(page),
                 "command": found.command,
             }
         )
     else:
         _show(found)
-        say(f"report: {page}\nagain:  {found.command}")
+        say(f"model:  {found.model}{_footprint(found, max_flash, max_ram)}\nreport: {page}")
+        say(f"again:  {found.command}")
+        say(next_commands(out, "predict", "export"))
 
 
 def _observe(news: "News") -> None:
@@ -87,6 +93,14 @@ def _observe(news: "News") -> None:
                 say(f"  {ended.title}: {found}")
             else:
                 say(f"  {ended.title}: {ended.state}, {ended.error}")
+
+
+def _footprint(found: "Design", *limits: str | None) -> str:
+    """Return flash and RAM of the model, if one of them was limited."""
+    if not any(limits):
+        return ""
+    flash, ram = found.footprint
+    return f", {flash:,} bytes of flash and {ram:,} of RAM as int8 C on a Cortex-M4, predicted"
 
 
 def _show(found: "Design") -> None:

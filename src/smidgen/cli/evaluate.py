@@ -14,11 +14,16 @@ from smidgen.cli.terminal import LoadingProgress, print_json, say, table
 
 if TYPE_CHECKING:
     from smidgen.evaluate import Evaluation
+    from smidgen.run import Run
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
-    data: Annotated[str | None, typer.Option(help="Other data than it was trained on.")] = None,
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN|DESIGN", help="The folder of a run or of a design.")
+    ],
+    data: Annotated[
+        str | None, typer.Option(help="Other data, or where those it was trained on are now.")
+    ] = None,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Judge on the held-out images, not the test set.")
     ] = False,
@@ -31,30 +36,25 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Judge a run: accuracy, calibration, shift consistency, latency and bytes."""
-    from smidgen.data import load, selection_split
+    from smidgen.again import held_out_of, judged_on, trained_on
     from smidgen.evaluate import evaluate as judge
     from smidgen.evaluate import row as row_of
-    from smidgen.run import WEIGHTS, load_run
+    from smidgen.run import WEIGHTS, load_run, run_folder
     from smidgen.runtime import choose
 
     loaded_run = load_run(run)
-    trial = loaded_run.trial
+    _require_size(loaded_run, image_size)
     with LoadingProgress() as loading:
-        source = load(
-            data or trial.data,
-            data_dir=data_dir,
-            image_size=image_size,
-            progress=loading.observe,
-        )
-    if data is None and source.fingerprint != trial.fingerprint:
-        raise ValueError(f"{trial.data} is not the data {run} was trained on: its content changed")
-    if held_out and trial.split != "selection":
-        raise ValueError(f"{run} was trained on all images: nothing was held out")
-    images = selection_split(source.train)[1] if held_out else source.test
+        if data is None or held_out:
+            source = trained_on(
+                loaded_run, run, data=data, data_dir=data_dir, progress=loading.observe
+            )
+        else:
+            source = judged_on(loaded_run, data, data_dir=data_dir, progress=loading.observe)
+    images = held_out_of(loaded_run, source, run) if held_out else source.test
+    weights = run_folder(run) / WEIGHTS
     with choose("cpu", threads).active():
-        found = judge(
-            loaded_run, images, split="held-out" if held_out else "test", weights=run / WEIGHTS
-        )
+        found = judge(loaded_run, images, split="held-out" if held_out else "test", weights=weights)
     values = row_of(loaded_run, found, study="", revision=_revision())
     if row:
         with row.open("a") as file:
@@ -63,13 +63,22 @@ def evaluate(
         latency = values["latency"]
         print_json({**values, "latency_ms": latency["kernel_ms"], "bytes": values["bytes_float32"]})
     else:
-        _show(values)
+        _show(values, source.name)
         _show_classes(found)
     if found.never_answered:
         say(_never(found.never_answered))
 
 
-def _show(values: dict[str, Any]) -> None:
+def _require_size(run: "Run", asked: int | None) -> None:
+    """Refuse another size than the run's, which knows its own."""
+    seen = run.preprocessing
+    if asked is not None and (asked, asked) != (seen.height, seen.width):
+        raise ValueError(
+            f"--image-size must be left out, or the run's {seen.height}x{seen.width}, got {asked}"
+        )
+
+
+def _show(values: dict[str, Any], data: str) -> None:
     latency = values["latency"]
     where = f"batch 1, {latency['threads']} thread(s), {latency['device']}"
     best = f"10,000 images, batch {latency['best_batch']}, {latency['threads']} thread(s)"
@@ -109,7 +118,7 @@ def _show(values: dict[str, Any]) -> None:
             "one pixel, border repeated",
         ],
     ]
-    table(["", "value", "of"], rows, title=f"{values['net']} on {values['data']}")
+    table(["", "value", "of"], rows, title=f"{values['net']} on {data}")
 
 
 def _show_classes(found: "Evaluation") -> None:

@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 
 
 def export(  # noqa: PLR0913 - a command line
-    run: Annotated[Path, typer.Argument(help="The folder of a finished run.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN|DESIGN", help="The folder of a run or of a design.")
+    ],
     to: Annotated[str, typer.Option("--to", help="onnx, onnx-int8, c or wasm.")],
-    out: Annotated[Path, typer.Option(help="A new folder for the artefact and its proof.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A new folder for the artefact and its proof; default RUN-TARGET."),
+    ] = None,
     numbers: Annotated[str | None, typer.Option(help="int8 or float32, for c.")] = None,
     calibration: Annotated[
         str | None,
@@ -31,10 +36,13 @@ def export(  # noqa: PLR0913 - a command line
         ),
     ] = None,
     max_flash: Annotated[
-        int | None, typer.Option(metavar="BYTES", help="Fail if code and constants take more.")
+        str | None, typer.Option(metavar="BYTES", help="Fail if code and constants take more.")
     ] = None,
     max_ram: Annotated[
-        int | None, typer.Option(metavar="BYTES", help="Fail if memory written to takes more.")
+        str | None, typer.Option(metavar="BYTES", help="Fail if memory written to takes more.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Where the data of the run are now, if they were moved.")
     ] = None,
     data_dir: DataDir = None,
     json: Json = False,
@@ -43,14 +51,16 @@ def export(  # noqa: PLR0913 - a command line
     from dataclasses import asdict
 
     from smidgen.export.artefact import Wish
-    from smidgen.export.ship import PROOF
+    from smidgen.export.ship import PROOF, place_of
     from smidgen.export.ship import export as ship
 
+    out = out or place_of(run, to)
     proof = ship(
         run,
         to,
         out,
         wish=Wish(calibration, numbers, finish_epochs, say),
+        data=data,
         data_dir=data_dir,
         max_flash=max_flash,
         max_ram=max_ram,
@@ -63,6 +73,8 @@ def export(  # noqa: PLR0913 - a command line
 
 
 def _show(proof: "Proof") -> None:
+    from smidgen.export.int8.finish import told
+
     difference = (
         "bit for bit"
         if proof.oracle_tolerance == 0
@@ -77,11 +89,11 @@ def _show(proof: "Proof") -> None:
         ["bytes", f"{proof.bytes:,}", f"{proof.artefact}, {proof.numbers}"],
     ]
     if proof.held_out_loss is not None and proof.held_out_loss_after is not None:
-        lost = f"{100 * proof.held_out_loss:.2f} points"
-        rows.append(["lost by int8", lost, f"training images held out; {proof.calibration}"])
+        where = f"training images held out; {proof.calibration}"
+        rows.append(["int8", told(proof.held_out_loss), where])
         if proof.finishing_epochs:
-            left = f"{100 * proof.held_out_loss_after:.2f} points"
-            rows.append(["after finishing", left, f"the same, {proof.finishing_epochs} epochs"])
+            where = f"the same, {proof.finishing_epochs} epochs"
+            rows.append(["after finishing", told(proof.held_out_loss_after), where])
     if proof.flash is not None:
         rows.append(["flash", f"{proof.flash:,}", "bytes of code and constants"])
     if proof.ram is not None:

@@ -14,7 +14,7 @@ ImageSize = Annotated[
 ]
 With = Annotated[
     str | None,
-    typer.Option("--with", metavar="METHOD,...", help="Methods, as in blurpool,cutout(length=8)."),
+    typer.Option("--with", metavar="METHOD,...", help="Methods, as in blurpool,cutout:length=8."),
 ]
 Recipe = Annotated[
     str | None, typer.Option("--recipe", help="A TOML file, or a name from `smidgen list recipes`.")

@@ -1,9 +1,11 @@
 """Tables and progress on a terminal, and plain lines where there is none."""
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,17 @@ def print_json(value: Any) -> None:
 def say(text: str) -> None:
     """Print a line for people on standard error, so that results alone are on standard output."""
     print(text, file=sys.stderr, flush=True)
+
+
+def next_commands(folder: Path, *verbs: str) -> str:
+    """Return the commands that may follow on a model in ``folder``, one a line."""
+    place = shlex.quote(str(folder))
+    known = {
+        "predict": f"smidgen predict {place} PICTURE",
+        "evaluate": f"smidgen evaluate {place}",
+        "export": f"smidgen export {place} --to c",
+    }
+    return "next:   " + "\n        ".join(known[verb] for verb in verbs)
 
 
 def table(

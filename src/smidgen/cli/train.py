@@ -17,7 +17,7 @@ from smidgen.cli.options import (
     Threads,
     With,
 )
-from smidgen.cli.terminal import LoadingProgress, TrainingProgress, print_json, say
+from smidgen.cli.terminal import LoadingProgress, TrainingProgress, next_commands, print_json, say
 
 
 def train(  # noqa: PLR0913 - a command line
@@ -83,3 +83,4 @@ def train(  # noqa: PLR0913 - a command line
         print_json({"folder": str(folder), "key": run.trial.key, "seconds": run.seconds})
     else:
         say(f"{spec.name}: {run.trial.spec.params:,} params, {run.seconds:.0f} s, in {folder}")
+        say(next_commands(folder, "predict", "evaluate", "export"))

@@ -7,15 +7,16 @@ import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from smidgen.again import trained_on
 from smidgen.checkpoint import write_atomically
-from smidgen.data import load
 from smidgen.export.artefact import Artefact, Source, Wish, pixels_of, source_of
 from smidgen.export.c.emulate import ParityError, ToolMissingError
-from smidgen.export.int8.finish import NOTEWORTHY
+from smidgen.export.int8.finish import NOTEWORTHY, told
 from smidgen.export.proof import Proof, files_of, proved
 from smidgen.export.targets import target_of
 from smidgen.export.wasm import Facts, frame_of, page
 from smidgen.run import load_run
+from smidgen.sizes import bytes_of
 
 PROOF = "artefact.json"
 _AS_USUAL = Wish()
@@ -23,43 +24,60 @@ _SAMPLES = 20  # classes that the page shows an image of
 
 
 def export(
-    run_folder: Path | str,
-    target: str,
-    out: Path | str,
+    run: Path | str,
+    to: str,
+    out: Path | str | None = None,
     *,
-    wish: Wish = _AS_USUAL,
+    data: Path | str | None = None,
     data_dir: Path | str | None = None,
-    max_flash: int | None = None,
-    max_ram: int | None = None,
+    wish: Wish = _AS_USUAL,
+    max_flash: int | str | None = None,
+    max_ram: int | str | None = None,
 ) -> Proof:
-    """Write the artefact of a finished run to ``out``, with its proof in ``artefact.json``.
+    """Write the artefact of a finished run to a folder, with its proof in ``artefact.json``.
 
     Args:
-        run_folder: Of a finished run.
-        target: ``onnx``, ``onnx-int8``, ``c`` or ``wasm``.
-        out: A folder that is not there yet, or empty.
-        wish: What the target leaves to choose.
+        run: The folder of a finished run, or of a design.
+        to: ``onnx``, ``onnx-int8``, ``c`` or ``wasm``.
+        out: A folder that is not there yet, or empty; by default beside the run's, see
+            :func:`place_of`.
+        data: Where the data of the run are now, if they were moved.
         data_dir: Folder of local copies of data sets.
-        max_flash: Bytes that code and constants may take.
+        wish: What the target leaves to choose.
+        max_flash: Bytes that code and constants may take; ``16KB`` is understood.
         max_ram: Bytes of memory that may be written to.
 
     Raises:
         ValueError: If anything is missing, does not fit, or differs from its oracle; ``out`` is
             then as it was.
     """
-    build, out = target_of(target), Path(out)
+    build = target_of(to)
+    out = place_of(run, to) if out is None else Path(out)
+    flash, ram = _limit("flash", max_flash), _limit("ram", max_ram)
     _require_free(out)
-    source = _source(Path(run_folder), data_dir)
+    loaded = load_run(run)
+    source = source_of(loaded, trained_on(loaded, run, data=data, data_dir=data_dir))
     try:
         artefact = build(source, wish)
-        _require_within("flash", artefact.flash, max_flash, target)
-        _require_within("RAM", artefact.ram, max_ram, target)
-        proof = _written(source, target, artefact, out)
+        _require_within("flash", artefact.flash, flash, to)
+        _require_within("RAM", artefact.ram, ram, to)
+        proof = _written(source, to, artefact, out)
     except (ToolMissingError, ParityError) as error:
         raise ValueError(str(error)) from error
     if (loss := proof.float_accuracy - proof.accuracy) > NOTEWORTHY:
-        warnings.warn(f"{target} loses {100 * loss:.2f} points of accuracy", stacklevel=2)
+        warnings.warn(f"{to} {told(loss)} of accuracy on the test images", stacklevel=2)
     return proof
+
+
+def place_of(run: Path | str, to: str) -> Path:
+    """Return where the artefact of a run goes if nobody says: beside it, named after both."""
+    folder = Path(run)
+    folder = folder if folder.name not in ("", "..") else folder.resolve()
+    return folder.with_name(f"{folder.name}-{to}")
+
+
+def _limit(what: str, asked: int | str | None) -> int | None:
+    return None if asked is None else bytes_of(asked, f"--max-{what}")
 
 
 def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proof:
@@ -85,16 +103,6 @@ def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proo
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return proof
-
-
-def _source(folder: Path, data_dir: Path | str | None) -> Source:
-    run = load_run(folder)
-    data = load(run.trial.data, data_dir=data_dir)
-    if data.fingerprint != run.trial.fingerprint:
-        raise ValueError(
-            f"{run.trial.data} is not the data {folder} was trained on: its content changed"
-        )
-    return source_of(run, data)
 
 
 def _page(source: Source, proof: Proof, module: bytes, scale: float) -> str:

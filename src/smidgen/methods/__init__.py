@@ -1,5 +1,6 @@
 """Every method, in the order in which a run applies it."""
 
+import re
 import warnings
 from collections.abc import Iterable
 
@@ -38,6 +39,8 @@ METHODS: tuple[type[Method], ...] = (
     SWA,
 )
 
+_COLONS = re.compile(r"[A-Za-z][\w-]*(?::[^,:()]+)+")  # name:argument=value
+
 BY_NAME: dict[str, type[Method]] = {kind.name: kind for kind in METHODS}
 
 __all__ = [
@@ -67,11 +70,19 @@ __all__ = [
 def parse(text: str) -> tuple[Method, ...]:
     """Return the methods named in ``text``, such as ``cutout(length=8), mixup``, as given.
 
+    ``cutout:length=8`` is the same, for shells that give parentheses a meaning of their own;
+    further arguments follow further colons.
+
     Raises:
         ValueError: If a method or an argument is unknown (the nearest name is given), of the wrong
             type or out of range.
     """
-    return parse_list(text, BY_NAME, "method")
+    return parse_list(_COLONS.sub(_in_parentheses, text), BY_NAME, "method")
+
+
+def _in_parentheses(found: re.Match[str]) -> str:
+    name, *arguments = found[0].split(":")
+    return f"{name}({', '.join(arguments)})"
 
 
 def in_order(methods: Iterable[Method]) -> tuple[Method, ...]:

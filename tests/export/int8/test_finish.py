@@ -1,6 +1,7 @@
 """Finishing trains what the integer program computes, and regains what rounding lost."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from smidgen.export.fold import fold
 from smidgen.export.int8 import finish as module
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.fake import FakeQuantised, floats
-from smidgen.export.int8.finish import Images, finish, finished
+from smidgen.export.int8.finish import Images, finish, finished, told
 from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
@@ -177,7 +178,12 @@ def test_a_finished_program_that_is_worse_is_thrown_away(
         return spoiled
 
     monkeypatch.setattr(module, "finish", spoil)
-    done = finished(lower(uneven), ranges, images, epochs=2)
+    said: list[str] = []
+    done = finished(lower(uneven), ranges, images, epochs=2, tell=said.append)
+    assert re.fullmatch(
+        r"finishing did not help: it loses \d+\.\d\d points after it, and stays as calibrated",
+        said[-1],
+    )
     assert done.epochs == 0
     assert done.loss == done.loss_after
     assert (simulate(done.program, images.held_out) == simulate(plain, images.held_out)).all()
@@ -198,3 +204,16 @@ def test_the_rate_of_finishing_falls_to_nothing_on_a_line(
     finish(lower(uneven), calibrate(lower(uneven), pixels, "minmax"), pixels, epochs=2)
     expected = [module.PEAK_LR * (1 - step / 10) for step in range(10)]
     assert rates == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (0.0139, "loses 1.39 points"),
+        (-0.0139, "gains 1.39 points"),
+        (0.0, "loses nothing"),
+        (-0.00001, "loses nothing"),
+    ],
+)
+def test_a_loss_has_one_sign(loss: float, words: str) -> None:
+    assert told(loss) == words

@@ -85,13 +85,22 @@ def finished(
     loss = aim - accuracy(simulate(plain, images.held_out))
     if loss <= NOTEWORTHY:
         return Finished(plain, 0, loss, loss)
-    tell(f"int8 loses {100 * loss:.2f} points on held-out images: finishing for {epochs} epochs")
+    tell(f"int8 {told(loss)} on held-out images: finishing for {epochs} epochs")
     better = finish(program, ranges, images.pixels, epochs=epochs, seed=seed)
     after = aim - accuracy(simulate(better, images.held_out))
-    tell(f"after finishing it loses {100 * after:.2f} points")
     if after >= loss:
+        tell(f"finishing did not help: it {told(after)} after it, and stays as calibrated")
         return Finished(plain, 0, loss, loss)
+    tell(f"after finishing it {told(after)}")
     return Finished(better, epochs, loss, after)
+
+
+def told(loss: float) -> str:
+    """Return a loss of accuracy in words, which are never of two minds about its sign."""
+    points = 100 * abs(loss)
+    if round(points, 2) == 0:
+        return "loses nothing"
+    return f"{'loses' if loss > 0 else 'gains'} {points:.2f} points"
 
 
 def finish(

@@ -52,6 +52,17 @@ class Design:
     folder: Path
     command: str
 
+    @property
+    def model(self) -> Path:
+        """The folder of the run that is the result."""
+        return self.folder / MODEL
+
+    @property
+    def footprint(self) -> tuple[int, int]:
+        """Bytes of flash and RAM as int8 C on a Cortex-M4, predicted."""
+        flash, ram = predict_cost(rewritten(self.net, self.methods))
+        return flash, ram
+
 
 def design(
     origin: Origin,

@@ -5,11 +5,13 @@ import shutil
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 from smidgen.data import Data
+from smidgen.runtime import SLOW
 from smidgen.study.job import Origin
 from smidgen.study.owner import owner
 from smidgen.study.running.one import execute
@@ -27,6 +29,7 @@ def main(store_path: str, study: str, name_file: str) -> None:
     written to ``name_file``, for the parent to tell what was running should this process end
     before.
     """
+    warnings.filterwarnings("ignore", message=SLOW)  # the parent has told it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     store = Store(store_path)
     with owner(store.owners) as me:

@@ -1,0 +1,122 @@
+"""Design from Python and from the command line: the search, and the page about it."""
+
+import importlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smidgen.data import Data
+    from smidgen.study.design.design import Design
+    from smidgen.study.design.search import News
+    from smidgen.study.job import Origin
+
+REPORT = "report.html"
+
+
+def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
+    data: "Data | Path | str",
+    *,
+    out: Path | str,
+    max_params: int | str | None = None,
+    max_macs: int | str | None = None,
+    max_flash: int | str | None = None,
+    max_ram: int | str | None = None,
+    max_latency: float | None = None,
+    profile: str = "standard",
+    jobs: int | None = None,
+    epochs: int | None = None,
+    data_dir: Path | str | None = None,
+    image_size: int | tuple[int, int] | None = None,
+    observer: "Callable[[News], None]" = lambda news: None,
+) -> "Design":
+    """Find, train and test a net for images within a budget, and write a page about it.
+
+    Args:
+        data: A name, a folder, a hub id; or data that were loaded from one.
+        out: A new folder, or that of an interrupted design, which then goes on.
+        max_params: Learned scalars; ``20_000`` or ``20k``.
+        max_macs: Multiply-accumulates an image.
+        max_flash: Bytes of code and constants as int8 C on a Cortex-M4, predicted; ``16KB``.
+        max_ram: Bytes of static memory and stack there.
+        max_latency: Milliseconds of one image on this machine.
+        profile: ``quick``, ``standard`` or ``thorough``.
+        jobs: Trials side by side, one process each; one a processor by default.
+        epochs: Of a whole run of the search, instead of what the profile says.
+        data_dir: A folder of local copies of data sets.
+        image_size: Height and width of the net's images; chosen if not given.
+        observer: Told what is decided and how the trials stand.
+
+    Raises:
+        ValueError: Before any training, if an argument or the data cannot be used, no net meets
+            the budget, ``out`` holds something else, or a package for the page is missing.
+    """
+    _require_page()
+    from smidgen.report import write_page
+    from smidgen.runtime import tell_if_slow
+    from smidgen.sizes import bytes_of, count_of
+    from smidgen.study.design.budget import Budget
+    from smidgen.study.design.design import STORE
+    from smidgen.study.design.design import design as search
+
+    def limit(
+        amount: int | str | None, what: str, read: Callable[[int | str, str], int]
+    ) -> int | None:
+        return None if amount is None else read(amount, f"--max-{what}")
+
+    budget = Budget(
+        limit(max_params, "params", count_of),
+        limit(max_macs, "macs", count_of),
+        limit(max_flash, "flash", bytes_of),
+        limit(max_ram, "ram", bytes_of),
+        max_latency,
+    )
+    tell_if_slow()
+    found = search(
+        _origin(data, data_dir, image_size),
+        budget,
+        out,
+        profile=profile,
+        jobs=jobs or os.cpu_count() or 1,
+        epochs=epochs,
+        observer=observer,
+    )
+    named = found.rows[min(found.rows)]["data"]
+    write_page(
+        Path(out) / STORE,
+        Path(out) / REPORT,
+        title=f"{found.net.name} for {named}",
+        commands=[found.command],
+    )
+    return found
+
+
+def _origin(
+    data: "Data | Path | str", data_dir: Path | str | None, size: int | tuple[int, int] | None
+) -> "Origin":
+    from smidgen.study.job import Origin
+
+    if not isinstance(data, str | Path):
+        if not data.origin:
+            raise ValueError(
+                f"the processes of a design load their data again: {data.name} must come from a"
+                " folder or a name"
+            )
+        data = data.origin
+    sides = [size, size] if isinstance(size, int) else size and list(size)
+    return Origin(str(data), None if data_dir is None else str(data_dir), sides)
+
+
+def _require_page() -> None:
+    """Refuse if the page could not be written, before hours are spent.
+
+    Raises:
+        ValueError: Naming the package.
+    """
+    try:
+        importlib.import_module("smidgen.report.page")
+    except ImportError as error:
+        raise ValueError(
+            f"a design's page needs {error.name}, which is not installed: pip install {error.name}"
+        ) from error

@@ -1,0 +1,47 @@
+"""Amounts as people write them: ``16KB``, ``20k``."""
+
+import re
+
+_AMOUNT = re.compile(r"\s*(\d+(?:[._]\d+)*|\d*\.\d+)\s*([A-Za-z]*)\s*")
+_BYTES = {
+    **dict.fromkeys(("", "b", "byte", "bytes"), 1),
+    **dict.fromkeys(("k", "kb", "kib"), 1024),
+    **dict.fromkeys(("m", "mb", "mib"), 1024**2),
+    **dict.fromkeys(("g", "gb", "gib"), 1024**3),
+}
+_COUNTS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3}
+
+
+def bytes_of(amount: int | str, what: str) -> int:
+    """Return a number of bytes; K, KB and KiB are 1,024, as makers of microcontrollers count.
+
+    Args:
+        amount: Such as ``16384``, ``16KB``, ``1.5 MiB``.
+        what: It is of, for the error.
+
+    Raises:
+        ValueError: If it cannot be read.
+    """
+    return _read(amount, what, _BYTES, "bytes, as in 16384, 16KB or 1.5M")
+
+
+def count_of(amount: int | str, what: str) -> int:
+    """Return a number of things; k is 1,000 and M a million.
+
+    Raises:
+        ValueError: If it cannot be read.
+    """
+    return _read(amount, what, _COUNTS, "a whole number, as in 20000, 20k or 1.5M")
+
+
+def _read(amount: int | str, what: str, units: dict[str, int], expected: str) -> int:
+    if isinstance(amount, int):
+        return amount
+    found = _AMOUNT.fullmatch(amount)
+    unit = units.get(found[2].lower()) if found else None
+    if found is None or unit is None or found[1].count(".") > 1:
+        raise ValueError(f"{what} must be {expected}, got {amount!r}")
+    whole = float(found[1].replace("_", "")) * unit
+    if whole != int(whole):
+        raise ValueError(f"{what} must be {expected}, got {amount!r}")
+    return int(whole)

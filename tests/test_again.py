@@ -1,0 +1,91 @@
+"""The data of a run, found again from anywhere."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import smidgen as sm
+from smidgen.again import held_out_of, judged_on, trained_on
+from smidgen.data import DataError
+from smidgen.layers import Shape
+from smidgen.recipe import Recipe
+from smidgen.run import Run, load_run
+
+
+def photographs(root: Path, names: tuple[str, ...] = ("cat", "dog", "owl")) -> Path:
+    """Draw a few pictures of several sizes for each class, a colour each."""
+    generator = np.random.default_rng(len(names))
+    for part, count in (("train", 12), ("test", 4)):
+        for name in names:
+            folder = root / part / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                side = (20 + i, 30 - i)
+                pixels = generator.integers(0, 90, (*side, 3), np.uint8)
+                pixels[..., {"cat": 0, "dog": 1, "owl": 2}.get(name, 0)] += 150
+                Image.fromarray(pixels).save(folder / f"{i}.png")
+    return root
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("SMIDGEN_DATA", raising=False)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path
+
+
+@pytest.fixture
+def run(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Train on pictures that are named by a relative path, then go elsewhere."""
+    photographs(elsewhere / "here" / "photos")
+    data = sm.data.load("photos", image_size=12)
+    spec = sm.zoo.net("mnist-1k5-dw").fitted(Shape(*data.shape), 3)
+    place = elsewhere / "run"
+    sm.train(spec, data, recipe=Recipe(epochs=8, batch_size=6), split="selection", folder=place)
+    (elsewhere / "there").mkdir()
+    monkeypatch.chdir(elsewhere / "there")
+    return load_run(place)
+
+
+def test_the_data_are_found_from_another_folder_at_the_run_s_size(run: Run) -> None:
+    data = trained_on(run, "run")
+    assert data.shape == (3, 12, 12)
+    assert data.fingerprint == run.trial.fingerprint
+    assert Path(run.origin).is_absolute()
+
+
+def test_data_that_moved_are_read_where_they_are_now(run: Run, elsewhere: Path) -> None:
+    moved = elsewhere / "moved"
+    shutil.move(elsewhere / "here" / "photos", moved)
+    with pytest.raises(DataError, match=r"no longer in .*photos: --data says where they are now"):
+        trained_on(run, "run")
+    assert trained_on(run, "run", data=moved).fingerprint == run.trial.fingerprint
+
+
+def test_other_pictures_are_not_what_it_was_trained_on(run: Run, elsewhere: Path) -> None:
+    (elsewhere / "here" / "photos" / "train" / "cat" / "0.png").unlink()
+    with pytest.raises(DataError, match="is not the data run was trained on: its content changed"):
+        trained_on(run, "run")
+    with pytest.raises(DataError, match="does not hold the data run was trained on, photos"):
+        trained_on(run, "run", data=elsewhere / "here" / "photos")
+
+
+def test_held_out_images_are_those_of_the_run_s_split(run: Run) -> None:
+    data = trained_on(run, "run")
+    found = held_out_of(run, data, "run")
+    assert len(found) == len(sm.data.selection_split(data.train)[1])
+    assert (found.images == sm.data.selection_split(data.train)[1].images).all()
+    whole = sm.train(run.trial.net, data, recipe=Recipe(epochs=1, batch_size=6), split="full")
+    with pytest.raises(ValueError, match="run was trained on all images: nothing was held out"):
+        held_out_of(whole, data, "run")
+
+
+def test_other_data_go_through_what_the_run_s_did(run: Run, elsewhere: Path) -> None:
+    data = judged_on(run, photographs(elsewhere / "new"))
+    assert data.shape == (3, 12, 12)
+    assert sm.evaluate(run, data.test, measure_latency=False).accuracy > 0.8

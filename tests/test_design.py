@@ -1,0 +1,59 @@
+"""Designs from Python: what is asked before any work."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import smidgen as sm
+from smidgen.data import Data, Split
+from smidgen.study.design import design as search
+
+
+@pytest.fixture(autouse=True)
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Refuse to search; return what would have been asked."""
+    asked: list[Any] = []
+
+    def noted(*arguments: Any, **named: Any) -> None:
+        asked.append((arguments, named))
+        raise ValueError("searched")
+
+    monkeypatch.setattr(search, "design", noted)
+    return asked
+
+
+def test_a_missing_package_of_the_page_is_told_before_the_search(
+    searched: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("smidgen.report")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(ValueError, match=r"a design's page needs jinja2.*: pip install jinja2"):
+        sm.design("digits", out=tmp_path / "mine", max_params=500)
+    assert not searched
+    assert not (tmp_path / "mine").exists()
+
+
+def test_amounts_are_understood_as_people_write_them(searched: list[Any], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="searched"):
+        sm.design("photos", out=tmp_path, max_flash="16KB", max_params="2k", image_size=32)
+    origin, budget, out = searched[0][0]
+    assert (budget.max_flash, budget.max_params, budget.max_ram) == (16_384, 2000, None)
+    assert (origin.name, origin.image_size, out) == ("photos", [32, 32], tmp_path)
+
+
+def test_loaded_data_are_searched_where_they_came_from(searched: list[Any], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="searched"):
+        sm.design(sm.data.load("digits", cache_dir=tmp_path), out=tmp_path, max_params=500)
+    assert searched[0][0][0].name == "digits"
+
+
+def test_data_from_nowhere_are_refused(searched: list[Any], tmp_path: Path) -> None:
+    digits = sm.data.load("digits", cache_dir=tmp_path)
+    part = Split(digits.test.images, digits.test.labels)
+    data = Data("mine", part, part, digits.classes)
+    with pytest.raises(ValueError, match="mine must come from a folder or a name"):
+        sm.design(data, out=tmp_path, max_params=500)
+    assert not searched

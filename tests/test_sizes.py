@@ -1,0 +1,40 @@
+"""Amounts as people write them."""
+
+import pytest
+
+from smidgen.sizes import bytes_of, count_of
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("16384", 16_384),
+        ("16KB", 16_384),
+        ("16 KiB", 16_384),
+        ("16k", 16_384),
+        ("1.5K", 1536),
+        ("1M", 1_048_576),
+        ("2MB", 2_097_152),
+        ("1_000", 1000),
+        ("7 bytes", 7),
+        (4096, 4096),
+    ],
+)
+def test_bytes_are_counted_as_makers_of_microcontrollers_do(text: int | str, expected: int) -> None:
+    assert bytes_of(text, "--max-flash") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("20k", 20_000), ("1.5M", 1_500_000), ("1600", 1600), (9, 9)]
+)
+def test_counts_are_decimal(text: int | str, expected: int) -> None:
+    assert count_of(text, "--max-params") == expected
+
+
+@pytest.mark.parametrize("text", ["", "KB", "16QB", "-16KB", "1.2.3K", "1.0001K", "16KB RAM", "²"])
+def test_what_cannot_be_read_is_refused_with_how_to_write_it(text: str) -> None:
+    with pytest.raises(ValueError, match="--max-flash must be bytes, as in 16384, 16KB") as raised:
+        bytes_of(text, "--max-flash")
+    assert repr(text) in str(raised.value)
+    with pytest.raises(ValueError, match="--max-macs must be a whole number, as in 20000, 20k"):
+        count_of("0.5", "--max-macs")
