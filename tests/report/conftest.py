@@ -1,6 +1,7 @@
 """Rows as studies leave them, made without training."""
 
 import base64
+import io
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 IMAGES = 200
 PARAMS = {"mnist-1k5-dw": 1560, "mnist-7k": 7767, "mnist-7k-dw": 7611}
@@ -64,6 +66,42 @@ def row(net: str, methods: Sequence[str], seed: int, right: int, **other: Any) -
         **other,
     }
     return {"key": f"{net}{methods}{seed}{form['split']}", **form}
+
+
+NAMES = ["cat", "dog", "owl"]
+MATRIX = [[60, 20, 0], [10, 70, 0], [0, 40, 0]]  # 130 of 200 right; an owl is never answered
+DRAWING = [
+    {"layer": "conv(out_channels=8)", "output": "8x28x28", "params": 88, "deployed_params": 80,
+     "macs": 56448, "peak_activation": 7056},
+    {"layer": "global_average_pool", "output": "8x1x1", "params": 0, "deployed_params": 0,
+     "macs": 0, "peak_activation": 6280},
+    {"layer": "classifier(classes=3)", "output": "3x1x1", "params": 27, "deployed_params": 27,
+     "macs": 24, "peak_activation": 11},
+]  # fmt: skip
+
+
+def png(value: int = 0) -> str:
+    file = io.BytesIO()
+    Image.new("L", (4, 4), value).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def seen(seed: int, methods: Sequence[str] = (), **other: Any) -> dict[str, Any]:
+    """Return a row with all that shows pictures."""
+    form = {
+        "classes": NAMES,
+        "confusion": MATRIX,
+        "balanced_accuracy": (0.75 + 0.875) / 3,
+        "largest_class": 0.4,
+        "input": [1, 28, 28],
+        "drawing": DRAWING,
+        "examples": [300, 200, 100],
+        "copies": {"train": 0, "test": 0, "across": 0, "labels": 0},
+        "wrong": [],
+        "doubted": [],
+        "pictures": {},
+    }
+    return row("mine", methods, seed, 130, **{**form, **other})
 
 
 Rows = list[dict[str, Any]]

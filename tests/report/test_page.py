@@ -1,5 +1,6 @@
 """The page stands alone: nothing is loaded, nothing is missing, unfinished studies say so."""
 
+import html
 import re
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from tests.report.conftest import Rows, row
+from tests.report.conftest import Rows, png, row, seen
 
 from smidgen.report import write_charts, write_page
 from smidgen.study.records import Records, StoreError
@@ -91,7 +92,7 @@ def test_an_empty_store_gives_a_page(tmp_path: Path) -> None:
 def test_a_single_row_gives_a_page(written: Callable[[Rows], Path], tmp_path: Path) -> None:
     lone = row("mine", [], 0, 100, latency=None)
     text = write_page(written([lone]), tmp_path / "p.html").read_text()
-    assert "50.00 (1 seed)" in text
+    assert "50.00 ± 6.86 (1 seed)" in text  # Wilson's interval of 100 of 200
 
 
 def test_a_missing_store_or_place_is_named(study: Rows, written: Callable[[Rows], Path]) -> None:
@@ -147,6 +148,80 @@ def test_chromium_draws_it_alone_and_sorts_its_tables(page: Path, browser: Any) 
     table.locator("th button").nth(1).click()
     again = table.locator("tbody td:nth-child(2)").all_inner_texts()
     assert [float(text) for text in again] == sorted(values)
+
+
+def full_page(written: Callable[[Rows], Path], tmp_path: Path, **other: Any) -> Path:
+    """Return a page with everything on it: three seeds that show pictures, and a baseline."""
+    wrong = [
+        {"image": n, "label": 0, "answer": 1, "probability": 0.9, "sure": True} for n in range(30)
+    ]
+    pictures = {f"test/{n}": png(n) for n in range(24)}
+    rows = [seen(seed, wrong=wrong, pictures=pictures, **other) for seed in range(3)]
+    beside = {
+        "key": "b", "study": "baseline", "net": "random-forest", "fingerprint": "f",
+        "split": "test", "accuracy": 0.99,
+    }  # fmt: skip
+    return write_page(
+        written([*rows, beside]), tmp_path / "full.html", commands=[f"smidgen train {'x' * 90}"]
+    )
+
+
+def test_rows_of_every_age_stand_on_one_page(
+    study: Rows, written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    text = write_page(written([*study, seen(0)]), tmp_path / "p.html").read_text()
+    assert "A closer look at mnist-7k-dw" not in text, "the best point's rows hold nothing to show"
+    text = full_page(written, tmp_path).read_text()
+    for part in ("The surest wrong answers", "Labels that the models contradict", "The classes",
+                 "The net, mine", "random-forest on the same pixels is ahead"):  # fmt: skip
+        assert part in text
+    assert "random-forest, no method" not in text, "a baseline is no point of a study"
+
+
+def test_a_page_may_do_no_more_than_it_brings_along(page: Path) -> None:
+    text = page.read_text()
+    rule = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
+    assert rule
+    assert html.unescape(rule[1]).startswith("default-src 'none'; img-src data:; style-src 'sha256")
+    assert "unsafe" not in rule[1]
+    assert " style=" not in text, "no such attribute works under this policy"
+    assert not re.search(r" on\w+=", text)
+
+
+@pytest.mark.browser
+def test_a_script_from_elsewhere_does_not_run(page: Path, browser: Any) -> None:
+    bad = page.with_name("bad.html")
+    text = page.read_text().replace("<header>", "<script>document.title = 'taken'</script><header>")
+    bad.write_text(text.replace("<h1>", "<h1 style='color: red' onclick='document.title = 1'>"))
+    sheet = browser.new_context().new_page()
+    sheet.goto(bad.as_uri())
+    sheet.locator("h1").click()
+    assert sheet.title() == "A study"
+    assert (
+        sheet.evaluate("getComputedStyle(document.querySelector('h1')).color") != "rgb(255, 0, 0)"
+    )
+
+
+@pytest.mark.browser
+def test_a_phone_cuts_nothing_off(
+    written: Callable[[Rows], Path], tmp_path: Path, browser: Any
+) -> None:
+    path = full_page(written, tmp_path, methods=["affine(shift=0.07, anneal=0.25)", "one-cycle"])
+    sheet = browser.new_context(viewport={"width": 390, "height": 840}).new_page()
+    said: list[str] = []
+    sheet.on("console", lambda event: said.append(str(event)))  # pyright: ignore[reportUnknownLambdaType]
+    sheet.goto(path.as_uri())
+    assert said == []
+    beyond = "nodes => nodes.filter(n => n.offsetParent && n.getBoundingClientRect().right > 390 || n.scrollWidth > n.clientWidth + 1).length"  # noqa: E501
+    for what in ("td", ".table", "pre", ".shots li", "figure"):
+        assert sheet.locator(what).count() > 0
+        assert sheet.eval_on_selector_all(what, beyond) == 0, what
+    first, second = (sheet.locator(".many tbody td").nth(n).bounding_box() for n in (1, 2))
+    assert first["y"] == second["y"], "figures stand in two columns"
+    assert first["x"] + first["width"] <= second["x"]
+    drawn = sheet.eval_on_selector_all(".shots img", "nodes => nodes.map(n => n.naturalWidth)")
+    assert drawn == [4] * len(drawn)
+    assert len(drawn) == 48
 
 
 @pytest.mark.browser

@@ -4,13 +4,8 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
 
 from smidgen.study.records import load
-
-
-class ReportError(ValueError):
-    """A report that cannot be made."""
 
 
 def write_page(
@@ -32,14 +27,12 @@ def write_page(
 
     Raises:
         ValueError: If the store cannot be read or the page not be written.
-        ReportError: If the packages that draw are missing.
     """
-    page_module = _drawing()
+    from smidgen.report.page import render
+
     records = load(store)
     names = dict.fromkeys(row["study"] for row in records.rows)
-    page = page_module.render(
-        records, title or ", ".join(names) or Path(store).stem, about, commands
-    )
+    page = render(records, title or ", ".join(names) or Path(store).stem, about, commands)
     return _written(Path(out), page)
 
 
@@ -52,27 +45,17 @@ def write_charts(store: Path | str, folder: Path | str) -> list[Path]:
 
     Raises:
         ValueError: If the store cannot be read or a file not be written.
-        ReportError: If the packages that draw are missing.
     """
-    page = _drawing()
+    from smidgen.report import page
+    from smidgen.report.svg import alone
+
     return [
         _written(
             Path(folder) / f"{_slug(section)}-{_slug(chart.title)}.svg",
-            page.charts.alone(chart.wide),
+            alone(chart.wide),
         )
         for section, chart in page.charts_of(load(store))
     ]
-
-
-def _drawing() -> ModuleType:
-    """Return the module that draws, if what it needs is installed."""
-    try:
-        from smidgen.report import page
-    except ImportError as error:
-        raise ReportError(
-            f"a report needs {error.name}, which is not installed: pip install 'smidgen[report]'"
-        ) from error
-    return page
 
 
 def _written(path: Path, text: str) -> Path:

@@ -1,16 +1,23 @@
 """One self-contained page from the rows of a store."""
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
 import jinja2
 
-from smidgen.report import charts
-from smidgen.report.charts import Chart
+from smidgen.report.bars import latency_bars, size_bars
+from smidgen.report.chart import Chart
+from smidgen.report.curves import curves
+from smidgen.report.forest import forest
+from smidgen.report.look import BASELINE, Look, closer_look
 from smidgen.report.points import Point, baselines, effects, longest, points_of
 from smidgen.report.reference import comparison
-from smidgen.report.tables import Table, effects_table, points_table
+from smidgen.report.scatter import accuracy_against_params
+from smidgen.report.tables import Table, effects_table, points_table, words
 from smidgen.study.records import Records
 
 
@@ -33,7 +40,7 @@ class Section:
 
 def tables_of(records: Records) -> list[Table]:
     """Return every table of the rows, those of the reference study first."""
-    points = points_of(records.rows)
+    points = points_of(_of_nets(records.rows))
     tables = comparison(_tested(points))
     for title, group in grouped(points):
         tables.append(points_table(title, group))
@@ -41,33 +48,120 @@ def tables_of(records: Records) -> list[Table]:
     return tables
 
 
-def render(records: Records, title: str, about: str, commands: Sequence[str]) -> str:
-    """Return the page as HTML."""
-    points = points_of(records.rows)
+def render(
+    records: Records,
+    title: str,
+    about: str,
+    commands: Sequence[str],
+    *,
+    use: Sequence[str] = (),
+    phase: str = "",
+    refresh: int = 0,
+) -> str:
+    """Return the page as HTML.
+
+    Args:
+        records: What it shows.
+        title: Of the page.
+        about: A line below it.
+        commands: That made the rows.
+        use: Commands that use what was made.
+        phase: Of a design under way, in words.
+        refresh: Seconds after which a browser reads the page again; never if 0.
+    """
+    rows = _of_nets(records.rows)
+    points = points_of(rows)
+    looks = _looks(points, [row for row in records.rows if row["study"] == BASELINE])
+    story = records.notes.get("design")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("smidgen.report"),
         autoescape=True,
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    style, script = _template("page.css"), _template("page.js")
     left = records.status.seconds_left
     return environment.get_template("page.html.j2").render(
+        policy=policy(style, script),
+        style=style,
+        script=script,
+        refresh=refresh,
         title=title,
         about=about,
         status=records.status,
+        phase=phase,
         left=None if left is None or records.status.is_complete else duration(left),
-        story=records.notes.get("design"),
+        warnings=list(dict.fromkeys(warning for look in looks for warning in look.warnings)),
+        story=story,
+        use=use,
+        standing=_standing(story),
+        looks=looks,
         reference=comparison(_tested(points)),
         sections=[_section(name, group) for name, group in grouped(points)],
         commands=list(dict.fromkeys([*records.notes.get("commands", []), *commands])),
-        made=_made(records.rows),
+        made=_made(rows),
     )
+
+
+def policy(style: str, script: str) -> str:
+    """Return the Content-Security-Policy of a page that may do no more than it brings along."""
+
+    def of(text: str) -> str:
+        return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+    return (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{of(style)}';"
+        f" script-src 'sha256-{of(script)}'; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _template(name: str) -> str:
+    return (resources.files("smidgen.report") / "templates" / name).read_text()
+
+
+def _of_nets(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["study"] != BASELINE]
+
+
+def _looks(points: Sequence[Point], baselines: Sequence[dict[str, Any]]) -> list[Look]:
+    """Return a closer look at the best point of each data set; of tested ones, if there are any."""
+    found: list[Look] = []
+    for print_ in dict.fromkeys(point.first["fingerprint"] for point in points):
+        group = [point for point in points if point.first["fingerprint"] == print_]
+        best = max(longest(_tested(group) or group), key=lambda point: point.accuracy.mean)
+        split = best.first["split"]
+        beside = [
+            row for row in baselines if row["fingerprint"] == print_ and row["split"] == split
+        ]
+        look = closer_look(best, beside)
+        if look:
+            found.append(look)
+    return found
+
+
+def _standing(story: dict[str, Any] | None) -> Table | None:
+    """Return which methods of a design were shown to help, and which are only expected to."""
+    methods = (story or {}).get("methods") or []
+    said = {
+        "shown": "shown to help, on held-out images",
+        "expected": "expected to help, not shown here",
+    }
+    rows = tuple(
+        (words(of["method"]), words(said.get(of["standing"], "")), words(of["why"]))
+        for of in methods
+    )
+    return Table("Its methods", ("method", "standing", "why"), rows) if rows else None
 
 
 def charts_of(records: Records) -> list[tuple[str, Chart]]:
     """Return every chart of the page under the title of its section."""
-    sections = [_section(title, group) for title, group in grouped(points_of(records.rows))]
-    return [(section.title, chart) for section in sections for chart in section.charts]
+    points = points_of(_of_nets(records.rows))
+    sections = [_section(title, group) for title, group in grouped(points)]
+    looks = _looks(points, [])
+    return [
+        *((section.title, chart) for section in sections for chart in section.charts),
+        *((look.title, chart) for look in looks for chart in look.charts),
+    ]
 
 
 def grouped(points: Sequence[Point]) -> list[tuple[str, list[Point]]]:
@@ -82,12 +176,12 @@ def grouped(points: Sequence[Point]) -> list[tuple[str, list[Point]]]:
 def _section(title: str, points: list[Point]) -> Section:
     plain = [point for point, _ in baselines(longest(points))]
     found = effects(points)
-    drawn: list[Chart | None] = [charts.accuracy_against_params(points)]
-    drawn += [charts.forest(baseline, of_net) for baseline, of_net in found]
+    drawn: list[Chart | None] = [accuracy_against_params(points)]
+    drawn += [forest(baseline, of_net) for baseline, of_net in found]
     shown = plain if len(plain) > 1 else longest(points)
-    drawn.append(charts.curves(shown, "held_out_accuracy", "accuracy on held-out images", ".4f"))
-    drawn.append(charts.curves(shown, "loss", "loss", ".4f"))
-    drawn += [charts.latency_bars(plain), charts.size_bars(plain)]
+    drawn.append(curves(shown, "held_out_accuracy", "accuracy on held-out images", ".4f"))
+    drawn.append(curves(shown, "loss", "loss", ".4f"))
+    drawn += [latency_bars(plain), size_bars(plain)]
     split, trained_on = points[0].first["split"], points[0].first["trained_on"]
     images = points[0].first["images"]
     about = f"Accuracy on {images:,} {split} images" + (

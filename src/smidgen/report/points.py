@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from smidgen.study.statistics import Interval, mean_interval, paired_effect
-
-SCHEDULES = ("one-cycle", "cosine", "cyclical")  # at most one a run
+from smidgen.study.statistics import Interval, accuracy_interval, mean_interval, paired_effect
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,13 @@ class Point:
 
     @cached_property
     def accuracy(self) -> Interval:
-        """In percent, over seeds."""
+        """In percent, with an interval for other seeds and for other pictures."""
+        percents = [100 * row["accuracy"] for row in self.rows.values()]
+        return accuracy_interval(percents, self.first["images"])
+
+    @cached_property
+    def accuracy_over_seeds(self) -> Interval:
+        """In percent, with an interval for other seeds on the same pictures."""
         return self.over_seeds(lambda row: 100 * row["accuracy"])
 
     def over_seeds(self, value: Callable[[dict[str, Any]], float]) -> Interval:

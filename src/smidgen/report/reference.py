@@ -217,4 +217,4 @@ def _accuracy(point: Point | None) -> Cell:
     if point is None:
         return words("not trained yet")
     seeds = f" ({point.accuracy.count})" if point.accuracy.count > 1 else ""
-    return Cell(f"{spread(point.accuracy)}{seeds}", point.accuracy.mean)
+    return Cell(f"{spread(point.accuracy_over_seeds)}{seeds}", point.accuracy.mean)

@@ -9,6 +9,7 @@ from smidgen.report.points import Effect, Point
 from smidgen.study.statistics import Interval
 
 MISSING = "-"
+_UNEVEN = 0.2  # of half an interval: from here on it is not told as mean ± half
 
 
 class Cell(NamedTuple):
@@ -63,11 +64,17 @@ def number(value: float | int | None, form: str = ",.0f", unit: str = "") -> Cel
 
 
 def spread(interval: Interval, form: str = ".2f") -> str:
-    """Return a mean with half its interval; a single seed says so."""
-    if interval.count == 1:
-        return f"{interval.mean:{form}} (1 seed)"
+    """Return a mean with half its interval, or with its ends if they are not as far from it.
+
+    A single seed says so.
+    """
+    one = " (1 seed)" if interval.count == 1 else ""
+    if not isfinite(interval.low):
+        return f"{interval.mean:{form}}{one}"
     half = (interval.high - interval.low) / 2
-    return f"{interval.mean:{form}} ± {half:{form}}"
+    if abs(interval.high + interval.low - 2 * interval.mean) > _UNEVEN * half:
+        return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]{one}"
+    return f"{interval.mean:{form}} ± {half:{form}}{one}"
 
 
 def difference(interval: Interval) -> str:
@@ -102,7 +109,8 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
         for point in points
     )
     note = (
-        "Accuracy: mean over seeds ± half of the 95 % t interval, of the last epoch. Shift:"
+        "Accuracy: mean over seeds of the last epoch, with its 95 % interval for other seeds"
+        " (Student) and other pictures (Wilson), combined as the root of the sum of squares. Shift:"
         " predictions unchanged by a shift of one pixel, border repeated. ms: the net alone, one"
         " image at a time, one thread. int8 bytes: deployed parameters. Times are the least over"
         " the seeds."

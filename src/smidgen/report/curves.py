@@ -1,0 +1,91 @@
+"""The chart of a figure of training over its epochs."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from smidgen.report.axes import (
+    BELOW,
+    Scale,
+    across,
+    padded,
+    room_beside,
+    ticks,
+    upward,
+    whole_ticks,
+)
+from smidgen.report.chart import NARROW, SERIES, Chart, draw, legend, legend_height
+from smidgen.report.points import Point
+from smidgen.report.svg import Canvas, shortened
+
+_CURVES = len(SERIES)
+_HEIGHT = 230  # pixels of the plot
+
+
+class _Curve(NamedTuple):
+    name: str
+    values: list[tuple[int, float]]  # epoch, mean over seeds
+    told: str
+
+
+def curves(points: Sequence[Point], what: str, title: str, form: str) -> Chart | None:
+    """Chart a figure of training over its epochs, the mean over seeds.
+
+    Args:
+        points: At most eight are drawn, those trained longest.
+        what: The figure's name in a row's history.
+        title: Of the vertical axis.
+        form: How the last value is told.
+    """
+    points = sorted(points, key=lambda point: -point.first["epochs"])
+    drawn: list[_Curve] = []
+    for point, name in zip(points, _names(points[:_CURVES]), strict=False):
+        values: list[tuple[int, float]] = []
+        for records in zip(*(row.get("history", []) for row in point.rows.values()), strict=False):
+            known = [record[what] for record in records if record[what] is not None]
+            if known:
+                values.append((records[0]["epoch"], sum(known) / len(known)))
+        if values:
+            told = f"{name}, epoch {values[-1][0]}: {values[-1][1]:{form}}"
+            drawn.append(_Curve(name, values, told))
+    if not drawn:
+        return None
+    more = len(points) - _CURVES
+    rest = f" The {_CURVES} trained longest of {len(points)} are drawn." if more > 0 else ""
+    return draw(
+        f"Training: {title}",
+        f"Mean over seeds, an epoch a point.{rest}",
+        lambda width: _drawn(width, drawn, title),
+    )
+
+
+def _drawn(width: int, drawn: Sequence[_Curve], title: str) -> Canvas:
+    names = [shortened(curve.name, width - 20) for curve in drawn]
+    colours = dict(zip(names, SERIES, strict=False))
+    canvas = Canvas(width, legend_height(width, colours) + _HEIGHT + BELOW)
+    top = legend(canvas, colours)
+    bottom = top + _HEIGHT
+    low, high = padded([value for curve in drawn for _, value in curve.values])
+    epochs = [epoch for curve in drawn for epoch, _ in curve.values]
+    levels = ticks(low, high, 6)
+    left = room_beside(levels)
+    x = Scale(min(epochs), max(epochs), left, width - 6)
+    y = Scale(low, high, bottom, top)
+    upward(canvas, y, levels, width, title)
+    across(
+        canvas, x, whole_ticks(x.low, x.high, 5 if width == NARROW else 10), top, bottom, "epoch"
+    )
+    for curve, colour in zip(drawn, SERIES, strict=False):
+        way = [(x(epoch), y(value)) for epoch, value in curve.values]
+        if len(way) > 1:
+            canvas.path(way, colour, curve.told)
+        else:
+            canvas.circle(*way[0], 4, colour, curve.told)
+    return canvas
+
+
+def _names(points: Sequence[Point]) -> list[str]:
+    nets = [point.net for point in points]
+    return [
+        point.net if nets.count(point.net) == 1 else f"{point.net}, {point.label()}"
+        for point in points
+    ]

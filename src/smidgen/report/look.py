@@ -1,0 +1,291 @@
+"""A closer look at one point: its classes, its surest mistakes, doubted labels, and its net."""
+
+import base64
+import binascii
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from smidgen.confusion import Matrix, by_class, largest_share, never_answered
+from smidgen.report.chart import Chart
+from smidgen.report.matrix import confusion_chart
+from smidgen.report.net import net_chart
+from smidgen.report.points import Point
+from smidgen.report.tables import Table, number, words
+
+BASELINE = "baseline"  # the study of rows that are no net's
+_PNG = b"\x89PNG\r\n\x1a\n"
+_LARGEST = 30_000  # bytes of a picture that a page takes in
+_SHOTS = 24  # pictures on a wall
+
+
+class Shot(NamedTuple):
+    """A picture with what is said of it."""
+
+    picture: str  # PNG in base64, or nothing
+    answer: str
+    label: str
+    detail: str
+    place: str
+
+
+class Wall(NamedTuple):
+    """Pictures under a title."""
+
+    title: str
+    shots: tuple[Shot, ...]
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What is shown of a point beside its figures.
+
+    Args:
+        title: Above.
+        about: What it is of.
+        warnings: That belong at the top of the page.
+        tables: In order.
+        charts: Below them.
+        walls: Of pictures, below those.
+        lines: On the pictures as a whole.
+    """
+
+    title: str
+    about: str
+    warnings: tuple[str, ...]
+    tables: tuple[Table, ...]
+    charts: tuple[Chart, ...]
+    walls: tuple[Wall, ...]
+    lines: tuple[str, ...]
+
+
+def closer_look(point: Point, baselines: Sequence[dict[str, Any]]) -> Look | None:
+    """Return what the rows of a point show, or ``None`` if they are too old to show anything.
+
+    Args:
+        point: The one that a page is about.
+        baselines: Rows of plain learners on the same images; may be empty.
+    """
+    rows = [row for row in point.rows.values() if row.get("classes")]
+    names: list[str] = rows[0]["classes"] if rows else []
+    matrices = [row["confusion"] for row in rows if row.get("confusion")]
+    matrix = _summed(matrices) if matrices else None
+    drawing = point.first.get("drawing")
+    beside = _baseline_table(point, baselines) if baselines else None
+    if not (rows or drawing or beside):
+        return None
+    charts = [confusion_chart(matrix, names, len(matrices))] if matrix else []
+    charts += [net_chart(point.net, point.first["input"], drawing)] if drawing else []
+    tables = [_class_table(matrix, names, rows)] if matrix else []
+    seeds = f"{len(point.rows)} seeds" if len(point.rows) > 1 else "1 seed"
+    return Look(
+        title=f"A closer look at {point.net}",
+        about=f"{point.label()}, {seeds}, {point.first['images']:,} {point.first['split']} images"
+        f" of {point.first['data']}.",
+        warnings=(*_of_classes(matrices, names), *_of_baselines(point, baselines)),
+        tables=tuple(tables + ([beside] if beside else [])),
+        charts=tuple(charts),
+        walls=tuple(wall for wall in (_wrong(rows), _doubted(rows)) if wall),
+        lines=_lines(rows, matrix),
+    )
+
+
+def _summed(matrices: Sequence[Matrix]) -> Matrix:
+    return [
+        [sum(counts) for counts in zip(*lines, strict=True)]
+        for lines in zip(*matrices, strict=True)
+    ]
+
+
+def _class_table(matrix: Matrix, names: Sequence[str], rows: Sequence[dict[str, Any]]) -> Table:
+    examples = rows[0].get("examples") or []
+    examples = examples if len(examples) == len(names) else [None] * len(names)
+    seeds = len([row for row in rows if row.get("confusion")])
+
+    def percent(share: float | None) -> float | None:
+        return None if share is None else 100 * share
+
+    cells = tuple(
+        (
+            words(of.name),
+            number(trained),
+            number(of.images / seeds),
+            number(percent(of.precision), ".1f"),
+            number(percent(of.recall), ".1f"),
+            number(percent(of.f1), ".1f"),
+            words(_most_taken_for(line, place, names)),
+        )
+        for place, (of, trained, line) in enumerate(
+            zip(by_class(matrix, names), examples, matrix, strict=True)
+        )
+    )
+    columns = ("class", "examples", "images", "precision %", "recall %", "F1 %", "most taken for")
+    note = (
+        "Examples: training images. Precision: how many of the answers are right. Recall: how many"
+        " of the images are found. F1: their harmonic mean."
+        + (f" Summed over {seeds} seeds." if seeds > 1 else "")
+    )
+    return Table("The classes", columns, cells, note)
+
+
+def _most_taken_for(line: Sequence[int], own: int, names: Sequence[str]) -> str:
+    others = [(count, -place) for place, count in enumerate(line) if place != own and count]
+    if not others:
+        return "-"
+    count, place = max(others)
+    return f"{names[-place]}, {100 * count / sum(line):.1f} %"
+
+
+def _of_classes(matrices: Sequence[Matrix], names: Sequence[str]) -> list[str]:
+    """Warn of classes that some seed's model never answers."""
+    silent = [never_answered(matrix, names) for matrix in matrices]
+    return [
+        f"Class {name} is never answered"
+        + (f" by {count} of {len(silent)} seeds" if len(silent) > 1 else "")
+        + ": its accuracy is 0 %, whatever the accuracy of all says."
+        for name in names
+        if (count := sum(name in of for of in silent))
+    ]
+
+
+def _of_baselines(point: Point, baselines: Sequence[dict[str, Any]]) -> list[str]:
+    """Warn of plain learners that reach more than the point does."""
+    return [
+        f"{name} on the same pixels is ahead: {reached:.2f} % against {point.accuracy.mean:.2f} %."
+        for name, reached in _reached(baselines).items()
+        if reached > point.accuracy.mean
+    ]
+
+
+def _reached(rows: Iterable[dict[str, Any]], figure: str = "accuracy") -> dict[str, float]:
+    """Return the mean of a figure in percent by net; those that have it."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row.get(figure) is not None:
+            found.setdefault(str(row["net"]), []).append(100 * row[figure])
+    return {name: sum(values) / len(values) for name, values in found.items()}
+
+
+def _baseline_table(point: Point, baselines: Sequence[dict[str, Any]]) -> Table:
+    own = list(point.rows.values())
+    accuracy = _reached([*own, *baselines])
+    balanced = _reached([*own, *baselines], "balanced_accuracy")
+    kept: dict[str, Any] = {row["net"]: row.get("params") for row in [*baselines, *own]}
+    ordered = sorted(accuracy, key=lambda name: -accuracy[name])
+    cells = tuple(
+        (
+            words(name),
+            number(accuracy[name], ".2f"),
+            number(balanced.get(name), ".2f"),
+            number(kept[name]),
+        )
+        for name in ordered
+    )
+    note = "scikit-learn's plain learners, given the same pixels and judged on the same images."
+    columns = ("learner", "accuracy %", "balanced accuracy %", "parameters")
+    return Table("Beside plain baselines", columns, cells, note)
+
+
+def _wrong(rows: Sequence[dict[str, Any]]) -> Wall | None:
+    """Return the wrong answers that most seeds are surest of."""
+    shots = _shots(rows, "wrong", "test", _by_answer(rows, "wrong"))
+    if not shots:
+        return None
+    note = (
+        "Test images with the probability of the answer, its mean over the seeds that list it"
+        " among their 64 surest wrong answers; those of most seeds come first."
+    )
+    return Wall("The surest wrong answers", shots, note)
+
+
+def _doubted(rows: Sequence[dict[str, Any]]) -> Wall | None:
+    """Return the images whose label the models of all seeds contradict with one voice."""
+    shots: list[Shot] = []
+    for column, split in (("doubted", "train"), ("wrong", "test")):
+        agreed = {
+            key: found
+            for key, found in _by_answer(rows, column).items()
+            if len(found) == len(rows) > 1 and all(of["sure"] for of in found)
+        }
+        shots += _shots(rows, column, split, agreed)
+    if not shots:
+        return None
+    note = (
+        f"All {len(rows)} seeds give the same other answer, each at least as surely as it answers"
+        " an image that bears this label, on average. Many such labels are errors: look at them."
+    )
+    return Wall("Labels that the models contradict", tuple(shots[:_SHOTS]), note)
+
+
+Answers = dict[tuple[int, int, int], list[dict[str, Any]]]  # by image, label and answer
+
+
+def _by_answer(rows: Iterable[dict[str, Any]], column: str) -> Answers:
+    """Return what the seeds say of each image, those of most seeds and the surest first."""
+    found: Answers = {}
+    for row in rows:
+        for of in row.get(column) or ():
+            found.setdefault((of["image"], of["label"], of["answer"]), []).append(of)
+    return dict(sorted(found.items(), key=lambda item: (-len(item[1]), -_mean(item[1]))))
+
+
+def _mean(answers: Sequence[dict[str, Any]]) -> float:
+    return sum(of["probability"] for of in answers) / len(answers)
+
+
+def _shots(
+    rows: Sequence[dict[str, Any]], column: str, split: str, answers: Answers
+) -> tuple[Shot, ...]:
+    names = rows[0]["classes"] if rows else []
+    pictures: dict[str, str] = {}
+    for row in rows:
+        pictures |= row.get("pictures") or {}
+    shots: list[Shot] = []
+    for (image, label, answer), found in answers.items():
+        count = f", {len(found)} of {len(rows)} seeds" if len(rows) > 1 else ""
+        picture = sound(pictures.get(f"{split}/{image}"))
+        if pictures and not picture:
+            continue
+        shots.append(
+            Shot(
+                picture,
+                str(names[answer]),
+                f"labelled {names[label]}",
+                f"{100 * _mean(found):.0f} %{count}",
+                str(found[0].get("file") or f"{split} image {image}"),
+            )
+        )
+    return tuple(shots[:_SHOTS])
+
+
+def sound(picture: Any) -> str:
+    """Return a picture if it is what a page may hold, a small PNG in base64; else nothing."""
+    try:
+        raw = base64.b64decode(picture, validate=True)
+    except (binascii.Error, ValueError, TypeError):
+        return ""
+    return picture if raw.startswith(_PNG) and len(raw) <= _LARGEST else ""
+
+
+def _lines(rows: Sequence[dict[str, Any]], matrix: Matrix | None) -> tuple[str, ...]:
+    """Return what is said of the images as a whole."""
+    lines: list[str] = []
+    if matrix:
+        balanced = [100 * row["balanced_accuracy"] for row in rows]
+        lines.append(
+            f"Balanced accuracy, the mean over classes: {sum(balanced) / len(balanced):.2f} %."
+            f" Always answering the largest class would reach {100 * largest_share(matrix):.2f} %"
+            f" accuracy and {100 / len(matrix):.2f} % balanced."
+        )
+    found = rows[0].get("copies") if rows else None
+    if found:
+        lines.append(
+            "Copies, equal to the last pixel: "
+            f"{found['train']:,} among the training images, {found['test']:,} among the test"
+            f" images; {found['across']:,} test images are training images too;"
+            f" {found['labels']:,} images have a copy with another label."
+            if any(found.values())
+            else "No two images are copies of each other, to the last pixel."
+        )
+    return tuple(lines)

@@ -1,0 +1,60 @@
+"""The chart of what images of each class were answered as."""
+
+from collections.abc import Sequence
+
+from smidgen.confusion import Matrix
+from smidgen.report.chart import BETTER, NARROW, WORSE, Chart, draw
+from smidgen.report.svg import CARD, INK, MUTED, TEXT, Canvas, Number, shortened, width_of
+
+_NAMED = 40  # classes; of more, names and numbers have no room
+_CELL = 42  # pixels, at the most
+_LABELS = 120  # pixels, at the most, for the names of classes
+_NUMBERS = 15  # pixels of a cell that holds a number, at the least
+
+
+def confusion_chart(matrix: Matrix, names: Sequence[str], seeds: int) -> Chart:
+    """Chart a confusion matrix, summed over ``seeds``; darker is a larger share of the class."""
+    summed = f", summed over {seeds} seeds" if seeds > 1 else ""
+    return draw(
+        "What each class is taken for",
+        f"A row a class, a column an answer, images in numbers{summed}; the colour is their share"
+        " of the class. Right answers are green.",
+        lambda width: _drawn(width, matrix, names),
+    )
+
+
+def _drawn(width: int, matrix: Matrix, names: Sequence[str]) -> Canvas:
+    named = len(names) <= _NAMED
+    room = min(max(map(width_of, names)), _LABELS if width > NARROW else _LABELS * 0.6)
+    left = room + 24 if named else 16.0
+    cell = min((width - left) / len(names), _CELL)
+    top = left
+    canvas = Canvas(width, top + cell * len(names) + 4)
+    size = min(TEXT, max(cell - 2, 7)) if named else TEXT
+    middle = cell * len(names) / 2
+    canvas.text(TEXT, top + middle, "class", MUTED, anchor="middle", turned=True)
+    canvas.text(left + middle, TEXT, "answer", MUTED, anchor="middle")
+    for row, (counts, name) in enumerate(zip(matrix, names, strict=True)):
+        y = top + cell * row
+        if named:
+            text = shortened(name, room, size)
+            at = cell * row + cell / 2 + size * 0.35
+            canvas.text(left - 6, top + at, text, INK, anchor="end", size=size, told=name)
+            canvas.text(left + at, top - 6, text, INK, size=size, turned=True, told=name)
+        for column, count in enumerate(counts):
+            x, share = left + cell * column, count / (sum(counts) or 1)
+            told = f"{name} answered as {names[column]}: {count:,} ({100 * share:.1f} %)"
+            canvas.rect(x, y, cell - 1, cell - 1, CARD, told=told if not count else "")
+            if count:
+                colour = BETTER if row == column else WORSE
+                strength = 0.12 + 0.75 * share**0.5
+                canvas.rect(x, y, cell - 1, cell - 1, colour, told=told, opacity=strength)
+                _number(canvas, x, y, cell, count, told)
+    return canvas
+
+
+def _number(canvas: Canvas, x: Number, y: Number, cell: Number, count: int, told: str) -> None:
+    text, size = f"{count}", min(TEXT, cell / 2.4)
+    if cell >= _NUMBERS and width_of(text, size) < cell:
+        x, y = x + cell / 2, y + cell / 2 + size * 0.36
+        canvas.text(x, y, text, INK, anchor="middle", size=size, told=told)

@@ -1,0 +1,16 @@
+for (const button of document.querySelectorAll("th button")) {
+  button.addEventListener("click", () => {
+    const head = button.parentElement, row = head.parentElement;
+    const place = [...row.children].indexOf(head);
+    const body = row.parentElement.parentElement.tBodies[0];
+    const up = head.getAttribute("aria-sort") === "descending";
+    for (const other of row.children) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    const value = (line) => line.children[place].dataset.value;
+    const numeric = head.classList.contains("number");
+    const order = numeric
+      ? (a, b) => Number(value(a).replace("inf", "Infinity")) - Number(value(b).replace("inf", "Infinity"))
+      : (a, b) => value(b).localeCompare(value(a));
+    body.append(...[...body.rows].sort((a, b) => (up ? order(a, b) : order(b, a))));
+  });
+}

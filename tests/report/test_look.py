@@ -1,0 +1,138 @@
+"""A closer look shows what the rows hold, warns where it must, and does without what is missing."""
+
+import base64
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from tests.report.conftest import Rows, png, row, seen
+
+from smidgen.report.look import Look, closer_look, sound
+from smidgen.report.points import points_of
+from smidgen.report.tables import Cell, Table
+
+
+def wrong(image: int, label: int, answer: int, probability: float, *, sure: bool) -> dict[str, Any]:
+    return {
+        "image": image, "label": label, "answer": answer, "probability": probability, "sure": sure,
+    }  # fmt: skip
+
+
+def look_at(rows: Rows, baselines: Rows | None = None) -> Look:
+    (point,) = points_of(rows)
+    found = closer_look(point, baselines or [])
+    assert found
+    return found
+
+
+def named(table: Table, name: str) -> dict[str, Cell]:
+    (cells,) = [cells for cells in table.rows if cells[0].text == name]
+    return dict(zip(table.columns, cells, strict=True))
+
+
+def test_the_classes_are_told_one_by_one() -> None:
+    (table,) = look_at([seen(0), seen(1)]).tables
+    cat, owl = named(table, "cat"), named(table, "owl")
+    assert (cat["examples"].text, cat["images"].text) == ("300", "80")
+    assert (cat["precision %"].text, cat["recall %"].text) == ("85.7", "75.0")
+    assert cat["most taken for"].text == "dog, 25.0 %"
+    assert (owl["precision %"].text, owl["recall %"].text, owl["F1 %"].text) == ("-", "0.0", "0.0")
+
+
+def test_a_class_that_is_never_answered_is_warned_of() -> None:
+    other = [[60, 20, 0], [10, 70, 0], [0, 39, 1]]
+    both = look_at([seen(0), seen(1, confusion=other)])
+    assert [text.split(":")[0] for text in both.warnings] == [
+        "Class owl is never answered by 1 of 2 seeds"
+    ]
+    assert look_at([seen(0, confusion=other)]).warnings == ()
+
+
+def test_the_floor_stands_beside_balanced_accuracy() -> None:
+    line = look_at([seen(0)]).lines[0]
+    assert "54.17 %" in line
+    assert "40.00 % accuracy and 33.33 % balanced" in line
+
+
+def test_the_surest_wrong_answers_come_with_their_pictures() -> None:
+    first = [wrong(7, 0, 1, 0.9, sure=True), wrong(3, 2, 1, 0.8, sure=False)]
+    second = [wrong(3, 2, 1, 0.6, sure=True)]
+    rows = [
+        seen(0, wrong=first, pictures={"test/7": png(1), "test/3": png(2)}),
+        seen(1, wrong=second),
+    ]
+    (wall,) = look_at(rows).walls
+    owl, cat = wall.shots
+    assert (owl.answer, owl.label, owl.detail) == ("dog", "labelled owl", "70 %, 2 of 2 seeds")
+    assert (owl.picture, owl.place) == (png(2), "test image 3")
+    assert cat.detail == "90 %, 1 of 2 seeds"
+
+
+def test_a_label_is_doubted_only_with_one_voice_and_surely() -> None:
+    doubted = [wrong(5, 0, 1, 0.9, sure=True), wrong(6, 0, 1, 0.9, sure=True)]
+    others = [wrong(5, 0, 1, 0.8, sure=True), wrong(6, 0, 2, 0.8, sure=True)]
+    test = [wrong(9, 1, 0, 0.9, sure=True), wrong(8, 1, 0, 0.9, sure=False)]
+    rows = [seen(0, doubted=doubted, wrong=test), seen(1, doubted=others, wrong=test)]
+    wall = look_at(rows).walls[-1]
+    assert wall.title == "Labels that the models contradict"
+    assert [shot.place for shot in wall.shots] == ["train image 5", "test image 9"]
+    (only,) = look_at(rows[:1]).walls
+    assert only.title == "The surest wrong answers", "one seed's word is no contradiction"
+
+
+def test_copies_are_told() -> None:
+    copied = {"train": 12, "test": 3, "across": 2, "labels": 1}
+    told = look_at([seen(0, copies=copied)]).lines[1]
+    for part in (
+        "12 among the training",
+        "2 test images are training",
+        "1 images have a copy with",
+    ):
+        assert part in told
+    assert look_at([seen(0)]).lines[1].startswith("No two images are copies")
+
+
+def test_a_baseline_stands_beside_and_a_better_one_is_warned_of() -> None:
+    def plain(net: str, right: float) -> dict[str, Any]:
+        return {"study": "baseline", "net": net, "accuracy": right, "balanced_accuracy": None,
+                "params": 7850}  # fmt: skip
+
+    beside = [plain("random-forest", 0.7), plain("logistic-regression", 0.6)]
+    found = look_at([seen(0, confusion=None)], beside)
+    (table,) = found.tables
+    assert [cells[0].text for cells in table.rows] == [
+        "random-forest", "mine", "logistic-regression",
+    ]  # fmt: skip
+    (warning,) = found.warnings
+    assert warning.startswith("random-forest on the same pixels is ahead: 70.00 % against 65.00 %")
+
+
+def test_the_net_is_drawn_with_what_each_layer_costs() -> None:
+    net = look_at([seen(0)]).charts[-1]
+    for drawing in (net.wide, net.narrow):
+        said = " ".join(ElementTree.fromstring(drawing).itertext())
+        for part in ("conv(out_channels=8)", "8x28x28", "88", "56,448", "7,056"):
+            assert part in said
+
+
+def test_a_confusion_is_drawn_with_its_numbers() -> None:
+    chart = look_at([seen(0), seen(1)]).charts[0]
+    said = list(ElementTree.fromstring(chart.wide).itertext())
+    assert "cat answered as dog: 40 (25.0 %)" in said
+    many = look_at([seen(0, classes=[f"c{n}" for n in range(60)], confusion=[[1] * 60] * 60)])
+    assert len(many.charts[0].wide) < 800_000
+
+
+def test_old_rows_show_nothing_and_break_nothing() -> None:
+    (point,) = points_of([row("mine", [], 0, 100)])
+    assert closer_look(point, []) is None
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "x", '"onload="', base64.b64encode(b"<svg/>").decode(), 7, None]
+)
+def test_only_a_small_png_is_taken_for_a_picture(bad: Any) -> None:
+    assert sound(bad) == ""
+    assert sound(png()) == png()
+    large = base64.b64encode(base64.b64decode(png()) + bytes(40_000)).decode()
+    assert sound(large) == ""
