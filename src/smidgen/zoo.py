@@ -1,4 +1,4 @@
-"""Named nets: the eight of the reference study."""
+"""Named nets: the eight of the reference study, one with residuals, two of MLPerf Tiny."""
 
 from smidgen.layers import (
     Classifier,
@@ -15,6 +15,7 @@ from smidgen.text import nearest
 
 MNIST = Shape(1, 28, 28)
 CIFAR = Shape(3, 32, 32)
+VWW = Shape(3, 96, 96)
 
 # The study's own shorthand: c convolution, dw depthwise separable, tb transition, M max pooling.
 # Its MNIST nets have no biases, its CIFAR nets have them everywhere but in the classifier.
@@ -29,18 +30,71 @@ _REFERENCE = {
     "cifar-143k-dw": (CIFAR, "c16 c16 M dw32 c32 M dw64 c64 M dw128 dw192 dw260"),
 }
 
-NETS = tuple(_REFERENCE)
+# In full: a name is the data, the parameters and the kind, as the study's are.
+_IN_FULL = {
+    "cifar-143k-res": (
+        CIFAR,
+        (
+            *("conv(16)", "depthwise(32)", "max_pool"),
+            *("depthwise(64)", *2 * ["residual(depthwise(64))"], "max_pool"),
+            *("depthwise(128)", *3 * ["residual(depthwise(128))"], "max_pool"),
+            *("depthwise(192)", "residual(depthwise(192))", "global_average_pool"),
+            "classifier(10)",
+        ),
+    ),
+    "cifar-78k-resnet8": (
+        CIFAR,
+        (
+            "conv(16, bias=true)",
+            *(
+                f"residual(conv({width}, stride={stride}, bias=true),"
+                f" conv({width}, bias=true, activation=none), shortcut=true, activation=relu)"
+                for width, stride in ((16, 1), (32, 2), (64, 2))
+            ),
+            *("global_average_pool", "classifier(10, bias=true)"),
+        ),
+    ),
+    "vww-216k-mobilenet": (
+        VWW,
+        (
+            "conv(8, stride=2, bias=true)",
+            *(
+                part
+                for width, stride in (
+                    *((16, 1), (32, 2), (32, 1), (64, 2), (64, 1), (128, 2)),
+                    *(5 * [(128, 1)]),
+                    *((256, 2), (256, 1)),
+                )
+                for part in (
+                    f"channelwise(stride={stride}, bias=true)",
+                    f"conv({width}, 1, bias=true)",
+                )
+            ),
+            *("global_average_pool", "classifier(2, bias=true)"),
+        ),
+    ),
+}
+
+STUDY = tuple(_REFERENCE)
+NETS = (*STUDY, *_IN_FULL)
 
 
 def net(name: str) -> NetSpec:
     """Return the named net.
 
     Source: Ethiraj & Bolla 2022, "Training Efficient CNNS", figures 1 to 4; conventions chosen
-        so that its parameter counts come out exactly.
+        so that its parameter counts come out exactly. ``cifar-78k-resnet8`` and
+        ``vww-216k-mobilenet`` (visual wake words, 96x96): Banbury et al. 2021, "MLPerf Tiny
+        Benchmark", arXiv:2106.07597, sec. 4, and its reference models.
+    Differs: ResNet-8's shortcuts have a norm instead of a bias; a stride's border lies on both
+        sides; statistics of norms are no parameters (Keras counts them: 78,666 and 221,794).
 
     Raises:
         ValueError: If there is no such net; the nearest name is given.
     """
+    if name in _IN_FULL:
+        shape, texts = _IN_FULL[name]
+        return NetSpec.from_dict({"name": name, "input": list(shape), "layers": list(texts)})
     if name not in _REFERENCE:
         raise ValueError(f"unknown net {name!r}; {nearest(name, NETS)}")
     shape, shorthand = _REFERENCE[name]

@@ -54,7 +54,7 @@ def plain(spec: NetSpec) -> NetSpec:
 
 
 @pytest.mark.parametrize("change", [plain, blurred, excited])
-@pytest.mark.parametrize("name", zoo.NETS)
+@pytest.mark.parametrize("name", zoo.STUDY)
 def test_the_folded_program_answers_what_the_trained_model_answers(
     name: str, change: Callable[[NetSpec], NetSpec]
 ) -> None:

@@ -23,7 +23,7 @@ COMBINATIONS = ("", "blurpool", "squeeze-excite", "blurpool, squeeze-excite")
 QUICK = {("mnist-1k5-dw", ""), ("mnist-5k", "blurpool, squeeze-excite"), ("cifar-143k-dw", "")}
 EVERY = [
     pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow)
-    for case in product(zoo.NETS, COMBINATIONS)
+    for case in product(zoo.STUDY, COMBINATIONS)
 ]
 
 

@@ -40,6 +40,32 @@ def depthwise(
     return kernels.depthwise_bn_relu(x, depth, None, point, None, norm_of(weight, bias))
 
 
+def channelwise(module: object, x: Tensor, kernel: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    norm = norm_of(weight, bias)
+    return module.channelwise_bn_relu(x, kernel, None, norm, 1, relu=True)  # pyright: ignore
+
+
+def plain_conv(module: object, x: Tensor, kernel: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return module.conv_bn_relu(x, kernel, None, norm_of(weight, bias), relu=False)  # pyright: ignore
+
+
+def plain_depthwise(
+    module: object, x: Tensor, depth: Tensor, point: Tensor, weight: Tensor, bias: Tensor
+) -> Tensor:
+    norm = norm_of(weight, bias)
+    if module is reference:
+        pairs = (depth, None), (point, None)
+        return reference.depthwise_bn_relu(x, *pairs, norm, 1, relu=False)
+    return kernels.depthwise_bn_relu(x, depth, None, point, None, norm, relu=False)
+
+
+def plain_channelwise(
+    module: object, x: Tensor, kernel: Tensor, weight: Tensor, bias: Tensor
+) -> Tensor:
+    norm = norm_of(weight, bias)
+    return module.channelwise_bn_relu(x, kernel, None, norm, 1, relu=False)  # pyright: ignore
+
+
 def pointwise(module: object, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     return kernels.pointwise(x, kernel, bias) if module is kernels else F.conv2d(x, kernel, bias)
 
@@ -67,7 +93,8 @@ def operands(
 
     c = size[1]
     x = normal(*size) * 1.5 + 0.5
-    scale = {"bn_relu": c}.get(name, out)
+    name = name.removeprefix("plain_")
+    scale = {"bn_relu": c, "channelwise": c}.get(name, out)
     norm = [1 + 0.3 * normal(scale).tanh(), 0.3 * normal(scale)]
     latent = max(1, out // 4)
     return {
@@ -79,6 +106,7 @@ def operands(
             normal(out, c, 1, 1) / c**0.5,
             *norm,
         ],
+        "channelwise": [x, normal(c, 1, kernel, kernel) / kernel, *norm],
         "pointwise": [x, normal(out, c, 1, 1) / c**0.5, normal(out)],
         "max_pool": [x],
         "max_blur": [x],
@@ -90,6 +118,10 @@ OPERATIONS: dict[str, Operation] = {
     "bn_relu": bn_relu,
     "conv": conv,
     "depthwise": depthwise,
+    "channelwise": channelwise,
+    "plain_conv": plain_conv,
+    "plain_depthwise": plain_depthwise,
+    "plain_channelwise": plain_channelwise,
     "pointwise": pointwise,
     "max_pool": max_pool,
     "max_blur": max_blur,

@@ -62,7 +62,7 @@ def test_is_what_runs_and_says_so() -> None:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_every_operation_agrees_with_float64(name: str, dtype: torch.dtype) -> None:
     for size, out in SIZES:
-        if name == "depthwise" and size[1] == 1:
+        if "wise" in name and name != "pointwise" and size[1] == 1:
             continue  # a lone channel's scale cancels
         compare(name, operands(name, size, out, 3), dtype)
 
@@ -79,6 +79,11 @@ def test_blocks_with_their_ends_and_the_loss_agree_with_float64(
 
 def test_a_net_of_every_link_agrees_with_float64() -> None:
     test_chain.agree(test_chain.EVERY_LINK, 19, torch.float32, 2e-5)
+
+
+@pytest.mark.parametrize("name", test_chain.SUMS)
+def test_sums_agree_with_float64(name: str) -> None:
+    test_chain.agree(test_chain.summed(name), 21, torch.float32, 3e-5)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -111,15 +111,14 @@ def conv_bn_relu(
     """Return relu(norm(conv(x))), with the border that keeps the size at stride 1."""
     x = _cast(x)
     if not (
-        relu
-        and _trains(norm)
+        _trains(norm)
         and stride == 1
         and _square(weight)
         and _ready(x, weight, bias, norm.weight, norm.bias)
     ):
         return reference.conv_bn_relu(x, weight, bias, norm, stride, relu=relu)
     return functions.ConvBnRelu.apply(
-        _last(x), weight, bias, norm.weight, norm.bias, functions.Norm(norm)
+        _last(x), weight, bias, norm.weight, norm.bias, functions.Norm(norm), relu
     )
 
 
@@ -137,12 +136,12 @@ def depthwise_bn_relu(
     """Return relu(norm(pointwise(depthwise(x)))), the border keeping the size at stride 1."""
     x = _cast(x)
     parameters = (depth, depth_bias, point, point_bias, norm.weight, norm.bias)
-    served = relu and stride == 1 and _square(depth)
+    served = stride == 1 and _square(depth)
     if not (served and _trains(norm) and _ready(x, *parameters)):
         return reference.depthwise_bn_relu(
             x, (depth, depth_bias), (point, point_bias), norm, stride, relu=relu
         )
-    return functions.DepthwiseBnRelu.apply(_last(x), *parameters, functions.Norm(norm))
+    return functions.DepthwiseBnRelu.apply(_last(x), *parameters, functions.Norm(norm), relu)
 
 
 def channelwise_bn_relu(
@@ -155,7 +154,12 @@ def channelwise_bn_relu(
     relu: bool = True,
 ) -> Tensor:
     """Return relu(norm(conv(x))) of a filter a channel, the border keeping the size at stride 1."""
-    return reference.channelwise_bn_relu(_cast(x), weight, bias, norm, stride, relu=relu)
+    x = _cast(x)
+    parameters = (weight, bias, norm.weight, norm.bias)
+    served = stride == 1 and _square(weight)
+    if not (served and _trains(norm) and _ready(x, *parameters)):
+        return reference.channelwise_bn_relu(x, weight, bias, norm, stride, relu=relu)
+    return functions.ChannelwiseBnRelu.apply(_last(x), *parameters, functions.Norm(norm), relu)
 
 
 def add(x: Tensor, y: Tensor, *, relu: bool = False) -> Tensor:

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 
 from smidgen.kernels.functions import Last
 from smidgen.kernels.library import operations
-from smidgen.kernels.links import Average, Link, Mix
+from smidgen.kernels.links import Average, Flatten, Link, Mix
 from smidgen.kernels.plan import Call, Plan
 
 
@@ -46,11 +46,7 @@ class Chain:
             raise ValueError(f"no compiled operations for {dtype}, or links that make no chain")
         self._size, self._dtype = tuple(size), dtype
         self._gradient, self._own = gradient, torch.zeros_like(gradient)
-        self._plan = Plan(found, size, dtype, self._address_of_gradient)
-        done = 0
-        while done < len(links) - 2:
-            done += self._plan.add(links[done:])
-        self._plan.close(cast("Mix", links[-1]))
+        self._plan = Plan(found, size, dtype, links, self._gradient_of)
         self._anchor = torch.zeros((), requires_grad=True)
         self._held: Any = None
         self._dloss: Tensor | None = None
@@ -101,11 +97,11 @@ class Chain:
             call()
         self._gradient.add_(self._own)
 
-    def _address_of_gradient(self, parameter: Tensor) -> int:
+    def _gradient_of(self, parameter: Tensor) -> Tensor:
         assert parameter.grad is not None, "every parameter has its place in the vector"
-        place = parameter.grad.data_ptr() - self._gradient.data_ptr()
-        assert 0 <= place < 4 * self._gradient.numel(), "every parameter has its place"
-        return self._own.data_ptr() + place
+        place = (parameter.grad.data_ptr() - self._gradient.data_ptr()) // 4
+        assert 0 <= place < self._gradient.numel(), "every parameter has its place"
+        return self._own[place : place + parameter.numel()]
 
 
 def serves(links: Sequence[Link], images: Tensor) -> bool:
@@ -115,8 +111,8 @@ def serves(links: Sequence[Link], images: Tensor) -> bool:
 
 
 def _chainable(links: Sequence[Link]) -> bool:
-    averages = [place for place, link in enumerate(links) if isinstance(link, Average)]
-    return averages == [len(links) - 2] and isinstance(links[-1], Mix)
+    heads = [place for place, link in enumerate(links) if isinstance(link, Average | Flatten)]
+    return heads == [len(links) - 2] and isinstance(links[-1], Mix)
 
 
 class _Loss(Function):

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-from smidgen.kernels.library import NO_STATE, SAVED, Operations, operations, shape_of, state_of
+from smidgen.kernels.library import (
+    NO_STATE,
+    PLAIN,
+    SAVED,
+    Operations,
+    operations,
+    shape_of,
+    state_of,
+)
 
 Last = torch.channels_last
 
@@ -89,7 +97,7 @@ class BnRelu(Function):
 
 
 class ConvBnRelu(Function):
-    """relu(norm(conv(x))) at stride 1.
+    """relu(norm(conv(x))) at stride 1, or without the ReLU.
 
     A bias before the norm only moves the running mean, so its gradient is zero.
     """
@@ -103,6 +111,7 @@ class ConvBnRelu(Function):
         weight: Tensor,
         bias: Tensor,
         norm: Norm,
+        relu: bool,
     ) -> Tensor:
         """Keep x and the convolution's result."""
         n, c, h, w = x.shape
@@ -119,10 +128,10 @@ class ConvBnRelu(Function):
             state_of(weight, bias, statistics, norm.running),
             norm.momentum,
             norm.eps,
-            None,
+            None if relu else PLAIN,
         )
         ctx.save_for_backward(x, kernel, weight, bias, z, statistics)
-        ctx.shape, ctx.biased = shape, shift is not None
+        ctx.shape, ctx.biased, ctx.relu = shape, shift is not None, relu
         return y
 
     @staticmethod
@@ -148,9 +157,10 @@ class ConvBnRelu(Function):
             dkernel.data_ptr(),
             dweight.data_ptr(),
             dbias.data_ptr(),
-            None,
+            None if ctx.relu else PLAIN,
         )
-        return dx, dkernel, torch.zeros_like(weight) if ctx.biased else None, dweight, dbias, None
+        of_shift = torch.zeros_like(weight) if ctx.biased else None
+        return dx, dkernel, of_shift, dweight, dbias, None, None
 
 
 class Pointwise(Function):
@@ -204,7 +214,10 @@ class Pointwise(Function):
 
 
 class DepthwiseBnRelu(Function):
-    """relu(norm(pointwise(depthwise(x)))) at stride 1; the middle map is never kept."""
+    """relu(norm(pointwise(depthwise(x)))) at stride 1, or without the ReLU.
+
+    The middle map is never kept.
+    """
 
     @staticmethod
     def forward(  # noqa: PLR0913, autograd takes tensors one by one
@@ -217,6 +230,7 @@ class DepthwiseBnRelu(Function):
         weight: Tensor,
         bias: Tensor,
         norm: Norm,
+        relu: bool,
     ) -> Tensor:
         """Keep x and the pointwise result."""
         n, c, h, w = x.shape
@@ -235,10 +249,11 @@ class DepthwiseBnRelu(Function):
             state_of(weight, bias, statistics, norm.running),
             norm.momentum,
             norm.eps,
-            None,
+            None if relu else PLAIN,
         )
         ctx.save_for_backward(x, depth, point, weight, bias, z, statistics)
-        ctx.shape, ctx.biased = shape, (depth_bias is not None, point_bias is not None)
+        ctx.shape, ctx.relu = shape, relu
+        ctx.biased = depth_bias is not None, point_bias is not None
         return y
 
     @staticmethod
@@ -263,7 +278,7 @@ class DepthwiseBnRelu(Function):
             dpoint.data_ptr(),
             dweight.data_ptr(),
             dbias.data_ptr(),
-            None,
+            None if ctx.relu else PLAIN,
         )
         of_depth = x.new_zeros(x.shape[1], dtype=torch.float32) if ctx.biased[0] else None
         return (
@@ -275,7 +290,74 @@ class DepthwiseBnRelu(Function):
             dweight,
             dbias,
             None,
+            None,
         )
+
+
+class ChannelwiseBnRelu(Function):
+    """relu(norm(conv(x))) of a filter a channel at stride 1, or without the ReLU.
+
+    A bias before the norm only moves the running mean, so its gradient is zero.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        kernel: Tensor,
+        shift: Tensor | None,
+        weight: Tensor,
+        bias: Tensor,
+        norm: Norm,
+        relu: bool,
+    ) -> Tensor:
+        """Keep x and the convolution's result."""
+        n, c, h, w = x.shape
+        z, y, statistics = _empty(x, c, h, w), _empty(x, c, h, w), torch.empty(2, c)
+        shape = shape_of(n, h, w, c, c, kernel.shape[2])
+        _operations(x).channelwise_forward(
+            shape,
+            x.data_ptr(),
+            kernel.data_ptr(),
+            _address(shift),
+            z.data_ptr(),
+            y.data_ptr(),
+            state_of(weight, bias, statistics, norm.running),
+            norm.momentum,
+            norm.eps,
+            None if relu else PLAIN,
+        )
+        ctx.save_for_backward(x, kernel, weight, bias, z, statistics)
+        ctx.shape, ctx.biased, ctx.relu = shape, shift is not None, relu
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        """Leave out the gradient of an input that asks for none."""
+        x, kernel, weight, bias, z, statistics = ctx.saved_tensors
+        dy = _gradient(dy, z)
+        dx = torch.empty_like(x, memory_format=Last) if ctx.needs_input_grad[0] else None
+        dkernel, dweight, dbias = (
+            torch.empty_like(kernel),
+            torch.empty_like(weight),
+            torch.empty_like(bias),
+        )
+        _operations(x).channelwise_backward(
+            ctx.shape,
+            x.data_ptr(),
+            kernel.data_ptr(),
+            z.data_ptr(),
+            dy.data_ptr(),
+            state_of(weight, bias, statistics, SAVED),
+            _address(dx),
+            dkernel.data_ptr(),
+            dweight.data_ptr(),
+            dbias.data_ptr(),
+            None if ctx.relu else PLAIN,
+        )
+        of_shift = torch.zeros_like(weight) if ctx.biased else None
+        return dx, dkernel, of_shift, dweight, dbias, None, None
 
 
 class Pool(Function):

@@ -3,7 +3,7 @@
 import ctypes
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from platform import machine
@@ -25,6 +25,10 @@ _SIGNATURES = {
     "convolution_backward": [_P] * 11,
     "depthwise_forward": [_P] * 9 + [_D] * 2 + [_P],
     "depthwise_backward": [_P] * 13,
+    "channelwise_forward": [_P] * 7 + [_D] * 2 + [_P],
+    "channelwise_backward": [_P] * 11,
+    "sum_forward": [_P] * 4 + [_I],
+    "cut_backward": [_P] * 4,
     "pool_forward": [_P] * 3 + [_I],
     "pool_backward": [_P] * 4 + [_I],
     "average_forward": [_P] * 3,
@@ -53,6 +57,10 @@ class Operations:
     convolution_backward: Callable[..., None]
     depthwise_forward: Callable[..., None]
     depthwise_backward: Callable[..., None]
+    channelwise_forward: Callable[..., None]
+    channelwise_backward: Callable[..., None]
+    sum_forward: Callable[..., None]
+    cut_backward: Callable[..., None]
     pool_forward: Callable[..., None]
     pool_backward: Callable[..., None]
     average_forward: Callable[..., None]
@@ -161,9 +169,21 @@ def state_of(
 NO_STATE = _State()
 
 
-def tail_of(words: Sequence[int]) -> ctypes.Array[ctypes.c_int64]:
-    """Return what follows a convolution, as csrc/tail.h reads it, in 11 numbers and addresses."""
-    return (ctypes.c_int64 * 11)(*words)
+# What follows a convolution, in the order of csrc/tail.h: numbers and addresses.
+_TAIL = (
+    *("pool", "latent", "squeeze", "excite", "dsqueeze", "dexcite"),
+    *("mean", "hidden", "gate", "open", "pooled", "plain", "cut", "added", "returned"),
+)
+
+
+def tail_of(**words: int) -> ctypes.Array[ctypes.c_int64]:
+    """Return what follows a convolution as csrc/tail.h reads it; what is not named is none."""
+    assert not words.keys() - set(_TAIL), "only what csrc/tail.h knows"
+    return (ctypes.c_int64 * len(_TAIL))(*(words.get(name, 0) for name in _TAIL))
+
+
+PLAIN = tail_of(plain=1)  # no ReLU
+RETURNED = _TAIL.index("returned")
 
 
 SAVED = (None, None, None)  # instead of running statistics: the pass backward leaves them alone

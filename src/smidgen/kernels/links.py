@@ -1,29 +1,42 @@
 """What a module says of itself, so that a chain can run it: an operation and its parameters."""
 
-from dataclasses import dataclass
-from typing import Protocol, TypeAlias, runtime_checkable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from torch import Tensor, nn
 
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """Convolution of stride 1, norm, ReLU."""
+    """Convolution of stride 1, norm, perhaps ReLU."""
 
     weight: Tensor
     bias: Tensor | None
     norm: nn.BatchNorm2d
+    relu: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Depthwise:
-    """Depthwise convolution of stride 1, pointwise convolution, norm, ReLU."""
+    """Depthwise convolution of stride 1, pointwise convolution, norm, perhaps ReLU."""
 
     depth: Tensor
     depth_bias: Tensor | None
     point: Tensor
     point_bias: Tensor | None
     norm: nn.BatchNorm2d
+    relu: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Channelwise:
+    """Depthwise convolution of stride 1 alone, norm, perhaps ReLU."""
+
+    weight: Tensor
+    bias: Tensor | None
+    norm: nn.BatchNorm2d
+    relu: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +63,44 @@ class Excite:
 
 
 @dataclass(frozen=True, slots=True)
+class Residual:
+    """The sum of what two rows of links make of one map, perhaps ReLU.
+
+    A row without links gives the map itself.
+    """
+
+    layers: tuple["Link", ...]
+    shortcut: tuple["Link", ...]
+    relu: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Average:
     """The mean of each channel; only a classifier follows it."""
 
 
-Link: TypeAlias = Conv | Depthwise | Mix | Pool | Excite | Average
+@dataclass(frozen=True, slots=True)
+class Flatten:
+    """The map as one pixel; only a classifier follows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Not a link, but what a module says that is several of them, one after another."""
+
+    links: tuple["Link", ...]
+
+
+Link: TypeAlias = (
+    Conv | Depthwise | Channelwise | Mix | Pool | Excite | Residual | Average | Flatten
+)
 
 
 @runtime_checkable
 class Linkable(Protocol):
     """A module that a chain may run."""
 
-    def link(self) -> Link | None:
+    def link(self) -> Link | Series | None:
         """Return what the module computes in training, or none where no operation does."""
         ...
 
@@ -70,15 +109,33 @@ def links_of(model: nn.Module) -> tuple[Link, ...] | None:
     """Return the links of a model, in order, or none if any of its modules cannot be linked."""
     if isinstance(model, Linkable):
         link = model.link()
+        if isinstance(link, Series):
+            return link.links
         return None if link is None else (link,)
     if isinstance(model, nn.Identity | nn.Flatten):
         return ()
     if type(model) is not nn.Sequential:
         return None
+    return series_of(model)
+
+
+def series_of(modules: Iterable[nn.Module]) -> tuple[Link, ...] | None:
+    """Return the links of modules that run one after another, or none likewise."""
     found: list[Link] = []
-    for module in model:
+    for module in modules:
         links = links_of(module)
         if links is None:
             return None
         found += links
     return tuple(found)
+
+
+def tensors_of(links: Iterable[Link]) -> Iterator[Tensor]:
+    """Yield every tensor of links, those of their norms left out, as often as one is used."""
+    for link in links:
+        for field in fields(link):
+            own: Any = getattr(link, field.name)
+            if isinstance(own, Tensor):
+                yield own
+            elif isinstance(own, tuple):
+                yield from tensors_of(own)

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from ctypes import c_double, c_void_p
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -12,15 +12,47 @@ from torch import Tensor, nn
 from smidgen.kernels.functions import GROUP
 from smidgen.kernels.library import (
     NO_STATE,
+    RETURNED,
     SAVED,
     Operations,
     shape_of,
     state_of,
     tail_of,
 )
-from smidgen.kernels.links import Average, Conv, Depthwise, Excite, Link, Mix, Pool
+from smidgen.kernels.links import (
+    Average,
+    Channelwise,
+    Conv,
+    Depthwise,
+    Excite,
+    Flatten,
+    Link,
+    Mix,
+    Pool,
+    Residual,
+)
+from smidgen.kernels.memory import Buffers, Call, Maps, ParameterGradients
 
-Call = partial[None]
+Address: TypeAlias = int | c_void_p
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What happens at the two ends of some links because they are a side of a residual.
+
+    Args:
+        added: The map that is added to the last one's.
+        relu: Whether a ReLU follows this sum.
+        arrives: The buffer in which the gradient of the last one's map comes; else any.
+        returned: The buffer with what is added to the gradient of the first one's input.
+
+    Buffers are compared to none: a cell is false for as long as it is empty.
+    """
+
+    added: Address | None = None
+    relu: bool = False
+    arrives: c_void_p | None = None
+    returned: c_void_p | None = None
 
 
 class Plan:
@@ -34,103 +66,155 @@ class Plan:
         found: Operations,
         size: Sequence[int],
         dtype: torch.dtype,
-        gradient_of: Callable[[Tensor], int],
+        links: Sequence[Link],
+        gradient_of: Callable[[Tensor], Tensor],
     ) -> None:
-        """Begin before the first link.
+        """Plan all of it.
 
         Args:
             found: The operations for ``dtype``.
             size: Of a batch of images (n, c, h, w).
             dtype: Of maps.
-            gradient_of: Gives the address where a parameter's gradient is to be written.
+            links: The last two are a global average, or a map made one pixel, and the classifier.
+            gradient_of: Gives the place where a parameter's gradient is to be written.
         """
         self.images, self.targets = c_void_p(), c_void_p()
         self.loss, self.dloss = c_void_p(), c_void_p()
         self.forward: list[Call] = []
         self.backward: list[Call] = []
         self.norms: list[tuple[nn.BatchNorm2d, c_double]] = []
-        self._found, self._dtype, self._gradient_of = found, dtype, gradient_of
-        self._kept: list[Any] = []  # keeps memory alive whose address a call holds
+        self._found, self._memory, self._buffers = found, Maps(dtype), Buffers()
+        self._parameters = ParameterGradients(links, gradient_of)
+        self._memory.keep(links)
         self._n, self._c, self._h, self._w = size
-        self._x: int | c_void_p = self.images
-        # Two buffers in turns hold the gradient that comes and the gradient that goes.
-        self._gradients, self._turn, self._largest = (c_void_p(), c_void_p()), 0, 0
+        self._x: Address = self.images
+        self._dx = self._buffers.other_than(c_void_p())  # where the gradient of x is to go
+        self._largest = 0
+        self._returned: list[tuple[Any, c_void_p]] = []  # tails, to be told where buffers are
+        self._run(links[:-2], Ends())
+        head, classifier = links[-2:]
+        assert isinstance(classifier, Mix)
+        self._close(head, classifier)
 
-    def add(self, links: Sequence[Link]) -> int:
-        """Append the operation that begins these links, and return how many of them it takes.
+    def _run(self, links: Sequence[Link], ends: Ends) -> None:
+        """Append the operations of links that run one after another."""
+        done = 0
+        while done < len(links):
+            block, first = _block(links[done:]), done == 0
+            done += block.count
+            last = done == len(links)
+            self._add(
+                block,
+                Ends(
+                    ends.added if last else None,
+                    ends.relu and last,
+                    ends.arrives if last else None,
+                    ends.returned if first else None,
+                ),
+            )
 
-        A block and the gates and the pooling that follow it are one operation.
-        """
-        self._kept.append(links)
-        link, rest = links[0], _Rest()
-        if isinstance(link, Conv | Depthwise) and isinstance(links[1], Excite):
-            rest = replace(rest, gate=links[1], count=1)
-        if isinstance(link, Conv | Depthwise | Mix) and isinstance(links[1 + rest.count], Pool):
-            rest = replace(rest, pool=links[1 + rest.count], count=rest.count + 1)
-        match link:
+    def _add(self, block: "_Block", ends: Ends) -> None:
+        # Convolutions take part in a sum at their ends; for others it is a call of its own.
+        fused = isinstance(block.link, Conv | Depthwise | Channelwise)
+        back = ends.returned if self._x is not self.images else None
+        if back is not None and not fused:
+            shape, to, back = self._shape(self._c), self._dx, None
+            self._dx = self._buffers.other_than(to)
+            call = partial(self._found.sum_forward, shape, self._dx, ends.returned, to, 0)
+            self.backward.append(call)
+        joins = fused and block.pool is None and isinstance(ends.added, int)
+        self._operation(block, Ends(ends.added if joins else None, ends.relu, ends.arrives, back))
+        if ends.added is not None and not joins:
+            (y,) = self._maps(self._c, 1)
+            sides = self._shape(self._c), ends.added, self._x, y, int(ends.relu)
+            self.forward.append(partial(self._found.sum_forward, *sides))
+            self._x = y
+
+    def _operation(self, block: "_Block", ends: Ends) -> None:
+        match block.link:
             case Conv():
-                self._conv(link, rest)
+                self._conv(block.link, block, ends)
             case Depthwise():
-                self._depthwise(link, rest)
+                self._depthwise(block.link, block, ends)
+            case Channelwise():
+                self._channelwise(block.link, block, ends)
             case Mix():
-                self._mix(link, rest)
+                self._mix(block.link, block, ends)
             case Pool():
-                self._pool(link)
+                self._pool(block.link, ends)
             case Excite():
-                self._excite(link)
-            case Average():
-                raise ValueError("a global average belongs to the head of a chain")
-        return 1 + rest.count
+                self._excite(block.link, ends)
+            case Residual():
+                self._residual(block.link, ends)
+            case Average() | Flatten():
+                raise ValueError("the last map made one pixel belongs to the head of a chain")
 
-    def close(self, classifier: Mix) -> None:
+    def _residual(self, link: Residual, ends: Ends) -> None:
+        x, dx, size, own = self._x, self._dx, (self._c, self._h, self._w), ends.arrives
+        if own is None or link.relu:  # a ReLU changes the gradient for this sum alone
+            own = self._buffers.other_than(dx)
+        # The gradient of the sum goes both ways, so it stays until the way that runs last is done.
+        sums = self._buffers.hold(own)
+        if link.shortcut:
+            through = self._buffers.hold(self._buffers.other_than(dx))  # what the layers return
+            self._run(link.shortcut, Ends(arrives=sums, returned=through))
+            side, (self._c, self._h, self._w) = self._x, size
+            self._x, self._dx = x, through
+            self._run(link.layers, Ends(side, link.relu, arrives=sums))
+            self._buffers.release()
+        else:
+            self._run(link.layers, Ends(x, link.relu, arrives=sums, returned=sums))
+        self._buffers.release()
+        if link.relu:
+            came, shape = sums if ends.arrives is None else ends.arrives, self._shape(self._c)
+            self.backward.append(partial(self._found.cut_backward, shape, self._x, came, sums))
+            self._dx = came
+
+    def _close(self, head: Link, classifier: Mix) -> None:
         """Append global average, classifier and loss, and give the gradients of maps memory."""
+        if isinstance(head, Flatten):  # the mean over one pixel is that pixel
+            self._c, self._h, self._w = self._c * self._h * self._w, 1, 1
         weight, bias, classes = classifier.weight, classifier.bias, classifier.weight.shape[0]
-        shape = shape_of(self._n, self._h, self._w, self._c, classes, 1)
-        pooled, logits = self._floats(self._n * self._c), self._floats(self._n * classes)
+        shape, memory = self._shape(classes), self._memory
+        pooled, logits = memory.floats(self._n * self._c), memory.floats(self._n * classes)
         own = (weight.data_ptr(), _address(bias))
         to = (self._gradient_of(weight), None if bias is None else self._gradient_of(bias))
-        dx, _ = self._pass(always=True)
+        self._largest = max(self._largest, self._n * self._c * self._h * self._w)
+        where = (*own, self.targets, pooled, logits, self.loss)
         self._append(
-            (
-                self._found.head_forward,
-                shape,
-                self._x,
-                *own,
-                self.targets,
-                pooled,
-                logits,
-                self.loss,
-            ),
-            (self._found.head_backward, shape, own[0], pooled, logits, self.dloss, dx, *to),
+            (self._found.head_forward, shape, self._x, *where),
+            (self._found.head_backward, shape, own[0], pooled, logits, self.dloss, self._dx, *to),
         )
         self.backward.reverse()
-        for cell in self._gradients:
-            cell.value = self._values(self._largest)
-        self._kept.append(classifier)
+        self.backward += self._parameters.sums()
+        self._buffers.fill(memory, self._largest)
+        for tail, cell in self._returned:
+            assert cell.value is not None
+            tail[RETURNED] = cell.value
 
     def _append(self, forward: tuple[Any, ...], backward: tuple[Any, ...]) -> None:
         self.forward.append(partial(*forward))
         self.backward.append(partial(*backward))
 
-    def _conv(self, link: Conv, rest: "_Rest") -> None:
+    def _conv(self, link: Conv, block: "_Block", ends: Ends) -> None:
         outputs, kernel = link.weight.shape[0], link.weight.shape[2]
-        shape, x = shape_of(self._n, self._h, self._w, self._c, outputs, kernel), self._x
+        shape, x = self._shape(outputs, kernel), self._x
         weight, bias = link.weight.data_ptr(), _address(link.bias)
         state, saved, numbers = self._norm(link.norm)
-        (dx, dy), (z, y, tail) = self._pass(), self._end(outputs, rest)
+        (dx, dy), (z, y, tail) = self._pass(ends), self._end(outputs, block, ends)
         to = [self._gradient_of(p) for p in (link.weight, link.norm.weight, link.norm.bias)]
         self._append(
             (self._found.convolution_forward, shape, x, weight, bias, z, y, state, *numbers, tail),
             (self._found.convolution_backward, shape, x, weight, z, dy, saved, dx, *to, tail),
         )
 
-    def _depthwise(self, link: Depthwise, rest: "_Rest") -> None:
+    def _depthwise(self, link: Depthwise, block: "_Block", ends: Ends) -> None:
         outputs, kernel = link.point.shape[0], link.depth.shape[2]
-        shape, x = shape_of(self._n, self._h, self._w, self._c, outputs, kernel), self._x
+        shape, x = self._shape(outputs, kernel), self._x
         deep, point = link.depth.data_ptr(), link.point.data_ptr()
         own = (deep, _address(link.depth_bias), point, _address(link.point_bias))
         state, saved, numbers = self._norm(link.norm)
-        (dx, dy), (z, y, tail) = self._pass(), self._end(outputs, rest)
+        (dx, dy), (z, y, tail) = self._pass(ends), self._end(outputs, block, ends)
         parameters = (link.depth, link.point, link.norm.weight, link.norm.bias)
         to = [self._gradient_of(p) for p in parameters]
         self._append(
@@ -138,47 +222,64 @@ class Plan:
             (self._found.depthwise_backward, shape, x, deep, point, z, dy, saved, dx, *to, tail),
         )
 
-    def _mix(self, link: Mix, rest: "_Rest") -> None:
-        outputs, none = link.weight.shape[0], (NO_STATE, 0.0, 0.0)
-        shape, x = shape_of(self._n, self._h, self._w, self._c, outputs, 1), self._x
+    def _channelwise(self, link: Channelwise, block: "_Block", ends: Ends) -> None:
+        shape, x = self._shape(self._c, link.weight.shape[2]), self._x
         weight, bias = link.weight.data_ptr(), _address(link.bias)
-        (dx, dy), (z, y, tail) = self._pass(), self._end(outputs, rest)
+        state, saved, numbers = self._norm(link.norm)
+        (dx, dy), (z, y, tail) = self._pass(ends), self._end(self._c, block, ends)
+        to = [self._gradient_of(p) for p in (link.weight, link.norm.weight, link.norm.bias)]
+        self._append(
+            (self._found.channelwise_forward, shape, x, weight, bias, z, y, state, *numbers, tail),
+            (self._found.channelwise_backward, shape, x, weight, z, dy, saved, dx, *to, tail),
+        )
+
+    def _mix(self, link: Mix, block: "_Block", ends: Ends) -> None:
+        outputs, none = link.weight.shape[0], (NO_STATE, 0.0, 0.0)
+        shape, x = self._shape(outputs), self._x
+        weight, bias = link.weight.data_ptr(), _address(link.bias)
+        (dx, dy), (z, y, tail) = self._pass(ends), self._end(outputs, block, ends)
         to = (self._gradient_of(link.weight), None)
         to = (*to, None if link.bias is None else self._gradient_of(link.bias))
         self._append(
             (self._found.convolution_forward, shape, x, weight, bias, z, y, *none, tail),
             (self._found.convolution_backward, shape, x, weight, z, dy, NO_STATE, dx, *to, tail),
         )
-        if rest.pool is None:
+        if block.pool is None:
             self._x = z  # nothing follows the product
 
-    def _end(self, outputs: int, rest: "_Rest") -> tuple[int, int, Any]:
+    def _end(self, outputs: int, block: "_Block", ends: Ends) -> tuple[int, int, Any]:
         """Return where a block's product and its end result lie, and what happens between them."""
-        n, self._c = self._n, outputs
-        (z,), tail = self._maps(outputs, 1), None
-        if rest.pool is not None:
+        n, memory, self._c = self._n, self._memory, outputs
+        (z,), words = self._maps(outputs, 1), dict[str, int]()
+        if block.pool is not None:
+            words["pool"] = 1 + block.pool.blurred
             self._h, self._w = self._h // 2, self._w // 2
         (y,) = self._maps(outputs, 1)
-        if rest.count:
-            words = [0 if rest.pool is None else 1 + rest.pool.blurred, 0, *[0] * 9]
-            if rest.gate is not None:
-                squeeze, excite = rest.gate.squeeze, rest.gate.excite
-                latent, whole = squeeze.shape[0], -(-n // GROUP) * GROUP
-                words[1:4] = latent, squeeze.data_ptr(), excite.data_ptr()
-                words[4:6] = self._gradient_of(squeeze), self._gradient_of(excite)
-                words[6:10] = [
-                    self._floats(whole * k) for k in (outputs, latent, outputs, 2 * outputs)
-                ]
-            if words[0] == 1:
-                words[10] = self._values(n * outputs * self._h * self._w)
-            tail = tail_of(words)
-            self._kept.append(tail)
+        if block.gate is not None:
+            squeeze, excite = block.gate.squeeze, block.gate.excite
+            latent, whole = squeeze.shape[0], -(-n // GROUP) * GROUP
+            sizes = {"mean": outputs, "hidden": latent, "gate": outputs, "open": 2 * outputs}
+            words |= {"latent": latent, "squeeze": squeeze.data_ptr(), "excite": excite.data_ptr()}
+            words |= {"dsqueeze": self._gradient_of(squeeze), "dexcite": self._gradient_of(excite)}
+            words |= {name: memory.floats(whole * count) for name, count in sizes.items()}
+        if block.pool is not None and not block.pool.blurred:
+            words["pooled"] = memory.values(n * outputs * self._h * self._w)
+        if not getattr(block.link, "relu", True):
+            words["plain"] = 1
+        if isinstance(ends.added, int):
+            words |= {"added": ends.added, "cut": int(ends.relu)}
         self._x = y
+        if not words and ends.returned is None:
+            return z, y, None
+        tail = tail_of(**words)
+        if ends.returned is not None:
+            self._returned.append((tail, ends.returned))
+        memory.keep(tail)
         return z, y, tail
 
-    def _pool(self, link: Pool) -> None:
-        shape, x = shape_of(self._n, self._h, self._w, self._c, self._c, 2), self._x
-        dx, dy = self._pass(always=True)
+    def _pool(self, link: Pool, ends: Ends) -> None:
+        shape, x = self._shape(self._c, 2), self._x
+        dx, dy = self._pass(ends, always=True)
         self._h, self._w = self._h // 2, self._w // 2
         (y,) = self._maps(self._c, 1)
         self._append(
@@ -187,12 +288,12 @@ class Plan:
         )
         self._x = y
 
-    def _excite(self, link: Excite) -> None:
+    def _excite(self, link: Excite, ends: Ends) -> None:
         latent, whole = link.squeeze.shape[0], -(-self._n // GROUP) * GROUP
-        shape, x = shape_of(self._n, self._h, self._w, self._c, latent, 1), self._x
+        shape, x = self._shape(latent), self._x
         weights = link.squeeze.data_ptr(), link.excite.data_ptr()
-        memory = [self._floats(whole * k) for k in (self._c, latent, self._c)]
-        y, dx, dy = *self._maps(self._c, 1), *self._pass(always=True)
+        memory = [self._memory.floats(whole * k) for k in (self._c, latent, self._c)]
+        y, dx, dy = *self._maps(self._c, 1), *self._pass(ends, always=True)
         to = self._gradient_of(link.squeeze), self._gradient_of(link.excite)
         self._append(
             (self._found.excite_forward, shape, x, *weights, y, *memory),
@@ -204,33 +305,28 @@ class Plan:
         """Return a norm's state forward and back, and the cell of its momentum with its eps."""
         statistics, momentum = torch.empty(2, norm.num_features), c_double()
         running = norm.running_mean, norm.running_var, norm.num_batches_tracked
-        self._kept.append((statistics, running))
+        self._memory.keep(statistics, running)
         self.norms.append((norm, momentum))
         state, saved = (state_of(norm.weight, norm.bias, statistics, r) for r in (running, SAVED))
         return state, saved, (momentum, norm.eps)
 
-    def _pass(self, always: bool = False) -> tuple[c_void_p | None, c_void_p]:
+    def _pass(self, ends: Ends, always: bool = False) -> tuple[c_void_p | None, c_void_p]:
         """Return the gradients of an operation's input, none for images, and of its output."""
-        wanted = always or self._x is not self.images
-        dx = self._gradients[self._turn] if wanted else None
-        self._turn = 1 - self._turn
+        dx = self._dx if always or self._x is not self.images else None
+        self._dx = self._buffers.other_than(self._dx) if ends.arrives is None else ends.arrives
         self._largest = max(self._largest, self._n * self._c * self._h * self._w)
-        return dx, self._gradients[self._turn]
+        return dx, self._dx
+
+    def _shape(self, outputs: int, kernel: int = 1) -> Any:
+        return shape_of(self._n, self._h, self._w, self._c, outputs, kernel)
+
+    def _gradient_of(self, parameter: Tensor) -> int:
+        return self._parameters.address(parameter)
 
     def _maps(self, channels: int, count: int) -> list[int]:
         size = self._n * channels * self._h * self._w
         self._largest = max(self._largest, size)
-        return [self._values(size) for _ in range(count)]
-
-    def _values(self, count: int) -> int:
-        return self._memory(count, self._dtype)
-
-    def _floats(self, count: int) -> int:
-        return self._memory(count, torch.float32)
-
-    def _memory(self, count: int, dtype: torch.dtype) -> int:
-        self._kept.append(torch.empty(count, dtype=dtype))
-        return self._kept[-1].data_ptr()
+        return [self._memory.values(size) for _ in range(count)]
 
 
 def _address(tensor: Tensor | None) -> int | None:
@@ -238,9 +334,24 @@ def _address(tensor: Tensor | None) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rest:
-    """The links that end a block."""
+class _Block:
+    """A link and those that end it: one operation."""
 
-    gate: Excite | None = None
-    pool: Pool | None = None
-    count: int = 0
+    link: Link
+    gate: Excite | None
+    pool: Pool | None
+    count: int
+
+
+def _block(links: Sequence[Link]) -> _Block:
+    """Return the operation that begins these links: a block, the gates and the pooling after it."""
+    link, gate, pool, count = links[0], None, None, 1
+    if isinstance(link, Conv | Depthwise | Channelwise) and count < len(links):
+        following = links[count]
+        if isinstance(following, Excite):
+            gate, count = following, count + 1
+    if isinstance(link, Conv | Depthwise | Channelwise | Mix) and count < len(links):
+        following = links[count]
+        if isinstance(following, Pool):
+            pool, count = following, count + 1
+    return _Block(link, gate, pool, count)

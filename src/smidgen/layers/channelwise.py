@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from smidgen import kernels
+from smidgen.kernels import links
 from smidgen.layers.base import (
     Activation,
     PlainLayer,
@@ -91,3 +92,9 @@ class ChannelwiseModule(nn.Module):
         return kernels.channelwise_bn_relu(
             x, conv.weight, conv.bias, self.norm, conv.stride[0], relu=self.relu
         )
+
+    def link(self) -> links.Link | None:
+        conv = self.conv
+        if conv.stride[0] != 1:
+            return None
+        return links.Channelwise(conv.weight, conv.bias, self.norm, self.relu)

@@ -94,5 +94,6 @@ class ConvModule(nn.Module):
 
     def link(self) -> links.Link | None:
         conv = self.conv
-        served = conv.stride[0] == 1 and self.relu
-        return links.Conv(conv.weight, conv.bias, self.norm) if served else None
+        if conv.stride[0] != 1:
+            return None
+        return links.Conv(conv.weight, conv.bias, self.norm, self.relu)

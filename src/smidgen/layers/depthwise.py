@@ -114,6 +114,8 @@ class DepthwiseModule(nn.Module):
 
     def link(self) -> links.Link | None:
         depth, point = self.depthwise, self.pointwise
-        if depth.stride[0] != 1 or not self.relu:
+        if depth.stride[0] != 1:
             return None
-        return links.Depthwise(depth.weight, depth.bias, point.weight, point.bias, self.norm)
+        return links.Depthwise(
+            depth.weight, depth.bias, point.weight, point.bias, self.norm, self.relu
+        )

@@ -6,6 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from smidgen.kernels import links
 from smidgen.layers.base import Layer, Shape
 from smidgen.tensors import Images
 
@@ -48,3 +49,6 @@ class FlattenModule(nn.Module):
 
     def forward(self, x: Images) -> Float[Tensor, "n hwc 1 1"]:
         return x.permute(0, 2, 3, 1).flatten(1)[:, :, None, None]
+
+    def link(self) -> links.Link | None:
+        return links.Flatten()

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
+from smidgen.kernels import links
 from smidgen.layers.base import Layer, Shape, require_positive
 from smidgen.layers.nest import Layers, Nest, end_of, peak_of, require_nestable, stack, through
 from smidgen.tensors import Images
@@ -111,6 +112,10 @@ class RepeatModule(nn.Module):
         for layers in self.passes:
             x = layers(x)
         return x
+
+    def link(self) -> links.Series | None:
+        found = links.series_of(self.passes)
+        return None if found is None else links.Series(found)
 
 
 def _shared(module: nn.Module, prefix: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from smidgen import kernels
+from smidgen.kernels import links
 from smidgen.layers.base import Activation, Layer, Shape, require_activation
 from smidgen.layers.blur import Blur
 from smidgen.layers.conv import Conv
@@ -136,3 +137,9 @@ class ResidualModule(nn.Module):
 
     def forward(self, x: Images) -> Float[Tensor, "n c_out h_out w_out"]:
         return kernels.add(self.shortcut(x), self.layers(x), relu=self.relu)
+
+    def link(self) -> links.Link | None:
+        layers, shortcut = links.links_of(self.layers), links.links_of(self.shortcut)
+        if not layers or shortcut is None:
+            return None
+        return links.Residual(layers, shortcut, self.relu)

@@ -30,7 +30,7 @@ def with_methods(name: str, methods: str = "") -> NetSpec:
 
 
 SPECS = {
-    **{name: zoo.net(name) for name in zoo.NETS},
+    **{name: zoo.net(name) for name in zoo.STUDY},
     "mnist-1k5-dw, blurpool": with_methods("mnist-1k5-dw", "blurpool"),
     "mnist-5k-dw, squeeze-excite": with_methods("mnist-5k-dw", "squeeze-excite"),
     "mnist-1k5-dw, both": with_methods("mnist-1k5-dw", "blurpool,squeeze-excite"),

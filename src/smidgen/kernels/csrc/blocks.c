@@ -14,6 +14,7 @@
 #include "gate.h"
 #include "tail.h"
 #include "tail_back.h"
+#include "sum.h"
 #include "head.h"
 
 typedef struct {
@@ -120,6 +121,7 @@ void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *w
                 look_ahead(&next, 1, dy + (i + j + 1) * t.left, t.left * (Int)sizeof(Value));
             }
             if (dx) convolve(&c, d[j], dx + (i + j) * in, s->height, s->width);
+            join_returned(&t, dx, (i + j) * in, in);
         }
         add_gradient(&g, maps, d);
     }
@@ -127,6 +129,12 @@ void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *w
     finish_gradient(&g, dweights);
 }
 
+static void finish_depth(const Depth *d, const float *sums, float *out) { /* [channel][tap] */
+    Int taps = d->kernel * d->kernel, lanes = d->vectors * LANES;
+    memset(out, 0, sizeof(float) * (size_t)(d->channels * taps));
+    for (Int t = 0; t < taps; t++)
+        for (Int l = 0; l < lanes; l++) out[l % d->channels * taps + t] += sums[t * lanes + l];
+}
 /* Depthwise convolution, pointwise convolution, norm and ReLU; `kernel` is the depthwise one's. */
 void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep, const float *deep_bias, const float *point,
                                const float *point_bias, Value *z, Value *y, State state, double momentum, double eps,
@@ -200,6 +208,7 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
             pad_floats(&d, dmiddle + j * in, dmap);
             depthwise_gradient(&d, map, dmap, sums);
             if (dx) depthwise(&d, dmap, flipped, dx + (i + j) * in);
+            join_returned(&t, dx, (i + j) * in, in);
         }
         memset(dz + count * out, 0, sizeof(Value) * (size_t)s->outputs);
         memset(middle + count * in, 0, sizeof(Value) * (size_t)s->channels);
@@ -207,9 +216,57 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
     }
     products_close();
     finish_gradient(&g, dpoint);
-    memset(ddeep, 0, sizeof(float) * (size_t)(s->channels * kernel));
-    for (Int t = 0; t < kernel; t++)
-        for (Int l = 0; l < d.vectors * LANES; l++) ddeep[l % s->channels * kernel + t] += sums[t * d.vectors * LANES + l];
+    finish_depth(&d, sums, ddeep);
+}
+
+/* Depthwise convolution alone, norm and ReLU. */
+void EXPORT(channelwise_forward)(const Shape *s, const Value *x, const float *deep, const float *bias, Value *z, Value *y,
+                                 State state, double momentum, double eps, const Tail *tail) {
+    Norm norm = norm_of(state, momentum, eps);
+    Int in = s->height * s->width * s->channels;
+    Watch w = {.pivot = NULL};
+    arena_open();
+    Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->channels);
+    Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
+    const float *taps = depth_weights(&d, deep, 0);
+    float *map = TAKE_ZERO(float, depth_map(&d));
+    for (Int i = 0; i < s->images; i++) {
+        pad_floats(&d, x + i * in, map);
+        depthwise(&d, map, taps, z + i * in);
+        watch(&w, z + i * in, in, s->channels);
+        tail_early(&t, i, z + i * in, y);
+    }
+    finish_forward(&w, &t, z, y, bias);
+}
+void EXPORT(channelwise_backward)(const Shape *s, const Value *x, const float *deep, const Value *z, const Value *dy, State state,
+                                  Value *dx, float *ddeep, float *dscale, float *dshift, const Tail *tail) {
+    Norm norm = norm_of(state, 0, 0);
+    Int in = s->height * s->width * s->channels;
+    arena_open();
+    Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->channels);
+    tail_reduce(&t, z, dy, dscale, dshift);
+    Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
+    const float *flipped = depth_weights(&d, deep, 1);
+    float *map = TAKE_ZERO(float, depth_map(&d)), *dmap = TAKE_ZERO(float, depth_map(&d));
+    float *sums = TAKE_ZERO(float, s->kernel * s->kernel * d.vectors * LANES);
+    Value *dz = TAKE(Value, in);
+    for (Int i = 0; i < s->images; i++) {
+        tail_backward(&t, i, 1, z, dy, dz);
+        pad_floats(&d, x + i * in, map);
+        pad_floats(&d, dz, dmap);
+        depthwise_gradient(&d, map, dmap, sums);
+        if (dx) depthwise(&d, dmap, flipped, dx + i * in);
+        join_returned(&t, dx, i * in, in);
+    }
+    finish_depth(&d, sums, ddeep);
+}
+
+/* out = a + b, cut at zero on request; and what the cut makes of the gradient, perhaps in its place. */
+void EXPORT(sum_forward)(const Shape *s, const Value *a, const Value *b, Value *out, int relu) {
+    add_maps(a, b, out, s->images * s->height * s->width * s->channels, relu ? 0.0f : -INFINITY);
+}
+void EXPORT(cut_backward)(const Shape *s, const Value *y, const Value *dy, Value *out) {
+    close_cut(y, dy, out, s->images * s->height * s->width * s->channels);
 }
 
 void EXPORT(pool_forward)(const Shape *s, const Value *x, Value *y, int blurred) {

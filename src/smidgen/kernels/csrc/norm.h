@@ -1,5 +1,8 @@
 /* Batch norm and ReLU over rows of channels: statistics, normalisation, and the two passes of the backward one.
  *
+ * A block without ReLU is cut at a floor of minus infinity, which costs no instruction. Where a block ends a residual, what
+ * is added to it and the floor of the sum are given to the normalisation.
+ *
  * Rows are read as one flat array. Vectors meet the channels in a pattern that repeats after `period` vectors, so the
  * constants of a few vectors stay in registers whatever the channel count.
  */
@@ -84,42 +87,68 @@ static void moments(Sums *s, const Value *z, Int count, const float *pivot) {
 typedef struct {
     const float *mean, *scale, *bias; /* per lane of the pattern */
     const float *slope, *offset;      /* backward: dz = scale * dy' + (z - mean) * slope + offset */
+    float floor;                      /* 0, or minus infinity where there is no ReLU */
 } Affine;
+
+/* Like torch, a NaN is kept: it is not below the floor. */
+INLINE vf cut(vf v, vf floor) { return choose(v < floor, floor, v); }
+
+/* What is added to a block's end to make a residual, NULL where there is none, and the floor of the sum. */
+typedef struct {
+    const Value *values;
+    float floor;
+} Added;
 
 INLINE vf act(vf z, vf mean, vf scale, vf bias) { return (z - mean) * scale + bias; }
 
-INLINE void normalize_chunk(const Affine *a, Int whole, const Value *z, Value *y, Int count, Int lane, const int vectors) {
-    vf m[CHUNK], s[CHUNK], b[CHUNK];
+INLINE vf with_added(vf v, const Value *from, vf floor) { return cut(v + LOAD(from), floor); }
+INLINE void normalize_chunk(const Affine *a, Int whole, const Value *z, const Value *x, vf sum_floor, Value *y, Int count, Int lane,
+                            const int vectors, const int added) {
+    vf m[CHUNK], s[CHUNK], b[CHUNK], floor = splat(a->floor);
     for (int k = 0; k < vectors; k++) {
         m[k] = load_f32(a->mean + lane + k * LANES);
         s[k] = load_f32(a->scale + lane + k * LANES);
         b[k] = load_f32(a->bias + lane + k * LANES);
     }
     for (Int i = lane; i < count; i += whole)
-        for (int k = 0; k < vectors; k++) STORE(y + i + k * LANES, relu(act(LOAD(z + i + k * LANES), m[k], s[k], b[k])));
+        for (int k = 0; k < vectors; k++) {
+            vf v = cut(act(LOAD(z + i + k * LANES), m[k], s[k], b[k]), floor);
+            STORE(y + i + k * LANES, added ? with_added(v, x + i + k * LANES, sum_floor) : v);
+        }
 }
-static void normalize(const Affine *a, Pattern pattern, const Value *z, Value *y, Int count) {
+INLINE void normalize_by(const Affine *a, Pattern pattern, const Value *z, const Added *sum, Value *y, Int count, const int added) {
     Int whole = pattern.lanes, tile = up(TILE, whole), i = 0;
+    const Value *x = added ? sum->values : NULL;
+    vf floor = splat(a->floor), sum_floor = splat(added ? sum->floor : 0.0f);
     for (; i + whole <= count;) {
         Int n = smaller(tile, (count - i) / whole * whole), v = 0;
-        for (; v + CHUNK <= pattern.vectors; v += CHUNK) normalize_chunk(a, whole, z + i, y + i, n, v * LANES, CHUNK);
-        for (; v < pattern.vectors; v++) normalize_chunk(a, whole, z + i, y + i, n, v * LANES, 1);
+        for (; v + CHUNK <= pattern.vectors; v += CHUNK)
+            normalize_chunk(a, whole, z + i, added ? x + i : x, sum_floor, y + i, n, v * LANES, CHUNK, added);
+        for (; v < pattern.vectors; v++) normalize_chunk(a, whole, z + i, added ? x + i : x, sum_floor, y + i, n, v * LANES, 1, added);
         i += n;
     }
     for (Int lane = 0; i < count; i += LANES, lane += LANES) {
         int n = (int)smaller(LANES, count - i);
         vf m = load_f32(a->mean + lane), s = load_f32(a->scale + lane), b = load_f32(a->bias + lane);
-        if (n == LANES) STORE(y + i, relu(act(LOAD(z + i), m, s, b)));
-        else STORE_N(y + i, relu(act(LOAD_N(z + i, n), m, s, b)), n);
+        vf v = cut(act(n == LANES ? LOAD(z + i) : LOAD_N(z + i, n), m, s, b), floor);
+        if (added) v = cut(v + (n == LANES ? LOAD(x + i) : LOAD_N(x + i, n)), sum_floor);
+        if (n == LANES) STORE(y + i, v);
+        else STORE_N(y + i, v, n);
     }
+}
+static void normalize(const Affine *a, Pattern pattern, const Value *z, const Added *sum, Value *y, Int count) {
+    if (sum->values) normalize_by(a, pattern, z, sum, y, count, 1);
+    else normalize_by(a, pattern, z, sum, y, count, 0);
 }
 
 /* dy where the ReLU was open; like torch's, a NaN leaves it open. */
-INLINE vf opened(vf dy, vf z, vf mean, vf scale, vf bias) { return choose(act(z, mean, scale, bias) <= 0.0f, (vf){}, dy); }
+INLINE vf opened(vf dy, vf z, vf mean, vf scale, vf bias, vf floor) {
+    return choose(act(z, mean, scale, bias) <= floor, (vf){}, dy);
+}
 
 /* Sums of dy' and dy' (z - mean). */
 INLINE void reduce_chunk(Sums *s, const Affine *a, const Value *z, const Value *dy, Int count, Int lane, const int vectors) {
-    vf p[CHUNK], q[CHUNK], mean[CHUNK], scale[CHUNK], bias[CHUNK];
+    vf p[CHUNK], q[CHUNK], mean[CHUNK], scale[CHUNK], bias[CHUNK], floor = splat(a->floor);
     for (int k = 0; k < vectors; k++) {
         p[k] = q[k] = (vf){};
         mean[k] = load_f32(a->mean + lane + k * LANES);
@@ -129,7 +158,7 @@ INLINE void reduce_chunk(Sums *s, const Affine *a, const Value *z, const Value *
     Int whole = s->pattern.lanes;
     for (Int i = lane; i < count; i += whole)
         for (int k = 0; k < vectors; k++) {
-            vf v = LOAD(z + i + k * LANES), g = opened(LOAD(dy + i + k * LANES), v, mean[k], scale[k], bias[k]);
+            vf v = LOAD(z + i + k * LANES), g = opened(LOAD(dy + i + k * LANES), v, mean[k], scale[k], bias[k], floor);
             p[k] += g;
             q[k] += g * (v - mean[k]);
         }
@@ -147,7 +176,7 @@ static void reduce(Sums *s, const Affine *a, const Value *z, const Value *dy, In
         int n = (int)smaller(LANES, count - i);
         vf m = load_f32(a->mean + lane), v = n == LANES ? LOAD(z + i) : LOAD_N(z + i, n);
         vf g = n == LANES ? LOAD(dy + i) : LOAD_N(dy + i, n);
-        g = opened(g, v, m, load_f32(a->scale + lane), load_f32(a->bias + lane));
+        g = opened(g, v, m, load_f32(a->scale + lane), load_f32(a->bias + lane), splat(a->floor));
         vf h = g * (v - m);
         for (int k = 0; k < n; k++) s->first[lane + k] += (double)g[k], s->second[lane + k] += (double)h[k];
     }
@@ -156,7 +185,7 @@ static void reduce(Sums *s, const Affine *a, const Value *z, const Value *dy, In
 /* dz from dy. */
 INLINE void backward_chunk(const Affine *a, Int whole, const Value *z, const Value *dy, Value *dz, Int count, Int lane,
                            const int vectors) {
-    vf mean[CHUNK], scale[CHUNK], bias[CHUNK], slope[CHUNK], offset[CHUNK];
+    vf mean[CHUNK], scale[CHUNK], bias[CHUNK], slope[CHUNK], offset[CHUNK], floor = splat(a->floor);
     for (int k = 0; k < vectors; k++) {
         mean[k] = load_f32(a->mean + lane + k * LANES);
         scale[k] = load_f32(a->scale + lane + k * LANES);
@@ -166,7 +195,7 @@ INLINE void backward_chunk(const Affine *a, Int whole, const Value *z, const Val
     }
     for (Int i = lane; i < count; i += whole)
         for (int k = 0; k < vectors; k++) {
-            vf v = LOAD(z + i + k * LANES), g = opened(LOAD(dy + i + k * LANES), v, mean[k], scale[k], bias[k]);
+            vf v = LOAD(z + i + k * LANES), g = opened(LOAD(dy + i + k * LANES), v, mean[k], scale[k], bias[k], floor);
             STORE(dz + i + k * LANES, scale[k] * g + ((v - mean[k]) * slope[k] + offset[k]));
         }
 }
@@ -182,7 +211,7 @@ static void backward(const Affine *a, Pattern pattern, const Value *z, const Val
         int n = (int)smaller(LANES, count - i);
         vf m = load_f32(a->mean + lane), s = load_f32(a->scale + lane);
         vf v = n == LANES ? LOAD(z + i) : LOAD_N(z + i, n), g = n == LANES ? LOAD(dy + i) : LOAD_N(dy + i, n);
-        g = opened(g, v, m, s, load_f32(a->bias + lane));
+        g = opened(g, v, m, s, load_f32(a->bias + lane), splat(a->floor));
         v = s * g + ((v - m) * load_f32(a->slope + lane) + load_f32(a->offset + lane));
         if (n == LANES) STORE(dz + i, v);
         else STORE_N(dz + i, v, n);
@@ -211,11 +240,11 @@ static void finish_statistics(Sums *s, const float *pivot, const Norm *norm, Int
         norm->running_var[c] = (float)((1 - t) * (double)norm->running_var[c] + t * unbiased);
     }
 }
-static Affine affine_of(const Norm *norm, Int channels, Pattern pattern) {
+static Affine affine_of(const Norm *norm, Int channels, Pattern pattern, float floor) {
     float *scale = TAKE(float, channels);
     for (Int c = 0; c < channels; c++) scale[c] = norm->weight[c] * norm->rstd[c];
     return (Affine){spread(norm->mean, channels, pattern), spread(scale, channels, pattern),
-                    spread(norm->bias, channels, pattern), NULL, NULL};
+                    spread(norm->bias, channels, pattern), NULL, NULL, floor};
 }
 /* Gradients of weight and bias, and the constants of dz, from the sums of `reduce`. */
 static void finish_backward(Sums *s, Affine *a, const Norm *norm, Int rows, float *dweight, float *dbias, float *slope,

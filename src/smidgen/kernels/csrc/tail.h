@@ -1,4 +1,5 @@
-/* What follows the convolution of a block, as one operation each way: norm, ReLU, then perhaps gates, then perhaps pooling.
+/* What follows the convolution of a block, as one operation each way: norm, ReLU, then perhaps gates, then perhaps pooling, or
+ * the sum of a residual.
  *
  * Norm and ReLU keep the order of a channel's values, or turn it round, and gates are positive: so where pooling takes the
  * largest of four, the four are compared before them, and norm, ReLU and gate see a quarter of the values. `sign` is -1
@@ -11,6 +12,9 @@ typedef struct {
     float *dsqueeze, *dexcite;
     float *mean, *hidden, *gate, *open; /* by groups of LANES images; `open` holds count and sum of z - mean where open */
     Value *pooled;                      /* the values that were largest, where pooled at stride 2 */
+    Int plain, cut;                     /* no ReLU after the norm; a ReLU after the sum */
+    const Value *added;                 /* to the end of the block, or NULL */
+    const Value *returned;              /* a gradient that is added to that of the block's input, or NULL */
 } Tail;
 
 typedef struct {
@@ -22,6 +26,8 @@ typedef struct {
     Pattern pattern;
     Int whole;                                                  /* lanes of a walk: the pattern's, or where those are many, the channels */
     Int places;                                                 /* of a row of the map, or lanes of a walk, and a vector more */
+    float floor;                                                /* of what follows the norm */
+    Added sum;
     Affine affine;                                              /* by lane of the pattern */
     const float *mean, *scale, *bias, *sign, *slope, *offset;   /* by place in a row of the map */
     float *gain, *lift;                                         /* of the image at hand: by place or by lane */
@@ -37,6 +43,8 @@ static const float *by_place(const float *values, Int channels, Int count) {
 static Tailed tail_of(const Tail *asked, const Norm *norm, Int images, Int height, Int width, Int channels) {
     Tailed t = {.norm = norm, .images = images, .channels = channels, .pattern = pattern_of(channels)};
     if (asked) t.asked = *asked;
+    t.floor = t.asked.plain ? -INFINITY : 0.0f;
+    t.sum = (Added){t.asked.added, t.asked.cut ? 0.0f : -INFINITY};
     t.count = t.left = height * width * channels;
     t.whole = t.pattern.lanes > 16 * LANES && channels >= 4 * LANES ? channels : t.pattern.lanes;
     t.places = (t.asked.pool && t.whole < width * channels ? width * channels : t.whole) + CHUNK * LANES;
@@ -56,7 +64,7 @@ static Tailed tail_of(const Tail *asked, const Norm *norm, Int images, Int heigh
 static void tail_constants(Tailed *t) {
     Int c = t->channels, places = t->pool.width * c;
     const Norm *norm = t->norm;
-    t->affine = affine_of(norm, c, t->pattern);
+    t->affine = affine_of(norm, c, t->pattern, t->floor);
     if (!t->asked.pool && !t->asked.latent) return;
     float *scale = TAKE(float, c);
     for (Int i = 0; i < c; i++) scale[i] = norm->weight[i] * norm->rstd[i];
@@ -116,12 +124,13 @@ INLINE void add_lanes(float *sums, vf v) { store_f32(sums, load_f32(sums) + v); 
 INLINE void open_chunk(const Tailed *t, const Value *z, Int lane, Int from, Int to, const int vectors, Int n) {
     Chunk h = chunk_of(t, lane, vectors, 0, 0);
     vf number[CHUNK], sum[CHUNK];
+    vf floor = splat(t->floor);
     Int whole = t->whole;
     for (int k = 0; k < vectors; k++) number[k] = sum[k] = (vf){};
     for (Int i = from; i < to; i += whole)
         for (int k = 0; k < vectors; k++) {
             vf v = load_some(z + i + k * LANES, n) - h.mean[k];
-            vi closed = v * h.scale[k] + h.bias[k] <= 0.0f;
+            vi closed = v * h.scale[k] + h.bias[k] <= floor;
             number[k] += choose(closed, (vf){}, splat(1.0f)), sum[k] += choose(closed, (vf){}, v);
         }
     for (int k = 0; k < vectors; k++) {
@@ -155,7 +164,7 @@ static void tail_gates(const Tailed *t, const Value *z, Int image, Int images) {
 }
 /* relu(act(v)) times the gate, at a place of a row. */
 INLINE vf tail_act(const Tailed *t, Int i, vf v) {
-    return relu(act(v, load_f32(t->mean + i), load_f32(t->scale + i), load_f32(t->bias + i))) * load_f32(t->gain + i);
+    return cut(act(v, load_f32(t->mean + i), load_f32(t->scale + i), load_f32(t->bias + i)), splat(t->floor)) * load_f32(t->gain + i);
 }
 INLINE void store_some(Value *to, vf v, Int n) {
     if (n >= LANES) STORE(to, v);
@@ -208,10 +217,10 @@ static void tail_blur_row(const Tailed *t, const Value *z, Int r) {
     if (c % LANES == 0) { /* each column's larger value serves two windows */
         for (Int j = 0; j < c; j += LANES) {
             vf s = load_f32(t->sign + j), m = load_f32(t->mean + j), a = load_f32(t->scale + j), b = load_f32(t->bias + j);
-            vf gain = load_f32(t->gain + j), left = larger(s * LOAD(top + j), s * LOAD(low + j));
+            vf gain = load_f32(t->gain + j), floor = splat(t->floor), left = larger(s * LOAD(top + j), s * LOAD(low + j));
             for (Int i = j; i < wide; i += c) {
                 vf right = larger(s * LOAD(top + i + c), s * LOAD(low + i + c));
-                store_f32(out + i, relu(act(s * larger(left, right), m, a, b)) * gain);
+                store_f32(out + i, cut(act(s * larger(left, right), m, a, b), floor) * gain);
                 left = right;
             }
         }
@@ -238,24 +247,28 @@ static void tail_early(const Tailed *t, Int image, const Value *z, Value *y) {
     if (t->norm->weight == NULL) (t->asked.pool == 2 ? max_blur_forward : max_forward)(&t->pool, z, y + image * t->left);
     else if (t->asked.pool == 1) tail_max(t, z, t->asked.pooled + image * t->left);
 }
-INLINE void gated_chunk(const Tailed *t, const Value *z, Value *y, Int lane, Int from, Int to, const int vectors, Int n) {
+INLINE void gated_chunk(const Tailed *t, const Value *z, const Value *x, Value *y, Int lane, Int from, Int to, const int vectors,
+                        Int n) {
     Chunk h = chunk_of(t, lane, vectors, 1, 0);
+    vf floor = splat(t->floor), sum_floor = splat(t->sum.floor);
     Int whole = t->whole;
     for (Int i = from; i < to; i += whole)
         for (int k = 0; k < vectors; k++) {
             Int at = i + k * LANES;
-            store_some(y + at, relu(act(load_some(z + at, n), h.mean[k], h.scale[k], h.bias[k])) * h.gain[k], n);
+            vf v = cut(act(load_some(z + at, n), h.mean[k], h.scale[k], h.bias[k]), floor) * h.gain[k];
+            if (x) v = cut(v + load_some(x + at, n), sum_floor);
+            store_some(y + at, v, n);
         }
 }
-static void tail_gated(const Tailed *t, const Value *z, Value *y, Int count) {
-#define GATED(lane, from, to, vectors, n) gated_chunk(t, z, y, lane, from, to, vectors, n)
+static void tail_gated(const Tailed *t, const Value *z, const Value *x, Value *y, Int count) {
+#define GATED(lane, from, to, vectors, n) gated_chunk(t, z, x, y, lane, from, to, vectors, n)
     WALK(t, count, GATED);
 }
 static void tail_forward(Tailed *t, const Value *z, Value *y) {
     if (t->norm->weight == NULL) return;
     tail_constants(t);
     if (t->asked.pool < 2 && !t->asked.latent) {
-        normalize(&t->affine, t->pattern, t->asked.pool ? t->asked.pooled : z, y, t->images * t->left);
+        normalize(&t->affine, t->pattern, t->asked.pool ? t->asked.pooled : z, &t->sum, y, t->images * t->left);
         return;
     }
     for (Int i = 0; i < t->images; i++) {
@@ -266,6 +279,6 @@ static void tail_forward(Tailed *t, const Value *z, Value *y) {
         const Value *from = z + i * t->count;
         Value *to = y + i * t->left;
         if (t->asked.pool == 2) tail_max_blur(t, from, to);
-        else tail_gated(t, t->asked.pool ? t->asked.pooled + i * t->left : from, to, t->left);
+        else tail_gated(t, t->asked.pool ? t->asked.pooled + i * t->left : from, t->sum.values ? t->sum.values + i * t->left : NULL, to, t->left);
     }
 }

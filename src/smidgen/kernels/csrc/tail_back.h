@@ -3,13 +3,13 @@
 /* Of an image: sums of dy where the ReLU is open, and of dy times z - mean there. */
 INLINE void sums_chunk(const Tailed *t, const Value *z, const Value *dy, Int lane, Int from, Int to, const int vectors, Int n) {
     Chunk h = chunk_of(t, lane, vectors, 0, 0);
-    vf p[CHUNK], q[CHUNK];
+    vf p[CHUNK], q[CHUNK], floor = splat(t->floor);
     Int whole = t->whole;
     for (int k = 0; k < vectors; k++) p[k] = q[k] = (vf){};
     for (Int i = from; i < to; i += whole)
         for (int k = 0; k < vectors; k++) {
             Int at = i + k * LANES;
-            vf v = load_some(z + at, n), g = opened(load_some(dy + at, n), v, h.mean[k], h.scale[k], h.bias[k]);
+            vf v = load_some(z + at, n), g = opened(load_some(dy + at, n), v, h.mean[k], h.scale[k], h.bias[k], floor);
             p[k] += g, q[k] += g * (v - h.mean[k]);
         }
     for (int k = 0; k < vectors; k++) {
@@ -28,7 +28,7 @@ static void tail_sums(const Tailed *t, const Value *z, const Value *dy, Int coun
 INLINE vf tail_between(const void *context, Int i, vf largest, vf d) {
     const Tailed *t = context;
     vf m = load_f32(t->mean + i), v = load_f32(t->sign + i) * largest;
-    d = opened(d, v, m, load_f32(t->scale + i), load_f32(t->bias + i));
+    d = opened(d, v, m, load_f32(t->scale + i), load_f32(t->bias + i), splat(t->floor));
     add_lanes(t->gain + i, d);
     add_lanes(t->lift + i, choose(d == 0.0f, d, d * (v - m))); /* past the end of the row d is zero */
     return d;
@@ -38,12 +38,12 @@ INLINE vf tail_between(const void *context, Int i, vf largest, vf d) {
 static void tail_blur_back_row(const Tailed *t, const Value *z, const float *g, Int j, float *under, Value *dx) {
     Int c = t->channels, count = t->pool.width * c, last = count - c;
     vf s = load_f32(t->sign + j), m = load_f32(t->mean + j), a = load_f32(t->scale + j), b = load_f32(t->bias + j);
-    vf first = load_f32(t->gain + j), second = load_f32(t->lift + j), right = {}, low_right = {};
+    vf first = load_f32(t->gain + j), second = load_f32(t->lift + j), right = {}, low_right = {}, floor = splat(t->floor);
     const Value *low = z + count;
     vf here = s * LOAD(z + j), below = s * LOAD(low + j), column = larger(here, below);
     for (Int i = j; i < last; i += c) {
         vf next = s * LOAD(z + i + c), next_below = s * LOAD(low + i + c), next_column = larger(next, next_below);
-        vf top = larger(column, next_column), v = s * top, d = opened(load_f32(g + i), v, m, a, b);
+        vf top = larger(column, next_column), v = s * top, d = opened(load_f32(g + i), v, m, a, b, floor);
         first += d, second += d * (v - m);
         Four f = to_first(here, next, below, top, d);
         STORE(dx + i, f.a + right + load_f32(under + i));
@@ -139,18 +139,19 @@ static void tail_reduce(Tailed *t, const Value *z, const Value *dy, float *dweig
     t->slope = by_place(slope, channels, places), t->offset = by_place(offset, channels, places);
 }
 /* dz, from the gradient after gate and ReLU but for what comes through the mean. */
-INLINE vf tail_dz(vf z, vf d, vf mean, vf scale, vf bias, vf slope, vf offset, vf gain, vf lift) {
-    return scale * opened(d * gain + lift, z, mean, scale, bias) + ((z - mean) * slope + offset);
+INLINE vf tail_dz(vf z, vf d, vf mean, vf scale, vf bias, vf slope, vf offset, vf gain, vf lift, vf floor) {
+    return scale * opened(d * gain + lift, z, mean, scale, bias, floor) + ((z - mean) * slope + offset);
 }
 INLINE void gated_back_chunk(const Tailed *t, const Value *z, const Value *dy, Value *dz, Int lane, Int from, Int to, const int vectors,
                              Int n) {
     Chunk h = chunk_of(t, lane, vectors, 1, 1);
+    vf floor = splat(t->floor);
     Int whole = t->whole;
     for (Int i = from; i < to; i += whole)
         for (int k = 0; k < vectors; k++) {
             Int at = i + k * LANES;
             store_some(dz + at, tail_dz(load_some(z + at, n), load_some(dy + at, n), h.mean[k], h.scale[k], h.bias[k], h.slope[k],
-                                        h.offset[k], h.gain[k], h.lift[k]), n);
+                                        h.offset[k], h.gain[k], h.lift[k], floor), n);
         }
 }
 static void tail_gated_back(const Tailed *t, const Value *z, const Value *dy, Value *dz) {
@@ -163,24 +164,24 @@ INLINE void tail_max_back_vectors(const Tailed *t, const Value *z, const Value *
     for (Int j = 0; j < c; j += LANES) {
         vf sign = load_f32(t->sign + j), m = load_f32(t->mean + j), a = load_f32(t->scale + j), b = load_f32(t->bias + j);
         vf slope = load_f32(t->slope + j), offset = load_f32(t->offset + j), gain = load_f32(t->gain + j), lift = load_f32(t->lift + j);
-        vf four[4];
+        vf four[4], floor = splat(t->floor);
         for (Int r = 0; r < p->out_height; r++)
             for (Int k = 0; k < p->out_width; k++) {
                 Int at = 2 * r * count + 2 * k * c + j;
                 vf top = four_largest(z + at, z + at + count, c, sign, four), d = LOAD(dy + (r * p->out_width + k) * c + j);
-                if (!gated) d = a * opened(d, top * sign, m, a, b);
+                if (!gated) d = a * opened(d, top * sign, m, a, b, floor);
                 Four f = to_first(four[0], four[1], four[2], top, d);
                 vf part[4] = {f.a, f.b, f.c, f.d};
                 for (int q = 0; q < 4; q++) {
                     vf v = four[q] * sign;
                     STORE(dz + at + q / 2 * count + q % 2 * c,
-                          gated ? tail_dz(v, part[q], m, a, b, slope, offset, gain, lift) : part[q] + ((v - m) * slope + offset));
+                          gated ? tail_dz(v, part[q], m, a, b, slope, offset, gain, lift, floor) : part[q] + ((v - m) * slope + offset));
                 }
             }
         for (Int r = 0; r < p->height; r++) /* what an odd side leaves over */
             for (Int k = r < 2 * p->out_height ? 2 * p->out_width : 0; k < p->width; k++) {
                 Int at = r * count + k * c + j;
-                STORE(dz + at, tail_dz(LOAD(z + at), (vf){}, m, a, b, slope, offset, gain, lift));
+                STORE(dz + at, tail_dz(LOAD(z + at), (vf){}, m, a, b, slope, offset, gain, lift, floor));
             }
     }
 }
@@ -213,7 +214,7 @@ static void tail_max_back(const Tailed *t, const Value *z, const Value *dy, Valu
                 Int n = count - i, at = (2 * r + row) * count + i;
                 vf v = load_some(z + at, n), m = load_f32(t->mean + i), a = load_f32(t->scale + i), b = load_f32(t->bias + i);
                 store_some(dz + at, tail_dz(v, load_f32(to[row] + i), m, a, b, load_f32(t->slope + i), load_f32(t->offset + i),
-                                            load_f32(t->gain + i), load_f32(t->lift + i)), n);
+                                            load_f32(t->gain + i), load_f32(t->lift + i), splat(t->floor)), n);
             }
     }
 }
