@@ -29,6 +29,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     epochs: int | None = None,
     data_dir: Path | str | None = None,
     image_size: int | tuple[int, int] | None = None,
+    live: bool = False,
     observer: "Callable[[News], None]" = lambda news: None,
 ) -> "Design":
     """Find, train and test a net for images within a budget, and write a page about it.
@@ -46,6 +47,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         epochs: Of a whole run of the search, instead of what the profile says.
         data_dir: A folder of local copies of data sets.
         image_size: Height and width of the net's images; chosen if not given.
+        live: Whether to write the page again and again while the design goes on.
         observer: Told what is decided and how the trials stand.
 
     Raises:
@@ -54,6 +56,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     """
     _require_page()
     from smidgen.report import write_page
+    from smidgen.report.live import LivePage
     from smidgen.runtime import tell_if_slow
     from smidgen.sizes import bytes_of, count_of
     from smidgen.study.design.budget import Budget
@@ -73,6 +76,13 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         max_latency,
     )
     tell_if_slow()
+    page = LivePage(Path(out) / STORE, Path(out) / REPORT, f"A net for {Path(str(data)).name}")
+
+    def observe(news: "News") -> None:
+        observer(news)
+        if live:
+            page.follow(news.phase, news.line)
+
     found = search(
         _origin(data, data_dir, image_size),
         budget,
@@ -80,7 +90,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         profile=profile,
         jobs=jobs or os.cpu_count() or 1,
         epochs=epochs,
-        observer=observer,
+        observer=observe,
     )
     named = found.rows[min(found.rows)]["data"]
     write_page(

@@ -11,7 +11,6 @@ from smidgen.cli.terminal import next_commands, print_json, say, table
 
 if TYPE_CHECKING:
     from smidgen.study.design.design import Design
-    from smidgen.study.design.search import News
 
 
 def design(  # noqa: PLR0913 - a command line
@@ -41,27 +40,33 @@ def design(  # noqa: PLR0913 - a command line
     epochs: Annotated[int | None, typer.Option(help="Of a whole run of the search.")] = None,
     data_dir: DataDir = None,
     image_size: ImageSize = None,
+    live: Annotated[
+        bool, typer.Option("--live", help="Write the page again and again as the design goes on.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Find, train and test a net for your images within a budget."""
+    from smidgen.cli.searching import DesignProgress
     from smidgen.design import REPORT
     from smidgen.design import design as search
 
-    found = search(
-        data,
-        out=out,
-        max_params=max_params,
-        max_macs=max_macs,
-        max_flash=max_flash,
-        max_ram=max_ram,
-        max_latency=max_latency,
-        profile=profile,
-        jobs=jobs,
-        epochs=epochs,
-        data_dir=data_dir,
-        image_size=image_size,
-        observer=_observe,
-    )
+    with DesignProgress() as progress:
+        found = search(
+            data,
+            out=out,
+            max_params=max_params,
+            max_macs=max_macs,
+            max_flash=max_flash,
+            max_ram=max_ram,
+            max_latency=max_latency,
+            profile=profile,
+            jobs=jobs,
+            epochs=epochs,
+            data_dir=data_dir,
+            image_size=image_size,
+            live=live,
+            observer=progress.observe,
+        )
     page = out / REPORT
     if json:
         accuracy = found.accuracy
@@ -81,18 +86,6 @@ def design(  # noqa: PLR0913 - a command line
         say(f"model:  {found.model}{_footprint(found, max_flash, max_ram)}\nreport: {page}")
         say(f"again:  {found.command}")
         say(next_commands(out, "predict", "export"))
-
-
-def _observe(news: "News") -> None:
-    if news.line:
-        say(f"{news.phase}: {news.line}")
-    if news.event:
-        for ended in news.event.ended:
-            if ended.row:
-                found = f"{100 * ended.row['accuracy']:.2f} % {ended.row['split']}"
-                say(f"  {ended.title}: {found}")
-            else:
-                say(f"  {ended.title}: {ended.state}, {ended.error}")
 
 
 def _footprint(found: "Design", *limits: str | None) -> str:

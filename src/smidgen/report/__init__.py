@@ -2,8 +2,10 @@
 
 import os
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from smidgen.study.records import load
 
@@ -15,6 +17,9 @@ def write_page(
     title: str = "",
     about: str = "",
     commands: Sequence[str] = (),
+    phase: str = "",
+    refresh: int = 0,
+    story: dict[str, Any] | None = None,
 ) -> Path:
     """Write one self-contained HTML page of what a store holds, done or partly done.
 
@@ -24,6 +29,9 @@ def write_page(
         title: Of the page; the names of the studies by default.
         about: A line below it.
         commands: That made the rows.
+        phase: Of a design under way, in words.
+        refresh: Seconds after which a browser reads the page again; never if 0.
+        story: Of a design under way, until its store holds one; see docs/rows.md.
 
     Raises:
         ValueError: If the store cannot be read or the page not be written.
@@ -32,7 +40,18 @@ def write_page(
 
     records = load(store)
     names = dict.fromkeys(row["study"] for row in records.rows)
-    page = render(records, title or ", ".join(names) or Path(store).stem, about, commands)
+    finished = "design" in records.notes
+    if story and not finished:
+        records.notes["design"] = story
+    page = render(
+        records,
+        title or ", ".join(names) or Path(store).stem,
+        about,
+        commands,
+        use=_use(Path(store).parent) if finished else (),
+        phase=phase,
+        refresh=refresh,
+    )
     return _written(Path(out), page)
 
 
@@ -55,6 +74,15 @@ def write_charts(store: Path | str, folder: Path | str) -> list[Path]:
             alone(chart.wide),
         )
         for section, chart in page.charts_of(load(store))
+    ]
+
+
+def _use(design: Path) -> list[str]:
+    """Return the commands that use a finished design."""
+    folder, code = shlex.quote(str(design)), shlex.quote(str(design / "c"))
+    return [
+        f"smidgen predict {folder} PICTURE",
+        f"smidgen export {folder} --to c --out {code}",
     ]
 
 

@@ -7,7 +7,8 @@ from smidgen.report.axes import BELOW, Scale, across, padded, ticks
 from smidgen.report.chart import BETTER, NARROW, SAME, WORSE, Chart, draw
 from smidgen.report.points import Effect, Point
 from smidgen.report.svg import INK, MUTED, TEXT, Canvas, shortened, width_of
-from smidgen.report.tables import difference, spread
+from smidgen.report.tables import difference
+from smidgen.study.statistics import spread
 
 _STEP, _NARROW_STEP = 24, 36  # pixels from one method to the next
 _LABELS = 330  # pixels, at the most, for the names of methods

@@ -18,7 +18,7 @@ from smidgen.report.chart import NARROW, SAME, SERIES, Chart, draw, legend
 from smidgen.report.points import Point, baselines, longest
 from smidgen.report.reference import reported_of
 from smidgen.report.svg import INK, TEXT, Canvas, width_of
-from smidgen.report.tables import spread
+from smidgen.study.statistics import spread
 
 _HEIGHT = 340
 _NAMED = 8  # nets; of more, only those that no smaller one beats are named in a chart

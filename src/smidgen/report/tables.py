@@ -6,10 +6,9 @@ from math import isfinite
 from typing import NamedTuple
 
 from smidgen.report.points import Effect, Point
-from smidgen.study.statistics import Interval
+from smidgen.study.statistics import Interval, spread
 
 MISSING = "-"
-_UNEVEN = 0.2  # of half an interval: from here on it is not told as mean ± half
 
 
 class Cell(NamedTuple):
@@ -61,20 +60,6 @@ def number(value: float | int | None, form: str = ",.0f", unit: str = "") -> Cel
     if value is None or not isfinite(value):
         return Cell(MISSING, float("-inf"))
     return Cell(f"{value:{form}}{unit}", value)
-
-
-def spread(interval: Interval, form: str = ".2f") -> str:
-    """Return a mean with half its interval, or with its ends if they are not as far from it.
-
-    A single seed says so.
-    """
-    one = " (1 seed)" if interval.count == 1 else ""
-    if not isfinite(interval.low):
-        return f"{interval.mean:{form}}{one}"
-    half = (interval.high - interval.low) / 2
-    if abs(interval.high + interval.low - 2 * interval.mean) > _UNEVEN * half:
-        return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]{one}"
-    return f"{interval.mean:{form}} ± {half:{form}}{one}"
 
 
 def difference(interval: Interval) -> str:

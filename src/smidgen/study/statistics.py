@@ -15,6 +15,7 @@ RESAMPLES = 9_999
 NO_DIFFERENCE = "no difference shown"
 NOT_TESTED = "one seed, not tested"
 BETTER = "better"
+_UNEVEN = 0.2  # of half an interval: from here on it is not told as mean ± half
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,20 @@ def paired_effect(
         raise ValueError("a paired effect must have a seed on both sides, got none in common")
     differences = [treated[seed] - baseline[seed] for seed in shared]
     return mean_interval(differences, kind, floor=step / 6**0.5)
+
+
+def spread(interval: Interval, form: str = ".2f") -> str:
+    """Return a mean with half its interval, or with its ends if they are not as far from it.
+
+    A single seed says so.
+    """
+    one = " (1 seed)" if interval.count == 1 else ""
+    if not isfinite(interval.low):
+        return f"{interval.mean:{form}}{one}"
+    half = (interval.high - interval.low) / 2
+    if abs(interval.high + interval.low - 2 * interval.mean) > _UNEVEN * half:
+        return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]{one}"
+    return f"{interval.mean:{form}} ± {half:{form}}{one}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from smidgen.study.design.reduce import reduce
 from smidgen.study.design.search import Candidate, Observer, Rows, Search, listed, percent
 from smidgen.study.job import Origin
 from smidgen.study.running.local import Pool
-from smidgen.study.statistics import Interval, mean_interval
+from smidgen.study.statistics import Interval, accuracy_interval, spread
 from smidgen.study.store import Store
 from smidgen.text import to_text
 
@@ -38,7 +38,8 @@ class Design:
         net: Before its architecture methods.
         methods: In order of application.
         recipe: Of its runs.
-        accuracy: On the test images, in percent, over the confirming seeds.
+        accuracy: On the test images, in percent: mean over the confirming seeds, with an interval
+            for other seeds and other pictures.
         rows: Of the confirming runs, by seed.
         folder: Of the store, the plan, the rows and the model.
         command: That trains the model in ``folder`` again.
@@ -145,20 +146,19 @@ def _rungs(
 
 def _finished(search: Search, winner: Candidate, rows: Rows, budget: Budget, out: Path) -> Design:
     """Write what the design found, and return it."""
-    accuracy = mean_interval(list(percent(rows).values()))
     first = min(rows)
+    accuracy = accuracy_interval(list(percent(rows).values()), rows[first]["images"])
     run = search.store.folder(search.key(winner, first, "full"))
     shutil.rmtree(out / MODEL, ignore_errors=True)
     shutil.copytree(run, out / MODEL)
     write_atomically(out / PLAN, plan_text(winner, search.origin.name).encode())
     command = _command(search.origin, out, first)
-    half = (accuracy.high - accuracy.low) / 2
     search.say(
         CONFIRM,
         f"{winner.net.name} with {listed(winner.methods)}, trained on all"
         f" {len(search.data.train):,} training images for {winner.recipe.epochs}"
         f" epochs with {len(rows)} seeds and tested once on"
-        f" {rows[first]['images']:,} images: {accuracy.mean:.2f} ± {half:.2f} %",
+        f" {rows[first]['images']:,} images: {spread(accuracy)} %",
     )
     search.store.note("design", story(search, winner, rows, budget, accuracy))
     search.store.note("commands", [command])
@@ -171,13 +171,14 @@ def story(
 ) -> dict[str, Any]:
     """Return what a report tells of a design: its figures and its decisions."""
     first = rows[min(rows)]
-    half = (accuracy.high - accuracy.low) / 2
     mean = {
         name: sum(row[name] for row in rows.values()) / len(rows)
-        for name in ("ece", "shift_consistency")
+        for name in ("balanced_accuracy", "ece", "shift_consistency")
     }
     facts = [
-        ("accuracy on test images", f"{accuracy.mean:.2f} ± {half:.2f} %"),
+        ("accuracy on test images", f"{spread(accuracy)} %"),
+        ("balanced accuracy, mean over classes", f"{100 * mean['balanced_accuracy']:.2f} %"),
+        ("always the largest class", f"{100 * first['largest_class']:.2f} %"),
         ("parameters", f"{first['params']:,}"),
         ("MACs", f"{first['macs']:,}"),
         ("bytes as int8", f"{first['bytes_int8']:,}"),

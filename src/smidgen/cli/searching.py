@@ -1,0 +1,104 @@
+"""What a terminal shows of a design under way: its phase, and trials done and to come."""
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from smidgen.cli.terminal import say
+
+if TYPE_CHECKING:
+    from smidgen.study.design.search import News
+    from smidgen.study.status import Status
+
+_PHASES = ("reduce", "tweak", "combine", "confirm")
+_SILENT = 60.0  # seconds without a line where there is no terminal, at the most
+
+
+class DesignProgress:
+    """Shows a design: a bar a phase on a terminal, a line a trial elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._task: Any = None
+        self._phase = ""
+        self._said = time.monotonic()
+
+    def __enter__(self) -> "DesignProgress":
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                TextColumn("{task.fields[state]}"),
+                TimeElapsedColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def observe(self, news: "News") -> None:
+        """Take in what a design tells."""
+        if news.line:
+            self._say(f"{news.phase}: {news.line}")
+        if news.event is None:
+            return
+        status = news.event.status
+        for ended in news.event.ended:
+            result = f"{ended.state}, {ended.error}"
+            if ended.row:
+                result = f"{100 * ended.row['accuracy']:.2f} % {ended.row['split']}"
+            self._say(f"  {status.done}/{status.total}  {ended.title}: {result}{_left(status)}")
+        if self._bar:
+            self._show(news.phase, status)
+        elif time.monotonic() - self._said > _SILENT:
+            self._say(f"  {heading(news.phase)}: {standing(status)}")
+
+    def _say(self, line: str) -> None:
+        self._said = time.monotonic()
+        if self._bar:
+            self._bar.console.print(line, highlight=False, markup=False)
+        else:
+            say(line)
+
+    def _show(self, phase: str, status: "Status") -> None:
+        if phase != self._phase:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._phase = phase
+            self._task = self._bar.add_task(heading(phase), total=status.total, state="")
+        self._bar.update(
+            self._task, total=status.total, completed=status.done, state=standing(status)
+        )
+
+
+def heading(phase: str) -> str:
+    """Return a phase with its place among the four."""
+    if phase not in _PHASES:
+        return phase
+    return f"{phase} ({_PHASES.index(phase) + 1} of {len(_PHASES)})"
+
+
+def standing(status: "Status") -> str:
+    """Return how many trials of a phase are done and to come, and how long they will take."""
+    to_come = status.running + status.queued
+    return f"{status.done} trials done, {to_come} to come{_left(status)}"
+
+
+def _left(status: "Status") -> str:
+    if status.seconds_left is None or status.is_complete:
+        return ""
+    minutes = status.seconds_left / 60
+    return f", about {minutes:.0f} min left" if minutes >= 1 else ", less than a minute left"

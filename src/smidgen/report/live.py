@@ -1,0 +1,38 @@
+"""The page of a design while it runs, written again as trials end."""
+
+import time
+from pathlib import Path
+
+from smidgen.report import write_page
+
+_EVERY = 5.0  # seconds between two pages, at the least; a browser asks for a new one as often
+_SHARE = 0.02  # of the time, at the most, is spent on pages
+
+
+class LivePage:
+    """A page that follows a design."""
+
+    def __init__(self, store: Path | str, out: Path | str, title: str) -> None:
+        self._store, self._out, self._title = store, out, title
+        self._steps: dict[str, list[str]] = {}
+        self._due = 0.0
+
+    def follow(self, phase: str, line: str | None) -> None:
+        """Take in that ``phase`` goes on, and what it decided; write the page if it is due."""
+        steps = self._steps.setdefault(phase, [])
+        if line:
+            steps.append(line)
+        started = time.monotonic()
+        if started < self._due:
+            return
+        told = [{"title": name.title(), "lines": lines} for name, lines in self._steps.items()]
+        write_page(
+            self._store,
+            self._out,
+            title=self._title,
+            phase=f"Phase {phase}",
+            refresh=round(_EVERY),
+            story={"facts": [], "steps": told},
+        )
+        ended = time.monotonic()
+        self._due = ended + max(_EVERY, (ended - started) / _SHARE)

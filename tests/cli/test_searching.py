@@ -1,0 +1,59 @@
+"""What a terminal says of a design: the phase, what is done and to come, and for how long."""
+
+import io
+import sys
+from typing import Any
+
+import pytest
+
+from smidgen.cli.searching import DesignProgress, heading, standing
+from smidgen.study.design.search import News
+from smidgen.study.running.local import Event
+from smidgen.study.status import Ended, Status
+
+UNDER_WAY = Status(12, 2, 0, 16, 245.0, ())
+ENDED = Ended("k", "net, blurpool, seed 1", "done", None, {"accuracy": 0.9, "split": "held-out"}, 1)
+LOST = Ended("k", "net, mixup, seed 1", "failed", "it broke", None, 1)
+
+
+def test_a_phase_has_its_place() -> None:
+    assert heading("tweak") == "tweak (2 of 4)"
+    assert heading("baseline") == "baseline"
+
+
+def test_what_is_done_and_to_come_is_counted() -> None:
+    assert standing(UNDER_WAY) == "12 trials done, 18 to come, about 4 min left"
+    assert standing(Status(3, 1, 0, 0, 20.0, ())).endswith("1 to come, less than a minute left")
+    assert standing(Status(3, 1, 0, 0, None, ())) == "3 trials done, 1 to come"
+    assert standing(Status(4, 0, 0, 0, 0.0, ())) == "4 trials done, 0 to come"
+
+
+def test_without_a_terminal_it_is_a_line_a_trial(capsys: pytest.CaptureFixture[str]) -> None:
+    with DesignProgress() as progress:
+        progress.observe(News("tweak", "blurpool: +0.3 points", None))
+        progress.observe(News("tweak", None, Event(UNDER_WAY, (ENDED, LOST))))
+        progress.observe(News("tweak", None, Event(UNDER_WAY, ())))
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "tweak: blurpool: +0.3 points",
+        "  12/30  net, blurpool, seed 1: 90.00 % held-out, about 4 min left",
+        "  12/30  net, mixup, seed 1: failed, it broke, about 4 min left",
+    ]
+
+
+def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    screen: Any = Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    with DesignProgress() as progress:
+        progress.observe(News("tweak", None, Event(UNDER_WAY, (ENDED,))))
+        progress.observe(News("combine", None, Event(Status(0, 1, 0, 3, None, ()), ())))
+    assert "12/30  net, blurpool, seed 1: 90.00 % held-out" in screen.getvalue()
+    assert "combine (3 of 4)" in screen.getvalue()
+    assert "0 trials done, 4 to come" in screen.getvalue()
