@@ -10,14 +10,14 @@ SRC = Path(__file__).parents[1] / "src" / "smidgen"
 FLOORS = [  # ground first; a name covers the module or package it starts
     {
         *("tensors", "names", "escape", "text", "recipe", "flat", "adamw", "chance", "confusion"),
-        "sizes",
+        *("sizes", "show"),
     },
     {"kernels", "layers", "data"},
     {"spec"},
     {"zoo", "methods"},
     {
         *("runtime", "checkpoint", "trial", "run", "training", "train", "evaluate", "export"),
-        *("answer", "model", "again"),
+        *("answer", "model", "again", "progress"),
     },
     {"study"},
     {"report"},

@@ -13,6 +13,7 @@ from smidgen.data import Data, Preprocessing
 from smidgen.data.base import as_they_are
 from smidgen.methods import parse
 from smidgen.recipe import Recipe
+from smidgen.show import card, percent
 from smidgen.spec import NetSpec
 from smidgen.text import from_mapping
 from smidgen.trial import Trial
@@ -70,6 +71,29 @@ class Run:
     versions: dict[str, str]
     preprocessing: Preprocessing
     origin: str
+
+    def __repr__(self) -> str:
+        return f"Run({self.trial.net.name}: {self._told})"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the epochs, for a notebook."""
+        rows = [
+            (of.epoch, f"{of.loss:.4f}", percent(of.held_out_accuracy), f"{of.seconds:.1f} s")
+            for of in self.history
+        ]
+        columns = ("epoch", "loss", "held-out accuracy", "time")
+        return card(self.trial.net.name, self._told, columns, rows)
+
+    @property
+    def _told(self) -> str:
+        """What a prompt shows of the run."""
+        methods = " + ".join(self.trial.method_texts) or "no method"
+        epochs = len(self.history)
+        end = f", loss {self.history[-1].loss:.4f}" if self.history else ""
+        return (
+            f"{self.trial.spec.params:,} params with {methods} on {self.trial.data}, seed"
+            f" {self.trial.seed}, {epochs} epochs in {self.seconds:.0f} s{end}"
+        )
 
     @property
     def seconds(self) -> float:

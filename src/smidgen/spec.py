@@ -10,6 +10,7 @@ from torch import nn
 from smidgen.layers import LAYERS, Classifier, Layer, Nest, Shape
 from smidgen.layers.nest import end_of, leaves, peak_of, rewritten, stack, through
 from smidgen.names import require_name
+from smidgen.show import card
 from smidgen.text import nearest, parse, to_text
 
 
@@ -47,6 +48,39 @@ class NetSpec:
     def leaves(self) -> Iterator[tuple[Layer, Shape]]:
         """Yield each layer that holds no other with the shape it receives; repeated ones once."""
         return leaves(self.layers, self.input_shape)
+
+    def __repr__(self) -> str:
+        return f"NetSpec({self.name}: {self._told})"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the layers, for a notebook."""
+        lines = [list(line.values()) for line in self.table()]
+        columns = ["layer", "output", "params", "deployed params", "MACs", "peak activation"]
+        return card(self.name, self._told, columns, lines)
+
+    @property
+    def _told(self) -> str:
+        """What a prompt shows of the net."""
+        ends = f"{self.input_shape} to {self.out_shape}"
+        return f"{ends}, {len(self.layers)} layers, {self.params:,} params, {self.macs:,} MACs"
+
+    def table(self) -> list[dict[str, Any]]:
+        """Return, a layer: its text form, the shape it writes, and what it costs.
+
+        ``peak_activation`` counts the elements of the maps that it reads and writes: as int8,
+        bytes.
+        """
+        return [
+            {
+                "layer": to_text(layer),
+                "output": str(layer.out_shape(shape)),
+                "params": layer.params(shape),
+                "deployed_params": layer.deployed_params(shape),
+                "macs": layer.macs(shape),
+                "peak_activation": layer.peak_activation(shape),
+            }
+            for layer, shape in self.walk()
+        ]
 
     @property
     def out_shape(self) -> Shape:

@@ -12,6 +12,7 @@ from smidgen.data import Data
 from smidgen.flat import Flat
 from smidgen.layers import Shape
 from smidgen.methods.base import GradientMethod, Method
+from smidgen.progress import training_bar
 from smidgen.recipe import Recipe
 from smidgen.run import EpochRecord, Run, open_folder
 from smidgen.runtime import Runtime, choose, tell_if_slow
@@ -46,7 +47,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     runtime: Runtime | None = None,
     folder: Path | str | None = None,
     resume: bool = False,
-    observer: Observer = lambda report: None,
+    observer: Observer | None = None,
 ) -> Run:
     """Train a net and return the model that would be deployed.
 
@@ -62,7 +63,8 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         folder: Where to keep checkpoints and the result; nothing is written by default.
         resume: Go on from the last checkpoint in ``folder``, to the same bits as an
             uninterrupted run (on the CPU, with the same threads and precision).
-        observer: Called after every step.
+        observer: Called after every step. Without one there is a bar in a notebook and on a
+            terminal, and nothing elsewhere.
 
     Raises:
         ValueError: If the spec does not fit the data, methods contradict each other, ``folder``
@@ -85,6 +87,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     folder = None if folder is None else open_folder(Path(folder), trial, data, resume=resume)
     with runtime.active():
         training = Training(trial, data, runtime)
+        observer = observer or _bar(trial)
         if folder is not None and resume:
             training.restore(folder)
         for epoch in range(len(training.history), trial.recipe.epochs):
@@ -95,6 +98,14 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     if folder is not None:
         run.save(folder)
     return run
+
+
+def _bar(trial: Trial) -> Observer:
+    """Return what shows a run to whoever called :func:`train` and asked for nothing else."""
+    bar = training_bar(trial.net.name, trial.recipe.epochs)
+    if bar is None:
+        return lambda report: None
+    return lambda report: bar.step(report.epoch, report.step, report.steps, report.finished)
 
 
 def _run_epoch(training: Training, epoch: int, observer: Observer) -> None:

@@ -22,7 +22,6 @@ def inspect(
 ) -> None:
     """Show what a net costs, exactly, before anything is trained: a row a layer."""
     from smidgen.config import load_net
-    from smidgen.evaluate.drawing import layer_figures
     from smidgen.layers import Shape, SqueezeExcite
     from smidgen.methods import parse, rewritten
 
@@ -30,7 +29,7 @@ def inspect(
     shape = _shape(input_) if input_ else asked.input_shape
     asked = asked.fitted(Shape(*shape), classes or asked.out_shape.channels)
     spec = rewritten(asked, parse(with_ or ""))
-    layers = layer_figures(spec)
+    layers = spec.table()
     gates = sum(layer.params(s) for layer, s in spec.leaves() if isinstance(layer, SqueezeExcite))
     summary = {
         "name": spec.name,

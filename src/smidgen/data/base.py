@@ -12,6 +12,7 @@ import torch
 
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Preprocessing
+from smidgen.show import card
 from smidgen.tensors import Labels, Pixels
 
 ImageSize: TypeAlias = int | tuple[int, int] | None  # pixels a side, or (height, width)
@@ -98,6 +99,25 @@ class Data:
         if not self.fingerprint:
             found_print = fingerprint(self.train, self.test, self.classes, self.validation)
             object.__setattr__(self, "fingerprint", found_print)
+
+    def __repr__(self) -> str:
+        return f"Data({self.name}: {self._told})"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the classes, for a notebook."""
+        counts = [
+            torch.bincount(split.labels, minlength=len(self.classes)).tolist()
+            for split in self.parts.values()
+        ]
+        rows = list(zip(self.classes, *counts, strict=True))
+        return card(self.name, self._told, ("class", *self.parts), rows)
+
+    @property
+    def _told(self) -> str:
+        """What a prompt shows of the data."""
+        parts = ", ".join(f"{len(split):,} {name}" for name, split in self.parts.items())
+        shape = "x".join(map(str, self.shape))
+        return f"{parts} images of {shape}, {len(self.classes)} classes"
 
     @property
     def parts(self) -> dict[str, Split]:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from smidgen.chance import wilson
 from smidgen.confusion import (
     ClassFigures,
     balanced_accuracy,
@@ -16,10 +17,10 @@ from smidgen.data import Split
 from smidgen.evaluate.accuracy import accuracy, accuracy_by_class, predict
 from smidgen.evaluate.calibration import BINS, ece, nll
 from smidgen.evaluate.cost import Latency, latency
-from smidgen.evaluate.drawing import layer_figures
 from smidgen.evaluate.pictures import looked_at
 from smidgen.evaluate.shift import shift_consistency
 from smidgen.run import Run
+from smidgen.show import card, percent
 
 MATRIX_CLASSES = 100  # of more classes a row keeps no confusion matrix
 
@@ -61,6 +62,28 @@ class Evaluation:
     bytes_float32: int
     bytes_int8: int
     bytes_on_disk: int | None
+
+    def __repr__(self) -> str:
+        return f"Evaluation({self._told})"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the classes, for a notebook."""
+        rows = [
+            (of.name, of.images, percent(of.precision), percent(of.recall), percent(of.f1))
+            for of in self.by_class
+        ]
+        columns = ("class", "images", "precision", "recall", "F1")
+        return card("Evaluation", self._told, columns, rows)
+
+    @property
+    def _told(self) -> str:
+        """What a prompt shows of the figures."""
+        low, high = (100 * end for end in wilson(self.accuracy, self.images))
+        return (
+            f"accuracy {percent(self.accuracy)} [{low:.2f}, {high:.2f}] on {self.images:,}"
+            f" {self.split} images, balanced {percent(self.balanced_accuracy)}, largest class"
+            f" {percent(self.largest_class)}, NLL {self.nll:.4f}"
+        )
 
     @property
     def by_class(self) -> tuple[ClassFigures, ...]:
@@ -148,7 +171,7 @@ def row(run: Run, evaluation: Evaluation, study: str, revision: str) -> dict[str
         "input": net["input"],
         "layers": net["layers"],
         "peak_activation": trial.spec.peak_activation,
-        "drawing": layer_figures(trial.spec),
+        "drawing": trial.spec.table(),
         "history": [asdict(record) for record in run.history],
     }
 

@@ -1,0 +1,98 @@
+"""How far a training has come, in a notebook or on a terminal, when Python asked for it."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from smidgen.escape import html
+from smidgen.run import EpochRecord
+
+_EVERY = 0.2  # seconds between two looks
+_BAR = 24  # characters
+
+
+Show = Callable[[float, str], None]  # share done, in words
+
+
+@final
+@dataclass(slots=True)
+class TrainingBar:
+    """Turns the steps of a run into a line that is written again and again.
+
+    Args:
+        name: Of the net.
+        epochs: Of the run.
+        show: Writes the line.
+    """
+
+    name: str
+    epochs: int
+    show: Show
+    _started: float = field(default_factory=lambda: time.perf_counter())
+    _shown: float = 0.0
+    _first: float | None = None
+    _last: str = ""
+
+    def step(self, epoch: int, step: int, steps: int, finished: EpochRecord | None) -> None:
+        """Take in a step; cheap unless something is to be shown."""
+        now = time.perf_counter()
+        done = (epoch - 1 + step / steps) / self.epochs
+        if self._first is None:
+            self._first = done - 1 / (steps * self.epochs)  # a resumed run begins later
+        if finished is not None:
+            held_out = finished.held_out_accuracy
+            share = "" if held_out is None else f", held-out {100 * held_out:.2f} %"
+            self._last = f", loss {finished.loss:.4f}{share}"
+        elif now - self._shown < _EVERY:
+            return
+        self._shown = now
+        spent = now - self._started
+        if done >= 1:
+            self.show(1.0, f"{self.name}: {self.epochs} epochs in {_time(spent)}{self._last}")
+            return
+        left = spent / max(done - self._first, 1e-9) * (1 - done)
+        text = f"{self.name}: epoch {epoch} of {self.epochs}, {_time(left)} left{self._last}"
+        self.show(done, text)
+
+
+def training_bar(name: str, epochs: int) -> TrainingBar | None:
+    """Return a bar for whoever is looking, or ``None``: a script's output stays as it is."""
+    show = _in_notebook() or _on_terminal()
+    return TrainingBar(name, epochs, show) if show else None
+
+
+def _in_notebook() -> Show | None:
+    """Return what shows a bar in a notebook's cell, if this runs in one."""
+    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is None or not hasattr(shell, "kernel"):
+        return None
+    from IPython.display import HTML, display  # pyright: ignore[reportMissingImports]
+
+    handle: Any = display(HTML(""), display_id=True)
+
+    def show(done: float, text: str) -> None:
+        bar = "" if done >= 1 else f'<progress max="1" value="{done:.4f}"></progress> '
+        handle.update(HTML(f"<div>{bar}{html(text)}</div>"))
+
+    return show
+
+
+def _on_terminal() -> Show | None:
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        return None
+    widest = [0]
+
+    def show(done: float, text: str) -> None:
+        full = round(_BAR * done)
+        line = text if done >= 1 else f"[{'=' * full}{' ' * (_BAR - full)}] {text}"
+        widest[0] = max(widest[0], len(line))
+        sys.stderr.write(f"\r{line:<{widest[0]}}" + ("\n" if done >= 1 else ""))
+        sys.stderr.flush()
+
+    return show
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"  # noqa: PLR2004
