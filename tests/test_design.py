@@ -41,7 +41,7 @@ def test_amounts_are_understood_as_people_write_them(searched: list[Any], tmp_pa
         sm.design("photos", out=tmp_path, max_flash="16KB", max_params="2k", image_size=32)
     origin, budget, out = searched[0][0]
     assert (budget.max_flash, budget.max_params, budget.max_ram) == (16_384, 2000, None)
-    assert (origin.name, origin.image_size, out) == ("photos", [32, 32], tmp_path)
+    assert (origin.name, origin.image_size, out) == ("photos", "32x32", tmp_path)
 
 
 def test_loaded_data_are_searched_where_they_came_from(searched: list[Any], tmp_path: Path) -> None:

@@ -52,8 +52,13 @@ def judged_on(
     Raises:
         DataError: If they cannot be read, or hold a class that the run does not know.
     """
-    seen = run.preprocessing
-    return load(data, data_dir=data_dir, image_size=(seen.height, seen.width), progress=progress)
+    return load(
+        data,
+        data_dir=data_dir,
+        preprocessing=run.preprocessing,
+        classes=run.classes,
+        progress=progress,
+    )
 
 
 def held_out_of(run: Run, data: Data, folder: Path | str) -> Split:
@@ -63,6 +68,8 @@ def held_out_of(run: Run, data: Data, folder: Path | str) -> Split:
         ValueError: If there are none.
     """
     _, held_out = parts(data, run.trial.split)
-    if run.trial.split == FULL or held_out is None:
+    if run.trial.split == FULL:
+        held_out = data.validation  # it is never trained on
+    if held_out is None:
         raise ValueError(f"{folder} was trained on all images: nothing was held out")
     return held_out

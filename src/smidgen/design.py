@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from smidgen.data import Data
+    from smidgen.data.sizes import ImageSize
     from smidgen.study.design.design import Design
     from smidgen.study.design.search import News
     from smidgen.study.job import Origin
@@ -16,7 +17,7 @@ REPORT = "report.html"
 
 
 def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
-    data: "Data | Path | str",
+    data: "Data | Origin | Path | str",
     *,
     out: Path | str,
     max_params: int | str | None = None,
@@ -28,14 +29,15 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     jobs: int | None = None,
     epochs: int | None = None,
     data_dir: Path | str | None = None,
-    image_size: int | tuple[int, int] | None = None,
+    image_size: "ImageSize" = None,
     live: bool = False,
     observer: "Callable[[News], None]" = lambda news: None,
 ) -> "Design":
     """Find, train and test a net for images within a budget, and write a page about it.
 
     Args:
-        data: A name, a folder, a hub id; or data that were loaded from one.
+        data: A name, a folder, a hub id; or data that were loaded from one; or how they are to be
+            loaded.
         out: A new folder, or that of an interrupted design, which then goes on.
         max_params: Learned scalars; ``20_000`` or ``20k``.
         max_macs: Multiply-accumulates an image.
@@ -103,19 +105,26 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
 
 
 def _origin(
-    data: "Data | Path | str", data_dir: Path | str | None, size: int | tuple[int, int] | None
+    data: "Data | Origin | Path | str", data_dir: Path | str | None, size: "ImageSize"
 ) -> "Origin":
+    from smidgen.data.sizes import checked_size
     from smidgen.study.job import Origin
 
+    if isinstance(data, Origin):
+        return data
     if not isinstance(data, str | Path):
         if not data.origin:
             raise ValueError(
                 f"the processes of a design load their data again: {data.name} must come from a"
                 " folder or a name"
             )
-        data = data.origin
-    sides = [size, size] if isinstance(size, int) else size and list(size)
-    return Origin(str(data), None if data_dir is None else str(data_dir), sides)
+        size, data = (data.preprocessing.height, data.preprocessing.width), data.origin
+    sides = checked_size(size)
+    return Origin(
+        str(data),
+        None if data_dir is None else str(data_dir),
+        None if sides is None else f"{sides[0]}x{sides[1]}",
+    )
 
 
 def _require_page() -> None:

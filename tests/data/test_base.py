@@ -105,6 +105,6 @@ for wrong in (
         "images must be uint8 n c h w, got uint8 1x2x2",
         "labels must be int64 n, got int32 1",
         "a split must have one label an image and at least one image, got 2 images and 1 labels",
-        "image size must be N or (height, width), each >= 1, got (3,)",
-        "image size must be N or (height, width), each >= 1, got (3.5, 2)",
+        "image size must be N or HxW, as in 32 or 24x32, each >= 1, got (3,)",
+        "image size must be N or HxW, as in 32 or 24x32, each >= 1, got (3.5, 2)",
     ]

@@ -11,7 +11,8 @@ import torch
 
 from smidgen.data import Data, DataError, DataWarning, load
 from smidgen.data.base import Source
-from smidgen.data.folder import ImageFolder
+from smidgen.data.catalogue import Catalogue
+from smidgen.data.layouts import Folders
 
 Folder = Callable[..., Path]
 BOTH = {"train": {"cat": 3, "dog": 2}, "test": {"cat": 1, "dog": 1}}
@@ -21,13 +22,13 @@ BOTH = {"train": {"cat": 3, "dog": 2}, "test": {"cat": 1, "dog": 1}}
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Source]:
     """Return a list that grows with every decoding."""
     seen: list[Source] = []
-    original = ImageFolder.read
+    original = Folders.catalogue
 
-    def counted(self: ImageFolder, *args: Any) -> Data:
+    def counted(self: Folders, *args: Any) -> Catalogue:
         seen.append(self)
         return original(self, *args)
 
-    monkeypatch.setattr(ImageFolder, "read", counted)
+    monkeypatch.setattr(Folders, "catalogue", counted)
     return seen
 
 

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smidgen.cli.options import DataDir, ImageSize, Json
+from smidgen.cli.options import (
+    Color,
+    DataDir,
+    Fit,
+    ImageColumn,
+    ImageSize,
+    Json,
+    LabelColumn,
+    SkipBroken,
+)
 from smidgen.cli.terminal import next_commands, print_json, say, table
 
 if TYPE_CHECKING:
@@ -43,16 +52,22 @@ def design(  # noqa: PLR0913 - a command line
     live: Annotated[
         bool, typer.Option("--live", help="Write the page again and again as the design goes on.")
     ] = False,
+    color: Color = None,
+    fit: Fit = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    skip_broken: SkipBroken = False,
     json: Json = False,
 ) -> None:
     """Find, train and test a net for your images within a budget."""
     from smidgen.cli.searching import DesignProgress
     from smidgen.design import REPORT
     from smidgen.design import design as search
+    from smidgen.study.job import Origin
 
     with DesignProgress() as progress:
         found = search(
-            data,
+            Origin(data, data_dir, image_size, color, fit, image_column, label_column, skip_broken),
             out=out,
             max_params=max_params,
             max_macs=max_macs,
@@ -62,8 +77,6 @@ def design(  # noqa: PLR0913 - a command line
             profile=profile,
             jobs=jobs,
             epochs=epochs,
-            data_dir=data_dir,
-            image_size=image_size,
             live=live,
             observer=progress.observe,
         )

@@ -69,10 +69,12 @@ def evaluate(
         say(_never(found.never_answered))
 
 
-def _require_size(run: "Run", asked: int | None) -> None:
+def _require_size(run: "Run", asked: str | None) -> None:
     """Refuse another size than the run's, which knows its own."""
+    from smidgen.data.sizes import checked_size
+
     seen = run.preprocessing
-    if asked is not None and (asked, asked) != (seen.height, seen.width):
+    if checked_size(asked) not in (None, (seen.height, seen.width)):
         raise ValueError(
             f"--image-size must be left out, or the run's {seen.height}x{seen.width}, got {asked}"
         )

@@ -10,7 +10,27 @@ DataDir = Annotated[
     typer.Option(help="Folder of local copies of data sets; default $SMIDGEN_DATA."),
 ]
 ImageSize = Annotated[
-    int | None, typer.Option(help="Resize the images of a folder to squares of this side.")
+    str | None,
+    typer.Option(
+        metavar="N|HxW", help="Fit every image to this size; without it one is chosen, and told."
+    ),
+]
+Color = Annotated[
+    str | None,
+    typer.Option(metavar="grey|rgb", help="Default: grey if all images are."),
+]
+Fit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="stretch|crop|pad", help="How images of other proportions fit. Default: stretch."
+    ),
+]
+ImageColumn = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of a table, where it is not clear.")
+]
+LabelColumn = Annotated[str | None, typer.Option(metavar="NAME", help="Likewise.")]
+SkipBroken = Annotated[
+    bool, typer.Option("--skip-broken", help="Leave out images that cannot be read, and tell.")
 ]
 With = Annotated[
     str | None,

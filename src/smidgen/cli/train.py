@@ -7,13 +7,18 @@ from typing import Annotated
 import typer
 
 from smidgen.cli.options import (
+    Color,
     DataDir,
     Device,
+    Fit,
+    ImageColumn,
     ImageSize,
     Json,
+    LabelColumn,
     Precision,
     Recipe,
     Settings,
+    SkipBroken,
     Threads,
     With,
 )
@@ -37,6 +42,11 @@ def train(  # noqa: PLR0913 - a command line
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     data_dir: DataDir = None,
     image_size: ImageSize = None,
+    color: Color = None,
+    fit: Fit = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    skip_broken: SkipBroken = False,
     device: Device = "auto",
     threads: Threads = 1,
     precision: Precision = "auto",
@@ -44,10 +54,10 @@ def train(  # noqa: PLR0913 - a command line
 ) -> None:
     """Train a net; without --recipe and --with, by the recipe made for the data set."""
     from smidgen import config
-    from smidgen.data import load
     from smidgen.layers import Shape
     from smidgen.methods import parse
     from smidgen.runtime import choose
+    from smidgen.study.job import Origin
     from smidgen.train import train as train_net
 
     spec = config.load_net(net)
@@ -59,7 +69,10 @@ def train(  # noqa: PLR0913 - a command line
     numbers = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
     runtime = choose(device, threads, precision)
     with LoadingProgress() as loading:
-        loaded = load(name, data_dir=data_dir, image_size=image_size, progress=loading.observe)
+        asked = Origin(
+            name, data_dir, image_size, color, fit, image_column, label_column, skip_broken
+        )
+        loaded = asked.load(loading.observe)
 
     heading, shape, classes = None, Shape(*loaded.shape), len(loaded.classes)
     if (spec.input_shape, spec.out_shape.channels) != (shape, classes):

@@ -6,16 +6,17 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias, final
 
 import torch
 
+from smidgen.data.catalogue import Catalogue, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Preprocessing
 from smidgen.show import card
 from smidgen.tensors import Labels, Pixels
 
-ImageSize: TypeAlias = int | tuple[int, int] | None  # pixels a side, or (height, width)
 Progress: TypeAlias = Callable[[str, int, int], None] | None  # what is done, how many, of how many
 FOUND = Preprocessing(1, 1, "channels", 1)  # stands for: none, pictures have the size of the data
 
@@ -60,6 +61,7 @@ class Data:
         validation: What choices are made on, if that part was given; it is never trained on.
         preprocessing: How a picture became an image; found from the images if not given.
         origin: What ``load`` finds the data with: an absolute path or a name.
+        to_judge: Whether they are to judge a run on, whose classes need no training image here.
 
     Raises:
         DataError: If a label is outside the classes, a class has no training image, two classes
@@ -75,6 +77,7 @@ class Data:
     validation: Split | None = None
     preprocessing: Preprocessing = FOUND
     origin: str = ""
+    to_judge: bool = False
 
     def __post_init__(self) -> None:
         twice = [name for name, count in Counter(self.classes).items() if count > 1]
@@ -84,7 +87,7 @@ class Data:
             _require_known_labels(split, f"{self.name} {what}", len(self.classes))
         found = torch.bincount(self.train.labels, minlength=len(self.classes))
         missing = [name for name, n in zip(self.classes, found.tolist(), strict=True) if n == 0]
-        if missing:
+        if missing and not self.to_judge:
             more = f" (nor have {len(missing) - 1} others)" if len(missing) > 1 else ""
             raise DataError(f"class {missing[0]!r} of {self.name} has no training image{more}")
         for what, split in self.parts.items():
@@ -146,23 +149,27 @@ class Source(ABC):
         """
 
     @abstractmethod
-    def read(self, name: str, image_size: tuple[int, int] | None, progress: Progress) -> Data:
-        """Decode everything.
-
-        Args:
-            name: Of the data, for their ``name`` and for errors.
-            image_size: Height and width that every image is resized to; None leaves them alone.
-            progress: Called now and then.
+    def catalogue(self, wish: Wish) -> Catalogue:
+        """Return what there is, with nothing decoded.
 
         Raises:
-            DataError: If something is broken, missing or mixed.
+            DataError: If something is missing or cannot be understood.
         """
 
     @final
-    def key(self, image_size: tuple[int, int] | None) -> str:
-        """Return a name for the decoded data: the same for the same identity and size."""
-        parts = json.dumps([type(self).__name__, *self.identity(), image_size])
+    def key(self, wish: Wish) -> str:
+        """Return a name for the decoded data: the same for the same identity and wish."""
+        parts = json.dumps([type(self).__name__, *self.identity(), repr(wish)])
         return hashlib.sha256(parts.encode()).hexdigest()[:24]
+
+
+def file_identity(path: Path, folder: Path) -> str:
+    """Return the name, size and time of a file, which change when its content does."""
+    try:
+        status = path.stat()
+    except OSError:  # a link that leads nowhere
+        return f"{path.relative_to(folder)} nothing"
+    return f"{path.relative_to(folder)} {status.st_size} {status.st_mtime_ns}"
 
 
 def as_they_are(channels: int, height: int, width: int) -> Preprocessing:

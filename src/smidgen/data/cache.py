@@ -8,9 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from smidgen.data.base import Data, Split, fingerprint
+from smidgen.data.catalogue import PARTS
 from smidgen.data.errors import DataError, DataWarning
+from smidgen.data.preprocessing import Preprocessing
 
-VERSION = 1  # of what decoding does and of the layout below; another one makes old files unread
+VERSION = 2  # of what decoding does and of the layout below; another one makes old files unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +39,23 @@ class Cache:
         try:
             with safe_open(path, "pt") as stored:
                 said = json.loads(stored.metadata()["smidgen"])
-                train, test = (
-                    Split(
+                splits = {
+                    split: Split(
                         stored.get_tensor(f"{split}_images").permute(0, 3, 1, 2),
                         stored.get_tensor(f"{split}_labels"),
                     )
-                    for split in ("train", "test")
-                )
+                    for split in PARTS
+                    if f"{split}_images" in stored.keys()  # noqa: SIM118 - it is no mapping
+                }
             classes, notes = tuple(said["classes"]), tuple(said["notes"])
-            if fingerprint(train, test, classes) != said["fingerprint"]:
+            train, test, validation = splits["train"], splits["test"], splits.get("validation")
+            if fingerprint(train, test, classes, validation) != said["fingerprint"]:
                 raise ValueError("its fingerprint differs")
-            return Data(name, train, test, classes, notes, said["fingerprint"])
+            how = Preprocessing.from_dict(said["preprocessing"])
+            return Data(
+                *(name, train, test, classes, notes, said["fingerprint"], validation, how),
+                to_judge=bool(said["to_judge"]),
+            )
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             warnings.warn(
                 f"the cache {path} is damaged ({error}) and is made again",
@@ -79,13 +87,19 @@ class Cache:
             "notes": data.notes,
             "source": source,
             "fingerprint": data.fingerprint,
+            "preprocessing": data.preprocessing.to_dict(),
+            "to_judge": data.to_judge,
         }
         tensors = {
-            "train_images": data.train.images.permute(0, 2, 3, 1).contiguous(),
-            "train_labels": data.train.labels.contiguous(),
-            "test_images": data.test.images.permute(0, 2, 3, 1).contiguous(),
-            "test_labels": data.test.labels.contiguous(),
+            f"{part}_{what}": tensor.contiguous()
+            for part, split in data.parts.items()
+            for what, tensor in (
+                ("images", split.images.permute(0, 2, 3, 1)),
+                ("labels", split.labels),
+            )
         }
+        if data.train is data.test:  # one tensor cannot be stored twice
+            tensors = {name: tensor.clone() for name, tensor in tensors.items()}
         partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         try:
             try:

@@ -5,16 +5,22 @@ import threading
 import warnings
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from smidgen.data.errors import DataError
-from smidgen.data.preprocessing import upright
+from smidgen.data.preprocessing import DEEP, upright
 
 LARGEST = 64_000_000  # pixels of a decoded picture: 192 MB in colour
 KEPT_SIDE = 512  # pixels a side, at least, that a large JPEG is decoded to
 KEPT_EACH = 8  # and pixels a side for each pixel that the net takes, at least
 FORMATS = (  # never EPS, which runs a program, nor formats without a signature
     *("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF"),
+)
+_BOXED = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1")
+SIGNATURES = (  # of those, and of HEIC, so that it is told and not passed over
+    *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
+    *(b"P1\n", b"P2\n", b"P3\n", b"P4\n", b"P5\n", b"P6\n", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
+    *(bytes([0, 0, 0, n]) + b"ftyp" + kind for n in range(20, 48, 4) for kind in _BOXED),
 )
 _OPENING = threading.Lock()  # of the filter for Pillow's own warning about large pictures
 
@@ -52,22 +58,39 @@ def open_picture(
         raise DataError(_unreadable(error)) from error
 
 
-def opened(encoded: bytes) -> Any:
+def is_picture(start: bytes) -> bool:
+    """Return whether a file that starts with these 16 bytes or more is a picture."""
+    return start.startswith(SIGNATURES) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
+
+
+def is_deep(image: Any) -> bool:
+    """Return whether the values of a Pillow image are no bytes."""
+    return image.mode in DEEP
+
+
+def opened(encoded: bytes | BinaryIO) -> Any:
     """Return a Pillow image of which nothing but the head is decoded.
+
+    Args:
+        encoded: A file's content, or the file, which must then stay open.
 
     Raises:
         DataError: If it is no picture.
     """
     from PIL import Image, UnidentifiedImageError
 
-    if not encoded:
+    file = BytesIO(encoded) if isinstance(encoded, bytes) else encoded
+    file.seek(0)
+    start = file.read(16)
+    if not start:
         raise DataError("is an empty file")
+    file.seek(0)
     try:
         with _OPENING, warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(BytesIO(encoded), formats=FORMATS)
+            return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
-        raise DataError(_no_picture(encoded)) from None
+        raise DataError(_no_picture(start)) from None
     except Exception as error:
         raise DataError(_unreadable(error)) from error
 
@@ -84,6 +107,6 @@ def _unreadable(error: Exception) -> str:
 
 
 def _no_picture(encoded: bytes) -> str:
-    if encoded[4:8] == b"ftyp" and encoded[8:12] in (b"heic", b"heix", b"mif1", b"msf1", b"hevc"):
+    if encoded[4:8] == b"ftyp" and encoded[8:12] in _BOXED[2:]:
         return "is a HEIC picture, which must be converted to JPEG or PNG first"
     return "is no readable picture: its content is of no known format"

@@ -1,14 +1,13 @@
 """The handwritten digits that scikit-learn embeds."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, final
 
 import torch
 
-from smidgen.data.base import Data, Progress, Source, Split
-from smidgen.data.images import decoded, reporter
+from smidgen.data.base import Source, Split
+from smidgen.data.catalogue import TEST, TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.data.splits import divided
-from smidgen.data.tables import as_images
 
 TEST_IMAGES = 360  # of 1,797
 TEST_SEED = 20_13
@@ -16,6 +15,7 @@ BRIGHTEST = 16  # as scikit-learn stores them
 WHITE = 255
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Digits(Source):
     """1,797 grey images of 8x8, of which 360 are set aside to test on, always the same."""
@@ -23,16 +23,20 @@ class Digits(Source):
     def identity(self) -> tuple[str, ...]:
         return ("scikit-learn digits", str(TEST_IMAGES), str(TEST_SEED))
 
-    def read(self, name: str, image_size: tuple[int, int] | None, progress: Progress) -> Data:
-        from PIL import Image
+    def catalogue(self, wish: Wish) -> Catalogue:
         from sklearn.datasets import load_digits
 
         stored: Any = load_digits()
         levels = torch.from_numpy(stored.images).mul(WHITE / BRIGHTEST).round().to(torch.uint8)
-        report = reporter(progress, name, len(levels))
-        images = [Image.fromarray(image) for image in levels.numpy()]
-        pixels = decoded(images, lambda row: f"{name} row {row}", image_size, report)
-        report(len(levels))
-        everything = Split(as_images(pixels), torch.from_numpy(stored.target).to(torch.int64))
-        train, test = divided(everything, TEST_IMAGES, TEST_SEED)
-        return Data(name, train, test, tuple(str(digit) for digit in stored.target_names))
+        everything = Split(levels[:, None], torch.from_numpy(stored.target).to(torch.int64))
+        names = tuple(str(digit) for digit in stored.target_names)
+        parts: dict[str, Part] = {}
+        for part, split in zip(
+            (TRAIN, TEST), divided(everything, TEST_IMAGES, TEST_SEED), strict=True
+        ):
+            pictures = Arrays(
+                split.images.permute(0, 2, 3, 1).numpy(),
+                lambda row, part=part: f"digits {part} row {row}",
+            )
+            parts[part] = Part(pictures, [names[label] for label in split.labels.tolist()])
+        return Catalogue(parts, names)

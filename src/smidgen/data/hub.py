@@ -1,18 +1,23 @@
 """Data sets of the Hugging Face hub."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, final
 
-from smidgen.data.base import Data, Progress, Source
+from smidgen.data import columns
+from smidgen.data.base import Source
+from smidgen.data.catalogue import TRAIN, Catalogue, Encoded, Part, Wish
 from smidgen.data.errors import DataError
-from smidgen.data.parquet import one_line
+from smidgen.data.names import part_of
 from smidgen.data.quiet import quiet
-from smidgen.data.tables import Table, data_of
+from smidgen.data.values import labels_of
 
 PATIENCE = 20.0  # seconds to wait for the hub's first answer
+EXTRA = "the hub needs the package datasets: pip install 'smidgen[hub]'"
 
 
+@final
 @dataclass(frozen=True, slots=True)
 class Hub(Source):
     """The data set ``repository`` as it was at ``revision``, a commit, tag or branch."""
@@ -23,21 +28,50 @@ class Hub(Source):
     def identity(self) -> tuple[str, ...]:
         return (self.repository, self.revision)
 
-    def read(self, name: str, image_size: tuple[int, int] | None, progress: Progress) -> Data:
+    def catalogue(self, wish: Wish) -> Catalogue:
         self._require_answer()
         # The library shows a bar as it downloads; the table it then builds is not needed twice.
         with TemporaryDirectory() as scratch, quiet():
             loaded: Any = self._loaded(scratch)
-            tables = {
-                str(split): Table(rows, len(rows), _Rows(self.repository, str(split)))
-                for split, rows in loaded.items()
-            }
-            return data_of(name, tables, image_size, progress)
+            parts: dict[str, Part] = {}
+            classes: tuple[str, ...] = ()
+            for split, rows in loaded.items():
+                part = part_of(str(split))
+                if part is None or part in parts:
+                    continue
+                parts[part], names = self._part(str(split), rows, wish, Path(scratch))
+                if part == TRAIN or not classes:
+                    classes = names
+        if not parts:
+            held = ", ".join(map(str, loaded)) or "none"
+            raise DataError(f"{self.repository} must have a split 'train' or 'test', got {held}")
+        return Catalogue(parts, classes)
+
+    def _part(
+        self, split: str, rows: Any, wish: Wish, scratch: Path
+    ) -> tuple[Part, tuple[str, ...]]:
+        import datasets
+
+        where = f"{self.repository} {split}"
+        image, label = _columns(where, rows.features, wish)
+        kind = rows.features[label]
+        names = tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else ()
+        rows = rows.select_columns([image, label]).cast_column(image, datasets.Image(decode=False))
+        contents: list[bytes | None] = []
+        labels: list[Any] = []
+        for row in rows:
+            contents.append(_content(row[image], scratch))
+            labels.append(-1 if row[label] is None else row[label])
+        found = labels_of(labels, len(labels), names, where) if labels else []
+        return Part(Encoded(contents, _Rows(self.repository, split)), found), names
 
     def _require_answer(self) -> None:
         """Ask once whether hub and data set are there: the library would retry for long."""
-        import huggingface_hub.constants
-        from huggingface_hub.errors import HfHubHTTPError
+        try:
+            import huggingface_hub.constants
+            from huggingface_hub.errors import HfHubHTTPError
+        except ImportError:
+            raise DataError(EXTRA) from None
 
         if huggingface_hub.constants.HF_HUB_OFFLINE:
             return  # what was downloaded before may do
@@ -48,7 +82,7 @@ class Hub(Source):
         except HfHubHTTPError as error:
             raise DataError(
                 f"the hub does not give {self.repository!r} at revision {self.revision!r}: "
-                f"{one_line(error)}"
+                f"{_one_line(error)}"
             ) from error
         except Exception as error:  # the kind depends on the library beneath the hub's
             raise self._unreachable(error) from error
@@ -61,15 +95,50 @@ class Hub(Source):
         except ConnectionError as error:
             raise self._unreachable(error) from error
         except Exception as error:  # whatever a strange repository leads the library to
-            raise DataError(f"{self.repository} cannot be read: {one_line(error)}") from error
+            raise DataError(f"{self.repository} cannot be read: {_one_line(error)}") from error
 
     def _unreachable(self, error: Exception) -> DataError:
         return DataError(
-            f"the hub cannot be reached for {self.repository} ({one_line(error)}); a folder of "
+            f"the hub cannot be reached for {self.repository} ({_one_line(error)}); a folder of "
             f"local copies is named with --data-dir or the variable SMIDGEN_DATA"
         )
 
 
+def _columns(where: str, features: Any, wish: Wish) -> tuple[str, str]:
+    import datasets
+
+    images = [
+        name
+        for name, kind in features.items()
+        if isinstance(kind, datasets.Image)
+        or (isinstance(kind, dict) and set(kind) == {"bytes", "path"})
+    ]
+    preferred = [name for name in columns.IMAGES if name in images]
+    image = columns.chosen(where, "image", list(features), preferred, wish.image_column, images)
+    others = [name for name in features if name != image]
+    named = [name for name in others if isinstance(features[name], datasets.ClassLabel)]
+    label = columns.chosen(where, "label", others, columns.LABELS, wish.label_column, named)
+    return image, label
+
+
+def _content(value: Any, scratch: Path) -> bytes | None:
+    """Return an encoded picture; one that is named is read from what was downloaded alone."""
+    import huggingface_hub.constants
+
+    if value is None or value["bytes"] is not None or not value["path"]:
+        return None if value is None else value["bytes"]
+    path = Path(value["path"]).resolve()
+    homes = (scratch, Path(huggingface_hub.constants.HF_HOME))
+    if not any(path.is_relative_to(home.resolve()) for home in homes):
+        raise DataError(f"a table of the hub names the file {path}, which is not of the hub")
+    return path.read_bytes()
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+@final
 @dataclass(frozen=True, slots=True)
 class _Rows:
     repository: str

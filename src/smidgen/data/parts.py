@@ -5,6 +5,7 @@ import re
 import torch
 
 from smidgen.data.base import Data, Split
+from smidgen.data.errors import DataError
 from smidgen.data.splits import SELECTION_SEED, selection_split
 
 FULL, SELECTION = "full", "selection"
@@ -40,8 +41,9 @@ def require_split(name: str) -> None:
 def parts(data: Data, name: str) -> tuple[Split, Split | None]:
     """Return what a split trains on, and what it holds out for judging; never a test image.
 
-    ``full`` trains on everything and holds nothing out. ``selection`` holds a fixed share out,
-    see :func:`selection_split`. A fold holds out its own share, evenly over the classes.
+    ``full`` trains on everything and holds nothing out. ``selection`` holds the validation part
+    out if the data have one, else a fixed share, see :func:`selection_split`. A fold holds out its
+    own share, evenly over the classes.
 
     Raises:
         ValueError: If the name is unknown.
@@ -51,6 +53,9 @@ def parts(data: Data, name: str) -> tuple[Split, Split | None]:
     if name == FULL:
         return data.train, None
     if name == SELECTION:
+        if data.validation is not None:
+            return data.train, data.validation
+        _require_two(data)
         return selection_split(data.train)
     number, of, round_ = _numbers(name)
     aside = fold_numbers(data.train.labels, of, round_) == number
@@ -73,6 +78,17 @@ def fold_numbers(labels: torch.Tensor, of: int, round_: int) -> torch.Tensor:
             folds[order] = (torch.arange(len(members)) + place) % of + 1
             place += len(members)
     return folds
+
+
+def _require_two(data: Data) -> None:
+    counts = torch.bincount(data.train.labels, minlength=len(data.classes)).tolist()
+    single = [name for name, count in zip(data.classes, counts, strict=True) if count == 1]
+    if single:
+        more = f" (nor have {len(single) - 1} others)" if len(single) > 1 else ""
+        raise DataError(
+            f"class {single[0]!r} of {data.name} has 1 training image, and one must be held out to "
+            f"choose on{more}: add images of it, leave the class out, or train with --full"
+        )
 
 
 def _numbers(name: str) -> tuple[int, int, int]:

@@ -23,6 +23,7 @@ WHITE = 255
 WITH_ALPHA = 4
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's modes of more than a byte
 DEEPEST = 65_535
+TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 
 
 @final
@@ -191,6 +192,14 @@ def upright(image: Any) -> Any:
     if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
         return image
     return ImageOps.exif_transpose(image)
+
+
+def upright_size(image: Any) -> tuple[int, int]:
+    """Return the height and width that an image has once it is upright."""
+    from PIL import ExifTags
+
+    turned = image.getexif().get(ExifTags.Base.Orientation, 1) in TURNED
+    return (image.width, image.height) if turned else (image.height, image.width)
 
 
 def with_channels(array: Values) -> Values:

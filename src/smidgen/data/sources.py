@@ -3,23 +3,30 @@
 import os
 import re
 import warnings
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
-from smidgen.data.base import Data, ImageSize, Progress, Source
+from smidgen.data.base import Data, Progress, Source
 from smidgen.data.cache import cache_at
+from smidgen.data.catalogue import Wish
 from smidgen.data.digits import Digits
 from smidgen.data.errors import DataError, DataWarning
-from smidgen.data.folder import ImageFolder
 from smidgen.data.hub import Hub
-from smidgen.data.images import checked_size
-from smidgen.data.parquet import ParquetFolder, parquet_files
+from smidgen.data.layouts import Layout, layout_of
+from smidgen.data.making import made
+from smidgen.data.preprocessing import Color, Fit, Preprocessing
+from smidgen.data.sizes import ImageSize, checked_size
 from smidgen.text import nearest
 
 VARIABLE = "SMIDGEN_DATA"  # a folder of local copies
 HUB_ID = re.compile(r"([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?", re.ASCII)
 UNPINNED = "main"
+KNOWN = "known:"  # before a name that a folder here has too
+
+T = TypeVar("T")
 
 NAMED = MappingProxyType(
     {
@@ -34,11 +41,18 @@ NAMED = MappingProxyType(
 )
 
 
-def load(
+def load(  # noqa: PLR0913 - all but one by keyword
     name_or_path: str | os.PathLike[str],
     *,
     data_dir: str | os.PathLike[str] | None = None,
     image_size: ImageSize = None,
+    color: Color | None = None,
+    fit: Fit | None = None,
+    preprocessing: Preprocessing | None = None,
+    classes: Iterable[str] = (),
+    image_column: str | None = None,
+    label_column: str | None = None,
+    skip_broken: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress = None,
 ) -> Data:
@@ -49,11 +63,18 @@ def load(
     then read from the cache, for as long as the files it came from stay as they are.
 
     Args:
-        name_or_path: A name in ``NAMED``; a folder of ``train/CLASS/*.png`` or of Parquet; or
-            the hub's ``owner/name``, with ``@revision`` to pin it.
+        name_or_path: A name in ``NAMED``; a folder or file of one of the layouts of
+            docs/data.md; or the hub's ``owner/name``, with ``@revision`` to pin it.
         data_dir: A folder of local copies, which must then hold this one.
-        image_size: Height and width, or one side for both, that every image is resized to;
-            without it, all images must have one size and colour mode.
+        image_size: N or HxW that every image is fitted to; without it one is chosen, and told.
+        color: ``grey`` or ``rgb``; grey if all images are, by default.
+        fit: ``stretch``, which is the default, ``crop`` or ``pad``.
+        preprocessing: Of a run, instead of those three.
+        classes: Of a run, in its order: labels are matched to them by name, and data that only
+            have test images are taken.
+        image_column: Of a table, where it is not clear.
+        label_column: Likewise.
+        skip_broken: Whether images that cannot be read are left out and told.
         cache_dir: Where decoded data are kept; by default ``smidgen`` below XDG_CACHE_HOME, or
             ~/.cache, and if that cannot be written a warning says that nothing is kept.
         progress: Called with what is being decoded, how many images are done, of how many.
@@ -64,14 +85,25 @@ def load(
     Warns:
         DataWarning: Of each of ``Data.notes``.
     """
-    size = checked_size(image_size)
+    wish = Wish(
+        size=checked_size(image_size),
+        color=_one_of("color", color, ("grey", "rgb")),
+        fit=_one_of("fit", fit, ("stretch", "crop", "pad")),
+        preprocessing=preprocessing,
+        classes=tuple(classes),
+        image_column=image_column,
+        label_column=label_column,
+        skip_broken=skip_broken,
+    )
+    if preprocessing is not None and (wish.size or wish.color or wish.fit):
+        raise DataError(f"the size and colour are those of the run, {preprocessing.text}")
     name, source = find(name_or_path, data_dir)
     cache = cache_at(cache_dir)
-    path = cache.path(name, source.key(size))
+    path = cache.path(name, source.key(wish))
     data = cache.read(path, name)
     if data is None:
         writable = cache.require_writable()
-        data = source.read(name, size, progress)
+        data = made(name, source.catalogue(wish), wish, progress)
         if writable:
             cache.write(path, data, source=repr(source))
     data = replace(data, origin=origin_of(name_or_path, source))
@@ -80,28 +112,28 @@ def load(
     return data
 
 
+def _one_of(what: str, value: T | None, known: tuple[T, ...]) -> T | None:
+    if value is not None and value not in known:
+        raise DataError(f"{what} must be one of {', '.join(map(str, known))}, got {value!r}")
+    return value
+
+
 def find(
     name_or_path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None
 ) -> tuple[str, Source]:
     """Return the name of the data and where they are; see :func:`load`."""
     text = os.fspath(name_or_path)
-    if text in NAMED:
-        if isinstance(NAMED[text], Digits):
-            if data_dir is not None:
-                said = f"{text} are embedded: --data-dir changes nothing"
-                warnings.warn(said, DataWarning, stacklevel=3)
-            return text, NAMED[text]
-        local = _local(text, data_dir)
-        return text, _folder(local) if local else NAMED[text]
+    if isinstance(name_or_path, str) and text.removeprefix(KNOWN) in NAMED:
+        return _known(text, data_dir)
     if not text.strip():
         raise DataError(f"the data set must have a name, got {text!r}")
     if isinstance(name_or_path, str) and (match := HUB_ID.fullmatch(text)):
         # As on a command line, a folder that is there is meant before a place on the hub.
         if Path(text).is_dir():
-            return Path(text).name, _folder(Path(text))
+            return Path(text).name, layout_of(Path(text))
         repository, revision = match.groups()
         if local := _local(repository, data_dir):
-            return repository, _folder(local)
+            return repository, layout_of(local)
         if not Path(text.split("/", maxsplit=1)[0]).is_dir():
             return repository, _of_hub(repository, revision)
     path = Path(text).expanduser()
@@ -109,15 +141,31 @@ def find(
         raise DataError(
             f"unknown data set {text!r}; {nearest(text, NAMED)} (or a folder, or owner/name)"
         )
-    return path.resolve().name, _folder(path)
+    return path.resolve().name, layout_of(path)
+
+
+def _known(text: str, data_dir: str | os.PathLike[str] | None) -> tuple[str, Source]:
+    name = text.removeprefix(KNOWN)
+    if name == text and Path(text).is_dir():
+        raise DataError(
+            f"{text!r} is a known data set and a folder here: ./{text} means the folder, "
+            f"{KNOWN}{text} the data set"
+        )
+    if isinstance(NAMED[name], Digits):
+        if data_dir is not None:
+            said = f"{name} are embedded: --data-dir changes nothing"
+            warnings.warn(said, DataWarning, stacklevel=4)
+        return name, NAMED[name]
+    local = _local(name, data_dir)
+    return name, layout_of(local) if local else NAMED[name]
 
 
 def origin_of(name_or_path: str | os.PathLike[str], source: Source) -> str:
     """Return what finds the data again from any working folder: an absolute path, or the name."""
     text = os.fspath(name_or_path)
-    found_by_path = text not in NAMED and isinstance(source, ImageFolder | ParquetFolder)
     path = Path(text).expanduser()
-    return str(path.resolve()) if found_by_path and path.is_dir() else text
+    of_path = isinstance(source, Layout) and text.removeprefix(KNOWN) not in NAMED
+    return str(path.resolve()) if of_path and path.exists() else text
 
 
 def _of_hub(repository: str, revision: str | None) -> Source:
@@ -145,15 +193,3 @@ def _local(name: str, data_dir: str | os.PathLike[str] | None) -> Path | None:
         return None
     held = [path.name for path in root.iterdir() if path.is_dir()]
     raise DataError(f"{where} {root} must hold {name!r}; {nearest(name, held)}")
-
-
-def _folder(path: Path) -> Source:
-    """Return what reads the folder ``path``: images if it has train/CLASS, else Parquet."""
-    if not path.exists():
-        raise DataError(f"there is no folder {path}")
-    if not path.is_dir():
-        raise DataError(f"{path} must be a folder, got a file")
-    train = path / "train"
-    if train.is_dir() and any(part.is_dir() for part in train.iterdir()):
-        return ImageFolder(path)
-    return ParquetFolder(path) if parquet_files(path) else ImageFolder(path)

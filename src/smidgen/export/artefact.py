@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from smidgen.data import Data, selection_split
+from smidgen.data import Data
+from smidgen.data.parts import SELECTION, parts
 from smidgen.evaluate import predict
 from smidgen.export.fold import fold
 from smidgen.export.int8.finish import Finished, Images
@@ -116,7 +117,8 @@ class Source:
     @property
     def finishing_images(self) -> Images:
         """Training images to finish with, and others to see whether that is needed."""
-        learning, held_out = selection_split(self.data.train)
+        learning, held_out = parts(self.data, SELECTION)
+        assert held_out is not None
         labels = held_out.labels.numpy()
         return Images(pixels_of(learning.images), pixels_of(held_out.images), labels)
 

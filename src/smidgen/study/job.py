@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from smidgen.data import Data, load
+from smidgen.data.base import Progress
 from smidgen.methods import parse
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
@@ -19,21 +20,46 @@ class Origin:
     Args:
         name: Of the data set, or a path.
         data_dir: Folder of local copies, or ``None``.
-        image_size: Height and width that images are resized to, or ``None``.
+        image_size: N or HxW that images are fitted to, or ``None``.
+        color: ``grey`` or ``rgb``, or ``None``.
+        fit: ``stretch``, ``crop`` or ``pad``, or ``None``.
+        image_column: Of a table, or ``None``.
+        label_column: Likewise.
+        skip_broken: Whether images that cannot be read are left out.
     """
 
     name: str
     data_dir: str | None = None
-    image_size: list[int] | None = None
+    image_size: str | None = None
+    color: str | None = None
+    fit: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    skip_broken: bool = False
 
-    def load(self) -> Data:
+    def load(self, progress: Progress = None) -> Data:
         """Return the images.
+
+        Args:
+            progress: Told how many are decoded.
 
         Raises:
             DataError: If they cannot be had.
         """
-        size = None if self.image_size is None else (self.image_size[0], self.image_size[1])
-        return load(self.name, data_dir=self.data_dir, image_size=size)
+        asked = asdict(self)
+        return load(asked.pop("name"), **asked, progress=progress)
+
+    @property
+    def options(self) -> list[str]:
+        """The options of the command line that ask for the same images, the name left out."""
+        words: list[str] = []
+        for name, value in list(asdict(self).items())[1:]:
+            option = f"--{name.replace('_', '-')}"
+            if value is True:
+                words.append(option)
+            elif value:
+                words += [option, value]
+        return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +102,10 @@ class Job:
             trial["net"] = NetSpec.from_dict(trial["net"])
             trial["methods"] = parse(", ".join(trial["methods"]))
             trial["recipe"] = from_mapping(Recipe, trial["recipe"], "recipe")
-            origin = Origin(**form.pop("origin"))
+            where = form.pop("origin")
+            if isinstance(size := where.get("image_size"), list):  # as older versions wrote it
+                where["image_size"] = "x".join(map(str, size))
+            origin = Origin(**where)
             return Job(trial=Trial(**trial), origin=origin, **form)
         except (AttributeError, KeyError, TypeError, RecursionError) as error:
             raise ValueError(f"no job: {error}") from None

@@ -9,6 +9,7 @@ from typing import Any
 
 from smidgen.data import Data
 from smidgen.data.parts import require_split
+from smidgen.data.sizes import checked_size
 from smidgen.layers import Shape
 from smidgen.methods import Method, parse
 from smidgen.methods.base import ScheduleMethod
@@ -118,7 +119,12 @@ class _File:
     about: str = ""
     split: str = "full"
     data_dir: str | None = None
-    image_size: list[int] | None = None
+    image_size: int | str | list[int] | None = None
+    color: str | None = None
+    fit: str | None = None
+    image_column: str | None = None
+    label_column: str | None = None
+    skip_broken: bool = False
     baseline: list[str] | None = None
     recipe: dict[str, Any] | None = None
     nets: list[dict[str, Any]] | None = None
@@ -169,7 +175,7 @@ def _plan(file: _File) -> Plan:
     return Plan(
         name=require_name(file.name, "the name of a study"),
         about=file.about,
-        origin=Origin(file.data, file.data_dir, file.image_size),
+        origin=_origin(file),
         split=file.split,
         baseline=_methods(file.baseline or [], "baseline"),
         groups=tuple(
@@ -178,6 +184,20 @@ def _plan(file: _File) -> Plan:
         ),
         latency=file.latency,
         precision=file.precision,
+    )
+
+
+def _origin(file: _File) -> Origin:
+    size = checked_size(file.image_size)
+    return Origin(
+        name=file.data,
+        data_dir=file.data_dir,
+        image_size=None if size is None else f"{size[0]}x{size[1]}",
+        color=file.color,
+        fit=file.fit,
+        image_column=file.image_column,
+        label_column=file.label_column,
+        skip_broken=file.skip_broken,
     )
 
 

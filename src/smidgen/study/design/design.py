@@ -151,7 +151,9 @@ def _finished(search: Search, winner: Candidate, rows: Rows, budget: Budget, out
     run = search.store.folder(search.key(winner, first, "full"))
     shutil.rmtree(out / MODEL, ignore_errors=True)
     shutil.copytree(run, out / MODEL)
-    write_atomically(out / PLAN, plan_text(winner, search.origin.name).encode())
+    write_atomically(
+        out / PLAN, plan_text(winner, search.data.origin or search.origin.name).encode()
+    )
     command = _command(search.origin, out, first)
     search.say(
         CONFIRM,
@@ -212,8 +214,5 @@ def plan_text(winner: Candidate, data: str) -> str:
 def _command(origin: Origin, out: Path, seed: int) -> str:
     plan = shlex.quote(str(out / PLAN))
     words = [f"smidgen train {plan} --recipe {plan} --full --seed {seed}"]
-    if origin.data_dir is not None:
-        words.append(f"--data-dir {shlex.quote(origin.data_dir)}")
-    if origin.image_size is not None:
-        words.append(f"--image-size {origin.image_size[0]}")
+    words += [shlex.quote(word) for word in origin.options]
     return " ".join([*words, f"--out {shlex.quote(str(out / 'again'))}"])

@@ -1,0 +1,80 @@
+"""Which pictures are set aside to test on: each picture's content decides, and nothing else."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from smidgen.data.errors import DataError
+from smidgen.data.preprocessing import opaque
+
+TEST_SHARE = 0.2
+_BITS = 64
+_LOOK = 64  # pixels that tell most colour pictures from grey ones
+
+
+def content_key(picture: Any) -> bytes:
+    """Return a hash of what a picture shows, whatever file format it was kept in.
+
+    A grey picture has one key, stored as grey or as colour.
+    """
+    if isinstance(picture, np.ndarray):
+        pixels = picture
+    else:
+        if picture.mode not in ("L", "RGB") or picture.has_transparency_data:
+            picture = _plain(picture)
+        pixels = np.asarray(picture)
+    if pixels.ndim == 3 and pixels.shape[2] == 3 and _is_grey(pixels):  # noqa: PLR2004
+        pixels = pixels[:, :, 0]
+    shape = (*pixels.shape[:2], 1 if pixels.ndim == 2 else pixels.shape[2])  # noqa: PLR2004
+    digest = hashlib.blake2b(f"{shape} {pixels.dtype.kind}".encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.digest()
+
+
+def aside(keys: Sequence[bytes], labels: Sequence[int], classes: Sequence[str]) -> list[bool]:
+    """Return which pictures are set aside, about a fifth of every class.
+
+    Whether a picture is depends on its own key, so that a picture more moves no other, and
+    copies stay together. Only a class that would have none on one side gives or keeps the one
+    with the least or greatest key.
+
+    Raises:
+        DataError: If a class has a single picture, copies not counted.
+    """
+    by_class: dict[int, set[bytes]] = {}
+    for key, label in zip(keys, labels, strict=True):
+        by_class.setdefault(label, set()).add(key)
+    chosen = {key for key in keys if _place(key) < TEST_SHARE}
+    for label, own in sorted(by_class.items()):
+        if len(own) == 1:
+            raise DataError(
+                f"class {classes[label]!r} has a single picture, and each class needs one to learn "
+                f"from and one to test on: add pictures of it, or leave the class out"
+            )
+        if not own & chosen:
+            chosen.add(min(own, key=_place))
+        elif own <= chosen:
+            chosen.discard(max(own, key=_place))
+    return [key in chosen for key in keys]
+
+
+def _place(key: bytes) -> float:
+    return int.from_bytes(key[: _BITS // 8]) / 2**_BITS
+
+
+def _plain(picture: Any) -> Any:
+    if picture.has_transparency_data:
+        return picture.convert("RGBA")
+    if picture.mode in ("1", "P", "CMYK", "YCbCr", "HSV", "LAB", "LA", "PA", "RGBX"):
+        return opaque(picture, "white")
+    return picture  # of more than a byte
+
+
+def _is_grey(pixels: Any) -> bool:
+    first = pixels.reshape(-1, 3)[:_LOOK]
+    if not (first == first[:, :1]).all():
+        return False
+    red, green, blue = (pixels[:, :, channel] for channel in range(3))
+    return bool((red == green).all() and (red == blue).all())

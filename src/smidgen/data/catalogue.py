@@ -1,0 +1,206 @@
+"""The small description that every layout turns its files into: pictures, labels, parts."""
+
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+from smidgen.data.decode import is_deep, open_picture, opened
+from smidgen.data.errors import DataError
+from smidgen.data.preprocessing import Background, Color, Fit, Preprocessing, Values, upright_size
+
+TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
+PNG = b"\x89PNG\r\n\x1a\n"
+_HEAD = 4_096  # bytes in which a PNG says all that `head` asks, or else it is opened
+
+
+class Head(NamedTuple):
+    """What a picture says of itself before it is decoded."""
+
+    height: int
+    width: int
+    channels: int  # 1 if it is grey, 3 if it has colours, or those of an array
+    deep: bool = False  # whether its values are no bytes
+    alpha: bool = False  # whether pixels may be transparent
+
+
+class Pictures(ABC):
+    """Pictures by number, not decoded yet."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def where(self, number: int) -> str:
+        """Return the name of a picture, for people."""
+
+    @abstractmethod
+    def head(self, number: int) -> Head:
+        """Return what a picture says of itself.
+
+        Raises:
+            DataError: If it is none.
+        """
+
+    @abstractmethod
+    def picture(self, number: int, size: tuple[int, int] | None) -> Any:
+        """Return a picture as a Pillow image or an array h w c; see :func:`open_picture`.
+
+        Raises:
+            DataError: If it is none.
+        """
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Files(Pictures):
+    """Pictures that are a file each."""
+
+    paths: Sequence[Path]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def where(self, number: int) -> str:
+        return str(self.paths[number])
+
+    def head(self, number: int) -> Head:
+        try:
+            with self.paths[number].open("rb") as file:
+                return _head(file.read(_HEAD)) or _opened_head(file)
+        except OSError as error:
+            raise DataError(f"cannot be read: {error.strerror or error}") from error
+
+    def picture(self, number: int, size: tuple[int, int] | None) -> Any:
+        return open_picture(self.paths[number], size)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Encoded(Pictures):
+    """Pictures that are the content of a file each, in memory; None where there is none."""
+
+    contents: Sequence[bytes | None]
+    names: Callable[[int], str]
+
+    def __len__(self) -> int:
+        return len(self.contents)
+
+    def where(self, number: int) -> str:
+        return self.names(number)
+
+    def head(self, number: int) -> Head:
+        content = self._content(number)
+        return _head(content[:_HEAD]) or _opened_head(content)
+
+    def picture(self, number: int, size: tuple[int, int] | None) -> Any:
+        return open_picture(self._content(number), size)
+
+    def _content(self, number: int) -> bytes:
+        content = self.contents[number]
+        if content is None:
+            raise DataError("is no readable picture: there is none")
+        return content
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Arrays(Pictures):
+    """Pictures that are numbers: n h w c."""
+
+    values: Values
+    names: Callable[[int], str]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def where(self, number: int) -> str:
+        return self.names(number)
+
+    def head(self, number: int) -> Head:
+        height, width, channels = self.values.shape[1:]
+        return Head(height, width, channels, self.values.dtype.kind != "u" or self._wide())
+
+    def picture(self, number: int, size: tuple[int, int] | None) -> Any:
+        return self.values[number]
+
+    def _wide(self) -> bool:
+        return self.values.dtype.itemsize > 1
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Pictures and the names of their classes; None is a label that is hidden."""
+
+    pictures: Pictures
+    labels: Sequence[str | None]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All that a source holds.
+
+    Args:
+        parts: By name, of ``PARTS``.
+        classes: In their order, if the source has one; otherwise they are sorted.
+        notes: What was left out, or decided, in words.
+    """
+
+    parts: Mapping[str, Part]
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked of the data beside where they are; None and nothing leave it to the data.
+
+    Args:
+        size: Height and width.
+        color: ``grey`` or ``rgb``.
+        fit: How other proportions are made to fit.
+        background: What transparent pixels are composed over.
+        preprocessing: All of that, as a run has it already.
+        classes: Of a run, in its order: labels are matched to them by name, and data without a
+            training part are taken, to judge the run on.
+        image_column: Of tables.
+        label_column: Of tables.
+        skip_broken: Whether pictures that cannot be read are left out and told.
+    """
+
+    size: tuple[int, int] | None = None
+    color: Color | None = None
+    fit: Fit | None = None
+    background: Background | None = None
+    preprocessing: Preprocessing | None = None
+    classes: tuple[str, ...] = ()
+    image_column: str | None = None
+    label_column: str | None = None
+    skip_broken: bool = False
+
+
+def _head(start: bytes) -> Head | None:
+    """Return what the first bytes of a plain PNG say; most small pictures are that."""
+    pixels_at = start.find(b"IDAT")
+    if not start.startswith(PNG) or pixels_at < 0:
+        return None
+    width, height, depth, kind = struct.unpack(">IIBB", start[16:26])
+    plain = depth == 8 and kind in (0, 2)  # noqa: PLR2004 - bits; grey and RGB
+    between = start[:pixels_at]
+    if not plain or b"tRNS" in between or b"eXIf" in between or b"Raw profile" in between:
+        return None
+    return Head(height, width, 1 if kind == 0 else 3)
+
+
+def _opened_head(source: Any) -> Head:
+    image = opened(source)
+    height, width = upright_size(image)
+    grey = image.mode in ("1", "L", "LA", "La") or is_deep(image)
+    return Head(height, width, 1 if grey else 3, is_deep(image), image.has_transparency_data)

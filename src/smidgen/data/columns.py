@@ -1,0 +1,57 @@
+"""Which columns of a table hold the pictures and the labels."""
+
+from collections.abc import Sequence
+
+from smidgen.data.errors import DataError
+from smidgen.text import nearest
+
+IMAGES = ("image", "img", "images", "picture", "pixels", "bytes")
+FILES = (
+    *("file_name", "filename", "file", "path", "filepath", "file_path", "image", "img", "images"),
+    *("image_path", "image_name", "image_file", "picture", "name", "image_id", "id"),
+)
+LABELS = (
+    *("fine_label", "label", "labels", "class", "target", "classes", "class_name", "label_name"),
+    *("category", "targets", "y"),
+)
+PARTS = ("split", "part", "set", "subset", "partition")
+
+
+def chosen(
+    where: str,
+    what: str,
+    columns: Sequence[str],
+    preferred: Sequence[str],
+    asked: str | None,
+    alone: Sequence[str] = (),
+) -> str:
+    """Return the column that was asked for, else the first preferred, else the one that is alone.
+
+    Args:
+        where: The table, for errors.
+        what: ``image`` or ``label``, which is also the option's name.
+        columns: All there are.
+        preferred: Names, letter case aside, the best first.
+        asked: With ``--image-column`` or ``--label-column``.
+        alone: Columns of which a single one is taken, whatever its name.
+
+    Raises:
+        DataError: If there is none, or several.
+    """
+    option = f"--{what}-column"
+    if asked is not None:
+        if asked not in columns:
+            raise DataError(
+                f"{where} has no column {asked!r} ({option}); {nearest(asked, columns)}"
+            )
+        return asked
+    by_form = {column.strip().casefold(): column for column in reversed(columns)}
+    for name in preferred:
+        if name in by_form:
+            return by_form[name]
+    if len(alone) == 1:
+        return alone[0]
+    raise DataError(
+        f"{where} must have a column with the {what}, got {', '.join(alone) or 'none'} of the "
+        f"columns {', '.join(columns) or 'that are left'}: name it with {option}"
+    )

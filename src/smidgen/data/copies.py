@@ -1,0 +1,46 @@
+"""Pictures that are there twice, told where that matters."""
+
+from collections.abc import Sequence
+
+from smidgen.data.catalogue import TRAIN
+from smidgen.data.labelled import Row
+
+
+def between_parts(rows: Sequence[Row], keys: Sequence[bytes]) -> list[str]:
+    """Return a note of pictures that are both learned from and judged on."""
+    learned = {key: row for row, key in zip(rows, keys, strict=True) if row.part == TRAIN}
+    both = [
+        (learned[key], row)
+        for row, key in zip(rows, keys, strict=True)
+        if row.part != TRAIN and key in learned
+    ]
+    if not both:
+        return []
+    first, second = both[0]
+    return [
+        f"{len(both):,} pictures to judge on are also trained on, such as {_named(second)}, which "
+        f"is {_named(first)}: the accuracy on them proves nothing"
+    ]
+
+
+def between_classes(
+    rows: Sequence[Row], keys: Sequence[bytes], classes: Sequence[str]
+) -> list[str]:
+    """Return a note of pictures that have two labels."""
+    seen: dict[bytes, Row] = {}
+    found: dict[bytes, tuple[Row, Row]] = {}
+    for row, key in zip(rows, keys, strict=True):
+        other = seen.setdefault(key, row)
+        if other.label != row.label:
+            found.setdefault(key, (other, row))
+    if not found:
+        return []
+    first, second = next(iter(found.values()))
+    return [
+        f"{len(found):,} pictures are in two classes, such as {_named(first)} "
+        f"({classes[first.label]!r}) and {_named(second)} ({classes[second.label]!r})"
+    ]
+
+
+def _named(row: Row) -> str:
+    return row.pictures.where(row.number)

@@ -1,0 +1,129 @@
+"""Labels by name become the numbers of classes, part by part."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, final
+
+import torch
+
+from smidgen.data.catalogue import PARTS, TRAIN, Catalogue, Part, Pictures, Wish
+from smidgen.data.errors import DataError
+from smidgen.data.names import Matcher, in_order, one_form
+
+LISTED = 3
+UNEVEN = 10  # times the pictures of the smallest class
+
+
+class Row(NamedTuple):
+    """A picture with its label and part."""
+
+    place: int  # among all rows
+    pictures: Pictures
+    number: int  # among those
+    label: int
+    part: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """Rows in the order of their parts, the classes, and what was decided, in words."""
+
+    rows: list[Row]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
+    """Return the rows of a catalogue with their labels as numbers.
+
+    Raises:
+        DataError: If a label is missing or names no class, or there is one class alone.
+    """
+    notes = list(catalogue.notes)
+    parts = _with_labels(catalogue.parts, notes)
+    if not parts:
+        raise DataError(f"{name} must hold pictures with labels, got none")
+    classes = wish.classes or catalogue.classes or _classes(parts, notes)
+    if TRAIN not in parts and not wish.classes:
+        raise DataError(f"{name} must hold pictures to train on, got only {' and '.join(parts)}")
+    if len(classes) < 2:  # noqa: PLR2004
+        raise DataError(
+            f"{name} must have two classes or more, got {', '.join(map(repr, classes)) or 'none'}"
+        )
+    matcher = Matcher(classes)
+    rows: list[Row] = []
+    for part in PARTS:
+        if part not in parts:
+            continue
+        of = parts[part]
+        numbers: dict[str, int] = {}
+        for number, label in enumerate(of.labels):
+            assert label is not None
+            if label not in numbers:
+                numbers[label] = matcher.number(label, of.pictures.where(number))
+            rows.append(Row(len(rows), of.pictures, number, numbers[label], part))
+    differing = {k: v for k, v in matcher.differing.items() if one_form(k) != v or k != v}
+    if differing:
+        listed = [f"{k!r} is {v!r}" for k, v in list(differing.items())[:LISTED]]
+        more = f" and {len(differing) - LISTED} more" if len(differing) > LISTED else ""
+        notes.append(f"names of classes are written in several ways: {', '.join(listed)}{more}")
+    return Labelled(rows, classes, tuple(notes))
+
+
+def _with_labels(parts: Mapping[str, Part], notes: list[str]) -> dict[str, Part]:
+    """Return the parts with labels; those where all are hidden are left out and told."""
+    kept: dict[str, Part] = {}
+    for part in PARTS:
+        if part not in parts:
+            continue
+        of = parts[part]
+        hidden = [number for number, label in enumerate(of.labels) if label is None]
+        if not len(of.labels):
+            raise DataError(f"the part {part!r} must have at least one row, got none")
+        if not hidden:
+            kept[part] = of
+        elif len(hidden) == len(of.labels) and part != TRAIN:
+            notes.append(f"the labels of the part {part!r} are hidden: it is not used")
+        else:
+            raise DataError(
+                f"the label of {of.pictures.where(hidden[0])} must name a class, got none or -1"
+                + (f" (nor have {len(hidden) - 1:,} others one)" if len(hidden) > 1 else "")
+            )
+    return kept
+
+
+def _classes(parts: Mapping[str, Part], notes: list[str]) -> tuple[str, ...]:
+    """Return the classes of the training part: names that look alike are one."""
+    source = parts.get(TRAIN) or next(iter(parts.values()))
+    written: dict[str, str] = {}
+    for label in source.labels:
+        assert label is not None
+        plain = one_form(label)
+        if written.get(plain, plain) != plain or plain not in written:
+            written[plain] = plain
+    names = in_order(written)
+    folded: dict[str, str] = {}
+    for name in names:
+        other = folded.setdefault(name.casefold(), name)
+        if other != name:
+            notes.append(f"the classes {other!r} and {name!r} differ by letter case alone")
+    return names
+
+
+def told_counts(labels: torch.Tensor, classes: tuple[str, ...], wish: Wish) -> list[str]:
+    """Return what a reader should know of the numbers of training pictures a class."""
+    if wish.classes:
+        return []
+    counts = torch.bincount(labels, minlength=len(classes)).tolist()
+    notes: list[str] = []
+    most, least = max(counts), min(counts)
+    if least and most >= UNEVEN * least:
+        share = 100 * most / sum(counts)
+        largest, smallest = classes[counts.index(most)], classes[counts.index(least)]
+        notes.append(
+            f"classes are uneven: {share:.0f} % of the training pictures are {largest!r}, "
+            f"{least:,} are {smallest!r}; look at the balanced accuracy, and --balance weighs the "
+            f"classes"
+        )
+    return notes

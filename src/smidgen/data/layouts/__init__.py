@@ -1,0 +1,41 @@
+"""Layouts of folders and files, one a module: a new one is a module, its test and a line here."""
+
+from pathlib import Path
+from typing import TypeAlias
+
+from smidgen.data.errors import DataError
+from smidgen.data.layouts.folders import Folders
+from smidgen.data.layouts.idx import Idx
+from smidgen.data.layouts.listed import Listed
+from smidgen.data.layouts.npz import Npz
+from smidgen.data.layouts.parquet import Parquet
+
+Layout: TypeAlias = Folders | Listed | Npz | Idx | Parquet
+LAYOUTS: tuple[type[Layout], ...] = (Folders, Listed, Npz, Idx, Parquet)  # the first that claims
+_SHOWN = 5
+
+
+def layout_of(path: Path) -> Layout:
+    """Return what reads a folder, or a file that holds a data set.
+
+    Raises:
+        DataError: If it is not there, or of no layout that is known.
+    """
+    if not path.exists():
+        what = "link that leads nowhere" if path.is_symlink() else "folder"
+        raise DataError(
+            f"{path} is a {what}" if path.is_symlink() else f"there is no {what} {path}"
+        )
+    for layout in LAYOUTS:
+        if (found := layout.claim(path)) is not None:
+            return found
+    if not path.is_dir():
+        raise DataError(
+            f"{path} must be a folder, or a file .npz, .parquet, .csv or .jsonl; got another file "
+            f"(an archive must be unpacked first)"
+        )
+    held = sorted(child.name for child in path.iterdir())
+    raise DataError(
+        f"{path} must hold CLASS/*.jpg, train/CLASS/*.png, a table of pictures, .npz, IDX or "
+        f"Parquet files, got {', '.join(held[:_SHOWN]) or 'an empty folder'}"
+    )

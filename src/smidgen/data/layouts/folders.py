@@ -1,0 +1,175 @@
+"""Folders named as the classes, with or without folders named as the parts above them."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import final
+
+from smidgen.data.base import Source, file_identity
+from smidgen.data.catalogue import TRAIN, Catalogue, Files, Part, Wish
+from smidgen.data.decode import is_picture
+from smidgen.data.errors import DataError
+from smidgen.data.names import is_system, part_of
+
+ENDINGS = (  # of files that must be pictures; others are if their content says so
+    *(".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".heic", ".heif"),
+)
+_START = 16  # bytes that tell a picture
+_DEEPEST = 8  # folders in a folder that hold nothing else
+_SHOWN = 3
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Folders(Source):
+    """Pictures below ``folder``: their class is the name of a folder, however deep they are.
+
+    ``parts`` are the folders of each part, as pairs.
+    """
+
+    folder: Path
+    parts: tuple[tuple[str, Path], ...]
+
+    @staticmethod
+    def claim(path: Path) -> "Folders | None":
+        """Return the layout if ``path`` has it: pictures in folders."""
+        if not path.is_dir():
+            return None
+        root = unwrapped(path)
+        named = [(part, child) for child in subfolders(root) if (part := part_of(child.name))]
+        found = tuple((part, unwrapped(child)) for part, child in named)
+        if found and any(_has_classes(place) for _, place in found):
+            return Folders(path, found)
+        if not found and _has_classes(root):
+            return Folders(path, ((TRAIN, root),))
+        return None
+
+    def identity(self) -> tuple[str, ...]:
+        files = (file for _, place in self.parts for file in _below(place))
+        return (str(self.folder.resolve()), *(file_identity(file, self.folder) for file in files))
+
+    def catalogue(self, wish: Wish) -> Catalogue:
+        found: dict[str, Part] = {}
+        other: list[Path] = []
+        dead: list[Path] = []
+        empty: list[Path] = []
+        for part in dict.fromkeys(part for part, _ in self.parts):
+            paths: list[Path] = []
+            labels: list[str] = []
+            for place in [place for of, place in self.parts if of == part]:
+                for of_class in subfolders(place):
+                    pictures = _sorted_out(of_class, other, dead)
+                    if not pictures:
+                        empty.append(of_class)
+                    paths += pictures
+                    labels += [of_class.name] * len(pictures)
+                other += [p for p in _files(place) if not is_system(p.name)]
+            if paths:
+                found[part] = Part(Files(paths), labels)
+        if TRAIN in found and (alone := [p for p in empty if self._is_train(p)]):
+            raise DataError(
+                f"class {alone[0].name!r} must have a picture, got none in {alone[0]}: "
+                f"add some, or remove the folder"
+            )
+        return Catalogue(found, notes=tuple(self._notes(other, dead)))
+
+    def _is_train(self, of_class: Path) -> bool:
+        return any(part == TRAIN and of_class.parent == place for part, place in self.parts)
+
+    def _notes(self, other: list[Path], dead: list[Path]) -> Iterator[str]:
+        read = {place for _, place in self.parts}
+        tops = {parent for place in read for parent in (place, *place.parents)}
+        unread = [path for path in subfolders(unwrapped(self.folder)) if path not in tops]
+        if unread and unwrapped(self.folder) not in read:
+            yield f"folders not read: {', '.join(map(str, unread[:_SHOWN]))}"
+        if other:
+            yield f"{len(other):,} files are no pictures, such as {other[0]}"
+        if dead:
+            yield f"{len(dead):,} links lead nowhere, such as {dead[0]}"
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Return the folders in ``folder``, sorted, those of systems left out."""
+    found = (path for path in folder.iterdir() if path.is_dir())
+    return sorted(path for path in found if not is_system(path.name))
+
+
+def unwrapped(folder: Path) -> Path:
+    """Return the folder that a folder holds alone, as of an archive that is unpacked twice."""
+    for _ in range(_DEEPEST):
+        inner = subfolders(folder)
+        if len(inner) != 1 or _pictures_in(folder):
+            return folder
+        if part_of(inner[0].name) not in (None, part_of(folder.name)):
+            return folder
+        if _pictures_in(inner[0]) or not subfolders(inner[0]):
+            return folder
+        folder = inner[0]
+    return folder
+
+
+def pictures_below(folder: Path) -> list[Path]:
+    """Return every picture below ``folder``, sorted."""
+    return [path for path in _below(folder) if is_picture_file(path)]
+
+
+def is_picture_file(path: Path) -> bool:
+    """Return whether a file is a picture by its name or its content, or should be one."""
+    if path.suffix.lower() in ENDINGS:
+        return True
+    try:
+        with path.open("rb") as file:
+            return is_picture(file.read(_START))
+    except OSError:
+        return False
+
+
+def _has_classes(folder: Path) -> bool:
+    return any(
+        is_picture_file(path) or path.is_symlink()
+        for of_class in subfolders(folder)
+        for path in _below(of_class)
+    )
+
+
+def _sorted_out(folder: Path, other: list[Path], dead: list[Path]) -> list[Path]:
+    pictures: list[Path] = []
+    for path in _below(folder):
+        if not path.exists():
+            dead.append(path)
+        elif is_picture_file(path):
+            pictures.append(path)
+        else:
+            other.append(path)
+    return pictures
+
+
+def _pictures_in(folder: Path) -> bool:
+    return any(is_picture_file(path) for path in _files(folder))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.is_file())
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Yield the files and dead links below ``folder`` in order, hidden and systems' left out.
+
+    Links to folders are followed, but not into a folder that is being read already.
+    """
+    yield from _walked(folder, frozenset())
+
+
+def _walked(folder: Path, above: frozenset[str]) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    for path in sorted(folder.iterdir()):
+        if is_system(path.name):
+            continue
+        if path.is_dir():
+            yield from _walked(path, above | {real})
+        elif path.is_file() or path.is_symlink():
+            yield path

@@ -1,0 +1,78 @@
+"""Arrays in a file .npz: those of Keras, of MedMNIST, or simply images and labels."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+
+from smidgen.data.base import Source, file_identity
+from smidgen.data.catalogue import TRAIN, Arrays, Catalogue, Part, Wish
+from smidgen.data.errors import DataError
+from smidgen.data.names import part_in
+from smidgen.data.values import images_of, labels_of
+
+_IMAGES = ("x", "image", "images", "data", "pictures", "pixels", "arr_0")
+_LABELS = ("y", "label", "labels", "target", "targets", "class", "arr_1")
+_CLASSES = ("classes", "class_names", "label_names", "names", "target_names")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Npz(Source):
+    """Arrays in ``file``, such as x_train and y_train, or train_images and train_labels."""
+
+    file: Path
+
+    @staticmethod
+    def claim(path: Path) -> "Npz | None":
+        """Return the layout if ``path`` has it: it is such a file, or holds a single one."""
+        if path.is_dir():
+            held = sorted(path.glob("*.npz"))
+            return Npz(held[0]) if len(held) == 1 else None
+        return Npz(path) if path.suffix.lower() == ".npz" else None
+
+    def identity(self) -> tuple[str, ...]:
+        return (str(self.file.resolve()), file_identity(self.file, self.file.parent))
+
+    def catalogue(self, wish: Wish) -> Catalogue:
+        try:
+            with np.load(self.file, allow_pickle=False) as stored:
+                return self._catalogue({name: stored[name] for name in stored.files})
+        except DataError:
+            raise
+        except Exception as error:  # whatever a damaged file leads the library to
+            said = " ".join(str(error).split())
+            raise DataError(f"{self.file} cannot be read as .npz: {said}") from error
+
+    def _catalogue(self, stored: Mapping[str, Any]) -> Catalogue:
+        names: tuple[str, ...] = ()
+        for name in _CLASSES:
+            if name in stored and stored[name].ndim == 1:
+                names = tuple(str(of) for of in stored[name].tolist())
+        parts = {part: self._part(part, *of, names) for part, of in self._pairs(stored)}
+        if not parts:
+            raise DataError(
+                f"{self.file} must hold x_train and y_train, train_images and train_labels or "
+                f"images and labels, got {', '.join(sorted(stored)) or 'nothing'}"
+            )
+        return Catalogue(parts, names)
+
+    def _pairs(self, stored: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
+        by_part: dict[str, dict[str, Any]] = {}
+        for name, array in stored.items():
+            words = [word for word in re.split(r"[^a-z]+", name.casefold()) if word]
+            part = part_in(name) or TRAIN
+            for kind, known in (("images", _IMAGES), ("labels", _LABELS)):
+                if name.casefold() in known or any(word in known for word in words):
+                    by_part.setdefault(part, {}).setdefault(kind, array)
+        for part, found in by_part.items():
+            if "images" in found and "labels" in found:
+                yield part, (found["images"], found["labels"])
+
+    def _part(self, part: str, images: Any, labels: Any, names: tuple[str, ...]) -> Part:
+        where = f"{self.file} {part}"
+        pictures = Arrays(images_of(images, where), lambda row: f"{where} row {row}")
+        return Part(pictures, labels_of(labels, len(pictures), names, where))

@@ -1,0 +1,229 @@
+"""Parquet files, of the hub or of other tools: a column of encoded pictures and one of labels."""
+
+import json
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, final
+
+from smidgen.data import columns
+from smidgen.data.base import Source, file_identity
+from smidgen.data.catalogue import TRAIN, Catalogue, Encoded, Part, Wish
+from smidgen.data.errors import DataError
+from smidgen.data.names import is_system, part_in
+from smidgen.data.values import labels_of
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Parquet(Source):
+    """The Parquet files below ``folder``, or a single one, with the hub's README.md if it is."""
+
+    folder: Path
+    files: tuple[Path, ...]
+
+    @staticmethod
+    def claim(path: Path) -> "Parquet | None":
+        """Return the layout if ``path`` has it."""
+        if path.is_dir():
+            files = parquet_files(path)
+            return Parquet(path, tuple(files)) if files else None
+        return Parquet(path.parent, (path,)) if path.suffix.lower() == ".parquet" else None
+
+    def identity(self) -> tuple[str, ...]:
+        found = [*self.files, *self.folder.glob("README.md")]
+        return (str(self.folder.resolve()), *(file_identity(path, self.folder) for path in found))
+
+    def catalogue(self, wish: Wish) -> Catalogue:
+        by_part: dict[str, list[Path]] = {}
+        for path in self.files:
+            by_part.setdefault(_part_of(path.relative_to(self.folder)), []).append(path)
+        for files in by_part.values():
+            places = sorted({str(path.parent) for path in files})
+            if len(places) > 1:  # whatever they are, they would be mixed
+                raise DataError(
+                    f"{self.folder} must hold one data set, got {places[0]} and {places[1]}"
+                )
+        said = _readme(self.folder)
+        parts: dict[str, Part] = {}
+        classes: tuple[str, ...] = ()
+        for part, files in by_part.items():
+            parts[part], names = _part(files, said, wish)
+            if part == TRAIN or not classes:
+                classes = names
+        return Catalogue(parts, classes)
+
+
+def parquet_files(folder: Path) -> list[Path]:
+    """Return the Parquet files below ``folder``, in order, hidden ones left out."""
+    found = (path for path in folder.rglob("*.parquet") if path.is_file())
+    return sorted(path for path in found if not any(map(is_system, path.relative_to(folder).parts)))
+
+
+def _part_of(path: Path) -> str:
+    """Return the part that a file name, or else the nearest folder that names one, says."""
+    for name in (path.stem, *reversed(path.parts[:-1])):
+        if part := part_in(name):
+            return part
+    return TRAIN
+
+
+def _part(
+    files: Sequence[Path], said: Mapping[str, tuple[str, ...]], wish: Wish
+) -> tuple[Part, tuple[str, ...]]:
+    contents: list[bytes | None] = []
+    labels: list[str | None] = []
+    lengths: list[int] = []
+    names: tuple[str, ...] = ()
+    for path in files:
+        schema = _schema(path)
+        named = {**said, **_class_names(schema)}
+        image, label = _columns(path, schema, named, wish)
+        names = named.get(label, ())
+        table = _read(path, [image, label])
+        contents += _contents(path, table.column(image))
+        found = table.column(label).to_pylist()
+        if all(isinstance(value, str) for value in found):
+            labels += labels_of(found, len(found), (), str(path)) if found else []
+        else:
+            labels += _labels(found, names, path)
+        lengths.append(len(found))
+    return Part(Encoded(contents, _Rows(tuple(zip(files, lengths, strict=True)))), labels), names
+
+
+def _labels(found: list[Any], names: tuple[str, ...], path: Path) -> list[str | None]:
+    plain: list[Any] = [-1 if value is None else value for value in found]
+    if all(isinstance(value, bool) for value in plain):
+        return [str(value).lower() for value in plain]
+    return labels_of(plain, len(plain), names, str(path)) if plain else []
+
+
+def _contents(path: Path, column: Any) -> list[bytes | None]:
+    """Return encoded pictures; a row that names a file instead is refused.
+
+    A table of a stranger would otherwise have any file of this machine read, and shown.
+    """
+    import pyarrow as pa
+
+    if not pa.types.is_struct(column.type):
+        return column.to_pylist()
+    contents: list[bytes | None] = []
+    for row, value in enumerate(column.to_pylist()):
+        content = None if value is None else value.get("bytes")
+        if content is None and value is not None and value.get("path"):
+            raise DataError(
+                f"{path} row {row} must hold the picture itself, got the path {value['path']!r}: "
+                f"files named in a table are not read"
+            )
+        contents.append(content)
+    return contents
+
+
+def _columns(
+    path: Path, schema: Any, named: Mapping[str, tuple[str, ...]], wish: Wish
+) -> tuple[str, str]:
+    import pyarrow as pa
+
+    types = {name: schema.field(name).type for name in schema.names}
+    images = [name for name, kind in types.items() if _is_image(kind)]
+    preferred = [name for name in columns.IMAGES if name in {n.casefold() for n in images}]
+    image = columns.chosen(str(path), "image", schema.names, preferred, wish.image_column, images)
+    if image not in images:
+        raise DataError(f"column {image!r} of {path} must hold pictures, got {types[image]}")
+    others = [name for name in schema.names if name != image]
+    words = [
+        name
+        for name in others
+        if pa.types.is_boolean(types[name]) or (name in named and len(named[name]) > 1)
+    ]
+    return image, columns.chosen(
+        str(path), "label", others, columns.LABELS, wish.label_column, words
+    )
+
+
+def _is_image(kind: Any) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_struct(kind):
+        return {kind.field(i).name for i in range(kind.num_fields)} == {"bytes", "path"}
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _schema(path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is truncated or no Parquet: {_one_line(error)}") from error
+
+
+def _read(path: Path, names: list[str]) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path).read(columns=names)
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is damaged: {_one_line(error)}") from error
+
+
+def _class_names(schema: Any) -> dict[str, tuple[str, ...]]:
+    """Return the names of classes by column, as the hub writes them into the file."""
+    try:
+        stored = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
+        features = stored.get("info", {}).get("features", {})
+    except (ValueError, AttributeError):
+        return {}
+    return {
+        column: tuple(str(name) for name in feature["names"])
+        for column, feature in features.items()
+        if isinstance(feature, dict) and isinstance(feature.get("names"), list)
+    }
+
+
+def _readme(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Return the names of classes by column, as the README.md of the hub says them."""
+    path = folder / "README.md"
+    if not path.is_file():
+        return {}
+    try:
+        import yaml
+    except ImportError:  # it comes with the libraries of the hub
+        return {}
+    try:
+        form = yaml.safe_load(path.read_text(encoding="utf-8").split("---")[1])
+        features = form["dataset_info"]["features"]
+        return {
+            feature["name"]: tuple(
+                str(name)
+                for _, name in sorted(
+                    feature["dtype"]["class_label"]["names"].items(), key=lambda of: int(of[0])
+                )
+            )
+            for feature in features
+            if isinstance(feature["dtype"], dict) and "class_label" in feature["dtype"]
+        }
+    except Exception:  # whatever a strange README.md holds, the files themselves may do
+        return {}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Names rows by file and place, for a part that is made of several files."""
+
+    files: tuple[tuple[Path, int], ...]
+
+    def __call__(self, row: int) -> str:
+        ends = list(accumulate(length for _, length in self.files))
+        number = bisect_right(ends, row)
+        path, length = self.files[number]
+        return f"{path} row {row - (ends[number] - length)}"
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,211 @@
+"""From a catalogue to data: what is common decided, pictures decoded, parts made."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, final
+
+import numpy as np
+import torch
+
+from smidgen.data import copies, survey
+from smidgen.data.aside import aside, content_key
+from smidgen.data.base import Data, Progress, Split
+from smidgen.data.catalogue import PARTS, TEST, TRAIN, VALIDATION, Catalogue, Head, Wish
+from smidgen.data.decoding import each, told
+from smidgen.data.errors import DataError
+from smidgen.data.labelled import Labelled, Row, labelled, told_counts
+from smidgen.data.preprocessing import Array, Preprocessing, Values, with_channels
+
+_LOOKED_AT = 100  # transparent pictures that decide what they are composed over
+
+
+class _Seen(NamedTuple):
+    """What is kept of a decoded picture."""
+
+    key: bytes
+    lowest: Values | None = None  # of each channel, where values are no bytes
+    highest: Values | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """Pictures that could be read, as bytes of one size, and the key of each."""
+
+    rows: list[Row]
+    parts: list[str]
+    keys: list[bytes]
+    pixels: Array
+    how: Preprocessing
+
+
+def made(name: str, catalogue: Catalogue, wish: Wish, progress: Progress) -> Data:
+    """Return the data of a catalogue.
+
+    Raises:
+        DataError: If pictures cannot be read, labels are unknown or missing, or a class has too
+            few pictures.
+    """
+    found = labelled(name, catalogue, wish)
+    notes, broken = list(found.notes), dict[int, str]()
+    total = len(found.rows)
+    heads = each(found.rows, lambda row: row.pictures.head(row.number), broken)
+    good = [head for number, head in enumerate(heads) if number not in broken]
+    if not good:
+        notes += told(found.rows, broken, skip=False)
+    how = _how(found.rows, heads, wish, notes)
+    ranged = wish.preprocessing is None and all(head.deep for head in good)
+
+    def report(done: int) -> None:
+        if progress:
+            progress(name, done, total)
+
+    if ranged:
+        decoded = _by_range(found, how, wish, broken, report, notes)
+    else:
+        pixels = np.empty((total, how.height, how.width, how.channels), np.uint8)
+        seen = each(found.rows, lambda row: _fitted(row, how, pixels), broken, report)
+        decoded = _kept(found, seen, how, wish, broken, notes)
+        kept = [row.place for row in decoded.rows]
+        decoded = replace(decoded, pixels=pixels if len(kept) == total else pixels[kept])
+    return _data(name, found, decoded, wish, notes)
+
+
+def _how(
+    rows: Sequence[Row], heads: Sequence[Head | None], wish: Wish, notes: list[str]
+) -> Preprocessing:
+    """Return what pictures go through; ``notes`` gain what was decided unasked."""
+    background, good = None, [head for head in heads if head is not None]
+    clear = [row for row, head in zip(rows, heads, strict=True) if head is not None and head.alpha]
+    if clear and wish.background is None and wish.preprocessing is None:
+        looked = clear[:_LOOKED_AT]
+        images = each(looked, lambda row: row.pictures.picture(row.number, None), {})
+        background = survey.better_background([image for image in images if image is not None])
+        notes.append(
+            f"{len(clear):,} pictures are transparent: they are composed over {background}"
+        )
+    how, more = survey.decided(good, wish, background)
+    deep = sum(head.deep for head in good)
+    if wish.preprocessing is None and 0 < deep < len(good):
+        more.append(
+            f"{deep:,} of {len(good):,} pictures have more than 8 bits: they are taken by the "
+            f"range of 16 bits"
+        )
+    notes += more
+    return how
+
+
+def _by_range(
+    found: Labelled,
+    how: Preprocessing,
+    wish: Wish,
+    broken: dict[int, str],
+    report: Callable[[int], None],
+    notes: list[str],
+) -> _Decoded:
+    """Return pictures whose values become bytes by the range of the training pictures.
+
+    They are decoded twice: which of them are training pictures depends on what they show.
+    """
+    seen = each(found.rows, lambda row: _ranged(row, how), broken)
+    decoded = _kept(found, seen, how, wish, broken, notes)
+    of_train = [
+        seen[row.place]
+        for row, part in zip(decoded.rows, decoded.parts, strict=True)
+        if part == TRAIN or TRAIN not in decoded.parts
+    ]
+    lowest = np.stack([of.lowest for of in of_train]).min(axis=0)
+    highest = np.stack([of.highest for of in of_train]).max(axis=0)
+    offset, scale = survey.value_range(lowest, highest, together=how.color != "channels")
+    if len(scale) != how.channels:  # grey values for a net of colours
+        offset, scale = offset * how.channels, scale * how.channels
+    how = replace(how, offset=offset, scale=scale)
+    notes.append(
+        f"values are no bytes: {lowest.min():g} to {highest.max():g} in the training pictures; "
+        f"a range found there makes them bytes, and is kept with the model"
+    )
+    rows = [row._replace(place=place) for place, row in enumerate(decoded.rows)]
+    pixels = np.empty((len(rows), how.height, how.width, how.channels), np.uint8)
+    again: dict[int, str] = {}
+    each(rows, lambda row: _fitted(row, how, pixels), again, report)
+    told(rows, again, skip=False)
+    return replace(decoded, pixels=pixels, how=how)
+
+
+def _kept(
+    found: Labelled,
+    seen: Sequence[_Seen | None],
+    how: Preprocessing,
+    wish: Wish,
+    broken: dict[int, str],
+    notes: list[str],
+) -> _Decoded:
+    """Return the rows that could be read with their parts; the pixels are still to come."""
+    # For a run there is already, its fingerprint tells whether the pictures are those.
+    skip = wish.skip_broken or wish.preprocessing is not None
+    notes += told(found.rows, broken, skip=skip)
+    rows = [row for row in found.rows if row.place not in broken]
+    if not rows:
+        told(found.rows, broken, skip=False)
+    keys = [of.key for of in seen if of is not None]
+    parts = [row.part for row in rows]
+    if TEST in parts:
+        notes += copies.between_parts(rows, keys)
+    else:
+        learned = [place for place, part in enumerate(parts) if part == TRAIN]
+        chosen = aside(
+            [keys[place] for place in learned],
+            [rows[place].label for place in learned],
+            found.classes,
+        )
+        for place, is_test in zip(learned, chosen, strict=True):
+            parts[place] = TEST if is_test else TRAIN
+        notes.append(
+            f"no test images: {sum(chosen):,} of the {len(chosen):,} images were set aside for it, "
+            f"by what each shows"
+        )
+    notes += copies.between_classes(rows, keys, found.classes)
+    return _Decoded(rows, parts, keys, np.empty((0, 1, 1, 1), np.uint8), how)
+
+
+def _data(name: str, found: Labelled, decoded: _Decoded, wish: Wish, notes: list[str]) -> Data:
+    labels = np.array([row.label for row in decoded.rows], np.int64)
+    of_part = np.array(decoded.parts)
+    splits: dict[str, Split] = {}
+    for part in PARTS:
+        chosen = np.flatnonzero(of_part == part)
+        if len(chosen):
+            first, last = int(chosen[0]), int(chosen[-1]) + 1
+            together = last - first == len(chosen)  # then nothing is copied
+            pixels = decoded.pixels[first:last] if together else decoded.pixels[chosen]
+            images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+            splits[part] = Split(images, torch.from_numpy(labels[chosen]))
+    if TRAIN not in splits:
+        if not wish.classes:
+            raise DataError(f"{name} must hold pictures to train on, got none that can be read")
+        splits[TRAIN] = splits[TEST]
+    notes += told_counts(splits[TRAIN].labels, found.classes, wish)
+    return Data(
+        name,
+        splits[TRAIN],
+        splits[TEST],
+        found.classes,
+        tuple(notes),
+        validation=splits.get(VALIDATION),
+        preprocessing=decoded.how,
+        to_judge=bool(wish.classes),
+    )
+
+
+def _fitted(row: Row, how: Preprocessing, pixels: Array) -> _Seen:
+    picture = row.pictures.picture(row.number, (how.height, how.width))
+    pixels[row.place] = how.pixels(picture)
+    return _Seen(content_key(picture))
+
+
+def _ranged(row: Row, how: Preprocessing) -> _Seen:
+    picture = row.pictures.picture(row.number, (how.height, how.width))
+    values = with_channels(np.asarray(picture))
+    if not np.isfinite(values).all():
+        raise DataError("must hold finite numbers, got NaN or infinity")
+    return _Seen(content_key(picture), values.min(axis=(0, 1)), values.max(axis=(0, 1)))

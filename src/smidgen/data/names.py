@@ -1,0 +1,100 @@
+"""Names of classes and of parts, compared in one form."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import final
+
+from smidgen.data.catalogue import TEST, TRAIN, VALIDATION
+from smidgen.data.errors import DataError
+from smidgen.text import nearest
+
+_PARTS = {
+    **dict.fromkeys(("train", "training"), TRAIN),
+    **dict.fromkeys(("val", "valid", "validation", "validate", "dev"), VALIDATION),
+    **dict.fromkeys(("test", "testing", "t10k"), TEST),
+}
+_OF_DATA = re.compile(r"[-_ ]*(set|data|images?|pictures?|split)$")
+_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+SYSTEM = (  # folders that systems make; hidden ones count too
+    *("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information"),
+    *("lost+found", "__pycache__"),
+)
+
+
+def part_of(name: str) -> str | None:
+    """Return which part a folder, or a value in a table, names: ``Training`` is ``train``."""
+    plain = name.strip().casefold()
+    return _PARTS.get(plain) or _PARTS.get(_OF_DATA.sub("", plain))
+
+
+def part_in(text: str) -> str | None:
+    """Return which part a file name speaks of, such as ``emnist-train-images``."""
+    for word in re.split(r"[^a-z0-9]+", text.casefold()):
+        if found := _PARTS.get(word) or _PARTS.get(word.rstrip("0123456789")):
+            return found
+    return None
+
+
+def is_system(name: str) -> bool:
+    """Return whether a folder or file is a system's own, or hidden."""
+    return name.startswith(".") or name in SYSTEM
+
+
+def one_form(name: str) -> str:
+    """Return a name as it is compared: composed Unicode, no space at the ends."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names sorted, whole numbers by their value."""
+    names = set(names)
+    if all(_WHOLE.fullmatch(name) for name in names):
+        return tuple(sorted(names, key=lambda name: (int(name), name)))
+    return tuple(sorted(names))
+
+
+@final
+class Matcher:
+    """Finds the number of a class by its name, in any of the forms that systems make of it."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
+        self.classes = tuple(classes)
+        self._exact = {name: number for number, name in enumerate(classes)}
+        self._formed = {one_form(name): number for number, name in enumerate(classes)}
+        folded: dict[str, list[int]] = {}
+        for number, name in enumerate(classes):
+            folded.setdefault(one_form(name).casefold(), []).append(number)
+        self._folded = {name: found[0] for name, found in folded.items() if len(found) == 1}
+        self.differing: dict[str, str] = {}  # what was written otherwise, and the class
+
+    def number(self, name: str, where: str) -> int:
+        """Return the number of a class.
+
+        Raises:
+            DataError: If there is none of that name.
+        """
+        if name in self._exact:
+            return self._exact[name]
+        plain = one_form(name)
+        number = self._formed.get(plain, self._folded.get(plain.casefold()))
+        if number is None:
+            number = self._of_number(plain)
+        if number is None:
+            raise DataError(
+                f"class {name!r} of {where} must be one that is known, "
+                f"{nearest(name, self.classes)}"
+            )
+        self.differing[name] = self.classes[number]
+        return number
+
+    def _of_number(self, name: str) -> int | None:
+        """Return the class that is the same whole number, as 01 is 1."""
+        if not _WHOLE.fullmatch(name):
+            return None
+        same = [
+            number
+            for number, known in enumerate(self.classes)
+            if _WHOLE.fullmatch(known) and int(known) == int(name)
+        ]
+        return same[0] if len(same) == 1 else None

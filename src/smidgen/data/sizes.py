@@ -1,0 +1,34 @@
+"""The size of pictures as users write it: N, or HxW."""
+
+import re
+from typing import TypeAlias
+
+from smidgen.data.errors import DataError
+
+ImageSize: TypeAlias = int | str | tuple[int, int] | list[int] | None
+_WRITTEN = re.compile(r"(\d+)(?:\s*[xX*]\s*(\d+))?")
+
+
+def checked_size(image_size: ImageSize) -> tuple[int, int] | None:
+    """Return (height, width), given that, the side of a square, or either as text.
+
+    Raises:
+        DataError: If it is none of them, or not positive.
+    """
+    if image_size is None:
+        return None
+    size: tuple[object, ...] = ()
+    if isinstance(image_size, str):
+        if found := _WRITTEN.fullmatch(image_size.strip()):
+            size = (int(found[1]), int(found[2] or found[1]))
+    elif isinstance(image_size, int):
+        size = (image_size, image_size)
+    else:
+        size = tuple(image_size)
+    match size:
+        case (int() as height, int() as width) if height >= 1 and width >= 1:
+            return height, width
+        case _:
+            raise DataError(
+                f"image size must be N or HxW, as in 32 or 24x32, each >= 1, got {image_size!r}"
+            )

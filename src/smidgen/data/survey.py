@@ -1,0 +1,114 @@
+"""What all pictures have in common decides how each becomes bytes."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from smidgen.data.catalogue import Head, Wish
+from smidgen.data.errors import DataError
+from smidgen.data.preprocessing import (
+    CHANNELS,
+    WHITE,
+    Background,
+    Preprocessing,
+    Values,
+    opaque,
+)
+
+LARGEST_KEPT = 64  # pixels a side that are taken as they are
+SIDE = 32  # of the square that others are fitted to
+LISTED = 3  # sizes that are told
+
+
+def decided(
+    heads: Sequence[Head], wish: Wish, background: Background | None
+) -> tuple[Preprocessing, list[str]]:
+    """Return what all pictures go through, and what was decided unasked, in words.
+
+    Pictures of one size keep it, as do those where it is the size of at least half, up to 64
+    pixels a side. Others become 32 x 32, or smaller if most have sides below that. They are grey
+    if all are.
+    """
+    if wish.preprocessing is not None:
+        return wish.preprocessing, []
+    notes: list[str] = []
+    channels = {head.channels for head in heads}
+    if channels <= set(CHANNELS.values()):
+        color = wish.color or ("grey" if channels == {1} else "rgb")
+        count = CHANNELS[color]
+        if len(channels) > 1 and wish.color is None:
+            grey = sum(head.channels == 1 for head in heads)
+            notes.append(
+                f"{grey:,} of {len(heads):,} pictures are grey, the others in colour: all are "
+                f"taken as RGB (--color grey for the contrary)"
+            )
+    elif len(channels) > 1 or wish.color is not None:
+        found = ", ".join(str(number) for number in sorted(channels))
+        raise DataError(
+            f"arrays must have one number of channels, 1 or 3 if grey or RGB, got {found}"
+        )
+    else:
+        color, count = "channels", channels.pop()
+    size = wish.size or _size(heads, notes, wish)
+    return (
+        Preprocessing(
+            *size, color, count, wish.fit or "stretch", wish.background or background or "white"
+        ),
+        notes,
+    )
+
+
+def _size(heads: Sequence[Head], notes: list[str], wish: Wish) -> tuple[int, int]:
+    sizes = Counter((head.height, head.width) for head in heads)
+    common, count = sizes.most_common(1)[0]
+    if max(common) <= LARGEST_KEPT and 2 * count >= len(heads):
+        size = common
+    else:
+        middle = int(np.median([min(head.height, head.width) for head in heads]))
+        size = (min(SIDE, middle), min(SIDE, middle))
+    if len(sizes) > 1 or size != common:
+        listed = [f"{n:,} of {h}x{w}" for (h, w), n in sizes.most_common(LISTED)]
+        others = len(sizes) - len(listed)
+        more = f" and {others:,} other sizes" if others > 0 else ""
+        how = {None: "stretched", "stretch": "stretched", "crop": "cropped", "pad": "padded"}
+        notes.append(
+            f"pictures have the sizes (height x width) {', '.join(listed)}{more}: each is "
+            f"{how[wish.fit]} to {size[0]}x{size[1]} (--image-size N or HxW for another)"
+        )
+    return size
+
+
+def better_background(images: Sequence[Any]) -> Background:
+    """Return what transparent pictures are composed over: that which leaves more to be seen."""
+    contrast: dict[Background, float] = {
+        over: sum(float(np.asarray(opaque(image, over).convert("L")).std()) for image in images)
+        for over in ("black", "white")
+    }
+    return "white" if contrast["white"] >= contrast["black"] else "black"
+
+
+def value_range(
+    lowest: Values, highest: Values, *, together: bool
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the offset and the scale, a channel each, that make bytes of values.
+
+    Args:
+        lowest: Of each channel.
+        highest: Likewise.
+        together: Whether all channels have one range, as those of colours do.
+    """
+    whole = lowest.dtype.kind in "uib"
+    if together:
+        lowest, highest = np.full_like(lowest, lowest.min()), np.full_like(highest, highest.max())
+    offsets: list[float] = []
+    scales: list[float] = []
+    for low, high in zip(lowest.tolist(), highest.tolist(), strict=True):
+        if whole and low >= 0 and high <= WHITE:  # bytes that are stored as larger numbers
+            low, high = 0, WHITE
+        elif not whole and low >= 0 and high <= 1:
+            low, high = 0, 1
+        offsets.append(float(low))
+        scales.append((float(high) - float(low)) / WHITE or 1.0)
+    return tuple(offsets), tuple(scales)

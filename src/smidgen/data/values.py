@@ -1,0 +1,92 @@
+"""Arrays of any kind as pictures and as names of classes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from smidgen.data.errors import DataError
+from smidgen.data.preprocessing import Values
+
+_FEW = 4  # channels, at most, of what is surely channels
+_ROWS = 3  # axes of pictures without channels
+
+
+def images_of(images: Any, where: str, *, channels_first: bool = False) -> Values:
+    """Return pictures as numbers n h w c.
+
+    Args:
+        images: An array n h w or n h w c; also n c h w where only the second axis can be
+            channels.
+        where: For errors.
+        channels_first: Whether arrays of four axes are n c h w.
+
+    Raises:
+        DataError: If they are none of these.
+    """
+    values = np.asarray(images)
+    if values.dtype.kind == "b":
+        values = values.astype(np.uint8) * 255
+    if values.ndim == _ROWS:
+        values = values[..., None]
+    elif values.ndim == _ROWS + 1:
+        _, first, _, last = values.shape
+        if channels_first or (first <= _FEW < last):
+            values = values.transpose(0, 2, 3, 1)
+    if values.ndim != _ROWS + 1 or 0 in values.shape or values.dtype.kind not in "uif":
+        shape = "x".join(str(side) for side in np.shape(images))
+        raise DataError(
+            f"{where} must hold pictures as numbers n x height x width (x channels), got "
+            f"{np.asarray(images).dtype} {shape or 'without axes'}"
+        )
+    return values
+
+
+def labels_of(labels: Any, count: int, names: Sequence[str], where: str) -> list[str | None]:
+    """Return the names of the classes of ``count`` pictures; -1 is None, a hidden label.
+
+    Args:
+        labels: Numbers or texts; numbers are places in ``names`` if there are any.
+        count: Of the pictures.
+        names: Of the classes.
+        where: For errors.
+
+    Raises:
+        DataError: If there is not one a picture, or one is no class.
+    """
+    found = np.asarray(labels)
+    if found.ndim == 2 and 1 in found.shape:  # noqa: PLR2004 - a column of labels
+        found = found.reshape(-1)
+    if found.ndim == 2 and len(found) == count and (found.sum(axis=1) == 1).all():  # noqa: PLR2004
+        found = found.argmax(axis=1)  # one-hot
+    if found.ndim != 1 or len(found) != count:
+        shape = "x".join(str(side) for side in found.shape)
+        raise DataError(f"{where} must have one label a picture, {count:,}, got {shape}")
+    return [_name(label, names, where, row) for row, label in enumerate(found.tolist())]
+
+
+def _name(label: Any, names: Sequence[str], where: str, row: int) -> str | None:
+    if isinstance(label, bytes):
+        label = label.decode(errors="replace")
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
+    if label is None or label == -1 or label != label or label == "":
+        return None
+    if isinstance(label, bool):
+        return str(label).lower()
+    if isinstance(label, str):
+        return label
+    if not isinstance(label, int):
+        raise DataError(
+            f"the label of {where} row {row} must be a whole number or a name, got {label}"
+        )
+    if not names:
+        if label < 0:
+            raise DataError(f"the label of {where} row {row} must be >= 0, got {label}")
+        return str(label)
+    if not 0 <= label < len(names):
+        raise DataError(
+            f"the label of {where} row {row} must be 0 to {len(names) - 1} "
+            f"({len(names)} classes), got {label}"
+        )
+    return names[label]

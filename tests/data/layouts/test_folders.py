@@ -1,0 +1,296 @@
+"""A folder of images is read by its layout, and whatever is wrong with it is named."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tests.data.conftest import pixels, png
+
+from smidgen.data import DataError, DataWarning, load
+from smidgen.data.parts import parts
+
+Folder = Callable[..., Path]
+BOTH = {"train": {"cat": 3, "dog": 2}, "test": {"cat": 1, "dog": 1}}
+
+
+def test_classes_are_the_sorted_folders(image_folder: Folder) -> None:
+    folder = image_folder(BOTH)
+    data = load(folder)
+    assert data.name == "pictures"
+    assert data.classes == ("cat", "dog")
+    assert data.shape == (1, 6, 5)
+    assert data.train.labels.tolist() == [0, 0, 0, 1, 1]
+    assert data.test.labels.tolist() == [0, 1]
+    assert data.notes == ()
+    stored = np.asarray(Image.open(folder / "train" / "dog" / "001.png"))
+    assert data.train.images[4, 0].equal(torch.from_numpy(stored.copy()))
+
+
+def test_a_path_is_a_path_object_or_text(
+    image_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = image_folder(BOTH)
+    monkeypatch.chdir(folder.parent)
+    prints = {load(path).fingerprint for path in (folder, str(folder), "pictures", "./pictures")}
+    assert len(prints) == 1
+
+
+def test_images_are_dense_in_the_order_batches_are_made_of(image_folder: Folder) -> None:
+    for split in (load(image_folder(BOTH)).train, load(image_folder(BOTH, "b"), image_size=4).test):
+        assert split.images.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_without_test_images_a_fifth_is_set_aside_and_said(image_folder: Folder) -> None:
+    folder = image_folder({"train": {"cat": 60, "dog": 40}})
+    with pytest.warns(DataWarning, match=r"no test images: \d+ of the 100 images were set aside"):
+        first = load(folder)
+    assert 10 <= len(first.test) <= 30
+    assert len(first.train) + len(first.test) == 100
+    seen = {image.numpy().tobytes() for image in first.train.images}
+    assert not any(image.numpy().tobytes() in seen for image in first.test.images)
+    with pytest.warns(DataWarning, match="set aside"):  # from the cache it is said again
+        second = load(folder)
+    assert second.fingerprint == first.fingerprint
+
+
+def test_the_same_images_elsewhere_have_the_same_fingerprint(
+    image_folder: Folder, tmp_path: Path
+) -> None:
+    folder = image_folder(BOTH)
+    shutil.copytree(folder, tmp_path / "copy")
+    assert load(folder).fingerprint == load(tmp_path / "copy").fingerprint
+
+
+def test_names_with_patterns_in_them(image_folder: Folder) -> None:
+    folder = image_folder({"train": {"[ab]": 2, "c*": 2}, "test": {"c*": 1}}, "odd [1] name")
+    assert load(folder).classes == ("[ab]", "c*")
+
+
+def test_other_files_are_left_out_and_said(image_folder: Folder) -> None:
+    folder = image_folder(BOTH)
+    (folder / "train" / "cat" / "notes.txt").write_text("cats")
+    (folder / "train" / "cat" / ".hidden.png").write_text("not an image")
+    (folder / "masks").mkdir()
+    with pytest.warns(DataWarning) as said:
+        data = load(folder)
+    assert len(data.train) == 5
+    assert [re.sub(r"/\S*/", "", str(warning.message)) for warning in said] == [
+        "pictures: folders not read: masks",
+        "pictures: 1 files are no pictures, such as notes.txt",
+    ]
+
+
+def test_every_broken_file_is_named_in_one_message(image_folder: Folder) -> None:
+    folder = image_folder(BOTH)
+    empty, text, cut = (
+        folder / "train" / "cat" / "000.png",
+        folder / "train" / "dog" / "001.png",
+        folder / "test" / "dog" / "000.png",
+    )
+    empty.write_bytes(b"")
+    text.write_text("no picture")
+    cut.write_bytes(cut.read_bytes()[:60])
+    with pytest.raises(DataError) as refused:
+        load(folder)
+    said = str(refused.value)
+    assert said.startswith(f"3 of 7 pictures cannot be used: {empty} is an empty file; ")
+    assert f"{text} is no readable picture: its content is of no known format" in said
+    assert f"{cut} is no readable picture: " in said
+    assert said.endswith("(--skip-broken leaves them out)")
+    assert "BytesIO" not in said
+
+
+def test_broken_files_are_left_out_when_asked(image_folder: Folder) -> None:
+    folder = image_folder(BOTH)
+    broken = folder / "train" / "cat" / "000.png"
+    broken.write_bytes(b"")
+    with pytest.warns(DataWarning, match=f"1 pictures .* left out: {re.escape(str(broken))} is an"):
+        data = load(folder, skip_broken=True)
+    assert data.train.labels.tolist() == [0, 0, 1, 1]
+    stored = np.asarray(Image.open(folder / "train" / "dog" / "000.png"))
+    assert data.train.images[2, 0].equal(torch.from_numpy(stored.copy()))
+
+
+def test_nothing_left_is_refused_even_then(image_folder: Folder) -> None:
+    folder = image_folder({"train": {"cat": 1, "dog": 1}, "test": {"cat": 1}})
+    for path in folder.rglob("*.png"):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match="3 of 3 pictures cannot be used"):
+        load(folder, skip_broken=True)
+
+
+def test_photographs_in_class_folders_need_no_split(image_folder: Folder) -> None:
+    folder = image_folder({"": {"cat": 30, "dog": 30}})
+    with pytest.warns(DataWarning, match="no test images"):
+        data = load(folder)
+    assert data.classes == ("cat", "dog")
+    assert len(data.train) + len(data.test) == 60
+
+
+@pytest.mark.parametrize("train", ["Train", "TRAIN", "training", "training_set", "train images"])
+@pytest.mark.parametrize("test", ["Test", "testing", "test-set"])
+def test_parts_are_known_by_their_usual_names(image_folder: Folder, train: str, test: str) -> None:
+    data = load(image_folder({train: {"cat": 2, "dog": 1}, test: {"cat": 1}}))
+    assert (len(data.train), len(data.test), data.notes) == (3, 1, ())
+
+
+@pytest.mark.parametrize("validation", ["val", "Valid", "validation", "dev"])
+def test_a_validation_part_is_the_part_that_chooses(image_folder: Folder, validation: str) -> None:
+    data = load(image_folder({**BOTH, validation: {"cat": 1, "dog": 3}}))
+    learning, judging = parts(data, "selection")
+    assert len(learning) == len(data.train) == 5
+    assert judging is data.validation
+    assert judging is not None
+    assert judging.labels.tolist() == [0, 1, 1, 1]
+    assert load(image_folder(BOTH, "other")).fingerprint != data.fingerprint
+
+
+def test_validation_without_test_leaves_a_test_part_to_be_set_aside(image_folder: Folder) -> None:
+    with pytest.warns(DataWarning, match="no test images: .* of the 40 images"):
+        data = load(image_folder({"train": {"a": 20, "b": 20}, "val": {"a": 3, "b": 3}}))
+    assert data.validation is not None
+    assert len(data.validation) == 6
+    assert len(data.train) + len(data.test) == 40
+
+
+def test_an_archive_unpacked_twice_is_read(image_folder: Folder) -> None:
+    folder = image_folder({"photos/photos": {"cat": 20, "dog": 20}}, "outer")
+    (folder / "__MACOSX" / "photos" / "cat").mkdir(parents=True)
+    (folder / "__MACOSX" / "photos" / "cat" / "._000.png").write_bytes(b"\0\5\x16\7")
+    with pytest.warns(DataWarning, match="no test images"):
+        assert load(folder).classes == ("cat", "dog")
+    inner = image_folder({"data/train/train": {"cat": 2, "dog": 2}, "data/test": {"cat": 1}}, "b")
+    assert len(load(inner).train) == 4
+
+
+def test_folders_of_systems_are_no_classes(image_folder: Folder) -> None:
+    folder = image_folder(BOTH)
+    for name in ("@eaDir", "__MACOSX", ".thumbnails", "$RECYCLE.BIN"):
+        for place in (folder / "train" / name, folder / "train" / "cat" / name):
+            place.mkdir()
+            (place / "000.png").write_bytes(png(pixels(1, 6, 5)))
+    data = load(folder)
+    assert (data.classes, len(data.train), data.notes) == (("cat", "dog"), 5, ())
+
+
+def test_pictures_deeper_in_a_class_belong_to_it(image_folder: Folder) -> None:
+    folder = image_folder({"train": {"cat": 1, "cat/outside/day": 2, "dog": 1}, "test": {"cat": 1}})
+    data = load(folder)
+    assert data.classes == ("cat", "dog")
+    assert torch.bincount(data.train.labels).tolist() == [3, 1]
+
+
+def test_pictures_are_known_by_their_content(image_folder: Folder) -> None:
+    folder = image_folder(BOTH)
+    cats = folder / "train" / "cat"
+    (cats / "000.png").rename(cats / "IMG_1")
+    (cats / "001.png").rename(cats / "photo.jfif")
+    (cats / "002.png").rename(cats / "scan.dat")
+    assert torch.bincount(load(folder).train.labels).tolist() == [3, 2]
+
+
+def test_a_dead_link_is_told_with_the_count(image_folder: Folder, tmp_path: Path) -> None:
+    folder = image_folder(BOTH)
+    link = folder / "train" / "dog" / "999.png"
+    link.symlink_to(tmp_path / "gone.png")
+    with pytest.warns(DataWarning, match=f"1 links lead nowhere, such as {re.escape(str(link))}"):
+        assert len(load(folder).train) == 5
+
+
+def test_a_link_in_a_circle_ends(image_folder: Folder) -> None:
+    folder = image_folder(BOTH)
+    (folder / "train" / "dog" / "again").symlink_to(folder / "train" / "dog")
+    assert len(load(folder).train) == 5
+
+
+def test_classes_that_are_numbers_stand_in_the_order_of_their_values(image_folder: Folder) -> None:
+    counts = {str(number): 1 for number in range(1, 13)}
+    data = load(image_folder({"train": counts, "test": {"1": 1}}))
+    assert data.classes == tuple(str(number) for number in range(1, 13))
+
+
+def test_names_of_classes_are_compared_in_one_form(image_folder: Folder) -> None:
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    folder = image_folder({"train": {composed: 2, "tea": 2}, "test": {apart: 1, "Tea ": 2}})
+    with pytest.warns(DataWarning, match="names of classes are written in several ways: .*'tea'"):
+        data = load(folder)
+    assert data.classes == (composed, "tea")
+    assert data.test.labels.tolist() == [1, 1, 0]
+
+
+def test_names_that_differ_by_case_alone_in_training_are_two_classes_and_told(
+    image_folder: Folder,
+) -> None:
+    with pytest.warns(DataWarning, match="the classes 'A' and 'a' differ by letter case alone"):
+        data = load(image_folder({"train": {"a": 2, "A": 2}, "test": {"a": 1}}))
+    assert data.classes == ("A", "a")
+    assert data.test.labels.tolist() == [1]
+
+
+def test_test_pictures_alone_are_to_judge_a_run(image_folder: Folder) -> None:
+    folder = image_folder({"test": {"dog": 2, "cat": 1}})
+    with pytest.raises(DataError, match="must hold pictures to train on, got only test"):
+        load(folder)
+    data = load(folder, classes=("bird", "dog", "cat"))
+    assert data.classes == ("bird", "dog", "cat")
+    assert data.test.labels.tolist() == [2, 1, 1]
+
+
+def test_classes_of_a_run_are_matched_by_name(image_folder: Folder) -> None:
+    folder = image_folder(BOTH)
+    data = load(folder, classes=("dog", "cat", "eel"))
+    assert data.test.labels.tolist() == [1, 0]
+    assert load(folder, classes=("dog", "cat", "eel")).fingerprint == data.fingerprint
+    with pytest.raises(
+        DataError, match=r"class 'cat' of .* must be one that is known, did you mean 'cab'\?"
+    ):
+        load(folder, classes=("dog", "cab"))
+
+
+def test_a_class_with_no_image_is_named(image_folder: Folder) -> None:
+    folder = image_folder({"train": {"cat": 2, "eel": 0}, "test": {"cat": 1}})
+    with pytest.raises(
+        DataError, match=r"class 'eel' must have a picture, got none in .*train/eel"
+    ):
+        load(folder)
+
+
+def test_an_unknown_class_to_test_on_is_named(image_folder: Folder) -> None:
+    folder = image_folder({"train": {"cat": 2, "dog": 2}, "test": {"cta": 1}})
+    with pytest.raises(DataError, match=r"class 'cta' of .*test/cta.* did you mean 'cat'\?"):
+        load(folder)
+
+
+def test_a_class_of_one_picture_is_named_and_what_to_do(image_folder: Folder) -> None:
+    with pytest.raises(DataError, match=r"class 'dog' has a single picture, .* add pictures of it"):
+        load(image_folder({"train": {"cat": 2, "dog": 1}}))
+    data = load(image_folder({"train": {"cat": 9, "dog": 1}, "test": {"cat": 1}}, "b"))
+    with pytest.raises(DataError, match=r"class 'dog' of b has 1 training image, .* add images of"):
+        parts(data, "selection")
+
+
+def test_folders_that_hold_no_data(tmp_path: Path, image_folder: Folder) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty must hold CLASS/\*.jpg, .* got an empty folder"):
+        load(tmp_path / "empty")
+    with pytest.raises(DataError, match="must have two classes or more, got 'cat'"):
+        load(image_folder({"trian": {"cat": 2}}))
+    (tmp_path / "bare" / "train").mkdir(parents=True)
+    with pytest.raises(DataError, match=r"bare must hold CLASS/\*.jpg, .* got train$"):
+        load(tmp_path / "bare")
+
+
+def test_paths_that_are_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no folder .*missing"):
+        load(tmp_path / "missing")
+    (tmp_path / "file.zip").write_text("")
+    with pytest.raises(
+        DataError,
+        match=r"file.zip must be a folder, or a file .npz, .*an archive must be unpacked",
+    ):
+        load(tmp_path / "file.zip")
