@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from smidgen.export import ship, targets
 from smidgen.export.artefact import Artefact, Infer, Wish
 from smidgen.export.c.host import compile_library, load_library
 from smidgen.export.int8 import finish
-from smidgen.export.onnx import run_onnx, to_onnx
+from smidgen.export.onnx import card_of, run_onnx, to_onnx
 from smidgen.export.program import Program
 from smidgen.export.proof import Proof
 from smidgen.export.ship import PROOF, export
@@ -137,6 +138,7 @@ def test_the_proof_says_what_the_file_does(
     assert proof.float_accuracy == (expected.argmax(1) == labels).mean()
     assert proof.agreement == (logits.argmax(1) == expected.argmax(1)).mean()
     assert proof.float_accuracy > 0.5
+    assert proof.agreement is not None
     assert proof.agreement > 0.9
     assert proof.images == len(labels)
     assert {timing.batch for timing in proof.latency} > {1}
@@ -160,8 +162,10 @@ def test_the_float_difference_is_rounding_alone(
 ) -> None:
     proof = proved("onnx")[1]
     assert proof.agreement == 1
-    assert proof.largest_difference == proof.oracle_difference <= proof.oracle_tolerance
-    assert proof.oracle_tolerance < 1e-3
+    assert proof.largest_difference is not None
+    assert proof.oracle_tolerance is not None
+    assert proof.largest_difference == proof.oracle_difference
+    assert proof.largest_difference <= proof.oracle_tolerance < 1e-3
 
 
 def wrong(change: Callable[[Any], Any]) -> Callable[[Any, Any], Artefact]:
@@ -171,6 +175,7 @@ def wrong(change: Callable[[Any], Any]) -> Callable[[Any, Any], Artefact]:
         right = targets.onnx(source, wish)
 
         def infer(folder: Path, threads: int) -> Infer:
+            assert right.infer is not None
             of = right.infer(folder, threads)
             return lambda pixels: change(of(pixels))
 
@@ -286,21 +291,98 @@ def test_a_run_without_weights_or_with_damaged_ones_is_refused(run: Path, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
 
 
-@pytest.mark.parametrize(
-    ("target", "tool", "package"), [("c", "gcc", "gcc"), ("wasm", "clang", "clang")]
-)
-def test_a_missing_compiler_is_named_with_its_package(
-    target: str, tool: str, package: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def without(monkeypatch: pytest.MonkeyPatch, *tools: str) -> None:
+    """Hide programs."""
     found = shutil.which
 
     def which(name: str) -> str | None:
-        return None if name == tool else found(name)
+        return None if name in tools else found(name)
 
     monkeypatch.setattr(shutil, "which", which)
-    with pytest.raises(ValueError, match=rf"{tool}.*apt-get install {package}"):
+
+
+def unread(*_: object, **__: object) -> Data:
+    pytest.fail("the data were read")
+
+
+@pytest.mark.parametrize(("target", "module"), [("onnx", "onnxscript"), ("wasm", "wasmtime")])
+def test_a_missing_package_is_named_before_the_data_are_read(
+    target: str, module: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(ship, "trained_on", unread)
+    with pytest.raises(ValueError, match=rf"package {module}: pip install 'smidgen\[export\]'"):
         export(run, target, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_compiler_of_webassembly_is_named_with_its_package(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, "clang")
+    monkeypatch.setattr(ship, "trained_on", unread)
+    with pytest.raises(ValueError, match=r"clang.*apt-get install clang"):
+        export(run, "wasm", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_c_is_written_without_a_compiler_and_what_needs_one_is_null_and_told(
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    proved: Callable[[str], tuple[Path, Proof]],
+) -> None:
+    without(monkeypatch, "gcc", "cc", "clang", "arm-none-eabi-gcc")
+    heard: list[str] = []
+    proof = export(run, "c", tmp_path / "out", wish=Wish(tell=heard.append))
+    assert any("no C compiler" in line and "apt-get install gcc" in line for line in heard)
+    written = json.loads((tmp_path / "out" / PROOF).read_text())
+    for name in ("accuracy", "agreement", "largest_difference", "oracle_difference", "flash"):
+        assert written[name] is None, name
+    assert (proof.latency, proof.runtime) == ((), "none")
+    assert proof.float_accuracy > 0
+    monkeypatch.undo()
+    folder, _ = proved("c")
+    with_one = (folder / proof.artefact).read_bytes()
+    assert (tmp_path / "out" / proof.artefact).read_bytes() == with_one
+
+
+@pytest.mark.parametrize("compiler", ["cc", "clang"])
+def test_other_compilers_than_gcc_serve(
+    compiler: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"needs {compiler}")
+    without(monkeypatch, *({"gcc", "cc", "clang", "arm-none-eabi-gcc"} - {compiler}))
+    proof = export(run, "c", tmp_path / "out")
+    assert proof.oracle_difference == 0
+    assert proof.runtime.startswith(f"{compiler} -O3")
+
+
+def test_an_artefact_says_what_a_picture_goes_through(
+    proved: Callable[[str], tuple[Path, Proof]], run: Path
+) -> None:
+    seen = load_run(run).preprocessing
+    folder, proof = proved("c")
+    assert proof.preprocessing == seen.to_dict()
+    header = (folder / "mnist_1k5_dw.h").read_text()
+    assert f"/* Pictures: {seen.text}." in header
+    assert "#define MNIST_1K5_DW_FIT MNIST_1K5_DW_FIT_STRETCH" in header
+    assert '#define MNIST_1K5_DW_CLASS_NAMES {"0", "1", "2"' in header
+    assert seen.text in (folder / "mnist_1k5_dw_picture.h").read_text()
+    folder, proof = proved("onnx")
+    card = card_of((folder / proof.artefact).read_bytes())
+    assert json.loads(card["preprocessing"]) == seen.to_dict()
+
+
+def test_onnx_is_read_by_runtimes_that_know_ir_version_8(
+    proved: Callable[[str], tuple[Path, Proof]],
+) -> None:
+    import onnx
+
+    for target in ("onnx", "onnx-int8"):
+        folder, proof = proved(target)
+        assert onnx.load(folder / proof.artefact).ir_version == 8
 
 
 def test_a_great_loss_of_accuracy_is_said(
@@ -349,6 +431,8 @@ def test_a_loss_over_the_bound_is_finished_and_said(
 def test_float_c_differs_from_torch_by_rounding_alone(run: Path, tmp_path: Path) -> None:
     proof = export(run, "c", tmp_path / "out", wish=Wish(numbers="float32"))
     assert (proof.numbers, proof.calibration, proof.agreement) == ("float32", None, 1)
+    assert proof.largest_difference is not None
+    assert proof.oracle_tolerance is not None
     assert proof.largest_difference <= proof.oracle_tolerance < 1e-3
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 from tests.export.nets import excited, pixels_for, program_of
 
 from smidgen import zoo
+from smidgen.data.base import as_they_are
 from smidgen.export.c.int8 import generate
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.program import IntegerProgram
@@ -116,6 +117,7 @@ def facts(spec: NetSpec, samples: Pixels, ink_box: int) -> Facts:
         background=0,
         ink_box=ink_box,
         samples=tuple(enumerate(samples)),
+        preprocessing=as_they_are(*spec.input_shape),
     )
 
 
@@ -258,11 +260,8 @@ def test_pictures_of_other_sizes_and_broken_ones(browser: Any, tmp_path: Path) -
     tab.load(png(exact))
     assert tab.answer()[1] == simulate(program, images[1:2])[0].tolist()
 
-    twice = exact.repeat(2, 0).repeat(2, 1)  # averaged over whole pixels: the same bytes again
-    wide = np.concatenate(
-        [np.zeros((64, 10, 3), np.uint8), twice, np.zeros((64, 10, 3), np.uint8)], 1
-    )
-    tab.load(png(wide))
+    twice = exact.repeat(2, 0).repeat(3, 1)  # averaged over whole pixels: the same bytes again
+    tab.load(png(twice))
     np.testing.assert_array_equal(tab.answer()[0], images[1].ravel())
 
     tab.page.set_input_files(
@@ -284,6 +283,10 @@ def test_a_dark_drawing_on_paper_becomes_what_the_net_knows(browser: Any, tmp_pa
     photograph = np.full((120, 200), 215, np.uint8)
     photograph[30:90, 150:160] = 40  # a stroke, off the middle
     tab.load(png(photograph))
+    stretched = as_they_are(*spec.input_shape).pixels(photograph)
+    np.testing.assert_array_equal(tab.answer()[0], stretched.ravel())  # as predict sees it
+    tab.page.check("#cut")
+    tab.settle()
     seen = tab.answer()[0].reshape(28, 28)
     rows, columns = np.nonzero(seen > 127)
     assert (rows.min(), rows.max()) == (4, 23)

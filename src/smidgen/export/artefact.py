@@ -46,7 +46,8 @@ class Artefact:
 
     Args:
         files: Contents by name; the first is the artefact itself.
-        infer: Returns what runs the files of a folder with a number of threads.
+        infer: Returns what runs the files of a folder with a number of threads; ``None`` where
+            what that needs is not there.
         runtime: What that is.
         threads: Numbers of threads it can use.
         scale: What 1 in its logits stands for.
@@ -59,7 +60,7 @@ class Artefact:
     """
 
     files: Mapping[str, bytes]
-    infer: Callable[[Path, int], Infer]
+    infer: Callable[[Path, int], Infer] | None
     runtime: str
     threads: tuple[int, ...]
     scale: float

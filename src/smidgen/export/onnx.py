@@ -25,6 +25,15 @@ _EXAMPLES = 2  # images the exporter sees; one alone would fix the batch axis at
 _CALIBRATION_BATCH = 64
 
 
+def require_tools() -> None:
+    """Refuse if a package that models are made and run with is missing.
+
+    Raises:
+        ValueError: Naming it.
+    """
+    _require("onnx", "onnxscript", "onnxruntime")
+
+
 def to_onnx(program: Program, card: Mapping[str, str]) -> bytes:
     """Return an ONNX model that takes uint8 pixels (n, c, h, w), any n, and returns logits.
 

@@ -1,17 +1,17 @@
 """The proof of an artefact: run over the test split, and held against its oracle."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from smidgen.evaluate.cost import BATCH_SIZES, seconds_of
-from smidgen.export.artefact import Artefact, Source, pixels_of
+from smidgen.export.artefact import Artefact, Infer, Source, pixels_of
 from smidgen.export.program import Pixels
 from smidgen.runtime import processor, versions
 
@@ -48,11 +48,13 @@ class Proof:
         params: As trained.
         macs: An image.
         classes: Names, in the order of the logits.
+        preprocessing: What a picture goes through on its way to the net.
         data: Name of the data set.
         fingerprint: Of its content.
         split: Of the images below: always ``test``.
         images: How many.
-        accuracy: Of the artefact, in [0, 1].
+        accuracy: Of the artefact, in [0, 1]; ``None``, as what else needs it to run, where it
+            could not.
         float_accuracy: Of the trained model, in [0, 1].
         agreement: Share of images to which both give the same class.
         largest_difference: Between their logits.
@@ -83,18 +85,19 @@ class Proof:
     params: int
     macs: int
     classes: tuple[str, ...]
+    preprocessing: Mapping[str, Any]
     data: str
     fingerprint: str
     split: str
     images: int
-    accuracy: float
+    accuracy: float | None
     float_accuracy: float
-    agreement: float
-    largest_difference: float
+    agreement: float | None
+    largest_difference: float | None
     oracle: str
     oracle_images: int
-    oracle_difference: float
-    oracle_tolerance: float
+    oracle_difference: float | None
+    oracle_tolerance: float | None
     flash: int | None
     ram: int | None
     latency: tuple[Timing, ...]
@@ -103,17 +106,27 @@ class Proof:
     versions: Mapping[str, str]
 
 
+class _Measured(NamedTuple):
+    """What an artefact answered, in the words of :class:`Proof`."""
+
+    accuracy: float | None = None
+    agreement: float | None = None
+    largest_difference: float | None = None
+    oracle_images: int = 0
+    oracle_difference: float | None = None
+    oracle_tolerance: float | None = None
+    latency: tuple[Timing, ...] = ()
+
+
 def proved(source: Source, target: str, artefact: Artefact, folder: Path) -> Proof:
     """Run the files in ``folder`` over the test split and hold them against the oracle."""
     run, test = source.run, source.data.test
     pixels, labels = pixels_of(test.images), test.labels.numpy()
-    infer = artefact.infer(folder, 1)
-    parts = [infer(pixels[i : i + _BATCH]) for i in range(0, len(pixels), _BATCH)]
-    logits = np.concatenate(parts)
-    difference, allowed = _against_oracle(artefact, pixels, logits)
-    expected, found = source.float_infer()(pixels), artefact.scale * logits.astype(np.float64)
+    expected = source.float_infer()(pixels)
+    measured = _Measured()
+    if artefact.infer is not None:
+        measured = _measured(artefact, artefact.infer, folder, pixels, labels, expected)
     files, finished = files_of(folder), artefact.finished
-    answers, float_answers = logits.argmax(1), expected.argmax(1)
     return Proof(
         target=target,
         numbers=artefact.numbers,
@@ -129,24 +142,43 @@ def proved(source: Source, target: str, artefact: Artefact, folder: Path) -> Pro
         params=run.trial.spec.params,
         macs=run.trial.spec.macs,
         classes=run.classes,
+        preprocessing=run.preprocessing.to_dict(),
         data=run.trial.data,
         fingerprint=run.trial.fingerprint,
         split="test",
         images=len(labels),
-        accuracy=float((answers == labels).mean()),
-        float_accuracy=float((float_answers == labels).mean()),
-        agreement=float((answers == float_answers).mean()),
-        largest_difference=float(np.abs(found - expected).max()),
+        float_accuracy=float((expected.argmax(1) == labels).mean()),
         oracle=artefact.oracle.what,
-        oracle_images=min(len(pixels), artefact.oracle.images),
-        oracle_difference=difference,
-        oracle_tolerance=allowed,
         flash=artefact.flash,
         ram=artefact.ram,
-        latency=_latency(artefact, folder, pixels),
         runtime=artefact.runtime,
         device=processor(),
         versions=versions(),
+        **measured._asdict(),
+    )
+
+
+def _measured(
+    artefact: Artefact,
+    start: Callable[[Path, int], Infer],
+    folder: Path,
+    pixels: Pixels,
+    labels: NDArray[Any],
+    expected: NDArray[Any],
+) -> _Measured:
+    infer = start(folder, 1)
+    parts = [infer(pixels[i : i + _BATCH]) for i in range(0, len(pixels), _BATCH)]
+    logits = np.concatenate(parts)
+    difference, allowed = _against_oracle(artefact, pixels, logits)
+    found, answers = artefact.scale * logits.astype(np.float64), logits.argmax(1)
+    return _Measured(
+        accuracy=float((answers == labels).mean()),
+        agreement=float((answers == expected.argmax(1)).mean()),
+        largest_difference=float(np.abs(found - expected).max()),
+        oracle_images=min(len(pixels), artefact.oracle.images),
+        oracle_difference=difference,
+        oracle_tolerance=allowed,
+        latency=_latency(artefact, start, folder, pixels),
     )
 
 
@@ -173,11 +205,13 @@ def _against_oracle(
     return difference, allowed
 
 
-def _latency(artefact: Artefact, folder: Path, pixels: Pixels) -> tuple[Timing, ...]:
+def _latency(
+    artefact: Artefact, start: Callable[[Path, int], Infer], folder: Path, pixels: Pixels
+) -> tuple[Timing, ...]:
     """Return, for each number of threads, the time at batch 1 and at the best batch."""
     found: list[Timing] = []
     for threads in artefact.threads:
-        infer = artefact.infer(folder, threads)
+        infer = start(folder, threads)
 
         def timed(size: int, threads: int = threads, infer: Any = infer) -> Timing:
             part = pixels[:size]

@@ -13,7 +13,7 @@ from smidgen.export.artefact import Artefact, Source, Wish, pixels_of, source_of
 from smidgen.export.c.emulate import ParityError, ToolMissingError
 from smidgen.export.int8.finish import NOTEWORTHY, told
 from smidgen.export.proof import Proof, files_of, proved
-from smidgen.export.targets import target_of
+from smidgen.export.targets import require_tools, target_of
 from smidgen.export.wasm import Facts, frame_of, page
 from smidgen.run import load_run
 from smidgen.sizes import bytes_of
@@ -55,6 +55,7 @@ def export(
     out = place_of(run, to) if out is None else Path(out)
     flash, ram = _limit("flash", max_flash), _limit("ram", max_ram)
     _require_free(out)
+    require_tools(to)
     loaded = load_run(run)
     source = source_of(loaded, trained_on(loaded, run, data=data, data_dir=data_dir))
     try:
@@ -64,7 +65,8 @@ def export(
         proof = _written(source, to, artefact, out)
     except (ToolMissingError, ParityError) as error:
         raise ValueError(str(error)) from error
-    if (loss := proof.float_accuracy - proof.accuracy) > NOTEWORTHY:
+    loss = 0.0 if proof.accuracy is None else proof.float_accuracy - proof.accuracy
+    if loss > NOTEWORTHY:
         warnings.warn(f"{to} {told(loss)} of accuracy on the test images", stacklevel=2)
     return proof
 
@@ -116,10 +118,11 @@ def _page(source: Source, proof: Proof, module: bytes, scale: float) -> str:
         logit_scale=scale,
         params=proof.params,
         macs=proof.macs,
-        accuracy=proof.accuracy,
+        accuracy=proof.accuracy or 0.0,
         images=proof.images,
         classes=proof.classes,
         samples=samples,
+        preprocessing=source.run.preprocessing,
         **frame_of(source.data.train.images),
     )
     return page(module, source.program.input_shape, facts)

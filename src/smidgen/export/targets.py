@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from smidgen.export.artefact import Artefact, Infer, Oracle, Source, Wish
 from smidgen.export.c.emulate import ToolMissingError, footprint, run_board
 from smidgen.export.c.float32 import generate_float
-from smidgen.export.c.host import compile_library, load_library
+from smidgen.export.c.host import FAST, compile_library, find_compiler, load_library
 from smidgen.export.c.int8 import generate
+from smidgen.export.c.picture import described, picture_header
 from smidgen.export.c.source import Source as Generated
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.choose import quantize_best
@@ -20,11 +21,17 @@ from smidgen.export.int8.finish import EPOCHS, Finished, finished
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.lower import lower
 from smidgen.export.onnx import quantize_onnx, session, to_onnx
+from smidgen.export.onnx import require_tools as require_onnx
 from smidgen.export.program import Pixels
 from smidgen.export.wasm import compile_wasm, load_wasm
+from smidgen.export.wasm import require_tools as require_wasm
 from smidgen.text import nearest
 
 ROUNDING = 1e-5  # of the largest logit: what float32 sums may differ by in another order
+UNPROVED = (
+    "no C compiler (gcc, cc or clang): the C is written, but what it answers, its accuracy and its"
+    " speed are not measured; on Debian: apt-get install gcc"
+)
 _ALL = 2**62  # images: as many as there are
 _SIMULATED = 2_000  # images that integer artefacts are held against the simulation on
 
@@ -81,14 +88,18 @@ def c(source: Source, wish: Wish) -> Artefact:
             compile_library(folder, name, kind, pixels, classes, library)
             return load_library(library, kind, classes)
 
+    compiler = find_compiler()
+    if compiler is None:
+        wish.tell(UNPROVED)
     flash, ram = _cortex_m4(generated, source.calibration_images[:2])
     return Artefact(
         files={
             f"{name}.c": generated.source.encode(),
             f"{name}.h": generated.header.encode(),
+            f"{name}_picture.h": picture_header(generated, source.run.preprocessing).encode(),
         },
-        infer=infer,
-        runtime="gcc -O3 -march=native on this machine",
+        infer=infer if compiler else None,
+        runtime=f"{compiler} {' '.join(FAST)} on this machine" if compiler else "none",
         threads=(1,),
         scale=made.scale,
         oracle=made.oracle,
@@ -133,14 +144,15 @@ class _Made(NamedTuple):
 
 
 def _generated(source: Source, wish: Wish) -> _Made:
-    numbers = wish.numbers
+    numbers, seen = wish.numbers, (source.run.preprocessing, source.run.classes)
     require(
         numbers in (None, "int8", "float32"), f"numbers must be int8 or float32, got {numbers!r}"
     )
     if numbers == "float32":
         _require_floats("float32 C is not quantised", wish)
         oracle = Oracle("the trained model in torch", source.float_infer(), _ALL, ROUNDING)
-        return _Made(generate_float(source.program, source.stem), oracle, 1.0, None, None)
+        made = described(generate_float(source.program, source.stem), *seen)
+        return _Made(made, oracle, 1.0, None, None)
     calibration, images = wish.calibration, source.calibration_images
     program = lower(source.program)
     if calibration is None:
@@ -161,7 +173,7 @@ def _generated(source: Source, wish: Wish) -> _Made:
         return simulate(done.program, pixels)
 
     oracle = Oracle("the integer simulation in NumPy", simulated, _SIMULATED, 0.0)
-    generated = generate(done.program, source.stem)
+    generated = described(generate(done.program, source.stem), *seen)
     return _Made(generated, oracle, done.program.head.scale, calibration, done)
 
 
@@ -180,6 +192,18 @@ def _cortex_m4(generated: Generated, pixels: Pixels) -> tuple[int | None, int | 
         return flash, run_board(generated, pixels).ram
     except ToolMissingError:
         return flash, None
+
+
+def require_tools(name: str) -> None:
+    """Refuse if something that the named target needs is missing, before any work.
+
+    Raises:
+        ValueError: Naming it and where it comes from.
+    """
+    if name in ("onnx", "onnx-int8"):
+        require_onnx()
+    if name == "wasm":
+        require_wasm()
 
 
 TARGETS: dict[str, Callable[[Source, Wish], Artefact]] = {

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from smidgen.data import Preprocessing
 from smidgen.export.c.host import KINDS
 from smidgen.export.c.source import Source
 from smidgen.export.program import Pixels
@@ -63,6 +64,7 @@ class Facts:
         background: Level of the pixels around what is drawn, 0 to 255.
         ink_box: Larger side of what is drawn, in pixels; 0 for photographs, which fill the frame.
         samples: Test images to try, with their labels.
+        preprocessing: What a picture goes through.
     """
 
     name: str
@@ -77,6 +79,19 @@ class Facts:
     background: int
     ink_box: int
     samples: tuple[tuple[int, Pixels], ...]
+    preprocessing: Preprocessing
+
+
+def require_tools() -> None:
+    """Refuse if a program or a package that modules are made and run with is missing.
+
+    Raises:
+        ValueError: Naming it.
+    """
+    for tool, package in (("clang", "clang"), ("wasm-ld", "lld")):
+        if shutil.which(tool) is None:
+            raise ValueError(f"WebAssembly needs {tool}; on Debian: apt-get install {package}")
+    _wasmtime()
 
 
 def compile_wasm(source: Source, input_shape: Shape) -> bytes:
@@ -85,9 +100,7 @@ def compile_wasm(source: Source, input_shape: Shape) -> bytes:
     Raises:
         ValueError: If clang or its linker is missing, or the compiler refuses the source.
     """
-    for tool, package in (("clang", "clang"), ("wasm-ld", "lld")):
-        if shutil.which(tool) is None:
-            raise ValueError(f"WebAssembly needs {tool}; on Debian: apt-get install {package}")
+    require_tools()
     glue = _GLUE.format(
         name=source.name,
         pixels=input_shape.elements,
@@ -119,12 +132,7 @@ def load_wasm(
     Raises:
         ValueError: If the package wasmtime is missing.
     """
-    try:
-        wasmtime: Any = importlib.import_module("wasmtime")
-    except ImportError:
-        raise ValueError(
-            "running WebAssembly needs the package wasmtime: pip install 'smidgen[export]'"
-        ) from None
+    wasmtime = _wasmtime()
     store = wasmtime.Store()
     instance = wasmtime.Instance(store, wasmtime.Module(store.engine, module), [])
     exported = instance.exports(store)
@@ -144,9 +152,19 @@ def load_wasm(
     return run, memory.data_len(store)
 
 
+def _wasmtime() -> Any:
+    try:
+        return importlib.import_module("wasmtime")
+    except ImportError:
+        raise ValueError(
+            "running WebAssembly needs the package wasmtime: pip install 'smidgen[export]'"
+        ) from None
+
+
 def page(module: bytes, input_shape: Shape, facts: Facts) -> str:
     """Return one HTML page with the module in it; it opens from a file and fetches nothing."""
     values = asdict(facts) | {
+        "preprocessing": {**facts.preprocessing.to_dict(), "text": facts.preprocessing.text},
         "module": _text(module),
         "bytes": len(module),
         "sha256": hashlib.sha256(module).hexdigest(),

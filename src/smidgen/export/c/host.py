@@ -1,6 +1,7 @@
 """Generated C as a library of this machine: compiled, loaded and called on many images."""
 
 import ctypes
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from smidgen.export.c.emulate import find_tool
 from smidgen.export.program import Pixels
 
-FLAGS = ("-std=c99", "-O3", "-march=native", "-ffp-contract=fast", "-shared", "-fPIC")
+COMPILERS = ("gcc", "cc", "clang")
+FAST = ("-O3", "-march=native")
+FLAGS = ("-std=c99", "-ffp-contract=fast", "-shared", "-fPIC")
 KINDS = {"int32_t": np.int32, "float": np.float32}
 _LOOP = """
 #include "{name}.h"
@@ -37,11 +40,12 @@ def compile_library(
         library: File to write.
 
     Raises:
-        ToolMissingError: If there is no gcc.
+        ToolMissingError: If there is no compiler.
         ValueError: If it refuses the source.
     """
     loop = _LOOP.format(name=name, kind=kind, pixels=pixels, classes=classes)
-    command = [find_tool("gcc"), *FLAGS, f"-I{folder}", f"{folder / name}.c"]
+    compiler = find_compiler() or find_tool(COMPILERS[0])
+    command = [compiler, *FLAGS, *FAST, f"-I{folder}", f"{folder / name}.c"]
     done = subprocess.run(
         [*command, "-x", "c", "-", "-o", library],
         input=loop,
@@ -50,7 +54,12 @@ def compile_library(
         check=False,
     )
     if done.returncode:
-        raise ValueError(f"gcc refuses the generated C: {done.stderr.strip()[:500]}")
+        raise ValueError(f"{compiler} refuses the generated C: {done.stderr.strip()[:500]}")
+
+
+def find_compiler() -> str | None:
+    """Return the name of a C compiler for this machine, if there is one."""
+    return next((name for name in COMPILERS if shutil.which(name)), None)
 
 
 def load_library(library: Path, kind: str, classes: int) -> Callable[[Pixels], NDArray[Any]]:
