@@ -9,7 +9,7 @@ import pytest
 import safetensors
 import torch
 
-from smidgen.data import Data, DataError, DataWarning, load
+from smidgen.data import Data, DataError, DataWarning, Split, load
 from smidgen.data.base import Source
 from smidgen.data.catalogue import Catalogue
 from smidgen.data.layouts import Folders
@@ -54,6 +54,17 @@ def test_data_are_decoded_once(image_folder: Folder, tmp_path: Path, reads: list
     assert len(reads) == 1
     assert same(first, second)
     assert first.train.images.stride() == second.train.images.stride()
+
+
+def test_the_files_of_pictures_are_found_again(image_folder: Folder, tmp_path: Path) -> None:
+    folder = image_folder(BOTH)
+    first, second = (load(folder, cache_dir=tmp_path / "cache") for _ in range(2))
+    names = ("cat/000.png", "cat/001.png", "cat/002.png", "dog/000.png", "dog/001.png")
+    assert first.train.files == second.train.files == names
+    assert first.test.files == second.test.files == ("cat/000.png", "dog/000.png")
+    assert load("digits", cache_dir=tmp_path / "cache").test.files == ()
+    with pytest.raises(DataError, match="got 1 files of 2 images"):
+        Split(first.test.images, first.test.labels, ("cat/000.png",))
 
 
 def test_the_cache_is_one_file_of_bytes_that_says_what_it_is(

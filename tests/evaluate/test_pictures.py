@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from smidgen.data import Split
-from smidgen.evaluate.pictures import Copies, copies, thumbnail, wrong_answers
+from smidgen.evaluate.pictures import Copies, copies, named, thumbnail, wrong_answers
 
 
 def logits_of(*probabilities: tuple[float, ...]) -> torch.Tensor:
@@ -59,6 +59,14 @@ def test_a_thumbnail_is_a_small_png_of_the_image(channels: int) -> None:
     assert seen.getpixel((5, 5)) == (240, 240, 240)
     assert seen.getpixel((5, 45)) == (0, 0, 0)
     assert len(raw) < 300
+
+
+def test_an_answer_names_the_file_of_its_picture() -> None:
+    (found,) = wrong_answers(logits_of((0.01, 0.99)), torch.tensor([0]))
+    of = split((1, 0))
+    assert "file" not in named((found,), of)[0]
+    with_file = Split(of.images, of.labels, ("cat/IMG_7.jpg",))
+    assert named((found,), with_file)[0]["file"] == "cat/IMG_7.jpg"
 
 
 def test_a_colour_keeps_its_order() -> None:

@@ -25,12 +25,18 @@ FOUND = Preprocessing(1, 1, "channels", 1)  # stands for: none, pictures have th
 class Split:
     """Images and their class numbers.
 
+    Args:
+        images: Dense in the order n, h, w, c (channels_last) when they come from `load`.
+        labels: One an image.
+        files: Folder and name of the file of each, to find it again; empty where none has one.
+
     Raises:
         DataError: If there is no image, or not one label an image.
     """
 
-    images: Pixels  # dense in the order n, h, w, c (channels_last) when it comes from `load`
+    images: Pixels
     labels: Labels
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.images.ndim != 4 or self.images.dtype != torch.uint8:  # noqa: PLR2004
@@ -41,6 +47,11 @@ class Split:
             raise DataError(
                 f"a split must have one label an image and at least one image, "
                 f"got {len(self.images)} images and {len(self.labels)} labels"
+            )
+        if self.files and len(self.files) != len(self.labels):
+            raise DataError(
+                f"a split must have one file an image or none, got {len(self.files)} files of"
+                f" {len(self.labels)} images"
             )
 
     def __len__(self) -> int:

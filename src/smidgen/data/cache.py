@@ -12,7 +12,7 @@ from smidgen.data.catalogue import PARTS
 from smidgen.data.errors import DataError, DataWarning
 from smidgen.data.preprocessing import Preprocessing
 
-VERSION = 2  # of what decoding does and of the layout below; another one makes old files unread
+VERSION = 3  # of what decoding does and of the layout below; another one makes old files unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Cache:
                     split: Split(
                         stored.get_tensor(f"{split}_images").permute(0, 3, 1, 2),
                         stored.get_tensor(f"{split}_labels"),
+                        tuple(said["files"][split]),
                     )
                     for split in PARTS
                     if f"{split}_images" in stored.keys()  # noqa: SIM118 - it is no mapping
@@ -89,6 +90,7 @@ class Cache:
             "fingerprint": data.fingerprint,
             "preprocessing": data.preprocessing.to_dict(),
             "to_judge": data.to_judge,
+            "files": {part: split.files for part, split in data.parts.items()},
         }
         tensors = {
             f"{part}_{what}": tensor.contiguous()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import NamedTuple, final
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from smidgen.data import copies, survey
 from smidgen.data.aside import aside, content_key
 from smidgen.data.base import Data, Progress, Split
-from smidgen.data.catalogue import PARTS, TEST, TRAIN, VALIDATION, Catalogue, Head, Wish
+from smidgen.data.catalogue import PARTS, TEST, TRAIN, VALIDATION, Catalogue, Files, Head, Wish
 from smidgen.data.decoding import each, told
 from smidgen.data.errors import DataError
 from smidgen.data.labelled import Labelled, Row, labelled, told_counts
@@ -179,7 +180,8 @@ def _data(name: str, found: Labelled, decoded: _Decoded, wish: Wish, notes: list
             together = last - first == len(chosen)  # then nothing is copied
             pixels = decoded.pixels[first:last] if together else decoded.pixels[chosen]
             images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-            splits[part] = Split(images, torch.from_numpy(labels[chosen]))
+            files = _files([decoded.rows[place] for place in chosen.tolist()])
+            splits[part] = Split(images, torch.from_numpy(labels[chosen]), files)
     if TRAIN not in splits:
         if not wish.classes:
             raise DataError(f"{name} must hold pictures to train on, got none that can be read")
@@ -195,6 +197,13 @@ def _data(name: str, found: Labelled, decoded: _Decoded, wish: Wish, notes: list
         preprocessing=decoded.how,
         to_judge=bool(wish.classes),
     )
+
+
+def _files(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return folder and name of each picture's file; nothing unless all are files."""
+    if not all(isinstance(row.pictures, Files) for row in rows):
+        return ()
+    return tuple("/".join(Path(row.pictures.where(row.number)).parts[-2:]) for row in rows)
 
 
 def _fitted(row: Row, how: Preprocessing, pixels: Array) -> _Seen:

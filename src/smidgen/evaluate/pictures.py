@@ -139,13 +139,20 @@ def looked_at(run: Run, data: Data, logits: Logits) -> dict[str, Any]:
     return {
         "examples": counts.tolist(),
         "copies": asdict(copies(data.train, data.test)),
-        "wrong": [asdict(of) for of in wrong],
-        "doubted": [asdict(of) for of in doubted],
+        "wrong": named(wrong, data.test),
+        "doubted": named(doubted, data.train),
         "pictures": {
             **_pictures("test", data.test, wrong),
             **_pictures("train", data.train, doubted),
         },
     }
+
+
+def named(answers: Iterable[WrongAnswer], split: Split) -> list[dict[str, Any]]:
+    """Return answers as plain values, with the files of their pictures where they are files."""
+    return [
+        {**asdict(of), **({"file": split.files[of.image]} if split.files else {})} for of in answers
+    ]
 
 
 def _pictures(name: str, split: Split, answers: Iterable[WrongAnswer]) -> dict[str, str]:
