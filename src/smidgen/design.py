@@ -28,6 +28,9 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     profile: str = "standard",
     jobs: int | None = None,
     epochs: int | None = None,
+    prefer: str = "best",
+    balance: bool = False,
+    time: str | None = None,
     data_dir: Path | str | None = None,
     image_size: "ImageSize" = None,
     live: bool = False,
@@ -46,7 +49,10 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         max_latency: Milliseconds of one image on this machine.
         profile: ``quick``, ``standard`` or ``thorough``.
         jobs: Trials side by side, one process each; one a processor by default.
-        epochs: Of a whole run of the search, instead of what the profile says.
+        epochs: Of the last runs, instead of what the profile says.
+        prefer: ``best`` inside the budget, or ``smallest`` that is nearly as good.
+        balance: Whether every class weighs alike in the training loss.
+        time: At most so long, such as ``20m`` or ``2h``; the profile's own time by default.
         data_dir: A folder of local copies of data sets.
         image_size: Height and width of the net's images; chosen if not given.
         live: Whether to write the page again and again while the design goes on.
@@ -62,6 +68,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     from smidgen.runtime import tell_if_slow
     from smidgen.sizes import bytes_of, count_of
     from smidgen.study.design.budget import Budget
+    from smidgen.study.design.clock import seconds_of
     from smidgen.study.design.design import STORE
     from smidgen.study.design.design import design as search
 
@@ -92,6 +99,9 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         profile=profile,
         jobs=jobs or os.cpu_count() or 1,
         epochs=epochs,
+        prefer=prefer,
+        balance=balance,
+        seconds=None if time is None else seconds_of(time),
         observer=observe,
     )
     named = found.rows[min(found.rows)]["data"]

@@ -17,7 +17,7 @@ LOST = Ended("k", "net, mixup, seed 1", "failed", "it broke", None, 1)
 
 
 def test_a_phase_has_its_place() -> None:
-    assert heading("tweak") == "tweak (2 of 4)"
+    assert heading("methods") == "methods (2 of 4)"
     assert heading("baseline") == "baseline"
 
 
@@ -30,13 +30,13 @@ def test_what_is_done_and_to_come_is_counted() -> None:
 
 def test_without_a_terminal_it_is_a_line_a_trial(capsys: pytest.CaptureFixture[str]) -> None:
     with DesignProgress() as progress:
-        progress.observe(News("tweak", "blurpool: +0.3 points", None))
-        progress.observe(News("tweak", None, Event(UNDER_WAY, (ENDED, LOST))))
-        progress.observe(News("tweak", None, Event(UNDER_WAY, ())))
+        progress.observe(News("methods", "blurpool: +0.3 points", None))
+        progress.observe(News("methods", None, Event(UNDER_WAY, (ENDED, LOST))))
+        progress.observe(News("methods", None, Event(UNDER_WAY, ())))
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [
-        "tweak: blurpool: +0.3 points",
+        "methods: blurpool: +0.3 points",
         "  12/30  net, blurpool, seed 1: 90.00 % held-out, about 4 min left",
         "  12/30  net, mixup, seed 1: failed, it broke, about 4 min left",
     ]
@@ -52,8 +52,8 @@ def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
     with DesignProgress() as progress:
-        progress.observe(News("tweak", None, Event(UNDER_WAY, (ENDED,))))
-        progress.observe(News("combine", None, Event(Status(0, 1, 0, 3, None, ()), ())))
+        progress.observe(News("methods", None, Event(UNDER_WAY, (ENDED,))))
+        progress.observe(News("recipe", None, Event(Status(0, 1, 0, 3, None, ()), ())))
     assert "12/30  net, blurpool, seed 1: 90.00 % held-out" in screen.getvalue()
-    assert "combine (3 of 4)" in screen.getvalue()
+    assert "recipe (3 of 4)" in screen.getvalue()
     assert "0 trials done, 4 to come" in screen.getvalue()

@@ -46,7 +46,16 @@ def design(  # noqa: PLR0913 - a command line
     ] = None,
     profile: Annotated[str, typer.Option(help="quick, standard or thorough.")] = "standard",
     jobs: Annotated[int, typer.Option(help="Trials side by side.")] = os.cpu_count() or 1,
-    epochs: Annotated[int | None, typer.Option(help="Of a whole run of the search.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of the last runs.")] = None,
+    prefer: Annotated[
+        str, typer.Option(help="best in the budget, or smallest that is nearly as good.")
+    ] = "best",
+    balance: Annotated[
+        bool, typer.Option("--balance", help="Let every class weigh alike in training.")
+    ] = False,
+    time: Annotated[
+        str | None, typer.Option(metavar="2h", help="At most so long: 90s, 20m, 2h, 1h30m.")
+    ] = None,
     data_dir: DataDir = None,
     image_size: ImageSize = None,
     live: Annotated[
@@ -77,6 +86,9 @@ def design(  # noqa: PLR0913 - a command line
             profile=profile,
             jobs=jobs,
             epochs=epochs,
+            prefer=prefer,
+            balance=balance,
+            time=time,
             live=live,
             observer=progress.observe,
         )
@@ -96,6 +108,8 @@ def design(  # noqa: PLR0913 - a command line
         )
     else:
         _show(found)
+        for line in found.warnings:
+            say(f"warning: {line}")
         say(f"model:  {found.model}{_footprint(found, max_flash, max_ram)}\nreport: {page}")
         say(f"again:  {found.command}")
         say(next_commands(out, "predict", "export"))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from smidgen.study.design.search import News
     from smidgen.study.status import Status
 
-_PHASES = ("reduce", "tweak", "combine", "confirm")
+_PHASES = ("reduce", "methods", "recipe", "confirm")
 _SILENT = 60.0  # seconds without a line where there is no terminal, at the most
 
 
@@ -85,7 +85,7 @@ class DesignProgress:
 
 
 def heading(phase: str) -> str:
-    """Return a phase with its place among the four."""
+    """Return a phase with its place among those that train."""
     if phase not in _PHASES:
         return phase
     return f"{phase} ({_PHASES.index(phase) + 1} of {len(_PHASES)})"

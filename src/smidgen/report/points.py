@@ -101,6 +101,8 @@ def points_of(rows: Iterable[dict[str, Any]]) -> list[Point]:
     """Return the points of a study, in the order in which their first rows come."""
     grouped: dict[str, dict[int, dict[str, Any]]] = {}
     for row in rows:
+        if row["study"] == "baseline":  # no net, and shown beside the result alone
+            continue
         recipe = sorted(row["recipe"].items())
         form = (row["fingerprint"], row["split"], row["net"], row["params"], row["macs"])
         key = str((*form, row["methods"], recipe))

@@ -37,6 +37,14 @@ class Interval:
     kind: str = "t"
 
     @property
+    def error(self) -> float:
+        """The standard error of the mean that the interval stands for; 0 if there is none."""
+        if not isfinite(self.low) or self.count == 1:
+            return 0.0
+        half = (self.high - self.low) / 2
+        return half / float(stats.t.ppf((1 + CONFIDENCE) / 2, self.count - 1))
+
+    @property
     def excludes_zero(self) -> bool:
         """Whether zero lies outside; never so without an interval."""
         return isfinite(self.low) and (self.low > 0 or self.high < 0)
@@ -54,16 +62,21 @@ class Interval:
         return BETTER if self.mean > 0 else "worse"
 
 
-def mean_interval(values: Sequence[float], kind: str = "t", floor: float = 0.0) -> Interval:
+def mean_interval(
+    values: Sequence[float], kind: str = "t", floor: float = 0.0, shared: float = 0.0
+) -> Interval:
     """Return the mean of ``values`` with its 95 % confidence interval.
 
-    The t interval is ``mean +- t(0.975, n - 1) * s / sqrt(n)``. The percentile bootstrap draws
-    from a generator of its own with a fixed seed, so that the same values give the same interval.
+    The t interval is ``mean +- t(0.975, n - 1) * s * sqrt(1 / n + shared)``. The percentile
+    bootstrap draws from a generator of its own with a fixed seed, so that the same values give
+    the same interval.
 
     Args:
         values: One a seed.
         kind: ``t`` or ``bootstrap``.
         floor: Least ``s`` of the t interval, for values that are known no better than that.
+        shared: Variance of the mean that more values would not take away, as a share of that of
+            one value: of folds, the ratio of held-out to training images.
 
     Raises:
         ValueError: If there is no value, or ``kind`` is unknown.
@@ -76,7 +89,8 @@ def mean_interval(values: Sequence[float], kind: str = "t", floor: float = 0.0) 
     mean, count = float(array.mean()), len(array)
     if count == 1:
         return Interval(mean, nan, nan, 1, kind)
-    spread = max(float(array.std(ddof=1)), floor if kind == "t" else 0.0) / count**0.5
+    spread = max(float(array.std(ddof=1)), floor if kind == "t" else 0.0)
+    spread *= (1 / count + (shared if kind == "t" else 0.0)) ** 0.5
     if spread == 0:
         return Interval(mean, mean, mean, count, kind)
     if kind == "t":
@@ -127,6 +141,7 @@ def paired_effect(
     baseline: Mapping[int, float],
     kind: str = "t",
     step: float = 0.0,
+    shared: float = 0.0,
 ) -> Interval:
     """Return the mean difference ``treated - baseline`` over the seeds that both have.
 
@@ -137,15 +152,16 @@ def paired_effect(
         step: Least difference between two values, such as one image of those judged. Seeds that
             happen to differ by the same few images must not pass for certainty, so the spread
             is never taken to be less than that of two roundings, ``step / sqrt(6)``.
+        shared: Of folds, see :func:`mean_interval`.
 
     Raises:
         ValueError: If they share no seed.
     """
-    shared = sorted(treated.keys() & baseline.keys())
-    if not shared:
+    seeds = sorted(treated.keys() & baseline.keys())
+    if not seeds:
         raise ValueError("a paired effect must have a seed on both sides, got none in common")
-    differences = [treated[seed] - baseline[seed] for seed in shared]
-    return mean_interval(differences, kind, floor=step / 6**0.5)
+    differences = [treated[seed] - baseline[seed] for seed in seeds]
+    return mean_interval(differences, kind, floor=step / 6**0.5, shared=shared)
 
 
 def spread(interval: Interval, form: str = ".2f") -> str:

@@ -242,7 +242,13 @@ class Store:
         Raises:
             StoreError: If a line is no row; nothing is taken then.
         """
-        rows = read_rows(path)
+        return self._take(read_rows(path))
+
+    def keep(self, study: str, rows: Iterable[dict[str, Any]]) -> int:
+        """Keep finished rows of ``study`` that no trial made; return how many were new."""
+        return self._take([{**row, "study": study, "studies": [study]} for row in rows])
+
+    def _take(self, rows: list[dict[str, Any]]) -> int:
         with self._writing() as db:
             for row in rows:
                 for study in row.get("studies", [row["study"]]):

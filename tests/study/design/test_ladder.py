@@ -5,12 +5,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smidgen.export.c.footprint import predict_cost
-from smidgen.layers import Conv, Depthwise, MaxPool, Shape, Transition
+from smidgen.layers import Conv, Depthwise, MaxPool, Repeat, Residual, Shape, Transition
+from smidgen.methods import BlurPool
+from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget, costs, excess, measured_latency
-from smidgen.study.design.ladder import FAMILIES, BudgetError, Maker, Template, ladder, templates
+from smidgen.study.design.inputs import inputs
+from smidgen.study.design.ladder import BudgetError, Maker, kinds_of
+from smidgen.study.design.ladder import ladder as shaped_ladder
+from smidgen.study.design.moves import moves
+from smidgen.study.design.templates import FAMILIES, Template, templates
+from smidgen.study.job import Origin
 
 KINDS = Conv | Depthwise | Transition
 IMAGES = (Shape(1, 8, 8), Shape(1, 28, 28), Shape(3, 32, 32), Shape(3, 96, 64))
+
+
+def ladder(own: Maker, rungs: int, *, smallest: bool = False) -> list[NetSpec]:
+    return [one.spec for one in shaped_ladder(own, rungs, smallest=smallest)]
 
 
 def maker(shape: Shape, budget: Budget, classes: int = 10) -> Maker:
@@ -40,28 +51,141 @@ def test_every_rung_meets_every_limit_and_takes_the_images(
         assert net.out_shape == Shape(classes, 1, 1)
 
 
-def test_rungs_are_of_every_family_and_spread_over_the_budget() -> None:
+def test_rungs_are_of_every_family_and_use_the_budget_up() -> None:
     nets = ladder(maker(Shape(1, 28, 28), Budget(max_params=1600)), 24)
     assert len(nets) == 24
     assert {net.name.split("-")[0] for net in nets} == set(FAMILIES)
+    assert sum(net.params > 0.9 * 1600 for net in nets) >= 12
+    assert len({net.name for net in nets}) == 24
+
+
+def test_rungs_are_spread_where_the_smallest_is_wanted() -> None:
+    nets = ladder(maker(Shape(1, 28, 28), Budget(max_params=1600)), 24, smallest=True)
     sizes = [net.params for net in nets]
     assert max(sizes) > 0.97 * 1600
     assert min(sizes) < 0.25 * 1600
-    assert len({net.name for net in nets}) == 24
+
+
+def test_the_shape_that_was_measured_to_be_best_is_in_the_ladder() -> None:
+    nets = ladder(maker(Shape(3, 32, 32), Budget(max_params=143_396, max_macs=9_300_000)), 9)
+    (best,) = [net for net in nets if net.name == "residual-2-3-4-2-142866"]
+    widths = [layer.out_channels for layer in best.layers if isinstance(layer, Conv | Depthwise)]
+    assert widths == [19, 32, 64, 128, 192]
+    sums = [layer.layers[0] for layer in best.layers if isinstance(layer, Residual)]
+    assert [of.out_channels for of in sums if isinstance(of, Depthwise)] == [64] * 2 + [128] * 3 + [
+        192
+    ]
+    assert best.macs > 0.95 * 9_300_000  # both budgets are used up
+    assert best.params > 0.95 * 143_396
+
+
+def test_blurs_are_counted_where_nets_have_them() -> None:
+    budget = Budget(max_params=5_000, max_macs=400_000)
+    blurred = Maker(Shape(1, 28, 28), 10, budget, (BlurPool(),))
+    for one in shaped_ladder(blurred, 6):
+        assert BlurPool().rewrite(one.spec).macs <= 400_000
 
 
 def test_a_wider_net_of_its_kind_would_be_over_the_budget() -> None:
     budget = Budget(max_params=5000)
     own = maker(Shape(1, 28, 28), budget)
     for template in templates(Shape(1, 28, 28))[:6]:
-        net = own.widest(template, 1.0)
-        assert net is not None
-        widths: list[int] = [
-            layer.out_channels for layer in net.layers if isinstance(layer, Conv | Depthwise)
-        ]
-        stages = widths[:: template.blocks]
-        wider = template.spec(net.input_shape, 10, [stages[0] + 1, *stages[1:]])
-        assert net.params <= 5000 < wider.params
+        found = own.widest(template, 1.0)
+        assert found is not None
+        wider = [found.widths[0] + 1, *found.widths[1:]]
+        assert found.spec.params <= 5000
+        assert found.spec == template.spec(Shape(1, 28, 28), 10, found.widths)
+        assert not own.fits(template, wider)
+
+
+@pytest.mark.parametrize("shape", [Shape(3, 96, 1), Shape(3, 1, 96), Shape(2, 128, 3)])
+def test_narrow_maps_get_many_nets_that_halve_the_side_that_has_length(shape: Shape) -> None:
+    nets = ladder(maker(shape, Budget(max_flash=8192, max_ram=4096), 3), 9)
+    assert len(nets) >= 6
+    assert max(net.params for net in nets) > 3_000
+    for net in nets:
+        *_, (_, last) = [(layer, before) for layer, before in net.walk()][:-1]
+        assert max(last.height, last.width) <= 12
+
+
+@pytest.mark.parametrize("side", [16, 96, 320])
+def test_the_ladder_covers_small_and_large_images_and_uses_the_flash(side: int) -> None:
+    nets = ladder(maker(Shape(3, side, side * 3 // 4), Budget(max_flash=32_768, max_ram=16_384)), 9)
+    assert len(nets) >= 6
+    assert max(predict_cost(net)[0] for net in nets) > 0.8 * 32_768
+    for net in nets:
+        flash, ram = predict_cost(net)
+        assert (flash <= 32_768, ram <= 16_384) == (True, True)
+
+
+def test_equal_blocks_are_sums_and_shared_ones_repeat() -> None:
+    shape, widths = Shape(3, 32, 32), [4, 6, 9]
+    summed = Template("residual", (1, 3, 2)).spec(shape, 10, widths)
+    assert sum(isinstance(layer, Residual) for layer in summed.layers) == 3
+    shared = Template("shared", (1, 3, 2)).spec(shape, 10, widths)
+    assert [layer.times for layer in shared.layers if isinstance(layer, Repeat)] == [2, 1]
+    assert shared.macs == summed.macs
+    assert shared.params < summed.params
+
+
+@given(
+    family=st.sampled_from(FAMILIES),
+    blocks=st.lists(st.integers(1, 4), min_size=1, max_size=5).map(tuple),
+    halved=st.integers(0, 3),
+    kernel=st.sampled_from([3, 5]),
+    height=st.integers(16, 100),
+    width=st.sampled_from([1, 2, 5, 32, 96]),
+)
+def test_every_template_makes_a_net_and_reads_back(
+    family: str, blocks: tuple[int, ...], halved: int, kernel: int, height: int, width: int
+) -> None:
+    narrow = family in ("plain", "mixed", "depthwise")
+    template = Template(family, blocks, transitions=narrow, halved=halved, kernel=kernel)
+    assert Template.from_dict(template.to_dict()) == template
+    spec = template.spec(Shape(1, height, width), 7, template.widths(3))
+    assert spec.out_shape == Shape(7, 1, 1)
+    assert NetSpec.from_dict(spec.to_dict()) == spec
+
+
+def test_moves_change_one_thing_and_stay_inside_the_budget() -> None:
+    own = maker(Shape(3, 32, 32), Budget(max_params=20_000))
+    start = own.widest(Template("residual", (2, 3, 2)), 1.0)
+    assert start is not None
+    near = moves(own, start)
+    told = [change for change, _ in near]
+    assert {"a block more in stage 2", "kernels of 5 x 5", "a stage less"} <= set(told)
+    assert any(change.endswith("wider") for change in told)
+    assert len({one.spec for _, one in near} | {start.spec}) == len(near) + 1
+    for _, one in near:
+        assert 0.75 * 20_000 < one.spec.params <= 20_000
+        assert one.spec == one.template.spec(own.shape, 10, one.widths)
+
+
+def test_images_are_looked_at_smaller_where_their_size_is_what_binds() -> None:
+    large, here = Shape(3, 96, 64), Origin("pictures")
+    views = inputs(here, large, Budget(max_ram=8192))
+    assert [view.shape for view in views[:5]] == [
+        large, Shape(3, 64, 44), Shape(3, 48, 32), Shape(3, 32, 20), Shape(3, 24, 16)
+    ]  # fmt: skip
+    assert [view.origin and view.origin.image_size for view in views][:2] == [None, "64x44"]
+    grey = [(view.shape, view.origin and view.origin.color) for view in views[5:]]
+    assert grey == [(Shape(1, 96, 64), "grey"), (Shape(1, 64, 44), "grey")]
+    kept = inputs(Origin("pictures", color="rgb"), large, Budget(max_ram=8192))
+    assert [view.shape.channels for view in kept] == [3] * 5
+    assert len(inputs(here, large, Budget(max_params=8192))) == 1
+    assert len(inputs(Origin("pictures", image_size="96x64"), large, Budget(max_ram=8192))) == 1
+    assert len(inputs(here, Shape(1, 28, 28), Budget(max_ram=8192))) == 1
+
+
+def test_kinds_whose_flash_cannot_be_told_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    from smidgen.study.design import ladder as module
+
+    def only_plain(spec: NetSpec) -> bool:
+        return not any(isinstance(layer, Residual | Repeat) for layer in spec.layers)
+
+    monkeypatch.setattr(module, "is_predictable", only_plain)
+    kinds = kinds_of(maker(Shape(1, 28, 28), Budget(max_flash=9_000)))
+    assert {template.family for template in kinds} == {"plain", "mixed", "depthwise"}
 
 
 def test_wide_nets_have_channels_in_eights() -> None:
@@ -74,9 +198,9 @@ def test_wide_nets_have_channels_in_eights() -> None:
     assert any(width % 8 for width in widths)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ["plain", "mixed", "depthwise"])
 def test_families_differ_in_their_layers(family: str) -> None:
-    net = Template(family, 3, 2, True).spec(Shape(3, 32, 32), 10, [4, 6, 9])
+    net = Template(family, (2, 2, 2), transitions=True).spec(Shape(3, 32, 32), 10, [4, 6, 9])
     kinds = [type(layer) for layer in net.layers if not isinstance(layer, MaxPool)]
     second = Depthwise if family == "depthwise" else Conv
     later = Conv if family == "plain" else Depthwise
@@ -101,15 +225,11 @@ def test_an_impossible_budget_names_the_smallest_net_and_its_figure(
         ladder(own, 5)
     assert said in str(caught.value)
     name = str(caught.value).split("the smallest one, ")[1].split(",")[0]
-    (smallest,) = {
-        net
-        for template in templates(Shape(1, 28, 28))
-        for net in [template.spec(Shape(1, 28, 28), 10, [2] * template.stages)]
-        if net.name == name
-    }
-    for other in templates(Shape(1, 28, 28)):
-        net = other.spec(Shape(1, 28, 28), 10, [2] * other.stages)
-        assert own.excess(smallest) <= own.excess(net)
+    every = [
+        template.spec(Shape(1, 28, 28), 10, [2] * template.stages) for template in kinds_of(own)
+    ]
+    (smallest,) = {net for net in every if net.name == name}
+    assert all(own.excess(smallest) <= own.excess(net) for net in every)
 
 
 def test_a_budget_needs_a_positive_limit() -> None:

@@ -93,6 +93,15 @@ def excess(figures: Mapping[str, float | int], budget: Budget) -> float:
     return max((figure / limits[name] for name, figure in figures.items()), default=0.0)
 
 
+def is_predictable(spec: NetSpec) -> bool:
+    """Whether flash and RAM of such a net can be told; not all layers have a form in C yet."""
+    try:
+        _predicted(spec)
+    except (ValueError, TypeError, NotImplementedError, AssertionError, KeyError):
+        return False
+    return True
+
+
 _predicted = lru_cache(maxsize=4096)(predict_cost)  # milliseconds a net, and asked again and again
 
 

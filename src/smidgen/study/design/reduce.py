@@ -1,105 +1,198 @@
-"""Reduce: from a ladder of nets to the smallest that is as good as the best, but for a little."""
+"""Reduce and refine: from a ladder of nets to the best inside the budget, and its neighbours."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from statistics import fmean
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from smidgen.methods import Method
 from smidgen.recipe import Recipe
-from smidgen.spec import NetSpec
 from smidgen.study.design.budget import told
-from smidgen.study.design.ladder import Maker
+from smidgen.study.design.ladder import Maker, Shaped
+from smidgen.study.design.moves import moves
 from smidgen.study.design.profile import Profile
-from smidgen.study.design.search import Candidate, Rows, Search, percent
+from smidgen.study.design.search import Candidate, Rows, Search
+from smidgen.study.job import Origin
 
-PHASE = "reduce"
+REDUCE, REFINE = "reduce", "refine"
 _HOPELESS = 5.0  # times the tolerance below the best: too far to be caught up by longer training
 
 
-def reduce(
-    search: Search,
-    maker: Maker,
-    rungs: Sequence[NetSpec],
-    profile: Profile,
-    recipe: Recipe,
-    baseline: tuple[Method, ...],
-) -> NetSpec:
-    """Return the smallest net whose accuracy is within the tolerance of the best.
+@dataclass(frozen=True, slots=True)
+class Entrant:
+    """A net of the ladder, on images as it sees them.
 
-    Successive halving: every round trains those that are left longer and over more seeds, and
-    then drops the hopeless; those whose first seed is hopeless get no others. Among the rest,
-    those that no smaller net beats go on first.
+    Args:
+        shaped: The net.
+        maker: What made it.
+        origin: Of its images; ``None`` is the design's own.
+        told: Of the images, for people, if they are not the design's own.
     """
-    left = list(rungs)
-    search.say(
-        PHASE,
-        f"{len(left)} nets inside the budget, {told('params', min(s.params for s in left))} to"
-        f" {told('params', max(s.params for s in left))}",
-    )
-    scores: dict[NetSpec, float] = {}
-    for number, round_ in enumerate(profile.rounds, 1):
-        left = best_of(left, scores, maker, profile)[: round_.nets]
-        epochs = max(1, round(round_.share * recipe.epochs))
-        shorter = replace(recipe, epochs=epochs)
-        first = search.measure(PHASE, [Candidate(n, baseline, shorter) for n in left], range(1))
-        scores = _scores(first)
-        if round_.seeds > 1:
-            hopeless = _hopeless(scores, profile)
-            hopeful = [candidate for candidate in first if candidate.net not in hopeless]
-            scores = _scores(search.measure(PHASE, hopeful, range(round_.seeds))) | hopeless
-        best = max(scores, key=lambda net: scores[net])
-        search.say(
-            PHASE,
-            f"round {number}: {len(scores)} nets, {epochs} epochs, {_seeds(round_.seeds)}:"
-            f" best {best.name} with {scores[best]:.2f} % of the held-out images",
+
+    shaped: Shaped
+    maker: Maker
+    origin: Origin | None = None
+    told: str = ""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.shaped.spec.name + (f" on {self.told}" if self.told else "")
+
+    @property
+    def excess(self) -> float:
+        """The largest ratio of a figure to its limit."""
+        return self.maker.excess(self.shaped.spec)
+
+    def candidate(self, methods: tuple[Method, ...], recipe: Recipe) -> Candidate:
+        """Return the entrant as something to train."""
+        return Candidate(self.shaped.spec, methods, recipe, self.origin)
+
+
+Scores = dict[Entrant, float]
+
+
+class Contest:
+    """Entrants, compared with the same methods and recipe."""
+
+    def __init__(
+        self,
+        search: Search,
+        profile: Profile,
+        methods: tuple[Method, ...],
+        recipe: Recipe,
+        prefer: str,
+    ) -> None:
+        self._search, self._profile, self._prefer = search, profile, prefer
+        self._methods, self._recipe = methods, recipe
+
+    def reduce(self, entrants: Sequence[Entrant], left: Callable[[], bool]) -> Scores:
+        """Return the scores of the last round of successive halving, in percent.
+
+        Every round trains those that are left longer and over more replicates, and then drops
+        the hopeless; those whose first replicate is hopeless get no others. Where the smallest
+        is wanted, those of the rest that no smaller net beats go on first.
+
+        Args:
+            entrants: To begin with.
+            left: Whether there is time for another round.
+        """
+        sizes = [entrant.shaped.spec.params for entrant in entrants]
+        self._search.say(
+            REDUCE,
+            f"{len(entrants)} nets inside the budget, {told('params', min(sizes))} to"
+            f" {told('params', max(sizes))}",
         )
-        left = list(scores)
-    return _smallest(search, maker, scores, profile.tolerance)
+        scores: Scores = {}
+        now = list(entrants)
+        for number, round_ in enumerate(self._profile.rounds, 1):
+            if scores and not left():
+                self._search.say(REDUCE, "the time allows no further round")
+                break
+            now = best_of(now, scores, self._profile, self._prefer)[: round_.nets]
+            epochs = max(1, round(round_.share * self._recipe.epochs))
+            scores = self._halved(now, epochs, round_.seeds)
+            best = max(scores, key=lambda one: scores[one])
+            seeds = "1 seed" if round_.seeds == 1 else f"{round_.seeds} seeds"
+            self._search.say(
+                REDUCE,
+                f"round {number}: {len(scores)} nets, {epochs} epochs, {seeds}: best"
+                f" {best.name} with {scores[best]:.2f}",
+            )
+            now = list(scores)
+        return scores
+
+    def refine(self, best: Entrant, left: Callable[[], bool]) -> Entrant:
+        """Return the best net among ``best`` and its neighbours, and theirs in turn."""
+        tried = {best.shaped.spec}
+        replicates = self._profile.seeds
+        for _ in range(self._profile.move_rounds):
+            near = {
+                Entrant(shaped, best.maker, best.origin, best.told): change
+                for change, shaped in moves(best.maker, best.shaped)
+                if shaped.spec not in tried
+            }
+            near = dict(list(near.items())[: self._profile.moves])
+            if not near or not left():
+                break
+            tried |= {one.shaped.spec for one in near}
+            short = self._scores([best, *near], max(1, round(0.5 * self._recipe.epochs)), 1)
+            hopeful = sorted((one for one in near if one in short), key=lambda one: -short[one])
+            hopeful = hopeful[: max(1, (len(near) + 1) // 3)]
+            scores = self._scores([best, *hopeful], self._recipe.epochs, replicates)
+            ahead = max(scores, key=lambda one: scores[one])
+            if ahead == best or best not in scores:
+                self._search.say(REFINE, f"{len(near)} neighbours tried, none is ahead")
+                break
+            self._search.say(
+                REFINE,
+                f"{near[ahead]}: {ahead.name} with {scores[ahead]:.2f} against {scores[best]:.2f}",
+            )
+            best = ahead
+        return best
+
+    def rows_of(self, entrant: Entrant, replicates: int) -> Rows:
+        """Return the rows of whole runs of an entrant."""
+        candidate = entrant.candidate(self._methods, self._recipe)
+        return self._search.measure(REDUCE, [candidate], range(replicates))[candidate]
+
+    def _halved(self, entrants: Sequence[Entrant], epochs: int, seeds: int) -> Scores:
+        scores = self._scores(entrants, epochs, 1)
+        if seeds == 1:
+            return scores
+        hopeless = _hopeless(scores, self._profile)
+        hopeful = [one for one in scores if one not in hopeless]
+        return self._scores(hopeful, epochs, seeds) | hopeless
+
+    def _scores(self, entrants: Sequence[Entrant], epochs: int, seeds: int) -> Scores:
+        wanted = {
+            entrant.candidate(self._methods, self._recipe).lasting(epochs): entrant
+            for entrant in entrants
+        }
+        found = self._search.measure(REDUCE, wanted, range(seeds))
+        mean = self._search.judging.mean
+        return {wanted[candidate]: mean(rows) for candidate, rows in found.items()}
 
 
-def _scores(found: dict[Candidate, Rows]) -> dict[NetSpec, float]:
-    return {candidate.net: fmean(percent(rows).values()) for candidate, rows in found.items()}
-
-
-def _hopeless(scores: dict[NetSpec, float], profile: Profile) -> dict[NetSpec, float]:
+def _hopeless(scores: Mapping[Entrant, float], profile: Profile) -> Scores:
     least = max(scores.values()) - _HOPELESS * profile.tolerance
-    return {net: score for net, score in scores.items() if score < least}
-
-
-def _seeds(count: int) -> str:
-    return "1 seed" if count == 1 else f"{count} seeds"
+    return {one: score for one, score in scores.items() if score < least}
 
 
 def best_of(
-    nets: Sequence[NetSpec], scores: dict[NetSpec, float], maker: Maker, profile: Profile
-) -> list[NetSpec]:
-    """Return ``nets``, the most promising first.
+    entrants: Sequence[Entrant], scores: Mapping[Entrant, float], profile: Profile, prefer: str
+) -> list[Entrant]:
+    """Return ``entrants``, the most promising first; without scores the order stays.
 
-    Last come the hopeless; before them, those that are beaten by a net that costs no more; each
-    group by accuracy. Without scores the order stays.
+    Where the smallest is wanted, last come the hopeless; before them, those that are beaten by a
+    net that costs no more; each group by its scores.
     """
     if not scores:
-        return list(nets)
+        return list(entrants)
+    if prefer == "best":
+        return sorted(entrants, key=lambda one: -scores[one])
     hopeless = _hopeless(scores, profile)
-    size = {net: maker.excess(net) for net in nets}
+    size = {one: one.excess for one in entrants}
 
-    def rank(net: NetSpec) -> tuple[bool, int, float]:
-        beaten = sum(scores[o] > scores[net] and size[o] <= size[net] for o in nets)
-        return net in hopeless, beaten, -scores[net]
+    def rank(one: Entrant) -> tuple[bool, int, float]:
+        beaten = sum(scores[o] > scores[one] and size[o] <= size[one] for o in entrants)
+        return one in hopeless, beaten, -scores[one]
 
-    return sorted(nets, key=rank)
+    return sorted(entrants, key=rank)
 
 
-def _smallest(
-    search: Search, maker: Maker, scores: dict[NetSpec, float], tolerance: float
-) -> NetSpec:
-    best = max(scores.values())
-    near = [net for net, score in scores.items() if score >= best - tolerance]
-    chosen = min(near, key=lambda net: (maker.excess(net), -scores[net]))
+def choose(
+    search: Search, scores: Mapping[Entrant, float], profile: Profile, prefer: str
+) -> Entrant:
+    """Return the best net, or the smallest that is as good but for the tolerance."""
+    best = max(scores, key=lambda one: (scores[one], -one.excess))
+    chosen, why = best, "the best"
+    if prefer == "smallest":
+        near = [one for one in scores if scores[one] >= scores[best] - profile.tolerance]
+        chosen = min(near, key=lambda one: (one.excess, -scores[one]))
+        why = f"the smallest within {profile.tolerance:g} points of the best ({scores[best]:.2f})"
+    spec = chosen.shaped.spec
     search.say(
-        PHASE,
-        f"chosen: {chosen.name}, {told('params', chosen.params)} and {told('macs', chosen.macs)},"
-        f" with {scores[chosen]:.2f} %: the smallest within {tolerance:g} points of the best"
-        f" ({best:.2f} %)",
+        REDUCE,
+        f"chosen: {chosen.name}, {told('params', spec.params)} and {told('macs', spec.macs)},"
+        f" with {scores[chosen]:.2f}: {why}",
     )
     return chosen

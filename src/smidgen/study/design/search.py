@@ -1,15 +1,18 @@
 """Asking what a net with methods reaches: as trials in the store, answered by rows."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from smidgen.data import Data
+from smidgen.data.parts import FULL
 from smidgen.methods import Method, in_order
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
+from smidgen.study.design.judging import Judging
 from smidgen.study.job import Job, Origin
-from smidgen.study.running.local import Event, Pool, StudyError
+from smidgen.study.running.local import Event, StudyError
+from smidgen.study.status import Status
 from smidgen.study.store import Store
 from smidgen.text import to_text
 from smidgen.trial import Trial
@@ -17,40 +20,74 @@ from smidgen.trial import Trial
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A net with methods, to be judged over some seeds.
+    """A net with methods, to be judged over some replicates.
 
     Args:
         net: Before its architecture methods.
         methods: All of them.
         recipe: Of its runs.
+        origin: Of the images as it sees them; ``None`` is the design's own.
     """
 
     net: NetSpec
     methods: tuple[Method, ...]
     recipe: Recipe
+    origin: Origin | None = None
+
+    def lasting(self, epochs: int) -> "Candidate":
+        """Return the candidate with another number of epochs."""
+        return replace(self, recipe=replace(self.recipe, epochs=epochs))
 
 
 class News(NamedTuple):
     """What a design is doing; sent to the observer."""
 
-    phase: str  # reduce, tweak, combine or confirm
+    phase: str  # plan, reduce, refine, methods, recipe or confirm
     line: str | None  # a decision, in words
     event: Event | None  # of the trials under way
 
 
 Observer = Callable[[News], None]
-Rows = dict[int, dict[str, Any]]  # by seed
+Rows = dict[int, dict[str, Any]]  # by replicate
+
+
+@runtime_checkable
+class Runner(Protocol):
+    """What trains the queued trials of a store."""
+
+    def finish(self, study: str, observer: Callable[[Event], None]) -> Status:
+        """Run what is queued of ``study`` until nothing is left."""
+        ...
 
 
 class Search:
     """The trials of one design."""
 
     def __init__(
-        self, store: Store, pool: Pool, origin: Origin, data: Data, observer: Observer
+        self,
+        store: Store,
+        runner: Runner,
+        origin: Origin,
+        data: Data,
+        judging: Judging,
+        observer: Observer,
     ) -> None:
-        self.store, self.origin, self.data = store, origin, data
-        self._pool, self._observer = pool, observer
+        self.store, self.origin, self.judging = store, origin, judging
+        self._runner, self._observer = runner, observer
+        self._data = {origin: data}
         self.steps: dict[str, list[str]] = {}
+
+    @property
+    def data(self) -> Data:
+        """The images as they were asked for."""
+        return self._data[self.origin]
+
+    def data_of(self, origin: Origin | None) -> Data:
+        """Return the images as a candidate sees them."""
+        origin = origin or self.origin
+        if origin not in self._data:
+            self._data[origin] = origin.load()
+        return self._data[origin]
 
     def say(self, phase: str, line: str) -> None:
         """Note a decision for the report, and tell the observer."""
@@ -61,30 +98,36 @@ class Search:
         self,
         phase: str,
         candidates: Iterable[Candidate],
-        seeds: Sequence[int],
+        replicates: Sequence[int],
         *,
-        split: str = "selection",
+        full: bool = False,
     ) -> dict[Candidate, Rows]:
         """Return the rows of candidates, trained where the store has none yet.
 
         A candidate of which a trial failed is left out, and said to be.
 
+        Args:
+            phase: Under which the trials are kept.
+            candidates: To be trained.
+            replicates: Each a seed, and a fold where there are few images.
+            full: Whether to train on everything and judge on the test images, for the last step.
+
         Raises:
             StudyError: If every candidate failed.
         """
         jobs = {
-            (candidate, seed): self._job(candidate, seed, split)
+            (candidate, replicate): self._job(candidate, replicate, full=full)
+            for replicate in replicates
             for candidate in candidates
-            for seed in seeds
         }
         self.store.add(phase, jobs.values())
-        self._pool.finish(phase, lambda event: self._observer(News(phase, None, event)))
+        self._runner.finish(phase, lambda event: self._observer(News(phase, None, event)))
         by_key = {row["key"]: row for row in self.store.rows(phase)}
         found: dict[Candidate, Rows] = {}
         failed: dict[Candidate, None] = {}
-        for (candidate, seed), job in jobs.items():
+        for (candidate, replicate), job in jobs.items():
             if job.trial.key in by_key:
-                found.setdefault(candidate, {})[seed] = by_key[job.trial.key]
+                found.setdefault(candidate, {})[replicate] = by_key[job.trial.key]
             else:
                 failed[candidate] = None
         for candidate in failed:
@@ -95,26 +138,22 @@ class Search:
             raise StudyError(f"every trial of {phase} failed: {errors[0]}")
         return found
 
-    def key(self, candidate: Candidate, seed: int, split: str) -> str:
+    def key(self, candidate: Candidate, replicate: int, *, full: bool) -> str:
         """Return the key of a candidate's trial."""
-        return self._job(candidate, seed, split).trial.key
+        return self._job(candidate, replicate, full=full).trial.key
 
-    def _job(self, candidate: Candidate, seed: int, split: str) -> Job:
+    def _job(self, candidate: Candidate, replicate: int, *, full: bool) -> Job:
+        data = self.data_of(candidate.origin)
         trial = Trial(
             net=candidate.net,
             methods=candidate.methods,
             recipe=candidate.recipe,
-            seed=seed,
-            data=self.data.name,
-            fingerprint=self.data.fingerprint,
-            split=split,
+            seed=replicate,
+            data=data.name,
+            fingerprint=data.fingerprint,
+            split=FULL if full else self.judging.split(replicate),
         )
-        return Job(trial, self.origin, latency=split == "full" and seed == 0)
-
-
-def percent(rows: Rows) -> dict[int, float]:
-    """Return accuracies in percent, by seed."""
-    return {seed: 100 * row["accuracy"] for seed, row in rows.items()}
+        return Job(trial, candidate.origin or self.origin, latency=full and replicate == 0)
 
 
 def listed(methods: Iterable[Method]) -> str:

@@ -78,8 +78,16 @@ def judged(run: Run, job: Job, data: Data, folder: Path) -> dict[str, Any]:
     return {
         **row(run, evaluation, study="", revision=revision()),
         "right": packed(logits.argmax(1) == images.labels),
+        "balanced_nll": balanced_nll(logits, images.labels),
         **pictures,
     }
+
+
+def balanced_nll(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """Return the negative log-likelihood as a mean over the classes that have images."""
+    losses = torch.nn.functional.cross_entropy(logits.double(), labels, reduction="none")
+    found = [float(losses[labels == number].mean()) for number in labels.unique().tolist()]
+    return sum(found) / len(found)
 
 
 def packed(right: torch.Tensor) -> str:

@@ -1,0 +1,115 @@
+"""Plain methods on the same pixels, to stand beside a design: a logistic regression, a forest."""
+
+import hashlib
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+
+from smidgen.confusion import balanced_accuracy, matrix_of
+from smidgen.data import Data, Split
+from smidgen.data.parts import FULL, fold_numbers
+from smidgen.study.running.one import balanced_nll, packed, revision
+
+STUDY = "baseline"  # what rows of this kind bear as their study
+LOGISTIC, FOREST = "logistic-regression", "random-forest"
+MOST_IMAGES, MOST_SIDE = 10_000, 32
+_TREES = 500
+_STRENGTHS = (0.001, 0.01, 0.1, 1.0)  # of the inverse regularisation, chosen on a held-out fifth
+_STEPS = 300  # of the solver
+Floats = npt.NDArray[np.float32]
+
+
+def baselines(data: Data) -> list[dict[str, Any]]:
+    """Return a row for each plain method, trained on all training images and tested once.
+
+    They see the pixels from 0 to 1; larger images are averaged to 32 pixels a side at most.
+    Scikit-learn's logistic regression gets its strength on a held-out fifth of the training
+    images, its forest has 500 trees. Nothing is chosen by these rows. On more than 10,000
+    images there are none: they would take longer than the net.
+    """
+    if len(data.train) > MOST_IMAGES:
+        return []
+    return [_row(data, LOGISTIC), _row(data, FOREST)]
+
+
+def _row(data: Data, name: str) -> dict[str, Any]:
+    started = time.perf_counter()
+    train, labels = pixels(data.train), data.train.labels
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a solver that stops early is what it is
+        model = _logistic(train, labels) if name == LOGISTIC else _forest(train, labels)
+    found: Any = model.predict_proba(pixels(data.test))
+    probabilities = torch.full((len(data.test), len(data.classes)), 1e-6, dtype=torch.float64)
+    probabilities[:, model.classes_.tolist()] += torch.as_tensor(found)
+    logits = (probabilities / probabilities.sum(1, keepdim=True)).log().float()
+    right = logits.argmax(1) == data.test.labels
+    matrix = matrix_of(data.test.labels.tolist(), logits.argmax(1).tolist(), len(data.classes))
+    content = f"{name} {_TREES} {_STRENGTHS} {_STEPS} {MOST_SIDE} {data.fingerprint}"
+    return {
+        "key": hashlib.sha256(content.encode()).hexdigest()[:16],
+        "study": STUDY,
+        "net": name,
+        "params": _scalars(model),
+        "macs": None,
+        "methods": [],
+        "recipe": {},
+        "data": data.name,
+        "fingerprint": data.fingerprint,
+        "trained_on": FULL,
+        "seed": 0,
+        "epochs": 0,
+        "seconds": time.perf_counter() - started,
+        "split": "test",
+        "images": len(data.test),
+        "accuracy": float(right.double().mean()),
+        "balanced_accuracy": balanced_accuracy(matrix),
+        "nll": float(F.cross_entropy(logits, data.test.labels)),
+        "balanced_nll": balanced_nll(logits, data.test.labels),
+        "right": packed(right),
+        "revision": revision(),
+    }
+
+
+def pixels(split: Split) -> Floats:
+    """Return the images as rows of numbers."""
+    images = split.images.float() / 255
+    height, width = images.shape[2:]
+    if max(height, width) > MOST_SIDE:
+        smaller = MOST_SIDE / max(height, width)
+        size = (max(round(height * smaller), 1), max(round(width * smaller), 1))
+        images = F.interpolate(images, size=size, mode="area")
+    return images.flatten(1).numpy()
+
+
+def _logistic(train: Floats, labels: torch.Tensor) -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    aside = (fold_numbers(labels, 5, 1) == 1).numpy()
+    known = labels.numpy()
+
+    def likelihood(strength: float) -> float:
+        fitted = LogisticRegression(C=strength, max_iter=_STEPS).fit(train[~aside], known[~aside])
+        given: Any = fitted.predict_proba(train[aside])
+        places = np.searchsorted(fitted.classes_, known[aside])
+        return float(np.log(given[np.arange(len(places)), places] + 1e-6).mean())
+
+    best = max(_STRENGTHS, key=likelihood) if aside.any() else _STRENGTHS[-1]
+    return LogisticRegression(C=best, max_iter=_STEPS).fit(train, known)
+
+
+def _forest(train: Floats, labels: torch.Tensor) -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+
+    return RandomForestClassifier(_TREES, random_state=0).fit(train, labels.numpy())
+
+
+def _scalars(model: Any) -> int:
+    """Return what a model keeps: coefficients, or what the nodes of its trees compare with."""
+    if hasattr(model, "coef_"):
+        return int(model.coef_.size + model.intercept_.size)
+    return int(sum(tree.tree_.node_count for tree in model.estimators_))

@@ -1,0 +1,197 @@
+"""How long a design takes: told before it starts, and held to a limit."""
+
+import time
+from dataclasses import dataclass, replace
+
+import torch
+
+from smidgen.data import Data
+from smidgen.recipe import Recipe
+from smidgen.runtime import choose
+from smidgen.spec import NetSpec
+from smidgen.study.design.profile import Profile, Round
+from smidgen.training import Training
+from smidgen.trial import Trial
+
+_STEPS = 4  # timed, after two that warm up
+_EXTRA = 1.3  # of what the training steps alone take: decoding, judging, starting processes
+_FEW = 3  # nets that a design must be able to compare
+_MOST_SCALED = 8.0  # times the usual length that a generous limit may make a run
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a design asks for, in whole runs of its search.
+
+    Args:
+        search: Runs to choose, as a rule.
+        confirm: Runs for the last figure.
+    """
+
+    search: float
+    confirm: float
+
+
+def work_of(profile: Profile, epochs: int | None, usual: int) -> Work:
+    """Return how much a profile asks for.
+
+    Args:
+        profile: Whose rounds, moves, comparisons and seeds are counted.
+        epochs: Of the last runs, if the user chose them.
+        usual: Epochs of a run of the search.
+    """
+    rounds = sum(one.share * one.nets * one.seeds for one in profile.rounds)
+    moves = profile.move_rounds * (0.5 * profile.moves + (profile.moves + 1) // 3 * profile.seeds)
+    methods = (len(profile.methods) / 2 + 2) * profile.seeds  # about half are worth a comparison
+    recipes = len(profile.recipes) * profile.seeds
+    longer = profile.confirm_longer if epochs is None else max(epochs / usual, 1.0)
+    return Work(float(rounds + moves + methods + recipes), float(profile.confirm_seeds * longer))
+
+
+def seconds_an_image(spec: NetSpec, data: Data, recipe: Recipe) -> float:
+    """Return what a training step takes an image, on one thread of this machine."""
+    trial = Trial(
+        net=spec,
+        methods=(),
+        recipe=replace(recipe, batch_size=min(recipe.batch_size, len(data.train))),
+        seed=0,
+        data=data.name,
+        fingerprint=data.fingerprint,
+        split="full",
+    )
+    threads = torch.get_num_threads()
+    runtime = choose(device="cpu", threads=1)
+    try:
+        with runtime.active():
+            training = Training(trial, data, runtime)
+            batch = next(iter(training.batches.epoch(training.generator)))
+            times: list[float] = []
+            for _ in range(2 + _STEPS):
+                started = time.perf_counter()
+                training.flat.gradient.zero_()
+                training.loss_of(batch).backward()
+                training.optimizer.step()
+                times.append(time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(threads)
+    return min(times[2:]) / len(batch.images)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """How long a design will take.
+
+    Args:
+        search: Seconds until the winner is known, as a rule.
+        confirm: Seconds of its last runs.
+        least: Seconds of the least that could be called a design: a few short runs, and one.
+    """
+
+    search: float
+    confirm: float
+    least: float
+
+    @property
+    def seconds(self) -> float:
+        """Of all."""
+        return self.search + self.confirm
+
+
+def estimate(an_image: float, images: int, recipe: Recipe, work: Work, jobs: int) -> Estimate:
+    """Return how long a design takes.
+
+    Args:
+        an_image: Seconds of training.
+        images: That are trained on.
+        recipe: Of a whole run of the search.
+        work: In runs of that length.
+        jobs: Runs side by side.
+    """
+    epoch = _EXTRA * an_image * images
+    run = epoch * recipe.epochs
+    return Estimate(run * work.search / jobs, run * work.confirm / jobs, epoch * (_FEW / jobs + 2))
+
+
+def fitted(profile: Profile, usual: Estimate, limit: float | int) -> Profile:
+    """Return the profile with runs as long, and as many of them, as a limit allows.
+
+    Args:
+        profile: As asked for.
+        usual: How long it would take.
+        limit: Seconds.
+
+    Raises:
+        ValueError: If the limit is too short for one rung of the ladder and a last run.
+    """
+    if limit < usual.least:
+        raise ValueError(
+            f"--time {told_time(limit)} is too short for one rung of the ladder:"
+            f" it needs {told_time(usual.least)} at least"
+        )
+    ratio = 0.85 * limit / usual.seconds
+    if ratio >= 1:
+        longer = min(ratio, _MOST_SCALED)
+        return replace(
+            profile,
+            images=round(profile.images * longer),
+            most_epochs=round(profile.most_epochs * longer),
+        )
+    rounds = profile.rounds
+    fewer = max(ratio**0.5, _FEW / rounds[0].nets)
+    rounds = tuple(
+        Round(one.share, max(min(_FEW, one.nets), round(one.nets * fewer)), one.seeds)
+        for one in rounds
+    )
+    shorter = max(ratio / fewer, 1e-3)
+    return replace(
+        profile,
+        rounds=rounds,
+        moves=round(profile.moves * fewer),
+        images=max(round(profile.images * shorter), 1),
+    )
+
+
+class Clock:
+    """Tells whether there is time for a phase before the last runs must begin."""
+
+    def __init__(self, limit: float | None, reserved: float) -> None:
+        """Start it.
+
+        Args:
+            limit: Seconds of the whole design; ``None`` is as long as it takes.
+            reserved: Seconds that the last runs take.
+        """
+        self._ends = None if limit is None else time.monotonic() + limit - reserved
+
+    def left(self) -> bool:
+        """Whether another comparison may begin."""
+        return self._ends is None or time.monotonic() < self._ends
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a text such as ``90s``, ``20m``, ``2h`` or ``1h30m``.
+
+    Raises:
+        ValueError: If it is no such text.
+    """
+    units = {"h": 3600.0, "m": 60.0, "s": 1.0}
+    rest, total = text.strip().lower(), 0.0
+    while rest:
+        digits = rest[: len(rest) - len(rest.lstrip("0123456789."))]
+        unit = rest[len(digits) : len(digits) + 1]
+        if not digits or unit not in units or digits.count(".") > 1 or digits == ".":
+            raise ValueError(f"--time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
+        total += float(digits) * units[unit]
+        rest = rest[len(digits) + 1 :]
+    if total <= 0:
+        raise ValueError(f"--time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
+    return total
+
+
+def told_time(seconds: float | int) -> str:
+    """Return a time for people."""
+    if seconds < 90:  # noqa: PLR2004 - below it seconds are read more easily
+        return f"{max(round(seconds), 1)} s"
+    if seconds < 7200:  # noqa: PLR2004
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,77 @@
+"""The sizes at which a design may look at its images, where what they cost binds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from smidgen.layers import Shape
+from smidgen.study.design.budget import Budget
+from smidgen.study.job import Origin
+
+_SHARES = (1.0, 2 / 3, 1 / 2, 1 / 3, 1 / 4)  # of a side
+_LEAST = 16  # pixels of the longer side of an image that is shrunk
+_FROM = 40  # pixels of the longer side from which images are shrunk at all
+_GREY = 2  # sizes at which images are looked at without colour, too
+_EVEN = 4  # pixels in which sides are counted
+_BINDING = {"ram", "macs", "latency"}  # what the size of an image decides
+_COUNTED = 16  # sides below are counted one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """Images as a net sees them.
+
+    Args:
+        origin: That loads them so; ``None`` is the design's own.
+        shape: Of an image.
+        told: For people, empty if they are the design's own.
+    """
+
+    origin: Origin | None
+    shape: Shape
+    told: str
+
+
+def inputs(origin: Origin, shape: Shape, budget: Budget) -> list[Input]:
+    """Return how images may be looked at: as they are first, then smaller.
+
+    Only where RAM, MACs or latency bind, and where no size was asked for.
+
+    Args:
+        origin: Of the images; its size, if it has one, was asked for.
+        shape: That they have.
+        budget: To be met.
+    """
+    found = [Input(None, shape, "")]
+    if origin.image_size is not None or not _BINDING & budget.limits.keys():
+        return found
+    if max(shape.height, shape.width) < _FROM:
+        return found
+    for height, width in _sizes(shape):
+        smaller = Shape(shape.channels, height, width)
+        at = replace(origin, image_size=f"{height}x{width}")
+        found.append(Input(at, smaller, f"{height} x {width} pixels"))
+    if shape.channels == 3 and origin.color is None:  # noqa: PLR2004 - colours
+        for one in found[:_GREY]:
+            height, width = one.shape.height, one.shape.width
+            at = replace(origin, image_size=f"{height}x{width}", color="grey")
+            grey = Shape(1, height, width)
+            found.append(Input(at, grey, f"{height} x {width} grey pixels"))
+    return found
+
+
+def _sizes(shape: Shape) -> Iterator[tuple[int, int]]:
+    for share in _SHARES[1:]:
+        sides = tuple(_side(side, share) for side in (shape.height, shape.width))
+        if max(sides) >= _LEAST:
+            yield sides[0], sides[1]
+
+
+def _side(side: int, share: float) -> int:
+    if side < _COUNTED:
+        return max(1, round(side * share))
+    return max(_EVEN, _EVEN * round(side * share / _EVEN))
+
+
+def turned(shape: Shape) -> Shape:
+    """Return the shape of an image turned by a quarter."""
+    return Shape(shape.channels, shape.width, shape.height)

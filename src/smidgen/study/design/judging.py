@@ -1,0 +1,110 @@
+"""How candidates are judged on training images that they have not seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import exp
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from smidgen.data import Data
+from smidgen.data.parts import SELECTION, fold_name
+from smidgen.study.statistics import Interval, paired_effect
+
+SMALL = 10_000  # training images below which every candidate is judged by folds
+FOLDS = 5
+_UNEVEN = 2.0  # times as many images in the largest class as in the smallest
+Rows = Mapping[int, Mapping[str, Any]]  # by replicate
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What a candidate's figure is, and on which images it is found.
+
+    A replicate is a run with a seed of its own. On few images it also holds out a fold of its
+    own, so that all images take their turn, and its figure is the mean of the accuracy and of
+    ``100 exp(-NLL)``, the geometric mean of what the net gives to the right class: where an
+    accuracy moves by whole images, the likelihood tells more. On many images it is the accuracy
+    on those held out for all.
+
+    Args:
+        folds: Of the cross-validation; 0 holds one part out for all.
+        balanced: Whether each class counts alike, and not each image.
+        images: Held out in all folds together, or in the one part.
+    """
+
+    folds: int
+    balanced: bool
+    images: int
+
+    def split(self, replicate: int) -> str:
+        """Return the split of a replicate, counted from 0."""
+        if self.folds == 0:
+            return SELECTION
+        return fold_name(replicate % self.folds + 1, self.folds, replicate // self.folds + 1)
+
+    def accuracy(self, row: Mapping[str, Any]) -> float:
+        """Return the accuracy in percent, a mean over the classes if they are uneven."""
+        return 100 * float(row["balanced_accuracy" if self.balanced else "accuracy"])
+
+    def points(self, row: Mapping[str, Any]) -> float:
+        """Return the figure of a row, in percent."""
+        if self.folds == 0:
+            return self.accuracy(row)
+        nll = float(row["balanced_nll" if self.balanced else "nll"])
+        return (self.accuracy(row) + 100 * exp(-nll)) / 2
+
+    def mean(self, rows: Rows) -> float:
+        """Return the mean figure of a candidate."""
+        return fmean(self.points(row) for row in rows.values())
+
+    def effect(self, rows: Rows, base: Rows) -> Interval:
+        """Return the difference of two candidates, paired by replicate.
+
+        Folds share what they train on, so the interval of their mean is widened by the ratio of
+        held-out to training images (Nadeau & Bengio 2003, "Inference for the Generalization
+        Error", Machine Learning 52, sec. 4).
+        """
+        shared = 1 / (self.folds - 1) if self.folds else 0.0
+        step = 100 / max(float(next(iter(base.values()))["images"]), 1.0)
+        return paired_effect(
+            {replicate: self.points(row) for replicate, row in rows.items()},
+            {replicate: self.points(row) for replicate, row in base.items()},
+            step=step,
+            shared=shared,
+        )
+
+    def error(self, percent: float, replicates: int) -> float:
+        """Return about how well a difference of two candidates can be known, in points.
+
+        The standard error of a paired difference of accuracies near ``percent``, if the two
+        disagree on as many images as independent halves of their errors would.
+        """
+        share = min(max(percent / 100, 0.01), 0.99)
+        part = min(replicates / self.folds, 1.0) if self.folds else 1.0
+        return 100 * (share * (1 - share) / (self.images * part)) ** 0.5
+
+    def __str__(self) -> str:
+        what = "balanced accuracy" if self.balanced else "accuracy"
+        if self.folds == 0:
+            return f"{what} on {self.images:,} training images held out"
+        return (
+            f"the mean of {what} and likelihood, 100 exp(-NLL), on folds held out of"
+            f" {self.images:,} training images, {self.folds} a round"
+        )
+
+
+def judging_of(data: Data) -> Judging:
+    """Return how candidates for ``data`` are judged."""
+    counts = torch.bincount(data.train.labels, minlength=len(data.classes))
+    balanced = int(counts.max()) >= _UNEVEN * int(counts.min())
+    given: Any = getattr(data, "validation", None)
+    if given is not None:
+        return Judging(0, balanced, len(given))
+    images = len(data.train)
+    if images >= SMALL:
+        from smidgen.data import selection_split
+
+        return Judging(0, balanced, len(selection_split(data.train)[1]))
+    return Judging(FOLDS, balanced, images)

@@ -1,0 +1,193 @@
+"""What is known of a design before anything is trained: its nets, its recipe, how long it takes."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from smidgen.data import Data
+from smidgen.layers import Shape
+from smidgen.methods import Method, parse
+from smidgen.methods.base import ArchitectureMethod, of_kind
+from smidgen.recipe import Recipe
+from smidgen.study.design.budget import Budget
+from smidgen.study.design.clock import Estimate, estimate, fitted, seconds_an_image, work_of
+from smidgen.study.design.inputs import Input, inputs
+from smidgen.study.design.ladder import BudgetError, Maker, ladder
+from smidgen.study.design.profile import PREFERENCES, Profile, profile_of, recipe_of
+from smidgen.study.design.reduce import Entrant
+from smidgen.study.design.selection import is_blurred, start
+from smidgen.study.design.templates import Template
+from smidgen.study.job import Origin
+from smidgen.study.store import Store
+from smidgen.text import nearest
+
+STORE = "design.db"
+_ROOM = 0.8  # of the parameters without blurs that nets with them must still have
+_FEWEST = 3  # nets of each view of the images
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a design is to be made; see :func:`smidgen.study.design.design.design`.
+
+    Raises:
+        ValueError: If one is unknown or out of range.
+    """
+
+    profile: str
+    epochs: int | None
+    prefer: str
+    balance: bool
+    seconds: float | None
+
+    def __post_init__(self) -> None:
+        profile_of(self.profile)
+        if self.prefer not in PREFERENCES:
+            known = nearest(self.prefer, PREFERENCES)
+            raise ValueError(f"unknown preference {self.prefer!r}; {known}")
+        if self.epochs is not None and self.epochs < 1:
+            raise ValueError(f"--epochs must be >= 1, got {self.epochs}")
+
+
+@dataclass(frozen=True, slots=True)
+class Outset:
+    """What a design begins with.
+
+    Args:
+        asked: What must be the same for an interrupted design to go on.
+        budget: To be met.
+        profile: With the lengths that the time allows.
+        recipe: Of whole runs of the search.
+        methods: That every net is trained with at first.
+        entrants: The nets.
+        expected: How long it takes.
+    """
+
+    asked: dict[str, Any]
+    budget: Budget
+    profile: Profile
+    recipe: Recipe
+    methods: tuple[Method, ...]
+    entrants: tuple[Entrant, ...]
+    expected: Estimate
+
+    def note(self, store: Store) -> None:
+        """Keep what an interrupted design goes on with."""
+        store.note("request", self.asked)
+        rungs = [{**one.shaped.to_dict(), "size": list(one.maker.shape)} for one in self.entrants]
+        store.note("rungs", rungs)
+
+
+def outset(
+    origin: Origin, data: Data, budget: Budget, out: Path, wishes: Wishes, jobs: int
+) -> Outset:
+    """Return what a design begins with; nothing is written and nothing is trained.
+
+    Raises:
+        BudgetError: If no net meets the budget.
+        ValueError: If ``out`` holds something else, or the time is too short.
+    """
+    asked = {
+        "data": data.fingerprint,
+        "budget": asdict(budget),
+        **{name: value for name, value in asdict(wishes).items() if name != "seconds"},
+    }
+    held = _held(out, asked)
+    profile = profile_of(wishes.profile)
+    shape, classes = Shape(*data.shape), len(data.classes)
+    room = is_blurred(data) and _has_room(Maker(shape, classes, budget))
+    methods = start(data, blur=room)
+    of_nets = tuple(of_kind(methods, ArchitectureMethod))
+    makers = {
+        view: Maker(view.shape, classes, budget, of_nets) for view in inputs(origin, shape, budget)
+    }
+    if held is None:
+        entrants = _entrants(makers, profile.rungs, smallest=wishes.prefer == "smallest")
+    else:
+        entrants = [_entrant(form, makers) for form in held]
+    params = max(one.shaped.spec.params for one in entrants)
+
+    def lengths(profile: Profile) -> tuple[Recipe, Estimate]:
+        recipe = recipe_of(profile, data, params, wishes.epochs)
+        work = work_of(profile, wishes.epochs, recipe.epochs)
+        return recipe, estimate(an_image, len(data.train), recipe, work, jobs)
+
+    timed = sorted(entrants, key=lambda one: one.shaped.spec.macs)[len(entrants) // 2]
+    an_image = seconds_an_image(
+        timed.maker.built(timed.shaped.spec),
+        data if timed.origin is None else timed.origin.load(),
+        recipe_of(profile, data, params, wishes.epochs),
+    )
+    recipe, expected = lengths(profile)
+    if wishes.seconds is not None:
+        profile = fitted(profile, expected, wishes.seconds)
+        recipe, expected = lengths(profile)
+    return Outset(
+        asked,
+        budget,
+        profile,
+        replace(recipe, balance=wishes.balance),
+        methods,
+        tuple(entrants if held is not None else entrants[: max(profile.rungs, len(makers))]),
+        expected,
+    )
+
+
+def _held(out: Path, asked: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rungs of the interrupted design in a folder; ``None`` if there is none."""
+    path = out / STORE
+    notes: dict[str, Any] = {}
+    if path.exists():
+        store = Store(path)
+        notes = store.notes()
+        store.close()
+    if "request" not in notes:
+        if out.exists() and not path.exists() and any(out.iterdir()):
+            raise ValueError(f"{out} is not empty and holds no design: choose another folder")
+        return None
+    if notes["request"] != asked:
+        differing = [name for name in asked if notes["request"].get(name) != asked[name]]
+        raise ValueError(
+            f"{out} holds another design, with other {' and '.join(differing)}:"
+            " choose another folder"
+        )
+    return notes["rungs"]
+
+
+def _has_room(maker: Maker) -> bool:
+    """Whether nets with blurs may be about as large as those without."""
+    if not {"flash", "ram", "macs", "latency"} & maker.budget.limits.keys():
+        return True
+    blurs = replace(maker, methods=parse("blurpool"))
+    try:
+        sizes = [max(one.spec.params for one in ladder(m, 4)) for m in (blurs, maker)]
+    except BudgetError:
+        return False
+    return sizes[0] >= _ROOM * sizes[1]
+
+
+def _entrants(makers: Mapping[Input, Maker], rungs: int, *, smallest: bool) -> list[Entrant]:
+    """Return the nets to begin with, of every view of the images, each view's best in turn."""
+    found: list[list[Entrant]] = []
+    refused: BudgetError | None = None
+    for view, maker in makers.items():
+        try:
+            nets = ladder(maker, max(rungs // len(makers), _FEWEST), smallest=smallest)
+        except BudgetError as error:
+            refused = refused or error
+            continue
+        found.append([Entrant(one, maker, view.origin, view.told) for one in nets])
+    if not found:
+        assert refused is not None, "a view without a net says why"
+        raise refused
+    most = max(len(nets) for nets in found)
+    return [nets[place] for place in range(most) for nets in found if place < len(nets)]
+
+
+def _entrant(form: dict[str, Any], makers: Mapping[Input, Maker]) -> Entrant:
+    for view, maker in makers.items():
+        if list(view.shape) == form["size"]:
+            shaped = maker.made(Template.from_dict(form["template"]), form["widths"])
+            return Entrant(shaped, maker, view.origin, view.told)
+    raise ValueError(f"a design of an older version, on images of {form['size']}: start again")

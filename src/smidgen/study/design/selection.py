@@ -1,0 +1,264 @@
+"""Which methods a net is trained with: those expected to help, by what is known and measured."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from smidgen.data import Data
+from smidgen.methods import Method, parse, rewritten
+from smidgen.methods.base import ArchitectureMethod
+from smidgen.study.design.budget import costs, told
+from smidgen.study.design.gain import Belief
+from smidgen.study.design.ladder import Maker
+from smidgen.study.design.profile import Profile, is_small
+from smidgen.study.design.search import Candidate, Rows, Search, listed
+from smidgen.study.statistics import Interval
+
+METHODS = "methods"
+SCHEDULE = "one-cycle"  # in every trial of a design
+SHOWN, EXPECTED = "shown", "expected"
+_SHIFTS = ("crop", "affine")  # at most one of them: both move the image
+_FEW_PIXELS = 64  # pixels a side below which nets pool and do not stride, so that blurs are cheap
+# Points that a method is believed to gain before anything is measured, as a mean and a deviation
+# in units of e (1 - e) for an error e: little is left to gain near 0, and little is learned near 1.
+_KNOWN = Belief(8.0, 8.0)  # of the methods that a design starts with
+_OPEN = Belief(-1.0, 6.0)  # of others
+_MIRRORED = {
+    1: Belief(-1.0, 30.0),
+    3: Belief(6.0, 15.0),
+}  # flips: by channels, digits or photographs
+
+
+def start(data: Data, *, blur: bool) -> tuple[Method, ...]:
+    """Return what every design on such images starts with, as it is known to help.
+
+    They are a one-cycle schedule, weight averages, blurred pooling where it is cheap, and one way
+    of moving the image a little: a gentle affine one on few or grey images, else cropping.
+
+    Args:
+        data: To be designed for.
+        blur: Whether the budget leaves room for blurs.
+    """
+    many_photographs = data.shape[0] == 3 and not is_small(data)  # noqa: PLR2004
+    shift = "crop" if many_photographs else "affine"
+    names = [SCHEDULE, "ema", shift, *(["blurpool"] if blur and is_blurred(data) else [])]
+    return tuple(method for name in names for method in parse(worded(name, data)))
+
+
+def is_blurred(data: Data) -> bool:
+    """Whether images are so small that nets pool them, rather than stride over them."""
+    return max(data.shape[1:]) < _FEW_PIXELS
+
+
+def worded(name: str, data: Data) -> str:
+    """Return the text of a method with arguments that suit the size of the images."""
+    side = min(data.shape[1:])
+    arguments = {
+        "crop": f"(padding={max(side // 8, 1)})",
+        "cutout": f"(length={max(side // 3, 1)})",
+        "affine": "(rotation=10.0, scale=0.1, shear=5.0, shift=0.07, anneal=0.25)",
+        "blurpool": "" if is_blurred(data) else '(position="before")',
+    }
+    return name + arguments.get(name, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Why a method is in a design, or is not.
+
+    Args:
+        method: Which.
+        taken: Whether it is.
+        shown: Whether its gain, or its loss, was shown; else it is only expected.
+        why: In words.
+    """
+
+    method: Method
+    taken: bool
+    shown: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Whether a method helps: with it against without it."""
+
+    method: Method
+    base: tuple[Method, ...]
+
+    @property
+    def started_with(self) -> bool:
+        return self.method in self.base
+
+    @property
+    def other(self) -> tuple[Method, ...]:
+        """The methods of the other side than ``base``."""
+        if self.started_with:
+            return tuple(method for method in self.base if method != self.method)
+        moves = self.method.name in _SHIFTS
+        kept = [m for m in self.base if not (moves and m.name in _SHIFTS)]
+        return (*kept, self.method)
+
+
+class Selection:
+    """The methods of one net, decided by what is expected of them."""
+
+    def __init__(self, search: Search, maker: Maker, profile: Profile) -> None:
+        self._search, self._maker, self._profile = search, maker, profile
+        self.standings: list[Standing] = []
+
+    def select(self, chosen: Candidate, rows: Rows, left: Callable[[], bool]) -> Candidate:
+        """Return the candidate with the methods that are expected to help.
+
+        Each method of the start is left out once, each other one added once, and each is taken
+        if its expected gain is above zero: what is known of it before, weighed with what is
+        measured. What no measurement on these images could change is not measured.
+
+        Args:
+            chosen: With the methods of the start.
+            rows: Of whole runs of it.
+            left: Whether there is time to measure.
+        """
+        judging, replicates = self._search.judging, self._profile.seeds
+        accuracy = sum(judging.accuracy(row) for row in rows.values()) / len(rows)
+        error = judging.error(accuracy, replicates)
+        questions = {q: _prior(q, self._search.data, accuracy) for q in self._questions(chosen)}
+        asked = [q for q, belief in questions.items() if self._is_worth(q, belief, error)]
+        if asked and not left():
+            self._search.say(METHODS, "the time allows no comparison of methods")
+            asked = []
+        found = self._measured(chosen, asked)
+        taken = dict.fromkeys(chosen.methods, True)
+        for question, belief in questions.items():
+            gain = found.get(question)
+            after = belief if gain is None else belief.after(gain, error)
+            taken[question.method] = after.mean > 0
+            self._note(question, gain, after, error)
+        return self._combined(chosen, taken, found)
+
+    def _questions(self, chosen: Candidate) -> Iterator[_Question]:
+        for method in chosen.methods:
+            if method.name != SCHEDULE:
+                yield _Question(method, chosen.methods)
+        have = {method.name for method in chosen.methods}
+        names = [name for name in self._profile.methods if name not in have]
+        if "blurpool" not in have:
+            names.append("blurpool")
+        for name in names:
+            (method,) = parse(worded(name, self._search.data_of(chosen.origin)))
+            question = _Question(method, chosen.methods)
+            if self._is_able(chosen, question):
+                yield question
+
+    def _is_worth(self, question: _Question, belief: Belief, error: float) -> bool:
+        # Nobody knows before whether these images may be mirrored: letters may not, shirts may.
+        return question.method.name == "flip" or (
+            belief.worth_measuring(error) >= self._profile.worth
+        )
+
+    def _measured(self, chosen: Candidate, asked: list[_Question]) -> dict[_Question, Interval]:
+        """Return the gain of each method asked about: with it against without it, in points."""
+        if not asked:
+            return {}
+        wanted = {question: replace(chosen, methods=question.other) for question in asked}
+        replicates = range(self._profile.seeds)
+        rows = self._search.measure(METHODS, [chosen, *wanted.values()], replicates)
+        effect = self._search.judging.effect
+        found: dict[_Question, Interval] = {}
+        for question, candidate in wanted.items():
+            if candidate in rows and chosen in rows:
+                sides = (rows[chosen], rows[candidate])
+                found[question] = effect(*(sides if question.started_with else sides[::-1]))
+        return found
+
+    def _combined(
+        self,
+        chosen: Candidate,
+        taken: Mapping[Method, bool],
+        found: Mapping[_Question, Interval],
+    ) -> Candidate:
+        """Return the candidate with all that was taken; together it must be ahead as well."""
+        added = [q for q in found if not q.started_with and taken[q.method]]
+        added.sort(key=lambda question: -found[question].mean)
+        methods = tuple(method for method in chosen.methods if taken[method])
+        for question in added:
+            moves = question.method.name in _SHIFTS
+            if moves and any(m.name in _SHIFTS and m not in chosen.methods for m in methods):
+                continue  # another way of moving the image gains more
+            methods = tuple(m for m in methods if not (moves and m.name in _SHIFTS))
+            methods = (*methods, question.method)
+        together = replace(chosen, methods=methods)
+        changes = len(set(methods) ^ set(chosen.methods))
+        if changes > 1 and found:
+            rows = self._search.measure(METHODS, [chosen, together], range(self._profile.seeds))
+            if together not in rows or chosen not in rows:
+                return chosen
+            gain = self._search.judging.effect(rows[together], rows[chosen])
+            self._search.say(METHODS, f"together {listed(methods)}: {_points(gain)}")
+            if gain.mean < 0:
+                best = max(found, key=lambda q: found[q].mean * (1 if not q.started_with else -1))
+                alone = replace(chosen, methods=best.other)
+                together = alone if taken[best.method] != best.started_with else chosen
+        kept = set(together.methods)
+        self.standings = [replace(s, taken=s.method in kept) for s in self.standings]
+        self._search.say(METHODS, f"taken: {listed(together.methods)}")
+        return together
+
+    def _is_able(self, chosen: Candidate, question: _Question) -> bool:
+        """Tell whether a method acts on the net and leaves it inside the budget."""
+        method = question.method
+        if not isinstance(method, ArchitectureMethod):
+            return True
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a method changes nothing is said below
+            try:
+                before = rewritten(chosen.net, chosen.methods)
+                after = rewritten(chosen.net, question.other)
+            except ValueError as refusal:
+                self._search.say(METHODS, f"{listed([method])} is not tried: {refusal}")
+                return False
+        if after == before:
+            self._search.say(METHODS, f"{listed([method])} is not tried: it changes nothing here")
+            return False
+        maker = replace(self._maker, methods=question.other)
+        if maker.excess(chosen.net) > 1:
+            figures = costs(after, self._maker.budget)
+            over = ", ".join(told(name, figure) for name, figure in figures.items())
+            self._search.say(
+                METHODS, f"{listed([method])} is not tried: over the budget with {over}"
+            )
+            return False
+        return True
+
+    def _note(
+        self, question: _Question, gain: Interval | None, after: Belief, error: float
+    ) -> None:
+        method, taken = question.method, after.mean > 0
+        if gain is None:
+            why = (
+                f"expected {after.mean:+.1f} points; not measured, as differences here are known"
+                f" to about {error:.1f}"
+            )
+            shown = False
+        else:
+            shown = gain.excludes_zero and (gain.mean > 0) == taken
+            why = f"{_points(gain)}, {gain.verdict}; expected now {after.mean:+.1f}"
+        self.standings.append(Standing(method, taken, shown, why))
+        self._search.say(METHODS, f"{listed([method])}: {why}")
+
+
+def _prior(question: _Question, data: Data, percent: float) -> Belief:
+    """Return what is believed of a method before it is measured."""
+    share = min(max(percent / 100, 0.01), 0.99)
+    if question.method.name == "flip":
+        belief = _MIRRORED.get(data.shape[0], _MIRRORED[1])
+    else:
+        belief = _KNOWN if question.started_with else _OPEN
+    scale = share * (1 - share)
+    return Belief(belief.mean * scale, belief.deviation * scale)
+
+
+def _points(effect: Interval) -> str:
+    if effect.count == 1:
+        return f"{effect.mean:+.2f} points"
+    return f"{effect.mean:+.2f} points [{effect.low:+.2f}, {effect.high:+.2f}]"

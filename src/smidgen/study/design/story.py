@@ -1,0 +1,185 @@
+"""What is told of a design: figures, decisions, warnings, and the file that trains it again."""
+
+import json
+import shlex
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from smidgen.export.c.footprint import predict_cost
+from smidgen.layers import Shape
+from smidgen.methods import Method, rewritten
+from smidgen.spec import NetSpec
+from smidgen.study.design.budget import Budget, is_predictable, told
+from smidgen.study.design.inputs import turned
+from smidgen.study.design.search import Candidate, Rows, Search
+from smidgen.study.design.selection import SCHEDULE, Standing
+from smidgen.study.job import Origin
+from smidgen.study.statistics import Interval, spread
+from smidgen.text import to_text
+
+WARNING = "warning"
+_AHEAD = 0.5  # points by which a plain method must be ahead to be worth a word
+_NEAR_CHANCE = 1.25  # times what one answer for all reaches
+_CHEAPER = 0.8  # of the RAM: an orientation is told if it takes no more
+
+
+def story(
+    search: Search,
+    winner: Candidate,
+    rows: Rows,
+    budget: Budget,
+    accuracy: Interval,
+    standings: Sequence[Standing],
+) -> dict[str, Any]:
+    """Return what a report tells of a design: its figures, its methods and its decisions."""
+    first = rows[min(rows)]
+    mean = {
+        name: sum(row[name] for row in rows.values()) / len(rows)
+        for name in ("balanced_accuracy", "ece", "shift_consistency")
+    }
+    facts = [
+        ("accuracy on test images", f"{spread(accuracy)} %"),
+        ("balanced accuracy, mean over classes", f"{100 * mean['balanced_accuracy']:.2f} %"),
+        ("always the largest class", f"{100 * first['largest_class']:.2f} %"),
+        ("parameters", f"{first['params']:,}"),
+        ("MACs", f"{first['macs']:,}"),
+        ("bytes as int8", f"{first['bytes_int8']:,}"),
+        ("bytes as float32", f"{first['bytes_float32']:,}"),
+        ("calibration error (ECE)", f"{100 * mean['ece']:.2f} %"),
+        ("shift consistency", f"{100 * mean['shift_consistency']:.2f} %"),
+        ("training", f"{min(row['seconds'] for row in rows.values()):.1f} s"),
+    ]
+    if winner.origin is not None:
+        facts.append(("looks at", " x ".join(str(n) for n in winner.net.input_shape[1:])))
+    spec = rewritten_quietly(winner.net, winner.methods)
+    if is_predictable(spec):
+        flash, ram = predict_cost(spec)
+        facts.append(("flash as int8 C, predicted", f"{flash:,} bytes"))
+        facts.append(("RAM there, predicted", f"{ram:,} bytes"))
+    if first["latency"]:
+        facts.append(("ms an image, one thread", f"{first['latency']['kernel_ms']:.3f}"))
+    asked = {"title": "Asked for", "lines": [f"{search.data.name}: {budget}"]}
+    steps = [{"title": name.title(), "lines": lines} for name, lines in search.steps.items()]
+    return {"facts": facts, "steps": [asked, *steps], "methods": _methods(winner, standings)}
+
+
+def _methods(winner: Candidate, standings: Sequence[Standing]) -> list[dict[str, str]]:
+    by_method = {standing.method: standing for standing in standings}
+    found: list[dict[str, str]] = []
+    for method in winner.methods:
+        standing = by_method.get(method)
+        why = "of every design" if standing is None else standing.why
+        shown = standing is not None and standing.shown
+        if method.name == SCHEDULE:
+            why = "the learning rate of every run of a design follows it"
+        elif standing is None:
+            why = "not measured; it is known to help"
+        found.append(
+            {
+                "method": to_text(method),
+                "standing": "shown" if shown else "expected",
+                "why": why,
+            }
+        )
+    return found
+
+
+def rewritten_quietly(spec: NetSpec, methods: Iterable[Method]) -> NetSpec:
+    """Return the spec that is built; a method that finds nothing to do is no news here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return rewritten(spec, methods)
+
+
+def doubts(
+    rows: Rows, plain: Sequence[Mapping[str, Any]], candidates: int, *, balanced: bool
+) -> list[str]:
+    """Return what should make a reader doubt a design, a line each.
+
+    Args:
+        rows: Of the last runs, by seed.
+        plain: Rows of plain methods on the same images.
+        candidates: Nets that there were to choose from.
+        balanced: Whether each class counts alike.
+    """
+    name = "balanced_accuracy" if balanced else "accuracy"
+    what = "balanced accuracy" if balanced else "accuracy"
+    reached = 100 * sum(row[name] for row in rows.values()) / len(rows)
+    first = rows[min(rows)]
+    lines: list[str] = []
+    for row in plain:
+        other = 100 * float(row[name])
+        if other > reached + (0 if len(rows) > 1 else _AHEAD):
+            lines.append(
+                f"{row['net'].replace('-', ' ')} on the same pixels is ahead: {other:.2f} %"
+                f" {what} against {reached:.2f} %"
+            )
+    classes = len(first["accuracy_by_class"])
+    floor = 100 / classes if balanced else 100 * max(first["largest_class"], 1 / classes)
+    if reached <= _NEAR_CHANCE * floor and reached < floor + (100 - floor) / 4:
+        lines.append(
+            f"{reached:.2f} % {what} is near what one answer for all reaches, {floor:.2f} %:"
+            " these images, or this budget, teach it little"
+        )
+    silent = sorted({name for row in rows.values() for name in _silent(row)})
+    if silent:
+        names = ", ".join(silent)
+        lines.append(f"never the answer for some seed: {names}; --balance weighs the classes")
+    if candidates < 3:  # noqa: PLR2004 - a choice of two is none
+        nets = "one net" if candidates == 1 else f"{candidates} nets"
+        lines.append(f"only {nets} met the budget: there was little to choose from")
+    return lines
+
+
+def _silent(row: Mapping[str, Any]) -> list[str]:
+    confusion = row.get("confusion")
+    if not confusion:
+        return []
+    answered = [sum(line[place] for line in confusion) for place in range(len(confusion))]
+    names = row["classes"]
+    return [names[n] for n, line in enumerate(confusion) if sum(line) and not answered[n]]
+
+
+def turned_told(spec: NetSpec, ram: int | None) -> str:
+    """Return a line if the net on images turned by a quarter would take much less RAM."""
+    shape = spec.input_shape
+    if shape.height == shape.width or ram is None:
+        return ""
+    try:
+        other = replace(spec, input_shape=Shape(*turned(shape)))
+    except ValueError:
+        return ""
+    if not is_predictable(spec) or not is_predictable(other):
+        return ""
+    now, then = predict_cost(spec)[1], predict_cost(other)[1]
+    if then > _CHEAPER * now:
+        return ""
+    return (
+        f"on images turned by a quarter, {shape.width} x {shape.height}, this net would take"
+        f" {told('ram', then)} instead of {told('ram', now)}"
+    )
+
+
+def plan_text(winner: Candidate, data: str) -> str:
+    """Return the TOML file from which ``smidgen train`` trains the winner."""
+    net = winner.net.to_dict()
+    methods = [to_text(method) for method in winner.methods]
+    recipe = "\n".join(
+        f"{name} = {json.dumps(value)}" for name, value in winner.recipe.to_dict().items()
+    )
+    return (
+        f"data = {json.dumps(data)}\nmethods = {json.dumps(methods)}\n\n[recipe]\n{recipe}\n\n"
+        f"[net]\nname = {json.dumps(net['name'])}\ninput = {json.dumps(net['input'])}\n"
+        f"layers = {json.dumps(net['layers'])}\n"
+    )
+
+
+def command_of(origin: Origin, plan: Path, out: Path, seed: int) -> str:
+    """Return the command that trains the model of a design again."""
+    quoted = shlex.quote(str(plan))
+    words = [f"smidgen train {quoted} --recipe {quoted} --full --seed {seed}"]
+    words += [shlex.quote(word) for word in origin.options]
+    return " ".join([*words, f"--out {shlex.quote(str(out))}"])

@@ -1,0 +1,223 @@
+"""Shapes of nets, from which widths make specs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import log2
+from typing import Any
+
+from smidgen.layers import (
+    Classifier,
+    Conv,
+    Depthwise,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    Repeat,
+    Residual,
+    Shape,
+    Transition,
+)
+from smidgen.spec import NetSpec
+
+FAMILIES = ("plain", "mixed", "depthwise", "residual", "shared")
+NARROWEST, WIDEST = 2, 1024  # channels
+EVEN_FROM, EVEN = 32, 8  # channels from which they are counted in eights
+_GROWTH = {"residual": 2.0, "shared": 1.6}  # of the width from one stage to the next
+_USUAL_GROWTH = 1.5
+_LAST_GROWTH = 1.5  # into the last of four stages or more
+_TRANSITION = 0.75  # width of a transition, of the block's before it
+_STEM = 0.6  # width of the first convolution, of that of the block behind it in its stage
+_MOST_HALVED = 3  # times by the first convolution alone
+_OTHERS = 6  # kinds of one stage more or less
+_END = 6  # pixels a side, about, at the end of a net
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A net but for its widths.
+
+    The map halves between two stages: by pooling, or by the stride of the next block where a side
+    is a single pixel, so that a map of 96 x 1 becomes one of 48 x 1.
+
+    Args:
+        family: ``plain`` has convolutions alone, ``depthwise`` only the first one, and ``mixed``
+            those of the first stage; the others are depthwise separable. ``residual`` adds what
+            enters a block of equal width to what it makes. ``shared`` does so with the same
+            weights for all equal blocks of a stage.
+        blocks: Of each stage, >= 1.
+        transitions: Whether a 1x1 transition narrows the map before each halving.
+        halved: How often the first convolution halves the image, 0 to 3.
+        kernel: Side of the kernels of depthwise blocks from the second stage on; odd.
+        growth: Of the width from one stage to the next; 0 is what is usual in the family.
+    """
+
+    family: str
+    blocks: tuple[int, ...]
+    transitions: bool = False
+    halved: int = 0
+    kernel: int = 3
+    growth: float = 0.0
+
+    @property
+    def stages(self) -> int:
+        """How many resolutions there are."""
+        return len(self.blocks)
+
+    @property
+    def kind(self) -> str:
+        """Its name without a size."""
+        level = len(set(self.blocks)) == 1
+        shape = (
+            f"{self.stages}x{self.blocks[0]}" if level else "-".join(str(n) for n in self.blocks)
+        )
+        marks = "t" * self.transitions + f"h{self.halved}" * (self.halved > 0)
+        marks += f"k{self.kernel}" * (self.kernel != 3)  # noqa: PLR2004 - the usual one
+        return f"{self.family}-{shape}{marks}" + f"g{self.growth:g}" * (self.growth > 0)
+
+    def spec(self, shape: Shape, classes: int, widths: Sequence[int]) -> NetSpec:
+        """Return the net with the widths of its stages."""
+        layers: list[Layer] = []
+        map_ = shape
+        for stage, width in enumerate(widths):
+            stride = 1
+            if stage > 0:
+                if self.transitions:
+                    narrowed = channels(_TRANSITION * widths[stage - 1])
+                    layers.append(Transition(max(NARROWEST, narrowed)))
+                if min(map_.height, map_.width) > 1:
+                    layers.append(MaxPool())
+                    map_ = layers[-1].out_shape(map_)
+                else:
+                    stride = 2
+            blocks = self._stage(stage, width, stride)
+            for block in blocks:
+                map_ = block.out_shape(map_)
+            layers += blocks
+        layers += [GlobalAveragePool(), Classifier(classes)]
+        spec = NetSpec(shape, tuple(layers))
+        return replace(spec, name=f"{self.kind}-{spec.params}")
+
+    def _stage(self, stage: int, width: int, stride: int) -> list[Layer]:
+        count = self.blocks[stage]
+        dense = self.family == "plain" or (self.family == "mixed" and stage == 0)
+        if stage == 0:
+            kernel = 3 if self.halved < 2 else 5  # noqa: PLR2004 - wider than its stride
+            summed = self.family in ("residual", "shared")
+            first = width if count == 1 or not summed else max(NARROWEST, channels(_STEM * width))
+            layers: list[Layer] = [Conv(first, kernel_size=kernel, stride=2**self.halved)]
+            if first != width:
+                layers.append(Depthwise(width))
+                count -= 1
+        elif dense:
+            layers = [Conv(width, stride=stride)]
+        else:
+            layers = [Depthwise(width, kernel_size=self.kernel, stride=stride)]
+        kernel = self.kernel if stage else 3
+        more = count - 1
+        if more > 0 and self.family == "residual":
+            layers += [Residual((Depthwise(width, kernel_size=kernel),))] * more
+        elif more > 0 and self.family == "shared":
+            layers.append(Repeat((Residual((Depthwise(width, kernel_size=kernel),)),), times=more))
+        elif more > 0:
+            block = Conv(width) if dense else Depthwise(width, kernel_size=kernel)
+            layers += [block] * more
+        return layers
+
+    def widths(self, width: int) -> list[int]:
+        """Return the widths of all stages for that of the first."""
+        usual = self.growth or _GROWTH.get(self.family, _USUAL_GROWTH)
+        found, now = [channels(width)], float(width)
+        for stage in range(1, self.stages):
+            last = stage == self.stages - 1 >= 3 and not self.growth  # noqa: PLR2004
+            now *= min(usual, _LAST_GROWTH) if last else usual
+            found.append(channels(now))
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the template as plain values."""
+        return {
+            "family": self.family,
+            "blocks": list(self.blocks),
+            "transitions": self.transitions,
+            "halved": self.halved,
+            "kernel": self.kernel,
+            "growth": self.growth,
+        }
+
+    @staticmethod
+    def from_dict(form: dict[str, Any]) -> "Template":
+        """Return the template of :meth:`to_dict`."""
+        values: dict[str, Any] = {**form, "blocks": tuple(form["blocks"])}
+        return Template(**values)
+
+
+def channels(wanted: float | int) -> int:
+    """Return a number of channels near ``wanted``, one that processors take without waste.
+
+    They compute 8 or 16 channels at once: 34 cost a processor as much as 48.
+    """
+    if wanted < EVEN_FROM:
+        return max(NARROWEST, round(wanted))
+    return EVEN * round(wanted / EVEN)
+
+
+def widened(widths: Sequence[int], stage: int) -> list[int]:
+    """Return the widths with a few more channels in one stage."""
+    more = 1 if widths[stage] < EVEN_FROM else EVEN
+    return [width + more * (place == stage) for place, width in enumerate(widths)]
+
+
+def templates(shape: Shape, *, halve: bool = False) -> list[Template]:
+    """Return the templates for images of ``shape``, those expected to do well first.
+
+    Args:
+        shape: Of an image.
+        halve: Whether the first convolution should halve small images as well, for budgets of
+            RAM or MACs.
+    """
+    long = max(shape.height, shape.width)
+    # so often the longer side halves until about six pixels are left of it
+    total = min(max(round(log2(long / _END)), 1), max(int(log2(long)), 0))
+    usual = min(max(round(log2(long / 32)), 0), _MOST_HALVED)  # what the first one does
+    found: dict[Template, None] = {}
+    by_stem = dict.fromkeys((usual, usual + 1, usual - 1) if halve else (usual, usual - 1))
+    for place, halved in enumerate(h for h in by_stem if 0 <= h <= min(_MOST_HALVED, total)):
+        stages = total - halved + 1
+        for template in _kinds(stages, halved):
+            found[template] = None
+        if place == 0:
+            for other in (stages - 1, stages + 1):
+                if 1 <= other <= int(log2(long)) + 1 - halved:
+                    found |= dict.fromkeys(_kinds(other, halved)[:_OTHERS])
+    return list(found)
+
+
+def _kinds(stages: int, halved: int) -> list[Template]:
+    """Return the templates of so many stages, in order of promise."""
+    one, two, three = (1,) * stages, (2,) * stages, (3,) * stages
+    deep = _deep(stages)
+    narrow = stages > 1  # so that there is a place for a transition
+    wanted = [
+        Template("mixed", two, transitions=narrow, halved=halved),
+        Template("residual", deep, halved=halved),
+        Template("depthwise", two, transitions=narrow, halved=halved),
+        Template("plain", one, halved=halved),
+        Template("residual", _deep(stages + 1), halved=halved),
+        Template("residual", tuple(max(1, n - 1) for n in deep), halved=halved),
+        Template("depthwise", two, halved=halved),
+        Template("shared", (1, *(2 + 4 * (n > 0) for n in range(1, stages))), halved=halved),
+        Template("mixed", two, halved=halved),
+        Template("plain", two, transitions=narrow, halved=halved),
+        Template("residual", (2, *(4,) * (stages - 1)), halved=halved, kernel=5),
+        Template("depthwise", three, transitions=narrow, halved=halved),
+        Template("plain", two, halved=halved),
+        Template("mixed", one, halved=halved),
+        Template("depthwise", one, halved=halved),
+    ]
+    return list(dict.fromkeys(wanted))
+
+
+def _deep(stages: int) -> tuple[int, ...]:
+    """Return blocks of a residual net: most in the middle."""
+    known = {1: (3,), 2: (2, 3), 3: (2, 3, 2), 4: (2, 3, 4, 2), 5: (2, 2, 3, 4, 2)}
+    return known.get(stages, (*(2,) * (stages - 3), 3, 4, 2))

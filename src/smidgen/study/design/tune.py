@@ -1,0 +1,92 @@
+"""The recipe of the last runs: learning rate, weight decay and length, by a small search."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from smidgen.study.design.gain import Belief
+from smidgen.study.design.profile import Profile, is_small
+from smidgen.study.design.search import Candidate, Rows, Search
+
+RECIPE = "recipe"
+_SPREAD = 6.0  # points, in units of e (1 - e): how far another recipe may be from the usual one
+_SLOWEST, _FASTEST = 1e-4, 0.5  # learning rates
+
+
+def tuned(
+    search: Search, chosen: Candidate, rows: Rows, profile: Profile, left: Callable[[], bool]
+) -> Candidate:
+    """Return the candidate with the recipe that is expected to be best.
+
+    Each other recipe is compared with the usual one, paired by replicate, and taken if it is
+    expected to be ahead: what is measured counts for less the less exactly it is known.
+
+    Args:
+        search: To ask.
+        chosen: With its methods and the usual recipe.
+        rows: Of whole runs of it.
+        profile: Names the factors of learning rate and weight decay.
+        left: Whether there is time.
+    """
+    judging, replicates = search.judging, profile.seeds
+    accuracy = sum(judging.accuracy(row) for row in rows.values()) / len(rows)
+    error = judging.error(accuracy, replicates)
+    share = min(max(accuracy / 100, 0.01), 0.99)
+    prior = Belief(0.0, _SPREAD * share * (1 - share))
+    if not profile.recipes or prior.worth_measuring(error) < profile.worth or not left():
+        return chosen
+    others = [changed(chosen, rate, decay) for rate, decay in profile.recipes]
+    found = search.measure(RECIPE, [chosen, *others], range(replicates))
+    if chosen not in found:
+        return chosen
+    best, most = chosen, 0.0
+    for other in others:
+        if other in found:
+            gain = judging.effect(found[other], found[chosen])
+            after = prior.after(gain, error)
+            search.say(
+                RECIPE,
+                f"{described(other)}: {gain.mean:+.2f} points, expected now {after.mean:+.2f}",
+            )
+            if after.mean > most:
+                best, most = other, after.mean
+    search.say(RECIPE, f"taken: {described(best)}")
+    return best
+
+
+def changed(candidate: Candidate, rate: float, decay: float) -> Candidate:
+    """Return the candidate with learning rate and weight decay multiplied."""
+    recipe = candidate.recipe
+    peak = min(max(recipe.peak_lr * rate, _SLOWEST), _FASTEST)
+    return replace(
+        candidate,
+        recipe=replace(recipe, peak_lr=peak, weight_decay=recipe.weight_decay * decay),
+    )
+
+
+def lengthened(
+    search: Search, chosen: Candidate, profile: Profile, left: Callable[[], bool]
+) -> Candidate:
+    """Return the candidate with the epochs of its last runs.
+
+    They are several times those of the search, as small nets go on learning for long. On few
+    images, where a net may learn them by heart instead and long runs cost little, that is
+    compared on held-out folds first.
+    """
+    longer = chosen.lasting(chosen.recipe.epochs * profile.confirm_longer)
+    if not is_small(search.data) or not left():
+        return longer
+    found = search.measure(RECIPE, [chosen, longer], range(profile.seeds))
+    if chosen not in found or longer not in found:
+        return longer
+    gain = search.judging.effect(found[longer], found[chosen])
+    search.say(
+        RECIPE,
+        f"{longer.recipe.epochs} epochs instead of {chosen.recipe.epochs}: {gain.mean:+.2f} points",
+    )
+    return longer if gain.mean > 0 else chosen
+
+
+def described(candidate: Candidate) -> str:
+    """Return the numbers that were searched, for people."""
+    recipe = candidate.recipe
+    return f"peak rate {recipe.peak_lr:g}, weight decay {recipe.weight_decay:g}"

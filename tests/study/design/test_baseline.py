@@ -1,0 +1,41 @@
+"""Plain methods see the same pixels, and say what they reach."""
+
+import torch
+
+from smidgen.data import Data, Split
+from smidgen.study.design.baseline import MOST_IMAGES, baselines, pixels
+
+
+def blobs(count: int, side: int = 6, seed: int = 0) -> Split:
+    """Images whose class is the half that is brighter, with noise."""
+    g = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 120, (count, 1, side, side), generator=g, dtype=torch.uint8)
+    labels = torch.arange(count) % 2
+    images[labels == 0, :, : side // 2] += 90
+    images[labels == 1, :, side // 2 :] += 90
+    return Split(images, labels)
+
+
+def test_rows_of_plain_methods_are_tested_once_and_learn() -> None:
+    rows = baselines(Data("blobs", blobs(80), blobs(40, seed=1), ("up", "down")))
+    assert [row["net"] for row in rows] == ["logistic-regression", "random-forest"]
+    for row in rows:
+        assert row["accuracy"] > 0.95
+        assert (row["study"], row["split"], row["images"]) == ("baseline", "test", 40)
+        assert row["nll"] < 0.5
+        assert row["params"] > 36
+    assert len({row["key"] for row in rows}) == 2
+
+
+def test_a_class_that_is_never_trained_on_gets_little_and_breaks_nothing() -> None:
+    train = blobs(40)
+    labels = torch.cat([train.labels[:-1], torch.tensor([2])])  # one image of a third class
+    data = Data("odd", Split(train.images, labels), blobs(20, seed=1), ("up", "down", "other"))
+    assert all(row["accuracy"] > 0.8 for row in baselines(data))
+
+
+def test_large_images_are_averaged_and_many_are_left_alone() -> None:
+    assert pixels(blobs(4, side=64)).shape == (4, 32 * 32)
+    assert pixels(blobs(4)).shape == (4, 36)
+    many = Split(torch.zeros(MOST_IMAGES + 2, 1, 1, 1).byte(), torch.arange(MOST_IMAGES + 2) % 2)
+    assert baselines(Data("many", many, many, ("a", "b"))) == []

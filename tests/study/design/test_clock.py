@@ -1,0 +1,73 @@
+"""A design says how long it takes, and a limit makes it as long as that."""
+
+import pytest
+
+from smidgen.recipe import Recipe
+from smidgen.study.design.clock import (
+    Clock,
+    estimate,
+    fitted,
+    seconds_of,
+    told_time,
+    work_of,
+)
+from smidgen.study.design.profile import PROFILES
+
+STANDARD = PROFILES["standard"]
+RECIPE = Recipe(epochs=10)
+
+
+def seconds(profile_name: str = "standard", jobs: int = 1) -> float:
+    profile = PROFILES[profile_name]
+    return estimate(1e-4, 5_000, RECIPE, work_of(profile, None, 10), jobs).seconds
+
+
+def test_more_processes_take_less_and_more_profile_takes_more() -> None:
+    assert seconds(jobs=2) == pytest.approx(seconds() / 2)
+    assert seconds("quick") < seconds("standard") < seconds("thorough")
+
+
+def test_a_limit_shortens_the_runs_and_drops_rungs() -> None:
+    usual = estimate(1e-4, 5_000, RECIPE, work_of(STANDARD, None, 10), 2)
+    less = fitted(STANDARD, usual, usual.seconds / 4)
+    assert less.images < STANDARD.images
+    assert 3 <= less.rungs < STANDARD.rungs
+    ratio = less.images / STANDARD.images * work_of(less, None, 10).search
+    assert ratio < 0.5 * work_of(STANDARD, None, 10).search
+
+
+def test_a_generous_limit_is_spent_on_longer_runs() -> None:
+    usual = estimate(1e-4, 5_000, RECIPE, work_of(STANDARD, None, 10), 2)
+    more = fitted(STANDARD, usual, usual.seconds * 4)
+    assert more.images == pytest.approx(0.85 * 4 * STANDARD.images, rel=0.01)
+    assert more.rounds == STANDARD.rounds
+
+
+def test_a_limit_too_short_for_one_rung_says_what_it_would_need() -> None:
+    usual = estimate(0.1, 50_000, RECIPE, work_of(STANDARD, None, 10), 1)
+    with pytest.raises(ValueError, match=r"--time 60 s is too short .* it needs 9.0 h at least"):
+        fitted(STANDARD, usual, 60)
+
+
+def test_no_comparison_begins_in_the_time_of_the_last_runs() -> None:
+    assert Clock(None, 1e9).left()
+    assert Clock(100.0, 10.0).left()
+    assert not Clock(100.0, 100.0).left()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("90s", 90), ("20m", 1200), ("2h", 7200), ("1h30m", 5400), ("0.5h", 1800)],
+)
+def test_times_are_read(text: str, expected: float) -> None:
+    assert seconds_of(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "2", "h", "2d", "-1h", "0s", "1.2.3h", ".h", "2h "[:2] + "x"])
+def test_what_is_no_time_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="--time must be such as"):
+        seconds_of(text)
+
+
+def test_times_are_told() -> None:
+    assert [told_time(n) for n in (0.2, 45, 600, 9000)] == ["1 s", "45 s", "10 min", "2.5 h"]

@@ -1,0 +1,87 @@
+"""What a candidate's figure is, and what is believed of a method after a measurement."""
+
+from math import exp
+
+import numpy as np
+import pytest
+import torch
+
+from smidgen.data import Data, Split
+from smidgen.data.parts import require_split
+from smidgen.study.design.gain import Belief
+from smidgen.study.design.judging import FOLDS, SMALL, Judging, judging_of
+from smidgen.study.statistics import Interval, mean_interval
+
+
+def data_of(counts: list[int]) -> Data:
+    labels = torch.cat([torch.full((count,), number) for number, count in enumerate(counts)])
+    images = torch.zeros(len(labels), 1, 2, 2, dtype=torch.uint8)
+    split = Split(images, labels)
+    return Data("d", split, split, tuple(str(n) for n in range(len(counts))))
+
+
+def test_few_images_are_judged_by_folds_and_uneven_ones_by_class() -> None:
+    assert judging_of(data_of([10, 10])) == Judging(FOLDS, balanced=False, images=20)
+    assert judging_of(data_of([19, 1])) == Judging(FOLDS, balanced=True, images=20)
+    many = judging_of(data_of([SMALL // 2, SMALL // 2]))
+    assert many == Judging(0, balanced=False, images=SMALL // 10)
+
+
+def test_replicates_take_their_turn_at_the_folds_and_then_at_others() -> None:
+    names = [Judging(5, balanced=False, images=20).split(n) for n in range(7)]
+    assert names[:5] == [f"fold-{n}-of-5" for n in range(1, 6)]
+    assert names[5:] == ["fold-1-of-5-round-2", "fold-2-of-5-round-2"]
+    for name in names:
+        require_split(name)
+    assert {Judging(0, balanced=False, images=20).split(n) for n in range(7)} == {"selection"}
+
+
+def test_on_folds_the_likelihood_counts_beside_the_accuracy() -> None:
+    row = {"accuracy": 0.8, "nll": 0.5, "balanced_accuracy": 0.6, "balanced_nll": 0.7}
+    assert Judging(0, balanced=False, images=9).points(row) == pytest.approx(80)
+    assert Judging(0, balanced=True, images=9).points(row) == pytest.approx(60)
+    assert Judging(5, balanced=False, images=9).points(row) == pytest.approx(40 + 50 * exp(-0.5))
+    assert Judging(5, balanced=True, images=9).points(row) == pytest.approx(30 + 50 * exp(-0.7))
+
+
+def test_a_net_that_says_one_class_is_no_better_than_chance() -> None:
+    always = {"accuracy": 0.95, "nll": 0.2, "balanced_accuracy": 0.5, "balanced_nll": 1.6}
+    better = {"accuracy": 0.85, "nll": 0.4, "balanced_accuracy": 0.8, "balanced_nll": 0.5}
+    judging = judging_of(data_of([19, 1]))
+    assert judging.points(better) > judging.points(always)
+
+
+def test_folds_that_share_their_training_images_widen_an_interval() -> None:
+    plain = mean_interval([1.0, 2.0, 4.0])
+    folds = mean_interval([1.0, 2.0, 4.0], shared=0.25)
+    assert folds.mean == plain.mean
+    ratio = (folds.high - folds.mean) / (plain.high - plain.mean)
+    assert ratio == pytest.approx(((1 / 3 + 0.25) / (1 / 3)) ** 0.5)
+    assert folds.error == pytest.approx(float(np.std([1, 2, 4], ddof=1)) * (1 / 3 + 0.25) ** 0.5)
+
+
+def test_a_belief_moves_as_far_as_a_measurement_is_exact() -> None:
+    belief = Belief(1.0, 2.0)
+    exact = belief.after(Interval(-1.0, -1.1, -0.9, 4), 0.01)
+    vague = belief.after(Interval(-1.0, -1.0, -1.0, 3), 20.0)
+    assert exact.mean == pytest.approx(-1.0, abs=0.01)
+    assert vague.mean == pytest.approx(1.0, abs=0.03)
+    even = belief.after(Interval(-1.0, -1.0, -1.0, 3), 2.0)
+    assert even.mean == pytest.approx(0.0)
+    assert even.deviation == pytest.approx(2**0.5)
+
+
+def test_what_no_measurement_could_change_is_not_worth_one() -> None:
+    known = Belief(1.5, 1.5)
+    assert known.worth_measuring(5.0) < 0.01 < known.worth_measuring(0.1)
+    unknown = Belief(0.0, 1.5)
+    assert unknown.worth_measuring(0.1) > 0.5
+    # by drawing: E[max(0, mean afterwards)] - max(0, mean)
+    generator = np.random.default_rng(0)
+    belief, error = Belief(0.4, 1.2), 0.7
+    truth = generator.normal(belief.mean, belief.deviation, 200_000)
+    seen = generator.normal(truth, error)
+    weight = belief.deviation**2 / (belief.deviation**2 + error**2)
+    after = belief.mean + weight * (seen - belief.mean)
+    drawn = np.maximum(after, 0).mean() - belief.mean
+    assert belief.worth_measuring(error) == pytest.approx(drawn, abs=0.01)
