@@ -33,7 +33,7 @@ def without_sums(spec: NetSpec) -> NetSpec:
         held = [layer.layers if isinstance(layer, Residual) else (layer,) for layer in layers]
         return [layer for part in held for layer in part]
 
-    return replace(spec.map_sequences(opened), name=f"{spec.name} without sums")
+    return replace(spec.map_sequences(opened), name=f"{spec.name}-no-sums")
 
 
 def chain_of(spec: NetSpec, dtype: torch.dtype) -> tuple[Callable[[], None], Chain]:

@@ -39,6 +39,19 @@ def test_agrees_on_the_shapes_of_our_nets(
         compare(name, operands(name, size, out, 3), dtype)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("path", COMPILED)
+@pytest.mark.parametrize("kernel", [1, 5, 7])
+@pytest.mark.parametrize("name", ["depthwise", "channelwise"])
+def test_agrees_on_filters_of_other_sides(
+    name: str, kernel: int, path: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    forget_choice()
+    for size, out in (((2, 64, 8, 8), 64), ((8, 24, 5, 3), 9), ((8, 5, 2, 9), 7)):
+        compare(name, operands(name, size, out, kernel), dtype)
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())

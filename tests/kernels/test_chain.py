@@ -57,6 +57,7 @@ EVERY_LINK = NetSpec(
 SUMS: dict[str, tuple[Layer, ...]] = {
     "one block": (Residual((Depthwise(16),)),),
     "one block, gated": (Residual((Depthwise(16), SqueezeExcite(3))),),
+    "one block of 5 x 5": (Residual((Depthwise(16, 5),)), Residual((Depthwise(16, 7),))),
     "one convolution": (Residual((Conv(16),)),),
     "resnet": (Residual((Conv(16), Conv(16, activation="none")), activation="relu"),),
     "bottleneck": (

@@ -164,7 +164,7 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
         look_ahead(&next, 0, x + (i + count) * in, after * in * (Int)sizeof(Value));
         for (Int j = 0; j < count; j++) {
             pad_floats(&d, x + (i + j) * in, map);
-            depthwise(&d, map, taps, middle + j * in);
+            depthwise(&d, map, taps, NULL, middle + j * in);
         }
         convolve(&c, middle, z + i * out, 1, count * pixels);
         watch(&w, z + i * out, count * out, s->outputs);
@@ -204,11 +204,10 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
         convolve(&c, dz, dmiddle, 1, count * pixels);
         for (Int j = 0; j < count; j++) {
             pad_floats(&d, x + (i + j) * in, map);
-            depthwise(&d, map, taps, middle + j * in);
+            depthwise(&d, map, taps, NULL, middle + j * in);
             pad_floats(&d, dmiddle + j * in, dmap);
             depthwise_gradient(&d, map, dmap, sums);
-            if (dx) depthwise(&d, dmap, flipped, dx + (i + j) * in);
-            join_returned(&t, dx, (i + j) * in, in);
+            if (dx) depthwise(&d, dmap, flipped, of_image(t.asked.returned, (i + j) * in), dx + (i + j) * in);
         }
         memset(dz + count * out, 0, sizeof(Value) * (size_t)s->outputs);
         memset(middle + count * in, 0, sizeof(Value) * (size_t)s->channels);
@@ -232,7 +231,7 @@ void EXPORT(channelwise_forward)(const Shape *s, const Value *x, const float *de
     float *map = TAKE_ZERO(float, depth_map(&d));
     for (Int i = 0; i < s->images; i++) {
         pad_floats(&d, x + i * in, map);
-        depthwise(&d, map, taps, z + i * in);
+        depthwise(&d, map, taps, NULL, z + i * in);
         watch(&w, z + i * in, in, s->channels);
         tail_early(&t, i, z + i * in, y);
     }
@@ -255,8 +254,7 @@ void EXPORT(channelwise_backward)(const Shape *s, const Value *x, const float *d
         pad_floats(&d, x + i * in, map);
         pad_floats(&d, dz, dmap);
         depthwise_gradient(&d, map, dmap, sums);
-        if (dx) depthwise(&d, dmap, flipped, dx + i * in);
-        join_returned(&t, dx, i * in, in);
+        if (dx) depthwise(&d, dmap, flipped, of_image(t.asked.returned, i * in), dx + i * in);
     }
     finish_depth(&d, sums, ddeep);
 }

@@ -1,7 +1,8 @@
 /* Depthwise convolutions over one padded float32 image: the map, its gradient (flipped weights), the weights' gradient.
  *
  * A row of the image is one flat array, so channel counts need not fill vectors: weights repeat over a pattern of
- * lanes. Columns are walked from top to bottom, and each value is loaded once for the three rows it belongs to.
+ * lanes. Columns are walked from top to bottom, two at a time where there are two, so that one's additions hide the
+ * latency of the other's; each value is loaded once for all rows it belongs to. Kernels of 3 x 3 and 5 x 5 are unrolled.
  */
 typedef struct {
     Int height, width, channels, kernel;
@@ -44,37 +45,62 @@ INLINE void depth_store(Value *to, vf v, Int n) {
     if (n >= LANES) STORE(to, v);
     else STORE_N(to, v, (int)n);
 }
-static void depth_three(const Depth *d, const float *x, const float *weights, Value *out) {
+/* Columns of `many` vectors from place i on, `apart` apart; `returned`, where not NULL, is added to what is stored. */
+INLINE void depth_columns(const Depth *d, const float *x, const float *weights, Int lane, Int i, Int apart, const Value *returned,
+                          Value *out, const int k, const int many) {
     Int lanes = d->vectors * LANES, row = depth_row(d), count = d->width * d->channels, c = d->channels;
-    for (Int lane = 0; lane < lanes && lane < count; lane += LANES) {
-        vf w[9];
-        for (int t = 0; t < 9; t++) w[t] = load_f32(weights + t * lanes + lane);
-        for (Int i = lane; i < count; i += lanes) {
-            vf above = {}, here = {}; /* sums of the two rows that are not finished */
-            const float *from = x + i;
-            for (Int y = 0; y < d->height + 2; y++, from += row) {
-                vf l = load_f32(from), m = load_f32(from + c), r = load_f32(from + 2 * c);
-                vf done = above + w[6] * l + w[7] * m + w[8] * r;
-                above = here + w[3] * l + w[4] * m + w[5] * r;
-                here = w[0] * l + w[1] * m + w[2] * r;
-                if (y >= 2) depth_store(out + (y - 2) * count + i, done, count - i);
+    const int taps = k * k, last = k - 1;
+    vf w[25], sums[2][4] = {0}; /* of the rows that are not finished */
+    for (int t = 0; t < taps; t++) w[t] = load_f32(weights + t * lanes + lane);
+    const float *from = x + i;
+    for (Int y = 0; y < d->height + last; y++, from += row)
+        for (int n = 0; n < many; n++) {
+            vf v[5], done = sums[n][last - 1];
+            for (int j = 0; j < k; j++) v[j] = load_f32(from + n * apart + j * c);
+            for (int j = 0; j < k; j++) done += w[last * k + j] * v[j];
+            for (int r = last - 1; r > 0; r--) {
+                vf sum = sums[n][r - 1];
+                for (int j = 0; j < k; j++) sum += w[r * k + j] * v[j];
+                sums[n][r] = sum;
             }
+            sums[n][0] = w[0] * v[0];
+            for (int j = 1; j < k; j++) sums[n][0] += w[j] * v[j];
+            if (y < last) continue;
+            Int at = (y - last) * count + i + n * apart, left = count - i - n * apart;
+            if (returned) done += left >= LANES ? LOAD(returned + at) : LOAD_N(returned + at, (int)left);
+            depth_store(out + at, done, left);
         }
+}
+INLINE void depth_unrolled(const Depth *d, const float *x, const float *weights, const Value *returned, Value *out, const int k) {
+    Int lanes = d->vectors * LANES, count = d->width * d->channels;
+    for (Int lane = 0; lane < lanes && lane < count; lane += LANES) {
+        Int i = lane;
+        for (; i + lanes < count; i += 2 * lanes) depth_columns(d, x, weights, lane, i, lanes, returned, out, k, 2);
+        if (i < count) depth_columns(d, x, weights, lane, i, lanes, returned, out, k, 1);
     }
 }
-static void depth_any(const Depth *d, const float *x, const float *weights, Value *out) {
+static void depth_three(const Depth *d, const float *x, const float *weights, const Value *returned, Value *out) {
+    depth_unrolled(d, x, weights, returned, out, 3);
+}
+static void depth_five(const Depth *d, const float *x, const float *weights, const Value *returned, Value *out) {
+    depth_unrolled(d, x, weights, returned, out, 5);
+}
+static void depth_any(const Depth *d, const float *x, const float *weights, const Value *returned, Value *out) {
     Int lanes = d->vectors * LANES, row = depth_row(d), count = d->width * d->channels, k = d->kernel;
     for (Int y = 0; y < d->height; y++)
         for (Int i = 0, lane = 0; i < count; i += LANES, lane = lane + LANES == lanes ? 0 : lane + LANES) {
             vf sum = {};
             for (Int t = 0; t < k * k; t++)
                 sum += load_f32(x + (y + t / k) * row + i + t % k * d->channels) * load_f32(weights + t * lanes + lane);
-            depth_store(out + y * count + i, sum, count - i);
+            Int at = y * count + i, left = count - i;
+            if (returned) sum += left >= LANES ? LOAD(returned + at) : LOAD_N(returned + at, (int)left);
+            depth_store(out + at, sum, left);
         }
 }
-static void depthwise(const Depth *d, const float *x, const float *weights, Value *out) {
-    if (d->kernel == 3) depth_three(d, x, weights, out);
-    else depth_any(d, x, weights, out);
+static void depthwise(const Depth *d, const float *x, const float *weights, const Value *returned, Value *out) {
+    if (d->kernel == 3) depth_three(d, x, weights, returned, out);
+    else if (d->kernel == 5) depth_five(d, x, weights, returned, out);
+    else depth_any(d, x, weights, returned, out);
 }
 
 INLINE vf depth_load(const float *p, Int n) { return n >= LANES ? load_f32(p) : load_f32_n(p, (int)n); }
@@ -99,6 +125,34 @@ static void depth_gradient_three(const Depth *d, const float *x, const float *g,
         for (int t = 0; t < 9; t++) store_f32(sums + t * lanes + lane, load_f32(sums + t * lanes + lane) + s[t]);
     }
 }
+/* Of 5 x 5, some rows of taps: as many sums as registers hold. */
+INLINE void depth_gradient_rows(const Depth *d, const float *x, const float *g, float *sums, const int first, const int rows) {
+    Int lanes = d->vectors * LANES, row = depth_row(d), count = d->width * d->channels, c = d->channels;
+    for (Int lane = 0; lane < lanes && lane < count; lane += LANES) {
+        vf s[15];
+        for (int t = 0; t < 5 * rows; t++) s[t] = (vf){};
+        for (Int i = lane; i < count; i += lanes)
+            for (Int y = 0; y < d->height; y++) {
+                const float *from = x + (y + first) * row + i;
+                vf now = depth_load(g + (y + 2) * row + 2 * c + i, count - i);
+                for (int t = 0; t < 5 * rows; t++) s[t] += load_f32(from + t / 5 * row + t % 5 * c) * now;
+            }
+        for (int t = 0; t < 5 * rows; t++) {
+            float *to = sums + (5 * first + t) * lanes + lane;
+            store_f32(to, load_f32(to) + s[t]);
+        }
+    }
+}
+static void depth_gradient_five(const Depth *d, const float *x, const float *g, float *sums) {
+    if (LANES == 16) {
+        depth_gradient_rows(d, x, g, sums, 0, 3);
+        depth_gradient_rows(d, x, g, sums, 3, 2);
+    } else {
+        depth_gradient_rows(d, x, g, sums, 0, 2);
+        depth_gradient_rows(d, x, g, sums, 2, 2);
+        depth_gradient_rows(d, x, g, sums, 4, 1);
+    }
+}
 static void depth_gradient_any(const Depth *d, const float *x, const float *g, float *sums) {
     Int lanes = d->vectors * LANES, row = depth_row(d), count = d->width * d->channels, k = d->kernel, border = k / 2;
     for (Int lane = 0; lane < lanes && lane < count; lane += LANES)
@@ -113,5 +167,6 @@ static void depth_gradient_any(const Depth *d, const float *x, const float *g, f
 }
 static void depthwise_gradient(const Depth *d, const float *x, const float *g, float *sums) {
     if (d->kernel == 3) depth_gradient_three(d, x, g, sums);
+    else if (d->kernel == 5) depth_gradient_five(d, x, g, sums);
     else depth_gradient_any(d, x, g, sums);
 }
