@@ -195,6 +195,7 @@ def test_resuming_another_spec_seed_or_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="holds another run: net is"):
         train(wider, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run", resume=True)
     plan["fingerprint"] = "0" * 16
+    del plan["sha256"]
     (tmp_path / "run" / "run.json").write_text(json.dumps(plan))
     with pytest.raises(ValueError, match="fingerprint is 0000000000000000 there"):
         train(NET, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run", resume=True)

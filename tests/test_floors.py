@@ -10,7 +10,7 @@ SRC = Path(__file__).parents[1] / "src" / "smidgen"
 FLOORS = [  # ground first; a name covers the module or package it starts
     {
         *("tensors", "names", "escape", "text", "recipe", "flat", "adamw", "chance", "confusion"),
-        *("sizes", "show"),
+        *("sizes", "limits", "files", "release", "show"),
     },
     {"kernels", "layers", "data"},
     {"spec"},

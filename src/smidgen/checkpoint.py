@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,24 +12,19 @@ from safetensors.torch import load as from_bytes
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from smidgen.files import write_atomically
+from smidgen.limits import TENSOR_BYTES, content
+from smidgen.names import shown
+
+_UNREADABLE = (  # what a file that is none of ours leads the library and the parser to
+    *(AttributeError, KeyError, RecursionError, RuntimeError, SafetensorError, TypeError),
+    ValueError,
+)
 KEPT = 2  # so that one damaged file never costs a run
 
 
 class CheckpointError(ValueError):
     """A checkpoint, or a file of weights, that cannot be trusted."""
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that is there as a whole or not at all, also after a crash."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
@@ -48,19 +42,25 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         CheckpointError: If the file is missing, truncated or altered.
     """
     try:
-        content = path.read_bytes()
+        held = content(path, TENSOR_BYTES)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from None
     try:
-        tensors = from_bytes(content)
-        size = int.from_bytes(content[:8], "little")
-        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+        tensors = from_bytes(held)
+        size = int.from_bytes(held[:8], "little")
+        metadata = json.loads(held[8 : 8 + size])["__metadata__"]
         text, expected = metadata["values"], metadata["sha256"]
-    except (SafetensorError, ValueError, KeyError) as error:
+        values = json.loads(text)
+        digest = _digest(tensors, text)
+    except _UNREADABLE as error:
         raise CheckpointError(f"{path}: truncated or not a file of smidgen") from error
-    if _digest(tensors, text) != expected:
+    if digest != expected:
         raise CheckpointError(f"{path}: altered: its content does not match its digest")
-    return tensors, json.loads(text)
+    if not isinstance(values, dict):
+        raise CheckpointError(f"{path}: its values must be a table, got {shown(values)}")
+    return tensors, values
 
 
 def save_checkpoint(

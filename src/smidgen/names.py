@@ -5,7 +5,7 @@ import re
 LONGEST = 100  # characters of a name
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._+-]{{0,{LONGEST - 1}}}")
 _KEY = re.compile(r"[0-9a-f]{16}")
-_SHOWN = 80  # characters of a refused value
+_SHOWN = 200  # characters of a refused value
 
 
 def require_name(name: object, what: str) -> str:
@@ -42,5 +42,8 @@ def as_name(text: str) -> str:
 
 def shown(value: object) -> str:
     """Return a value from outside for an error: in quotes, on one line, and not long."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
+        return f"a {type(value).__name__} that is too large to show"
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text):,} characters)"

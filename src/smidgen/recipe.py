@@ -1,7 +1,10 @@
 """The numbers of one training run."""
 
 from dataclasses import asdict, dataclass
+from math import inf
 from typing import Any
+
+from smidgen.limits import BATCH, EPOCHS, require_at_most
 
 OPTIMIZERS = ("adamw", "sgd")
 
@@ -37,17 +40,19 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise ValueError(f"recipe epochs must be >= 1, got {self.epochs}")
+        require_at_most("recipe epochs", self.epochs, EPOCHS)
+        require_at_most("recipe batch_size", self.batch_size, BATCH)
         if self.batch_size < 2:  # noqa: PLR2004
             raise ValueError(f"recipe batch_size must be >= 2, got {self.batch_size}")
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(
                 f"recipe optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"
             )
-        if not self.peak_lr > 0:
+        if not 0 < self.peak_lr < inf:
             raise ValueError(f"recipe peak_lr must be > 0, got {self.peak_lr}")
         if not 0 <= self.momentum < 1:
             raise ValueError(f"recipe momentum must be in [0, 1), got {self.momentum}")
-        if self.weight_decay < 0:
+        if not 0 <= self.weight_decay < inf:
             raise ValueError(f"recipe weight_decay must be >= 0, got {self.weight_decay}")
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,24 +1,27 @@
 """A run: a trained model with everything needed to use it, judge it and train it again."""
 
+import hashlib
 import json
 import warnings
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from torch import nn
+from torch import Tensor, nn
 
-from smidgen.checkpoint import CheckpointError, load_tensors, save_tensors, write_atomically
+from smidgen.checkpoint import CheckpointError, load_tensors, save_tensors
 from smidgen.data import Data, Preprocessing
 from smidgen.data.base import as_they_are
-from smidgen.methods import parse
-from smidgen.recipe import Recipe
+from smidgen.files import is_temporary, write_atomically
+from smidgen.limits import PLAN_BYTES, content
+from smidgen.names import shown
+from smidgen.release import release, require_known
 from smidgen.show import card, percent
-from smidgen.spec import NetSpec
-from smidgen.text import from_mapping
 from smidgen.trial import Trial
 
-PLAN, WEIGHTS, LOG = "run.json", "weights.safetensors", "log.jsonl"
+PLAN, WEIGHTS = "run.json", "weights.safetensors"
 MODEL = "model"  # the run's folder in a design's
 
 
@@ -128,13 +131,15 @@ class Plan(NamedTuple):
 
 
 def save_plan(folder: Path, trial: Trial, data: Data) -> None:
-    """Write what a run folder is for."""
+    """Write what a run folder is for, with a digest of it."""
     form = {
         "key": trial.key,
         **trial.to_dict(),
         "origin": data.origin or data.name,
         "preprocessing": data.preprocessing.to_dict(),
+        "smidgen": release(),
     }
+    form["sha256"] = _digest(form)
     write_atomically(folder / PLAN, f"{json.dumps(form, indent=1)}\n".encode())
 
 
@@ -142,30 +147,46 @@ def load_plan(folder: Path) -> Plan:
     """Return what a run folder is for.
 
     Raises:
-        ValueError: If there is no such folder or its plan cannot be read.
+        ValueError: If there is no such folder, or its plan cannot be read, was altered, or is of
+            another version.
     """
     path = folder / PLAN
     try:
-        form = json.loads(path.read_text())
-    except FileNotFoundError:
+        form = json.loads(content(path, PLAN_BYTES))
+    except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"{folder} is no run folder: it has no {PLAN}") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    except (RecursionError, ValueError) as error:
         raise ValueError(f"{path}: cannot be read: {error}") from None
     try:
-        form.pop("key")
-        origin, seen = form.pop("origin", ""), form.pop("preprocessing", None)
-        if not isinstance(origin, str):
-            raise ValueError(f"origin must be a text, got {origin!r}")
-        form["net"] = NetSpec.from_dict(form["net"])
-        form["methods"] = parse(", ".join(form["methods"]))
-        form["recipe"] = from_mapping(Recipe, form["recipe"], "recipe")
-        trial = Trial(**form)
-        preprocessing = None if seen is None else Preprocessing.from_dict(seen)
-        if preprocessing is not None:
-            _require_input(trial, preprocessing)
-        return Plan(trial, preprocessing, origin)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return _plan(form)
+    except (RecursionError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _plan(form: Any) -> Plan:
+    if not isinstance(form, dict):
+        raise ValueError(f"a run must be a table, got {shown(form)}")
+    expected = form.pop("sha256", None)  # runs from before it was kept have none
+    if expected is not None and expected != _digest(form):
+        raise ValueError("altered: its content does not match its digest")
+    by = form.pop("smidgen", None)
+    if "key" not in form:
+        raise ValueError("a run needs the key 'key'")
+    del form["key"]
+    origin, seen = form.pop("origin", ""), form.pop("preprocessing", None)
+    if not isinstance(origin, str):
+        raise ValueError(f"origin must be a text, got {shown(origin)}")
+    trial = Trial.from_dict(form, by)
+    preprocessing = None if seen is None else Preprocessing.from_dict(seen)
+    if preprocessing is not None:
+        _require_input(trial, preprocessing)
+    return Plan(trial, preprocessing, origin)
+
+
+def _digest(form: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()
 
 
 def _require_input(trial: Trial, seen: Preprocessing) -> None:
@@ -204,7 +225,7 @@ def open_folder(folder: Path, trial: Trial, data: Data, *, resume: bool) -> Path
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        held = {path.name for path in folder.iterdir()}
+        held = {path.name for path in folder.iterdir() if not is_temporary(path)}
         if PLAN in held:
             if not resume:
                 raise ValueError(
@@ -212,7 +233,7 @@ def open_folder(folder: Path, trial: Trial, data: Data, *, resume: bool) -> Path
                 )
             plan = load_plan(folder)
             _require_same(folder, plan.trial, trial)
-            if plan.preprocessing is None:
+            if plan.preprocessing is None and WEIGHTS not in held:
                 save_plan(folder, trial, data)
         elif held:
             raise ValueError(f"{folder} is not empty and holds no run: choose another folder")
@@ -253,19 +274,96 @@ def load_run(folder: Path | str) -> Run:
     if not path.exists():
         raise ValueError(f"{folder} has no {WEIGHTS}: training has not finished (--resume goes on)")
     tensors, values = load_tensors(path)
-    model = trial.spec.build()
     try:
+        _require_possible(tensors)
+        model = trial.spec.build()
         model.load_state_dict(tensors)
+        seen = _seen(values, trial)
     except RuntimeError as error:
         raise CheckpointError(f"{path}: weights of another net: {error}") from None
-    values["history"] = tuple(EpochRecord(**record) for record in values["history"])
-    for name in ("mean", "std", "classes"):
-        values[name] = tuple(values[name])
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from None
     if preprocessing is None:
         preprocessing = as_they_are(*trial.net.input_shape)
         warnings.warn(
             f"{folder} does not say what its pictures went through; taken is: {preprocessing.text}",
             stacklevel=2,
         )
-    values |= {"preprocessing": preprocessing, "origin": origin or trial.data}
-    return Run(trial=trial, model=model.eval(), **values)
+    return Run(
+        trial=trial,
+        model=model.eval(),
+        preprocessing=preprocessing,
+        origin=origin or trial.data,
+        **seen,
+    )
+
+
+def _require_possible(tensors: Mapping[str, Tensor]) -> None:
+    """Refuse weights and statistics that no training leaves.
+
+    Raises:
+        ValueError: Naming the first of them.
+    """
+    for name, tensor in tensors.items():
+        if not bool(tensor.isfinite().all()):
+            raise ValueError(f"{name} must be finite, got NaN or infinity")
+        if name.endswith("running_var") and bool((tensor < 0).any()):
+            raise ValueError(f"{name} must be >= 0, got {float(tensor.min()):g}")
+
+
+def _seen(values: Mapping[str, Any], trial: Trial) -> dict[str, Any]:
+    """Return what stands beside the weights of a run, checked."""
+    by = values["versions"].get("smidgen") if isinstance(values.get("versions"), dict) else None
+    kinds = {
+        "mean": list,
+        "std": list,
+        "classes": list,
+        "history": list,
+        "machine": dict,
+        "versions": dict,
+    }
+    require_known(values, kinds, "a run", by)
+    for name, kind in kinds.items():
+        if not isinstance(values.get(name), kind):
+            raise ValueError(f"{name} must be a {kind.__name__}, got {shown(values.get(name))}")
+    channels, classes = trial.net.input_shape.channels, trial.spec.out_shape.channels
+    for name in ("mean", "std"):
+        numbers = values[name]
+        if len(numbers) != channels or not all(map(_is_number, numbers)):
+            raise ValueError(f"{name} must be {channels} finite numbers, got {shown(numbers)}")
+    if min(values["std"]) <= 0:
+        raise ValueError(f"std must be > 0, got {shown(values['std'])}")
+    names = values["classes"]
+    if len(names) != classes or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"classes must be {classes} texts, got {shown(names)}")
+    if not all(isinstance(said, str) for said in values["versions"].values()):
+        raise ValueError(f"versions must be texts, got {shown(values['versions'])}")
+    return {
+        "mean": tuple(values["mean"]),
+        "std": tuple(values["std"]),
+        "classes": tuple(names),
+        "history": tuple(record_of(record, by) for record in values["history"]),
+        "machine": values["machine"],
+        "versions": values["versions"],
+    }
+
+
+def record_of(form: Any, by: object = None) -> EpochRecord:
+    """Return what was seen in an epoch, as it was stored.
+
+    Raises:
+        ValueError: If it is no such thing.
+    """
+    known = [field.name for field in fields(EpochRecord)]
+    if not isinstance(form, dict):
+        raise ValueError(f"an epoch must be a table, got {shown(form)}")
+    require_known(form, known, "an epoch", by)
+    for name in known:
+        value = form.get(name)
+        if not (_is_number(value) or (name == "held_out_accuracy" and value is None)):
+            raise ValueError(f"{name} of an epoch must be a finite number, got {shown(value)}")
+    return EpochRecord(**form)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

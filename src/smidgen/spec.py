@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from smidgen import limits
 from smidgen.layers import LAYERS, Classifier, Layer, Nest, Shape
-from smidgen.layers.nest import end_of, leaves, peak_of, rewritten, stack, through
-from smidgen.names import require_name
+from smidgen.layers.nest import count, end_of, leaves, peak_of, rewritten, stack, through
+from smidgen.names import require_name, shown
 from smidgen.show import card
 from smidgen.text import nearest, parse, to_text
 
@@ -34,6 +35,9 @@ class NetSpec:
 
     def __post_init__(self) -> None:
         require_name(self.name, "the name of a net")
+        limits.require_at_most("layers of a net", count(self.layers), limits.LAYERS)
+        limits.require_at_most("channels of an input", self.input_shape[0], limits.INPUT_CHANNELS)
+        limits.require_at_most("the sides of an input", max(self.input_shape[1:]), limits.SIDE)
         if min(self.input_shape) < 1:
             raise ValueError(f"input shape must be at least 1x1x1, got {self.input_shape}")
         try:
@@ -113,6 +117,10 @@ class NetSpec:
         torch's global generator is left as it was. A max pooling and the blur after it run
         as one operation, at the place of the blur.
         """
+        limits.require_at_most(f"params of {self.name}", self.params, limits.PARAMS)
+        limits.require_at_most(
+            f"activations of {self.name}", self.peak_activation, limits.ACTIVATIONS
+        )
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return stack(self.layers, self.input_shape)
@@ -157,25 +165,27 @@ class NetSpec:
         }
 
     @staticmethod
-    def from_dict(form: Mapping[str, Any]) -> "NetSpec":
+    def from_dict(form: Any) -> "NetSpec":
         """Return the spec of a text form; the inverse of :meth:`to_dict`.
 
         Raises:
             ValueError: If a key is unknown or missing, or a layer cannot be read.
         """
+        if not isinstance(form, Mapping):
+            raise ValueError(f"a net must be a table, got {shown(form)}")
         known = ("name", "input", "layers")
         for key in form:
             if key not in known:
-                raise ValueError(f"net has no key {key!r}; {nearest(key, known)}")
+                raise ValueError(f"net has no key {shown(key)}; {nearest(str(key), known)}")
         for key in known[1:]:
             if key not in form:
                 raise ValueError(f"net needs the key {key!r}")
         name = require_name(form.get("name", "net"), "the name of a net")
         sides, texts = form["input"], form["layers"]
         if not (isinstance(sides, list) and [type(side) for side in sides] == [int] * 3):
-            raise ValueError(f"net input must be [channels, height, width], got {sides!r}")
+            raise ValueError(f"net input must be [channels, height, width], got {shown(sides)}")
         if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
-            raise ValueError(f"net layers must be a list of texts, got {texts!r}")
+            raise ValueError(f"net layers must be a list of texts, got {shown(texts)}")
         kinds = {kind.name: kind for kind in LAYERS}
         layers: tuple[Layer, ...] = tuple(parse(text, kinds, "layer") for text in texts)
         return NetSpec(Shape(*sides), layers, name)

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
+from smidgen.limits import TEXT, require_at_most
+from smidgen.names import shown
+
 T = TypeVar("T")
+_UNREADABLE = (MemoryError, RecursionError, SyntaxError, TypeError, ValueError)  # to the parser
 
 # In the metadata of a dataclass' first field: a tuple of values that are read and written like the
 # one that holds them, without a name, before its other arguments, as in residual(conv(8), blur).
@@ -39,24 +43,29 @@ def parse(text: str, kinds: Mapping[str, type[T]], what: str) -> T:
     """
     found = parse_list(text, kinds, what)
     if len(found) != 1:
-        raise ValueError(f"{what} must be one name(argument=value, ...), got {text!r}")
+        raise ValueError(f"{what} must be one name(argument=value, ...), got {shown(text)}")
     return found[0]
 
 
 def parse_list(text: str, kinds: Mapping[str, type[T]], what: str) -> tuple[T, ...]:
     """Return the values named in ``text``, separated by commas; see :func:`parse`."""
+    require_at_most(f"characters of {what}s as text", len(text), TEXT)
     try:
         tree = ast.parse(f"[{_underscored(text)}]", mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ValueError(f"{what} must be name(argument=value, ...), got {_short(text)}") from None
+    except _UNREADABLE:
+        raise ValueError(f"{what} must be name(argument=value, ...), got {shown(text)}") from None
     if not isinstance(tree, ast.List):
-        raise ValueError(f"{what} must be name(argument=value, ...), got {text!r}")
-    return tuple(_built(node, kinds, what) for node in tree.elts)
+        raise ValueError(f"{what} must be name(argument=value, ...), got {shown(text)}")
+    try:
+        return tuple(_built(node, kinds, what) for node in tree.elts)
+    except RecursionError:
+        raise ValueError(f"{what} is nested too deep, got {shown(text)}") from None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return the end of an error about an unknown ``name``: the nearest known one, or all."""
     known = sorted(known)
+    name = name[:100]  # the comparison takes the square of its length
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
@@ -73,11 +82,11 @@ def _underscored(text: str) -> str:
 def _built(node: ast.expr, kinds: Mapping[str, type[T]], what: str) -> T:
     call = node if isinstance(node, ast.Call) else ast.Call(func=node, args=[], keywords=[])
     if not isinstance(call.func, ast.Name):
-        raise ValueError(f"{what} must be name(argument=value, ...), got {ast.unparse(node)!r}")
+        raise ValueError(f"{what} must be name(argument=value, ...), got {_source(node)}")
     by_name = {name.replace("-", "_"): name for name in kinds}
     if call.func.id not in by_name:
         asked = call.func.id.replace("_", "-") if "-" in "".join(kinds) else call.func.id
-        raise ValueError(f"unknown {what} {asked!r}; {nearest(asked, kinds)}")
+        raise ValueError(f"unknown {what} {shown(asked)}; {nearest(asked, kinds)}")
     name = by_name[call.func.id]
     known, held = _names(kinds[name]), _held(kinds[name])
     named: dict[str, Any] = {}
@@ -111,7 +120,7 @@ def from_mapping(kind: type[T], named: Mapping[str, Any], where: str) -> T:
     for argument in named:
         if argument not in _names(kind):
             raise ValueError(
-                f"{where} has no argument {argument!r}; {nearest(argument, _names(kind))}"
+                f"{where} has no argument {shown(argument)}; {nearest(str(argument), _names(kind))}"
             )
     checked: dict[str, Any] = {}
     for field in fields(kind):  # pyright: ignore[reportArgumentType]
@@ -135,7 +144,7 @@ def from_mapping(kind: type[T], named: Mapping[str, Any], where: str) -> T:
                 refused.append(error)
         else:
             said = refused[0].errors()[0]["msg"].removeprefix("Input ").lower()
-            raise ValueError(f"{where} argument {field.name!r} {said}, got {given[0]!r}")
+            raise ValueError(f"{where} argument {field.name!r} {said}, got {shown(given[0])}")
     return kind(**checked)
 
 
@@ -147,18 +156,24 @@ def _held(kind: type[Any]) -> str | None:
     return next((field.name for field in fields(kind) if field.metadata.get(HOLDS)), None)
 
 
-def _short(text: str) -> str:
-    return repr(text) if len(text) <= 200 else f"{text[:197]!r}..."  # noqa: PLR2004 - one line
-
-
 def _value(node: ast.expr, where: str) -> Any:
     if isinstance(node, ast.Name):
         return {"true": True, "false": False, "none": None}.get(node.id.lower(), node.id)
     try:
-        return ast.literal_eval(node)
-    except ValueError as error:
-        raise ValueError(f"{where} must be a plain value, got {ast.unparse(node)!r}") from error
+        value = ast.literal_eval(node)
+        hash(value)  # what a frozen value holds
+        repr(value)  # refuses whole numbers of thousands of digits
+    except _UNREADABLE:
+        raise ValueError(f"{where} must be a plain value, got {_source(node)}") from None
+    return value
 
 
 def _literal(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def _source(node: ast.expr) -> str:
+    try:
+        return shown(ast.unparse(node))
+    except _UNREADABLE:
+        return "one nested too deep"

@@ -8,13 +8,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from smidgen.checkpoint import CheckpointError, checkpoints
 from smidgen.data import Data
+from smidgen.files import clear_temporaries, locked
 from smidgen.flat import Flat
 from smidgen.layers import Shape
 from smidgen.methods.base import GradientMethod, Method
 from smidgen.progress import training_bar
 from smidgen.recipe import Recipe
-from smidgen.run import EpochRecord, Run, open_folder
+from smidgen.run import WEIGHTS, EpochRecord, Run, load_run, open_folder
 from smidgen.runtime import Runtime, choose, tell_if_slow
 from smidgen.spec import NetSpec
 from smidgen.tensors import Batch, Scalar
@@ -84,7 +86,37 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     runtime = runtime or choose()
     if runtime.device == "cpu":
         tell_if_slow()
-    folder = None if folder is None else open_folder(Path(folder), trial, data, resume=resume)
+    if folder is None:
+        return _trained(trial, data, runtime, None, observer, resume=False)
+    folder = open_folder(Path(folder), trial, data, resume=resume)
+    with locked(folder):
+        if resume and (done := _finished(folder)) is not None:
+            return done
+        clear_temporaries(folder)
+        return _trained(trial, data, runtime, folder, observer, resume=resume)
+
+
+def _finished(folder: Path) -> Run | None:
+    """Return the run that a folder holds if it has ended, so that nothing is written again."""
+    if not (folder / WEIGHTS).exists():
+        return None
+    try:
+        return load_run(folder)
+    except CheckpointError:
+        if not checkpoints(folder):
+            raise
+        return None  # damaged: the last checkpoint makes it again
+
+
+def _trained(
+    trial: Trial,
+    data: Data,
+    runtime: Runtime,
+    folder: Path | None,
+    observer: Observer,
+    *,
+    resume: bool,
+) -> Run:
     with runtime.active():
         training = Training(trial, data, runtime)
         observer = observer or _bar(trial)

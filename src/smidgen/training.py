@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smidgen.adamw import AdamW
-from smidgen.checkpoint import load_newest, save_checkpoint
+from smidgen.checkpoint import CheckpointError, load_newest, save_checkpoint
 from smidgen.data import Batches, Data, channel_statistics
 from smidgen.data.parts import parts
 from smidgen.evaluate.accuracy import accuracy, predict
@@ -30,7 +30,7 @@ from smidgen.methods.base import (
     of_kind,
 )
 from smidgen.recipe import Recipe
-from smidgen.run import EpochRecord, Run
+from smidgen.run import EpochRecord, Run, record_of
 from smidgen.runtime import Runtime, versions
 from smidgen.tensors import Batch, Labels, Scalar
 from smidgen.trial import Trial
@@ -157,6 +157,17 @@ class Training:
         tensors, values, refused = found
         for reason in refused:
             warnings.warn(f"{reason}; the checkpoint before it is used", stacklevel=2)
+        try:
+            self._restore(tensors, values)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            said = " ".join(str(error).split())
+            raise CheckpointError(
+                f"{folder} holds a checkpoint of another run or version: {said}"
+            ) from error
+
+    def _restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        if values["key"] != self.trial.key:
+            raise ValueError(f"it is of trial {values['key']}, and this is {self.trial.key}")
         with torch.no_grad():
             self.flat.weights.copy_(tensors["weights"])
             for name, buffer in self.model.named_buffers():
@@ -168,7 +179,7 @@ class Training:
         places = range(len(self.optimizer.param_groups))
         state["state"] = {place: _under(f"optimizer.{place}.", tensors) for place in places}
         self.optimizer.load_state_dict(state)
-        self.history = [EpochRecord(**record) for record in values["history"]]
+        self.history = [record_of(record) for record in values["history"]]
 
     def finished(self) -> Run:
         """Return the run, with the weights that the weight methods chose."""

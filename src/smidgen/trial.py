@@ -2,16 +2,19 @@
 
 import hashlib
 import json
-import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from smidgen.data.parts import FULL, require_split
-from smidgen.methods import in_order, rewritten
+from smidgen.escape import shell
+from smidgen.methods import in_order, parse, rewritten
 from smidgen.methods.base import GradientMethod, Method, ScheduleMethod, at_most_one
+from smidgen.names import shown
 from smidgen.recipe import Recipe
+from smidgen.release import require_known
 from smidgen.spec import NetSpec
-from smidgen.text import to_text
+from smidgen.text import from_mapping, to_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,43 @@ class Trial:
             "split": self.split,
         }
 
+    @staticmethod
+    def from_dict(form: Any, by: object = None) -> "Trial":
+        """Return the trial that :meth:`to_dict` gave; everything in it is checked.
+
+        Args:
+            form: As read.
+            by: The version that wrote it, as far as it is known.
+
+        Raises:
+            ValueError: If a key is missing or unknown, or a value is not what it must be.
+        """
+        if not isinstance(form, Mapping):
+            raise ValueError(f"a trial must be a table, got {shown(form)}")
+        known = {field.name: field.type for field in fields(Trial)}
+        require_known(form, known, "a trial", by)
+        for key in known:
+            if key not in form:
+                raise ValueError(f"a trial needs the key {key!r}")
+        for key in ("seed", "data", "fingerprint", "split"):
+            if type(form[key]) is not known[key]:
+                raise ValueError(f"{key} of a trial must be another kind, got {shown(form[key])}")
+        texts, recipe = form["methods"], form["recipe"]
+        if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
+            raise ValueError(f"methods must be a list of texts, got {shown(texts)}")
+        if not isinstance(recipe, Mapping):
+            raise ValueError(f"recipe must be a table, got {shown(recipe)}")
+        require_known(recipe, [field.name for field in fields(Recipe)], "a recipe", by)
+        return Trial(
+            net=NetSpec.from_dict(form["net"]),
+            methods=parse(", ".join(texts)),
+            recipe=from_mapping(Recipe, recipe, "recipe"),
+            seed=form["seed"],
+            data=form["data"],
+            fingerprint=form["fingerprint"],
+            split=form["split"],
+        )
+
     @property
     def command(self) -> str:
         """The command line that trains it again; a net of one's own is named by its file."""
@@ -82,7 +122,7 @@ class Trial:
             words += ["--set", f"recipe.{name}={value}"]
         if self.split == FULL:
             words.append("--full")
-        return shlex.join(words)
+        return shell(words)
 
     @property
     def key(self) -> str:

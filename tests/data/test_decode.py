@@ -58,7 +58,7 @@ def test_a_picture_that_would_fill_the_memory_is_refused_and_nothing_else_is_sai
         warnings.simplefilter("error")
         with pytest.raises(DataError, match="12000 x 12000: 144 megapixels, of at most 64"):
             open_picture(huge)
-    monkeypatch.setattr(decode, "LARGEST", 12_000 * 12_000)
+    monkeypatch.setattr(decode, "PICTURE", 12_000 * 12_000)
     assert open_picture(huge).size == (12_000, 12_000)
 
 

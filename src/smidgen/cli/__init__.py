@@ -1,12 +1,13 @@
 """The command line: the only package that prints."""
 
+import sqlite3
 import sys
 import warnings
 
 import typer
-from typer import _click as click
 
 from smidgen.cli import design, evaluate, export, inspect, listing, predict, report, study, train
+from smidgen.escape import terminal
 
 app = typer.Typer(
     name="smidgen",
@@ -28,6 +29,10 @@ app.command("report")(report.report)
 app.command("export")(export.export)
 
 BAD_INPUT, INTERRUPTED = 2, 130
+_USAGE: type[Exception] = typer.BadParameter.__bases__[
+    0
+]  # of every error in how a command was written
+_OF_THIS_MACHINE = (OSError, sqlite3.Error, MemoryError, RecursionError)
 
 
 def main() -> None:
@@ -36,23 +41,44 @@ def main() -> None:
     status: object = None
     try:
         status = app(standalone_mode=False)
-    except click.exceptions.UsageError as error:
-        hint = f" (see {error.ctx.command_path} --help)" if error.ctx else ""
-        _stop(f"{error.format_message()}{hint}", BAD_INPUT)
     except (ValueError, FloatingPointError) as error:
-        _stop(" ".join(str(error).split()), BAD_INPUT)
+        _stop(str(error), BAD_INPUT)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+    except (KeyboardInterrupt, typer.Abort):
+        status = INTERRUPTED
+    except _OF_THIS_MACHINE as error:
+        _stop(_told(error), BAD_INPUT)
+    except _USAGE as error:
+        context = getattr(error, "ctx", None)
+        hint = f" (see {context.command_path} --help)" if context else ""
+        said = getattr(error, "format_message", error.__str__)()
+        _stop(f"{said}{hint}", BAD_INPUT)
     if status == INTERRUPTED:  # what typer makes of Ctrl-C
         _stop("interrupted; the last checkpoint is kept, --resume goes on", INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _told(error: BaseException) -> str:
+    """Return what the machine refused, for a person."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this"
+    if isinstance(error, RecursionError):
+        return "something in this is nested too deep"
+    return str(error)
+
+
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    print(terminal(f"warning: {_line(str(message))}"), file=sys.stderr)
 
 
 def _stop(message: str, status: int) -> None:
-    print(f"smidgen: {message}", file=sys.stderr)
+    print(terminal(f"smidgen: {_line(message)}"), file=sys.stderr)
     sys.exit(status)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from smidgen.escape import terminal
+
 if TYPE_CHECKING:
     from smidgen.train import Report
 
@@ -22,7 +24,7 @@ def print_json(value: Any) -> None:
 
 def say(text: str) -> None:
     """Print a line for people on standard error, so that results alone are on standard output."""
-    print(text, file=sys.stderr, flush=True)
+    print(terminal(text), file=sys.stderr, flush=True)
 
 
 def next_commands(folder: Path, *verbs: str) -> str:
@@ -43,15 +45,23 @@ def table(
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     grid = Table(
-        title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False, pad_edge=False
+        title=None if title is None else Text(terminal(title)),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
     )
     for place, name in enumerate(header):
         numeric = all(isinstance(row[place], int | float) or row[place] == "" for row in rows)
-        grid.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        grid.add_column(
+            Text(terminal(name)), justify="right" if numeric else "left", overflow="fold"
+        )
     for row in rows:
-        grid.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+        cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
+        grid.add_row(*(Text("\n".join(map(terminal, cell.split("\n")))) for cell in cells))
     width = None if sys.stdout.isatty() else 160
     Console(width=width, highlight=False).print(grid)
 

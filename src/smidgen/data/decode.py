@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import DEEP, upright
+from smidgen.limits import PICTURE
 
-LARGEST = 64_000_000  # pixels of a decoded picture: 192 MB in colour
 KEPT_SIDE = 512  # pixels a side, at least, that a large JPEG is decoded to
 KEPT_EACH = 8  # and pixels a side for each pixel that the net takes, at least
 FORMATS = (  # never EPS, which runs a program, nor formats without a signature
@@ -46,10 +46,10 @@ def open_picture(
     side = max(KEPT_SIDE, KEPT_EACH * max(size or (0,)))
     image.draft(None, (side, side))
     pixels = image.width * image.height
-    if pixels > LARGEST:
+    if pixels > PICTURE:
         raise DataError(
             f"is a picture of {image.width} x {image.height}: {pixels / 1e6:.0f} megapixels, "
-            f"of at most {LARGEST // 1_000_000}"
+            f"of at most {PICTURE // 1_000_000}"
         )
     try:
         image.load()

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smidgen.data.errors import DataError
+from smidgen.limits import INPUT_CHANNELS, SIDE
 from smidgen.text import from_mapping
 
 Array: TypeAlias = npt.NDArray[np.uint8]  # h w c
@@ -17,8 +18,6 @@ Fit: TypeAlias = Literal["stretch", "crop", "pad"]
 Background: TypeAlias = Literal["black", "white"]
 
 CHANNELS = {"grey": 1, "rgb": 3}
-MOST_CHANNELS = 1_024
-LARGEST_SIDE = 65_535
 WHITE = 255
 WITH_ALPHA = 4
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's modes of more than a byte
@@ -68,9 +67,9 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         for name, most in (
-            ("height", LARGEST_SIDE),
-            ("width", LARGEST_SIDE),
-            ("channels", MOST_CHANNELS),
+            ("height", SIDE),
+            ("width", SIDE),
+            ("channels", INPUT_CHANNELS),
         ):
             value = getattr(self, name)
             if not 1 <= value <= most:

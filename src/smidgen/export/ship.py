@@ -8,13 +8,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from smidgen.again import trained_on
-from smidgen.checkpoint import write_atomically
 from smidgen.export.artefact import Artefact, Source, Wish, pixels_of, source_of
 from smidgen.export.c.emulate import ParityError, ToolMissingError
 from smidgen.export.int8.finish import NOTEWORTHY, told
 from smidgen.export.proof import Proof, files_of, proved
 from smidgen.export.targets import require_tools, target_of
 from smidgen.export.wasm import Facts, frame_of, page
+from smidgen.files import write_atomically
 from smidgen.run import load_run
 from smidgen.sizes import bytes_of
 

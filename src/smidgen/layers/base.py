@@ -5,6 +5,8 @@ from typing import ClassVar, Literal, NamedTuple, TypeAlias, final
 
 from torch import nn
 
+from smidgen import limits
+
 Activation: TypeAlias = Literal["none", "relu"]
 
 
@@ -99,7 +101,7 @@ class PlainLayer(Layer):
 
 
 def require_positive(**numbers: int) -> None:
-    """Refuse a layer argument below 1.
+    """Refuse a layer argument below 1, or beyond any net.
 
     Raises:
         ValueError: Naming the argument, as in ``conv out_channels``, given as ``conv__...``.
@@ -107,6 +109,7 @@ def require_positive(**numbers: int) -> None:
     for label, number in numbers.items():
         if number < 1:
             raise ValueError(f"{label.replace('__', ' ')} must be >= 1, got {number}")
+        limits.require_at_most(label.replace("__", " "), number, limits.CHANNELS)
 
 
 def require_odd(**numbers: int) -> None:
@@ -114,6 +117,7 @@ def require_odd(**numbers: int) -> None:
     for label, number in numbers.items():
         if number < 1 or number % 2 == 0:
             raise ValueError(f"{label.replace('__', ' ')} must be odd, got {number}")
+        limits.require_at_most(label.replace("__", " "), number, limits.KERNEL)
 
 
 def require_activation(name: str, activation: str) -> None:

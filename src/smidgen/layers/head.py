@@ -6,7 +6,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from smidgen import kernels
+from smidgen import kernels, limits
 from smidgen.kernels import links
 from smidgen.layers.base import PlainLayer, Shape
 from smidgen.layers.transition import PointwiseModule
@@ -65,6 +65,7 @@ class Classifier(PlainLayer):
     def __post_init__(self) -> None:
         if self.classes < 2:  # noqa: PLR2004 - one class is no choice
             raise ValueError(f"classifier classes must be >= 2, got {self.classes}")
+        limits.require_at_most("classifier classes", self.classes, limits.CHANNELS)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
         if (shape.height, shape.width) != (1, 1):

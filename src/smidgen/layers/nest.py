@@ -13,9 +13,8 @@ from smidgen.layers.blur import Blur
 from smidgen.layers.flatten import Flatten
 from smidgen.layers.head import Classifier, GlobalAveragePool
 from smidgen.layers.pool import MaxBlurPoolModule, MaxPool
+from smidgen.limits import LAYERS, NESTED
 from smidgen.text import to_text
-
-DEEPEST, MOST = 4, 1000  # nests inside each other; layers run by one nest, repeats counted
 
 Layers: TypeAlias = tuple[Layer, ...]
 
@@ -56,10 +55,10 @@ def require_nestable(name: str, layers: object) -> None:
             raise ValueError(f"{name} holds layers alone, got {layer!r}")
         if isinstance(layer, Classifier | GlobalAveragePool | Flatten):
             raise ValueError(f"{name} cannot hold {to_text(layer)}: it belongs to the end of a net")
-    if _depth(layers) >= DEEPEST:
-        raise ValueError(f"{name} is nested too deep: at most {DEEPEST} inside each other")
-    if count(layers) > MOST:
-        raise ValueError(f"{name} runs {count(layers):,} layers, at most {MOST:,}")
+    if _depth(layers) >= NESTED:
+        raise ValueError(f"{name} is nested too deep: at most {NESTED} inside each other")
+    if count(layers) > LAYERS:
+        raise ValueError(f"{name} runs {count(layers):,} layers, at most {LAYERS:,}")
 
 
 def _depth(layers: Layers) -> int:

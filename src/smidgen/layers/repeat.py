@@ -8,9 +8,8 @@ from torch import nn
 from smidgen.kernels import links
 from smidgen.layers.base import Layer, Shape, require_positive
 from smidgen.layers.nest import Layers, Nest, end_of, peak_of, require_nestable, stack, through
+from smidgen.limits import REPEATED
 from smidgen.tensors import Images
-
-LONGEST = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +31,8 @@ class Repeat(Nest):
 
     def __post_init__(self) -> None:
         require_positive(repeat__times=self.times)
-        if self.times > LONGEST:
-            raise ValueError(f"repeat times must be at most {LONGEST}, got {self.times}")
+        if self.times > REPEATED:
+            raise ValueError(f"repeat times must be at most {REPEATED}, got {self.times}")
         require_nestable("repeat", self.layers)
         if any(holds_repeat(layer) for layer in self.layers):
             raise ValueError("repeat cannot hold a repeat: multiply their times")

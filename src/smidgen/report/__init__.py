@@ -1,12 +1,12 @@
 """Rows to tables, charts and one page; nothing here needs torch."""
 
-import os
 import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from smidgen.files import write_atomically
 from smidgen.study.records import load
 
 
@@ -87,11 +87,9 @@ def _use(design: Path) -> list[str]:
 
 
 def _written(path: Path, text: str) -> Path:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text)
-        temporary.replace(path)
+        write_atomically(path, text.encode())
     except OSError as error:
         raise ValueError(f"{path}: cannot be written: {error.strerror}") from error
     return path

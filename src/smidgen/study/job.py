@@ -1,14 +1,14 @@
 """A trial as it waits in the store: what to train, where its images are, what to measure."""
 
 import json
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
 
 from smidgen.data import Data, load
 from smidgen.data.base import Progress
-from smidgen.methods import parse
-from smidgen.recipe import Recipe
-from smidgen.spec import NetSpec
+from smidgen.limits import ROW, require_at_most
+from smidgen.names import shown
+from smidgen.release import release, require_known
+from smidgen.runtime import PRECISIONS
 from smidgen.text import from_mapping
 from smidgen.trial import Trial
 
@@ -86,26 +86,38 @@ class Job:
 
     def to_text(self) -> str:
         """Return the job as JSON."""
-        form = {**asdict(self), "trial": self.trial.to_dict()}
+        form = {**asdict(self), "trial": self.trial.to_dict(), "smidgen": release()}
         return json.dumps(form, sort_keys=True)
 
     @staticmethod
-    def from_text(text: str) -> "Job":
+    def from_text(text: object) -> "Job":
         """Return the job of a JSON text; the inverse of :meth:`to_text`.
 
         Raises:
             ValueError: If it is none.
         """
+        if not isinstance(text, str):
+            raise ValueError(f"a job must be a text, got {shown(text)}")
+        require_at_most("characters of a job", len(text), ROW)
         try:
-            form: dict[str, Any] = json.loads(text)
-            trial = dict(form.pop("trial"))
-            trial["net"] = NetSpec.from_dict(trial["net"])
-            trial["methods"] = parse(", ".join(trial["methods"]))
-            trial["recipe"] = from_mapping(Recipe, trial["recipe"], "recipe")
-            where = form.pop("origin")
-            if isinstance(size := where.get("image_size"), list):  # as older versions wrote it
-                where["image_size"] = "x".join(map(str, size))
-            origin = Origin(**where)
-            return Job(trial=Trial(**trial), origin=origin, **form)
-        except (AttributeError, KeyError, TypeError, RecursionError) as error:
-            raise ValueError(f"no job: {error}") from None
+            form = json.loads(text)
+        except (RecursionError, ValueError):
+            raise ValueError(f"a job must be JSON, got {shown(text)}") from None
+        if not isinstance(form, dict):
+            raise ValueError(f"a job must be a table, got {shown(form)}")
+        by = form.pop("smidgen", None)
+        require_known(form, [field.name for field in fields(Job)], "a job", by)
+        trial, origin = Trial.from_dict(form.get("trial"), by), form.get("origin")
+        if not isinstance(origin, dict):
+            raise ValueError(f"the origin of a job must be a table, got {shown(origin)}")
+        if isinstance(size := origin.get("image_size"), list):  # as older versions wrote it
+            origin["image_size"] = "x".join(map(str, size))
+        require_known(origin, [field.name for field in fields(Origin)], "the origin of a job", by)
+        latency, precision = form.get("latency", False), form.get("precision", "auto")
+        if not isinstance(latency, bool):
+            raise ValueError(f"latency must be true or false, got {shown(latency)}")
+        if precision not in PRECISIONS:
+            raise ValueError(
+                f"precision must be one of {', '.join(PRECISIONS)}, got {shown(precision)}"
+            )
+        return Job(trial, from_mapping(Origin, origin, "origin"), latency, precision)

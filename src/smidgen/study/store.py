@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from smidgen.checkpoint import write_atomically
+from smidgen.files import write_atomically
 from smidgen.names import require_key, shown
 from smidgen.study.job import Job
 from smidgen.study.owner import is_alive

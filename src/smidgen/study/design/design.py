@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from smidgen.checkpoint import write_atomically
 from smidgen.export.c.footprint import predict_cost
+from smidgen.files import write_atomically
 from smidgen.methods import Method, in_order
 from smidgen.recipe import Recipe
 from smidgen.run import MODEL

@@ -1,0 +1,47 @@
+"""How large what comes from outside may be, checked before memory is asked for it."""
+
+from pathlib import Path
+from stat import S_ISREG
+
+TEXT = 10_000  # characters of a layer's or a method's text, or of all methods together
+LAYERS = 1_000  # of a net, those inside others counted as often as they run
+NESTED = 4  # layers that hold layers, inside each other
+REPEATED = 100  # times that weights are used again
+CHANNELS = 65_535  # of a map, and classes
+SIDE = 65_535  # pixels a side, of a picture or a map
+KERNEL = 99  # pixels a side
+INPUT_CHANNELS = 1_024
+PARAMS = 100_000_000  # of a net: 400 MB
+ACTIVATIONS = 1 << 28  # elements of an image's maps alive at once: 1 GB
+PICTURE = 64_000_000  # pixels of a decoded picture: 192 MB in colour
+EPOCHS = 1_000_000
+BATCH = 1_000_000  # images a step
+PLAN_BYTES = 16 << 20  # of run.json, and of recipes, nets and studies as TOML
+TENSOR_BYTES = 4 << 30  # of a file of weights, or a checkpoint
+ROWS_BYTES = 1 << 30  # of rows as JSON lines
+ROW = 1 << 24  # characters of a row or a job in a store
+
+
+def require_at_most(what: str, found: int, most: int) -> None:
+    """Refuse what is too large.
+
+    Raises:
+        ValueError: Naming what it is, the limit and what was found.
+    """
+    if found > most:
+        said = f"{found:,}" if found < 10**30 else "far more"
+        raise ValueError(f"{what} must be at most {most:,}, got {said}")
+
+
+def content(path: Path, most: int) -> bytes:
+    """Return what a file holds.
+
+    Raises:
+        ValueError: If it holds more than ``most`` bytes, or is no plain file.
+        OSError: If it cannot be read.
+    """
+    status = path.stat()
+    if not S_ISREG(status.st_mode):  # a pipe would be waited for, a device never ends
+        raise ValueError("must be a file")
+    require_at_most("bytes of a file", status.st_size, most)
+    return path.read_bytes()

@@ -1,0 +1,279 @@
+"""A run folder from anywhere is read as it was written, or refused in one line."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from smidgen.checkpoint import CheckpointError, checkpoints, load_tensors, save_tensors
+from smidgen.data import Data, load
+from smidgen.files import clear_temporaries, locked, write_atomically
+from smidgen.layers import Shape
+from smidgen.recipe import Recipe
+from smidgen.run import PLAN, WEIGHTS, Run, load_plan, load_run
+from smidgen.spec import NetSpec
+from smidgen.train import train
+
+Plain = Callable[[dict[str, Any]], object]
+Change = Callable[[dict[str, torch.Tensor], dict[str, Any]], object]
+
+
+@pytest.fixture(scope="module")
+def digits() -> Data:
+    return load("digits")
+
+
+@pytest.fixture(scope="module")
+def net() -> NetSpec:
+    layers = ["conv(4)", "max-pool", "global-average-pool", "classifier(10)"]
+    return NetSpec.from_dict({"name": "tiny", "input": [1, 8, 8], "layers": layers})
+
+
+@pytest.fixture(scope="module")
+def finished(net: NetSpec, digits: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    train(net, digits, recipe=Recipe(epochs=1), split="full", folder=folder)
+    return folder
+
+
+@pytest.fixture
+def folder(finished: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {p.name: (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.iterdir()}
+
+
+def change_plan(folder: Path, changes: dict[str, Any]) -> None:
+    """Replace values by their path, or drop those that become ``...``; without a digest."""
+    form = json.loads((folder / PLAN).read_text())
+    del form["sha256"]
+    for path, value in changes.items():
+        *tables, key = path.split(".")
+        table = form
+        for name in tables:
+            table = table[name]
+        if value is ...:
+            del table[key]
+        else:
+            table[key] = value
+    (folder / PLAN).write_text(json.dumps(form))
+
+
+def change_weights(folder: Path, change: Change) -> None:
+    tensors, values = load_tensors(folder / WEIGHTS)
+    change(tensors, values)
+    save_tensors(folder / WEIGHTS, tensors, values)
+
+
+def changed(change: Plain) -> Change:
+    """Return what changes the values beside the weights."""
+
+    def both(tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+        del tensors
+        change(values)
+
+    return both
+
+
+def updated(**new: Any) -> Change:
+    """Return what replaces values beside the weights."""
+    return changed(lambda values: values.update(new))
+
+
+@pytest.mark.parametrize("value", [b"7", b"8"])
+def test_a_digit_changed_in_a_plan_is_noticed(folder: Path, value: bytes) -> None:
+    path = folder / PLAN
+    path.write_bytes(path.read_bytes().replace(b'"seed": 0', b'"seed": ' + value))
+    with pytest.raises(ValueError, match=r"run\.json: altered: its content does not match"):
+        load_plan(folder)
+
+
+def test_a_plan_without_a_digest_is_from_before_and_read(folder: Path) -> None:
+    before = load_plan(folder)
+    change_plan(folder, {"smidgen": ...})
+    assert load_plan(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"smidgen": "9.9.9", "colour": 1}, "9.9.9, and this is .*'colour'"),
+        ({"colour": 1}, "has no key 'colour'"),
+        ({"recipe.warmth": 1, "smidgen": "2.0"}, "a recipe was written by smidgen 2.0, .*'warmth'"),
+        ({"seed": ...}, "needs the key 'seed'"),
+        ({"seed": True}, "seed of a trial must be another kind, got True"),
+        ({"net": []}, "a net must be a table"),
+        ({"methods": "sam"}, "methods must be a list of texts"),
+        ({"methods": ["a" * 10**6]}, "must be at most 10,000"),
+        ({"data": None}, "data of a trial"),
+        ({"net.input": [1, 10**9, 8]}, "must be at most 65,535"),
+        ({"net.layers": ["conv(1000000000)"]}, "must be at most 65,535"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_one_short_line(folder: Path, change: Plain, said: str) -> None:
+    change_plan(folder, change)
+    with pytest.raises(ValueError, match=said) as refused:
+        load_run(folder)
+    assert str(folder / PLAN) in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+    assert len(str(refused.value)) < 700
+
+
+def nan(tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+    del values
+    next(iter(tensors.values())).view(-1)[0] = float("nan")
+
+
+def lacking(tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+    del values, tensors[next(iter(tensors))]
+
+
+def negative(tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+    del values
+    next(t for name, t in tensors.items() if name.endswith("running_var"))[0] = -1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (nan, "must be finite, got NaN"),
+        (negative, "running_var must be >= 0, got -1"),
+        (updated(std=[0.0]), "std must be > 0"),
+        (updated(mean=[0.1, 0.2]), "mean must be 1 finite numbers"),
+        (updated(mean=[float("nan")]), "mean must be 1 finite numbers"),
+        (updated(mean=0.5), "mean must be a list"),
+        (changed(lambda v: v["classes"].pop()), "classes must be 10 texts"),
+        (updated(history=[7]), "an epoch must be a table"),
+        (
+            changed(lambda v: v["history"][0].update(loss="low")),
+            "loss of an epoch must be a finite",
+        ),
+        (
+            changed(
+                lambda v: (v["history"][0].update(beauty=1), v["versions"].update(smidgen="3.0"))
+            ),
+            "an epoch was written by smidgen 3.0, and this is .*'beauty'",
+        ),
+        (changed(lambda v: v.pop("machine")), "machine must be a dict"),
+        (lacking, "weights of another net"),
+    ],
+)
+def test_weights_and_statistics_that_cannot_be_are_one_line(
+    folder: Path,
+    change: Change,
+    said: str,
+) -> None:
+    change_weights(folder, change)
+    with pytest.raises(CheckpointError, match=said) as refused:
+        load_run(folder)
+    assert str(folder / WEIGHTS) in str(refused.value)
+
+
+def test_a_file_of_weights_that_is_too_large_is_not_read(folder: Path) -> None:
+    with (folder / WEIGHTS).open("r+b") as file:
+        file.truncate(1 << 40)  # a hole: it takes no room
+    with pytest.raises(CheckpointError, match="must be at most"):
+        load_run(folder)
+
+
+def test_a_length_of_header_beyond_the_file_is_refused(folder: Path) -> None:
+    (folder / WEIGHTS).write_bytes((1 << 62).to_bytes(8, "little") + b"{}")
+    with pytest.raises(CheckpointError, match="truncated or not a file of smidgen"):
+        load_run(folder)
+
+
+def test_a_net_too_large_for_memory_is_refused_before_it_is_built() -> None:
+    wide = ["conv(60000)", "conv(60000)", "global-average-pool", "classifier(10)"]
+    spec = NetSpec.from_dict({"input": [1, 8, 8], "layers": wide})
+    with pytest.raises(ValueError, match="params of net must be at most 100,000,000"):
+        spec.build()
+    tall = NetSpec.from_dict({"input": [3, 65535, 65535], "layers": ["conv(8)"]})
+    with pytest.raises(ValueError, match="activations of net must be at most"):
+        tall.build()
+    with pytest.raises(ValueError, match="layers of a net must be at most 1,000"):
+        NetSpec(
+            Shape(1, 8, 8),
+            NetSpec.from_dict({"input": [1, 8, 8], "layers": ["blur(1)"]}).layers * 1001,
+        )
+
+
+def test_resuming_a_finished_run_writes_nothing_and_gives_the_same_run(
+    folder: Path,
+    net: NetSpec,
+    digits: Data,
+) -> None:
+    before, first = contents(folder), load_run(folder)
+    again: Run = train(
+        net, digits, recipe=Recipe(epochs=1), split="full", folder=folder, resume=True
+    )
+    assert contents(folder) == before
+    for one, other in zip(
+        first.model.state_dict().values(), again.model.state_dict().values(), strict=True
+    ):
+        assert one.equal(other)
+
+
+def test_damaged_weights_of_a_finished_run_come_back_from_the_last_checkpoint(
+    folder: Path,
+    net: NetSpec,
+    digits: Data,
+) -> None:
+    sound = load_run(folder)
+    assert checkpoints(folder)
+    (folder / WEIGHTS).write_bytes(b"\x00" * 50)
+    train(net, digits, recipe=Recipe(epochs=1), split="full", folder=folder, resume=True)
+    for one, other in zip(
+        sound.model.state_dict().values(), load_run(folder).model.state_dict().values(), strict=True
+    ):
+        assert one.equal(other)
+
+
+def test_a_run_killed_before_its_plan_was_there_can_be_begun(
+    tmp_path: Path,
+    net: NetSpec,
+    digits: Data,
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / f"{PLAN}.99999999.tmp").write_text("{")
+    train(net, digits, recipe=Recipe(epochs=1), split="full", folder=folder)
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "checkpoint-00001.safetensors",
+        PLAN,
+        WEIGHTS,
+    ]
+
+
+def test_a_run_folder_is_one_processs_at_a_time(
+    folder: Path,
+    net: NetSpec,
+    digits: Data,
+) -> None:
+    with locked(folder), pytest.raises(ValueError, match="another process is at work in"):
+        train(net, digits, recipe=Recipe(epochs=1), split="full", folder=folder, resume=True)
+    with locked(folder):
+        pass  # it was let go
+
+
+def test_only_unfinished_files_of_processes_that_are_gone_are_cleared(tmp_path: Path) -> None:
+    names = ["run.json.99999999.tmp", "run.json.1.tmp", "notes.tmp", "a.99999999.tmp.txt"]
+    for name in names:
+        (tmp_path / name).write_text("x")
+    clear_temporaries(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names[1:])
+
+
+def test_a_file_is_never_written_through_a_link_that_was_laid_for_it(tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("years of work")
+    (tmp_path / f"it.{os.getpid()}.tmp").symlink_to(precious)
+    write_atomically(tmp_path / "it", b"new")
+    assert precious.read_text() == "years of work"
+    assert (tmp_path / "it").read_bytes() == b"new"
