@@ -117,8 +117,10 @@ def test_a_plan_without_a_digest_is_from_before_and_read(folder: Path) -> None:
         ({"net.layers": ["conv(1000000000)"]}, "must be at most 65,535"),
     ],
 )
-def test_a_plan_that_cannot_be_is_one_short_line(folder: Path, change: Plain, said: str) -> None:
-    change_plan(folder, change)
+def test_a_plan_that_cannot_be_is_one_short_line(
+    folder: Path, changes: dict[str, Any], said: str
+) -> None:
+    change_plan(folder, changes)
     with pytest.raises(ValueError, match=said) as refused:
         load_run(folder)
     assert str(folder / PLAN) in str(refused.value)
