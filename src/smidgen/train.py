@@ -113,7 +113,7 @@ def _trained(
     data: Data,
     runtime: Runtime,
     folder: Path | None,
-    observer: Observer,
+    observer: Observer | None,
     *,
     resume: bool,
 ) -> Run:
