@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Iterable
 
+from smidgen.limits import TEXT, require_at_most
 from smidgen.methods.affine import Affine
 from smidgen.methods.base import ArchitectureMethod, Method, of_kind
 from smidgen.methods.blurpool import BlurPool
@@ -77,6 +78,7 @@ def parse(text: str) -> tuple[Method, ...]:
         ValueError: If a method or an argument is unknown (the nearest name is given), of the wrong
             type or out of range.
     """
+    require_at_most("characters of methods as text", len(text), TEXT)
     return parse_list(_COLONS.sub(_in_parentheses, text), BY_NAME, "method")
 
 
