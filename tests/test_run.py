@@ -134,7 +134,7 @@ def nan(tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
 
 
 def lacking(tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
-    del values, tensors[next(iter(tensors))]
+    del values, tensors[next(name for name in tensors if name.endswith("weight"))]
 
 
 def negative(tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
