@@ -3,7 +3,7 @@ PY := .venv/bin
 export SMIDGEN_DATA ?= $(wildcard $(abspath ../shared/data))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo reference test check format test-long system-tools kernels
+.PHONY: setup demo reference test check format test-long system-tools kernels records
 
 setup: .setup-done
 .setup-done: pyproject.toml constraints.txt setup.py tools/setup.sh $(wildcard src/smidgen/kernels/csrc/*)
@@ -19,6 +19,12 @@ reference: setup
 	$(PY)/smidgen study reference-mnist --store runs/reference.db --jobs 2
 	$(PY)/smidgen study reference-cifar10 --store runs/reference.db --jobs 2
 	$(PY)/smidgen report runs/reference.db --out runs/reference.html
+
+# The ladder of records (docs/records.md): hours to days on two cores; stop it at any time, it goes on.
+records: setup
+	nice $(PY)/smidgen study records-mnist --store runs/records.db --jobs 2
+	nice $(PY)/smidgen study records-cifar10 --store runs/records.db --jobs 2
+	$(PY)/smidgen report runs/records.db --out runs/records.html
 
 format: setup
 	$(PY)/ruff check --fix --quiet src tests bench
