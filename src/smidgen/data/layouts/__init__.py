@@ -11,7 +11,7 @@ from smidgen.data.layouts.npz import Npz
 from smidgen.data.layouts.parquet import Parquet
 
 Layout: TypeAlias = Folders | Listed | Npz | Idx | Parquet
-LAYOUTS: tuple[type[Layout], ...] = (Folders, Listed, Npz, Idx, Parquet)  # the first that claims
+LAYOUTS: tuple[type[Layout], ...] = (Listed, Folders, Npz, Idx, Parquet)  # the first that claims
 _SHOWN = 5
 
 

@@ -48,7 +48,9 @@ class Listed(Source):
                 for table in _tables(folder)
             ]
         found = [(part, table) for part, table in tables if _names_pictures(table)]
-        return Listed(root, tuple(found)) if found else None
+        labelled = any(_has_labels(table) for _, table in found)
+        # Where classes have folders, a table that says nothing of labels is of something else.
+        return Listed(root, tuple(found)) if labelled or (found and not _classes(root)) else None
 
     def identity(self) -> tuple[str, ...]:
         files = [table for _, table in self.tables] + pictures_below(self.folder)
@@ -171,6 +173,19 @@ def _names_pictures(table: Path) -> bool:
     root = table.parent if not part_of(table.parent.name) else table.parent.parent
     known = {name for path in pictures_below(root) for name in (path.name, path.stem)}
     return any(Path(str(row[file]).replace("\\", "/")).name in known for row in rows)
+
+
+def _has_labels(table: Path) -> bool:
+    rows = _rows(table, _LOOKED_AT)
+    return any(name.strip().casefold() in columns.LABELS for name in rows[0])
+
+
+def _classes(root: Path) -> bool:
+    """Return whether two folders or more hold pictures, parts aside."""
+    places = [folder for folder in subfolders(root) if part_of(folder.name)] or [root]
+    return any(
+        sum(bool(pictures_below(folder)) for folder in subfolders(place)) > 1 for place in places
+    )
 
 
 def _rows(table: Path, most: int | None = None) -> list[Row]:

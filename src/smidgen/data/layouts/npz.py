@@ -39,7 +39,7 @@ class Npz(Source):
 
     def catalogue(self, wish: Wish) -> Catalogue:
         try:
-            with np.load(self.file, allow_pickle=False) as stored:
+            with self.file.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 return self._catalogue({name: stored[name] for name in stored.files})
         except DataError:
             raise

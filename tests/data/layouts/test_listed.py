@@ -1,0 +1,167 @@
+"""A table of names and labels beside pictures is read, and never leads out of its folder."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tests.data.conftest import pixels, png
+
+from smidgen.data import Data, DataError, DataWarning, load
+
+Table = Callable[..., Path]
+LABELS = ["cat", "dog"] * 20
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Return a folder with 40 pictures in ``images``."""
+    (tmp_path / "set" / "images").mkdir(parents=True)
+    for number in range(40):
+        content = png(pixels(number, 6, 5))
+        (tmp_path / "set" / "images" / f"{number:02}.png").write_bytes(content)
+    return tmp_path / "set"
+
+
+def table(folder: Path, rows: list[str], name: str = "labels.csv") -> Path:
+    (folder / name).write_text("\n".join(rows) + "\n")
+    return folder
+
+
+def same_labels(data: Data, folder: Path) -> None:
+    """Check that every picture has the label that its number says: even is cat, odd is dog."""
+    by_content = {
+        np.asarray(Image.open(path)).tobytes(): int(path.stem) % 2
+        for path in (folder / "images").iterdir()
+        if path.suffix == ".png"
+    }
+    assert data.classes == ("cat", "dog")
+    for split in (data.train, data.test):
+        for image, label in zip(split.images, split.labels.tolist(), strict=True):
+            assert by_content[image.numpy().tobytes()] == label
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("file_name,label", "images/{0:02}.png,{1}"),
+        ("filename,label", "{0:02}.png,{1}"),
+        ("id,label", "{0:02},{1}"),
+        ("Image;Class", "{0:02}.png;{1}"),
+        ("path\tfold\ttarget", "images/{0:02}.png\t3\t{1}"),
+        ("image_id,width,label", "{0:02},640,{1}"),
+        ("file,species", "{0:02}.png,{1}"),
+    ],
+)
+def test_labels_csv_beside_images(pictures: Path, header: str, row: str) -> None:
+    rows = [row.format(number, label) for number, label in enumerate(LABELS)]
+    folder = table(pictures, [header, *rows])
+    with pytest.warns(DataWarning, match="no test images"):
+        data = load(folder)
+    assert len(data.train) + len(data.test) == 40
+    same_labels(data, pictures)
+
+
+def test_a_table_without_a_header(pictures: Path) -> None:
+    table(pictures, [f"{number:02}.png,{label}" for number, label in enumerate(LABELS)])
+    with pytest.warns(DataWarning, match="no test images"):
+        same_labels(load(pictures), pictures)
+
+
+def test_a_column_may_name_the_part(pictures: Path) -> None:
+    parts = ["Train"] * 20 + ["val"] * 10 + ["TEST"] * 10
+    rows = [f"{n:02}.png,{LABELS[n]},{part}" for n, part in enumerate(parts)]
+    data = load(table(pictures, ["file_name,label,split", *rows]))
+    assert data.validation is not None
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [20, 10, 10]
+    same_labels(data, pictures)
+
+
+def test_metadata_of_image_folders(tmp_path: Path) -> None:
+    for part, first in (("train", 0), ("test", 50)):
+        folder = tmp_path / "set" / part
+        folder.mkdir(parents=True)
+        lines: list[str] = []
+        for number in range(4):
+            (folder / f"{number}.png").write_bytes(png(pixels(first + number, 6, 5)))
+            lines.append(json.dumps({"file_name": f"{number}.png", "label": LABELS[number]}))
+        (folder / "metadata.jsonl").write_text("\n".join(lines))
+    data = load(tmp_path / "set")
+    assert data.train.labels.tolist() == data.test.labels.tolist() == [0, 1, 0, 1]
+    first = torch.from_numpy(pixels(50, 6, 5))
+    assert data.test.images[0, 0].equal(first)
+
+
+def test_pictures_that_are_not_there_are_told_all_at_once(pictures: Path) -> None:
+    rows = [f"{number:02}.png,{label}" for number, label in enumerate(LABELS)]
+    table(pictures, ["file_name,label", *rows, "98.png,cat", "99.png,dog"])
+    with pytest.raises(DataError, match=r"2 of 42 pictures are not there, .*'98.png'.*'99.png'"):
+        load(pictures)
+    with pytest.warns(DataWarning) as said:
+        data = load(pictures, skip_broken=True)
+    assert "2 of 42 pictures are not there" in str(said[0].message)
+    assert len(data.train) + len(data.test) == 40
+
+
+@pytest.mark.parametrize("name", ["/etc/secret.png", "../secret.png", "images/../../secret.png"])
+def test_a_name_that_leads_out_of_the_folder_is_refused(pictures: Path, name: str) -> None:
+    (pictures.parent / "secret.png").write_bytes(png(pixels(99, 6, 5)))
+    rows = [f"{number:02}.png,{label}" for number, label in enumerate(LABELS)]
+    table(pictures, ["file_name,label", *rows, f"{name},cat"])
+    with pytest.raises(DataError, match=f"got {re.escape(repr(name))}, which is outside"):
+        load(pictures)
+
+
+def test_a_link_that_leads_out_of_the_folder_is_refused(pictures: Path) -> None:
+    (pictures.parent / "secret.png").write_bytes(png(pixels(99, 6, 5)))
+    (pictures / "images" / "x.png").symlink_to(pictures.parent / "secret.png")
+    table(pictures, ["file_name,label", "images/x.png,cat", "00.png,dog"])
+    with pytest.raises(DataError, match=r"x.png must be a picture below .*, got a link"):
+        load(pictures)
+
+
+def test_numbers_of_another_name_are_never_labels(pictures: Path) -> None:
+    rows = [f"{number:02}.png,{number % 5}" for number in range(40)]
+    table(pictures, ["file_name,fold", *rows])
+    with pytest.raises(DataError, match=r"labels.csv must have a column with the label, got none"):
+        load(pictures)
+    with pytest.warns(DataWarning, match="no test images"):
+        assert load(pictures, label_column="fold").classes == tuple("01234")
+
+
+def test_lines_that_cannot_be_read_are_named(pictures: Path) -> None:
+    table(pictures, ["file_name,label", "00.png,cat", "01.png,dog,more"])
+    with pytest.raises(DataError, match=r"labels.csv line 3 must have 2 cells, got 3"):
+        load(pictures / "labels.csv")
+
+
+def test_pictures_in_no_table_are_told(pictures: Path) -> None:
+    rows = [f"{number:02}.png,{label}" for number, label in enumerate(LABELS[:38])]
+    table(pictures, ["file_name,label", *rows])
+    with pytest.warns(DataWarning) as said:
+        load(pictures)
+    assert any("2 pictures are in no table, such as" in str(one.message) for one in said)
+
+
+def test_another_table_does_not_hide_the_folders(pictures: Path, tmp_path: Path) -> None:
+    for of_class in ("cat", "dog"):
+        (tmp_path / "other" / of_class).mkdir(parents=True)
+        for number in range(10):
+            content = png(pixels(number + 100 * (of_class == "cat"), 6, 5))
+            (tmp_path / "other" / of_class / f"{number}.png").write_bytes(content)
+    table(tmp_path / "other", ["epoch,loss", "1,2.0"], "log.csv")
+    with pytest.warns(DataWarning):
+        assert load(tmp_path / "other").classes == ("cat", "dog")
+
+
+def test_a_table_of_labels_wins_over_the_names_of_folders(pictures: Path) -> None:
+    (pictures / "masks").mkdir()
+    (pictures / "masks" / "m.png").write_bytes(png(pixels(77, 6, 5)))
+    rows = [f"{number:02}.png,{label}" for number, label in enumerate(LABELS)]
+    table(pictures, ["file_name,label", *rows])
+    with pytest.warns(DataWarning):
+        assert load(pictures).classes == ("cat", "dog")

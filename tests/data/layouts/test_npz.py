@@ -1,0 +1,88 @@
+"""Arrays as Keras and MedMNIST keep them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.data.conftest import pixels
+
+from smidgen.data import DataError, DataWarning, load
+
+
+def test_arrays_of_keras(tmp_path: Path) -> None:
+    train, test = pixels(0, 8, 6, 5), pixels(1, 3, 6, 5)
+    np.savez(
+        tmp_path / "mine.npz",
+        x_train=train,
+        y_train=np.array([3, 0, 12, 3, 0, 12, 3, 0], np.uint8),
+        x_test=test,
+        y_test=np.array([12, 0, 3], np.uint8),
+    )
+    for place in (tmp_path / "mine.npz", tmp_path):
+        data = load(place)
+        assert data.classes == ("0", "3", "12")
+        assert data.train.labels.tolist() == [1, 0, 2, 1, 0, 2, 1, 0]
+        assert data.test.labels.tolist() == [2, 0, 1]
+        assert data.train.images[:, 0].equal(torch.from_numpy(train))
+        assert (data.preprocessing.text, data.notes) == (
+            "grey 6x5, stretched, transparent over white",
+            (),
+        )
+
+
+def test_arrays_of_medmnist(tmp_path: Path) -> None:
+    sizes = {"train": 6, "val": 4, "test": 2}
+    arrays: dict[str, Any] = {}
+    for number, (part, size) in enumerate(sizes.items()):
+        arrays[f"{part}_images"] = pixels(number, size, 6, 5, 3)
+        arrays[f"{part}_labels"] = np.arange(size)[:, None] % 2
+    np.savez_compressed(tmp_path / "pathmnist.npz", **arrays)
+    data = load(tmp_path / "pathmnist.npz")
+    assert data.validation is not None
+    assert [len(part) for part in (data.train, data.validation, data.test)] == [6, 4, 2]
+    assert data.validation.images.permute(0, 2, 3, 1).equal(torch.from_numpy(arrays["val_images"]))
+
+
+def test_images_and_labels_alone_have_a_test_part_set_aside(tmp_path: Path) -> None:
+    names = np.array(["ash", "oak"])
+    np.savez(
+        tmp_path / "a.npz", images=pixels(0, 40, 6, 5), labels=np.arange(40) % 2, class_names=names
+    )
+    with pytest.warns(DataWarning, match="no test images"):
+        assert load(tmp_path / "a.npz").classes == ("ash", "oak")
+
+
+def test_what_is_no_data_set_is_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", weights=np.zeros(3))
+    with pytest.raises(DataError, match=r"a.npz must hold x_train and y_train, .* got weights"):
+        load(tmp_path / "a.npz")
+    (tmp_path / "a.npz").write_bytes(b"PK\3\4 broken")
+    with pytest.raises(DataError, match=r"a.npz cannot be read as .npz: "):
+        load(tmp_path / "a.npz")
+
+
+def test_no_pickle_is_read(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=np.array([print, 1], object), labels=np.arange(2))
+    with pytest.raises(DataError, match=r"a.npz cannot be read as .npz: .*allow_pickle"):
+        load(tmp_path / "a.npz")
+
+
+def test_labels_that_do_not_fit_are_told(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", images=pixels(0, 4, 6, 5), labels=np.arange(3))
+    with pytest.raises(DataError, match=r"a.npz train must have one label a picture, 4, got 3"):
+        load(tmp_path / "a.npz")
+
+
+def test_hidden_labels_of_a_test_part(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "a.npz",
+        x_train=pixels(0, 40, 6, 5),
+        y_train=np.arange(40) % 2,
+        x_test=pixels(1, 3, 6, 5),
+        y_test=np.full(3, -1),
+    )
+    with pytest.warns(DataWarning) as said:
+        assert len(load(tmp_path / "a.npz").train) < 40
+    assert "labels of the part 'test' are hidden: it is not used" in str(said[0].message)
