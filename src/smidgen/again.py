@@ -28,8 +28,9 @@ def trained_on(
     Raises:
         DataError: If they are gone, cannot be read, or are others.
     """
-    place = str(data or run.origin)
-    gone = data is None and Path(place).is_absolute() and not Path(place).exists()
+    path, asked, columns = run.origin.partition("::")  # which columns of a table were taken
+    place = f"{data or path}{asked}{columns}"
+    gone = data is None and Path(path).is_absolute() and not Path(path).exists()
     if gone:
         raise DataError(
             f"the data of {folder} are no longer in {place}: --data says where they are now"

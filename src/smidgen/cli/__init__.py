@@ -6,7 +6,18 @@ import warnings
 
 import typer
 
-from smidgen.cli import design, evaluate, export, inspect, listing, predict, report, study, train
+from smidgen.cli import (
+    design,
+    evaluate,
+    export,
+    inspect,
+    inspect_data,
+    listing,
+    predict,
+    report,
+    study,
+    train,
+)
 from smidgen.escape import terminal
 
 app = typer.Typer(
@@ -20,6 +31,7 @@ app = typer.Typer(
 )
 app.command("list")(listing.list_)
 app.command("inspect")(inspect.inspect)
+app.command("inspect-data")(inspect_data.inspect_data)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("predict")(predict.predict)

@@ -1,5 +1,6 @@
 """The one door to images: ``load`` a data set, hold some of it out, hand it out in batches."""
 
+from smidgen.data.arrays import from_arrays
 from smidgen.data.base import Data, Split
 from smidgen.data.batches import Batches, channel_statistics, normalise
 from smidgen.data.errors import DataError, DataWarning
@@ -16,6 +17,7 @@ __all__ = [
     "Preprocessing",
     "Split",
     "channel_statistics",
+    "from_arrays",
     "load",
     "normalise",
     "selection_split",

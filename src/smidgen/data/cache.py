@@ -30,8 +30,13 @@ class Cache:
         plain = "".join(letter if letter.isalnum() else "-" for letter in name)
         return self.folder / f"{plain}-{key}-{VERSION}.safetensors"
 
-    def read(self, path: Path, name: str) -> Data | None:
-        """Return what ``path`` holds, or None if it is not there, or not as it was written."""
+    def read(self, path: Path, name: str = "") -> Data | None:
+        """Return what ``path`` holds, or None if it is not there, or not as it was written.
+
+        Args:
+            path: As :meth:`path` gave it.
+            name: Of the data; by default the one they were written with.
+        """
         from safetensors import SafetensorError, safe_open
 
         if not path.is_file():
@@ -54,7 +59,16 @@ class Cache:
                 raise ValueError("its fingerprint differs")
             how = Preprocessing.from_dict(said["preprocessing"])
             return Data(
-                *(name, train, test, classes, notes, said["fingerprint"], validation, how),
+                *(
+                    name or said["name"],
+                    train,
+                    test,
+                    classes,
+                    notes,
+                    said["fingerprint"],
+                    validation,
+                    how,
+                ),
                 to_judge=bool(said["to_judge"]),
             )
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -84,6 +98,7 @@ class Cache:
         from safetensors.torch import save_file
 
         said = {
+            "name": data.name,
             "classes": data.classes,
             "notes": data.notes,
             "source": source,

@@ -5,11 +5,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, final
+from typing import Any, NamedTuple, cast, final
 
 from smidgen.data.decode import is_deep, open_picture, opened
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Background, Color, Fit, Preprocessing, Values, upright_size
+from smidgen.data.sizes import ImageSize, checked_size
 
 TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -184,6 +185,32 @@ class Wish:
     image_column: str | None = None
     label_column: str | None = None
     skip_broken: bool = False
+
+
+def asked_for(
+    *,
+    image_size: ImageSize = None,
+    color: str | None = None,
+    fit: str | None = None,
+    preprocessing: Preprocessing | None = None,
+    **others: Any,
+) -> Wish:
+    """Return what was asked for, checked; ``others`` are fields of the wish.
+
+    Raises:
+        DataError: If a value is none that is known, or contradicts another one.
+    """
+    if preprocessing is not None and (image_size or color or fit):
+        raise DataError(f"the size and colour are those of the run, {preprocessing.text}")
+    for what, value, known in (
+        ("color", color, ("grey", "rgb")),
+        ("fit", fit, ("stretch", "crop", "pad")),
+    ):
+        if value is not None and value not in known:
+            raise DataError(f"{what} must be one of {', '.join(known)}, got {value!r}")
+    size = checked_size(image_size)
+    chosen = cast("Color | None", color), cast("Fit | None", fit)
+    return Wish(size, *chosen, preprocessing=preprocessing, **others)
 
 
 def _head(start: bytes) -> Head | None:

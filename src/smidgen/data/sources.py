@@ -7,18 +7,20 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any
 
+from smidgen.data.arrays import KEPT, kept_arrays
 from smidgen.data.base import Data, Progress, Source
-from smidgen.data.cache import cache_at
-from smidgen.data.catalogue import Wish
+from smidgen.data.cache import Cache, cache_at
+from smidgen.data.catalogue import Wish, asked_for
 from smidgen.data.digits import Digits
 from smidgen.data.errors import DataError, DataWarning
 from smidgen.data.hub import Hub
+from smidgen.data.inspection import Inspection, inspected
 from smidgen.data.layouts import Layout, layout_of
 from smidgen.data.making import made
-from smidgen.data.preprocessing import Color, Fit, Preprocessing
-from smidgen.data.sizes import ImageSize, checked_size
+from smidgen.data.preprocessing import Preprocessing
+from smidgen.data.sizes import ImageSize
 from smidgen.text import nearest
 
 VARIABLE = "SMIDGEN_DATA"  # a folder of local copies
@@ -26,7 +28,7 @@ HUB_ID = re.compile(r"([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?", re.ASCII)
 UNPINNED = "main"
 KNOWN = "known:"  # before a name that a folder here has too
 
-T = TypeVar("T")
+_COLUMNS = re.compile(r"(.+?)(?:::image-column=(.+?))?(?:::label-column=(.+?))?", re.DOTALL)
 
 NAMED = MappingProxyType(
     {
@@ -46,8 +48,8 @@ def load(  # noqa: PLR0913 - all but one by keyword
     *,
     data_dir: str | os.PathLike[str] | None = None,
     image_size: ImageSize = None,
-    color: Color | None = None,
-    fit: Fit | None = None,
+    color: str | None = None,
+    fit: str | None = None,
     preprocessing: Preprocessing | None = None,
     classes: Iterable[str] = (),
     image_column: str | None = None,
@@ -85,20 +87,48 @@ def load(  # noqa: PLR0913 - all but one by keyword
     Warns:
         DataWarning: Of each of ``Data.notes``.
     """
-    wish = Wish(
-        size=checked_size(image_size),
-        color=_one_of("color", color, ("grey", "rgb")),
-        fit=_one_of("fit", fit, ("stretch", "crop", "pad")),
+    wish = asked_for(
+        image_size=image_size,
+        color=color,
+        fit=fit,
         preprocessing=preprocessing,
         classes=tuple(classes),
         image_column=image_column,
         label_column=label_column,
         skip_broken=skip_broken,
     )
-    if preprocessing is not None and (wish.size or wish.color or wish.fit):
-        raise DataError(f"the size and colour are those of the run, {preprocessing.text}")
+    if isinstance(name_or_path, str):
+        name_or_path, wish = _asked_before(name_or_path, wish)
+        if name_or_path.startswith(KEPT):
+            return kept_arrays(name_or_path, wish, cache_dir)
     name, source = find(name_or_path, data_dir)
-    cache = cache_at(cache_dir)
+    data = _read(name, source, wish, cache_at(cache_dir), progress)
+    data = replace(data, origin=origin_of(name_or_path, source) + _remembered(wish))
+    for note in data.notes:
+        warnings.warn(f"{name}: {note}", DataWarning, stacklevel=2)
+    return data
+
+
+def inspect(
+    name_or_path: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    progress: Progress = None,
+    **asked: Any,
+) -> Inspection:
+    """Return what is understood of a data set; ``asked`` are arguments of :func:`load`.
+
+    Raises:
+        DataError: In one line, if there are no such data or nothing in them can be used.
+    """
+    wish = asked_for(**asked)
+    name, source = find(name_or_path, data_dir)
+    data = _read(name, source, wish, cache_at(None), progress)
+    data = replace(data, origin=origin_of(name_or_path, source))
+    return inspected(data, source.catalogue(wish), wish)
+
+
+def _read(name: str, source: Source, wish: Wish, cache: Cache, progress: Progress) -> Data:
     path = cache.path(name, source.key(wish))
     data = cache.read(path, name)
     if data is None:
@@ -106,16 +136,24 @@ def load(  # noqa: PLR0913 - all but one by keyword
         data = made(name, source.catalogue(wish), wish, progress)
         if writable:
             cache.write(path, data, source=repr(source))
-    data = replace(data, origin=origin_of(name_or_path, source))
-    for note in data.notes:
-        warnings.warn(f"{name}: {note}", DataWarning, stacklevel=2)
     return data
 
 
-def _one_of(what: str, value: T | None, known: tuple[T, ...]) -> T | None:
-    if value is not None and value not in known:
-        raise DataError(f"{what} must be one of {', '.join(map(str, known))}, got {value!r}")
-    return value
+def _remembered(wish: Wish) -> str:
+    """Return what is asked of a table, as the end of an origin: without it, it cannot be read."""
+    asked = {"image-column": wish.image_column, "label-column": wish.label_column}
+    return "".join(f"::{name}={value}" for name, value in asked.items() if value)
+
+
+def _asked_before(origin: str, wish: Wish) -> tuple[str, Wish]:
+    """Return a name or path without that end, and the wish with it."""
+    if not (found := _COLUMNS.fullmatch(origin)):
+        return origin, wish
+    return found[1], replace(
+        wish,
+        image_column=wish.image_column or found[2],
+        label_column=wish.label_column or found[3],
+    )
 
 
 def find(

@@ -1,0 +1,86 @@
+"""``smidgen inspect-data``."""
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from smidgen.cli.options import (
+    Color,
+    DataDir,
+    Fit,
+    ImageColumn,
+    ImageSize,
+    Json,
+    LabelColumn,
+)
+from smidgen.cli.terminal import LoadingProgress, print_json, say, table
+
+if TYPE_CHECKING:
+    from smidgen.data.inspection import Inspection
+
+_SIZES = 8  # that are shown
+
+
+def inspect_data(  # noqa: PLR0913 - a command line
+    data: Annotated[str, typer.Argument(help="A name, a folder, a file or a hub id.")],
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="Write a PNG with pictures of each class, as a net sees them."),
+    ] = None,
+    data_dir: DataDir = None,
+    image_size: ImageSize = None,
+    color: Color = None,
+    fit: Fit = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    json: Json = False,
+) -> None:
+    """Show what is understood of a data set: classes, counts, sizes, copies and oddities."""
+    from smidgen.data.inspection import contact_sheet
+    from smidgen.data.sources import inspect
+
+    if sheet is not None and sheet.suffix.lower() != ".png":
+        raise ValueError(f"--sheet must be a file .png, got {sheet}")
+    with LoadingProgress() as loading, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the notes are shown below
+        found = inspect(
+            data,
+            data_dir=data_dir,
+            image_size=image_size,
+            color=color,
+            fit=fit,
+            image_column=image_column,
+            label_column=label_column,
+            skip_broken=True,
+            progress=loading.observe,
+        )
+    if sheet is not None:
+        sheet.write_bytes(contact_sheet(found.data))
+    if json:
+        print_json(found.to_dict())
+    else:
+        _show(found)
+        if sheet is not None:
+            say(f"pictures: {sheet}")
+
+
+def _show(found: "Inspection") -> None:
+    data, counts = found.data, found.counts()
+    rows: list[list[object]] = [
+        [name, *(of[name] for of in counts.values())] for name in data.classes
+    ]
+    rows.append(["all", *(sum(of.values()) for of in counts.values())])
+    table(["class", *counts], rows, title=f"{data.name}: {len(data.classes)} classes")
+    shown = [f"{n:,} of {h}x{w}" for h, w, n in found.sizes[:_SIZES]]
+    more = f" and {len(found.sizes) - _SIZES:,} other sizes" if len(found.sizes) > _SIZES else ""
+    lines = [
+        f"sizes (height x width): {', '.join(shown)}{more}",
+        f"a net sees: {data.preprocessing.text}",
+        f"copies, as a net sees them: {found.copies:,}",
+    ]
+    if found.few:
+        lines.append(f"few training pictures: {', '.join(found.few[:_SIZES])}")
+    lines += [f"note: {note}" for note in data.notes]
+    print("\n" + "\n".join(lines))

@@ -1,0 +1,215 @@
+"""Data from arrays, images in memory, or a torch data set."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+
+from smidgen.data.base import Data, fingerprint
+from smidgen.data.cache import cache_at
+from smidgen.data.catalogue import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Arrays,
+    Catalogue,
+    Head,
+    Part,
+    Pictures,
+    Wish,
+    asked_for,
+)
+from smidgen.data.decode import is_deep
+from smidgen.data.errors import DataError
+from smidgen.data.making import made
+from smidgen.data.names import Matcher
+from smidgen.data.preprocessing import upright, with_channels
+from smidgen.data.sizes import ImageSize
+from smidgen.data.values import images_of, labels_of
+
+KEPT = "arrays:"  # begins the origin of data from arrays: their fingerprint follows
+_PAIR = 2
+
+
+def from_arrays(  # noqa: PLR0913 - all but three by keyword
+    images: Any,
+    labels: Any = None,
+    classes: Sequence[str] | None = None,
+    *,
+    test: Any = None,
+    validation: Any = None,
+    name: str = "arrays",
+    image_size: ImageSize = None,
+    color: str | None = None,
+    fit: str | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> Data:
+    """Return data from what is in memory.
+
+    Values that are no bytes become bytes by the range of the training images, of each channel,
+    which is kept with every model. The result is kept in the cache, so that a run, an export and
+    the processes of a design find it again.
+
+    Args:
+        images: An array n h w or n h w c of any numbers and channels; a torch tensor, which is
+            n c h w if it has four axes; a list of arrays or of Pillow images; or a torch
+            ``Dataset`` of images and labels.
+        labels: One an image: names, or numbers, which are places in ``classes`` if those are
+            given. Left out for a ``Dataset``.
+        classes: Names, in their order; by default a ``Dataset``'s own, or the labels sorted.
+        test: ``(images, labels)`` or a ``Dataset`` to test on; without it a fifth is set aside.
+        validation: Likewise, to make choices on.
+        name: Of the data.
+        image_size: See :func:`smidgen.data.load`, as for the next two.
+        color: ``grey`` or ``rgb``.
+        fit: ``stretch``, ``crop`` or ``pad``.
+        cache_dir: Where they are kept.
+
+    Raises:
+        DataError: In one line, if something does not fit.
+    """
+    if labels is None and classes is None:
+        found = getattr(images, "classes", None)
+        classes = None if found is None else [str(name) for name in found]
+    names = tuple(classes or ())
+    given = {TRAIN: (images, labels), VALIDATION: validation, TEST: test}
+    parts = {
+        part: _part(f"{name} {part}", of, names) for part, of in given.items() if of is not None
+    }
+    wish = asked_for(image_size=image_size, color=color, fit=fit)
+    data = made(name, Catalogue(parts, names), wish, None)
+    cache = cache_at(cache_dir)
+    if cache.require_writable():
+        path = cache.path("arrays", data.fingerprint)
+        if not path.exists():
+            cache.write(path, data, source=f"arrays of {name}")
+    return replace(data, origin=f"{KEPT}{data.fingerprint}")
+
+
+def kept_arrays(origin: str, wish: Wish, cache_dir: str | os.PathLike[str] | None) -> Data:
+    """Return data that :func:`from_arrays` has made before.
+
+    Raises:
+        DataError: If they are no longer kept, or not as the wish has them.
+    """
+    path = cache_at(cache_dir).path("arrays", origin.removeprefix(KEPT))
+    data = cache_at(cache_dir).read(path)
+    if data is None:
+        raise DataError(
+            f"the arrays {origin.removeprefix(KEPT)} are no longer in the cache, {path.parent}: "
+            f"make them again with smidgen.data.from_arrays"
+        )
+    data = replace(data, origin=origin)
+    how = data.preprocessing
+    if (wish.preprocessing or how) != how or (wish.size or (how.height, how.width)) != (
+        how.height,
+        how.width,
+    ):
+        raise DataError(f"the arrays are kept as {how.text}, and can be had in no other form")
+    return matched(data, wish.classes) if wish.classes else data
+
+
+def matched(data: Data, classes: tuple[str, ...]) -> Data:
+    """Return data with the classes of a run, matched by name.
+
+    Raises:
+        DataError: If one of theirs is unknown to the run.
+    """
+    if data.classes == classes:
+        return data
+    matcher = Matcher(classes)
+    numbers = torch.tensor([matcher.number(name, data.name) for name in data.classes])
+    parts = {
+        part: replace(split, labels=numbers[split.labels]) for part, split in data.parts.items()
+    }
+    print_ = fingerprint(parts["train"], parts["test"], classes, parts.get("validation"))
+    return replace(data, classes=classes, fingerprint=print_, to_judge=True, **parts)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Given(Pictures):
+    """Arrays h w or h w c, or Pillow images, each of its own size."""
+
+    images: Sequence[Any]
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def where(self, number: int) -> str:
+        return f"{self.name} {number}"
+
+    def head(self, number: int) -> Head:
+        image = self.picture(number, None)
+        if isinstance(image, np.ndarray):
+            height, width, channels = image.shape
+            return Head(height, width, channels, image.dtype != np.uint8)
+        grey = image.mode in ("1", "L", "LA", "La") or is_deep(image)
+        return Head(
+            image.height,
+            image.width,
+            1 if grey else 3,
+            is_deep(image),
+            image.has_transparency_data,
+        )
+
+    def picture(self, number: int, size: tuple[int, int] | None) -> Any:
+        image = self.images[number]
+        if isinstance(image, torch.Tensor):
+            if image.ndim == 3:  # noqa: PLR2004 - c h w
+                image = image.permute(1, 2, 0)
+            image = image.detach().cpu().numpy()
+        if isinstance(image, np.ndarray):
+            if image.dtype.kind not in "buif":
+                raise DataError(f"must hold numbers, got {image.dtype}")
+            return with_channels(image.astype(np.uint8) * 255 if image.dtype == bool else image)
+        if isinstance(image, str | bytes | Path) or not hasattr(image, "mode"):
+            raise DataError(f"must be an array or a Pillow image, got {type(image).__name__}")
+        return upright(image)
+
+
+def _part(where: str, given: Any, names: tuple[str, ...]) -> Part:
+    if isinstance(given, tuple) and len(given) == _PAIR and given[1] is not None:
+        images, labels = given
+    else:
+        images, labels = _of_dataset(where, given[0] if isinstance(given, tuple) else given)
+    if isinstance(images, torch.Tensor):
+        values = images.detach().cpu().numpy()
+        pictures: Pictures = Arrays(
+            images_of(values, where, channels_first=True), lambda row: f"{where} row {row}"
+        )
+    elif isinstance(images, np.ndarray) and images.dtype != object:
+        pictures = Arrays(images_of(images, where), lambda row: f"{where} row {row}")
+    elif isinstance(images, Iterable) and not isinstance(images, str | bytes):
+        pictures = Given(list(images), f"{where} row")
+    else:
+        raise DataError(f"{where} must be arrays or Pillow images, got {type(images).__name__}")
+    if isinstance(labels, torch.Tensor):
+        labels = labels.detach().cpu().numpy()
+    return Part(pictures, labels_of(labels, len(pictures), names, where))
+
+
+def _of_dataset(where: str, dataset: Any) -> tuple[list[Any], list[Any]]:
+    """Return the images and labels of a torch ``Dataset``, or of any other list of pairs."""
+    images: list[Any] = []
+    labels: list[Any] = []
+    try:
+        pairs = (
+            (dataset[number] for number in range(len(dataset)))
+            if hasattr(dataset, "__getitem__")
+            else iter(dataset)
+        )
+        for image, label in pairs:
+            images.append(image)
+            labels.append(label.item() if isinstance(label, torch.Tensor) else label)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"{where} must be images and labels, or a Dataset of such pairs, "
+            f"got {type(dataset).__name__}"
+        ) from error
+    return images, labels

@@ -1,0 +1,134 @@
+"""What was understood of a data set: classes, counts, sizes, copies, and a sheet to look at."""
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+
+from smidgen.data.base import Data
+from smidgen.data.catalogue import Catalogue, Wish
+from smidgen.data.decoding import each
+from smidgen.data.labelled import labelled
+
+TILE = 64  # pixels a side, at most, of a picture on the sheet
+ACROSS = 10  # pictures a class
+DOWN = 40  # classes
+FEW = 10  # training pictures below which a class is named
+_MARGIN, _TEXT = 4, 14  # pixels around a tile, and of a line of text
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was understood of a data set.
+
+    Args:
+        data: As it would be trained on.
+        sizes: Height, width and how many pictures have it, the most common first.
+        copies: Pictures that look like another one once they are fitted.
+        few: Classes with fewer than ten training pictures.
+    """
+
+    data: Data
+    sizes: tuple[tuple[int, int, int], ...]
+    copies: int
+    few: tuple[str, ...]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return how many pictures each class has, by part."""
+        return {
+            part: dict(
+                zip(
+                    self.data.classes,
+                    torch.bincount(split.labels, minlength=len(self.data.classes)).tolist(),
+                    strict=True,
+                )
+            )
+            for part, split in self.data.parts.items()
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain values, for JSON."""
+        data = self.data
+        return {
+            "name": data.name,
+            "origin": data.origin,
+            "fingerprint": data.fingerprint,
+            "classes": list(data.classes),
+            "counts": self.counts(),
+            "sizes": [{"height": h, "width": w, "pictures": n} for h, w, n in self.sizes],
+            "copies": self.copies,
+            "few": list(self.few),
+            "preprocessing": data.preprocessing.to_dict(),
+            "notes": list(data.notes),
+        }
+
+
+def inspected(data: Data, catalogue: Catalogue, wish: Wish) -> Inspection:
+    """Return what was understood.
+
+    Args:
+        data: Made of the catalogue.
+        catalogue: For the sizes before pictures were fitted.
+        wish: That they were made with.
+    """
+    rows = labelled(data.name, catalogue, wish).rows
+    heads = each(rows, lambda row: row.pictures.head(row.number), {})
+    sizes = Counter((head.height, head.width) for head in heads if head is not None)
+    seen = Counter(
+        image.tobytes()
+        for split in data.parts.values()
+        for image in split.images.permute(0, 2, 3, 1).contiguous().numpy()
+    )
+    counts = torch.bincount(data.train.labels, minlength=len(data.classes)).tolist()
+    return Inspection(
+        data,
+        tuple((height, width, n) for (height, width), n in sizes.most_common()),
+        sum(n - 1 for n in seen.values()),
+        tuple(name for name, n in zip(data.classes, counts, strict=True) if n < FEW),
+    )
+
+
+def contact_sheet(data: Data) -> bytes:
+    """Return a PNG with up to ten training pictures of each class, as the net sees them."""
+    from PIL import Image, ImageDraw
+
+    channels, height, width = data.shape
+    factor = max(1, TILE // max(height, width))
+    tall, wide = height * factor + _MARGIN, width * factor + _MARGIN
+    shown = data.classes[:DOWN]
+    row_height = tall + _TEXT + _MARGIN
+    sheet = Image.new("RGB", (ACROSS * wide + _MARGIN, len(shown) * row_height + _MARGIN), "white")
+    draw = ImageDraw.Draw(sheet)
+    for number, name in enumerate(shown):
+        top = number * row_height + _MARGIN
+        members = (data.train.labels == number).nonzero().flatten()
+        draw.text((_MARGIN, top), f"{_plain(name)} ({len(members):,})", fill="black")
+        for place, row in enumerate(_spread(members.tolist(), ACROSS)):
+            pixels = data.train.images[row].permute(1, 2, 0).numpy()
+            tile = np.repeat(np.repeat(_shown(pixels, channels), factor, axis=0), factor, axis=1)
+            sheet.paste(
+                Image.fromarray(np.ascontiguousarray(tile)), (_MARGIN + place * wide, top + _TEXT)
+            )
+    written = io.BytesIO()
+    sheet.save(written, "PNG")
+    return written.getvalue()
+
+
+def _shown(pixels: Any, channels: int) -> Any:
+    """Return pixels as RGB: of more channels the first three, of two the first as grey."""
+    return pixels[:, :, :3] if channels >= 3 else pixels[:, :, :1].repeat(3, axis=2)  # noqa: PLR2004
+
+
+def _spread(rows: Sequence[int], count: int) -> Sequence[int]:
+    step = max(1, len(rows) // count)
+    return rows[::step][:count]
+
+
+def _plain(name: str) -> str:
+    """Return a name that the built-in font can draw."""
+    return name.encode("latin-1", errors="replace").decode("latin-1")

@@ -1,0 +1,154 @@
+"""What is in memory is data like any other: any numbers, any channels, found again later."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tests.data.conftest import pixels
+from torch.utils.data import Dataset
+
+import smidgen as sm
+from smidgen.data import DataError, DataWarning, Preprocessing, from_arrays, load
+
+EVEN = np.arange(40) % 2
+
+
+def test_bytes_stay_as_they_are() -> None:
+    images, other = pixels(0, 40, 6, 5), pixels(1, 4, 6, 5)
+    data = from_arrays(images, EVEN, ["cat", "dog"], test=(other, [1, 0, 1, 0]))
+    assert data.train.images[:, 0].equal(torch.from_numpy(images))
+    assert data.test.labels.tolist() == [1, 0, 1, 0]
+    assert (data.classes, data.preprocessing) == (("cat", "dog"), Preprocessing(6, 5, "grey", 1))
+    assert data.notes == ()
+
+
+def test_without_a_test_part_one_is_set_aside() -> None:
+    data = from_arrays(pixels(0, 40, 6, 5, 3), EVEN, ["cat", "dog"])
+    assert len(data.train) + len(data.test) == 40
+    assert any("set aside" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("channels", [2, 4, 7])
+def test_any_number_of_channels(channels: int) -> None:
+    images = pixels(0, 40, 6, 5, channels)
+    data = from_arrays(images, EVEN, test=(pixels(1, 2, 6, 5, channels), [0, 1]))
+    assert data.shape == (channels, 6, 5)
+    assert data.preprocessing.color == "channels"
+    assert data.train.images.permute(0, 2, 3, 1).equal(torch.from_numpy(images))
+
+
+def test_each_channel_has_the_range_of_its_training_values() -> None:
+    generator = np.random.default_rng(0)
+    images = generator.normal([300.0, -2.0], [9.0, 0.5], (40, 6, 5, 2))
+    test = (images[:2] * 1000, [0, 1])  # far beyond: it has no say
+    data = from_arrays(images, EVEN, test=test)
+    how = data.preprocessing
+    assert how.offset == pytest.approx(images.min(axis=(0, 1, 2)))
+    assert [255 * s for s in how.scale] == pytest.approx(np.ptp(images, axis=(0, 1, 2)))
+    assert data.train.images.amin((0, 2, 3)).tolist() == [0, 0]
+    assert data.train.images.amax((0, 2, 3)).tolist() == [255, 255]
+    assert np.array_equal(how.pixels(images[7]), data.train.images[7].permute(1, 2, 0).numpy())
+
+
+@pytest.mark.parametrize(
+    ("images", "offset", "top"),
+    [
+        (pixels(0, 40, 6, 5).astype(np.int64), 0, 255),
+        ((pixels(0, 40, 6, 5) / 255).astype(np.float32), 0, 1),
+        (pixels(0, 40, 6, 5).astype(np.int16) - 128, -128, 127),
+        (pixels(0, 40, 6, 5).astype(np.uint16) * 16, 0, 4080),
+    ],
+    ids=["bytes in larger numbers", "zero to one", "signed", "12 bits"],
+)
+def test_values_become_bytes_by_their_range(images: Any, offset: float, top: float) -> None:
+    how = from_arrays(images, EVEN, test=(images[:2], [0, 1])).preprocessing
+    assert how.offset == (offset,)
+    assert how.offset[0] + 255 * how.scale[0] == pytest.approx(top)
+
+
+def test_tensors_have_their_channels_first() -> None:
+    images = torch.from_numpy(pixels(0, 40, 3, 9, 8))
+    data = from_arrays(images, torch.from_numpy(EVEN), test=(images[:2], torch.tensor([0, 1])))
+    assert data.train.images.equal(images)
+
+
+class Pairs(Dataset[tuple[Any, int]]):
+    """A data set as torchvision's are."""
+
+    classes = ("ash", "oak")
+
+    def __init__(self, seed: int, count: int) -> None:
+        self.seed, self.count = seed, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: int) -> tuple[Any, int]:
+        image = Image.fromarray(pixels(self.seed + number, 20 + number % 3, 30, 3))
+        return image, number % 2
+
+
+def test_a_torch_data_set_of_images() -> None:
+    data = from_arrays(Pairs(0, 40), test=Pairs(900, 4), image_size=8)
+    assert (data.classes, data.shape) == (("ash", "oak"), (3, 8, 8))
+    assert data.test.labels.tolist() == [0, 1, 0, 1]
+    first = data.preprocessing.pixels(Image.fromarray(pixels(900, 20, 30, 3)))
+    assert np.array_equal(data.test.images[0].permute(1, 2, 0).numpy(), first)
+
+
+def test_a_torch_data_set_of_tensors() -> None:
+    tensors = torch.utils.data.TensorDataset(
+        torch.from_numpy(pixels(0, 40, 3, 6, 5)), torch.from_numpy(EVEN)
+    )
+    data = from_arrays(tensors, classes=["cat", "dog"], test=tensors)
+    assert data.train.images.equal(tensors.tensors[0])
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "said"),
+    [
+        (np.zeros((4, 6)), [0, 1, 0, 1], "must hold pictures as numbers n x height x width"),
+        (pixels(0, 4, 6, 5), [0, 1], "must have one label a picture, 4, got 2"),
+        (pixels(0, 4, 6, 5), [0, 1, 2, 0], r"row 2 must be 0 to 1 \(2 classes\), got 2"),
+        (np.full((4, 6, 5), np.nan), [0, 1, 0, 1], "must hold finite numbers, got NaN"),
+        ([1, 2, 3, 4], [0, 1, 0, 1], "must be an array or a Pillow image, got int"),
+        (7, None, "must be images and labels, or a Dataset of such pairs, got int"),
+    ],
+)
+def test_what_does_not_fit_is_told(images: Any, labels: Any, said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        from_arrays(images, labels, ["cat", "dog"])
+
+
+def test_they_are_found_again_by_their_origin() -> None:
+    data = from_arrays(pixels(0, 40, 6, 5) / 7, EVEN, ["cat", "dog"], name="heat")
+    again = load(data.origin)
+    assert (again.fingerprint, again.origin, again.name) == (data.fingerprint, data.origin, "heat")
+    assert again.preprocessing == data.preprocessing
+    turned = load(data.origin, classes=("dog", "eel", "cat"))
+    assert turned.test.labels.tolist() == [(2, 0)[label] for label in data.test.labels.tolist()]
+    with pytest.raises(DataError, match="are kept as grey 6x5"):
+        load(data.origin, image_size=9)
+    with pytest.raises(DataError, match=r"are no longer in the cache, .* make them again with"):
+        load("arrays:0123")
+
+
+def test_a_run_trained_on_arrays_is_judged_and_exported(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).normal(300, 9, (60, 12, 12, 2))
+    images[::2, 3:9, 3:9] += 60
+    data = from_arrays(images, np.arange(60) % 2, ["warm", "cold"], name="heat")
+    spec = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(*data.shape), 2)
+    run = sm.train(spec, data, recipe=sm.Recipe(epochs=2, batch_size=16), folder=tmp_path / "run")
+    assert run.preprocessing == data.preprocessing
+    assert sm.evaluate(run, data.test, measure_latency=False).images == len(data.test)
+    from smidgen.again import trained_on
+
+    loaded = sm.load_run(tmp_path / "run")
+    assert trained_on(loaded, tmp_path / "run").fingerprint == data.fingerprint
+
+
+def test_the_warning_class_is_public() -> None:
+    assert issubclass(DataWarning, UserWarning)

@@ -1,0 +1,220 @@
+"""What all pictures have in common is found, decided once and told; nothing is lost silently."""
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tests.data.conftest import pixels, png
+
+from smidgen.data import Data, DataError, DataWarning, Preprocessing, load
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    written = io.BytesIO()
+    image.save(written, kind, **options)
+    return written.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that writes encoded pictures, in turn to cat and dog, in two parts."""
+
+    def written(train: Sequence[bytes], test: Sequence[bytes] | None = None) -> Path:
+        for part, contents in (("train", train), ("test", test or [png(pixels(9999, 6, 5))])):
+            for number, content in enumerate(contents):
+                place = tmp_path / "set" / part / ("cat", "dog")[number % 2]
+                place.mkdir(parents=True, exist_ok=True)
+                (place / f"{number:03}.img").write_bytes(content)
+        return tmp_path / "set"
+
+    return written
+
+
+def loaded(folder: Path, **asked: Any) -> tuple[Data, str]:
+    """Return the data of a folder and all that was told, in one text."""
+    import warnings
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        data = load(folder, **asked)
+    assert all(issubclass(one.category, DataWarning) for one in said)
+    return data, "\n".join(str(one.message) for one in said)
+
+
+def jpeg(seed: int, height: int, width: int, mode: str = "RGB", **options: Any) -> bytes:
+    coarse = pixels(seed, 6, 6, 3)
+    image = Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+    return encoded(image.convert(mode), "JPEG", quality=85, **options)
+
+
+def test_photographs_of_mixed_sizes_are_fitted_and_told(folder: Callable[..., Path]) -> None:
+    sizes = [(480, 640)] * 5 + [(640, 480)] * 4 + [(300, 300)] * 2 + [(90, 120)]
+    photos = [jpeg(number, *size) for number, size in enumerate(sizes)]
+    data, said = loaded(folder(photos, [jpeg(99, 480, 640)]))
+    assert data.shape == (3, 32, 32)
+    assert data.preprocessing == Preprocessing(32, 32, "rgb", 3)
+    assert (
+        "pictures have the sizes (height x width) 6 of 480x640, 4 of 640x480, 2 of 300x300 and "
+        "1 other sizes: each is stretched to 32x32 (--image-size N or HxW for another)"
+    ) in said
+    first = data.preprocessing.pixels(Image.open(io.BytesIO(photos[0])))
+    assert data.train.images[0].permute(1, 2, 0).equal(torch.from_numpy(first.copy()))
+
+
+def test_a_size_and_a_fit_can_be_asked_for(folder: Callable[..., Path]) -> None:
+    photos = [jpeg(number, 48, 60 + number) for number in range(4)]
+    data, said = loaded(folder(photos), image_size="24x20", color="grey", fit="crop")
+    assert data.preprocessing == Preprocessing(24, 20, "grey", 1, "crop")
+    assert said == ""
+    with pytest.raises(DataError, match="color must be one of grey, rgb, got 'bgr'"):
+        load(folder(photos), color="bgr")
+
+
+def test_few_large_pictures_among_many_small_ones(folder: Callable[..., Path]) -> None:
+    small = [png(pixels(number, 20, 20)) for number in range(30)]
+    data, said = loaded(
+        folder([*small, png(pixels(77, 900, 900))], [png(pixels(5, 20, 20, 1)[:, :, 0])])
+    )
+    assert data.shape == (1, 20, 20)
+    assert "1 of 900x900: each is stretched to 20x20" in said
+
+
+@pytest.mark.parametrize(
+    ("sides", "chosen"), [((28, 28), (28, 28)), ((64, 48), (64, 48)), ((96, 96), (32, 32))]
+)
+def test_pictures_of_one_size_keep_it_up_to_64(
+    folder: Callable[..., Path], sides: tuple[int, int], chosen: tuple[int, int]
+) -> None:
+    data, said = loaded(
+        folder([png(pixels(n, *sides)) for n in range(4)], [png(pixels(9, *sides))])
+    )
+    assert data.shape == (1, *chosen)
+    assert (said == "") == (sides == chosen)
+
+
+def test_grey_pictures_among_coloured_ones_are_told(folder: Callable[..., Path]) -> None:
+    data, said = loaded(
+        folder([png(pixels(0, 6, 5)), png(pixels(1, 6, 5, 3)), png(pixels(2, 6, 5, 3))])
+    )
+    assert data.shape == (3, 6, 5)
+    assert "2 of 4 pictures are grey, the others in colour: all are taken as RGB" in said
+
+
+@pytest.mark.parametrize(("ink", "over"), [(255, "black"), (0, "white")])
+def test_what_is_transparent_is_composed_over_what_keeps_the_picture(
+    folder: Callable[..., Path], ink: int, over: str
+) -> None:
+    drawings: list[bytes] = []
+    for number in range(4):
+        drawing = np.full((8, 8, 4), ink, np.uint8)
+        drawing[:, :, 3] = 0
+        drawing[number : number + 3, 2:6, 3] = 255
+        drawings.append(png(drawing))
+    data, said = loaded(folder(drawings[:3], drawings[3:]))
+    assert f"4 pictures are transparent: they are composed over {over}" in said
+    assert data.preprocessing.background == over
+    assert all(image.float().std() > 50 for image in data.train.images)
+
+
+def test_twelve_bits_in_sixteen_are_scaled_by_the_range_of_training(
+    folder: Callable[..., Path],
+) -> None:
+    deep = [
+        png(np.random.default_rng(n).integers(0, 4096, (6, 5)).astype(np.uint16)) for n in range(4)
+    ]
+    highest = png(np.full((6, 5), 4095, np.uint16))
+    beyond = png(np.full((6, 5), 60_000, np.uint16))  # of the test part: it has no say
+    data, said = loaded(folder([*deep, highest], [beyond]))
+    assert "values are no bytes: " in said
+    assert " to 4095 in the training pictures" in said
+    assert data.preprocessing.offset[0] + 255 * data.preprocessing.scale[0] == 4095
+    assert data.train.images.max() == 255
+    assert data.train.images.float().mean() > 90
+    assert (data.test.images == 255).all()
+    again = load(folder([*deep, highest], [beyond]), preprocessing=data.preprocessing)
+    assert again.fingerprint == data.fingerprint
+
+
+def test_sixteen_bits_among_eight_are_told(folder: Callable[..., Path]) -> None:
+    deep = png(np.full((6, 5), 257 * 9, np.uint16))
+    data, said = loaded(folder([png(pixels(0, 6, 5)), deep]))
+    assert "1 of 3 pictures have more than 8 bits: they are taken by the range of 16 bits" in said
+    assert (data.train.images[1] == 9).all()
+
+
+def test_copies_between_parts_are_told_with_how_many(folder: Callable[..., Path]) -> None:
+    train = [png(pixels(number, 6, 5)) for number in range(6)]
+    same = encoded(Image.fromarray(pixels(0, 6, 5)), "BMP")
+    _, said = loaded(folder(train, [same, train[3], png(pixels(50, 6, 5))]))
+    assert "2 pictures to judge on are also trained on, such as " in said
+
+
+def test_a_picture_in_two_classes_is_told(folder: Callable[..., Path]) -> None:
+    train = [png(pixels(number, 6, 5)) for number in range(6)]
+    train[5] = train[0]
+    _, said = loaded(folder(train))
+    assert "1 pictures are in two classes, such as " in said
+    assert "('cat') and " in said
+
+
+def test_uneven_classes_are_told(tmp_path: Path) -> None:
+    for number in range(42):
+        place = tmp_path / "train" / ("ok" if number < 40 else "bad")
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number}.png").write_bytes(png(pixels(number, 6, 5)))
+    (tmp_path / "test" / "ok").mkdir(parents=True)
+    (tmp_path / "test" / "ok" / "a.png").write_bytes(png(pixels(99, 6, 5)))
+    _, said = loaded(tmp_path)
+    assert "classes are uneven: 95 % of the training pictures are 'ok', 2 are 'bad'" in said
+
+
+def test_exif_turns_a_photograph_before_its_size_counts(folder: Callable[..., Path]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = [jpeg(n, 40, 30, exif=exif) for n in range(3)]
+    data, said = loaded(folder(turned, [jpeg(9, 30, 40)]))
+    assert (data.shape, said) == ((3, 30, 40), "")
+
+
+def test_a_run_decides_what_pictures_go_through(folder: Callable[..., Path]) -> None:
+    photos = [jpeg(number, 48, 60 + number) for number in range(4)]
+    how = Preprocessing(10, 12, "grey", 1, "pad", "black")
+    data, said = loaded(folder(photos), preprocessing=how)
+    assert (data.preprocessing, data.shape, said) == (how, (1, 10, 12), "")
+    with pytest.raises(DataError, match="size and colour are those of the run, grey 10x12"):
+        load(folder(photos), preprocessing=how, image_size=4)
+
+
+def test_the_cache_keeps_each_preprocessing_apart(folder: Callable[..., Path]) -> None:
+    photos = folder([jpeg(number, 20, 30) for number in range(4)], [jpeg(9, 20, 30)])
+    prints = {
+        load(photos, **asked).fingerprint
+        for _ in range(2)
+        for asked in (
+            {},
+            {"color": "grey"},
+            {"image_size": 9},
+            {"image_size": 9, "fit": "crop"},
+            {"image_size": 9, "fit": "pad"},
+        )
+    }
+    assert len(prints) == 5
+    again = load(photos, color="grey")
+    assert again.preprocessing == Preprocessing(20, 30, "grey", 1)
+
+
+def test_many_broken_pictures_are_counted_and_ten_are_named(folder: Callable[..., Path]) -> None:
+    whole = png(pixels(0, 6, 5))
+    place = folder([whole, *[png(pixels(n, 6, 5))[:60] for n in range(1, 25)]])
+    with pytest.raises(DataError) as refused:
+        load(place)
+    said = str(refused.value)
+    # Without a name that says picture, content decides: these begin like pictures.
+    assert said.startswith("24 of 26 pictures cannot be used: ")
+    assert said.count("is no readable picture") == 10
+    assert "; and 14 more (--skip-broken leaves them out)" in said
