@@ -192,17 +192,14 @@ def test_a_run_decides_what_pictures_go_through(folder: Callable[..., Path]) -> 
 
 def test_the_cache_keeps_each_preprocessing_apart(folder: Callable[..., Path]) -> None:
     photos = folder([jpeg(number, 20, 30) for number in range(4)], [jpeg(9, 20, 30)])
-    prints = {
-        load(photos, **asked).fingerprint
-        for _ in range(2)
-        for asked in (
-            {},
-            {"color": "grey"},
-            {"image_size": 9},
-            {"image_size": 9, "fit": "crop"},
-            {"image_size": 9, "fit": "pad"},
-        )
-    }
+    wishes: list[dict[str, Any]] = [
+        {},
+        {"color": "grey"},
+        {"image_size": 9},
+        {"image_size": 9, "fit": "crop"},
+        {"image_size": 9, "fit": "pad"},
+    ]
+    prints = {load(photos, **asked).fingerprint for _ in range(2) for asked in wishes}
     assert len(prints) == 5
     again = load(photos, color="grey")
     assert again.preprocessing == Preprocessing(20, 30, "grey", 1)

@@ -239,3 +239,51 @@ def test_importing_the_door_brings_in_no_reader() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert json.loads(ran.stdout) == [[], []]
+
+
+def test_a_folder_named_as_a_known_set_is_told_apart(
+    image_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = image_folder({"train": {"a": 2, "b": 2}, "test": {"a": 1}}, "digits")
+    monkeypatch.chdir(folder.parent)
+    with pytest.raises(
+        DataError,
+        match=r"'digits' is a known data set and a folder here: \./digits means the folder, known:",
+    ):
+        load("digits")
+    own = load("./digits")
+    assert (own.name, own.classes, own.origin) == ("digits", ("a", "b"), str(folder))
+    assert load("known:digits").fingerprint == "030b9b53de63098672d584a08b19bcb5"
+
+
+def test_the_origin_finds_the_data_from_any_folder(
+    image_folder: Folder, parquet_folder: Folder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    images = image_folder({"train": {"a": 2, "b": 2}, "test": {"a": 1}}, "of images")
+    table = parquet_folder(BOTH, name="of tables")
+    monkeypatch.chdir(tmp_path)
+    for name, folder in (("of images", images), ("of tables", table)):
+        data = load(name)
+        assert data.origin == str(folder)
+        (tmp_path / "elsewhere").mkdir(exist_ok=True)
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        assert load(data.origin).fingerprint == data.fingerprint
+        monkeypatch.chdir(tmp_path)
+    assert load("digits").origin == "digits"
+
+
+def test_the_origin_remembers_which_columns_were_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    for part, first in (("train", 0), ("test", 10)):
+        images = [png(first + number) for number in range(4)]
+        table = pa.table({"fold": [0, 0, 1, 1], "picture": images, "kind": [3, 4, 3, 4]})
+        pq.write_table(table, tmp_path / f"{part}.parquet")
+    data = load(tmp_path, label_column="kind")
+    assert data.origin == f"{tmp_path}::label-column=kind"
+    again = load(data.origin)
+    assert (again.classes, again.fingerprint) == (("3", "4"), data.fingerprint)
+    assert again.origin == data.origin

@@ -1,0 +1,154 @@
+"""The main job's door: a folder of JPEGs of mixed sizes, from any working folder."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from smidgen.study.job import Job, Origin
+from smidgen.study.plan import read_plan
+
+SIZES = [(160, 120), (120, 160), (200, 150), (90, 90)]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an empty folder but for ``photos``, two classes of drawn JPEGs without a split."""
+    folder = tmp_path_factory.mktemp("home")
+    generator = np.random.default_rng(0)
+    for number in range(60):
+        of_class, (width, height) = ("disc", "bars")[number % 2], SIZES[number % len(SIZES)]
+        (folder / "photos" / of_class).mkdir(parents=True, exist_ok=True)
+        image = Image.new("RGB", (width, height), tuple(generator.integers(0, 99, 3).tolist()))
+        draw, ink = ImageDraw.Draw(image), tuple(generator.integers(150, 256, 3).tolist())
+        if of_class == "disc":
+            draw.ellipse((width * 0.2, height * 0.2, width * 0.8, height * 0.8), fill=ink)
+        else:
+            for left in range(0, width, width // 5):
+                draw.rectangle((left, 0, left + width // 10, height), fill=ink)
+        image.save(folder / "photos" / of_class / f"IMG_{number:04}.jpg", quality=90)
+    return folder
+
+
+def smidgen(home: Path, *words: str, where: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "SMIDGEN_DATA"},
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "smidgen", *words],
+        cwd=where or home,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_folder_of_photographs_is_trained_on_and_judged_from_anywhere(
+    home: Path, tmp_path: Path
+) -> None:
+    words = ("train", "mnist-1k5-dw", "--data", "photos", "--epochs", "2", "--out", "run")
+    trained = smidgen(home, *words)
+    assert trained.returncode == 0, trained.stderr
+    assert "pictures have the sizes (height x width) 15 of " in trained.stderr
+    assert "each is stretched to 32x32" in trained.stderr
+    assert "no test images: " in trained.stderr
+    judged = smidgen(home, "evaluate", str(home / "run"), "--json", where=tmp_path)
+    assert judged.returncode == 0, judged.stderr
+    inspected = smidgen(home, "inspect-data", "photos", "--json")
+    found = json.loads(inspected.stdout)
+    assert json.loads(judged.stdout)["images"] == sum(found["counts"]["test"].values())
+
+
+def test_what_was_asked_for_is_part_of_the_run(home: Path, tmp_path: Path) -> None:
+    asked = ("--image-size", "24x20", "--color", "grey", "--fit", "crop")
+    words = ("train", "mnist-1k5-dw", "--data", "photos", "--epochs", "1", "--out", "grey", *asked)
+    trained = smidgen(home, *words)
+    assert trained.returncode == 0, trained.stderr
+    judged = smidgen(home, "evaluate", str(home / "grey"), "--json", where=tmp_path)
+    assert judged.returncode == 0, judged.stderr
+    kept = json.loads((home / "grey" / "run.json").read_text())["preprocessing"]
+    assert (kept["height"], kept["width"], kept["color"], kept["fit"]) == (24, 20, "grey", "crop")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--image-size", "32x"), "image size must be N or HxW, as in 32 or 24x32, each >= 1"),
+        (("--color", "bgr"), "color must be one of grey, rgb, got 'bgr'"),
+        (("--fit", "zoom"), "fit must be one of stretch, crop, pad, got 'zoom'"),
+    ],
+)
+def test_bad_options_are_one_line(home: Path, words: tuple[str, ...], said: str) -> None:
+    ended = smidgen(home, "train", "mnist-1k5-dw", "--data", "photos", "--out", "bad", *words)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert said in ended.stderr
+    assert len(ended.stderr.strip().splitlines()) == 1
+    assert not (home / "bad").exists()
+
+
+def test_new_pictures_alone_judge_a_run(home: Path, tmp_path: Path) -> None:
+    if not (home / "run").exists():
+        words = ("train", "mnist-1k5-dw", "--data", "photos", "--epochs", "1", "--out", "run")
+        assert smidgen(home, *words).returncode == 0
+    for number, name in enumerate(("bars", "disc", "disc")):
+        (tmp_path / "new" / "test" / name).mkdir(parents=True, exist_ok=True)
+        source = next((home / "photos" / name).iterdir())
+        target = tmp_path / "new" / "test" / name / f"{number}.jpg"
+        Image.open(source).rotate(number + 1).save(target)
+    judged = smidgen(home, "evaluate", str(home / "run"), "--data", str(tmp_path / "new"), "--json")
+    assert judged.returncode == 0, judged.stderr
+    assert json.loads(judged.stdout)["images"] == 3
+    (tmp_path / "new" / "test" / "disc").rename(tmp_path / "new" / "test" / "disk")
+    judged = smidgen(home, "evaluate", str(home / "run"), "--data", str(tmp_path / "new"))
+    assert judged.returncode == 2
+    assert "class 'disk' of" in judged.stderr
+    assert "did you mean 'disc'?" in judged.stderr
+
+
+def test_a_contact_sheet_is_a_picture(home: Path) -> None:
+    ended = smidgen(home, "inspect-data", "photos", "--sheet", "sheet.png")
+    assert ended.returncode == 0, ended.stderr
+    with Image.open(home / "sheet.png") as sheet:
+        assert sheet.format == "PNG"
+        assert np.asarray(sheet).std() > 20
+    assert "bars" in ended.stdout
+    assert "sizes (height x width): 15 of " in ended.stdout
+    ended = smidgen(home, "inspect-data", "photos", "--sheet", "sheet.gif")
+    assert ended.returncode == 2
+
+
+def test_an_origin_survives_the_store_whatever_was_asked(tmp_path: Path) -> None:
+    from smidgen.recipe import Recipe
+    from smidgen.trial import Trial
+    from smidgen.zoo import net
+
+    origin = Origin("photos", None, "24x20", "grey", "crop", "a", "b", skip_broken=True)
+    trial = Trial(net("mnist-1k5-dw"), (), Recipe(), 0, "photos", "0" * 32, "full")
+    job = Job(trial, origin)
+    assert Job.from_text(job.to_text()) == job
+    hash(origin)  # a worker keeps the data of an origin
+    older = json.loads(job.to_text())
+    older["origin"] = {"name": "photos", "data_dir": None, "image_size": [24, 20]}
+    assert Job.from_text(json.dumps(older)).origin == Origin("photos", None, "24x20")
+    assert origin.options == [
+        *("--image-size", "24x20", "--color", "grey", "--fit", "crop"),
+        *("--image-column", "a", "--label-column", "b", "--skip-broken"),
+    ]
+
+
+@pytest.mark.parametrize("written", ["20", '"24x20"', "[24, 20]"])
+def test_a_study_file_may_ask_for_a_size(tmp_path: Path, written: str) -> None:
+    (tmp_path / "study.toml").write_text(
+        f'name = "s"\ndata = "photos"\nimage_size = {written}\ncolor = "grey"\nseeds = [0]\n'
+        '[[trials]]\nnets = ["mnist-1k5-dw"]\n'
+    )
+    expected = "20x20" if written == "20" else "24x20"
+    assert read_plan(tmp_path / "study.toml").origin == Origin("photos", None, expected, "grey")
