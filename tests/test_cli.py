@@ -157,11 +157,6 @@ def broken_image(root: Path) -> None:
     (folder_of_images(root) / "train" / "cat" / "3.png").write_bytes(b"\x89PNG nothing")
 
 
-def mixed_sizes(root: Path) -> None:
-    folder_of_images(root)
-    Image.fromarray(np.zeros((9, 8), np.uint8)).save(root / "train" / "cat" / "x.png")
-
-
 def empty_class(root: Path) -> None:
     (folder_of_images(root) / "train" / "bird").mkdir()
 
@@ -210,7 +205,6 @@ BAD = {
     "missing folder": (None, ("train", "mnist-25k", "--data", "./it"), "it"),
     "empty folder": (Path.mkdir, ("train", "mnist-25k", "--data", "./it"), "it"),
     "broken image": (broken_image, ("train", "mnist-25k", "--data", "./it"), "3.png"),
-    "mixed sizes": (mixed_sizes, ("train", "mnist-25k", "--data", "./it"), "--image-size"),
     "empty class": (empty_class, ("train", "mnist-25k", "--data", "./it"), "bird"),
     "images too small": (
         folder_of_images,
