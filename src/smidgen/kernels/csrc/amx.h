@@ -40,26 +40,32 @@ static void tiles_open(Int rest) {
     TILE_CONFIG(&s);
 }
 
-/* Where tiles of 16 pixels begin in a padded map: within rows where these are so long, else one after the other. */
+/* Where a tile of 16 pixels begins: in the padded map, in a row of it, and in the result. */
+typedef struct {
+    Int at, left, pixel;
+} Place;
+/* The tiles of an image: within rows where these are so long, else one after the other, over the border. */
 typedef struct {
     Int height, width, pitch, count; /* pitch: pixels from row to row of the map */
-    int within;
+    Place *places;
 } Walk;
 static Walk walk_of(Int height, Int width, Int kernel) {
-    Walk w = {height, width, width + kernel - 1, 0, 0};
+    Walk w = {height, width, width + kernel - 1, 0, NULL};
     if (kernel == 1) w.pitch = w.width = width * height, w.height = 1;
-    w.within = w.width % ROWS == 0;
-    w.count = w.within ? w.height * w.width / ROWS : ((w.height - 1) * w.pitch + w.width + ROWS - 1) / ROWS;
+    int within = w.width % ROWS == 0;
+    w.count = within ? w.height * w.width / ROWS : ((w.height - 1) * w.pitch + w.width + ROWS - 1) / ROWS;
+    w.places = TAKE(Place, w.count);
+    for (Int tile = 0; tile < w.count; tile++) {
+        Int at = within ? tile * ROWS / w.width * w.pitch + tile * ROWS % w.width : tile * ROWS, left = at % w.pitch;
+        w.places[tile] = (Place){at, left, at / w.pitch * w.width + smaller(left, w.width)};
+    }
     return w;
 }
-INLINE Int walk_at(const Walk *w, Int tile) {
-    Int at = tile * ROWS;
-    return w->within ? at / w->width * w->pitch + at % w->width : at;
-}
+/* The first pixels of a pointwise convolution's. */
+static void walk_less(Walk *w, Int pixels) { w->width = w->pitch = pixels, w->count = (pixels + ROWS - 1) / ROWS; }
 
 typedef struct {
     Walk walk;
-    const Item *map;
     Item *own; /* the padded image, with the rows that the last tile reads past it */
     Int channels, kernel, room, row, length; /* items of a pixel, of a row of the map, of a window's row */
     const Unit *weights;
@@ -81,96 +87,103 @@ static Convolution convolution_of(Int height, Int width, Int inputs, Int outputs
 static void products_open(const Convolution *c) { tiles_open(c->length % DEPTH); }
 static void products_close(void) { TILE_RELEASE(); }
 
-/* Sums of `pixels` tiles of 16 pixels by `columns` tiles of 16 outputs, at most TILES_OF_SUMS, numbered column by column. */
-INLINE void tile_step(const Item *x, Int step, const Unit *w, Int line, const int pixels, const int columns, const int rest) {
-#define TILE_ROW(t, b) \
-    if (rest) { TILE_LOAD(6, x + t % pixels * ROWS * step, 2 * step); TILE_DOT(t, 6, b); } \
-    else { TILE_LOAD(4, x + t % pixels * ROWS * step, 2 * step); TILE_DOT(t, 4, b); }
-#define TILE_COLUMN(column) \
+/* Adds to the sums of `pixels` tiles of 16 pixels by `columns` tiles of 16 outputs, numbered column by column. */
+INLINE void tile_step(const Item *const x[TILES_OF_SUMS], Int at, Int step, const Unit *w, Int line, const int pixels,
+                      const int columns, const int rest) {
+#define TILE_ROW(t, wide, narrow)                                                                   \
+    if (rest) { TILE_LOAD(6, x[t % pixels] + at, 2 * step); TILE_DOT(t, 6, narrow); } \
+    else { TILE_LOAD(4, x[t % pixels] + at, 2 * step); TILE_DOT(t, 4, wide); }
+#define TILE_COLUMN(column)                          \
     if (rest) TILE_LOAD(7, w + column * ROWS, 4 * line); \
     else TILE_LOAD(5, w + column * ROWS, 4 * line);
     TILE_COLUMN(0)
-    if (rest) {
-        TILE_ROW(0, 7)
-        if (pixels > 1) { TILE_ROW(1, 7) }
-        if (pixels > 2) { TILE_ROW(2, 7) }
-        if (pixels > 3) { TILE_ROW(3, 7) }
-        if (columns == 1) return;
-        TILE_COLUMN(1)
-        if (pixels == 1) { TILE_ROW(1, 7) }
-        if (pixels > 1) { TILE_ROW(2, 7) TILE_ROW(3, 7) }
-    } else {
-        TILE_ROW(0, 5)
-        if (pixels > 1) { TILE_ROW(1, 5) }
-        if (pixels > 2) { TILE_ROW(2, 5) }
-        if (pixels > 3) { TILE_ROW(3, 5) }
-        if (columns == 1) return;
-        TILE_COLUMN(1)
-        if (pixels == 1) { TILE_ROW(1, 5) }
-        if (pixels > 1) { TILE_ROW(2, 5) TILE_ROW(3, 5) }
-    }
+    TILE_ROW(0, 5, 7)
+    if (pixels > 1) { TILE_ROW(1, 5, 7) }
+    if (pixels > 2) { TILE_ROW(2, 5, 7) }
+    if (pixels > 3) { TILE_ROW(3, 5, 7) }
+    if (columns == 1) return;
+    TILE_COLUMN(1)
+    if (pixels == 1) { TILE_ROW(1, 5, 7) }
+    if (pixels > 1) { TILE_ROW(2, 5, 7) TILE_ROW(3, 5, 7) }
 }
-INLINE void tile_sums(const Convolution *c, const Item *x, Int step, Int column, float *sums, const int pixels, const int columns) {
+/* Those sums, as pixels of `line` values each. A tile's rows are longer than that where the last tile has fewer outputs than
+ * 16; what is written too much the next row overwrites, as rows are stored in order and later tiles of pixels after them. */
+INLINE void tile_sums(const Convolution *c, const Item *const x[TILES_OF_SUMS], Int column, Int line, float *sums, const int pixels,
+                      const int columns) {
     const Unit *w = c->weights + column;
     const int count = pixels * columns;
-    Int rest = c->length % DEPTH, whole = c->length - rest;
-    TILE_ZERO(0);
-    if (count > 1) TILE_ZERO(1);
-    if (count > 2) TILE_ZERO(2);
-    if (count > 3) TILE_ZERO(3);
-    for (Int k = 0; k < c->kernel; k++, x += c->row, w += c->length / PAIR * c->columns) {
-        for (Int u = 0; u < whole; u += DEPTH) tile_step(x + u, step, w + u / PAIR * c->columns, c->columns, pixels, columns, 0);
-        if (rest) tile_step(x + whole, step, w + whole / PAIR * c->columns, c->columns, pixels, columns, 1);
+    const float *bias = c->bias + column;
+    Int rest = c->length % DEPTH, whole = c->length - rest, tile = ROWS * line;
+#define TILE_OPEN(t)                                             \
+    if (c->bias) TILE_LOAD(t, bias + t / pixels * ROWS, 0); \
+    else TILE_ZERO(t);
+    TILE_OPEN(0)
+    if (count > 1) { TILE_OPEN(1) }
+    if (count > 2) { TILE_OPEN(2) }
+    if (count > 3) { TILE_OPEN(3) }
+    for (Int k = 0; k < c->kernel; k++, w += c->length / PAIR * c->columns) {
+        Int at = k * c->row;
+        for (Int u = 0; u < whole; u += DEPTH) tile_step(x, at + u, c->room, w + u / PAIR * c->columns, c->columns, pixels, columns, 0);
+        if (rest) tile_step(x, at + whole, c->room, w + whole / PAIR * c->columns, c->columns, pixels, columns, 1);
     }
-    TILE_STORE(0, sums, 64);
-    if (count > 1) TILE_STORE(1, sums + BLOCK, 64);
-    if (count > 2) TILE_STORE(2, sums + 2 * BLOCK, 64);
-    if (count > 3) TILE_STORE(3, sums + 3 * BLOCK, 64);
+#define TILE_CLOSE(t) TILE_STORE(t, sums + t / pixels * ROWS + t % pixels * tile, 4 * line);
+    if (columns == 2 && pixels == 1) { TILE_CLOSE(1) }
+    if (columns == 2 && pixels == 2) { TILE_CLOSE(2) TILE_CLOSE(3) }
+    TILE_CLOSE(0)
+    if (pixels > 1) { TILE_CLOSE(1) }
+    if (pixels > 2) { TILE_CLOSE(2) }
+    if (pixels > 3) { TILE_CLOSE(3) }
 }
-/* Round one tile's sums from `at` in the map on into the result, without what fell on the border. */
-static void tile_round(const Convolution *c, const float *sums, Int at, Int column, Value *out) {
+static void round_values(const float *from, Value *to, Int count) {
+    Int i = 0;
+#if LANES == 16
+    for (; i + 32 <= count; i += 32)
+        _mm512_storeu_si512(to + i, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + i + 16), _mm512_loadu_ps(from + i)));
+#endif
+    for (; i + LANES <= count; i += LANES) STORE(to + i, load_f32(from + i));
+    if (i < count) STORE_N(to + i, load_f32(from + i), (int)(count - i));
+}
+/* Round one tile's sums into the result, without what fell on the border. */
+INLINE void tile_round(const Convolution *c, const float *sums, Place from, Int column, Int line, Value *out) {
     const Walk *w = &c->walk;
-    Int y = at / w->pitch, x = at % w->pitch, wide = smaller(ROWS, c->outputs - column);
-    for (int i = 0; i < ROWS && y < w->height;) {
-        Value *to = out + (y * w->width + x) * c->outputs + column;
-        for (; i < ROWS && x < w->width; i++, x++, to += c->outputs)
-            for (Int j = 0; j < wide; j += LANES) {
-                vf v = load_f32(sums + i * ROWS + j);
-                if (c->bias) v += load_f32(c->bias + column + j);
-                if (wide - j >= LANES) STORE(to + j, v);
-                else STORE_N(to + j, v, (int)(wide - j));
-            }
-        i += (int)(w->pitch - x), y++, x = 0;
+    Int pixels = w->height * w->width, left = from.left, pixel = from.pixel;
+    for (Int i = 0; i < ROWS && pixel < pixels; i += w->pitch - left, left = 0) {
+        Int count = smaller(ROWS - i, w->width - left);
+        if (count <= 0) continue;
+        Value *to = out + pixel * c->outputs + column;
+        if (line == c->outputs) round_values(sums + i * line, to, count * line);
+        else
+            for (Int k = 0; k < count; k++) round_values(sums + (i + k) * line, to + k * c->outputs, line);
+        i += count, left += count, pixel += count;
     }
 }
 static void convolve(Convolution *c, const Value *x, Value *out, Int height, Int width) {
     Walk *walk = &c->walk;
-    if (c->kernel == 1 && walk->width != height * width) *walk = walk_of(height, width, 1);
-    int whole = c->kernel == 1 && c->room == c->channels && c->room % PAIR == 0 && walk->width >= ROWS;
+    if (c->kernel == 1) walk_less(walk, height * width);
+    int whole = c->kernel == 1 && c->room == c->channels && walk->width >= ROWS;
     if (!whole) pad_items(x, c->own, height, width, c->channels, c->room, c->row, c->kernel / 2);
-    c->map = whole ? x : c->own;
-    Int step = c->room, tiles = walk->count, last = whole ? walk->width - ROWS : (walk->height + 1) * walk->pitch;
-    float sums[TILES_OF_SUMS * BLOCK] __attribute__((aligned(64)));
+    const Item *map = whole ? x : c->own;
+    float sums[TILES_OF_SUMS * BLOCK + ROWS] __attribute__((aligned(64)));
     for (Int column = 0; column < c->outputs; column += 2 * ROWS) {
-        int wide = c->outputs - column > ROWS;
-        for (Int tile = 0, pixels; tile < tiles; tile += pixels) {
-            Int at = smaller(walk_at(walk, tile), last), most = wide ? 2 : 4;
-            /* Tiles that follow one another in the map; the last of an image read in place is put back to end with it. */
-            for (pixels = 1; pixels < most && tile + pixels < tiles; pixels++) {
-                Int next = walk_at(walk, tile + pixels);
-                if (next != at + pixels * ROWS || next > last) break;
+        Int line = smaller(2 * ROWS, c->outputs - column), most = line > ROWS ? 2 : 4;
+        for (Int tile = 0, pixels; tile < walk->count; tile += pixels) {
+            Place at[TILES_OF_SUMS];
+            const Item *from[TILES_OF_SUMS] = {NULL};
+            pixels = smaller(most, walk->count - tile);
+            for (Int i = 0; i < pixels; i++) {
+                at[i] = walk->places[tile + i];
+                /* The last tile of a map that is read in place is put back to end with it. */
+                if (whole && at[i].at > walk->width - ROWS) at[i].at = at[i].left = at[i].pixel = walk->width - ROWS;
+                from[i] = map + at[i].at * c->room;
+                fetch(c->ahead);
             }
-            const Item *from = c->map + at * step;
-            fetch(c->ahead);
-            if (wide && pixels == 2) tile_sums(c, from, step, column, sums, 2, 2);
-            else if (wide) tile_sums(c, from, step, column, sums, 1, 2);
-            else if (pixels == 4) tile_sums(c, from, step, column, sums, 4, 1);
-            else if (pixels == 3) tile_sums(c, from, step, column, sums, 3, 1);
-            else if (pixels == 2) tile_sums(c, from, step, column, sums, 2, 1);
-            else tile_sums(c, from, step, column, sums, 1, 1);
-            for (Int i = 0; i < pixels; i++) tile_round(c, sums + i * BLOCK, at + i * ROWS, column, out);
-            for (Int i = 0; wide && i < pixels; i++)
-                tile_round(c, sums + (pixels + i) * BLOCK, at + i * ROWS, column + ROWS, out);
+            if (most == 2 && pixels == 2) tile_sums(c, from, column, line, sums, 2, 2);
+            else if (most == 2) tile_sums(c, from, column, line, sums, 1, 2);
+            else if (pixels == 4) tile_sums(c, from, column, line, sums, 4, 1);
+            else if (pixels == 3) tile_sums(c, from, column, line, sums, 3, 1);
+            else if (pixels == 2) tile_sums(c, from, column, line, sums, 2, 1);
+            else tile_sums(c, from, column, line, sums, 1, 1);
+            for (Int i = 0; i < pixels; i++) tile_round(c, sums + i * ROWS * line, at[i], column, line, out);
         }
     }
 }
@@ -235,21 +248,23 @@ static void turn(const Unit *in, Unit *out) {
 /* Turn the outputs' gradients of two images, or the first and the second half of the pixels; zero where the border is. */
 static void turn_pixels(WeightGradient *w, const Value *a, const Value *b) {
     const Walk *walk = &w->walk;
+    Int pixels = walk->height * walk->width;
     Unit lines[BLOCK] __attribute__((aligned(64)));
-    for (Int tile = 0; tile < walk->count; tile++) {
-        Int at = walk_at(walk, tile), first = at / walk->pitch, left = at % walk->pitch;
+    for (Int tile = 0; tile < walk->count; tile++)
         for (Int block = 0; block < w->blocks; block++) {
-            Int y = first, x = left, column = block * ROWS, n = w->outputs - column;
+            Int column = block * ROWS, n = w->outputs - column;
+            Int left = walk->places[tile].left, pixel = walk->places[tile].pixel;
             for (int i = 0; i < ROWS; i++) {
-                if (x < walk->width && y < walk->height) {
-                    Int from = (y * walk->width + x) * w->outputs + column;
+                if (left < walk->width && pixel < pixels) {
+                    Int from = pixel * w->outputs + column;
                     pair_line(a + from, b ? b + from : NULL, n, lines + ROWS * i);
+                    pixel++;
                 } else memset(lines + ROWS * i, 0, sizeof(Unit) * ROWS);
-                if (++x == walk->pitch) x = 0, y++;
+                if (++left == walk->pitch) left = 0;
             }
             turn(lines, w->turned + (tile * w->blocks + block) * BLOCK);
+            fetch(w->ahead);
         }
-    }
 }
 INLINE void tile_gradient(const WeightGradient *w, Int block, const Unit *const from[TILES_OF_SUMS], float *sums, const int count) {
     const Unit *d = w->turned + block * BLOCK;
@@ -259,7 +274,7 @@ INLINE void tile_gradient(const WeightGradient *w, Int block, const Unit *const 
     if (count > 2) TILE_LOAD(2, sums + 2 * BLOCK, 64);
     if (count > 3) TILE_LOAD(3, sums + 3 * BLOCK, 64);
     for (Int tile = 0; tile < w->walk.count; tile++, d += w->blocks * BLOCK) {
-        Int at = walk_at(&w->walk, tile) * w->channels;
+        Int at = w->walk.places[tile].at * w->channels;
         TILE_LOAD(4, d, 64);
         TILE_LOAD(5, from[0] + at, step);
         TILE_DOT(0, 4, 5);
@@ -280,7 +295,6 @@ static void gradients(const WeightGradient *w) {
             Int count = smaller(TILES_OF_SUMS, w->tiles - tile);
             for (Int t = 0; t < count; t++) from[t] = w->map + (tile + t) / w->across * row + (tile + t) % w->across * ROWS;
             float *sums = w->sums + (block * w->tiles + tile) * BLOCK;
-            for (int k = 0; k < 4; k++) fetch(w->ahead);
             switch (count) {
             case 1: tile_gradient(w, block, from, sums, 1); break;
             case 2: tile_gradient(w, block, from, sums, 2); break;
@@ -292,7 +306,7 @@ static void gradients(const WeightGradient *w) {
 /* A pointwise one, over pixels of which the second half may be some short of the first. */
 static void add_pixels(WeightGradient *w, const Value *x, const Value *d, Int pixels, Int outputs) {
     Int first = (pixels + 1) / 2, inputs = w->channels;
-    w->walk = walk_of(1, first, 1);
+    walk_less(&w->walk, first);
     pair_values(x, x + first * inputs, w->map, first * inputs);
     turn_pixels(w, d, d + first * outputs);
     gradients(w);
