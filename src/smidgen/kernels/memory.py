@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from smidgen.kernels.links import Link, tensors_of
+from smidgen.kernels.pages import Pages
 
 Call = partial[None]
 
@@ -23,7 +24,7 @@ class Maps:
         Args:
             dtype: Of maps.
         """
-        self._dtype, self._kept = dtype, list[Any]()
+        self._dtype, self._kept, self._pages = dtype, list[Any](), Pages()
 
     def keep(self, *things: Any) -> None:
         """Keep what else owns memory whose address a call holds."""
@@ -38,7 +39,7 @@ class Maps:
         return self._new(count, torch.float32)
 
     def _new(self, count: int, dtype: torch.dtype) -> int:
-        self._kept.append(torch.empty(count, dtype=dtype))
+        self._kept.append(self._pages.take(count, dtype))
         return self._kept[-1].data_ptr()
 
 
