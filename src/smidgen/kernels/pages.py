@@ -6,7 +6,7 @@ from contextlib import suppress
 import torch
 from torch import Tensor
 
-PAGE, CHUNK, LEAST = 2**21, 2**25, 2**17  # bytes of a large page, asked for at a time, worth it
+PAGE, CHUNK, LEAST = 2**21, 2**25, 2**15  # bytes of a large page, asked for at a time, worth it
 LINE = 64  # bytes of a cache line
 
 
@@ -29,7 +29,9 @@ class Pages:
         if size < LEAST or advice is None:
             return torch.empty(count, dtype=dtype)
         if self._chunk is None or self._used + size > len(self._chunk):
-            self._chunk = mmap.mmap(-1, max(CHUNK, -(-size // PAGE) * PAGE + PAGE))
+            room = max(CHUNK, -(-size // PAGE) * PAGE + PAGE)
+            # Shared memory, which is what this gives unless told, is not laid out in large pages.
+            self._chunk = mmap.mmap(-1, room, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             with suppress(OSError):  # a system without them
                 self._chunk.madvise(advice)
             start = torch.frombuffer(self._chunk, dtype=torch.uint8).data_ptr()

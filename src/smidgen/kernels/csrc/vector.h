@@ -11,6 +11,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
 #if LANES > 4
 #include <immintrin.h>
 #endif
@@ -191,8 +194,13 @@ static __thread struct {
 enum { SLACK = 256 };
 
 static void *allocate(size_t size) {
-    void *p = aligned_alloc(64, size);
+    size_t large = (size_t)1 << 21; /* bytes of a large page, which saves the processor looking up hundreds of small ones */
+    int worth_it = size >= large / 8;
+    void *p = worth_it ? aligned_alloc(large, (size + large - 1) / large * large) : aligned_alloc(64, size);
     if (p == NULL) abort();
+#ifdef MADV_HUGEPAGE
+    if (worth_it) madvise(p, (size + large - 1) / large * large, MADV_HUGEPAGE); /* the system may refuse */
+#endif
     return p;
 }
 static void arena_open(void) {
