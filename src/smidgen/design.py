@@ -30,7 +30,10 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     epochs: int | None = None,
     prefer: str = "best",
     balance: bool = False,
+    pareto: bool = False,
     time: str | None = None,
+    on: str = "local",
+    address: str | None = None,
     data_dir: Path | str | None = None,
     image_size: "ImageSize" = None,
     live: bool = False,
@@ -52,6 +55,9 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         epochs: Of the last runs, instead of what the profile says.
         prefer: ``best`` inside the budget, or ``smallest`` that is nearly as good.
         balance: Whether every class weighs alike in the training loss.
+        pareto: Whether to end with a front of nets, from small to good.
+        on: ``local`` or ``ray``.
+        address: Of a running Ray cluster.
         time: At most so long, such as ``20m`` or ``2h``; the profile's own time by default.
         data_dir: A folder of local copies of data sets.
         image_size: Height and width of the net's images; chosen if not given.
@@ -101,7 +107,10 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         epochs=epochs,
         prefer=prefer,
         balance=balance,
+        pareto=pareto,
         seconds=None if time is None else seconds_of(time),
+        on=on,
+        address=address,
         observer=observe,
     )
     named = found.rows[min(found.rows)]["data"]

@@ -53,9 +53,14 @@ def design(  # noqa: PLR0913 - a command line
     balance: Annotated[
         bool, typer.Option("--balance", help="Let every class weigh alike in training.")
     ] = False,
+    pareto: Annotated[
+        bool, typer.Option("--pareto", help="End with a front of nets, from small to good.")
+    ] = False,
     time: Annotated[
         str | None, typer.Option(metavar="2h", help="At most so long: 90s, 20m, 2h, 1h30m.")
     ] = None,
+    on: Annotated[str, typer.Option(help="local or ray.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of a running Ray cluster.")] = None,
     data_dir: DataDir = None,
     image_size: ImageSize = None,
     live: Annotated[
@@ -88,7 +93,10 @@ def design(  # noqa: PLR0913 - a command line
             epochs=epochs,
             prefer=prefer,
             balance=balance,
+            pareto=pareto,
             time=time,
+            on=on,
+            address=address,
             live=live,
             observer=progress.observe,
         )
@@ -104,10 +112,23 @@ def design(  # noqa: PLR0913 - a command line
                 "model": str(found.model),
                 "report": str(page),
                 "command": found.command,
+                "front": [
+                    {
+                        "net": point.name,
+                        "params": point.params,
+                        "macs": point.macs,
+                        "accuracy": point.accuracy.mean / 100,
+                        "folder": str(point.folder),
+                    }
+                    for point in found.front
+                ],
+                "warnings": found.warnings,
             }
         )
     else:
         _show(found)
+        if found.front:
+            _show_front(found)
         for line in found.warnings:
             say(f"warning: {line}")
         say(f"model:  {found.model}{_footprint(found, max_flash, max_ram)}\nreport: {page}")
@@ -121,6 +142,20 @@ def _footprint(found: "Design", *limits: str | None) -> str:
         return ""
     flash, ram = found.footprint
     return f", {flash:,} bytes of flash and {ram:,} of RAM as int8 C on a Cortex-M4, predicted"
+
+
+def _show_front(found: "Design") -> None:
+    rows: list[list[object]] = [
+        [
+            point.name,
+            point.params,
+            point.macs,
+            f"{point.accuracy.mean:.2f} % [{point.accuracy.low:.2f}, {point.accuracy.high:.2f}]",
+            str(point.folder),
+        ]
+        for point in found.front
+    ]
+    table(["net", "params", "MACs", "test accuracy", "exports from"], rows, title="front")
 
 
 def _show(found: "Design") -> None:

@@ -79,6 +79,8 @@ def test_an_unknown_profile_is_named(tmp_path: Path) -> None:
     ("options", "said"),
     [
         ({"prefer": "smalest"}, "unknown preference 'smalest'; did you mean 'smallest'"),
+        ({"on": "rai"}, "--on must be local or ray, got 'rai'; did you mean 'ray'"),
+        ({"address": "10.0.0.1:6379"}, "--address is that of a Ray cluster: --on ray"),
         ({"epochs": 0}, "--epochs must be >= 1, got 0"),
         ({"seconds": 1e-3}, "too short for one rung of the ladder: it needs"),
     ],

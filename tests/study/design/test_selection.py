@@ -170,5 +170,7 @@ def test_on_few_images_longer_runs_must_pay(fake: Fake, chosen: Candidate) -> No
     better = fake(lambda candidate, seed: 0.8 + candidate.recipe.epochs / 1000)
     assert lengthened(better.search, chosen, PROFILE, always).recipe.epochs == 8
     worse = fake(lambda candidate, seed: 0.8 - candidate.recipe.epochs / 1000)
-    assert lengthened(worse.search, chosen, PROFILE, always).recipe.epochs == 4
+    assert lengthened(worse.search, chosen, PROFILE, always).recipe.epochs == 1
+    middle = fake(lambda candidate, seed: 0.8 - abs(candidate.recipe.epochs - 4) / 1000)
+    assert lengthened(middle.search, chosen, PROFILE, always).recipe.epochs == 4
     assert parse("ema")[0] in chosen.methods

@@ -16,6 +16,7 @@ from smidgen.study.design.baseline import STUDY as PLAIN
 from smidgen.study.design.baseline import baselines
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import Clock, told_time
+from smidgen.study.design.front import FRONT, Point, front_of, kept, likewise, told_points
 from smidgen.study.design.judging import judging_of
 from smidgen.study.design.outset import STORE, Outset, Wishes, outset
 from smidgen.study.design.reduce import Contest, choose
@@ -32,7 +33,7 @@ from smidgen.study.design.story import (
 )
 from smidgen.study.design.tune import lengthened, tuned
 from smidgen.study.job import Origin
-from smidgen.study.running.local import Pool
+from smidgen.study.running.places import require_place, runner_on
 from smidgen.study.statistics import Interval, accuracy_interval, spread
 from smidgen.study.store import Store
 
@@ -55,6 +56,7 @@ class Design:
         command: That trains the model in ``folder`` again.
         plain: Rows of plain methods on the same images, tested once as well.
         warnings: What should make its reader doubt it, a line each.
+        front: Nets by size, where a front was asked for; the winner is one of them.
     """
 
     net: NetSpec
@@ -66,6 +68,7 @@ class Design:
     command: str
     plain: tuple[dict[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
+    front: tuple[Point, ...] = ()
 
     @property
     def model(self) -> Path:
@@ -89,7 +92,10 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
     epochs: int | None = None,
     prefer: str = "best",
     balance: bool = False,
+    pareto: bool = False,
     seconds: float | None = None,
+    on: str = "local",
+    address: str | None = None,
     observer: Observer = lambda news: None,
 ) -> Design:
     """Find a net for the images that meets the budget, train it, and test it once.
@@ -106,33 +112,43 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
         epochs: Of the last runs, instead of what the profile says.
         prefer: ``best`` inside the budget, or ``smallest`` that is nearly as good.
         balance: Whether every class weighs alike in the training loss.
+        pareto: Whether to end with a front of nets, from small to good, and not with one alone.
         seconds: At most, of the whole design; ``None`` is as long as the profile takes.
+        on: ``local`` or ``ray``; a cluster runs as many trials side by side as it has cores.
+        address: Of a running Ray cluster; without, one of this machine alone is started.
         observer: Told what is decided and how the trials stand.
 
     Raises:
         BudgetError: Before any training, if no net meets the budget; the smallest is named.
         ValueError: If ``out`` holds another design, an argument is unknown, or the time is too
             short for one rung.
-        StudyError: If every trial of a phase failed.
+        StudyError: If every trial of a phase failed, or the cluster cannot be reached.
     """
-    wishes, out = Wishes(profile, epochs, prefer, balance, seconds), Path(out)
+    wishes, out = Wishes(profile, epochs, prefer, balance, pareto, seconds), Path(out)
+    require_place(on, address)
     data = origin.load()
     begun = outset(origin, data, budget, out, wishes, jobs)
     store = Store(out / STORE)
     begun.note(store)
     try:
-        with Pool(store, jobs) as pool:
+        with runner_on(on, store, jobs, address) as pool:
             search = Search(store, pool, origin, data, judging_of(data), observer)
-            winner, standings = _search(search, begun, wishes)
+            winner, standings, front = _search(search, begun, wishes)
             replicates = range(begun.profile.confirm_seeds)
-            rows = search.measure(CONFIRM, [winner], replicates, full=True)[winner]
-            return _finished(search, winner, rows, begun, standings, out)
+            rows = search.measure(CONFIRM, [winner, *front], replicates, full=True)
+            points = kept(search, {one: rows[one] for one in front if one in rows}, out)
+            for line in told_points(points):
+                search.say(FRONT, line)
+            found = _finished(search, winner, rows[winner], begun, standings, out)
+            return replace(found, front=tuple(points))
     finally:
         store.close()
 
 
-def _search(search: Search, begun: Outset, wishes: Wishes) -> tuple[Candidate, Sequence[Any]]:
-    """Return the winner with the epochs of its last runs, and why it has its methods."""
+def _search(
+    search: Search, begun: Outset, wishes: Wishes
+) -> tuple[Candidate, Sequence[Standing], list[Candidate]]:
+    """Return the winner with the epochs of its last runs, why it has its methods, and a front."""
     profile, recipe = begun.profile, begun.recipe
     clock = Clock(wishes.seconds, begun.expected.confirm)
     search.say(
@@ -141,10 +157,11 @@ def _search(search: Search, begun: Outset, wishes: Wishes) -> tuple[Candidate, S
         f" for {len(begun.entrants)} nets of at most {recipe.epochs} epochs, then"
         f" {profile.confirm_seeds} last runs",
     )
-    contest = Contest(search, profile, begun.methods, recipe, wishes.prefer)
+    prefer = "smallest" if wishes.wants_small else "best"
+    contest = Contest(search, profile, begun.methods, recipe, prefer)
     scores = contest.reduce(begun.entrants, clock.left)
     chosen = choose(search, scores, profile, wishes.prefer)
-    if wishes.prefer == "best" and clock.left():
+    if not wishes.wants_small and clock.left():
         chosen = contest.refine(chosen, clock.left)
     candidate = chosen.candidate(begun.methods, recipe)
     rows = contest.rows_of(chosen, profile.seeds)
@@ -155,8 +172,10 @@ def _search(search: Search, begun: Outset, wishes: Wishes) -> tuple[Candidate, S
         candidate = candidate.lasting(wishes.epochs)
     else:
         candidate = lengthened(search, candidate, profile, clock.left)
-    methods = in_order(candidate.methods)
-    return replace(candidate, methods=methods), selection.standings
+    winner = replace(candidate, methods=in_order(candidate.methods))
+    near = front_of(scores) if wishes.pareto else []
+    others = [one for one in likewise(near, winner) if one.net != winner.net]
+    return winner, selection.standings, [*others, winner] if wishes.pareto else []
 
 
 def _finished(
@@ -213,9 +232,6 @@ def _finished(
 
 def _plain(search: Search) -> list[dict[str, Any]]:
     """Return the rows of plain methods, made where the store has none yet."""
-    held = search.store.rows(PLAIN)
-    if held:
-        return held
-    made = baselines(search.data)
-    search.store.keep(PLAIN, made)
-    return made
+    if not search.store.rows(PLAIN):
+        search.store.keep(PLAIN, baselines(search.data))
+    return search.store.rows(PLAIN)

@@ -39,7 +39,13 @@ class Wishes:
     epochs: int | None
     prefer: str
     balance: bool
+    pareto: bool
     seconds: float | None
+
+    @property
+    def wants_small(self) -> bool:
+        """Whether small nets are wanted as much as good ones."""
+        return self.pareto or self.prefer == "smallest"
 
     def __post_init__(self) -> None:
         profile_of(self.profile)
@@ -95,6 +101,8 @@ def outset(
     }
     held = _held(out, asked)
     profile = profile_of(wishes.profile)
+    if wishes.pareto:
+        profile = profile.for_front
     shape, classes = Shape(*data.shape), len(data.classes)
     room = is_blurred(data) and _has_room(Maker(shape, classes, budget))
     methods = start(data, blur=room)
@@ -103,7 +111,7 @@ def outset(
         view: Maker(view.shape, classes, budget, of_nets) for view in inputs(origin, shape, budget)
     }
     if held is None:
-        entrants = _entrants(makers, profile.rungs, smallest=wishes.prefer == "smallest")
+        entrants = _entrants(makers, profile.rungs, smallest=wishes.wants_small)
     else:
         entrants = [_entrant(form, makers) for form in held]
     params = max(one.shaped.spec.params for one in entrants)

@@ -1,6 +1,6 @@
 """How much a design may spend on finding out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from smidgen.data import Data
@@ -58,7 +58,16 @@ class Profile:
         """Nets to begin with."""
         return self.rounds[0].nets
 
+    @property
+    def for_front(self) -> "Profile":
+        """The same for a front of nets: more of them are left in the last round, none is moved."""
+        *early, last = self.rounds
+        wider = max(last.nets, _FRONT)
+        early = [one._replace(nets=max(one.nets, wider)) for one in early]
+        return replace(self, rounds=(*early, last._replace(nets=wider)), move_rounds=0)
 
+
+_FRONT = 6  # nets, at most, of a front
 _ALL = (
     "flip", "crop", "affine", "squeeze-excite", "cutout", "mixup", "label-smoothing", "sam",
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 from smidgen.data import Data
 from smidgen.data.parts import FULL
@@ -11,8 +11,7 @@ from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
 from smidgen.study.design.judging import Judging
 from smidgen.study.job import Job, Origin
-from smidgen.study.running.local import Event, StudyError
-from smidgen.study.status import Status
+from smidgen.study.running.local import Event, Runner, StudyError
 from smidgen.study.store import Store
 from smidgen.text import to_text
 from smidgen.trial import Trial
@@ -49,15 +48,6 @@ class News(NamedTuple):
 
 Observer = Callable[[News], None]
 Rows = dict[int, dict[str, Any]]  # by replicate
-
-
-@runtime_checkable
-class Runner(Protocol):
-    """What trains the queued trials of a store."""
-
-    def finish(self, study: str, observer: Callable[[Event], None]) -> Status:
-        """Run what is queued of ``study`` until nothing is left."""
-        ...
 
 
 class Search:

@@ -9,6 +9,7 @@ from smidgen.study.design.search import Candidate, Rows, Search
 
 RECIPE = "recipe"
 _SPREAD = 6.0  # points, in units of e (1 - e): how far another recipe may be from the usual one
+_SHORTER = 3  # times: the shorter run that few images are tried with
 _SLOWEST, _FASTEST = 1e-4, 0.5  # learning rates
 
 
@@ -69,21 +70,27 @@ def lengthened(
     """Return the candidate with the epochs of its last runs.
 
     They are several times those of the search, as small nets go on learning for long. On few
-    images, where a net may learn them by heart instead and long runs cost little, that is
-    compared on held-out folds first.
+    images, where a net may learn them by heart instead and long runs cost little, a longer and a
+    shorter run are compared with the usual one on held-out folds first.
     """
-    longer = chosen.lasting(chosen.recipe.epochs * profile.confirm_longer)
+    usual = chosen.recipe.epochs
+    longer = chosen.lasting(usual * profile.confirm_longer)
     if not is_small(search.data) or not left():
         return longer
-    found = search.measure(RECIPE, [chosen, longer], range(profile.seeds))
-    if chosen not in found or longer not in found:
+    others = dict.fromkeys((longer, chosen.lasting(max(1, usual // _SHORTER))))
+    found = search.measure(RECIPE, [chosen, *others], range(profile.seeds))
+    if chosen not in found:
         return longer
-    gain = search.judging.effect(found[longer], found[chosen])
-    search.say(
-        RECIPE,
-        f"{longer.recipe.epochs} epochs instead of {chosen.recipe.epochs}: {gain.mean:+.2f} points",
-    )
-    return longer if gain.mean > 0 else chosen
+    best, most = chosen, 0.0
+    for other in others:
+        if other in found:
+            gain = search.judging.effect(found[other], found[chosen]).mean
+            search.say(
+                RECIPE, f"{other.recipe.epochs} epochs instead of {usual}: {gain:+.2f} points"
+            )
+            if gain > most:
+                best, most = other, gain
+    return best
 
 
 def described(candidate: Candidate) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from smidgen.study.status import Ended, Status
 from smidgen.study.store import Store
@@ -31,6 +31,15 @@ class Event(NamedTuple):
 
 
 Observer = Callable[[Event], None]
+
+
+@runtime_checkable
+class Runner(Protocol):
+    """What trains the queued trials of a store."""
+
+    def finish(self, study: str, observer: Callable[[Event], None]) -> Status:
+        """Run what is queued of ``study`` until nothing is left."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,34 +47,57 @@ def dispatch_on_ray(
         ValueError: If ``cpus`` or ``gpus`` is out of its range.
         StudyError: If Ray is not installed, or the cluster cannot be reached.
     """
-    if not cpus > 0:
-        raise ValueError(f"cpus must be > 0, got {cpus}")
-    if gpus < 0:
-        raise ValueError(f"gpus must be >= 0, got {gpus}")
-    try:
-        import ray
-    except ImportError as error:
-        raise StudyError(
-            "--on ray needs Ray, which is not installed: pip install 'smidgen[ray]'"
-        ) from error
-    started = not ray.is_initialized()
-    if started:
+    with RayPool(store, address=address, cpus=cpus, gpus=gpus) as pool:
+        return pool.finish(study, observer)
+
+
+class RayPool:
+    """A Ray cluster that runs trials, connected from one study to the next."""
+
+    def __init__(
+        self, store: Store, *, address: str | None = None, cpus: float = 1.0, gpus: float = 0.0
+    ) -> None:
+        """Prepare to connect; see :func:`dispatch_on_ray` for arguments and errors."""
+        if not cpus > 0:
+            raise ValueError(f"cpus must be > 0, got {cpus}")
+        if gpus < 0:
+            raise ValueError(f"gpus must be >= 0, got {gpus}")
+        self._store, self._address, self._slot = store, address, (cpus, gpus)
+        self._started = False
+
+    def __enter__(self) -> "RayPool":
         try:
-            alone: dict[str, Any] = {"include_dashboard": False} if address is None else {}
-            ray.init(address=address, log_to_driver=False, **alone)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            said = " ".join(str(error).split())
-            raise StudyError(f"Ray cluster {address!r} cannot be reached: {said}") from error
-    try:
-        store.release_lost()
-        with owner(store.owners) as me:
+            import ray
+        except ImportError as error:
+            raise StudyError(
+                "--on ray needs Ray, which is not installed: pip install 'smidgen[ray]'"
+            ) from error
+        self._started = not ray.is_initialized()
+        if self._started:
             try:
-                return _run(_Cluster(store, study, me, cpus, gpus), observer)
-            finally:
-                store.release(me)
-    finally:
-        if started:
+                alone: dict[str, Any] = {} if self._address else {"include_dashboard": False}
+                ray.init(address=self._address, log_to_driver=False, **alone)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                said = " ".join(str(error).split())
+                raise StudyError(
+                    f"Ray cluster {self._address!r} cannot be reached: {said}"
+                ) from error
+        self._store.release_lost()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self._started:
+            import ray
+
             ray.shutdown()
+
+    def finish(self, study: str, observer: Observer = lambda event: None) -> Status:
+        """Run what is queued of ``study`` until nothing is left; see :func:`dispatch_on_ray`."""
+        with owner(self._store.owners) as me:
+            try:
+                return _run(_Cluster(self._store, study, me, *self._slot), observer)
+            finally:
+                self._store.release(me)
 
 
 class _Cluster:

@@ -1,0 +1,47 @@
+"""The places where trials can run, by name."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from smidgen.study.running.local import Pool, Runner, StudyError
+from smidgen.study.store import Store
+from smidgen.text import nearest
+
+PLACES = ("local", "ray")
+
+
+def require_place(on: str, address: str | None) -> None:
+    """Refuse a place that is unknown, or an address where there is no cluster to have one.
+
+    Raises:
+        ValueError: If it is.
+        StudyError: If Ray is not installed.
+    """
+    if on not in PLACES:
+        raise ValueError(f"--on must be local or ray, got {on!r}; {nearest(on, PLACES)}")
+    if on == "ray" and find_spec("ray") is None:
+        raise StudyError("--on ray needs Ray, which is not installed: pip install 'smidgen[ray]'")
+    if address is not None and on != "ray":
+        raise ValueError("--address is that of a Ray cluster: --on ray")
+
+
+@contextmanager
+def runner_on(on: str, store: Store, jobs: int, address: str | None) -> Generator[Runner]:
+    """Yield what runs the trials of a store.
+
+    Args:
+        on: ``local`` or ``ray``.
+        store: Of the trials.
+        jobs: Processes on this machine; a cluster has its own number.
+        address: Of a running cluster.
+    """
+    require_place(on, address)
+    if on == "ray":
+        from smidgen.study.running.ray import RayPool
+
+        with RayPool(store, address=address) as cluster:
+            yield cluster
+    else:
+        with Pool(store, jobs) as pool:
+            yield pool

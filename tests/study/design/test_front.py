@@ -1,0 +1,63 @@
+"""A front holds the nets that no smaller one beats, each with a run of its own."""
+
+from pathlib import Path
+
+import pytest
+from tests.study.design.conftest import PROFILE
+
+from smidgen.data import Data
+from smidgen.layers import Shape
+from smidgen.methods import parse
+from smidgen.recipe import Recipe
+from smidgen.run import load_run
+from smidgen.study.design.budget import Budget
+from smidgen.study.design.design import design
+from smidgen.study.design.front import front_of, likewise
+from smidgen.study.design.ladder import Maker, ladder
+from smidgen.study.design.profile import PROFILES
+from smidgen.study.design.reduce import Entrant
+from smidgen.study.design.search import Candidate
+from smidgen.study.job import Origin
+
+
+def entrants(digits: Data, budget: Budget) -> list[Entrant]:
+    maker = Maker(Shape(*digits.shape), 10, budget)
+    made = [Entrant(one, maker) for one in ladder(maker, 6, smallest=True)]
+    return sorted(made, key=lambda one: one.excess)
+
+
+def test_what_a_smaller_net_reaches_is_not_on_the_front(digits: Data) -> None:
+    nets = entrants(digits, Budget(max_params=1000))
+    scores = dict(zip(nets, [80.0, 90.0, 85.0, 90.0, 95.0, 94.0], strict=True))
+    assert front_of(scores) == [nets[0], nets[1], nets[4]]
+
+
+def test_nets_of_a_front_leave_out_what_would_break_the_budget(digits: Data) -> None:
+    nets = entrants(digits, Budget(max_params=1000))
+    methods = parse("one-cycle, squeeze-excite, ema")
+    winner = Candidate(nets[0].shaped.spec, methods, Recipe(epochs=3))
+    found = likewise(nets, winner)
+    assert [one.recipe.epochs for one in found] == [3] * 6
+    assert "squeeze-excite" in {m.name for m in found[0].methods}
+    assert {m.name for m in found[-1].methods} == {"one-cycle", "ema"}
+
+
+def test_a_front_leaves_more_nets_for_the_last_round() -> None:
+    wide = PROFILES["quick"].for_front
+    assert [one.nets for one in wide.rounds] == [9, 6, 6]
+    assert wide.move_rounds == 0
+
+
+@pytest.mark.slow
+def test_every_point_of_a_front_is_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROFILES, "quick", PROFILE)
+    out = tmp_path / "out"
+    found = design(Origin("digits"), Budget(max_params=600), out, epochs=2, pareto=True)
+    assert len(found.front) >= 2
+    assert [p.params for p in found.front] == sorted(p.params for p in found.front)
+    for point in found.front:
+        run = load_run(point.folder)
+        assert run.trial.spec.params == point.params <= 600
+        assert run.trial.split == "full"
+        assert (out / "front" / f"{point.name}.toml").exists()
+    assert found.net.name in {point.name for point in found.front}
