@@ -21,6 +21,7 @@ from smidgen.spec import NetSpec
 
 METHODS = ("", "blurpool", "squeeze-excite", "blurpool,squeeze-excite")
 END = (layers.GlobalAveragePool(), layers.Classifier(5, bias=True))
+_PLAIN, _LINEAR = layers.Conv(8), layers.Conv(8, activation="none")
 BODIES: tuple[tuple[Layer, ...], ...] = (
     (layers.Conv(7, 5, stride=2), layers.Depthwise(13, 3)),
     (layers.Depthwise(6, 5), layers.MaxPool(), layers.Conv(10, 1)),
@@ -29,14 +30,24 @@ BODIES: tuple[tuple[Layer, ...], ...] = (
     (layers.Conv(16, 1), layers.SqueezeExcite(2)),
     (layers.Conv(6), layers.Blur(2, 5), layers.Depthwise(9)),
     (layers.Transition(8), layers.Blur(2, 3)),
+    (layers.Conv(16), layers.Residual((layers.Depthwise(16),))),
+    (layers.Conv(8), layers.Residual((_PLAIN, _LINEAR, _PLAIN, _LINEAR), activation="relu")),
+    (layers.Conv(8), layers.Residual((layers.Conv(12, stride=2), layers.Conv(12)), shortcut=True)),
+    (layers.Conv(6), layers.Residual((layers.Conv(9), layers.Blur(2, 3)), shortcut=True)),
+    (layers.Conv(8, stride=2), layers.Repeat((layers.Residual((layers.Depthwise(8, 5),)),), 3)),
 )
+FLAT = NetSpec(Shape(1, 16, 16), (layers.Conv(6, stride=3), layers.Flatten(), END[-1]))
 
 
 def specs() -> list[NetSpec]:
     """Return nets of every kind of layer, in many combinations."""
     named = [rewritten(zoo.net(n), parse(m)) for n, m in itertools.product(zoo.NETS, METHODS)]
     sides = (Shape(3, 20, 18), Shape(1, 16, 16))
-    return [*named, *(NetSpec(shape, (*b, *END)) for shape, b in itertools.product(sides, BODIES))]
+    return [
+        *named,
+        FLAT,
+        *(NetSpec(shape, (*b, *END)) for shape, b in itertools.product(sides, BODIES)),
+    ]
 
 
 def main() -> None:
@@ -55,8 +66,8 @@ def main() -> None:
     for spec, source in zip(nets, sources, strict=True):
         pixels = np.zeros((1, *spec.input_shape), np.uint8)
         stack = run_board(source, pixels).stack
-        excited = "excite" in source.parts
-        print(f"stack {stack}: {source.layers} layers, excited {excited}", file=sys.stderr)
+        deep = [part for part in ("excite", "add") if part in source.parts]
+        print(f"stack {stack}: {source.layers} layers, {deep}", file=sys.stderr)
 
 
 if __name__ == "__main__":

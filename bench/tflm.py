@@ -24,15 +24,18 @@ from tflite_micro.python.tflite_micro import runtime
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from smidgen.export.int8.program import (
+    HEADROOM,
+    Addend,
     IntAverage,
     IntConv2d,
     IntegerProgram,
     IntLinear,
     IntOperation,
+    IntResidual,
     IntSqueezeExcite,
     Rescale,
 )
-from smidgen.export.program import Blur, MaxPool
+from smidgen.export.program import Blur, Flatten, MaxPool
 from smidgen.layers import Shape
 
 ARENA = 4 << 20
@@ -69,23 +72,40 @@ def lowered(program: IntegerProgram, logit_step: float = 2.0**-7) -> Lowered:
     start, done = current.tensor, list[IntOperation]()
     head = _factor(logit_step)
     for operation in program.operations:
-        match operation:
-            case IntConv2d():
-                own, current = _convolved(graph, operation, current)
-            case MaxPool(kernel_size, stride):
-                own, current = operation, _pooled(graph, current, kernel_size, stride)
-            case Blur():
-                own, current = operation, _blurred(graph, operation, current)
-            case IntAverage():
-                own, current = _averaged(graph, operation, current)
-            case IntSqueezeExcite():
-                own, current = _excited(graph, operation, current)
-            case IntLinear():
-                own = operation
-                head, current = _classified(graph, operation, current, logit_step)
+        if isinstance(operation, IntLinear):
+            own = operation
+            head, current = _classified(graph, operation, current, logit_step)
+        else:
+            own, current = _operated(graph, operation, current)
         done.append(own)
     file = graph.file(start, current.tensor)
     return Lowered(file, replace(program, operations=tuple(done)), head)
+
+
+def _operated(  # noqa: PLR0911 - a case an operation
+    graph: "_Graph", operation: IntOperation, into: _Map, out: float = 0.0
+) -> tuple[IntOperation, _Map]:
+    """Write one operation; return it with the interpreter's multipliers, and what it makes.
+
+    A convolution's result has the scale ``out`` in the file, if it is not 0.
+    """
+    match operation:
+        case IntConv2d():
+            return _convolved(graph, operation, into, out)
+        case MaxPool(kernel_size, stride):
+            return operation, _pooled(graph, into, kernel_size, stride)
+        case Blur():
+            return operation, _blurred(graph, operation, into)
+        case IntAverage():
+            return _averaged(graph, operation, into)
+        case IntSqueezeExcite():
+            return _excited(graph, operation, into)
+        case IntResidual():
+            return _summed(graph, operation, into)
+        case Flatten():
+            return operation, _flattened(graph, into)
+        case IntLinear():
+            raise ValueError("the logits are the last operation's, of the net itself")
 
 
 class Net:
@@ -160,7 +180,8 @@ def parts(program: IntegerProgram) -> Iterator[Part]:
     for place, (operation, shape) in enumerate(program.walk()):
         coloured = isinstance(operation, IntConv2d) and operation.padding > 0
         coloured = coloured and len(set(operation.padding_value.tolist())) > 1
-        if isinstance(operation, Blur) or coloured:
+        differs = _blurs(operation)
+        if differs or coloured:
             if chain:
                 part = IntegerProgram(program.name, start, tuple(chain))
                 yield Part(begin, border, width, part)
@@ -169,11 +190,18 @@ def parts(program: IntegerProgram) -> Iterator[Part]:
             border, width = operation.padding_value, operation.padding
             start = Shape(shape.channels, shape.height + 2 * width, shape.width + 2 * width)
             chain.append(replace(operation, padding=0))
-        elif isinstance(operation, Blur):
+        elif differs:
             begin, start = place + 1, operation.out_shape(shape)
         else:
             chain.append(operation)
     yield Part(begin, border, width, IntegerProgram(program.name, start, tuple(chain)))
+
+
+def _blurs(operation: IntOperation) -> bool:
+    """Return whether an operation is a blur or holds one."""
+    if isinstance(operation, IntResidual):
+        return any(_blurs(held) for held in (*operation.inner, *operation.shortcut))
+    return isinstance(operation, Blur)
 
 
 def _zero(operations: tuple[IntOperation, ...]) -> int:
@@ -184,9 +212,11 @@ def _zero(operations: tuple[IntOperation, ...]) -> int:
                 return int(operation.padding_value[0])
             case IntAverage(zero) | IntSqueezeExcite(IntAverage(zero)):
                 return zero
+            case IntResidual(inner, shortcut, _, beside):
+                return _zero(inner) if shortcut else beside.zero
             case IntLinear():
                 return 0
-            case MaxPool() | Blur():
+            case MaxPool() | Blur() | Flatten():
                 pass
     return 0
 
@@ -363,6 +393,47 @@ def _excited(graph: _Graph, own: IntSqueezeExcite, into: _Map) -> tuple[IntSquee
     graph.operate(schema.BuiltinOperator.MUL, inputs, after.tensor, "MulOptions")
     held = _multipliers(np.array([into.scale * GATE / out]), own.rescale.zero)
     return IntSqueezeExcite(average, squeeze, excite, held), after
+
+
+def _summed(graph: _Graph, own: IntResidual, into: _Map) -> tuple[IntResidual, _Map]:
+    """Write a sum; where a convolution ends its inner chain, the scales are in our ratio."""
+    shortcut, beside = _chained(graph, own.shortcut, into)
+    ratio = float(_factors(own.made.rescale)[0] / _factors(own.beside.rescale)[0])
+    inner, made = _chained(graph, own.inner, into, float(np.float32(beside.scale * ratio)))
+    larger = max(made.scale, beside.scale)
+    factor = float(_factors(own.rescale)[0]) * 2**HEADROOM / 2  # of the larger by the result
+    out = float(np.float32(larger / factor))
+    after = graph.map(own.out_shape(into.shape), out, own.rescale.zero)
+    inputs = [beside.tensor, made.tensor]
+    graph.operate(schema.BuiltinOperator.ADD, inputs, after.tensor, "AddOptions")
+    held = replace(
+        own,
+        inner=inner,
+        shortcut=shortcut,
+        made=Addend(made.zero, _factor(made.scale / (2 * larger))),
+        beside=Addend(beside.zero, _factor(beside.scale / (2 * larger))),
+        rescale=_multipliers(np.array([2 * larger / (2**HEADROOM * out)]), own.rescale.zero),
+    )
+    return held, after
+
+
+def _chained(
+    graph: _Graph, operations: tuple[IntOperation, ...], into: _Map, out: float = 0.0
+) -> tuple[tuple[IntOperation, ...], _Map]:
+    done = list[IntOperation]()
+    for place, operation in enumerate(operations, 1):
+        own, into = _operated(graph, operation, into, out if place == len(operations) else 0.0)
+        done.append(own)
+    return tuple(done), into
+
+
+def _flattened(graph: _Graph, into: _Map) -> _Map:
+    shape = Flatten().out_shape(into.shape)
+    after = graph.map(shape, into.scale, into.zero)
+    sides = graph.numbers(np.array([1, 1, 1, shape.channels], np.int32), np.empty(0))
+    inputs = [into.tensor, sides]
+    graph.operate(schema.BuiltinOperator.RESHAPE, inputs, after.tensor, "ReshapeOptions")
+    return after
 
 
 def _classified(graph: _Graph, own: IntLinear, into: _Map, step: float) -> tuple[Rescale, _Map]:

@@ -1,5 +1,6 @@
 """Untrained nets with lively batch norm, for the tests of the exporters."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,52 @@ from smidgen.layers import Layer, Shape
 from smidgen.spec import NetSpec
 
 MEAN, STD = (0.3, 0.45, 0.5), (0.2, 0.25, 0.3)
+
+
+AVERAGE = ("global_average_pool()", "classifier(5, bias=true)")
+NESTS: dict[str, tuple[str, ...]] = {  # bodies and heads of nets that hold layers in layers
+    "depthwise": ("conv(8)", "residual(depthwise(8))", *AVERAGE),
+    "resnet": (
+        "conv(8)",
+        "residual(conv(8), conv(8, activation=none), activation=relu)",
+        "residual(conv(12, stride=2), conv(12, activation=none), shortcut=true, activation=relu)",
+        *AVERAGE,
+    ),
+    "three": ("conv(8)", "residual(conv(8), conv(8), conv(8))", "max_pool(2)", *AVERAGE),
+    "bottleneck": (
+        "conv(8, stride=2)",
+        "residual(conv(24, kernel_size=1), channelwise(), conv(8, kernel_size=1, activation=none))",
+        "conv(8)",
+        *AVERAGE,
+    ),
+    "nested": (
+        "conv(6)",
+        "residual(conv(6), residual(depthwise(6, kernel_size=5)), conv(6), activation=relu)",
+        *AVERAGE,
+    ),
+    "of-pixels": ("residual(conv(3))", "conv(4)", *AVERAGE),
+    "blurred": ("conv(6)", "residual(conv(7), blur(2), shortcut=true)", "conv(5)", *AVERAGE),
+    "gated": ("conv(6)", "residual(squeeze_excite(2), conv(6))", "conv(5)", *AVERAGE),
+    "repeat": (
+        "conv(6)",
+        "repeat(residual(conv(6)), times=3)",
+        "repeat(depthwise(6), times=2)",
+        *AVERAGE,
+    ),
+    "pooled": ("conv(6)", "residual(max_pool(2), conv(7), shortcut=true)", *AVERAGE),
+    "flat": ("conv(6, stride=3)", "flatten()", "conv(9, kernel_size=1)", "classifier(5)"),
+    "of-means": (
+        "conv(6)",
+        "global_average_pool()",
+        "residual(conv(6, kernel_size=1))",
+        "classifier(5)",
+    ),
+}
+
+
+def nest(name: str, shape: tuple[int, int, int] = (3, 12, 10)) -> NetSpec:
+    """Return a net that holds layers in layers."""
+    return NetSpec.from_dict({"name": name, "input": list(shape), "layers": [*NESTS[name]]})
 
 
 def lively(spec: NetSpec, seed: int = 0) -> nn.Sequential:
@@ -84,36 +131,72 @@ class Plan(NamedTuple):
     sides: tuple[int, int, int]
     layers: list[Layer]
     classes: int
+    flat: bool
 
 
 def plans() -> st.SearchStrategy[Plan]:
     """Draw small nets of every layer: odd sizes, strides, wide kernels, few and many channels."""
     sides = st.tuples(st.integers(1, 3), st.integers(1, 13), st.integers(1, 13))
-    return st.builds(Plan, sides, st.lists(_layers(), min_size=1, max_size=5), st.integers(2, 11))
+    own = st.lists(st.one_of(_layers(), _layers(), _nests()), min_size=1, max_size=5)
+    return st.builds(Plan, sides, own, st.integers(2, 11), st.booleans())
 
 
 def spec_of(plan: Plan) -> NetSpec:
     """Return the net of a plan, without the layers that what reaches them is too small for."""
     shape = Shape(*plan.sides)
     reached, fitting = shape, list[Layer]()
-    for layer in plan.layers:
+    for drawn in plan.layers:
+        layer = _keeping(drawn, reached)
         try:
             reached = layer.out_shape(reached)
         except ValueError:
             continue
         fitting.append(layer)
-    end = (layers.GlobalAveragePool(), layers.Classifier(plan.classes, bias=True))
-    return NetSpec(shape, (*fitting, *end), "drawn")
+    head = layers.Flatten() if plan.flat else layers.GlobalAveragePool()
+    return NetSpec(shape, (*fitting, head, layers.Classifier(plan.classes, bias=True)), "drawn")
+
+
+def _keeping(layer: Layer, shape: Shape) -> Layer:
+    """Return a layer that must keep the shape of its input so changed that it does."""
+    if not isinstance(layer, layers.Nest) or (
+        isinstance(layer, layers.Residual) and layer.shortcut
+    ):
+        return layer
+    inner: list[Layer] = []
+    for held in layer.inside:
+        if isinstance(held, layers.MaxPool):
+            continue
+        kept = _keeping(held, shape)
+        strided = isinstance(
+            kept, layers.Conv | layers.Depthwise | layers.Channelwise | layers.Blur
+        )
+        inner.append(replace(kept, stride=1) if strided else kept)
+    return layer.holding((*inner, layers.Conv(shape.channels, 1, activation="none")))
 
 
 def _layers() -> st.SearchStrategy[Layer]:
     width, stride = st.integers(1, 13), st.sampled_from([1, 1, 2, 3])
-    kernel = st.sampled_from([1, 3, 3, 5])
+    kernel, activation = st.sampled_from([1, 3, 3, 5]), st.sampled_from(["relu", "relu", "none"])
     return st.one_of(
-        st.builds(layers.Conv, width, kernel, stride, st.booleans()),
-        st.builds(layers.Depthwise, width, kernel, stride, st.booleans()),
+        st.builds(layers.Conv, width, kernel, stride, st.booleans(), activation),
+        st.builds(layers.Depthwise, width, kernel, stride, st.booleans(), activation),
+        st.builds(layers.Channelwise, kernel, stride, st.booleans(), activation),
         st.builds(layers.Transition, width, st.booleans()),
         st.builds(layers.MaxPool, st.integers(1, 3), st.integers(1, 3)),
         st.builds(layers.Blur, st.integers(1, 3), st.sampled_from([1, 3, 5])),
         st.builds(layers.SqueezeExcite, st.integers(1, 4)),
     )
+
+
+def _nests() -> st.SearchStrategy[Layer]:
+    """Draw residual sums, one inside another too, and repeats of both."""
+    activation = st.sampled_from(["relu", "none"])
+
+    def sums(held: st.SearchStrategy[Layer]) -> st.SearchStrategy[Layer]:
+        inner = st.lists(held, min_size=1, max_size=3).map(tuple)
+        return st.builds(layers.Residual, inner, st.booleans(), activation)
+
+    flat = sums(_layers())
+    nested = sums(st.one_of(_layers(), flat))
+    repeated = st.lists(st.one_of(_layers(), flat), min_size=1, max_size=2).map(tuple)
+    return st.one_of(flat, nested, st.builds(layers.Repeat, repeated, st.integers(1, 3)))

@@ -7,12 +7,15 @@ import pytest
 import torch
 from hypothesis import given, settings
 from tests.export.nets import (
+    AVERAGE,
     MEAN,
+    NESTS,
     STD,
     Plan,
     blurred,
     excited,
     lively,
+    nest,
     pixels_for,
     plans,
     program_of,
@@ -101,6 +104,52 @@ def test_linear_neighbours_merge_exactly_where_the_rules_say(
 ) -> None:
     program = assert_same(net(*body))
     assert [type(op).__name__ for op in program.operations] == ["Normalise", *kinds]
+
+
+@pytest.mark.parametrize("name", NESTS)
+def test_sums_and_repeats_fold_exactly(name: str) -> None:
+    assert_same(nest(name))
+
+
+def test_nothing_is_merged_into_a_map_that_is_read_twice() -> None:
+    texts = "transition(3, bias=true)", "residual(transition(3, bias=true))", "transition(2)"
+    spec = NetSpec.from_dict({"input": [3, 8, 8], "layers": [*texts, *AVERAGE]})
+    _, first, sum_, *rest = assert_same(spec).operations
+    assert isinstance(first, ops.Conv2d)
+    assert isinstance(sum_, ops.Residual)
+    assert [type(op).__name__ for op in sum_.inner] == ["Conv2d"]
+    assert [type(op).__name__ for op in rest] == ["GlobalAveragePool", "Linear"]
+
+
+def repeated(texts: str, model_of: Callable[[NetSpec], nn.Sequential] = lively) -> list[ops.Conv2d]:
+    layers_ = ["conv(6)", f"repeat({texts}, times=3)", *AVERAGE]
+    spec = NetSpec.from_dict({"input": [3, 8, 8], "layers": layers_})
+    program = fold(spec, model_of(spec), MEAN, STD)
+    return [op for op in program.operations if isinstance(op, ops.Conv2d)][1:]
+
+
+def test_passes_of_a_repeat_are_multiples_of_the_same_weights() -> None:
+    convs = repeated("depthwise(6)")
+    assert len({conv.shared.key for conv in convs if conv.shared}) == 2
+    for conv in convs:
+        assert conv.shared is not None
+        _, weight, gain = conv.shared
+        np.testing.assert_allclose(weight * gain.reshape(-1, 1, 1, 1), conv.weight, rtol=1e-6)
+    assert not np.array_equal(convs[1].weight, convs[3].weight)
+
+
+def test_a_pass_whose_norm_turns_a_sign_keeps_weights_of_its_own() -> None:
+    def turned(spec: NetSpec) -> nn.Sequential:
+        model = lively(spec)
+        with torch.no_grad():
+            model.get_parameter("1.passes.1.0.norm.weight")[2] *= -1
+        return model
+
+    first, second, third = repeated("conv(6)", turned)
+    assert second.shared is None
+    assert first.shared is not None
+    assert third.shared is not None
+    assert first.shared.key == third.shared.key
 
 
 def test_a_module_of_any_class_folds_alike_if_its_tensors_keep_their_order() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from tests.export.nets import MEAN, STD, lively, pixels_for, program_of
+from tests.export.nets import MEAN, STD, lively, nest, pixels_for, program_of
 
 from smidgen import zoo
 from smidgen.data import normalise
@@ -70,6 +70,25 @@ def test_normalisation_is_right_before_any_first_layer(first: tuple[Any, ...]) -
     spec = NetSpec(Shape(3, 9, 5), (*first, GlobalAveragePool(), Classifier(4, bias=True)))
     pixels = pixels_for(spec, 4)
     assert_close(run_onnx(to_onnx(program_of(spec), {}), pixels), logits_of_torch(spec, pixels))
+
+
+@pytest.mark.parametrize("name", ["resnet", "blurred", "gated", "repeat", "flat"])
+def test_sums_and_repeats_answer_what_torch_answers(name: str) -> None:
+    spec = nest(name)
+    pixels = pixels_for(spec, 6)
+    assert_close(run_onnx(to_onnx(program_of(spec), {}), pixels), logits_of_torch(spec, pixels))
+
+
+def test_a_sum_is_one_addition_and_passes_share_their_weights() -> None:
+    graph = onnx.load_from_string(to_onnx(program_of(nest("resnet")), {})).graph
+    assert [node.op_type for node in graph.node].count("Add") == 2
+    graph = onnx.load_from_string(to_onnx(program_of(nest("repeat")), {})).graph
+    used = [node.input[1] for node in graph.node if node.op_type == "Conv"]
+    assert len(used) == 1 + 3 + 4
+    assert len(set(used)) == 1 + 1 + 2
+    apart = onnx.load_from_string(to_onnx(program_of(nest("repeat")), {}, share=False)).graph
+    assert len({node.input[1] for node in apart.node if node.op_type == "Conv"}) == 8
+    assert "Mul" not in {node.op_type for node in apart.node}
 
 
 def test_an_image_gets_the_same_answer_in_any_batch() -> None:

@@ -1,4 +1,4 @@
-"""From a trained model to a flat program: batch norm folded, linear neighbours merged.
+"""From a trained model to a program: batch norm folded, then linear neighbours merged.
 
 What is exact, and done:
 
@@ -6,21 +6,13 @@ What is exact, and done:
   eps) + beta``, in float64.
 * The bias of a depthwise convolution passes through the pointwise one: ``b' = b_p + W_p b_d``. The
   zero padding lies before the bias, so the border is no exception.
-* A convolution without ReLU and a 1x1 convolution of stride 1 after it: ``W2 W1``,
-  ``b2 + W2 b1``.
-* A 1x1 convolution without ReLU and a kxk one after it: ``sum_m W2[o, m] W1[m, i]``, provided the
-  kxk one does not pad or the 1x1 one has no bias: a padded pixel is 0, not ``b1``.
-* A 1x1 convolution without ReLU changes places with a blur or a global average pool behind it
-  (both are linear with weights that sum to 1, and reflect rather than pad), where it then meets
-  fewer pixels and perhaps a partner of the above.
-* A global average pool, max pool or blur that covers one pixel and skips none is dropped.
-
-Merges are made when they do not raise the multiply-accumulates. What is not exact, and so not
-done: merging a blur with a convolution that pads with zeros (their borders differ), a biased 1x1
-convolution with one that pads, and anything across a ReLU, max pool or squeeze-and-excitation.
+* Convolutions of a repeat have the same weights in every pass but for a factor an output channel,
+  its batch norm's: they say so (:class:`smidgen.export.program.Shared`), so that an exporter can
+  store them once. Not where a merge has changed them, nor where a norm turns a channel's sign.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
@@ -29,18 +21,26 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from smidgen import layers
+from smidgen.export.merge import merged
 from smidgen.export.program import (
     Blur,
     Conv2d,
+    Flatten,
     GlobalAveragePool,
     Linear,
     MaxPool,
     Normalise,
     Operation,
     Program,
+    Residual,
+    Shared,
     SqueezeExcite,
 )
 from smidgen.layers import Layer, Shape
+from smidgen.layers.base import PlainLayer
+from smidgen.layers.nest import Layers, through
+from smidgen.layers.repeat import RepeatModule
+from smidgen.layers.residual import ResidualModule
 from smidgen.spec import NetSpec
 from smidgen.text import to_text
 
@@ -48,10 +48,14 @@ Array: TypeAlias = NDArray[Any]  # float64 until the program is complete
 
 
 class Convolution(NamedTuple):
-    """Weight (4 axes) and bias of a convolution inside a layer's module."""
+    """Weight (4 axes) and bias of a convolution inside a layer's module.
+
+    ``of`` are the parameter that the weight comes from and the factor it was folded with.
+    """
 
     weight: Array
     bias: Array
+    of: tuple[nn.Parameter, Array]
 
 
 def fold(
@@ -71,13 +75,16 @@ def fold(
     """
     _check(spec, mean, std)
     operations: list[Operation] = []
-    for place, (layer, module) in enumerate(zip(spec.layers, model, strict=True), 1):
-        for operation in _operations(layer, module):
+    found = _Parameters([])
+    for place, ((layer, shape), module) in enumerate(zip(spec.walk(), model, strict=True), 1):
+        for operation in _operations(layer, shape, module, found):
             _require_finite(operation, f"{spec.name}, layer {place} {to_text(layer)}")
             operations.append(operation)
-    operations = _merged(operations, spec.input_shape)
+    operations = merged(operations, spec.input_shape)
+    uses = Counter(conv.shared.key for conv in _convs(operations) if conv.shared)
     first = Normalise(np.array(mean, np.float32), np.array(std, np.float32))
-    return Program(spec.name, spec.input_shape, (first, *(_single(op) for op in operations)))
+    rest = (_single(operation, uses) for operation in operations)
+    return Program(spec.name, spec.input_shape, (first, *rest))
 
 
 def convolutions(module: nn.Module) -> list[Convolution]:
@@ -92,7 +99,9 @@ def convolutions(module: nn.Module) -> list[Convolution]:
         if weight.ndim == 4:  # noqa: PLR2004
             bias = named.get(name.removesuffix("weight") + "bias")
             zeros = np.zeros(len(weight))
-            found.append(Convolution(_array(weight), zeros if bias is None else _array(bias)))
+            values = _array(weight)
+            of = weight, np.ones(len(values))
+            found.append(Convolution(values, zeros if bias is None else _array(bias), of))
     return found
 
 
@@ -111,24 +120,52 @@ def norm(module: nn.Module) -> tuple[Array, Array]:
     return factor, shift
 
 
-def _operations(layer: Layer, module: nn.Module) -> list[Operation]:
-    own = convolutions(module)
+class _Parameters(NamedTuple):
+    """The weights of all convolutions met so far; a place among them is a key."""
+
+    seen: list[nn.Parameter]
+
+    def key(self, parameter: nn.Parameter) -> int:
+        for place, other in enumerate(self.seen):
+            if other is parameter:
+                return place
+        self.seen.append(parameter)
+        return len(self.seen) - 1
+
+
+def _operations(  # noqa: C901, PLR0912 - a case a layer
+    layer: Layer, shape: Shape, module: nn.Module, seen: _Parameters
+) -> list[Operation]:
+    own = convolutions(module) if isinstance(layer, PlainLayer) else []
     found: list[Operation]
     match layer:
-        case layers.Conv():
-            found = [_conv(_normed(own[0], module), layer.stride, relu=layer.activation == "relu")]
+        case layers.Conv() | layers.Channelwise():
+            found = [_normed(own[0], module, seen, layer)]
         case layers.Depthwise():
-            found = _depthwise(layer, own[0], own[1], module)
+            found = _depthwise(layer, own, module, seen)
         case layers.Transition():
-            found = [_conv(own[0])]
+            found = [_conv(own[0], seen)]
         case layers.MaxPool(kernel_size, stride):
             found = [MaxPool(kernel_size, stride)]
         case layers.Blur(stride, kernel_size):
             found = [Blur(kernel_size, stride)]
         case layers.SqueezeExcite():
             found = [SqueezeExcite(own[0].weight[:, :, 0, 0], own[1].weight[:, :, 0, 0])]
+        case layers.Residual():
+            assert isinstance(module, ResidualModule)
+            inner = _chain(layer.layers, shape, module.layers, seen)
+            shortcut = _chain(layer.shortcut_layers(shape), shape, module.shortcut, seen)
+            found = [Residual(tuple(inner), tuple(shortcut), layer.activation == "relu")]
+        case layers.Repeat():
+            assert isinstance(module, RepeatModule)
+            found = []
+            for one in module.passes:
+                assert isinstance(one, nn.Sequential)
+                found += _chain(layer.layers, shape, one, seen)
         case layers.GlobalAveragePool():
             found = [GlobalAveragePool()]
+        case layers.Flatten():
+            found = [Flatten()]
         case layers.Classifier():
             found = [Linear(own[0].weight[:, :, 0, 0], own[0].bias)]
         case _:
@@ -136,110 +173,78 @@ def _operations(layer: Layer, module: nn.Module) -> list[Operation]:
     return found
 
 
-def _depthwise(
-    layer: layers.Depthwise, spatial: Convolution, pointwise: Convolution, module: nn.Module
+def _chain(
+    inner: Layers, shape: Shape, modules: Iterable[nn.Module], seen: _Parameters
 ) -> list[Operation]:
+    found: list[Operation] = []
+    for (layer, before), module in zip(through(inner, shape), modules, strict=True):
+        found += _operations(layer, before, module, seen)
+    return found
+
+
+def _depthwise(
+    layer: layers.Depthwise, own: list[Convolution], module: nn.Module, seen: _Parameters
+) -> list[Operation]:
+    spatial, pointwise = own
     carried = pointwise.bias + pointwise.weight[:, :, 0, 0] @ spatial.bias
-    after = _normed(pointwise._replace(bias=carried), module)
     bare = spatial._replace(bias=np.zeros_like(spatial.bias))
-    return [
-        _conv(bare, layer.stride, groups=len(bare.weight)),
-        _conv(after, relu=layer.activation == "relu"),
-    ]
+    after = pointwise._replace(bias=carried)
+    filter_ = _conv(bare, seen, layer.stride, groups=len(bare.weight))
+    return [filter_, _normed(after, module, seen, layer)]
 
 
-def _conv(own: Convolution, stride: int = 1, groups: int = 1, *, relu: bool = False) -> Conv2d:
-    padding = own.weight.shape[2] // 2
-    return Conv2d(own.weight, own.bias, stride, padding, groups, relu)
-
-
-def _normed(own: Convolution, module: nn.Module) -> Convolution:
+def _normed(
+    own: Convolution,
+    module: nn.Module,
+    seen: _Parameters,
+    layer: layers.Conv | layers.Channelwise | layers.Depthwise,
+) -> Conv2d:
     factor, shift = norm(module)
-    return Convolution(own.weight * factor.reshape(-1, 1, 1, 1), own.bias * factor + shift)
+    weight, bias = own.weight * factor.reshape(-1, 1, 1, 1), own.bias * factor + shift
+    folded = Convolution(weight, bias, (own.of[0], factor))
+    stride = 1 if isinstance(layer, layers.Depthwise) else layer.stride
+    groups = len(weight) if isinstance(layer, layers.Channelwise) else 1
+    return _conv(folded, seen, stride, groups, relu=layer.activation == "relu")
 
 
-def _merged(operations: list[Operation], shape: Shape) -> list[Operation]:
-    """Apply the rules of the module's docstring until none applies."""
-    done: list[Operation] = []
-    shapes = [shape]  # what each of ``done`` receives, and what comes out at the end
-    queue = list(operations)
-    while queue:
-        operation = queue.pop(0)
-        if _is_idle(operation, shapes[-1]):
-            continue
-        before = done[-1] if done else None
-        if isinstance(before, Conv2d) and not before.relu:
-            replacement = _pair(before, operation, shapes[-2])
-            if replacement is not None:
-                done.pop()
-                shapes.pop()
-                queue = [*replacement, *queue]
-                continue
-        done.append(operation)
-        shapes.append(operation.out_shape(shapes[-1]))
-    return done
+def _conv(
+    own: Convolution, seen: _Parameters, stride: int = 1, groups: int = 1, *, relu: bool = False
+) -> Conv2d:
+    parameter, gain = own.of
+    shared = Shared(seen.key(parameter), _array(parameter), gain) if (gain > 0).all() else None
+    padding = own.weight.shape[2] // 2
+    return Conv2d(own.weight, own.bias, stride, padding, groups, relu, shared=shared)
 
 
-def _is_idle(operation: Operation, shape: Shape) -> bool:
-    match operation:
-        case MaxPool(1, 1) | Blur(1, 1):
-            return True
-        case GlobalAveragePool():
-            return shape.height == shape.width == 1
-        case _:
-            return False
+def _convs(operations: Iterable[Operation]) -> Iterator[Conv2d]:
+    for operation in operations:
+        if isinstance(operation, Conv2d):
+            yield operation
+        elif isinstance(operation, Residual):
+            yield from _convs((*operation.inner, *operation.shortcut))
 
 
-def _pair(first: Conv2d, second: Operation, shape: Shape) -> list[Operation] | None:
-    """Return what replaces two neighbours, the first without ReLU, or nothing."""
-    if isinstance(second, Blur | GlobalAveragePool):
-        swaps = first.kernel_size == 1 and first.stride == 1 and first.groups == 1
-        shrinks = second.out_shape(shape).elements < shape.elements
-        return [second, first] if swaps and shrinks else None
-    if isinstance(second, Linear):
-        kernel = second.weight[:, :, None, None]
-        joined = _pair(first, Conv2d(kernel, second.bias), shape)
-        own = joined[0] if joined else None
-        if not isinstance(own, Conv2d) or own.kernel_size > 1:
-            return None
-        return [Linear(own.weight[:, :, 0, 0], own.bias)]
-    if not isinstance(second, Conv2d) or first.groups > 1 or second.groups > 1:
-        return None
-    one_before = first.kernel_size == 1 and first.stride == 1
-    one_after = second.kernel_size == 1 and second.stride == 1
-    border_differs = second.padding > 0 and bool(np.any(first.bias))
-    if not one_after and (not one_before or border_differs):
-        return None
-    if one_after:
-        weight = np.einsum("om,miyx->oiyx", second.weight[:, :, 0, 0], first.weight)
-    else:
-        weight = np.einsum("omyx,mi->oiyx", second.weight, first.weight[:, :, 0, 0])
-    spatial = first if one_after else second
-    joined = replace(
-        spatial,
-        weight=weight,
-        bias=second.bias + second.weight.sum((2, 3)) @ first.bias,
-        relu=second.relu,
-    )
-    apart = _macs(first, shape) + _macs(second, first.out_shape(shape))
-    return [joined] if _macs(joined, shape) <= apart else None
-
-
-def _macs(conv: Conv2d, shape: Shape) -> int:
-    out = conv.out_shape(shape)
-    return conv.weight.size * out.height * out.width
-
-
-def _single(operation: Operation) -> Operation:
+def _single(operation: Operation, uses: Counter[int]) -> Operation:
+    """Return an operation in float32, its weights not called shared if nobody else uses them."""
     match operation:
         case Conv2d():
             weight, bias = operation.weight.astype(np.float32), operation.bias.astype(np.float32)
-            return replace(operation, weight=weight, bias=bias)
+            shared = operation.shared
+            if shared is not None:
+                key, own, gain = shared
+                shared = Shared(key, own.astype(np.float32), gain.astype(np.float32))
+                shared = shared if uses[key] > 1 else None
+            return replace(operation, weight=weight, bias=bias, shared=shared)
         case Linear(weight, bias):
             return Linear(weight.astype(np.float32), bias.astype(np.float32))
         case SqueezeExcite(squeeze, excite):
             return SqueezeExcite(squeeze.astype(np.float32), excite.astype(np.float32))
-        case _:
+        case Residual(inner, shortcut, relu):
+            inner, shortcut = (
+                tuple(_single(op, uses) for op in side) for side in (inner, shortcut)
+            )
+            return Residual(inner, shortcut, relu)
+        case Normalise() | MaxPool() | Blur() | GlobalAveragePool() | Flatten():
             return operation
 
 
@@ -249,7 +254,11 @@ def _require_finite(operation: Operation, where: str) -> None:
             arrays = (weight, bias)
         case SqueezeExcite(squeeze, excite):
             arrays = (squeeze, excite)
-        case _:
+        case Residual(inner, shortcut):
+            arrays = ()
+            for held in (*inner, *shortcut):
+                _require_finite(held, where)
+        case Normalise() | MaxPool() | Blur() | GlobalAveragePool() | Flatten():
             arrays = ()
     if not all(np.isfinite(array).all() for array in arrays):
         raise ValueError(f"{where}: its folded weights must be finite, got inf or NaN")

@@ -1,5 +1,8 @@
 """A folded program as torch modules, of the kinds that exporters know best."""
 
+from dataclasses import replace
+from typing import TypeAlias
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -7,12 +10,21 @@ from torch import Tensor, nn
 
 from smidgen.export import program as ops
 from smidgen.export.program import FloatArray, Program
+from smidgen.layers import Shape
+
+_Kept: TypeAlias = dict[int, nn.Conv2d] | None  # convolutions used again; None: never
 
 
 class ProgramModule(nn.Module):
-    """uint8 pixels (n, c, h, w) in, logits out; for torch's exporter and whoever reads torch."""
+    """uint8 pixels (n, c, h, w) in, logits out; for torch's exporter and whoever reads torch.
 
-    def __init__(self, program: Program) -> None:
+    Args:
+        program: Folded, normalisation first.
+        share: Whether convolutions that share their weights do so here, and scale what comes of
+            it; else each has its own, folded.
+    """
+
+    def __init__(self, program: Program, *, share: bool = True) -> None:
         super().__init__()
         first, *rest = program.operations
         assert isinstance(first, ops.Normalise)
@@ -21,15 +33,14 @@ class ProgramModule(nn.Module):
         if isinstance(rest[0], ops.Conv2d):
             absorbed = std.numpy() if rest[0].groups == 1 else std.numpy().reshape(-1, 1, 1, 1)
             weight = (rest[0].weight / absorbed).astype(np.float32)
-            rest[0] = ops.Conv2d(
-                weight, rest[0].bias, rest[0].stride, rest[0].padding, rest[0].groups, rest[0].relu
-            )
+            rest[0] = replace(rest[0], weight=weight, shared=None)
             std = torch.ones_like(std)
         self.normalise = _Normalise(mean, std)
         shape = program.input_shape
         steps: list[nn.Module] = []
+        kept: _Kept = {} if share else None
         for operation in rest:
-            steps.extend(_modules(operation, shape.channels))
+            steps.extend(_modules(operation, shape, kept))
             shape = operation.out_shape(shape)
         self.steps = nn.Sequential(*steps)
 
@@ -83,26 +94,81 @@ class _Gate(nn.Module):
         return x * self.excite(latent).sigmoid()
 
 
-def _modules(operation: ops.Operation, channels: int) -> list[nn.Module]:
+class _Scaled(nn.Module):
+    """A convolution whose weights others use too, then a factor and a bias a channel."""
+
+    def __init__(self, conv: nn.Conv2d, gain: FloatArray, bias: FloatArray) -> None:
+        super().__init__()
+        self.conv = conv
+        self.gain, self.bias = nn.Buffer(_column(gain)), nn.Buffer(_column(bias))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(x) * self.gain + self.bias
+
+
+class _Sum(nn.Module):
+    def __init__(self, inner: list[nn.Module], shortcut: list[nn.Module], *, relu: bool) -> None:
+        super().__init__()
+        self.inner, self.shortcut = nn.Sequential(*inner), nn.Sequential(*shortcut)
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.shortcut(x) + self.inner(x)
+        return y.relu() if self.relu else y
+
+
+class _Flatten(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(0, 2, 3, 1).flatten(1)[:, :, None, None]
+
+
+def _chain(operations: tuple[ops.Operation, ...], shape: Shape, kept: _Kept) -> list[nn.Module]:
+    return [
+        module
+        for operation, before in ops.walk(operations, shape)
+        for module in _modules(operation, before, kept)
+    ]
+
+
+def _modules(operation: ops.Operation, shape: Shape, kept: _Kept) -> list[nn.Module]:
+    """Return the modules of one operation; ``kept`` are convolutions that are used again."""
+    found: list[nn.Module]
     match operation:
-        case ops.Conv2d(weight, bias, stride, padding, groups, relu):
+        case ops.Conv2d():
             assert operation.padding_value is None
-            conv = _convolution(weight, bias, stride, padding, groups)
-            return [conv, nn.ReLU()] if relu else [conv]
+            conv = _convolved(operation, kept)
+            found = [conv, nn.ReLU()] if operation.relu else [conv]
         case ops.MaxPool(kernel_size, stride):
-            return [nn.MaxPool2d(kernel_size, stride)]
+            found = [nn.MaxPool2d(kernel_size, stride)]
         case ops.Blur():
-            return [_Blur(operation, channels)]
+            found = [_Blur(operation, shape.channels)]
         case ops.SqueezeExcite():
-            return [_Gate(operation)]
+            found = [_Gate(operation)]
+        case ops.Residual(inner, shortcut, relu):
+            inner, shortcut = (_chain(side, shape, kept) for side in (inner, shortcut))
+            found = [_Sum(inner, shortcut, relu=relu)]
         case ops.GlobalAveragePool():
-            return [_Mean()]
+            found = [_Mean()]
+        case ops.Flatten():
+            found = [_Flatten()]
         case ops.Linear(weight, bias):
             linear = nn.Linear(*reversed(weight.shape))
             linear.load_state_dict({"weight": _tensor(weight), "bias": _tensor(bias)})
-            return [nn.Flatten(), linear]
+            found = [nn.Flatten(), linear]
         case ops.Normalise():
             raise AssertionError("normalisation is the first operation alone")
+    return found
+
+
+def _convolved(own: ops.Conv2d, kept: _Kept) -> nn.Module:
+    sizes = own.stride, own.padding, own.groups
+    if own.shared is None or kept is None:
+        return _convolution(own.weight, own.bias, *sizes)
+    key, weight, gain = own.shared
+    if key not in kept:
+        kept[key] = _convolution(weight, None, *sizes)
+    bare = bool((gain == 1).all()) and not own.bias.any()
+    return kept[key] if bare else _Scaled(kept[key], gain, own.bias)
 
 
 def _convolution(

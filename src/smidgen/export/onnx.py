@@ -34,18 +34,20 @@ def require_tools() -> None:
     _require("onnx", "onnxscript", "onnxruntime")
 
 
-def to_onnx(program: Program, card: Mapping[str, str]) -> bytes:
+def to_onnx(program: Program, card: Mapping[str, str], *, share: bool = True) -> bytes:
     """Return an ONNX model that takes uint8 pixels (n, c, h, w), any n, and returns logits.
 
     Args:
         program: Folded, normalisation first.
         card: Model card: names and texts that go into the file's metadata.
+        share: Whether weights that several convolutions share stand in the file once, each
+            convolution's factors behind it; else each has its own, which quantise better.
 
     Raises:
         ValueError: If an ONNX package is missing.
     """
     _require("onnx", "onnxscript")
-    model = ProgramModule(program).eval()
+    model = ProgramModule(program, share=share).eval()
     example = torch.zeros((_EXAMPLES, *program.input_shape), dtype=torch.uint8)
     with _quiet(), torch.no_grad():
         exported = torch.onnx.export(

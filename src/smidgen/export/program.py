@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import comb
-from typing import Any, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -28,6 +28,14 @@ class Normalise:
         return shape
 
 
+class Shared(NamedTuple):
+    """Weights that several convolutions share, but for a factor an output channel."""
+
+    key: int  # the same in all of them, and in no other
+    weight: FloatArray  # (out, in / groups, kernel, kernel)
+    gain: FloatArray  # (out,), above 0; times the weights, those of this convolution
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Conv2d:
     """Convolution, bias, and ReLU where asked.
@@ -41,6 +49,7 @@ class Conv2d:
         relu: Whether negative results become 0.
         padding_value: (in,), what the added pixels hold. Zero but in a first convolution that
             has absorbed the normalisation, where it is the mean pixel.
+        shared: Where others use the same weights, what they have in common.
     """
 
     weight: FloatArray
@@ -50,6 +59,7 @@ class Conv2d:
     groups: int = 1
     relu: bool = False
     padding_value: FloatArray | None = None
+    shared: Shared | None = None
 
     @property
     def kernel_size(self) -> int:
@@ -114,12 +124,40 @@ class SqueezeExcite:
         return shape
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Residual:
+    """What ``inner`` and ``shortcut`` make of one map, added; ReLU where asked.
+
+    Args:
+        inner: Operations, one after another.
+        shortcut: Likewise; none where the map itself is added.
+        relu: Whether negative results become 0.
+    """
+
+    inner: tuple["Operation", ...]
+    shortcut: tuple["Operation", ...]
+    relu: bool
+
+    def out_shape(self, shape: Shape) -> Shape:
+        for operation in self.inner:
+            shape = operation.out_shape(shape)
+        return shape
+
+
 @dataclass(frozen=True, slots=True)
 class GlobalAveragePool:
     """The mean of every channel."""
 
     def out_shape(self, shape: Shape) -> Shape:
         return Shape(shape.channels, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Flatten:
+    """All pixels, row by row, the channels of each side by side, as the channels of one."""
+
+    def out_shape(self, shape: Shape) -> Shape:
+        return Shape(shape.elements, 1, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +172,15 @@ class Linear:
 
 
 Operation: TypeAlias = (
-    Normalise | Conv2d | MaxPool | Blur | SqueezeExcite | GlobalAveragePool | Linear
+    Normalise
+    | Conv2d
+    | MaxPool
+    | Blur
+    | SqueezeExcite
+    | Residual
+    | GlobalAveragePool
+    | Flatten
+    | Linear
 )
 
 
@@ -205,11 +251,23 @@ def apply(operation: Operation, x: Tensor) -> Tensor:
         case SqueezeExcite(squeeze, excite):
             latent = (x.mean((2, 3)) @ _like(squeeze, x).T).relu()
             y = x * (latent @ _like(excite, x).T).sigmoid()[:, :, None, None]
+        case Residual(inner, shortcut, relu):
+            y = apply_all(shortcut, x) + apply_all(inner, x)
+            y = y.relu() if relu else y
         case GlobalAveragePool():
             y = x.mean((2, 3), keepdim=True)
+        case Flatten():
+            y = x.permute(0, 2, 3, 1).flatten(1)[:, :, None, None]
         case Linear(weight, bias):
             y = x.flatten(1) @ _like(weight, x).T + _like(bias, x)
     return y
+
+
+def apply_all(operations: Iterable[Operation], x: Tensor) -> Tensor:
+    """Return what operations one after another make of the maps ``x``."""
+    for operation in operations:
+        x = apply(operation, x)
+    return x
 
 
 def pad(x: Tensor, padding: int, value: FloatArray | None = None) -> Tensor:

@@ -58,7 +58,7 @@ def onnx_int8(source: Source, wish: Wish) -> Artefact:
     require(wish.finish_epochs is None, "onnx-int8 is quantised by onnxruntime: nothing to finish")
     calibration = wish.calibration or "minmax"
     name = f"{source.stem}.int8.onnx"
-    whole = to_onnx(source.program, source.card())
+    whole = to_onnx(source.program, source.card(), share=False)
     model = quantize_onnx(whole, source.calibration_images, calibration)
     return Artefact(
         files={name: model},

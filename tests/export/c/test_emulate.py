@@ -7,7 +7,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from tests.export.nets import blurred, excited, pixels_for, warmed
+from tests.export.nets import blurred, excited, nest, pixels_for, warmed
 
 from smidgen import layers, zoo
 from smidgen.export.c.emulate import (
@@ -63,6 +63,15 @@ def test_every_kernel_is_exact_on_boards_with_and_without_dual_macs(core: Core) 
     for form in (spec, blurred(spec), excited(spec)):
         source, images, expected = exported(form, 5)
         require_equal(core, run_board(source, images, core).logits, expected)
+
+
+@pytest.mark.mcu
+@needs_board
+@pytest.mark.parametrize("core", get_args(Core))
+@pytest.mark.parametrize("name", ["resnet", "blurred", "nested", "repeat", "gated", "flat"])
+def test_sums_and_repeats_are_exact_on_every_core(name: str, core: Core) -> None:
+    source, images, expected = exported(nest(name), 5)
+    require_equal(core, run_board(source, images, core).logits, expected)
 
 
 @pytest.mark.mcu
@@ -123,8 +132,12 @@ def test_a_missing_tool_names_its_package(monkeypatch: pytest.MonkeyPatch, tmp_p
     None in map(shutil.which, ("riscv64-unknown-elf-gcc", "qemu-system-riscv32")),
     reason="needs Debian's gcc-riscv64-unknown-elf, picolibc and qemu-system-misc",
 )
-def test_a_risc_v_answers_as_the_simulation_does() -> None:
-    spec = excited(blurred(zoo.net("mnist-1k5-dw")))
+@pytest.mark.parametrize(
+    "spec",
+    [excited(blurred(zoo.net("mnist-1k5-dw"))), nest("resnet"), nest("blurred"), nest("repeat")],
+    ids=["blurred and excited", "resnet", "blurred sum", "repeat"],
+)
+def test_a_risc_v_answers_as_the_simulation_does(spec: NetSpec) -> None:
     program, images = warmed(spec), pixels_for(spec, 50, seed=1)
     integer = quantize(lower(program), calibrate(lower(program), pixels_for(spec, 20)))
     require_equal("RISC-V", run_riscv(generate(integer), images), simulate(integer, images))

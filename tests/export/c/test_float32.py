@@ -8,7 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.export.nets import Plan, blurred, excited, pixels_for, plans, program_of, spec_of, warmed
+from tests.export.nets import (
+    NESTS,
+    Plan,
+    blurred,
+    excited,
+    nest,
+    pixels_for,
+    plans,
+    program_of,
+    spec_of,
+    warmed,
+)
 
 from smidgen import layers, zoo
 from smidgen.export.c.emulate import run_host, write_source
@@ -66,6 +77,12 @@ def test_rows_that_fill_vectors_and_rows_that_do_not_agree(
     body: tuple[Layer, ...], width: str, shape: Shape
 ) -> None:
     assert_close(NetSpec(shape, (*body, *HEAD)), (width,))
+
+
+@pytest.mark.parametrize("name", NESTS)
+@pytest.mark.parametrize("width", ["-DLANES=1", "-march=native"])
+def test_sums_and_repeats_agree(name: str, width: str) -> None:
+    assert_close(nest(name), (width,))
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])

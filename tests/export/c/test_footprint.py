@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.export.nets import excited, pixels_for, warmed
+from tests.export.nets import excited, nest, pixels_for, warmed
 
 from smidgen import layers, zoo
 from smidgen.export.c.emulate import run_board, write_source
@@ -35,6 +35,7 @@ SPECS = {
     "mnist-5k-dw, squeeze-excite": with_methods("mnist-5k-dw", "squeeze-excite"),
     "mnist-1k5-dw, both": with_methods("mnist-1k5-dw", "blurpool,squeeze-excite"),
     "cifar-143k-dw, both": with_methods("cifar-143k-dw", "blurpool,squeeze-excite"),
+    **{name: nest(name, (3, 24, 24)) for name in ("depthwise", "resnet", "repeat", "blurred")},
     "excited": excited(zoo.net("mnist-7k")),
     "drawn": NetSpec(
         Shape(3, 20, 18),

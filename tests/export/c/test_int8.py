@@ -8,11 +8,23 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.export.nets import Plan, blurred, excited, pixels_for, plans, spec_of, warmed
+from tests.export.nets import (
+    AVERAGE,
+    NESTS,
+    Plan,
+    blurred,
+    excited,
+    nest,
+    pixels_for,
+    plans,
+    spec_of,
+    warmed,
+)
 
 from smidgen import layers, zoo
 from smidgen.export.c.arena import Buffer, place
 from smidgen.export.c.emulate import require_equal, run_host, write_source
+from smidgen.export.c.footprint import dummy_source
 from smidgen.export.c.int8 import generate
 from smidgen.export.c.int8_table import packed_pairs
 from smidgen.export.c.source import Source
@@ -77,6 +89,46 @@ HEAD = (layers.GlobalAveragePool(), layers.Classifier(3, bias=True))
 @pytest.mark.parametrize("shape", [Shape(3, 9, 7), Shape(2, 5, 6)])
 def test_edges_are_exact(body: tuple[Layer, ...], shape: Shape) -> None:
     assert_exact(NetSpec(shape, (*body, *HEAD)))
+
+
+@pytest.mark.parametrize("name", NESTS)
+def test_sums_and_repeats_are_exact(name: str) -> None:
+    assert_exact(nest(name))
+
+
+ROW = 24 * 16  # bytes
+
+
+@pytest.mark.parametrize(
+    ("inner", "grown"),
+    [
+        # what the inner layers made waits beside the row that the ring of the window still holds
+        (["depthwise(16)"], ROW),
+        (["depthwise(16, kernel_size=5)"], ROW),
+        (["conv(16)", "conv(16, activation=none)"], ROW),
+        (["conv(16, kernel_size=1)", "conv(16, kernel_size=1)"], ROW),
+        # the inner layers look further than the first window: a row more of the ring, with border
+        (["conv(16)", "conv(16)", "conv(16)"], ROW + 26 * 16),
+    ],
+)
+def test_a_sum_costs_a_row_and_the_rows_that_the_layers_inside_look_further(
+    inner: list[str], grown: int
+) -> None:
+    def arena(*body: str) -> int:
+        texts = ["conv(16)", *body, "conv(8)", "max_pool(2)", *AVERAGE]
+        return dummy_source(NetSpec.from_dict({"input": [3, 24, 24], "layers": texts})).arena_bytes
+
+    found = arena(f"residual({', '.join(inner)})") - arena(*inner)
+    assert 0 < found <= grown
+
+
+def test_passes_of_a_repeat_share_their_weights() -> None:
+    def tables(times: int) -> int:
+        body = ["conv(16)", f"repeat(residual(depthwise(16)), times={times})", *AVERAGE]
+        return dummy_source(NetSpec.from_dict({"input": [3, 16, 16], "layers": body})).table_bytes
+
+    # a pass more: biases and multipliers of both convolutions and the sum, four lines of the table
+    assert tables(3) - tables(2) == 8 * (16 + 16 + 3) + 4 * 18
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
-from tests.export.nets import Plan, blurred, excited, pixels_for, plans, spec_of, warmed
+from tests.export.nets import Plan, blurred, excited, nest, pixels_for, plans, spec_of, warmed
 
 from smidgen import layers, zoo
 from smidgen.data import Data, load, selection_split
@@ -16,7 +16,7 @@ from smidgen.export.int8 import finish as module
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.fake import FakeQuantised, floats
 from smidgen.export.int8.finish import Images, finish, finished, told
-from smidgen.export.int8.program import IntegerProgram
+from smidgen.export.int8.program import IntConv2d, IntegerProgram, IntResidual
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.lower import lower
@@ -40,6 +40,27 @@ def assert_same(spec: NetSpec) -> None:
     np.testing.assert_allclose(sums, expected, rtol=0, atol=tolerance)
 
 
+def test_finishing_keeps_what_passes_of_a_repeat_share() -> None:
+    spec = nest("repeat")
+    program = lower(warmed(spec))
+    images = pixels_for(spec, 64)
+    ranges = calibrate(program, images)
+    done = finish(program, ranges, images, epochs=2)
+    plain = quantize(program, ranges)
+    (first, *_), *_ = (op.inner for op in done.operations if isinstance(op, IntResidual))
+    (before, *_), *_ = (op.inner for op in plain.operations if isinstance(op, IntResidual))
+    weights = [
+        op.inner[0].weight
+        for op in done.operations
+        if isinstance(op, IntResidual) and isinstance(op.inner[0], IntConv2d)
+    ]
+    assert isinstance(first, IntConv2d)
+    assert isinstance(before, IntConv2d)
+    assert (first.weight != before.weight).any()  # it has learned
+    assert len(weights) == 3
+    assert all((own == first.weight).all() for own in weights)
+
+
 def test_the_reference_net_in_floats_gives_the_integers_logits() -> None:
     assert_same(zoo.net("mnist-1k5-dw"))
     assert_same(blurred(zoo.net("mnist-1k5-dw")))
@@ -52,7 +73,7 @@ def test_drawn_nets_in_floats_give_the_integers_logits(plan: Plan) -> None:
 
 
 def test_a_mean_taken_before_the_first_convolution_has_a_grid_of_its_own() -> None:
-    assert_same(spec_of(Plan((2, 1, 3), [layers.Transition(1)], 3)))
+    assert_same(spec_of(Plan((2, 1, 3), [layers.Transition(1)], 3, flat=False)))
 
 
 @pytest.fixture(scope="module")

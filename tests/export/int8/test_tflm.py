@@ -16,8 +16,16 @@ from tests.export.nets import Plan, blurred, excited, pixels_for, plans, program
 
 from smidgen import zoo
 from smidgen.export.int8.calibrate import calibrate
-from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram, IntLinear
-from smidgen.export.int8.quantize import quantize
+from smidgen.export.int8.program import (
+    GATES,
+    HEADROOM,
+    Addend,
+    IntConv2d,
+    IntegerProgram,
+    IntLinear,
+    IntResidual,
+)
+from smidgen.export.int8.quantize import half_of, quantize, rescale
 from smidgen.export.int8.simulate import requantise, trace
 from smidgen.export.lower import lower
 from smidgen.export.program import Blur, Pixels, Program
@@ -68,6 +76,67 @@ def traced(program: IntegerProgram, maps: NDArray[np.int8]) -> Any:
 def test_drawn_nets_round_as_tensorflow_lite_micro_does(tflm: Any, plan: Plan) -> None:
     spec = spec_of(plan)
     assert compared(tflm, exported(spec, program_of), pixels_for(spec, 4, seed=1))
+
+
+RESIDUAL = [
+    "conv(8)",
+    "residual(depthwise(8))",
+    "residual(conv(8), conv(8, activation=none), activation=relu)",
+    "residual(conv(12, stride=2), conv(12, activation=none), shortcut=true, activation=relu)",
+    "residual(conv(24, kernel_size=1), channelwise(), conv(12, kernel_size=1, activation=none))",
+    "repeat(residual(depthwise(12, kernel_size=5)), times=2)",
+]
+
+
+@pytest.mark.parametrize(
+    "head", [["flatten()"], ["global_average_pool()"]], ids=["flatten", "average"]
+)
+def test_residual_sums_add_as_its_add_does(tflm: Any, head: list[str]) -> None:
+    form = {"input": [1, 12, 10], "layers": [*RESIDUAL, *head, "classifier(5, bias=true)"]}
+    program = exported(NetSpec.from_dict(form))
+    (part,) = tflm.parts(program)
+    assert part.program.operations == program.operations
+    images = pixels_for(NetSpec.from_dict(form), 10, seed=1)
+    assert compared(tflm, program, images) == 50
+    # the chains of drawn nets end in other scales: here the multipliers are ours as well
+    for own, its in zip(program.operations, tflm.lowered(program).program.operations, strict=True):
+        if isinstance(own, IntResidual):
+            for ours, theirs in ((own.made, its.made), (own.beside, its.beside)):
+                assert factor(ours) == pytest.approx(factor(theirs), rel=1e-6)
+            assert max(factor(own.made), factor(own.beside)) == 0.5
+
+
+def factor(addend: Addend) -> float:
+    by = addend.rescale
+    return float(by.multiplier[0]) * 2.0 ** -(31 + int(by.shift[0]))
+
+
+def test_every_pair_of_bytes_is_added_as_its_add_does(tflm: Any) -> None:
+    shape = Shape(2, 256, 256)
+    for other, out in ((1.0, 1.7), (0.37, 0.9), (0.011, 0.6), (0.5, 0.31)):
+        own = IntResidual(
+            (_projected(0),),
+            (_projected(1),),
+            Addend(-20, half_of(1.0, 1.0)),
+            Addend(3, half_of(other, 1.0)),
+            rescale([2 / (2**HEADROOM * out)], -7),
+        )
+        program = IntegerProgram("pairs", shape, (own,))
+        byte = np.arange(-128, 128, dtype=np.int8)
+        maps = np.stack(np.broadcast_arrays(byte[:, None], byte[None]), 2)[None]
+        low = tflm.lowered(program)
+        (expected,) = list(traced(low.program, maps))
+        np.testing.assert_array_equal(tflm.Net(low.file)(maps), expected.reshape(1, -1))
+        assert len(np.unique(expected)) > 150
+
+
+def _projected(channel: int) -> IntConv2d:
+    """Return what makes a byte of one channel of two almost what it was."""
+    weight = np.zeros((1, 2, 1, 1), np.int8)
+    weight[0, channel] = 127
+    by = rescale([0.999 / 127], (-20, 3)[channel])
+    zero = np.zeros(2, np.int8)
+    return IntConv2d(weight, np.zeros(1, np.int32), by, 1, 0, 1, zero)
 
 
 def plain(spec: NetSpec) -> NetSpec:

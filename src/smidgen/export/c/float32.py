@@ -5,25 +5,41 @@ window of several rows reads it. GCC's and clang's vectors are used where the ta
 """
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from smidgen.export.c.arena import place
 from smidgen.export.c.float32_convolve import convolve, convolve_strided, filter_
-from smidgen.export.c.float32_maps import average, blur, classify, excite, pool, read
+from smidgen.export.c.float32_maps import (
+    add,
+    average,
+    blur,
+    classify,
+    copy,
+    excite,
+    flatten,
+    pool,
+    read,
+)
 from smidgen.export.c.float32_packed import convolve_packed, rows_at_once
 from smidgen.export.c.float32_text import VECTOR, Map, Text, write_loop
 from smidgen.export.c.source import Needed, Source, require_identifier, template, written
 from smidgen.export.program import (
     Blur,
     Conv2d,
+    Flatten,
     GlobalAveragePool,
     Linear,
     MaxPool,
     Normalise,
     Operation,
     Program,
+    Residual,
     SqueezeExcite,
+    walk,
 )
 from smidgen.layers import Shape
+
+Steps: TypeAlias = Sequence[tuple[Operation, Shape]]
 
 
 def generate_float(program: Program, name: str = "net") -> Source:
@@ -38,29 +54,20 @@ def generate_float(program: Program, name: str = "net") -> Source:
     """
     require_identifier(name)
     text = Text()
-    steps = list(program.walk())
-    first, shape = steps[0]
-    assert isinstance(first, Normalise)
-    current = _map(text, "pixels_in", shape, steps[1:])
-    read(text, first, current)
-    place_ = 1
-    while place_ < len(steps):
-        place_, current = _group(text, steps, place_, current)
+    first, *rest = program.walk()
+    normalise, shape = first
+    assert isinstance(normalise, Normalise)
+    pixels = _map(text, "pixels_in", shape, rest)
+    read(text, normalise, pixels)
+    _sequence(text, rest, pixels, [])
     return _written(program, text, name)
 
 
-def _map(text: Text, name: str, shape: Shape, ahead: Sequence[tuple[Operation, Shape]]) -> Map:
+def _map(text: Text, name: str, shape: Shape, ahead: Steps) -> Map:
     """Plan a map to be read in full; its border is what its reader looks beyond the picture."""
-    border = 0
-    excited = 0
-    for operation, _ in ahead:
-        if isinstance(operation, SqueezeExcite):  # in place: the next reader's border counts
-            excited += 1
-            continue
-        border = operation.padding if isinstance(operation, Conv2d) else 0
-        break
+    border = _border(ahead)
     made = Map(name, shape, shape.height, border)
-    text.keep(made, until=1 + excited)
+    text.keep(made, until=1 + _excited(ahead))
     if border:
         span = border * made.row + VECTOR
         end = made.size - span
@@ -70,40 +77,118 @@ def _map(text: Text, name: str, shape: Shape, ahead: Sequence[tuple[Operation, S
     return made
 
 
+def _excited(ahead: Steps) -> int:
+    """Return how many gates work on a map in place before anybody else reads it."""
+    others = (at for at, (own, _) in enumerate(ahead) if not isinstance(own, SqueezeExcite))
+    return next(others, len(ahead))
+
+
+def _border(ahead: Steps) -> int:
+    ahead = ahead[_excited(ahead) :]
+    if not ahead:
+        return 0
+    match ahead[0][0]:
+        case Conv2d(padding=padding):
+            return padding
+        case Residual(inner, shortcut):
+            sides = (list(walk(side, ahead[0][1])) for side in (inner, shortcut))
+            return max(_border([*side, *ahead[1:]]) for side in sides)
+        case Normalise() | MaxPool() | Blur() | SqueezeExcite():
+            return 0
+        case GlobalAveragePool() | Flatten() | Linear():
+            return 0
+
+
+def _sequence(text: Text, steps: Steps, source: Map, ahead: Steps) -> Map:
+    """Write layers one after another; ``ahead`` are those that read what they make."""
+    place_, base = 0, text.number
+    text.number += len(steps)
+    while place_ < len(steps):
+        place_, source = _group(text, steps, place_, base, source, ahead)
+    return source
+
+
 def _group(
-    text: Text, steps: Sequence[tuple[Operation, Shape]], start: int, source: Map
+    text: Text, steps: Steps, start: int, base: int, source: Map, ahead: Steps
 ) -> tuple[int, Map]:
     """Write the layers from ``start`` on that pass rows to each other; return what follows."""
     text.epoch += 1
+    operation, shape = steps[start]
+    behind, following = start + 1, [*steps[start + 1 :], *ahead]
+    match operation:
+        case SqueezeExcite():
+            excite(text, operation, source, base + start)
+            return behind, source
+        case Residual():
+            return behind, _residual(text, operation, shape, source, following)
+        case Flatten():
+            target = _map(text, f"map{base + behind}", operation.out_shape(shape), following)
+            flatten(text, source, target)
+            return behind, target
+        case Linear():
+            classify(text, operation, source)
+            return behind, source
+        case Conv2d() if rows_at_once(operation, shape) > 1:
+            target = _map(text, f"map{base + behind}", operation.out_shape(shape), following)
+            convolve_packed(text, steps[start], base + start, source, target)
+            return behind, target
+        case Normalise():
+            raise ValueError("normalisation must be the first operation and the only one")
+        case Conv2d() | MaxPool() | Blur() | GlobalAveragePool():
+            return _passing(text, steps, start, base, source, ahead)
+
+
+def _passing(
+    text: Text, steps: Steps, start: int, base: int, source: Map, ahead: Steps
+) -> tuple[int, Map]:
+    """Write layers each of which takes a row at a time from the one before."""
     operation, _ = steps[start]
-    if isinstance(operation, SqueezeExcite):
-        excite(text, operation, source, start)
-        return start + 1, source
-    if isinstance(operation, Linear):
-        classify(text, operation, source)
-        return start + 1, source
-    if rows_at_once(*steps[start]) > 1:
-        target = _map(text, f"map{start + 1}", steps[start + 1][1], steps[start + 1 :])
-        convolve_packed(text, steps[start], start, source, target)
-        return start + 1, target
     end = start + (0 if isinstance(operation, GlobalAveragePool) else 1)
+    last = None
     if isinstance(operation, Conv2d):
-        while _one_row(steps[end][0]) and rows_at_once(*steps[end]) == 1:
+        while end < len(steps) and _one_row(*steps[end]):
             end += 1
-    last = steps[end][0]
-    pooled = end > start and isinstance(operation, Conv2d) and isinstance(last, MaxPool)
-    pooled = pooled and last.kernel_size == last.stride  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
-    averaged = isinstance(last, GlobalAveragePool)
-    after = end + (1 if pooled or averaged else 0)
-    out_shape = steps[after][1]
-    target = _map(text, f"map{after}", out_shape, steps[after:])
-    _rows(text, steps[start:end], start, source, target, last if pooled or averaged else None)
+    if end < len(steps):
+        last = _end(operation, steps[end][0], passed=end > start)
+    after = end + (last is not None)
+    before, shape = steps[after - 1]
+    target = _map(text, f"map{base + after}", before.out_shape(shape), [*steps[after:], *ahead])
+    _rows(text, steps[start:end], base + start, source, target, last)
     return after, target
 
 
-def _one_row(operation: Operation) -> bool:
+def _end(first: Operation, last: Operation, *, passed: bool) -> MaxPool | GlobalAveragePool | None:
+    """Return the pool that takes the rows of the layers before it as they come, if it is one."""
+    if isinstance(last, GlobalAveragePool):
+        return last
+    if isinstance(last, MaxPool) and passed and isinstance(first, Conv2d):
+        return last if last.kernel_size == last.stride else None
+    return None
+
+
+def _residual(text: Text, own: Residual, shape: Shape, source: Map, ahead: Steps) -> Map:
+    """Write both sides of a sum, then the sum, in place of what the layers inside made."""
+    inner, shortcut = (list(walk(side, shape)) for side in (own.inner, own.shortcut))
+    begin = source
+    if _excited(inner) or not inner:  # gates work in place, on a map that is read again
+        begin = _map(text, f"copy{text.number}", shape, [*inner, *ahead])
+        text.number += 1
+        copy(text, source, begin)
+        text.epoch += 1
+    made = _sequence(text, inner, begin, ahead)
+    beside = _sequence(text, shortcut, source, [])
+    text.epoch += 1
+    for map_ in (source, beside):
+        text.hold(map_, until=0)
+    text.hold(made, until=1 + _excited(ahead))
+    add(text, beside, made, relu=own.relu)
+    return made
+
+
+def _one_row(operation: Operation, shape: Shape) -> bool:
     return (
         isinstance(operation, Conv2d)
+        and rows_at_once(operation, shape) == 1
         and operation.kernel_size == 1
         and operation.stride == 1
         and not operation.depthwise
@@ -112,11 +197,11 @@ def _one_row(operation: Operation) -> bool:
 
 def _rows(
     text: Text,
-    chain: Sequence[tuple[Operation, Shape]],
+    chain: Steps,
     start: int,
     source: Map,
     target: Map,
-    end: Operation | None,
+    end: MaxPool | GlobalAveragePool | None,
 ) -> None:
     """Write the loop that takes each row through ``chain`` and into a pool or an average."""
     lines: list[str] = []
@@ -165,8 +250,10 @@ def _layer(text: Text, operation: Operation, number: int, source: Map, made: Map
             pool(text, operation, number, source, made)
         case Blur():
             blur(text, operation, number, source, made)
-        case _:
-            raise ValueError(f"float32 C has no form for {type(operation).__name__}")
+        case (
+            Normalise() | SqueezeExcite() | Residual() | GlobalAveragePool() | Flatten() | Linear()
+        ):
+            raise AssertionError("written apart from those that pass rows")
 
 
 def _written(program: Program, text: Text, name: str) -> Source:

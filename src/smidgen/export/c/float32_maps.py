@@ -153,6 +153,45 @@ def excite(text: Text, own: SqueezeExcite, source: Map, number: int) -> None:
   }}""")
 
 
+def add(text: Text, beside: Map, into: Map, *, relu: bool) -> None:
+    """Write a residual sum, in place of one of its sides."""
+    channels, height, width = into.shape
+    lines = f"""for (int c = 0; c < {channels}; c++) {{
+      const float *p = {beside.at("y")} + c * {beside.pitch};
+      float *q = {into.at("y")} + c * {into.pitch};
+      for (int x = 0; x < {width}; x++) {{
+        const float sum = p[x] + q[x];
+        q[x] = {"sum > 0 ? sum : 0" if relu else "sum"};
+      }}
+    }}"""
+    write_loop(text, [lines], height)
+
+
+def copy(text: Text, source: Map, into: Map) -> None:
+    """Write a copy of a map, for what works in place."""
+    channels, height, width = into.shape
+    lines = f"""for (int c = 0; c < {channels}; c++) {{
+      const float *p = {source.at("y")} + c * {source.pitch};
+      float *q = {into.at("y")} + c * {into.pitch};
+      for (int x = 0; x < {width}; x++) q[x] = p[x];
+      clear(q + {width}, {into.pitch - width});
+    }}"""
+    write_loop(text, [lines], height)
+
+
+def flatten(text: Text, source: Map, into: Map) -> None:
+    """Write all pixels of a map, the channels of each side by side, as channels of one."""
+    channels, height, width = source.shape
+    lines = f"""for (int x = 0; x < {width}; x++) {{
+      for (int c = 0; c < {channels}; c++) {{
+        float *q = {into.at("0")} + ((y * {width} + x) * {channels} + c) * {into.pitch};
+        q[0] = ({source.at("y")})[c * {source.pitch} + x];
+        clear(q + 1, {into.pitch - 1});
+      }}
+    }}"""
+    write_loop(text, [lines], height)
+
+
 def classify(text: Text, own: Linear, source: Map) -> None:
     """Write the logits from a map of one pixel."""
     classes, channels = own.weight.shape

@@ -1,7 +1,7 @@
 """What the float32 C of one net is written with: its maps, tables and functions."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,7 @@ class Text:
     masks: set[tuple[int, int]] = field(default_factory=set[tuple[int, int]])
     table_bytes: int = 0
     epoch: int = 0
+    number: int = 1  # of the next layer
 
     def table(self, name: str, values: NDArray[np.floating]) -> None:
         flat = values.astype(np.float32).ravel()
@@ -74,6 +75,11 @@ class Text:
 
     def keep(self, made: Map, *, until: int) -> None:
         self.buffers[made.name] = Buffer(4 * made.size, self.epoch, self.epoch + until)
+
+    def hold(self, made: Map, *, until: int) -> None:
+        """Keep a map that has been planned at least as long."""
+        planned = self.buffers[made.name]
+        self.buffers[made.name] = replace(planned, last=max(planned.last, self.epoch + until))
 
 
 def padded(width: int) -> int:

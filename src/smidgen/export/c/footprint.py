@@ -16,10 +16,16 @@ from smidgen.export.fold import fold
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.lower import lower
 from smidgen.export.program import (
+    Blur,
     Conv2d,
+    Flatten,
     GlobalAveragePool,
+    Linear,
+    MaxPool,
+    Normalise,
     Operation,
     Program,
+    Residual,
     SqueezeExcite,
 )
 from smidgen.spec import NetSpec
@@ -33,11 +39,16 @@ CODE = {
     "pool": 134,
     "blur": 377,
     "excite": 321,
+    "add": 206,
+    "shortcut": 67,
+    "blurred_shortcut": 82,
+    "flatten": 130,
     "border": 59,
 }
 STACK = 192
 STACK_A_LAYER = 12  # how far each has come
 STACK_EXCITED = 56
+STACK_SHORTCUT = 28
 
 
 class Cost(NamedTuple):
@@ -57,6 +68,7 @@ def predict_cost(spec: NetSpec) -> Cost:
     code = sum(CODE[part] for part in source.parts)
     stack = STACK + STACK_A_LAYER * source.layers
     stack += STACK_EXCITED if "excite" in source.parts else 0
+    stack += STACK_SHORTCUT if "shortcut" in source.parts else 0
     return Cost(source.table_bytes + code, source.arena_bytes + stack)
 
 
@@ -78,7 +90,14 @@ def _ranges(program: Program) -> tuple[tuple[tuple[float, float], ...], ...]:
     """Return any ranges: they change no size."""
 
     def count(operation: Operation) -> int:
-        single = isinstance(operation, Conv2d | GlobalAveragePool)
-        return 3 if isinstance(operation, SqueezeExcite) else int(single)
+        match operation:
+            case MaxPool() | Blur() | Flatten() | Linear() | Normalise():
+                return 0
+            case Conv2d() | GlobalAveragePool():
+                return 1
+            case SqueezeExcite():
+                return 3
+            case Residual(inner, shortcut):
+                return 1 + sum(count(held) for held in (*inner, *shortcut))
 
     return tuple(((-1.0, 1.0),) * count(operation) for operation in program.operations)

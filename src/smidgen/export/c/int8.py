@@ -11,13 +11,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from smidgen.export.c.arena import Buffer, place
-from smidgen.export.c.int8_table import Inner, Row, Tables, add
+from smidgen.export.c.int8_table import Inner, Kind, Row, Tables, add
 from smidgen.export.c.source import Needed, Source, require_identifier, template, written
 from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram
 
 SLACK = 4  # bytes that a load of four may reach beyond the last map
 _BYTES = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
-_KERNELS = ("CONVOLVE", "FILTER", "POOL", "BLUR", "EXCITE", "AVERAGE")  # callers after callees
+_KERNELS: tuple[Kind, ...] = (  # callers after callees
+    "CONVOLVE",
+    "FILTER",
+    "POOL",
+    "BLUR",
+    "EXCITE",
+    "ADD",
+    "AVERAGE",
+    "FLATTEN",
+)
 
 
 def generate(program: IntegerProgram, name: str = "net") -> Source:
@@ -35,7 +44,7 @@ def generate(program: IntegerProgram, name: str = "net") -> Source:
     tables, shape, zero = Tables(), program.input_shape, -128
     for place_, (operation, _) in enumerate(program.walk()):
         try:
-            shape, zero = add(tables, operation, shape, zero, place_)
+            shape, zero = add(tables, operation, shape, zero)
         except ValueError as error:
             raise ValueError(f"{program.name}, operation {place_ + 1}: {error}") from None
     rows = [*tables.rows, Row("CLASSIFY", shape, height=1), *tables.inner]
@@ -49,18 +58,21 @@ def _written(program: IntegerProgram, tables: Tables, rows: list[Row], name: str
     kernels = [kind for kind in _KERNELS if kind in {row.kind for row in rows}]
     data = _data(program, tables)
     table_bytes = sum(_BYTES[kind] * len(values) for kind, _, values in data)
-    layer_size = 4 + 5 * _BYTES[small]
+    slotted = any(row.slots != row.kernel for row in rows)
+    layer_size = 4 + (5 + slotted) * _BYTES[small]
     layer_size += -layer_size % _BYTES[offset] + 4 * _BYTES[offset]
     table_bytes += layer_size * len(rows)
     inner_from = len(tables.rows) + 1
-    layers = "".join(_layer(row, offsets, inner_from) for row in rows)
+    layers = "".join(_layer(row, offsets, inner_from, slotted=slotted) for row in rows)
     parts = ["arithmetic"]
     parts += ["gather"] if "patch" in offsets else []
     parts += [kind.lower() for kind in kernels]
     parts += ["border"] if bordered is not None else []
     filling = "own == layers + BORDERED ? fill_pixels(p, rows) : fill(own, p, rows)"
+    facts = _facts(tables, rows)
     defines = {
-        **_facts(tables, rows),
+        **facts,
+        "SLOTTED": int(slotted),
         "GATHER": int("patch" in offsets),
         "PATCH": offsets.get("patch", 0),
         "CHANNELS": program.head.weight.shape[1],
@@ -80,6 +92,8 @@ def _written(program: IntegerProgram, tables: Tables, rows: list[Row], name: str
         *(template(f"int8_{part}.c") for part in parts),
         run.replace("KERNELS", ", ".join(kind.lower() for kind in kernels) or "0"),
     ]
+    parts += ["shortcut"] if facts["SHORTCUTS"] else []
+    parts += ["blurred_shortcut"] if facts["BLURRED_SHORTCUTS"] else []
     needed = Needed(table_bytes, arena, tuple(parts), len(tables.rows))
     return written(program, name, "".join(source), needed, scale=program.head.scale)
 
@@ -135,7 +149,7 @@ def _data(program: IntegerProgram, tables: Tables) -> list[tuple[str, str, Seque
         found.append(("uint32_t", "units", [number for unit in units for number in unit]))
     if tables.taps:
         found.append(("uint8_t", "binomials", tables.taps))
-    if tables.inner:
+    if any(row.kind == "EXCITE" for row in tables.rows):
         found.append(("uint8_t", "sigmoid", GATES.tolist()))
     if bordered is not None:
         conv = program.operations[bordered]
@@ -153,22 +167,26 @@ def _facts(tables: Tables, rows: list[Row]) -> dict[str, int | str]:
 
     whole = all(row.shape.channels % 4 == 0 for row in rows if row.kind == "FILTER")
     blurs = [row for row in rows if row.kind == "BLUR"]
+    sums = [row.weight.at for row in rows if row.kind == "ADD" and isinstance(row.weight, Inner)]
+    sides = [tables.inner[at] for at in sums]
     # binomials of up to 5 add up to 256, and 256 bytes to 16 bits
     narrow = all(row.kernel <= 5 for row in blurs)  # noqa: PLR2004
-    sides = {row.kernel for row in rows if row.kind == "FILTER"}
+    kernels = {row.kernel for row in rows if row.kind == "FILTER"}
     return {
         "LAYERS": len(tables.rows),
         "RESCALES": int(bool(tables.units)),
-        "WINDOW": max(1, *(row.kernel for row in tables.rows if row.kind != "EXCITE")),
+        "WINDOW": max(1, *(row.kernel for row in rows if row.kind != "EXCITE")),
+        "SHORTCUTS": int(any(row.kind in ("CONVOLVE", "BLUR") for row in sides)),
+        "BLURRED_SHORTCUTS": int(any(row.kind == "BLUR" for row in sides)),
         "WHOLE_FOURS": int(whole),
         "BLUR_FOURS": int(bool(blurs) and narrow and fours("BLUR")),
         "FOUR_POOLED": fours("POOL"),
-        "CONSTANT_SIDE": int(len(sides) == 1),
-        "SIDE": sides.pop() if len(sides) == 1 else "own->kernel",
+        "CONSTANT_SIDE": int(len(kernels) == 1),
+        "SIDE": kernels.pop() if len(kernels) == 1 else "own->kernel",
     }
 
 
-def _layer(row: Row, offsets: dict[str, int], inner_from: int) -> str:
+def _layer(row: Row, offsets: dict[str, int], inner_from: int, *, slotted: bool) -> str:
     channels, _, width = row.shape
     match row.weight:
         case int(weight):
@@ -177,7 +195,8 @@ def _layer(row: Row, offsets: dict[str, int], inner_from: int) -> str:
             weight = inner_from + at
         case str(sums):
             weight = offsets[sums] // 4  # counted in words of the arena
-    values = [row.stride, row.padding, row.zero, row.kernel, row.first, row.height, width]
+    values = [row.stride, row.padding, row.zero, row.kernel, *[row.slots] * slotted]
+    values += [row.first, row.height, width]
     values += [channels, row.row_size, offsets.get(row.map, 0), weight, row.unit]
     return f"  {{{row.kind}, {', '.join(map(str, values))}}},\n"
 

@@ -1,25 +1,33 @@
 """The table of layers that drives the generated integer C, and the data it points into."""
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smidgen.export.c.arena import Buffer
 from smidgen.export.int8.program import (
+    HEADROOM,
     Int32,
     IntAverage,
     IntConv2d,
     IntLinear,
     IntOperation,
+    IntResidual,
     IntSqueezeExcite,
     Rescale,
 )
-from smidgen.export.program import Blur, MaxPool
+from smidgen.export.program import Blur, Flatten, MaxPool, walk
 from smidgen.layers import Shape
 
+_COLLECTS = ("AVERAGE", "FLATTEN")  # write to one row as often as they read one
 WIDEST_BLUR = 11  # its largest weight is 252
+
+
+Kind: TypeAlias = Literal[
+    "CONVOLVE", "FILTER", "POOL", "BLUR", "EXCITE", "ADD", "AVERAGE", "FLATTEN", "CLASSIFY"
+]
 
 
 class Inner(NamedTuple):
@@ -32,7 +40,7 @@ class Inner(NamedTuple):
 class Row:
     """A line of the table of layers; see the struct in templates/int8_head.c."""
 
-    kind: str
+    kind: Kind
     shape: Shape
     stride: int = 1
     padding: int = 0
@@ -40,9 +48,15 @@ class Row:
     kernel: int = 1
     first: int = 1
     height: int = 0
+    held: int = 0
     map: str = ""
     weight: int | str | Inner = 0
     unit: int = 0
+
+    @property
+    def slots(self) -> int:
+        """Rows in the ring: those of the window, or more where a sum reads an earlier one."""
+        return max(self.kernel, self.held)
 
     @property
     def row_size(self) -> int:
@@ -63,8 +77,12 @@ class Tables:
     epoch: int = 0
 
     def add_weights(self, block: NDArray[np.int8]) -> int:
-        """Return where ``block`` lies once it is appended."""
-        at = sum(len(part) for part in self.weights)
+        """Return where ``block`` lies: where it was before, or at the end."""
+        at = 0
+        for part in self.weights:  # passes of a repeat share theirs
+            if part is block or (len(part) == len(block) and (part == block).all()):
+                return at
+            at += len(part)
         self.weights.append(block)
         return at
 
@@ -81,13 +99,37 @@ class Tables:
         return name
 
 
-def add(
-    tables: Tables, operation: IntOperation, shape: Shape, zero: int, place_: int
-) -> tuple[Shape, int]:
-    """Append the row of one operation; return the shape and the zero point of what it writes."""
-    name = f"map{place_}"
-    row = Row("", shape, zero=zero, height=shape.height, map=name)
-    out, after = operation.out_shape(shape), zero
+def add(tables: Tables, operation: IntOperation, shape: Shape, zero: int) -> tuple[Shape, int]:
+    """Append the rows of one operation; return the shape and the zero point of what it writes."""
+    start, out, made = len(tables.rows), operation.out_shape(shape), zero
+    if isinstance(operation, IntResidual):
+        for inner, before in walk(operation.inner, shape):
+            _, made = add(tables, inner, before, made)
+    place_ = len(tables.rows)
+    read = out if isinstance(operation, IntResidual) else shape
+    row = Row("CLASSIFY", read, zero=made, height=read.height, map=f"map{place_}")
+    row, after = _row_of(tables, operation, row, start)
+    averaged = bool(tables.rows) and tables.rows[-1].kind in _COLLECTS
+    if averaged:
+        # it writes to one row as often as it reads one: the map is ready with the last
+        before = tables.rows[-1].height
+        row = replace(row, first=before, height=before)
+    barrier = row.kind in _COLLECTS or row.kind == "EXCITE"
+    passing = row.kernel == 1 and row.kind != "EXCITE"
+    turn = place_ if passing and not averaged else None
+    tables.epoch -= averaged  # which writes with every row
+    tables.add_buffer(row.map, row.kernel * row.row_size, averaged + (row.kind == "EXCITE"), turn)
+    tables.epoch += averaged
+    tables.rows.append(row)
+    if isinstance(operation, IntResidual):
+        _hold(tables, start)
+    tables.epoch += barrier
+    return out, after
+
+
+def _row_of(tables: Tables, operation: IntOperation, row: Row, start: int) -> tuple[Row, int]:
+    """Return the row of one operation, and the zero point of what it writes."""
+    after = row.zero
     match operation:
         case IntConv2d():
             row, after = _conv_row(tables, operation, row), operation.rescale.zero
@@ -99,22 +141,13 @@ def add(
             row = _blur_row(tables, operation, row)
         case IntAverage():
             row, after = _average_row(tables, operation, row), operation.rescale.zero
+        case Flatten():
+            row = replace(row, kind="FLATTEN")
         case IntSqueezeExcite():
             row, after = _excite_row(tables, operation, row), operation.rescale.zero
-    averaged = bool(tables.rows) and tables.rows[-1].kind == "AVERAGE"
-    if averaged:
-        # the average counts the rows it has read: the map after it is ready with the last
-        before = tables.rows[-1].height
-        row = replace(row, first=before, height=before)
-    barrier = row.kind in ("AVERAGE", "EXCITE")
-    passing = row.kernel == 1 and row.kind != "EXCITE"
-    turn = place_ if passing and not averaged else None
-    tables.epoch -= averaged  # which writes its means with every row
-    tables.add_buffer(name, row.kernel * row.row_size, averaged + (row.kind == "EXCITE"), turn)
-    tables.epoch += averaged
-    tables.rows.append(row)
-    tables.epoch += barrier
-    return out, after
+        case IntResidual():
+            row, after = _add_row(tables, operation, row, start), operation.rescale.zero
+    return row, after
 
 
 def _conv_row(tables: Tables, conv: IntConv2d, row: Row) -> Row:
@@ -165,7 +198,7 @@ def _excite_row(tables: Tables, own: IntSqueezeExcite, row: Row) -> Row:
     ]
     tables.epoch -= 1
     at = len(tables.inner)
-    blank = Row("", mean, height=1)
+    blank = Row("EXCITE", mean, height=1)
     first = _conv_row(tables, own.squeeze, replace(blank, map=maps[0]))
     second = replace(blank, shape=Shape(latent, 1, 1), map=maps[1])
     second = _conv_row(tables, own.excite, second)
@@ -177,6 +210,71 @@ def _excite_row(tables: Tables, own: IntSqueezeExcite, row: Row) -> Row:
     return replace(
         row, kind="EXCITE", kernel=height, first=height, stride=0, weight=Inner(at), unit=unit
     )
+
+
+def _add_row(tables: Tables, own: IntResidual, row: Row, start: int) -> Row:
+    """Return the row of a sum; what it adds, and what a shortcut makes of that, lies inside.
+
+    The first of those rows says how far back in the chain stands who reads the map that is added.
+    """
+    units = [
+        ((-addend.zero << HEADROOM) & 0xFFFFFFFF, 2 * int(by.multiplier[0]) * bool(by.shift[0]))
+        for addend, by in ((own.made, own.made.rescale), (own.beside, own.beside.rescale))
+    ]
+    unit = len(tables.units)
+    tables.units += units
+    tables.add_units(np.zeros(1, np.int32), own.rescale)
+    reader = tables.rows[start] if start < len(tables.rows) else row
+    source = replace(reader, kind="ADD", stride=1, kernel=1, weight=0, unit=0)
+    inner: list[Row] = []
+    for place_, operation in enumerate(own.shortcut):
+        into = source if not inner else replace(inner[-1], padding=0)
+        match operation:
+            case Blur():
+                inner.append(_blur_row(tables, operation, into))
+                shape = operation.out_shape(source.shape)._replace(height=1)
+                buffer = tables.add_buffer(f"{row.map}_{place_}", shape.width * shape.channels)
+                inner.append(Row("ADD", shape, height=1, zero=source.zero, map=buffer))
+            case IntConv2d():
+                if inner:
+                    into = inner.pop()
+                inner.append(replace(_conv_row(tables, operation, into), padding=into.padding))
+                inner.append(Row("ADD", row.shape, zero=own.beside.zero))
+            case _:
+                raise AssertionError("a shortcut is a blur and a 1x1 convolution, or less")
+    inner = inner or [source]
+    inner[0] = replace(inner[0], first=len(tables.rows) - start, held=reader.slots)
+    at = len(tables.inner)
+    tables.inner += inner
+    return replace(row, kind="ADD", weight=Inner(at), unit=unit)
+
+
+def _hold(tables: Tables, start: int) -> None:
+    """Keep the map that the last row adds until then, as many rows of it as that takes."""
+    *rows, last = tables.rows[start:]
+    if not rows:
+        return
+    assert isinstance(last.weight, Inner)
+    place_ = last.weight.at
+    side = tables.inner[place_]
+    back = side.kernel // 2 if side.kind == "BLUR" else 0
+    most = 0
+    for y in range(last.height):
+        written = y + 1
+        filled = 0
+        for row in reversed(rows):
+            filled = row.first + (written - 1) * row.stride
+            written = min(filled, row.height)
+        most = max(most, filled - max(0, y * side.stride - back))
+    if rows[0].height != rows[0].shape.height:  # what has been collected in one row
+        most = 1
+    reader = replace(rows[0], held=most)
+    tables.rows[start] = reader
+    tables.inner[place_] = replace(side, held=reader.slots)
+    buffer = tables.buffers[reader.map]
+    until = max(buffer.last, tables.epoch)
+    size = reader.slots * reader.row_size
+    tables.buffers[reader.map] = replace(buffer, size=size, last=until, turn=None)
 
 
 def packed_pairs(weight: NDArray[np.int8]) -> NDArray[np.int8]:

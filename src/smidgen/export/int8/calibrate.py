@@ -1,20 +1,25 @@
 """The ranges of a program's maps, measured on training images."""
 
+from collections.abc import Iterable
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from smidgen.export.program import (
     Blur,
     Conv2d,
+    Flatten,
     GlobalAveragePool,
     Linear,
     MaxPool,
+    Normalise,
     Operation,
     Pixels,
     Program,
+    Residual,
     SqueezeExcite,
     apply,
 )
@@ -23,7 +28,8 @@ Method: TypeAlias = Literal["minmax", "percentile-99.9", "percentile-99.99", "ms
 METHODS: tuple[Method, ...] = get_args(Method)
 
 # An operation's own ranges (low, high): none for one that keeps its input's, three for
-# squeeze-and-excitation (mean, latent, result), else that of its result.
+# squeeze-and-excitation (mean, latent, result), for a residual sum those of all that it holds,
+# the layers before the shortcut, and then its own, else that of its result.
 Ranges: TypeAlias = tuple[tuple[tuple[float, float], ...], ...]
 
 _SAMPLE = 200_000  # values that the mean squared error is measured on
@@ -50,24 +56,40 @@ def calibrate(program: Program, pixels: Pixels, method: str = "mse") -> Ranges:
     x = torch.from_numpy(pixels.astype(np.float32))
     found: list[tuple[tuple[float, float], ...]] = []
     for operation in program.operations:
-        maps = _maps(operation, x)
+        maps, x = _maps(operation, x)
         found.append(tuple(_range(values.numpy().ravel(), method) for values in maps))
-        x = maps[-1] if maps else apply(operation, x)
     return tuple(found)
 
 
-def _maps(operation: Operation, x: torch.Tensor) -> list[torch.Tensor]:
-    """Return the maps that ``operation`` makes on grids of their own."""
+def _maps(operation: Operation, x: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Return the maps that ``operation`` makes on grids of their own, and its result."""
     match operation:
-        case MaxPool() | Blur() | Linear():
-            return []
+        case MaxPool() | Blur() | Linear() | Flatten():
+            return [], apply(operation, x)
+        case Conv2d() | GlobalAveragePool():
+            y = apply(operation, x)
+            return [y], y
         case SqueezeExcite():
             mean = apply(GlobalAveragePool(), x)
             squeeze = operation.squeeze[:, :, None, None]
             latent = apply(Conv2d(squeeze, np.zeros(len(squeeze)), relu=True), mean)
-            return [mean, latent, apply(operation, x)]
-        case _:
-            return [apply(operation, x)]
+            y = apply(operation, x)
+            return [mean, latent, y], y
+        case Residual():
+            made, inner = _chain(operation.inner, x)
+            beside, shortcut = _chain(operation.shortcut, x)
+            y = (shortcut + inner).relu() if operation.relu else shortcut + inner
+            return [*made, *beside, y], y
+        case Normalise():
+            raise ValueError("a program must be lowered before it is calibrated")
+
+
+def _chain(operations: Iterable[Operation], x: Tensor) -> tuple[list[Tensor], Tensor]:
+    found: list[Tensor] = []
+    for operation in operations:
+        maps, x = _maps(operation, x)
+        found += maps
+    return found, x
 
 
 def _range(values: NDArray[np.float32], method: str) -> tuple[float, float]:

@@ -6,8 +6,9 @@ passes gradients straight through; so does clipping, where nothing is clipped. T
 is learned with the weights, its zero point stays.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import torch
@@ -15,24 +16,31 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smidgen.export.int8.calibrate import Ranges
-from smidgen.export.int8.program import GATE_SCALE, Grid
-from smidgen.export.int8.quantize import FLATTEST, PIXELS, STEEPEST, grid_of, rescale
+from smidgen.export.int8.program import GATE_SCALE, HEADROOM, Grid
+from smidgen.export.int8.quantize import FLATTEST, PIXELS, STEEPEST, grid_of, half_of, rescale
 from smidgen.export.program import (
     Blur,
     Conv2d,
+    Flatten,
     FloatArray,
     GlobalAveragePool,
     Linear,
     MaxPool,
+    Normalise,
     Operation,
     Pixels,
     Program,
+    Residual,
+    Shared,
     SqueezeExcite,
     apply,
     pad,
 )
 
 _SMALLEST = 0.05  # of a map's first scale: where learning stops
+
+
+Relatives: TypeAlias = dict[int, nn.Parameter]  # weights shared by several convolutions, by key
 
 
 class Map(NamedTuple):
@@ -55,23 +63,20 @@ class FakeQuantised(nn.Module):
         super().__init__()
         self.own = program
         self.steps = nn.ModuleList()
+        shared: Relatives = {}
         for operation, own in zip(program.operations, ranges, strict=True):
-            grids = [grid_of(*ends) for ends in own]
-            self.steps.append(_step(operation, grids))
+            self.steps.append(_step(operation, (grid_of(*ends) for ends in own), shared))
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return the logits (n, k) of pixels (n, c, h, w), whole numbers from 0 to 255."""
-        x = Map(pixels, torch.tensor(PIXELS.scale))
-        for step in self.steps:
-            x = step(x)
+        x = _through(self.steps, Map(pixels, torch.tensor(PIXELS.scale)))
         return x.v * x.scale
 
     def program(self) -> tuple[Program, Ranges]:
         """Return the program as trained, and the ranges of its maps."""
         operations: list[Operation] = []
         ranges: list[tuple[tuple[float, float], ...]] = []
-        for step in self.steps:
-            assert isinstance(step, _Step)
+        for step in _steps(self.steps):
             operations.append(step.operation())
             ranges.append(step.ranges())
         return replace(self.own, operations=tuple(operations)), tuple(ranges)
@@ -85,7 +90,7 @@ class _Step(nn.Module):
         self.own = operation
 
     def forward(self, x: Map) -> Map:
-        assert isinstance(self.own, MaxPool | Blur)
+        assert isinstance(self.own, MaxPool | Blur | Flatten)
         v = apply(self.own, x.v)
         return Map(rounded(v) if isinstance(self.own, Blur) else v, x.scale)
 
@@ -132,11 +137,19 @@ class _Scale(nn.Module):
 class _Weights(nn.Module):
     """Weight and bias in units of their own size, so that one learning rate suits all."""
 
-    def __init__(self, weight: FloatArray, bias: FloatArray, unit: FloatArray, step: float) -> None:
+    def __init__(
+        self,
+        weight: FloatArray,
+        bias: FloatArray,
+        unit: FloatArray,
+        step: float,
+        relative: nn.Parameter | None = None,
+    ) -> None:
         super().__init__()
         self.unit = nn.Buffer(torch.from_numpy(np.maximum(unit, 1e-12).astype(np.float32)))
         self.step = step
-        self.relative = nn.Parameter(torch.from_numpy(weight.astype(np.float32)) / self.unit)
+        own = torch.from_numpy(weight.astype(np.float32)) / self.unit
+        self.relative = nn.Parameter(own) if relative is None else relative
         self.shift = nn.Parameter(torch.from_numpy(bias.astype(np.float32)) / step)
 
     def forward(self) -> tuple[Tensor, Tensor]:
@@ -144,7 +157,7 @@ class _Weights(nn.Module):
 
 
 class _Convolve(_Step):
-    def __init__(self, conv: Conv2d, grid: Grid) -> None:
+    def __init__(self, conv: Conv2d, grid: Grid, shared: Relatives) -> None:
         super().__init__(conv)
         self.conv, self.scale = conv, _Scale(grid)
         bias = conv.bias.astype(np.float64)
@@ -154,7 +167,11 @@ class _Convolve(_Step):
             bias = bias + (conv.weight.astype(np.float64) * _along(conv, mean)).sum((1, 2, 3))
             self.offset = torch.from_numpy(conv.padding_value.astype(np.float32))
         unit = np.abs(conv.weight).max((1, 2, 3), keepdims=True)
-        self.weights = _Weights(conv.weight, bias, unit, 64 * grid.scale)
+        key = None if conv.shared is None else conv.shared.key
+        of_others = None if key is None else shared.get(key)
+        self.weights = _Weights(conv.weight, bias, unit, 64 * grid.scale, of_others)
+        if key is not None:
+            shared[key] = self.weights.relative
 
     def forward(self, x: Map) -> Map:
         conv, (weight, bias), out = self.conv, self.weights(), self.scale()
@@ -179,10 +196,15 @@ class _Convolve(_Step):
         weight, bias = (tensor.detach().double().numpy() for tensor in self.weights())
         if self.conv.padding_value is not None:
             bias = bias - (weight * _along(self.conv, self.conv.padding_value)).sum((1, 2, 3))
-        old = self.conv
-        weight, bias = weight.astype(np.float32), bias.astype(np.float32)
-        return Conv2d(
-            weight, bias, old.stride, old.padding, old.groups, old.relu, old.padding_value
+        shared = self.conv.shared
+        if shared is not None:  # the unit of what is shared is 1, of the own weights their gain
+            gain = self.weights.unit.flatten().numpy()
+            shared = Shared(shared.key, self.weights.relative.detach().float().numpy(), gain)
+        return replace(
+            self.conv,
+            weight=weight.astype(np.float32),
+            bias=bias.astype(np.float32),
+            shared=shared,
         )
 
     def ranges(self) -> tuple[tuple[float, float], ...]:
@@ -205,17 +227,20 @@ class _Average(_Step):
 
 
 class _Excite(_Step):
-    def __init__(self, own: SqueezeExcite, grids: list[Grid]) -> None:
+    def __init__(self, own: SqueezeExcite, grids: Iterator[Grid]) -> None:
         super().__init__(own)
-        self.mean = _Average(GlobalAveragePool(), grids[0])
+        self.mean = _Average(GlobalAveragePool(), next(grids))
         latent, channels = own.squeeze.shape
         squeeze = Conv2d(own.squeeze[:, :, None, None], np.zeros(latent), relu=True)
         excite = Conv2d(own.excite[:, :, None, None], np.zeros(channels))
-        self.squeeze, self.excite = _Convolve(squeeze, grids[1]), _Convolve(excite, _GATE)
+        self.squeeze, self.excite = (
+            _Convolve(squeeze, next(grids), {}),
+            _Convolve(excite, _GATE, {}),
+        )
         no_biases = (self.squeeze.weights.shift, self.excite.weights.shift)
         for fixed in (*no_biases, self.excite.scale.gain):
             fixed.requires_grad_(False)
-        self.scale = _Scale(grids[2])
+        self.scale = _Scale(next(grids))
 
     def forward(self, x: Map) -> Map:
         gate = self.excite(self.squeeze(self.mean(x))).v
@@ -229,6 +254,56 @@ class _Excite(_Step):
 
     def ranges(self) -> tuple[tuple[float, float], ...]:
         return (*self.mean.ranges(), *self.squeeze.ranges(), self.scale.ends())
+
+
+class _Residual(_Step):
+    def __init__(self, own: Residual, grids: Iterator[Grid], shared: Relatives) -> None:
+        super().__init__(own)
+        self.relu = own.relu
+        self.inner = nn.ModuleList([_step(operation, grids, shared) for operation in own.inner])
+        self.shortcut = nn.ModuleList(
+            [_step(operation, grids, shared) for operation in own.shortcut]
+        )
+        self.scale = _Scale(next(grids))
+
+    def forward(self, x: Map) -> Map:
+        made, beside = _through(self.inner, x), _through(self.shortcut, x)
+        larger, out = torch.maximum(made.scale, beside.scale), self.scale()
+        sums = _widened(made, larger) + _widened(beside, larger)
+        return Map(self.scale.narrowed(sums, 2 * larger / (2**HEADROOM * out)), out)
+
+    def operation(self) -> Residual:
+        inner = tuple(step.operation() for step in _steps(self.inner))
+        return Residual(inner, tuple(s.operation() for s in _steps(self.shortcut)), self.relu)
+
+    def ranges(self) -> tuple[tuple[float, float], ...]:
+        held = [*_steps(self.inner), *_steps(self.shortcut)]
+        return (*(ends for step in held for ends in step.ranges()), self.scale.ends())
+
+
+def _widened(x: Map, larger: Tensor) -> Tensor:
+    """Return what a map adds to a sum, in whole numbers, rounded as TFLite does."""
+    v = x.v * 2**HEADROOM
+    exact = v * (x.scale / larger / 2)
+    with torch.no_grad():
+        by = half_of(float(x.scale), float(larger))
+        whole = torch.floor(v * (int(by.multiplier[0]) * 2.0**-31) + 0.5)
+        if by.shift[0]:
+            whole = whole / 2.0 ** int(by.shift[0])
+            whole = torch.sign(whole) * torch.floor(whole.abs() + 0.5)
+    return exact + (whole - exact).detach()
+
+
+def _through(steps: nn.ModuleList, x: Map) -> Map:
+    for step in steps:
+        x = step(x)
+    return x
+
+
+def _steps(steps: nn.ModuleList) -> Iterator[_Step]:
+    for step in steps:
+        assert isinstance(step, _Step)
+        yield step
 
 
 class _Classify(_Step):
@@ -252,18 +327,22 @@ class _Classify(_Step):
 _GATE = Grid(GATE_SCALE, 0)
 
 
-def _step(operation: Operation, grids: list[Grid]) -> _Step:
+def _step(operation: Operation, grids: Iterator[Grid], shared: Relatives) -> _Step:
     match operation:
         case Conv2d():
-            return _Convolve(operation, grids[0])
+            return _Convolve(operation, next(grids), shared)
         case SqueezeExcite():
             return _Excite(operation, grids)
         case GlobalAveragePool():
-            return _Average(operation, grids[0])
+            return _Average(operation, next(grids))
         case Linear():
             return _Classify(operation)
-        case _:
+        case Residual():
+            return _Residual(operation, grids, shared)
+        case MaxPool() | Blur() | Flatten():
             return _Step(operation)
+        case Normalise():
+            raise ValueError("a program must be lowered before it is finished")
 
 
 def rounded(x: Tensor) -> Tensor:

@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from smidgen.export.program import Blur, MaxPool, walk
+from smidgen.export.program import Blur, Flatten, MaxPool, walk
 from smidgen.layers import Shape
 
 Int8: TypeAlias = NDArray[np.int8]
 Int32: TypeAlias = NDArray[np.int32]
+
+HEADROOM = 20  # bits that a sum of maps has below a step of theirs
 
 # sigmoid of every gate input q / 16, q = -128 ... 127, in 1/256
 GATE_SCALE = 1 / 16
@@ -100,6 +102,32 @@ class IntSqueezeExcite:
         return shape
 
 
+class Addend(NamedTuple):
+    """How a map enters a sum: ``(number - zero) * 2**20``, rescaled; by 1/2 exactly, or less.
+
+    1/2 has a multiplier of 2**30 and a shift of 0; any other shift is as in :class:`Rescale`.
+    """
+
+    zero: int
+    rescale: Rescale
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class IntResidual:
+    """Two maps made of one, added as TFLite's ``ADD`` does; ReLU is the lower end of int8."""
+
+    inner: tuple["IntOperation", ...]
+    shortcut: tuple["IntOperation", ...]  # none where the map itself is added
+    made: Addend  # what the inner operations made
+    beside: Addend
+    rescale: Rescale  # of the sum
+
+    def out_shape(self, shape: Shape) -> Shape:
+        for operation in self.inner:
+            shape = operation.out_shape(shape)
+        return shape
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class IntLinear:
     """The logits, as int32 sums on one scale for all classes; nothing is rounded after them."""
@@ -112,7 +140,9 @@ class IntLinear:
         return Shape(self.weight.shape[0], 1, 1)
 
 
-IntOperation: TypeAlias = IntConv2d | MaxPool | Blur | IntSqueezeExcite | IntAverage | IntLinear
+IntOperation: TypeAlias = (
+    IntConv2d | MaxPool | Blur | IntSqueezeExcite | IntResidual | IntAverage | Flatten | IntLinear
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,7 +4,7 @@ In short: int8 weights, symmetric, one scale an output channel (one in all for t
 int8 activations, one scale and zero point a map; int32 biases and sums; TFLite's double rounding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from smidgen.export.int8.calibrate import Ranges
 from smidgen.export.int8.program import (
     GATE_SCALE,
+    HEADROOM,
+    Addend,
     Grid,
     Int32,
     IntAverage,
@@ -19,19 +21,23 @@ from smidgen.export.int8.program import (
     IntegerProgram,
     IntLinear,
     IntOperation,
+    IntResidual,
     IntSqueezeExcite,
     Rescale,
 )
 from smidgen.export.program import (
     Blur,
     Conv2d,
+    Flatten,
     GlobalAveragePool,
     Linear,
     MaxPool,
     Normalise,
     Operation,
     Program,
+    Residual,
     SqueezeExcite,
+    walk,
 )
 from smidgen.layers import Shape
 
@@ -53,8 +59,7 @@ def quantize(program: Program, ranges: Ranges) -> IntegerProgram:
     """
     grid, done = PIXELS, list[IntOperation]()
     for (operation, shape), own in zip(program.walk(), ranges, strict=True):
-        grids = [grid_of(*ends) for ends in own]
-        integer, grid = _operation(operation, shape, grid, grids)
+        integer, grid = _operation(operation, shape, grid, (grid_of(*ends) for ends in own))
         done.append(integer)
     return IntegerProgram(program.name, program.input_shape, tuple(done))
 
@@ -86,17 +91,20 @@ def rescale(factors: Sequence[float] | Array, zero: int) -> Rescale:
 
 
 def _operation(
-    operation: Operation, shape: Shape, grid: Grid, own: list[Grid]
+    operation: Operation, shape: Shape, grid: Grid, own: Iterator[Grid]
 ) -> tuple[IntOperation, Grid]:
     match operation:
         case Conv2d():
-            return _conv(operation, grid, own[0]), own[0]
-        case MaxPool() | Blur():
+            out = next(own)
+            return _conv(operation, grid, out), out
+        case MaxPool() | Blur() | Flatten():
             return operation, grid
         case SqueezeExcite():
             return _squeeze_excite(operation, shape, grid, own)
+        case Residual():
+            return _residual(operation, shape, grid, own)
         case GlobalAveragePool():
-            return _average(shape, grid, own[0])
+            return _average(shape, grid, next(own))
         case Linear(weight, bias):
             return _linear(weight, bias, grid), grid
         case Normalise():
@@ -107,7 +115,7 @@ def _conv(conv: Conv2d, grid: Grid, out: Grid) -> IntConv2d:
     """Quantise a convolution; ``out`` is the grid of its result."""
     weight = conv.weight.astype(np.float64)
     scale = weight_scales(weight, grid, out)
-    rounded = _round(weight / scale.reshape(-1, 1, 1, 1), 127)
+    rounded = _rounded(conv, scale)
     channels = weight.shape[0] if conv.depthwise else weight.shape[1]
     # the input's real zero, in steps of its grid; between two steps only for the mean pixel
     zero = np.full(channels, float(grid.zero))
@@ -131,6 +139,20 @@ def _conv(conv: Conv2d, grid: Grid, out: Grid) -> IntConv2d:
     )
 
 
+def _rounded(conv: Conv2d, scale: Array) -> Array:
+    """Return the weights in steps of ``scale``; shared ones are the same in all that share them.
+
+    Unless their scale was bounded: then they are rounded apart.
+    """
+    own, steps = conv.weight.astype(np.float64), scale
+    if conv.shared is not None:
+        shared, gain = (array.astype(np.float64) for array in conv.shared[1:])
+        largest = np.abs(shared).reshape(len(shared), -1).max(1) / 127
+        free = np.isclose(scale, largest * gain, rtol=1e-5, atol=0)
+        own, steps = shared, np.where(free, largest, scale / gain)
+    return _round(own / steps.reshape(-1, 1, 1, 1), 127)
+
+
 def weight_scales(weight: Array, grid: Grid, out: Grid) -> Array:
     """Return the scale of every output channel's weights.
 
@@ -150,10 +172,10 @@ def _average(shape: Shape, grid: Grid, out: Grid) -> tuple[IntAverage, Grid]:
 
 
 def _squeeze_excite(
-    own: SqueezeExcite, shape: Shape, grid: Grid, grids: list[Grid]
+    own: SqueezeExcite, shape: Shape, grid: Grid, grids: Iterator[Grid]
 ) -> tuple[IntSqueezeExcite, Grid]:
-    average, mean = _average(shape, grid, grids[0])
-    latent, out = grids[1], _no_finer(grids[2], grid.scale / 256)
+    average, mean = _average(shape, grid, next(grids))
+    latent, out = next(grids), _no_finer(next(grids), grid.scale / 256)
     squeeze = Conv2d(own.squeeze[:, :, None, None], np.zeros(len(own.squeeze)), relu=True)
     excite = Conv2d(own.excite[:, :, None, None], np.zeros(len(own.excite)))
     integer = IntSqueezeExcite(
@@ -163,6 +185,40 @@ def _squeeze_excite(
         rescale([grid.scale / 256 / out.scale], out.zero),
     )
     return integer, out
+
+
+def _residual(
+    own: Residual, shape: Shape, grid: Grid, grids: Iterator[Grid]
+) -> tuple[IntResidual, Grid]:
+    inner, made = _chain(own.inner, shape, grid, grids)
+    shortcut, beside = _chain(own.shortcut, shape, grid, grids)
+    out, larger = next(grids), max(made.scale, beside.scale)
+    factor = 2 * larger / (2**HEADROOM * out.scale)
+    integer = IntResidual(
+        inner,
+        shortcut,
+        Addend(made.zero, half_of(made.scale, larger)),
+        Addend(beside.zero, half_of(beside.scale, larger)),
+        rescale([factor], out.zero),
+    )
+    return integer, out
+
+
+def _chain(
+    operations: tuple[Operation, ...], shape: Shape, grid: Grid, grids: Iterator[Grid]
+) -> tuple[tuple[IntOperation, ...], Grid]:
+    done: list[IntOperation] = []
+    for operation, before in walk(operations, shape):
+        integer, grid = _operation(operation, before, grid, grids)
+        done.append(integer)
+    return tuple(done), grid
+
+
+def half_of(scale: float, larger: float) -> Rescale:
+    """Return the factor ``scale / larger / 2``; that of the larger one is 1/2, exactly."""
+    if scale > larger * (1 - 2.0**-30):
+        return Rescale(np.array([2**30], np.int32), np.array([0], np.int32), 0)
+    return rescale([scale / larger / 2], 0)
 
 
 def _linear(weight: NDArray[np.floating], bias: NDArray[np.floating], grid: Grid) -> IntLinear:

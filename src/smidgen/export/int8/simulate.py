@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from smidgen.export.int8.program import (
     GATES,
+    HEADROOM,
+    Addend,
     Int8,
     Int32,
     IntAverage,
@@ -15,10 +17,11 @@ from smidgen.export.int8.program import (
     IntegerProgram,
     IntLinear,
     IntOperation,
+    IntResidual,
     IntSqueezeExcite,
     Rescale,
 )
-from smidgen.export.program import Blur, MaxPool, Pixels
+from smidgen.export.program import Blur, Flatten, MaxPool, Pixels
 
 _BATCH = 32  # images at a time: the maps of that many stay near the cache
 
@@ -43,15 +46,21 @@ def requantise(sums: Int32, by: Rescale) -> Int8:
     Its first rounding, ``SaturatingRoundingDoublingHighMul``, is ``(2 a m + 2**31) >> 32``, halves
     towards plus infinity; its second, ``RoundingDivideByPOT``, rounds halves away from zero.
     """
-    x = sums.astype(np.int64)
+    x = scaled(sums.astype(np.int64), by)
+    x += by.zero
+    return np.clip(x, -128, 127, out=x).astype(np.int8)
+
+
+def scaled(x: NDArray[np.int64], by: Rescale) -> NDArray[np.int64]:
+    """Return whole numbers by a factor, rounded twice, in place."""
+    shift = by.shift.astype(np.int64)
     x *= by.multiplier
     x += 1 << 30
     x >>= 31
-    x += x >> 63  # -1 below zero: a half there rounds down
-    x += np.left_shift(1, by.shift.astype(np.int64) - 1)
-    x >>= by.shift
-    x += by.zero
-    return np.clip(x, -128, 127, out=x).astype(np.int8)
+    x += (x >> 63) * (shift > 0)  # -1 below zero: a half there rounds down
+    x += np.left_shift(1, shift) >> 1
+    x >>= shift
+    return x
 
 
 def _logits(program: IntegerProgram, pixels: Pixels) -> Int32:
@@ -61,20 +70,41 @@ def _logits(program: IntegerProgram, pixels: Pixels) -> Int32:
 
 
 def _apply(operation: IntOperation, x: Int8) -> NDArray[Any]:
+    y: NDArray[Any]
     match operation:
         case IntConv2d():
-            return requantise(_sums(operation, x), operation.rescale)
+            y = requantise(_sums(operation, x), operation.rescale)
         case MaxPool(kernel_size, stride):
-            return _windows(x, kernel_size, stride).max((3, 4))
+            y = _windows(x, kernel_size, stride).max((3, 4))
         case Blur():
-            return _blurred(operation, x)
+            y = _blurred(operation, x)
         case IntSqueezeExcite():
             gated = x.astype(np.int32) - operation.average.zero
-            return requantise(gated * _gates(operation, x), operation.rescale)
+            y = requantise(gated * _gates(operation, x), operation.rescale)
+        case IntResidual():
+            y = _summed(operation, x)
         case IntAverage():
-            return _averaged(operation, x)
+            y = _averaged(operation, x)
+        case Flatten():
+            y = x.reshape(len(x), 1, 1, -1)
         case IntLinear(weight, bias):
-            return x.reshape(len(x), -1).astype(np.int32) @ weight.T.astype(np.int32) + bias
+            y = x.reshape(len(x), -1).astype(np.int32) @ weight.T.astype(np.int32) + bias
+    return y
+
+
+def _summed(own: IntResidual, x: Int8) -> Int8:
+    made, beside = x, x
+    for operation in own.inner:
+        made = _apply(operation, made)
+    for operation in own.shortcut:
+        beside = _apply(operation, beside)
+    return requantise(widened(made, own.made) + widened(beside, own.beside), own.rescale)
+
+
+def widened(x: Int8, by: Addend) -> Int32:
+    """Return what a map adds to a sum: TFLite's two roundings, of which a half needs none."""
+    y = (x.astype(np.int64) - by.zero) << HEADROOM
+    return scaled(y, by.rescale).astype(np.int32)
 
 
 def _sums(conv: IntConv2d, x: Int8) -> Int32:

@@ -13,8 +13,8 @@ static SMALL void blur(const layer *own, const progress *at, const int8_t *const
   (void)rows;
   for (int j = 0; j < kernel; j++) {
     const int back = at->filled - reflected(at->row * own->stride - reach + j, own->height);
-    const int slot = at->slot < back ? at->slot - back + kernel : at->slot - back;
-    places[j] = own->map + slot * own->row_size;
+    const int slot = at->slot < back ? at->slot - back + SLOTS(own) : at->slot - back;
+    places[j] = own->map + slot * own->row_size + own->padding * channels;
   }
   for (int x = 0; x < own[1].width; x++, out += channels) {
 #if BLUR_FOURS

@@ -7,7 +7,13 @@ enum { KINDS };
 typedef struct {
   uint8_t kind, stride, padding;
   int8_t zero;    /* what stands for 0 in the map that the layer reads */
-  small kernel;   /* side of the window; rows in the ring */
+  small kernel;   /* side of the window */
+#if SLOTTED
+  small slots;    /* rows in the ring */
+#define SLOTS(own) (own)->slots
+#else
+#define SLOTS(own) (own)->kernel
+#endif
   small first;    /* rows read before the first can be written; then stride more for each */
   small height, width, channels; /* of the map that the layer reads */
   offset row_size; /* of the ring, border included */

@@ -11,11 +11,11 @@ static SMALL void fill(const layer *own, int8_t *p, int rows) {
 static SMALL int8_t *next_row(const layer *own, progress *at) {
   int8_t *ring = (int8_t *)arena + own->map;
   if (!at->filled++ && own->padding) {
-    FILL(own, ring, own->kernel);
+    FILL(own, ring, SLOTS(own));
     at->slot = own->padding;
   }
   ring += at->slot * own->row_size;
-  if (++at->slot == own->kernel) at->slot = 0;
+  if (++at->slot == SLOTS(own)) at->slot = 0;
   return ring;
 }
 
@@ -51,9 +51,14 @@ SMALL void NAME(const uint8_t *pixels, int32_t *logits) {
     }
     if (own == layers + LAYERS - 1) break;
     const int8_t *rows[WINDOW];
-    for (int j = 0, slot = at->slot; j < WINDOW; j++) {
+    int slot = at->slot;
+#if SLOTTED
+    slot -= own->kernel;
+    if (slot < 0) slot += own->slots;
+#endif
+    for (int j = 0; j < WINDOW; j++) {
       rows[j] = (const int8_t *)arena + own->map + slot * own->row_size;
-      if (++slot >= own->kernel) slot = 0;
+      if (++slot >= SLOTS(own)) slot = 0;
     }
     own++, at++;
     int8_t *out = next_row(own, at) + own->padding * own->channels;
