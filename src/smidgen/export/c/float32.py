@@ -174,7 +174,6 @@ def _residual(text: Text, own: Residual, shape: Shape, source: Map, ahead: Steps
         begin = _map(text, f"copy{text.number}", shape, [*inner, *ahead])
         text.number += 1
         copy(text, source, begin)
-        text.epoch += 1
     made = _sequence(text, inner, begin, ahead)
     beside = _sequence(text, shortcut, source, [])
     text.epoch += 1
