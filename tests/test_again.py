@@ -89,3 +89,69 @@ def test_other_data_go_through_what_the_run_s_did(run: Run, elsewhere: Path) -> 
     data = judged_on(run, photographs(elsewhere / "new"))
     assert data.shape == (3, 12, 12)
     assert sm.evaluate(run, data.test, measure_latency=False).accuracy > 0.8
+
+
+def test_only_new_pictures_are_enough(run: Run, elsewhere: Path) -> None:
+    new = photographs(elsewhere / "new")
+    shutil.rmtree(new / "train")
+    assert len(judged_on(run, new).test) == 12
+
+
+def right(run: Run, data: sm.data.Data) -> float:
+    return sm.evaluate(run, data.test, measure_latency=False).accuracy
+
+
+def test_classes_are_matched_by_name_whatever_their_order(run: Run, elsewhere: Path) -> None:
+    whole = right(run, judged_on(run, photographs(elsewhere / "new")))
+    assert whole > 0.8, "or a wrong order would not be seen"
+    table = elsewhere / "listed"
+    (table / "images").mkdir(parents=True)
+    lines = ["file_name,label"]
+    for name in ("owl", "dog", "cat"):  # another order than the run's
+        for path in sorted((elsewhere / "new" / "test" / name).iterdir()):
+            shutil.copy(path, table / "images" / f"{name}{path.name}")
+            lines.append(f"{name}{path.name},{name}")
+    (table / "labels.csv").write_text("\n".join(lines))
+    with pytest.warns(sm.data.DataWarning, match="all 12 images are judged"):
+        data = judged_on(run, table / "labels.csv")
+    assert data.classes == run.classes
+    assert right(run, data) == pytest.approx(whole)
+
+
+def test_fewer_classes_are_judged_and_unknown_ones_refused(run: Run, elsewhere: Path) -> None:
+    new = photographs(elsewhere / "new")
+    shutil.rmtree(new / "train")
+    shutil.rmtree(new / "test" / "cat")
+    data = judged_on(run, new)
+    assert data.classes == run.classes
+    assert sorted(set(data.test.labels.tolist())) == [1, 2]
+    (new / "test" / "owl").rename(new / "test" / "owls")
+    with pytest.raises(DataError, match=r"class 'owls' of .* did you mean 'owl'\?") as raised:
+        judged_on(run, new)
+    assert "\n" not in str(raised.value)
+
+
+def test_new_pictures_without_parts_are_all_judged_and_that_is_told(
+    run: Run, elsewhere: Path
+) -> None:
+    new = photographs(elsewhere / "new") / "train"
+    with pytest.warns(sm.data.DataWarning, match="train: all 36 images are judged; if it was") as w:
+        data = judged_on(run, new)
+    assert len(data.test) == 36
+    assert not any("set aside" in str(warning.message) for warning in w)
+
+
+def test_of_the_run_s_own_folder_only_the_part_set_aside_is_judged(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photographs(elsewhere / "here" / "all")
+    shutil.move(elsewhere / "here" / "all" / "train", elsewhere / "here" / "plain")
+    with pytest.warns(sm.data.DataWarning, match="set aside"):
+        data = sm.data.load("plain", image_size=12)
+    spec = sm.zoo.net("mnist-1k5-dw").fitted(Shape(*data.shape), 3)
+    run = sm.train(spec, data, recipe=Recipe(epochs=1, batch_size=6))
+    Image.new("RGB", (9, 9)).save(elsewhere / "here" / "plain" / "cat" / "new.png")
+    monkeypatch.chdir(elsewhere)
+    with pytest.warns(sm.data.DataWarning, match="set aside"):
+        grown = judged_on(run, elsewhere / "here" / "plain")
+    assert len(data.test) <= len(grown.test) <= len(data.test) + 1

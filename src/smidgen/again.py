@@ -1,11 +1,18 @@
 """The data of a run, found and read again as the run has them."""
 
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
-from smidgen.data import Data, DataError, Split, load
+import torch
+
+from smidgen.data import Data, DataError, DataWarning, Split, load
 from smidgen.data.base import Progress
+from smidgen.data.making import NO_TEST
 from smidgen.data.parts import FULL, parts
 from smidgen.run import Run
+
+_OF_A_SPLIT = ("images", "labels")
 
 
 def trained_on(
@@ -35,7 +42,7 @@ def trained_on(
         raise DataError(
             f"the data of {folder} are no longer in {place}: --data says where they are now"
         )
-    found = judged_on(run, place, data_dir=data_dir, progress=progress)
+    found = _read(run, place, data_dir, progress)
     if found.fingerprint != run.trial.fingerprint:
         raise DataError(
             f"{place} is not the data {folder} was trained on: its content changed"
@@ -50,9 +57,33 @@ def judged_on(
 ) -> Data:
     """Return other data, made of pictures as the run's were, with the run's classes by name.
 
+    Without parts, all of them are judged, unless they lie where the run's own data do: there a
+    test part was set aside, and is.
+
     Raises:
         DataError: If they cannot be read, or hold a class that the run does not know.
     """
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        found = _read(run, data, data_dir, progress)
+    whole = found.origin != run.origin and any(note.startswith(NO_TEST) for note in found.notes)
+    if whole:
+        parts = (found.train, found.test)
+        images, labels = (torch.cat([getattr(p, name) for p in parts]) for name in _OF_A_SPLIT)
+        found = replace(found, test=Split(images, labels), fingerprint="")
+        warnings.warn(
+            f"{found.name}: all {len(labels):,} images are judged; if it was trained on some of"
+            " them, they flatter it",
+            DataWarning,
+            stacklevel=2,
+        )
+    for warning in heard:
+        if not (whole and NO_TEST in str(warning.message)):
+            warnings.warn(warning.message, stacklevel=2)
+    return found
+
+
+def _read(run: Run, data: Path | str, data_dir: Path | str | None, progress: Progress) -> Data:
     return load(
         data,
         data_dir=data_dir,

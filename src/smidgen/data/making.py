@@ -17,6 +17,7 @@ from smidgen.data.errors import DataError
 from smidgen.data.labelled import Labelled, Row, labelled, told_counts
 from smidgen.data.preprocessing import Array, Preprocessing, Values, with_channels
 
+NO_TEST = "no test images"
 _LOOKED_AT = 100  # transparent pictures that decide what they are composed over
 
 
@@ -162,7 +163,7 @@ def _kept(
         for place, is_test in zip(learned, chosen, strict=True):
             parts[place] = TEST if is_test else TRAIN
         notes.append(
-            f"no test images: {sum(chosen):,} of the {len(chosen):,} images were set aside for it, "
+            f"{NO_TEST}: {sum(chosen):,} of the {len(chosen):,} images were set aside for it, "
             f"by what each shows"
         )
     notes += copies.between_classes(rows, keys, found.classes)
