@@ -1,0 +1,71 @@
+"""The main job as its words stand in the README: photographs in, a net out, answers, C."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+KINDS = ("rings", "stripes")
+SIZES = ((90, 60), (48, 75), (33, 33), (120, 80))
+
+
+def photograph(kind: str, number: int) -> Image.Image:
+    generator = np.random.default_rng([number, KINDS.index(kind)])
+    height, width = SIZES[number % len(SIZES)]
+    rows, columns = np.mgrid[0:height, 0:width]
+    phase = generator.uniform(0, 6)
+    across = columns if kind == "stripes" else np.hypot(columns - width / 2, rows - height / 2)
+    colour = generator.uniform(0.6, 1.2, 3)
+    waves = np.sin(across * 20 / width + phase)[..., None] * colour * 70 + 128
+    pixels = waves + generator.normal(0, 8, (height, width, 3))
+    return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def smidgen(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line as a person does, in an empty folder far from the code."""
+    environment = {k: v for k, v in os.environ.items() if k != "SMIDGEN_DATA"}
+    environment["XDG_CACHE_HOME"] = str(folder.parent / "cache")
+    done = subprocess.run(
+        [sys.executable, "-m", "smidgen", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_photographs_of_mixed_sizes_become_a_net_that_answers_and_ships(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    for kind in KINDS:
+        (here / "photos" / kind).mkdir(parents=True)
+        for number in range(24):
+            photograph(kind, number).save(here / "photos" / kind / f"{number}.jpg")
+    photograph("rings", 99).save(here / "new.jpg")
+
+    budget = ("--max-flash", "16KB", "--max-ram", "8KB", "--profile", "quick", "--epochs", "2")
+    design = smidgen(here, "design", "--data", "photos", *budget, "--jobs", "1", "--out", "mine")
+    assert "were set aside" in design.stderr
+    assert "bytes of flash and" in design.stderr
+    assert "next:   smidgen predict mine PICTURE" in design.stderr
+    assert (here / "mine" / "report.html").stat().st_size < 1_500_000
+
+    answer = smidgen(here, "predict", "mine", "new.jpg").stdout.split()
+    assert answer[0] == "new.jpg"
+    assert answer[1] in KINDS
+
+    smidgen(here, "export", "mine", "--to", "c")
+    proof = json.loads((here / "mine-c" / "artefact.json").read_text())
+    assert proof["classes"] == list(KINDS)
+    assert proof["oracle_difference"] in (0, None)  # none without a compiler
+    seen = json.loads((here / "mine" / "model" / "run.json").read_text())["preprocessing"]
+    assert proof["preprocessing"] == seen
+    assert (proof["flash"] or 0) <= 16_384
+    assert (proof["ram"] or 0) <= 8_192
+    assert sorted(path.name for path in here.iterdir()) == ["mine", "mine-c", "new.jpg", "photos"]
