@@ -85,7 +85,8 @@ def test_few_large_pictures_among_many_small_ones(folder: Callable[..., Path]) -
 
 
 @pytest.mark.parametrize(
-    ("sides", "chosen"), [((28, 28), (28, 28)), ((64, 48), (64, 48)), ((96, 96), (32, 32))]
+    ("sides", "chosen"),
+    [((28, 28), (28, 28)), ((64, 48), (64, 48)), ((96, 96), (32, 32)), ((96, 1), (96, 1))],
 )
 def test_pictures_of_one_size_keep_it_up_to_64(
     folder: Callable[..., Path], sides: tuple[int, int], chosen: tuple[int, int]

@@ -18,6 +18,7 @@ from smidgen.data.preprocessing import (
 )
 
 LARGEST_KEPT = 64  # pixels a side that are taken as they are
+NARROW = 16  # pixels of the shorter side below which a picture is a window of something longer
 SIDE = 32  # of the square that others are fitted to
 LISTED = 3  # sizes that are told
 
@@ -28,8 +29,8 @@ def decided(
     """Return what all pictures go through, and what was decided unasked, in words.
 
     Pictures of one size keep it, as do those where it is the size of at least half, up to 64
-    pixels a side. Others become 32 x 32, or smaller if most have sides below that. They are grey
-    if all are.
+    pixels a side, or with a side below 16 up to as many pixels. Others become 32 x 32, or smaller
+    if most have sides below that. They are grey if all are.
     """
     if wish.preprocessing is not None:
         return wish.preprocessing, []
@@ -63,7 +64,10 @@ def decided(
 def _size(heads: Sequence[Head], notes: list[str], wish: Wish) -> tuple[int, int]:
     sizes = Counter((head.height, head.width) for head in heads)
     common, count = sizes.most_common(1)[0]
-    if max(common) <= LARGEST_KEPT and 2 * count >= len(heads):
+    is_small = max(common) <= LARGEST_KEPT or (
+        min(common) < NARROW and common[0] * common[1] <= LARGEST_KEPT**2
+    )
+    if is_small and 2 * count >= len(heads):
         size = common
     else:
         middle = int(np.median([min(head.height, head.width) for head in heads]))

@@ -175,6 +175,10 @@ def test_images_are_looked_at_smaller_where_their_size_is_what_binds() -> None:
     assert len(inputs(here, large, Budget(max_params=8192))) == 1
     assert len(inputs(Origin("pictures", image_size="96x64"), large, Budget(max_ram=8192))) == 1
     assert len(inputs(here, Shape(1, 28, 28), Budget(max_ram=8192))) == 1
+    larger = inputs(here, Shape(3, 32, 32), Budget(max_ram=8192), shrunk=True)
+    assert [(v.shape.channels, v.shape.height) for v in larger] == [
+        (3, 32), (3, 48), (3, 64), (1, 32), (1, 48)
+    ]  # fmt: skip
 
 
 def test_kinds_whose_flash_cannot_be_told_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ _SHARES = (1.0, 2 / 3, 1 / 2, 1 / 3, 1 / 4)  # of a side
 _LEAST = 16  # pixels of the longer side of an image that is shrunk
 _FROM = 40  # pixels of the longer side from which images are shrunk at all
 _GREY = 2  # sizes at which images are looked at without colour, too
+_LARGER = (48, 64)  # pixels a side, tried where pictures were shrunk to less
 _EVEN = 4  # pixels in which sides are counted
 _BINDING = {"ram", "macs", "latency"}  # what the size of an image decides
 _COUNTED = 16  # sides below are counted one by one
@@ -31,8 +32,8 @@ class Input:
     told: str
 
 
-def inputs(origin: Origin, shape: Shape, budget: Budget) -> list[Input]:
-    """Return how images may be looked at: as they are first, then smaller.
+def inputs(origin: Origin, shape: Shape, budget: Budget, *, shrunk: bool = False) -> list[Input]:
+    """Return how images may be looked at: as they are first, then at other sizes, then in grey.
 
     Only where RAM, MACs or latency bind, and where no size was asked for.
 
@@ -40,17 +41,19 @@ def inputs(origin: Origin, shape: Shape, budget: Budget) -> list[Input]:
         origin: Of the images; its size, if it has one, was asked for.
         shape: That they have.
         budget: To be met.
+        shrunk: Whether the pictures are larger than the images.
     """
     found = [Input(None, shape, "")]
     if origin.image_size is not None or not _BINDING & budget.limits.keys():
         return found
-    if max(shape.height, shape.width) < _FROM:
-        return found
-    for height, width in _sizes(shape):
+    sizes = [(side, side) for side in _LARGER] if shrunk else []
+    if max(shape.height, shape.width) >= _FROM:
+        sizes += _sizes(shape)
+    for height, width in sizes:
         smaller = Shape(shape.channels, height, width)
         at = replace(origin, image_size=f"{height}x{width}")
         found.append(Input(at, smaller, f"{height} x {width} pixels"))
-    if shape.channels == 3 and origin.color is None:  # noqa: PLR2004 - colours
+    if len(found) > 1 and shape.channels == 3 and origin.color is None:  # noqa: PLR2004 - colours
         for one in found[:_GREY]:
             height, width = one.shape.height, one.shape.width
             at = replace(origin, image_size=f"{height}x{width}", color="grey")

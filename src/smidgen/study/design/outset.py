@@ -107,9 +107,9 @@ def outset(
     room = is_blurred(data) and _has_room(Maker(shape, classes, budget))
     methods = start(data, blur=room)
     of_nets = tuple(of_kind(methods, ArchitectureMethod))
-    makers = {
-        view: Maker(view.shape, classes, budget, of_nets) for view in inputs(origin, shape, budget)
-    }
+    shrunk = any(note.startswith("pictures have the sizes") for note in data.notes)
+    views = inputs(origin, shape, budget, shrunk=shrunk)
+    makers = {view: Maker(view.shape, classes, budget, of_nets) for view in views}
     if held is None:
         entrants = _entrants(makers, profile.rungs, smallest=wishes.wants_small)
     else:
