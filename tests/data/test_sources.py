@@ -287,3 +287,24 @@ def test_the_origin_remembers_which_columns_were_asked_for(
     again = load(data.origin)
     assert (again.classes, again.fingerprint) == (("3", "4"), data.fingerprint)
     assert again.origin == data.origin
+
+
+def test_a_plain_install_says_what_the_hub_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(DataError, match=r"the hub needs .* pip install 'smidgen\[hub\]'"):
+        load("fashion-mnist")
+
+
+def test_folders_tables_and_arrays_need_neither_library(image_folder: Folder) -> None:
+    folder = image_folder({"train": {"a": 2, "b": 2}, "test": {"a": 1}})
+    program = (
+        "import sys\n"
+        "for name in ('datasets', 'pyarrow', 'pandas', 'huggingface_hub'):\n"
+        " sys.modules[name] = None\n"
+        "from smidgen.data import from_arrays, load\n"
+        f"print(load({str(folder)!r}).classes, len(load('known:digits').train))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == ["('a',", "'b')", "1437"]

@@ -62,8 +62,13 @@ def _data() -> _Table:
         [name, f"{source.repository} on the hub" if isinstance(source, Hub) else "embedded"]
         for name, source in NAMED.items()
     ]
-    body.append(["a folder", "train/CLASS/*.png and, if there is one, test/CLASS/*.png"])
-    body.append(["a folder", "Parquet files in the hub's layout"])
+    body.append(
+        ["a folder", "CLASS/*.jpg, or train/CLASS and test/CLASS; pictures of any kind and size"]
+    )
+    body.append(
+        ["a folder", "a table of file names and labels beside pictures: .csv, .tsv, .jsonl"]
+    )
+    body.append(["a folder or file", ".npz, IDX, Parquet"])
     body.append(["owner/name", "an image classification data set of the hub"])
     return ["name", "what"], body
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smidgen.cli.options import DataDir, Json
+from smidgen.cli.options import Color, DataDir, ImageSize, Json
 from smidgen.cli.terminal import print_json, say, table
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ def study(  # noqa: PLR0913 - a command line
         Path | None, typer.Option(help="Write its finished rows to a JSON lines file.")
     ] = None,
     data_dir: DataDir = None,
+    image_size: ImageSize = None,
+    color: Color = None,
     json: Json = False,
 ) -> int:
     """Run all trials of a study, or those still missing; stop it at any time, it goes on."""
@@ -48,8 +50,9 @@ def study(  # noqa: PLR0913 - a command line
             opened.export_rows(export, study=read.name)
         _show(opened.status(read.name), json=json)
         return 0
-    if data_dir:
-        read = replace(read, origin=replace(read.origin, data_dir=data_dir))
+    asked = {"data_dir": data_dir, "image_size": image_size, "color": color}
+    asked = {name: value for name, value in asked.items() if value}
+    read = replace(read, origin=replace(read.origin, **asked))
     opened = Store(store)
     if import_:
         opened.import_rows(import_)

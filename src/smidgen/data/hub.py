@@ -68,6 +68,7 @@ class Hub(Source):
     def _require_answer(self) -> None:
         """Ask once whether hub and data set are there: the library would retry for long."""
         try:
+            import datasets as _  # noqa: F401 - before anything is asked for
             import huggingface_hub.constants
             from huggingface_hub.errors import HfHubHTTPError
         except ImportError:

@@ -335,3 +335,14 @@ def test_names_of_the_classes_may_stand_in_the_readme(tmp_path: Path) -> None:
         "---\n"
     )
     assert load(tmp_path).classes == ("cat", "dog")
+
+
+def test_a_plain_install_says_what_parquet_needs(
+    parquet_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = parquet_folder(BOTH)
+    for name in [name for name in sys.modules if name.split(".")[0] == "pyarrow"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataError, match=r"Parquet files need .* pip install 'smidgen\[hub\]'"):
+        load(folder)

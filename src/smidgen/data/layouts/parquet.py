@@ -37,6 +37,7 @@ class Parquet(Source):
         return (str(self.folder.resolve()), *(file_identity(path, self.folder) for path in found))
 
     def catalogue(self, wish: Wish) -> Catalogue:
+        _require_pyarrow()
         by_part: dict[str, list[Path]] = {}
         for path in self.files:
             by_part.setdefault(_part_of(path.relative_to(self.folder)), []).append(path)
@@ -60,6 +61,15 @@ def parquet_files(folder: Path) -> list[Path]:
     """Return the Parquet files below ``folder``, in order, hidden ones left out."""
     found = (path for path in folder.rglob("*.parquet") if path.is_file())
     return sorted(path for path in found if not any(map(is_system, path.relative_to(folder).parts)))
+
+
+def _require_pyarrow() -> None:
+    try:
+        import pyarrow.parquet as _  # noqa: F401
+    except ImportError:
+        raise DataError(
+            "Parquet files need the package pyarrow: pip install 'smidgen[hub]'"
+        ) from None
 
 
 def _part_of(path: Path) -> str:
