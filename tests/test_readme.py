@@ -34,18 +34,34 @@ def test_every_command_line_of_the_readme_parses(command: str) -> None:
     assert context.params
 
 
+MADE = """
+sm.train(net, data, recipe=sm.Recipe(epochs=1), folder="mine")
+from PIL import Image
+Image.new("L", (40, 30), 99).save("new.jpg")
+"""
+
+
 def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
-    block = re.search(r"```python\n(.*?)```", README, re.DOTALL)
-    assert block
+    asking, training = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    trained = "import smidgen as sm\n" + training.replace("epochs=60", "epochs=2")
     done = subprocess.run(
-        [sys.executable, "-c", block[1].replace("epochs=60", "epochs=2")],
+        [
+            sys.executable,
+            "-c",
+            trained
+            + MADE
+            + asking.replace("model.predict", "answer = model.predict")
+            + "\nprint(answer.probability)",
+        ],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert 0 <= float(done.stdout.split()[-1]) <= 1
+    accuracy, probability = map(float, done.stdout.split()[-2:])
+    assert 0 <= accuracy <= 1
+    assert 0.1 <= probability <= 1, "of ten classes"
 
 
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))
