@@ -23,8 +23,9 @@ def print_json(value: Any) -> None:
 
 
 def say(text: str) -> None:
-    """Print a line for people on standard error, so that results alone are on standard output."""
-    print(terminal(text), file=sys.stderr, flush=True)
+    """Print lines for people on standard error, so that results alone are on standard output."""
+    lines = "\n".join(terminal(line) for line in text.split("\n"))
+    print(lines, file=sys.stderr, flush=True)
 
 
 def next_commands(folder: Path, *verbs: str) -> str:
