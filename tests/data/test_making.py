@@ -1,6 +1,8 @@
 """What all pictures have in common is found, decided once and told; nothing is lost silently."""
 
 import io
+import struct
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -146,6 +148,18 @@ def test_sixteen_bits_among_eight_are_told(folder: Callable[..., Path]) -> None:
     data, said = loaded(folder([png(pixels(0, 6, 5)), deep]))
     assert "1 of 3 pictures have more than 8 bits: they are taken by the range of 16 bits" in said
     assert (data.train.images[1] == 9).all()
+
+
+def test_colours_of_sixteen_bits_are_told(folder: Callable[..., Path]) -> None:
+    head = struct.pack(">IIBBBBB", 5, 6, 16, 2, 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + bytes([0, 9] * 15) for _ in range(6)))
+    chunks = [(b"IHDR", head), (b"IDAT", rows), (b"IEND", b"")]
+    deep = b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(of)) + kind + of + struct.pack(">I", zlib.crc32(kind + of))
+        for kind, of in chunks
+    )
+    _, said = loaded(folder([png(pixels(0, 6, 5, 3)), deep], [png(pixels(1, 6, 5, 3))]))
+    assert "1 colour pictures have 16 bits a channel, of which the upper 8 are taken" in said
 
 
 def test_copies_between_parts_are_told_with_how_many(folder: Callable[..., Path]) -> None:

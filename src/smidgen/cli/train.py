@@ -61,7 +61,9 @@ def train(  # noqa: PLR0913 - a command line
     from smidgen.train import train as train_net
 
     spec = config.load_net(net)
-    plan = config.load_plan(recipe or config.default_recipe(data), set_ or ())
+    plan = config.load_plan(
+        recipe or config.default_recipe(data and data.removeprefix("known:")), set_ or ()
+    )
     name = data or plan.data
     if name is None:
         raise ValueError("--data is needed: a name from `smidgen list data`, a folder or a hub id")

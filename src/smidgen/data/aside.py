@@ -33,12 +33,24 @@ def content_key(picture: Any) -> bytes:
     return digest.digest()
 
 
-def aside(keys: Sequence[bytes], labels: Sequence[int], classes: Sequence[str]) -> list[bool]:
+def aside(
+    keys: Sequence[bytes],
+    labels: Sequence[int],
+    classes: Sequence[str],
+    *,
+    to_judge: bool = False,
+) -> list[bool]:
     """Return which pictures are set aside, about a fifth of every class.
 
     Whether a picture is depends on its own key, so that a picture more moves no other, and
     copies stay together. Only a class that would have none on one side gives or keeps the one
     with the least or greatest key.
+
+    Args:
+        keys: See :func:`content_key`.
+        labels: Numbers of classes.
+        classes: Names, for errors.
+        to_judge: Whether nothing is to be trained on them, so that a class may have one picture.
 
     Raises:
         DataError: If a class has a single picture, copies not counted.
@@ -48,6 +60,8 @@ def aside(keys: Sequence[bytes], labels: Sequence[int], classes: Sequence[str]) 
         by_class.setdefault(label, set()).add(key)
     chosen = {key for key in keys if _place(key) < TEST_SHARE}
     for label, own in sorted(by_class.items()):
+        if len(own) == 1 and to_judge:
+            continue
         if len(own) == 1:
             raise DataError(
                 f"class {classes[label]!r} has a single picture, and each class needs one to learn "

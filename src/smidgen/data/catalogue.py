@@ -25,6 +25,7 @@ class Head(NamedTuple):
     channels: int  # 1 if it is grey, 3 if it has colours, or those of an array
     deep: bool = False  # whether its values are no bytes
     alpha: bool = False  # whether pixels may be transparent
+    coarse: bool = False  # whether it has 16 bits a colour, of which Pillow reads 8
 
 
 class Pictures(ABC):
@@ -72,7 +73,8 @@ class Files(Pictures):
     def head(self, number: int) -> Head:
         try:
             with self.paths[number].open("rb") as file:
-                return _head(file.read(_HEAD)) or _opened_head(file)
+                start = file.read(_HEAD)
+                return _head(start) or _opened_head(file, start)
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror or error}") from error
 
@@ -96,7 +98,7 @@ class Encoded(Pictures):
 
     def head(self, number: int) -> Head:
         content = self._content(number)
-        return _head(content[:_HEAD]) or _opened_head(content)
+        return _head(content[:_HEAD]) or _opened_head(content, content[:_HEAD])
 
     def picture(self, number: int, size: tuple[int, int] | None) -> Any:
         return open_picture(self._content(number), size)
@@ -226,8 +228,10 @@ def _head(start: bytes) -> Head | None:
     return Head(height, width, 1 if kind == 0 else 3)
 
 
-def _opened_head(source: Any) -> Head:
+def _opened_head(source: Any, start: bytes) -> Head:
     image = opened(source)
     height, width = upright_size(image)
     grey = image.mode in ("1", "L", "LA", "La") or is_deep(image)
-    return Head(height, width, 1 if grey else 3, is_deep(image), image.has_transparency_data)
+    coarse = start.startswith(PNG) and start[24:26] in (b"\x10\x02", b"\x10\x06")
+    clear = image.has_transparency_data
+    return Head(height, width, 1 if grey else 3, is_deep(image), clear, coarse)

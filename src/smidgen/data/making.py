@@ -86,6 +86,11 @@ def _how(
         notes.append(
             f"{len(clear):,} pictures are transparent: they are composed over {background}"
         )
+    if coarse := sum(head.coarse for head in good):
+        notes.append(
+            f"{coarse:,} colour pictures have 16 bits a channel, of which the upper 8 are taken: "
+            f"where fewer bits are in use they are dark, and must be converted first"
+        )
     how, more = survey.decided(good, wish, background)
     deep = sum(head.deep for head in good)
     if wish.preprocessing is None and 0 < deep < len(good):
@@ -159,13 +164,17 @@ def _kept(
             [keys[place] for place in learned],
             [rows[place].label for place in learned],
             found.classes,
+            to_judge=bool(wish.classes),
         )
+        if not any(chosen):  # too few of each class: there is nothing but to judge
+            chosen = [True] * len(chosen)
         for place, is_test in zip(learned, chosen, strict=True):
             parts[place] = TEST if is_test else TRAIN
-        notes.append(
-            f"{NO_TEST}: {sum(chosen):,} of the {len(chosen):,} images were set aside for it, "
-            f"by what each shows"
-        )
+        if not all(chosen):
+            notes.append(
+                f"{NO_TEST}: {sum(chosen):,} of the {len(chosen):,} images were set aside for it, "
+                f"by what each shows"
+            )
     notes += copies.between_classes(rows, keys, found.classes)
     return _Decoded(rows, parts, keys, np.empty((0, 1, 1, 1), np.uint8), how)
 

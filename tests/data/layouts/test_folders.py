@@ -241,6 +241,12 @@ def test_test_pictures_alone_are_to_judge_a_run(image_folder: Folder) -> None:
     assert data.test.labels.tolist() == [2, 1, 1]
 
 
+def test_one_picture_a_class_is_enough_to_judge_a_run(image_folder: Folder) -> None:
+    data = load(image_folder({"": {"dog": 1, "cat": 1}}), classes=("cat", "dog", "eel"))
+    assert sorted(data.test.labels.tolist()) == [0, 1]
+    assert data.notes == ()
+
+
 def test_classes_of_a_run_are_matched_by_name(image_folder: Folder) -> None:
     folder = image_folder(BOTH)
     data = load(folder, classes=("dog", "cat", "eel"))
