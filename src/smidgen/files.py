@@ -42,14 +42,15 @@ def clear_temporaries(folder: Path) -> None:
     """Remove the unfinished files of processes that are gone, as far as that can be done."""
     for path in folder.iterdir():
         found = _TEMPORARY.fullmatch(path.name)
-        if found and not path.is_dir() and not _runs(int(found[1])):
+        if found and not path.is_dir() and not runs(int(found[1])):
             try:
                 path.unlink(missing_ok=True)
             except OSError:  # a medium that is read alone keeps them
                 return
 
 
-def _runs(process: int) -> bool:
+def runs(process: int) -> bool:
+    """Tell whether another process of that number runs."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):

@@ -49,7 +49,7 @@ def test_charts_are_files_that_need_no_page(
 
 def test_text_from_rows_is_escaped(written: Callable[[Rows], Path], tmp_path: Path) -> None:
     bad = "<script>alert(1)</script>"
-    rows = [row(f"net{bad}", [], seed, 100 + seed, data=bad) for seed in range(2)]
+    rows = [row("net", [bad], seed, 100 + seed, data=bad) for seed in range(2)]
     text = write_page(written(rows), tmp_path / "p.html", title=bad).read_text()
     assert bad not in text
     assert "&lt;script&gt;alert(1)" in text

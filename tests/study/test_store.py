@@ -171,7 +171,7 @@ def test_rows_of_a_study_under_way_are_written_by_its_status(
 
 def test_a_broken_line_is_named_and_nothing_taken(store: Store, tmp_path: Path) -> None:
     good = json.dumps({"key": "k", "study": "s", "net": "n"})
-    for bad, said in (("{", "line 2: no JSON"), ("[1]", "line 2: a row must have")):
+    for bad, said in (("{", "line 2: no JSON"), ("[1]", "line 2: a row must be a table")):
         path = tmp_path / "rows.jsonl"
         path.write_text(f"{good}\n{bad}\n")
         with pytest.raises(StoreError, match=said):

@@ -1,13 +1,16 @@
 """A store from somebody else reads, writes and removes nothing outside its own folder."""
 
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.study.conftest import Jobs
 
+from smidgen.study.owner import is_alive, owner
+from smidgen.study.records import load
 from smidgen.study.running.worker import work
-from smidgen.study.store import Store, StoreError
+from smidgen.study.store import KILLS, Store, StoreError
 
 
 @pytest.fixture
@@ -67,3 +70,136 @@ def test_a_run_folder_that_is_a_link_is_not_followed(
 def test_a_store_names_no_folder_but_those_of_trials(store: Store, key: str) -> None:
     with pytest.raises(StoreError, match="16 digits"):
         store.folder(key)
+
+
+def damaged(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[100:-100] = b"\xff" * (len(content) - 200)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("verb", ["open", "report"])
+@pytest.mark.parametrize("what", ["damaged", "foreign", "newer", "text", "folder"])
+def test_a_file_that_is_no_store_of_ours_is_one_line_that_names_it(
+    store: Store, jobs: Jobs, tmp_path: Path, what: str, verb: str
+) -> None:
+    store.add("s", jobs())
+    store.close()
+    path = store.path
+    if what == "damaged":
+        damaged(path)
+    elif what == "newer":
+        with sqlite3.connect(path) as db:
+            db.execute("PRAGMA user_version = 7")
+    else:
+        path = tmp_path / "other.db"
+        if what == "foreign":
+            with sqlite3.connect(path) as db:
+                db.execute("CREATE TABLE cookies (name TEXT)")
+        elif what == "text":
+            path.write_text("not a store, and long enough to be read")
+        else:
+            path.mkdir()
+    before = path.read_bytes() if path.is_file() else b""
+    read: Callable[[], object] = (
+        (lambda: Store(path).status()) if verb == "open" else (lambda: load(path))
+    )
+    with pytest.raises(StoreError) as refused:
+        read()
+    assert str(path) in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+    assert (path.read_bytes() if path.is_file() else b"") == before
+
+
+def test_a_store_from_before_versions_is_taken_up(store: Store, jobs: Jobs) -> None:
+    store.add("s", jobs())
+    store.close()
+    with sqlite3.connect(store.path) as db:
+        db.execute("ALTER TABLE trials DROP COLUMN kills")
+        db.execute("ALTER TABLE trials DROP COLUMN reached")
+        db.execute("PRAGMA user_version = 0")
+    assert load(store.path).status.queued == 1
+    again = Store(store.path)
+    assert again.claim("me") is not None
+    again.killed("me", "by signal 9")
+    (version,) = sqlite3.connect(store.path).execute("PRAGMA user_version").fetchone()
+    assert version == 1
+
+
+def test_a_store_on_a_medium_that_can_only_be_read_is_read(
+    store: Store, jobs: Jobs, tmp_path: Path
+) -> None:
+    (job,) = jobs()
+    store.add("s", [job])
+    store.close()
+    before = sorted(path.name for path in tmp_path.iterdir())
+    tmp_path.chmod(0o500)
+    store.path.chmod(0o400)
+    try:
+        assert load(store.path).status.queued == 1
+        assert Store(store.path, create=False).standing("s").queued == 1
+    finally:
+        tmp_path.chmod(0o700)
+    assert [name for name in before if name == store.path.name]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("{", "no JSON"),
+        ("[1]", "a row must be a table"),
+        ('{"accuracy": "high"}', "accuracy must be a finite number, got 'high'"),
+        ('{"accuracy": NaN}', "accuracy must be a finite number"),
+        ('{"net": "*/"}', "net must be letters"),
+        ('{"methods": [1]}', "methods must be texts"),
+        ('{"epochs": null, "versions": {"smidgen": "9.0"}}', r"written by smidgen 9\.0"),
+        ("[" * 100_000, "no JSON"),
+    ],
+)
+def test_a_broken_row_names_store_and_trial(store: Store, jobs: Jobs, row: str, said: str) -> None:
+    (job,) = jobs()
+    store.add("s", [job])
+    with sqlite3.connect(store.path) as db:
+        db.execute("UPDATE trials SET state = 'done', row = ?", (row,))
+    for read in (store.rows, lambda: load(store.path)):
+        with pytest.raises(StoreError, match=said) as refused:
+            read()
+        assert str(store.path) in str(refused.value)
+        assert job.trial.key in str(refused.value)
+
+
+def test_a_trial_is_taken_up_again_while_it_gets_further_between_kills(
+    store: Store, jobs: Jobs
+) -> None:
+    (job,) = jobs()
+    store.add("s", [job])
+    folder = store.folder(job.trial.key)
+    folder.mkdir(parents=True)
+    for epoch in range(1, 40):
+        assert store.claim("me") is not None, f"given up after {epoch - 1} kills"
+        (folder / f"checkpoint-{epoch:05d}.safetensors").touch()
+        store.killed("me", "by signal 9")
+    for kill in range(1, KILLS):
+        assert store.claim("me") is not None, f"given up after {kill} kills without progress"
+        store.killed("me", "by signal 9")
+    assert store.claim("me") is None
+    ((_, error),) = store.status("s").failures
+    assert error == f"its process ended by signal 9, {KILLS} times without another epoch"
+    assert store.retry_failed() == 1
+    assert store.claim("me") is not None
+
+
+def test_status_does_not_count_what_is_lost_as_running(store: Store, jobs: Jobs) -> None:
+    store.add("s", jobs(seeds=(0, 1)))
+    with owner(store.owners) as alive:
+        assert store.claim(alive) is not None
+        assert store.claim("123-0123abcd") is not None
+        standing = store.standing("s")
+        assert (standing.running, standing.queued) == (1, 1)
+        status = load(store.path).status
+        assert (status.running, status.queued) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "/dev/zero", "..", "", "me"])
+def test_an_owner_is_looked_for_in_its_folder_alone(tmp_path: Path, name: str) -> None:
+    assert not is_alive(tmp_path, name)

@@ -48,7 +48,7 @@ def study(  # noqa: PLR0913 - a command line
         opened = Store(store, create=False)
         if export:
             opened.export_rows(export, study=read.name)
-        _show(opened.status(read.name), json=json)
+        _show(opened.standing(read.name), json=json)
         return 0
     asked = {"data_dir": data_dir, "image_size": image_size, "color": color}
     asked = {name: value for name, value in asked.items() if value}

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.files import write_atomically
-from smidgen.study.records import load
+from smidgen.study.records import Records, load
+from smidgen.study.rows import require_reported
 
 
 def write_page(
@@ -38,7 +39,7 @@ def write_page(
     """
     from smidgen.report.page import render
 
-    records = load(store)
+    records = _loaded(store)
     names = dict.fromkeys(row["study"] for row in records.rows)
     finished = "design" in records.notes
     if story and not finished:
@@ -73,7 +74,7 @@ def write_charts(store: Path | str, folder: Path | str) -> list[Path]:
             Path(folder) / f"{_slug(section)}-{_slug(chart.title)}.svg",
             alone(chart.wide),
         )
-        for section, chart in page.charts_of(load(store))
+        for section, chart in page.charts_of(_loaded(store))
     ]
 
 
@@ -84,6 +85,12 @@ def _use(design: Path) -> list[str]:
         f"smidgen predict {folder} PICTURE",
         f"smidgen export {folder} --to c --out {code}",
     ]
+
+
+def _loaded(store: Path | str) -> Records:
+    records = load(store)
+    require_reported(records.rows, str(store))
+    return records
 
 
 def _written(path: Path, text: str) -> Path:
@@ -107,4 +114,4 @@ def markdown(store: Path | str) -> str:
     """
     from smidgen.report.page import tables_of
 
-    return "\n".join(table.to_markdown() for table in tables_of(load(store)))
+    return "\n".join(table.to_markdown() for table in tables_of(_loaded(store)))

@@ -2,10 +2,13 @@
 
 import fcntl
 import os
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
+
+_NAME = re.compile(r"[0-9]+-[0-9a-f]{8}")
 
 
 @contextmanager
@@ -24,13 +27,13 @@ def owner(folder: Path) -> Generator[str]:
 
 def is_alive(folder: Path, name: str) -> bool:
     """Tell whether the process that was given ``name`` still holds it."""
+    if not _NAME.fullmatch(name):
+        return False
     try:
         with (folder / name).open("r") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
+    except OSError as error:
+        return isinstance(error, BlockingIOError)
     return False
 
 
@@ -38,6 +41,9 @@ def is_alive(folder: Path, name: str) -> bool:
 def alone(path: Path) -> Generator[None]:
     """Keep every other process that asks for the same ``path`` waiting inside this block."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(handle)

@@ -2,58 +2,20 @@
 
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from smidgen.names import shown
+from smidgen.study.database import SQLITE, StoreError, connect_to_read, told
+from smidgen.study.owner import is_alive
+from smidgen.study.rows import read_rows, row_of
 from smidgen.study.status import Ended, Status, status_of
 
-SQLITE = b"SQLite format 3\x00"
 OF_STUDY = "(? IS NULL OR key IN (SELECT key FROM members WHERE study = ?))"
-_WAIT = 60.0  # seconds for another process to end its transaction
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS trials (
-    key TEXT PRIMARY KEY,
-    job TEXT,                             -- JSON; null for a row that came from elsewhere
-    title TEXT NOT NULL,
-    state TEXT NOT NULL,                  -- queued, running, done or failed
-    attempts INTEGER NOT NULL DEFAULT 0,
-    error TEXT,                           -- of the last attempt that failed
-    owner TEXT,                           -- who runs it: see owner.py
-    progress REAL NOT NULL DEFAULT 0,     -- 0 to 1, of the running attempt
-    queued REAL, started REAL, ended REAL,  -- seconds since 1970
-    row TEXT                              -- JSON, once done
-);
-CREATE TABLE IF NOT EXISTS members (
-    study TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (study, key)
-);
-CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);  -- JSON
-"""
-
-
-class StoreError(ValueError):
-    """A file that is no store, or cannot be used as one."""
-
-
-def connect(path: Path, *, create: bool) -> sqlite3.Connection:
-    """Open the SQLite file of a store.
-
-    Raises:
-        StoreError: If the file is no store, cannot be written, or is missing and not wanted new.
-    """
-    if not create and not path.exists():
-        raise StoreError(f"there is no store {path}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.executescript(_SCHEMA)
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
-    except sqlite3.Error as error:
-        raise StoreError(f"{path}: cannot be used as a store: {error}") from error
-    return db
+Alive: TypeAlias = Callable[[str], bool]  # whether an owner of trials still runs
 
 
 def studies_in(db: sqlite3.Connection) -> list[str]:
@@ -62,14 +24,20 @@ def studies_in(db: sqlite3.Connection) -> list[str]:
     return [name for (name,) in found]
 
 
-def status_in(db: sqlite3.Connection, study: str | None = None) -> Status:
-    """Return where the trials of a study stand, or all."""
+def status_in(
+    db: sqlite3.Connection, study: str | None = None, alive: Alive = lambda owner: True
+) -> Status:
+    """Return where the trials of a study stand, or all; those of owners that are gone wait."""
+    found = db.execute(
+        "SELECT state, title, job, row, progress, started, ended, error, owner FROM trials"
+        f" WHERE {OF_STUDY}",
+        (study, study),
+    ).fetchall()
+    running = {owner for state, *_, owner in found if state == "running"}
+    gone = {owner for owner in running if owner is None or not alive(str(owner))}
     return status_of(
-        db.execute(
-            "SELECT state, title, job, row, progress, started, ended, error FROM trials"
-            f" WHERE {OF_STUDY}",
-            (study, study),
-        ).fetchall()
+        ("queued" if state == "running" and owner in gone else state, *rest)
+        for state, *rest, owner in found
     )
 
 
@@ -81,52 +49,41 @@ def ended_in(db: sqlite3.Connection, study: str | None, since: float) -> list[En
         (since, study, study),
     )
     return [
-        Ended(key, title, state, error, json.loads(row) if row else None, ended)
+        Ended(key, title, state, error, row_of(row, f"trial {shown(key)}") if row else None, ended)
         for key, title, state, error, row, ended in found
     ]
 
 
-def rows_in(db: sqlite3.Connection, study: str | None = None) -> list[dict[str, Any]]:
-    """Return the finished rows in the order in which they were asked for, each once."""
+def rows_in(db: sqlite3.Connection, where: str, study: str | None = None) -> list[dict[str, Any]]:
+    """Return the finished rows in the order in which they were asked for, each once.
+
+    Raises:
+        StoreError: If one is broken; the store, ``where``, and the trial are named.
+    """
     found = db.execute(
-        "SELECT trials.row, members.study, min(members.rowid) AS place"  # its first study
+        "SELECT key, trials.row, members.study, min(members.rowid) AS place"  # its first study
         " FROM members JOIN trials USING (key)"
         " WHERE row IS NOT NULL AND (? IS NULL OR members.study = ?)"
         " GROUP BY key ORDER BY place",
         (study, study),
     )
-    rows = [{**json.loads(row), "study": name} for row, name, _ in found]
-    for row in rows:
-        wanted = "SELECT study FROM members WHERE key = ? ORDER BY rowid"
-        row["studies"] = [name for (name,) in db.execute(wanted, (row["key"],))]
-    return rows
-
-
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a file of JSON lines.
-
-    Raises:
-        StoreError: If it cannot be read or a line is no row; the line is named.
-    """
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path}: cannot be read: {error}") from error
     rows: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, 1):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise StoreError(f"{path}, line {number}: no JSON: {error}") from error
-        if not isinstance(row, dict) or not {"key", "study", "net"} <= row.keys():
-            raise StoreError(f"{path}, line {number}: a row must have key, study and net")
+    for key, text, name, _ in found.fetchall():
+        row = {**row_of(text, f"{where}, trial {shown(key)}"), "study": str(name)}
+        wanted = "SELECT study FROM members WHERE key = ? ORDER BY rowid"
+        row["studies"] = [str(name) for (name,) in db.execute(wanted, (key,))]
         rows.append(row)
     return rows
 
 
 def notes_in(db: sqlite3.Connection) -> dict[str, Any]:
     """Return what was noted beside the rows, such as the decisions of a design."""
-    return {name: json.loads(value) for name, value in db.execute("SELECT name, value FROM notes")}
+    try:
+        return {
+            name: json.loads(value) for name, value in db.execute("SELECT name, value FROM notes")
+        }
+    except (RecursionError, TypeError, ValueError) as error:
+        raise StoreError(f"a note is no JSON: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +118,20 @@ def load(path: Path | str) -> Records:
     if not is_database:
         rows = read_rows(path)
         return Records(rows, Status(len(rows), 0, 0, 0, 0.0, ()), {})
-    db = connect(path, create=False)
+    db = connect_to_read(path)
     try:
-        return Records(rows_in(db), status_in(db), notes_in(db))
+        with told(path):
+            alive = partial(is_alive, owners_of(path))
+            return Records(rows_in(db, str(path)), status_in(db, None, alive), notes_in(db))
     finally:
         db.close()
+
+
+def runs_of(path: Path) -> Path:
+    """Return the folder of the run folders, one a trial, beside a store."""
+    return path.with_suffix(".runs")
+
+
+def owners_of(path: Path) -> Path:
+    """Return the folder of the locks of those who run a store's trials now."""
+    return runs_of(path) / "owners"

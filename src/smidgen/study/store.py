@@ -2,31 +2,37 @@
 
 import json
 import sqlite3
+import sys
 import time
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from smidgen.checkpoint import checkpoints
 from smidgen.files import write_atomically
 from smidgen.names import require_key, shown
+from smidgen.run import WEIGHTS
+from smidgen.study.database import StoreError, connect, told
 from smidgen.study.job import Job
 from smidgen.study.owner import is_alive
 from smidgen.study.records import (
     OF_STUDY,
-    StoreError,
-    connect,
     ended_in,
     notes_in,
-    read_rows,
+    owners_of,
     rows_in,
+    runs_of,
     status_in,
     studies_in,
 )
+from smidgen.study.rows import read_rows
 from smidgen.study.status import Ended, Status
 
 ATTEMPTS = 2  # a trial that failed once is tried once more
+KILLS = 10  # of its process without an epoch between them, until a trial counts as failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,7 @@ class Store:
     @property
     def runs(self) -> Path:
         """Folder of the run folders, one a trial, beside the store."""
-        return self.path.with_suffix(".runs")
+        return runs_of(self.path)
 
     def folder(self, key: str) -> Path:
         """Return the run folder of a trial.
@@ -86,7 +92,7 @@ class Store:
     @property
     def owners(self) -> Path:
         """Folder of the locks of those who run trials now."""
-        return self.runs / "owners"
+        return owners_of(self.path)
 
     def add(self, study: str, jobs: Iterable[Job]) -> None:
         """Queue those jobs that the store does not know yet, and note that ``study`` wants all."""
@@ -172,26 +178,61 @@ class Store:
 
     def fail_of(self, owner: str, error: str) -> None:
         """Note that whoever ran under ``owner`` ended in the middle of a trial."""
-        for (key,) in self._db.execute(
-            "SELECT key FROM trials WHERE owner = ?", (owner,)
-        ).fetchall():
+        for (key,) in self._read("SELECT key FROM trials WHERE owner = ?", owner):
             self.fail(key, owner, error)
+
+    def killed(self, owner: str, why: str) -> None:
+        """Queue again what ran under ``owner``, whose process was killed in the middle of it.
+
+        That is no fault of the trial as long as it gets further between two kills: only
+        ``KILLS`` of them without another epoch are.
+        """
+        found = self._read(
+            "SELECT key, kills, reached FROM trials WHERE owner = ? AND state = 'running'", owner
+        )
+        for key, kills, before in found:
+            reached = self._kept(key)
+            kills = 1 if reached > before else kills + 1
+            error = f"its process ended {why}, {kills} times without another epoch"
+            with self._writing() as db:
+                db.execute(
+                    "UPDATE trials SET state = iif(? < ?, 'queued', 'failed'), kills = ?,"
+                    " reached = ?, attempts = max(attempts - 1, 0), owner = NULL, error = ?,"
+                    " ended = iif(? < ?, ended, ?)"
+                    " WHERE key = ? AND owner = ? AND state = 'running'",
+                    (
+                        *(kills, KILLS, kills, max(reached, before), error),
+                        *(kills, KILLS, time.time(), key, owner),
+                    ),
+                )
+
+    def _kept(self, key: str) -> int:
+        """Return the epochs of a trial that are kept in its run folder."""
+        folder = self.folder(key)
+        if (folder / WEIGHTS).exists():
+            return sys.maxsize >> 1
+        newest = checkpoints(folder)[:1]
+        return max((int(path.stem.rpartition("-")[2]) for path in newest), default=0)
+
+    def _read(self, query: str, *values: object) -> list[Any]:
+        with told(self.path):
+            return self._db.execute(query, values).fetchall()
 
     def release_lost(self) -> int:
         """Queue the trials whose process is gone again, as if never begun; return how many.
 
         An interrupted study is no fault of its trials, so no attempt is counted.
         """
-        running = self._db.execute("SELECT DISTINCT owner FROM trials WHERE state = 'running'")
-        owners = [name for (name,) in running.fetchall()]
-        return sum(self.release(name) for name in owners if not is_alive(self.owners, name))
+        running = self._read("SELECT DISTINCT owner FROM trials WHERE state = 'running'")
+        owners = [name for (name,) in running]
+        return sum(self.release(name) for name in owners if not is_alive(self.owners, str(name)))
 
     def release(self, owner: str) -> int:
         """Queue the trials that run under ``owner`` again, as if never begun; return how many."""
         with self._writing() as db:
             return db.execute(
-                "UPDATE trials SET state = 'queued', owner = NULL, attempts = attempts - 1"
-                " WHERE owner = ? AND state = 'running'",
+                "UPDATE trials SET state = 'queued', owner = NULL, attempts = max(attempts - 1, 0)"
+                " WHERE owner IS ? AND state = 'running'",
                 (owner,),
             ).rowcount
 
@@ -199,26 +240,35 @@ class Store:
         """Queue failed trials again with fresh attempts; return how many."""
         with self._writing() as db:
             return db.execute(
-                "UPDATE trials SET state = 'queued', attempts = 0"
+                "UPDATE trials SET state = 'queued', attempts = 0, kills = 0"
                 f" WHERE state = 'failed' AND {OF_STUDY}",
                 (study, study),
             ).rowcount
 
     def studies(self) -> list[str]:
         """Return the names of the studies that wanted trials, oldest first."""
-        return studies_in(self._db)
+        with told(self.path):
+            return studies_in(self._db)
 
     def status(self, study: str | None = None) -> Status:
         """Return where the trials of a study stand, or all."""
-        return status_in(self._db, study)
+        with told(self.path):
+            return status_in(self._db, study)
+
+    def standing(self, study: str | None = None) -> Status:
+        """Return where they stand for somebody who only looks: what is lost does not run."""
+        with told(self.path):
+            return status_in(self._db, study, partial(is_alive, self.owners))
 
     def ended(self, study: str | None = None, since: float = 0.0) -> list[Ended]:
         """Return the attempts that ended after ``since``, seconds since 1970, oldest first."""
-        return ended_in(self._db, study, since)
+        with told(self.path):
+            return ended_in(self._db, study, since)
 
     def rows(self, study: str | None = None) -> list[dict[str, Any]]:
         """Return the finished rows in the order in which they were asked for, each once."""
-        return rows_in(self._db, study)
+        with told(self.path):
+            return rows_in(self._db, str(self.path), study)
 
     def note(self, name: str, value: Any) -> None:
         """Keep a plain value beside the rows, for reports."""
@@ -227,7 +277,8 @@ class Store:
 
     def notes(self) -> dict[str, Any]:
         """Return what was noted, by name."""
-        return notes_in(self._db)
+        with told(self.path):
+            return notes_in(self._db)
 
     def export_rows(self, path: Path, study: str | None = None) -> int:
         """Write the finished rows as JSON lines; return how many."""
@@ -265,13 +316,15 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Generator[sqlite3.Connection]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with told(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # a full disk may have ended it already
+                    self._db.execute("ROLLBACK")
+                raise
 
 
 __all__ = ["ATTEMPTS", "Claim", "Store", "StoreError"]

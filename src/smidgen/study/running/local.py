@@ -1,25 +1,34 @@
 """Running a study on this machine: some processes side by side, one thread each."""
 
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import rmtree
+from tempfile import TemporaryDirectory, gettempdir
 from typing import NamedTuple, Protocol, runtime_checkable
 
+from smidgen.files import runs
+from smidgen.study.database import RoomError
 from smidgen.study.status import Ended, Status
 from smidgen.study.store import Store
 
 _POLL = 0.1  # seconds
 _NOTED_EVERY = 1.0  # seconds between events while nothing ends
 _STILLBORN = 3  # workers that end before their first trial, until the study is given up
+_KILLED = (signal.SIGKILL, signal.SIGTERM)  # by somebody else
+_STILLBORN_KILLED = 100  # likewise, where they were killed
+NO_ROOM = 75  # exit status of a worker whose disk is full
 _THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
-class StudyError(RuntimeError):
+class StudyError(ValueError):
     """A study that cannot go on."""
 
 
@@ -99,7 +108,8 @@ class Pool:
         self._folder: TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> "Pool":
-        self._folder = TemporaryDirectory(prefix="smidgen-study-")
+        _clear_left()
+        self._folder = TemporaryDirectory(prefix=f"smidgen-study-{os.getpid()}-")
         self._store.release_lost()
         return self
 
@@ -108,7 +118,8 @@ class Pool:
             worker.process.kill()
         for worker in self._workers:
             worker.process.communicate()
-        self._store.release_lost()
+        with suppress(RoomError):  # the next start does it
+            self._store.release_lost()
         if self._folder is not None:
             self._folder.cleanup()
 
@@ -153,12 +164,28 @@ class Pool:
             self._workers.remove(worker)
             worker.process.communicate()  # closes the pipe
             code = worker.process.returncode
+            if code == NO_ROOM:
+                raise StudyError(worker.last_line)
             why = f"by signal {-code}" if code < 0 else f"with status {code}: {worker.last_line}"
-            if worker.name:
+            if worker.name and code < 0:
+                self._store.killed(worker.name, why)
+            elif worker.name:
                 self._store.fail_of(worker.name, f"its process ended {why}")
-            self._stillborn = 0 if worker.name else self._stillborn + 1
-            if self._stillborn == _STILLBORN:
-                raise StudyError(f"no worker could be started: {worker.last_line}")
+            self._count_stillborn(worker, killed=-code in _KILLED)
+
+    def _count_stillborn(self, worker: _Worker, *, killed: bool) -> None:
+        """Give up when no worker gets as far as its first trial; one that was killed may yet."""
+        self._stillborn = 0 if worker.name else self._stillborn + 1
+        if self._stillborn >= (_STILLBORN_KILLED if killed else _STILLBORN) and not worker.name:
+            raise StudyError(f"no worker could be started: {worker.last_line}")
+
+
+def _clear_left() -> None:
+    """Remove the folders of studies that were killed."""
+    for path in Path(gettempdir()).glob("smidgen-study-*"):
+        found = re.fullmatch(r"smidgen-study-([0-9]+)-.*", path.name)
+        if found and not path.is_symlink() and not runs(int(found[1])):
+            rmtree(path, ignore_errors=True)  # somebody else's are not ours to remove
 
 
 class Watch:

@@ -7,13 +7,17 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
+from errno import EDQUOT, ENOSPC
 from functools import lru_cache
 from pathlib import Path
 
 from smidgen.data import Data
 from smidgen.runtime import SLOW
+from smidgen.study.database import RoomError
 from smidgen.study.job import Origin
 from smidgen.study.owner import owner
+from smidgen.study.running.local import NO_ROOM
 from smidgen.study.running.one import execute
 from smidgen.study.store import Claim, Store
 from smidgen.train import Report
@@ -38,8 +42,14 @@ def main(store_path: str, study: str, name_file: str) -> None:
             claim = store.claim(me, study or None)
             if claim is None:
                 time.sleep(_POLL)
-            else:
+                continue
+            try:
                 work(store, claim, me)
+            except Exception as error:
+                if not _is_for_room(error):
+                    raise
+                print(described(error), file=sys.stderr)  # noqa: T201 - read by the parent
+                sys.exit(NO_ROOM)
 
 
 def work(store: Store, claim: Claim, me: str) -> None:
@@ -52,10 +62,24 @@ def work(store: Store, claim: Claim, me: str) -> None:
     try:
         row = execute(claim.job, loaded(claim.job.origin), folder, noting(store, claim, me))
     except Exception as error:  # whatever goes wrong in one trial must not stop the others
+        if _is_for_room(error):
+            raise  # no fault of the trial, which goes on from its checkpoint when there is room
         shutil.rmtree(folder, ignore_errors=True)  # the second attempt begins anew
         store.fail(claim.key, me, described(error))
     else:
         store.finish(claim.key, me, row)
+
+
+def _is_for_room(error: Exception) -> bool:
+    """Tell whether an error is of a disk that is full, whoever wrapped it."""
+    found: BaseException | None = error
+    while found is not None:
+        if isinstance(found, RoomError):
+            return True
+        if isinstance(found, OSError) and found.errno in (ENOSPC, EDQUOT):
+            return True
+        found = found.__cause__
+    return False
 
 
 @lru_cache(maxsize=1)
@@ -79,7 +103,8 @@ def noting(store: Store, claim: Claim, me: str) -> Callable[[Report], None]:
         if time.monotonic() - last >= _NOTED_EVERY:
             last = time.monotonic()
             epochs = report.epoch - 1 + report.step / report.steps
-            store.progress(claim.key, me, epochs / claim.job.trial.recipe.epochs)
+            with suppress(RoomError):  # it is only a note
+                store.progress(claim.key, me, epochs / claim.job.trial.recipe.epochs)
 
     return note
 

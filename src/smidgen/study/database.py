@@ -1,0 +1,167 @@
+"""The SQLite file of a store: made, opened, or refused in one line that names it."""
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+SQLITE = b"SQLite format 3\x00"
+VERSION = 1  # 0 is of before it was kept
+_WAIT = 60.0  # seconds for another process to end its transaction
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS trials (
+    key TEXT PRIMARY KEY,
+    job TEXT,                             -- JSON; null for a row that came from elsewhere
+    title TEXT NOT NULL,
+    state TEXT NOT NULL,                  -- queued, running, done or failed
+    attempts INTEGER NOT NULL DEFAULT 0,
+    error TEXT,                           -- of the last attempt that failed
+    owner TEXT,                           -- who runs it: see owner.py
+    progress REAL NOT NULL DEFAULT 0,     -- 0 to 1, of the running attempt
+    queued REAL, started REAL, ended REAL,  -- seconds since 1970
+    kills INTEGER NOT NULL DEFAULT 0,     -- of its process, since it last got further
+    reached INTEGER NOT NULL DEFAULT 0,   -- epochs that were kept when it was last killed
+    row TEXT                              -- JSON, once done
+);
+CREATE TABLE IF NOT EXISTS members (
+    study TEXT NOT NULL, key TEXT NOT NULL, UNIQUE (study, key)
+);
+CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);  -- JSON
+"""
+_ADDED = ("kills", "reached")  # columns that stores of version 0 lack
+_COLUMNS = {"key", "job", "title", "state", "attempts", "error", "owner", "progress", "row"}
+
+
+class StoreError(ValueError):
+    """A file that is no store, or cannot be used as one."""
+
+
+class RoomError(StoreError):
+    """A store that cannot grow, for its disk is full."""
+
+
+def connect(path: Path, *, create: bool) -> sqlite3.Connection:
+    """Open the SQLite file of a store, to write if that can be.
+
+    Args:
+        path: Of the file.
+        create: Whether to make it if there is none; without, one that can only be read is read.
+
+    Raises:
+        StoreError: If the file is no store, is of a newer version, is damaged, is missing and not
+            wanted new, or cannot be written and was to be made.
+    """
+    if not create and not path.exists():
+        raise StoreError(f"there is no store {path}")
+    with told(path):
+        try:
+            _require_sqlite(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
+        try:
+            return _writable(path)
+        except sqlite3.OperationalError as error:
+            if create or error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE:
+                raise
+            return _readable(path)
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open a store of which nothing is to be changed, on a medium that may be read alone.
+
+    Raises:
+        StoreError: As :func:`connect`.
+    """
+    if not path.exists():
+        raise StoreError(f"there is no store {path}")
+    with told(path):
+        try:
+            _require_sqlite(path)
+        except OSError as error:
+            raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+        return _readable(path)
+
+
+@contextmanager
+def told(path: Path) -> Generator[None]:
+    """Tell what goes wrong with a store inside this block in one line that names it."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+            raise RoomError(
+                f"{path}: {error}: what has finished is kept; it goes on when there is room"
+            ) from error
+        raise StoreError(f"{path}: cannot be used as a store: {error}") from error
+
+
+_CANNOT_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
+
+
+def _require_sqlite(path: Path) -> None:
+    if not path.exists() or not path.stat().st_size:
+        return
+    if not path.is_file():
+        raise StoreError(f"{path}: a store must be a file")
+    with path.open("rb") as file:
+        if file.read(len(SQLITE)) != SQLITE:
+            raise StoreError(f"{path}: cannot be used as a store: file is not a database")
+
+
+def _writable(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
+    try:
+        version = _version(db, path)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.executescript(_SCHEMA)
+        if version < VERSION:
+            held = {name for _, name, *_ in db.execute("PRAGMA table_info(trials)")}
+            for column in [name for name in _ADDED if name not in held]:
+                with suppress(sqlite3.OperationalError):  # another process was first
+                    db.execute(f"ALTER TABLE trials ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+            db.execute(f"PRAGMA user_version = {VERSION}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _readable(path: Path) -> sqlite3.Connection:
+    name = quote(str(path.absolute()))
+    try:
+        db = sqlite3.connect(f"file:{name}?mode=ro", uri=True, timeout=_WAIT, isolation_level=None)
+        if not _version(db, path) and not _is_ours(db):
+            raise StoreError(f"{path}: cannot be used as a store: it holds no trials")
+        return db
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE:
+            raise
+    # Where no file can be made beside it, nobody else writes to it either.
+    db = sqlite3.connect(f"file:{name}?immutable=1", uri=True, isolation_level=None)
+    _version(db, path)
+    return db
+
+
+def _version(db: sqlite3.Connection, path: Path) -> int:
+    """Return the version of a store's file; 0 if it is new, or from before there were any.
+
+    Raises:
+        StoreError: If it is newer than this program, or of another one.
+    """
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if tables and not _is_ours(db):
+        raise StoreError(f"{path}: cannot be used as a store: it is of another program")
+    if version > VERSION or version < 0:
+        raise StoreError(
+            f"{path}: a store of version {version}, and this smidgen knows versions up to {VERSION}"
+        )
+    return version
+
+
+def _is_ours(db: sqlite3.Connection) -> bool:
+    return {name for _, name, *_ in db.execute("PRAGMA table_info(trials)")} >= _COLUMNS

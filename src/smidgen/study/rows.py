@@ -1,0 +1,118 @@
+"""Rows as they are read from a store or a file: of the right kinds, or refused by place."""
+
+import json
+from collections.abc import Mapping
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from smidgen.limits import ROW, ROWS_BYTES, content
+from smidgen.names import require_name, shown
+from smidgen.release import release
+from smidgen.study.database import StoreError
+
+_TEXTS = (
+    *("key", "study", "net", "data", "split", "trained_on", "device", "kernels", "precision"),
+    *("revision", "fingerprint", "command", "right"),
+)
+_NUMBERS = (
+    *("accuracy", "nll", "ece", "shift_consistency", "params", "macs", "deployed_params"),
+    *("seed", "epochs", "seconds", "threads", "images", "loss", "peak_activation"),
+    *("bytes_float32", "bytes_int8", "bytes_on_disk"),
+)
+_MAY_LACK = ("nll", "ece", "shift_consistency", "loss", "bytes_on_disk")  # may be null
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(_TEXTS, str),
+    **dict.fromkeys(("recipe", "versions"), dict),
+    **dict.fromkeys(("methods", "history", "studies", "layers"), list),
+}
+_WORDS: dict[type, str] = {str: "a text", dict: "a table", list: "a list"}
+REPORTED = (  # what a report shows of every row
+    "fingerprint",
+    *("net", "data", "split", "trained_on", "methods", "recipe", "seed", "epochs", "accuracy"),
+    *("nll", "ece", "shift_consistency", "params", "macs", "bytes_int8", "seconds", "images"),
+    *("history", "versions", "revision", "device", "threads", "precision", "kernels"),
+)
+
+BASELINE = ("net", "fingerprint", "split", "accuracy")
+
+
+def row_of(text: object, where: str) -> dict[str, Any]:
+    """Return the row that a JSON text holds, its values of the kinds that they must be.
+
+    Args:
+        text: As stored.
+        where: It stands, for errors.
+
+    Raises:
+        StoreError: If it is no row; place and column are named.
+    """
+    if not isinstance(text, str) or len(text) > ROW:
+        raise StoreError(f"{where}: a row must be a text of at most {ROW:,} characters")
+    try:
+        row = json.loads(text)
+    except (RecursionError, ValueError) as error:
+        raise StoreError(f"{where}: no JSON: {error}") from None
+    if not isinstance(row, dict):
+        raise StoreError(f"{where}: a row must be a table, got {shown(row)}")
+    try:
+        _require_kinds(row)
+    except ValueError as error:
+        by = row["versions"].get("smidgen") if isinstance(row.get("versions"), dict) else None
+        newer = "" if by in (None, release()) else f" (written by smidgen {shown(by)[1:-1]})"
+        raise StoreError(f"{where}: {error}{newer}") from None
+    return row
+
+
+def require_reported(rows: list[dict[str, Any]], where: str) -> None:
+    """Refuse rows that lack what a report shows.
+
+    Raises:
+        StoreError: Naming the first such row and what it lacks.
+    """
+    for row in rows:
+        beside = row["study"] == "baseline"  # of no net, and no point of a study
+        for column in BASELINE if beside else REPORTED:
+            if column not in row:
+                key = shown(row.get("key"))
+                raise StoreError(f"{where}, row {key}: a report needs its column {column!r}")
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a file of JSON lines.
+
+    Raises:
+        StoreError: If it cannot be read or a line is no row; the line is named.
+    """
+    try:
+        lines = content(path, ROWS_BYTES).decode().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{path}: cannot be read: {error}") from error
+    except ValueError as error:
+        raise StoreError(f"{path}: {error}") from None
+    rows: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, 1):
+        row = row_of(line, f"{path}, line {number}")
+        if not {"key", "study", "net"} <= row.keys():
+            raise StoreError(f"{path}, line {number}: a row must have key, study and net")
+        rows.append(row)
+    return rows
+
+
+def _require_kinds(row: Mapping[str, Any]) -> None:
+    for column, value in row.items():
+        if column in _KINDS and not isinstance(value, _KINDS[column]):
+            raise ValueError(f"{column} must be {_WORDS[_KINDS[column]]}, got {shown(value)}")
+        if column in _NUMBERS and not _is_number(value) and (value or column not in _MAY_LACK):
+            raise ValueError(f"{column} must be a finite number, got {shown(value)}")
+    for column in ("methods", "studies"):
+        if not all(isinstance(text, str) for text in row.get(column, [])):
+            raise ValueError(f"{column} must be texts, got {shown(row[column])}")
+    if not all(isinstance(record, dict) for record in row.get("history", [])):
+        raise ValueError("history must be tables, one an epoch")
+    if "net" in row:
+        require_name(row["net"], "net")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
