@@ -48,7 +48,7 @@ def main(store_path: str, study: str, name_file: str) -> None:
             except Exception as error:
                 if not _is_for_room(error):
                     raise
-                print(described(error), file=sys.stderr)  # noqa: T201 - read by the parent
+                sys.stderr.write(f"{described(error)}\n")  # the parent reads it
                 sys.exit(NO_ROOM)
 
 
