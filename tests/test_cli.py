@@ -61,6 +61,24 @@ def test_list_knows_every_method_and_net(capsys: pytest.CaptureFixture[str]) -> 
     assert params["cifar-143k-dw"] == 143_396
 
 
+def test_list_tells_which_kernels_run_and_why(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from smidgen.kernels import available
+    from smidgen.kernels.library import forget_choice
+
+    for name in available():
+        monkeypatch.setenv("SMIDGEN_KERNELS", name)
+        forget_choice()
+        assert smidgen("list", "kernels", "--json") == 0
+        rows = json.loads(capsys.readouterr().out)
+        used = [row["name"] for row in rows if row["what"].startswith("in use: SMIDGEN_KERNELS")]
+        assert used == [name]
+        assert len(rows) > len(available()) - 1
+    monkeypatch.undo()
+    forget_choice()
+
+
 def test_inspect_tells_what_squeeze_and_excitation_adds(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

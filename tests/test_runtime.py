@@ -21,20 +21,14 @@ def test_a_gpu_is_chosen_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> 
     assert choose("cpu").device == "cpu"
 
 
-@pytest.mark.parametrize(
-    ("paths", "expected"),
-    [
-        (("torch",), "float32"),
-        (("torch", "portable", "avx2"), "float32"),
-        (("torch", "portable", "avx2", "avx512", "avx512bf16"), "bfloat16"),
-    ],
-)
-def test_bfloat16_is_chosen_where_the_processor_computes_with_it(
-    monkeypatch: pytest.MonkeyPatch, paths: tuple[str, ...], expected: str
+@pytest.mark.parametrize("expected", ["float32", "bfloat16"])
+def test_the_number_format_on_a_processor_is_what_was_measured(
+    monkeypatch: pytest.MonkeyPatch, expected: str
 ) -> None:
-    monkeypatch.setattr(kernels, "available", lambda: paths)
+    monkeypatch.setattr(kernels, "number_format", lambda: expected)
     assert choose("cpu").precision == expected
-    assert choose("cpu", precision="float32").precision == "float32"
+    for asked in ("float32", "bfloat16"):
+        assert choose("cpu", precision=asked).precision == asked
 
 
 def test_threads_are_set_inside_and_restored_after() -> None:

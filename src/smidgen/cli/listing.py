@@ -1,5 +1,6 @@
 """``smidgen list``."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -7,26 +8,27 @@ import typer
 from smidgen.cli.options import Json
 from smidgen.cli.terminal import print_json, table
 
-_KINDS = ("nets", "methods", "data", "recipes")
+_Table = tuple[list[str], list[list[object]]]
+_KINDS = ("nets", "methods", "data", "recipes", "kernels")
 
 
 def list_(
-    what: Annotated[str, typer.Argument(metavar="nets|methods|data|recipes")], json: Json = False
+    what: Annotated[str, typer.Argument(metavar="nets|methods|data|recipes|kernels")],
+    json: Json = False,
 ) -> None:
-    """List the nets, methods, data sets or recipes that have names."""
+    """List the nets, methods, data sets, recipes or compiled operations that have names."""
     from smidgen.text import nearest
 
-    rows = {"nets": _nets, "methods": _methods, "data": _data, "recipes": _recipes}.get(what)
+    kinds = (_nets, _methods, _data, _recipes, _kernels)
+    tables: dict[str, Callable[[], _Table]] = dict(zip(_KINDS, kinds, strict=True))
+    rows = tables.get(what)
     if rows is None:
         raise ValueError(f"cannot list {what!r}; {nearest(what, _KINDS)}")
     header, body = rows()
     if json:
         print_json([dict(zip(header, row, strict=True)) for row in body])
     else:
-        table(header, body)
-
-
-_Table = tuple[list[str], list[list[object]]]
+        table(header, [["" if cell is None else cell for cell in row] for row in body])
 
 
 def _nets() -> _Table:
@@ -80,4 +82,12 @@ def _recipes() -> _Table:
 
     return ["name", "what"], [
         [name, tomllib.loads(path.read_text()).get("about", "")] for name, path in recipes().items()
+    ]
+
+
+def _kernels() -> _Table:
+    from smidgen.kernels.survey import known
+
+    return ["name", "float32_ms", "bfloat16_ms", "what"], [
+        [one.name, one.float32, one.bfloat16, one.said] for one in known()
     ]

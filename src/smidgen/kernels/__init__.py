@@ -17,6 +17,7 @@ With relu=False there is no ReLU at the end of a block; add takes relu=True.
     average_pool(x)                                     global average, float32 (n, c, 1, 1)
     squeeze_excite(x, squeeze, excite)                  x * sigmoid(excite relu(squeeze mean(x)))
     implementation()                                    which path runs
+    number_format()                                     whether bfloat16 is the faster one
     keep_memory()                                       keep a step's memory for the next one
 
 The result has the data type of x, or the one of autocast where that is on. The compiled path serves
@@ -37,7 +38,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smidgen.kernels import functions, reference
-from smidgen.kernels.library import available, implementation, keep_memory, operations
+from smidgen.kernels.library import (
+    available,
+    implementation,
+    keep_memory,
+    number_format,
+    operations,
+)
 from smidgen.kernels.reference import blur2d
 
 __all__ = [
@@ -53,6 +60,7 @@ __all__ = [
     "keep_memory",
     "max_blur_pool2d",
     "max_pool2d",
+    "number_format",
     "pointwise",
     "squeeze_excite",
 ]

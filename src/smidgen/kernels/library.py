@@ -12,8 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from smidgen.kernels import measured
+from smidgen.kernels.measured import Timings
+
 CHOICE = "SMIDGEN_KERNELS"
 PATHS = ("torch", "portable", "avx2", "avx512", "avx512bf16", "avx512amx")
+PAIRED = ("avx512bf16", "avx512amx")  # whose products take pairs of bfloat16
 LIBRARY = Path(__file__).with_name("native.so")
 
 _P, _D, _I = ctypes.c_void_p, ctypes.c_double, ctypes.c_int
@@ -88,6 +92,12 @@ def _native(path: Path) -> ctypes.CDLL | None:
         return None
 
 
+def processor_bits(path: Path = LIBRARY) -> int | None:
+    """Return what csrc/processor.c found, or None where nothing is compiled."""
+    native = _native(path)
+    return None if native is None else int(native.smidgen_processor())
+
+
 def available(path: Path = LIBRARY) -> tuple[str, ...]:
     """Return the implementations that this build and this processor can run, best last."""
     native = _native(path)
@@ -99,21 +109,61 @@ def available(path: Path = LIBRARY) -> tuple[str, ...]:
     return ("torch", "portable", *found)
 
 
+def load(name: str, dtype: torch.dtype) -> Operations:
+    """Return the operations of one implementation; those of pairs take float32 one by one."""
+    native = _native(LIBRARY)
+    assert native is not None, "the caller knows what is available"
+    if name in PAIRED and dtype == torch.float32:
+        name = "avx512"
+    found: dict[str, Any] = {}
+    for function, signature in _SIGNATURES.items():
+        call = getattr(native, f"{function}_{name}_{str(dtype).removeprefix('torch.')}")
+        call.argtypes, call.restype = signature, None
+        found[function] = call
+    return Operations(**found)
+
+
+def candidates() -> tuple[str, ...]:
+    """Return the implementations among which measuring decides: the latest, or all of AVX-512."""
+    found = available()
+    wide = tuple(name for name in found if name.startswith("avx512"))
+    return wide or found[-1:]
+
+
+@functools.cache
+def timings() -> Timings:
+    """Return how long each candidate takes in bfloat16, and the first one in float32."""
+    names = candidates()
+    pairs = [(names[0], "float32"), *((name, "bfloat16") for name in names)]
+    return measured.timings(pairs, load, LIBRARY)
+
+
 @functools.cache
 def chosen() -> str:
-    """Return the implementation in use: the best, or the one the environment names, read once.
+    """Return the implementation in use: the fastest, or the one the environment names, read once.
 
     Raises:
         ValueError: the environment variable names one that this machine cannot run.
     """
     found, wanted = available(), os.environ.get(CHOICE)
     if not wanted:
-        return found[-1]
+        names = candidates()
+        return names[0] if len(names) == 1 else measured.best(timings(), names, "bfloat16")
     if wanted not in found:
         raise ValueError(
             f"{CHOICE} must be one of {', '.join(found)} on this machine, got {wanted}"
         )
     return wanted
+
+
+def number_format() -> str:
+    """Return ``bfloat16`` where this machine trains faster in it than in float32."""
+    names = candidates()
+    if names == ("torch",):
+        return "float32"
+    found = timings()
+    half = min(found[name, "bfloat16"] for name in names)
+    return "bfloat16" if half * measured.GAIN < found[names[0], "float32"] else "float32"
 
 
 def implementation() -> str:
@@ -125,17 +175,10 @@ def implementation() -> str:
 @functools.cache
 def operations(dtype: torch.dtype) -> Operations | None:
     """Return the compiled operations for a data type, or None where torch must serve."""
-    name, native = chosen(), _native(LIBRARY)
-    if name == "torch" or native is None or dtype not in (torch.float32, torch.bfloat16):
+    name = chosen()
+    if name == "torch" or dtype not in (torch.float32, torch.bfloat16):
         return None
-    if name in ("avx512bf16", "avx512amx") and dtype == torch.float32:
-        name = "avx512"
-    found: dict[str, Any] = {}
-    for function, signature in _SIGNATURES.items():
-        call = getattr(native, f"{function}_{name}_{str(dtype).removeprefix('torch.')}")
-        call.argtypes, call.restype = signature, None
-        found[function] = call
-    return Operations(**found)
+    return load(name, dtype)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -192,6 +235,7 @@ SAVED = (None, None, None)  # instead of running statistics: the pass backward l
 def forget_choice() -> None:
     """Read the environment variable again at the next operation."""
     chosen.cache_clear()
+    timings.cache_clear()
     operations.cache_clear()
 
 
