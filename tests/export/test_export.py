@@ -326,6 +326,16 @@ def test_a_missing_compiler_of_webassembly_is_named_with_its_package(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_limit_that_nothing_here_can_tell_is_refused_before_any_work(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, "qemu-system-arm")
+    monkeypatch.setattr(ship, "trained_on", unread)
+    with pytest.raises(ValueError, match=r"RAM of c is not known here.* apt-get install"):
+        export(run, "c", tmp_path / "out", max_ram="8KB")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_c_is_written_without_a_compiler_and_what_needs_one_is_null_and_told(
     run: Path,
     tmp_path: Path,

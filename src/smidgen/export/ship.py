@@ -56,12 +56,13 @@ def export(
     flash, ram = _limit("flash", max_flash), _limit("ram", max_ram)
     _require_free(out)
     require_tools(to)
+    _require_known(to, flash, ram)
     loaded = load_run(run)
     source = source_of(loaded, trained_on(loaded, run, data=data, data_dir=data_dir))
     try:
         artefact = build(source, wish)
-        _require_within("flash", artefact.flash, flash, to)
-        _require_within("RAM", artefact.ram, ram, to)
+        _require_within("flash", artefact.flash, flash)
+        _require_within("RAM", artefact.ram, ram)
         proof = _written(source, to, artefact, out)
     except (ToolMissingError, ParityError) as error:
         raise ValueError(str(error)) from error
@@ -133,15 +134,25 @@ def _require_free(out: Path) -> None:
         raise ValueError(f"{out} is there and not empty: choose another folder")
 
 
-def _require_within(what: str, found: int | None, limit: int | None, target: str) -> None:
-    if limit is None:
-        return
-    if found is None:
-        figure = "a limit is for c and wasm"
-        if target == "c":
-            figure = "on Debian: apt-get install gcc-arm-none-eabi qemu-system-arm"
-        raise ValueError(f"{what} of {target} is not known here; {figure}")
-    if found > limit:
+def _require_known(target: str, flash: int | None, ram: int | None) -> None:
+    """Refuse a limit of what nothing here can tell, before any work."""
+    for what, limit, known in (
+        ("flash", flash, ("arm-none-eabi-gcc",)),
+        ("RAM", ram, ("arm-none-eabi-gcc", "qemu-system-arm")),
+    ):
+        if limit is None or target == "wasm":
+            continue
+        if target != "c":
+            raise ValueError(f"{what} of {target} is not known here; a limit is for c and wasm")
+        if not all(map(shutil.which, known)):
+            raise ValueError(
+                f"{what} of c is not known here;"
+                " on Debian: apt-get install gcc-arm-none-eabi qemu-system-arm"
+            )
+
+
+def _require_within(what: str, found: int | None, limit: int | None) -> None:
+    if limit is not None and found is not None and found > limit:
         raise ValueError(
             f"{what} must be <= {limit:,} bytes, got {found:,}: {found - limit:,} over"
         )
