@@ -119,7 +119,20 @@ def test_an_unknown_name_gives_the_nearest(wrong: str, meant: str) -> None:
         load(wrong)
 
 
-def test_a_name_near_to_nothing_gives_all() -> None:
+def test_a_mistyped_folder_gives_the_folder(
+    image_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = image_folder({"train": {"a": 2, "b": 2}, "test": {"a": 1}}, "photos")
+    monkeypatch.chdir(folder.parent)
+    with pytest.raises(DataError, match=r"unknown data set 'phots'; did you mean 'photos'\?"):
+        load("phots")
+    with pytest.raises(DataError, match="there is no folder phots"):
+        load("./phots")
+
+
+def test_a_name_near_to_nothing_gives_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
     with pytest.raises(DataError, match="known: cifar10, cifar100, digits, fashion-mnist, mnist"):
         load("zzz")
     with pytest.raises(DataError, match="must have a name, got ' '"):

@@ -19,6 +19,7 @@ from smidgen.data.hub import Hub
 from smidgen.data.inspection import Inspection, inspected
 from smidgen.data.layouts import Layout, layout_of
 from smidgen.data.making import made
+from smidgen.data.names import is_system
 from smidgen.data.preprocessing import Preprocessing
 from smidgen.data.sizes import ImageSize
 from smidgen.text import nearest
@@ -26,6 +27,7 @@ from smidgen.text import nearest
 VARIABLE = "SMIDGEN_DATA"  # a folder of local copies
 HUB_ID = re.compile(r"([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?", re.ASCII)
 UNPINNED = "main"
+_MOST_FOLDERS = 8  # that are named with the data sets that are known
 KNOWN = "known:"  # before a name that a folder here has too
 
 _COLUMNS = re.compile(r"(.+?)(?:::image-column=(.+?))?(?:::label-column=(.+?))?", re.DOTALL)
@@ -175,11 +177,21 @@ def find(
         if not Path(text.split("/", maxsplit=1)[0]).is_dir():
             return repository, _of_hub(repository, revision)
     path = Path(text).expanduser()
-    if not path.exists() and len(path.parts) == 1:
+    if not path.exists() and "/" not in text and os.sep not in text:
+        known = [*NAMED, *_folders_here()]
         raise DataError(
-            f"unknown data set {text!r}; {nearest(text, NAMED)} (or a folder, or owner/name)"
+            f"unknown data set {text!r}; {nearest(text, known)} (or a folder, or owner/name)"
         )
     return path.resolve().name, layout_of(path)
+
+
+def _folders_here() -> list[str]:
+    """Return the folders that a mistyped name may mean, unless there are very many."""
+    try:
+        found = sorted(path.name for path in Path().iterdir() if path.is_dir())
+    except OSError:
+        return []
+    return [name for name in found if not is_system(name)][:_MOST_FOLDERS]
 
 
 def _known(text: str, data_dir: str | os.PathLike[str] | None) -> tuple[str, Source]:

@@ -291,6 +291,12 @@ def test_folders_that_hold_no_data(tmp_path: Path, image_folder: Folder) -> None
         load(tmp_path / "bare")
 
 
+def test_pictures_without_classes_are_told_what_to_do(image_folder: Folder) -> None:
+    folder = image_folder({"photos": {"": 3}}, "a")
+    with pytest.raises(DataError, match=r"photos holds pictures without classes: .*labels.csv"):
+        load(folder / "photos")
+
+
 def test_paths_that_are_no_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no folder .*missing"):
         load(tmp_path / "missing")

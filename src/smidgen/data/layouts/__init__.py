@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from smidgen.data.errors import DataError
-from smidgen.data.layouts.folders import Folders
+from smidgen.data.layouts.folders import Folders, is_picture_file
 from smidgen.data.layouts.idx import Idx
 from smidgen.data.layouts.listed import Listed
 from smidgen.data.layouts.npz import Npz
@@ -33,6 +33,11 @@ def layout_of(path: Path) -> Layout:
         raise DataError(
             f"{path} must be a folder, or a file .npz, .parquet, .csv or .jsonl; got another file "
             f"(an archive must be unpacked first)"
+        )
+    if any(is_picture_file(child) for child in path.iterdir() if child.is_file()):
+        raise DataError(
+            f"{path} holds pictures without classes: put them in a folder a class, as in "
+            f"{path.name}/CLASS/*.jpg, or name them in {path.name}/labels.csv (file_name,label)"
         )
     held = sorted(child.name for child in path.iterdir())
     raise DataError(
