@@ -54,7 +54,7 @@ def main() -> None:
     nets = specs()
     sources: list[Source] = [dummy_source(spec) for spec in nets]
     prints: list[Footprint] = [footprint(source) for source in sources]
-    rows = np.array([[float(part in source.parts) for part in CODE] for source in sources])
+    rows = np.array([[float(source.parts.count(part)) for part in CODE] for source in sources])
     code = np.array([p.flash - s.table_bytes for p, s in zip(prints, sources, strict=True)])
     # errors count by their share of the flash
     share = 1 / np.array([[p.flash] for p in prints])

@@ -36,6 +36,7 @@ CODE = {
     "convolve": 595,
     "gather": 74,
     "filter": 504,
+    "another_filter": 510,  # of another size: each has a loop of its own
     "pool": 134,
     "blur": 377,
     "excite": 321,

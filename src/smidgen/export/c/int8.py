@@ -92,6 +92,8 @@ def _written(program: IntegerProgram, tables: Tables, rows: list[Row], name: str
         *(template(f"int8_{part}.c") for part in parts),
         run.replace("KERNELS", ", ".join(kind.lower() for kind in kernels) or "0"),
     ]
+    sides = {row.kernel for row in rows if row.kind == "FILTER"}
+    parts += ["another_filter"] * (len(sides) - 1)
     parts += ["shortcut"] if facts["SHORTCUTS"] else []
     parts += ["blurred_shortcut"] if facts["BLURRED_SHORTCUTS"] else []
     needed = Needed(table_bytes, arena, tuple(parts), len(tables.rows))
@@ -181,8 +183,11 @@ def _facts(tables: Tables, rows: list[Row]) -> dict[str, int | str]:
         "WHOLE_FOURS": int(whole),
         "BLUR_FOURS": int(bool(blurs) and narrow and fours("BLUR")),
         "FOUR_POOLED": fours("POOL"),
-        "CONSTANT_SIDE": int(len(kernels) == 1),
-        "SIDE": kernels.pop() if len(kernels) == 1 else "own->kernel",
+        "FILTERED(own, rows, out)": "".join(
+            f"if ((own)->kernel == {side}) filtered(own, rows, out, {side}); else "
+            for side in sorted(kernels)[:-1]
+        )
+        + f"filtered(own, rows, out, {max(kernels, default=1)})",
     }
 
 

@@ -217,12 +217,13 @@ def _add_row(tables: Tables, own: IntResidual, row: Row, start: int) -> Row:
 
     The first of those rows says how far back in the chain stands who reads the map that is added.
     """
-    units = [
-        ((-addend.zero << HEADROOM) & 0xFFFFFFFF, 2 * int(by.multiplier[0]) * bool(by.shift[0]))
-        for addend, by in ((own.made, own.made.rescale), (own.beside, own.beside.rescale))
-    ]
+    # a half enters as it is: of two, either
+    swapped = int(own.beside.rescale.shift[0]) > 0
+    half, other = (own.made, own.beside) if swapped else (own.beside, own.made)
+    by = 2 * int(other.rescale.multiplier[0]) * bool(other.rescale.shift[0])
     unit = len(tables.units)
-    tables.units += units
+    tables.units.append(((-other.zero << HEADROOM) & 0xFFFFFFFF, by))
+    tables.units.append(((1 - (half.zero << HEADROOM)) & 0xFFFFFFFF, int(swapped)))
     tables.add_units(np.zeros(1, np.int32), own.rescale)
     reader = tables.rows[start] if start < len(tables.rows) else row
     source = replace(reader, kind="ADD", stride=1, kernel=1, weight=0, unit=0)

@@ -1,20 +1,14 @@
 
-/* A number of a map in steps of a sum, 2**20 of which are at least one of the map's: 0 in place of
-   a multiplier halves, which is exact. */
-static inline int32_t widened(int32_t number, const uint32_t *unit) {
-  int32_t x = number * 0x100000 + (int32_t)unit[0];
-  if (unit[1]) x = scaled(x, unit[1]);
-  x += x >> 31;
-  return ((x >> (unit[1] >> 1 & 31)) + 1) >> 1;
-}
-
-/* Adds a row of the map before the inner layers, or what a shortcut makes of it. The ring that the
-   first of them reads still holds that row. */
-static SMALL void add(const layer *own, const progress *at, const int8_t *const *rows, int8_t *out) {
+/* Adds a row of the map before the inner layers, or what a shortcut makes of it: the ring that the
+   first of them reads still holds that row. In steps of 2**-20 of the coarser map's halves, which
+   enter as they are; the other one's are rescaled and rounded twice, 0 in place of a multiplier
+   standing for a half. */
+static void add(const layer *own, const progress *at, const int8_t *const *rows, int8_t *out) {
   const layer *side = layers + own->weight;
   const uint32_t *unit = units + 2 * own->unit;
   const progress *from = at - side->first;
-  const int32_t zero = 2 * own[1].zero + 1;
+  const int32_t bias = (int32_t)unit[0], halves = (int32_t)unit[2], zero = 2 * own[1].zero + 1;
+  const uint32_t by = unit[1], shift = by >> 1 & 31, back = unit[5];
   const int8_t *p = (const int8_t *)arena + side->map, *q = rows[0];
   int slot = from->slot - from->filled + at->row * side->stride;
   while (slot < 0) slot += SLOTS(side);
@@ -33,8 +27,19 @@ static SMALL void add(const layer *own, const progress *at, const int8_t *const 
     p = out;
   }
 #endif
-  for (int n = own->width * own->channels; n; n--) {
-    const int32_t sum = widened(*q++, unit) + widened(*p++, unit + 2);
-    *out++ = narrowed(sum, unit[5], zero);
+  if (unit[3]) {
+    const int8_t *const made = q;
+    q = p, p = made;
+  }
+  for (const int8_t *const end = out + own->width * own->channels; out != end;) {
+    int32_t x = *q++ * 0x100000 + bias;
+#if defined(__ARM_FEATURE_DSP)
+    x = scaled(x, by);
+#else
+    if (by) x = scaled(x, by);
+#endif
+    x += x >> 31;
+    x = (((x >> shift) + halves) >> 1) + *p++ * 0x80000;
+    *out++ = narrowed(x, back, zero);
   }
 }

@@ -34,6 +34,7 @@ static void convolve(const layer *own, const progress *at, const int8_t *const *
         e = even(v), c = both(le, e, c), d = both(re, e, d);
         e = odd(v), c = both(l, e, c), d = both(r, e, d);
 #else
+        UNROLL_FOURS
         for (int i = 0; i < 4; i++) {
           a += p[i] * w[i], b += p[i + right] * w[i];
           c += p[i] * w[i + 4], d += p[i + right] * w[i + 4];

@@ -1,12 +1,11 @@
 
 /* Each channel alone, four at a time; weights lie in fours of channels. */
-static void filter(const layer *own, const progress *at, const int8_t *const *rows, int8_t *out) {
-  const int channels = own->channels, kernel = SIDE, step = own->stride * channels;
+INLINED static void filtered(const layer *own, const int8_t *const *rows, int8_t *out, const int kernel) {
+  const int channels = own->channels, step = own->stride * channels;
   const int32_t zero = 2 * own[1].zero + 1;
   const int8_t *first = weights + own->weight;
   const uint32_t *unit = units + 2 * own->unit;
   int8_t *const end = out + own[1].width * channels;
-  (void)at;
   for (int c = 0; c < channels; c += 4, unit += 8, first += 4 * kernel * kernel) {
     int at = c;
     for (int8_t *q = out + c; q < end; q += channels, at += step) {
@@ -32,4 +31,9 @@ static void filter(const layer *own, const progress *at, const int8_t *const *ro
       if (WHOLE_FOURS || c + 3 < channels) q[3] = narrowed(s3, unit[7], zero);
     }
   }
+}
+
+static void filter(const layer *own, const progress *at, const int8_t *const *rows, int8_t *out) {
+  (void)at;
+  FILTERED(own, rows, out);
 }

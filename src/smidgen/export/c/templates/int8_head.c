@@ -31,15 +31,21 @@ typedef char arithmetic_shift[(-1 >> 1) == -1 ? 1 : -1];
 #if defined(__GNUC__)
 #define SMALL __attribute__((cold, noinline)) /* small rather than fast: little time goes there */
 #define KEEP_LOOP __asm__ volatile("" ::: "memory") /* or it becomes a call of memset */
-#if !CONSTANT_SIDE
-#define UNROLL
-#elif defined(__clang__)
+#if defined(__clang__) || defined(__ARM_ARCH_6M__) /* which gains nothing by it */
+#define UNROLL_FOURS
+#else
+#define UNROLL_FOURS _Pragma("GCC unroll 4")
+#endif
+#define INLINED __attribute__((always_inline)) inline /* so that each kernel's size is a constant */
+#if defined(__clang__)
 #define UNROLL _Pragma("unroll")
 #else
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 #else
 #define UNROLL
+#define UNROLL_FOURS
+#define INLINED inline
 #define SMALL
 #define KEEP_LOOP
 #endif
