@@ -10,7 +10,7 @@ from smidgen.study.plan import Plan, read_plan, with_baseline
 from smidgen.text import to_text
 
 GOOD = """
-name = "two nets"
+name = "two-nets"
 data = "digits"
 seeds = [0, 1]
 baseline = ["cosine"]
@@ -84,7 +84,7 @@ def test_the_baselines_schedule_gives_way_to_another(asked: str, expected: list[
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('name = "two nets"', 'nam = "x"', "study has no argument 'nam'; did you mean 'name'?"),
+        ('name = "two-nets"', 'nam = "x"', "study has no argument 'nam'; did you mean 'name'?"),
         ('data = "digits"', "", "study needs the argument 'data'"),
         ("seeds = [0, 1]", 'seeds = ["a"]', "study argument 'seeds'"),
         ("epochs = 2", "epoch = 2", "recipe has no argument 'epoch'; did you mean 'epochs'?"),
