@@ -10,6 +10,7 @@
 #include "convolution.h"
 #endif
 #include "depthwise.h"
+#include "depth_direct.h"
 #include "pool.h"
 #include "gate.h"
 #include "tail.h"
@@ -162,10 +163,7 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
     for (Int i = 0; i < s->images; i += group) {
         Int count = smaller(group, s->images - i), after = smaller(group, s->images - i - count);
         look_ahead(&next, 0, x + (i + count) * in, after * in * (Int)sizeof(Value));
-        for (Int j = 0; j < count; j++) {
-            pad_floats(&d, x + (i + j) * in, map);
-            depthwise(&d, map, taps, NULL, middle + j * in);
-        }
+        for (Int j = 0; j < count; j++) depth_forward(&d, x + (i + j) * in, map, taps, middle + j * in);
         convolve(&c, middle, z + i * out, 1, count * pixels);
         watch(&w, z + i * out, count * out, s->outputs);
         for (Int j = i; j < i + count; j++) tail_early(&t, j, z + j * out, y);
@@ -202,13 +200,9 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
         look_ahead(&next, 2, dy + (i + count) * t.left, after * t.left * (Int)sizeof(Value));
         tail_backward(&t, i, count, z, dy, dz);
         convolve(&c, dz, dmiddle, 1, count * pixels);
-        for (Int j = 0; j < count; j++) {
-            pad_floats(&d, x + (i + j) * in, map);
-            depthwise(&d, map, taps, NULL, middle + j * in);
-            pad_floats(&d, dmiddle + j * in, dmap);
-            depthwise_gradient(&d, map, dmap, sums);
-            if (dx) depthwise(&d, dmap, flipped, of_image(t.asked.returned, (i + j) * in), dx + (i + j) * in);
-        }
+        for (Int j = 0; j < count; j++)
+            depth_backward(&d, x + (i + j) * in, dmiddle + j * in, map, dmap, taps, flipped,
+                           of_image(t.asked.returned, (i + j) * in), middle + j * in, of_image_to(dx, (i + j) * in), sums);
         memset(dz + count * out, 0, sizeof(Value) * (size_t)s->outputs);
         memset(middle + count * in, 0, sizeof(Value) * (size_t)s->channels);
         add_pixels(&g, middle, dz, count * pixels, s->outputs);
@@ -230,8 +224,7 @@ void EXPORT(channelwise_forward)(const Shape *s, const Value *x, const float *de
     const float *taps = depth_weights(&d, deep, 0);
     float *map = TAKE_ZERO(float, depth_map(&d));
     for (Int i = 0; i < s->images; i++) {
-        pad_floats(&d, x + i * in, map);
-        depthwise(&d, map, taps, NULL, z + i * in);
+        depth_forward(&d, x + i * in, map, taps, z + i * in);
         watch(&w, z + i * in, in, s->channels);
         tail_early(&t, i, z + i * in, y);
     }
@@ -251,10 +244,8 @@ void EXPORT(channelwise_backward)(const Shape *s, const Value *x, const float *d
     Value *dz = TAKE(Value, in);
     for (Int i = 0; i < s->images; i++) {
         tail_backward(&t, i, 1, z, dy, dz);
-        pad_floats(&d, x + i * in, map);
-        pad_floats(&d, dz, dmap);
-        depthwise_gradient(&d, map, dmap, sums);
-        if (dx) depthwise(&d, dmap, flipped, of_image(t.asked.returned, i * in), dx + i * in);
+        depth_backward(&d, x + i * in, dz, map, dmap, NULL, flipped, of_image(t.asked.returned, i * in), NULL,
+                       of_image_to(dx, i * in), sums);
     }
     finish_depth(&d, sums, ddeep);
 }

@@ -6,7 +6,8 @@
  */
 typedef struct {
     Int height, width, channels, kernel;
-    Int vectors; /* of the pattern */
+    Int vectors;        /* of the pattern */
+    const Value *zeros; /* a row of them, where depth_direct.h serves; else NULL */
 } Depth;
 
 static Depth depth_of(Int height, Int width, Int channels, Int kernel) {
@@ -15,11 +16,12 @@ static Depth depth_of(Int height, Int width, Int channels, Int kernel) {
         Int rest = a % b;
         a = b, b = rest;
     }
-    return (Depth){height, width, channels, kernel, channels / a};
+    int direct = LANES == 16 && kernel == 3 && channels % LANES == 0;
+    return (Depth){height, width, channels, kernel, channels / a, direct ? TAKE_ZERO(Value, width * channels) : NULL};
 }
 static Int depth_row(const Depth *d) { return (d->width + d->kernel - 1) * d->channels; }
 /* One more row than the padded image has, for the reads of the gradient. */
-static Int depth_map(const Depth *d) { return (d->height + d->kernel) * depth_row(d); }
+static Int depth_map(const Depth *d) { return d->zeros ? 0 : (d->height + d->kernel) * depth_row(d); }
 
 static void pad_floats(const Depth *d, const Value *x, float *out) {
     Int border = d->kernel / 2, row = depth_row(d), count = d->width * d->channels;
