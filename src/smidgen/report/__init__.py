@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.files import write_atomically
+from smidgen.report.checked import require_rows, require_story
 from smidgen.study.records import Records, load
-from smidgen.study.rows import require_reported
 
 
 def write_page(
@@ -39,7 +39,7 @@ def write_page(
     """
     from smidgen.report.page import render
 
-    records = _loaded(store)
+    records = _read(store)
     names = dict.fromkeys(row["study"] for row in records.rows)
     finished = "design" in records.notes
     if story and not finished:
@@ -74,8 +74,21 @@ def write_charts(store: Path | str, folder: Path | str) -> list[Path]:
             Path(folder) / f"{_slug(section)}-{_slug(chart.title)}.svg",
             alone(chart.wide),
         )
-        for section, chart in page.charts_of(_loaded(store))
+        for section, chart in page.charts_of(_read(store))
     ]
+
+
+def _read(store: Path | str) -> Records:
+    """Return what a store holds, if a report can be made of it.
+
+    Raises:
+        StoreError: If it cannot be read, or a row holds what none can.
+    """
+    records = load(store)
+    require_rows(records.rows, str(store))
+    if "design" in records.notes:
+        require_story(records.notes["design"], str(store))
+    return records
 
 
 def _use(design: Path) -> list[str]:
@@ -85,12 +98,6 @@ def _use(design: Path) -> list[str]:
         f"smidgen predict {folder} PICTURE",
         f"smidgen export {folder} --to c --out {code}",
     ]
-
-
-def _loaded(store: Path | str) -> Records:
-    records = load(store)
-    require_reported(records.rows, str(store))
-    return records
 
 
 def _written(path: Path, text: str) -> Path:
@@ -114,4 +121,4 @@ def markdown(store: Path | str) -> str:
     """
     from smidgen.report.page import tables_of
 
-    return "\n".join(table.to_markdown() for table in tables_of(_loaded(store)))
+    return "\n".join(table.to_markdown() for table in tables_of(_read(store)))

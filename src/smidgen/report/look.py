@@ -13,7 +13,6 @@ from smidgen.report.net import net_chart
 from smidgen.report.points import Point
 from smidgen.report.tables import Table, number, words
 
-BASELINE = "baseline"  # the study of rows that are no net's
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LARGEST = 30_000  # bytes of a picture that a page takes in
 _SHOTS = 24  # pictures on a wall

@@ -11,9 +11,10 @@ import jinja2
 
 from smidgen.report.bars import latency_bars, size_bars
 from smidgen.report.chart import Chart
+from smidgen.report.checked import BASELINE
 from smidgen.report.curves import curves
 from smidgen.report.forest import forest
-from smidgen.report.look import BASELINE, Look, closer_look
+from smidgen.report.look import Look, closer_look
 from smidgen.report.points import Point, baselines, effects, longest, points_of
 from smidgen.report.reference import comparison
 from smidgen.report.scatter import accuracy_against_params

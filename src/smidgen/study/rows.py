@@ -27,15 +27,6 @@ _KINDS: dict[str, type] = {
     **dict.fromkeys(("methods", "history", "studies", "layers"), list),
 }
 _WORDS: dict[type, str] = {str: "a text", dict: "a table", list: "a list"}
-REPORTED = (  # what a report shows of every row
-    "fingerprint",
-    *("net", "data", "split", "trained_on", "methods", "recipe", "seed", "epochs", "accuracy"),
-    *("nll", "ece", "shift_consistency", "params", "macs", "bytes_int8", "seconds", "images"),
-    *("history", "versions", "revision", "device", "threads", "precision", "kernels"),
-)
-
-BASELINE = ("net", "fingerprint", "split", "accuracy")
-
 
 def row_of(text: object, where: str) -> dict[str, Any]:
     """Return the row that a JSON text holds, its values of the kinds that they must be.
@@ -62,20 +53,6 @@ def row_of(text: object, where: str) -> dict[str, Any]:
         newer = "" if by in (None, release()) else f" (written by smidgen {shown(by)[1:-1]})"
         raise StoreError(f"{where}: {error}{newer}") from None
     return row
-
-
-def require_reported(rows: list[dict[str, Any]], where: str) -> None:
-    """Refuse rows that lack what a report shows.
-
-    Raises:
-        StoreError: Naming the first such row and what it lacks.
-    """
-    for row in rows:
-        beside = row["study"] == "baseline"  # of no net, and no point of a study
-        for column in BASELINE if beside else REPORTED:
-            if column not in row:
-                key = shown(row.get("key"))
-                raise StoreError(f"{where}, row {key}: a report needs its column {column!r}")
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

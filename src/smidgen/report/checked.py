@@ -1,0 +1,184 @@
+"""What rows may hold, checked before anything is drawn of them: they may come from anybody."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
+from typing import Any, NamedTuple, TypeAlias
+
+from smidgen.names import shown
+from smidgen.study.database import StoreError
+
+BASELINE = "baseline"  # the study of rows that are no net's
+_LARGEST = 2**53  # of whole numbers
+_SHAPE = re.compile(r"[1-9]\d{0,6}x[1-9]\d{0,6}x[1-9]\d{0,6}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+
+Test: TypeAlias = Callable[[Any], bool]
+
+
+class Rule(NamedTuple):
+    """What a value must be, as a test and in words."""
+
+    holds: Test
+    words: str
+    required: bool = True
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is int and 0 <= value < _LARGEST
+
+
+def _number(value: Any) -> bool:
+    return type(value) in (int, float) and isfinite(value) and abs(value) < _LARGEST
+
+
+def _share(value: Any) -> bool:
+    return _number(value) and 0 <= value <= 1
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and not any("\ud800" <= sign <= "\udfff" for sign in value)
+
+
+def _truth(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _base64(value: Any) -> bool:
+    return isinstance(value, str) and bool(_BASE64.fullmatch(value))
+
+
+def _setting(value: Any) -> bool:
+    return _text(value) or _number(value) or _truth(value)
+
+
+def _positive(value: Any) -> bool:
+    return _whole(value) and value > 0
+
+
+def _listed(of: Test) -> Test:
+    return lambda value: isinstance(value, list) and all(of(part) for part in value)
+
+
+def _mapped(of: Test) -> Test:
+    return lambda value: isinstance(value, dict) and all(of(part) for part in value.values())
+
+
+def _form(**fields: Test) -> Test:
+    """Return a test of mappings that must have these fields and may have others."""
+    return lambda value: (
+        isinstance(value, dict)
+        and all(name in value and holds(value[name]) for name, holds in fields.items())
+    )
+
+
+def _or_null(of: Test) -> Test:
+    return lambda value: value is None or of(value)
+
+
+def _shape(value: Any) -> bool:
+    return isinstance(value, str) and bool(_SHAPE.fullmatch(value))
+
+
+TEXT, WHOLE, NUMBER = Rule(_text, "a text"), Rule(_whole, "a whole number"), Rule(_number, "finite")
+SHARE = Rule(_share, "in [0, 1]")
+_EPOCH = _form(epoch=_whole, loss=_or_null(_number), held_out_accuracy=_or_null(_share))
+_LATENCY = _form(kernel_ms=_number, kernel_s_10000=_number, end_to_end_s_10000=_number)
+_COSTS = dict.fromkeys(("params", "macs", "peak_activation"), _whole)
+_LAYER = _form(layer=_text, output=_shape, **_COSTS)
+_ANSWER = _form(image=_whole, label=_whole, answer=_whole, probability=_share,
+                sure=_truth)  # fmt: skip
+_COPIES = _form(train=_whole, test=_whole, across=_whole, labels=_whole)
+
+OF_ALL = {
+    "study": TEXT,
+    "net": TEXT,
+    "fingerprint": TEXT,
+    "split": TEXT,
+    "accuracy": SHARE,
+    "balanced_accuracy": SHARE._replace(holds=_or_null(_share), required=False),
+    "params": Rule(_or_null(_whole), "a whole number or null", required=False),
+}
+OF_NETS = {
+    **OF_ALL,
+    **dict.fromkeys(("data", "trained_on", "device", "precision", "kernels", "revision"), TEXT),
+    **dict.fromkeys(("params", "macs", "seed", "epochs", "threads", "bytes_int8"), WHOLE),
+    **dict.fromkeys(("seconds", "nll"), NUMBER),
+    **dict.fromkeys(("ece", "shift_consistency"), SHARE),
+    "images": Rule(_positive, "a whole number above 0"),
+    "methods": Rule(_listed(_text), "a list of texts"),
+    "recipe": Rule(_mapped(_setting), "a mapping"),
+    "versions": Rule(_mapped(_text), "texts by name"),
+    "latency": Rule(_or_null(_LATENCY), "figures by name, or null"),
+    "bytes_float32": WHOLE._replace(required=False),
+    "bytes_on_disk": Rule(_or_null(_whole), "a whole number or null", required=False),
+    "history": Rule(_listed(_EPOCH), "a list of epochs", required=False),
+    "right": Rule(_base64, "base64", required=False),
+    "classes": Rule(_listed(_text), "a list of texts", required=False),
+    "confusion": Rule(_or_null(_listed(_listed(_whole))), "a matrix of counts", required=False),
+    "input": Rule(_listed(_whole), "channels, height and width", required=False),
+    "drawing": Rule(_listed(_LAYER), "a list of layers", required=False),
+    "examples": Rule(_listed(_whole), "a list of counts", required=False),
+    "copies": Rule(_COPIES, "four counts", required=False),
+    "wrong": Rule(_listed(_ANSWER), "a list of answers", required=False),
+    "doubted": Rule(_listed(_ANSWER), "a list of answers", required=False),
+    "pictures": Rule(_mapped(_text), "texts by name", required=False),
+}
+
+
+def require_rows(rows: Iterable[Mapping[str, Any]], source: str) -> None:
+    """Refuse rows that a report cannot be made of.
+
+    Args:
+        rows: As they were read.
+        source: Where from, for the message.
+
+    Raises:
+        StoreError: Naming the row, the column, what is expected and what was found.
+    """
+    for row in rows:
+        try:
+            _require(row)
+        except ValueError as error:
+            raise StoreError(f"{source}, row {shown(row.get('key'))}: {error}") from None
+
+
+def _require(row: Mapping[str, Any]) -> None:
+    for name, rule in (OF_ALL if row.get("study") == BASELINE else OF_NETS).items():
+        if name not in row:
+            if rule.required:
+                raise ValueError(f"a report needs its column {name!r}")
+        elif not rule.holds(row[name]):
+            raise ValueError(f"{name} must be {rule.words}, got {shown(row[name])}")
+    _require_agreement(row)
+
+
+def _require_agreement(row: Mapping[str, Any]) -> None:
+    """Refuse columns that are sound alone and contradict each other."""
+    classes = row.get("classes") or []
+    matrix = row.get("confusion")
+    if matrix and [len(line) for line in matrix] != [len(classes)] * len(classes):
+        raise ValueError(f"confusion must be of {len(classes)} classes")
+    if matrix and not any(map(sum, matrix)):
+        raise ValueError("confusion must hold an image")
+    for column in ("wrong", "doubted"):
+        for answer in row.get(column) or ():
+            if max(answer["label"], answer["answer"]) >= len(classes):
+                raise ValueError(f"{column} must be of {len(classes)} classes, got {answer}")
+    if "drawing" in row and len(row.get("input") or ()) != 3:  # noqa: PLR2004
+        raise ValueError("input must be channels, height and width")
+
+
+def require_story(story: Any, source: str) -> None:
+    """Refuse what a design's store tells in another form than docs/rows.md has.
+
+    Raises:
+        StoreError: If it is of another form.
+    """
+    form = _form(
+        facts=_listed(lambda pair: _listed(_text)(pair) and len(pair) == 2),  # noqa: PLR2004
+        steps=_listed(_form(title=_text, lines=_listed(_text))),
+    )
+    methods = _listed(_form(method=_text, standing=_text, why=_text))
+    if not form(story) or not methods(story.get("methods") or []):
+        raise StoreError(f"{source}: its note of the design is not as docs/rows.md has it")

@@ -1,0 +1,110 @@
+"""Rows from anybody: a report is made of them, or one line says why not."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.report.conftest import Rows, row, seen
+
+from smidgen.report import markdown, write_page
+from smidgen.report.checked import OF_NETS
+from smidgen.study.records import StoreError
+from smidgen.study.store import Store
+
+RESULTS = Path(__file__).parents[2] / "results"
+BAD = '"><script>alert(1)</script>'
+
+values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=True)
+    | st.sampled_from(["", BAD, "3x8x8", "0x0x0", "\x00", "\ud800"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *sorted(RESULTS.glob("reference-*.jsonl")),
+        RESULTS / "default-recipes.jsonl",
+        *sorted(RESULTS.glob("design-*/rows.jsonl")),
+    ],
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
+def test_rows_of_every_version_still_give_a_page(path: Path, tmp_path: Path) -> None:
+    text = write_page(path, tmp_path / "p.html").read_text()
+    assert len(text) < 1_500_000
+    assert "All points" in text
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("accuracy", 1.2, r"row 1: accuracy must be in \[0, 1\], got 1.2"),
+        ("accuracy", float("nan"), "accuracy must be"),
+        ("images", 0, "images must be a whole number above 0, got 0"),
+        ("params", True, "params must be a whole number, got True"),
+        ("methods", "blurpool", "methods must be a list of texts, got 'blurpool'"),
+        ("confusion", [[1, 2]], "confusion must be of 3 classes"),
+        ("confusion", [[0] * 3] * 3, "confusion must hold an image"),
+        ("wrong", [{"image": 0, "label": 0, "answer": 7, "probability": 1, "sure": True}],
+         "wrong must be of 3 classes"),
+        ("drawing", [{"layer": "conv", "output": "8x8"}], "drawing must be a list of layers"),
+        ("input", [], "input must be channels, height and width"),
+    ],
+)  # fmt: skip
+def test_what_no_row_can_hold_is_told_in_one_line(
+    column: str, value: Any, said: str, written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    path = written([{**seen(0), column: value}])
+    for report in (lambda: write_page(path, tmp_path / "p.html"), lambda: markdown(path)):
+        with pytest.raises(StoreError, match=said) as caught:
+            report()
+        assert "\n" not in str(caught.value)
+    assert not (tmp_path / "p.html").exists()
+
+
+def test_a_missing_column_is_named(written: Callable[[Rows], Path]) -> None:
+    bad = row("mine", [], 0, 100)
+    del bad["recipe"]
+    with pytest.raises(StoreError, match="row 2: it has no column 'recipe'"):
+        markdown(written([row("mine", [], 1, 100), bad]))
+
+
+def refused(path: Path, out: Path) -> str:
+    try:
+        write_page(path, out)
+    except StoreError as error:
+        return str(error)
+    return ""
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(column=st.sampled_from(sorted(OF_NETS)), value=values)
+def test_any_value_in_any_column_gives_a_page_or_one_line(
+    column: str, value: Any, tmp_path: Path
+) -> None:
+    path, out = tmp_path / "rows.jsonl", tmp_path / "p.html"
+    path.write_text(json.dumps({**seen(0), column: value}) + "\n")
+    out.unlink(missing_ok=True)
+    said = refused(path, out)
+    assert "\n" not in said
+    assert said or BAD not in out.read_text()
+
+
+@pytest.mark.parametrize(
+    "story", [[], {"facts": 3, "steps": []}, {"facts": [["a"]], "steps": []}, {"steps": []}]
+)
+def test_a_story_of_another_form_is_told(story: Any, tmp_path: Path) -> None:
+    store = Store(tmp_path / "design.db")
+    store.note("design", story)
+    store.close()
+    with pytest.raises(StoreError, match="its note of the design is not as"):
+        write_page(tmp_path / "design.db", tmp_path / "p.html")
