@@ -2,13 +2,15 @@
 
 import base64
 import io
+from dataclasses import replace
 
 import pytest
 import torch
 from PIL import Image
 
-from smidgen.data import Split
-from smidgen.evaluate.pictures import Copies, copies, named, thumbnail, wrong_answers
+from smidgen.data import Data, Split
+from smidgen.data.parts import held_out, parts
+from smidgen.evaluate.pictures import Copies, copies, doubted, looked_at, thumbnail, wrong_answers
 
 
 def logits_of(*probabilities: tuple[float, ...]) -> torch.Tensor:
@@ -64,9 +66,41 @@ def test_a_thumbnail_is_a_small_png_of_the_image(channels: int) -> None:
 def test_an_answer_names_the_file_of_its_picture() -> None:
     (found,) = wrong_answers(logits_of((0.01, 0.99)), torch.tensor([0]))
     of = split((1, 0))
-    assert "file" not in named((found,), of)[0]
-    with_file = Split(of.images, of.labels, ("cat/IMG_7.jpg",))
-    assert named((found,), with_file)[0]["file"] == "cat/IMG_7.jpg"
+    data = Data("mine", split((1, 0), (2, 1)), of, ("cat", "dog"))
+    logits = logits_of((0.01, 0.99))
+    assert "file" not in looked_at(data, logits)["wrong"][0]
+    with_file = replace(data, test=Split(of.images, of.labels, ("cat/IMG_7.jpg",)))
+    (told,) = looked_at(with_file, logits)["wrong"]
+    assert (told["file"], told["image"], told["answer"]) == ("cat/IMG_7.jpg", 0, found.answer)
+
+
+@pytest.mark.parametrize("name", ["selection", "fold-2-of-3"])
+def test_a_doubted_label_is_found_again_in_the_training_part(name: str) -> None:
+    """Every held-out image is answered 1, surely: those labelled 0 are doubted."""
+    train = split(*((value, value % 2) for value in range(40)))
+    data = Data("mine", train, split((99, 0)), ("cat", "dog"))
+    part, places = held_out(data, name)
+    kept, aside = parts(data, name)
+    assert aside
+    assert part == "train"
+    assert torch.equal(train.images[places], aside.images)
+    assert len(kept) + len(places) == 40
+    logits = logits_of(*((0.02, 0.98) for _ in places))
+    found = doubted(data, name, logits)
+    assert {of["image"] for of in found["doubted"]} == {p for p in places.tolist() if p % 2 == 0}
+    assert all(
+        (of["part"], of["label"], of["answer"]) == ("train", 0, 1) for of in found["doubted"]
+    )
+    assert set(found["pictures"]) <= {f"train/{place}" for place in places.tolist()}
+
+
+def test_validation_pictures_are_doubted_where_they_are() -> None:
+    train = split((1, 0), (2, 1), (3, 0), (4, 1))
+    data = Data("m", train, split((9, 0)), ("cat", "dog"), validation=split((5, 1), (6, 0), (7, 1)))
+    logits = logits_of((0.1, 0.9), (0.1, 0.9), (0.1, 0.9))
+    (found,) = doubted(data, "selection", logits)["doubted"]
+    assert (found["part"], found["image"]) == ("validation", 1)
+    assert len(held_out(data, "full")[1]) == 0
 
 
 def test_a_colour_keeps_its_order() -> None:

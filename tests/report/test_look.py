@@ -7,7 +7,8 @@ from xml.etree import ElementTree
 import pytest
 from tests.report.conftest import Rows, png, row, seen
 
-from smidgen.report.look import Look, closer_look, sound
+from smidgen.report.doubts import doubts, sound
+from smidgen.report.look import Look, closer_look
 from smidgen.report.points import points_of
 from smidgen.report.tables import Cell, Table
 
@@ -68,16 +69,65 @@ def test_the_surest_wrong_answers_come_with_their_pictures() -> None:
     assert cat.detail == "90 %, 1 of 2 seeds"
 
 
-def test_a_label_is_doubted_only_with_one_voice_and_surely() -> None:
-    doubted = [wrong(5, 0, 1, 0.9, sure=True), wrong(6, 0, 1, 0.9, sure=True)]
-    others = [wrong(5, 0, 1, 0.8, sure=True), wrong(6, 0, 2, 0.8, sure=True)]
-    test = [wrong(9, 1, 0, 0.9, sure=True), wrong(8, 1, 0, 0.9, sure=False)]
-    rows = [seen(0, doubted=doubted, wrong=test), seen(1, doubted=others, wrong=test)]
+def test_a_test_label_is_doubted_only_with_one_voice_and_surely() -> None:
+    first = [wrong(9, 1, 0, 0.9, sure=True), wrong(8, 1, 0, 0.9, sure=False)]
+    second = [wrong(9, 1, 0, 0.8, sure=True), wrong(8, 1, 0, 0.8, sure=True)]
+    rows = [seen(0, wrong=first), seen(1, wrong=second)]
     wall = look_at(rows).walls[-1]
-    assert wall.title == "Labels that the models contradict"
-    assert [shot.place for shot in wall.shots] == ["train image 5", "test image 9"]
+    assert wall.title == "Labels of test images that the models contradict"
+    assert [shot.place for shot in wall.shots] == ["test image 9"]
     (only,) = look_at(rows[:1]).walls
     assert only.title == "The surest wrong answers", "one seed's word is no contradiction"
+
+
+def held_out(seed: int, *doubted: dict[str, Any], **other: Any) -> dict[str, Any]:
+    told = [{"part": "train", **of} for of in doubted]
+    form: dict[str, Any] = {"split": "held-out", "trained_on": "selection", "doubted": told}
+    return seen(seed, **{**form, **other})
+
+
+def test_a_label_is_doubted_by_most_models_that_did_not_see_it() -> None:
+    dog, owl = wrong(5, 0, 1, 0.9, sure=True), wrong(6, 0, 2, 0.7, sure=True)
+    rows = [
+        held_out(0, dog, {**owl, "file": "cat/7.jpg"}, pictures={"train/5": png()}),
+        held_out(1, {**dog, "probability": 0.7}, {**owl, "answer": 1}),
+        held_out(2, dog, {**owl, "file": "cat/7.jpg"}),
+        held_out(3),
+    ]
+    wall = doubts(rows)
+    assert wall
+    first, second = wall.shots
+    assert (first.answer, first.label) == ("dog", "labelled cat")
+    assert (first.detail, first.picture) == ("83 %, 3 of 4 models", png())
+    assert (second.answer, second.place) == ("owl", "cat/7.jpg")
+    assert look_at([seen(0)]).walls == ()
+    (point,) = points_of([seen(0)])
+    look = closer_look(point, [], rows)
+    assert look
+    assert [wall.title for wall in look.walls] == ["Labels that the models contradict"]
+
+
+def test_a_single_model_or_a_minority_doubts_nothing() -> None:
+    doubt = wrong(5, 0, 1, 0.9, sure=True)
+    assert doubts([held_out(0, doubt)]) is None
+    assert doubts([held_out(n, *([doubt] if n < 2 else [])) for n in range(5)]) is None
+    assert doubts([]) is None
+
+
+def test_hardly_trained_models_have_no_say() -> None:
+    doubt = wrong(5, 0, 1, 0.9, sure=True)
+    rows = [held_out(n, epochs=20) for n in range(3)]
+    assert doubts([*rows, *(held_out(n, doubt, epochs=9) for n in range(9))]) is None
+    assert doubts([*rows, *(held_out(n, doubt, epochs=10) for n in range(9))])
+
+
+def test_each_fold_is_judged_by_its_own_models() -> None:
+    doubt = wrong(5, 0, 1, 0.9, sure=True)
+    rows = [held_out(n, trained_on="fold-1-of-2") for n in range(9)]
+    rows += [held_out(n, doubt, trained_on="fold-2-of-2") for n in range(2)]
+    wall = doubts(rows)
+    assert wall
+    assert wall.shots[0].detail == "90 %, 2 of 2 models"
 
 
 def test_copies_are_told() -> None:

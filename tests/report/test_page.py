@@ -172,8 +172,13 @@ def test_rows_of_every_age_stand_on_one_page(
     text = write_page(written([*study, seen(0)]), tmp_path / "p.html").read_text()
     assert "A closer look at mnist-7k-dw" not in text, "the best point's rows hold nothing to show"
     text = full_page(written, tmp_path).read_text()
-    for part in ("The surest wrong answers", "Labels that the models contradict", "The classes",
-                 "The net, mine", "random-forest on the same pixels is ahead"):  # fmt: skip
+    for part in (
+        "The surest wrong answers",
+        "Labels of test images that the models contradict",
+        "The classes",
+        "The net, mine",
+        "random-forest on the same pixels is ahead",
+    ):
         assert part in text
     assert "random-forest, no method" not in text, "a baseline is no point of a study"
 

@@ -6,7 +6,7 @@ import torch
 
 from smidgen.data.base import Data, Split
 from smidgen.data.errors import DataError
-from smidgen.data.splits import SELECTION_SEED, selection_split
+from smidgen.data.splits import SELECTION_SEED, selection_mask, selection_split
 
 FULL, SELECTION = "full", "selection"
 _FOLD = re.compile(r"fold-([1-9]\d{0,2})-of-([1-9]\d{0,2})(?:-round-([1-9]\d{0,3}))?")
@@ -60,6 +60,22 @@ def parts(data: Data, name: str) -> tuple[Split, Split | None]:
     number, of, round_ = _numbers(name)
     aside = fold_numbers(data.train.labels, of, round_) == number
     return _rows(data.train, ~aside), _rows(data.train, aside)
+
+
+def held_out(data: Data, name: str) -> tuple[str, torch.Tensor]:
+    """Return the part of ``data`` that a split's held-out images are of, and their places there.
+
+    They come in the order in which :func:`parts` gives the images; of ``full`` there are none.
+    """
+    require_split(name)
+    if name == FULL:
+        return "train", torch.zeros(0, dtype=torch.int64)
+    if name == SELECTION:
+        if data.validation is not None:
+            return "validation", torch.arange(len(data.validation))
+        return "train", selection_mask(data.train.labels).nonzero().flatten()
+    number, of, round_ = _numbers(name)
+    return "train", (fold_numbers(data.train.labels, of, round_) == number).nonzero().flatten()
 
 
 def fold_numbers(labels: torch.Tensor, of: int, round_: int) -> torch.Tensor:

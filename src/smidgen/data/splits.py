@@ -24,9 +24,15 @@ def selection_split(split: Split, seed: int = SELECTION_SEED) -> tuple[Split, Sp
     Raises:
         DataError: If a class has a single image.
     """
-    large = len(split) >= LARGE
-    count = HELD_OUT_OF_LARGE if large else round(HELD_OUT_SHARE * len(split))
-    return divided(split, count, seed)
+    aside = selection_mask(split.labels, seed)
+    return _chosen(split, ~aside), _chosen(split, aside)
+
+
+def selection_mask(labels: Labels, seed: int = SELECTION_SEED) -> torch.Tensor:
+    """Return which images :func:`selection_split` holds out."""
+    large = len(labels) >= LARGE
+    count = HELD_OUT_OF_LARGE if large else round(HELD_OUT_SHARE * len(labels))
+    return stratified(labels, count, seed)
 
 
 def divided(split: Split, count: int, seed: int) -> tuple[Split, Split]:

@@ -17,7 +17,7 @@ from smidgen.data import Split
 from smidgen.evaluate.accuracy import accuracy, accuracy_by_class, predict
 from smidgen.evaluate.calibration import BINS, ece, nll
 from smidgen.evaluate.cost import Latency, latency
-from smidgen.evaluate.pictures import looked_at
+from smidgen.evaluate.pictures import doubted, looked_at
 from smidgen.evaluate.shift import shift_consistency
 from smidgen.run import Run
 from smidgen.show import card, percent
@@ -176,4 +176,4 @@ def row(run: Run, evaluation: Evaluation, study: str, revision: str) -> dict[str
     }
 
 
-__all__ = ["BINS", "Evaluation", "Latency", "evaluate", "looked_at", "predict", "row"]
+__all__ = ["BINS", "Evaluation", "Latency", "doubted", "evaluate", "looked_at", "predict", "row"]

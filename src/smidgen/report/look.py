@@ -1,39 +1,18 @@
 """A closer look at one point: its classes, its surest mistakes, doubted labels, and its net."""
 
-import base64
-import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-from smidgen.confusion import Matrix, by_class, largest_share, never_answered
+from smidgen.confusion import Matrix, balanced_accuracy, by_class, largest_share, never_answered
 from smidgen.report.chart import Chart
+from smidgen.report.doubts import Shot, Wall, doubts, pictures_of
 from smidgen.report.matrix import confusion_chart
 from smidgen.report.net import net_chart
 from smidgen.report.points import Point
 from smidgen.report.tables import Table, number, words
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_LARGEST = 30_000  # bytes of a picture that a page takes in
 _SHOTS = 24  # pictures on a wall
-
-
-class Shot(NamedTuple):
-    """A picture with what is said of it."""
-
-    picture: str  # PNG in base64, or nothing
-    answer: str
-    label: str
-    detail: str
-    place: str
-
-
-class Wall(NamedTuple):
-    """Pictures under a title."""
-
-    title: str
-    shots: tuple[Shot, ...]
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +38,15 @@ class Look:
     lines: tuple[str, ...]
 
 
-def closer_look(point: Point, baselines: Sequence[dict[str, Any]]) -> Look | None:
+def closer_look(
+    point: Point, baselines: Sequence[dict[str, Any]], held_out: Sequence[dict[str, Any]] = ()
+) -> Look | None:
     """Return what the rows of a point show, or ``None`` if they are too old to show anything.
 
     Args:
         point: The one that a page is about.
         baselines: Rows of plain learners on the same images; may be empty.
+        held_out: Rows of other models of the same data, on images held out of their training.
     """
     rows = [row for row in point.rows.values() if row.get("classes")]
     names: list[str] = rows[0]["classes"] if rows else []
@@ -85,7 +67,7 @@ def closer_look(point: Point, baselines: Sequence[dict[str, Any]]) -> Look | Non
         warnings=(*_of_classes(matrices, names), *_of_baselines(point, baselines)),
         tables=tuple(tables + ([beside] if beside else [])),
         charts=tuple(charts),
-        walls=tuple(wall for wall in (_wrong(rows), _doubted(rows)) if wall),
+        walls=tuple(wall for wall in (_wrong(rows), doubts(held_out), _doubted(rows)) if wall),
         lines=_lines(rows, matrix),
     )
 
@@ -188,7 +170,7 @@ def _baseline_table(point: Point, baselines: Sequence[dict[str, Any]]) -> Table:
 
 def _wrong(rows: Sequence[dict[str, Any]]) -> Wall | None:
     """Return the wrong answers that most seeds are surest of."""
-    shots = _shots(rows, "wrong", "test", _by_answer(rows, "wrong"))
+    shots = _shots(rows, "test", _by_answer(rows, "wrong"))
     if not shots:
         return None
     note = (
@@ -199,22 +181,20 @@ def _wrong(rows: Sequence[dict[str, Any]]) -> Wall | None:
 
 
 def _doubted(rows: Sequence[dict[str, Any]]) -> Wall | None:
-    """Return the images whose label the models of all seeds contradict with one voice."""
-    shots: list[Shot] = []
-    for column, split in (("doubted", "train"), ("wrong", "test")):
-        agreed = {
-            key: found
-            for key, found in _by_answer(rows, column).items()
-            if len(found) == len(rows) > 1 and all(of["sure"] for of in found)
-        }
-        shots += _shots(rows, column, split, agreed)
+    """Return the test images whose label the models of all seeds contradict with one voice."""
+    agreed = {
+        key: found
+        for key, found in _by_answer(rows, "wrong").items()
+        if len(found) == len(rows) > 1 and all(of["sure"] for of in found)
+    }
+    shots = _shots(rows, "test", agreed)
     if not shots:
         return None
     note = (
         f"All {len(rows)} seeds give the same other answer, each at least as surely as it answers"
-        " an image that bears this label, on average. Many such labels are errors: look at them."
+        " the images of that class, on average. Such labels may be errors: look at them."
     )
-    return Wall("Labels that the models contradict", tuple(shots[:_SHOTS]), note)
+    return Wall("Labels of test images that the models contradict", shots, note)
 
 
 Answers = dict[tuple[int, int, int], list[dict[str, Any]]]  # by image, label and answer
@@ -233,17 +213,13 @@ def _mean(answers: Sequence[dict[str, Any]]) -> float:
     return sum(of["probability"] for of in answers) / len(answers)
 
 
-def _shots(
-    rows: Sequence[dict[str, Any]], column: str, split: str, answers: Answers
-) -> tuple[Shot, ...]:
+def _shots(rows: Sequence[dict[str, Any]], split: str, answers: Answers) -> tuple[Shot, ...]:
     names = rows[0]["classes"] if rows else []
-    pictures: dict[str, str] = {}
-    for row in rows:
-        pictures |= row.get("pictures") or {}
+    pictures = pictures_of(rows)
     shots: list[Shot] = []
     for (image, label, answer), found in answers.items():
         count = f", {len(found)} of {len(rows)} seeds" if len(rows) > 1 else ""
-        picture = sound(pictures.get(f"{split}/{image}"))
+        picture = pictures.get(f"{split}/{image}", "")
         if pictures and not picture:
             continue
         shots.append(
@@ -258,22 +234,12 @@ def _shots(
     return tuple(shots[:_SHOTS])
 
 
-def sound(picture: Any) -> str:
-    """Return a picture if it is what a page may hold, a small PNG in base64; else nothing."""
-    try:
-        raw = base64.b64decode(picture, validate=True)
-    except (binascii.Error, ValueError, TypeError):
-        return ""
-    return picture if raw.startswith(_PNG) and len(raw) <= _LARGEST else ""
-
-
 def _lines(rows: Sequence[dict[str, Any]], matrix: Matrix | None) -> tuple[str, ...]:
     """Return what is said of the images as a whole."""
     lines: list[str] = []
     if matrix:
-        balanced = [100 * row["balanced_accuracy"] for row in rows]
         lines.append(
-            f"Balanced accuracy, the mean over classes: {sum(balanced) / len(balanced):.2f} %."
+            f"Balanced accuracy, the mean over classes: {100 * balanced_accuracy(matrix):.2f} %."
             f" Always answering the largest class would reach {100 * largest_share(matrix):.2f} %"
             f" accuracy and {100 / len(matrix):.2f} % balanced."
         )

@@ -134,7 +134,8 @@ def _looks(points: Sequence[Point], baselines: Sequence[dict[str, Any]]) -> list
         beside = [
             row for row in baselines if row["fingerprint"] == print_ and row["split"] == split
         ]
-        look = closer_look(best, beside)
+        held_out = [row for point in group if not _tested([point]) for row in point.rows.values()]
+        look = closer_look(best, beside, held_out)
         if look:
             found.append(look)
     return found

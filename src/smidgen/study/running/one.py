@@ -14,7 +14,7 @@ import torch
 from smidgen.checkpoint import checkpoints
 from smidgen.data import Data
 from smidgen.data.parts import parts
-from smidgen.evaluate import evaluate, looked_at, predict, row
+from smidgen.evaluate import doubted, evaluate, looked_at, predict, row
 from smidgen.run import PLAN, WEIGHTS, Run
 from smidgen.runtime import choose
 from smidgen.study.job import Job
@@ -74,7 +74,10 @@ def judged(run: Run, job: Job, data: Data, folder: Path) -> dict[str, Any]:
         run, images, split=name, measure_latency=job.latency, weights=folder / WEIGHTS
     )
     logits = predict(run.model, images.images, run.mean, run.std)
-    pictures = looked_at(run, data, logits) if name == "test" else {}
+    if held_out is None:
+        pictures = looked_at(data, logits)
+    else:
+        pictures = doubted(data, job.trial.split, logits)
     return {
         **row(run, evaluation, study="", revision=revision()),
         "right": packed(logits.argmax(1) == images.labels),
