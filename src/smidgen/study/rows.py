@@ -28,6 +28,7 @@ _KINDS: dict[str, type] = {
 }
 _WORDS: dict[type, str] = {str: "a text", dict: "a table", list: "a list"}
 
+
 def row_of(text: object, where: str) -> dict[str, Any]:
     """Return the row that a JSON text holds, its values of the kinds that they must be.
 
