@@ -1,15 +1,15 @@
-#if defined(__ARM_FEATURE_DSP) || BLUR_FOURS
+#if TWO_AT_ONCE || BLUR_FOURS
 static inline uint32_t word(const int8_t *p) {
   return (uint32_t)(uint8_t)p[0] | (uint32_t)(uint8_t)p[1] << 8 | (uint32_t)(uint8_t)p[2] << 16 | (uint32_t)(uint8_t)p[3] << 24;
 }
 #endif
 
-#if defined(__ARM_FEATURE_DSP)
+#if TWO_AT_ONCE
 static inline uint32_t larger(uint32_t a, uint32_t b) { __asm__("ssub8 r12, %0, %1\n\tsel %0, %0, %1" : "+r"(a) : "r"(b) : "r12"); return a; }
 #endif
 
 #if RESCALES
-#if defined(__ARM_FEATURE_DSP)
+#if TWO_AT_ONCE
 static inline uint32_t even(uint32_t w) { uint32_t r; __asm__ volatile("sxtb16 %0, %1" : "=r"(r) : "r"(w)); return r; }
 static inline uint32_t odd(uint32_t w) { uint32_t r; __asm__ volatile("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(w)); return r; }
 static inline int32_t both(uint32_t a, uint32_t b, int32_t sum) { __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }

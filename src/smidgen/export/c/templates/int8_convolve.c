@@ -22,7 +22,7 @@ static void convolve(const layer *own, const progress *at, const int8_t *const *
     for (const uint32_t *unit = units_end - unit_size; unit < units_end; unit += 4, q += 2) {
       int32_t a = (int32_t)unit[0], b = a, c = (int32_t)unit[2], d = c;
       do {
-#if defined(__ARM_FEATURE_DSP)
+#if TWO_AT_ONCE
         uint32_t l = word(p), r = word(p + right), v = word(w);
         const uint32_t le = even(l), re = even(r);
         l = odd(l), r = odd(r);

@@ -15,7 +15,7 @@ INLINED static void filtered(const layer *own, const int8_t *const *rows, int8_t
         const int8_t *p = rows[j] + at;
         UNROLL
         for (int i = 0; i < kernel; i++, p += channels, w += 4) {
-#if defined(__ARM_FEATURE_DSP)
+#if TWO_AT_ONCE
           uint32_t l = word(p), v = word(w), e = even(l), f = even(v);
           s0 = lower(e, f, s0), s2 = upper(e, f, s2);
           e = odd(l), f = odd(v);

@@ -7,7 +7,7 @@ SMALL static const int8_t *gather(const layer *own, const int8_t *const *rows, i
   for (int n = 0, at = 0; n < own[1].width; n++, at += own->stride * own->channels) {
     int8_t *row = to;
     for (int j = 0; j < own->kernel; j++, row += span) {
-#if defined(__ARM_FEATURE_DSP)
+#if TWO_AT_ONCE
       for (int i = 0; i < span; i += 4) __builtin_memcpy(row + i, rows[j] + at + i, 4);
 #else
       for (int i = 0; i < span; i++) {

@@ -1,3 +1,10 @@
+/* Arm's instructions for two products or four bytes at once; memory must hold the low byte first. */
+#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN)
+#define TWO_AT_ONCE 1
+#else
+#define TWO_AT_ONCE 0
+#endif
+
 /* One row of a map at a time: a layer asks the one before it for the rows that its window lacks,
    computes one row and hands it on. Maps are therefore rings of a few rows, not whole pictures.
    Rounding: TFLite's double rounding; right shifts of negative numbers are arithmetic. */

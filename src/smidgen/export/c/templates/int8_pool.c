@@ -4,7 +4,7 @@ SMALL static void pool(const layer *own, const progress *at, const int8_t *const
   (void)at;
   int8_t *const end = out + own[1].width * channels;
   for (int at = 0; out < end; at += step, out += channels) {
-#if defined(__ARM_FEATURE_DSP) && FOUR_POOLED
+#if TWO_AT_ONCE && FOUR_POOLED
     for (int c = 0; c < channels; c += 4) {
       if (c + 4 > channels) c = channels - 4;
       uint32_t best = 0x80808080;
