@@ -60,6 +60,7 @@ def red(tmp_path: Path) -> Path:
     """Return a picture that is red in the middle alone, larger and wider than the net's."""
     picture = Image.new("RGB", (120, 30), (10, 10, 230))
     picture.paste((230, 10, 10), (40, 0, 80, 30))
+    picture.paste((10, 10, 10), (40, 0, 60, 8))  # or upside down would be the same
     picture.save(tmp_path / "red.png")
     return tmp_path / "red.png"
 

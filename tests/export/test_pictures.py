@@ -34,8 +34,8 @@ QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 CLASSES = ("red", "green", "blue")
 SEEN = {
     "stretched": Preprocessing(9, 12, "rgb", 3),
-    "cropped, over black": Preprocessing(9, 12, "rgb", 3, fit="crop", background="black"),
-    "padded": Preprocessing(9, 12, "rgb", 3, fit="pad"),
+    "cropped": Preprocessing(9, 12, "rgb", 3, fit="crop"),
+    "padded, over black": Preprocessing(9, 12, "rgb", 3, fit="pad", background="black"),
     "grey": Preprocessing(9, 12, "grey", 1, fit="crop"),
 }
 KINDS = ["landscape", "portrait", "grey", "alpha", "EXIF 6", "tiny", "palette", "exact"]
