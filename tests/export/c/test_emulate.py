@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
@@ -21,6 +22,7 @@ from smidgen.export.c.emulate import (
     run_host,
     run_riscv,
 )
+from smidgen.export.c.footprint import dummy_source
 from smidgen.export.c.int8 import generate
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.quantize import quantize
@@ -86,6 +88,22 @@ def test_the_reference_nets_stay_as_small_and_as_fast_as_the_documentation_says(
     run = run_board(source, images)
     assert run.ram <= 26_000
     assert run.instructions <= 16_500_000
+
+
+@pytest.mark.mcu
+@needs_board
+def test_filters_of_five_by_five_are_as_fast_as_of_three_by_three_each_size_in_its_own_loop() -> (
+    None
+):
+    def instructions(*sides: int) -> int:
+        body = (layers.Conv(32, stride=2), *(layers.Channelwise(side) for side in sides))
+        head = (layers.GlobalAveragePool(), layers.Classifier(5))
+        source = dummy_source(NetSpec(Shape(1, 24, 24), (*body, *head)))
+        return run_board(source, np.zeros((1, 1, 24, 24), np.uint8)).instructions
+
+    taken = instructions(), instructions(3), instructions(3, 5)
+    three, five = (after - before for before, after in pairwise(taken))
+    assert five / 25 <= three / 9
 
 
 @pytest.mark.mcu
