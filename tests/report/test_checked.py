@@ -108,3 +108,13 @@ def test_a_story_of_another_form_is_told(story: Any, tmp_path: Path) -> None:
     store.close()
     with pytest.raises(StoreError, match="its note of the design is not as"):
         write_page(tmp_path / "design.db", tmp_path / "p.html")
+
+
+def test_a_row_of_a_plain_learner_is_read_back_from_a_store(tmp_path: Path) -> None:
+    beside = {
+        "key": "0" * 16, "study": "baseline", "net": "random-forest", "params": None, "macs": None,
+        "methods": [], "recipe": {}, "fingerprint": "f", "split": "test", "accuracy": 0.9,
+    }  # fmt: skip
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f"{json.dumps(seen(0))}\n{json.dumps(beside)}\n")
+    assert "random-forest" in write_page(path, tmp_path / "p.html").read_text()

@@ -20,7 +20,10 @@ _NUMBERS = (
     *("seed", "epochs", "seconds", "threads", "images", "loss", "peak_activation"),
     *("bytes_float32", "bytes_int8", "bytes_on_disk"),
 )
-_MAY_LACK = ("nll", "ece", "shift_consistency", "loss", "bytes_on_disk")  # may be null
+_MAY_LACK = (  # may be null
+    *("nll", "ece", "shift_consistency", "loss", "bytes_on_disk"),
+    *("params", "macs"),  # of plain learners beside a design
+)
 _KINDS: dict[str, type] = {
     **dict.fromkeys(_TEXTS, str),
     **dict.fromkeys(("recipe", "versions"), dict),
