@@ -160,14 +160,8 @@ def kinds_of(maker: Maker) -> list[Template]:
     kinds = templates(maker.shape, halve=bool(early))
     if early and {"params", "flash"} & budget.limits.keys():
         # late channels are what is left to buy with the rest of the budget
-        mixed, summed, depthwise, *others = kinds[:_FIRST]
-        grown = [
-            replace(kind, growth=_FASTER) if kind.stages > 1 else kind
-            for kind in (summed, depthwise, mixed)
-        ]
-        first = [*others[:2], grown[0], grown[1], mixed, summed, grown[2], depthwise, *others[2:]]
-        kinds = [*first, *kinds[_FIRST:]]
-        kinds = list(dict.fromkeys(kinds))
+        faster = [replace(kind, growth=_FASTER) for kind in kinds[:_FIRST] if kind.stages > 1]
+        kinds = [*kinds[:_FIRST], *faster, *kinds[_FIRST:]]
     if not budget.needs_prediction:
         return kinds
     known = {
