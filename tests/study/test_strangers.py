@@ -1,5 +1,6 @@
 """A store from somebody else reads, writes and removes nothing outside its own folder."""
 
+import json
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -203,3 +204,22 @@ def test_status_does_not_count_what_is_lost_as_running(store: Store, jobs: Jobs)
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/dev/zero", "..", "", "me"])
 def test_an_owner_is_looked_for_in_its_folder_alone(tmp_path: Path, name: str) -> None:
     assert not is_alive(tmp_path, name)
+
+
+@pytest.mark.parametrize("job", ["true", "{", '{"trial": 7}', None, 5, "[" * 100_000])
+def test_a_broken_job_does_not_keep_the_status_from_being_told(
+    store: Store, jobs: Jobs, job: object
+) -> None:
+    first, second = jobs(seeds=(0, 1))
+    store.add("s", [first, second])
+    row = {
+        "key": first.trial.key, "net": "tiny", "methods": [], "seconds": 2.0, "epochs": 1,
+    }  # fmt: skip
+    with sqlite3.connect(store.path) as db:
+        db.execute("UPDATE trials SET job = ?", (job,))
+        db.execute(
+            "UPDATE trials SET state = 'done', row = ? WHERE key = ?",
+            (json.dumps(row), first.trial.key),
+        )
+    status = store.standing("s")
+    assert (status.done, status.queued, status.seconds_left) == (1, 1, None)

@@ -4,6 +4,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from math import isfinite
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -51,9 +52,21 @@ def status_of(records: Iterable[tuple[Any, ...]]) -> Status:
         count["running"],
         count["failed"],
         count["queued"],
-        _seconds_left(records, max(count["running"], 1)),
-        tuple((record[1], record[7]) for record in records if record[0] == "failed"),
+        _estimate(records, max(count["running"], 1)),
+        tuple((str(record[1]), str(record[7])) for record in records if record[0] == "failed"),
     )
+
+
+def _estimate(records: list[tuple[Any, ...]], jobs: int) -> float | None:
+    """Return the seconds left, or ``None`` where a broken record leaves nothing to judge by.
+
+    What is broken is told by whoever runs the trial or reads its row.
+    """
+    try:
+        left = _seconds_left(records, jobs)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        return None
+    return left if left is not None and isfinite(left) else None
 
 
 def _seconds_left(records: list[tuple[Any, ...]], jobs: int) -> float | None:
