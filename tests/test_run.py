@@ -152,6 +152,11 @@ def negative(tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
         (updated(mean=[float("nan")]), "mean must be 1 finite numbers"),
         (updated(mean=0.5), "mean must be a list"),
         (changed(lambda v: v["classes"].pop()), "classes must be 10 texts"),
+        (
+            changed(lambda v: v["history"][0].update(epoch=1.5)),
+            "epoch must be a whole number",
+        ),
+        (changed(lambda v: v["history"][0].update(loss=10**400)), "must be a finite number"),
         (updated(history=[7]), "an epoch must be a table"),
         (
             changed(lambda v: v["history"][0].update(loss="low")),

@@ -21,6 +21,13 @@ TENSOR_BYTES = 4 << 30  # of a file of weights, or a checkpoint
 ROWS_BYTES = 1 << 30  # of rows as JSON lines
 ROW = 1 << 24  # characters of a row or a job in a store
 
+NUMBER = 1e300  # of any figure; whole numbers beyond it are no floats
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value from outside is a finite number that a float can hold."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < NUMBER
+
 
 def require_at_most(what: str, found: int, most: int) -> None:
     """Refuse what is too large.

@@ -5,7 +5,6 @@ import json
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from smidgen.checkpoint import CheckpointError, load_tensors, save_tensors
 from smidgen.data import Data, Preprocessing
 from smidgen.data.base import as_they_are
 from smidgen.files import is_temporary, write_atomically
-from smidgen.limits import PLAN_BYTES, content
+from smidgen.limits import PLAN_BYTES, content, is_number
 from smidgen.names import shown
 from smidgen.release import release, require_known
 from smidgen.show import card, percent
@@ -329,7 +328,7 @@ def _seen(values: Mapping[str, Any], trial: Trial) -> dict[str, Any]:
     channels, classes = trial.net.input_shape.channels, trial.spec.out_shape.channels
     for name in ("mean", "std"):
         numbers = values[name]
-        if len(numbers) != channels or not all(map(_is_number, numbers)):
+        if len(numbers) != channels or not all(map(is_number, numbers)):
             raise ValueError(f"{name} must be {channels} finite numbers, got {shown(numbers)}")
     if min(values["std"]) <= 0:
         raise ValueError(f"std must be > 0, got {shown(values['std'])}")
@@ -360,10 +359,16 @@ def record_of(form: Any, by: object = None) -> EpochRecord:
     require_known(form, known, "an epoch", by)
     for name in known:
         value = form.get(name)
-        if not (_is_number(value) or (name == "held_out_accuracy" and value is None)):
+        if not (is_number(value) or (name == "held_out_accuracy" and value is None)):
             raise ValueError(f"{name} of an epoch must be a finite number, got {shown(value)}")
-    return EpochRecord(**form)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    epoch, share = form["epoch"], form["held_out_accuracy"]
+    if not isinstance(epoch, int):
+        raise ValueError(f"epoch must be a whole number, got {shown(epoch)}")
+    return EpochRecord(
+        epoch=epoch,
+        loss=float(form["loss"]),
+        lr=float(form["lr"]),
+        held_out_accuracy=None if share is None else float(share),
+        images_per_second=float(form["images_per_second"]),
+        seconds=float(form["seconds"]),
+    )

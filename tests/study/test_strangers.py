@@ -150,6 +150,7 @@ def test_a_store_on_a_medium_that_can_only_be_read_is_read(
         ("{", "no JSON"),
         ("[1]", "a row must be a table"),
         ('{"accuracy": "high"}', "accuracy must be a finite number, got 'high'"),
+        ('{"accuracy": 1' + "0" * 400 + "}", "accuracy must be a finite number"),
         ('{"accuracy": NaN}', "accuracy must be a finite number"),
         ('{"net": "*/"}', "net must be letters"),
         ('{"methods": [1]}', "methods must be texts"),

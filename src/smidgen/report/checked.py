@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from math import isfinite
 from typing import Any, NamedTuple, TypeAlias
 
 from smidgen.names import shown
@@ -29,7 +28,7 @@ def _whole(value: Any) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return type(value) in (int, float) and isfinite(value) and abs(value) < _LARGEST
+    return type(value) in (int, float) and abs(value) < _LARGEST
 
 
 def _share(value: Any) -> bool:

@@ -143,7 +143,7 @@ def effect(point: Point, baseline: Point) -> Effect | None:
         return None
 
     def percent(of: Point) -> dict[int, float]:
-        return {seed: 100 * row["accuracy"] for seed, row in of.rows.items()}
+        return {seed: 100.0 * row["accuracy"] for seed, row in of.rows.items()}
 
     return Effect(
         point,

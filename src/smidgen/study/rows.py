@@ -2,11 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from smidgen.limits import ROW, ROWS_BYTES, content
+from smidgen.limits import ROW, ROWS_BYTES, content, is_number
 from smidgen.names import require_name, shown
 from smidgen.release import release
 from smidgen.study.database import StoreError
@@ -84,7 +83,7 @@ def _require_kinds(row: Mapping[str, Any]) -> None:
     for column, value in row.items():
         if column in _KINDS and not isinstance(value, _KINDS[column]):
             raise ValueError(f"{column} must be {_WORDS[_KINDS[column]]}, got {shown(value)}")
-        if column in _NUMBERS and not _is_number(value) and (value or column not in _MAY_LACK):
+        if column in _NUMBERS and not is_number(value) and (value or column not in _MAY_LACK):
             raise ValueError(f"{column} must be a finite number, got {shown(value)}")
     for column in ("methods", "studies"):
         if not all(isinstance(text, str) for text in row.get(column, [])):
@@ -93,7 +92,3 @@ def _require_kinds(row: Mapping[str, Any]) -> None:
         raise ValueError("history must be tables, one an epoch")
     if "net" in row:
         require_name(row["net"], "net")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
