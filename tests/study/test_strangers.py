@@ -224,3 +224,14 @@ def test_a_broken_job_does_not_keep_the_status_from_being_told(
         )
     status = store.standing("s")
     assert (status.done, status.queued, status.seconds_left) == (1, 1, None)
+
+
+def test_a_store_whose_names_are_no_text_is_one_line(store: Store, jobs: Jobs) -> None:
+    store.add("s", jobs())
+    store.close()
+    content = store.path.read_bytes()
+    store.path.write_bytes(content.replace(b"title TEXT NOT NULL", b"title TEXT DEFAULT \x80"))
+    for read in (lambda: Store(store.path).status(), lambda: load(store.path)):
+        with pytest.raises(StoreError) as refused:
+            read()
+        assert str(store.path) in str(refused.value)

@@ -41,6 +41,7 @@ app.command("report")(report.report)
 app.command("export")(export.export)
 
 BAD_INPUT, INTERRUPTED = 2, 130
+_LONGEST = 1_500  # characters of an error: a value in it may be as long as a file
 _USAGE: type[Exception] = typer.BadParameter.__bases__[
     0
 ]  # of every error in how a command was written
@@ -93,4 +94,5 @@ def _stop(message: str, status: int) -> None:
 
 
 def _line(text: str) -> str:
-    return " ".join(text.split())
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."

@@ -64,7 +64,7 @@ def connect(path: Path, *, create: bool) -> sqlite3.Connection:
         try:
             return _writable(path)
         except sqlite3.OperationalError as error:
-            if create or error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE:
+            if create or _code(error) not in _CANNOT_WRITE:
                 raise
             return _readable(path)
 
@@ -91,12 +91,16 @@ def told(path: Path) -> Generator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        if _code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
             raise RoomError(
                 f"{path}: {error}: what has finished is kept; it goes on when there is room"
             ) from error
         raise StoreError(f"{path}: cannot be used as a store: {error}") from error
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return SQLite's code of an error; 0 for Python's own, such as of text that is no UTF-8."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 _CANNOT_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
@@ -138,7 +142,7 @@ def _readable(path: Path) -> sqlite3.Connection:
             raise StoreError(f"{path}: cannot be used as a store: it holds no trials")
         return db
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF not in _CANNOT_WRITE:
+        if _code(error) not in _CANNOT_WRITE:
             raise
     # Where no file can be made beside it, nobody else writes to it either.
     db = sqlite3.connect(f"file:{name}?immutable=1", uri=True, isolation_level=None)
