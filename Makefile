@@ -3,7 +3,7 @@ PY := .venv/bin
 export SMIDGEN_DATA ?= $(wildcard $(abspath ../shared/data))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo reference test check format test-long system-tools kernels records
+.PHONY: wheel setup demo reference test check format test-long system-tools kernels records
 
 setup: .setup-done
 .setup-done: pyproject.toml constraints.txt setup.py tools/setup.sh $(wildcard src/smidgen/kernels/csrc/*)
@@ -38,6 +38,10 @@ check: setup
 
 test: setup check
 	$(PY)/pytest -q -m "(browser or mcu) and not slow"
+
+# The wheel, built and installed in a clean environment.
+wheel: setup
+	tools/wheel.sh
 
 test-long: setup
 	HYPOTHESIS_PROFILE=long $(PY)/pytest -q -m "not gpu"

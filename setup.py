@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError
 
@@ -124,7 +125,15 @@ class BuildKernels(build_ext):
         )
 
 
+class OneWheelAPlatform(bdist_wheel):
+    """Tag the wheel for every Python: the library in it knows nothing of Python."""
+
+    def get_tag(self) -> tuple[str, str, str]:
+        """Return py3-none and the platform's tag."""
+        return "py3", "none", super().get_tag()[2]
+
+
 setup(
     ext_modules=[Extension("smidgen.kernels.native", [str(FOLDER / "blocks.c")], optional=True)],
-    cmdclass={"build_ext": BuildKernels},
+    cmdclass={"build_ext": BuildKernels, "bdist_wheel": OneWheelAPlatform},
 )
