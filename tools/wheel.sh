@@ -1,26 +1,45 @@
 #!/bin/bash
-# Build the wheel, install it alone into an environment of its own, and run what is in it. The
-# packages that it needs are lent by the development environment.
+# Build the wheel, install it into an environment of its own, and train and export from an empty
+# folder. The packages that it needs are lent by the development environment; with the path of
+# a Python, as in tools/wheel.sh python3.13, they are installed anew for that one.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-python=$PWD/.venv/bin/python
+unset PYTHONPATH
+root=$(cd "$(dirname "$0")/.." && pwd)
+ours=$root/.venv/bin/python
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-git archive HEAD 2>/dev/null | tar -x -C "$folder" --one-top-level=source
+mkdir "$folder/source" "$folder/empty"
+tar -C "$root" --exclude='*.so' --exclude=__pycache__ --exclude='*.egg-info' \
+    -c pyproject.toml setup.py README.md src | tar -x -C "$folder/source"
 cd "$folder"
-"$python" -m pip wheel -q --no-deps --no-build-isolation -w wheels ./source
+"$ours" -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w wheels ./source
 wheel=$(ls wheels/smidgen-*-py3-none-*.whl)  # one a platform, whatever the Python
-"$python" -m venv --without-pip env
-"$python" -m pip --python env/bin/python install -q --no-deps "$wheel"
-lent=$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-PYTHONPATH=$(echo env/lib/python*/site-packages):$lent env/bin/python - <<'PYTHON'
+if [ $# -gt 0 ]; then
+    "$1" -m venv env
+    env/bin/python -m pip install -q --disable-pip-version-check -c "$root/constraints.txt" "$wheel"
+else
+    "$ours" -m venv --without-pip env
+    "$ours" -m pip --python env/bin/python install -q --disable-pip-version-check --no-deps "$wheel"
+    packages=$(env/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    "$ours" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$packages/lent.pth"
+fi
+cd empty
+../env/bin/python - <<'PYTHON'
+import sys
 from pathlib import Path
 
 import smidgen
 from smidgen import kernels
 
-assert Path(smidgen.__file__).is_relative_to(Path("env").resolve()), smidgen.__file__
+assert Path(smidgen.__file__).is_relative_to(Path(sys.prefix).resolve()), smidgen.__file__
 assert set(kernels.available()) - {"torch"}, "the wheel holds no compiled operations"
 PYTHON
-PYTHONPATH=$(echo env/lib/python*/site-packages):$lent env/bin/smidgen inspect mnist-1k5-dw --json >/dev/null
-echo "$(basename "$wheel"): $(stat -c %s "$wheel") bytes, installed and run"
+smidgen=../env/bin/smidgen
+{
+    $smidgen list recipes
+    $smidgen train mnist-1k5-dw --data digits --epochs 2 --out run
+    $smidgen export run --to c --out shipped
+} >said 2>&1 || { cat said; exit 1; }
+test -s shipped/artefact.json
+echo "$(basename "$wheel"): $(stat -c %s "../$wheel") bytes; trained and exported under" \
+     "$(../env/bin/python --version)"
