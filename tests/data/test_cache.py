@@ -9,10 +9,13 @@ import pytest
 import safetensors
 import torch
 
+import smidgen.data
 from smidgen.data import Data, DataError, DataWarning, Split, load
 from smidgen.data.base import Source
 from smidgen.data.catalogue import Catalogue
 from smidgen.data.layouts import Folders
+from smidgen.data.rules import rules, rules_of
+from smidgen.release import release
 
 Folder = Callable[..., Path]
 BOTH = {"train": {"cat": 3, "dog": 2}, "test": {"cat": 1, "dog": 1}}
@@ -101,6 +104,31 @@ def test_each_image_size_is_kept_apart(image_folder: Folder, reads: list[Source]
     shapes = [load(folder, image_size=size).shape for size in (None, 4, (4, 4), 3, None, 4)]
     assert shapes == [(1, 6, 5), (1, 4, 4), (1, 4, 4), (1, 3, 3), (1, 6, 5), (1, 4, 4)]
     assert len(reads) == 3
+
+
+def test_what_another_smidgen_decoded_is_never_read(
+    image_folder: Folder, reads: list[Source], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder, cache = image_folder(BOTH), tmp_path / "cache"
+    for name, decoded in (("older", 1), ("older", 1), ("newer", 2), ("newer", 2), ("older", 2)):
+        monkeypatch.setattr("smidgen.data.base.rules", lambda name=name: name)
+        load(folder, cache_dir=cache)
+        assert len(reads) == decoded
+
+
+def test_the_rules_are_those_of_every_module_and_of_the_release(tmp_path: Path) -> None:
+    door = Path(smidgen.data.__file__).parent
+    assert rules() == rules_of(door, release())
+    (tmp_path / "layouts").mkdir()
+    (tmp_path / "a.py").write_text("one")
+    seen = {rules_of(tmp_path, "1.0"), rules_of(tmp_path, "1.1")}
+    (tmp_path / "layouts" / "b.py").write_text("two")
+    seen.add(rules_of(tmp_path, "1.0"))
+    (tmp_path / "layouts" / "b.py").write_text("three")
+    seen.add(rules_of(tmp_path, "1.0"))
+    (tmp_path / "layouts" / "b.py").rename(tmp_path / "layouts" / "c.py")
+    seen.add(rules_of(tmp_path, "1.0"))
+    assert len(seen) == 5
 
 
 def test_changed_files_are_decoded_again(image_folder: Folder, reads: list[Source]) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from smidgen.data import Data, Split
 from smidgen.data.parts import fold_name, fold_numbers, parts, require_split
+from smidgen.data.parts import held_out as places_of
 
 
 def numbered(labels: torch.Tensor, first: int = 0) -> Split:
@@ -70,6 +71,25 @@ def test_folds_are_level_over_all_and_in_every_class(
             assert counts[1:].max() - counts[1:].min() <= 1
     counts = torch.bincount(folds, minlength=of + 1)[1:]
     assert counts.max() - counts.min() <= 1
+
+
+def test_copies_of_an_image_are_in_one_fold() -> None:
+    once = numbered(torch.arange(30) % 3)
+    places = torch.randperm(90, generator=torch.Generator().manual_seed(1)) % 30
+    split = Split(once.images[places], once.labels[places])
+    data = Data("d", split, split, ("a", "b", "c"))
+    seen: list[int] = []
+    for number in range(1, 6):
+        for round_ in (1, 2):
+            train, held_out = parts(data, fold_name(number, 5, round_))
+            assert held_out is not None
+            assert not set(numbers(train)) & set(numbers(held_out))
+            assert len(held_out) == 18
+            part, rows = places_of(data, fold_name(number, 5, round_))
+            assert part == "train"
+            assert numbers(held_out) == [numbers(split)[row] for row in rows.tolist()]
+        seen += numbers(parts(data, fold_name(number, 5))[1] or split)
+    assert sorted(set(seen)) == list(range(30))
 
 
 @pytest.mark.parametrize(

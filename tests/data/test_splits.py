@@ -88,3 +88,51 @@ def test_what_shares_leave_over_goes_to_the_largest_remainders() -> None:
     labels = torch.cat([torch.full((size,), number) for number, size in enumerate(sizes)])
     given = torch.bincount(labels[stratified(labels, 6, 0)]).tolist()
     assert given == [1, 2, 2, 1]
+
+
+def copied(counts: list[list[int]]) -> Split:
+    """Return images that differ, each with its own number of copies, by class; copies mixed up."""
+    pairs = [
+        (10 * label + number, label)
+        for label, of_class in enumerate(counts)
+        for number, copies in enumerate(of_class)
+        for _ in range(copies)
+    ]
+    order = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(3)).tolist()
+    levels = torch.tensor([pairs[place][0] for place in order], dtype=torch.uint8)
+    labels = torch.tensor([pairs[place][1] for place in order])
+    return Split(levels.view(-1, 1, 1, 1).expand(-1, 1, 2, 2), labels)
+
+
+def levels(split: Split) -> set[int]:
+    return set(split.images[:, 0, 0, 0].tolist())
+
+
+@given(
+    counts=st.lists(st.lists(st.integers(1, 4), min_size=2, max_size=9), min_size=1, max_size=5),
+    seed=st.integers(0, 30),
+)
+def test_copies_of_an_image_are_never_on_both_sides(counts: list[list[int]], seed: int) -> None:
+    split = copied(counts)
+    train, chosen = selection_split(split, seed)
+    assert not levels(train) & levels(chosen)
+    assert levels(train) | levels(chosen) == levels(split)
+    assert chosen.labels.unique().tolist() == train.labels.unique().tolist()
+
+
+def test_copies_in_two_classes_stay_together() -> None:
+    split = copied([[1] * 10, [1] * 10])
+    images = torch.cat([split.images, split.images])
+    labels = torch.cat([split.labels, 1 - split.labels])
+    train, chosen = selection_split(Split(images, labels))
+    assert not levels(train) & levels(chosen)
+
+
+def test_a_class_of_copies_of_one_image_is_trained_on() -> None:
+    train, chosen = selection_split(copied([[1] * 9, [5]]))
+    assert chosen.labels.tolist() == [0]
+    assert (train.labels == 1).sum() == 5
+
+
+def test_where_all_is_copies_some_are_held_out_all_the_same() -> None:
+    assert len(selection_split(copied([[6], [6]]))[1]) == 2

@@ -14,6 +14,7 @@ import torch
 from smidgen.data.catalogue import Catalogue, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Preprocessing
+from smidgen.data.rules import rules
 from smidgen.show import card
 from smidgen.tensors import Labels, Pixels
 
@@ -169,8 +170,8 @@ class Source(ABC):
 
     @final
     def key(self, wish: Wish) -> str:
-        """Return a name for the decoded data: the same for the same identity and wish."""
-        parts = json.dumps([type(self).__name__, *self.identity(), repr(wish)])
+        """Return a name for the decoded data: of the same identity, wish and rules of decoding."""
+        parts = json.dumps([type(self).__name__, *self.identity(), repr(wish), rules()])
         return hashlib.sha256(parts.encode()).hexdigest()[:24]
 
 

@@ -12,7 +12,7 @@ from smidgen.data.catalogue import PARTS
 from smidgen.data.errors import DataError, DataWarning
 from smidgen.data.preprocessing import Preprocessing
 
-VERSION = 3  # of what decoding does and of the layout below; another one makes old files unread
+VERSION = 3  # of the layout below; another one makes old files unread
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,11 @@ LABELS = (
 PARTS = ("split", "part", "set", "subset", "partition")
 
 
+def form(column: str) -> str:
+    """Return a column's name as it is compared: ``File Name`` is ``file_name``."""
+    return "_".join(column.casefold().replace("-", " ").replace("_", " ").split())
+
+
 def chosen(
     where: str,
     what: str,
@@ -31,7 +36,7 @@ def chosen(
         where: The table, for errors.
         what: ``image`` or ``label``, which is also the option's name.
         columns: All there are.
-        preferred: Names, letter case aside, the best first.
+        preferred: Names in the form of :func:`form`, the best first.
         asked: With ``--image-column`` or ``--label-column``.
         alone: Columns of which a single one is taken, whatever its name.
 
@@ -45,7 +50,7 @@ def chosen(
                 f"{where} has no column {asked!r} ({option}); {nearest(asked, columns)}"
             )
         return asked
-    by_form = {column.strip().casefold(): column for column in reversed(columns)}
+    by_form = {form(column): column for column in reversed(columns)}
     for name in preferred:
         if name in by_form:
             return by_form[name]

@@ -49,7 +49,8 @@ def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
         raise DataError(f"{name} must hold pictures to train on, got only {' and '.join(parts)}")
     if len(classes) < 2:  # noqa: PLR2004
         raise DataError(
-            f"{name} must have two classes or more, got {', '.join(map(repr, classes)) or 'none'}"
+            f"{name} must have two classes or more, got {', '.join(map(repr, classes)) or 'none'}: "
+            f"a folder a class, or a table beside the pictures, labels.csv (file_name,label)"
         )
     matcher = Matcher(classes)
     rows: list[Row] = []

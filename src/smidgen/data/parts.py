@@ -6,7 +6,12 @@ import torch
 
 from smidgen.data.base import Data, Split
 from smidgen.data.errors import DataError
-from smidgen.data.splits import SELECTION_SEED, selection_mask, selection_split
+from smidgen.data.splits import (
+    SELECTION_SEED,
+    copies_together,
+    selection_mask,
+    selection_split,
+)
 
 FULL, SELECTION = "full", "selection"
 _FOLD = re.compile(r"fold-([1-9]\d{0,2})-of-([1-9]\d{0,2})(?:-round-([1-9]\d{0,3}))?")
@@ -58,7 +63,7 @@ def parts(data: Data, name: str) -> tuple[Split, Split | None]:
         _require_two(data)
         return selection_split(data.train)
     number, of, round_ = _numbers(name)
-    aside = fold_numbers(data.train.labels, of, round_) == number
+    aside = folds_of(data.train, of, round_) == number
     return _rows(data.train, ~aside), _rows(data.train, aside)
 
 
@@ -73,9 +78,14 @@ def held_out(data: Data, name: str) -> tuple[str, torch.Tensor]:
     if name == SELECTION:
         if data.validation is not None:
             return "validation", torch.arange(len(data.validation))
-        return "train", selection_mask(data.train.labels).nonzero().flatten()
+        return "train", selection_mask(data.train).nonzero().flatten()
     number, of, round_ = _numbers(name)
-    return "train", (fold_numbers(data.train.labels, of, round_) == number).nonzero().flatten()
+    return "train", (folds_of(data.train, of, round_) == number).nonzero().flatten()
+
+
+def folds_of(split: Split, of: int, round_: int) -> torch.Tensor:
+    """Return the fold of every image, see :func:`fold_numbers`; copies of one are in one fold."""
+    return copies_together(split, lambda labels: fold_numbers(labels, of, round_))
 
 
 def fold_numbers(labels: torch.Tensor, of: int, round_: int) -> torch.Tensor:

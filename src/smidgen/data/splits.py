@@ -1,4 +1,7 @@
-"""Setting images aside, a fair share of every class."""
+"""Setting images aside, a fair share of every class, copies together."""
+
+import hashlib
+from collections.abc import Callable
 
 import torch
 
@@ -15,7 +18,8 @@ HELD_OUT_SHARE = 0.1
 def selection_split(split: Split, seed: int = SELECTION_SEED) -> tuple[Split, Split]:
     """Return what choices are trained on and what they are made on, both out of ``split``.
 
-    5,000 images are held out of 50,000 or more, otherwise 10 %, and at least one a class.
+    5,000 images are held out of 50,000 or more, otherwise 10 %, and at least one a class. Copies of
+    an image are on one side; a class of nothing but copies of one is trained on.
 
     Args:
         split: The training images.
@@ -24,15 +28,55 @@ def selection_split(split: Split, seed: int = SELECTION_SEED) -> tuple[Split, Sp
     Raises:
         DataError: If a class has a single image.
     """
-    aside = selection_mask(split.labels, seed)
+    aside = selection_mask(split, seed)
     return _chosen(split, ~aside), _chosen(split, aside)
 
 
-def selection_mask(labels: Labels, seed: int = SELECTION_SEED) -> torch.Tensor:
+def selection_mask(split: Split, seed: int = SELECTION_SEED) -> torch.Tensor:
     """Return which images :func:`selection_split` holds out."""
-    large = len(labels) >= LARGE
-    count = HELD_OUT_OF_LARGE if large else round(HELD_OUT_SHARE * len(labels))
-    return stratified(labels, count, seed)
+
+    def drawn(labels: Labels) -> torch.Tensor:
+        large = len(labels) >= LARGE
+        count = HELD_OUT_OF_LARGE if large else round(HELD_OUT_SHARE * len(labels))
+        return stratified(labels, count, seed)
+
+    return copies_together(split, drawn)
+
+
+def copies_together(split: Split, drawn: Callable[[Labels], torch.Tensor]) -> torch.Tensor:
+    """Return what is drawn for each image of ``split``, the same for all copies of one.
+
+    The first of equal images is drawn for. A class that has but one image, in copies, takes no
+    part and gets 0, unless that is so of every class: then each image is drawn for.
+
+    Args:
+        split: The images.
+        drawn: From the labels of images that differ to a value of each.
+    """
+    first = firsts(split)
+    own = first.unique()
+    if len(own) == len(first):
+        return drawn(split.labels)
+    counts = torch.bincount(split.labels[own])
+    alone = (counts == 1) & (torch.bincount(split.labels, minlength=len(counts))[: len(counts)] > 1)
+    own = own[~alone[split.labels[own]]]
+    if not len(own):
+        return drawn(split.labels)
+    values = drawn(split.labels[own])
+    found = torch.zeros(len(first), dtype=values.dtype)
+    found[own] = values
+    return found[first]
+
+
+def firsts(split: Split) -> torch.Tensor:
+    """Return for each image the place of the first one with the same pixels."""
+    seen: dict[bytes, int] = {}
+    rows = split.images.permute(0, 2, 3, 1).contiguous().flatten(1).numpy()
+    places = [
+        seen.setdefault(hashlib.blake2b(row.data, digest_size=16).digest(), place)
+        for place, row in enumerate(rows)
+    ]
+    return torch.tensor(places)
 
 
 def divided(split: Split, count: int, seed: int) -> tuple[Split, Split]:

@@ -55,6 +55,8 @@ def same_labels(data: Data, folder: Path) -> None:
         ("path\tfold\ttarget", "images/{0:02}.png\t3\t{1}"),
         ("image_id,width,label", "{0:02},640,{1}"),
         ("file,species", "{0:02}.png,{1}"),
+        ("File Name,Label", "{0:02}.PNG,{1}"),
+        ("photo of,what it shows", "{0:02}.png,{1}"),
     ],
 )
 def test_labels_csv_beside_images(pictures: Path, header: str, row: str) -> None:
@@ -64,6 +66,48 @@ def test_labels_csv_beside_images(pictures: Path, header: str, row: str) -> None
         data = load(folder)
     assert len(data.train) + len(data.test) == 40
     same_labels(data, pictures)
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "metadata.csv"])
+@pytest.mark.parametrize("place", ["", "images/"])
+def test_a_lone_folder_of_images_is_never_one_class(pictures: Path, name: str, place: str) -> None:
+    inside = "" if place else "images/"  # as image folders of the hub: names from beside the table
+    rows = [f"{inside}{number:02}.png,{label}" for number, label in enumerate(LABELS)]
+    table(pictures, ["file_name,label", *rows], place + name)
+    with pytest.warns(DataWarning, match="no test images"):
+        same_labels(load(pictures), pictures)
+
+
+def test_a_table_above_folders_that_are_no_classes_wins(tmp_path: Path) -> None:
+    rows: list[str] = []
+    for number, label in enumerate(LABELS):
+        place = tmp_path / "set" / "images" / f"batch{number % 3}"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"{number:02}.png").write_bytes(png(pixels(number, 6, 5)))
+        rows.append(f"images/batch{number % 3}/{number:02}.png,{label}")
+    table(tmp_path / "set", ["file_name,label", *rows], "metadata.csv")
+    with pytest.warns(DataWarning, match="no test images"):
+        assert load(tmp_path / "set").classes == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["file_name,label", "x.png,cat", "y.png,dog"], r"2 of 2 pictures are not there, such as"),
+        (["file_name,label"], r"labels.csv must have a row a picture, got none"),
+        (["kind,label", "a,cat", "b,dog"], r"labels.csv must have a column with the image"),
+    ],
+)
+def test_a_table_beside_a_lone_folder_says_what_it_lacks(
+    pictures: Path, rows: list[str], said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        load(table(pictures, rows))
+
+
+def test_a_lone_folder_without_a_table_says_what_to_do(pictures: Path) -> None:
+    with pytest.raises(DataError, match=r"got 'images': a folder a class, or a table .*labels.csv"):
+        load(pictures)
 
 
 def test_a_table_without_a_header(pictures: Path) -> None:

@@ -1,28 +1,33 @@
 """A table of file names and labels beside the pictures: CSV, or JSON lines as of image folders."""
 
-import csv
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from smidgen.data import columns
 from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import PARTS, TRAIN, Catalogue, Files, Part, Wish
 from smidgen.data.errors import DataError
-from smidgen.data.layouts.folders import is_picture_file, pictures_below, subfolders, unwrapped
+from smidgen.data.layouts.folders import pictures_below, subfolders, unwrapped
+from smidgen.data.layouts.tables import ENDINGS, Row, rows_of, tables_in
 from smidgen.data.names import part_in, part_of
 from smidgen.data.values import labels_of
 
-_ENDINGS = (".csv", ".tsv", ".jsonl")
 _LOOKED_AT = 20  # rows that tell whether a table names pictures
 _SHOWN = 3
-_LARGEST = 1 << 28  # bytes of a table
-_FEW = 2  # columns of a table without a header
-
-Row = dict[str, Any]
+_COLLECTIONS = (
+    "images",
+    "image",
+    "imgs",
+    "img",
+    "pictures",
+    "photos",
+    "data",
+    "jpg",
+    "jpeg",
+    "png",
+)
 
 
 @final
@@ -37,20 +42,18 @@ class Listed(Source):
     def claim(path: Path) -> "Listed | None":
         """Return the layout if ``path`` has it: a table whose first rows name pictures."""
         if path.is_file():
-            if path.suffix.lower() not in _ENDINGS:
+            if path.suffix.lower() not in ENDINGS:
                 return None
             return Listed(path.parent, ((TRAIN, path),))
-        root = unwrapped(path)
-        tables = [(part_in(table.stem) or TRAIN, table) for table in _tables(root)]
-        for folder in subfolders(root):
-            tables += [
-                (part_of(folder.name) or part_in(table.stem) or TRAIN, table)
-                for table in _tables(folder)
-            ]
-        found = [(part, table) for part, table in tables if _names_pictures(table)]
-        labelled = any(_has_labels(table) for _, table in found)
-        # Where classes have folders, a table that says nothing of labels is of something else.
-        return Listed(root, tuple(found)) if labelled or (found and not _classes(root)) else None
+        for root in _down(path):
+            tables = _tables_of(root)
+            found = tuple((part, table) for part, table in tables if _names_pictures(table, root))
+            # Where classes have folders, a table that says nothing of labels is of something else.
+            if found and (any(_has_labels(table) for _, table in found) or not _classes(root)):
+                return Listed(root, found)
+            if tables and not found and _is_collection(root):
+                return Listed(root, tuple(tables))  # what it lacks is told when it is read
+        return None
 
     def identity(self) -> tuple[str, ...]:
         files = [table for _, table in self.tables] + pictures_below(self.folder)
@@ -63,7 +66,7 @@ class Listed(Source):
         unlisted: dict[Path, None] = dict.fromkeys(pictures_below(self.folder))
         total = 0
         for part, table in self.tables:
-            rows = _rows(table)
+            rows = rows_of(table)
             total += len(rows)
             finder = _Finder(table.parent, self.folder)
             for own_part, path, label, name in _read(table, rows, part, wish, finder):
@@ -97,6 +100,18 @@ class _Finder:
         for path in pictures_below(root):
             for name in {path.name, path.stem}:  # None where two are called so
                 self.by_name[name] = None if name in self.by_name else path
+        folded: dict[str, Path | None] = {}
+        for name, path in self.by_name.items():
+            plain = name.casefold()
+            folded[plain] = None if plain in folded else path
+        self.by_name = {**folded, **self.by_name}  # as a file system would, letter case aside
+
+    def knows(self, name: str) -> bool:
+        """Return whether there is a picture that is called so, in whatever folder."""
+        return self._called(_plain(name)) is not None
+
+    def _called(self, path: Path) -> Path | None:
+        return self.by_name.get(path.name) or self.by_name.get(path.name.casefold())
 
     def __call__(self, name: str, table: Path) -> Path | None:
         """Return the picture of that name, or None if it is not there.
@@ -104,7 +119,7 @@ class _Finder:
         Raises:
             DataError: If the name leads out of the folder.
         """
-        plain = Path(name.strip().replace("\\", "/"))
+        plain = _plain(name)
         if plain.is_absolute() or ".." in plain.parts:
             raise DataError(
                 f"{table} must name pictures below {self.root}, got {name!r}, which is outside"
@@ -115,16 +130,23 @@ class _Finder:
                 if not path.resolve().is_relative_to(self.root):
                     raise DataError(f"{path} must be a picture below {self.root}, got a link")
                 return path
-        return self.by_name.get(plain.name)
+        return self._called(plain)
+
+
+def _plain(name: str) -> Path:
+    """Return the path that a table writes, with the slashes of any system."""
+    return Path(name.strip().replace("\\", "/"))
 
 
 def _read(
     table: Path, rows: Sequence[Row], part: str, wish: Wish, find: _Finder
 ) -> Iterator[tuple[str, Path | None, str | None, str]]:
-    names = list(rows[0]) if rows else []
-    file = columns.chosen(str(table), "image", names, columns.FILES, wish.image_column)
+    if not rows:
+        raise DataError(f"{table} must have a row a picture, got none")
+    names = list(rows[0])
+    file = _file_column(table, rows, find, wish.image_column)
     label = _label_column(table, rows, [n for n in names if n != file], wish)
-    split = next((n for n in names if n.strip().casefold() in columns.PARTS), None)
+    split = next((n for n in names if columns.form(n) in columns.PARTS), None)
     labels = labels_of([row[label] for row in rows], len(rows), (), str(table))
     for row, of_class in zip(rows, labels, strict=True):
         own = part
@@ -144,40 +166,54 @@ def _label_column(table: Path, rows: Sequence[Row], names: Sequence[str], wish: 
     words = [
         name
         for name in names
-        if name.strip().casefold() not in columns.PARTS
+        if columns.form(name) not in columns.PARTS
         and all(isinstance(row[name], str) and not _is_number(row[name]) for row in rows)
         and 2 * len({row[name] for row in rows}) <= len(rows)
     ]
     return columns.chosen(str(table), "label", names, columns.LABELS, wish.label_column, words)
 
 
-def _tables(folder: Path) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in _ENDINGS and path.is_file() and not path.name.startswith(".")
-    )
+def _file_column(table: Path, rows: Sequence[Row], find: _Finder, asked: str | None) -> str:
+    """Return the column of pictures: by its name, or the only one that names them."""
+    looked = rows[:_LOOKED_AT]
+    naming = [name for name in rows[0] if any(find.knows(str(row[name])) for row in looked)]
+    return columns.chosen(str(table), "image", list(rows[0]), columns.FILES, asked, naming)
 
 
-def _names_pictures(table: Path) -> bool:
+def _down(path: Path) -> list[Path]:
+    """Return the folders from one down to what it wraps: a table may lie in any of them."""
+    last = unwrapped(path)
+    between = [last, *last.parents]
+    return between[between.index(path) :: -1] if path in between else [last]
+
+
+def _tables_of(root: Path) -> list[tuple[str, Path]]:
+    """Return the tables of a folder and of those in it, with the part that each speaks of."""
+    tables = [(part_in(table.stem) or TRAIN, table) for table in tables_in(root)]
+    for folder in subfolders(root):
+        tables += [
+            (part_of(folder.name) or part_in(table.stem) or TRAIN, table)
+            for table in tables_in(folder)
+        ]
+    return tables
+
+
+def _names_pictures(table: Path, root: Path) -> bool:
     """Return whether a table is one of pictures, and not of something else."""
     try:
-        rows = _rows(table, _LOOKED_AT)
-        file = columns.chosen(
-            str(table), "image", list(rows[0]) if rows else [], columns.FILES, None
-        )
+        rows = rows_of(table, _LOOKED_AT)
+        if not rows:
+            return False
+        find = _Finder(table.parent, root)
+        file = _file_column(table, rows, find, None)
     except DataError:
         return False
-    if table.suffix.lower() == ".jsonl":
-        return True
-    root = table.parent if not part_of(table.parent.name) else table.parent.parent
-    known = {name for path in pictures_below(root) for name in (path.name, path.stem)}
-    return any(Path(str(row[file]).replace("\\", "/")).name in known for row in rows)
+    return table.suffix.lower() == ".jsonl" or any(find.knows(str(row[file])) for row in rows)
 
 
 def _has_labels(table: Path) -> bool:
-    rows = _rows(table, _LOOKED_AT)
-    return any(name.strip().casefold() in columns.LABELS for name in rows[0])
+    rows = rows_of(table, _LOOKED_AT)
+    return any(columns.form(name) in columns.LABELS for name in rows[0])
 
 
 def _classes(root: Path) -> bool:
@@ -188,67 +224,10 @@ def _classes(root: Path) -> bool:
     )
 
 
-def _rows(table: Path, most: int | None = None) -> list[Row]:
-    """Return the rows of a table, all with the columns of the first.
-
-    Raises:
-        DataError: If it cannot be read.
-    """
-    try:
-        if table.stat().st_size > _LARGEST:
-            raise DataError(f"{table} must be a table of at most {_LARGEST:,} bytes")
-        text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{table} cannot be read as text: {error}") from error
-    try:
-        if table.suffix.lower() == ".jsonl":
-            return _of_json(table, text, most)
-        return _of_csv(table, text, most)
-    except (csv.Error, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{table} cannot be read: {' '.join(str(error).split())}") from error
-
-
-def _of_json(table: Path, text: str, most: int | None) -> list[Row]:
-    rows: list[Row] = []
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        row = json.loads(line)
-        if not isinstance(row, dict):
-            raise DataError(f"{table} line {number} must be a JSON object, got {line[:40]}")
-        if rows and (lacking := [name for name in rows[0] if name not in row]):
-            raise DataError(f"{table} line {number} has no {lacking[0]!r}")
-        rows.append(row)
-        if len(rows) == most:
-            break
-    return rows
-
-
-def _of_csv(table: Path, text: str, most: int | None) -> list[Row]:
-    first = text.split("\n", 1)[0]
-    marks = max("\t;,", key=first.count)
-    reader = csv.reader(text.splitlines(), delimiter=marks)
-    header = next(reader, None)
-    if not header:
-        return []
-    lines = enumerate(reader, 2)
-    if len(header) == _FEW and is_picture_file(Path(header[0])):  # it has no names of columns
-        lines = chain([(1, header)], lines)
-        header = ["file_name", "label"]
-    rows: list[Row] = []
-    for number, cells in lines:
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(header):
-            raise DataError(
-                f"{table} line {number} must have {len(header)} cells, got {len(cells)}"
-            )
-        rows.append(dict(zip(header, (cell.strip() for cell in cells), strict=True)))
-        if len(rows) == most:
-            break
-    return rows
+def _is_collection(root: Path) -> bool:
+    """Return whether one folder alone holds pictures, and has a name that is of no class."""
+    held = [folder for folder in subfolders(root) if pictures_below(folder)]
+    return len(held) == 1 and held[0].name.casefold() in _COLLECTIONS
 
 
 def _is_number(text: str) -> bool:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 
 from smidgen.confusion import balanced_accuracy, matrix_of
 from smidgen.data import Data, Split
-from smidgen.data.parts import FULL, fold_numbers
+from smidgen.data.parts import FULL, folds_of
 from smidgen.study.running.one import balanced_nll, packed, revision
 
 STUDY = "baseline"  # what rows of this kind bear as their study
@@ -42,7 +42,8 @@ def _row(data: Data, name: str) -> dict[str, Any]:
     train, labels = pixels(data.train), data.train.labels
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a solver that stops early is what it is
-        model = _logistic(train, labels) if name == LOGISTIC else _forest(train, labels)
+        aside = folds_of(data.train, 5, 1) == 1
+        model = _logistic(train, labels, aside) if name == LOGISTIC else _forest(train, labels)
     found: Any = model.predict_proba(pixels(data.test))
     probabilities = torch.full((len(data.test), len(data.classes)), 1e-6, dtype=torch.float64)
     probabilities[:, model.classes_.tolist()] += torch.as_tensor(found)
@@ -86,11 +87,10 @@ def pixels(split: Split) -> Floats:
     return images.flatten(1).numpy()
 
 
-def _logistic(train: Floats, labels: torch.Tensor) -> Any:
+def _logistic(train: Floats, labels: torch.Tensor, held_out: torch.Tensor) -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    aside = (fold_numbers(labels, 5, 1) == 1).numpy()
-    known = labels.numpy()
+    aside, known = held_out.numpy(), labels.numpy()
 
     def likelihood(strength: float) -> float:
         fitted = LogisticRegression(C=strength, max_iter=_STEPS).fit(train[~aside], known[~aside])

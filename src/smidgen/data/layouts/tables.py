@@ -1,0 +1,88 @@
+"""Tables of text: the rows of a CSV file or of JSON lines."""
+
+import csv
+import json
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from smidgen.data.errors import DataError
+from smidgen.data.layouts.folders import is_picture_file
+
+ENDINGS = (".csv", ".tsv", ".jsonl")
+_LARGEST = 1 << 28  # bytes of a table
+_FEW = 2  # columns of a table without a header
+
+Row = dict[str, Any]
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """Return the tables that lie in a folder, sorted."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in ENDINGS and path.is_file() and not path.name.startswith(".")
+    )
+
+
+def rows_of(table: Path, most: int | None = None) -> list[Row]:
+    """Return the rows of a table, all with the columns of the first.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        if table.stat().st_size > _LARGEST:
+            raise DataError(f"{table} must be a table of at most {_LARGEST:,} bytes")
+        text = table.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{table} cannot be read as text: {error}") from error
+    try:
+        if table.suffix.lower() == ".jsonl":
+            return _of_json(table, text, most)
+        return _of_csv(table, text, most)
+    except (csv.Error, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{table} cannot be read: {' '.join(str(error).split())}") from error
+
+
+def _of_json(table: Path, text: str, most: int | None) -> list[Row]:
+    rows: list[Row] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        row = json.loads(line)
+        if not isinstance(row, dict):
+            raise DataError(f"{table} line {number} must be a JSON object, got {line[:40]}")
+        if rows and (lacking := [name for name in rows[0] if name not in row]):
+            raise DataError(f"{table} line {number} has no {lacking[0]!r}")
+        rows.append(row)
+        if len(rows) == most:
+            break
+    return rows
+
+
+def _of_csv(table: Path, text: str, most: int | None) -> list[Row]:
+    first = text.split("\n", 1)[0]
+    marks = max("\t;,", key=first.count)
+    reader = csv.reader(text.splitlines(), delimiter=marks)
+    header = next(reader, None)
+    if not header:
+        return []
+    lines = enumerate(reader, 2)
+    if len(header) == _FEW and is_picture_file(Path(header[0])):  # it has no names of columns
+        lines = chain([(1, header)], lines)
+        header = ["file_name", "label"]
+    rows: list[Row] = []
+    for number, cells in lines:
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(header):
+            raise DataError(
+                f"{table} line {number} must have {len(header)} cells, got {len(cells)}"
+            )
+        rows.append(dict(zip(header, (cell.strip() for cell in cells), strict=True)))
+        if len(rows) == most:
+            break
+    return rows
