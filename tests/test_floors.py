@@ -10,7 +10,7 @@ SRC = Path(__file__).parents[1] / "src" / "smidgen"
 FLOORS = [  # ground first; a name covers the module or package it starts
     {
         *("tensors", "names", "escape", "text", "recipe", "flat", "adamw", "chance", "confusion"),
-        *("sizes", "limits", "files", "release", "show"),
+        *("sizes", "limits", "files", "release", "show", "plugins"),
     },
     {"kernels", "layers", "data"},
     {"spec"},
@@ -21,7 +21,7 @@ FLOORS = [  # ground first; a name covers the module or package it starts
     },
     {"study"},
     {"report"},
-    {"config", "design"},
+    {"config", "design", "testing"},
     {"cli", "__main__"},
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}

@@ -220,8 +220,14 @@ def open_folder(folder: Path, trial: Trial, data: Data, *, resume: bool) -> Path
 
     Raises:
         ValueError: If it holds a run and ``resume`` is off, holds another run or other files, or
-            cannot be written.
+            cannot be written; or if nothing could read the run again.
     """
+    if trial.nameless:
+        raise ValueError(
+            f"method {trial.nameless[0]} is of no installed package, so that a run with it could"
+            " not be read again: leave the folder out, or offer it by the entry point"
+            " smidgen.methods (docs/plugins.md)"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         held = {path.name for path in folder.iterdir() if not is_temporary(path)}
@@ -248,9 +254,9 @@ def _require_same(folder: Path, there: Trial, here: Trial) -> None:
         return
     old, new = there.to_dict(), here.to_dict()
     differing = [
-        f"{name} is {old[name]} there and {new[name]} here"
-        for name in old
-        if old[name] != new[name]
+        f"{name} is {old.get(name)} there and {new.get(name)} here"
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
     ]
     raise ValueError(f"{folder} holds another run: {'; '.join(differing)}")
 

@@ -197,7 +197,7 @@ class Training:
             classes=self.data.classes,
             history=tuple(self.history),
             machine=dict(self.runtime.describe()),
-            versions=versions(),
+            versions={**versions(), **_packages(self.trial)},
             preprocessing=self.data.preprocessing,
             origin=self.data.origin or self.data.name,
         )
@@ -220,6 +220,11 @@ class Training:
             self.model(batch.images.float())  # in the precision of inference
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
+
+
+def _packages(trial: Trial) -> dict[str, str]:
+    """Return the versions of the packages that methods come from."""
+    return dict(package.split(" ", 1) for _, package in trial.packages)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -2,15 +2,17 @@
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from smidgen.data.parts import FULL, require_split
 from smidgen.escape import shell
-from smidgen.methods import in_order, parse, rewritten
+from smidgen.methods import in_order, package_named, package_of, parse, rewritten
 from smidgen.methods.base import GradientMethod, Method, ScheduleMethod, at_most_one
 from smidgen.names import shown
+from smidgen.plugins import OWN, require_package
 from smidgen.recipe import Recipe
 from smidgen.release import require_known
 from smidgen.spec import NetSpec
@@ -42,6 +44,7 @@ class Trial:
     data: str
     fingerprint: str
     split: str
+    packages: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         require_split(self.split)
@@ -53,6 +56,7 @@ class Trial:
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"method {name} was asked for {names.count(name)} times")
+        object.__setattr__(self, "packages", _packages(self.methods, dict(self.packages)))
 
     @property
     def spec(self) -> NetSpec:
@@ -66,7 +70,7 @@ class Trial:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the trial as plain values, for JSON."""
-        return {
+        form = {
             "net": self.net.to_dict(),
             "methods": self.method_texts,
             "recipe": self.recipe.to_dict(),
@@ -75,6 +79,7 @@ class Trial:
             "fingerprint": self.fingerprint,
             "split": self.split,
         }
+        return {**form, "packages": dict(self.packages)} if self.packages else form
 
     @staticmethod
     def from_dict(form: Any, by: object = None) -> "Trial":
@@ -89,13 +94,13 @@ class Trial:
         """
         if not isinstance(form, Mapping):
             raise ValueError(f"a trial must be a table, got {shown(form)}")
-        known = {field.name: field.type for field in fields(Trial)}
-        require_known(form, known, "a trial", by)
-        for key in known:
-            if key not in form:
+        kinds = {field.name: field.type for field in fields(Trial)}
+        require_known(form, kinds, "a trial", by)
+        for key in kinds:
+            if key not in form and key != "packages":
                 raise ValueError(f"a trial needs the key {key!r}")
         for key in ("seed", "data", "fingerprint", "split"):
-            if type(form[key]) is not known[key]:
+            if type(form[key]) is not kinds[key]:
                 raise ValueError(f"{key} of a trial must be another kind, got {shown(form[key])}")
         texts, recipe = form["methods"], form["recipe"]
         if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
@@ -103,6 +108,7 @@ class Trial:
         if not isinstance(recipe, Mapping):
             raise ValueError(f"recipe must be a table, got {shown(recipe)}")
         require_known(recipe, [field.name for field in fields(Recipe)], "a recipe", by)
+        packages = _required(form.get("packages", {}))
         return Trial(
             net=NetSpec.from_dict(form["net"]),
             methods=parse(", ".join(texts)),
@@ -111,7 +117,24 @@ class Trial:
             data=form["data"],
             fingerprint=form["fingerprint"],
             split=form["split"],
+            packages=packages,
         )
+
+    def require_installed(self) -> None:
+        """Refuse to train with another version of a package than the trial names.
+
+        Raises:
+            ValueError: Naming the method and both versions.
+        """
+        for method in self.methods:
+            asked, here = dict(self.packages).get(method.name), package_of(method)
+            if asked is not None and asked != here:
+                raise ValueError(f"method {method.name} must be that of {asked}, got {here}")
+
+    @property
+    def nameless(self) -> list[str]:
+        """The methods that no installed package offers, so that no other process finds them."""
+        return [method.name for method in self.methods if package_of(method) is None]
 
     @property
     def command(self) -> str:
@@ -130,3 +153,38 @@ class Trial:
         content = self.to_dict()
         del content["data"], content["net"]["name"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _packages(methods: tuple[Method, ...], given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """Return the packages of the methods that are not smidgen's own, by name of the method."""
+    found: list[tuple[str, str]] = []
+    for method in methods:
+        package = given.get(method.name) or package_of(method)
+        if package is not None and package != OWN:
+            found.append((method.name, package))
+    return tuple(sorted(found))
+
+
+def _required(form: Any) -> tuple[tuple[str, str], ...]:
+    """Return the packages that a trial names, every one of them installed.
+
+    Raises:
+        ValueError: If one is not, or this is no table of packages.
+
+    Warns:
+        UserWarning: If another version of one is installed.
+    """
+    if not isinstance(form, Mapping):
+        raise ValueError(f"packages of a trial must be a table, got {shown(form)}")
+    asked = {str(name): require_package(of, "a package of a trial") for name, of in form.items()}
+    for name, package in asked.items():
+        here = package_named(name)
+        if here is None:
+            raise ValueError(
+                f"method {shown(name)} is of the package {package}, which is not installed here"
+            )
+        if here != package:
+            warnings.warn(
+                f"method {shown(name)} was that of {package}, and {here} is installed", stacklevel=4
+            )
+    return tuple(sorted(asked.items()))

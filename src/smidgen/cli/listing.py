@@ -1,25 +1,26 @@
 """``smidgen list``."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from smidgen.cli.options import Json
 from smidgen.cli.terminal import print_json, table
+from smidgen.plugins import OWN
 
 _Table = tuple[list[str], list[list[object]]]
-_KINDS = ("nets", "methods", "data", "recipes", "kernels")
+_KINDS = ("nets", "methods", "data", "targets", "recipes", "kernels", "plugins")
 
 
 def list_(
-    what: Annotated[str, typer.Argument(metavar="nets|methods|data|recipes|kernels")],
+    what: Annotated[str, typer.Argument(metavar="|".join(_KINDS))],
     json: Json = False,
 ) -> None:
-    """List the nets, methods, data sets, recipes or compiled operations that have names."""
+    """List what has a name: nets, methods, data sets, targets, recipes, kernels, plugins."""
     from smidgen.text import nearest
 
-    kinds = (_nets, _methods, _data, _recipes, _kernels)
+    kinds = (_nets, _methods, _data, _targets, _recipes, _kernels, _plugins)
     tables: dict[str, Callable[[], _Table]] = dict(zip(_KINDS, kinds, strict=True))
     rows = tables.get(what)
     if rows is None:
@@ -45,34 +46,70 @@ def _nets() -> _Table:
 def _methods() -> _Table:
     from dataclasses import fields
 
-    from smidgen.methods import METHODS
+    from smidgen.methods import known, package_named
+    from smidgen.methods.base import KINDS
 
     body: list[list[object]] = []
-    for method in METHODS:
-        kind = method.__mro__[1].__name__.removesuffix("Method").lower()
+    for method in known().values():
+        kind = next(one for one in KINDS if issubclass(method, one))
+        kind = kind.__name__.removesuffix("Method").lower()
         defaults = ", ".join(f"{field.name}={field.default}" for field in fields(method))  # pyright: ignore[reportArgumentType]
         what = (method.__doc__ or "").strip().splitlines()[0]
-        body.append([method.name, kind, defaults, what])
-    return ["name", "kind", "arguments", "what"], body
+        body.append([method.name, kind, defaults, what, package_named(method.name)])
+    return ["name", "kind", "arguments", "what", "package"], body
 
 
 def _data() -> _Table:
     from smidgen.data import NAMED
     from smidgen.data.hub import Hub
+    from smidgen.data.plugged import Plugged
+    from smidgen.data.sources import others
 
-    body: list[list[object]] = [
-        [name, f"{source.repository} on the hub" if isinstance(source, Hub) else "embedded"]
-        for name, source in NAMED.items()
+    body: list[list[object]] = []
+    for name, source in NAMED.items():
+        where = f"{source.repository} on the hub" if isinstance(source, Hub) else "embedded"
+        body.append([name, where, OWN])
+    for name, source in others().items():
+        if isinstance(source, Plugged):
+            body.append([name, _said(source.source), source.package])
+    for name, what in (
+        ("a folder", "CLASS/*.jpg, or train/CLASS and test/CLASS; pictures of any kind and size"),
+        ("a folder", "a table of file names and labels beside pictures: .csv, .tsv, .jsonl"),
+        ("a folder or file", ".npz, IDX, Parquet"),
+        ("owner/name", "an image classification data set of the hub"),
+    ):
+        body.append([name, what, OWN])
+    return ["name", "what", "package"], body
+
+
+def _targets() -> _Table:
+    from smidgen.export.targets import TARGETS, installed
+    from smidgen.plugins import working
+
+    rows: list[list[object]] = [[name, _said(build), OWN] for name, build in TARGETS.items()]
+    others = working(installed()).values()
+    rows += [[plugin.name, _said(plugin.value), plugin.package] for plugin in others]
+    return ["name", "what", "package"], rows
+
+
+def _plugins() -> _Table:
+    from smidgen import methods
+    from smidgen.data import NAMED, plugged
+    from smidgen.export import targets
+
+    found = (
+        *methods.installed(),
+        *plugged.installed(frozenset(NAMED)),
+        *targets.installed(),
+    )
+    return ["name", "group", "package", "left_out"], [
+        [plugin.name, plugin.group, plugin.package, plugin.refusal or None] for plugin in found
     ]
-    body.append(
-        ["a folder", "CLASS/*.jpg, or train/CLASS and test/CLASS; pictures of any kind and size"]
-    )
-    body.append(
-        ["a folder", "a table of file names and labels beside pictures: .csv, .tsv, .jsonl"]
-    )
-    body.append(["a folder or file", ".npz, IDX, Parquet"])
-    body.append(["owner/name", "an image classification data set of the hub"])
-    return ["name", "what"], body
+
+
+def _said(value: Any) -> str:
+    """Return the first line of what something says of itself."""
+    return (value.__doc__ or "").strip().split("\n")[0]
 
 
 def _recipes() -> _Table:

@@ -3,7 +3,7 @@
 import os
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -20,8 +20,11 @@ from smidgen.data.inspection import Inspection, inspected
 from smidgen.data.layouts import Layout, layout_of
 from smidgen.data.making import made
 from smidgen.data.names import is_system
+from smidgen.data.plugged import Plugged, plugged
 from smidgen.data.preprocessing import Preprocessing
 from smidgen.data.sizes import ImageSize
+from smidgen.names import shown
+from smidgen.plugins import DATA, names
 from smidgen.text import nearest
 
 VARIABLE = "SMIDGEN_DATA"  # a folder of local copies
@@ -29,6 +32,7 @@ HUB_ID = re.compile(r"([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?", re.ASCII)
 UNPINNED = "main"
 _MOST_FOLDERS = 8  # that are named with the data sets that are known
 KNOWN = "known:"  # before a name that a folder here has too
+PACKAGE = "::package="  # after the name of a data set of another package, in an origin
 
 _COLUMNS = re.compile(r"(.+?)(?:::image-column=(.+?))?(?:::label-column=(.+?))?", re.DOTALL)
 
@@ -100,12 +104,14 @@ def load(  # noqa: PLR0913 - all but one by keyword
         skip_broken=skip_broken,
     )
     if isinstance(name_or_path, str):
+        name_or_path, _, package = name_or_path.partition(PACKAGE)
+        _require_installed(name_or_path, package)
         name_or_path, wish = _asked_before(name_or_path, wish)
         if name_or_path.startswith(KEPT):
             return kept_arrays(name_or_path, wish, cache_dir)
     name, source = find(name_or_path, data_dir)
     data = _read(name, source, wish, cache_at(cache_dir), progress)
-    data = replace(data, origin=origin_of(name_or_path, source) + _remembered(wish))
+    data = replace(data, origin=origin_of(name_or_path, source) + _remembered(wish, source))
     for note in data.notes:
         warnings.warn(f"{name}: {note}", DataWarning, stacklevel=2)
     return data
@@ -141,10 +147,26 @@ def _read(name: str, source: Source, wish: Wish, cache: Cache, progress: Progres
     return data
 
 
-def _remembered(wish: Wish) -> str:
-    """Return what is asked of a table, as the end of an origin: without it, it cannot be read."""
+def _remembered(wish: Wish, source: Source) -> str:
+    """Return the end of an origin without which it cannot be read: columns, or whose data it is."""
+    if isinstance(source, Plugged):
+        return f"{PACKAGE}{source.package}"
     asked = {"image-column": wish.image_column, "label-column": wish.label_column}
     return "".join(f"::{name}={value}" for name, value in asked.items() if value)
+
+
+def _require_installed(name: str, package: str) -> None:
+    """Refuse data of a package that is not there, naming it."""
+    if package and name.removeprefix(KNOWN) not in others() and not Path(name).exists():
+        raise DataError(
+            f"the data set {shown(name)} is of the package {shown(package)[1:-1]}, which is not"
+            " installed here"
+        )
+
+
+def others() -> Mapping[str, Source]:
+    """Return the data sets of other packages, by name; those that break are told."""
+    return plugged(frozenset(NAMED))
 
 
 def _asked_before(origin: str, wish: Wish) -> tuple[str, Wish]:
@@ -163,7 +185,7 @@ def find(
 ) -> tuple[str, Source]:
     """Return the name of the data and where they are; see :func:`load`."""
     text = os.fspath(name_or_path)
-    if isinstance(name_or_path, str) and text.removeprefix(KNOWN) in NAMED:
+    if isinstance(name_or_path, str) and text.removeprefix(KNOWN) in {*NAMED, *names(DATA)}:
         return _known(text, data_dir)
     if not text.strip():
         raise DataError(f"the data set must have a name, got {text!r}")
@@ -178,7 +200,7 @@ def find(
             return repository, _of_hub(repository, revision)
     path = Path(text).expanduser()
     if not path.exists() and "/" not in text and os.sep not in text:
-        known = [*NAMED, *_folders_here()]
+        known = [*NAMED, *others(), *_folders_here()]
         raise DataError(
             f"unknown data set {text!r}; {nearest(text, known)} (or a folder, or owner/name)"
         )
@@ -201,13 +223,16 @@ def _known(text: str, data_dir: str | os.PathLike[str] | None) -> tuple[str, Sou
             f"{text!r} is a known data set and a folder here: ./{text} means the folder, "
             f"{KNOWN}{text} the data set"
         )
-    if isinstance(NAMED[name], Digits):
+    source = NAMED[name] if name in NAMED else others().get(name)
+    if source is None:
+        raise DataError(f"the data set {name!r} of another package cannot be used")
+    if isinstance(source, Digits | Plugged):
         if data_dir is not None:
             said = f"{name} are embedded: --data-dir changes nothing"
             warnings.warn(said, DataWarning, stacklevel=4)
-        return name, NAMED[name]
+        return name, source
     local = _local(name, data_dir)
-    return name, layout_of(local) if local else NAMED[name]
+    return name, layout_of(local) if local else source
 
 
 def origin_of(name_or_path: str | os.PathLike[str], source: Source) -> str:

@@ -2,12 +2,14 @@
 
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smidgen import plugins
 from smidgen.export.artefact import Artefact, Infer, Oracle, Source, Wish
 from smidgen.export.c.emulate import ToolMissingError, footprint, run_board
 from smidgen.export.c.float32 import generate_float
@@ -220,9 +222,22 @@ def target_of(name: str) -> Callable[[Source, Wish], Artefact]:
     Raises:
         ValueError: If there is no such target; the nearest name is given.
     """
-    if name not in TARGETS:
-        raise ValueError(f"unknown target {name!r}; {nearest(name, TARGETS)}")
-    return TARGETS[name]
+    if name in TARGETS:
+        return TARGETS[name]
+    others = plugins.working(installed())
+    if name not in others:
+        raise ValueError(f"unknown target {name!r}; {nearest(name, [*TARGETS, *others])}")
+    return others[name].value
+
+
+@cache
+def installed() -> tuple[plugins.Plugin, ...]:
+    """Return the targets of other packages, those that cannot be used with the reason."""
+    return plugins.checked(
+        plugins.TARGETS,
+        lambda plugin: "" if callable(plugin.value) else "it is no function of a source and a wish",
+        TARGETS,
+    )
 
 
 def require(holds: bool, message: str) -> None:

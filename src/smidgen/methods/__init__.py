@@ -2,11 +2,15 @@
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import is_dataclass
+from functools import cache
+from inspect import isabstract, isclass
 
+from smidgen import plugins
 from smidgen.limits import TEXT, require_at_most
 from smidgen.methods.affine import Affine
-from smidgen.methods.base import ArchitectureMethod, Method, of_kind
+from smidgen.methods.base import KINDS, ArchitectureMethod, Method, of_kind
 from smidgen.methods.blurpool import BlurPool
 from smidgen.methods.cosine import Cosine
 from smidgen.methods.crop import Crop
@@ -63,6 +67,9 @@ __all__ = [
     "OneCycle",
     "SqueezeExcite",
     "in_order",
+    "known",
+    "package_named",
+    "package_of",
     "parse",
     "rewritten",
 ]
@@ -79,7 +86,13 @@ def parse(text: str) -> tuple[Method, ...]:
             type or out of range.
     """
     require_at_most("characters of methods as text", len(text), TEXT)
-    return parse_list(_COLONS.sub(_in_parentheses, text), BY_NAME, "method")
+    text = _COLONS.sub(_in_parentheses, text)
+    try:
+        return parse_list(text, BY_NAME, "method")
+    except ValueError:
+        if not plugins.names(plugins.METHODS):
+            raise
+    return parse_list(text, known(), "method")  # strangers are imported where they are asked for
 
 
 def _in_parentheses(found: re.Match[str]) -> str:
@@ -88,9 +101,57 @@ def _in_parentheses(found: re.Match[str]) -> str:
 
 
 def in_order(methods: Iterable[Method]) -> tuple[Method, ...]:
-    """Return ``methods`` as a run applies them: as in METHODS, then strangers as given."""
-    rank = {kind: place for place, kind in enumerate(METHODS)}
-    return tuple(sorted(methods, key=lambda method: rank.get(type(method), len(METHODS))))
+    """Return ``methods`` as a run applies them: as in METHODS, then strangers by name."""
+    rank = {kind: (place, "") for place, kind in enumerate(METHODS)}
+    last = len(METHODS)
+    return tuple(sorted(methods, key=lambda method: rank.get(type(method), (last, method.name))))
+
+
+@cache
+def installed() -> tuple[plugins.Plugin, ...]:
+    """Return the methods of other packages, those that cannot be used with the reason."""
+    return plugins.checked(plugins.METHODS, _refusal, BY_NAME)
+
+
+@cache
+def known() -> Mapping[str, type[Method]]:
+    """Return every method that has a name, smidgen's own and other packages'.
+
+    Warns:
+        PluginWarning: Of each that is left out.
+    """
+    working = plugins.working(installed())
+    return {**BY_NAME, **{name: plugin.value for name, plugin in working.items()}}
+
+
+def package_named(name: str) -> str | None:
+    """Return the package that offers the method of a name, with its version; ``None`` if none."""
+    if name in BY_NAME:
+        return plugins.OWN
+    offered = (plugin for plugin in installed() if plugin.name == name and not plugin.refusal)
+    return next((plugin.package for plugin in offered), None)
+
+
+def package_of(method: Method) -> str | None:
+    """Return the package that offers a method, with its version; ``None`` if none does."""
+    kind = type(method)
+    if kind in METHODS:
+        return plugins.OWN
+    offered = (plugin for plugin in installed() if plugin.value is kind)
+    return next((plugin.package for plugin in offered), None)
+
+
+def _refusal(plugin: plugins.Plugin) -> str:
+    kind = plugin.value
+    if not (isclass(kind) and issubclass(kind, Method)):
+        return "it is no Method"
+    if sum(issubclass(kind, one) for one in KINDS) != 1:
+        return f"it must be of exactly one kind: {', '.join(one.__name__ for one in KINDS)}"
+    if isabstract(kind) or not is_dataclass(kind) or not kind.__dataclass_params__.frozen:  # pyright: ignore
+        return "it must be a frozen dataclass with every method of its kind"
+    if getattr(kind, "name", None) != plugin.name:
+        return f"its name is {getattr(kind, 'name', None)!r}"
+    return ""
 
 
 def rewritten(spec: NetSpec, methods: Iterable[Method]) -> NetSpec:

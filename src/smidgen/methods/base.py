@@ -120,6 +120,8 @@ class WeightTracker(ABC):
         """Go on from what :meth:`state` returned."""
 
 
+KINDS = (ArchitectureMethod, BatchMethod, ScheduleMethod, GradientMethod, WeightMethod)
+
 M = TypeVar("M", bound=Method)
 
 

@@ -37,9 +37,11 @@ def execute(
         observer: Called after every step.
 
     Raises:
-        ValueError: If ``data`` are not what the trial was planned for.
+        ValueError: If ``data`` are not what the trial was planned for, or a method is that of
+            another version of its package.
     """
     trial = job.trial
+    trial.require_installed()
     if data.fingerprint != trial.fingerprint:
         raise ValueError(
             f"{job.origin.name} has changed since the study was planned: its fingerprint is"

@@ -1,0 +1,346 @@
+"""Methods, data and targets of other packages: found, named, kept apart, and missed by name."""
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import pytest
+import torch
+
+from smidgen import methods, plugins
+from smidgen.cli import main
+from smidgen.data import plugged
+from smidgen.export import targets
+from smidgen.methods.base import BatchMethod, ScheduleMethod
+from smidgen.tensors import Batch
+from smidgen.testing import method_checks
+from smidgen.testing import methods as promises
+from smidgen.testing.given import NET, SINGLE, run_with, some_data
+from smidgen.train import train
+from smidgen.trial import Trial
+
+ROOT = Path(__file__).parents[1]
+_OURS = {"stranger", "smidgen_example"}
+EXAMPLE = ROOT / "examples" / "plugin"
+TRAIN = ("train", "mnist-1k5-dw", "--data", "stripes", "--with", "noise:strength=0.2")
+
+
+class Done(NamedTuple):
+    """What a command left."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder that the example was installed into, as a person would, without a network."""
+    if not (find_spec("pip") and find_spec("setuptools")):
+        pytest.skip("pip and setuptools install the example")
+    place = tmp_path_factory.mktemp("plugin")
+    shutil.copytree(EXAMPLE, place / "source")
+    options = ("--no-deps", "--no-build-isolation", "--no-index", "-q", "--target")
+    install = [sys.executable, "-m", "pip", "install", *options]
+    subprocess.run([*install, place / "here", place / "source"], check=True, capture_output=True)
+    return place / "here"
+
+
+@pytest.fixture(scope="session")
+def run(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run with the example's method, on its data."""
+    folder = tmp_path_factory.mktemp("run") / "striped"
+    done = smidgen(*TRAIN, "--epochs", "3", "--out", str(folder), path=installed)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+CACHES = (
+    *(plugins.found, methods.installed, methods.known),
+    *(plugged.installed, plugged.plugged, targets.installed),
+)
+
+
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Forget what was found, before and after, and what was imported of it."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for cache in CACHES:
+        cache.cache_clear()
+    yield
+    for cache in CACHES:
+        cache.cache_clear()
+    for name in [name for name in sys.modules if name.split(".")[0] in _OURS]:
+        del sys.modules[name]
+
+
+def smidgen(*arguments: str, path: Path | None = None) -> Done:
+    """Run the command line in this process as if it were another one, with a folder to import."""
+    held = os.environ.get("PYTHONPATH", "")
+    out, err = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(warnings, "showwarning", warnings.showwarning)
+        patch.setattr(sys, "argv", ["smidgen", *arguments])
+        if path is not None:
+            patch.syspath_prepend(path)
+            patch.setenv("PYTHONPATH", os.pathsep.join([str(path), held]))
+        for cache in CACHES:
+            cache.cache_clear()
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")
+            status: object = None
+            try:
+                main()
+            except SystemExit as ended:
+                status = ended.code
+    for cache in CACHES:
+        cache.cache_clear()
+    for name in [name for name in sys.modules if name.split(".")[0] in _OURS]:
+        del sys.modules[name]
+    return Done(status if isinstance(status, int) else 0, out.getvalue(), err.getvalue())
+
+
+def made_package(place: Path, code: str, version: str = "0.1.0", points: str = "") -> Path:
+    """Write a package ``stranger`` with its metadata, as an installer leaves it."""
+    facts = place / f"stranger-{version}.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text(f"Metadata-Version: 2.1\nName: stranger\nVersion: {version}\n")
+    points = points or "[smidgen.methods]\nodd = stranger:Odd\n"
+    (facts / "entry_points.txt").write_text(points)
+    (place / "stranger.py").write_text(code)
+    return place
+
+
+ODD = """
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+from smidgen.methods.base import ScheduleMethod
+
+@dataclass(frozen=True, slots=True)
+class Odd(ScheduleMethod):
+    name: ClassVar[str] = "odd"
+
+    def lr_factor(self, progress):
+        return 1.0 - progress / 2
+"""
+
+
+def test_what_a_package_offers_is_listed_with_it(installed: Path) -> None:
+    for what, name in (("methods", "noise"), ("data", "stripes"), ("targets", "numpy")):
+        rows = json.loads(smidgen("list", what, "--json", path=installed).stdout)
+        of = {row["name"]: row["package"] for row in rows}
+        assert of[name] == "smidgen-example 0.1.0"
+        assert "smidgen" in of.values()
+        assert name not in smidgen("list", what, "--json").stdout
+    rows = json.loads(smidgen("list", "plugins", "--json", path=installed).stdout)
+    assert [(row["name"], row["left_out"]) for row in rows] == [
+        ("noise", None),
+        ("stripes", None),
+        ("numpy", None),
+    ]
+
+
+def test_a_run_with_a_plugin_is_read_judged_and_exported_again(run: Path, installed: Path) -> None:
+    plan = json.loads((run / "run.json").read_text())
+    assert plan["packages"] == {"noise": "smidgen-example 0.1.0"}
+    assert plan["origin"] == "stripes::package=smidgen-example 0.1.0"
+    judged = smidgen("evaluate", str(run), "--json", path=installed)
+    row = json.loads(judged.stdout)
+    assert (row["key"], row["methods"]) == (plan["key"], ["noise(strength=0.2)"])
+    assert row["versions"]["smidgen-example"] == "0.1.0"
+    out = run.with_name("arrays")
+    done = smidgen("export", str(run), "--to", "numpy", "--out", str(out), path=installed)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((out / "artefact.json").read_text())["agreement"] == 1.0
+
+
+def test_without_the_package_a_run_says_what_it_lacks(run: Path) -> None:
+    done = smidgen("evaluate", str(run))
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    said = "method 'noise' is of the package smidgen-example 0.1.0, which is not installed here"
+    assert said in line
+    assert "Traceback" not in done.stderr
+
+
+def test_data_of_a_package_that_is_gone_are_named_with_it() -> None:
+    asked = "stripes::package=smidgen-example 0.1.0"
+    done = smidgen("train", "mnist-1k5-dw", "--data", asked, "--out", "nowhere")
+    assert done.returncode == 2
+    said = "'stripes' is of the package smidgen-example 0.1.0, which is not installed here"
+    assert said in done.stderr
+    assert not Path("nowhere").exists()
+
+
+def test_workers_of_a_study_have_the_plugins_too(installed: Path, tmp_path: Path) -> None:
+    study = tmp_path / "noisy.toml"
+    study.write_text(
+        'name = "noisy"\ndata = "stripes"\nsplit = "full"\nseeds = [0]\n[recipe]\nepochs = 1\n'
+        '[[trials]]\nnets = ["mnist-1k5-dw"]\nmethods = [["noise"]]\n'
+    )
+    rows = tmp_path / "rows.jsonl"
+    asked = ("--store", str(tmp_path / "study.db"), "--export", str(rows))
+    done = smidgen("study", str(study), *asked, path=installed)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(rows.read_text())["methods"] == ["noise"]
+
+
+def test_its_version_is_in_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: None
+) -> None:
+    monkeypatch.syspath_prepend(made_package(tmp_path / "one", ODD))
+    trial = Trial(NET, methods.parse("odd"), run_with([]).trial.recipe, 0, "noise", "f", "full")
+    form = trial.to_dict()
+    assert form["packages"] == {"odd": "stranger 0.1.0"}
+    assert Trial.from_dict(form) == trial
+    newer = {**form, "packages": {"odd": "stranger 0.2.0"}}
+    with pytest.warns(UserWarning, match=r"'odd' was that of stranger 0\.2\.0, and stranger 0\.1"):
+        other = Trial.from_dict(newer)
+    assert other.key != trial.key
+    assert other.to_dict() == newer, "as it was written, not as it would be now"
+    with pytest.raises(ValueError, match=r"odd must be that of stranger 0\.2\.0, got stranger 0"):
+        other.require_installed()
+    trial.require_installed()
+    plain = {name: value for name, value in form.items() if name != "packages"}
+    assert "packages" not in Trial.from_dict({**plain, "methods": ["cutout"]}).to_dict()
+
+
+@pytest.mark.parametrize("package", ["x", "evil; rm 1.0", "name 1.0\nmore", 3, ["a 1"]])
+def test_a_package_that_is_none_is_refused(package: object) -> None:
+    form = run_with([]).trial.to_dict() | {"packages": {"odd": package}}
+    with pytest.raises(ValueError, match="a package of a trial must be a package and its version"):
+        Trial.from_dict(form)
+
+
+BROKEN = {
+    "import": ("1 / 0", "", "its import ends with ZeroDivisionError: division by zero"),
+    "exit": ("raise SystemExit(3)", "", "its import ends with SystemExit: 3"),
+    "nothing": ("", "", "its import ends with AttributeError"),
+    "no method": ("Odd = dict", "", "it is no Method"),
+    "not frozen": (ODD.replace("frozen=True, ", ""), "", "it must be a frozen dataclass"),
+    "abstract": (ODD.replace("lr_factor", "factor"), "", "it must be a frozen dataclass"),
+    "another name": (ODD, "[smidgen.methods]\nstrange = stranger:Odd\n", "its name is 'odd'"),
+    "a name of ours": (
+        ODD.replace('"odd"', '"cutout"'),
+        "[smidgen.methods]\ncutout = stranger:Odd\n",
+        "smidgen has that name already",
+    ),
+    "data": ("", "[smidgen.data]\nodd = stranger:dict\n", "its import ends with AttributeError"),
+    "no source": ("Odd = dict", "[smidgen.data]\nodd = stranger:Odd\n", "it is no Source"),
+    "no target": ("Odd = 3", "[smidgen.targets]\nodd = stranger:Odd\n", "it is no function"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_plugin_that_breaks_is_named_in_one_line_and_left_out(case: str, tmp_path: Path) -> None:
+    code, points, said = BROKEN[case]
+    place = made_package(tmp_path / "broken", code, points=points)
+    what = "data" if "smidgen.data" in points else "targets" if "targets" in points else "methods"
+    done = smidgen("list", what, "--json", path=place)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    assert line.startswith("warning: ")
+    assert "of stranger 0.1.0" in line
+    assert f"is left out: {said}" in line
+    assert "odd" not in done.stdout
+    assert len(json.loads(done.stdout)) >= 4
+
+
+def test_a_broken_plugin_is_not_imported_where_nobody_asks_for_it(tmp_path: Path) -> None:
+    place = made_package(tmp_path, "raise SystemExit(7)")
+    done = smidgen("inspect", "mnist-1k5-dw", "--with", "blurpool", path=place)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_method_of_no_package_is_not_saved_where_nothing_could_read_it(tmp_path: Path) -> None:
+    @dataclass(frozen=True, slots=True)
+    class Mine(BatchMethod):
+        name: ClassVar[str] = "mine"
+
+        def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
+            return batch
+
+    with pytest.raises(ValueError, match=r"method mine is of no installed package"):
+        train(NET, some_data(), methods=[Mine()], runtime=SINGLE, folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert run_with([Mine()]).trial.nameless == ["mine"]
+
+
+def test_strangers_are_applied_by_name_whoever_is_asked_first() -> None:
+    @dataclass(frozen=True, slots=True)
+    class B(BatchMethod):
+        name: ClassVar[str] = "b"
+
+        def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
+            return batch
+
+    @dataclass(frozen=True, slots=True)
+    class A(B):
+        name: ClassVar[str] = "a"
+
+    assert methods.in_order([B(), A()]) == methods.in_order([A(), B()]) == (A(), B())
+
+
+def test_the_example_keeps_the_promises_that_it_asks_of_itself(
+    installed: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(EXAMPLE / "tests", tmp_path / "tests")
+    held = os.environ.get("PYTHONPATH", "")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path / "tests")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), held])},
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert "17 passed" in done.stdout
+
+
+class _Bad(BatchMethod):
+    """A method that breaks promises."""
+
+    name: ClassVar[str] = "bad"
+
+    def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
+        batch.images.add_(torch.rand(1))
+        return Batch(batch.images, batch.targets * 2)
+
+
+class _Jumps(ScheduleMethod):
+    name: ClassVar[str] = "jumps"
+
+    def lr_factor(self, progress: float) -> float:
+        return float(progress > 0.5)
+
+
+@pytest.mark.parametrize(
+    ("check", "method"),
+    [
+        (promises.is_a_frozen_value, _Bad()),
+        (promises.is_of_one_kind_and_documented, _Bad()),
+        (promises.keeps_what_it_must_of_a_batch, _Bad()),
+        (promises.draws_only_from_its_generator, _Bad()),
+        (promises.is_a_continuous_fraction_of_the_peak, _Jumps()),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_a_promise_that_is_broken_is_noticed(check: promises.Check, method: object) -> None:
+    with pytest.raises(AssertionError):
+        check(method)
+
+
+def test_every_kind_has_promises_of_its_own() -> None:
+    counts = {kind: len(method_checks(kind())) for kind in methods.METHODS}
+    assert min(counts.values()) >= 6
