@@ -1,53 +1,61 @@
 # make demo: the main job on the embedded data set.  make test: every check and test.
-PY := .venv/bin
+PY := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export SMIDGEN_DATA ?= $(wildcard $(abspath ../shared/data))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: wheel setup demo reference test check format test-long system-tools kernels records
+.PHONY: help floors test-python wheel setup demo reference test check format test-long system-tools kernels records
 
-setup: .setup-done
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: .setup-done  ## .venv with everything, at the versions of constraints.txt
 .setup-done: pyproject.toml constraints.txt setup.py tools/setup.sh $(wildcard src/smidgen/kernels/csrc/*)
 	tools/setup.sh
 	@touch $@
 
-demo: setup
+demo: setup  ## design a net of 1,000 parameters for scikit-learn's digits, in 3 minutes
 	rm -rf runs/demo
 	$(PY)/smidgen design --data digits --max-params 1000 --profile quick --out runs/demo
 
 # The reference study: some hours on two cores; stop it at any time, it goes on.
-reference: setup
+reference: setup  ## the reference study, hours
 	$(PY)/smidgen study reference-mnist --store runs/reference.db --jobs 2
 	$(PY)/smidgen study reference-cifar10 --store runs/reference.db --jobs 2
 	$(PY)/smidgen report runs/reference.db --out runs/reference.html
 
 # The ladder of records (docs/records.md): hours to days on two cores; stop it at any time, it goes on.
-records: setup
+records: setup  ## the ladder of records, days
 	nice $(PY)/smidgen study records-mnist --store runs/records.db --jobs 2
 	nice $(PY)/smidgen study records-cifar10 --store runs/records.db --jobs 2
 	$(PY)/smidgen report runs/records.db --out runs/records.html
 
-format: setup
+floors: setup  ## draw docs/floors.svg anew from tests/test_floors.py
+	$(PY)/python tools/floors.py
+
+format: setup  ## let ruff format and mend
 	$(PY)/ruff check --fix --quiet src tests bench
 	$(PY)/ruff format --quiet src tests bench
 
-check: setup
+check: setup  ## format, lint, types and the quick tests
 	$(PY)/ruff format --check --quiet src tests bench
 	$(PY)/ruff check --quiet src tests bench
 	$(PY)/basedpyright
+	$(MAKE) --no-print-directory test-python
+
+test-python: setup  ## the quick tests that need no program but Python and a compiler
 	$(PY)/pytest -q -m "not slow and not gpu and not browser and not mcu"
 
-test: setup check
+test: setup check  ## every check and test but those of minutes: what CI runs
 	$(PY)/pytest -q -m "(browser or mcu) and not slow"
 
-# The wheel, built and installed in a clean environment.
-wheel: setup
+wheel: setup  ## the wheel, built and installed in a clean environment
 	tools/wheel.sh
 
-test-long: setup
+test-long: setup  ## those of minutes, too
 	HYPOTHESIS_PROFILE=long $(PY)/pytest -q -m "not gpu"
 
 # What browser and microcontroller tests need; Debian and its relatives.
-system-tools:
+system-tools:  ## browser, cross compilers and emulators (Debian, as root)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	  chromium clang lld gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \

@@ -41,8 +41,8 @@ from smidgen.export.lower import lower
 from smidgen.export.module import ProgramModule
 from smidgen.export.onnx import INPUT, OUTPUT, quantize_onnx
 from smidgen.export.program import Program
+from smidgen.kernels.measured import processor
 from smidgen.run import Run, load_run
-from smidgen.runtime import processor
 
 HERE = Path(__file__).parent
 PYTHONS = {

@@ -10,7 +10,6 @@ would add to wall time.
 import argparse
 import gc
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from smidgen.flat import Flat
 from smidgen.kernels import reference
 from smidgen.kernels.chain import Chain
 from smidgen.kernels.links import links_of
+from smidgen.kernels.measured import processor
 from smidgen.methods import BlurPool, rewritten
 
 Step = Callable[[], object]
@@ -246,7 +246,7 @@ def main() -> None:
         about = {
             "torch": torch.__version__,
             "implementation": kernels.implementation(),
-            "processor": platform.processor() or platform.machine(),
+            "processor": processor(),
         }
         with arguments.json.open("a") as file:
             file.writelines(json.dumps({**row, **about}) + "\n" for row in rows)

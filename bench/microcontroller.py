@@ -38,7 +38,7 @@ from smidgen.export.int8.program import IntConv2d, IntegerProgram, IntLinear
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import requantise, simulate, trace
 from smidgen.export.lower import lower
-from smidgen.export.onnx import CalibrationReader, quantize_onnx, to_onnx
+from smidgen.export.onnx import quantize_onnx, quantized, to_onnx
 from smidgen.export.program import Pixels
 from smidgen.run import load_run
 
@@ -186,20 +186,9 @@ def _emx(source: Source, numbers: str) -> Candidate:
 def _integer_operators(model: bytes, images: Pixels) -> bytes:
     """Return the form with QLinearConv and the like, which our export does not offer."""
     import onnx
-    from onnxruntime import quantization
 
-    with tempfile.TemporaryDirectory() as place:
-        target = Path(place) / "int8.onnx"
-        quantization.quantize_static(
-            onnx.load_from_string(model),
-            target,
-            CalibrationReader(images),
-            quant_format=quantization.QuantFormat.QOperator,
-            activation_type=quantization.QuantType.QUInt8,
-            weight_type=quantization.QuantType.QInt8,
-            per_channel=True,
-        )
-        return target.read_bytes()
+    source = onnx.load_from_string(model)
+    return quantized(source, images, "minmax", "QOperator").SerializeToString()
 
 
 def _on_board(

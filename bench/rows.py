@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smidgen.methods.base import ArchitectureMethod
+from smidgen.release import revision
 from smidgen.trial import Trial
 
 if TYPE_CHECKING:
@@ -24,15 +24,9 @@ def label_of(trial: Trial) -> str:
 
 
 def origin() -> dict[str, str]:
-    """Return what a row says of its making: the git revision, the command and the date.
-
-    The revision has a mark if files have changed since.
-    """
-    here = str(Path(__file__).parent)
-    command = ["git", "-C", here, "describe", "--always", "--dirty", "--abbrev=12"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    """Return what a row says of its making: the git revision, the command and the date."""
     return {
-        "revision": done.stdout.strip(),
+        "revision": revision(),
         "command": shlex.join(["python", *sys.argv]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -28,7 +28,9 @@ from rich.table import Table
 from rounds import Contender, Job
 
 from smidgen.data import DataError, load
-from smidgen.runtime import choose, processor, versions
+from smidgen.kernels.measured import processor
+from smidgen.release import revision
+from smidgen.runtime import choose, versions
 from smidgen.zoo import net
 
 HERE = Path(__file__).parent
@@ -261,12 +263,6 @@ def prepare(name: str, folder: Path) -> tuple[str, str]:
     return str(path), what
 
 
-def _commit() -> str:
-    command = ["git", "-C", str(HERE), "describe", "--always", "--dirty"]
-    found = subprocess.run(command, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or "unknown"
-
-
 def _peer_version() -> str:
     if not PEER.exists():
         return "missing"
@@ -297,7 +293,7 @@ def main(
     about: dict[str, Any] = {
         "command": shlex.join(["python", *sys.argv]),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions() | {"commit": _commit(), "composer": _peer_version()},
+        "versions": versions() | {"commit": revision(), "composer": _peer_version()},
         "machine": {"processor": processor(), "cores": cores, **choose().describe()},
         "batch_size": BATCH_SIZE,
         "images": IMAGES,

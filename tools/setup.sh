@@ -6,17 +6,19 @@
 set -eu
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
+bin=.venv/bin
+[ "${OS:-}" != Windows_NT ] || bin=.venv/Scripts
 torch=$(grep '^torch==' constraints.txt)
 
-[ -x .venv/bin/python ] || "$python" -m venv .venv
-pip() { .venv/bin/python -m pip --disable-pip-version-check "$@"; }
+[ -x $bin/python ] || "$python" -m venv .venv
+pip() { $bin/python -m pip --disable-pip-version-check "$@"; }
 
-if ! .venv/bin/python -c 'import torch' 2>/dev/null; then
+if ! $bin/python -c 'import torch' 2>/dev/null; then
     if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev/null 2>&1; then
         pip install --quiet --constraint constraints.txt "$torch"
     elif pip install --dry-run --quiet --report - "$torch" 2>/dev/null | grep -q '"name": "nvidia-'; then
         pip install --quiet --constraint constraints.txt uv
-        .venv/bin/uv pip install --quiet --python .venv/bin/python --torch-backend cpu "$torch"
+        $bin/uv pip install --quiet --python $bin/python --torch-backend cpu "$torch"
     else
         pip install --quiet --constraint constraints.txt "$torch"
     fi

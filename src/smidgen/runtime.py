@@ -6,12 +6,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 
 import torch
 
 from smidgen import kernels
-from smidgen.kernels.measured import processor_name
+from smidgen.kernels.measured import processor
+from smidgen.release import release
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -102,15 +102,10 @@ def tell_if_slow() -> None:
         )
 
 
-def processor() -> str:
-    """Return the processor's name, as the system gives it."""
-    return processor_name() or platform.processor() or platform.machine()
-
-
 def versions() -> dict[str, str]:
     """Return the versions that a row records."""
     return {
-        "smidgen": version("smidgen"),
+        "smidgen": release(),
         "python": platform.python_version(),
         "torch": torch.__version__,
     }

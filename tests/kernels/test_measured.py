@@ -56,7 +56,7 @@ def test_a_machine_is_measured_once(found: Found, tmp_path: Path) -> None:
     assert list(first) == PAIRS
     assert list(first.values()) == [1, 2, 3, 4]
     assert found(offset=10) == first
-    assert json.loads(_file(tmp_path).read_text())["processor"] == measured.processor_name()
+    assert json.loads(_file(tmp_path).read_text())["processor"] == measured.processor()
 
 
 def test_another_build_is_measured_anew(found: Found) -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 import sys
 import warnings
+from typing import Annotated
 
 import typer
 
@@ -19,16 +20,42 @@ from smidgen.cli import (
     train,
 )
 from smidgen.escape import terminal
+from smidgen.release import software
 
 app = typer.Typer(
     name="smidgen",
-    help="Design, train, prove and ship very small convolutional networks.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _show_versions(asked: bool) -> None:
+    if asked:
+        print(software())
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def of_all_commands(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_versions,
+            is_eager=True,
+            help="Show the versions of smidgen, Python and torch.",
+        ),
+    ] = False,
+) -> None:
+    """Design, train, prove and ship very small convolutional networks."""
+    del version  # shown before anything else is read
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
 app.command("list")(listing.list_)
 app.command("inspect")(inspect.inspect)
 app.command("inspect-data")(inspect_data.inspect_data)

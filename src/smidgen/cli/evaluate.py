@@ -1,7 +1,6 @@
 """``smidgen evaluate``."""
 
 import json as json_text
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,6 +38,7 @@ def evaluate(
     from smidgen.again import held_out_of, judged_on, trained_on
     from smidgen.evaluate import evaluate as judge
     from smidgen.evaluate import row as row_of
+    from smidgen.release import revision
     from smidgen.run import WEIGHTS, load_run, run_folder
     from smidgen.runtime import choose
 
@@ -55,7 +55,7 @@ def evaluate(
     weights = run_folder(run) / WEIGHTS
     with choose("cpu", threads).active():
         found = judge(loaded_run, images, split="held-out" if held_out else "test", weights=weights)
-    values = row_of(loaded_run, found, study="", revision=_revision())
+    values = row_of(loaded_run, found, study="", revision=revision())
     if row:
         with row.open("a") as file:
             file.write(json_text.dumps(values) + "\n")
@@ -149,13 +149,3 @@ def _never(classes: Sequence[str]) -> str:
         f"warning: {names} {'is' if len(classes) == 1 else 'are'} never answered: more pictures of"
         f" {'it' if len(classes) == 1 else 'them'}, or classes of even weight, may help"
     )
-
-
-def _revision() -> str:
-    """Return the code's git revision, or nothing where there is no repository."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""

@@ -2,10 +2,9 @@
 
 import sys
 import time
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from smidgen.cli.terminal import say
+from smidgen.cli.terminal import Barred, say
 
 if TYPE_CHECKING:
     from smidgen.study.design.search import News
@@ -15,11 +14,10 @@ _PHASES = ("reduce", "methods", "recipe", "confirm")
 _SILENT = 60.0  # seconds without a line where there is no terminal, at the most
 
 
-class DesignProgress:
+class DesignProgress(Barred):
     """Shows a design: a bar a phase on a terminal, a line a trial elsewhere."""
 
     def __init__(self) -> None:
-        self._bar: Any = None
         self._task: Any = None
         self._phase = ""
         self._said = time.monotonic()
@@ -29,7 +27,7 @@ class DesignProgress:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-            self._bar = Progress(
+            self.bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(bar_width=24),
                 TextColumn("{task.fields[state]}"),
@@ -37,17 +35,8 @@ class DesignProgress:
                 console=Console(stderr=True),
                 transient=True,
             )
-            self._bar.start()
+            self.bar.start()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        if self._bar:
-            self._bar.stop()
 
     def observe(self, news: "News") -> None:
         """Take in what a design tells."""
@@ -61,25 +50,25 @@ class DesignProgress:
             if ended.row:
                 result = f"{100 * ended.row['accuracy']:.2f} % {ended.row['split']}"
             self._say(f"  {status.done}/{status.total}  {ended.title}: {result}{_left(status)}")
-        if self._bar:
+        if self.bar:
             self._show(news.phase, status)
         elif time.monotonic() - self._said > _SILENT:
             self._say(f"  {heading(news.phase)}: {standing(status)}")
 
     def _say(self, line: str) -> None:
         self._said = time.monotonic()
-        if self._bar:
-            self._bar.console.print(line, highlight=False, markup=False)
+        if self.bar:
+            self.bar.console.print(line, highlight=False, markup=False)
         else:
             say(line)
 
     def _show(self, phase: str, status: "Status") -> None:
         if phase != self._phase:
             if self._task is not None:
-                self._bar.remove_task(self._task)
+                self.bar.remove_task(self._task)
             self._phase = phase
-            self._task = self._bar.add_task(heading(phase), total=status.total, state="")
-        self._bar.update(
+            self._task = self.bar.add_task(heading(phase), total=status.total, state="")
+        self.bar.update(
             self._task, total=status.total, completed=status.done, state=standing(status)
         )
 

@@ -67,16 +67,10 @@ def table(
     Console(width=width, highlight=False).print(grid)
 
 
-class LoadingProgress:
-    """Shows how many of many are done: a bar on a terminal, nothing elsewhere."""
+class Barred:
+    """What may show a bar, and takes it away at the end."""
 
-    def __init__(self, *, on: bool = True) -> None:
-        self.on = on and sys.stderr.isatty()
-        self.bar: Any = None
-        self.tasks: dict[str, Any] = {}
-
-    def __enter__(self) -> "LoadingProgress":
-        return self
+    bar: Any = None
 
     def __exit__(
         self,
@@ -86,6 +80,17 @@ class LoadingProgress:
     ) -> None:
         if self.bar:
             self.bar.stop()
+
+
+class LoadingProgress(Barred):
+    """Shows how many of many are done: a bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, *, on: bool = True) -> None:
+        self.on = on and sys.stderr.isatty()
+        self.tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> "LoadingProgress":
+        return self
 
     def observe(self, what: str, done: int, total: int) -> None:
         """Take in that ``done`` of ``total`` of ``what`` are done."""
@@ -102,7 +107,7 @@ class LoadingProgress:
         self.bar.update(self.tasks[what], completed=done)
 
 
-class TrainingProgress:
+class TrainingProgress(Barred):
     """Shows a run: a bar on a terminal, a line an epoch elsewhere."""
 
     def __init__(self, epochs: int, heading: str | None) -> None:
@@ -110,7 +115,6 @@ class TrainingProgress:
         self.epochs, self.heading = epochs, heading
         self.started = self.shown = time.perf_counter()
         self.images = 0.0
-        self.bar: Any = None
         self.task: Any = None
         self.first: tuple[int, float] | None = None
 
@@ -130,15 +134,6 @@ class TrainingProgress:
             self.bar.start()
             self.task = self.bar.add_task("training", total=1.0, state="")
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        if self.bar:
-            self.bar.stop()
 
     def observe(self, report: "Report") -> None:
         """Take in one step; cheap unless something is to be shown."""

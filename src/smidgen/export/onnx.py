@@ -79,9 +79,22 @@ def quantize_onnx(model: bytes, images: Pixels, calibration: str = "minmax") -> 
     if calibration not in CALIBRATIONS:
         known = nearest(calibration, CALIBRATIONS)
         raise ValueError(f"onnxruntime has no calibration {calibration!r}; {known}")
-    onnx = _require("onnx")
+    source = _require("onnx").load_from_string(model)
+    quantised = quantized(source, images, calibration)
+    card = {entry.key: entry.value for entry in source.metadata_props}
+    return _stripped(quantised, source.graph.name, card)
+
+
+def quantized(source: Any, images: Pixels, calibration: str, form: str = "QDQ") -> Any:
+    """Return the int8 form of an ONNX model, as onnxruntime makes it of one in memory.
+
+    Args:
+        source: The model, an ``onnx.ModelProto``.
+        images: Training images, from which the ranges of the activations are read.
+        calibration: One of ``CALIBRATIONS``.
+        form: ``QDQ``, or ``QOperator`` for operators on integers.
+    """
     quantization: Any = _require("onnxruntime.quantization")
-    source = onnx.load_from_string(model)
     percent = calibration.partition("-")[2]
     methods = quantization.CalibrationMethod
     method = methods.Percentile if percent else methods.MinMax
@@ -91,16 +104,14 @@ def quantize_onnx(model: bytes, images: Pixels, calibration: str = "minmax") -> 
             source,
             target,
             CalibrationReader(images),
-            quant_format=quantization.QuantFormat.QDQ,
+            quant_format=quantization.QuantFormat[form],
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             per_channel=True,
             calibrate_method=method,
             extra_options={"CalibPercentile": float(percent)} if percent else {},
         )
-        quantised = onnx.load(target)
-    card = {entry.key: entry.value for entry in source.metadata_props}
-    return _stripped(quantised, source.graph.name, card)
+        return _require("onnx").load(target)
 
 
 def session(

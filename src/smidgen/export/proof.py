@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from smidgen.evaluate.cost import BATCH_SIZES, seconds_of
 from smidgen.export.artefact import Artefact, Infer, Source, pixels_of
 from smidgen.export.program import Pixels
-from smidgen.runtime import processor, versions
+from smidgen.kernels.measured import processor
+from smidgen.runtime import versions
 
 _BATCH = 256
 

@@ -4,6 +4,7 @@ import ctypes
 import hashlib
 import json
 import os
+import platform
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -63,18 +64,17 @@ def timings(candidates: Sequence[Candidate], load: Load, library: Path) -> Timin
 def cache_path(candidates: Sequence[Candidate], library: Path) -> Path:
     """Return the file of a machine's timings, below XDG_CACHE_HOME or ~/.cache."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    what = json.dumps([processor_name(), list(candidates)]).encode() + library.read_bytes()
+    what = json.dumps([processor(), list(candidates)]).encode() + library.read_bytes()
     return Path(home) / "smidgen" / f"kernels-{hashlib.sha256(what).hexdigest()[:16]}.json"
 
 
-def processor_name() -> str:
-    """Return the processor's name as Linux gives it, or nothing."""
-    try:
+def processor() -> str:
+    """Return the processor's name as Linux gives it, or else what the system calls it."""
+    lines: list[str] = []
+    with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    except OSError:
-        return ""
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else ""
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def milliseconds(load: Load, name: str, dtype: str) -> float:
@@ -140,7 +140,7 @@ def _write(path: Path, found: Timings) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [[*which, round(ms, 4)] for which, ms in found.items()]
     with NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
-        json.dump({"processor": processor_name(), "timings": rows}, file)
+        json.dump({"processor": processor(), "timings": rows}, file)
     try:
         if _read(path, list(found)) is None:
             path.unlink(missing_ok=True)  # what is there is not whole

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from smidgen.confusion import balanced_accuracy, matrix_of
 from smidgen.data import Data, Split
 from smidgen.data.parts import FULL, folds_of
-from smidgen.study.running.one import balanced_nll, packed, revision
+from smidgen.release import revision
+from smidgen.study.running.one import balanced_nll, packed
 
 STUDY = "baseline"  # what rows of this kind bear as their study
 LOGISTIC, FOREST = "logistic-regression", "random-forest"

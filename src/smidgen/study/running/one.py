@@ -2,9 +2,6 @@
 
 import base64
 import shutil
-import subprocess
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +12,7 @@ from smidgen.checkpoint import checkpoints
 from smidgen.data import Data
 from smidgen.data.parts import parts
 from smidgen.evaluate import doubted, evaluate, looked_at, predict, row
+from smidgen.release import revision
 from smidgen.run import PLAN, WEIGHTS, Run
 from smidgen.runtime import choose
 from smidgen.study.job import Job
@@ -98,20 +96,3 @@ def balanced_nll(logits: torch.Tensor, labels: torch.Tensor) -> float:
 def packed(right: torch.Tensor) -> str:
     """Return which images were predicted right as text, a bit an image; see `rows.right`."""
     return base64.b64encode(np.packbits(right.numpy()).tobytes()).decode()
-
-
-@cache
-def revision() -> str:
-    """Return the code's revision: of the checkout it runs from, or the version installed."""
-    here = Path(__file__).parent
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty", "--abbrev=12"],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        found = ""
-    return found or version("smidgen")
