@@ -31,15 +31,15 @@ app = typer.Typer(
 )
 
 
-def _show_versions(asked: bool) -> None:
+def _show_versions(asked: bool) -> bool:
     if asked:
         print(software())
         raise typer.Exit
+    return asked
 
 
-@app.callback(invoke_without_command=True)
+@app.callback()
 def of_all_commands(
-    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option(
@@ -52,8 +52,6 @@ def of_all_commands(
 ) -> None:
     """Design, train, prove and ship very small convolutional networks."""
     del version  # shown before anything else is read
-    if context.invoked_subcommand is None:
-        print(context.get_help())
 
 
 app.command("list")(listing.list_)
@@ -80,7 +78,7 @@ def main() -> None:
     warnings.showwarning = _show_warning
     status: object = None
     try:
-        status = app(standalone_mode=False)
+        status = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except (ValueError, FloatingPointError) as error:
         _stop(str(error), BAD_INPUT)
     except BrokenPipeError:
