@@ -7,7 +7,7 @@ from smidgen.chance import wilson
 
 
 @pytest.mark.parametrize(
-    ("right", "images"), [(0, 7), (19, 20), (20, 20), (137, 200), (9900, 10_000)]
+    ("right", "images"), [(0, 1), (1, 1), (0, 7), (19, 20), (20, 20), (137, 200), (9900, 10_000)]
 )
 def test_it_is_scipys(right: int, images: int) -> None:
     expected = stats.binomtest(right, images).proportion_ci(method="wilson")

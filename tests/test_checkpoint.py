@@ -5,13 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
 import pytest
 import torch
+from tests.waiting import stop_at_second_checkpoint, until
 from torch import nn
 
 from smidgen.checkpoint import (
@@ -75,23 +75,24 @@ def test_resumed_in_the_middle_equals_uninterrupted_bit_for_bit(
     assert same_bits(resumed.model, load_run(tmp_path / "run").model)
 
 
-def test_kill_nine_and_resume_through_the_command_line(tmp_path: Path) -> None:
+def test_kill_nine_and_resume_through_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def command(folder: Path, *more: str) -> list[str]:
         return [
             *(sys.executable, "-m", "smidgen", "train", "mnist-1k5-dw", "--data", "digits"),
-            *("--with", "blurpool,mixup,one-cycle,sam,ema", "--epochs", "12"),
+            *("--with", "blurpool,mixup,one-cycle,sam,ema", "--epochs", "4"),
             *("--out", str(folder), *more),
         ]
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run(command(whole), check=True, capture_output=True)
+    stopped = stop_at_second_checkpoint("smidgen", tmp_path, monkeypatch)
     process = subprocess.Popen(command(killed), stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
-    while len(checkpoints(killed)) < 2 and time.monotonic() < deadline:
-        time.sleep(0.005)
+    until(stopped.exists, process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    assert not (killed / "weights.safetensors").exists(), "it had finished before the kill"
+    assert not (killed / "weights.safetensors").exists()
     subprocess.run(command(killed, "--resume"), check=True, capture_output=True)
     assert same_bits(load_run(whole).model, load_run(killed).model)
 

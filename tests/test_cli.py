@@ -6,12 +6,12 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from tests.waiting import PATIENCE, until
 
 from smidgen.checkpoint import checkpoints
 from smidgen.cli import main
@@ -292,12 +292,10 @@ def test_control_c_keeps_the_checkpoint_and_exits_130() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     with process:
-        deadline = time.monotonic() + 60
-        while not checkpoints(Path("run")) and time.monotonic() < deadline:
-            time.sleep(0.01)
+        until(lambda: checkpoints(Path("run")), process)
         process.send_signal(signal.SIGINT)
         try:
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
     assert process.returncode == 130

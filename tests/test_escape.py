@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.waiting import PATIENCE
 
 from smidgen import escape
 
@@ -110,6 +111,6 @@ def test_a_shell_takes_it_as_one_word(text: str, tmp_path: object) -> None:
     line = escape.shell(["printf", "%s|", text, "end"])
     assert not NO_CONTROL.search(line.replace("\u2028", ""))
     done = subprocess.run(
-        ["bash", "-c", line], capture_output=True, cwd=str(tmp_path), check=True, timeout=20
+        ["bash", "-c", line], capture_output=True, cwd=str(tmp_path), check=True, timeout=PATIENCE
     )
     assert done.stdout == text.encode("utf-8", "surrogatepass") + b"|end|"

@@ -1,7 +1,5 @@
 """Batches are whole, shuffled, normalised and in the memory format asked for."""
 
-import time
-
 import pytest
 import torch
 from hypothesis import given
@@ -189,16 +187,3 @@ def test_arguments_out_of_range() -> None:
         batches(split, 0)
     with pytest.raises(ValueError, match="mean and std must be 3 numbers"):
         Batches(split, batch_size=2, classes=5, mean=(0.5,), std=(1.0,), device=CPU)
-
-
-@pytest.mark.parametrize(("shape", "rate"), [((1, 28, 28), 200_000), ((3, 32, 32), 60_000)])
-def test_images_a_second(shape: tuple[int, int, int], rate: int) -> None:
-    """The processor's time, and the best of several epochs: other work may share the core."""
-    made = batches(random_split(8_000, shape), 128)
-    seconds: list[float] = []
-    for epoch in range(8):
-        start = time.process_time()
-        for _ in made.epoch(torch.Generator().manual_seed(epoch)):
-            pass
-        seconds.append(time.process_time() - start)
-    assert 128 * len(made) / min(seconds) > rate

@@ -1,11 +1,14 @@
 """What is said of a model is what its logits say."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from smidgen.evaluate import cost
 from smidgen.evaluate.accuracy import accuracy, accuracy_by_class, predict
 from smidgen.evaluate.calibration import ece, nll
 from smidgen.evaluate.cost import latency
@@ -99,10 +102,53 @@ def test_prediction_keeps_the_mode_and_does_not_depend_on_the_batch() -> None:
     torch.testing.assert_close(whole[500:], last)
 
 
-def test_latency_names_its_conditions() -> None:
-    model = nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).eval()
-    pixels = torch.zeros(40, 1, 6, 6, dtype=torch.uint8)
-    found = latency(model, pixels, (0.5,), (0.5,))
-    assert found.best_batch == 32
+FLAT = nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).eval()
+
+
+@pytest.mark.parametrize(("images", "best"), [(40, 32), (128, 128), (600, 128), (20, 1)])
+def test_latency_is_of_one_image_and_of_the_batch_that_is_best(
+    images: int, best: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine whose calls take as long as is said here: per batch, net alone and all of it."""
+    taken = {1: (0.002, 0.003), 32: (0.032, 0.064), 128: (0.064, 0.096), 512: (0.512, 1.0)}
+    sizes = [1, *(size for size in (32, 128, 512) if size <= images)]
+    answers = iter([seconds for size in sizes for seconds in taken[size]])
+
+    def clocked(call: Callable[[], object], device: torch.device) -> float:
+        call()
+        assert device.type == "cpu"
+        return next(answers)
+
+    monkeypatch.setattr(cost, "seconds_of", clocked)
+    found = latency(FLAT, torch.zeros(images, 1, 6, 6, dtype=torch.uint8), (0.5,), (0.5,))
+    assert (found.kernel_ms, found.end_to_end_ms) == pytest.approx((2, 3))
+    assert found.best_batch == best
+    kernel, whole = taken[best]
+    assert found.kernel_s_10000 == pytest.approx(10_000 * kernel / best)
+    assert found.end_to_end_s_10000 == pytest.approx(10_000 * whole / best)
     assert (found.threads, found.device) == (torch.get_num_threads(), "cpu")
-    assert 0 < found.kernel_ms < found.end_to_end_ms
+    assert not list(answers)
+
+
+def test_seconds_are_the_median_of_five_rounds_of_at_least_0_15_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, calls = [0.0], [0]
+    slow = iter([1.0, 1.0, 3.0, 1.0, 9.0, 2.0])  # by round; the first one warms up
+
+    def call() -> None:
+        now[0] += 0.01 * pace[0]
+        calls[0] += 1
+
+    pace = [0.0]
+
+    def clock() -> float:
+        if started[0] % 2 == 0:  # the start of a round
+            pace[0] = next(slow)
+        started[0] += 1
+        return now[0]
+
+    started = [0]
+    monkeypatch.setattr(cost.time, "perf_counter", clock)
+    assert cost.seconds_of(call, torch.device("cpu")) == pytest.approx(0.02)
+    assert calls[0] == 2 + 5 * 15

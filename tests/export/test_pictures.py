@@ -3,6 +3,7 @@
 import io
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from tests.waiting import PATIENCE
 
 import smidgen as sm
 from smidgen.answer import Answer, answers_of
@@ -161,7 +163,7 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET, timeout=0)
         yield running
         running.close()
 
@@ -169,9 +171,9 @@ def browser() -> Iterator[Any]:
 def in_page(tab: Any, picture: bytes) -> tuple[NDArray[Any], list[float]]:
     tab.evaluate("smidgen.state.logits = null")
     tab.set_input_files("#file", {"name": "a", "mimeType": "image/png", "buffer": picture})
-    for _ in range(200):
-        if tab.evaluate("smidgen.state.logits !== null"):
-            break
+    deadline = time.monotonic() + PATIENCE
+    while not tab.evaluate("smidgen.state.logits !== null"):
+        assert time.monotonic() < deadline, "the page never answered"
         tab.wait_for_timeout(25)
     pixels, logits = tab.evaluate(
         "[Array.from(smidgen.state.pixels), Array.from(smidgen.state.logits)]"
@@ -190,6 +192,7 @@ def test_the_page_makes_the_same_of_a_picture(run: Run, tmp_path: Path, browser:
     )
     (tmp_path / "page.html").write_text(page(module, program.input_shape, facts))
     tab = browser.new_context().new_page()
+    tab.set_default_timeout(0)  # milliseconds; a busy machine may need many
     complaints: list[str] = []
 
     def hear(error: Any) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 from tests.export.nets import excited, pixels_for, program_of
+from tests.waiting import PATIENCE
 
 from smidgen import zoo
 from smidgen.data.base import as_they_are
@@ -126,7 +128,7 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET, timeout=0)
         yield running
         running.close()
 
@@ -138,6 +140,7 @@ class Tab:
         self.complaints: list[str] = []
         self.requests: list[str] = []
         context = browser.new_context(viewport={"width": 900, "height": 900})
+        context.set_default_timeout(0)  # milliseconds; a busy machine may need many
         self.page = context.new_page()
         self.page.on("console", self._hear)
         self.page.on("pageerror", self._hear)
@@ -178,11 +181,10 @@ class Tab:
 
     def wait(self, condition: str) -> None:
         """Wait until a condition holds; the page's own policy forbids Playwright's way."""
-        for _ in range(200):
-            if self.page.evaluate(condition):
-                return
+        deadline = time.monotonic() + PATIENCE
+        while not self.page.evaluate(condition):
+            assert time.monotonic() < deadline, f"never came true: {condition}"
             self.page.wait_for_timeout(50)
-        raise AssertionError(f"never came true: {condition}")
 
     def settle(self) -> None:
         self.page.evaluate(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE
 from torch import Tensor, UntypedStorage
 
 ROOT = Path(__file__).parents[2]
@@ -97,13 +98,13 @@ class Arm:
 
     def close(self) -> None:
         """End the emulator, which must have come through all calls."""
-        self._process.communicate(timeout=30)
+        self._process.communicate(timeout=PATIENCE)
         assert self._process.returncode == 0
 
     def _read(self, count: int) -> bytes:
         assert self._process.stdout is not None
         found = self._process.stdout.read(count)
-        assert len(found) == count, f"the emulator ended with {self._process.wait(30)}"
+        assert len(found) == count, f"the emulator ended with {self._process.wait(PATIENCE)}"
         return found
 
 

@@ -111,7 +111,7 @@ def browser() -> Generator[Any]:
 
     with sync_playwright() as play:
         flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        chromium = play.chromium.launch(executable_path=str(CHROMIUM), args=flags)
+        chromium = play.chromium.launch(executable_path=str(CHROMIUM), args=flags, timeout=0)
         yield chromium
         chromium.close()
 
@@ -121,6 +121,7 @@ def test_chromium_draws_it_alone_and_sorts_its_tables(page: Path, browser: Any) 
     said: list[str] = []
     asked: list[str] = []
     sheet = browser.new_context(viewport={"width": 1100, "height": 900}).new_page()
+    sheet.set_default_timeout(0)  # milliseconds; a busy machine may need many
 
     def hear(event: Any) -> None:
         said.append(str(event))
@@ -199,6 +200,7 @@ def test_a_script_from_elsewhere_does_not_run(page: Path, browser: Any) -> None:
     text = page.read_text().replace("<header>", "<script>document.title = 'taken'</script><header>")
     bad.write_text(text.replace("<h1>", "<h1 style='color: red' onclick='document.title = 1'>"))
     sheet = browser.new_context().new_page()
+    sheet.set_default_timeout(0)  # milliseconds; a busy machine may need many
     sheet.goto(bad.as_uri())
     sheet.locator("h1").click()
     assert sheet.title() == "A study"
@@ -213,6 +215,7 @@ def test_a_phone_cuts_nothing_off(
 ) -> None:
     path = full_page(written, tmp_path, methods=["affine(shift=0.07, anneal=0.25)", "one-cycle"])
     sheet = browser.new_context(viewport={"width": 390, "height": 840}).new_page()
+    sheet.set_default_timeout(0)  # milliseconds; a busy machine may need many
     said: list[str] = []
     sheet.on("console", lambda event: said.append(str(event)))  # pyright: ignore[reportUnknownLambdaType]
     sheet.goto(path.as_uri())
@@ -233,6 +236,7 @@ def test_a_phone_cuts_nothing_off(
 def test_it_fits_a_phone_in_the_dark(page: Path, browser: Any) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme="dark")
     sheet = context.new_page()
+    sheet.set_default_timeout(0)  # milliseconds; a busy machine may need many
     sheet.goto(page.as_uri())
     assert sheet.evaluate("document.documentElement.scrollWidth") <= 360
     assert sheet.locator("figure .narrow svg").first.is_visible()

@@ -19,6 +19,7 @@ from smidgen.study.statistics import (
     mcnemar,
     mean_interval,
     paired_effect,
+    spread,
 )
 
 accuracies = st.lists(
@@ -155,3 +156,70 @@ def test_the_interval_covers_what_other_pictures_and_seeds_would_give() -> None:
         found = accuracy_interval([100 * share for share in right.mean(1)], 60)
         covered += found.low <= 80 <= found.high
     assert covered >= 0.94 * 400
+
+
+def test_the_error_of_a_mean_is_read_back_from_its_interval() -> None:
+    values = [1.0, 2.0, 4.0, 9.0]
+    assert mean_interval(values).error == pytest.approx(stats.sem(values))
+    assert mean_interval([3.0]).error == 0
+    assert accuracy_interval([90.0], 50).error == 0
+    assert Interval(1.0, 0.0, 2.0, 2).error == pytest.approx(1 / stats.t.ppf(0.975, 1))
+
+
+def test_an_end_at_zero_is_not_beyond_it() -> None:
+    assert not Interval(-0.1, -0.2, 0.0, 3).excludes_zero
+    assert Interval(-0.1, -0.2, -1e-9, 3).verdict == "worse"
+    assert Interval(0.1, 1e-9, 0.2, 3).verdict == "better"
+
+
+def test_what_folds_share_widens_the_t_interval_alone() -> None:
+    values = [1.0, 2.0, 4.0, 9.0]
+    plain, folds = mean_interval(values), mean_interval(values, shared=0.25)
+    assert folds.high - folds.mean == pytest.approx((plain.high - plain.mean) * 2**0.5)
+    assert plain.mean - plain.low == pytest.approx(plain.high - plain.mean)
+    floored = mean_interval(values, floor=100.0)
+    assert floored.high - floored.mean == pytest.approx(stats.t.ppf(0.975, 3) * 100 / 2)
+    drawn = mean_interval(values, "bootstrap")
+    assert mean_interval(values, "bootstrap", floor=100.0, shared=1.0) == drawn
+    agreed = mean_interval([5.0, 5.0], "bootstrap", floor=1.0)
+    assert (agreed.low, agreed.mean, agreed.high, agreed.count) == (5, 5, 5, 2)
+
+
+def test_accuracies_stay_between_0_and_100() -> None:
+    assert accuracy_interval([0.0, 2.0, 0.0], 50).low == 0
+    assert accuracy_interval([100.0, 98.0, 100.0], 50).high == 100
+    assert accuracy_interval([100 + 1e-9], 50).high == 100  # a sum of shares may round up
+    assert accuracy_interval([-1e-9], 50).low == 0
+
+
+def test_chances_of_pictures_and_seeds_are_independent() -> None:
+    values = [88.0, 90.0, 91.0]
+    seeds, (low, high) = mean_interval(values), wilson(sum(values) / 300, 200)
+    found = accuracy_interval(values, 200)
+    half = seeds.high - seeds.mean
+    assert found.low == pytest.approx(seeds.mean - ((seeds.mean - 100 * low) ** 2 + half**2) ** 0.5)
+    assert found.high == pytest.approx(
+        seeds.mean + ((100 * high - seeds.mean) ** 2 + half**2) ** 0.5
+    )
+    assert (found.count, found.kind) == (3, "t and Wilson")
+
+
+@pytest.mark.parametrize(
+    ("interval", "told"),
+    [
+        (Interval(90.0, 89.0, 91.0, 3), "90.00 ± 1.00"),
+        (Interval(90.0, 87.0, 91.0, 3), "90.00 [87.00, 91.00]"),
+        (Interval(90.0, 88.9, 91.0, 3), "90.00 ± 1.05"),
+        (Interval(90.0, 89.0, 91.3, 3), "90.00 [89.00, 91.30]"),
+        (Interval(90.0, 80.0, 95.0, 1, "t and Wilson"), "90.00 [80.00, 95.00] (1 seed)"),
+        (Interval(90.0, float("nan"), float("nan"), 1), "90.00 (1 seed)"),
+    ],
+)
+def test_a_mean_is_told_with_what_it_is_off_by(interval: Interval, told: str) -> None:
+    assert spread(interval) == told
+    assert spread(interval, ".0f").startswith("90")
+
+
+def test_five_percent_is_not_below_five_percent() -> None:
+    assert McNemar(9, 1, 1 - 0.95).verdict == NO_DIFFERENCE
+    assert McNemar(9, 1, 0.0499).verdict == "first better"

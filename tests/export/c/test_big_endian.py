@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.export.nets import blurred, pixels_for, warmed
+from tests.waiting import PATIENCE
 
 from smidgen import zoo
 from smidgen.export.c.emulate import write_source
@@ -71,7 +72,7 @@ def test_a_big_endian_arm_answers_bit_for_bit(tmp_path: Path, *, blur: bool) -> 
     built = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert built.returncode == 0, built.stderr
     done = subprocess.run(
-        [TOOLS[1], "net.elf"], cwd=tmp_path, capture_output=True, check=True, timeout=120
+        [TOOLS[1], "net.elf"], cwd=tmp_path, capture_output=True, check=True, timeout=PATIENCE
     )
     found = np.frombuffer(done.stdout, ">i4").reshape(len(pixels), -1)
     assert np.array_equal(found, simulate(integers, pixels))

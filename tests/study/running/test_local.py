@@ -6,13 +6,14 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.study.conftest import Jobs
+from tests.waiting import stop_at_second_checkpoint, until
 
+from smidgen.checkpoint import checkpoints
 from smidgen.data import Data
 from smidgen.study.running import worker
 from smidgen.study.running.local import Event, StudyError, dispatch
@@ -105,10 +106,14 @@ def test_two_processes_share_the_trials_and_one_failure_stops_none(
     assert row["threads"] == 1
 
 
+WORKER = "smidgen.study.running.worker"
+
+
 def test_a_killed_study_leaves_no_process_and_goes_on_from_its_checkpoint(
-    jobs: Jobs, digits: Data, tmp_path: Path
+    jobs: Jobs, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (job,) = jobs(epochs=60, methods="swa")
+    stopped = stop_at_second_checkpoint(WORKER, tmp_path, monkeypatch)
+    (job,) = jobs(epochs=4, methods="swa(start=0.3)")
     store = Store(tmp_path / "study.db")
     store.add("s", [job])
     script = (
@@ -117,36 +122,33 @@ def test_a_killed_study_leaves_no_process_and_goes_on_from_its_checkpoint(
     )
     parent = subprocess.Popen([sys.executable, "-c", script, str(store.path)])
     folder = store.runs / job.trial.key
-    deadline = time.monotonic() + 60
-    while not list(folder.glob("checkpoint-*")):
-        assert time.monotonic() < deadline
-        assert parent.poll() is None
-        time.sleep(0.02)
+    until(stopped.exists, parent)
     (pid,) = pids_of(store)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    while is_running(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: not is_running(pid))
 
     assert store.status("s").running == 1
     assert store.release_lost() == 1
-    at_kill = max(path.name for path in folder.glob("checkpoint-*.safetensors"))
-    assert at_kill < "checkpoint-00060"
+    assert checkpoints(folder)[0].name == "checkpoint-00002.safetensors"
     started: list[int] = []
     loaded = execute(job, digits, folder, lambda report: started.append(report.epoch))
-    assert started[0] > 1  # went on, did not begin anew
+    assert started[0] == 3  # went on, did not begin anew
     assert told(loaded) == told(execute(job, digits, tmp_path / "whole"))
 
 
-def test_a_worker_that_dies_costs_no_attempt(jobs: Jobs, tmp_path: Path) -> None:
-    (job,) = jobs(epochs=60)
+def test_a_worker_that_dies_costs_no_attempt(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped = stop_at_second_checkpoint(WORKER, tmp_path, monkeypatch)
+    (job,) = jobs(epochs=4)
     store = Store(tmp_path / "study.db")
     store.add("s", [job])
     killed: list[int] = []
 
     def kill_once(event: Event) -> None:
-        if event.status.running and not killed:
+        if stopped.exists() and not killed:
+            assert event.status.running == 1
             killed.extend(pids_of(store))
             os.kill(killed[0], signal.SIGKILL)
 
