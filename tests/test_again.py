@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import smidgen as sm
-from smidgen.again import held_out_of, judged_on, trained_on
+from smidgen.again import Columns, held_out_of, judged_on, trained_on
 from smidgen.data import DataError
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
@@ -155,3 +155,60 @@ def test_of_the_run_s_own_folder_only_the_part_set_aside_is_judged(
     with pytest.warns(sm.data.DataWarning, match="set aside"):
         grown = judged_on(run, elsewhere / "here" / "plain")
     assert len(data.test) <= len(grown.test) <= len(data.test) + 1
+
+
+@pytest.fixture
+def tabled(elsewhere: Path) -> Run:
+    """Train on a table whose columns had to be named, with pictures missing and broken."""
+    folder = photographs(elsewhere / "here" / "listed")
+    rows = [
+        f"{path.relative_to(folder)},{path.parent.name},7"
+        for part in ("train", "test")
+        for path in sorted((folder / part).rglob("*.png"))
+    ]
+    rows += ["gone.png,cat,7", "broken.png,owl,7"]
+    (folder / "broken.png").write_bytes(b"nothing")
+    (folder / "data.csv").write_text("\n".join(["shown,is a,was a", *rows]))
+    data = sm.data.load(
+        folder, image_size=12, image_column="shown", label_column="is a", skip_broken=True
+    )
+    spec = sm.zoo.net("mnist-1k5-dw").fitted(Shape(*data.shape), 3)
+    sm.train(spec, data, recipe=Recipe(epochs=1, batch_size=6), folder=elsewhere / "run")
+    return load_run(elsewhere / "run")
+
+
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_what_was_asked_of_a_table_need_not_be_said_again(tabled: Run, elsewhere: Path) -> None:
+    assert trained_on(tabled, "run").fingerprint == tabled.trial.fingerprint
+    shutil.move(elsewhere / "here" / "listed", elsewhere / "moved")
+    moved = trained_on(tabled, "run", data=elsewhere / "moved")
+    assert moved.fingerprint == tabled.trial.fingerprint
+
+
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_other_data_may_have_other_columns_and_broken_pictures(
+    tabled: Run, elsewhere: Path
+) -> None:
+    folder = photographs(elsewhere / "other")
+    rows = [
+        f"{path.relative_to(folder)},{path.parent.name}"
+        for path in (folder / "test").rglob("*.png")
+    ]
+    (folder / "data.csv").write_text("\n".join(["shown,label", *rows, "broken.png,cat"]))
+    (folder / "broken.png").write_bytes(b"nothing")
+    shutil.rmtree(folder / "train")
+    with pytest.raises(DataError, match=r"has no column 'is a' \(--label-column\)"):
+        judged_on(tabled, folder)
+    columns = Columns(label="label")
+    with pytest.raises(DataError, match=r"broken.png is no readable picture"):
+        judged_on(tabled, folder, columns=columns)
+    assert len(judged_on(tabled, folder, columns=columns, skip_broken=True).test) == 12
+
+
+def test_a_known_set_is_meant_whatever_folder_lies_here(elsewhere: Path) -> None:
+    data = sm.data.load("digits")
+    spec = sm.zoo.net("mnist-1k5-dw").fitted(Shape(*data.shape), 10)
+    sm.train(spec, data, recipe=Recipe(epochs=1, batch_size=64), folder=elsewhere / "run")
+    (elsewhere / "here" / "digits").mkdir()
+    run = load_run(elsewhere / "run")
+    assert trained_on(run, "run").fingerprint == data.fingerprint

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 import smidgen as sm
 from smidgen.data import Data, Split
@@ -48,6 +49,24 @@ def test_loaded_data_are_searched_where_they_came_from(searched: list[Any], tmp_
     with pytest.raises(ValueError, match="searched"):
         sm.design(sm.data.load("digits", cache_dir=tmp_path), out=tmp_path, max_params=500)
     assert searched[0][0][0].name == "digits"
+
+
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_loaded_data_are_searched_as_they_were_asked_for(
+    searched: list[Any], tmp_path: Path
+) -> None:
+    for place in ("a/1.png", "a/2.png", "b/3.png", "b/4.png"):
+        (tmp_path / "photos" / place).parent.mkdir(parents=True, exist_ok=True)
+        image = Image.effect_noise((30, 20), 9 + int(place[2])).convert("RGB")
+        image.save(tmp_path / "photos" / place)
+    asked: dict[str, Any] = {"image_size": "9x12", "color": "grey", "fit": "crop", "skip_broken": True}
+    data = sm.data.load(tmp_path / "photos", cache_dir=tmp_path / "cache", **asked)
+    with pytest.raises(ValueError, match="searched"):
+        sm.design(data, out=tmp_path, max_params=500)
+    origin = searched[0][0][0]
+    assert (origin.image_size, origin.color, origin.fit) == ("9x12", "grey", "crop")
+    again = origin.load()
+    assert (again.fingerprint, again.origin) == (data.fingerprint, data.origin)
 
 
 def test_data_from_nowhere_are_refused(searched: list[Any], tmp_path: Path) -> None:

@@ -3,16 +3,29 @@
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
-from smidgen.data import Data, DataError, DataWarning, Split, load
+from smidgen.data import NAMED, Data, DataError, DataWarning, Split, load
 from smidgen.data.base import Progress
 from smidgen.data.making import NO_TEST
 from smidgen.data.parts import FULL, parts
+from smidgen.data.remembered import asked_of, place_of, with_asked
+from smidgen.data.sources import KNOWN
 from smidgen.run import Run
 
 _OF_A_SPLIT = ("images", "labels")
+
+
+class Columns(NamedTuple):
+    """Of a table: ``None`` is the one that the run was trained on."""
+
+    image: str | None = None
+    label: str | None = None
+
+
+AS_BEFORE = Columns()
 
 
 def trained_on(
@@ -22,6 +35,7 @@ def trained_on(
     data: Path | str | None = None,
     data_dir: Path | str | None = None,
     progress: Progress = None,
+    columns: Columns = AS_BEFORE,
 ) -> Data:
     """Return the data that a run was trained on; every picture goes through what it went through.
 
@@ -31,18 +45,22 @@ def trained_on(
         data: Where they are now, if they were moved.
         data_dir: Folder of local copies of data sets.
         progress: See :func:`smidgen.data.load`.
+        columns: Of a table, if they are called otherwise now.
 
     Raises:
         DataError: If they are gone, cannot be read, or are others.
     """
-    path, asked, columns = run.origin.partition("::")  # which columns of a table were taken
-    place = f"{data or path}{asked}{columns}"
-    gone = data is None and Path(path).is_absolute() and not Path(path).exists()
-    if gone:
+    place = str(data or place_of(run.origin))
+    if data is None and Path(place).is_absolute() and not Path(place).exists():
         raise DataError(
             f"the data of {folder} are no longer in {place}: --data says where they are now"
         )
-    found = _read(run, place, data_dir, progress)
+    if data is None and (place in NAMED or asked_of(run.origin).get("package")):
+        place = f"{KNOWN}{place}"  # whatever folder of that name lies here
+    if data is None:
+        place = with_asked(place, asked_of(run.origin))
+    # What cannot be read is left out and told: the fingerprint says whether they are the same.
+    found = _read(run, place, data_dir, progress, columns, skip_broken=True)
     if found.fingerprint != run.trial.fingerprint:
         raise DataError(
             f"{place} is not the data {folder} was trained on: its content changed"
@@ -53,20 +71,35 @@ def trained_on(
 
 
 def judged_on(
-    run: Run, data: Path | str, *, data_dir: Path | str | None = None, progress: Progress = None
+    run: Run,
+    data: Path | str,
+    *,
+    data_dir: Path | str | None = None,
+    progress: Progress = None,
+    columns: Columns = AS_BEFORE,
+    skip_broken: bool = False,
 ) -> Data:
     """Return other data, made of pictures as the run's were, with the run's classes by name.
 
     Without parts, all of them are judged, unless they lie where the run's own data do: there a
     test part was set aside, and is.
 
+    Args:
+        run: As loaded.
+        data: Where they are.
+        data_dir: Folder of local copies of data sets.
+        progress: See :func:`smidgen.data.load`.
+        columns: Of a table, where they are not called as those of the run.
+        skip_broken: Whether pictures that cannot be read are left out and told.
+
     Raises:
         DataError: If they cannot be read, or hold a class that the run does not know.
     """
+    own = _same_place(run, data)
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        found = _read(run, data, data_dir, progress)
-    whole = found.origin != run.origin and any(note.startswith(NO_TEST) for note in found.notes)
+        found = _read(run, data, data_dir, progress, columns, skip_broken=skip_broken or own)
+    whole = not own and any(note.startswith(NO_TEST) for note in found.notes)
     if whole:
         parts = (found.train, found.test)
         images, labels = (torch.cat([getattr(p, name) for p in parts]) for name in _OF_A_SPLIT)
@@ -83,12 +116,31 @@ def judged_on(
     return found
 
 
-def _read(run: Run, data: Path | str, data_dir: Path | str | None, progress: Progress) -> Data:
+def _same_place(run: Run, data: Path | str) -> bool:
+    """Return whether data are where the run's were."""
+    own, other = place_of(run.origin), place_of(str(data))
+    paths = [Path(place).expanduser().resolve() for place in (own, other)]
+    return own == other or (paths[0] == paths[1] and paths[0].exists())
+
+
+def _read(
+    run: Run,
+    data: Path | str,
+    data_dir: Path | str | None,
+    progress: Progress,
+    columns: Columns,
+    *,
+    skip_broken: bool,
+) -> Data:
+    asked = asked_of(run.origin)
     return load(
         data,
-        data_dir=data_dir,
+        data_dir=data_dir or asked.get("data-dir"),
         preprocessing=run.preprocessing,
         classes=run.classes,
+        image_column=columns.image or asked.get("image-column"),
+        label_column=columns.label or asked.get("label-column"),
+        skip_broken=skip_broken,
         progress=progress,
     )
 

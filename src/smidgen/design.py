@@ -137,12 +137,26 @@ def _origin(
                 f"the processes of a design load their data again: {data.name} must come from a"
                 " folder or a name"
             )
-        size, data = (data.preprocessing.height, data.preprocessing.width), data.origin
+        return _origin_of(data)
     sides = checked_size(size)
     return Origin(
         str(data),
         None if data_dir is None else str(data_dir),
         None if sides is None else f"{sides[0]}x{sides[1]}",
+    )
+
+
+def _origin_of(data: "Data") -> "Origin":
+    """Return how data that were loaded are loaded again, made of pictures in the same way."""
+    from smidgen.data.preprocessing import CHANNELS
+    from smidgen.study.job import Origin
+
+    how = data.preprocessing
+    return Origin(
+        data.origin,
+        image_size=f"{how.height}x{how.width}",
+        color=how.color if how.color in CHANNELS else None,
+        fit=how.fit,
     )
 
 

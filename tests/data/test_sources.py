@@ -17,6 +17,7 @@ from PIL import Image
 
 from smidgen.data import NAMED, DataError, DataWarning, load
 from smidgen.data.hub import Hub
+from smidgen.data.remembered import asked_of, place_of, with_asked
 from smidgen.data.sources import find
 
 Folder = Callable[..., Path]
@@ -28,6 +29,7 @@ def png(level: int) -> bytes:
     return written.getvalue()
 
 
+FEW = {"train": {"cat": 2, "dog": 2}, "test": {"cat": 1, "dog": 1}}  # pictures in folders
 BOTH = {"train": ([png(1), png(2)], [0, 1]), "test": ([png(3)], [1])}
 
 
@@ -300,6 +302,36 @@ def test_the_origin_remembers_which_columns_were_asked_for(
     again = load(data.origin)
     assert (again.classes, again.fingerprint) == (("3", "4"), data.fingerprint)
     assert again.origin == data.origin
+
+
+def test_the_origin_remembers_a_folder_of_copies(
+    image_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_folder(FEW, "copies/mnist")
+    monkeypatch.chdir(tmp_path)
+    data = load("mnist", data_dir="copies")
+    assert data.origin == f"mnist::data-dir={tmp_path / 'copies'}"
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert load(data.origin).fingerprint == data.fingerprint
+
+
+def test_the_origin_remembers_that_broken_pictures_were_left_out(image_folder: Folder) -> None:
+    folder = image_folder(FEW)
+    (folder / "train" / "cat" / "x.png").write_bytes(b"nothing")
+    with pytest.warns(DataWarning, match="cannot be used and are left out"):
+        data = load(folder, skip_broken=True)
+    assert data.origin == f"{folder}::skip-broken=yes"
+    with pytest.warns(DataWarning, match="cannot be used and are left out"):
+        assert load(data.origin).fingerprint == data.fingerprint
+
+
+def test_an_origin_is_taken_apart_whatever_is_in_it() -> None:
+    asked = {"data-dir": None, "image-column": "a::b", "label-column": "c=d e"}
+    origin = with_asked("/a::b/c", asked)
+    assert origin == "/a::b/c::image-column=a::b::label-column=c=d e"
+    assert place_of(origin) == "/a::b/c"
+    assert asked_of(origin) == {"image-column": "a::b", "label-column": "c=d e"}
 
 
 def test_a_plain_install_says_what_the_hub_needs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smidgen.chance import wilson
-from smidgen.cli.options import DataDir, ImageSize, Json, Threads
+from smidgen.cli.options import (
+    DataDir,
+    ImageColumn,
+    ImageSize,
+    Json,
+    LabelColumn,
+    SkipBroken,
+    Threads,
+)
 from smidgen.cli.terminal import LoadingProgress, print_json, say, table
 
 if TYPE_CHECKING:
@@ -16,7 +24,7 @@ if TYPE_CHECKING:
     from smidgen.run import Run
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - a command line
     run: Annotated[
         Path, typer.Argument(metavar="RUN|DESIGN", help="The folder of a run or of a design.")
     ],
@@ -31,11 +39,14 @@ def evaluate(
     ] = None,
     data_dir: DataDir = None,
     image_size: ImageSize = None,
+    image_column: ImageColumn = None,
+    label_column: LabelColumn = None,
+    skip_broken: SkipBroken = False,
     threads: Threads = 1,
     json: Json = False,
 ) -> None:
     """Judge a run: accuracy, calibration, shift consistency, latency and bytes."""
-    from smidgen.again import held_out_of, judged_on, trained_on
+    from smidgen.again import Columns, held_out_of, judged_on, trained_on
     from smidgen.evaluate import evaluate as judge
     from smidgen.evaluate import row as row_of
     from smidgen.release import revision
@@ -44,13 +55,26 @@ def evaluate(
 
     loaded_run = load_run(run)
     _require_size(loaded_run, image_size)
+    columns = Columns(image_column, label_column)
     with LoadingProgress() as loading:
         if data is None or held_out:
             source = trained_on(
-                loaded_run, run, data=data, data_dir=data_dir, progress=loading.observe
+                loaded_run,
+                run,
+                data=data,
+                data_dir=data_dir,
+                progress=loading.observe,
+                columns=columns,
             )
         else:
-            source = judged_on(loaded_run, data, data_dir=data_dir, progress=loading.observe)
+            source = judged_on(
+                loaded_run,
+                data,
+                data_dir=data_dir,
+                progress=loading.observe,
+                columns=columns,
+                skip_broken=skip_broken,
+            )
     images = held_out_of(loaded_run, source, run) if held_out else source.test
     weights = run_folder(run) / WEIGHTS
     with choose("cpu", threads).active():

@@ -148,9 +148,7 @@ def _kept(
     notes: list[str],
 ) -> _Decoded:
     """Return the rows that could be read with their parts; the pixels are still to come."""
-    # For a run there is already, its fingerprint tells whether the pictures are those.
-    skip = wish.skip_broken or wish.preprocessing is not None
-    notes += told(found.rows, broken, skip=skip)
+    notes += told(found.rows, broken, skip=wish.skip_broken)
     rows = [row for row in found.rows if row.place not in broken]
     if not rows:
         told(found.rows, broken, skip=False)

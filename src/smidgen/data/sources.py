@@ -22,6 +22,7 @@ from smidgen.data.making import made
 from smidgen.data.names import is_system
 from smidgen.data.plugged import Plugged, plugged
 from smidgen.data.preprocessing import Preprocessing
+from smidgen.data.remembered import asked_of, place_of, remembered, with_asked, with_remembered
 from smidgen.data.sizes import ImageSize
 from smidgen.names import shown
 from smidgen.plugins import DATA, names
@@ -32,9 +33,7 @@ HUB_ID = re.compile(r"([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?", re.ASCII)
 UNPINNED = "main"
 _MOST_FOLDERS = 8  # that are named with the data sets that are known
 KNOWN = "known:"  # before a name that a folder here has too
-PACKAGE = "::package="  # after the name of a data set of another package, in an origin
 
-_COLUMNS = re.compile(r"(.+?)(?:::image-column=(.+?))?(?:::label-column=(.+?))?", re.DOTALL)
 
 NAMED = MappingProxyType(
     {
@@ -104,14 +103,14 @@ def load(  # noqa: PLR0913 - all but one by keyword
         skip_broken=skip_broken,
     )
     if isinstance(name_or_path, str):
-        name_or_path, _, package = name_or_path.partition(PACKAGE)
-        _require_installed(name_or_path, package)
-        name_or_path, wish = _asked_before(name_or_path, wish)
+        origin, name_or_path = name_or_path, place_of(name_or_path)
+        _require_installed(name_or_path, asked_of(origin).get("package", ""))
+        wish, data_dir = with_remembered(wish, origin), data_dir or asked_of(origin).get("data-dir")
         if name_or_path.startswith(KEPT):
             return kept_arrays(name_or_path, wish, cache_dir)
     name, source = find(name_or_path, data_dir)
     data = _read(name, source, wish, cache_at(cache_dir), progress)
-    data = replace(data, origin=origin_of(name_or_path, source) + _remembered(wish, source))
+    data = replace(data, origin=_origin(name_or_path, source, wish, data_dir))
     for note in data.notes:
         warnings.warn(f"{name}: {note}", DataWarning, stacklevel=2)
     return data
@@ -132,7 +131,7 @@ def inspect(
     wish = asked_for(**asked)
     name, source = find(name_or_path, data_dir)
     data = _read(name, source, wish, cache_at(None), progress)
-    data = replace(data, origin=origin_of(name_or_path, source))
+    data = replace(data, origin=_origin(name_or_path, source, wish, data_dir))
     return inspected(data, source.catalogue(wish), wish)
 
 
@@ -145,14 +144,6 @@ def _read(name: str, source: Source, wish: Wish, cache: Cache, progress: Progres
         if writable:
             cache.write(path, data, source=repr(source))
     return data
-
-
-def _remembered(wish: Wish, source: Source) -> str:
-    """Return the end of an origin without which it cannot be read: columns, or whose data it is."""
-    if isinstance(source, Plugged):
-        return f"{PACKAGE}{source.package}"
-    asked = {"image-column": wish.image_column, "label-column": wish.label_column}
-    return "".join(f"::{name}={value}" for name, value in asked.items() if value)
 
 
 def _require_installed(name: str, package: str) -> None:
@@ -169,15 +160,19 @@ def others() -> Mapping[str, Source]:
     return plugged(frozenset(NAMED))
 
 
-def _asked_before(origin: str, wish: Wish) -> tuple[str, Wish]:
-    """Return a name or path without that end, and the wish with it."""
-    if not (found := _COLUMNS.fullmatch(origin)):
-        return origin, wish
-    return found[1], replace(
-        wish,
-        image_column=wish.image_column or found[2],
-        label_column=wish.label_column or found[3],
-    )
+def _origin(
+    name_or_path: str | os.PathLike[str],
+    source: Source,
+    wish: Wish,
+    data_dir: str | os.PathLike[str] | None,
+) -> str:
+    """Return what finds the data again as they were asked for, from any working folder."""
+    place = origin_of(name_or_path, source)
+    held = None
+    if data_dir is not None and isinstance(source, Layout) and not Path(place).is_absolute():
+        held = str(Path(data_dir).expanduser().resolve())
+    whose = source.package if isinstance(source, Plugged) else None
+    return with_asked(place, {**remembered(wish, held), "package": whose})
 
 
 def find(
