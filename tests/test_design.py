@@ -59,7 +59,12 @@ def test_loaded_data_are_searched_as_they_were_asked_for(
         (tmp_path / "photos" / place).parent.mkdir(parents=True, exist_ok=True)
         image = Image.effect_noise((30, 20), 9 + int(place[2])).convert("RGB")
         image.save(tmp_path / "photos" / place)
-    asked: dict[str, Any] = {"image_size": "9x12", "color": "grey", "fit": "crop", "skip_broken": True}
+    asked: dict[str, Any] = {
+        "image_size": "9x12",
+        "color": "grey",
+        "fit": "crop",
+        "skip_broken": True,
+    }
     data = sm.data.load(tmp_path / "photos", cache_dir=tmp_path / "cache", **asked)
     with pytest.raises(ValueError, match="searched"):
         sm.design(data, out=tmp_path, max_params=500)
