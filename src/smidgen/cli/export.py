@@ -9,19 +9,22 @@ from smidgen.cli.options import DataDir, Json
 from smidgen.cli.terminal import print_json, say, table
 
 if TYPE_CHECKING:
-    from smidgen.export.proof import Proof
+    from smidgen.export.proof import Proof, Testimony
 
 
 def export(  # noqa: PLR0913 - a command line
     run: Annotated[
         Path, typer.Argument(metavar="RUN|DESIGN", help="The folder of a run or of a design.")
     ],
-    to: Annotated[str, typer.Option("--to", help="onnx, onnx-int8, c or wasm.")],
+    to: Annotated[str, typer.Option("--to", help="onnx, onnx-int8, c, wasm or tflite.")],
     out: Annotated[
         Path | None,
         typer.Option(help="A new folder for the artefact and its proof; default RUN-TARGET."),
     ] = None,
     numbers: Annotated[str | None, typer.Option(help="int8 or float32, for c.")] = None,
+    input: Annotated[
+        str | None, typer.Option(help="uint8 (default), int8 or float32, for tflite.")
+    ] = None,
     calibration: Annotated[
         str | None,
         typer.Option(
@@ -59,7 +62,7 @@ def export(  # noqa: PLR0913 - a command line
         run,
         to,
         out,
-        wish=Wish(calibration, numbers, finish_epochs, say),
+        wish=Wish(calibration, numbers, finish_epochs, say, input),
         data=data,
         data_dir=data_dir,
         max_flash=max_flash,
@@ -104,7 +107,7 @@ def _measured(proof: "Proof") -> list[list[object]]:
         return [["accuracy, proof and latency", "not measured", "there was nothing to run it with"]]
     difference = (
         "bit for bit"
-        if proof.oracle_tolerance == 0
+        if proof.oracle_difference == 0
         else f"{proof.oracle_difference:.1e}, allowed {proof.oracle_tolerance:.1e}"
     )
     return [
@@ -112,4 +115,12 @@ def _measured(proof: "Proof") -> list[list[object]]:
         ["same answer", f"{100 * agreement:.2f} %", "of images, as the trained model"],
         ["largest difference of logits", f"{apart:.2g}", "to the trained model"],
         ["proof", difference, f"{proof.oracle}, {proof.oracle_images:,} images"],
+        *([w.what, _told(w), f"test, {w.images:,} images"] for w in proof.witnesses),
     ]
+
+
+def _told(witness: "Testimony") -> str:
+    return (
+        f"{100 * witness.accuracy:.2f} %, same answer {100 * witness.same_answer:.2f} %,"
+        f" same logits {100 * witness.same_logits:.2f} %"
+    )

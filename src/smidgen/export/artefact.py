@@ -41,6 +41,22 @@ class Oracle:
 
 
 @dataclass(frozen=True, slots=True)
+class Witness:
+    """Something else that runs the files, over the whole test split.
+
+    Args:
+        what: Its name, for people.
+        infer: As an artefact's.
+        expected: Logits that it should give, as far as the oracle goes; ``None`` if those are the
+            artefact's own.
+    """
+
+    what: str
+    infer: Callable[[Path, int], Infer]
+    expected: Infer | None
+
+
+@dataclass(frozen=True, slots=True)
 class Artefact:
     """What one target needs to be written, run and doubted.
 
@@ -57,6 +73,8 @@ class Artefact:
         finished: What finishing did for it; ``None`` where there is no such thing.
         flash: Bytes of code and constants on a microcontroller or in a module.
         ram: Bytes of memory it writes to, where that is known.
+        witnesses: What else runs the files.
+        timed: What is timed, if not what runs them.
     """
 
     files: Mapping[str, bytes]
@@ -70,6 +88,8 @@ class Artefact:
     finished: Finished | None = None
     flash: int | None = None
     ram: int | None = None
+    witnesses: tuple[Witness, ...] = ()
+    timed: Callable[[Path, int], Infer] | None = None
 
     @property
     def main(self) -> str:
@@ -86,12 +106,14 @@ class Wish:
         numbers: ``float32`` or ``int8``.
         finish_epochs: Of quantisation-aware finishing, should int8 call for it; 0 never finishes.
         tell: Is told of what takes long.
+        input: Numbers that a file takes: ``uint8``, ``int8`` or ``float32``.
     """
 
     calibration: str | None = None
     numbers: str | None = None
     finish_epochs: int | None = None
     tell: Callable[[str], None] = lambda line: None
+    input: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

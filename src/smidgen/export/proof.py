@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from smidgen.evaluate.cost import BATCH_SIZES, seconds_of
-from smidgen.export.artefact import Artefact, Infer, Source, pixels_of
+from smidgen.export.artefact import Artefact, Infer, Source, Witness, pixels_of
 from smidgen.export.program import Pixels
 from smidgen.kernels.measured import processor
 from smidgen.runtime import versions
@@ -29,11 +29,34 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Testimony:
+    """What something else made of the same files.
+
+    Args:
+        what: Who ran them.
+        images: Of the test split: all.
+        accuracy: In [0, 1].
+        same_answer: Share of images to which it gives the artefact's class.
+        same_logits: Share of logits that are what they should be, to the bit.
+        compared: On how many images.
+        held_against: What they should be: the oracle, or the artefact's own.
+    """
+
+    what: str
+    images: int
+    accuracy: float
+    same_answer: float
+    same_logits: float
+    compared: int
+    held_against: str
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """What was measured of an artefact, and on what.
 
     Args:
-        target: ``onnx``, ``onnx-int8``, ``c`` or ``wasm``.
+        target: Its name.
         numbers: ``float32`` or ``int8``.
         calibration: How the ranges of int8 were found.
         finishing_epochs: Of quantisation-aware finishing; 0 is none.
@@ -63,6 +86,7 @@ class Proof:
         oracle_images: On how many images.
         oracle_difference: The largest difference of logits there; 0 is bit for bit.
         oracle_tolerance: What was allowed.
+        witnesses: What else ran the files.
         flash: Bytes of code and constants, where the target has such a thing.
         ram: Bytes of memory that is written to, likewise.
         latency: Times, in ``runtime`` on ``device``.
@@ -99,6 +123,7 @@ class Proof:
     oracle_images: int
     oracle_difference: float | None
     oracle_tolerance: float | None
+    witnesses: tuple[Testimony, ...]
     flash: int | None
     ram: int | None
     latency: tuple[Timing, ...]
@@ -116,6 +141,7 @@ class _Measured(NamedTuple):
     oracle_images: int = 0
     oracle_difference: float | None = None
     oracle_tolerance: float | None = None
+    witnesses: tuple[Testimony, ...] = ()
     latency: tuple[Timing, ...] = ()
 
 
@@ -167,9 +193,7 @@ def _measured(
     labels: NDArray[Any],
     expected: NDArray[Any],
 ) -> _Measured:
-    infer = start(folder, 1)
-    parts = [infer(pixels[i : i + _BATCH]) for i in range(0, len(pixels), _BATCH)]
-    logits = np.concatenate(parts)
+    logits = _over(start(folder, 1), pixels)
     difference, allowed = _against_oracle(artefact, pixels, logits)
     found, answers = artefact.scale * logits.astype(np.float64), logits.argmax(1)
     return _Measured(
@@ -179,7 +203,40 @@ def _measured(
         oracle_images=min(len(pixels), artefact.oracle.images),
         oracle_difference=difference,
         oracle_tolerance=allowed,
-        latency=_latency(artefact, start, folder, pixels),
+        witnesses=tuple(
+            _heard(witness, artefact, folder, pixels, labels, logits)
+            for witness in artefact.witnesses
+        ),
+        latency=_latency(artefact, artefact.timed or start, folder, pixels),
+    )
+
+
+def _over(infer: Infer, pixels: Pixels) -> NDArray[Any]:
+    parts = [infer(pixels[i : i + _BATCH]) for i in range(0, len(pixels), _BATCH)]
+    return np.concatenate(parts)
+
+
+def _heard(
+    witness: Witness,
+    artefact: Artefact,
+    folder: Path,
+    pixels: Pixels,
+    labels: NDArray[Any],
+    logits: NDArray[Any],
+) -> Testimony:
+    """Return what a witness makes of the test split, whose ``logits`` are the artefact's."""
+    found, expected, against = _over(witness.infer(folder, 1), pixels), logits, artefact.main
+    if witness.expected is not None:
+        expected = witness.expected(pixels[: artefact.oracle.images])
+        against = artefact.oracle.what
+    return Testimony(
+        what=witness.what,
+        images=len(pixels),
+        accuracy=float((found.argmax(1) == labels).mean()),
+        same_answer=float((found.argmax(1) == logits.argmax(1)).mean()),
+        same_logits=float((found[: len(expected)] == expected).mean()),
+        compared=len(expected),
+        held_against=against,
     )
 
 

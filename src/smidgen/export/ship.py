@@ -38,7 +38,7 @@ def export(
 
     Args:
         run: The folder of a finished run, or of a design.
-        to: ``onnx``, ``onnx-int8``, ``c`` or ``wasm``.
+        to: ``onnx``, ``onnx-int8``, ``c``, ``wasm`` or ``tflite``.
         out: A folder that is not there yet, or empty; by default beside the run's, see
             :func:`place_of`.
         data: Where the data of the run are now, if they were moved.
@@ -57,6 +57,8 @@ def export(
     _require_free(out)
     require_tools(to)
     _require_known(to, flash, ram)
+    if wish.input is not None and to != "tflite":
+        raise ValueError(f"{to} takes uint8 pixels; a choice of input is for tflite")
     loaded = load_run(run)
     source = source_of(loaded, trained_on(loaded, run, data=data, data_dir=data_dir))
     try:

@@ -25,6 +25,8 @@ from smidgen.export.lower import lower
 from smidgen.export.onnx import quantize_onnx, session, to_onnx
 from smidgen.export.onnx import require_tools as require_onnx
 from smidgen.export.program import Pixels
+from smidgen.export.tflite.tables import require_flatbuffers
+from smidgen.export.tflite.target import tflite
 from smidgen.export.wasm import compile_wasm, load_wasm
 from smidgen.export.wasm import require_tools as require_wasm
 from smidgen.text import nearest
@@ -206,6 +208,8 @@ def require_tools(name: str) -> None:
         require_onnx()
     if name == "wasm":
         require_wasm()
+    if name == "tflite":
+        require_flatbuffers()
 
 
 TARGETS: dict[str, Callable[[Source, Wish], Artefact]] = {
@@ -213,6 +217,7 @@ TARGETS: dict[str, Callable[[Source, Wish], Artefact]] = {
     "onnx-int8": onnx_int8,
     "c": c,
     "wasm": wasm,
+    "tflite": tflite,
 }
 
 

@@ -35,12 +35,14 @@ class Rescale:
     """From int32 sums to int8: a multiplier in units of 2**-31 and a right shift, an output.
 
     The factor is ``multiplier * 2**(-31 - shift)``, with ``shift`` from 1 to 31, so below 1/2;
-    the multiplier's last five bits are the shift less 1.
+    the multiplier's last five bits are the shift less 1. The results lie on a grid of ``scale``
+    and ``zero``; integers need the zero alone, formats that name their grids both.
     """
 
     multiplier: Int32
     shift: Int32
     zero: int
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

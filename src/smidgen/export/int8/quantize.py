@@ -73,10 +73,11 @@ def grid_of(low: float, high: float) -> Grid:
     return Grid(scale, int(np.clip(np.floor(-128 - low / scale + 0.5), -128, 127)))
 
 
-def rescale(factors: Sequence[float] | Array, zero: int) -> Rescale:
+def rescale(factors: Sequence[float] | Array, zero: int, scale: float = 1.0) -> Rescale:
     """Return multipliers and shifts for ``factors``, each at least 0 and below 1/2.
 
-    The last five bits of a multiplier are its shift less 1, an error of 3e-8 of the factor.
+    The results lie on the grid of ``scale`` and ``zero``. The last five bits of a multiplier are
+    its shift less 1, an error of 3e-8 of the factor.
     """
     mantissa, exponent = np.frexp(np.asarray(factors, np.float64))
     multiplier = np.floor(mantissa * 2**31 + 0.5).astype(np.int64)
@@ -87,7 +88,7 @@ def rescale(factors: Sequence[float] | Array, zero: int) -> Rescale:
     multiplier, shift = np.where(vanishing, 2**30, multiplier), np.where(vanishing, 31, shift)
     assert (shift >= 1).all(), "a factor is 1/2 or more"
     multiplier = (multiplier & ~31) | (shift - 1)  # so that a table of shifts is not needed
-    return Rescale(multiplier.astype(np.int32), shift.astype(np.int32), zero)
+    return Rescale(multiplier.astype(np.int32), shift.astype(np.int32), zero, scale)
 
 
 def _operation(
@@ -131,7 +132,7 @@ def _conv(conv: Conv2d, grid: Grid, out: Grid) -> IntConv2d:
     return IntConv2d(
         rounded.astype(np.int8),
         _bias(bias, reach),
-        rescale(grid.scale * scale / out.scale, out.zero),
+        rescale(grid.scale * scale / out.scale, out.zero, out.scale),
         conv.stride,
         conv.padding,
         conv.groups,
@@ -168,7 +169,8 @@ def weight_scales(weight: Array, grid: Grid, out: Grid) -> Array:
 def _average(shape: Shape, grid: Grid, out: Grid) -> tuple[IntAverage, Grid]:
     pixels = shape.height * shape.width
     out = _no_finer(out, grid.scale / pixels)
-    return IntAverage(grid.zero, rescale([grid.scale / pixels / out.scale], out.zero)), out
+    by = rescale([grid.scale / pixels / out.scale], out.zero, out.scale)
+    return IntAverage(grid.zero, by), out
 
 
 def _squeeze_excite(
@@ -182,7 +184,7 @@ def _squeeze_excite(
         average,
         _conv(squeeze, mean, latent),
         _conv(excite, latent, GATE),
-        rescale([grid.scale / 256 / out.scale], out.zero),
+        rescale([grid.scale / 256 / out.scale], out.zero, out.scale),
     )
     return integer, out
 
@@ -199,7 +201,7 @@ def _residual(
         shortcut,
         Addend(made.zero, half_of(made.scale, larger)),
         Addend(beside.zero, half_of(beside.scale, larger)),
-        rescale([factor], out.zero),
+        rescale([factor], out.zero, out.scale),
     )
     return integer, out
 

@@ -1,0 +1,1 @@
+"""TensorFlow Lite files: an integer program in operations that every micro interpreter has."""

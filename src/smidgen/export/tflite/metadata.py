@@ -1,0 +1,90 @@
+"""What a TensorFlow Lite file says of itself: metadata, and the files attached to it.
+
+Metadata are a FlatBuffer in the file; labels and card are a zip archive behind it, which readers
+of archives find at the end and interpreters do not look at.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from smidgen.export.tflite.tables import Table, Value, packed
+from smidgen.layers import Shape
+
+# The numbers below are those of TensorFlow Lite's metadata_schema.fbs, version 1.
+NAME = "TFLITE_METADATA"
+LABELS, CARD = "labels.txt", "card.json"
+_IDENTIFIER = b"M001"
+_PARSER = "1.0.0"  # the oldest that knows every field
+_DESCRIPTIONS, _AXIS_LABELS = np.int8(1), np.int8(2)  # kinds of attached files
+_FEATURE, _IMAGE, _NORMALISATION = np.uint8(1), np.uint8(2), np.uint8(1)  # of unions
+_ENDS = {"uint8": (0, 255), "int8": (-128, 127), "float32": (0, 1)}  # of pixels
+_COLOURS = {3: np.int8(1), 1: np.int8(2)}  # RGB, grey
+_LONG_AGO = (1980, 1, 1, 0, 0, 0)  # archives know no earlier; the same net gives the same file
+
+
+def metadata(card: Mapping[str, str], shape: Shape, takes: str) -> bytes:
+    """Return the metadata of a file.
+
+    Args:
+        card: The model card.
+        shape: Of an image.
+        takes: Numbers of the input.
+    """
+    lowest, highest = _ENDS[takes]
+    labels = _attached(LABELS, "class names, in the order of the logits", _AXIS_LABELS)
+    pixels: dict[int, Value] = {
+        0: "pixels",
+        1: f"{card['input']}. Pictures: {card['pictures']}.",
+        3: _content(shape),
+        4: [_normalisation()],
+        5: Table({0: np.array([highest], np.float32), 1: np.array([lowest], np.float32)}),
+    }
+    logits: dict[int, Value] = {
+        0: "logits",
+        1: "logits, one a class; softmax gives probabilities",
+        3: Table({0: _FEATURE, 1: Table({})}),
+        6: [labels],
+    }
+    graph: dict[int, Value] = {2: [Table(pixels)], 3: [Table(logits)]}
+    root: dict[int, Value] = {
+        0: card["net"],
+        1: f"Trained on {card['data']}. Pictures: {card['pictures']}. The card is attached.",
+        2: card["training_key"],
+        3: [Table(graph)],
+        4: card["made_by"],
+        6: [_attached(CARD, "the model card", _DESCRIPTIONS)],
+        7: _PARSER,
+    }
+    return packed(Table(root), _IDENTIFIER)
+
+
+def attached(file: bytes, card: Mapping[str, str], classes: Sequence[str]) -> bytes:
+    """Return ``file`` with its labels, one a line, and its card behind it."""
+    labels = "".join(f"{' '.join(name.splitlines())}\n" for name in classes)
+    whole = io.BytesIO(file)
+    whole.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(whole, "a") as archive:
+        for name, text in ((LABELS, labels), (CARD, json.dumps(card, indent=1) + "\n")):
+            archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), text)
+    return whole.getvalue()
+
+
+def _content(shape: Shape) -> Table:
+    if shape.channels not in _COLOURS:
+        return Table({0: _FEATURE, 1: Table({})})
+    size = Table({0: np.uint32(shape.width), 1: np.uint32(shape.height)})
+    return Table({0: _IMAGE, 1: Table({0: _COLOURS[shape.channels], 1: size})})
+
+
+def _normalisation() -> Table:
+    """Return how a byte becomes what the input's numbers stand for: 0 to 1, whatever they are."""
+    mean, std = np.array([0], np.float32), np.array([255], np.float32)
+    return Table({0: _NORMALISATION, 1: Table({0: mean, 1: std})})
+
+
+def _attached(name: str, description: str, kind: np.int8) -> Table:
+    return Table({0: name, 1: description, 2: kind})
