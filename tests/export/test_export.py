@@ -29,6 +29,7 @@ from smidgen.export.onnx import card_of, run_onnx, to_onnx
 from smidgen.export.program import Program
 from smidgen.export.proof import Proof
 from smidgen.export.ship import PROOF, export
+from smidgen.export.tflite.runtimes import litert
 from smidgen.export.wasm import load_wasm
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
@@ -43,6 +44,7 @@ TARGETS = {
     "onnx-int8": (),
     "c": ("gcc", "arm-none-eabi-gcc", "qemu-system-arm"),
     "wasm": ("clang", "wasm-ld"),
+    "tflite": (),
 }
 EVERY = [
     pytest.param(
@@ -115,6 +117,8 @@ def answers(folder: Path, proof: Proof, digits: Data) -> np.ndarray:
         return run_onnx(file.read_bytes(), pixels)
     if file.suffix == ".wasm":
         return load_wasm(file.read_bytes(), 10, "int32_t")[0](pixels)
+    if file.suffix == ".tflite":
+        return litert(file.read_bytes(), 1.0, reference=True)(pixels)
     library = folder / "by-hand.so"
     compile_library(folder, file.stem, "int32_t", 64, 10, library)
     try:
