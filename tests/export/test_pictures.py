@@ -4,7 +4,6 @@ import io
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from tests.export.tab import needs_chromium, needs_clang
 from tests.waiting import PATIENCE
 
 import smidgen as sm
@@ -24,15 +24,14 @@ from smidgen.export.artefact import source_of
 from smidgen.export.c.float32 import generate_float
 from smidgen.export.c.picture import described, picture_header
 from smidgen.export.onnx import to_onnx
-from smidgen.export.wasm import Facts, compile_wasm, page
+from smidgen.export.page import Facts, page
+from smidgen.export.wasm import compile_wasm
 from smidgen.layers import Shape
 from smidgen.model import load, model_of
 from smidgen.recipe import Recipe
 from smidgen.run import Run
 from smidgen.train import train
 
-CHROMIUM = "/usr/bin/chromium"
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 CLASSES = ("red", "green", "blue")
 SEEN = {
     "stretched": Preprocessing(9, 12, "rgb", 3),
@@ -158,16 +157,6 @@ def test_c_makes_the_same_bytes_of_a_picture_and_answers_the_same(run: Run, tmp_
         require_same(found, model.predict(encoded(kind)))
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET, timeout=0)
-        yield running
-        running.close()
-
-
 def in_page(tab: Any, picture: bytes) -> tuple[NDArray[Any], list[float]]:
     tab.evaluate("smidgen.state.logits = null")
     tab.set_input_files("#file", {"name": "a", "mimeType": "image/png", "buffer": picture})
@@ -182,11 +171,11 @@ def in_page(tab: Any, picture: bytes) -> tuple[NDArray[Any], list[float]]:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="needs Debian's chromium")
-@pytest.mark.skipif(not shutil.which("wasm-ld"), reason="needs Debian's clang and lld")
+@needs_chromium
+@needs_clang
 def test_the_page_makes_the_same_of_a_picture(run: Run, tmp_path: Path, browser: Any) -> None:
     program, seen = source_of(run, _none()).program, run.preprocessing
-    module = compile_wasm(generate_float(program, "net"), program.input_shape)
+    module = compile_wasm(generate_float(program, "net"), program)
     facts = Facts(
         *("net", "colours", "float32", 1.0, 1, 1, 1.0, 1, CLASSES, 0, 0, ()), preprocessing=seen
     )

@@ -145,16 +145,22 @@ class _Measured(NamedTuple):
     latency: tuple[Timing, ...] = ()
 
 
-def proved(source: Source, target: str, artefact: Artefact, folder: Path) -> Proof:
-    """Run the files in ``folder`` over the test split and hold them against the oracle."""
+def proved(
+    source: Source, target: str, artefact: Artefact, folder: Path
+) -> tuple[Proof, NDArray[Any] | None]:
+    """Run the files in ``folder`` over the test split and hold them against the oracle.
+
+    Returns:
+        The proof, and the logits of the test split if the artefact could run.
+    """
     run, test = source.run, source.data.test
     pixels, labels = pixels_of(test.images), test.labels.numpy()
     expected = source.float_infer()(pixels)
-    measured = _Measured()
+    measured, logits = _Measured(), None
     if artefact.infer is not None:
-        measured = _measured(artefact, artefact.infer, folder, pixels, labels, expected)
+        measured, logits = _measured(artefact, artefact.infer, folder, pixels, labels, expected)
     files, finished = files_of(folder), artefact.finished
-    return Proof(
+    proof = Proof(
         target=target,
         numbers=artefact.numbers,
         calibration=artefact.calibration,
@@ -183,6 +189,7 @@ def proved(source: Source, target: str, artefact: Artefact, folder: Path) -> Pro
         versions=versions(),
         **measured._asdict(),
     )
+    return proof, logits
 
 
 def _measured(
@@ -192,11 +199,11 @@ def _measured(
     pixels: Pixels,
     labels: NDArray[Any],
     expected: NDArray[Any],
-) -> _Measured:
+) -> tuple[_Measured, NDArray[Any]]:
     logits = _over(start(folder, 1), pixels)
     difference, allowed = _against_oracle(artefact, pixels, logits)
     found, answers = artefact.scale * logits.astype(np.float64), logits.argmax(1)
-    return _Measured(
+    measured = _Measured(
         accuracy=float((answers == labels).mean()),
         agreement=float((answers == expected.argmax(1)).mean()),
         largest_difference=float(np.abs(found - expected).max()),
@@ -209,6 +216,7 @@ def _measured(
         ),
         latency=_latency(artefact, artefact.timed or start, folder, pixels),
     )
+    return measured, logits
 
 
 def _over(infer: Infer, pixels: Pixels) -> NDArray[Any]:

@@ -6,14 +6,18 @@ import tempfile
 import warnings
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from smidgen.again import trained_on
 from smidgen.export.artefact import Artefact, Source, Wish, pixels_of, source_of
 from smidgen.export.c.emulate import ParityError, ToolMissingError
 from smidgen.export.int8.finish import NOTEWORTHY, told
+from smidgen.export.page import Facts, frame_of, page, thresholds
 from smidgen.export.proof import Proof, files_of, proved
+from smidgen.export.squares import looked_at
 from smidgen.export.targets import require_tools, target_of
-from smidgen.export.wasm import Facts, frame_of, page
 from smidgen.files import write_atomically
 from smidgen.run import load_run
 from smidgen.sizes import bytes_of
@@ -95,9 +99,10 @@ def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proo
     try:
         for name, content in artefact.files.items():
             write_atomically(folder / name, content)
-        proof = proved(source, target, artefact, folder)
+        proof, logits = proved(source, target, artefact, folder)
         if target == "wasm":
-            html = _page(source, proof, artefact.files[artefact.main], artefact.scale)
+            assert logits is not None
+            html = _page(source, proof, artefact, logits)
             write_atomically(folder / f"{source.stem}.html", html.encode())
             proof = replace(proof, files=files_of(folder))
         write_atomically(folder / PROOF, (json.dumps(asdict(proof), indent=1) + "\n").encode())
@@ -110,7 +115,7 @@ def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proo
     return proof
 
 
-def _page(source: Source, proof: Proof, module: bytes, scale: float) -> str:
+def _page(source: Source, proof: Proof, artefact: Artefact, logits: NDArray[Any]) -> str:
     test = source.data.test
     firsts = [int((test.labels == k).nonzero()[0]) for k in test.labels.unique().tolist()]
     samples = tuple((int(test.labels[i]), pixels_of(test.images[i])) for i in firsts[:_SAMPLES])
@@ -118,7 +123,7 @@ def _page(source: Source, proof: Proof, module: bytes, scale: float) -> str:
         name=proof.net,
         data=proof.data,
         numbers=proof.numbers,
-        logit_scale=scale,
+        logit_scale=artefact.scale,
         params=proof.params,
         macs=proof.macs,
         accuracy=proof.accuracy or 0.0,
@@ -126,9 +131,11 @@ def _page(source: Source, proof: Proof, module: bytes, scale: float) -> str:
         classes=proof.classes,
         samples=samples,
         preprocessing=source.run.preprocessing,
+        squares=looked_at(source.program),
+        thresholds=thresholds(artefact.scale * logits, test.labels.numpy()),
         **frame_of(source.data.train.images),
     )
-    return page(module, source.program.input_shape, facts)
+    return page(artefact.files[artefact.main], source.program.input_shape, facts)
 
 
 def _require_free(out: Path) -> None:

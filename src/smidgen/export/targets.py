@@ -120,7 +120,7 @@ def wasm(source: Source, wish: Wish) -> Artefact:
     made = _generated(source, wish)
     generated = made.source
     name, kind, classes = f"{source.stem}.wasm", generated.logit_type, generated.classes
-    module = compile_wasm(generated, source.program.input_shape)
+    module = compile_wasm(generated, source.program)
     _, memory = load_wasm(module, classes, kind)
     return Artefact(
         files={name: module},

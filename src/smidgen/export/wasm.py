@@ -1,28 +1,21 @@
-"""A WebAssembly module from generated C, with a page around it that needs no network."""
+"""A WebAssembly module from generated C, which also tells what the net looked at."""
 
-import base64
-import hashlib
 import importlib
-import json
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from importlib import resources
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from smidgen.data import Preprocessing
 from smidgen.export.c.host import KINDS
 from smidgen.export.c.source import Source
-from smidgen.export.program import Pixels
-from smidgen.layers import Shape
-from smidgen.tensors import Pixels as PixelTensor
+from smidgen.export.int8.program import IntegerProgram
+from smidgen.export.program import Pixels, Program
+from smidgen.export.squares import looked_at, watched
 
 _FLAGS = (
     "--target=wasm32",
@@ -37,49 +30,12 @@ _FLAGS = (
     "-Wl,-z,stack-size=16384",
 )
 _GLUE = """
-#include "{name}.h"
-#define EXPORT(name) __attribute__((export_name(#name)))
 static uint8_t pixels_[{pixels}];
 static {kind} logits_[{classes}];
 EXPORT(pixels) uint8_t *where_pixels(void) {{ return pixels_; }}
 EXPORT(logits) {kind} *where_logits(void) {{ return logits_; }}
 EXPORT(run) void run(void) {{ {name}(pixels_, logits_); }}
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the page says of the net and of the data, and what it needs to know of them.
-
-    Args:
-        name: Of the net.
-        data: Of the data set.
-        numbers: ``int8`` or ``float32``.
-        logit_scale: What 1 in the module's logits stands for.
-        params: As trained.
-        macs: An image.
-        accuracy: Of the module on the test split, in [0, 1].
-        images: Of that split.
-        classes: Names, in the order of the logits.
-        background: Level of the pixels around what is drawn, 0 to 255.
-        ink_box: Larger side of what is drawn, in pixels; 0 for photographs, which fill the frame.
-        samples: Test images to try, with their labels.
-        preprocessing: What a picture goes through.
-    """
-
-    name: str
-    data: str
-    numbers: str
-    logit_scale: float
-    params: int
-    macs: int
-    accuracy: float
-    images: int
-    classes: tuple[str, ...]
-    background: int
-    ink_box: int
-    samples: tuple[tuple[int, Pixels], ...]
-    preprocessing: Preprocessing
 
 
 def require_tools() -> None:
@@ -94,8 +50,15 @@ def require_tools() -> None:
     _wasmtime()
 
 
-def compile_wasm(source: Source, input_shape: Shape) -> bytes:
-    """Return the module: functions ``pixels`` and ``logits`` say where, ``run`` computes.
+def compile_wasm(source: Source, program: Program | IntegerProgram) -> bytes:
+    """Return the module: ``pixels`` and ``logits`` say where, ``run`` computes.
+
+    Where :func:`smidgen.export.squares.looked_at` has a shape, ``squares(class)`` says where the
+    parts are that each square of the last run's map gave to a logit, row by row, as float64.
+
+    Args:
+        source: That :mod:`smidgen.export.c` made of ``program``.
+        program: It.
 
     Raises:
         ValueError: If clang or its linker is missing, or the compiler refuses the source.
@@ -103,16 +66,15 @@ def compile_wasm(source: Source, input_shape: Shape) -> bytes:
     require_tools()
     glue = _GLUE.format(
         name=source.name,
-        pixels=input_shape.elements,
+        pixels=program.input_shape.elements,
         classes=source.classes,
         kind=source.logit_type,
     )
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / f"{source.name}.h").write_text(source.header)
-        (place / f"{source.name}.c").write_text(source.source)
-        (place / "glue.c").write_text(glue)
-        command = ["clang", *_FLAGS, "-o", "net.wasm", f"{source.name}.c", "glue.c"]
+        (place / "net.c").write_text(watched(source, looked_at(program)) + glue)
+        command = ["clang", *_FLAGS, "-o", "net.wasm", "net.c"]
         done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
         if done.returncode:
             raise ValueError(f"clang refuses the generated C: {done.stderr.strip()[:500]}")
@@ -159,50 +121,3 @@ def _wasmtime() -> Any:
         raise ValueError(
             "running WebAssembly needs the package wasmtime: pip install 'smidgen[export]'"
         ) from None
-
-
-def page(module: bytes, input_shape: Shape, facts: Facts) -> str:
-    """Return one HTML page with the module in it; it opens from a file and fetches nothing."""
-    values = asdict(facts) | {
-        "preprocessing": {**facts.preprocessing.to_dict(), "text": facts.preprocessing.text},
-        "module": _text(module),
-        "bytes": len(module),
-        "sha256": hashlib.sha256(module).hexdigest(),
-        "samples": [
-            {"label": label, "pixels": _text(pixels.tobytes())} for label, pixels in facts.samples
-        ],
-        **input_shape._asdict(),
-    }
-    content = json.dumps(values).replace("<", "\\u003c")  # no tag can end the script early
-    template = resources.files("smidgen.export") / "templates" / "page.html"
-    return template.read_text().replace("{{ facts }}", content)
-
-
-def frame_of(images: PixelTensor) -> Mapping[str, int]:
-    """Return ``background`` and ``ink_box`` of training images, as :class:`Facts` has them.
-
-    Drawings on an even ground have a border of one level; its median is the background, and the
-    box is the median of the larger sides of what differs from it by more than a third.
-    """
-    edge = np.concatenate([side.numpy().ravel() for side in _sides(images)])
-    background = int(np.median(edge))
-    even = float(np.mean(np.abs(edge.astype(int) - background) < 255 // 3))
-    if images.shape[1] > 1 or even < 0.8:  # noqa: PLR2004 - photographs reach the border
-        return {"background": background, "ink_box": 0}
-    marked = (images[:2000, 0].int() - background).abs() > 255 // 3
-    longest = np.maximum(_extent(marked.any(1).numpy()), _extent(marked.any(2).numpy()))
-    return {"background": background, "ink_box": max(1, int(np.median(longest)))}
-
-
-def _sides(images: PixelTensor) -> Sequence[torch.Tensor]:
-    return images[..., 0, :], images[..., -1, :], images[..., 0], images[..., -1]
-
-
-def _extent(marked: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return how far the marks of each row reach, from the first to the last."""
-    length = marked.shape[1]
-    return np.maximum(length - marked[:, ::-1].argmax(1) - marked.argmax(1), 0)
-
-
-def _text(content: bytes) -> str:
-    return base64.b64encode(content).decode()

@@ -1,0 +1,52 @@
+const $ = id => document.getElementById(id);
+const net = JSON.parse($("facts").textContent);
+const bytesOf = text => Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+const { channels, height, width } = net;
+const plane = height * width;
+const dark = net.background < 128;
+const number = value => value.toLocaleString("en");
+const percent = (share, places = 1) => (100 * share).toFixed(places) + "\u00a0%";
+// Elements are built, never parsed: names from data stay text.
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name in made) made[name] = value; else made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+// The net: planes of bytes in, logits out. The module takes pixel by pixel.
+const wasm = new WebAssembly.Instance(new WebAssembly.Module(bytesOf(net.module))).exports;
+function logitsOf(pixels) {
+  const into = new Uint8Array(wasm.memory.buffer, wasm.pixels(), channels * plane);
+  for (let k = 0; k < channels; k++) for (let i = 0; i < plane; i++) into[i * channels + k] = pixels[k * plane + i];
+  wasm.run();
+  const Kind = net.numbers === "int8" ? Int32Array : Float32Array;
+  return new Kind(wasm.memory.buffer, wasm.logits(), net.classes.length).slice();
+}
+function softmax(logits) {
+  const real = Array.from(logits, logit => logit * net.logit_scale);
+  const largest = Math.max(...real);
+  const powers = real.map(value => Math.exp(value - largest));
+  const sum = powers.reduce((a, b) => a + b);
+  return powers.map(power => power / sum);
+}
+// What each square of the last map gave to the logit of a class in the last run.
+const squaresOf = !net.squares ? () => null : class_ =>
+  new Float64Array(wasm.memory.buffer, wasm.squares(class_), net.squares.height * net.squares.width).slice();
+function secondsAnImage() {
+  const pixels = net.samples.length ? bytesOf(net.samples[0].pixels) : new Uint8Array(channels * plane);
+  let best = Infinity;
+  for (let round = 0; round < 4; round++) {
+    const start = performance.now();
+    let count = 0, now = start;
+    while (now - start < 12) {
+      logitsOf(pixels);
+      count++;
+      now = performance.now();
+    }
+    best = Math.min(best, (now - start) / count / 1000);
+  }
+  return best;
+}

@@ -1,0 +1,98 @@
+// How sure it must be: what a threshold would have answered on the test split, and here.
+const counts = net.thresholds; // at each per cent: answered, and right of those
+function cover() {
+  const [answered, right] = counts[Math.round(100 * state.threshold)] || [0, 0], all = counts[0]?.[0];
+  $("sure-by").textContent = percent(state.threshold, 0);
+  $("covered").textContent = all ? `Of ${number(all)} test pictures, ${percent(answered / all)} are answered`
+    + (answered ? `, ${percent(right / answered, 2)} of those rightly.` : ".") : "";
+  const kept = folder.rows.filter(row => row.share >= state.threshold), labelled = kept.filter(row => row.label !== null);
+  const well = labelled.filter(row => row.label === row.top).length;
+  $("folder-covered").textContent = folder.rows.length ? `Of your folder, ${number(kept.length)} of ${number(folder.rows.length)}`
+    + ` pictures (${percent(kept.length / folder.rows.length)})`
+    + (labelled.length ? `, ${number(well)} of ${number(labelled.length)} rightly (${percent(well / labelled.length)}).` : ".") : "";
+  $("curve-at")?.setAttribute("transform", `translate(${3.2 * 100 * state.threshold}, 0)`);
+}
+function drawCurve() {
+  const svg = (tag, attributes, ...children) => {
+    const made = document.createElementNS($("curve").namespaceURI, tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.append(...children);
+    return made;
+  };
+  const all = counts[0][0], low = Math.min(...counts.map(([answered]) => answered / all), ...counts.map(([n, k]) => n ? k / n : 1));
+  const floor = Math.min(0.95, Math.floor(20 * low) / 20), y = share => 80 - 72 * (share - floor) / (1 - floor);
+  const line = (of, color) => svg("path", { fill: "none", stroke: `var(--${color})`, "stroke-width": 2.5, "stroke-linejoin": "round",
+    d: counts.map((pair, t) => of(pair) === null ? "" : `${t ? "L" : "M"}${3.2 * t} ${y(of(pair)).toFixed(2)}`).join("") });
+  $("curve").removeAttribute("hidden");
+  $("curve").append(
+    svg("path", { d: "M0 80H320M0 8H320", stroke: "var(--line)", fill: "none" }),
+    line(([answered]) => answered / all, "against"), line(([n, k]) => n ? k / n : null, "accent"),
+    svg("g", { id: "curve-at" }, svg("path", { d: "M0 4V84", stroke: "var(--ink)", "stroke-dasharray": "2 3" })),
+    svg("text", { x: 0, y: 96 }, "0 %"), svg("text", { x: 320, y: 96, "text-anchor": "end" }, "99 %"),
+    svg("text", { x: 130, y: 96, "text-anchor": "end", style: "fill: var(--against)" }, "answered"),
+    svg("text", { x: 150, y: 96, style: "fill: var(--accent)" }, "right of those"),
+    svg("text", { x: 320, y: 5, "text-anchor": "end" }, "100 %"),
+    svg("text", { x: 5, y: 76 }, percent(floor, 0)));
+}
+$("sure").addEventListener("input", () => {
+  state.threshold = $("sure").value / 100;
+  answer();
+  cover();
+});
+
+// What stays.
+document.title = `${net.name} · smidgen`;
+$("name").textContent = net.name;
+$("lead").textContent = `Trained on ${net.data}, runs inside this page: nothing is sent or fetched.`;
+const told = (id, main, more) => $(id).replaceChildren(main, " ", element("small", {}, more));
+told("bytes", number(net.bytes), `bytes, ${net.numbers}`);
+told("accuracy", percent(net.accuracy, 2), `of ${number(net.images)}`);
+told("params", number(net.params), `${net.macs < 1e6 ? number(net.macs) : (net.macs / 1e6).toFixed(2) + " M"} MACs`);
+$("foot").textContent = `Pictures: ${seen.text}. sha256 of the module: ${net.sha256}`;
+$("pad").classList.toggle("light", !dark);
+const digits = net.classes.every(name => /^\d$/.test(name));
+$("hint").textContent = !takesPictures ? "This net takes measured values: try those below"
+  : drawing ? `Draw ${digits ? "a digit" : "something"} here, or drop a picture`
+  : "Drop a picture here, paste one, open one, or start the camera";
+$("ink").setAttribute("aria-label", $("hint").textContent);
+for (const id of ["ink", "look"]) $(id).width = $(id).height = 2 * Math.max(280, Math.min(480, $("pad").clientWidth));
+$("answer").classList.toggle("long", !digits);
+$("bars").classList.toggle("named", net.classes.some(name => name.length > 2));
+for (const [place, name] of net.classes.entries()) {
+  const parts = [element("span", { className: "name", title: name }, name),
+    element("span", { className: "track" }, element("i")), element("span", { className: "share" })];
+  const row = net.squares ? element("button", { type: "button", ariaPressed: false, title: `what speaks for ${name}` }, ...parts)
+    : element("div", {}, ...parts);
+  if (net.squares) row.addEventListener("click", () => {
+    state.chosen = state.chosen === place ? null : place;
+    $("watch").checked = true;
+    answer();
+  });
+  $("bars").append(element("li", {}, row));
+}
+if (!net.squares) {
+  $("looking").hidden = true;
+  $("looked").classList.add("none");
+  $("told").id = "untold"; // it says one thing, for good
+  $("untold").textContent = "What the net looked at cannot be shown exactly: its last layer is no mean over a map that a linear classifier reads.";
+  $("looked").append(element("p", { id: "told" }));
+}
+for (const sample of net.samples) {
+  const canvas = element("canvas"), pixels = bytesOf(sample.pixels);
+  const button = element("button", { type: "button", title: `a test image of class ${net.classes[sample.label]}` }, canvas);
+  button.ariaLabel = button.title;
+  toCanvas(pixels, canvas);
+  button.addEventListener("click", () => displaySample(canvas, pixels));
+  $("samples").lastChild.append(button);
+}
+$("samples").hidden = !net.samples.length;
+if (counts.length) drawCurve();
+clear();
+cover();
+$("samples").querySelector("button")?.click(); // an example answered
+let fastest = Infinity;
+for (const delay of [60, 1500, 4000]) setTimeout(() => { // browsers compile what runs often once more
+  fastest = Math.min(fastest, secondsAnImage());
+  $("time").textContent = fastest < 1e-3 ? `${number(Math.round(fastest * 1e6))} µs` : `${(fastest * 1e3).toFixed(1)} ms`;
+}, delay);
+window.smidgen = { state, folder, logitsOf, squaresOf, csv };

@@ -1,0 +1,337 @@
+"""The page answers, in a real browser, as the simulation does; what it shows follows from that."""
+
+import base64
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tests.export.nets import nest, pixels_for
+from tests.export.tab import Tab, compiled, facts, integers, needs_chromium, needs_clang, png
+
+from smidgen import zoo
+from smidgen.data import Preprocessing
+from smidgen.data.base import as_they_are
+from smidgen.data.decode import open_picture
+from smidgen.evaluate.shift import shifted
+from smidgen.export.int8.simulate import simulate
+from smidgen.export.page import frame_of, page, thresholds
+
+
+@pytest.mark.parametrize(
+    ("background", "ink", "expected"),
+    [
+        (0, 255, {"background": 0, "ink_box": 9}),
+        (250, 10, {"background": 250, "ink_box": 9}),
+    ],
+    ids=["light on dark", "dark on light"],
+)
+def test_the_frame_of_drawings_is_read_off_the_training_images(
+    background: int, ink: int, expected: dict[str, int]
+) -> None:
+    images = torch.full((5, 1, 16, 16), background, dtype=torch.uint8)
+    images[:, :, 4:13, 7:9] = ink
+    assert frame_of(images) == expected
+
+
+def test_photographs_fill_the_frame() -> None:
+    generator = torch.Generator().manual_seed(0)
+    photographs = torch.randint(0, 256, (20, 1, 16, 16), generator=generator, dtype=torch.uint8)
+    assert frame_of(photographs)["ink_box"] == 0
+    assert frame_of(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))["ink_box"] == 0
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_drawings_and_test_images_get_the_simulations_answers(browser: Any, tmp_path: Path) -> None:
+    spec = zoo.net("mnist-1k5-dw")
+    program, images = integers(spec), pixels_for(spec, 4)
+    module = compiled(program)
+    file = tmp_path / "page.html"
+    file.write_text(page(module, spec.input_shape, facts(spec, images, ink_box=20)))
+    tab = Tab(browser, file)
+    assert tab.answer()[1] == simulate(program, images[:1])[0].tolist()  # an example, on load
+
+    tab.draw([(0.2, 0.2), (0.5, 0.2), (0.3, 0.6)])
+    pixels, logits = tab.answer()
+    pixels = pixels.reshape(1, *spec.input_shape)
+    assert logits == simulate(program, pixels)[0].tolist()
+    rows, columns = (np.flatnonzero((pixels[0, 0] > 127).any(axis)) for axis in (1, 0))
+    assert 19 <= np.ptp(rows) + 1 <= 21  # scaled to the box, wherever and however large it was
+    middle = (np.arange(28) + 0.5) @ pixels[0, 0].sum(1) / pixels.sum()
+    assert abs(middle - 14) < 0.5  # the centre of mass is in the middle
+    assert len(columns) < len(rows)
+
+    tab.draw([(0.6, 0.6), (0.8, 0.8)])
+    assert tab.answer()[1] != logits  # it answers while one draws on
+
+    for image in images:
+        tab.load(png(image[0]))
+        seen, logits = tab.answer()
+        np.testing.assert_array_equal(seen, image.ravel())
+        assert logits == simulate(program, image[None])[0].tolist()
+
+    tab.page.locator("#samples button").nth(2).click()
+    assert tab.answer()[1] == simulate(program, images[2:3])[0].tolist()
+
+    shares = [
+        float(text.rstrip("\xa0%")) for text in tab.page.locator("#bars .share").all_inner_texts()
+    ]
+    real = np.exp(0.01 * (np.array(tab.answer()[1]) - max(tab.answer()[1])))
+    np.testing.assert_allclose(shares, 100 * real / real.sum(), atol=0.051)
+
+    tab.page.click("#clear")
+    assert tab.page.evaluate("smidgen.state.pixels") is None
+    tab.wait("/µs|ms/.test(document.getElementById('time').textContent)")
+    text = tab.page.inner_text("main")
+    assert f"{len(module):,} bytes" in re.sub(r"\s+", " ", text)
+    assert "98.76\xa0%" in text
+    assert tab.complaints == []
+    assert tab.requests == [file.as_uri()]  # the page itself
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_pictures_of_other_sizes_and_broken_ones(browser: Any, tmp_path: Path) -> None:
+    spec = zoo.net("cifar-143k-dw")
+    program, images = integers(spec), pixels_for(spec, 2)
+    file = tmp_path / "page.html"
+    file.write_text(page(compiled(program), spec.input_shape, facts(spec, images, ink_box=0)))
+    tab = Tab(browser, file)
+
+    exact = images[1].transpose(1, 2, 0)
+    tab.load(png(exact))
+    assert tab.answer()[1] == simulate(program, images[1:2])[0].tolist()
+
+    twice = exact.repeat(2, 0).repeat(3, 1)  # averaged over whole pixels: the same bytes again
+    tab.load(png(twice))
+    np.testing.assert_array_equal(tab.answer()[0], images[1].ravel())
+
+    tab.page.set_input_files(
+        "#file", {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}
+    )
+    tab.page.wait_for_selector("text=this file is no picture")
+    assert tab.complaints == []
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_a_dark_drawing_on_paper_becomes_what_the_net_knows(browser: Any, tmp_path: Path) -> None:
+    spec = zoo.net("mnist-1k5-dw")
+    file = tmp_path / "page.html"
+    module = compiled(integers(spec))
+    file.write_text(page(module, spec.input_shape, facts(spec, pixels_for(spec, 1), ink_box=20)))
+    tab = Tab(browser, file)
+    photograph = np.full((120, 200), 215, np.uint8)
+    photograph[30:90, 150:160] = 40  # a stroke, off the middle
+    tab.load(png(photograph))
+    stretched = as_they_are(*spec.input_shape).pixels(photograph)
+    np.testing.assert_array_equal(tab.answer()[0], stretched.ravel())  # as predict sees it
+    tab.page.check("#cut")
+    tab.settle()
+    seen = tab.answer()[0].reshape(28, 28)
+    rows, columns = np.nonzero(seen > 127)
+    assert (rows.min(), rows.max()) == (4, 23)
+    assert abs(columns.mean() + 0.5 - 14) < 1
+    assert seen[:, :8].max() == 0  # paper is background
+
+
+def test_the_page_cannot_be_broken_by_a_name(tmp_path: Path) -> None:
+    spec = zoo.net("mnist-1k5-dw")
+    text = page(b"\0asm", spec.input_shape, facts(spec, pixels_for(spec, 1), ink_box=20))
+    held = re.search(r'<script type="application/json" id="facts">(.*?)</script>', text, re.DOTALL)
+    assert held is not None
+    assert json.loads(held[1])["data"] == "a </script> of data"
+    assert "http" not in re.sub(r"http-equiv", "", text)
+
+
+def photographs(browser: Any, file: Path, **other: Any) -> tuple[Tab, Any, Any]:
+    """Return the page of a net of photographs 9 high and 12 wide, its integers, its test images."""
+    spec = nest("resnet", (3, 9, 12))
+    program, images = integers(spec), pixels_for(spec, 3)
+    told = replace(facts(spec, images, ink_box=0), **other)
+    file.write_text(page(compiled(program), spec.input_shape, told))
+    return Tab(browser, file), program, images
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+@pytest.mark.parametrize("fit", ["stretch", "crop", "pad"])
+def test_frames_of_a_camera_are_fitted_as_python_fits_them(
+    browser: Any, tmp_path: Path, fit: Any
+) -> None:
+    seen = Preprocessing(9, 12, "rgb", 3, fit=fit)
+    tab, program, _ = photographs(browser, tmp_path / "page.html", preprocessing=seen)
+    tab.page.click("#camera")
+    tab.wait("smidgen.state.picture?.width > 100 && smidgen.state.logits !== null")
+    first = tab.answer()[0]
+    while np.array_equal(tab.answer()[0], first):  # it is live: what is seen changes by itself
+        tab.page.wait_for_timeout(30)
+    tab.page.click("#camera")  # stop, and keep the frame
+    pixels, logits = tab.answer()
+    held = tab.page.evaluate("smidgen.state.picture.toDataURL()").partition(",")[2]
+    expected = seen.pixels(open_picture(base64.b64decode(held))).transpose(2, 0, 1)
+    np.testing.assert_array_equal(pixels, expected.ravel())
+    assert logits == simulate(program, expected[None])[0].tolist()
+    tab.page.wait_for_timeout(150)
+    np.testing.assert_array_equal(tab.answer()[0], pixels)
+    assert tab.page.evaluate("live.stream") is None
+    assert tab.complaints == []
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_a_new_picture_ends_the_camera_and_a_refusal_is_said(browser: Any, tmp_path: Path) -> None:
+    tab, program, images = photographs(browser, tmp_path / "page.html")
+    tab.page.click("#camera")
+    tab.wait("smidgen.state.picture?.width > 100")
+    tab.page.locator("#samples button").nth(1).click()
+    tab.page.wait_for_timeout(120)
+    assert tab.answer()[1] == simulate(program, images[1:2])[0].tolist()
+    refusal = "Promise.reject(new DOMException('no', 'NotAllowedError'))"
+    tab.page.evaluate(f"void (navigator.mediaDevices.getUserMedia = () => {refusal})")
+    tab.page.click("#camera")
+    tab.page.wait_for_selector("text=the camera is not allowed to this page")
+    assert tab.page.evaluate("smidgen.state.logits") is None
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_no_answer_is_stale(browser: Any, tmp_path: Path) -> None:
+    tab, program, images = photographs(browser, tmp_path / "page.html")
+    tab.hold_first_picture()
+
+    def choose(image: Any) -> None:
+        buffer = png(image.transpose(1, 2, 0))
+        tab.page.set_input_files(
+            "#file", {"name": "a.png", "mimeType": "image/png", "buffer": buffer}
+        )
+
+    choose(images[1])
+    choose(images[2])
+    expected = simulate(program, images[2:3])[0].tolist()
+    tab.wait(f"`${{smidgen.state.logits}}` === '{','.join(map(str, expected))}'")
+    tab.release()
+    assert tab.answer()[1] == expected
+
+    tab.hold_first_picture()
+    choose(images[1])
+    assert "busy" in tab.page.locator("#answer").get_attribute("class")
+    tab.page.click("#clear")
+    tab.release()
+    assert tab.page.evaluate("smidgen.state.logits") is None
+    assert tab.page.inner_text("#answer").strip() == "\u2013"
+
+    tab.page.locator("#samples button").nth(1).click()
+    tab.page.evaluate("void (window.createImageBitmap = () => Promise.reject(new Error()))")
+    tab.page.set_input_files(
+        "#file", {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}
+    )
+    tab.page.wait_for_selector("text=this file is no picture")
+    assert tab.page.evaluate("smidgen.state.logits") is None  # nor a bar or a square of before
+    assert set(tab.page.locator("#bars .share").all_inner_texts()) == {""}
+    assert tab.page.inner_text("#told") == ""
+    assert tab.complaints == []
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_the_picture_moves_as_in_the_evaluation_of_shifts(browser: Any, tmp_path: Path) -> None:
+    tab, program, images = photographs(browser, tmp_path / "page.html")
+    tab.page.locator("#samples button").nth(1).click()
+    whole = torch.from_numpy(images[1:2])
+    slide = "([id, by]) => { const s = document.getElementById(id); s.value = by;"
+    slide += "s.dispatchEvent(new Event('input')); }"
+    for down, right in [(0, 2), (-1, 2), (1, -2)]:
+        tab.page.evaluate(slide, ["down", down])
+        tab.page.evaluate(slide, ["across", right])
+        expected = shifted(whole, down, right).numpy()
+        pixels, logits = tab.answer()
+        np.testing.assert_array_equal(pixels, expected.ravel())
+        assert logits == simulate(program, expected)[0].tolist()
+    tab.page.wait_for_selector("text=sideways and at")
+
+    def kept(moves: list[tuple[int, int]]) -> int:
+        answers = [
+            simulate(program, shifted(whole, *move).numpy())[0].argmax()
+            for move in [(0, 0), *moves]
+        ]
+        return sum(int(answer == answers[0]) for answer in answers[1:])
+
+    reach = [-2, -1, 0, 1, 2]  # a quarter of 9 pixels
+    across, down = kept([(0, by) for by in reach]), kept([(by, 0) for by in reach])
+    told = tab.page.inner_text("#holds")
+    assert f"holds at {across} of 5 places sideways and at {down} of 5 up and down" in told
+    assert tab.page.locator("#across-strip .lost").count() == 5 - across
+    tab.page.locator("#samples button").nth(2).click()  # another picture lies where it lies
+    assert tab.answer()[1] == simulate(program, images[2:3])[0].tolist()
+    assert tab.page.input_value("#across") == "0"
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_small_pictures_have_their_own_shape(browser: Any, tmp_path: Path) -> None:
+    tab, _, _ = photographs(browser, tmp_path / "page.html")
+    for place in ("#samples canvas >> nth=0", "#seen"):
+        box = tab.page.locator(place).bounding_box()
+        assert box["width"] / box["height"] == pytest.approx(12 / 9, rel=0.02)
+    assert tab.page.evaluate("smidgen.state.frame") == pytest.approx([0, 0.125, 1, 0.75])
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_below_the_threshold_there_is_no_answer(browser: Any, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    logits, labels = generator.normal(0, 3, (500, 5)), generator.integers(0, 5, 500)
+    counts = thresholds(logits, labels)
+    tab, _, _ = photographs(browser, tmp_path / "page.html", thresholds=counts, logit_scale=1e-5)
+    share = max(tab.page.evaluate("smidgen.state.shares"))
+    name = tab.page.inner_text("#answer b")
+
+    def ask_for(percent: int) -> None:
+        tab.page.evaluate(
+            "p => { const s = document.getElementById('sure'); s.value = p;"
+            "s.dispatchEvent(new Event('input')); }",
+            percent,
+        )
+
+    ask_for(int(100 * share))
+    assert tab.page.inner_text("#answer b") == name
+    ask_for(int(100 * share) + 1)
+    assert tab.page.inner_text("#answer b") == "not sure"
+    assert f"perhaps {name}" in tab.page.inner_text("#answer")
+
+    ask_for(80)
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    kept = shares.max(1) >= 0.8
+    right = (shares.argmax(1) == labels)[kept]
+    told = tab.page.inner_text("#covered").replace("\xa0", " ")
+    assert f"Of 500 test pictures, {100 * kept.mean():.1f} % are answered" in told
+    assert f"{100 * right.mean():.2f} % of those rightly" in told
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_nothing_is_wider_than_a_phone(browser: Any, tmp_path: Path) -> None:
+    tab, _, _ = photographs(browser, tmp_path / "page.html")
+    tab.page.set_viewport_size({"width": 390, "height": 844})
+    assert tab.page.evaluate("document.documentElement.scrollWidth") == 390
+    unnamed = tab.page.evaluate(
+        """[...document.querySelectorAll("button, input")].filter(e => !e.hidden && !(
+        e.textContent.trim() || e.ariaLabel || e.title || e.labels?.length)).length"""
+    )
+    assert unnamed == 0
