@@ -51,7 +51,7 @@ def answers_and_is_held_against_its_oracle(target: Target) -> None:
         folder = Path(place)
         for name, content in artefact.files.items():
             (folder / name).write_bytes(content)
-        proof = proved(source, "checked", artefact, folder)
+        proof, _ = proved(source, "checked", artefact, folder)
         logits = artefact.infer(folder, 1)(pixels_of(source.data.test.images[:3]))
     assert np.shape(logits) == (3, len(source.run.classes)), "logits must be (n, classes)"
     assert proof.oracle_difference is not None, "it was not held against its oracle"
