@@ -1,6 +1,7 @@
 """Make wrong edits of modules, one at a time, and count those that their tests notice.
 
     .venv/bin/python tools/mutate.py src/smidgen/data/splits.py tests/data/test_splits.py --most 40
+    .venv/bin/python tools/mutate.py --list tools/mutants.txt --rows rows.jsonl
 
 A wrong edit is another comparison, another operation, a number one off, a condition turned round,
 the other one of min and max, or a statement left out. Nothing is edited in type hints, decorators,
@@ -65,6 +66,19 @@ ALIKE = (
     *("--import-mode=importlib", "--strict-markers", "--strict-config", "-q", "-x"),
     *("-o", "addopts=", "-p", "no:cacheprovider"),
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # of libraries that are read already
+)
+LIBRARIES = (
+    *(
+        "torch",
+        "numpy",
+        "scipy.stats",
+        "scipy.special",
+        "safetensors.torch",
+        "jaxtyping",
+        "PIL.Image",
+    ),
+    *("sklearn.datasets", "pydantic", "typer.testing", "rich.console", "beartype", "hypothesis"),
+    *("pytest", "anyio.pytest_plugin", "hypothesis.extra.numpy"),
 )
 LEFT_OUT = "not slow and not gpu and not browser and not mcu"
 
@@ -336,16 +350,43 @@ def tried(asked: argparse.Namespace, rows: list[dict]) -> Iterator[dict]:
 
 
 def main() -> int:
-    """Return 0 if enough wrong edits were noticed."""
+    """Return 0 if enough wrong edits of every module were noticed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("module", type=Path)
-    parser.add_argument("tests", nargs="+")
+    parser.add_argument("module", type=Path, nargs="?")
+    parser.add_argument("tests", nargs="*")
+    parser.add_argument("--list", type=Path, help="lines of a module and its tests, for many")
     parser.add_argument("--most", type=int, default=50, help="edits, drawn from all there are")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rows", type=Path, help="of JSON, a line an edit; goes on from there")
     parser.add_argument("--again", action="store_true", help="try survivors of --rows once more")
     parser.add_argument("--least", type=float, default=0.95)
     asked = parser.parse_args()
+    if asked.list is None:
+        return judged(asked)
+    for name in LIBRARIES:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    gc.freeze()
+    worst = 0
+    for line in asked.list.read_text().splitlines():
+        module, *tests = line.split()
+        child = os.fork()  # from here on modules of smidgen are read
+        if not child:
+            asked.module, asked.tests = Path(module), tests
+            status = 2
+            try:
+                status = judged(asked)
+            except SystemExit as error:
+                print(error, flush=True)
+            finally:
+                sys.stdout.flush()
+                os._exit(status)
+        worst = max(worst, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    return worst
+
+
+def judged(asked: argparse.Namespace) -> int:
+    """Return 0 if enough wrong edits of one module were noticed."""
     held = asked.rows.read_text() if asked.rows and asked.rows.exists() else ""
     rows = [json.loads(line) for line in held.splitlines()]
     done = []

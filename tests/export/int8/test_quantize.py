@@ -12,8 +12,17 @@ from tests.export.nets import Plan, pixels_for, plans, program_of, spec_of, warm
 
 from smidgen import layers, zoo
 from smidgen.export.int8.calibrate import METHODS, Method, calibrate
-from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram, Rescale
-from smidgen.export.int8.quantize import grid_of, quantize, rescale
+from smidgen.export.int8.program import GATES, Grid, IntConv2d, IntegerProgram, Rescale
+from smidgen.export.int8.quantize import (
+    _linear,
+    _no_finer,
+    _rounded,
+    grid_of,
+    half_of,
+    quantize,
+    rescale,
+    weight_scales,
+)
 from smidgen.export.int8.simulate import requantise, simulate, trace
 from smidgen.export.lower import lower
 from smidgen.export.program import (
@@ -23,6 +32,7 @@ from smidgen.export.program import (
     Linear,
     Normalise,
     Program,
+    Shared,
     run_float,
 )
 from smidgen.export.program import trace as float_trace
@@ -299,3 +309,101 @@ def test_mse_scales_both_ends_by_the_factor_of_least_error() -> None:
     factors = np.linspace(0.2, 1, 81)
     assert high / 60 == pytest.approx(factors[np.argmin([error(f) for f in factors])], abs=0.011)
     assert high < 60
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "scale", "zero"),
+    [
+        (0.0, 5.1, 0.02, -128),
+        (-5.1, 0.0, 0.02, 127),
+        (-2.0, 3.1, 0.02, -28),
+        (0.0, 0.0, 1 / 255, -128),
+    ],
+)
+def test_grids_have_255_steps_from_end_to_end(
+    low: float, high: float, scale: float, zero: int
+) -> None:
+    grid = grid_of(low, high)
+    assert (grid.scale, grid.zero) == (pytest.approx(scale), zero)
+
+
+def test_a_factor_without_a_bit_left_is_one_that_gives_nothing() -> None:
+    zero, tiny = rescale([0.0], 0), rescale([2.0**-40], 0)
+    for held in (zero, tiny):
+        assert held.shift.tolist() == [31]
+        sums = np.array([[2**30 - 1], [-(2**30) + 1]], np.int32)
+        assert requantise(sums, held).tolist() == [[0], [0]]
+    least = rescale([2.0**-32], 0)  # the last one with its own shift
+    assert (least.shift.item(), least.multiplier.item()) == (31, 2**30 | 30)
+    assert rescale([0.25, 2.0**-31], 5).zero == 5
+
+
+def test_the_scale_of_weights_stops_where_a_step_of_the_sum_is_half_one_of_the_output() -> None:
+    grid, out = Grid(0.5, 0), Grid(2.0, 0)
+    weight = np.array([1.27, 1e9, 0.0, -2.54]).reshape(4, 1, 1, 1)
+    expected = [0.01, 0.499 * 4, 2.0**-20 * 4, 0.02]
+    assert weight_scales(weight, grid, out).tolist() == pytest.approx(expected)
+
+
+def test_the_larger_side_of_a_sum_is_halved_exactly_and_the_other_in_proportion() -> None:
+    whole = half_of(3.0, 3.0)
+    assert (whole.multiplier.tolist(), whole.shift.tolist(), whole.zero) == ([2**30], [0], 0)
+    part = half_of(1.0, 4.0)
+    assert part.multiplier.item() * 2.0 ** -(31 + part.shift.item()) == pytest.approx(1 / 8)
+    nearly = half_of(1 - 2.0**-20, 1.0)
+    assert nearly.shift.item() == 1
+
+
+def test_a_mean_is_no_finer_than_its_sum_allows() -> None:
+    grid = Grid(1.0, 3)
+    assert _no_finer(grid, 0.1) is grid
+    assert _no_finer(grid, 0.499) is grid
+    coarse = _no_finer(grid, 0.998)
+    assert (coarse.scale, coarse.zero) == (pytest.approx(2.0), 3)
+
+
+def test_the_head_counts_its_zero_point_and_keeps_weights_of_0() -> None:
+    grid = Grid(0.5, -20)
+    weight, bias = np.array([[1.27, -0.635], [0.0, 0.02]]), np.array([3.0, -0.26])
+    held = _linear(weight, bias, grid)
+    assert held.scale == pytest.approx(0.005)
+    assert held.weight.tolist() == [[127, -63], [0, 2]]
+    assert held.bias.tolist() == [600 + 64 * 20, -52 + 2 * 20]
+    idle = _linear(np.zeros((2, 2)), np.zeros(2), grid)
+    assert idle.weight.tolist() == [[0, 0], [0, 0]]
+    assert idle.scale == pytest.approx(0.5e-12)
+
+
+def test_shared_weights_round_alike_unless_their_scale_was_bounded() -> None:
+    own = np.array([0.3, -1.27]).reshape(1, 2, 1, 1)
+    gain = np.array([3.0])
+    conv = Conv2d(own * 3, np.zeros(1), shared=Shared(0, own, gain))
+    free = np.array([0.03])
+    assert _rounded(conv, free).ravel().tolist() == [30, -127]
+    # a scale of another size than that of the shared weights is its own
+    bounded = np.array([0.06])
+    assert _rounded(conv, bounded).ravel().tolist() == [15, -63]
+
+
+def test_the_result_of_a_net_is_its_sums_by_hand() -> None:
+    """A 1 x 1 convolution, a mean and a classifier on two pixels, integer by integer."""
+    program = Program(
+        "hand",
+        Shape(1, 1, 2),
+        (
+            Conv2d(np.array([[[[0.5]]], [[[-0.25]]]]), np.array([2.0, 70.0]), relu=True),
+            GlobalAveragePool(),
+            Linear(np.array([[1.0, 0.5], [-1.0, 0.25]]), np.array([0.5, -0.5])),
+        ),
+    )
+    ranges = (((0.0, 127.5),), ((0.0, 127.5),), ())
+    integer = quantize(program, ranges)
+    pixels = np.array([[[[200, 100]]]], np.uint8)
+    first, mean, _ = trace(integer, pixels)
+    assert (first.astype(int) + 128).reshape(2, 2).tolist() == [
+        [204, 40],
+        [104, 90],
+    ]  # (102, 20), (52, 45)
+    assert (mean.astype(int) + 128).ravel().tolist() == [154, 65]  # 77 and 32.5, in halves
+    logits = simulate(integer, pixels)[0] * integer.head.scale
+    assert logits == pytest.approx([0.5 + 77 + 16.25, -0.5 - 77 + 8.125], abs=0.5)

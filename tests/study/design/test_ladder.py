@@ -1,5 +1,7 @@
 """Every rung is inside the budget by exact accounting; a budget that none meets is refused."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,10 +12,10 @@ from smidgen.methods import BlurPool
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget, costs, excess, measured_latency
 from smidgen.study.design.inputs import inputs
-from smidgen.study.design.ladder import BudgetError, Maker, kinds_of
+from smidgen.study.design.ladder import BudgetError, Maker, _bisected, kinds_of
 from smidgen.study.design.ladder import ladder as shaped_ladder
 from smidgen.study.design.moves import moves
-from smidgen.study.design.templates import FAMILIES, Template, templates
+from smidgen.study.design.templates import FAMILIES, Template, templates, widened
 from smidgen.study.job import Origin
 
 KINDS = Conv | Depthwise | Transition
@@ -96,6 +98,71 @@ def test_a_wider_net_of_its_kind_would_be_over_the_budget() -> None:
         assert found.spec.params <= 5000
         assert found.spec == template.spec(Shape(1, 28, 28), 10, found.widths)
         assert not own.fits(template, wider)
+
+
+@pytest.mark.parametrize("most", [2, 3, 4, 5, 6, 7, 8, 9, 31, 32, 33, 100, 513, 1023])
+def test_the_widest_that_fits_is_found_and_not_the_one_before(most: int) -> None:
+    def fits(widths: Sequence[int]) -> bool:
+        return widths[0] <= most
+
+    def widths_of(width: int) -> list[int]:
+        return [width, 2 * width]
+
+    assert _bisected(widths_of, fits) == [most, 2 * most]
+
+
+def test_no_width_is_found_where_none_fits_and_there_is_a_widest() -> None:
+    def widths_of(width: int) -> list[int]:
+        return [width]
+
+    assert _bisected(widths_of, lambda widths: False) is None
+    assert _bisected(widths_of, lambda widths: widths[0] < 2) is None
+    asked: list[int] = []
+
+    def any_fits(widths: Sequence[int]) -> bool:
+        asked.append(widths[0])
+        return True
+
+    assert _bisected(widths_of, any_fits) == [2047]
+    assert max(asked) == 2047
+
+
+@pytest.mark.parametrize("params", [2_000, 3_000, 4_100, 5_300])
+def test_what_the_budget_leaves_goes_to_the_last_stage_first(params: int) -> None:
+    template, own = Template("mixed", (1, 1, 1)), maker(Shape(3, 32, 32), Budget(max_params=params))
+    found = own.widest(template, 1.0)
+    even = _bisected(template.widths, lambda widths: own.fits(template, widths))
+    assert found is not None
+    assert even is not None
+    late = [*even[:2], found.widths[2]]
+    wider = widened(late, 2)
+    assert own.fits(template, late)
+    assert wider[2] > 1.5 * even[2] or not own.fits(template, wider)
+
+
+@pytest.mark.parametrize(
+    ("side", "halved", "stages", "others"),
+    [
+        (8, 0, 2, {0}),
+        (16, 0, 2, {0}),
+        (28, 0, 3, {0}),
+        (32, 0, 3, {0}),
+        (64, 1, 3, {0, 1}),
+        (96, 2, 3, {1, 2}),
+        (128, 2, 3, {1, 2}),
+        (256, 3, 3, {2, 3}),
+        (512, 3, 4, {2, 3}),
+    ],
+)
+def test_stem_and_stages_halve_an_image_to_about_six_pixels(
+    side: int, halved: int, stages: int, others: set[int]
+) -> None:
+    kinds = templates(Shape(3, side, side // 2))
+    assert (kinds[0].halved, kinds[0].stages) == (halved, stages)
+    assert 4 <= side / 2 ** (halved + stages - 1) <= 8
+    assert {kind.halved for kind in kinds} == others
+    of_stem = {kind.stages for kind in kinds if kind.halved == halved}
+    assert of_stem == {stages - 1, stages, stages + 1, stages + 2}
 
 
 @pytest.mark.parametrize("shape", [Shape(3, 96, 1), Shape(3, 1, 96)])

@@ -75,6 +75,10 @@ def test_for_the_smallest_the_hopeless_go_first_then_what_a_smaller_net_beats(
     scores = {small: 60.0, middle: 96.0, large: 95.5, huge: 97.0}
     wanted = [huge, middle, large, small]
     assert best_of(list(scores), scores, PROFILE, "smallest") == wanted
+    scores = {small: 95.0, middle: 96.5, large: 96.0, huge: 97.0}
+    # the small one is beaten by larger nets alone, the large one by the middle one
+    wanted = [huge, middle, small, large]
+    assert best_of(list(scores), scores, PROFILE, "smallest") == wanted
     scores = {small: 96.6, middle: 96.0, large: 96.5, huge: 97.0}
     assert best_of(list(scores), scores, PROFILE, "best") == [huge, small, large, middle]
 

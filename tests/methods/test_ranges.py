@@ -1,0 +1,104 @@
+"""Every method's arguments: what they are if nobody says, and the ends of what they may be."""
+
+from dataclasses import fields
+from math import inf, nan
+from typing import Any
+
+import pytest
+import torch
+
+from smidgen.methods import BY_NAME, EMA, METHODS, SWA
+
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "blurpool": {"kernel_size": 3, "position": "after"},
+    "squeeze-excite": {"ratio": 16, "min_channels": 1},
+    "crop": {"padding": 4},
+    "flip": {"probability": 0.5},
+    "affine": {"rotation": 10.0, "scale": 0.1, "shear": 5.0, "shift": 0.1, "anneal": 0.0},
+    "cutout": {"length": 10},
+    "mixup": {"alpha": 0.2},
+    "label-smoothing": {"smoothing": 0.1},
+    "one-cycle": {"warmup": 0.3, "start": 0.04, "end": 4e-6},
+    "cosine": {"warmup": 0.0, "end": 0.0},
+    "cyclical": {"cycles": 4, "low": 0.1},
+    "sam": {"rho": 0.05},
+    "ema": {"decay": 0.998, "warmup": True},
+    "swa": {"start": 0.75, "lr": None},
+}
+NEARLY = 1 - 2**-40
+# Of each argument: values that it may have, and values that it may not have.
+ENDS: list[tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = [
+    ("blurpool", "kernel_size", (3, 5), (2, 1, 4)),
+    ("blurpool", "position", ("before",), ()),
+    ("squeeze-excite", "ratio", (1,), (0,)),
+    ("squeeze-excite", "min_channels", (1, 2), (0,)),
+    ("crop", "padding", (1,), (0,)),
+    ("flip", "probability", (1e-9, 1.0), (0.0, 1.001)),
+    ("affine", "rotation", (0.0, 180.0), (-0.1, 180.1)),
+    ("affine", "scale", (0.0, NEARLY), (-0.1, 1.0)),
+    ("affine", "shear", (0.0, 89.9), (-0.1, 90.0)),
+    ("affine", "shift", (0.0, 1.0), (-0.1, 1.001)),
+    ("affine", "anneal", (0.0, 1.0), (-0.1, 1.001)),
+    ("cutout", "length", (1,), (0,)),
+    ("mixup", "alpha", (0.0, 9.0), (-0.1, inf, nan)),
+    ("label-smoothing", "smoothing", (0.0, NEARLY), (-0.1, 1.0)),
+    ("one-cycle", "warmup", (1e-9, NEARLY), (0.0, 1.0)),
+    ("one-cycle", "start", (0.0, 1.0), (-0.1, 1.001)),
+    ("one-cycle", "end", (0.0, 1.0), (-0.1, 1.001)),
+    ("cosine", "warmup", (0.0, NEARLY), (-0.1, 1.0)),
+    ("cosine", "end", (0.0, 1.0), (-0.1, 1.001)),
+    ("cyclical", "cycles", (1,), (0,)),
+    ("cyclical", "low", (0.0, NEARLY), (-0.1, 1.0)),
+    ("sam", "rho", (0.0, 9.0), (-0.1, inf, nan)),
+    ("ema", "decay", (0.0, NEARLY), (-0.1, 1.0)),
+    ("swa", "start", (0.0, NEARLY), (-0.1, 1.0)),
+    ("swa", "lr", (1e-9, None), (0.0, inf)),
+]
+
+
+@pytest.mark.parametrize("name", [kind.name for kind in METHODS])
+def test_defaults_are_the_documented_ones(name: str) -> None:
+    method = BY_NAME[name]()
+    found = {field.name: getattr(method, field.name) for field in fields(method)}
+    assert found == DEFAULTS[name]
+
+
+def test_the_ends_of_every_argument_are_known() -> None:
+    arguments = {(name, argument) for name, values in DEFAULTS.items() for argument in values}
+    assert {(name, argument) for name, argument, _, _ in ENDS} | {("ema", "warmup")} == arguments
+
+
+@pytest.mark.parametrize(("name", "argument", "good", "bad"), ENDS)
+def test_an_argument_may_go_to_its_ends_and_no_further(
+    name: str, argument: str, good: tuple[Any, ...], bad: tuple[Any, ...]
+) -> None:
+    for value in good:
+        assert getattr(BY_NAME[name](**{argument: value}), argument) == value
+    for value in bad:
+        with pytest.raises(ValueError, match=f"^{name} {argument} must be .*, got"):
+            BY_NAME[name](**{argument: value})
+
+
+@pytest.mark.parametrize("method", [EMA(0.9), SWA(0.2)], ids=["ema", "swa"])
+def test_an_average_goes_on_from_its_state(method: EMA | SWA) -> None:
+    weights = torch.zeros(5)
+    whole, before = method.follow(weights), method.follow(weights)
+
+    def step(trackers: list[Any], number: int) -> None:
+        weights.copy_(torch.randn(5, generator=torch.Generator().manual_seed(number)))
+        for tracker in trackers:
+            tracker.after_step()
+            tracker.after_epoch((number + 1) / 8)
+
+    for number in range(4):
+        step([whole, before], number)
+    after = method.follow(torch.full((5,), 7.0))
+    state = before.state()
+    step([before], 4)  # what is kept does not follow any further
+    resumed = method.follow(weights)
+    for tracker in (after, resumed):
+        tracker.load({name: value.clone() for name, value in state.items()})
+    assert torch.equal(after.average, resumed.average)
+    for number in range(4, 8):
+        step([whole, resumed], number)
+    assert torch.equal(whole.average, resumed.average)
