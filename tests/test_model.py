@@ -109,6 +109,16 @@ def test_many_pictures_are_answered_in_order(many: Any, model: Model) -> None:
     assert len({answer.name for answer in found}) == 3, "or the order is not seen"
 
 
+def test_a_large_jpeg_is_answered_as_its_pixels_are(model: Model, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    photo = Image.fromarray(noise).resize((3000, 2250), Image.Resampling.NEAREST)
+    photo.save(tmp_path / "large.jpg", quality=90)
+    whole = np.asarray(Image.open(tmp_path / "large.jpg"))
+    expected = model.predict(whole).probabilities
+    assert model.predict(tmp_path / "large.jpg").probabilities == expected
+    assert model.predict((tmp_path / "large.jpg").read_bytes()).probabilities == expected
+
+
 def test_no_picture_is_lost_when_there_are_more_than_a_batch(model: Model) -> None:
     images = list(colours().train.images) * 3
     told = list(model.each(images))

@@ -1,16 +1,26 @@
 """A trial is known by its content, and says how to run it again."""
 
 import shlex
+import sys
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.main import get_command
 
+import smidgen as sm
 from smidgen import zoo
-from smidgen.cli import app
-from smidgen.config import load_plan
+from smidgen.cli import app, main
+from smidgen.config import load_net, load_plan
+from smidgen.data import Preprocessing
+from smidgen.evaluate import row as row_of
+from smidgen.layers import Shape
 from smidgen.methods import EMA, Cutout, OneCycle, parse
 from smidgen.recipe import Recipe
+from smidgen.run import load_run
+from smidgen.spec import NetSpec
 from smidgen.trial import Trial
 
 TRIAL = Trial(
@@ -50,12 +60,100 @@ def test_the_key_knows_everything_that_decides_the_result(other: Trial) -> None:
 
 
 def test_the_command_asks_for_the_same_trial() -> None:
-    verb, *arguments = shlex.split(TRIAL.command)[1:]
+    said = TRIAL.command("mnist", Preprocessing(28, 28, "grey", 1))
+    verb, *arguments = shlex.split(said)[1:]
     asked = get_command(app).commands[verb].make_context(verb, arguments).params  # pyright: ignore
     assert parse(asked["with_"]) == TRIAL.methods
     assert load_plan("default", asked["set_"]).recipe == TRIAL.recipe
     assert (asked["net"], asked["data"], asked["seed"]) == ("mnist-1k5-dw", "mnist", 4)
-    assert asked["full"]
+    assert (asked["split"], asked["image_size"], asked["color"]) == ("full", "28x28", "grey")
+
+
+OWN = NetSpec.from_dict(
+    {
+        "name": "residual-2-3-1",
+        "input": [3, 10, 12],
+        "layers": ["conv(6)", "max_pool", "residual(conv(6))", "flatten", "classifier(2)"],
+    }
+)
+
+
+@pytest.fixture
+def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with coloured pictures of two sizes in two classes."""
+    for number in range(24):
+        place = tmp_path / "here" / "photos" / ("a", "b c")[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        shape = (20 + number % 2, 30, 3)
+        noise = np.random.default_rng(number).integers(0, 256, shape, np.uint8)
+        Image.fromarray(noise).save(place / f"{number}.png")
+    (tmp_path / "there").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    return Path("photos")
+
+
+def trained_again(command: str, place: Path) -> Trial:
+    """Run a command of the command line, and return the trial of the run that it made."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", [*shlex.split(command), "--out", str(place)])
+        with pytest.raises(SystemExit) as exited:
+            main()
+    assert exited.value.code == 0
+    return load_run(place).trial
+
+
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+@pytest.mark.parametrize(
+    ("net", "split"),
+    [(OWN, "fold-2-of-3"), (OWN, "full"), (zoo.net("mnist-1k5-dw"), "selection")],
+    ids=["a designed net", "on all images", "a named net"],
+)
+def test_the_command_of_a_row_trains_it_again_from_any_folder(
+    photos: Path, net: NetSpec, split: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = sm.data.load(photos, image_size="10x12", fit="crop")
+    run = sm.train(
+        net.fitted(Shape(*data.shape), 2),
+        data,
+        methods=parse("cutout(length=3), ema"),
+        recipe=Recipe(epochs=1, batch_size=8, balance=True),
+        seed=3,
+        split=split,
+    )
+    row = row_of(run, sm.evaluate(run, data.test, measure_latency=False), "", "")
+    monkeypatch.chdir(tmp_path / "there")
+    assert trained_again(row["command"], tmp_path / "again").key == run.trial.key == row["key"]
+
+
+def test_the_command_of_a_run_on_arrays_trains_it_again(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).normal(300, 9, (30, 10, 12, 3))
+    data = sm.data.from_arrays(images, ["warm", "cold"] * 15, test=(images, ["warm", "cold"] * 15))
+    run = sm.train(OWN, data, recipe=Recipe(epochs=1, batch_size=8))
+    command = run.trial.command(run.origin, run.preprocessing)
+    assert trained_again(command, tmp_path / "again").key == run.trial.key
+
+
+def test_a_split_that_contradicts_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for words, said in (
+        ("--full --split fold-1-of-3", "--full holds nothing out, --split fold-1-of-3 does"),
+        ("--split fold-4-of-3", "split must be one of full, selection or a fold"),
+    ):
+        with pytest.MonkeyPatch.context() as patch:
+            command = f"smidgen train mnist-1k5-dw --data digits {words}"
+            patch.setattr(sys, "argv", command.split())
+            with pytest.raises(SystemExit) as exited:
+                main()
+        assert exited.value.code == 2
+        assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{layers = ", "a net as text must be a table of TOML"), ("{a = 1}", "'a'")],
+)
+def test_a_net_as_text_that_is_none_is_one_line(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        load_net(text)
 
 
 def test_a_recipe_that_weighs_no_classes_has_the_key_it_always_had() -> None:

@@ -79,11 +79,16 @@ def load_plan(recipe: str, settings: Iterable[str] = ()) -> TrainingPlan:
 
 
 def load_net(name: str) -> NetSpec:
-    """Return the net of that name, or the one that a TOML file describes.
+    """Return the net of that name, or the one that a TOML file, or a table as text, describes.
 
     Raises:
         ValueError: If there is no such net or file, or the file cannot be read.
     """
+    if name.lstrip().startswith("{"):
+        try:
+            return _net(tomllib.loads(f"net = {name}")["net"])
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"a net as text must be a table of TOML: {error}") from None
     if not name.endswith(".toml"):
         return zoo.net(name)
     form, where = _read(name)

@@ -123,11 +123,11 @@ class Model:
     def _pixels(self, picture: Any) -> Array:
         if isinstance(picture, str | os.PathLike):
             try:
-                return self.preprocessing.pixels(open_picture(picture, self._size))
+                return self.preprocessing.pixels(open_picture(picture))
             except DataError as error:
                 raise DataError(f"{os.fspath(picture)} {error}") from error
         if isinstance(picture, bytes):
-            return self.preprocessing.pixels(open_picture(picture, self._size))
+            return self.preprocessing.pixels(open_picture(picture))
         if _is_tensor(picture):
             if picture.ndim not in _ARRAY:
                 raise DataError(f"a tensor must be c x h x w, got {tuple(picture.shape)}")
@@ -139,10 +139,6 @@ class Model:
             "a picture must be a path, bytes, a Pillow image, an array or a tensor,"
             f" got {type(picture).__name__}"
         )
-
-    @property
-    def _size(self) -> tuple[int, int]:
-        return self.preprocessing.height, self.preprocessing.width
 
     def __repr__(self) -> str:
         shown = ", ".join(self.classes[:5]) + (", ..." if len(self.classes) > 5 else "")  # noqa: PLR2004

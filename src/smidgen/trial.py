@@ -4,10 +4,14 @@ import hashlib
 import json
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
-from smidgen.data.parts import FULL, require_split
+from smidgen import zoo
+from smidgen.data.arrays import KEPT
+from smidgen.data.parts import SELECTION, require_split
+from smidgen.data.preprocessing import CHANNELS, Preprocessing
 from smidgen.escape import shell
 from smidgen.methods import in_order, package_named, package_of, parse, rewritten
 from smidgen.methods.base import GradientMethod, Method, ScheduleMethod, at_most_one
@@ -136,16 +140,35 @@ class Trial:
         """The methods that no installed package offers, so that no other process finds them."""
         return [method.name for method in self.methods if package_of(method) is None]
 
-    @property
-    def command(self) -> str:
-        """The command line that trains it again; a net of one's own is named by its file."""
-        words = ["smidgen", "train", self.net.name, "--data", self.data, "--seed", str(self.seed)]
+    def command(self, origin: str, seen: Preprocessing) -> str:
+        """Return the command line that trains it again, from any folder.
+
+        Args:
+            origin: Of the data: an absolute path, or a name.
+            seen: What pictures go through.
+        """
+        words = ["smidgen", "train", self._net_word, "--data", origin, "--seed", str(self.seed)]
+        if not origin.startswith(KEPT):  # arrays are had in one form
+            words += ["--image-size", f"{seen.height}x{seen.width}", "--fit", seen.fit]
+            words += ["--color", seen.color] if seen.color in CHANNELS else []
         words += ["--with", ",".join(text.replace(" ", "") for text in self.method_texts)]
         for name, value in self.recipe.to_dict().items():
-            words += ["--set", f"recipe.{name}={value}"]
-        if self.split == FULL:
-            words.append("--full")
+            words += ["--set", f"recipe.{name}={str(value).lower()}"]
+        if self.split != SELECTION:
+            words += ["--split", self.split]
         return shell(words)
+
+    @property
+    def _net_word(self) -> str:
+        """The net's name if it is a named one, fitted or not; otherwise all of it, as TOML."""
+        shape, classes = self.net.input_shape, self.net.out_shape.channels
+        name = self.net.name
+        if name in zoo.NETS:
+            with suppress(ValueError):  # images too small for it
+                if zoo.net(name).fitted(shape, classes) == self.net:
+                    return name
+        form = self.net.to_dict()
+        return "{" + ", ".join(f"{key} = {json.dumps(form[key])}" for key in form) + "}"
 
     @property
     def key(self) -> str:

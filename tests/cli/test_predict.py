@@ -120,6 +120,16 @@ def test_a_picture_on_standard_input(
     assert row["class"] == sm.load(run).predict("new/wide.jpg").name
 
 
+def test_one_that_can_be_read_is_enough(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("half").mkdir()
+    Path("half/a.jpg").write_bytes(b"nothing")
+    Path("half/b.jpg").write_bytes(Path("new/wide.jpg").read_bytes())
+    assert smidgen("predict", run, "half", "half/a.jpg") == 0
+    captured = capsys.readouterr()
+    assert [line.split()[0] for line in captured.out.splitlines()] == ["half/b.jpg"]
+    assert captured.err.splitlines()[0] == "2 of 3 pictures cannot be read:"
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -127,6 +137,8 @@ def test_a_picture_on_standard_input(
         (("RUN", "new/no.jpg"), "there is no picture new/no.jpg"),
         (("RUN", "new/README"), "new/README is no readable picture"),
         (("RUN", "new/README", "new/notes.txt", "--csv", "o.csv"), "none of 2 pictures can be"),
+        (("RUN", "broken"), "none of 2 pictures can be read: broken/a.jpg"),
+        (("RUN", "broken", "--json"), "none of 2 pictures can be read: broken/a.jpg"),
         (("RUN", "new/wide.jpg", "--top", "0"), "--top must be >= 1, got 0"),
         (("RUN", "new/wide.jpg", "--csv", "no/o.csv"), "there is no folder no"),
         (("RUN", "empty"), "empty holds no picture"),
@@ -136,7 +148,9 @@ def test_a_picture_on_standard_input(
 def test_bad_input_is_one_line(
     arguments: tuple[str, ...], said: str, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("empty").mkdir()
+    for name in ("empty", "broken/a.jpg", "broken/b.png"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_bytes(b"nothing") if "." in name else Path(name).mkdir()
     before = sorted(Path.cwd().rglob("*"))
     assert smidgen("predict", *(str(run) if a == "RUN" else a for a in arguments)) == 2
     captured = capsys.readouterr()

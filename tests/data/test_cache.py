@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import torch
 import smidgen.data
 from smidgen.data import Data, DataError, DataWarning, Split, load
 from smidgen.data.base import Source
+from smidgen.data.cache import LEFT
 from smidgen.data.catalogue import Catalogue
 from smidgen.data.layouts import Folders
 from smidgen.data.rules import rules, rules_of
@@ -182,6 +184,34 @@ def test_writing_that_is_cut_short_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         load(image_folder(BOTH), cache_dir=tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_room_is_asked_for_before_anything_is_decoded(
+    image_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, asked = image_folder(BOTH), list[Path]()
+    needed = 7 * 6 * 5
+
+    def usage(place: Path) -> Any:
+        asked.append(place)
+        return SimpleNamespace(free=LEFT + needed - len(asked))  # enough, then a byte too few
+
+    monkeypatch.setattr("smidgen.data.cache.shutil.disk_usage", usage)
+    monkeypatch.setattr("smidgen.data.making.content_key", None)  # whoever decodes fails
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    with pytest.raises(DataError, match=r"the cache folder .* has 67 MB free, and the decoded"):
+        load(folder, cache_dir=tmp_path / "cache")
+    assert asked == [tmp_path / "cache"]
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("smidgen.data.cache.shutil.disk_usage", usage)
+    with pytest.warns(DataWarning, match="; they are decoded every time"):
+        assert len(load(folder).train) == 5
+    assert not list((tmp_path / "home" / "smidgen").iterdir())
+    asked.clear()
+    monkeypatch.setattr("smidgen.data.cache.LEFT", LEFT - 1)
+    load(folder)
+    assert len(list((tmp_path / "home" / "smidgen").iterdir())) == 1
 
 
 def test_data_that_are_refused_are_not_kept(image_folder: Folder, tmp_path: Path) -> None:

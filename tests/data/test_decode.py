@@ -67,7 +67,7 @@ def test_a_large_jpeg_is_decoded_small_with_the_same_average() -> None:
     coarse = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)
     photo = Image.fromarray(coarse).resize((4000, 3000), Image.Resampling.BICUBIC)
     jpeg = encoded(photo, "JPEG", quality=90)
-    small = open_picture(jpeg)
+    small = open_picture(jpeg, (32, 32))
     assert small.size == (1000, 750)
     to = Preprocessing(32, 32, "rgb", 3)
     whole = to.pixels(np.asarray(Image.open(io.BytesIO(jpeg))))
@@ -79,7 +79,13 @@ def test_a_large_jpeg_is_decoded_small_with_the_same_average() -> None:
 def test_a_small_jpeg_is_decoded_whole() -> None:
     image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (640, 640), dtype=np.uint8))
     jpeg = encoded(image, "JPEG")
-    assert np.array_equal(np.asarray(open_picture(jpeg)), np.asarray(Image.open(io.BytesIO(jpeg))))
+    whole = np.asarray(Image.open(io.BytesIO(jpeg)))
+    assert np.array_equal(np.asarray(open_picture(jpeg, (32, 32))), whole)
+
+
+def test_a_large_jpeg_is_decoded_whole_where_no_size_is_asked() -> None:
+    jpeg = encoded(Image.new("RGB", (4000, 3000)), "JPEG")
+    assert open_picture(jpeg).size == (4000, 3000)
 
 
 def test_a_net_that_takes_large_pictures_gets_them() -> None:

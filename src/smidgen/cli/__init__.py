@@ -75,7 +75,15 @@ _OF_THIS_MACHINE = (OSError, sqlite3.Error, MemoryError, RecursionError)
 
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit status 2."""
-    warnings.showwarning = _show_warning
+    said: set[str] = set()
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        line = _line(str(message))
+        if line not in said:  # data of several sizes say the same of their pictures
+            print(terminal(f"warning: {line}"), file=sys.stderr)
+        said.add(line)
+
+    warnings.showwarning = show
     status: object = None
     try:
         status = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
@@ -107,10 +115,6 @@ def _told(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "something in this is nested too deep"
     return str(error)
-
-
-def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    print(terminal(f"warning: {_line(str(message))}"), file=sys.stderr)
 
 
 def _stop(message: str, status: int) -> None:

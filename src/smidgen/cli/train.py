@@ -26,7 +26,9 @@ from smidgen.cli.terminal import LoadingProgress, TrainingProgress, next_command
 
 
 def train(  # noqa: PLR0913 - a command line
-    net: Annotated[str, typer.Argument(help="A named net, or a TOML file that describes one.")],
+    net: Annotated[
+        str, typer.Argument(help="A named net, or a TOML file or a TOML table that describes one.")
+    ],
     data: Annotated[
         str | None, typer.Option(help="A name from `smidgen list data`, a folder or a hub id.")
     ] = None,
@@ -39,6 +41,10 @@ def train(  # noqa: PLR0913 - a command line
     full: Annotated[
         bool, typer.Option("--full", help="Train on all images, holding none out.")
     ] = False,
+    split: Annotated[
+        str | None,
+        typer.Option(help="What is held out: selection (default), or a fold as fold-2-of-5."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     data_dir: DataDir = None,
     image_size: ImageSize = None,
@@ -54,12 +60,16 @@ def train(  # noqa: PLR0913 - a command line
 ) -> None:
     """Train a net; without --recipe and --with, by the recipe made for the data set."""
     from smidgen import config
+    from smidgen.data.parts import FULL, SELECTION, require_split
     from smidgen.layers import Shape
     from smidgen.methods import parse
     from smidgen.runtime import choose
     from smidgen.study.job import Origin
     from smidgen.train import train as train_net
 
+    require_split(split or SELECTION)
+    if full and split not in (None, FULL):
+        raise ValueError(f"--full holds nothing out, --split {split} does: choose one")
     spec = config.load_net(net)
     plan = config.load_plan(
         recipe or config.default_recipe(data and data.removeprefix("known:")), set_ or ()
@@ -88,7 +98,7 @@ def train(  # noqa: PLR0913 - a command line
             methods=methods,
             recipe=numbers,
             seed=seed,
-            split="full" if full else "selection",
+            split=FULL if full else split or SELECTION,
             runtime=runtime,
             folder=folder,
             resume=resume,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from smidgen.data.catalogue import PARTS
 from smidgen.data.errors import DataError, DataWarning
 from smidgen.data.preprocessing import Preprocessing
 
+LEFT = 1 << 26  # bytes that the cache leaves free on its disk
 VERSION = 3  # of the layout below; another one makes old files unread
 
 
@@ -92,6 +94,27 @@ class Cache:
         except OSError as error:
             self._refused(error)
             return False
+
+    def has_room(self, size: int) -> bool:
+        """Return whether decoded data of so many bytes fit, before they are decoded.
+
+        Raises:
+            DataError: If not, and the user chose the folder.
+        """
+        try:
+            free = shutil.disk_usage(self.folder).free
+        except OSError:  # then writing tells
+            return True
+        if size + LEFT <= free:
+            return True
+        said = (
+            f"the cache folder {self.folder} has {free / 1e6:,.0f} MB free, and the decoded data"
+            f" take {size / 1e6:,.0f} MB"
+        )
+        if self.chosen:
+            raise DataError(said)
+        warnings.warn(f"{said}; they are decoded every time", DataWarning, stacklevel=4)
+        return False
 
     def write(self, path: Path, data: Data, source: str) -> None:
         """Store ``data`` at ``path``, in one step as seen by every other process."""

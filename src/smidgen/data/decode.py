@@ -30,21 +30,23 @@ def open_picture(
 ) -> Any:
     """Return an encoded picture as a Pillow image, decoded and turned as its EXIF says.
 
-    A large JPEG is decoded to a half, a quarter or an eighth of its size, which is several times
-    faster, as long as 512 pixels a side are left, and 8 for each pixel of ``size``: its area
-    average stays the same to a level, or a few at the edge of black and white.
+    With a ``size``, a large JPEG is decoded to a half, a quarter or an eighth of its own, which is
+    several times faster, as long as 512 pixels a side are left, and 8 for each pixel of ``size``:
+    its area average stays the same to a level, or a few at the edge of black and white. Without
+    one it is decoded whole, as by any other program.
 
     Args:
         source: A file, or the bytes of one.
-        size: Height and width that it will be fitted to, if they are above 64.
+        size: Height and width that it will be fitted to.
 
     Raises:
         DataError: If there is no such file, it is no picture, is broken, or is too large.
     """
     encoded = source if isinstance(source, bytes) else _content(Path(source))
     image = opened(encoded)
-    side = max(KEPT_SIDE, KEPT_EACH * max(size or (0,)))
-    image.draft(None, (side, side))
+    if size is not None:
+        side = max(KEPT_SIDE, KEPT_EACH * max(size))
+        image.draft(None, (side, side))
     pixels = image.width * image.height
     if pixels > PICTURE:
         raise DataError(

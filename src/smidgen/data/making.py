@@ -41,8 +41,21 @@ class _Decoded:
     how: Preprocessing
 
 
-def made(name: str, catalogue: Catalogue, wish: Wish, progress: Progress) -> Data:
+def made(
+    name: str,
+    catalogue: Catalogue,
+    wish: Wish,
+    progress: Progress,
+    planned: Callable[[int], None] = lambda size: None,
+) -> Data:
     """Return the data of a catalogue.
+
+    Args:
+        name: Of the data.
+        catalogue: Of their pictures.
+        wish: How they are wanted.
+        progress: See :func:`smidgen.data.load`.
+        planned: Told how many bytes the decoded pictures will be, before any is decoded.
 
     Raises:
         DataError: If pictures cannot be read, labels are unknown or missing, or a class has too
@@ -56,6 +69,7 @@ def made(name: str, catalogue: Catalogue, wish: Wish, progress: Progress) -> Dat
     if not good:
         notes += told(found.rows, broken, skip=False)
     how = _how(found.rows, heads, wish, notes)
+    planned(total * how.height * how.width * how.channels)
     ranged = wish.preprocessing is None and all(head.deep for head in good)
 
     def report(done: int) -> None:

@@ -140,7 +140,12 @@ def _read(name: str, source: Source, wish: Wish, cache: Cache, progress: Progres
     data = cache.read(path, name)
     if data is None:
         writable = cache.require_writable()
-        data = made(name, source.catalogue(wish), wish, progress)
+
+        def planned(size: int) -> None:
+            nonlocal writable
+            writable = writable and cache.has_room(size)
+
+        data = made(name, source.catalogue(wish), wish, progress, planned)
         if writable:
             cache.write(path, data, source=repr(source))
     return data

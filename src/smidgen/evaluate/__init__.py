@@ -149,7 +149,7 @@ def row(run: Run, evaluation: Evaluation, study: str, revision: str) -> dict[str
         figures["confusion"] = None
     return {
         "key": trial.key,
-        "command": trial.command,
+        "command": trial.command(run.origin, run.preprocessing),
         "study": study,
         "net": trial.net.name,
         "params": trial.spec.params,

@@ -147,6 +147,7 @@ def _standing(story: dict[str, Any] | None) -> Table | None:
     said = {
         "shown": "shown to help, on held-out images",
         "expected": "expected to help, not shown here",
+        "always": "of every trial, not compared",
     }
     rows = tuple(
         (words(of["method"]), words(said.get(of["standing"], "")), words(of["why"]))

@@ -16,7 +16,8 @@ from smidgen.study.design.design import design
 from smidgen.study.design.ladder import BudgetError
 from smidgen.study.design.profile import PROFILES, recipe_of
 from smidgen.study.design.search import Candidate, News
-from smidgen.study.design.story import doubts, plan_text, turned_told
+from smidgen.study.design.selection import Standing
+from smidgen.study.design.story import doubts, plan_text, standings_of, turned_told
 from smidgen.study.job import Origin
 from smidgen.study.store import Store
 from smidgen.trial import Trial
@@ -68,6 +69,35 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not empty and holds no design"):
         design(Origin("digits"), BUDGET, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_that_a_killed_design_left_before_it_had_begun_is_taken(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "design.owners").mkdir(parents=True)
+    for name in ("design.db-wal", "design.db-shm", "design.db-journal", "design.toml.123.tmp"):
+        (out / name).write_bytes(b"")
+    # Only the time is refused: the folder is not.
+    with pytest.raises(ValueError, match="too short for one rung of the ladder"):
+        design(Origin("digits"), BUDGET, out, seconds=1e-3)
+    (out / "design.db").write_bytes(b"")  # made, and nothing noted in it
+    with pytest.raises(ValueError, match="too short for one rung of the ladder"):
+        design(Origin("digits"), BUDGET, out, seconds=1e-3)
+    (out / "design.db").unlink(missing_ok=True)
+    (out / "design.toml").write_text("precious")
+    with pytest.raises(ValueError, match="not empty and holds no design"):
+        design(Origin("digits"), BUDGET, out, seconds=1e-3)
+
+
+def test_what_every_trial_has_is_not_said_to_be_expected_to_help() -> None:
+    methods = parse("blurpool, ema, one-cycle, flip")
+    by_name = {method.name: method for method in methods}
+    standings = [
+        Standing(by_name["ema"], taken=True, shown=True, why="+1.0"),
+        Standing(by_name["flip"], taken=True, shown=False, why="expected +1.3"),
+    ]
+    candidate = Candidate(load_net("mnist-1k5-dw"), methods, Recipe())
+    told = {one["method"]: one["standing"] for one in standings_of(candidate, standings)}
+    assert told == {"blurpool": "always", "ema": "shown", "flip": "expected"}
 
 
 def test_an_unknown_profile_is_named(tmp_path: Path) -> None:
@@ -155,7 +185,9 @@ def test_a_design_ends_with_its_model_and_goes_on_without_training_twice(
     chosen = [row for row in rows if row["split"] != "test"]
     assert {row["trained_on"].split("-")[0] for row in chosen} == {"fold"}
     standing = {m["standing"] for m in store.notes()["design"]["methods"]}
-    assert standing <= {"shown", "expected"}
+    assert standing <= {"shown", "expected", "always"}
+    assert "one-cycle" in run.trial.method_texts
+    assert "one-cycle" not in {m["method"] for m in store.notes()["design"]["methods"]}
     facts = dict(store.notes()["design"]["facts"])
     assert facts["parameters"] == f"{run.trial.spec.params:,}"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.data import Data
+from smidgen.files import is_temporary
 from smidgen.layers import Shape
 from smidgen.methods import Method, parse
 from smidgen.methods.base import ArchitectureMethod, of_kind
@@ -151,7 +152,7 @@ def _held(out: Path, asked: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         notes = store.notes()
         store.close()
     if "request" not in notes:
-        if out.exists() and not path.exists() and any(out.iterdir()):
+        if out.exists() and not path.exists() and not all(map(_is_leftover, out.iterdir())):
             raise ValueError(f"{out} is not empty and holds no design: choose another folder")
         return None
     if notes["request"] != asked:
@@ -161,6 +162,13 @@ def _held(out: Path, asked: Mapping[str, Any]) -> list[dict[str, Any]] | None:
             " choose another folder"
         )
     return notes["rungs"]
+
+
+def _is_leftover(path: Path) -> bool:
+    """Return whether a file or folder is what a design leaves that is ended as it begins."""
+    if path.is_dir() and not path.is_symlink():
+        return path.name.startswith(f"{Path(STORE).stem}.") and not any(path.iterdir())
+    return path.name.startswith(f"{STORE}-") or is_temporary(path)
 
 
 def _has_room(maker: Maker) -> bool:

@@ -63,27 +63,22 @@ def story(
         facts.append(("ms an image, one thread", f"{first['latency']['kernel_ms']:.3f}"))
     asked = {"title": "Asked for", "lines": [f"{search.data.name}: {budget}"]}
     steps = [{"title": name.title(), "lines": lines} for name, lines in search.steps.items()]
-    return {"facts": facts, "steps": [asked, *steps], "methods": _methods(winner, standings)}
+    return {"facts": facts, "steps": [asked, *steps], "methods": standings_of(winner, standings)}
 
 
-def _methods(winner: Candidate, standings: Sequence[Standing]) -> list[dict[str, str]]:
+def standings_of(winner: Candidate, standings: Sequence[Standing]) -> list[dict[str, str]]:
+    """Return what is known of each method of a design, and how; its schedule says nothing."""
     by_method = {standing.method: standing for standing in standings}
     found: list[dict[str, str]] = []
     for method in winner.methods:
         standing = by_method.get(method)
-        why = "of every design" if standing is None else standing.why
-        shown = standing is not None and standing.shown
-        if method.name == SCHEDULE:
-            why = "the learning rate of every run of a design follows it"
-        elif standing is None:
-            why = "not measured; it is known to help"
-        found.append(
-            {
-                "method": to_text(method),
-                "standing": "shown" if shown else "expected",
-                "why": why,
-            }
-        )
+        if method.name == SCHEDULE:  # of every run of every design: it tells nothing of this one
+            continue
+        if standing is None:
+            known, why = "always", "every net was trained with it; it is known to help"
+        else:
+            known, why = "shown" if standing.shown else "expected", standing.why
+        found.append({"method": to_text(method), "standing": known, "why": why})
     return found
 
 
