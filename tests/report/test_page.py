@@ -95,6 +95,31 @@ def test_a_single_row_gives_a_page(written: Callable[[Rows], Path], tmp_path: Pa
     assert "50.00 ± 6.86 (1 seed)" in text  # Wilson's interval of 100 of 200
 
 
+def test_the_first_screen_says_how_far_the_best_net_got(
+    written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    rows = [row(net, [], 0, right) for net, right in (("worse", 120), ("better", 150))]
+    text = write_page(written(rows), tmp_path / "p.html").read_text()
+    head = text[: text.index("<h2>")]
+    assert re.search(r"<b>75\.00 ± [\d.]+ \(1 seed\) %</b><span>accuracy, ", head)
+    assert "<b>better</b><span>with no method</span>" in head
+    assert "worse" not in head
+
+
+def test_long_tables_are_folded_and_bars_of_many_nets_left_out(
+    written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    rows = [row(f"net-{number}", [], 0, 100 + number) for number in range(11)]
+    text = write_page(written(rows), tmp_path / "p.html").read_text()
+    assert "<summary>All points<span>11 rows</span></summary>" in text
+    size = text[text.index("<figcaption><b>Size</b>") :].partition("</figure>")[0]
+    assert "The 10 most accurate of 11 are drawn." in size
+    assert "net-1," in size
+    assert "net-0," not in size, "the least accurate"
+    few = write_page(written(rows[:3]), tmp_path / "few.html").read_text()
+    assert "<h3>All points</h3>" in few
+
+
 def test_a_missing_store_or_place_is_named(study: Rows, written: Callable[[Rows], Path]) -> None:
     with pytest.raises(StoreError, match=r"there is no store nowhere.db"):
         write_page("nowhere.db", "p.html")
@@ -135,6 +160,13 @@ def test_chromium_draws_it_alone_and_sorts_its_tables(page: Path, browser: Any) 
     sheet.goto(page.as_uri())
     assert said == []
     assert asked == [page.as_uri()]
+    folded = sheet.locator("details").count()
+    assert folded > 0
+    assert not sheet.locator("details figure").first.is_visible()
+    sheet.emulate_media(media="print")
+    sheet.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert sheet.locator("details[open]").count() == folded  # on paper nothing can be unfolded
+    sheet.emulate_media(media="screen")
 
     drawn = "nodes => nodes.map(n => [n.getBoundingClientRect().width, n.querySelectorAll('path[d], line').length])"  # noqa: E501
     charts = sheet.eval_on_selector_all("figure .wide svg", drawn)
@@ -220,6 +252,9 @@ def test_a_phone_cuts_nothing_off(
     sheet.on("console", lambda event: said.append(str(event)))  # pyright: ignore[reportUnknownLambdaType]
     sheet.goto(path.as_uri())
     assert said == []
+    assert sheet.evaluate("document.documentElement.scrollHeight") < 9000
+    for summary in sheet.locator("summary").all():
+        summary.click()
     beyond = "nodes => nodes.filter(n => n.offsetParent && n.getBoundingClientRect().right > 390 || n.scrollWidth > n.clientWidth + 1).length"  # noqa: E501
     for what in ("td", ".table", "pre", ".shots li", "figure"):
         assert sheet.locator(what).count() > 0

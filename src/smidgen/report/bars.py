@@ -9,6 +9,7 @@ from smidgen.report.reference import ours, reported_of
 from smidgen.report.svg import INK, MUTED, TEXT, Canvas, shortened, width_of
 
 _BAR, _GAP = 14, 10  # pixels of a bar with its room, and between nets
+_NETS = 10  # drawn at most; the table has all
 _LABELS = 150  # pixels, at the most, for the names of nets
 _WHOLE = 1000  # from here on a value is written without decimals
 
@@ -17,6 +18,7 @@ Series = Mapping[str, Mapping[str, float | int]]
 
 def latency_bars(points: Sequence[Point]) -> Chart | None:
     """Chart the time for 10,000 images, net by net, beside the reference study's."""
+    points, rest = _most_accurate(points)
     kinds = {"net alone": "kernel_s_10000", "bytes to classes": "end_to_end_s_10000"}
     series = {
         kind: {p.net: seconds for p in points if (seconds := p.latency(name)) is not None}
@@ -27,12 +29,13 @@ def latency_bars(points: Sequence[Point]) -> Chart | None:
         series["reference study"] = studied
     if not any(series.values()):
         return None
-    note = "Seconds for 10,000 images at the best batch size, float32, one thread of a CPU."
+    note = f"Seconds for 10,000 images at the best batch size, float32, one thread of a CPU.{rest}"
     return bars("Inference time", "seconds for 10,000 images", series, note)
 
 
 def size_bars(points: Sequence[Point]) -> Chart:
     """Chart the bytes of each net."""
+    points, rest = _most_accurate(points)
     names = {"int8": "bytes_int8", "float32": "bytes_float32", "file": "bytes_on_disk"}
     series = {
         kind: {p.net: p.first[name] for p in points if p.first.get(name)}
@@ -40,9 +43,18 @@ def size_bars(points: Sequence[Point]) -> Chart:
     }
     note = (
         "Deployed parameters as int8 and as float32, and the file of weights as trained, with its"
-        " container."
+        f" container.{rest}"
     )
     return bars("Size", "bytes", series, note)
+
+
+def _most_accurate(points: Sequence[Point]) -> tuple[Sequence[Point], str]:
+    """Return as many points as a chart can show, in their order, and a word on the others."""
+    if len(points) <= _NETS:
+        return points, ""
+    kept = sorted(points, key=lambda point: -point.accuracy.mean)[:_NETS]
+    shown = [point for point in points if any(point is one for one in kept)]
+    return shown, f" The {_NETS} most accurate of {len(points)} are drawn."
 
 
 def bars(title: str, axis: str, series: Series, note: str) -> Chart:

@@ -20,6 +20,10 @@ from smidgen.report.reference import comparison
 from smidgen.report.scatter import accuracy_against_params
 from smidgen.report.tables import Table, effects_table, points_table, words
 from smidgen.study.records import Records
+from smidgen.study.statistics import spread
+
+_LONG = 10  # rows of a table that is not folded, at most
+_SHORT = 5  # lines, likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +34,14 @@ class Section:
         title: Above it.
         about: What the figures are of.
         charts: In order.
+        more: Charts that are folded.
         tables: In order, below the charts.
     """
 
     title: str
     about: str
     charts: tuple[Chart, ...]
+    more: tuple[Chart, ...]
     tables: tuple[Table, ...]
 
 
@@ -96,6 +102,9 @@ def render(
         story=story,
         use=use,
         standing=_standing(story),
+        best=[_facts(point) for point in _best(points)],
+        LONG=_LONG,
+        SHORT=_SHORT,
         looks=looks,
         reference=comparison(_tested(points)),
         sections=[_section(name, group) for name, group in grouped(points)],
@@ -124,13 +133,34 @@ def _of_nets(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["study"] != BASELINE]
 
 
+def _best(points: Sequence[Point]) -> list[Point]:
+    """Return the best point of each data set; of tested ones, if there are any."""
+    found: list[Point] = []
+    for print_ in dict.fromkeys(point.first["fingerprint"] for point in points):
+        group = [point for point in points if point.first["fingerprint"] == print_]
+        reached = longest(_tested(group) or group)
+        found.append(max(reached, key=lambda point: point.accuracy.mean))
+    return found
+
+
+def _facts(best: Point) -> list[tuple[str, str]]:
+    """Return what the first screen says of a study: how far its best net got."""
+    first = best.first
+    return [
+        (f"accuracy, {first['data']}, {first['split']} images", f"{spread(best.accuracy)} %"),
+        (f"with {best.label()}", best.net),
+        ("parameters", f"{first['params']:,}"),
+        ("MACs", f"{first['macs']:,}"),
+        ("bytes as int8", f"{first['bytes_int8']:,}"),
+    ]
+
+
 def _looks(points: Sequence[Point], baselines: Sequence[dict[str, Any]]) -> list[Look]:
     """Return a closer look at the best point of each data set; of tested ones, if there are any."""
     found: list[Look] = []
-    for print_ in dict.fromkeys(point.first["fingerprint"] for point in points):
+    for best in _best(points):
+        print_, split = best.first["fingerprint"], best.first["split"]
         group = [point for point in points if point.first["fingerprint"] == print_]
-        best = max(longest(_tested(group) or group), key=lambda point: point.accuracy.mean)
-        split = best.first["split"]
         beside = [
             row for row in baselines if row["fingerprint"] == print_ and row["split"] == split
         ]
@@ -162,7 +192,11 @@ def charts_of(records: Records) -> list[tuple[str, Chart]]:
     sections = [_section(title, group) for title, group in grouped(points)]
     looks = _looks(points, [])
     return [
-        *((section.title, chart) for section in sections for chart in section.charts),
+        *(
+            (section.title, chart)
+            for section in sections
+            for chart in (*section.charts, *section.more)
+        ),
         *((look.title, chart) for look in looks for chart in look.charts),
     ]
 
@@ -182,9 +216,9 @@ def _section(title: str, points: list[Point]) -> Section:
     drawn: list[Chart | None] = [accuracy_against_params(points)]
     drawn += [forest(baseline, of_net) for baseline, of_net in found]
     shown = plain if len(plain) > 1 else longest(points)
-    drawn.append(curves(shown, "held_out_accuracy", "accuracy on held-out images", ".4f"))
-    drawn.append(curves(shown, "loss", "loss", ".4f"))
-    drawn += [latency_bars(plain), size_bars(plain)]
+    more = [curves(shown, "held_out_accuracy", "accuracy on held-out images", ".4f")]
+    more.append(curves(shown, "loss", "loss", ".4f"))
+    more += [latency_bars(plain), size_bars(plain)]
     split, trained_on = points[0].first["split"], points[0].first["trained_on"]
     images = points[0].first["images"]
     about = f"Accuracy on {images:,} {split} images" + (
@@ -194,7 +228,8 @@ def _section(title: str, points: list[Point]) -> Section:
     )
     tables = [points_table("All points", points)]
     tables += [effects_table(baseline, of_net) for baseline, of_net in found]
-    return Section(title, about, tuple(c for c in drawn if c), tuple(tables))
+    shown_charts, folded = (tuple(c for c in charts if c) for charts in (drawn, more))
+    return Section(title, about, shown_charts, folded, tuple(tables))
 
 
 def _tested(points: Sequence[Point]) -> list[Point]:

@@ -1,3 +1,6 @@
+addEventListener("beforeprint", () => { // on paper nothing can be unfolded
+  for (const part of document.querySelectorAll("details")) part.open = true;
+});
 for (const button of document.querySelectorAll("th button")) {
   button.addEventListener("click", () => {
     const head = button.parentElement, row = head.parentElement;
