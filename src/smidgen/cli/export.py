@@ -31,6 +31,10 @@ def export(  # noqa: PLR0913 - a command line
             help="minmax, percentile-99.9, percentile-99.99 or mse. Default: the best of them."
         ),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="Of the files and of all that C sees; default: the net's."),
+    ] = None,
     finish_epochs: Annotated[
         int | None,
         typer.Option(
@@ -62,7 +66,7 @@ def export(  # noqa: PLR0913 - a command line
         run,
         to,
         out,
-        wish=Wish(calibration, numbers, finish_epochs, say, input),
+        wish=Wish(calibration, numbers, finish_epochs, say, input, name),
         data=data,
         data_dir=data_dir,
         max_flash=max_flash,

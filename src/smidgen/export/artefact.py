@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,6 +14,7 @@ from torch import nn
 from smidgen.data import Data
 from smidgen.data.parts import SELECTION, parts
 from smidgen.evaluate import predict
+from smidgen.export.c.names import is_taken
 from smidgen.export.fold import fold
 from smidgen.export.int8.finish import Finished, Images
 from smidgen.export.program import Pixels, Program
@@ -75,6 +76,7 @@ class Artefact:
         ram: Bytes of memory it writes to, where that is known.
         witnesses: What else runs the files.
         timed: What is timed, if not what runs them.
+        quoted: Returns the files that tell of the proof, given its fields; they compute the same.
     """
 
     files: Mapping[str, bytes]
@@ -90,6 +92,7 @@ class Artefact:
     ram: int | None = None
     witnesses: tuple[Witness, ...] = ()
     timed: Callable[[Path, int], Infer] | None = None
+    quoted: Callable[[Mapping[str, Any]], Mapping[str, bytes]] | None = None
 
     @property
     def main(self) -> str:
@@ -107,6 +110,7 @@ class Wish:
         finish_epochs: Of quantisation-aware finishing, should int8 call for it; 0 never finishes.
         tell: Is told of what takes long.
         input: Numbers that a file takes: ``uint8``, ``int8`` or ``float32``.
+        name: Of the files and of the C function; ``None`` names them after the net.
     """
 
     calibration: str | None = None
@@ -114,6 +118,7 @@ class Wish:
     finish_epochs: int | None = None
     tell: Callable[[str], None] = lambda line: None
     input: str | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +128,16 @@ class Source:
     run: Run
     data: Data
     program: Program
+    name: str | None = None
 
     @property
     def stem(self) -> str:
         """Name of the files, and of the C function: lower case, digits and underscores."""
+        if self.name is not None:
+            return self.name
         plain = re.sub(r"[^a-z0-9]+", "_", self.run.trial.net.name.lower()).strip("_")
-        return plain if plain[:1].isalpha() else f"net_{plain}".rstrip("_")
+        free = plain[:1].isalpha() and not is_taken(plain)
+        return plain if free else f"net_{plain}".rstrip("_")
 
     @property
     def calibration_images(self) -> Pixels:
@@ -176,16 +185,43 @@ class Source:
         return infer
 
 
-def source_of(run: Run, data: Data) -> Source:
-    """Return a run made ready for export.
+def source_of(run: Run, data: Data, name: str | None = None) -> Source:
+    """Return a run made ready for export, by another name if there is one.
 
     Raises:
         ValueError: If a layer has no deployable form; it is named.
     """
     assert isinstance(run.model, nn.Sequential)
-    return Source(run, data, fold(run.trial.spec, run.model, run.mean, run.std))
+    return Source(run, data, fold(run.trial.spec, run.model, run.mean, run.std), name)
 
 
 def pixels_of(images: Any) -> Pixels:
     """Return a uint8 tensor as an array in the order n, c, h, w."""
     return np.ascontiguousarray(images.numpy())
+
+
+def require_floats(what: str, wish: Wish) -> None:
+    """Refuse a wish that only integers could fulfil."""
+    require(wish.calibration is None, f"{what} and takes no calibration")
+    require(wish.finish_epochs is None, f"{what} and needs no finishing")
+
+
+def require(holds: bool, message: str) -> None:
+    """Raise ``ValueError(message)`` unless it holds."""
+    if not holds:
+        raise ValueError(message)
+
+
+def require_plain(files: Iterable[str]) -> None:
+    """Refuse names of files that do not lie below the artefact's folder, or are not portable.
+
+    Raises:
+        ValueError: Naming the first.
+    """
+    seen: dict[str, str] = {}
+    for name in files:
+        parts = name.split("/")
+        plain = all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*|\.[a-z]+", part) for part in parts)
+        require(plain, f"a file must have a plain path below the folder, got {name!r}")
+        other = seen.setdefault(name.lower(), name)
+        require(other == name, f"two files differ by capitals alone: {other!r} and {name!r}")

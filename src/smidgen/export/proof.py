@@ -291,7 +291,8 @@ def _latency(
 
 def files_of(folder: Path) -> dict[str, dict[str, Any]]:
     """Return bytes and sha256 of every file, by name."""
-    contents = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
     return {
         name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
         for name, content in contents.items()

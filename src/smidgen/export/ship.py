@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,16 @@ from typing import Any
 from numpy.typing import NDArray
 
 from smidgen.again import trained_on
-from smidgen.export.artefact import Artefact, Source, Wish, pixels_of, source_of
+from smidgen.export.artefact import (
+    Artefact,
+    Source,
+    Wish,
+    pixels_of,
+    require_plain,
+    source_of,
+)
 from smidgen.export.c.emulate import ParityError, ToolMissingError
+from smidgen.export.c.names import require_own
 from smidgen.export.int8.finish import NOTEWORTHY, told
 from smidgen.export.page import Facts, frame_of, page, thresholds
 from smidgen.export.proof import Proof, files_of, proved
@@ -56,6 +65,8 @@ def export(
             then as it was.
     """
     build = target_of(to)
+    if wish.name is not None:
+        require_own(wish.name)
     out = place_of(run, to) if out is None else Path(out)
     flash, ram = _limit("flash", max_flash), _limit("ram", max_ram)
     _require_free(out)
@@ -64,7 +75,8 @@ def export(
     if wish.input is not None and to != "tflite":
         raise ValueError(f"{to} takes uint8 pixels; a choice of input is for tflite")
     loaded = load_run(run)
-    source = source_of(loaded, trained_on(loaded, run, data=data, data_dir=data_dir))
+    trained = trained_on(loaded, run, data=data, data_dir=data_dir)
+    source = source_of(loaded, trained, wish.name)
     try:
         artefact = build(source, wish)
         _require_within("flash", artefact.flash, flash)
@@ -97,9 +109,11 @@ def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proo
     except OSError as error:
         raise ValueError(f"{out.parent}: cannot be written: {error.strerror}") from None
     try:
-        for name, content in artefact.files.items():
-            write_atomically(folder / name, content)
+        write_files(artefact.files, folder)
         proof, logits = proved(source, target, artefact, folder)
+        if artefact.quoted is not None:
+            write_files(artefact.quoted(asdict(proof)), folder)
+            proof = replace(proof, files=files_of(folder))
         if target == "wasm":
             assert logits is not None
             html = _page(source, proof, artefact, logits)
@@ -113,6 +127,14 @@ def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proo
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return proof
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files by their names below the folder, with the folders that these hold."""
+    require_plain(files)
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / name, content)
 
 
 def _page(source: Source, proof: Proof, artefact: Artefact, logits: NDArray[Any]) -> str:

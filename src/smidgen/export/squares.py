@@ -44,9 +44,9 @@ def watched(source: Source, shape: Shape | None) -> str:
         source: As generated.
         shape: Of that map; without one, nothing is added.
     """
-    text = source.source
+    text = source.bare  # one net a module: its names need not be its own
     if shape is None:
-        return _exporting(text, "")
+        return _exporting(source.name, text, "")
     channels, height, width = shape
     if source.logit_type == "int32_t":
         numbers, number, more = "int8", "int8_t", ""
@@ -61,10 +61,10 @@ def watched(source: Source, shape: Shape | None) -> str:
     kept = _KEPT.format(squares=height * width, channels=channels, number=number) + more
     row = _ROW.format(condition=condition, channels=channels, width=width, y=y, value=value)
     file = resources.files("smidgen.export") / "templates" / f"wasm_squares_{numbers}.c"
-    return _exporting(text[: place.end()] + row + text[place.end() :] + file.read_text(), kept)
+    text = text[: place.end()] + row + text[place.end() :] + file.read_text()
+    return _exporting(source.name, text, kept)
 
 
-def _exporting(text: str, kept: str) -> str:
-    """Return C whose first line includes its header, with what is declared after that."""
-    include, rest = text.split("\n", 1)
-    return f"{include}{_HEAD}{kept}{rest}"
+def _exporting(name: str, text: str, kept: str) -> str:
+    """Return C that includes its header, with what is declared after that."""
+    return f'#include "{name}.h"{_HEAD}{kept}{text}'

@@ -1,49 +1,24 @@
 """Targets: for each, how its artefact is made, run and doubted."""
 
-import tempfile
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from smidgen import plugins
-from smidgen.export.artefact import Artefact, Infer, Oracle, Source, Wish
-from smidgen.export.c.emulate import ToolMissingError, footprint, run_board
-from smidgen.export.c.float32 import generate_float
-from smidgen.export.c.host import FAST, compile_library, find_compiler, load_library
-from smidgen.export.c.int8 import generate
-from smidgen.export.c.picture import described, picture_header
-from smidgen.export.c.source import Source as Generated
-from smidgen.export.int8.calibrate import calibrate
-from smidgen.export.int8.choose import quantize_best
-from smidgen.export.int8.finish import EPOCHS, Finished, finished
-from smidgen.export.int8.simulate import simulate
-from smidgen.export.lower import lower
+from smidgen.export.artefact import Artefact, Oracle, Source, Wish, require, require_floats
+from smidgen.export.generated import ALL, ROUNDING, c, made_of
 from smidgen.export.onnx import quantize_onnx, session, to_onnx
 from smidgen.export.onnx import require_tools as require_onnx
-from smidgen.export.program import Pixels
 from smidgen.export.tflite.tables import require_flatbuffers
 from smidgen.export.tflite.target import tflite
 from smidgen.export.wasm import compile_wasm, load_wasm
 from smidgen.export.wasm import require_tools as require_wasm
 from smidgen.text import nearest
 
-ROUNDING = 1e-5  # of the largest logit: what float32 sums may differ by in another order
-UNPROVED = (
-    "no C compiler (gcc, cc or clang): the C is written, but what it answers, its accuracy and its"
-    " speed are not measured; on Debian: apt-get install gcc"
-)
-_ALL = 2**62  # images: as many as there are
-_SIMULATED = 2_000  # images that integer artefacts are held against the simulation on
-
 
 def onnx(source: Source, wish: Wish) -> Artefact:
     """Return the float32 ONNX file; ONNX Runtime is held against torch."""
     require(wish.numbers in (None, "float32"), "onnx is float32; onnx-int8 is the integer form")
-    _require_floats("onnx is float32", wish)
+    require_floats("onnx is float32", wish)
     name = f"{source.stem}.onnx"
     return Artefact(
         files={name: to_onnx(source.program, source.card())},
@@ -51,7 +26,7 @@ def onnx(source: Source, wish: Wish) -> Artefact:
         runtime="ONNX Runtime",
         threads=(1, 2),
         scale=1.0,
-        oracle=Oracle("the trained model in torch", source.float_infer(), _ALL, ROUNDING),
+        oracle=Oracle("the trained model in torch", source.float_infer(), ALL, ROUNDING),
         numbers="float32",
     )
 
@@ -79,45 +54,9 @@ def onnx_int8(source: Source, wish: Wish) -> Artefact:
     )
 
 
-def c(source: Source, wish: Wish) -> Artefact:
-    """Return one header and one source of C99; flash and RAM are a Cortex-M4's."""
-    made = _generated(source, wish)
-    generated = made.source
-    name, kind, classes = generated.name, generated.logit_type, generated.classes
-
-    def infer(folder: Path, _: int) -> Infer:
-        with tempfile.TemporaryDirectory() as place:  # what is loaded outlives its file
-            library = Path(place) / "net.so"
-            pixels = source.program.input_shape.elements
-            compile_library(folder, name, kind, pixels, classes, library)
-            return load_library(library, kind, classes)
-
-    compiler = find_compiler()
-    if compiler is None:
-        wish.tell(UNPROVED)
-    flash, ram = _cortex_m4(generated, source.calibration_images[:2])
-    return Artefact(
-        files={
-            f"{name}.c": generated.source.encode(),
-            f"{name}.h": generated.header.encode(),
-            f"{name}_picture.h": picture_header(generated, source.run.preprocessing).encode(),
-        },
-        infer=infer if compiler else None,
-        runtime=f"{compiler} {' '.join(FAST)} on this machine" if compiler else "none",
-        threads=(1,),
-        scale=made.scale,
-        oracle=made.oracle,
-        numbers=wish.numbers or "int8",
-        calibration=made.calibration,
-        finished=made.finished,
-        flash=flash,
-        ram=ram,
-    )
-
-
 def wasm(source: Source, wish: Wish) -> Artefact:
     """Return the WebAssembly module of the same C."""
-    made = _generated(source, wish)
+    made = made_of(source, wish)
     generated = made.source
     name, kind, classes = f"{source.stem}.wasm", generated.logit_type, generated.classes
     module = compile_wasm(generated, source.program)
@@ -135,67 +74,6 @@ def wasm(source: Source, wish: Wish) -> Artefact:
         flash=len(module),
         ram=memory,
     )
-
-
-class _Made(NamedTuple):
-    """C, what to hold it against, what 1 in its logits stands for, and how it came about."""
-
-    source: Generated
-    oracle: Oracle
-    scale: float
-    calibration: str | None
-    finished: Finished | None
-
-
-def _generated(source: Source, wish: Wish) -> _Made:
-    numbers, seen = wish.numbers, (source.run.preprocessing, source.run.classes)
-    require(
-        numbers in (None, "int8", "float32"), f"numbers must be int8 or float32, got {numbers!r}"
-    )
-    if numbers == "float32":
-        _require_floats("float32 C is not quantised", wish)
-        oracle = Oracle("the trained model in torch", source.float_infer(), _ALL, ROUNDING)
-        made = described(generate_float(source.program, source.stem), *seen)
-        return _Made(made, oracle, 1.0, None, None)
-    calibration, images = wish.calibration, source.calibration_images
-    program = lower(source.program)
-    if calibration is None:
-        choice = quantize_best(program, images)
-        calibration, ranges = choice.method, choice.ranges
-    else:
-        ranges = calibrate(program, images, calibration)
-    done = finished(
-        program,
-        ranges,
-        source.finishing_images,
-        epochs=EPOCHS if wish.finish_epochs is None else wish.finish_epochs,
-        seed=source.run.trial.seed,
-        tell=wish.tell,
-    )
-
-    def simulated(pixels: Pixels) -> NDArray[np.int32]:
-        return simulate(done.program, pixels)
-
-    oracle = Oracle("the integer simulation in NumPy", simulated, _SIMULATED, 0.0)
-    generated = described(generate(done.program, source.stem), *seen)
-    return _Made(generated, oracle, done.program.head.scale, calibration, done)
-
-
-def _require_floats(what: str, wish: Wish) -> None:
-    require(wish.calibration is None, f"{what} and takes no calibration")
-    require(wish.finish_epochs is None, f"{what} and needs no finishing")
-
-
-def _cortex_m4(generated: Generated, pixels: Pixels) -> tuple[int | None, int | None]:
-    """Return flash and RAM on a Cortex-M4, of what the tools at hand can tell."""
-    try:
-        flash = footprint(generated).flash
-    except ToolMissingError:
-        return None, None
-    try:
-        return flash, run_board(generated, pixels).ram
-    except ToolMissingError:
-        return flash, None
 
 
 def require_tools(name: str) -> None:
@@ -243,9 +121,3 @@ def installed() -> tuple[plugins.Plugin, ...]:
         lambda plugin: "" if callable(plugin.value) else "it is no function of a source and a wish",
         TARGETS,
     )
-
-
-def require(holds: bool, message: str) -> None:
-    """Raise ``ValueError(message)`` unless it holds."""
-    if not holds:
-        raise ValueError(message)

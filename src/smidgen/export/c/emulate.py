@@ -11,12 +11,16 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from smidgen.export.c.source import Source, template
+from smidgen.export.c.source import Source
+from smidgen.export.c.text import template
 from smidgen.export.program import Pixels
 
 Core: TypeAlias = Literal["m0plus", "m3", "m4", "m7"]
 
-WARNINGS = ("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
+WARNINGS = (
+    *("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Wcast-align"),
+    "-Werror",
+)
 
 # QEMU has no board with a Cortex-M0+ and enough memory: its code, a subset of the M3's, runs on one
 BOARDS: dict[Core, tuple[str, str]] = {

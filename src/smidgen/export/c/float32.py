@@ -22,7 +22,9 @@ from smidgen.export.c.float32_maps import (
 )
 from smidgen.export.c.float32_packed import convolve_packed, rows_at_once
 from smidgen.export.c.float32_text import VECTOR, Map, Text, write_loop
-from smidgen.export.c.source import Needed, Source, require_identifier, template, written
+from smidgen.export.c.names import require_identifier
+from smidgen.export.c.source import Needed, Source, written
+from smidgen.export.c.text import template
 from smidgen.export.program import (
     Blur,
     Conv2d,
@@ -269,14 +271,13 @@ def _written(program: Program, text: Text, name: str) -> Source:
         f"  float *const {key} = arena + {at // 4};\n" for key, at in sorted(offsets.items())
     )
     body = "".join(f"  {line}\n" for line in text.body)
+    entry = template("float32_run.c").replace("MAPS", maps).replace("BODY", body)
     source = (
-        f'#include "{name}.h"\n\n'
-        + "".join(template(part) for part in parts)
+        "".join(template(part) for part in parts)
         + "".join(text.tables)
         + masks
-        + f"static ALIGNED float arena[{arena // 4}];\n\n"
         + "\n".join(text.functions)
-        + f"\nvoid {name}(const uint8_t *pixels, float *logits) {{\n{maps}{body}}}\n"
+        + entry
     )
     table_bytes = text.table_bytes + 4 * sum(pitch for _, pitch in text.masks)
     names = tuple(sorted({type(op).__name__ for op in program.operations}))

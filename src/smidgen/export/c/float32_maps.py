@@ -23,8 +23,9 @@ def read(text: Text, first: Normalise, into: Map) -> None:
     text.body.append(f"""\
 for (int y = 0; y < {height}; y++) {{
     float *row = {into.at("y")};
+    const uint8_t *const pixels = source(context, y);
     for (int c = 0; c < {channels}; c++, row += {into.pitch}) {{
-      const uint8_t *p = pixels + y * {width * channels} + c;
+      const uint8_t *p = pixels + c;
       for (int x = 0; x < {width}; x++) row[x] = (float)p[x * {channels}] * factor[c] + offset[c];
       clear(row + {width}, {into.pitch - width});
     }}

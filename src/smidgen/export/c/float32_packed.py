@@ -81,7 +81,7 @@ def convolve_packed(
       clear(p + {width}, {made.pitch - width});
     }}
 """
-    write_function(text, number, body, "float *restrict taps, float *restrict sums, ")
+    write_function(text, number, body, "float *RESTRICT taps, float *RESTRICT sums, ")
     begin, to = source.at(f"y - {own.padding}"), made.at("y")
     call = f"layer{number}({begin}, taps{number}, sums{number}, {to});"
     write_loop(text, [call], made.shape.height, rows)

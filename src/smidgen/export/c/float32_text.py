@@ -90,7 +90,7 @@ def padded(width: int) -> int:
 def write_function(text: Text, number: int, body: str, extra: str = "") -> None:
     """Write the C function of a layer: from rows of one map to a row of the next."""
     text.functions.append(
-        f"static void layer{number}(const float *restrict in, {extra}float *restrict out) {{\n"
+        f"static void layer{number}(const float *RESTRICT in, {extra}float *RESTRICT out) {{\n"
         f"{body}}}\n"
     )
 

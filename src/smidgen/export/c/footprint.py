@@ -31,7 +31,7 @@ from smidgen.export.program import (
 from smidgen.spec import NetSpec
 
 CODE = {
-    "arithmetic": 217,  # and what passes rows from layer to layer
+    "arithmetic": 281,  # and what passes rows from layer to layer
     "average": 217,
     "convolve": 595,
     "gather": 74,
@@ -46,10 +46,10 @@ CODE = {
     "flatten": 130,
     "border": 59,
 }
-STACK = 192
+STACK = 228
 STACK_A_LAYER = 12  # how far each has come
-STACK_EXCITED = 56
-STACK_SHORTCUT = 28
+STACK_EXCITED = 36
+STACK_SHORTCUT = 32
 
 
 class Cost(NamedTuple):

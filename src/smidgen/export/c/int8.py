@@ -12,7 +12,9 @@ import numpy as np
 
 from smidgen.export.c.arena import Buffer, place
 from smidgen.export.c.int8_table import Inner, Kind, Row, Tables, add
-from smidgen.export.c.source import Needed, Source, require_identifier, template, written
+from smidgen.export.c.names import require_identifier
+from smidgen.export.c.source import Needed, Source, written
+from smidgen.export.c.text import template
 from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram
 
 SLACK = 4  # bytes that a load of four may reach beyond the last map
@@ -75,20 +77,18 @@ def _written(program: IntegerProgram, tables: Tables, rows: list[Row], name: str
         "SLOTTED": int(slotted),
         "GATHER": int("patch" in offsets),
         "PATCH": offsets.get("patch", 0),
-        "CHANNELS": program.head.weight.shape[1],
-        "CLASSES": len(program.head.bias),
+        "FEATURES": program.head.weight.shape[1],
+        "LAYER_BYTES": layer_size,
         "BORDERED": bordered or 0,
         "FILL(own, p, rows)": "fill(own, p, rows)" if bordered is None else filling,
     }
-    run = template("int8_run.c").replace("NAME", name)
+    run = template("int8_run.c")
     source = [
-        f'#include "{name}.h"\n\n',
         f"typedef {small} small;\ntypedef {offset} offset;\n\n",
         *(f"#define {key} {value}\n" for key, value in defines.items()),
         "\n" + template("int8_head.c").replace("KINDS", ", ".join([*kernels, "CLASSIFY"])) + "\n",
         *(_array(*table) for table in data),
         f"static const layer layers[] = {{\n{layers}}};\n",
-        f"static int32_t arena[{arena // 4}];\n\n",
         *(template(f"int8_{part}.c") for part in parts),
         run.replace("KERNELS", ", ".join(kind.lower() for kind in kernels) or "0"),
     ]

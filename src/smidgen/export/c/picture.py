@@ -1,31 +1,56 @@
-"""What a picture goes through, in a net's C header and as integers that follow it."""
+"""What a net's C header says of pictures and classes, and the integers that follow it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from smidgen.data import Preprocessing
 from smidgen.escape import c_comment, c_string
-from smidgen.export.c.source import Source, template
+from smidgen.export.c.source import Source
+from smidgen.export.c.text import filled, named
 
 _AFTER = "#include <stdint.h>\n"
 _FITS = ("stretch", "crop", "pad")
+_COLORS = ("grey", "rgb", "channels")
 _WHITE = 255
+_UNPROVED = "/* Accuracy and proof: not measured. */\n"
 _ORDER = {
     "grey": "One byte a pixel",
     "rgb": "Red, green and blue of a pixel follow each other",
     "channels": "The channels of a pixel follow each other",
 }
+_CLASS_NAME = """
+/* Returns the name of a class. */
+static inline const char *NAME_class_name(int place) {
+  static const char *const names[] = UPPER_CLASS_NAMES;
+  return names[place];
+}
+"""
 
 
-def described(made: Source, seen: Preprocessing, classes: Sequence[str]) -> Source:
-    """Return generated C whose header says what its pictures go through, and its classes."""
+def described(
+    made: Source, seen: Preprocessing, classes: Sequence[str], *, key: str = "", version: str = ""
+) -> Source:
+    """Return generated C whose header says what its pictures go through, and its classes.
+
+    Args:
+        made: As generated.
+        seen: What a picture goes through.
+        classes: Their names, in the order of the logits.
+        key: Of the training.
+        version: Of the software.
+    """
     upper = made.name.upper()
     lines = [
         "",
+        *_named("VERSION", upper, version, "what wrote this"),
+        *_named("TRAINING_KEY", upper, key, "of the run, of its data and of its recipe"),
+        _UNPROVED.rstrip("\n"),
+        "",
         f"/* Pictures: {c_comment(seen.text)}. {_ORDER[seen.color]}; the mean and",
         "   the deviation of training are taken into account inside. */",
-        *(f"#define {upper}_FIT_{fit.upper()} {place}" for place, fit in enumerate(_FITS)),
-        f"#define {upper}_FIT {upper}_FIT_{seen.fit.upper()}",
+        *_chosen("COLOR", upper, seen.color, _COLORS),
+        *_chosen("FIT", upper, seen.fit, _FITS),
         f"#define {upper}_BACKGROUND {0 if seen.background == 'black' else _WHITE}",
     ]
     if seen.scale:
@@ -38,13 +63,47 @@ def described(made: Source, seen: Preprocessing, classes: Sequence[str]) -> Sour
     lines.append(f"#define {upper}_CLASS_NAMES {{{names}}} /* in the order of the logits */")
     assert made.header.count(_AFTER) == 1
     said = "".join(f"{line}\n" for line in lines)
-    return replace(made, header=made.header.replace(_AFTER, _AFTER + said))
+    header = made.header.replace(_AFTER, _AFTER + said)
+    end = header.rindex("\n#elif ")
+    return replace(made, header=header[:end] + named(_CLASS_NAME, made.name) + header[end:])
+
+
+def signed(made: Source, proof: Mapping[str, Any]) -> str:
+    """Return the header of :func:`described` C with what was measured of it.
+
+    Args:
+        made: As described.
+        proof: The fields of :class:`smidgen.export.proof.Proof`.
+    """
+    if proof["accuracy"] is None:
+        return made.header
+    upper, images, apart = made.name.upper(), proof["images"], proof["oracle_difference"]
+    same = "bit for bit" if apart == 0 else f"to within {apart:.2g}"
+    lines = [
+        f"/* Right on {100 * proof['accuracy']:.2f} % of {images} test images, the trained",
+        f"   model on {100 * proof['float_accuracy']:.2f} %. Equal to",
+        f"   {c_comment(proof['oracle'])}, {same}, on {proof['oracle_images']} of them. */",
+        f"#define {upper}_TEST_IMAGES {images}",
+        f"#define {upper}_TEST_CORRECT {round(proof['accuracy'] * images)}",
+        f"#define {upper}_PROVED_IMAGES {proof['oracle_images']}",
+        f"#define {upper}_PROVED_DIFFERENCE {_float(apart)} /* the largest between logits */",
+    ]
+    assert made.header.count(_UNPROVED) == 1
+    return made.header.replace(_UNPROVED, "".join(f"{line}\n" for line in lines))
 
 
 def picture_header(made: Source, seen: Preprocessing) -> str:
-    """Return ``<name>_picture.h``: a picture of any size becomes what the net takes."""
-    text = template("picture.h").replace("TEXT", c_comment(seen.text))
-    return text.replace("UPPER", made.name.upper()).replace("NAME", made.name)
+    """Return ``<name>_picture.h``: a picture or a frame of any size becomes what the net takes."""
+    return filled("picture.h", made.name, {"TEXT": c_comment(seen.text)})
+
+
+def _chosen(what: str, upper: str, value: str, known: Sequence[str]) -> list[str]:
+    numbers = [f"#define {upper}_{what}_{name.upper()} {at}" for at, name in enumerate(known)]
+    return [*numbers, f"#define {upper}_{what} {upper}_{what}_{value.upper()}"]
+
+
+def _named(what: str, upper: str, value: str, why: str) -> list[str]:
+    return [f"#define {upper}_{what} {c_string(value)} /* {why} */"] if value else []
 
 
 def _float(value: float) -> str:

@@ -1,12 +1,13 @@
 """What all generated C has in common: its header, its name, its templates."""
 
-import keyword
-import re
+import hashlib
 from dataclasses import dataclass
-from importlib import resources
 from typing import NamedTuple
 
 from smidgen.escape import c_comment
+from smidgen.export.c.answer import probabilities
+from smidgen.export.c.prefix import prefixed
+from smidgen.export.c.text import LICENCE, filled, named
 from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.program import Program
 
@@ -25,6 +26,8 @@ class Source:
         classes: Number of logits.
         logit_type: In C.
         layers: That follow each other.
+        bare: The source without its first lines, before its names were the net's own: for what is
+            compiled with it in one file.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Source:
     classes: int
     logit_type: str
     layers: int
+    bare: str
 
 
 class Needed(NamedTuple):
@@ -60,54 +64,38 @@ def written(
         scale: Of its int32 logits; None if they are floats.
     """
     numbers, kind = ("float32", "float") if scale is None else ("int8", "int32_t")
-    tables, memory, *_ = needed
     channels, height, width = program.input_shape
-    upper = name.upper()
-    worth = (
-        ""
-        if scale is None
-        else f"#define {upper}_SCALE {scale:.9e} /* what 1 in the logits stands for */\n"
-    )
-    header = f"""#ifndef {upper}_H
-#define {upper}_H
-/* {c_comment(program.name)}, {numbers}.
-   Tables: {tables} bytes. Static memory: {memory} bytes, so one call at a time. */
-#include <stdint.h>
-
-#define {upper}_HEIGHT {height}
-#define {upper}_WIDTH {width}
-#define {upper}_CHANNELS {channels}
-#define {upper}_PIXELS {program.input_shape.elements}
-#define {upper}_CLASSES {program.classes}
-{worth}
-/* Takes bytes as they come from a camera, row by row, the channels of a pixel together. */
-void {name}(const uint8_t *pixels, {kind} *logits);
-
-#endif
-"""
+    bare = named(source, name)
+    code = prefixed(bare, name)
+    values = {
+        "MADE_OF": hashlib.sha256(code.encode()).hexdigest()[:12],
+        "TITLE": c_comment(program.name),
+        "NUMBERS": numbers,
+        "TABLE_BYTES": str(needed.table_bytes),
+        "ARENA_BYTES": str(needed.arena_bytes),
+        "HEIGHT": str(height),
+        "WIDTH": str(width),
+        "CHANNELS": str(channels),
+        "PIXELS": str(program.input_shape.elements),
+        "CLASSES": str(program.classes),
+        "KIND": kind,
+        "WORTH": "",
+        "PROBABILITIES": "",
+    }
+    if scale is not None:
+        worth = f"{scale:.9e} /* what 1 in the logits stands for */"
+        values["WORTH"] = f"#define {name.upper()}_SCALE {worth}\n"
+        values["PROBABILITIES"] = probabilities(name, scale, program.classes)
+    header = filled("header.h", name, values)
     return Source(
         name,
         header,
-        source,
+        f'{LICENCE}#include "{name}.h"\n\n{code}',
         needed.table_bytes,
         needed.arena_bytes,
         needed.parts,
         program.classes,
         kind,
         needed.layers,
+        bare,
     )
-
-
-def require_identifier(name: str) -> None:
-    """Refuse a name that C cannot use.
-
-    Raises:
-        ValueError: Naming what was given.
-    """
-    if not re.fullmatch(r"[a-z_][a-z0-9_]*", name) or keyword.iskeyword(name):
-        raise ValueError(f"name must be a lower-case C identifier, got {name!r}")
-
-
-def template(name: str) -> str:
-    """Return the text of a file in templates/."""
-    return (resources.files("smidgen.export.c") / "templates" / name).read_text()

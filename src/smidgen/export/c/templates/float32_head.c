@@ -1,6 +1,7 @@
 /* Maps are rows of channels of columns: a row of one channel is contiguous, begins at a multiple of
    16 and is filled with zeros behind its last column; so the border is there when a window asks. */
-#if defined(LANES) /* chosen by whoever compiles this */
+#if defined(LANES_CHOSEN) /* by whoever compiles this, as LANES */
+#define LANES LANES_CHOSEN
 #elif defined(__GNUC__) && defined(__AVX512F__)
 #define LANES 16
 #elif defined(__GNUC__) && defined(__AVX__)
@@ -18,7 +19,7 @@ typedef float loose_vec __attribute__((vector_size(4 * LANES), aligned(4), may_a
 typedef int32_t loose_bits __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
 static inline vec load(const float *p) { return *(const loose_vec *)p; }
 static inline void store(float *p, vec v) { *(loose_vec *)p = v; }
-static inline vec filled(float one) { return one - (vec){0}; }
+static inline vec filled(float one) { const vec none = {0}; return one - none; }
 #if defined(__AVX512F__) && LANES == 16 /* compilers make two instructions of a comparison */
 static inline vec larger(vec a, vec b) {
   __asm__("vmaxps %2, %1, %0" : "=v"(a) : "v"(a), "v"(b));
@@ -27,7 +28,7 @@ static inline vec larger(vec a, vec b) {
 #else
 static inline vec larger(vec a, vec b) { return (vec)(((bits)a & (a > b)) | ((bits)b & ~(a > b))); }
 #endif
-static inline vec positive(vec v) { return larger(v, (vec){0}); }
+static inline vec positive(vec v) { const vec none = {0}; return larger(v, none); }
 static inline vec within(vec v, const int32_t *mask) { return (vec)((bits)v & *(const loose_bits *)mask); }
 #else
 typedef float vec;
@@ -58,8 +59,10 @@ static inline vec halved(vec a, vec b) {
 #endif
 
 #if defined(__GNUC__)
+#define RESTRICT __restrict
 #define ALIGNED __attribute__((aligned(64)))
 #else
+#define RESTRICT
 #define ALIGNED
 #endif
 

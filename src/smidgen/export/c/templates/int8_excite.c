@@ -1,14 +1,13 @@
 
 /* The first row computes the gates: means, squeeze, excite, table. Each row is then scaled. */
-static void excite(const layer *own, const progress *at, const int8_t *const *rows, int8_t *out) {
+static void excite(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {
   const layer *squeeze = layers + own->weight, *gate = squeeze + 2;
   const uint32_t *unit = units + 2 * own->unit;
   const int channels = own->channels, row_size = own->width * channels;
-  const int8_t *map = (const int8_t *)arena + own->map;
-  int8_t *mean = (int8_t *)arena + squeeze->map, *latent = (int8_t *)arena + squeeze[1].map;
-  int8_t *gates = (int8_t *)arena + gate->map;
-  const int8_t *one;
-  (void)rows;
+  const int8_t *map = MEMORY(rows) + own->map;
+  int8_t *mean = MEMORY(rows) + squeeze->map, *latent = MEMORY(rows) + squeeze[1].map;
+  int8_t *gates = MEMORY(rows) + gate->map;
+  int8_t *one;
   if (!at->row) {
     for (int c = 0; c < channels; c++) {
       int32_t sum = (int32_t)unit[0];

@@ -1,6 +1,6 @@
 
 /* Each channel alone, four at a time; weights lie in fours of channels. */
-INLINED static void filtered(const layer *own, const int8_t *const *rows, int8_t *out, const int kernel) {
+INLINED static void filtered(const layer *own, int8_t *const *rows, int8_t *out, const int kernel) {
   const int channels = own->channels, step = own->stride * channels;
   const int32_t zero = 2 * own[1].zero + 1;
   const int8_t *first = weights + own->weight;
@@ -33,7 +33,7 @@ INLINED static void filtered(const layer *own, const int8_t *const *rows, int8_t
   }
 }
 
-static void filter(const layer *own, const progress *at, const int8_t *const *rows, int8_t *out) {
+static void filter(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {
   (void)at;
   FILTERED(own, rows, out);
 }

@@ -1,8 +1,8 @@
 
 /* Lays every window of several rows out in one piece. Copies by fours, up to three bytes too many,
    which the next row overwrites. */
-SMALL static const int8_t *gather(const layer *own, const int8_t *const *rows, int size) {
-  int8_t *const patch = (int8_t *)arena + PATCH, *to = patch;
+SMALL static const int8_t *gather(const layer *own, int8_t *const *rows, int size) {
+  int8_t *const patch = MEMORY(rows) + PATCH, *to = patch;
   const int span = own->kernel * own->channels;
   for (int n = 0, at = 0; n < own[1].width; n++, at += own->stride * own->channels) {
     int8_t *row = to;

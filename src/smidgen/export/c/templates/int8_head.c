@@ -33,7 +33,15 @@ typedef struct {
   int row, filled, slot; /* rows written, rows in the ring so far, place of the next */
 } progress;
 
-typedef char arithmetic_shift[(-1 >> 1) == -1 ? 1 : -1];
+/* Kernels find the memory behind the rows that they read. */
+#define MEMORY(rows) (rows)[WINDOW]
+#define WORDS(rows) ((int32_t *)(void *)(rows)[WINDOW])
+
+UPPER_REQUIRE((-1 >> 1) == -1, NAME_shifts_negative_numbers_arithmetically, "right shifts of negative numbers must keep the sign");
+UPPER_REQUIRE(sizeof(layer) == LAYER_BYTES, NAME_packs_its_table_as_counted, "a line of the table of layers must have the bytes counted by the exporter");
+#if TWO_AT_ONCE && defined(__BYTE_ORDER__)
+UPPER_REQUIRE(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, NAME_needs_the_low_byte_first, "memory must hold the low byte first");
+#endif
 
 #if defined(__GNUC__)
 #define SMALL __attribute__((cold, noinline)) /* small rather than fast: little time goes there */

@@ -1,15 +1,15 @@
 
-SMALL static void pool(const layer *own, const progress *at, const int8_t *const *rows, int8_t *out) {
+SMALL static void pool(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {
   const int channels = own->channels, kernel = own->kernel, step = own->stride * channels;
   (void)at;
   int8_t *const end = out + own[1].width * channels;
-  for (int at = 0; out < end; at += step, out += channels) {
+  for (int x = 0; out < end; x += step, out += channels) {
 #if TWO_AT_ONCE && FOUR_POOLED
     for (int c = 0; c < channels; c += 4) {
       if (c + 4 > channels) c = channels - 4;
       uint32_t best = 0x80808080;
       for (int j = 0; j < kernel; j++) {
-        const int8_t *p = rows[j] + at + c;
+        const int8_t *p = rows[j] + x + c;
         for (int i = 0; i < kernel; i++, p += channels) best = larger(best, word(p));
       }
       __builtin_memcpy(out + c, &best, 4);
@@ -18,7 +18,7 @@ SMALL static void pool(const layer *own, const progress *at, const int8_t *const
     for (int c = 0; c < channels; c++) {
       int best = -128;
       for (int j = 0; j < kernel; j++) {
-        const int8_t *p = rows[j] + at + c;
+        const int8_t *p = rows[j] + x + c;
         for (int i = 0; i < kernel; i++, p += channels) {
           if (*p > best) best = *p;
         }

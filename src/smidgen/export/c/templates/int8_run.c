@@ -8,8 +8,8 @@ static SMALL void fill(const layer *own, int8_t *p, int rows) {
 }
 
 /* Returns the ring's next row to write; the first time round, the border is filled. */
-static SMALL int8_t *next_row(const layer *own, progress *at) {
-  int8_t *ring = (int8_t *)arena + own->map;
+static SMALL int8_t *next_row(const layer *own, progress *at, int8_t *arena) {
+  int8_t *ring = arena + own->map;
   if (!at->filled++ && own->padding) {
     FILL(own, ring, SLOTS(own));
     at->slot = own->padding;
@@ -19,9 +19,10 @@ static SMALL int8_t *next_row(const layer *own, progress *at) {
   return ring;
 }
 
-static void (*const kernels[])(const layer *, const progress *, const int8_t *const *, int8_t *) = {KERNELS};
+static void (*const kernels[])(const layer *, const progress *, int8_t *const *, int8_t *) = {KERNELS};
 
-SMALL void NAME(const uint8_t *pixels, int32_t *logits) {
+SMALL void NAME_rows(void *memory, NAME_source *source, void *context, int32_t *logits) {
+  int8_t *const arena = (int8_t *)memory;
   progress all[LAYERS], *at = all + LAYERS;
   const layer *own = layers + LAYERS - 1;
   while (at != all) {
@@ -37,7 +38,8 @@ SMALL void NAME(const uint8_t *pixels, int32_t *logits) {
           own--, at--;
           continue;
         }
-        int8_t *p = next_row(own, at) + own->padding * own->channels;
+        const uint8_t *pixels = source(context, at->filled);
+        int8_t *p = next_row(own, at, arena) + own->padding * own->channels;
         for (int n = own->width * own->channels; n; n--) {
           KEEP_LOOP;
           *p++ = (int8_t)(*pixels++ - 128);
@@ -45,30 +47,49 @@ SMALL void NAME(const uint8_t *pixels, int32_t *logits) {
         continue;
       }
       if (own->padding) {
-        FILL(own, next_row(own, at), 1);
+        FILL(own, next_row(own, at, arena), 1);
         continue;
       }
     }
     if (own == layers + LAYERS - 1) break;
-    const int8_t *rows[WINDOW];
+    int8_t *rows[WINDOW + 1];
     int slot = at->slot;
 #if SLOTTED
     slot -= own->kernel;
     if (slot < 0) slot += own->slots;
 #endif
     for (int j = 0; j < WINDOW; j++) {
-      rows[j] = (const int8_t *)arena + own->map + slot * own->row_size;
+      rows[j] = arena + own->map + slot * own->row_size;
       if (++slot >= SLOTS(own)) slot = 0;
     }
+    rows[WINDOW] = arena;
     own++, at++;
-    int8_t *out = next_row(own, at) + own->padding * own->channels;
+    int8_t *out = next_row(own, at, arena) + own->padding * own->channels;
     kernels[own[-1].kind](own - 1, at - 1, rows, out);
     at[-1].row++;
   }
-  const int8_t *w = weights + own->weight, *p = (const int8_t *)arena + own->map;
-  for (int k = 0; k < CLASSES; k++) {
+  const int8_t *w = weights + own->weight, *p = arena + own->map;
+  for (int k = 0; k < UPPER_CLASSES; k++) {
     int32_t sum = biases[k];
-    for (int c = 0; c < CHANNELS; c++) sum += p[c] * *w++;
+    for (int c = 0; c < FEATURES; c++) sum += p[c] * *w++;
     logits[k] = sum;
   }
 }
+
+static const uint8_t *next_of_picture(void *context, int row) {
+  const uint8_t **next = (const uint8_t **)context, *own = *next;
+  (void)row;
+  *next += UPPER_WIDTH * UPPER_CHANNELS;
+  return own;
+}
+
+void NAME_in(void *memory, const uint8_t *pixels, int32_t *logits) {
+  NAME_rows(memory, next_of_picture, &pixels, logits);
+}
+
+#if UPPER_STATIC_MEMORY
+void NAME(const uint8_t *pixels, int32_t *logits) {
+  static int32_t memory[UPPER_MEMORY_BYTES / 4];
+  NAME_in(memory, pixels, logits);
+}
+#endif

@@ -1,9 +1,53 @@
+/* SPDX-License-Identifier: 0BSD */
 #ifndef UPPER_PICTURE_H
 #define UPPER_PICTURE_H
-/* From a picture of any size to the pixels that NAME takes: TEXT.
+/* From a picture or a camera's frame of any size to the rows that NAME takes: <TEXT>.
    In integers, row after row, so that the bits are those of training; it needs no more memory
    than a row of the result. A side of the picture times that of the result is below 2^30. */
 #include "NAME.h"
+
+/* How the pixels of a frame lie. A net of grey takes Y of YUV, else the grey of red, green and
+   blue; a net of channels takes UPPER_FRAME_CHANNELS alone. */
+#define UPPER_FRAME_GREY 0 /* a byte a pixel */
+#define UPPER_FRAME_RGB888 1 /* red, green, blue */
+#define UPPER_FRAME_RGB565_LE 2 /* 16 bits, the low byte first */
+#define UPPER_FRAME_RGB565_BE 3 /* the high byte first, as most camera modules send it */
+#define UPPER_FRAME_YUYV 4 /* Y U Y V for two pixels, 0 to 255 each as in JPEG */
+#define UPPER_FRAME_UYVY 5 /* U Y V Y */
+#define UPPER_FRAME_CHANNELS 6 /* UPPER_CHANNELS bytes a pixel, taken as they are */
+#define UPPER_FRAME_BYTES(format) \
+  ((format) == UPPER_FRAME_GREY ? 1u : (format) == UPPER_FRAME_RGB888 ? 3u : (format) == UPPER_FRAME_CHANNELS ? UPPER_CHANNELS + 0u : 2u)
+#define UPPER_FRAME_TAKEN(format) \
+  (UPPER_COLOR == UPPER_COLOR_CHANNELS ? (format) == UPPER_FRAME_CHANNELS : (uint32_t)(format) <= UPPER_FRAME_UYVY)
+
+typedef struct {
+  const uint8_t *bytes; /* of the frame, from its first row on */
+  uint32_t format, stride; /* bytes from a row to the next */
+  uint32_t top, left, height, width; /* the part of it that is looked at */
+  uint8_t row[UPPER_WIDTH * UPPER_CHANNELS]; /* the last that was made of it */
+} NAME_frame;
+
+/* Makes a frame of a camera known, or says at compile time why it cannot be one:
+
+     UPPER_FRAME(camera, UPPER_FRAME_RGB565_BE, 240, 320, 640); height, width, bytes from row to row
+     camera.bytes = what the camera filled;
+     NAME_rows(memory, NAME_frame_row, &camera, logits); */
+#define UPPER_FRAME(name, format, height, width, stride) \
+  UPPER_FRAME_PART(name, format, height, width, stride, 0, 0, height, width)
+
+/* The same of a part: top and left are what is left out of it, then its height and width. */
+#define UPPER_FRAME_PART(name, format, all_rows, all_columns, stride, top, left, height, width) \
+  UPPER_REQUIRE(UPPER_FRAME_TAKEN(format), name##_has_a_format_that_the_net_does_not_take, \
+                "the format must be one of UPPER_FRAME_..., and one that the net takes"); \
+  UPPER_REQUIRE((uint64_t)(stride) >= (uint64_t)(all_columns) * UPPER_FRAME_BYTES(format), name##_has_a_stride_below_the_bytes_of_a_row, \
+                "the stride must be at least the bytes of a row: its pixels times the bytes of each"); \
+  UPPER_REQUIRE(((format) != UPPER_FRAME_YUYV && (format) != UPPER_FRAME_UYVY) || (all_columns) % 2 == 0, name##_has_an_odd_width, \
+                "the width of a YUV422 frame must be even: two pixels share U and V"); \
+  UPPER_REQUIRE((height) > 0 && (width) > 0 && (uint64_t)(top) + (height) <= (all_rows) + 0u && (uint64_t)(left) + (width) <= (all_columns) + 0u, \
+                name##_has_a_part_that_is_not_inside_it, "the part that is looked at must lie inside the frame and not be empty"); \
+  UPPER_REQUIRE((uint64_t)(height) * UPPER_HEIGHT < 1u << 30 && (uint64_t)(width) * UPPER_WIDTH < 1u << 30, name##_is_too_large, \
+                "a side of the frame times that of the net's picture must be below 2^30"); \
+  static NAME_frame name = {0, format, stride, top, left, height, width, {0}}
 
 /* Where the pixels begin that become pixel i, of size pixels that become to. */
 static inline uint32_t NAME_from(uint32_t i, uint32_t size, uint32_t to) {
@@ -19,24 +63,80 @@ static inline uint8_t NAME_mean(uint32_t sum, uint32_t count) {
   return (uint8_t)((sum * share + (1u << 21)) >> 22);
 }
 
-static inline uint32_t NAME_value(const uint8_t *pixel, uint32_t channels, uint32_t channel) {
-  if (UPPER_CHANNELS == 1 && channels == 3)
-    return (19595u * pixel[0] + 38470u * pixel[1] + 7471u * pixel[2] + 32768u) >> 16;
-  return pixel[channels == 1 ? 0 : channel];
+static inline void NAME_add_rgb(uint32_t red, uint32_t green, uint32_t blue, uint32_t *sums) {
+#if UPPER_COLOR == UPPER_COLOR_RGB
+  sums[0] += red, sums[1] += green, sums[2] += blue;
+#else
+  sums[0] += (19595u * red + 38470u * green + 7471u * blue + 32768u) >> 16;
+#endif
 }
 
-/* Takes height rows of width pixels of 1 or UPPER_CHANNELS bytes, or of 3 to make grey of. */
-static inline void NAME_picture(const uint8_t *picture, uint32_t height, uint32_t width,
-                                uint32_t channels, uint8_t *pixels) {
-  uint32_t top = 0, left = 0, tall = height, wide = width; /* of the picture */
+static inline void NAME_add_yuv(int32_t y, int32_t u, int32_t v, uint32_t *sums) {
+#if UPPER_COLOR == UPPER_COLOR_RGB
+  int32_t color[3];
+  color[0] = y + ((5880414 * (v - 128) + 32768) / 65536 >> 6);
+  color[1] = y + (((-1443428 * (u - 128) + 32768) / 65536 + (-2995320 * (v - 128) + 32768) / 65536) >> 6);
+  color[2] = y + ((7432307 * (u - 128) + 32768) / 65536 >> 6);
+  for (int c = 0; c < 3; c++) sums[c] += (uint32_t)(color[c] < 0 ? 0 : color[c] > 255 ? 255 : color[c]);
+#else
+  (void)u, (void)v;
+  sums[0] += (uint32_t)y;
+#endif
+}
+
+/* Adds the pixels of a row of the frame, from a column until another. */
+static inline void NAME_add_row(const NAME_frame *frame, const uint8_t *row, uint32_t from, uint32_t until, uint32_t *sums) {
+  const uint8_t *p = row + from * UPPER_FRAME_BYTES(frame->format);
+  switch (frame->format) {
+  case UPPER_FRAME_GREY:
+    for (uint32_t x = from; x < until; x++) sums[0] += *p++;
+#if UPPER_COLOR == UPPER_COLOR_RGB
+    sums[1] = sums[2] = sums[0];
+#endif
+    break;
+  case UPPER_FRAME_RGB888:
+    for (uint32_t x = from; x < until; x++, p += 3) NAME_add_rgb(p[0], p[1], p[2], sums);
+    break;
+  case UPPER_FRAME_RGB565_LE:
+  case UPPER_FRAME_RGB565_BE:
+    for (uint32_t x = from; x < until; x++, p += 2) {
+      const uint32_t high = p[frame->format == UPPER_FRAME_RGB565_LE], low = p[frame->format == UPPER_FRAME_RGB565_BE];
+      const uint32_t red = high >> 3, green = (high & 7) << 3 | low >> 5, blue = low & 31;
+      NAME_add_rgb(red << 3 | red >> 2, green << 2 | green >> 4, blue << 3 | blue >> 2, sums);
+    }
+    break;
+  case UPPER_FRAME_YUYV:
+    for (uint32_t x = from; x < until; x++, p += 2) {
+      const uint8_t *two = row + (x & ~1u) * 2;
+      NAME_add_yuv(p[0], two[1], two[3], sums);
+    }
+    break;
+  case UPPER_FRAME_UYVY:
+    for (uint32_t x = from; x < until; x++, p += 2) {
+      const uint8_t *two = row + (x & ~1u) * 2;
+      NAME_add_yuv(p[1], two[0], two[2], sums);
+    }
+    break;
+  default:
+    for (uint32_t x = from; x < until; x++) {
+      for (uint32_t c = 0; c < UPPER_CHANNELS; c++) sums[c] += *p++;
+    }
+  }
+}
+
+/* Returns a row of the net's picture; a NAME_source, whose context is a NAME_frame. */
+static inline const uint8_t *NAME_frame_row(void *context, int row) {
+  NAME_frame *const frame = (NAME_frame *)context;
+  const uint32_t height = frame->height, width = frame->width;
+  uint32_t top = frame->top, left = frame->left, tall = height, wide = width; /* of the frame */
   uint32_t above = 0, before = 0, rows = UPPER_HEIGHT, columns = UPPER_WIDTH; /* of the result */
   if (UPPER_FIT == UPPER_FIT_CROP && (height != rows || width != columns)) {
     const uint32_t most_tall = (2 * width * rows + columns) / (2 * columns);
     const uint32_t most_wide = (2 * height * columns + rows) / (2 * rows);
     tall = most_tall < 1 ? 1 : most_tall < height ? most_tall : height;
     wide = most_wide < 1 ? 1 : most_wide < width ? most_wide : width;
-    top = (height - tall) / 2;
-    left = (width - wide) / 2;
+    top += (height - tall) / 2;
+    left += (width - wide) / 2;
   }
   if (UPPER_FIT == UPPER_FIT_PAD && (height != rows || width != columns)) {
     const uint32_t most_rows = (2 * height * UPPER_WIDTH + width) / (2 * width);
@@ -45,24 +145,33 @@ static inline void NAME_picture(const uint8_t *picture, uint32_t height, uint32_
     columns = most_columns < 1 ? 1 : most_columns < UPPER_WIDTH ? most_columns : UPPER_WIDTH;
     above = (UPPER_HEIGHT - rows) / 2;
     before = (UPPER_WIDTH - columns) / 2;
-    for (uint32_t i = 0; i < UPPER_PIXELS; i++) pixels[i] = UPPER_BACKGROUND;
+    for (uint32_t i = 0; i < UPPER_WIDTH * UPPER_CHANNELS; i++) frame->row[i] = UPPER_BACKGROUND;
+    if ((uint32_t)row < above || (uint32_t)row >= above + rows) return frame->row;
   }
-  for (uint32_t i = 0; i < rows; i++) {
-    uint32_t sums[UPPER_WIDTH * UPPER_CHANNELS] = {0};
-    const uint32_t first = NAME_from(i, tall, rows), last = NAME_until(i, tall, rows);
+  const uint32_t first = NAME_from((uint32_t)row - above, tall, rows), last = NAME_until((uint32_t)row - above, tall, rows);
+  uint8_t *out = frame->row + before * UPPER_CHANNELS;
+  for (uint32_t j = 0; j < columns; j++) {
+    const uint32_t start = NAME_from(j, wide, columns), end = NAME_until(j, wide, columns);
+    uint32_t totals[UPPER_CHANNELS] = {0};
     for (uint32_t y = first; y < last; y++) {
-      const uint8_t *row = picture + ((top + y) * width + left) * channels;
-      for (uint32_t j = 0; j < columns; j++) {
-        const uint32_t start = NAME_from(j, wide, columns), end = NAME_until(j, wide, columns);
-        for (uint32_t c = 0; c < UPPER_CHANNELS; c++) {
-          uint32_t sum = 0;
-          for (uint32_t x = start; x < end; x++) sum += NAME_value(row + x * channels, channels, c);
-          sums[j * UPPER_CHANNELS + c] += NAME_mean(sum, end - start);
-        }
-      }
+      uint32_t sums[UPPER_CHANNELS] = {0};
+      NAME_add_row(frame, frame->bytes + (top + y) * frame->stride, left + start, left + end, sums);
+      for (uint32_t c = 0; c < UPPER_CHANNELS; c++) totals[c] += NAME_mean(sums[c], end - start);
     }
-    uint8_t *out = pixels + ((above + i) * UPPER_WIDTH + before) * UPPER_CHANNELS;
-    for (uint32_t k = 0; k < columns * UPPER_CHANNELS; k++) out[k] = NAME_mean(sums[k], last - first);
+    for (uint32_t c = 0; c < UPPER_CHANNELS; c++) *out++ = NAME_mean(totals[c], last - first);
+  }
+  return frame->row;
+}
+
+/* Takes height rows of width pixels of 1 or UPPER_CHANNELS bytes, or of 3 to make grey of, and
+   writes all pixels of the net's picture. */
+static inline void NAME_picture(const uint8_t *picture, uint32_t height, uint32_t width,
+                                uint32_t channels, uint8_t *pixels) {
+  const uint32_t format = UPPER_COLOR == UPPER_COLOR_CHANNELS ? UPPER_FRAME_CHANNELS : channels == 1 ? UPPER_FRAME_GREY : UPPER_FRAME_RGB888;
+  NAME_frame frame = {picture, format, width * channels, 0, 0, height, width, {0}};
+  for (int row = 0; row < UPPER_HEIGHT; row++) {
+    const uint8_t *made = NAME_frame_row(&frame, row);
+    for (int i = 0; i < UPPER_WIDTH * UPPER_CHANNELS; i++) *pixels++ = made[i];
   }
 }
 

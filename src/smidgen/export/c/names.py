@@ -1,0 +1,62 @@
+"""Names that a net cannot have in C: those of languages, libraries and of what other nets bring."""
+
+import re
+
+_KEYWORDS = """
+alignas alignof and and_eq asm auto bitand bitor bool break case catch char char8_t char16_t
+char32_t class co_await co_return co_yield compl concept const const_cast consteval constexpr
+constinit continue decltype default delete do double dynamic_cast else enum explicit export extern
+false float for friend goto if inline int long mutable namespace new noexcept not not_eq nullptr
+operator or or_eq private protected public register reinterpret_cast requires restrict return short
+signed sizeof static static_assert static_cast struct switch template this thread_local throw true
+try typedef typeid typename typeof typeof_unqual union unsigned using virtual void volatile wchar_t
+while xor xor_eq
+"""
+_HEADERS = """
+arduino assert complex config ctype errno fenv float inttypes iso646 limits locale malloc math
+memory setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn
+string strings tgmath threads time uchar unistd wchar wctype
+"""  # whose files would be found in place of the library's
+_FUNCTIONS = """
+abort abs acos app_main asin atan atan2 atexit atof atoi atol calloc ceil clock close cos cosh
+delay exit exp fabs fclose fflush floor fmod fopen fprintf fputc fputs fread free frexp fseek ftell
+fwrite getc getchar gets index init isalnum isalpha isdigit isspace j0 j1 jn labs ldexp linux log
+log10 loop main map max memchr memcmp memcpy memmove memset min modf open perror pow printf putc
+putchar puts qsort raise rand random read realloc remove rename rewind round scanf select setup sin
+sinh sleep smidgen snprintf sprintf sqrt srand sscanf strcat strchr strcmp strcpy strlen strncmp
+strncpy strstr strtol system tan tanh tolower toupper trunc unix write y0 y1 yield yn
+"""  # and macros that compilers, libraries or boards know
+_TAKEN = frozenset(f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS}".split())
+_OURS = re.compile(
+    ".*_(in|rows|source|argmax|probabilities|power|class_name|picture|frame|frame_row|self_test)"
+)
+
+
+def is_taken(name: str) -> bool:
+    """Return whether a language, a library or a board has the name already."""
+    return name in _TAKEN or name.startswith("_") or name.endswith("_t") or "__" in name
+
+
+def require_identifier(name: str) -> None:
+    """Refuse a name that C cannot use.
+
+    Raises:
+        ValueError: Naming what was given.
+    """
+    if not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
+        raise ValueError(f"name must be a lower-case C identifier, got {name!r}")
+    if name in _KEYWORDS.split():
+        raise ValueError(f"name must be a lower-case C identifier, got the keyword {name!r}")
+    if is_taken(name):
+        raise ValueError(f"name must be free in C, got {name!r}, which is taken or reserved")
+
+
+def require_own(name: str) -> None:
+    """Refuse a name that a person chose and that is taken, also by what other nets bring.
+
+    Raises:
+        ValueError: Naming what was given.
+    """
+    require_identifier(name)
+    if _OURS.fullmatch(name):
+        raise ValueError(f"name must not end as the functions of a net do, got {name!r}")

@@ -1,0 +1,139 @@
+"""A run as C: generated, held against an oracle, and made an artefact."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smidgen.export.artefact import (
+    Artefact,
+    Infer,
+    Oracle,
+    Source,
+    Wish,
+    require,
+    require_floats,
+)
+from smidgen.export.c.emulate import ToolMissingError, footprint, run_board
+from smidgen.export.c.float32 import generate_float
+from smidgen.export.c.host import FAST, compile_library, find_compiler, load_library
+from smidgen.export.c.int8 import generate
+from smidgen.export.c.picture import described, picture_header, signed
+from smidgen.export.c.source import Source as Generated
+from smidgen.export.int8.finish import Finished
+from smidgen.export.int8.made import integers_of
+from smidgen.export.int8.simulate import simulate
+from smidgen.export.program import Pixels
+from smidgen.release import release
+
+ROUNDING = 1e-5  # of the largest logit: what float32 sums may differ by in another order
+UNPROVED = (
+    "no C compiler (gcc, cc or clang): the C is written, but what it answers, its accuracy and its"
+    " speed are not measured; on Debian: apt-get install gcc"
+)
+ALL = 2**62  # images: as many as there are
+_SIMULATED = 2_000  # images that integer artefacts are held against the simulation on
+
+
+def c(source: Source, wish: Wish) -> Artefact:
+    """Return one header and one source of C99; flash and RAM are a Cortex-M4's."""
+    return in_folder("", made_of(source, wish), source, wish)
+
+
+def in_folder(place: str, made: "Made", source: Source, wish: Wish) -> Artefact:
+    """Return the artefact of C whose files lie in a folder, ``src/`` say; ``""`` is none."""
+    generated = made.source
+    name, kind, classes = generated.name, generated.logit_type, generated.classes
+
+    def infer(folder: Path, _: int) -> Infer:
+        with tempfile.TemporaryDirectory() as held:  # what is loaded outlives its file
+            library = Path(held) / "net.so"
+            pixels = source.program.input_shape.elements
+            compile_library(folder / place, name, kind, pixels, classes, library)
+            return load_library(library, kind, classes)
+
+    def quoted(proof: Mapping[str, Any]) -> dict[str, bytes]:
+        return {f"{place}{name}.h": signed(generated, proof).encode()}
+
+    compiler = find_compiler()
+    if compiler is None:
+        wish.tell(UNPROVED)
+    flash, ram = _cortex_m4(generated, source.calibration_images[:2])
+    return Artefact(
+        files={
+            f"{place}{name}.c": generated.source.encode(),
+            f"{place}{name}.h": generated.header.encode(),
+            f"{place}{name}_picture.h": picture_header(
+                generated, source.run.preprocessing
+            ).encode(),
+        },
+        infer=infer if compiler else None,
+        runtime=f"{compiler} {' '.join(FAST)} on this machine" if compiler else "none",
+        threads=(1,),
+        scale=made.scale,
+        oracle=made.oracle,
+        numbers=wish.numbers or "int8",
+        calibration=made.calibration,
+        finished=made.finished,
+        flash=flash,
+        ram=ram,
+        quoted=quoted,
+    )
+
+
+class Made(NamedTuple):
+    """C, what to hold it against, what 1 in its logits stands for, and how it came about."""
+
+    source: Generated
+    oracle: Oracle
+    scale: float
+    calibration: str | None
+    finished: Finished | None
+
+
+def made_of(source: Source, wish: Wish) -> Made:
+    """Return the C that a wish asks for.
+
+    Raises:
+        ValueError: If the wish cannot be had.
+    """
+    numbers = wish.numbers
+    require(
+        numbers in (None, "int8", "float32"), f"numbers must be int8 or float32, got {numbers!r}"
+    )
+    if numbers == "float32":
+        require_floats("float32 C is not quantised", wish)
+        oracle = Oracle("the trained model in torch", source.float_infer(), ALL, ROUNDING)
+        return Made(
+            _told(generate_float(source.program, source.stem), source), oracle, 1.0, None, None
+        )
+    done, calibration = integers_of(source, wish)
+
+    def simulated(pixels: Pixels) -> NDArray[np.int32]:
+        return simulate(done.program, pixels)
+
+    oracle = Oracle("the integer simulation in NumPy", simulated, _SIMULATED, 0.0)
+    generated = _told(generate(done.program, source.stem), source)
+    return Made(generated, oracle, done.program.head.scale, calibration, done)
+
+
+def _told(made: Generated, source: Source) -> Generated:
+    run = source.run
+    return described(
+        made, run.preprocessing, run.classes, key=run.trial.key, version=f"smidgen {release()}"
+    )
+
+
+def _cortex_m4(generated: Generated, pixels: Pixels) -> tuple[int | None, int | None]:
+    """Return flash and RAM on a Cortex-M4, of what the tools at hand can tell."""
+    try:
+        flash = footprint(generated).flash
+    except ToolMissingError:
+        return None, None
+    try:
+        return flash, run_board(generated, pixels).ram
+    except ToolMissingError:
+        return flash, None
