@@ -16,7 +16,13 @@ def export(  # noqa: PLR0913 - a command line
     run: Annotated[
         Path, typer.Argument(metavar="RUN|DESIGN", help="The folder of a run or of a design.")
     ],
-    to: Annotated[str, typer.Option("--to", help="onnx, onnx-int8, c, wasm or tflite.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to",
+            help="onnx, onnx-int8, c, wasm, tflite, arduino, esp-idf, zephyr, cmake or platformio.",
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="A new folder for the artefact and its proof; default RUN-TARGET."),

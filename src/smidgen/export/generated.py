@@ -1,7 +1,7 @@
 """A run as C: generated, held against an oracle, and made an artefact."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,7 +61,7 @@ def in_folder(place: str, made: "Made", source: Source, wish: Wish) -> Artefact:
     compiler = find_compiler()
     if compiler is None:
         wish.tell(UNPROVED)
-    flash, ram = _cortex_m4(generated, source.calibration_images[:2])
+    flash, ram = _cortex_m4(generated, source.calibration_images[:2], wish.tell)
     return Artefact(
         files={
             f"{place}{name}.c": generated.source.encode(),
@@ -127,13 +127,17 @@ def _told(made: Generated, source: Source) -> Generated:
     )
 
 
-def _cortex_m4(generated: Generated, pixels: Pixels) -> tuple[int | None, int | None]:
+def _cortex_m4(
+    generated: Generated, pixels: Pixels, tell: Callable[[str], None]
+) -> tuple[int | None, int | None]:
     """Return flash and RAM on a Cortex-M4, of what the tools at hand can tell."""
     try:
         flash = footprint(generated).flash
-    except ToolMissingError:
+    except ToolMissingError as error:
+        tell(f"flash and RAM are not measured: {error}")
         return None, None
     try:
         return flash, run_board(generated, pixels).ram
-    except ToolMissingError:
+    except ToolMissingError as error:
+        tell(f"RAM is not measured: {error}")
         return flash, None

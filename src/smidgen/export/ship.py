@@ -26,7 +26,7 @@ from smidgen.export.int8.finish import NOTEWORTHY, told
 from smidgen.export.page import Facts, frame_of, page, thresholds
 from smidgen.export.proof import Proof, files_of, proved
 from smidgen.export.squares import looked_at
-from smidgen.export.targets import require_tools, target_of
+from smidgen.export.targets import OF_C, require_tools, target_of
 from smidgen.files import write_atomically
 from smidgen.run import load_run
 from smidgen.sizes import bytes_of
@@ -51,7 +51,8 @@ def export(
 
     Args:
         run: The folder of a finished run, or of a design.
-        to: ``onnx``, ``onnx-int8``, ``c``, ``wasm`` or ``tflite``.
+        to: ``onnx``, ``onnx-int8``, ``c``, ``wasm`` or ``tflite``, or a package of C: ``arduino``,
+            ``esp-idf``, ``zephyr``, ``cmake`` or ``platformio``.
         out: A folder that is not there yet, or empty; by default beside the run's, see
             :func:`place_of`.
         data: Where the data of the run are now, if they were moved.
@@ -173,11 +174,13 @@ def _require_known(target: str, flash: int | None, ram: int | None) -> None:
     ):
         if limit is None or target == "wasm":
             continue
-        if target != "c":
-            raise ValueError(f"{what} of {target} is not known here; a limit is for c and wasm")
+        if target not in OF_C:
+            raise ValueError(
+                f"{what} of {target} is not known here; a limit is for c and wasm, and for packages"
+            )
         if not all(map(shutil.which, known)):
             raise ValueError(
-                f"{what} of c is not known here;"
+                f"{what} of {target} is not known here;"
                 " on Debian: apt-get install gcc-arm-none-eabi qemu-system-arm"
             )
 

@@ -5,6 +5,11 @@ from functools import cache
 
 from smidgen import plugins
 from smidgen.export.artefact import Artefact, Oracle, Source, Wish, require, require_floats
+from smidgen.export.firmware.arduino import arduino
+from smidgen.export.firmware.cmake import cmake
+from smidgen.export.firmware.esp_idf import esp_idf
+from smidgen.export.firmware.platformio import platformio
+from smidgen.export.firmware.zephyr import zephyr
 from smidgen.export.generated import ALL, ROUNDING, c, made_of
 from smidgen.export.onnx import quantize_onnx, session, to_onnx
 from smidgen.export.onnx import require_tools as require_onnx
@@ -96,7 +101,13 @@ TARGETS: dict[str, Callable[[Source, Wish], Artefact]] = {
     "c": c,
     "wasm": wasm,
     "tflite": tflite,
+    "arduino": arduino,
+    "esp-idf": esp_idf,
+    "zephyr": zephyr,
+    "cmake": cmake,
+    "platformio": platformio,
 }
+OF_C = ("c", "arduino", "esp-idf", "zephyr", "cmake", "platformio")
 
 
 def target_of(name: str) -> Callable[[Source, Wish], Artefact]:

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -129,20 +130,36 @@ def run_board(source: Source, pixels: Pixels, core: Core = "m4", level: str = "-
         folder = Path(name)
         footprint = _cross_compiled(source, core, level, folder)
         _prepare(source, pixels, folder)
-        for part in ("emulate_start.c", "emulate_board.ld"):
-            (folder / part).write_text(template(part))
-        link = ["--specs=rdimon.specs", "-nostartfiles", "-T", "emulate_board.ld"]
-        files = ["emulate_start.c", "main.c", f"{source.name}.o", "-o", "main.elf"]
-        _call([find_tool("arm-none-eabi-gcc"), *_machine(core), "-O2", *link, *files], folder)
-        qemu = [find_tool("qemu-system-arm"), "-M", board, "-icount", "shift=0", "-nographic"]
-        semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", "main.elf"]
-        said = _call([*qemu, *semihosting], folder)
+        said = run_program(folder, ["main.c", f"{source.name}.o"], core)
         counts = re.search(r"pictures (\d+) ticks (\d+) stack (\d+)", said)
         if counts is None:
             raise ParityError(f"{source.name} did not finish on {board}: {said.strip()[-200:]}")
         pictures, ticks, stack = map(int, counts.groups())
         instructions = ticks * _INSTRUCTIONS_A_TICK // max(1, pictures)
         return BoardRun(_logits(source, folder), instructions, stack, footprint, emulated)
+
+
+def run_program(folder: Path, files: Sequence[str], core: Core = "m4") -> str:
+    """Return what a program prints on an emulated board; it may read and write files.
+
+    Args:
+        folder: Where its files are, and where it runs.
+        files: Sources in C, and objects, one of them with ``main``.
+        core: That the board has.
+
+    Raises:
+        ToolMissingError: If the cross-compiler or QEMU is not installed.
+        ParityError: If it does not compile or ends with an error.
+    """
+    for part in ("emulate_start.c", "emulate_board.ld"):
+        (folder / part).write_text(template(part))
+    link = ["--specs=rdimon.specs", "-nostartfiles", "-T", "emulate_board.ld"]
+    files = ["emulate_start.c", *files, "-o", "main.elf"]
+    _call([find_tool("arm-none-eabi-gcc"), *machine(core), "-O2", *link, *files], folder)
+    board, _ = BOARDS[core]
+    qemu = [find_tool("qemu-system-arm"), "-M", board, "-icount", "shift=0", "-nographic"]
+    semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", "main.elf"]
+    return _call([*qemu, *semihosting], folder)
 
 
 def run_riscv(source: Source, pixels: Pixels) -> NDArray[Any]:
@@ -196,13 +213,14 @@ def require_equal(what: str, got: NDArray[Any], expected: NDArray[Any]) -> None:
 def _cross_compiled(source: Source, core: Core, level: str, folder: Path) -> Footprint:
     write_source(source, folder)
     files = ["-c", f"{source.name}.c", "-o", f"{source.name}.o"]
-    _call([find_tool("arm-none-eabi-gcc"), *_machine(core), *WARNINGS, level, *files], folder)
+    _call([find_tool("arm-none-eabi-gcc"), *machine(core), *WARNINGS, level, *files], folder)
     said = _call([find_tool("arm-none-eabi-size"), f"{source.name}.o"], folder)
     text, data, bss = map(int, said.splitlines()[1].split()[:3])
     return Footprint(text + data, data + bss)
 
 
-def _machine(core: Core) -> list[str]:
+def machine(core: Core) -> list[str]:
+    """Return what tells the compiler of a core."""
     return [f"-mcpu=cortex-{core}", "-mthumb", "-mfloat-abi=soft"]
 
 

@@ -13,13 +13,13 @@ _BYTES = {"grey": 1, "rgb888": 3}  # a pixel; the others have two
 
 def picture_of(
     frame: bytes,
-    form: Format,
+    form: str,
     height: int,
     width: int,
     *,
     stride: int | None = None,
     grey: bool = False,
-) -> NDArray[np.uint8] | Any:
+) -> Any:
     """Return a frame as what :meth:`smidgen.data.Preprocessing.pixels` takes.
 
     RGB565 becomes bytes by repeating the high bits below the low ones. YUV has 0 to 255 in each,

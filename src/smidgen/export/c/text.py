@@ -14,10 +14,17 @@ def template(name: str) -> str:
 
 def named(text: str, net: str) -> str:
     """Return a template's text with the net's name in it."""
-    return text.replace("UPPER", net.upper()).replace("NAME", net)
+    forms = {"UPPER": net.upper(), "NAME": net}
+    return re.sub(
+        r"(?<![A-Za-z0-9])(UPPER|NAME)(?![A-Za-z0-9])", lambda match: forms[match[1]], text
+    )
 
 
 def filled(name: str, net: str, values: Mapping[str, str]) -> str:
     """Return a template with the net's name in it, and values where it says ``<KEY>``."""
-    text = named(template(name), net)
-    return re.sub(r"<([A-Z_]+)>", lambda match: values.get(match[1], match[0]), text)
+    return filled_in(template(name), net, values)
+
+
+def filled_in(text: str, net: str, values: Mapping[str, str]) -> str:
+    """Return a template's text with the net's name in it, and values where it says ``<KEY>``."""
+    return re.sub(r"<([A-Z_]+)>", lambda match: values.get(match[1], match[0]), named(text, net))

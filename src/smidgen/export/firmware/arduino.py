@@ -1,0 +1,20 @@
+"""``--to arduino``: a library, with a sketch for a picture and one for a camera's frame."""
+
+from smidgen.export.artefact import Artefact, Source, Wish
+from smidgen.export.firmware.package import package
+
+LAYOUT = {
+    "library.properties": "arduino/library.properties",
+    "keywords.txt": "arduino/keywords.txt",
+    "examples/picture/picture.ino": "arduino/picture.ino",
+    "examples/camera/camera.ino": "arduino/camera.ino",
+    "examples/camera/frame.h": "common/frame.h",
+}
+USE = """Put this folder into the `libraries` folder of your sketchbook, as `NAME`; then File,
+Examples, NAME, picture. The monitor (115,200 baud) shows the answer and the self-test, and the
+light blinks."""
+
+
+def arduino(source: Source, wish: Wish) -> Artefact:
+    """Return the library; flash and RAM are a Cortex-M4's."""
+    return package(source, wish, LAYOUT, USE)

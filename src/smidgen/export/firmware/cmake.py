@@ -1,0 +1,16 @@
+"""``--to cmake``: a library with a test that the host runs."""
+
+from smidgen.export.artefact import Artefact, Source, Wish
+from smidgen.export.firmware.package import package
+
+LAYOUT = {
+    "CMakeLists.txt": "cmake/CMakeLists.txt",
+    "test/main.c": "common/main.c",
+}
+USE = """`add_subdirectory` this folder and link `smidgen::NAME`. The test on this machine:
+`cmake -B build && cmake --build build && ctest --test-dir build`."""
+
+
+def cmake(source: Source, wish: Wish) -> Artefact:
+    """Return the library; flash and RAM are a Cortex-M4's."""
+    return package(source, wish, LAYOUT, USE)

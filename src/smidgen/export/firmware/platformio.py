@@ -1,0 +1,17 @@
+"""``--to platformio``: a library with a project that runs the self-test."""
+
+from smidgen.export.artefact import Artefact, Source, Wish
+from smidgen.export.firmware.package import package
+
+LAYOUT = {
+    "library.json": "platformio/library.json",
+    "examples/self_test/platformio.ini": "platformio/platformio.ini",
+    "examples/self_test/src/main.cpp": "platformio/main.cpp",
+}
+USE = """Put this folder into `lib/` of your project, as `NAME`, and include `NAME.h`. The project
+in `examples/self_test` prints the self-test: `pio run -t upload && pio device monitor`."""
+
+
+def platformio(source: Source, wish: Wish) -> Artefact:
+    """Return the library; flash and RAM are a Cortex-M4's."""
+    return package(source, wish, LAYOUT, USE)

@@ -1,0 +1,233 @@
+"""A camera's frame becomes the bytes that Python makes of it, on this machine and on a board."""
+
+import shutil
+import struct
+import subprocess
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from smidgen import layers
+from smidgen.data import Preprocessing
+from smidgen.export.c.emulate import WARNINGS, run_program, write_source
+from smidgen.export.c.footprint import dummy_source
+from smidgen.export.c.frames import FORMATS, Format, picture_of, rgb565
+from smidgen.export.c.picture import described, picture_header
+from smidgen.layers import Shape
+from smidgen.spec import NetSpec
+
+pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+
+SEEN = {
+    "stretched": Preprocessing(9, 12, "rgb", 3),
+    "cropped": Preprocessing(12, 9, "rgb", 3, fit="crop"),
+    "padded": Preprocessing(9, 12, "rgb", 3, fit="pad", background="black"),
+    "grey, cropped": Preprocessing(9, 12, "grey", 1, fit="crop"),
+    "grey, padded": Preprocessing(12, 9, "grey", 1, fit="pad"),
+}
+MAIN = """
+#include <stdio.h>
+#include "net.h"
+#include "net_picture.h"
+static uint8_t bytes[1 << 20];
+int main(void) {
+  uint32_t head[8];
+  static net_frame frame;
+  FILE *in = fopen("frames.bin", "rb"), *out = fopen("rows.bin", "wb");
+  if (!in || !out) return 2;
+  while (fread(head, sizeof head, 1, in) == 1) {
+    if (fread(bytes, 1, head[2], in) != head[2]) return 3;
+    frame.bytes = bytes, frame.format = head[0], frame.stride = head[1];
+    frame.top = head[4], frame.left = head[5], frame.height = head[6], frame.width = head[7];
+    for (int row = 0; row < NET_HEIGHT; row++) {
+      const uint8_t *made = net_frame_row(&frame, row);
+      if (fwrite(made, 1, sizeof frame.row, out) != sizeof frame.row) return 4;
+    }
+  }
+  return fclose(out);
+}
+"""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame and the part of it that is looked at."""
+
+    content: bytes
+    form: Format
+    height: int
+    width: int
+    stride: int
+    top: int
+    left: int
+    tall: int
+    wide: int
+
+    def packed(self) -> bytes:
+        part = (self.top, self.left, self.tall, self.wide)
+        numbers = (FORMATS.index(self.form), self.stride, len(self.content), 0, *part)
+        return struct.pack("<8I", *numbers) + self.content
+
+    def seen_by(self, seen: Preprocessing) -> NDArray[np.uint8]:
+        """Return what Python's door makes of the same part."""
+        picture = picture_of(
+            self.content,
+            self.form,
+            self.height,
+            self.width,
+            stride=self.stride,
+            grey=seen.color == "grey",
+        )
+        rows, columns = (
+            slice(self.top, self.top + self.tall),
+            slice(self.left, self.left + self.wide),
+        )
+        if isinstance(picture, Image.Image):
+            box = (self.left, self.top, self.left + self.wide, self.top + self.tall)
+            return seen.pixels(picture.crop(box))
+        return seen.pixels(np.ascontiguousarray(picture[rows, columns]))
+
+
+def frames() -> list[Frame]:
+    """Return frames of every format: enlarged and shrunk, with a stride, in part, of noise."""
+    made: list[Frame] = []
+    generator = np.random.default_rng(1)
+    for form in FORMATS:
+        size = {"grey": 1, "rgb888": 3}.get(form, 2)
+        for height, width, more, part in (
+            (60, 80, 0, None),
+            (37, 50, 7, None),
+            (9, 12, 0, None),
+            (5, 4, 3, None),
+            (90, 30, 0, None),
+            (48, 64, 6, (3, 5, 31, 40)),
+            (48, 64, 0, (40, 0, 1, 63)),
+        ):
+            stride = width * size + more
+            content = generator.integers(0, 256, stride * height, np.uint8).tobytes()
+            place = part or (0, 0, height, width)
+            made.append(Frame(content, form, height, width, stride, *place))
+    return made
+
+
+def prepare(seen: Preprocessing, folder: Path) -> None:
+    body = (layers.Conv(2), layers.GlobalAveragePool(), layers.Classifier(2))
+    spec = NetSpec(Shape(seen.channels, seen.height, seen.width), body)
+    made = described(dummy_source(spec), seen, ("a", "b"))
+    write_source(made, folder)
+    (folder / "net_picture.h").write_text(picture_header(made, seen))
+    (folder / "main.c").write_text(MAIN)
+    (folder / "frames.bin").write_bytes(b"".join(frame.packed() for frame in frames()))
+
+
+def require_same(seen: Preprocessing, folder: Path) -> None:
+    found = np.fromfile(folder / "rows.bin", np.uint8)
+    found = found.reshape(-1, seen.height, seen.width, seen.channels)
+    assert len(found) == len(frames())
+    for frame, rows in zip(frames(), found, strict=True):
+        what = str(replace(frame, content=b""))
+        np.testing.assert_array_equal(rows, frame.seen_by(seen), what)
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_a_frame_is_what_python_makes_of_it_on_this_machine(name: str, tmp_path: Path) -> None:
+    prepare(SEEN[name], tmp_path)
+    check = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    command = ["gcc", *WARNINGS, *check, "-O1", "main.c", "-o", "main"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    subprocess.run(["./main"], cwd=tmp_path, check=True)
+    require_same(SEEN[name], tmp_path)
+
+
+@pytest.mark.mcu
+@pytest.mark.skipif(
+    None in [shutil.which(tool) for tool in ("arm-none-eabi-gcc", "qemu-system-arm")],
+    reason="needs Debian's gcc-arm-none-eabi, libnewlib and qemu-system-arm",
+)
+@pytest.mark.parametrize("name", ["cropped", "grey, padded"])
+def test_a_frame_is_what_python_makes_of_it_on_a_board(name: str, tmp_path: Path) -> None:
+    prepare(SEEN[name], tmp_path)
+    run_program(tmp_path, ["main.c", "net.c"])
+    require_same(SEEN[name], tmp_path)
+
+
+def test_yuv_becomes_what_pillow_makes_of_it() -> None:
+    frame = bytes([81, 90, 81, 240, 145, 54, 145, 34])  # a red and a green as YUV
+    picture = picture_of(frame, "yuyv", 2, 2)
+    colors = np.asarray(picture.convert("RGB"))
+    assert colors[0, 0, 0] > 200 > colors[0, 0, 1]
+    assert colors[1, 0, 1] > 200 > colors[1, 0, 0]
+    swapped = bytes(frame[i ^ 1] for i in range(8))
+    assert np.array_equal(picture_of(swapped, "uyvy", 2, 2), picture)
+
+
+def test_rgb565_keeps_black_white_and_the_high_bits() -> None:
+    colors = np.array([[[0, 0, 0], [255, 255, 255], [200, 100, 50]]], np.uint8)
+    packed = rgb565(colors)
+    assert np.abs(picture_of(packed, "rgb565-be", 1, 3).astype(int) - colors).max() <= 7
+    assert picture_of(packed, "rgb565-be", 1, 3)[0, :2].tolist() == [[0] * 3, [255] * 3]
+    other = bytes(packed[i ^ 1] for i in range(6))
+    assert np.array_equal(
+        picture_of(other, "rgb565-le", 1, 3), picture_of(packed, "rgb565-be", 1, 3)
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "width", "stride", "message"),
+    [
+        ("rgb", 4, None, "format must be one of grey, rgb888"),
+        ("yuyv", 3, None, "width of yuyv must be even, got 3"),
+        ("rgb888", 4, 11, "stride must be >= 12 bytes, got 11"),
+        ("grey", 4, 40, "a frame of 3 rows must have more bytes than 24"),
+    ],
+)
+def test_a_frame_that_cannot_be_is_refused(
+    form: str, width: int, stride: int | None, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        picture_of(bytes(24), form, 3, width, stride=stride)
+
+
+GOOD = "NET_FRAME(camera, NET_FRAME_RGB565_BE, 240, 320, 640)"
+
+
+@pytest.mark.parametrize("standard", ["c99", "c11", "c++17"])
+@pytest.mark.parametrize(
+    ("said", "sentence", "name"),
+    [
+        (GOOD.replace("640", "639"), "the stride must be at least the bytes of a row", "stride"),
+        (
+            GOOD.replace("NET_FRAME_RGB565_BE", "9"),
+            "the format must be one of NET_FRAME_",
+            "format",
+        ),
+        (
+            "NET_FRAME(camera, NET_FRAME_YUYV, 240, 321, 700)",
+            "the width of a YUV422 frame must be even",
+            "odd_width",
+        ),
+        (
+            "NET_FRAME_PART(camera, NET_FRAME_GREY, 240, 320, 320, 0, 300, 240, 21)",
+            "the part that is looked at must lie inside the frame",
+            "not_inside",
+        ),
+        (GOOD.replace("320", "199999999").replace("640", "400000000"), "below 2^30", "too_large"),
+    ],
+)
+def test_a_camera_that_cannot_be_is_a_sentence_at_compile_time(
+    said: str, sentence: str, name: str, standard: str, tmp_path: Path
+) -> None:
+    prepare(SEEN["cropped"], tmp_path)
+    compiler = ["g++", "-x", "c++"] if standard == "c++17" else ["gcc"]
+    command = [*compiler, f"-std={standard}", *WARNINGS[1:], "-Wno-unused-variable", "-c"]
+    for declared, expected in ((GOOD, ""), (said, name if standard == "c99" else sentence)):
+        (tmp_path / "camera.c").write_text(f'#include "net_picture.h"\n{declared};\n')
+        done = subprocess.run(
+            [*command, "camera.c"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode == 0) == (not expected), done.stderr
+        assert expected in done.stderr

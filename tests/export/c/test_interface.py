@@ -1,0 +1,259 @@
+"""What firmware sees of generated C: names of its own, its own memory, rows, and answers."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.export.nets import excited, nest, pixels_for, warmed
+
+from smidgen import layers
+from smidgen.data import Preprocessing
+from smidgen.export.c.emulate import WARNINGS, write_source
+from smidgen.export.c.float32 import generate_float
+from smidgen.export.c.int8 import generate
+from smidgen.export.c.names import is_taken, require_identifier, require_own
+from smidgen.export.c.picture import described, picture_header, signed
+from smidgen.export.c.source import Source
+from smidgen.export.int8.calibrate import calibrate
+from smidgen.export.int8.quantize import quantize
+from smidgen.export.int8.simulate import simulate
+from smidgen.export.lower import lower
+from smidgen.layers import Shape
+from smidgen.spec import NetSpec
+
+pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+
+SEEN = Preprocessing(12, 10, "rgb", 3, fit="pad")
+SILENT = WARNINGS[1:]
+AS_C_AND_AS_CPP = [
+    *[(cc, "c", std) for cc in ("gcc", "clang") for std in ("c99", "c11")],
+    *[(cc, "c++", "c++17") for cc in ("g++", "clang++")],
+]
+
+
+def net(width: int, classes: int = 3) -> NetSpec:
+    body = (layers.Conv(width, stride=2), layers.Depthwise(width + 1), layers.SqueezeExcite(2))
+    head = (layers.GlobalAveragePool(), layers.Classifier(classes, bias=True))
+    return NetSpec(Shape(3, 12, 10), (*body, *head))
+
+
+def integers(spec: NetSpec):  # noqa: ANN201
+    program = lower(warmed(spec))
+    return quantize(program, calibrate(program, pixels_for(spec, 20)))
+
+
+def full(source: Source, folder: Path) -> None:
+    """Write all files of a net, as an export does."""
+    names = [f'class "{k}" */ ??/' for k in range(source.classes)]
+    made = described(source, SEEN, names, key="cbf3ca34", version="smidgen 0")
+    write_source(made, folder)
+    (folder / f"{made.name}_picture.h").write_text(picture_header(made, SEEN))
+
+
+def call(command: list[str | Path], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(command: list[str | Path], folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    return done.stderr
+
+
+@pytest.fixture(scope="module")
+def nets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with two nets in integers and one in floats, and all three in one file."""
+    folder = tmp_path_factory.mktemp("nets")
+    full(generate(integers(net(4)), "cats"), folder)
+    full(generate(integers(excited(nest("resnet", (3, 12, 10)))), "dogs"), folder)
+    full(generate_float(warmed(net(5)), "birds"), folder)
+    names = ("cats", "dogs", "birds")
+    includes = [f'#include "{name}{end}"' for end in (".c", "_picture.h") for name in names]
+    (folder / "all.c").write_text("\n".join([*includes, "int main(void) { return 0; }\n"]))
+    return folder
+
+
+@pytest.mark.parametrize(("compiler", "language", "standard"), AS_C_AND_AS_CPP)
+def test_three_nets_in_one_file_compile_silently(
+    compiler: str, language: str, standard: str, nets: Path
+) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    command = [compiler, "-x", language, f"-std={standard}", *SILENT, "-O1", "-c", "all.c"]
+    call([*command, "-o", f"{compiler}-{standard}.o"], nets)
+
+
+def test_every_name_that_a_compiler_or_a_linker_sees_is_the_nets_own(nets: Path) -> None:
+    bare = call(["gcc", "-std=c99", "-dM", "-E", "-include", "stdint.h", "-x", "c", "-"], nets)
+    for name in ("cats", "birds"):
+        call(["gcc", "-std=c99", "-O0", "-c", f"{name}.c", "-o", f"{name}.o"], nets)
+        symbols = [line.split()[-1] for line in call(["nm", f"{name}.o"], nets).splitlines()]
+        # what stands inside a function has a number behind its name, and no linker sees it
+        visible = [s for s in symbols if "." not in s and s != "_GLOBAL_OFFSET_TABLE_"]
+        assert visible
+        assert [s for s in visible if s != name and not s.startswith(f"{name}_")] == []
+        (name_c := nets / f"{name}-with-pictures.c").write_text(
+            f'#include "{name}.c"\n#include "{name}_picture.h"\n'
+        )
+        defined = call(["gcc", "-std=c99", "-dM", "-E", name_c], nets)
+        found = {line.split()[1].split("(")[0] for line in defined.splitlines()}
+        found -= {line.split()[1].split("(")[0] for line in bare.splitlines()}
+        assert [macro for macro in found if not macro.startswith(f"{name.upper()}_")] == []
+
+
+def test_two_nets_of_one_name_are_told_apart_by_a_sentence(nets: Path, tmp_path: Path) -> None:
+    full(generate(integers(net(5)), "cats"), tmp_path)
+    text = f'#include "{nets}/cats.h"\n#include "{tmp_path}/cats.h"\n'
+    (tmp_path / "both.c").write_text(text)
+    said = refused(["gcc", "-c", "both.c"], tmp_path)
+    assert "two nets are called cats: export one of them with another --name" in said
+    (tmp_path / "same.c").write_text(f'#include "{nets}/cats.h"\n' * 2)
+    call(["gcc", "-c", "same.c"], tmp_path)
+
+
+NESTED = """
+#include <stdio.h>
+#include "cats.h"
+#include "dogs.h"
+static int32_t first[CATS_MEMORY_BYTES / 4], second[DOGS_MEMORY_BYTES / 4];
+static int32_t third[CATS_MEMORY_BYTES / 4];
+static uint8_t pixels[2][CATS_PIXELS];
+static int32_t other[DOGS_CLASSES], again[CATS_CLASSES];
+static int asked;
+/* in the middle of the first net both are called: the other one, and itself in other memory */
+static const uint8_t *source(void *context, int row) {
+  if (row != asked++) return 0;
+  dogs_in(second, pixels[1], other);
+  if (row == 5) cats_in(third, pixels[1], again);
+  return (const uint8_t *)context + row * CATS_WIDTH * CATS_CHANNELS;
+}
+int main(void) {
+  int32_t logits[CATS_CLASSES], fixed[CATS_CLASSES];
+  FILE *file = fopen("pixels.bin", "rb");
+  if (!file || fread(pixels, 1, sizeof pixels, file) != sizeof pixels) return 2;
+  cats(pixels[0], fixed);
+  cats_rows(first, source, pixels[0], logits);
+  for (int k = 0; k < CATS_CLASSES; k++) {
+    printf("%d %d %d ", (int)fixed[k], (int)logits[k], (int)again[k]);
+  }
+  for (int k = 0; k < DOGS_CLASSES; k++) printf("%d ", (int)other[k]);
+  printf("%d %s\\n", cats_argmax(logits), cats_class_name(cats_argmax(logits)));
+  return asked != CATS_HEIGHT;
+}
+"""
+
+
+def test_calls_inside_each_other_with_memory_of_their_own_answer_alike(
+    nets: Path, tmp_path: Path
+) -> None:
+    images = pixels_for(net(4), 2, seed=3)
+    (tmp_path / "pixels.bin").write_bytes(images.transpose(0, 2, 3, 1).tobytes())
+    (tmp_path / "main.c").write_text(NESTED)
+    files = ["main.c", nets / "cats.c", nets / "dogs.c", "-o", "main"]
+    check = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    call(["gcc", *WARNINGS, *check, "-O1", f"-I{nets}", *files], tmp_path)
+    said = call(["./main"], tmp_path).split(" ", 3 * 3 + 3)
+    *numbers, rest = said
+    one, two = simulate(integers(net(4)), images)
+    other = simulate(integers(excited(nest("resnet", (3, 12, 10)))), images[1:])[0]
+    expected = [value for k in range(3) for value in (one[k], one[k], two[k])]
+    assert list(map(int, numbers)) == [*expected, *other[:3]]
+    assert rest.strip().endswith(f'{one.argmax()} class "{one.argmax()}" */ ??/')
+
+
+def test_without_static_memory_there_is_none(nets: Path) -> None:
+    for name in ("cats", "birds"):
+        define = f"-D{name.upper()}_STATIC_MEMORY=0"
+        call(["gcc", "-std=c99", define, "-c", f"{name}.c", "-o", "bare.o"], nets)
+        symbols = call(["nm", "bare.o"], nets)
+        assert not re.search(r" [bBdD] ", symbols.replace(f" d {name}_kernels", ""))
+        assert f" T {name}_in" in symbols
+        assert f" T {name}\n" not in symbols
+
+
+SHARES = """
+#include <stdio.h>
+#include "cats.h"
+int main(void) {
+  int32_t logits[CATS_CLASSES];
+  uint16_t shares[CATS_CLASSES];
+  FILE *in = fopen("logits.bin", "rb"), *out = fopen("shares.bin", "wb");
+  while (fread(logits, sizeof logits, 1, in)) {
+    cats_probabilities(logits, shares);
+    fwrite(shares, sizeof shares, 1, out);
+    printf("%d\\n", cats_argmax(logits));
+  }
+  return fclose(out);
+}
+"""
+
+
+@pytest.mark.parametrize("classes", [2, 10, 300])
+@pytest.mark.parametrize("scale", [3e-7, 0.002, 1.7])
+def test_probabilities_in_integers_are_near_those_in_floats(
+    classes: int, scale: float, tmp_path: Path
+) -> None:
+    from smidgen.export.c.answer import probabilities
+
+    header = generate(integers(net(4, classes)), "cats").header
+    begin = header.index("\n/* Returns e to the power")
+    header = header[:begin] + probabilities("cats", scale, classes)
+    (tmp_path / "cats.h").write_text(f"{header}\n#endif\n")
+    (tmp_path / "main.c").write_text(SHARES)
+    call(["gcc", *WARNINGS, "-fsanitize=undefined", "main.c", "-o", "main"], tmp_path)
+    generator = np.random.default_rng(classes)
+    spread = np.exp(generator.uniform(-3, 4, 300))[:, None]
+    drawn = generator.normal(0, spread, (300, classes)) / scale
+    logits = drawn.clip(-(2**31), 2**31 - 1).astype(np.int32)
+    logits[0], logits[1] = -(2**31), 2**31 - 1
+    logits[2, 0], logits[2, 1:] = 2**31 - 1, -(2**31)
+    (tmp_path / "logits.bin").write_bytes(logits.tobytes())
+    answers = call(["./main"], tmp_path)
+    assert list(map(int, answers.split())) == logits.argmax(1).tolist()
+    found = np.fromfile(tmp_path / "shares.bin", np.uint16).reshape(-1, classes)
+    powers = np.exp((logits.astype(np.float64) - logits.max(1)[:, None]) * scale)
+    expected = powers / powers.sum(1)[:, None]
+    assert np.abs(found / 2**15 - expected).max() <= 3 / 2**15
+
+
+def test_the_header_tells_what_was_trained_and_measured() -> None:
+    source = generate(integers(net(4)), "cats")
+    made = described(source, SEEN, ("a", "b", "c"), key='"*/', version="smidgen 7")
+    assert '#define CATS_VERSION "smidgen 7"' in made.header
+    assert r'#define CATS_TRAINING_KEY "\042*/"' in made.header
+    assert "#define CATS_COLOR CATS_COLOR_RGB" in made.header
+    assert "SPDX-License-Identifier: 0BSD" in made.header
+    assert "SPDX-License-Identifier: 0BSD" in made.source
+    assert "Accuracy and proof: not measured." in made.header
+    proof = {
+        "accuracy": 0.75,
+        "float_accuracy": 0.8,
+        "images": 40,
+        "oracle": "the oracle */",
+        "oracle_images": 30,
+        "oracle_difference": 0.0,
+    }
+    header = signed(made, proof)
+    assert "not measured" not in header
+    assert "Right on 75.00 % of 40 test images" in header
+    assert "the oracle * /, bit for bit, on 30 of them" in header
+    for line in ("TEST_IMAGES 40", "TEST_CORRECT 30", "PROVED_IMAGES 30", "PROVED_DIFFERENCE 0.0"):
+        assert f"#define CATS_{line}" in header
+    assert signed(made, {"accuracy": None}) == made.header
+
+
+def test_names_that_c_cannot_have_are_refused() -> None:
+    for name in ("for", "restrict", "co_await", "_net", "stdint", "int8_t", "main", "loop", "a__b"):
+        assert is_taken(name)
+        with pytest.raises(ValueError, match=f"got (the keyword )?'{name}'"):
+            require_identifier(name)
+    require_identifier("cats_in")
+    for name in ("cats_in", "cats_rows", "cats_class_name", "Cats", "2cats", ""):
+        with pytest.raises(ValueError, match="name must "):
+            require_own(name)
+    require_own("cats")

@@ -1,0 +1,21 @@
+// As much of Arduino's core as the sketches call; it prints through the C library.
+#pragma once
+#include <stdint.h>
+#include <stdio.h>
+
+#define HIGH 1
+#define LOW 0
+#define OUTPUT 1
+#define LED_BUILTIN 13
+
+struct Port {
+  void begin(unsigned long) {}
+  void print(const char *text) { printf("%s", text); }
+  void println(const char *text) { printf("%s\n", text); }
+};
+extern Port Serial;
+void pinMode(uint8_t pin, uint8_t mode);
+void digitalWrite(uint8_t pin, uint8_t value);
+void delay(unsigned long milliseconds);
+void setup();
+void loop();
