@@ -405,9 +405,9 @@ def test_a_great_loss_of_accuracy_is_said(
 ) -> None:
     real = ship.proved
 
-    def worse(*arguments: Any) -> Proof:
-        proof = real(*arguments)
-        return dataclasses.replace(proof, accuracy=proof.float_accuracy - 0.0123)
+    def worse(*arguments: Any) -> tuple[Proof, Any]:
+        proof, logits = real(*arguments)
+        return dataclasses.replace(proof, accuracy=proof.float_accuracy - 0.0123), logits
 
     monkeypatch.setattr(ship, "proved", worse)
     with pytest.warns(UserWarning, match=r"onnx loses 1\.23 points of accuracy"):
