@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -201,3 +202,150 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
 def test_the_store_is_written_ahead(store: Store) -> None:
     (mode,) = sqlite3.connect(store.path).execute("PRAGMA journal_mode").fetchone()
     assert mode == "wal"
+
+
+def kept(store: Store, key: str, *columns: str) -> tuple[object, ...]:
+    with sqlite3.connect(store.path) as db:
+        return db.execute(
+            f"SELECT {', '.join(columns)} FROM trials WHERE key = ?", (key,)
+        ).fetchone()
+
+
+def test_progress_is_noted_by_the_owner_alone_and_ends_at_1(store: Store, jobs: Jobs) -> None:
+    (job,) = jobs()
+    key = job.trial.key
+    store.add("s", [job])
+    store.claim("me")
+    store.progress(key, "me", 0.25)
+    store.progress(key, "someone else", 0.9)
+    assert kept(store, key, "progress") == (0.25,)
+    store.release("me")
+    store.claim("me")
+    assert kept(store, key, "progress") == (0,)
+    store.finish(key, "me", row_of(job))
+    assert kept(store, key, "progress", "error", "owner") == (1, None, None)
+
+
+def test_the_time_left_falls_with_progress(store: Store, jobs: Jobs) -> None:
+    first, second = jobs(seeds=(0, 1))
+    slow = {**row_of(first), "seconds": 1e6}
+    store.add("s", [first, second])
+    store.claim("me")
+    store.finish(first.trial.key, "me", slow)
+    store.claim("me")
+    whole = store.status("s").seconds_left
+    assert whole == pytest.approx(1e6, rel=0.01)
+    with sqlite3.connect(store.path) as db:  # long ago: progress is all that is left to go by
+        db.execute("UPDATE trials SET started = 1 WHERE state = 'running'")
+    store.progress(second.trial.key, "me", 0.75)
+    assert store.status("s").seconds_left == pytest.approx(1e6 * 0.25 * 0.5)
+
+
+def test_a_first_checkpoint_is_progress_and_ten_kills_without_another_end_it(
+    store: Store, jobs: Jobs
+) -> None:
+    (job,) = jobs()
+    key = job.trial.key
+    store.add("s", [job])
+    folder = store.folder(key)
+    folder.mkdir(parents=True)
+
+    def kill() -> tuple[object, ...]:
+        assert store.claim("me") is not None
+        store.killed("me", "by signal 9")
+        return kept(store, key, "kills", "reached", "attempts")
+
+    assert [kill() for _ in range(2)] == [(1, 0, 0), (2, 0, 0)]
+    (folder / "checkpoint-00001.safetensors").touch()
+    assert [kill() for _ in range(9)] == [(n, 1, 0) for n in range(1, 10)]
+    (folder / "weights.safetensors").touch()  # trained, and killed while it was judged
+    (_, most, _) = kill()
+    assert isinstance(most, int)
+    assert most > 10**9
+    assert [kill()[0] for _ in range(8)] == list(range(2, 10))
+    assert store.status().queued == 1
+    assert kill()[0] == 10
+    assert store.status().failed == 1
+    assert kept(store, key, "error") == (
+        "its process ended by signal 9, 10 times without another epoch",
+    )
+    assert store.retry_failed() == 1
+    assert kept(store, key, "kills", "attempts") == (0, 0)
+
+
+def test_a_process_that_failed_fails_what_it_ran(store: Store, jobs: Jobs) -> None:
+    first, second = jobs(seeds=(0, 1))
+    store.add("s", [first, second])
+    store.claim("me")
+    store.claim("you")
+    store.fail_of("me", "no memory")
+    assert kept(store, first.trial.key, "state", "error", "owner") == ("queued", "no memory", None)
+    assert kept(store, second.trial.key, "state") == ("running",)
+
+
+def test_attempts_that_ended_are_told_since_when(store: Store, jobs: Jobs) -> None:
+    first, second = jobs(seeds=(0, 1))
+    store.add("s", [first])
+    store.add("t", [second])
+    for job in (first, second):
+        store.claim("me")
+        store.finish(job.trial.key, "me", row_of(job))
+    told = store.ended()
+    assert [(one.key, one.state) for one in told] == [
+        (job.trial.key, "done") for job in (first, second)
+    ]
+    assert store.ended("t") == told[1:]
+    assert store.ended(since=told[1].at) == []
+
+
+def test_notes_replace_what_was_noted_before(store: Store) -> None:
+    store.note("a", [1, None])
+    store.note("b", {"x": 0.5})
+    store.note("a", "new")
+    assert store.notes() == {"a": "new", "b": {"x": 0.5}}
+
+
+def test_rows_that_no_trial_made_are_kept_once_under_their_study(store: Store, jobs: Jobs) -> None:
+    (job,) = jobs()
+    plain = {"key": "0" * 16, "net": "forest", "accuracy": 0.5}
+    assert store.keep("baseline", [plain]) == 1
+    assert store.keep("baseline", [plain]) == 0
+    assert store.studies() == ["baseline"]
+    (row,) = store.rows()
+    assert (row["study"], row["studies"], row["net"]) == ("baseline", ["baseline"], "forest")
+    store.add("s", [job])
+    taken = {**row_of(job), "study": "u", "studies": ["u", "v"]}
+    path = store.path.with_name("rows.jsonl")
+    path.write_text(json.dumps(taken) + "\n")
+    store.claim("me")
+    assert store.import_rows(path) == 1
+    assert store.studies() == ["baseline", "s", "u", "v"]
+    assert kept(store, job.trial.key, "state", "progress", "owner") == ("done", 1, None)
+
+
+def test_exported_lines_have_their_columns_in_order(store: Store, jobs: Jobs) -> None:
+    (job,) = jobs()
+    store.add("s", [job])
+    store.claim("me")
+    store.finish(job.trial.key, "me", row_of(job))
+    path = store.path.with_name("rows.jsonl")
+    store.export_rows(path)
+    names = list(json.loads(path.read_text()))
+    assert names == sorted(names)
+    (text,) = kept(store, job.trial.key, "row")
+    assert isinstance(text, str)
+    assert list(json.loads(text)) == sorted(json.loads(text))
+
+
+def test_what_fails_in_the_middle_of_writing_is_undone(store: Store, jobs: Jobs) -> None:
+    first, second = jobs(seeds=(0, 1))
+
+    def broken() -> Iterator[Job]:
+        yield first
+        raise KeyError("no more")
+
+    with pytest.raises(KeyError):
+        store.add("s", broken())
+    assert store.status().total == 0
+    store.add("s", [second])
+    assert store.status().total == 1
