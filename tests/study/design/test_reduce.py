@@ -1,7 +1,9 @@
 """The best net inside the budget wins, or the smallest that is nearly as good."""
 
+from dataclasses import replace
+
 import pytest
-from tests.study.design.conftest import PROFILE, Fake
+from tests.study.design.conftest import PROFILE, Accuracy, Fake
 
 from smidgen.data import Data
 from smidgen.layers import Shape
@@ -112,3 +114,98 @@ def test_where_no_neighbour_is_ahead_the_net_stays(fake: Fake, entrants: list[En
     contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
     assert contest.refine(start, always) == start
     assert "3 neighbours tried, none is ahead" in given.said
+
+
+def accuracy_by_net(entrants: list[Entrant], *shares: float) -> Accuracy:
+    nets = [one.shaped.spec for one in entrants]
+    return lambda candidate, seed: shares[nets.index(candidate.net)]
+
+
+def test_what_is_compared_and_how_it_ended_is_told(fake: Fake, entrants: list[Entrant]) -> None:
+    given = fake(accuracy_by_net(entrants, 0.5, 0.6, 0.7, 0.95, 0.96, 0.97))
+    contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
+    contest.reduce(entrants, always)
+    smallest, best = entrants[0].shaped.spec, entrants[5].shaped.spec
+    assert given.search.steps["reduce"] == [
+        f"6 nets inside the budget, {smallest.params:,} parameters to {best.params:,} parameters",
+        f"round 1: 6 nets, 2 epochs, 1 seed: best {best.name} with 97.00",
+        f"round 2: 2 nets, 8 epochs, 3 seeds: best {best.name} with 97.00",
+    ]
+
+
+def test_a_round_of_a_share_of_an_epoch_is_an_epoch(fake: Fake, entrants: list[Entrant]) -> None:
+    given = fake(lambda candidate, seed: 0.9)
+    Contest(given.search, PROFILE, METHODS, Recipe(epochs=1), "best").reduce(entrants, always)
+    assert [{c.recipe.epochs for c in asked} for asked in given.asked[:2]] == [{1}, {1}]
+    start = entrants[-1]
+    Contest(given.search, PROFILE, METHODS, Recipe(epochs=1), "best").refine(start, always)
+    assert {c.recipe.epochs for c in given.asked[-1]} == {1}
+
+
+def test_a_third_of_the_neighbours_is_trained_to_the_end(
+    fake: Fake, entrants: list[Entrant]
+) -> None:
+    start = entrants[-1]
+    given = fake(lambda candidate, seed: 0.9 + (candidate.net == start.shaped.spec) / 100)
+    profile = replace(PROFILE, moves=7)
+    contest = Contest(given.search, profile, METHODS, Recipe(epochs=8), "best")
+    assert contest.refine(start, always) == start
+    short, long = given.asked
+    near = len(short) - 1
+    assert near > 4
+    assert {c.recipe.epochs for c in short} == {4}
+    assert len(long) == 1 + (near + 1) // 3
+    assert {c.recipe.epochs for c in long} == {8}
+    assert long[0].net == start.shaped.spec
+    assert contest.refine(start, lambda: False) == start
+    assert len(given.asked) == 2
+
+
+def test_a_net_that_ties_or_is_just_not_hopeless_is_not_beaten(entrants: list[Entrant]) -> None:
+    small, middle, large, huge = sorted(entrants, key=lambda one: one.excess)[2:]
+    scores = {huge: 97.0, large: 96.0, middle: 96.0, small: 95.0}
+    assert best_of(list(scores), scores, PROFILE, "smallest") == [huge, large, middle, small]
+    scores = {huge: 97.0, large: 95.0, middle: 96.0, small: 92.0}  # five tolerances below
+    assert best_of(list(scores), scores, PROFILE, "smallest") == [huge, middle, small, large]
+    assert best_of(list(scores), {}, PROFILE, "smallest") == [huge, large, middle, small]
+
+
+@pytest.mark.parametrize(
+    ("prefer", "percents", "place", "why"),
+    [
+        ("best", (96.0, 97.0, 97.0), 1, "the best"),  # the smaller of two that are equal
+        ("smallest", (96.0, 96.5, 97.0), 0, "the smallest within 1 points of the best (97.00)"),
+        ("smallest", (95.9, 96.5, 97.0), 1, "the smallest within 1 points of the best (97.00)"),
+    ],
+)
+def test_the_choice_is_told_with_its_reason(
+    fake: Fake,
+    entrants: list[Entrant],
+    prefer: str,
+    percents: tuple[float, ...],
+    place: int,
+    why: str,
+) -> None:
+    nets = sorted(entrants, key=lambda one: one.excess)[:3]
+    given = fake(lambda candidate, seed: 0.9)
+    scores = dict(zip(reversed(nets), reversed(percents), strict=True))
+    assert choose(given.search, scores, PROFILE, prefer) == nets[place]
+    spec = nets[place].shaped.spec
+    assert given.search.steps["reduce"] == [
+        f"chosen: {spec.name}, {spec.params:,} parameters and {spec.macs:,} MACs,"
+        f" with {percents[place]:.2f}: {why}"
+    ]
+
+
+def test_rows_of_an_entrant_are_of_whole_runs(fake: Fake, entrants: list[Entrant]) -> None:
+    given = fake(lambda candidate, seed: 0.5 + seed / 100)
+    contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
+    rows = contest.rows_of(entrants[2], 2)
+    assert {n: row["accuracy"] for n, row in rows.items()} == {0: 0.5, 1: 0.51}
+    assert given.asked == [(entrants[2].candidate(METHODS, Recipe(epochs=8)),)]
+
+
+def test_an_entrant_says_which_images_it_sees(entrants: list[Entrant]) -> None:
+    plain = entrants[0]
+    assert plain.name == plain.shaped.spec.name
+    assert replace(plain, told="32x32").name == f"{plain.name} on 32x32"

@@ -4,18 +4,27 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import pytest
+import torch
 from tests.study.design.conftest import PROFILE, Accuracy, Fake, row
 
-from smidgen.data import Data
+from smidgen.data import Data, Split
 from smidgen.layers import Shape
-from smidgen.methods import Method, parse
+from smidgen.methods import Affine, Flip, Method, parse
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.ladder import Maker
-from smidgen.study.design.search import Candidate
-from smidgen.study.design.selection import Selection, start
+from smidgen.study.design.search import Candidate, listed
+from smidgen.study.design.selection import (
+    Selection,
+    _points,
+    _prior,
+    _Question,
+    start,
+    worded,
+)
 from smidgen.study.design.tune import lengthened, tuned
+from smidgen.study.statistics import Interval
 
 
 def always() -> bool:
@@ -174,3 +183,115 @@ def test_on_few_images_longer_runs_must_pay(fake: Fake, chosen: Candidate) -> No
     middle = fake(lambda candidate, seed: 0.8 - abs(candidate.recipe.epochs - 4) / 1000)
     assert lengthened(middle.search, chosen, PROFILE, always).recipe.epochs == 4
     assert parse("ema")[0] in chosen.methods
+
+
+def data_of(channels: int, height: int, width: int, images: int = 40) -> Data:
+    pixels = torch.zeros(images, channels, height, width, dtype=torch.uint8)
+    split = Split(pixels, torch.arange(images) % 2)
+    return Data("drawn", split, split, ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("sides", "crop", "cutout", "blur"),
+    [
+        ((32, 40), 4, 10, ""),
+        ((6, 6), 1, 2, ""),
+        ((2, 63), 1, 1, ""),
+        ((32, 64), 4, 10, '(position="before")'),
+    ],
+)
+def test_arguments_suit_the_size_of_the_images(
+    sides: tuple[int, int], crop: int, cutout: int, blur: str
+) -> None:
+    data = data_of(3, *sides)
+    assert worded("crop", data) == f"crop(padding={crop})"
+    assert worded("cutout", data) == f"cutout(length={cutout})"
+    assert worded("blurpool", data) == f"blurpool{blur}"
+    assert worded("ema", data) == "ema"
+    (affine,) = parse(worded("affine", data))
+    assert affine == Affine(rotation=10.0, scale=0.1, shear=5.0, shift=0.07, anneal=0.25)
+
+
+@pytest.mark.parametrize(
+    ("channels", "images", "shift"),
+    [(3, 10_000, "crop"), (3, 9_000, "affine"), (1, 10_000, "affine")],
+)
+def test_many_photographs_are_cropped_and_others_moved_a_little(
+    channels: int, images: int, shift: str
+) -> None:
+    data = data_of(channels, 2, 2, images)
+    assert names(start(data, blur=True)) == {"one-cycle", "ema", shift, "blurpool"}
+    assert names(start(data_of(channels, 2, 64, 4), blur=True)) == {"one-cycle", "ema", "affine"}
+
+
+def test_methods_that_gain_nothing_together_are_kept_and_a_loss_is_not(
+    fake: Fake, maker: Maker, chosen: Candidate
+) -> None:
+    def together(gain: float) -> Accuracy:
+        def accuracy(candidate: Candidate, seed: int) -> float:
+            del seed
+            of = names(candidate.methods)
+            both = {"flip", "sam"} <= of
+            return 0.5 + (gain if both else 3 * ("flip" in of) + 2 * ("sam" in of)) / 128
+
+        return accuracy
+
+    taken, _, said = selected(fake, maker, chosen, together(0))
+    assert {"flip", "sam"} <= taken
+    assert said.splitlines()[-1].startswith("taken: ")
+    assert "+0.00 points" in said
+    taken, selection, said = selected(fake, maker, chosen, together(-0.5))
+    assert taken == names(chosen.methods) | {"flip"}
+    assert {s.method.name: s.taken for s in selection.standings}["sam"] is False
+    assert said.splitlines()[-1] == f"taken: {listed((*chosen.methods, Flip()))}"
+
+
+def test_a_loss_alone_leaves_the_start_as_it_was(
+    fake: Fake, maker: Maker, chosen: Candidate
+) -> None:
+    """Without either of two methods of the start it is better, without both it is worst."""
+
+    def accuracy(candidate: Candidate, seed: int) -> float:
+        del seed
+        of = names(candidate.methods)
+        left = 2 - len(of & {"ema", "blurpool"})
+        return 0.8 + (0, 5, -5)[left] / 100 - 0.01 * len(of & {"flip", "crop", "sam"})
+
+    taken, _, _ = selected(fake, maker, chosen, accuracy)
+    assert len(taken & {"ema", "blurpool"}) == 1
+
+
+def test_a_small_gain_is_shown_where_chance_is_smaller(
+    fake: Fake, maker: Maker, chosen: Candidate
+) -> None:
+    _, selection, said = selected(fake, maker, chosen, gains({"flip": 0.6}, noise=0.0))
+    standing = {s.method.name: s for s in selection.standings}
+    assert (standing["flip"].taken, standing["flip"].shown) == (True, True)
+    assert "flip: +0.60 points [" in said
+    assert "better; expected now +" in standing["flip"].why
+
+
+def test_a_gain_is_told_with_its_interval_if_it_has_one() -> None:
+    assert _points(Interval(1.234, 0.5, 2.0, 3)) == "+1.23 points [+0.50, +2.00]"
+    assert _points(Interval(-1.0, float("nan"), float("nan"), 1)) == "-1.00 points"
+
+
+@pytest.mark.parametrize(
+    ("channels", "name", "percent", "mean", "deviation"),
+    [
+        (3, "flip", 50.0, 1.5, 3.75),
+        (1, "flip", 50.0, -0.25, 7.5),
+        (4, "flip", 50.0, -0.25, 7.5),
+        (1, "ema", 80.0, 1.28, 1.28),
+        (1, "sam", 80.0, -0.16, 0.96),
+        (1, "sam", 100.0, -0.0099, 0.0594),
+        (1, "sam", 0.0, -0.0099, 0.0594),
+    ],
+)
+def test_what_is_believed_before_is_in_units_of_what_there_is_to_gain(
+    channels: int, name: str, percent: float, mean: float, deviation: float
+) -> None:
+    (method,) = parse(name)
+    question = _Question(method, parse("one-cycle, ema"))
+    found = _prior(question, data_of(channels, 4, 4), percent)
+    assert (found.mean, found.deviation) == pytest.approx((mean, deviation))
