@@ -17,11 +17,11 @@ FLOORS = [  # ground first; a name covers the module or package it starts
     {"zoo", "methods"},
     {
         *("runtime", "checkpoint", "trial", "run", "training", "train", "evaluate", "export"),
-        *("answer", "model", "again", "progress"),
+        *("answer", "model", "again", "progress", "hub"),
     },
     {"study"},
     {"report"},
-    {"config", "design", "testing"},
+    {"config", "design", "testing", "share"},
     {"cli", "__main__"},
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from smidgen.answer import Answer, answers_of
 from smidgen.data import DataError, Preprocessing
 from smidgen.data.decode import open_picture
+from smidgen.hub import is_hub
 from smidgen.run import Run, load_run
 
 Array: TypeAlias = NDArray[np.uint8]
@@ -150,9 +151,13 @@ class Model:
 def load(place: Path | str) -> Model:
     """Return the model in the folder of a run or of a design, or in an ONNX file of smidgen's.
 
+    ``hub:USER/NAME`` is one of the hub, with ``@REVISION`` to pin it: see docs/sharing.md.
+
     Raises:
         ValueError: If there is none, it is not finished or damaged, or a package is missing.
     """
+    if is_hub(place):
+        return model_of(load_run(place))
     path = Path(place)
     return _of_onnx(path) if path.suffix == ".onnx" else model_of(load_run(path))
 

@@ -14,7 +14,8 @@ from smidgen.checkpoint import CheckpointError, load_tensors, save_tensors
 from smidgen.data import Data, Preprocessing
 from smidgen.data.base import as_they_are
 from smidgen.files import is_temporary, write_atomically
-from smidgen.limits import PLAN_BYTES, content, is_number
+from smidgen.hub import fetched, is_hub
+from smidgen.limits import PLAN_BYTES, TENSOR_BYTES, content, is_number
 from smidgen.names import shown
 from smidgen.release import release, require_known
 from smidgen.show import card, percent
@@ -142,6 +143,15 @@ def save_plan(folder: Path, trial: Trial, data: Data) -> None:
     write_atomically(folder / PLAN, f"{json.dumps(form, indent=1)}\n".encode())
 
 
+def shared_plan(folder: Path) -> bytes:
+    """Return what a run folder is for, without the place of its data on this machine."""
+    form = json.loads(content(folder / PLAN, PLAN_BYTES))
+    form.pop("sha256", None)
+    if Path(str(form.get("origin", "")).partition("::")[0]).is_absolute():
+        form["origin"] = form["data"]
+    return f"{json.dumps({**form, 'sha256': _digest(form)}, indent=1)}\n".encode()
+
+
 def load_plan(folder: Path) -> Plan:
     """Return what a run folder is for.
 
@@ -198,11 +208,13 @@ def _require_input(trial: Trial, seen: Preprocessing) -> None:
 
 
 def run_folder(place: Path | str) -> Path:
-    """Return the folder of a run, given it or the folder of the design that ended in it.
+    """Return the folder of a run, given it, the folder of its design, or ``hub:USER/NAME``.
 
     Raises:
-        ValueError: If it is neither.
+        ValueError: If it is none of these, or cannot be fetched from the hub.
     """
+    if is_hub(place):
+        return fetched(place, {PLAN: PLAN_BYTES, WEIGHTS: TENSOR_BYTES})
     folder = Path(place)
     if (folder / PLAN).exists():
         return folder
@@ -265,7 +277,7 @@ def load_run(folder: Path | str) -> Run:
     """Return the finished run in ``folder``.
 
     Args:
-        folder: Of the run, or of the design that ended in it.
+        folder: Of the run, or of the design that ended in it; or ``hub:USER/NAME``.
 
     Raises:
         ValueError: If it is no run folder, training has not finished, or its weights are damaged.

@@ -16,6 +16,7 @@ from smidgen.cli import (
     listing,
     predict,
     report,
+    sharing,
     study,
     train,
 )
@@ -64,6 +65,8 @@ app.command("study")(study.study)
 app.command("design")(design.design)
 app.command("report")(report.report)
 app.command("export")(export.export)
+app.command("card")(sharing.card)
+app.command("push")(sharing.push)
 
 BAD_INPUT, INTERRUPTED = 2, 130
 _LONGEST = 1_500  # characters of an error: a value in it may be as long as a file

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 def evaluate(  # noqa: PLR0913 - a command line
     run: Annotated[
-        Path, typer.Argument(metavar="RUN|DESIGN", help="The folder of a run or of a design.")
+        str,
+        typer.Argument(metavar="RUN", help="The folder of a run or of a design, or hub:USER/NAME."),
     ],
     data: Annotated[
         str | None, typer.Option(help="Other data, or where those it was trained on are now.")

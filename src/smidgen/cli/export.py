@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def export(  # noqa: PLR0913 - a command line
     run: Annotated[
-        Path, typer.Argument(metavar="RUN|DESIGN", help="The folder of a run or of a design.")
+        str,
+        typer.Argument(metavar="RUN", help="The folder of a run or of a design, or hub:USER/NAME."),
     ],
     to: Annotated[
         str,

@@ -86,9 +86,11 @@ def _targets() -> _Table:
     from smidgen.export.targets import TARGETS, installed
     from smidgen.plugins import working
 
-    rows: list[list[object]] = [[name, _said(build), OWN] for name, build in TARGETS.items()]
-    others = working(installed()).values()
-    rows += [[plugin.name, _said(plugin.value), plugin.package] for plugin in others]
+    rows: list[list[object]] = []
+    for name, build in TARGETS.items():
+        rows.append([name, _said(build), OWN])
+    for plugin in working(installed()).values():
+        rows.append([plugin.name, _said(plugin.value), plugin.package])  # noqa: PERF401
     return ["name", "what", "package"], rows
 
 

@@ -20,8 +20,11 @@ _NAMED = 20  # broken pictures that are named one by one
 
 def predict(
     model: Annotated[
-        Path,
-        typer.Argument(metavar="RUN|DESIGN|ONNX", help="A run's folder, a design's, an ONNX file."),
+        str,
+        typer.Argument(
+            metavar="MODEL",
+            help="The folder of a run or of a design, an ONNX file, or hub:USER/NAME.",
+        ),
     ],
     pictures: Annotated[
         list[str],

@@ -1,0 +1,1 @@
+"""What a trained model is given to others with: a card, and a place on the hub."""

@@ -1,0 +1,184 @@
+"""All that is known of a trained model when it is shared, gathered once."""
+
+import json
+import warnings
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smidgen.again import trained_on
+from smidgen.data import DataError
+from smidgen.evaluate import evaluate, row
+from smidgen.export.c.footprint import predict_cost
+from smidgen.export.ship import PROOF, place_of
+from smidgen.limits import PLAN_BYTES, content
+from smidgen.names import require_name
+from smidgen.release import release
+from smidgen.run import PLAN, WEIGHTS, Run, load_run, run_folder
+from smidgen.study.design.design import ROWS
+from smidgen.study.design.outset import STORE
+from smidgen.study.rows import read_rows
+from smidgen.study.statistics import Interval, accuracy_interval
+from smidgen.study.store import Store
+
+_PRIVATE = ("pictures", "wrong", "doubted")  # columns that show pictures or name their files
+_SAME = ("net", "methods", "recipe", "fingerprint", "trained_on")
+
+
+@dataclass(frozen=True, slots=True)
+class Artefact:
+    """An exported form of the model.
+
+    Args:
+        target: Such as ``c``.
+        folder: That holds it.
+        proof: What was measured of it.
+    """
+
+    target: str
+    folder: Path
+    proof: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a card says.
+
+    Args:
+        place: As it was given: the folder of a run or of a design.
+        folder: Of the run.
+        run: As loaded.
+        rows: On test images, one a seed; empty if nothing could be measured.
+        unmeasured: Why there are none.
+        artefacts: Exported from this very run.
+        footprint: Flash and RAM as int8 C on a Cortex-M4, predicted; ``None`` if it cannot be.
+        doubts: What a design warned of.
+    """
+
+    place: Path
+    folder: Path
+    run: Run
+    rows: tuple[dict[str, Any], ...]
+    unmeasured: str
+    artefacts: tuple[Artefact, ...]
+    footprint: tuple[int, int] | None
+    doubts: tuple[str, ...]
+
+    @property
+    def accuracy(self) -> Interval | None:
+        """On the test images, in percent, for other seeds and other pictures."""
+        if not self.rows:
+            return None
+        percents = [100 * one["accuracy"] for one in self.rows]
+        return accuracy_interval(percents, self.rows[0]["images"])
+
+    @property
+    def shared_rows(self) -> list[dict[str, Any]]:
+        """The rows without pictures and names of files."""
+        return [
+            {name: value for name, value in one.items() if name not in _PRIVATE}
+            for one in self.rows
+        ]
+
+
+def facts_of(
+    place: Path | str, *, data: Path | str | None = None, data_dir: Path | str | None = None
+) -> Facts:
+    """Gather what is known of a finished run or design.
+
+    A design's own rows are taken; a run is judged on its test images, if its data are there.
+
+    Args:
+        place: The folder of a run or of a design.
+        data: Where the data are now, if they were moved.
+        data_dir: Folder of local copies of data sets.
+
+    Raises:
+        ValueError: If it is neither, or is not finished.
+    """
+    folder = run_folder(place)
+    run = load_run(folder)
+    rows = _rows_of(Path(place), run)
+    why = ""
+    if not rows:
+        rows, why = _judged(run, folder, data, data_dir)
+    footprint = None
+    with suppress(ValueError):  # a layer that has no form in C
+        cost = predict_cost(run.trial.spec)
+        footprint = (cost.flash, cost.ram)
+    return Facts(
+        Path(place),
+        folder,
+        run,
+        tuple(rows),
+        why,
+        tuple(_artefacts(Path(place), run)),
+        footprint,
+        tuple(_doubts(Path(place))),
+    )
+
+
+def _rows_of(place: Path, run: Run) -> list[dict[str, Any]]:
+    """Return the rows of a design that are of this model, seed by seed."""
+    path = place / ROWS
+    if not path.exists():
+        return []
+    asked: dict[str, Any] = {
+        "net": run.trial.net.name,
+        "methods": run.trial.method_texts,
+        "recipe": run.trial.to_dict()["recipe"],
+        "fingerprint": run.trial.fingerprint,
+        "trained_on": run.trial.split,
+    }
+    found = [
+        one
+        for one in read_rows(path)
+        if one.get("split") == "test" and all(one.get(name) == asked[name] for name in _SAME)
+    ]
+    return sorted(found, key=lambda one: one["seed"])
+
+
+def _judged(
+    run: Run, folder: Path, data: Path | str | None, data_dir: Path | str | None
+) -> tuple[list[dict[str, Any]], str]:
+    try:
+        source = trained_on(run, folder, data=data, data_dir=data_dir)
+    except DataError as error:
+        if data is not None:
+            raise
+        warnings.warn(f"the card has no figures: {error}", stacklevel=4)
+        return [], "the data were not at hand when this card was written"
+    found = evaluate(run, source.test, measure_latency=False, weights=folder / WEIGHTS)
+    return [row(run, found, study="", revision=release())], ""
+
+
+def _artefacts(place: Path, run: Run) -> list[Artefact]:
+    """Return what was exported of this very run to folders beside it."""
+    found: list[Artefact] = []
+    named = place_of(place, "")
+    for path in sorted(named.parent.glob(f"{named.name}*/{PROOF}")):
+        try:
+            proof = json.loads(content(path, PLAN_BYTES))
+            target = require_name(proof["target"], "a target")
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # no artefact of smidgen's
+        if proof.get("training_key") == run.trial.key:
+            found.append(Artefact(target, path.parent, proof))
+    return found
+
+
+def _doubts(place: Path) -> list[str]:
+    if not (place / STORE).exists():
+        return []
+    store = Store(place / STORE, create=False)
+    try:
+        told = store.notes().get("design", {})
+    finally:
+        store.close()
+    lines = told.get("warnings", []) if isinstance(told, dict) else []
+    return [str(line) for line in lines]
+
+
+__all__ = ["PLAN", "WEIGHTS", "Artefact", "Facts", "facts_of"]

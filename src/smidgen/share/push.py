@@ -1,0 +1,167 @@
+"""From a run folder to the hub: the model with its card, and its page as a Space."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from smidgen.design import REPORT
+from smidgen.escape import markdown as escaped
+from smidgen.hub import Place, place_of, require_extra, told
+from smidgen.limits import TENSOR_BYTES, content
+from smidgen.run import PLAN, WEIGHTS, run_folder, shared_plan
+from smidgen.share.card import card_of, require_licence
+from smidgen.share.facts import Facts, facts_of
+from smidgen.study.design.design import ROWS
+
+ARTEFACTS = "artefacts"
+NO_TOKEN = "pushing needs a token that may write: HF_TOKEN holds it, or `hf auth login` keeps it"
+
+
+class Pushed(NamedTuple):
+    """What is on the hub now."""
+
+    url: str  # of the model
+    files: tuple[str, ...]
+    space: str | None  # of the page
+
+
+def push(  # noqa: PLR0913 - a door; all but two arguments by keyword
+    place: Path | str,
+    repository: str,
+    *,
+    space: bool = False,
+    private: bool = False,
+    licence: str | None = None,
+    about: str = "",
+    data: Path | str | None = None,
+    data_dir: Path | str | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Pushed:
+    """Put a finished run or design on the hub, with its card, rows and artefacts.
+
+    Pictures stay here, and so do places on this machine; a page for a Space may show pictures, and
+    that is told.
+
+    Args:
+        place: The folder of a run or of a design.
+        repository: ``USER/NAME``.
+        space: Whether to make its page a static Space of that name as well.
+        private: Whether a new repository is.
+        licence: Of the model, as the hub spells it.
+        about: What it is for, for the card.
+        data: Where the data are now, if they were moved.
+        data_dir: Folder of local copies of data sets.
+        tell: Is told of what takes long.
+
+    Raises:
+        ValueError: In one line, before anything is sent: no extra, no token, no such run, no page
+            for a Space; or if the hub refuses or cannot be reached.
+    """
+    library, there = require_extra(), place_of(repository)
+    if there.revision is not None:
+        raise ValueError(f"a model is pushed to USER/NAME, without a revision, got {repository!r}")
+    require_licence(licence)
+    run_folder(place)
+    if library.get_token() is None:
+        raise ValueError(NO_TOKEN)
+    facts = facts_of(place, data=data, data_dir=data_dir)
+    pages = _pages(facts) if space else {}
+    files = _files(facts, there, licence, about)
+    for name, held in files.items():
+        tell(f"{name}: {len(held):,} bytes")
+    url = _sent(library, there, "model", files, private=private)
+    space_url = None
+    if space:
+        tell("the page shows what the data look like: pictures of theirs are in it")
+        page_files = {**pages, "README.md": _space_card(facts, there, licence)}
+        space_url = _sent(library, there, "space", page_files, private=private)
+    return Pushed(url, tuple(files), space_url)
+
+
+def _files(facts: Facts, there: Place, licence: str | None, about: str) -> dict[str, bytes]:
+    card = card_of(facts, repository=there.repository, licence=licence, about=about)
+    files = {
+        "README.md": card.encode(),
+        PLAN: shared_plan(facts.folder),
+        WEIGHTS: content(facts.folder / WEIGHTS, TENSOR_BYTES),
+    }
+    if facts.rows:
+        files[ROWS] = "".join(f"{json.dumps(one)}\n" for one in facts.shared_rows).encode()
+    for one in facts.artefacts:
+        for path in sorted(one.folder.iterdir()):
+            if path.is_file() and path.suffix != ".html":  # a page shows pictures
+                files[f"{ARTEFACTS}/{one.target}/{path.name}"] = content(path, TENSOR_BYTES)
+    return files
+
+
+def _pages(facts: Facts) -> dict[str, bytes]:
+    """Return what a Space shows: the page that recognises, the report, or both.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    found: dict[str, bytes] = {}
+    for one in facts.artefacts:
+        for path in sorted(one.folder.glob("*.html")):
+            found.setdefault("index.html", content(path, TENSOR_BYTES))
+    report = facts.place / REPORT
+    if report.exists():
+        found["report.html" if found else "index.html"] = content(report, TENSOR_BYTES)
+    if not found:
+        raise ValueError(
+            f"--space needs a page: `smidgen export {facts.place} --to wasm` writes one"
+        )
+    return found
+
+
+def _space_card(facts: Facts, there: Place, licence: str | None) -> bytes:
+    values = {
+        "title": there.name,
+        "sdk": "static",
+        "license": licence or "unknown",
+        "models": [there.repository],
+        "tags": ["smidgen"],
+    }
+    lines = "\n".join(f"{name}: {json.dumps(value)}" for name, value in values.items())
+    return (
+        f"---\n{lines}\n---\n\n# {there.name}\n\nThe page of {escaped(facts.run.trial.net.name)},"
+        f" a net for {escaped(facts.run.trial.data)}. It computes in the browser and sends nothing."
+        "\n"
+    ).encode()
+
+
+def _sent(
+    library: Any, there: Place, kind: str, files: Mapping[str, bytes], *, private: bool
+) -> str:
+    """Make a repository hold these files, and of the artefacts no others."""
+    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()
+    api = library.HfApi()
+    extra = {"space_sdk": "static"} if kind == "space" else {}
+    try:
+        url = api.create_repo(
+            there.repository, repo_type=kind, private=private, exist_ok=True, **extra
+        )
+        held = api.list_repo_files(there.repository, repo_type=kind)
+        stale = [name for name in held if name.startswith(f"{ARTEFACTS}/") and name not in files]
+        api.create_commit(
+            there.repository,
+            [
+                *(library.CommitOperationAdd(name, content) for name, content in files.items()),
+                *(library.CommitOperationDelete(name) for name in stale),
+            ],
+            commit_message="The model with its card" if kind == "model" else "The page",
+            repo_type=kind,
+        )
+    except HfHubHTTPError as error:
+        raise ValueError(told(error, there)) from None
+    except ValueError as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"the hub refuses what is sent to {there.repository}: {said}") from None
+    except Exception as error:  # no network; the kind depends on the library beneath the hub's
+        said = " ".join(str(error).split())
+        raise ValueError(f"the hub cannot be reached for {there.repository}: {said}") from error
+    return str(url)

@@ -1,0 +1,362 @@
+"""A model with its card on a hub, and back from it in an empty folder."""
+
+import importlib.util
+import json
+import re
+import shutil
+import sys
+import threading
+import warnings
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import smidgen as sm
+from smidgen import hub as fetching
+from smidgen.cli import main
+from smidgen.export.artefact import Wish
+from smidgen.hub import place_of
+from smidgen.run import load_run
+from smidgen.share.card import write_card
+from smidgen.share.facts import facts_of
+from smidgen.share.push import push
+
+library = pytest.importorskip("huggingface_hub", reason="pip install 'smidgen[hub]'")
+constants = importlib.import_module("huggingface_hub.constants")
+
+_spec = importlib.util.spec_from_file_location("stand_in", Path(__file__).with_name("stand_in.py"))
+assert _spec
+assert _spec.loader
+stand_in = importlib.util.module_from_spec(_spec)
+sys.modules["stand_in"] = stand_in
+_spec.loader.exec_module(stand_in)
+
+# what the library itself does as it sends large files over HTTP
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run of drawn pictures, with an artefact beside it."""
+    place = tmp_path_factory.mktemp("shared")
+    for part, label, number in product(("train", "test"), range(2), range(9)):
+        folder = place / "private photos" / part / ("cat", "d`o|g<b>")[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        value = 40 + 120 * label + 2 * number + (part == "test")
+        Image.new("L", (8, 8), value).save(folder / f"secret-{number}.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        data = sm.data.load(place / "private photos")
+        net = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(*data.shape), len(data.classes))
+        recipe = sm.Recipe(epochs=2, batch_size=8)
+        sm.train(net, data, recipe=recipe, folder=place / "mine", observer=lambda report: None)
+        sm.export(place / "mine", "onnx", wish=Wish())
+    return place / "mine"
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return a stand-in, with an empty cache, an empty folder and a token."""
+    held, server = stand_in.serve()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    for name, value in {
+        "ENDPOINT": held.url,
+        "HUGGINGFACE_CO_URL_TEMPLATE": held.url + "/{repo_id}/resolve/{revision}/{filename}",
+        "HF_HUB_CACHE": str(tmp_path / "cache"),
+        "HF_HUB_DISABLE_XET": True,
+        "HF_HUB_OFFLINE": False,
+        "HF_TOKEN_PATH": str(tmp_path / "no token"),
+    }.items():
+        monkeypatch.setattr(constants, name, value)
+    monkeypatch.setenv("HF_TOKEN", stand_in.TOKEN)
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    yield held
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def shared(run: Path, hub: Any) -> Any:
+    push(run, "ann/net", licence="mit", about="Tells cats from dogs.")
+    hub.asked.clear()
+    return hub
+
+
+def smidgen(*arguments: str) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(warnings, "showwarning", warnings.showwarning)
+        patch.setattr(sys, "argv", ["smidgen", *arguments])
+        with pytest.raises(SystemExit) as exited:
+            main()
+    return exited.value.code if isinstance(exited.value.code, int) else 0
+
+
+def test_what_is_pushed_is_the_run_its_card_rows_and_artefacts(run: Path, shared: Any) -> None:
+    held = shared.repositories["model/ann/net"]
+    assert set(held) == {
+        *("README.md", "run.json", "weights.safetensors"),
+        *("artefacts/onnx/mnist_1k5_dw.onnx", "artefacts/onnx/artefact.json"),
+    } | ({"rows.jsonl"} & set(held))
+    assert held["weights.safetensors"] == (run / "weights.safetensors").read_bytes()
+    row = json.loads(held["rows.jsonl"])
+    assert row["key"] == json.loads(held["run.json"])["key"]
+    assert row["accuracy"] == facts_of(run).rows[0]["accuracy"]
+
+
+def test_nothing_private_leaves(run: Path, shared: Any) -> None:
+    assert str(run.parent) in (run / "run.json").read_text()
+    for name, content in shared.repositories["model/ann/net"].items():
+        assert str(run.parent).encode() not in content, name
+        assert b"secret" not in content, name
+    row = json.loads(shared.repositories["model/ann/net"]["rows.jsonl"])
+    assert not {"pictures", "wrong", "doubted"} & row.keys()
+    facts = facts_of(run)
+    full = {**facts.rows[0], "pictures": {"test/0": "AAAA"}, "wrong": [{"file": "secret-1.png"}]}
+    assert replace(facts, rows=(full,)).shared_rows == [facts.rows[0]]
+
+
+def test_the_hub_s_own_reader_takes_the_card(run: Path, shared: Any) -> None:
+    text = shared.repositories["model/ann/net"]["README.md"].decode()
+    card = library.ModelCard(text)
+    assert card.data.license == "mit"
+    assert card.data.library_name == "smidgen"
+    assert card.data.pipeline_tag == "image-classification"
+    (result,) = card.data.eval_results
+    accuracy = facts_of(run).rows[0]["accuracy"]
+    assert (result.metric_type, result.metric_value) == ("accuracy", round(accuracy, 6))
+    card.validate()
+    assert "POST /api/validate-yaml" in shared.asked
+
+
+def test_the_card_says_what_it_must(run: Path, shared: Any) -> None:
+    text = shared.repositories["model/ann/net"]["README.md"].decode()
+    titles = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert titles == [
+        *("Intended use", "How to use it", "Data", "Figures", "Robustness", "Sizes"),
+        *("On a board", "Training", "Licence"),
+    ]
+    figures = facts_of(run)
+    interval = figures.accuracy
+    assert interval
+    assert f"{interval.mean:.2f} % [{interval.low:.2f}, {interval.high:.2f}]" in text
+    assert "Tells cats from dogs." in text
+    assert "smidgen predict hub:ann/net picture.jpg" in text
+    assert 'sm.load("hub:ann/net")' in text
+    assert figures.footprint
+    assert f"{figures.footprint[0]:,} bytes of flash and {figures.footprint[1]:,} of RAM" in text
+    assert "adversarial changes were not measured" in text
+    assert "`onnx`" in text
+    assert "d\\`o\\|g&lt;b>" in text, "names of classes are text"
+
+
+def test_a_model_of_the_hub_answers_as_the_one_that_was_pushed(
+    run: Path, shared: Any, tmp_path: Path
+) -> None:
+    Image.new("L", (30, 20), 170).save("picture.png")
+    before = {path for path in tmp_path.rglob("*") if tmp_path / "cache" not in path.parents}
+    there, here = sm.load("hub:ann/net"), sm.load(run)
+    assert there.predict("picture.png").ranking == here.predict("picture.png").ranking
+    assert load_run("hub:ann/net").trial == load_run(run).trial
+    after = {path for path in tmp_path.rglob("*") if tmp_path / "cache" not in path.parents}
+    assert after == before | {tmp_path / "cache"}, "nothing outside the cache is written"
+    commit = shared.commit_of("model/ann/net")
+    assert sm.load(f"hub:ann/net@{commit}").classes == here.classes
+    assert not any("artefacts" in asked or "rows" in asked for asked in shared.asked)
+
+
+def test_the_command_line_predicts_and_judges_from_the_hub(
+    run: Path, shared: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("L", (30, 20), 170).save("picture.png")
+    assert smidgen("predict", "hub:ann/net", "picture.png", "--json") == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["class"] == sm.load(run).predict("picture.png").ranking[0][0]
+    photos = str(run.parent / "private photos")
+    assert smidgen("evaluate", "hub:ann/net", "--data", photos, "--json") == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["accuracy"] == facts_of(run).rows[0]["accuracy"]
+    assert smidgen("export", "hub:ann/net", "--to", "onnx", "--data", photos) == 0
+    assert Path("net-onnx/artefact.json").exists()
+
+
+def test_without_the_hub_the_cache_serves_and_says_so(
+    shared: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = sm.load("hub:ann/net").classes
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    with pytest.warns(UserWarning, match="the hub is not asked: ann/net is taken from the cache"):
+        assert sm.load("hub:ann/net").classes == before
+    with pytest.raises(ValueError, match="cannot be reached, and ann/other is not in its cache"):
+        sm.load("hub:ann/other")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.warns(UserWarning, match="is taken from the cache"):
+        assert sm.load("hub:ann/net").classes == before
+
+
+def test_pushed_again_it_holds_no_artefact_of_before(run: Path, shared: Any, hub: Any) -> None:
+    held = hub.repositories["model/ann/net"]
+    held["artefacts/c/old.c"] = held["notes.txt"] = b"old"
+    push(run, "ann/net")
+    assert "artefacts/c/old.c" not in held
+    assert held["notes.txt"] == b"old", "what others put there stays"
+    assert b'license: "unknown"' in held["README.md"]
+    assert b"Not stated" in held["README.md"]
+
+
+def test_the_page_is_a_static_space(run: Path, hub: Any) -> None:
+    with pytest.raises(ValueError, match=r"--space needs a page: `smidgen export .* --to wasm`"):
+        push(run, "ann/net", space=True)
+    assert not hub.repositories, "nothing is sent before"
+    page = run.with_name("mine-onnx") / "page.html"
+    page.write_text("<title>recognise</title>")
+    told: list[str] = []
+    try:
+        pushed = push(run, "ann/net", space=True, tell=told.append)
+    finally:
+        page.unlink()
+    held = hub.repositories["space/ann/net"]
+    assert held["index.html"] == b"<title>recognise</title>"
+    assert hub.facts["space/ann/net"]["sdk"] == "static"
+    assert library.SpaceCard(held["README.md"].decode()).data.to_dict()["models"] == ["ann/net"]
+    assert pushed.space == f"{hub.url}/spaces/ann/net"
+    assert any("pictures" in line for line in told)
+    assert not any(name.endswith(".html") for name in hub.repositories["model/ann/net"])
+
+
+REFUSED = {
+    "no such model": ("hub:ann/nothing", r"^the hub has no model ann/nothing; if it is private"),
+    "no such revision": ("hub:ann/net@v9", r"^the hub has no revision 'v9' of ann/net$"),
+    "no slash": ("hub:net", r"^a model of the hub must be USER/NAME, got 'hub:net'$"),
+    "above": ("hub:../net", "a model of the hub must be"),
+    "up": ("hub:ann/..", "a model of the hub must be"),
+    "revision up": ("hub:ann/net@a/../../b", "a model of the hub must be"),
+    "three": ("hub:ann/net/more", "a model of the hub must be"),
+    "query": ("hub:ann/net?x", "a model of the hub must be"),
+    "empty": ("hub:", "a model of the hub must be"),
+    "line": ("hub:ann/net\nx", "a model of the hub must be"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_name_that_is_none_or_names_nothing_is_one_line(case: str, shared: Any) -> None:
+    name, said = REFUSED[case]
+    with pytest.raises(ValueError, match=said) as refused:
+        sm.load(name)
+    assert "\n" not in str(refused.value)
+
+
+def no_run(held: dict[str, bytes], hub: Any) -> None:
+    del held["run.json"]
+
+
+def too_large(held: dict[str, bytes], hub: Any) -> None:
+    hub.sizes["weights.safetensors"] = 1 << 40
+
+
+def altered(held: dict[str, bytes], hub: Any) -> None:
+    held["weights.safetensors"] = held["weights.safetensors"][:-4] + b"evil"
+
+
+def pickled(held: dict[str, bytes], hub: Any) -> None:
+    held["weights.safetensors"] = b"\x80\x04cos\nsystem\n(S'touch evil'\ntR."
+
+
+def another_plan(held: dict[str, bytes], hub: Any) -> None:
+    held["run.json"] = held["run.json"].replace(b'"seed": 0', b'"seed": 1')
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (no_run, "ann/net on the hub holds no run of smidgen: no run.json"),
+        (too_large, "bytes of weights.safetensors of ann/net must be at most"),
+        (altered, "altered"),
+        (pickled, "truncated or not a file of smidgen"),
+        (another_plan, "altered: its content does not match its digest"),
+    ],
+)
+def test_what_a_stranger_put_there_is_checked_as_any_run(
+    change: Any, said: str, shared: Any
+) -> None:
+    change(shared.repositories["model/ann/net"], shared)
+    with pytest.raises(ValueError, match=said):
+        sm.load("hub:ann/net")
+    assert not list(Path().iterdir())
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("no token", "pushing needs a token that may write: HF_TOKEN"),
+        ("wrong token", "the token (HF_TOKEN) is wrong or may not"),
+        ("somebody else's", "the token (HF_TOKEN) is wrong or may not"),
+        ("no network", "the hub cannot be reached for ann/net: "),
+        ("no run", "nowhere is no run folder"),
+        ("revision", "without a revision"),
+        ("licence", "a licence must be a short name"),
+    ],
+)
+def test_what_cannot_be_pushed_is_one_line(
+    case: str, said: str, run: Path, hub: Any, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    folder, name, more = str(run), "ann/net", ()
+    if case == "no token":
+        monkeypatch.delenv("HF_TOKEN")
+    elif case == "wrong token":
+        monkeypatch.setenv("HF_TOKEN", "hf_wrong")
+    elif case == "somebody else's":
+        name = "bob/net"
+    elif case == "no network":
+        monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    elif case == "no run":
+        folder = "nowhere"
+    elif case == "revision":
+        name = "ann/net@main"
+    else:
+        more = ("--licence", "Apache 2.0!")
+    assert smidgen("push", folder, name, *more) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert said in lines[-1]
+    assert lines[-1].startswith("smidgen: ")
+    assert not hub.repositories
+
+
+def test_without_the_extra_its_name_is_told_before_any_work(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(ValueError, match=r"huggingface_hub: pip install 'smidgen\[hub\]'"):
+        sm.load("hub:ann/net")
+    with pytest.raises(ValueError, match=r"huggingface_hub: pip install 'smidgen\[hub\]'"):
+        push("no such folder", "ann/net")
+
+
+def test_a_card_without_data_says_what_was_not_measured(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "moved"
+    shutil.copytree(run, copy)
+    plan = json.loads((copy / "run.json").read_text())
+    plan["origin"] = str(tmp_path / "gone")
+    del plan["sha256"]
+    (copy / "run.json").write_text(json.dumps(plan))
+    with pytest.warns(UserWarning, match="the card has no figures: the data of"):
+        path = write_card(copy, tmp_path / "card.md")
+    text = path.read_text()
+    assert "Not measured: the data were not at hand" in text
+    assert "model-index" not in text
+    with pytest.raises(ValueError, match="there is no folder"):
+        write_card(copy, tmp_path / "no" / "card.md")
+
+
+@pytest.mark.parametrize("name", ["ann/net", "a.b/c_d-1", "ann/net@v1.0", "ann/net@refs/pr/1"])
+def test_names_of_the_hub_are_understood(name: str) -> None:
+    repository, _, revision = name.partition("@")
+    assert place_of(f"{fetching.PREFIX}{name}") == (repository, revision or None)
