@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,20 @@ def test_help_does_not_wait_for_torch() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip().endswith("[]"), done.stdout
+
+
+def test_a_warning_is_shown_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def chatty(**_: object) -> None:
+        for text in ("one", "two", "one"):
+            warnings.warn(text, stacklevel=1)
+
+    monkeypatch.setattr("smidgen.cli.app", chatty)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert smidgen("list") == 0
+    assert capsys.readouterr().err.splitlines() == ["warning: one", "warning: two"]
 
 
 def test_list_knows_every_method_and_net(capsys: pytest.CaptureFixture[str]) -> None:

@@ -32,7 +32,7 @@ def trained_on(
     run: Run,
     folder: Path | str,
     *,
-    data: Path | str | None = None,
+    data: Data | Path | str | None = None,
     data_dir: Path | str | None = None,
     progress: Progress = None,
     columns: Columns = AS_BEFORE,
@@ -42,7 +42,7 @@ def trained_on(
     Args:
         run: As loaded.
         folder: It was loaded from, for errors.
-        data: Where they are now, if they were moved.
+        data: Where they are now, if they were moved; or the data themselves.
         data_dir: Folder of local copies of data sets.
         progress: See :func:`smidgen.data.load`.
         columns: Of a table, if they are called otherwise now.
@@ -50,6 +50,10 @@ def trained_on(
     Raises:
         DataError: If they are gone, cannot be read, or are others.
     """
+    if isinstance(data, Data):
+        if data.fingerprint != run.trial.fingerprint:
+            raise DataError(f"{data.name} is not the data {folder} was trained on")
+        return data
     place = str(data or place_of(run.origin))
     if data is None and Path(place).is_absolute() and not Path(place).exists():
         raise DataError(

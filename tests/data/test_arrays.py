@@ -1,5 +1,6 @@
 """What is in memory is data like any other: any numbers, any channels, found again later."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from tests.data.conftest import pixels
 from torch.utils.data import Dataset
 
 import smidgen as sm
-from smidgen.data import DataError, DataWarning, Preprocessing, from_arrays, load
+from smidgen.cli import main
+from smidgen.data import Data, DataError, DataWarning, Preprocessing, from_arrays, load
+from smidgen.export.artefact import Wish
 
 EVEN = np.arange(40) % 2
 
@@ -136,18 +139,103 @@ def test_they_are_found_again_by_their_origin() -> None:
         load("arrays:0123")
 
 
-def test_a_run_trained_on_arrays_is_judged_and_exported(tmp_path: Path) -> None:
-    images = np.random.default_rng(0).normal(300, 9, (60, 12, 12, 2))
-    images[::2, 3:9, 3:9] += 60
-    data = from_arrays(images, np.arange(60) % 2, ["warm", "cold"], name="heat")
-    spec = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(*data.shape), 2)
-    run = sm.train(spec, data, recipe=sm.Recipe(epochs=2, batch_size=16), folder=tmp_path / "run")
-    assert run.preprocessing == data.preprocessing
-    assert sm.evaluate(run, data.test, measure_latency=False).images == len(data.test)
-    from smidgen.again import trained_on
+class Heat(Dataset[tuple[torch.Tensor, int]]):
+    """A data set of tensors of two channels in hundredths of a kelvin."""
 
-    loaded = sm.load_run(tmp_path / "run")
-    assert trained_on(loaded, tmp_path / "run").fingerprint == data.fingerprint
+    classes = ("cold", "warm")
+
+    def __len__(self) -> int:
+        return 60
+
+    def __getitem__(self, number: int) -> tuple[torch.Tensor, int]:
+        generator = torch.Generator().manual_seed(number)
+        image = 29_000 + 90 * torch.randn(2, 12, 12, generator=generator)
+        image[:, 3:9, 3:9] += 1_800 * (number % 2)
+        return image, number % 2
+
+
+def of_heat(kind: str) -> Data:
+    pairs = [Heat()[number] for number in range(60)]
+    if kind == "dataset":
+        return from_arrays(Heat(), name="heat")
+    images = np.stack([image.permute(1, 2, 0).numpy() for image, _ in pairs])
+    return from_arrays(images, [label for _, label in pairs], ["cold", "warm"], name="heat")
+
+
+@pytest.mark.parametrize("kind", ["arrays", "dataset"])
+def test_a_run_trained_on_arrays_is_judged_and_exported(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = of_heat(kind)
+    spec = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(*data.shape), 2)
+    run = sm.train(spec, data, recipe=sm.Recipe(epochs=6, batch_size=8), folder="run")
+    assert run.preprocessing == data.preprocessing
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    accuracy = sm.evaluate(run, data.test, measure_latency=False).accuracy
+    assert accuracy > 0.8
+    patch = ["smidgen", "evaluate", str(tmp_path / "run"), "--json"]
+    monkeypatch.setattr("sys.argv", patch)
+    with pytest.raises(SystemExit) as exited:
+        main()
+    assert exited.value.code == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] == pytest.approx(accuracy)
+    cold, warm = (Heat()[number][0].permute(1, 2, 0).numpy() for number in (0, 1))
+    model = sm.load(tmp_path / "run")
+    answers = model.predict([cold, warm])
+    assert [answer.name for answer in answers] == ["cold", "warm"]
+    proof = sm.export(tmp_path / "run", "onnx", "as-onnx")
+    assert proof.accuracy == pytest.approx(accuracy)
+    there = sm.load(tmp_path / "elsewhere" / "as-onnx" / proof.artefact)
+    assert there.predict(warm).probability == pytest.approx(answers[1].probability, abs=1 / 255)
+    written = sm.export(tmp_path / "run", "c", "as-c", wish=Wish(numbers="float32"))
+    header = next((tmp_path / "elsewhere" / "as-c").glob("*_1k5_dw.h")).read_text()
+    assert '"cold", "warm"' in header
+    assert "OFFSETS" in header
+    if written.accuracy is not None:  # there is a compiler
+        assert written.accuracy == pytest.approx(accuracy)
+
+
+def test_arrays_that_are_no_longer_kept_may_be_given_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = of_heat("arrays")
+    spec = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(*data.shape), 2)
+    sm.train(spec, data, recipe=sm.Recipe(epochs=1, batch_size=8), folder=tmp_path / "run")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "empty"))
+    with pytest.raises(DataError, match="are no longer in the cache"):
+        sm.export(tmp_path / "run", "onnx", tmp_path / "out")
+    assert sm.export(tmp_path / "run", "onnx", tmp_path / "out", data=data).data == "heat"
+    other = from_arrays(pixels(0, 40, 12, 12, 2), EVEN, ["cold", "warm"], name="other")
+    with pytest.raises(DataError, match=r"other is not the data .* was trained on"):
+        sm.export(tmp_path / "run", "onnx", tmp_path / "more", data=other)
+
+
+def test_arrays_are_found_in_the_cache_that_was_chosen(tmp_path: Path) -> None:
+    data = from_arrays(pixels(0, 40, 6, 5), EVEN, ["cat", "dog"], cache_dir=tmp_path / "mine")
+    assert data.origin.endswith(f"::cache-dir={tmp_path / 'mine'}")
+    assert len(list((tmp_path / "mine").iterdir())) == 1
+    again = load(data.origin)
+    assert (again.fingerprint, again.origin) == (data.fingerprint, data.origin)
+
+
+@pytest.mark.slow
+def test_a_design_on_a_torch_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = sm.design(
+        from_arrays(Heat(), name="heat"),
+        out="mine",
+        max_params=400,
+        profile="quick",
+        time="20s",
+        jobs=1,
+        epochs=2,
+    )
+    assert found.net.input_shape == (2, 12, 12)
+    assert sm.export("mine", "c").data == "heat"
+    warm = Heat()[1][0].permute(1, 2, 0).numpy()
+    assert set(sm.load("mine").predict(warm).probabilities) == {"cold", "warm"}
 
 
 def test_the_warning_class_is_public() -> None:

@@ -78,13 +78,13 @@ _OF_THIS_MACHINE = (OSError, sqlite3.Error, MemoryError, RecursionError)
 
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit status 2."""
-    said: set[str] = set()
+    shown: set[str] = set()
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
         line = _line(str(message))
-        if line not in said:  # data of several sizes say the same of their pictures
+        if line not in shown:  # data of several sizes say the same of their pictures
             print(terminal(f"warning: {line}"), file=sys.stderr)
-        said.add(line)
+        shown.add(line)
 
     warnings.showwarning = show
     status: object = None

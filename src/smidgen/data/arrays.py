@@ -28,6 +28,7 @@ from smidgen.data.errors import DataError
 from smidgen.data.making import made
 from smidgen.data.names import Matcher
 from smidgen.data.preprocessing import upright, with_channels
+from smidgen.data.remembered import with_asked
 from smidgen.data.sizes import ImageSize
 from smidgen.data.values import images_of, labels_of
 
@@ -87,7 +88,8 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
         path = cache.path("arrays", data.fingerprint)
         if not path.exists():
             cache.write(path, data, source=f"arrays of {name}")
-    return replace(data, origin=f"{KEPT}{data.fingerprint}")
+    held = None if cache_dir is None else str(cache.folder.absolute())
+    return replace(data, origin=with_asked(f"{KEPT}{data.fingerprint}", {"cache-dir": held}))
 
 
 def kept_arrays(origin: str, wish: Wish, cache_dir: str | os.PathLike[str] | None) -> Data:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from smidgen.data.catalogue import Wish
 
 YES = "yes"
-_ENDS = re.compile(r"::(data-dir|image-column|label-column|skip-broken|package)=")
+_ENDS = re.compile(r"::(data-dir|image-column|label-column|skip-broken|package|cache-dir)=")
 
 
 def place_of(origin: str) -> str:

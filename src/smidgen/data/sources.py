@@ -107,7 +107,8 @@ def load(  # noqa: PLR0913 - all but one by keyword
         _require_installed(name_or_path, asked_of(origin).get("package", ""))
         wish, data_dir = with_remembered(wish, origin), data_dir or asked_of(origin).get("data-dir")
         if name_or_path.startswith(KEPT):
-            return kept_arrays(name_or_path, wish, cache_dir)
+            held = cache_dir or asked_of(origin).get("cache-dir")
+            return replace(kept_arrays(name_or_path, wish, held), origin=origin)
     name, source = find(name_or_path, data_dir)
     data = _read(name, source, wish, cache_at(cache_dir), progress)
     data = replace(data, origin=_origin(name_or_path, source, wish, data_dir))

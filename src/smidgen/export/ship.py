@@ -12,6 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from smidgen.again import trained_on
+from smidgen.data import Data
 from smidgen.export.artefact import (
     Artefact,
     Source,
@@ -43,7 +44,7 @@ def export(
     to: str,
     out: Path | str | None = None,
     *,
-    data: Path | str | None = None,
+    data: Data | Path | str | None = None,
     data_dir: Path | str | None = None,
     wish: Wish = _AS_USUAL,
     max_flash: int | str | None = None,
@@ -57,7 +58,7 @@ def export(
             ``esp-idf``, ``zephyr``, ``cmake`` or ``platformio``.
         out: A folder that is not there yet, or empty; by default beside the run's, see
             :func:`place_of`.
-        data: Where the data of the run are now, if they were moved.
+        data: Where the data of the run are now, if they were moved; or the data themselves.
         data_dir: Folder of local copies of data sets.
         wish: What the target leaves to choose.
         max_flash: Bytes that code and constants may take; ``16KB`` is understood.

@@ -11,6 +11,7 @@ from smidgen.files import write_atomically
 from smidgen.methods import Method, in_order
 from smidgen.recipe import Recipe
 from smidgen.run import MODEL
+from smidgen.show import card, percent
 from smidgen.spec import NetSpec
 from smidgen.study.design.baseline import STUDY as PLAIN
 from smidgen.study.design.baseline import baselines
@@ -69,6 +70,26 @@ class Design:
     plain: tuple[dict[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
     front: tuple[Point, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Design({self.net.name}: {self._told})"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the last runs, for a notebook."""
+        rows = [
+            (seed, percent(row["accuracy"]), percent(row["balanced_accuracy"]), f"{row['nll']:.4f}")
+            for seed, row in self.rows.items()
+        ]
+        columns = ("seed", "accuracy", "balanced accuracy", "NLL")
+        return card(self.net.name, self._told, columns, rows)
+
+    @property
+    def _told(self) -> str:
+        """What a prompt shows of the design."""
+        return (
+            f"{spread(self.accuracy)} % on test images, {len(self.rows)} seeds,"
+            f" {self.net.params:,} params with {listed(self.methods)}, in {self.folder}"
+        )
 
     @property
     def model(self) -> Path:
