@@ -1,7 +1,7 @@
 #!/bin/bash
 # Build the wheel, install it into an environment of its own, and train and export from an empty
-# folder. The packages that it needs are lent by the development environment; with the path of
-# a Python, as in tools/wheel.sh python3.13, they are installed anew for that one.
+# folder. The packages that it needs are lent: by the development environment, or by that of the
+# Python that is named, as in tools/wheel.sh ~/another/bin/python3.13.
 set -euo pipefail
 unset PYTHONPATH
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -14,15 +14,11 @@ tar -C "$root" --exclude='*.so' --exclude=__pycache__ --exclude='*.egg-info' \
 cd "$folder"
 "$ours" -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w wheels ./source
 wheel=$(ls wheels/smidgen-*-py3-none-*.whl)  # one a platform, whatever the Python
-if [ $# -gt 0 ]; then
-    "$1" -m venv env
-    env/bin/python -m pip install -q --disable-pip-version-check -c "$root/constraints.txt" "$wheel"
-else
-    "$ours" -m venv --without-pip env
-    "$ours" -m pip --python env/bin/python install -q --disable-pip-version-check --no-deps "$wheel"
-    packages=$(env/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-    "$ours" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$packages/lent.pth"
-fi
+lender=${1:-$ours}
+"$lender" -m venv --without-pip env
+"$ours" -m pip --python env/bin/python install -q --disable-pip-version-check --no-deps "$wheel"
+packages=$(env/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+"$lender" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' >"$packages/lent.pth"
 cd empty
 ../env/bin/python - <<'PYTHON'
 import sys

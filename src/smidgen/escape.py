@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+_TURNING = frozenset("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
 _JOINERS = "\u200c\u200d"  # no signs of their own, but part of words and of pictures of people
 _UNFIT_FOR_XML = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_UNFIT_FOR_TOML = re.compile("[\x7f\ud800-\udfff]")
 _PLAIN = frozenset("-_.,:;/+*=()[]{}<>@#%&!'|^~ ")  # of ASCII, in a string of C as they are
 
 
@@ -34,8 +34,12 @@ def c_string(text: str) -> str:
 
 
 def html(text: str) -> str:
-    """Return text for HTML or SVG, as an element's content or inside a quoted attribute."""
-    return _html.escape("".join(c for c in text if c in "\t\n" or _in_xml(c)), quote=True)
+    """Return text for HTML or SVG, as an element's content or inside a quoted attribute.
+
+    What would turn the words that follow around is shown as its number.
+    """
+    plain = (_number(c) if c in _TURNING else c for c in text if c in "\t\n" or _in_xml(c))
+    return _html.escape("".join(plain), quote=True)
 
 
 def json_in_page(value: Any) -> str:
@@ -51,17 +55,27 @@ def json_in_page(value: Any) -> str:
 
 
 def markdown(text: str) -> str:
-    """Return text for a paragraph or a table's cell of Markdown, on one line."""
+    """Return text for the inside of a line, or a table's cell, of Markdown."""
     plain = terminal(text).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
-    plain = re.sub(r"([`*|])", r"\\\1", plain)
+    plain = re.sub(r"([`*|~])", r"\\\1", plain)
     plain = re.sub(r"\](?=[(\[:])", r"\\]", plain)  # no link
-    plain = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", plain)  # inside a word it is plain
-    return re.sub(r"^(#|[-+>] ?|\d+[.)] )", r"\\\1", plain)
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", plain)  # inside a word it is plain
 
 
-def toml(text: str) -> str:
-    """Return text as a string of TOML, in quotes."""
-    plain = text.replace("\\", "\\\\").replace('"', '\\"')
+def whole(text: str) -> str:
+    """Return text that UTF-8 can hold: bytes of a path that are no text become U+FFFD."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+
+
+def toml(value: str | int | float | Sequence[Any]) -> str:
+    """Return a text, a number, a truth value or a list of them for the right side of TOML's =."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)  # inf and nan are TOML's words too
+    if not isinstance(value, str):
+        return f"[{', '.join(map(toml, value))}]"
+    plain = whole(value).replace("\\", "\\\\").replace('"', '\\"')
     return '"' + "".join(c if _in_toml(c) else f"\\U{ord(c):08X}" for c in plain) + '"'
 
 
@@ -99,4 +113,4 @@ def _in_xml(sign: str) -> bool:
 
 
 def _in_toml(sign: str) -> bool:
-    return sign >= " " and not _UNFIT_FOR_TOML.fullmatch(sign)
+    return sign >= " " and sign != "\x7f"

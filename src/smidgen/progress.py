@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, final
 
-from smidgen.escape import html
+from smidgen.escape import html, terminal
 from smidgen.run import EpochRecord
 
 _EVERY = 0.2  # seconds between two looks
@@ -86,6 +86,7 @@ def _on_terminal() -> Show | None:
 
     def show(done: float, text: str) -> None:
         full = round(_BAR * done)
+        text = terminal(text)
         line = text if done >= 1 else f"[{'=' * full}{' ' * (_BAR - full)}] {text}"
         widest[0] = max(widest[0], len(line))
         sys.stderr.write(f"\r{line:<{widest[0]}}" + ("\n" if done >= 1 else ""))

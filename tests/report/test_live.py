@@ -51,7 +51,7 @@ def test_a_finished_design_says_how_to_use_it(tmp_path: Path) -> None:
     store.note("design", {"facts": [("accuracy", "97 %")], "steps": [], "methods": methods})
     store.close()
     text = write_page(folder / "design.db", tmp_path / "p.html").read_text()
-    assert f"smidgen predict &#39;{folder}&#39; PICTURE" in text
+    assert f"smidgen predict &#x27;{folder}&#x27; PICTURE" in text
     assert "--to c --out" in text
     assert "shown to help, on held-out images" in text
     assert "expected to help, not shown here" in text

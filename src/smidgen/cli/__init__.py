@@ -20,7 +20,7 @@ from smidgen.cli import (
     study,
     train,
 )
-from smidgen.escape import terminal
+from smidgen.cli.terminal import say, tell
 from smidgen.release import software
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ app = typer.Typer(
 
 def _show_versions(asked: bool) -> bool:
     if asked:
-        print(software())
+        tell(software())
         raise typer.Exit
     return asked
 
@@ -83,7 +83,7 @@ def main() -> None:
     def show(message: Warning | str, *_: object, **__: object) -> None:
         line = _line(str(message))
         if line not in shown:  # data of several sizes say the same of their pictures
-            print(terminal(f"warning: {line}"), file=sys.stderr)
+            say(f"warning: {line}")
         shown.add(line)
 
     warnings.showwarning = show
@@ -121,7 +121,7 @@ def _told(error: BaseException) -> str:
 
 
 def _stop(message: str, status: int) -> None:
-    print(terminal(f"smidgen: {_line(message)}"), file=sys.stderr)
+    say(f"smidgen: {_line(message)}")
     sys.exit(status)
 
 

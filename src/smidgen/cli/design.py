@@ -131,9 +131,9 @@ def design(  # noqa: PLR0913 - a command line
             _show_front(found)
         for line in found.warnings:
             say(f"warning: {line}")
-        say(f"model:  {found.model}{_footprint(found, max_flash, max_ram)}\nreport: {page}")
+        say(f"model:  {found.model}{_footprint(found, max_flash, max_ram)}", f"report: {page}")
         say(f"again:  {found.command}")
-        say(next_commands(out, "predict", "export"))
+        say(*next_commands(out, "predict", "export"))
 
 
 def _footprint(found: "Design", *limits: str | None) -> str:

@@ -17,7 +17,7 @@ from smidgen.cli.options import (
     SkipBroken,
     Threads,
 )
-from smidgen.cli.terminal import LoadingProgress, print_json, say, table
+from smidgen.cli.terminal import LoadingProgress, print_json, say, table, tell
 
 if TYPE_CHECKING:
     from smidgen.evaluate import Evaluation
@@ -161,7 +161,7 @@ def _show_classes(found: "Evaluation") -> None:
         figures = [percent(share) for share in (of.precision, of.recall, of.f1)]
         taken = f"{other} ({most:,} times)" if most else ""
         rows.append([of.name, of.images, of.answered, *figures, taken])
-    print()
+    tell("")
     table(
         ["class", "images", "answered", "precision %", "recall %", "F1 %", "most taken for"], rows
     )

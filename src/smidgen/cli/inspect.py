@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smidgen.cli.options import Json, With
-from smidgen.cli.terminal import print_json, table
+from smidgen.cli.terminal import print_json, table, tell
 
 if TYPE_CHECKING:
     from smidgen.spec import NetSpec
@@ -49,12 +49,13 @@ def inspect(
     header = list(layers[0])
     table(header, [list(row.values()) for row in layers], title=f"{spec.name}  {spec.input_shape}")
     own = f" ({spec.params - gates:,} of the net + {gates:,} of squeeze-excite)" if gates else ""
-    print(f"\nparams           {spec.params:,}{own}")
-    print(f"deployed params  {spec.deployed_params:,} (batch norm folded)")
-    print(f"MACs             {spec.macs:,} per image")
-    print(f"peak activation  {spec.peak_activation:,} elements")
+    tell("")
+    tell(f"params           {spec.params:,}{own}")
+    tell(f"deployed params  {spec.deployed_params:,} (batch norm folded)")
+    tell(f"MACs             {spec.macs:,} per image")
+    tell(f"peak activation  {spec.peak_activation:,} elements")
     float32, int8 = summary["bytes_float32"], summary["bytes_int8"]
-    print(f"bytes            {float32:,} as float32, {int8:,} as int8")
+    tell(f"bytes            {float32:,} as float32, {int8:,} as int8")
     _show_boards(summary)
 
 
@@ -75,11 +76,12 @@ def _show_boards(summary: dict[str, Any]) -> None:
     from smidgen.export.c.boards import BOARDS
 
     if summary["flash"] is None:
-        print(f"flash, RAM       none: {summary['not_exportable']}")
+        tell(f"flash, RAM       none: {summary['not_exportable']}")
         return
     where = "predicted, int8 C on a Cortex-M4"
-    print(f"flash            {summary['flash']:,} bytes ({where})")
-    print(f"RAM              {summary['ram']:,} bytes (the picture is the caller's)\n")
+    tell(f"flash            {summary['flash']:,} bytes ({where})")
+    tell(f"RAM              {summary['ram']:,} bytes (the picture is the caller's)")
+    tell("")
     rows = [
         [board.name, f"{board.chip}, {board.core}", board.flash, board.ram, judged]
         for board, judged in zip(BOARDS, summary["boards"].values(), strict=True)

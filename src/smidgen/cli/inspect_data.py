@@ -15,7 +15,7 @@ from smidgen.cli.options import (
     Json,
     LabelColumn,
 )
-from smidgen.cli.terminal import LoadingProgress, print_json, say, table
+from smidgen.cli.terminal import LoadingProgress, print_json, say, table, tell
 
 if TYPE_CHECKING:
     from smidgen.data.inspection import Inspection
@@ -83,4 +83,4 @@ def _show(found: "Inspection") -> None:
     if found.few:
         lines.append(f"few training pictures: {', '.join(found.few[:_SIZES])}")
     lines += [f"note: {note}" for note in data.notes]
-    print("\n" + "\n".join(lines))
+    tell("", *lines)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smidgen.cli.options import Json
-from smidgen.cli.terminal import LoadingProgress, print_json, say
+from smidgen.cli.terminal import LoadingProgress, print_json, say, tell
 
 if TYPE_CHECKING:
     from smidgen.answer import Answer
@@ -61,7 +61,7 @@ def predict(
             else:
                 rows.append(_row(name, told.answer, top))
                 if shown:
-                    print(_line(name.ljust(width), told.answer, top), flush=True)
+                    tell(_line(name.ljust(width), told.answer, top))
             progress.observe("pictures", len(rows), len(listed))
     _require_one(broken, len(listed))
     if csv is not None:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from smidgen.cli.terminal import say
+from smidgen.cli.terminal import say, tell
+from smidgen.escape import shell
 
 
 def report(
@@ -25,8 +26,8 @@ def report(
         for path in write_charts(store, charts):
             say(str(path))
     if out is None and charts is None:
-        print(markdown(store))
+        tell(*markdown(store).splitlines())
     elif out is not None:
-        command = f"smidgen report {store} --out {out}"
+        command = shell(["smidgen", "report", str(store), "--out", str(out)])
         page = write_page(store, out, title=title, commands=[command])
         say(f"{page}: {page.stat().st_size:,} bytes")

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from smidgen.cli.terminal import Barred, say
+from smidgen.escape import terminal
 
 if TYPE_CHECKING:
     from smidgen.study.design.search import News
@@ -58,7 +59,7 @@ class DesignProgress(Barred):
     def _say(self, line: str) -> None:
         self._said = time.monotonic()
         if self.bar:
-            self.bar.console.print(line, highlight=False, markup=False)
+            self.bar.console.print(terminal(line), highlight=False, markup=False)
         else:
             say(line)
 

@@ -1,15 +1,15 @@
 """Tables and progress on a terminal, and plain lines where there is none."""
 
 import json
-import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import isfinite
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from smidgen.escape import terminal
+from smidgen.escape import shell, terminal
 
 if TYPE_CHECKING:
     from smidgen.train import Report
@@ -19,24 +19,37 @@ _REFRESH = 0.2  # seconds between two looks at the loss
 
 def print_json(value: Any) -> None:
     """Print ``value`` as JSON; what is not finite becomes null."""
-    print(json.dumps(value, indent=1, default=list))
+    print(json.dumps(_finite(value), indent=1, default=list, allow_nan=False))
 
 
-def say(text: str) -> None:
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(of) for key, of in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(of) for of in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def tell(*lines: str) -> None:
+    """Print results on standard output, a line each; nothing in a line can end it."""
+    for line in lines:
+        print(terminal(line), flush=True)
+
+
+def say(*lines: str) -> None:
     """Print lines for people on standard error, so that results alone are on standard output."""
-    lines = "\n".join(terminal(line) for line in text.split("\n"))
-    print(lines, file=sys.stderr, flush=True)
+    for line in lines:
+        print(terminal(line), file=sys.stderr, flush=True)
 
 
-def next_commands(folder: Path, *verbs: str) -> str:
+def next_commands(folder: Path, *verbs: str) -> list[str]:
     """Return the commands that may follow on a model in ``folder``, one a line."""
-    place = shlex.quote(str(folder))
-    known = {
-        "predict": f"smidgen predict {place} PICTURE",
-        "evaluate": f"smidgen evaluate {place}",
-        "export": f"smidgen export {place} --to c",
-    }
-    return "next:   " + "\n        ".join(known[verb] for verb in verbs)
+    options = {"predict": ["PICTURE"], "evaluate": [], "export": ["--to", "c"]}
+    begin = ["next:", *[""] * len(verbs)]
+    return [
+        f"{word:<8}{shell(['smidgen', verb, str(folder), *options[verb]])}"
+        for word, verb in zip(begin, verbs, strict=False)
+    ]
 
 
 def table(
@@ -167,6 +180,6 @@ class TrainingProgress(Barred):
             f"{accuracy}  {record.images_per_second:,.0f} images/s  {left:.0f} s left"
         )
         if self.bar:
-            self.bar.console.print(line, highlight=False)
+            self.bar.console.print(line, highlight=False, markup=False)
         else:
             say(line)

@@ -108,4 +108,4 @@ def train(  # noqa: PLR0913 - a command line
         print_json({"folder": str(folder), "key": run.trial.key, "seconds": run.seconds})
     else:
         say(f"{spec.name}: {run.trial.spec.params:,} params, {run.seconds:.0f} s, in {folder}")
-        say(next_commands(folder, "predict", "evaluate", "export"))
+        say(*next_commands(folder, "predict", "evaluate", "export"))

@@ -29,7 +29,7 @@ class Cache:
 
     def path(self, name: str, key: str) -> Path:
         """Return where the data are, or would be, that ``Source.key`` gave ``key``."""
-        plain = "".join(letter if letter.isalnum() else "-" for letter in name)
+        plain = "".join(letter if letter.isalnum() else "-" for letter in name)[:50]
         return self.folder / f"{plain}-{key}-{VERSION}.safetensors"
 
     def read(self, path: Path, name: str = "") -> Data | None:

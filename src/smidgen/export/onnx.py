@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from smidgen.escape import whole
 from smidgen.export.module import ProgramModule
 from smidgen.export.program import FloatArray, Pixels, Program
 from smidgen.text import nearest
@@ -178,7 +179,7 @@ def _stripped(model: Any, name: str, card: Mapping[str, str]) -> bytes:
     for value in (*graph.input, *graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = "n"
     for key, text in card.items():
-        model.metadata_props.add(key=key, value=text)
+        model.metadata_props.add(key=key, value=whole(text))
     _require("onnx").checker.check_model(model, full_check=True)
     return model.SerializeToString()
 

@@ -1,11 +1,11 @@
 """Rows to tables, charts and one page; nothing here needs torch."""
 
 import re
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from smidgen.escape import shell
 from smidgen.files import write_atomically
 from smidgen.report.checked import require_rows, require_story
 from smidgen.study.records import Records, load
@@ -93,10 +93,9 @@ def _read(store: Path | str) -> Records:
 
 def _use(design: Path) -> list[str]:
     """Return the commands that use a finished design."""
-    folder, code = shlex.quote(str(design)), shlex.quote(str(design / "c"))
     return [
-        f"smidgen predict {folder} PICTURE",
-        f"smidgen export {folder} --to c --out {code}",
+        shell(["smidgen", "predict", str(design), "PICTURE"]),
+        shell(["smidgen", "export", str(design), "--to", "c", "--out", str(design / "c")]),
     ]
 
 
@@ -110,7 +109,7 @@ def _written(path: Path, text: str) -> Path:
 
 
 def _slug(title: str) -> str:
-    return "-".join(re.findall(r"[a-z0-9]+", title.lower()))
+    return "-".join(re.findall(r"[a-z0-9]+", title.lower()))[:80]  # a file has 255 bytes of name
 
 
 def markdown(store: Path | str) -> str:

@@ -8,7 +8,9 @@ from importlib import resources
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
+from smidgen.escape import html
 from smidgen.report.bars import latency_bars, size_bars
 from smidgen.report.chart import Chart
 from smidgen.report.checked import BASELINE
@@ -85,6 +87,7 @@ def render(
         autoescape=True,
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_harmless,
     )
     style, script = _template("page.css"), _template("page.js")
     left = records.status.seconds_left
@@ -123,6 +126,11 @@ def policy(style: str, script: str) -> str:
         f"default-src 'none'; img-src data:; style-src 'sha256-{of(style)}';"
         f" script-src 'sha256-{of(script)}'; base-uri 'none'; form-action 'none'"
     )
+
+
+def _harmless(value: object) -> object:
+    """Return what the template writes; drawings and its own parts are HTML already."""
+    return value if isinstance(value, Markup) else Markup(html(str(value)))
 
 
 def _template(name: str) -> str:

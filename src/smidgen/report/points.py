@@ -41,17 +41,17 @@ class Point:
     @cached_property
     def accuracy(self) -> Interval:
         """In percent, with an interval for other seeds and for other pictures."""
-        percents = [100 * row["accuracy"] for row in self.rows.values()]
+        percents = [100.0 * row["accuracy"] for row in self.rows.values()]
         return accuracy_interval(percents, self.first["images"])
 
     @cached_property
     def accuracy_over_seeds(self) -> Interval:
         """In percent, with an interval for other seeds on the same pictures."""
-        return self.over_seeds(lambda row: 100 * row["accuracy"])
+        return self.over_seeds(lambda row: 100.0 * row["accuracy"])
 
     def over_seeds(self, value: Callable[[dict[str, Any]], float]) -> Interval:
         """Return the mean and interval of a figure over the seeds."""
-        return mean_interval([value(row) for row in self.rows.values()])
+        return mean_interval([float(value(row)) for row in self.rows.values()])
 
     def mean(self, value: Callable[[dict[str, Any]], float | None]) -> float | None:
         """Return the mean of a figure over the seeds that have it."""
@@ -62,12 +62,12 @@ class Point:
     def latency(self, name: str) -> float | None:
         """Return a latency figure, the least over the seeds: what else runs only adds to it."""
         found = [row["latency"][name] for row in self.rows.values() if row.get("latency")]
-        return min(found) if found else None
+        return float(min(found)) if found else None
 
     @property
     def seconds(self) -> float:
         """Of training, the least over the seeds: what else the machine does only adds to it."""
-        return min(row["seconds"] for row in self.rows.values())
+        return float(min(row["seconds"] for row in self.rows.values()))
 
     def label(self, baseline: "Point | None" = None) -> str:
         """Return the methods for people; with a baseline, only what differs from it."""

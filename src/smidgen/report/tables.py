@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import NamedTuple
 
+from smidgen.escape import markdown
 from smidgen.report.points import Effect, Point
 from smidgen.study.statistics import Interval, spread
 
@@ -42,12 +43,9 @@ class Table:
         """Return the table for a README."""
         rule = ["---:" if self.numeric(place) else "---" for place in range(len(self.columns))]
         lines = [self.columns, rule, *([cell.text for cell in row] for row in self.rows)]
-        body = "\n".join(f"| {' | '.join(_escaped(text) for text in line)} |" for line in lines)
-        return f"**{self.title}**\n\n{body}\n" + (f"\n{self.note}\n" if self.note else "")
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|")
+        body = "\n".join(f"| {' | '.join(map(markdown, line))} |" for line in lines)
+        note = f"\n{markdown(self.note)}\n" if self.note else ""
+        return f"**{markdown(self.title)}**\n\n{body}\n{note}"
 
 
 def words(text: str) -> Cell:

@@ -1,13 +1,12 @@
 """What is told of a design: figures, decisions, warnings, and the file that trains it again."""
 
-import json
-import shlex
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from smidgen.escape import shell, toml
 from smidgen.export.c.footprint import predict_cost
 from smidgen.layers import Shape
 from smidgen.methods import Method, rewritten
@@ -162,19 +161,15 @@ def plan_text(winner: Candidate, data: str) -> str:
     """Return the TOML file from which ``smidgen train`` trains the winner."""
     net = winner.net.to_dict()
     methods = [to_text(method) for method in winner.methods]
-    recipe = "\n".join(
-        f"{name} = {json.dumps(value)}" for name, value in winner.recipe.to_dict().items()
-    )
+    recipe = "\n".join(f"{name} = {toml(value)}" for name, value in winner.recipe.to_dict().items())
     return (
-        f"data = {json.dumps(data)}\nmethods = {json.dumps(methods)}\n\n[recipe]\n{recipe}\n\n"
-        f"[net]\nname = {json.dumps(net['name'])}\ninput = {json.dumps(net['input'])}\n"
-        f"layers = {json.dumps(net['layers'])}\n"
+        f"data = {toml(data)}\nmethods = {toml(methods)}\n\n[recipe]\n{recipe}\n\n"
+        f"[net]\nname = {toml(net['name'])}\ninput = {toml(net['input'])}\n"
+        f"layers = {toml(net['layers'])}\n"
     )
 
 
 def command_of(origin: Origin, plan: Path, out: Path, seed: int) -> str:
     """Return the command that trains the model of a design again."""
-    quoted = shlex.quote(str(plan))
-    words = [f"smidgen train {quoted} --recipe {quoted} --full --seed {seed}"]
-    words += [shlex.quote(word) for word in origin.options]
-    return " ".join([*words, f"--out {shlex.quote(str(out))}"])
+    words = ["smidgen", "train", str(plan), "--recipe", str(plan), "--full", "--seed", str(seed)]
+    return shell([*words, *origin.options, "--out", str(out)])
