@@ -3,7 +3,7 @@ PY := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export SMIDGEN_DATA ?= $(wildcard $(abspath ../shared/data))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help floors test-python wheel setup demo reference test check format test-long system-tools kernels records
+.PHONY: stress wrong-edits mutants help floors test-python wheel setup demo reference test check format test-long system-tools kernels records
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -53,6 +53,18 @@ wheel: setup  ## the wheel, built and installed in a clean environment
 
 test-long: setup  ## those of minutes, too
 	HYPOTHESIS_PROFILE=long $(PY)/pytest -q -m "not gpu"
+
+# Tests that bite, docs/testing.md: the suite three times in other orders beside more work than
+# processors; wrong edits that once went unnoticed; wrong edits drawn anew, an hour on two cores.
+stress: setup  ## the quick tests three times, in other orders, beside more work than processors
+	$(PY)/python tools/stress.py
+
+wrong-edits: setup  ## wrong edits that once no test noticed
+	$(PY)/python tools/wrong_edits.py
+
+mutants: setup  ## wrong edits drawn from all, an hour or two
+	nice $(PY)/python tools/mutate.py --list tools/mutants.txt --most 25 --rows results/mutants.jsonl
+	$(PY)/python tools/mutate.py --table --rows results/mutants.jsonl
 
 # What browser and microcontroller tests need; Debian and its relatives.
 system-tools:  ## browser, cross compilers and emulators (Debian, as root)

@@ -36,6 +36,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+EQUIVALENT = Path(__file__).with_name("equivalent.tsv")
 COMPARISONS = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -359,8 +360,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rows", type=Path, help="of JSON, a line an edit; goes on from there")
     parser.add_argument("--again", action="store_true", help="try survivors of --rows once more")
+    parser.add_argument("--table", action="store_true", help="tell what --rows hold, as Markdown")
     parser.add_argument("--least", type=float, default=0.95)
     asked = parser.parse_args()
+    if asked.table:
+        return table([json.loads(line) for line in asked.rows.read_text().splitlines()])
     if asked.list is None:
         return judged(asked)
     for name in LIBRARIES:
@@ -383,6 +387,33 @@ def main() -> int:
                 os._exit(status)
         worst = max(worst, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     return worst
+
+
+def table(rows: list[dict]) -> int:
+    """Print what became of wrong edits, the last time that each was tried."""
+    lines = EQUIVALENT.read_text().splitlines()
+    idle = {tuple(line.split("\t")[:2]) for line in lines if line and not line.startswith("#")}
+    last = {(row["module"], row["edit"]): row for row in rows}
+    newest = {row["module"]: row["source"] for row in rows}
+    modules: dict[str, list[dict]] = {}
+    for row in last.values():
+        if row["source"] != newest[row["module"]]:
+            continue
+        modules.setdefault(row["module"], []).append(row)
+    print(
+        "| module | tried | of | noticed | equivalent | surviving |\n|---|---:|---:|---:|---:|---:|"
+    )
+    total = [0, 0, 0, 0, 0]
+    for module, tried_ in sorted(modules.items()):
+        left = [row for row in tried_ if not row["noticed"]]
+        same = sum((module, row["edit"].split(" ", 1)[1]) in idle for row in left)
+        noticed = len(tried_) - len(left)
+        figures = [len(tried_), tried_[-1]["possible"], noticed, same, len(left) - same]
+        total = [a + b for a, b in zip(total, figures, strict=True)]
+        name = module.removeprefix("src/smidgen/")
+        print(f"| `{name}` | {' | '.join(str(figure) for figure in figures)} |")
+    print(f"| all | {' | '.join(str(figure) for figure in total)} |")
+    return 0
 
 
 def judged(asked: argparse.Namespace) -> int:
