@@ -7,15 +7,17 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
+import safetensors.torch
 import torch
 from tests.waiting import stop_at_second_checkpoint, until
 from torch import nn
 
 from smidgen.checkpoint import (
     CheckpointError,
+    _digest,
     checkpoints,
     load_newest,
     load_tensors,
@@ -213,3 +215,53 @@ def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(ValueError, match="is not empty and holds no run"):
         train(NET, data, recipe=recipe, runtime=runtime, folder=tmp_path / "mine")
+
+
+def test_the_newest_two_checkpoints_are_kept_and_told_newest_first(tmp_path: Path) -> None:
+    for epoch in (9, 10, 11, 100):
+        save_checkpoint(tmp_path, epoch, some_tensors(), {"epoch": epoch})
+    names = [path.name for path in checkpoints(tmp_path)]
+    assert names == ["checkpoint-00100.safetensors", "checkpoint-00011.safetensors"]
+    (tmp_path / "checkpoint-00200.safetensors.7.tmp").touch()  # half-written, of somebody else
+    assert [path.name for path in checkpoints(tmp_path)] == names
+    found = load_newest(tmp_path)
+    assert found is not None
+    assert (found[1], found[2]) == ({"epoch": 100}, [])
+
+
+def test_a_file_that_is_not_there_or_no_file_of_tensors_is_told_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: cannot be read: No such file"):
+        load_tensors(tmp_path / "x.safetensors")
+    (tmp_path / "x.safetensors").write_bytes(b"not one of ours at all")
+    with pytest.raises(CheckpointError, match=r"x\.safetensors: truncated or not a file of smid"):
+        load_tensors(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda tensors: {"b": tensors["a"].clone(), "a": tensors["b"].clone()},
+        lambda tensors: {**tensors, "a": tensors["a"].reshape(3, 2)},
+        lambda tensors: {**tensors, "a": tensors["a"].view(torch.int32)},
+        lambda tensors: {**tensors, "a": tensors["a"] + 1e-7},
+    ],
+    ids=["names", "shapes", "types", "values"],
+)
+def test_names_shapes_types_and_values_are_in_the_digest(tmp_path: Path, change: Any) -> None:
+    path, tensors = tmp_path / "x.safetensors", some_tensors()
+    save_tensors(path, tensors, {"epoch": 1})
+    size = int.from_bytes(path.read_bytes()[:8], "little")
+    metadata = json.loads(path.read_bytes()[8 : 8 + size])["__metadata__"]
+    path.write_bytes(safetensors.torch.save(tensors, metadata))
+    assert load_tensors(path)[1] == {"epoch": 1}
+    path.write_bytes(safetensors.torch.save(change(tensors), metadata))
+    with pytest.raises(CheckpointError, match="altered: its content does not match its digest"):
+        load_tensors(path)
+
+
+def test_values_that_are_no_table_are_refused(tmp_path: Path) -> None:
+    path, tensors = tmp_path / "x.safetensors", some_tensors()
+    metadata = {"values": "[1, 2]", "sha256": _digest(tensors, "[1, 2]")}
+    path.write_bytes(safetensors.torch.save(tensors, metadata))
+    with pytest.raises(CheckpointError, match=r"its values must be a table, got \[1, 2\]"):
+        load_tensors(path)

@@ -184,3 +184,86 @@ def test_what_cannot_be_folded_is_refused_by_name() -> None:
     next(broken.parameters()).data[0] = torch.nan
     with pytest.raises(ValueError, match=r"layer 1 conv\(out_channels=4\): .* finite"):
         fold(spec, broken, MEAN, STD)
+
+
+def shares(layers_: tuple[str, ...]) -> list[int | None]:
+    spec = NetSpec.from_dict({"input": [3, 8, 8], "layers": [*layers_, *AVERAGE]})
+    convs = [op for op in program_of(spec).operations if isinstance(op, ops.Conv2d)]
+    return [conv.shared.key if conv.shared else None for conv in convs]
+
+
+def test_weights_that_nobody_else_uses_are_not_called_shared() -> None:
+    assert shares(("conv(6)", "conv(6)", "depthwise(5)")) == [None] * 4
+    first, again, alone = shares(("repeat(conv(3), times=2)", "conv(3)"))
+    assert (first is not None, first == again, alone) == (True, True, None)
+    a, b, c, d = shares(("repeat(conv(3), times=2)", "repeat(conv(3), times=2)"))
+    assert (a, c) == (b, d)
+    assert len({a, c}) == 2
+    two = shares(("repeat(conv(3), conv(3), times=2)",))
+    assert two[:2] == two[2:]
+    assert two[0] != two[1]
+
+
+def test_weights_of_a_program_are_float32() -> None:
+    for spec in (nest("repeat"), nest("gated"), excited(zoo.net("mnist-1k5-dw"))):
+        pending = list(program_of(spec).operations)
+        while pending:
+            match pending.pop():
+                case ops.Conv2d(weight=weight, bias=bias, shared=shared):
+                    held = [weight, bias, *(shared[1:] if shared else ())]
+                case ops.Linear(weight, bias):
+                    held = [weight, bias]
+                case ops.SqueezeExcite(squeeze, excite):
+                    held = [squeeze, excite]
+                case ops.Residual(inner, shortcut):
+                    held = []
+                    pending += [*inner, *shortcut]
+                case ops.Normalise(mean, std):
+                    held = [mean, std]
+                case _:
+                    held = []
+            assert all(array.dtype == np.float32 for array in held)
+
+
+@pytest.mark.parametrize(
+    ("texts", "broken", "said"),
+    [
+        (("conv(4)",), "1.weight", r"layer 3 classifier\(.*finite"),
+        (("conv(4)", "residual(conv(4))"), "layers.0.norm.weight", r"layer 2 residual\(.*finite"),
+        (("conv(4)", "squeeze_excite(2)"), "excite", r"layer 2 squeeze_excite\(.*finite"),
+    ],
+)
+def test_a_weight_that_is_no_number_is_named_by_its_layer(
+    texts: tuple[str, ...], broken: str, said: str
+) -> None:
+    spec = NetSpec.from_dict({"input": [3, 8, 8], "layers": [*texts, *AVERAGE]})
+    model = lively(spec)
+    place = len(model) - 1 if "classifier" in said else 1
+    parameters = dict(model[place].named_parameters())
+    name = next((name for name in parameters if broken in name), [*parameters][-1])
+    parameters[name].data.view(-1)[0] = torch.nan
+    with pytest.raises(ValueError, match=said):
+        fold(spec, model, MEAN, STD)
+
+
+def test_a_net_with_two_classifiers_or_other_colours_is_refused() -> None:
+    two = NetSpec(Shape(3, 8, 8), (layers.Conv(4), *HEAD, layers.Classifier(3)))
+    with pytest.raises(ValueError, match="end in its only classifier"):
+        fold(two, lively(two), MEAN, STD)
+    spec = net(layers.Conv(4))
+    with pytest.raises(ValueError, match="std must have 3 numbers, one a channel"):
+        fold(spec, lively(spec), MEAN, STD[:2])
+    assert fold(spec, lively(spec), MEAN, (1e-6, 1.0, 1.0)).operations
+
+
+def test_convolutions_keep_their_stride_groups_padding_and_activation() -> None:
+    texts = "conv(4, kernel_size=5, stride=2, activation=none)", "channelwise(stride=2)", "conv(3)"
+    spec = NetSpec.from_dict({"input": [3, 16, 16], "layers": [*texts, "depthwise(6)", *AVERAGE]})
+    convs = [op for op in program_of(spec).operations if isinstance(op, ops.Conv2d)]
+    assert [(c.stride, c.padding, c.groups, c.relu) for c in convs] == [
+        (2, 2, 1, False),
+        (2, 1, 4, True),
+        (1, 1, 1, True),
+        (1, 1, 3, False),
+        (1, 0, 1, True),
+    ]

@@ -64,6 +64,11 @@ def test_one_weight_a_batch_and_another_for_the_next() -> None:
     assert len(set.union(*weights)) == 9
 
 
+def test_weights_hardly_ever_come_again() -> None:
+    generator = seeded(4)
+    assert len({Mixup(1.0).draw(generator) for _ in range(500)}) > 490
+
+
 def test_cross_entropy_is_the_blend_of_both() -> None:
     logits = torch.randn(8, 8, generator=seeded(2), dtype=torch.float64)
     mixed = Mixup(1.0).transform(labelled(8), 0.0, seeded(3)).targets.double()
