@@ -139,6 +139,19 @@ def test_annealed_to_the_end_nothing_moves_and_the_generator_goes_on_alike() -> 
     assert torch.equal(generators[0].get_state(), generators[1].get_state())
 
 
+def test_annealed_to_nothing_a_batch_is_handed_on_as_it_is() -> None:
+    batch = Batch(some_images(), torch.ones(3, 1))
+    assert Affine(anneal=0.5).transform(batch, 1.0, torch.Generator()) is batch
+    assert Affine(anneal=0.5).transform(batch, 0.999, torch.Generator()) is not batch
+
+
+def test_five_numbers_are_drawn_for_an_image() -> None:
+    generator, expected = (torch.Generator().manual_seed(3) for _ in range(2))
+    Affine().transform(Batch(some_images(), torch.ones(3, 1)), 0.0, generator)
+    torch.rand(5, 3, generator=expected)
+    assert torch.equal(generator.get_state(), expected.get_state())
+
+
 @pytest.mark.parametrize(
     ("argument", "value"),
     [("rotation", 181.0), ("scale", 1.0), ("shear", 90.0), ("shift", 1.1), ("anneal", -0.1)],

@@ -238,3 +238,76 @@ def test_the_rate_of_finishing_falls_to_nothing_on_a_line(
 )
 def test_a_loss_has_one_sign(loss: float, words: str) -> None:
     assert told(loss) == words
+
+
+def test_every_epoch_sees_each_image_once_in_an_order_of_its_own(
+    uneven: Program, images: Images, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Pixels] = []
+
+    def watched(pixels: Pixels) -> torch.Tensor:
+        seen.append(pixels)
+        return floats(pixels)
+
+    monkeypatch.setattr(module, "floats", watched)
+    pixels = images.pixels[:194]  # three steps of 64, and two images that wait for another epoch
+    ranges = calibrate(lower(uneven), pixels, "minmax")
+    finish(lower(uneven), ranges, pixels, epochs=2)
+    assert [len(batch) for batch in seen] == [64] * 6
+    numbers = {image.tobytes(): number for number, image in enumerate(pixels)}
+    assert len(numbers) == 194
+    orders = [[numbers[image.tobytes()] for batch in half for image in batch]
+              for half in (seen[:3], seen[3:])]  # fmt: skip
+    assert all(len({*order}) == 192 for order in orders)
+    assert orders[0] != orders[1]
+    expected = torch.randperm(194, generator=generator()).tolist()[:192]
+    assert orders[0] == expected
+    seen.clear()
+    finish(lower(uneven), ranges, pixels[:5], epochs=1)
+    assert [len(batch) for batch in seen] == [5]
+
+
+def test_finishing_is_as_documented() -> None:
+    assert (module.EPOCHS, module.BATCH_SIZE, module.PEAK_LR) == (3, 64, 0.001)
+    assert module.NOTEWORTHY == 0.003
+
+
+@pytest.mark.parametrize(
+    ("wrong", "after", "epochs", "loss"),
+    [(2, 0, 0, 0.002), (4, 3, 3, 0.003), (4, 4, 0, 0.004), (4, 5, 0, 0.004), (-2, 0, 0, -0.002)],
+)
+def test_a_loss_of_more_than_0_3_points_is_worked_on_and_the_better_one_kept(
+    wrong: int, after: int, epochs: int, loss: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On 1,000 images, ten of which the float program gets wrong."""
+
+    def logits(errors: int) -> np.ndarray:
+        right = np.arange(1000) >= errors
+        return np.stack([right, ~right], 1).astype(np.float32)
+
+    spec = nest("depthwise")
+    program = lower(warmed(spec))
+    ranges = calibrate(program, pixels_for(spec, 4))
+    plain, better = quantize(program, ranges), quantize(program, ranges)
+    asked: list[tuple[int, int]] = []
+
+    def finishing(*_: object, epochs: int, seed: int) -> IntegerProgram:
+        asked.append((epochs, seed))
+        return better
+
+    def simulated(tried: IntegerProgram, pixels: Pixels) -> np.ndarray:
+        del pixels
+        return logits(10 + (after if tried is better else wrong))
+
+    monkeypatch.setattr(module, "quantize", lambda *_: plain)
+    monkeypatch.setattr(module, "finish", finishing)
+    monkeypatch.setattr(module, "simulate", simulated)
+    monkeypatch.setattr(module, "run_float", lambda *_: logits(10))
+    held_out = Images(pixels_for(spec, 1), pixels_for(spec, 1), np.zeros(1000, np.int64))
+    said: list[str] = []
+    done = finished(program, ranges, held_out, seed=7, tell=said.append)
+    assert asked == ([(3, 7)] if wrong > 3 else [])
+    assert done.program is (better if epochs else plain)
+    assert (done.epochs, done.loss_after) == (epochs, pytest.approx(loss))
+    assert done.loss == pytest.approx(wrong / 1000)
+    assert len(said) == (2 if wrong > 3 else 0)
