@@ -74,6 +74,12 @@ def test_a_block_whose_stride_went_into_a_blur_is_gated_once() -> None:
         assert sum(isinstance(layer, layers.SqueezeExcite) for layer in spec.layers) == 2
 
 
+def test_a_block_behind_a_gate_gets_one_of_its_own() -> None:
+    gate = layers.SqueezeExcite(1)
+    net = NetSpec(Shape(3, 8, 8), (Conv(8), gate, Conv(9), Conv(7), gate))
+    assert SqueezeExcite().rewrite(net).layers == (Conv(8), gate, Conv(9), gate, Conv(7), gate)
+
+
 @pytest.mark.parametrize("ratio", [0, -1])
 def test_refuses_a_ratio_below_one(ratio: int) -> None:
     with pytest.raises(ValueError, match=r"squeeze-excite ratio must be >= 1, got"):
