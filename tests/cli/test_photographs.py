@@ -76,6 +76,11 @@ def test_what_was_asked_for_is_part_of_the_run(home: Path, tmp_path: Path) -> No
     assert judged.returncode == 0, judged.stderr
     kept = json.loads((home / "grey" / "run.json").read_text())["preprocessing"]
     assert (kept["height"], kept["width"], kept["color"], kept["fit"]) == (24, 20, "grey", "crop")
+    words = ("export", str(home / "grey"), "--to", "onnx", "--out", "grey-onnx")
+    shipped = smidgen(home, *words, where=tmp_path)
+    assert shipped.returncode == 0, shipped.stderr
+    proof = json.loads((tmp_path / "grey-onnx" / "artefact.json").read_text())
+    assert proof["preprocessing"] == kept
 
 
 @pytest.mark.parametrize(

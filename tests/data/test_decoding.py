@@ -1,0 +1,69 @@
+"""Many pictures are decoded several at a time, in order, and what is broken stops none."""
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from smidgen.data import DataError
+from smidgen.data.catalogue import Arrays
+from smidgen.data.decoding import each, told
+from smidgen.data.labelled import Row
+
+
+def rows(count: int) -> list[Row]:
+    pictures = Arrays(np.zeros((count, 2, 2, 1), np.uint8), lambda row: f"row {row}")
+    return [Row(place, pictures, place, 0, "train") for place in range(count)]
+
+
+def test_several_are_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smidgen.data.decoding.os.cpu_count", lambda: 2)
+    meeting = threading.Barrier(2, timeout=60)  # whoever works alone waits in vain
+
+    def work(row: Row) -> int:
+        if row.number in (0, 64):
+            meeting.wait()
+        return row.number
+
+    broken: dict[int, str] = {}
+    assert each(rows(96), work, broken) == list(range(96))
+    assert broken == {}
+
+
+def test_results_are_in_order_and_what_is_broken_is_noted() -> None:
+    seen: list[int] = []
+
+    def work(row: Row) -> int:
+        if row.number % 40 == 7:
+            raise DataError("is an empty file") if row.number == 7 else OSError("two\nlines")
+        return -row.number
+
+    broken = {3: "was broken before"}
+    found = each(rows(100), work, broken, seen.append)
+    assert broken == {
+        3: "was broken before",
+        7: "is an empty file",
+        47: "is no readable picture: two lines",
+        87: "is no readable picture: two lines",
+    }
+    assert found == [None if place in broken else -place for place in range(100)]
+    assert (sorted(seen), seen[-1]) == (seen, 100)
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ({2: "is empty"}, r"^row 2 is empty \(--skip-broken leaves it out\)$"),
+        ({2: "is empty", 0: "is cut"}, r"^2 of 30 pictures .*: row 0 is cut; row 2 is empty \("),
+        (dict.fromkeys(range(12), "is cut"), r"row 9 is cut; and 2 more \(--skip-broken"),
+    ],
+)
+def test_broken_pictures_are_named_or_left_out(broken: dict[int, str], said: str) -> None:
+    given: Sequence[Any] = rows(30)
+    with pytest.raises(DataError, match=said):
+        told(given, broken, skip=False)
+    (note,) = told(given, broken, skip=True)
+    assert note.startswith(f"{len(broken)} pictures cannot be used and are left out: row ")
+    assert told(given, {}, skip=False) == []
