@@ -70,6 +70,6 @@ mutants: setup  ## wrong edits drawn from all, an hour or two
 system-tools:  ## browser, cross compilers and emulators (Debian, as root)
 	apt-get update -qq
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-	  chromium clang lld gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm \
+	  chromium clang lld gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm cmake \
 	  gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc \
 	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user >/dev/null

@@ -19,7 +19,7 @@ AS_C = ["-std=gnu11", *COMMON]
 AS_CPP = ["-std=gnu++14", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics", *COMMON]
 needs_board = pytest.mark.skipif(
     None in [shutil.which(t) for t in ("arm-none-eabi-g++", "qemu-system-arm")],
-    reason="needs Debian's gcc-arm-none-eabi, libstdc++-arm-none-eabi-newlib and qemu-system-arm",
+    reason="needs Debian's gcc-arm-none-eabi, libnewlib-arm-none-eabi and qemu-system-arm",
 )
 
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from smidgen.data import Preprocessing
 from smidgen.export.artefact import Artefact, Source, Wish, pixels_of
 from smidgen.export.c.frames import picture_of, rgb565
 from smidgen.export.c.text import filled_in, named
@@ -38,12 +39,6 @@ class Parts:
     pictures: Pixels
     logits: NDArray[np.generic]
 
-    @property
-    def has_camera(self) -> bool:
-        """Whether frames of cameras are pictures to the net: bytes, grey or of three colours."""
-        seen = self.source.run.preprocessing
-        return seen.color != "channels" and not seen.scale
-
 
 def package(source: Source, wish: Wish, layout: Layout, use: str) -> Artefact:
     """Return the artefact of a package whose C lies in ``src/``.
@@ -60,8 +55,9 @@ def package(source: Source, wish: Wish, layout: Layout, use: str) -> Artefact:
     pictures = _pictures(source)
     parts = Parts(source, made, pictures, made.oracle.infer(pictures))
     base = in_folder("src/", made, source, wish)
-    name = made.source.name
+    name, camera = made.source.name, has_camera(source.run.preprocessing)
     values = _values(parts, base) | {"USE": named(use, name)}
+    values |= _frame(parts) if camera else {}
     files = {
         **layout,
         "README.md": "common/README.md",
@@ -72,9 +68,14 @@ def package(source: Source, wish: Wish, layout: Layout, use: str) -> Artefact:
     texts = {
         named(path, name): filled_in(template(file), name, values).encode()
         for path, file in files.items()
-        if parts.has_camera or "camera" not in path
+        if camera or "camera" not in path
     }
     return replace(base, files={**base.files, **texts})
+
+
+def has_camera(seen: Preprocessing) -> bool:
+    """Return whether frames of cameras are pictures to a net: bytes, grey or of three colours."""
+    return seen.color != "channels" and not seen.scale
 
 
 def template(name: str) -> str:
@@ -101,7 +102,7 @@ def _values(parts: Parts, base: Artefact) -> dict[str, str]:
         made.name,
         {"NUMBERS": ", ".join(f"{sum_of(row)}u" for row in parts.logits)} if exact else {},
     )
-    values = {
+    return {
         "TITLE": re.sub(r"[^A-Za-z0-9 .-]", "-", run.trial.net.name),
         "VERSION": "1.0.0",
         "RELEASE": release(),
@@ -124,7 +125,6 @@ def _values(parts: Parts, base: Artefact) -> dict[str, str]:
         "CHECK": " && sum_of(logits) == sums[place]" if exact else "",
         "KEYWORD": "NAME",
     }
-    return values | (_frame(parts) if parts.has_camera else {})
 
 
 def _frame(parts: Parts) -> dict[str, str]:

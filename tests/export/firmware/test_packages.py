@@ -1,0 +1,153 @@
+"""Packages for ESP-IDF, Zephyr and PlatformIO: read by what reads them, and compiled with stubs."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import kconfiglib
+import pytest
+import yaml
+
+from smidgen.data import Preprocessing
+from smidgen.export.artefact import Artefact, Source
+from smidgen.export.firmware.package import has_camera, sum_of
+from smidgen.export.targets import OF_C
+
+Packaged = Callable[..., tuple[Path, Artefact]]
+STUB = Path(__file__).parent / "stub"
+FLAGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror"]
+PACKAGES = [name for name in OF_C if name != "c"]
+needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+
+
+def answered(command: list[str | Path], folder: Path) -> str:
+    """Return what the program prints that a compiler made."""
+    done = subprocess.run(
+        [*command, "-o", folder / "main"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return subprocess.run([folder / "main"], capture_output=True, text=True, check=True).stdout
+
+
+def sources(folder: Path) -> list[Path]:
+    return sorted((folder / "src").glob("*.c"))
+
+
+@pytest.mark.parametrize("target", PACKAGES)
+def test_every_package_holds_the_net_its_test_and_what_people_read(
+    target: str, packaged: Packaged
+) -> None:
+    folder, artefact = packaged(target)
+    texts = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert {path.relative_to(folder).as_posix() for path in texts} == set(artefact.files)
+    for path, text in texts.items():
+        left = re.search(r"NAME(?!S|D)|UPPER|<[A-Z]{3,}>", text.replace("(NAME digits_", "("))
+        assert left is None, (path, left)
+    assert {path.name for path in (folder / "src").iterdir()} == {
+        *("digits.c", "digits.h", "digits_picture.h", "digits_self_test.c", "digits_self_test.h")
+    }
+    assert "Zero Clause" in (folder / "LICENSE").read_text()
+    assert "`mnist-1k5-dw` as int8 C" in (folder / "README.md").read_text()
+    assert "digits_self_test.c" in " ".join(texts.values()) or target in ("arduino", "platformio")
+
+
+def test_the_pictures_are_of_every_class_and_answered_as_the_oracle_does(
+    packaged: Packaged, source: Source
+) -> None:
+    folder, artefact = packaged("cmake")
+    text = (folder / "src" / "digits_self_test.c").read_text()
+    answers = re.search(r"answers\[.*\] = \{(.*)\};", text)
+    sums = re.search(r"sums\[.*\] = \{(.*)\};", text)
+    assert answers is not None
+    assert sums is not None
+    labels = source.data.test.labels.numpy()
+    firsts = [int((labels == k).nonzero()[0][0]) for k in range(10)]
+    pixels = source.data.test.images[firsts].numpy()
+    logits = artefact.oracle.infer(pixels)
+    assert list(map(int, answers[1].split(", "))) == logits.argmax(1).tolist()
+    assert sums[1].split(", ") == [f"{sum_of(row)}u" for row in logits]
+
+
+def test_where_no_camera_gives_pictures_there_is_no_example_of_one() -> None:
+    assert has_camera(Preprocessing(8, 8, "grey", 1))
+    assert has_camera(Preprocessing(8, 8, "rgb", 3))
+    assert not has_camera(Preprocessing(8, 8, "grey", 1, offset=(0.0,), scale=(16.0,)))
+    assert not has_camera(Preprocessing(8, 8, "channels", 4))
+
+
+@needs_gcc
+def test_the_component_of_esp_idf_is_read_and_its_example_answers(
+    packaged: Packaged, tmp_path: Path
+) -> None:
+    folder, _ = packaged("esp-idf")
+    manifest = yaml.safe_load((folder / "idf_component.yml").read_text())
+    assert re.fullmatch(r"\d+\.\d+\.\d+", manifest["version"])
+    assert manifest["dependencies"] == {"idf": ">=4.4"}
+    options = kconfiglib.Kconfig(str(folder / "Kconfig"), warn_to_stderr=False)
+    assert options.syms["SMIDGEN_DIGITS_STATIC_MEMORY"].str_value == "y"
+    assert options.syms["SMIDGEN_DIGITS_SELF_TEST"].str_value == "n"
+    assert options.warnings == []
+    options.load_config(str(folder / "examples" / "self_test" / "sdkconfig.defaults"))
+    assert options.syms["SMIDGEN_DIGITS_SELF_TEST"].str_value == "y"
+    for named in re.findall(r'"(src/\S+\.c)"', (folder / "CMakeLists.txt").read_text()):
+        assert (folder / named).exists()
+    (tmp_path / "start.c").write_text("void app_main(void);\nint main(void) { app_main(); }\n")
+    main = folder / "examples" / "self_test" / "main" / "main.c"
+    files = [*sources(folder), main, tmp_path / "start.c", f"-I{folder / 'src'}"]
+    said = answered(["gcc", "-std=gnu11", "-O2", *FLAGS, *files], tmp_path)
+    assert "smidgen self-test: 10 of 10" in said
+
+
+@needs_gcc
+def test_the_module_of_zephyr_is_read_and_its_sample_answers(
+    packaged: Packaged, tmp_path: Path
+) -> None:
+    folder, _ = packaged("zephyr")
+    module = yaml.safe_load((folder / "zephyr" / "module.yml").read_text())
+    assert module["name"] == "digits"
+    assert (folder / module["build"]["cmake"] / "CMakeLists.txt").exists()
+    assert (folder / module["build"]["kconfig"]).exists()
+    (sample_folder,) = module["samples"]
+    sample = folder / sample_folder / "self_test"
+    told = yaml.safe_load((sample / "sample.yaml").read_text())
+    assert {"sample", "common", "tests"} == set(told)
+    (regex,) = told["common"]["harness_config"]["regex"]
+    options = kconfiglib.Kconfig(str(folder / "Kconfig"), warn_to_stderr=False)
+    assert options.syms["SMIDGEN_DIGITS_SELF_TEST"].str_value == "n"
+    settings = (sample / "prj.conf").read_text()
+    (tmp_path / "ours.conf").write_text(
+        "".join(f"{line}\n" for line in settings.splitlines() if "SMIDGEN" in line)
+    )
+    options.load_config(str(tmp_path / "ours.conf"))
+    assert options.syms["SMIDGEN_DIGITS"].str_value == "y"
+    assert options.syms["SMIDGEN_DIGITS_SELF_TEST"].str_value == "y"
+    assert options.warnings == []
+    files = [*sources(folder), sample / "src" / "main.c", f"-I{folder / 'src'}"]
+    said = answered(["gcc", "-std=c99", "-O2", *FLAGS, *files], tmp_path)
+    assert re.search(f"^{regex}$", said, re.MULTILINE)
+
+
+@needs_gcc
+def test_the_library_of_platformio_is_read_and_its_example_answers(
+    packaged: Packaged, tmp_path: Path
+) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("g++ is not installed")
+    folder, _ = packaged("platformio")
+    library = json.loads((folder / "library.json").read_text())
+    assert {"name", "version", "description", "keywords", "license"} <= set(library)
+    assert (folder / library["build"]["srcDir"] / library["headers"]).exists()
+    (example,) = library["examples"]
+    assert all((folder / example["base"] / name).exists() for name in example["files"])
+    objects: list[Path] = []
+    for path in sources(folder):
+        objects.append(tmp_path / f"{path.stem}.o")
+        command = ["gcc", "-std=gnu11", "-O2", *FLAGS, "-c", path, "-o", objects[-1]]
+        subprocess.run(command, check=True)
+    main = folder / "examples" / "self_test" / "src" / "main.cpp"
+    includes = [f"-I{STUB}", f"-I{folder / 'src'}"]
+    command = ["g++", "-std=gnu++14", *includes, main, STUB / "core.cpp", *objects]
+    assert "smidgen self-test: 10 of 10" in answered(command, tmp_path)
