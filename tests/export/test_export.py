@@ -22,7 +22,7 @@ from smidgen.cli.export import export as verb
 from smidgen.data import Data, load
 from smidgen.evaluate import cost, predict
 from smidgen.export import ship, targets
-from smidgen.export.artefact import Artefact, Infer, Wish
+from smidgen.export.artefact import Artefact, Infer, Wish, require_plain
 from smidgen.export.c.host import compile_library, load_library
 from smidgen.export.int8 import finish
 from smidgen.export.onnx import card_of, run_onnx, to_onnx
@@ -44,6 +44,7 @@ TARGETS = {
     "onnx-int8": (),
     "c": ("gcc", "arm-none-eabi-gcc", "qemu-system-arm"),
     "wasm": ("clang", "wasm-ld"),
+    "arduino": ("gcc", "arm-none-eabi-gcc", "qemu-system-arm"),
     "tflite": (),
 }
 EVERY = [
@@ -120,7 +121,7 @@ def answers(folder: Path, proof: Proof, digits: Data) -> np.ndarray:
     if file.suffix == ".tflite":
         return litert(file.read_bytes(), 1.0, reference=True)(pixels)
     library = folder / "by-hand.so"
-    compile_library(folder, file.stem, "int32_t", 64, 10, library)
+    compile_library(file.parent, file.stem, "int32_t", 64, 10, library)
     try:
         return load_library(library, "int32_t", 10)(pixels)
     finally:
@@ -148,8 +149,8 @@ def test_the_proof_says_what_the_file_does(
     assert proof.images == len(labels)
     assert {timing.batch for timing in proof.latency} > {1}
     assert all(timing.us_per_image > 0 for timing in proof.latency)
-    assert (proof.oracle_tolerance == 0) == (target in ("c", "wasm"))
-    assert (proof.flash is not None) == (target in ("c", "wasm"))
+    assert (proof.oracle_tolerance == 0) == (target in ("c", "wasm", "arduino"))
+    assert (proof.flash is not None) == (target in ("c", "wasm", "arduino"))
 
 
 @pytest.mark.parametrize("target", EVERY)
@@ -157,7 +158,8 @@ def test_every_file_is_in_the_proof(
     target: str, proved: Callable[[str], tuple[Path, Proof]]
 ) -> None:
     folder, proof = proved(target)
-    assert {path.name for path in folder.iterdir()} == {*proof.files, PROOF}
+    written = {path for path in folder.rglob("*") if path.is_file()}
+    assert {path.relative_to(folder).as_posix() for path in written} == {*proof.files, PROOF}
     for name, described in proof.files.items():
         assert described["sha256"] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
 
@@ -372,6 +374,55 @@ def test_other_compilers_than_gcc_serve(
     proof = export(run, "c", tmp_path / "out")
     assert proof.oracle_difference == 0
     assert proof.runtime.startswith(f"{compiler} -O3")
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_a_name_of_ones_own_is_that_of_files_and_functions_and_the_header_quotes_the_proof(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without(monkeypatch, "arm-none-eabi-gcc")
+    heard: list[str] = []
+    proof = export(run, "c", tmp_path / "out", wish=Wish(name="zip_code", tell=heard.append))
+    assert set(proof.files) == {"zip_code.c", "zip_code.h", "zip_code_picture.h"}
+    assert [line for line in heard if "flash and RAM are not measured: arm-none-eabi-gcc" in line]
+    header = (tmp_path / "out" / "zip_code.h").read_text()
+    assert proof.accuracy is not None
+    right = round(proof.accuracy * proof.images)
+    assert f"#define ZIP_CODE_TEST_CORRECT {right}\n" in header
+    assert f"#define ZIP_CODE_TEST_IMAGES {proof.images}\n" in header
+    assert f'#define ZIP_CODE_TRAINING_KEY "{proof.training_key}"' in header
+    assert proof.files["zip_code.h"]["sha256"] == hashlib.sha256(header.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["int", "Zip", "stdio", "zip_rows", "_zip", "zip__code", "../zip"])
+def test_a_name_that_is_taken_is_refused_before_any_work(
+    name: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ship, "load_run", unread)
+    with pytest.raises(ValueError, match=r"^name must .*, got .*'"):
+        export(run, "c", tmp_path / "out", wish=Wish(name=name))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/net.c", "../net.c", "src/../net.c", "a\\b.c", "src//a", "", "."]
+)
+def test_files_of_an_artefact_stay_below_its_folder(
+    name: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(source: Any, wish: Wish) -> Artefact:
+        return dataclasses.replace(targets.onnx(source, wish), files={name: b""})
+
+    monkeypatch.setitem(targets.TARGETS, "onnx", build)
+    with pytest.raises(ValueError, match="a file must have a plain path below the folder, got"):
+        export(run, "onnx", tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_that_some_disks_take_for_one_are_refused() -> None:
+    require_plain(["src/net.c", "src/net.h", "Kconfig"])
+    with pytest.raises(ValueError, match=r"two files differ by capitals alone: 'a/Net\.h' and"):
+        require_plain(["a/Net.h", "a/net.h"])
 
 
 def test_an_artefact_says_what_a_picture_goes_through(

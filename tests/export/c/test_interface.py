@@ -241,7 +241,7 @@ def test_the_header_tells_what_was_trained_and_measured() -> None:
     header = signed(made, proof)
     assert "not measured" not in header
     assert "Right on 75.00 % of 40 test images" in header
-    assert "the oracle * /, bit for bit, on 30 of them" in header
+    assert "Equal to the oracle * /,\n   bit for bit, on 30 of them" in header
     for line in ("TEST_IMAGES 40", "TEST_CORRECT 30", "PROVED_IMAGES 30", "PROVED_DIFFERENCE 0.0"):
         assert f"#define CATS_{line}" in header
     assert signed(made, {"accuracy": None}) == made.header

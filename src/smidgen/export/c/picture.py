@@ -47,8 +47,9 @@ def described(
         *_named("TRAINING_KEY", upper, key, "of the run, of its data and of its recipe"),
         _UNPROVED.rstrip("\n"),
         "",
-        f"/* Pictures: {c_comment(seen.text)}. {_ORDER[seen.color]}; the mean and",
-        "   the deviation of training are taken into account inside. */",
+        f"/* Pictures: {c_comment(seen.text)}.",
+        f"   {_ORDER[seen.color]}; the mean and the deviation of",
+        "   training are taken into account inside. */",
         *_chosen("COLOR", upper, seen.color, _COLORS),
         *_chosen("FIT", upper, seen.fit, _FITS),
         f"#define {upper}_BACKGROUND {0 if seen.background == 'black' else _WHITE}",
@@ -80,9 +81,10 @@ def signed(made: Source, proof: Mapping[str, Any]) -> str:
     upper, images, apart = made.name.upper(), proof["images"], proof["oracle_difference"]
     same = "bit for bit" if apart == 0 else f"to within {apart:.2g}"
     lines = [
-        f"/* Right on {100 * proof['accuracy']:.2f} % of {images} test images, the trained",
-        f"   model on {100 * proof['float_accuracy']:.2f} %. Equal to",
-        f"   {c_comment(proof['oracle'])}, {same}, on {proof['oracle_images']} of them. */",
+        f"/* Right on {100 * proof['accuracy']:.2f} % of {images} test images,",
+        f"   the trained model on {100 * proof['float_accuracy']:.2f} %.",
+        f"   Equal to {c_comment(proof['oracle'])},",
+        f"   {same}, on {proof['oracle_images']} of them. */",
         f"#define {upper}_TEST_IMAGES {images}",
         f"#define {upper}_TEST_CORRECT {round(proof['accuracy'] * images)}",
         f"#define {upper}_PROVED_IMAGES {proof['oracle_images']}",

@@ -9,12 +9,11 @@ static SMALL void blur(const layer *own, const progress *at, int8_t *const *rows
   const int channels = own->channels, kernel = own->kernel, reach = kernel >> 1, shift = 2 * (kernel - 1);
   const uint8_t *const taps = binomials + own->weight;
   const uint32_t half = shift ? 1u << (shift - 1) : 0;
-  const int8_t *const maps = MEMORY(rows);
-  int places[WINDOW];
+  const int8_t *places[WINDOW];
   for (int j = 0; j < kernel; j++) {
     const int back = at->filled - reflected(at->row * own->stride - reach + j, own->height);
     const int slot = at->slot < back ? at->slot - back + SLOTS(own) : at->slot - back;
-    places[j] = own->map + slot * own->row_size + own->padding * channels;
+    places[j] = MEMORY(rows) + own->map + slot * own->row_size + own->padding * channels;
   }
   for (int x = 0; x < own[1].width; x++, out += channels) {
 #if BLUR_FOURS
@@ -23,9 +22,9 @@ static SMALL void blur(const layer *own, const progress *at, int8_t *const *rows
       if (c + 4 > channels) c = channels - 4;
       uint32_t even = half * 0x10001, odd = even;
       for (int i = 0; i < kernel; i++) {
-        const int8_t *p = maps + reflected(x * own->stride - reach + i, own->width) * channels + c;
+        const int from = reflected(x * own->stride - reach + i, own->width) * channels + c;
         for (int j = 0; j < kernel; j++) {
-          const uint32_t four = word(p + places[j]) ^ 0x80808080, tap = (uint32_t)taps[i] * taps[j];
+          const uint32_t four = word(places[j] + from) ^ 0x80808080, tap = (uint32_t)taps[i] * taps[j];
           even += (four & 0xFF00FF) * tap, odd += (four >> 8 & 0xFF00FF) * tap;
         }
       }
@@ -36,9 +35,9 @@ static SMALL void blur(const layer *own, const progress *at, int8_t *const *rows
     for (int c = 0; c < channels; c++) {
       int32_t sum = (int32_t)half;
       for (int i = 0; i < kernel; i++) {
-        const int8_t *p = maps + reflected(x * own->stride - reach + i, own->width) * channels + c;
+        const int from = reflected(x * own->stride - reach + i, own->width) * channels + c;
         int32_t part = 0;
-        for (int j = 0; j < kernel; j++) part += taps[j] * p[places[j]];
+        for (int j = 0; j < kernel; j++) part += taps[j] * places[j][from];
         sum += taps[i] * part;
       }
       out[c] = (int8_t)(sum >> shift);
