@@ -72,4 +72,4 @@ system-tools:  ## browser, cross compilers and emulators (Debian, as root)
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	  chromium clang lld gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm cmake \
 	  gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc \
-	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user >/dev/null
+	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user gcc-mingw-w64-x86-64-win32 wine64 wine >/dev/null

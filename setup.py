@@ -1,6 +1,7 @@
 """Compile the C operations of smidgen.kernels; without a compiler torch serves alone."""
 
 import platform
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,10 @@ class Variant:
 
 
 PORTABLE = Variant("portable")
+# On 64-bit Windows GCC keeps vectors on a stack that is aligned to 16 bytes alone (bug 54412), so
+# that no instruction may ask for more; and what it needs of its own is linked in.
+ON_WINDOWS = platform.system() == "Windows"
+WINDOWS = ["-Wa,-muse-unaligned-vector-move"] if ON_WINDOWS else []
 X86 = [
     Variant("avx2", ["-mavx2", "-mfma"], 8),
     Variant("avx512", AVX512, 16),
@@ -70,6 +75,12 @@ int main(void) {
 class BuildKernels(build_ext):
     """Build one library that holds the operations for each instruction set and data type."""
 
+    def finalize_options(self) -> None:
+        """Take GCC on Windows, too: the operations are written in its C."""
+        if sys.platform == "win32" and self.compiler is None:
+            self.compiler = "mingw32"
+        super().finalize_options()
+
     def get_ext_filename(self, fullname: str) -> str:
         """Name the library without Python's ABI tag: it knows nothing of Python."""
         return str(Path(*fullname.split("."))) + ".so"
@@ -83,7 +94,10 @@ class BuildKernels(build_ext):
             for dtype in variant.types:
                 objects += self._variant(folder, variant, dtype)
         target = Path(self.get_ext_fullpath(ext.name))
-        self.compiler.link_shared_object(objects, str(target), libraries=["m"])
+        alone = ["-static"] if ON_WINDOWS else []
+        self.compiler.link_shared_object(
+            objects, str(target), libraries=["m"], extra_postargs=alone
+        )
 
     def _knows(self, variant: Variant, folder: Path) -> bool:
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +134,7 @@ class BuildKernels(build_ext):
             [str(FOLDER / source)],
             str(folder),
             macros,
-            extra_postargs=[*FLAGS, *flags],
+            extra_postargs=[*FLAGS, *WINDOWS, *flags],
             depends=depends,
         )
 

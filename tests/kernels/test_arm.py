@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 from tests.kernels import test_chain
-from tests.kernels.arm import MISSING, Arm, build, remember
 from tests.kernels.cases import OPERATIONS, compare, operands
+from tests.kernels.elsewhere import ARM, Elsewhere, build, remember
 from tests.kernels.test_against_float64 import SIZES
 from tests.kernels.test_batch import sampled
 from torch import Tensor, UntypedStorage
@@ -21,26 +21,28 @@ from smidgen.spec import NetSpec
 
 pytestmark = [
     pytest.mark.mcu,
-    pytest.mark.skipif(bool(MISSING), reason="needs Debian's gcc-aarch64-linux-gnu and qemu-user"),
+    pytest.mark.skipif(
+        bool(ARM.missing), reason="needs Debian's gcc-aarch64-linux-gnu and qemu-user"
+    ),
 ]
 DTYPES = [torch.float32, torch.bfloat16]
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("arm"))
+    return build(tmp_path_factory.mktemp("arm"), ARM)
 
 
 @pytest.fixture(autouse=True)
 def arm(built: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     """Put Arm's operations in the place of this machine's."""
     storages: dict[int, UntypedStorage] = {}
-    found = Arm(built, storages)
+    found = Elsewhere(built, ARM, storages)
 
     def data_ptr(tensor: Tensor) -> int:  # every address that C is given comes from here
         return remember(storages, tensor)
 
-    def native(path: Path) -> Arm:
+    def native(path: Path) -> Elsewhere:
         del path
         return found
 

@@ -14,6 +14,14 @@
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+#if defined(_WIN32)
+#include <malloc.h>
+#define ALIGNED(to, size) _aligned_malloc(size, to)
+#define RELEASE(p) _aligned_free(p)
+#else
+#define ALIGNED(to, size) aligned_alloc(to, size)
+#define RELEASE(p) free(p)
+#endif
 #if LANES > 4
 #include <immintrin.h>
 #endif
@@ -196,7 +204,7 @@ enum { SLACK = 256 };
 static void *allocate(size_t size) {
     size_t large = (size_t)1 << 21; /* bytes of a large page, which saves the processor looking up hundreds of small ones */
     int worth_it = size >= large / 8;
-    void *p = worth_it ? aligned_alloc(large, (size + large - 1) / large * large) : aligned_alloc(64, size);
+    void *p = worth_it ? ALIGNED(large, (size + large - 1) / large * large) : ALIGNED(64, size);
     if (p == NULL) abort();
 #ifdef MADV_HUGEPAGE
     if (worth_it) madvise(p, (size + large - 1) / large * large, MADV_HUGEPAGE); /* the system may refuse */
@@ -206,11 +214,11 @@ static void *allocate(size_t size) {
 static void arena_open(void) {
     while (arena.extra) {
         Extra *next = arena.extra->next;
-        free(arena.extra);
+        RELEASE(arena.extra);
         arena.extra = next;
     }
     if (arena.used > arena.size) {
-        free(arena.base);
+        RELEASE(arena.base);
         arena.base = allocate(arena.used);
         arena.size = arena.used;
     }

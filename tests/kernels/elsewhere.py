@@ -1,4 +1,4 @@
-"""The compiled operations built for 64-bit Arm and called, from this process, under an emulator."""
+"""The compiled operations built for another system and called, from here, under an emulator."""
 
 import ctypes
 import os
@@ -7,6 +7,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,58 +15,92 @@ from tests.waiting import PATIENCE
 from torch import Tensor, UntypedStorage
 
 ROOT = Path(__file__).parents[2]
-COMPILER, EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
-MISSING = [tool for tool in (COMPILER, EMULATOR) if shutil.which(tool) is None]
 BUILD = """
 import platform, runpy
-platform.machine = lambda: "aarch64"
+platform.machine = lambda: "{machine}"
+platform.system = lambda: "{system}"
 runpy.run_path("setup.py")
 """
 
 
-def build(folder: Path) -> Path:
-    """Run setup.py as on an Arm machine, every warning an error, and return the library.
+@dataclass(frozen=True, slots=True)
+class System:
+    """What compiled operations run on.
+
+    Args:
+        system: As ``platform.system()`` has it there.
+        machine: As ``platform.machine()`` has it there.
+        compiler: Of this machine, for that one.
+        emulator: The command that a program for it is appended to.
+        link: What the serving program is linked with.
+        in_order: Whether numbers lie among the integers, as on Windows; otherwise apart.
+    """
+
+    system: str
+    machine: str
+    compiler: str
+    emulator: tuple[str, ...]
+    link: tuple[str, ...]
+    in_order: bool = False
+
+    @property
+    def missing(self) -> list[str]:
+        """Programs that this machine lacks."""
+        return [tool for tool in (self.compiler, self.emulator[0]) if shutil.which(tool) is None]
+
+
+ARM = System(
+    "Linux",
+    "aarch64",
+    "aarch64-linux-gnu-gcc",
+    ("qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"),
+    ("-ldl",),
+)
+WINDOWS = System("Windows", "AMD64", "x86_64-w64-mingw32-gcc", ("wine",), ("-static",), True)
+
+
+def build(folder: Path, system: System) -> Path:
+    """Run setup.py as on that system, every warning an error, and return the library.
 
     Beside it lies the program that serves it.
     """
     environment = os.environ | {
-        "CC": COMPILER,
-        "LDSHARED": f"{COMPILER} -shared",
+        "CC": system.compiler,
+        "LDSHARED": f"{system.compiler} -shared",
         "CFLAGS": "-Wall -Wextra -Werror",
     }
     to = ["--build-lib", str(folder), "--build-temp", str(folder)]
-    command = [sys.executable, "-c", BUILD, "build_ext", *to]
+    script = BUILD.format(machine=system.machine, system=system.system)
+    command = [sys.executable, "-c", script, "build_ext", *to]
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     library = folder / "smidgen/kernels/native.so"
     assert library.exists(), done.stderr  # setup.py goes on without it
-    source, server = Path(__file__).with_name("serve.c"), library.with_name("serve")
-    subprocess.run([COMPILER, "-O1", str(source), "-o", str(server), "-ldl"], check=True)
+    source, server = Path(__file__).with_name("serve.c"), library.with_name("serve.exe")
+    made = [system.compiler, "-O1", str(source), "-o", str(server), *system.link]
+    subprocess.run(made, check=True)
     return library
 
 
-class Arm:
+class Elsewhere:
     """Stands for the library where :mod:`smidgen.kernels.library` expects what ctypes loads."""
 
-    def __init__(self, library: Path, storages: dict[int, UntypedStorage]) -> None:
+    def __init__(self, library: Path, system: System, storages: dict[int, UntypedStorage]) -> None:
         """Start the emulator.
 
         Args:
+            system: What it is for.
             library: From :func:`build`.
             storages: By address, all memory that calls may point into, beside their own arrays.
         """
         self._process = subprocess.Popen(
-            [
-                EMULATOR,
-                "-L",
-                "/usr/aarch64-linux-gnu",
-                str(library.with_name("serve")),
-                str(library),
-            ],
+            [*system.emulator, str(library.with_name("serve.exe")), str(library)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            env=os.environ | {"WINEDEBUG": "-all", "WINEPREFIX": str(library.with_name("wine"))},
         )
+        self._in_order = system.in_order
         self._storages = storages
         (self._base,) = struct.unpack("<q", self._read(8))
 
@@ -77,10 +112,17 @@ class Arm:
         """Copy memory there, call, copy memory back, and return the result."""
         memory = Memory(self._base, self._storages)
         words, numbers = list[int](), list[bytes]()
+        if self._in_order:  # whether the fourth is a number, which then has a register of its own
+            fourth = kinds[3:4] in ([ctypes.c_double], [ctypes.c_float])
+            numbers.append(struct.pack("<d", fourth))
         for kind, argument in zip(kinds, arguments, strict=True):
             value = getattr(argument, "value", argument)  # of a cell, such as c_void_p
             if kind in (ctypes.c_double, ctypes.c_float):
-                numbers.append(bytes(kind(value)).ljust(8, b"\0"))
+                held = bytes(kind(value)).ljust(8, b"\0")
+                if self._in_order:
+                    words.append(*struct.unpack("<q", held))
+                else:
+                    numbers.append(held)
             elif isinstance(value, ctypes.Array):
                 words.append(memory.put_array(value))
             else:
@@ -111,15 +153,15 @@ class Arm:
 class Function:
     """A function of the library."""
 
-    def __init__(self, arm: Arm, name: str) -> None:
+    def __init__(self, there: Elsewhere, name: str) -> None:
         """Take it for one without arguments until told otherwise."""
-        self._arm, self._name = arm, name
+        self._there, self._name = there, name
         self.argtypes: Sequence[Any] = ()
         self.restype: Any = ctypes.c_int
 
     def __call__(self, *arguments: Any) -> int | None:
         """Call it."""
-        result = self._arm.call(self._name, self.argtypes, arguments)
+        result = self._there.call(self._name, self.argtypes, arguments)
         return None if self.restype is None else result
 
 
