@@ -1,6 +1,7 @@
 """Make wrong edits of modules, one at a time, and count those that their tests notice.
 
     .venv/bin/python tools/mutate.py src/smidgen/data/splits.py tests/data/test_splits.py --most 40
+    .venv/bin/python tools/mutate.py src/smidgen/data/splits.py  # its tests: mutants.txt
     .venv/bin/python tools/mutate.py --list tools/mutants.txt --rows rows.jsonl
 
 A wrong edit is another comparison, another operation, a number one off, a condition turned round,
@@ -36,6 +37,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+TESTS = Path(__file__).with_name("mutants.txt")
 EQUIVALENT = Path(__file__).with_name("equivalent.tsv")
 COMPARISONS = {
     ast.Lt: ast.LtE,
@@ -366,6 +368,7 @@ def main() -> int:
     if asked.table:
         return table([json.loads(line) for line in asked.rows.read_text().splitlines()])
     if asked.list is None:
+        asked.tests = asked.tests or tests_of(asked.module)
         return judged(asked)
     for name in LIBRARIES:
         with contextlib.suppress(ImportError):
@@ -387,6 +390,12 @@ def main() -> int:
                 os._exit(status)
         worst = max(worst, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     return worst
+
+
+def tests_of(module: Path) -> list[str]:
+    """Return the tests that stand beside a module in the list."""
+    lines = [line.split() for line in TESTS.read_text().splitlines()]
+    return next(tests for name, *tests in lines if Path(name) == module)
 
 
 def table(rows: list[dict]) -> int:

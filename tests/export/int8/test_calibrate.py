@@ -120,6 +120,9 @@ def test_mse_takes_the_fraction_of_least_error_on_values_spread_over_all(
     expected = np.linspace(1, 0.2, 81)[int(np.argmin(errors(seen, -6, 9)))]
     low, high = _range(values, "mse")
     assert (low / -6, high / 9) == pytest.approx((expected, expected))
+    turned = np.linspace(1, 0.2, 81)[int(np.argmin(errors(-seen, -9, 6)))]
+    low, high = _range(-values, "mse")
+    assert (low / -9, high / 6) == pytest.approx((turned, turned))
 
 
 def test_mse_goes_down_to_a_fifth_of_the_range() -> None:

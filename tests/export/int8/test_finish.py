@@ -299,10 +299,16 @@ def test_a_loss_of_more_than_0_3_points_is_worked_on_and_the_better_one_kept(
         del pixels
         return logits(10 + (after if tried is better else wrong))
 
-    monkeypatch.setattr(module, "quantize", lambda *_: plain)
+    def prepared(*_: object) -> IntegerProgram:
+        return plain
+
+    def answered(*_: object) -> np.ndarray:
+        return logits(10)
+
+    monkeypatch.setattr(module, "quantize", prepared)
     monkeypatch.setattr(module, "finish", finishing)
     monkeypatch.setattr(module, "simulate", simulated)
-    monkeypatch.setattr(module, "run_float", lambda *_: logits(10))
+    monkeypatch.setattr(module, "run_float", answered)
     held_out = Images(pixels_for(spec, 1), pixels_for(spec, 1), np.zeros(1000, np.int64))
     said: list[str] = []
     done = finished(program, ranges, held_out, seed=7, tell=said.append)
