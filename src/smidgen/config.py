@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from smidgen import zoo
+from smidgen.limits import PLAN_BYTES, content
 from smidgen.methods import parse
 from smidgen.methods.base import Method
 from smidgen.names import as_name
@@ -102,11 +103,13 @@ def load_net(name: str) -> NetSpec:
 def _read(name: str) -> tuple[dict[str, Any], str]:
     path = recipe_path(name)
     try:
-        return tomllib.loads(path.read_text()), str(path)
+        return tomllib.loads(content(path, PLAN_BYTES).decode()), str(path)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not TOML: {error}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _set(form: dict[str, Any], setting: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias, final, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from smidgen import limits
 from smidgen.answer import Answer, answers_of
 from smidgen.data import DataError, Preprocessing
 from smidgen.data.decode import open_picture
@@ -178,9 +179,11 @@ def _of_onnx(path: Path) -> Model:
     from smidgen.export.onnx import card_of, session
 
     try:
-        content = path.read_bytes()
+        content = limits.content(path, limits.TENSOR_BYTES)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     try:
         card = card_of(content)
         return Model(

@@ -10,6 +10,7 @@ import typer
 
 from smidgen.cli.options import Json
 from smidgen.cli.terminal import LoadingProgress, print_json, say, tell
+from smidgen.limits import ENCODED, require_at_most
 
 if TYPE_CHECKING:
     from smidgen.answer import Answer
@@ -47,7 +48,7 @@ def predict(
     from smidgen.model import load
 
     asked = load(model)
-    content = [sys.stdin.buffer.read() if name == STDIN else name for name in listed]
+    content = [_from_stdin() if name == STDIN else name for name in listed]
     rows: list[dict[str, Any]] = []
     broken: list[str] = []
     width = max(len(name) for name in listed)
@@ -69,6 +70,12 @@ def predict(
     if json:
         print_json(rows)
     _tell(broken, len(listed))
+
+
+def _from_stdin() -> bytes:
+    encoded = sys.stdin.buffer.read(ENCODED + 1)
+    require_at_most("bytes on standard input", len(encoded), ENCODED)
+    return encoded
 
 
 def _listed(pictures: list[str]) -> Iterator[str]:
@@ -110,7 +117,8 @@ def _is_picture(path: Path) -> bool:
     if path.suffix:
         return False
     try:
-        opened(path.read_bytes())
+        with path.open("rb") as file:
+            opened(file)
     except (DataError, OSError):
         return False
     return True

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import DEEP, upright
-from smidgen.limits import PICTURE
+from smidgen.limits import ENCODED, PICTURE, content
 
 KEPT_SIDE = 512  # pixels a side, at least, that a large JPEG is decoded to
 KEPT_EACH = 8  # and pixels a side for each pixel that the net takes, at least
@@ -99,9 +99,11 @@ def opened(encoded: bytes | BinaryIO) -> Any:
 
 def _content(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return content(path, ENCODED)
     except OSError as error:
         raise DataError(f"cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise DataError(f"cannot be read: {error}") from None
 
 
 def _unreadable(error: Exception) -> str:

@@ -11,6 +11,7 @@ from smidgen.data import Data
 from smidgen.data.parts import require_split
 from smidgen.data.sizes import checked_size
 from smidgen.layers import Shape
+from smidgen.limits import PLAN_BYTES, content
 from smidgen.methods import Method, parse
 from smidgen.methods.base import ScheduleMethod
 from smidgen.names import require_name
@@ -150,11 +151,13 @@ def read_plan(path: Path | str) -> Plan:
     """
     path = Path(path)
     try:
-        form = tomllib.loads(path.read_text())
+        form = tomllib.loads(content(path, PLAN_BYTES).decode())
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{path}: no TOML: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
     with _at(str(path)):
         return _plan(from_mapping(_File, form, "study"))
 

@@ -14,10 +14,10 @@ from smidgen.data.catalogue import TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.names import part_in
 from smidgen.data.values import images_of, labels_of
+from smidgen.limits import VALUES
 
 _NAME = re.compile(r"(.*)(images|labels)[-._]idx([13])[-._]ubyte(\.gz)?", re.IGNORECASE)
 _KINDS = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
-_LARGEST = 1 << 33  # bytes that a file may hold
 
 
 @final
@@ -77,7 +77,7 @@ def _array(path: Path) -> Any:
             kind, axes = np.dtype(_KINDS[start[2]]), start[3]
             sides = struct.unpack(f">{axes}I", file.read(4 * axes))
             expected = kind.itemsize * int(np.prod(sides, dtype=object))
-            if expected > _LARGEST:
+            if expected > VALUES:
                 raise DataError(f"{path} says that it holds {expected:,} bytes, too many")
             content = file.read(expected + 1)
     except (OSError, EOFError, struct.error) as error:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, final
 
@@ -13,6 +14,7 @@ from smidgen.data.catalogue import TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.names import part_in
 from smidgen.data.values import images_of, labels_of
+from smidgen.limits import VALUES
 
 _IMAGES = ("x", "image", "images", "data", "pictures", "pixels", "arr_0")
 _LABELS = ("y", "label", "labels", "target", "targets", "class", "arr_1")
@@ -40,12 +42,26 @@ class Npz(Source):
     def catalogue(self, wish: Wish) -> Catalogue:
         try:
             with self.file.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                self._require_room(stored)
                 return self._catalogue({name: stored[name] for name in stored.files})
         except DataError:
             raise
         except Exception as error:  # whatever a damaged file leads the library to
             said = " ".join(str(error).split())
             raise DataError(f"{self.file} cannot be read as .npz: {said}") from error
+
+    def _require_room(self, stored: Any) -> None:
+        """Refuse what says that it is too large, or is, before any of it is unpacked."""
+        said = 0
+        for name in stored.zip.namelist():
+            with stored.zip.open(name) as file:
+                if np.lib.format.read_magic(file) == (1, 0):
+                    shape, _, kind = np.lib.format.read_array_header_1_0(file)
+                else:
+                    shape, _, kind = np.lib.format.read_array_header_2_0(file)
+            said += max(prod(shape) * kind.itemsize, stored.zip.getinfo(name).file_size)
+        if said > VALUES:
+            raise DataError(f"{self.file} says that it holds {said:,} bytes, too many")
 
     def _catalogue(self, stored: Mapping[str, Any]) -> Catalogue:
         names: tuple[str, ...] = ()

@@ -14,6 +14,9 @@ from smidgen.data.catalogue import TRAIN, Catalogue, Encoded, Part, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.names import is_system, part_in
 from smidgen.data.values import labels_of
+from smidgen.limits import IMAGES, README, VALUES, content
+
+_AT_ONCE = 1_000  # rows
 
 
 @final
@@ -176,8 +179,19 @@ def _read(path: Path, names: list[str]) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path).read(columns=names)
-    except (pa.ArrowException, OSError) as error:
+        with pq.ParquetFile(path) as file:
+            rows = file.metadata.num_rows
+            if rows > IMAGES:
+                raise DataError(f"{path} says that it has {rows:,} rows, too many")
+            batches: list[Any] = []
+            held = 0  # a dictionary of one picture may stand for any number of rows
+            for batch in file.iter_batches(_AT_ONCE, columns=names):
+                held += batch.nbytes
+                if held > VALUES:
+                    raise DataError(f"{path} holds more than {VALUES:,} bytes, too many")
+                batches.append(batch)
+            return pa.Table.from_batches(batches) if batches else file.read(columns=names)
+    except (pa.ArrowException, MemoryError, OSError) as error:
         raise DataError(f"{path} is damaged: {_one_line(error)}") from error
 
 
@@ -205,7 +219,7 @@ def _readme(folder: Path) -> dict[str, tuple[str, ...]]:
     except ImportError:  # it comes with the libraries of the hub
         return {}
     try:
-        form = yaml.safe_load(path.read_text(encoding="utf-8").split("---")[1])
+        form = yaml.safe_load(content(path, README).decode().split("---")[1])
         features = form["dataset_info"]["features"]
         return {
             feature["name"]: tuple(

@@ -8,9 +8,9 @@ from typing import Any
 
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.folders import is_picture_file
+from smidgen.limits import TABLE, content
 
 ENDINGS = (".csv", ".tsv", ".jsonl")
-_LARGEST = 1 << 28  # bytes of a table
 _FEW = 2  # columns of a table without a header
 
 Row = dict[str, Any]
@@ -32,16 +32,14 @@ def rows_of(table: Path, most: int | None = None) -> list[Row]:
         DataError: If it cannot be read.
     """
     try:
-        if table.stat().st_size > _LARGEST:
-            raise DataError(f"{table} must be a table of at most {_LARGEST:,} bytes")
-        text = table.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = content(table, TABLE).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
         raise DataError(f"{table} cannot be read as text: {error}") from error
     try:
         if table.suffix.lower() == ".jsonl":
             return _of_json(table, text, most)
         return _of_csv(table, text, most)
-    except (csv.Error, ValueError) as error:
+    except (csv.Error, RecursionError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{table} cannot be read: {' '.join(str(error).split())}") from error

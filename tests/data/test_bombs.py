@@ -1,0 +1,245 @@
+"""Files that are small and say, or unpack to, what no memory holds are refused in one line."""
+
+import gzip
+import io
+import json
+import struct
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOM = 1 << 30  # bytes of address space beyond what the program itself takes
+SCRIPT = f"""
+import resource, sys, warnings
+import smidgen.config, smidgen.model, smidgen.run
+from smidgen.data import load
+from smidgen.data.decode import open_picture
+import pyarrow, pyarrow.parquet, PIL.Image
+PIL.Image.init()
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + {ROOM}, held + {ROOM}))
+for path in sys.argv[1:]:
+    try:
+        if path.endswith((".png", ".ppm", ".tif")):
+            open_picture(path)
+        elif path.endswith(".toml"):
+            smidgen.config.load_net(path)
+        elif path.endswith("/run"):
+            smidgen.run.load_run(path)
+        elif path.endswith(".onnx"):
+            smidgen.model.load(path)
+        else:
+            load(path, cache_dir=sys.argv[1] + ".cache")
+        print("taken")
+    except Exception as error:
+        print(type(error).__name__, str(error).replace("\\n", "\\\\n"))
+"""
+
+
+def npy(shape: tuple[int, ...], kind: str = "|u1") -> bytes:
+    file = io.BytesIO()
+    form = {"descr": kind, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, form)
+    return file.getvalue()
+
+
+def npz_that_says_too_much(at: Path) -> Path:
+    path = at / "says.npz"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("images.npy", npy((10**9, 28, 28)) + b"\0" * 100)
+        file.writestr("labels.npy", npy((10**9,)) + b"\0" * 100)
+    return path
+
+
+def npz_that_unpacks_to_too_much(at: Path) -> Path:
+    path = at / "bomb.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        with file.open("images.npy", "w", force_zip64=True) as inside:
+            inside.write(npy((9 << 10, 1024, 1024)))
+            for _ in range(9):
+                inside.write(bytes(1 << 20))
+        file.writestr("labels.npy", npy((9 << 10,)))
+    return path
+
+
+def idx(at: Path, sides: tuple[int, ...], content: bytes) -> Path:
+    head = b"\0\0\x08" + bytes([len(sides)]) + struct.pack(f">{len(sides)}I", *sides)
+    at.mkdir()
+    (at / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(head + content))
+    (at / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(b"\0\0\x08\x01\0\0\0\x02\0\1"))
+    return at
+
+
+def idx_that_says_too_much(at: Path) -> Path:
+    return idx(at / "says", (2**32 - 1, 28, 28), b"\0" * 1000)
+
+
+def idx_that_unpacks_to_more_than_it_says(at: Path) -> Path:
+    return idx(at / "bomb", (2, 8, 8), bytes(1 << 28))
+
+
+def parquet_of_one_picture_many_times(at: Path) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = at / "bomb.parquet"
+    picture = pa.array([bytes(1 << 20)], pa.binary())
+    index = pa.array(np.zeros(20_000, np.int32))
+    images = pa.DictionaryArray.from_arrays(index, picture)
+    labels = pa.array(np.arange(20_000) % 2)
+    pq.write_table(pa.table({"image": images, "label": labels}), path, store_schema=False)
+    assert path.stat().st_size < 1 << 22
+    return path
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return (
+        struct.pack(">I", len(content))
+        + kind
+        + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+    )
+
+
+def picture_of_too_many_pixels(at: Path) -> Path:
+    path = at / "large.png"
+    head = struct.pack(">IIBBBBB", 10_000, 10_000, 8, 2, 0, 0, 0)
+    data = zlib.compress(bytes(1 << 20))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data))
+    return path
+
+
+def picture_whose_text_unpacks(at: Path) -> Path:
+    path = at / "text.png"
+    head = struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0)
+    text = b"a\0\0" + zlib.compress(bytes(1 << 29))
+    data = zlib.compress(bytes(9 * 8))
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"zTXt", text) + chunk(b"IDAT", data)
+        + chunk(b"IEND", b"")
+    )  # fmt: skip
+    return path
+
+
+def picture_that_says_too_much(at: Path) -> Path:
+    path = at / "large.ppm"
+    path.write_bytes(b"P6\n2000000000 2000000000\n255\n" + bytes(100))
+    return path
+
+
+def picture_that_is_a_large_file(at: Path) -> Path:
+    path = at / "large.tif"
+    with path.open("wb") as file:
+        file.write(b"II*\0")
+        file.truncate(1 << 40)
+    return path
+
+
+def net(at: Path, *layers: str, shape: tuple[int, ...] = (1, 28, 28)) -> Path:
+    path = at / f"net-{abs(hash(layers))}.toml"
+    path.write_text(f"input = {list(shape)}\nlayers = {json.dumps(layers)}\n")
+    return path
+
+
+def net_of_many_channels(at: Path) -> Path:
+    return net(at, "conv(1000000000)", "global-average-pool", "classifier(10)")
+
+
+def net_of_many_layers(at: Path) -> Path:
+    return net(at, *["conv(4)"] * 100_000, "global-average-pool", "classifier(10)")
+
+
+def net_of_much_repetition(at: Path) -> Path:
+    return net(
+        at, "conv(4)", "repeat(conv(4), times=1000000)", "global-average-pool", "classifier(10)"
+    )
+
+
+def net_of_a_large_picture(at: Path) -> Path:
+    return net(at, "conv(4)", "global-average-pool", "classifier(2)", shape=(3, 10**9, 10**9))
+
+
+def net_without_end(at: Path) -> Path:
+    path = at / "zero.toml"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    return path
+
+
+def run_of_a_huge_plan(at: Path) -> Path:
+    folder = at / "plan" / "run"
+    folder.mkdir(parents=True)
+    with (folder / "run.json").open("wb") as file:
+        file.truncate(1 << 40)
+    return folder
+
+
+def onnx_without_end(at: Path) -> Path:
+    path = at / "large.onnx"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    return path
+
+
+def table_without_end(at: Path) -> Path:
+    folder = at / "table"
+    folder.mkdir()
+    with (folder / "labels.csv").open("wb") as file:
+        file.truncate(1 << 40)
+    return folder
+
+
+BOMBS: dict[Callable[[Path], Path], str] = {
+    npz_that_says_too_much: "says that it holds 785,",
+    npz_that_unpacks_to_too_much: "says that it holds 9,6",
+    idx_that_says_too_much: "says that it holds 3,367,254,359,280 bytes, too many",
+    idx_that_unpacks_to_more_than_it_says: "must hold 128 bytes of values, got 129",
+    parquet_of_one_picture_many_times: "bomb.parquet",
+    picture_of_too_many_pixels: "100 megapixels, of at most 64",
+    picture_whose_text_unpacks: "no readable picture",
+    picture_that_says_too_much: "4000000000000000000 pixels",
+    picture_that_is_a_large_file: "bytes of a file must be at most",
+    net_of_many_channels: "at most",
+    net_of_many_layers: "at most",
+    net_of_much_repetition: "at most",
+    net_of_a_large_picture: "at most",
+    net_without_end: "bytes of a file must be at most",
+    run_of_a_huge_plan: "bytes of a file must be at most",
+    onnx_without_end: "bytes of a file must be at most",
+    table_without_end: "labels.csv",
+}
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Return what comes of each bomb in one process that has a gigabyte to itself."""
+    pytest.importorskip("pyarrow")
+    if not Path("/proc/self/statm").exists():
+        pytest.skip("needs Linux, which tells how much a process holds")
+    at = tmp_path_factory.mktemp("bombs")
+    paths = [str(make(at)) for make in BOMBS]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT, *paths],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    lines = done.stdout.splitlines()
+    return {make.__name__: line for make, line in zip(BOMBS, lines, strict=True)}
+
+
+@pytest.mark.parametrize("bomb", BOMBS, ids=lambda bomb: bomb.__name__)
+def test_a_bomb_is_one_line_and_takes_no_memory(
+    bomb: Callable[[Path], Path], said: dict[str, str]
+) -> None:
+    kind, _, line = said[bomb.__name__].partition(" ")
+    assert kind in ("DataError", "ValueError", "RunError"), said[bomb.__name__]
+    assert BOMBS[bomb] in line
+    assert "\\n" not in line
