@@ -21,7 +21,7 @@ FLOORS = [  # ground first; a name covers the module or package it starts
     },
     {"study"},
     {"report"},
-    {"config", "design", "testing", "share"},
+    {"config", "design", "testing", "share", "track"},
     {"cli", "__main__"},
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}

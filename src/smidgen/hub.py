@@ -1,5 +1,6 @@
 """Runs of the Hugging Face hub, fetched into its cache; what comes is from a stranger."""
 
+import logging
 import re
 import warnings
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 from smidgen.limits import require_at_most
 from smidgen.names import shown
 
+_LOG = logging.getLogger(__name__)
 PREFIX = "hub:"
 PATIENCE = 20.0  # seconds to wait for the hub's first answer
 EXTRA = "models of the hub need the package huggingface_hub: pip install 'smidgen[hub]'"
@@ -80,6 +82,7 @@ def fetched(text: object, files: Mapping[str, int]) -> Path:
     revision, folder = place.revision or UNPINNED, Path()
     for name in files:
         held = _download(library, place, name, revision, local=not reached)
+        _LOG.info("%s of %s: %s", name, place.repository, held)
         folder, revision = held.parent, held.parent.name  # the first one's commit for all
     if not reached:
         warnings.warn(

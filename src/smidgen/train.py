@@ -1,5 +1,6 @@
 """The training loop. There is one."""
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -36,6 +37,7 @@ class Report(NamedTuple):
 
 
 Observer = Callable[[Report], None]
+_LOG = logging.getLogger(__name__)
 
 
 def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
@@ -117,6 +119,7 @@ def _trained(
     *,
     resume: bool,
 ) -> Run:
+    _LOG.info("trial %s: %s on %s, seed %d", trial.key, trial.net.name, trial.data, trial.seed)
     with runtime.active():
         training = Training(trial, data, runtime)
         observer = observer or _bar(trial)
@@ -124,11 +127,13 @@ def _trained(
             training.restore(folder)
         for epoch in range(len(training.history), trial.recipe.epochs):
             _run_epoch(training, epoch, observer)
+            _LOG.debug("trial %s: %s", trial.key, training.history[-1])
             if folder is not None:
                 training.save(folder)
         run = training.finished()
     if folder is not None:
         run.save(folder)
+        _LOG.info("trial %s: kept in %s", trial.key, folder)
     return run
 
 

@@ -8,5 +8,5 @@ from smidgen.cli.terminal import say
 def test_lines_stay_lines_and_other_control_characters_are_shown(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    say("model: mine\nnext: smidgen predict \x1b[31mmine")
+    say("model: mine", "next: smidgen predict \x1b[31mmine")
     assert capsys.readouterr().err == "model: mine\nnext: smidgen predict \\x1b[31mmine\n"

@@ -1,8 +1,11 @@
 """The command line: the only package that prints."""
 
+import logging
 import sqlite3
 import sys
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -20,12 +23,14 @@ from smidgen.cli import (
     study,
     train,
 )
-from smidgen.cli.terminal import say, tell
+from smidgen.cli.terminal import QUIET, tell, warn
+from smidgen.escape import terminal
 from smidgen.release import software
+
+QUIETLY, VERBOSELY = "--quiet", "--verbose"
 
 app = typer.Typer(
     name="smidgen",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -50,25 +55,63 @@ def of_all_commands(
             help="Show the versions of smidgen, Python and torch.",
         ),
     ] = False,
+    quiet: Annotated[
+        bool, typer.Option(QUIETLY, help="Tell results, warnings and errors alone.")
+    ] = False,
+    verbose: Annotated[
+        bool, typer.Option(VERBOSELY, help="Tell what smidgen logs as well.")
+    ] = False,
 ) -> None:
     """Design, train, prove and ship very small convolutional networks."""
     del version  # shown before anything else is read
+    if quiet and verbose:
+        raise ValueError(f"{QUIETLY} and {VERBOSELY} contradict each other")
+    QUIET.set(quiet)
 
 
-app.command("list")(listing.list_)
-app.command("inspect")(inspect.inspect)
-app.command("inspect-data")(inspect_data.inspect_data)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("predict")(predict.predict)
-app.command("study")(study.study)
-app.command("design")(design.design)
-app.command("report")(report.report)
-app.command("export")(export.export)
-app.command("card")(sharing.card)
-app.command("push")(sharing.push)
+@contextmanager
+def _logged(*, on: bool) -> Generator[None]:
+    """Write what is logged under the name smidgen to standard error, if that is asked for."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Line("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    logger = logging.getLogger("smidgen")
+    if not on:
+        yield
+        return
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(logging.NOTSET)
 
-BAD_INPUT, INTERRUPTED = 2, 130
+
+class _Line(logging.Formatter):
+    """A line that moves no cursor, whatever is in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return terminal(_line(super().format(record)))
+
+
+for _name, _verb in (
+    ("list", listing.list_),
+    ("inspect", inspect.inspect),
+    ("inspect-data", inspect_data.inspect_data),
+    ("train", train.train),
+    ("evaluate", evaluate.evaluate),
+    ("predict", predict.predict),
+    ("study", study.study),
+    ("design", design.design),
+    ("report", report.report),
+    ("export", export.export),
+    ("card", sharing.card),
+    ("push", sharing.push),
+):
+    # the whole first line of each stands in the list of all
+    app.command(_name, short_help=(_verb.__doc__ or "").split("\n")[0])(_verb)
+
+BAD_INPUT, INTERRUPTED = 2, 130  # exit statuses beside 0; 1 is of a study with failed trials
 _LONGEST = 1_500  # characters of an error: a value in it may be as long as a file
 _USAGE: type[Exception] = typer.BadParameter.__bases__[
     0
@@ -83,13 +126,20 @@ def main() -> None:
     def show(message: Warning | str, *_: object, **__: object) -> None:
         line = _line(str(message))
         if line not in shown:  # data of several sizes say the same of their pictures
-            say(f"warning: {line}")
+            warn(f"warning: {line}")
         shown.add(line)
 
     warnings.showwarning = show
+    words = _in_front(sys.argv[1:])
+    with _logged(on=VERBOSELY in words[:2]):
+        _run(words or ["--help"])
+
+
+def _run(words: list[str]) -> None:
+    """Run a command line and end this process with its status."""
     status: object = None
     try:
-        status = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
+        status = app(args=words, standalone_mode=False)
     except (ValueError, FloatingPointError) as error:
         _stop(str(error), BAD_INPUT)
     except BrokenPipeError:
@@ -109,6 +159,13 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _in_front(words: list[str]) -> list[str]:
+    """Return a command line with --quiet and --verbose before the verb, wherever they stood."""
+    end = words.index("--") if "--" in words else len(words)
+    found = [word for word in words[:end] if word in (QUIETLY, VERBOSELY)]
+    return [*found, *(word for word in words[:end] if word not in found), *words[end:]]
+
+
 def _told(error: BaseException) -> str:
     """Return what the machine refused, for a person."""
     if isinstance(error, OSError) and error.strerror:
@@ -121,7 +178,7 @@ def _told(error: BaseException) -> str:
 
 
 def _stop(message: str, status: int) -> None:
-    say(f"smidgen: {_line(message)}")
+    warn(f"smidgen: {_line(message)}")
     sys.exit(status)
 
 

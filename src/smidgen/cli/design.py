@@ -15,8 +15,9 @@ from smidgen.cli.options import (
     Json,
     LabelColumn,
     SkipBroken,
+    Track,
 )
-from smidgen.cli.terminal import next_commands, print_json, say, table
+from smidgen.cli.terminal import next_commands, print_json, say, table, warn
 
 if TYPE_CHECKING:
     from smidgen.study.design.design import Design
@@ -71,15 +72,26 @@ def design(  # noqa: PLR0913 - a command line
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     skip_broken: SkipBroken = False,
+    track: Track = None,
     json: Json = False,
 ) -> None:
     """Find, train and test a net for your images within a budget."""
     from smidgen.cli.searching import DesignProgress
     from smidgen.design import REPORT
     from smidgen.design import design as search
+    from smidgen.study.design.search import News
     from smidgen.study.job import Origin
+    from smidgen.track import require_trackers, track_row
 
+    trackers = require_trackers(track or ())
     with DesignProgress() as progress:
+
+        def observe(news: News) -> None:
+            progress.observe(news)
+            for ended in news.event.ended if news.event else ():
+                if ended.row:
+                    track_row(trackers, ended.row, str(out))
+
         found = search(
             Origin(data, data_dir, image_size, color, fit, image_column, label_column, skip_broken),
             out=out,
@@ -98,7 +110,7 @@ def design(  # noqa: PLR0913 - a command line
             on=on,
             address=address,
             live=live,
-            observer=progress.observe,
+            observer=observe,
         )
     page = out / REPORT
     if json:
@@ -130,7 +142,7 @@ def design(  # noqa: PLR0913 - a command line
         if found.front:
             _show_front(found)
         for line in found.warnings:
-            say(f"warning: {line}")
+            warn(f"warning: {line}")
         say(f"model:  {found.model}{_footprint(found, max_flash, max_ram)}", f"report: {page}")
         say(f"again:  {found.command}")
         say(*next_commands(out, "predict", "export"))

@@ -17,7 +17,7 @@ from smidgen.cli.options import (
     SkipBroken,
     Threads,
 )
-from smidgen.cli.terminal import LoadingProgress, print_json, say, table, tell
+from smidgen.cli.terminal import LoadingProgress, print_json, table, tell, warn
 
 if TYPE_CHECKING:
     from smidgen.evaluate import Evaluation
@@ -91,7 +91,7 @@ def evaluate(  # noqa: PLR0913 - a command line
         _show(values, source.name)
         _show_classes(found)
     if found.never_answered:
-        say(_never(found.never_answered))
+        warn(_never(found.never_answered))
 
 
 def _require_size(run: "Run", asked: str | None) -> None:

@@ -46,3 +46,9 @@ Settings = Annotated[
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threads = Annotated[int, typer.Option(help="CPU threads.")]
 Precision = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
+Track = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track", metavar="NAME", help="tensorboard, mlflow, wandb or trackio; may be repeated."
+    ),
+]

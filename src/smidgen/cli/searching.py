@@ -1,10 +1,9 @@
 """What a terminal shows of a design under way: its phase, and trials done and to come."""
 
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from smidgen.cli.terminal import Barred, say
+from smidgen.cli.terminal import Barred, say, shows_bars
 from smidgen.escape import terminal
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ class DesignProgress(Barred):
         self._said = time.monotonic()
 
     def __enter__(self) -> "DesignProgress":
-        if sys.stderr.isatty():
+        if shows_bars():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

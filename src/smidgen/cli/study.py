@@ -1,12 +1,13 @@
 """``smidgen study``."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smidgen.cli.options import Color, DataDir, ImageSize, Json
+from smidgen.cli.options import Color, DataDir, ImageSize, Json, Track
 from smidgen.cli.terminal import print_json, say, table
 
 if TYPE_CHECKING:
@@ -36,13 +37,16 @@ def study(  # noqa: PLR0913 - a command line
     data_dir: DataDir = None,
     image_size: ImageSize = None,
     color: Color = None,
+    track: Track = None,
     json: Json = False,
 ) -> int:
     """Run all trials of a study, or those still missing; stop it at any time, it goes on."""
     from smidgen.config import recipe_path
     from smidgen.study.plan import read_plan
     from smidgen.study.store import Store
+    from smidgen.track import require_trackers
 
+    observe = _observing(require_trackers(track or ()), store)
     read = read_plan(recipe_path(plan))
     if status:
         opened = Store(store, create=False)
@@ -62,11 +66,11 @@ def study(  # noqa: PLR0913 - a command line
     if on == "ray":
         from smidgen.study.running.ray import dispatch_on_ray
 
-        dispatch_on_ray(opened, read.name, address=address, observer=_observe)
+        dispatch_on_ray(opened, read.name, address=address, observer=observe)
     elif on == "local":
         from smidgen.study.running.local import dispatch
 
-        dispatch(opened, read.name, jobs=jobs, observer=_observe)
+        dispatch(opened, read.name, jobs=jobs, observer=observe)
     else:
         raise ValueError(f"--on must be local or ray, got {on!r}")
     if export:
@@ -74,6 +78,19 @@ def study(  # noqa: PLR0913 - a command line
     ended = opened.status(read.name)
     _show(ended, json=json)
     return 1 if ended.failed else 0
+
+
+def _observing(trackers: Sequence[str], store: Path) -> "Callable[[Event], None]":
+    """Return an observer that tells people, and trackers of each trial that ended."""
+    from smidgen.track import track_row
+
+    def observe(event: "Event") -> None:
+        _observe(event)
+        for ended in event.ended:
+            if ended.row:
+                track_row(trackers, ended.row, str(store.absolute().parent))
+
+    return observe
 
 
 def _observe(event: "Event") -> None:

@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from math import isfinite
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,9 @@ from smidgen.escape import shell, terminal
 if TYPE_CHECKING:
     from smidgen.train import Report
 
+# Whether only results, warnings and errors are told: --quiet. A context's own, so that one
+# command leaves no trace in the next one.
+QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 _REFRESH = 0.2  # seconds between two looks at the loss
 
 
@@ -38,8 +42,19 @@ def tell(*lines: str) -> None:
 
 def say(*lines: str) -> None:
     """Print lines for people on standard error, so that results alone are on standard output."""
+    if not QUIET.get():
+        warn(*lines)
+
+
+def warn(*lines: str) -> None:
+    """Print lines that people must know of on standard error, quiet or not."""
     for line in lines:
         print(terminal(line), file=sys.stderr, flush=True)
+
+
+def shows_bars() -> bool:
+    """Tell whether progress is shown as a bar."""
+    return sys.stderr.isatty() and not QUIET.get()
 
 
 def next_commands(folder: Path, *verbs: str) -> list[str]:
@@ -99,7 +114,7 @@ class LoadingProgress(Barred):
     """Shows how many of many are done: a bar on a terminal, nothing elsewhere."""
 
     def __init__(self, *, on: bool = True) -> None:
-        self.on = on and sys.stderr.isatty()
+        self.on = on and shows_bars()
         self.tasks: dict[str, Any] = {}
 
     def __enter__(self) -> "LoadingProgress":
@@ -132,7 +147,7 @@ class TrainingProgress(Barred):
         self.first: tuple[int, float] | None = None
 
     def __enter__(self) -> "TrainingProgress":
-        if sys.stderr.isatty():
+        if shows_bars():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

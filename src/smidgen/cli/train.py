@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,9 +20,16 @@ from smidgen.cli.options import (
     Settings,
     SkipBroken,
     Threads,
+    Track,
     With,
 )
 from smidgen.cli.terminal import LoadingProgress, TrainingProgress, next_commands, print_json, say
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from smidgen.run import EpochRecord
+    from smidgen.train import Report
 
 
 def train(  # noqa: PLR0913 - a command line
@@ -56,6 +63,7 @@ def train(  # noqa: PLR0913 - a command line
     device: Device = "auto",
     threads: Threads = 1,
     precision: Precision = "auto",
+    track: Track = None,
     json: Json = False,
 ) -> None:
     """Train a net; without --recipe and --with, by the recipe made for the data set."""
@@ -65,8 +73,10 @@ def train(  # noqa: PLR0913 - a command line
     from smidgen.methods import parse
     from smidgen.runtime import choose
     from smidgen.study.job import Origin
+    from smidgen.track import facts_of, require_trackers, tracking
     from smidgen.train import train as train_net
 
+    require_trackers(track or ())
     require_split(split or SELECTION)
     if full and split not in (None, FULL):
         raise ValueError(f"--full holds nothing out, --split {split} does: choose one")
@@ -91,7 +101,11 @@ def train(  # noqa: PLR0913 - a command line
         spec = spec.fitted(shape, classes)
         heading = f"{spec.name} fitted to {shape}, {classes} classes: {spec.params:,} params"
     folder = out or Path("runs") / f"{spec.name}-{loaded.name}-seed{seed}"
-    with TrainingProgress(numbers.epochs, heading) as progress:
+    facts = facts_of(spec, methods, numbers, loaded.name, seed, folder)
+    with (
+        TrainingProgress(numbers.epochs, heading) as progress,
+        tracking(track or (), facts) as tracked,
+    ):
         run = train_net(
             spec,
             loaded,
@@ -102,10 +116,22 @@ def train(  # noqa: PLR0913 - a command line
             runtime=runtime,
             folder=folder,
             resume=resume,
-            observer=progress.observe,
+            observer=_both(progress.observe, tracked.epoch),
         )
     if json:
         print_json({"folder": str(folder), "key": run.trial.key, "seconds": run.seconds})
     else:
         say(f"{spec.name}: {run.trial.spec.params:,} params, {run.seconds:.0f} s, in {folder}")
         say(*next_commands(folder, "predict", "evaluate", "export"))
+
+
+def _both(
+    observe: "Callable[[Report], None]", ended: "Callable[[EpochRecord | None], None]"
+) -> "Callable[[Report], None]":
+    """Return an observer of steps that tells another one of epochs."""
+
+    def told(report: "Report") -> None:
+        observe(report)
+        ended(report.finished)
+
+    return told

@@ -1,5 +1,6 @@
 """From the name of a data set, or a path, to the data."""
 
+import logging
 import os
 import re
 import warnings
@@ -28,6 +29,7 @@ from smidgen.names import shown
 from smidgen.plugins import DATA, names
 from smidgen.text import nearest
 
+_LOG = logging.getLogger(__name__)
 VARIABLE = "SMIDGEN_DATA"  # a folder of local copies
 HUB_ID = re.compile(r"([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?", re.ASCII)
 UNPINNED = "main"
@@ -139,6 +141,9 @@ def inspect(
 def _read(name: str, source: Source, wish: Wish, cache: Cache, progress: Progress) -> Data:
     path = cache.path(name, source.key(wish))
     data = cache.read(path, name)
+    _LOG.info(
+        "%s: %s %s", name, "decoded from" if data is None else "read from the cache of", source
+    )
     if data is None:
         writable = cache.require_writable()
 
