@@ -34,6 +34,12 @@ BODIES: tuple[tuple[Layer, ...], ...] = (
     (layers.Conv(8), layers.Residual((_PLAIN, _LINEAR, _PLAIN, _LINEAR), activation="relu")),
     (layers.Conv(8), layers.Residual((layers.Conv(12, stride=2), layers.Conv(12)), shortcut=True)),
     (layers.Conv(6), layers.Residual((layers.Conv(9), layers.Blur(2, 3)), shortcut=True)),
+    (layers.Conv(12), layers.Depthwise(8, 5), layers.Depthwise(8)),
+    (layers.Conv(12, 1), layers.Depthwise(8, 5), layers.Depthwise(9, 3)),
+    (layers.Conv(8), layers.Depthwise(8, 5), layers.Depthwise(8, 3, stride=2)),
+    (layers.Conv(8), layers.Depthwise(8, 5, stride=2), layers.Depthwise(8, 3, stride=2)),
+    (layers.Conv(8, activation="none"), layers.Depthwise(8)),
+    (layers.Conv(12, 1), layers.Depthwise(8, stride=2), layers.Depthwise(9)),
     (layers.Conv(8, stride=2), layers.Repeat((layers.Residual((layers.Depthwise(8, 5),)),), 3)),
 )
 FLAT = NetSpec(Shape(1, 16, 16), (layers.Conv(6, stride=3), layers.Flatten(), END[-1]))

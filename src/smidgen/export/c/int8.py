@@ -7,17 +7,19 @@ the next window needs; see docs/microcontrollers.md.
 
 import itertools
 from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import numpy as np
 
 from smidgen.export.c.arena import Buffer, place
-from smidgen.export.c.int8_table import Inner, Kind, Row, Tables, add
+from smidgen.export.c.int8_table import Inner, Kind, Row, Tables, add, whole_words
 from smidgen.export.c.names import require_identifier
 from smidgen.export.c.source import Needed, Source, written
 from smidgen.export.c.text import template
 from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram
 
 SLACK = 4  # bytes that a load of four may reach beyond the last map
+Optimize: TypeAlias = Literal["speed", "flash"]
 _BYTES = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
 _KERNELS: tuple[Kind, ...] = (  # callers after callees
     "CONVOLVE",
@@ -31,12 +33,14 @@ _KERNELS: tuple[Kind, ...] = (  # callers after callees
 )
 
 
-def generate(program: IntegerProgram, name: str = "net") -> Source:
+def generate(program: IntegerProgram, name: str = "net", optimize: Optimize = "speed") -> Source:
     """Return C99 that computes ``program`` bit for bit as :mod:`smidgen.export.int8.simulate` does.
 
     Args:
         program: As quantised.
         name: A C identifier, of the function and the files.
+        optimize: For speed, cores that multiply two at a time get their inner loops in assembly,
+            about 1 KB of code; for flash they do not.
 
     Raises:
         ValueError: If the name is no identifier or a layer is beyond what the C can hold; the
@@ -50,14 +54,16 @@ def generate(program: IntegerProgram, name: str = "net") -> Source:
         except ValueError as error:
             raise ValueError(f"{program.name}, operation {place_ + 1}: {error}") from None
     rows = [*tables.rows, Row("CLASSIFY", shape, height=1), *tables.inner]
-    return _written(program, tables, rows, name)
+    return _written(program, tables, rows, name, optimize)
 
 
-def _written(program: IntegerProgram, tables: Tables, rows: list[Row], name: str) -> Source:
+def _written(
+    program: IntegerProgram, tables: Tables, rows: list[Row], name: str, optimize: Optimize
+) -> Source:
     offsets, arena = _placed(tables, rows)
     small, offset = _types(tables, rows, offsets)
     bordered = _bordered(program)
-    kernels = [kind for kind in _KERNELS if kind in {row.kind for row in rows}]
+    kernels: list[Kind] = [kind for kind in _KERNELS if kind in {row.kind for row in rows}]
     data = _data(program, tables)
     table_bytes = sum(_BYTES[kind] * len(values) for kind, _, values in data)
     slotted = any(row.slots != row.kernel for row in rows)
@@ -66,16 +72,16 @@ def _written(program: IntegerProgram, tables: Tables, rows: list[Row], name: str
     table_bytes += layer_size * len(rows)
     inner_from = len(tables.rows) + 1
     layers = "".join(_layer(row, offsets, inner_from, slotted=slotted) for row in rows)
-    parts = ["arithmetic"]
-    parts += ["gather"] if "patch" in offsets else []
-    parts += [kind.lower() for kind in kernels]
-    parts += ["border"] if bordered is not None else []
+    gathered = any(row.kind == "CONVOLVE" and row.kernel > 1 for row in rows)
+    texts = ["arithmetic", *["gather"] * gathered, *["tile"] * ("CONVOLVE" in kernels)]
+    texts += [*(kind.lower() for kind in kernels), *["border"] * (bordered is not None)]
     filling = "own == layers + BORDERED ? fill_pixels(p, rows) : fill(own, p, rows)"
     facts = _facts(tables, rows)
     defines = {
+        "SPEED": int(optimize == "speed"),
         **facts,
         "SLOTTED": int(slotted),
-        "GATHER": int("patch" in offsets),
+        "GATHER": int(gathered),
         "PATCH": offsets.get("patch", 0),
         "FEATURES": program.head.weight.shape[1],
         "LAYER_BYTES": layer_size,
@@ -89,28 +95,55 @@ def _written(program: IntegerProgram, tables: Tables, rows: list[Row], name: str
         "\n" + template("int8_head.c").replace("KINDS", ", ".join([*kernels, "CLASSIFY"])) + "\n",
         *(_array(*table) for table in data),
         f"static const layer layers[] = {{\n{layers}}};\n",
-        *(template(f"int8_{part}.c") for part in parts),
+        *(template(f"int8_{text}.c") for text in texts),
         run.replace("KERNELS", ", ".join(kind.lower() for kind in kernels) or "0"),
     ]
-    sides = {row.kernel for row in rows if row.kind == "FILTER"}
-    parts += ["another_filter"] * (len(sides) - 1)
-    parts += ["shortcut"] if facts["SHORTCUTS"] else []
-    parts += ["blurred_shortcut"] if facts["BLURRED_SHORTCUTS"] else []
-    needed = Needed(table_bytes, arena, tuple(parts), len(tables.rows))
+    parts = _parts(facts, rows, kernels, bordered=bordered is not None)
+    needed = Needed(table_bytes, arena, parts, len(tables.rows))
     return written(program, name, "".join(source), needed, scale=program.head.scale)
+
+
+def _parts(
+    facts: dict[str, int | str], rows: list[Row], kernels: Sequence[Kind], *, bordered: bool
+) -> tuple[str, ...]:
+    """Return what of the code is compiled for a core that multiplies two at a time."""
+    parts = ["arithmetic", *(kind.lower() for kind in kernels if kind != "FILTER")]
+    parts += ["small_filter"] * bool(facts["SMALL_FILTERS"])
+    parts += ["large_filter"] * bool(facts["LARGE_FILTERS"])
+    others = {row.kernel for row in rows if row.kind == "FILTER" and not row.tiled}
+    parts += ["filter"] * bool(others) + ["another_filter"] * (len(others) - 1)
+    there = {
+        "signed": not facts["RELU"] and facts["RESCALES"],
+        "gather": facts["TILED_GATHER"],
+        "border": bordered,
+        "shortcut": facts["SHORTCUTS"],
+        "blurred_shortcut": facts["BLURRED_SHORTCUTS"],
+    }
+    return (*parts, *(part for part, is_there in there.items() if is_there))
 
 
 def _placed(tables: Tables, rows: list[Row]) -> tuple[dict[str, int], int]:
     """Return the place of every buffer and the size of the arena."""
-    windows = [
-        (row.kernel**2 * row.shape.channels + 3) // 4 * 4 * after.shape.width
-        for row, after in itertools.pairwise(rows)
-        if row.kind == "CONVOLVE" and row.kernel > 1
+    patches = [
+        _patch(row) for part in (rows, tables.inner) for row in part if row.kind == "CONVOLVE"
     ]
-    if windows:  # a row of gathered windows, each in whole words
-        tables.buffers["patch"] = Buffer(max(windows) + SLACK, 0, tables.epoch)
+    if patches:
+        tables.buffers["patch"] = Buffer(max(patches), 0, tables.epoch)
     offsets, arena = place(tables.buffers)
     return offsets, arena + SLACK
+
+
+def _loose(row: Row) -> bool:
+    """Return whether a convolution's window is gathered before it is widened: see packed_pairs."""
+    span = row.kernel * row.shape.channels
+    by_rows = whole_words(span) * row.kernel == whole_words(span * row.kernel)
+    return row.kind == "CONVOLVE" and not by_rows
+
+
+def _patch(row: Row) -> int:
+    """Return the bytes for a convolution's windows: four as halves, and as bytes if gathered."""
+    size = whole_words(row.kernel**2 * row.shape.channels)
+    return 8 * size + _loose(row) * (4 * size + SLACK)
 
 
 def _types(tables: Tables, rows: list[Row], offsets: dict[str, int]) -> tuple[str, str]:
@@ -167,28 +200,41 @@ def _facts(tables: Tables, rows: list[Row]) -> dict[str, int | str]:
         channels = [row.shape.channels for row in rows if row.kind == kind]
         return int(all(count >= 4 for count in channels))  # noqa: PLR2004
 
+    products = ("CONVOLVE", "FILTER")
+    pairs = itertools.chain(itertools.pairwise(rows), itertools.pairwise(tables.inner))
+    written = [after for row, after in pairs if row.kind in products]
     whole = all(row.shape.channels % 4 == 0 for row in rows if row.kind == "FILTER")
     blurs = [row for row in rows if row.kind == "BLUR"]
     sums = [row.weight.at for row in rows if row.kind == "ADD" and isinstance(row.weight, Inner)]
     sides = [tables.inner[at] for at in sums]
     # binomials of up to 5 add up to 256, and 256 bytes to 16 bits
     narrow = all(row.kernel <= 5 for row in blurs)  # noqa: PLR2004
-    kernels = {row.kernel for row in rows if row.kind == "FILTER"}
+    filters = [row for row in rows if row.kind == "FILTER"]
     return {
         "LAYERS": len(tables.rows),
         "RESCALES": int(bool(tables.units)),
+        "RELU": int(all(after.zero == -128 for after in written)),  # noqa: PLR2004
         "WINDOW": max(1, *(row.kernel for row in rows if row.kind != "EXCITE")),
         "SHORTCUTS": int(any(row.kind in ("CONVOLVE", "BLUR") for row in sides)),
         "BLURRED_SHORTCUTS": int(any(row.kind == "BLUR" for row in sides)),
         "WHOLE_FOURS": int(whole),
+        "TILED_GATHER": int(any(_loose(row) for row in [*rows, *tables.inner])),
+        "TILED_FILTERS": int(any(row.tiled for row in rows)),
+        "SMALL_FILTERS": int(any(row.tiled and row.kernel == 3 for row in rows)),  # noqa: PLR2004
+        "LARGE_FILTERS": int(any(row.tiled and row.kernel > 3 for row in rows)),  # noqa: PLR2004
+        "OTHER_FILTERS": int(any(row.kind == "FILTER" and not row.tiled for row in rows)),
         "BLUR_FOURS": int(bool(blurs) and narrow and fours("BLUR")),
         "FOUR_POOLED": fours("POOL"),
-        "FILTERED(own, rows, out)": "".join(
-            f"if ((own)->kernel == {side}) filtered(own, rows, out, {side}); else "
-            for side in sorted(kernels)[:-1]
-        )
-        + f"filtered(own, rows, out, {max(kernels, default=1)})",
+        "FILTERED(own, rows, out)": _by_size({row.kernel for row in filters}),
+        "REST_FILTERED(own, rows, out)": _by_size({r.kernel for r in filters if not r.tiled}),
     }
+
+
+def _by_size(sides: set[int]) -> str:
+    """Return the call of the filter whose size is the layer's."""
+    *first, last = sorted(sides) or [1]
+    asked = [f"if ((own)->kernel == {side}) filtered(own, rows, out, {side});" for side in first]
+    return " else ".join([*asked, f"filtered(own, rows, out, {last})"])
 
 
 def _layer(row: Row, offsets: dict[str, int], inner_from: int, *, slotted: bool) -> str:
@@ -209,4 +255,5 @@ def _layer(row: Row, offsets: dict[str, int], inner_from: int, *, slotted: bool)
 def _array(kind: str, name: str, values: Sequence[int]) -> str:
     texts = [str(value) for value in values]
     lines = [", ".join(texts[i : i + 20]) for i in range(0, len(texts), 20)]
+    kind = f"WORD_ALIGNED {kind}" if name == "weights" else kind  # of which four are read at once
     return f"static const {kind} {name}[] = {{\n  " + ",\n  ".join(lines) + "\n};\n"

@@ -59,6 +59,14 @@ class Row:
         return max(self.kernel, self.held)
 
     @property
+    def tiled(self) -> bool:
+        """Whether cores that multiply two at a time filter it in fours; see int8_filter.c."""
+        channels, _, width = self.shape
+        columns = width + 2 * self.padding - self.kernel + 1
+        filtered = self.kind == "FILTER" and self.stride == 1 and self.kernel in (3, 5)
+        return filtered and columns > 3 and channels % 4 == 0  # noqa: PLR2004
+
+    @property
     def row_size(self) -> int:
         """Bytes of one row of the ring, border included."""
         return (self.shape.width + 2 * self.padding) * self.shape.channels
@@ -278,18 +286,28 @@ def _hold(tables: Tables, start: int) -> None:
     tables.buffers[reader.map] = replace(buffer, size=size, last=until, turn=None)
 
 
+def whole_words(size: int) -> int:
+    """Return ``size`` bytes in whole words."""
+    return (size + 3) // 4 * 4
+
+
 def packed_pairs(weight: NDArray[np.int8]) -> NDArray[np.int8]:
     """Return dense weights (o, i, k, k) as the kernel reads them.
 
     Outputs go in pairs, an odd one with a partner of zeros. Within a pair the window's pixels
-    follow each other, each with its channels, padded to fours at the end; of each four, first
-    one output's weights, then the other's.
+    follow each other, each with its channels, padded to fours at the end, or at the end of each
+    row where that takes no more. Of each four, terms 0, 2, 1 and 3 follow each other, each with
+    one output's weight, then the other's: so one word widens to a pair of either output's.
     """
-    outputs = weight.shape[0]
-    windows = weight.transpose(0, 2, 3, 1).reshape(outputs, -1)
+    outputs, _, rows, _ = weight.shape
+    windows = weight.transpose(0, 2, 3, 1).reshape(outputs, rows, -1)
+    span, size = windows.shape[2], rows * windows.shape[2]
+    if rows * whole_words(span) == whole_words(size):
+        windows = np.pad(windows, ((0, 0), (0, 0), (0, -span % 4)))
+    windows = windows.reshape(outputs, -1)
     windows = np.pad(windows, ((0, outputs % 2), (0, -windows.shape[1] % 4)))
-    fours = windows.reshape(-(-outputs // 2), 2, -1, 4)
-    return np.ascontiguousarray(fours.transpose(0, 2, 1, 3)).ravel()
+    fours = windows.reshape(-(-outputs // 2), 2, -1, 4)[..., [0, 2, 1, 3]]
+    return np.ascontiguousarray(fours.transpose(0, 2, 3, 1)).ravel()
 
 
 def _filters(weight: NDArray[np.int8]) -> NDArray[np.int8]:

@@ -1,22 +1,20 @@
 
-/* Lays every window of several rows out in one piece. Copies by fours, up to three bytes too many,
-   which the next row overwrites. */
-SMALL static const int8_t *gather(const layer *own, int8_t *const *rows, int size) {
-  int8_t *const patch = MEMORY(rows) + PATCH, *to = patch;
-  const int span = own->kernel * own->channels;
-  for (int n = 0, at = 0; n < own[1].width; n++, at += own->stride * own->channels) {
-    int8_t *row = to;
-    for (int j = 0; j < own->kernel; j++, row += span) {
+#if !TILED || TILED_GATHER
+/* Lays a window of several rows out in one piece. Copies by fours, up to three bytes too many, which
+   the next row overwrites. */
+SMALL static void gather(const layer *own, int8_t *const *rows, int at, int8_t *to) {
+  const int span = own->kernel * own->channels, whole = PADDED(span);
+  const int pitch = own->kernel * whole == ((own->kernel * span + 3) & ~3) ? whole : span;
+  for (int j = 0; j < own->kernel; j++, to += pitch) {
+    const int8_t *const from = rows[j] + at;
 #if TWO_AT_ONCE
-      for (int i = 0; i < span; i += 4) __builtin_memcpy(row + i, rows[j] + at + i, 4);
+    for (int i = 0; i < span; i += 4) __builtin_memcpy(to + i, from + i, 4);
 #else
-      for (int i = 0; i < span; i++) {
-        KEEP_LOOP;
-        row[i] = rows[j][at + i];
-      }
-#endif
+    for (int i = 0; i < span; i++) {
+      KEEP_LOOP;
+      to[i] = from[i];
     }
-    to += size;
+#endif
   }
-  return patch;
 }
+#endif

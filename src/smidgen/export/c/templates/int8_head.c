@@ -4,6 +4,13 @@
 #else
 #define TWO_AT_ONCE 0
 #endif
+/* Loops in assembly: for compilers that take it, and memory that may be read at any address. */
+#if SPEED && TWO_AT_ONCE && defined(__GNUC__) && defined(__thumb2__) && defined(__ARM_FEATURE_UNALIGNED)
+#define TILED 1
+#else
+#define TILED 0
+#endif
+#define PADDED(span) (((span) + 3) & ~3) /* to whole words */
 
 /* One row of a map at a time: a layer asks the one before it for the rows that its window lacks,
    computes one row and hands it on. Maps are therefore rings of a few rows, not whole pictures.
@@ -44,9 +51,10 @@ UPPER_REQUIRE(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, NAME_needs_the_low_byte
 #endif
 
 #if defined(__GNUC__)
+#define WORD_ALIGNED __attribute__((aligned(4)))
 #define SMALL __attribute__((cold, noinline)) /* small rather than fast: little time goes there */
 #define KEEP_LOOP __asm__ volatile("" ::: "memory") /* or it becomes a call of memset */
-#if defined(__clang__) || defined(__ARM_ARCH_6M__) /* which gains nothing by it */
+#if defined(__clang__)
 #define UNROLL_FOURS
 #else
 #define UNROLL_FOURS _Pragma("GCC unroll 4")
@@ -58,6 +66,7 @@ UPPER_REQUIRE(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, NAME_needs_the_low_byte
 #define UNROLL _Pragma("GCC unroll 8")
 #endif
 #else
+#define WORD_ALIGNED
 #define UNROLL
 #define UNROLL_FOURS
 #define INLINED inline

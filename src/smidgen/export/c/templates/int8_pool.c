@@ -7,6 +7,12 @@ SMALL static void pool(const layer *own, const progress *at, int8_t *const *rows
 #if TWO_AT_ONCE && FOUR_POOLED
     for (int c = 0; c < channels; c += 4) {
       if (c + 4 > channels) c = channels - 4;
+      if (kernel == 2) {
+        const int8_t *const p = rows[0] + x + c, *const q = rows[1] + x + c;
+        const uint32_t most = larger(larger(word(p), word(p + channels)), larger(word(q), word(q + channels)));
+        __builtin_memcpy(out + c, &most, 4);
+        continue;
+      }
       uint32_t best = 0x80808080;
       for (int j = 0; j < kernel; j++) {
         const int8_t *p = rows[j] + x + c;

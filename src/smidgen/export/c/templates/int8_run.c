@@ -1,7 +1,14 @@
 
 /* Fills whole rows of a ring with what stands for 0. */
 static SMALL void fill(const layer *own, int8_t *p, int rows) {
-  for (int i = rows * own->row_size; i; i--) {
+  int i = rows * own->row_size;
+#if TWO_AT_ONCE
+  for (const uint32_t four = 0x01010101u * (uint8_t)own->zero; i >= 4; i -= 4, p += 4) {
+    KEEP_LOOP;
+    __builtin_memcpy(p, &four, 4);
+  }
+#endif
+  for (; i; i--) {
     KEEP_LOOP;
     *p++ = own->zero;
   }
@@ -40,7 +47,14 @@ SMALL void NAME_rows(void *memory, NAME_source *source, void *context, int32_t *
         }
         const uint8_t *pixels = source(context, at->filled);
         int8_t *p = next_row(own, at, arena) + own->padding * own->channels;
-        for (int n = own->width * own->channels; n; n--) {
+        int n = own->width * own->channels;
+#if TWO_AT_ONCE
+        for (; n >= 4; n -= 4, p += 4, pixels += 4) {
+          const uint32_t four = word((const int8_t *)pixels) ^ 0x80808080u;
+          __builtin_memcpy(p, &four, 4);
+        }
+#endif
+        for (; n; n--) {
           KEEP_LOOP;
           *p++ = (int8_t)(*pixels++ - 128);
         }
