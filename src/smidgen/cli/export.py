@@ -42,6 +42,10 @@ def export(  # noqa: PLR0913 - a command line
         str | None,
         typer.Option(help="Of the files and of all that C sees; default: the net's."),
     ] = None,
+    optimize: Annotated[
+        str | None,
+        typer.Option(help="speed (default; 1 KB more on a Cortex-M4) or flash, for int8 C."),
+    ] = None,
     finish_epochs: Annotated[
         int | None,
         typer.Option(
@@ -73,7 +77,7 @@ def export(  # noqa: PLR0913 - a command line
         run,
         to,
         out,
-        wish=Wish(calibration, numbers, finish_epochs, say, input, name),
+        wish=Wish(calibration, numbers, finish_epochs, say, input, name, optimize),
         data=data,
         data_dir=data_dir,
         max_flash=max_flash,

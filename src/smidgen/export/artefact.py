@@ -111,6 +111,8 @@ class Wish:
         tell: Is told of what takes long.
         input: Numbers that a file takes: ``uint8``, ``int8`` or ``float32``.
         name: Of the files and of the C function; ``None`` names them after the net.
+        optimize: What int8 C is written for, ``speed`` or ``flash``; see ``generate`` of
+            :mod:`smidgen.export.c.int8`.
     """
 
     calibration: str | None = None
@@ -119,6 +121,7 @@ class Wish:
     tell: Callable[[str], None] = lambda line: None
     input: str | None = None
     name: str | None = None
+    optimize: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,7 @@ def made_of(source: Source, wish: Wish) -> Made:
         numbers in (None, "int8", "float32"), f"numbers must be int8 or float32, got {numbers!r}"
     )
     if numbers == "float32":
+        require(wish.optimize is None, "float32 C is for hosts: nothing to optimise for flash")
         require_floats("float32 C is not quantised", wish)
         oracle = Oracle("the trained model in torch", source.float_infer(), ALL, ROUNDING)
         return Made(
@@ -116,7 +117,7 @@ def made_of(source: Source, wish: Wish) -> Made:
         return simulate(done.program, pixels)
 
     oracle = Oracle("the integer simulation in NumPy", simulated, _SIMULATED, 0.0)
-    generated = _told(generate(done.program, source.stem), source)
+    generated = _told(generate(done.program, source.stem, wish.optimize or "speed"), source)
     return Made(generated, oracle, done.program.head.scale, calibration, done)
 
 

@@ -78,6 +78,8 @@ def export(
     _require_known(to, flash, ram)
     if wish.input is not None and to != "tflite":
         raise ValueError(f"{to} takes uint8 pixels; a choice of input is for tflite")
+    if wish.optimize is not None and to in ("onnx", "onnx-int8", "tflite", "wasm"):
+        raise ValueError(f"{to} has no code of a microcontroller to optimise; c has")
     loaded = load_run(run)
     trained = trained_on(loaded, run, data=data, data_dir=data_dir)
     source = source_of(loaded, trained, wish.name)

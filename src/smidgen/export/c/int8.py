@@ -7,7 +7,6 @@ the next window needs; see docs/microcontrollers.md.
 
 import itertools
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from smidgen.export.c.text import template
 from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram
 
 SLACK = 4  # bytes that a load of four may reach beyond the last map
-Optimize: TypeAlias = Literal["speed", "flash"]
+OPTIMIZE = ("speed", "flash")
 _BYTES = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
 _KERNELS: tuple[Kind, ...] = (  # callers after callees
     "CONVOLVE",
@@ -33,7 +32,7 @@ _KERNELS: tuple[Kind, ...] = (  # callers after callees
 )
 
 
-def generate(program: IntegerProgram, name: str = "net", optimize: Optimize = "speed") -> Source:
+def generate(program: IntegerProgram, name: str = "net", optimize: str = "speed") -> Source:
     """Return C99 that computes ``program`` bit for bit as :mod:`smidgen.export.int8.simulate` does.
 
     Args:
@@ -43,10 +42,12 @@ def generate(program: IntegerProgram, name: str = "net", optimize: Optimize = "s
             about 1 KB of code; for flash they do not.
 
     Raises:
-        ValueError: If the name is no identifier or a layer is beyond what the C can hold; the
-            layer's place is named.
+        ValueError: If the name is no identifier, there is no such ``optimize`` or a layer is
+            beyond what the C can hold; the layer's place is named.
     """
     require_identifier(name)
+    if optimize not in OPTIMIZE:
+        raise ValueError(f"optimize must be {' or '.join(OPTIMIZE)}, got {optimize!r}")
     tables, shape, zero = Tables(), program.input_shape, -128
     for place_, (operation, _) in enumerate(program.walk()):
         try:
@@ -58,7 +59,7 @@ def generate(program: IntegerProgram, name: str = "net", optimize: Optimize = "s
 
 
 def _written(
-    program: IntegerProgram, tables: Tables, rows: list[Row], name: str, optimize: Optimize
+    program: IntegerProgram, tables: Tables, rows: list[Row], name: str, optimize: str
 ) -> Source:
     offsets, arena = _placed(tables, rows)
     small, offset = _types(tables, rows, offsets)

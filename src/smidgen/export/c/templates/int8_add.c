@@ -23,7 +23,9 @@ static void add(const layer *own, const progress *at, int8_t *const *rows, int8_
 #endif
 #if SHORTCUTS
   if (side->kind == CONVOLVE) {
-    convolve(side, at, &held, out);
+    int8_t *one[WINDOW + 1];
+    one[0] = held, one[WINDOW] = MEMORY(rows);
+    convolve(side, at, one, out);
     held = out;
   }
 #endif

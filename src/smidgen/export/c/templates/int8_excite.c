@@ -7,15 +7,16 @@ static void excite(const layer *own, const progress *at, int8_t *const *rows, in
   const int8_t *map = MEMORY(rows) + own->map;
   int8_t *mean = MEMORY(rows) + squeeze->map, *latent = MEMORY(rows) + squeeze[1].map;
   int8_t *gates = MEMORY(rows) + gate->map;
-  int8_t *one;
   if (!at->row) {
     for (int c = 0; c < channels; c++) {
       int32_t sum = (int32_t)unit[0];
       for (int i = c; i < own->height * row_size; i += channels) sum += map[i];
       mean[c] = narrowed(sum, unit[1], 2 * squeeze->zero + 1);
     }
-    one = mean, convolve(squeeze, at, &one, latent);
-    one = latent, convolve(squeeze + 1, at, &one, gates);
+    int8_t *one[WINDOW + 1];
+    one[WINDOW] = MEMORY(rows);
+    one[0] = mean, convolve(squeeze, at, one, latent);
+    one[0] = latent, convolve(squeeze + 1, at, one, gates);
   }
   map += at->row * row_size;
   for (int i = 0; i < row_size; i += channels) {
