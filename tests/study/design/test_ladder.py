@@ -1,6 +1,8 @@
 """Every rung is inside the budget by exact accounting; a budget that none meets is refused."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from smidgen.methods import BlurPool
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget, costs, excess, measured_latency
 from smidgen.study.design.inputs import inputs
-from smidgen.study.design.ladder import BudgetError, Maker, _bisected, kinds_of
+from smidgen.study.design.ladder import BudgetError, Maker, _bisected, _spread, kinds_of
 from smidgen.study.design.ladder import ladder as shaped_ladder
 from smidgen.study.design.moves import moves
 from smidgen.study.design.templates import FAMILIES, Template, templates, widened
@@ -326,3 +328,97 @@ def test_latency_is_measured_before_training_and_limits_the_ladder() -> None:
     assert measured_latency(small) > 0
     with pytest.raises(BudgetError, match=r"1e-06 ms at most; the smallest one, .* ms"):
         ladder(maker(Shape(1, 8, 8), Budget(max_latency=1e-6)), 3)
+
+
+def test_the_best_kinds_use_the_budget_up_before_any_is_tried_smaller() -> None:
+    kinds = [Template("plain", (n,)) for n in range(1, 9)]
+    asked = [(kind.blocks[0], share) for kind, share in _spread(kinds, 5, smallest=False)]
+    assert asked == [
+        *((n, 1.0) for n in (1, 2, 3, 4, 5, 6)),
+        *((n, 0.4) for n in (1, 2, 3)),
+        *((n, 1.0) for n in (7, 8)),
+        *((n, 0.4) for n in (7, 8)),
+        *((n, 0.7) for n in range(1, 9)),
+    ]
+
+
+@pytest.mark.parametrize(("rungs", "steps"), [(1, 3), (11, 3), (12, 4), (18, 6), (60, 6)])
+def test_where_the_smallest_is_wanted_sizes_fall_evenly_by_ratio_to_0_15(
+    rungs: int, steps: int
+) -> None:
+    kinds = [Template("plain", (n,)) for n in range(1, 6)]
+    asked = [(kind.blocks[0], share) for kind, share in _spread(kinds, rungs, smallest=True)]
+    shares = [0.15 ** (step / (steps - 1)) for step in range(steps)]
+    expected = [
+        *((n, share) for share in shares for n in (1, 2, 3)),
+        *((n, share) for share in shares for n in (4, 5)),
+    ]
+    assert [n for n, _ in asked] == [n for n, _ in expected]
+    assert [share for _, share in asked] == pytest.approx([share for _, share in expected])
+    assert min(share for _, share in asked) == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(
+    ("limits", "faster", "halved"),
+    [
+        ({"max_params": 9_000}, False, False),
+        ({"max_macs": 900_000}, False, True),
+        ({"max_params": 9_000, "max_macs": 900_000}, True, True),
+        ({"max_params": 9_000, "max_latency": 1.0}, True, True),
+    ],
+)
+def test_where_early_stages_bind_stems_halve_and_where_late_ones_are_left_they_widen_faster(
+    limits: dict[str, Any], faster: bool, halved: bool
+) -> None:
+    kinds = kinds_of(maker(Shape(3, 32, 32), Budget(**limits)))
+    usual = templates(Shape(3, 32, 32), halve=halved)
+    assert any(kind.halved for kind in kinds) == halved
+    if not faster:
+        assert kinds == usual
+        return
+    steep = [replace(kind, growth=3.0) for kind in usual[:6]]
+    assert kinds == [*usual[:6], *steep, *usual[6:]]
+
+
+def test_latency_is_measured_for_nets_inside_the_other_limits_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from smidgen.study.design import ladder as module
+
+    template, measured = Template("plain", (1,)), list[NetSpec]()
+
+    def two_ms(spec: NetSpec) -> float:
+        measured.append(spec)
+        return 2.0
+
+    monkeypatch.setattr(module, "measured_latency", two_ms)
+    own = maker(Shape(1, 28, 28), Budget(max_params=100, max_latency=8.0))
+    small, large = (template.spec(own.shape, 10, [width]) for width in (4, 40))
+    assert own.excess(small) == pytest.approx(max(small.params / 100, 0.25))
+    assert own.excess(large) == pytest.approx(large.params / 100)
+    assert measured == ([small] if small.params <= 100 else [])
+    slow = maker(Shape(1, 28, 28), Budget(max_params=10_000, max_latency=1.0))
+    assert slow.excess(small) == 2.0
+    exact = maker(Shape(1, 28, 28), Budget(max_params=small.params, max_latency=8.0))
+    assert exact.excess(small) == 1.0
+    assert measured[-1] == small
+    with pytest.raises(BudgetError, match=r"has .* parameters, 2 ms"):
+        ladder(maker(Shape(1, 28, 28), Budget(max_params=10_000, max_latency=1.0)), 1)
+
+
+def test_rungs_are_as_many_as_asked_for_the_largest_first() -> None:
+    own = maker(Shape(1, 28, 28), Budget(max_params=1600))
+    for rungs in (1, 2, 7):
+        nets = ladder(own, rungs)
+        assert len(nets) == rungs
+        sizes = [(net.params, net.macs) for net in nets]
+        assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_net_fits_up_to_its_share_of_the_budget() -> None:
+    template = Template("plain", (1, 1))
+    spec = template.spec(Shape(1, 28, 28), 10, [4, 6])
+    own = maker(Shape(1, 28, 28), Budget(max_params=2 * spec.params))
+    assert own.fits(template, [4, 6], 0.5)
+    assert not own.fits(template, [4, 6], 0.499)
+    assert own.fits(template, [4, 6])
