@@ -1,0 +1,152 @@
+"""The command line as a shell sees it: help that is whole, completion, statuses, variables."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from smidgen.cli import app, main
+from smidgen.cli.terminal import table
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "command-line.md").read_text()
+COMMANDS = get_command(app).commands  # pyright: ignore
+WIDTH = 80
+AS_SMIDGEN = "import sys; sys.argv = ['smidgen']; from smidgen.cli import main; main()"
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "smidgen", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def help_of(*verb: str, capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(WIDTH))
+        patch.setattr(sys, "argv", ["smidgen", *verb, "--help"])
+        with pytest.raises(SystemExit) as exited:
+            main()
+    assert not exited.value.code
+    return capsys.readouterr().out
+
+
+def words(text: str) -> str:
+    """Return a text without the places where its lines end."""
+    return re.sub(r"\s+", " ", text)
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_the_help_of_a_verb_cuts_no_sentence_at_80_columns(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = help_of(verb, capsys=capsys)
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    command = COMMANDS[verb]
+    told = [command.help, *(getattr(option, "help", None) for option in command.params)]
+    for sentence in filter(None, told):
+        assert words(sentence) in words(shown)
+
+
+def test_the_list_of_verbs_cuts_no_sentence_at_80_columns(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shown = help_of(capsys=capsys)
+    assert max(map(len, shown.splitlines())) <= WIDTH
+    for verb, command in COMMANDS.items():
+        assert f"{verb} " in shown
+        assert words(command.help.split("\n")[0]) in words(shown)
+    for option in ("--version", "--quiet", "--verbose", "--install-completion"):
+        assert option in shown
+
+
+def test_every_option_has_a_help(capsys: pytest.CaptureFixture[str]) -> None:
+    bare = [
+        f"{verb} {option.opts[0]}"
+        for verb, command in COMMANDS.items()
+        for option in command.params
+        if option.param_type_name == "option" and not getattr(option, "help", None)
+    ]
+    assert not bare
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_verbs_and_options(shell: str) -> None:
+    asked = {
+        "bash": {"COMP_WORDS": "smidgen tr", "COMP_CWORD": "1"},
+        "zsh": {"_TYPER_COMPLETE_ARGS": "smidgen tr"},
+        "fish": {"_TYPER_COMPLETE_ARGS": "smidgen tr", "_TYPER_COMPLETE_FISH_ACTION": "get-args"},
+    }
+    found = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; sys.argv = ['smidgen']; from smidgen.cli import main; main()",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "_SMIDGEN_COMPLETE": f"complete_{shell}", **asked[shell]},
+    )
+    assert "train" in found.stdout, found.stderr
+    assert "export" not in found.stdout
+
+
+def test_statuses_are_those_of_the_page() -> None:
+    told = dict(re.findall(r"^\| (\d+) \| (.+) \|$", PAGE, re.MULTILINE))
+    assert set(told) == {"0", "1", "2", "130"}
+    assert run("list", "nets").returncode == 0
+    assert run("list", "net").returncode == 2
+    assert run("lists").returncode == 2
+
+
+def read_by_the_source() -> set[str]:
+    """Return every environment variable that smidgen reads, by any name for it."""
+    texts = [path.read_text() for path in (ROOT / "src").rglob("*.py")]
+    texts += [path.read_text() for path in (ROOT / "src").rglob("*.[ch]")]
+    asked = re.findall(r"""(?:environ\.get\(|environ\[|getenv\()\s*([\w"']+)""", "\n".join(texts))
+    constants = dict(re.findall(r'^([A-Z_]+) = "(\w+)"', "\n".join(texts), re.MULTILINE))
+    return {constants.get(name, name.strip("\"'")) for name in asked}
+
+
+def test_every_variable_that_is_read_is_in_the_table_and_the_reverse() -> None:
+    own = PAGE.split("## Environment variables")[1].split("### ")[0]
+    told = set(re.findall(r"^\| `([A-Z_]+)` \|", own, re.MULTILINE))
+    assert told == read_by_the_source()
+    assert "SMIDGEN_DATA" in told
+
+
+def test_no_color_is_heeded_and_color_is_for_terminals(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    table(["a"], [["b"]], title="c")
+    assert "\x1b[3" not in capsys.readouterr().out
+    monkeypatch.delenv("FORCE_COLOR")
+    monkeypatch.delenv("NO_COLOR")
+    table(["a"], [["b"]], title="c")
+    assert "\x1b" not in capsys.readouterr().out
+
+
+def test_the_cache_lies_where_xdg_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from smidgen.data.cache import cache_at
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_at(None).folder == tmp_path / "smidgen"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache_at(None).folder == tmp_path / "home" / ".cache" / "smidgen"
+
+
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_every_verb_stands_on_the_page(verb: str) -> None:
+    assert f"| `{verb}` |" in PAGE
