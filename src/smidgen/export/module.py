@@ -118,8 +118,14 @@ class _Sum(nn.Module):
 
 
 class _Flatten(nn.Module):
+    """One operator of ONNX for the new sides: not every reader has those that torch would take."""
+
+    def __init__(self, elements: int) -> None:
+        super().__init__()
+        self.elements = elements
+
     def forward(self, x: Tensor) -> Tensor:
-        return x.permute(0, 2, 3, 1).flatten(1)[:, :, None, None]
+        return x.permute(0, 2, 3, 1).reshape(-1, self.elements, 1, 1)
 
 
 def _chain(operations: tuple[ops.Operation, ...], shape: Shape, kept: _Kept) -> list[nn.Module]:
@@ -150,7 +156,7 @@ def _modules(operation: ops.Operation, shape: Shape, kept: _Kept) -> list[nn.Mod
         case ops.GlobalAveragePool():
             found = [_Mean()]
         case ops.Flatten():
-            found = [_Flatten()]
+            found = [_Flatten(shape.elements)]
         case ops.Linear(weight, bias):
             linear = nn.Linear(*reversed(weight.shape))
             linear.load_state_dict({"weight": _tensor(weight), "bias": _tensor(bias)})
