@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 KINDS = ("rings", "stripes")
@@ -69,3 +70,19 @@ def test_photographs_of_mixed_sizes_become_a_net_that_answers_and_ships(tmp_path
     assert (proof["flash"] or 0) <= 16_384
     assert (proof["ram"] or 0) <= 8_192
     assert sorted(path.name for path in here.iterdir()) == ["mine", "mine-c", "new.jpg", "photos"]
+
+
+@pytest.mark.slow
+def test_a_design_at_a_size_that_was_asked_for(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    for kind in KINDS:
+        (here / "photos" / kind).mkdir(parents=True)
+        for number in range(12):
+            photograph(kind, number).save(here / "photos" / kind / f"{number}.jpg")
+    asked = ("--image-size", "20x24", "--color", "grey", "--fit", "crop")
+    short = ("--max-params", "900", "--profile", "quick", "--epochs", "1", "--time", "20s")
+    made = smidgen(here, "design", "--data", "photos", *asked, *short, "--jobs", "1", "--out", "m")
+    assert "failed" not in made.stderr
+    seen = json.loads((here / "m" / "model" / "run.json").read_text())["preprocessing"]
+    assert [seen[name] for name in ("height", "width", "color", "fit")] == [20, 24, "grey", "crop"]
+    smidgen(here, "export", "m", "--to", "c")
