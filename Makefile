@@ -3,7 +3,7 @@ PY := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export SMIDGEN_DATA ?= $(wildcard $(abspath ../shared/data))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: stress wrong-edits mutants help floors test-python wheel setup demo reference test check format test-long system-tools web-tools kernels records
+.PHONY: docs stress wrong-edits mutants help floors test-python wheel setup demo reference test check format test-long system-tools web-tools kernels records
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -28,6 +28,9 @@ records: setup  ## the ladder of records, days
 	nice $(PY)/smidgen study records-mnist --store runs/records.db --jobs 2
 	nice $(PY)/smidgen study records-cifar10 --store runs/records.db --jobs 2
 	$(PY)/smidgen report runs/records.db --out runs/records.html
+
+docs: setup  ## the site, in build/site: warnings are errors, nothing is fetched
+	$(PY)/python tools/site.py
 
 floors: setup  ## draw docs/floors.svg anew from tests/test_floors.py
 	$(PY)/python tools/floors.py

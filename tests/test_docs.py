@@ -1,0 +1,171 @@
+"""What the pages show works: commands parse, Python compiles or runs, links lead somewhere."""
+
+import ast
+import importlib.util
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from typer.core import TyperArgument
+from typer.main import get_command
+
+from smidgen.cli import app
+from smidgen.methods import METHODS
+from smidgen.methods.base import BatchMethod
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"])
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+LANGUAGES = {"sh", "python", "toml", "c", "text", "json", ""}
+MADE = {"commands.md", "changelog.md", *(f"notebooks/{path.stem}.md" for path in NOTEBOOKS)}
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    found = re.findall(r"^( *)```(\w*)\n(.*?)^\1```", page.read_text(), re.DOTALL | re.MULTILINE)
+    return [text for _, named, text in found if named == language]
+
+
+def name_of(value: object) -> str:
+    return str(value.relative_to(ROOT)) if isinstance(value, Path) else str(value)[:60]
+
+
+def commands() -> list[tuple[Path, str]]:
+    """Return the lines of shell of all pages, one of several lines joined."""
+    return [
+        (page, line.split(" # ")[0].strip())
+        for page in PAGES
+        for text in blocks(page, "sh")
+        for line in text.replace("\\\n", " ").splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
+
+
+@pytest.mark.parametrize(("page", "line"), commands(), ids=name_of)
+def test_every_shell_line_is_one_that_works(page: Path, line: str) -> None:
+    line = line.split(" | ")[-1].split(" && ")[-1]
+    words = shlex.split(line.partition(" > ")[0])
+    while re.match(r"[A-Z_]+=", words[0]):
+        words = words[1:]  # of the environment
+    program = Path(words[0]).name
+    if program == "smidgen":
+        known: Any = get_command(app)
+        if words[1] not in ("--version", "--help"):
+            assert words[1] in known.commands, line
+            assert known.commands[words[1]].make_context(words[1], words[2:]).params
+    elif program == "make":
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        assert set(words[1:]) <= set(targets), line
+    elif program in ("python", "pytest"):
+        files = [word for word in words[1:] if word.endswith(".py")]
+        assert all((ROOT / word).exists() for word in files), line
+    else:
+        assert program in ("pip", "uv", "docker", "python3", "source", "export", "jupyter"), line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_block_is_of_a_language_and_reads(page: Path) -> None:
+    for language in re.findall(r"^ *```(\w+)$", page.read_text(), re.MULTILINE):
+        assert language in LANGUAGES
+    for text in blocks(page, "toml"):
+        tomllib.loads(text)
+    for text in blocks(page, "json"):
+        json.loads(text)
+    for text in blocks(page, "python"):
+        ast.parse(text)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:\s]*)(#[^)]*)?\)", page.read_text()):
+        leads = (page.parent / target).resolve() if target else page
+        if leads.is_relative_to(ROOT / "docs") and str(leads.relative_to(ROOT / "docs")) in MADE:
+            continue
+        assert leads.exists(), target
+        if anchor and leads.suffix == ".md":
+            headings = re.findall(r"^#+ (.*)$", leads.read_text(), re.MULTILINE)
+            assert anchor[1:] in {slug_of(heading) for heading in headings}, f"{target}{anchor}"
+
+
+def slug_of(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-")
+
+
+def test_every_page_is_in_the_menu_or_linked_and_the_menu_holds_pages() -> None:
+    def leaves(menu: Any) -> list[str]:
+        if isinstance(menu, str):
+            return [menu]
+        held = menu if isinstance(menu, list) else menu.values()
+        return [leaf for part in held for leaf in leaves(part)]
+
+    named = leaves(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
+    pages = {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
+    assert len(named) == len(set(named))
+    assert set(named) <= pages | MADE
+    linked = "".join(page.read_text() for page in PAGES) + (ROOT / "README.md").read_text()
+    for name in (pages | MADE) - set(named):
+        assert f"{Path(name).name})" in linked or f"{Path(name).name}#" in linked, name
+
+
+@pytest.mark.parametrize("name", [kind.name for kind in METHODS])
+def test_every_method_has_its_card_with_a_picture_if_it_changes_pictures(name: str) -> None:
+    text = (ROOT / "docs" / "methods.md").read_text()
+    card = re.search(rf"^### {name}$.*?(?=^##)", text + "\n## ", re.DOTALL | re.MULTILINE)
+    assert card, name
+    kind = next(kind for kind in METHODS if kind.name == name)
+    if issubclass(kind, BatchMethod) and name != "label-smoothing":  # which changes no picture
+        assert f"(pictures/{name}.png)" in card[0]
+
+
+@pytest.fixture(scope="module")
+def site() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("site_of_docs", ROOT / "tools" / "site.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_reference_of_commands_names_every_one_with_every_option(site: ModuleType) -> None:
+    text = site.commands()
+    known: Any = get_command(app)
+    for name, command in known.commands.items():
+        section = text.partition(f"## smidgen {name}\n")[2].partition("\n## ")[0]
+        for parameter in command.params:
+            if not isinstance(parameter, TyperArgument):
+                assert parameter.opts[0] in section, f"{name} {parameter.opts[0]}"
+
+
+def test_a_link_out_of_the_site_is_the_name_of_its_file(site: ModuleType) -> None:
+    page = site.BUILD / "decisions" / "x.md"
+    told = site.inside(
+        "see [rows](../../results/records.jsonl), [log](https://a.b/c) `[a](b)`", page
+    )
+    assert told == "see rows (`results/records.jsonl`), [log](https://a.b/c) `[a](b)`"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name_of)
+def test_a_notebook_runs_from_top_to_bottom(notebook: Path, tmp_path: Path) -> None:
+    cells = json.loads(notebook.read_text())["cells"]
+    code = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    assert len(cells) > 5
+    (tmp_path / "results").symlink_to(ROOT / "results")
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) > 4
