@@ -11,7 +11,7 @@ from tests.export.nets import excited, nest, pixels_for, warmed
 
 from smidgen import layers
 from smidgen.data import Preprocessing
-from smidgen.export.c.emulate import WARNINGS, write_source
+from smidgen.export.c.emulate import WARNINGS, run_program, write_source
 from smidgen.export.c.float32 import generate_float
 from smidgen.export.c.int8 import generate
 from smidgen.export.c.names import is_taken, require_identifier, require_own
@@ -164,6 +164,24 @@ def test_calls_inside_each_other_with_memory_of_their_own_answer_alike(
     expected = [value for k in range(3) for value in (one[k], one[k], two[k])]
     assert list(map(int, numbers)) == [*expected, *other[:3]]
     assert rest.strip().endswith(f'{one.argmax()} class "{one.argmax()}" */ ??/')
+
+
+@pytest.mark.mcu
+@pytest.mark.skipif(
+    None in [shutil.which(tool) for tool in ("arm-none-eabi-gcc", "qemu-system-arm")],
+    reason="needs Debian's gcc-arm-none-eabi, libnewlib and qemu-system-arm",
+)
+def test_two_nets_in_one_firmware_answer_on_a_board(nets: Path, tmp_path: Path) -> None:
+    images = pixels_for(net(4), 2, seed=3)
+    (tmp_path / "pixels.bin").write_bytes(images.transpose(0, 2, 3, 1).tobytes())
+    (tmp_path / "main.c").write_text(f'#include "cats.c"\n#include "dogs.c"\n{NESTED}')
+    for path in nets.glob("*.[ch]"):
+        if path.stem in ("cats", "dogs"):
+            shutil.copy(path, tmp_path)
+    *numbers, _ = run_program(tmp_path, ["main.c"]).split(" ", 3 * 3 + 3)
+    one, two = simulate(integers(net(4)), images)
+    expected = [value for k in range(3) for value in (one[k], one[k], two[k])]
+    assert list(map(int, numbers[:9])) == expected
 
 
 def test_without_static_memory_there_is_none(nets: Path) -> None:
