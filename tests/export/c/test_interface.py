@@ -11,7 +11,7 @@ from tests.export.nets import excited, nest, pixels_for, warmed
 
 from smidgen import layers
 from smidgen.data import Preprocessing
-from smidgen.export.c.emulate import WARNINGS, run_program, write_source
+from smidgen.export.c.emulate import WARNINGS, machine, run_program, write_source
 from smidgen.export.c.float32 import generate_float
 from smidgen.export.c.int8 import generate
 from smidgen.export.c.names import is_taken, require_identifier, require_own
@@ -31,6 +31,8 @@ SILENT = WARNINGS[1:]
 AS_C_AND_AS_CPP = [
     *[(cc, "c", std) for cc in ("gcc", "clang") for std in ("c99", "c11")],
     *[(cc, "c++", "c++17") for cc in ("g++", "clang++")],
+    ("arm-none-eabi-gcc", "c", "c99"),  # whose loops in assembly others do not see
+    ("arm-none-eabi-g++", "c++", "c++17"),
 ]
 
 
@@ -84,7 +86,8 @@ def test_three_nets_in_one_file_compile_silently(
 ) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
-    command = [compiler, "-x", language, f"-std={standard}", *SILENT, "-O1", "-c", "all.c"]
+    core = machine("m4") if compiler.startswith("arm") else []
+    command = [compiler, *core, "-x", language, f"-std={standard}", *SILENT, "-O1", "-c", "all.c"]
     call([*command, "-o", f"{compiler}-{standard}.o"], nets)
 
 

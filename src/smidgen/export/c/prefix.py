@@ -3,13 +3,16 @@
 import re
 
 _TOKENS = re.compile(
-    r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|(?<![\w.])[A-Za-z_]\w*", re.DOTALL
+    r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|(?<!\w)[A-Za-z_]\w*", re.DOTALL
 )
 _DEFINED = (
     re.compile(r"^ *# *define (\w+)", re.MULTILINE),
     re.compile(r"^typedef [^;{]*?(\w+)(?:\[[^\n]*\])?(?: __attribute__[^\n]*)?;", re.MULTILINE),
     re.compile(r"^\} (\w+);", re.MULTILINE),
-    re.compile(r"^(?:[A-Z]+ )?static [^=\n;]*?(\w+)\((?!\*)(?!\()", re.MULTILINE),
+    re.compile(
+        r"^(?:[A-Z]+ |__attribute__\(\([^\n]*?\)\) )?static [^=\n;]*?(\w+)\((?!\*)(?!\()",
+        re.MULTILINE,
+    ),
     re.compile(r"^static [^=\n;(]*?(\w+)\[[^\n]*\](?: = |;)", re.MULTILINE),
     re.compile(r"^static void \(\*const (\w+)\[", re.MULTILINE),
 )
