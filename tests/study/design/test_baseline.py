@@ -1,8 +1,13 @@
 """Plain methods see the same pixels, and say what they reach."""
 
+from typing import Any
+
+import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from smidgen.data import Data, Split
+from smidgen.study.design import baseline
 from smidgen.study.design.baseline import MOST_IMAGES, baselines, pixels
 
 
@@ -25,6 +30,23 @@ def test_rows_of_plain_methods_are_tested_once_and_learn() -> None:
         assert row["nll"] < 0.5
         assert row["params"] > 36
     assert len({row["key"] for row in rows}) == 2
+
+
+def test_they_take_one_thread_since_more_only_wait_for_each_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads: list[int] = []
+
+    def counted(*given: Any) -> Any:
+        threads.extend(pool["num_threads"] for pool in threadpool_info())
+        return forest(*given)
+
+    forest = baseline._forest  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(baseline, "_forest", counted)
+    with threadpool_limits(2):
+        baselines(Data("blobs", blobs(40), blobs(20, seed=1), ("up", "down")))
+        assert {pool["num_threads"] for pool in threadpool_info()} == {2}
+    assert set(threads) == {1}
 
 
 def test_a_class_that_is_never_trained_on_gets_little_and_breaks_nothing() -> None:
