@@ -13,8 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 from typer.core import TyperArgument
 from typer.main import get_command
 
@@ -125,14 +127,26 @@ def test_every_method_has_its_card_with_a_picture_if_it_changes_pictures(name: s
         assert f"(pictures/{name}.png)" in card[0]
 
 
-@pytest.fixture(scope="module")
-def site() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("site_of_docs", ROOT / "tools" / "site.py")
+def tool(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"tool_{name}", ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_the_pictures_of_methods_show_what_they_do_today() -> None:
+    drawing = tool("method_pictures")
+    for kind in drawing.kinds():
+        kept = np.asarray(Image.open(ROOT / "docs" / "pictures" / f"{kind.name}.png"), np.int16)
+        made = np.asarray(drawing.drawn(kind), np.int16)
+        assert abs(kept - made).max() <= 2, f"{kind.name}: tools/method_pictures.py draws it anew"
+
+
+@pytest.fixture(scope="module")
+def site() -> ModuleType:
+    return tool("site")
 
 
 def test_the_reference_of_commands_names_every_one_with_every_option(site: ModuleType) -> None:
