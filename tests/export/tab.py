@@ -41,8 +41,8 @@ def integers(spec: NetSpec) -> IntegerProgram:
     return quantize(lower(program), calibrate(lower(program), pixels_for(spec, 32, seed=1)))
 
 
-def compiled(program: IntegerProgram) -> bytes:
-    return compile_wasm(generate(program, "net"), program)
+def compiled(program: IntegerProgram, *, simd: bool = True) -> bytes:
+    return compile_wasm(generate(program, "net"), program, simd=simd)
 
 
 def facts(spec: NetSpec, samples: Pixels, ink_box: int) -> Facts:

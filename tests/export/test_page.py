@@ -282,6 +282,27 @@ def test_the_picture_moves_as_in_the_evaluation_of_shifts(browser: Any, tmp_path
 @pytest.mark.browser
 @needs_chromium
 @needs_clang
+@pytest.mark.parametrize("refuses", [True, False])
+def test_a_browser_without_simd128_takes_the_plain_module(
+    browser: Any, tmp_path: Path, refuses: bool
+) -> None:
+    spec = nest("resnet", (3, 9, 12))
+    program, images = integers(spec), pixels_for(spec, 3)
+    both = [compiled(program, simd=simd) for simd in (True, False)]
+    html = page(both[0], spec.input_shape, facts(spec, images, ink_box=0), both[1])
+    if refuses:  # as an old browser would the first
+        old = f"WebAssembly.validate = code => code.length !== {len(both[0])};"
+        html = html.replace('"use strict";', f'"use strict"; {old}', 1)
+    (tmp_path / "page.html").write_text(html)
+    tab = Tab(browser, tmp_path / "page.html")
+    assert tab.answer()[1] == simulate(program, images[:1])[0].tolist()
+    assert f"{len(both[refuses]):,} bytes" in re.sub(r"\s+", " ", tab.page.inner_text("#bytes"))
+    assert tab.complaints == []
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
 def test_small_pictures_have_their_own_shape(browser: Any, tmp_path: Path) -> None:
     tab, _, _ = photographs(browser, tmp_path / "page.html")
     for place in ("#samples canvas >> nth=0", "#seen"):

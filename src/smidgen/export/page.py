@@ -60,13 +60,22 @@ class Facts:
     thresholds: tuple[tuple[int, int], ...] = ()
 
 
-def page(module: bytes, input_shape: Shape, facts: Facts) -> str:
-    """Return one HTML page with the module in it; it opens from a file and fetches nothing."""
+def page(module: bytes, input_shape: Shape, facts: Facts, plain: bytes = b"") -> str:
+    """Return one HTML page with the module in it; it opens from a file and fetches nothing.
+
+    Args:
+        module: That the net runs in.
+        input_shape: Of the net.
+        facts: That the page tells and needs.
+        plain: Another module of the same net, for browsers that refuse the first.
+    """
     values = asdict(facts) | {
         "preprocessing": {**facts.preprocessing.to_dict(), "text": facts.preprocessing.text},
-        "module": _text(module),
-        "bytes": len(module),
-        "sha256": hashlib.sha256(module).hexdigest(),
+        "modules": [
+            {"code": _text(code), "sha256": hashlib.sha256(code).hexdigest()}
+            for code in (module, plain)
+            if code
+        ],
         "samples": [
             {"label": label, "pixels": _text(pixels.tobytes())} for label, pixels in facts.samples
         ],

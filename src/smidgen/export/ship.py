@@ -165,7 +165,8 @@ def _page(source: Source, proof: Proof, artefact: Artefact, logits: NDArray[Any]
         thresholds=thresholds(artefact.scale * logits, test.labels.numpy()),
         **frame_of(source.data.train.images),
     )
-    return page(artefact.files[artefact.main], source.program.input_shape, facts)
+    module, plain, *_ = artefact.files.values()
+    return page(module, source.program.input_shape, facts, plain)
 
 
 def _require_free(out: Path) -> None:

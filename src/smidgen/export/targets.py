@@ -2,9 +2,21 @@
 
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
+
+import numpy as np
 
 from smidgen import plugins
-from smidgen.export.artefact import Artefact, Oracle, Source, Wish, require, require_floats
+from smidgen.export.artefact import (
+    Artefact,
+    Infer,
+    Oracle,
+    Source,
+    Wish,
+    Witness,
+    require,
+    require_floats,
+)
 from smidgen.export.firmware.arduino import arduino
 from smidgen.export.firmware.cmake import cmake
 from smidgen.export.firmware.esp_idf import esp_idf
@@ -18,6 +30,8 @@ from smidgen.export.tflite.target import tflite
 from smidgen.export.wasm import compile_wasm, load_wasm
 from smidgen.export.wasm import require_tools as require_wasm
 from smidgen.text import nearest
+
+_COMPARED = 64  # images that both WebAssembly modules must answer alike before they are proved
 
 
 def onnx(source: Source, wish: Wish) -> Artefact:
@@ -60,15 +74,25 @@ def onnx_int8(source: Source, wish: Wish) -> Artefact:
 
 
 def wasm(source: Source, wish: Wish) -> Artefact:
-    """Return the WebAssembly module of the same C."""
+    """Return the WebAssembly module of the same C with SIMD128, and one without beside it."""
     made = made_of(source, wish)
     generated = made.source
-    name, kind, classes = f"{source.stem}.wasm", generated.logit_type, generated.classes
-    module = compile_wasm(generated, source.program)
-    _, memory = load_wasm(module, classes, kind)
+    name, plain, kind = f"{source.stem}.wasm", f"{source.stem}.plain.wasm", generated.logit_type
+    files = {of: compile_wasm(generated, source.program, simd=of == name) for of in (name, plain)}
+    runs = {of: load_wasm(module, generated.classes, kind) for of, module in files.items()}
+    pixels = source.calibration_images[:_COMPARED]
+    one, other = (run(pixels) for run, _ in runs.values())
+    allowed = made.oracle.tolerance * max(1.0, float(np.abs(one).max()))
+    apart = float(np.abs(one.astype(np.float64) - other).max())
+    require(apart <= allowed, f"{name} and {plain} differ by {apart:.3g}, allowed {allowed:.3g}")
+
+    def infer(folder: Path, of: str) -> Infer:
+        return load_wasm((folder / of).read_bytes(), generated.classes, kind)[0]
+
     return Artefact(
-        files={name: module},
-        infer=lambda folder, _: load_wasm((folder / name).read_bytes(), classes, kind)[0],
+        files=files,
+        infer=lambda folder, _: infer(folder, name),
+        witnesses=(Witness("without SIMD128", lambda folder, _: infer(folder, plain), None),),
         runtime="wasmtime, called from Python",
         threads=(1,),
         scale=made.scale,
@@ -76,8 +100,8 @@ def wasm(source: Source, wish: Wish) -> Artefact:
         numbers=wish.numbers or "int8",
         calibration=made.calibration,
         finished=made.finished,
-        flash=len(module),
-        ram=memory,
+        flash=len(files[name]),
+        ram=runs[name][1],
     )
 
 

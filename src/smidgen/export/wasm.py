@@ -16,13 +16,13 @@ from smidgen.export.c.source import Source
 from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.program import Pixels, Program
 from smidgen.export.squares import looked_at, watched
+from smidgen.export.vectors import vectorised
 
 _FLAGS = (
     "--target=wasm32",
     "-std=c99",
     "-Os",
     "-mbulk-memory",
-    "-msimd128",
     "-ffreestanding",
     "-nostdlib",
     "-Wl,--no-entry",
@@ -50,7 +50,7 @@ def require_tools() -> None:
     _wasmtime()
 
 
-def compile_wasm(source: Source, program: Program | IntegerProgram) -> bytes:
+def compile_wasm(source: Source, program: Program | IntegerProgram, *, simd: bool = False) -> bytes:
     """Return the module: ``pixels`` and ``logits`` say where, ``run`` computes.
 
     Where :func:`smidgen.export.squares.looked_at` has a shape, ``squares(class)`` says where the
@@ -59,6 +59,8 @@ def compile_wasm(source: Source, program: Program | IntegerProgram) -> bytes:
     Args:
         source: That :mod:`smidgen.export.c` made of ``program``.
         program: It.
+        simd: Whether it computes many numbers at once; browsers from before 2021 to 2023 refuse
+            such a module. The integers are the same.
 
     Raises:
         ValueError: If clang or its linker is missing, or the compiler refuses the source.
@@ -73,8 +75,9 @@ def compile_wasm(source: Source, program: Program | IntegerProgram) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         (place / f"{source.name}.h").write_text(source.header)
-        (place / "net.c").write_text(watched(source, looked_at(program)) + glue)
-        command = ["clang", *_FLAGS, "-o", "net.wasm", "net.c"]
+        text = watched(source, looked_at(program)) + glue
+        (place / "net.c").write_text(vectorised(text) if simd else text)
+        command = ["clang", *_FLAGS, *["-msimd128"] * simd, "-o", "net.wasm", "net.c"]
         done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
         if done.returncode:
             raise ValueError(f"clang refuses the generated C: {done.stderr.strip()[:500]}")

@@ -17,7 +17,9 @@ function element(tag, attributes = {}, ...children) {
 }
 
 // The net: planes of bytes in, logits out. The module takes pixel by pixel.
-const wasm = new WebAssembly.Instance(new WebAssembly.Module(bytesOf(net.module))).exports;
+// Of two modules the first one needs SIMD128, which browsers before 2021 to 2023 lack.
+const module_ = net.modules.map(({ code, sha256 }) => ({ code: bytesOf(code), sha256 })).find(({ code }) => WebAssembly.validate(code));
+const wasm = new WebAssembly.Instance(new WebAssembly.Module(module_.code)).exports;
 function logitsOf(pixels) {
   const into = new Uint8Array(wasm.memory.buffer, wasm.pixels(), channels * plane);
   for (let k = 0; k < channels; k++) for (let i = 0; i < plane; i++) into[i * channels + k] = pixels[k * plane + i];

@@ -45,10 +45,10 @@ document.title = `${net.name} · smidgen`;
 $("name").textContent = net.name;
 $("lead").textContent = `Trained on ${net.data}, runs inside this page: nothing is sent or fetched.`;
 const told = (id, main, more) => $(id).replaceChildren(main, " ", element("small", {}, more));
-told("bytes", number(net.bytes), `bytes, ${net.numbers}`);
+told("bytes", number(module_.code.length), `bytes, ${net.numbers}`);
 told("accuracy", percent(net.accuracy, 2), `of ${number(net.images)}`);
 told("params", number(net.params), `${net.macs < 1e6 ? number(net.macs) : (net.macs / 1e6).toFixed(2) + " M"} MACs`);
-$("foot").textContent = `Pictures: ${seen.text}. sha256 of the module: ${net.sha256}`;
+$("foot").textContent = `Pictures: ${seen.text}. sha256 of the module: ${module_.sha256}`;
 $("pad").classList.toggle("light", !dark);
 const digits = net.classes.every(name => /^\d$/.test(name));
 $("hint").textContent = !takesPictures ? "This net takes measured values: try those below"
