@@ -1,6 +1,7 @@
 """Methods, data and targets of other packages: found, named, kept apart, and missed by name."""
 
 import io
+import itertools
 import json
 import os
 import shutil
@@ -12,19 +13,24 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
 import pytest
 import torch
 
 from smidgen import methods, plugins
 from smidgen.cli import main
 from smidgen.data import plugged
+from smidgen.data.base import Source
+from smidgen.data.catalogue import TEST, TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.export import targets
+from smidgen.export.artefact import Artefact, Oracle
 from smidgen.methods.base import BatchMethod, ScheduleMethod
 from smidgen.tensors import Batch
-from smidgen.testing import method_checks
+from smidgen.testing import method_checks, sources
 from smidgen.testing import methods as promises
+from smidgen.testing import targets as target_promises
 from smidgen.testing.given import NET, SINGLE, run_with, some_data
 from smidgen.train import train
 from smidgen.trial import Trial
@@ -32,7 +38,7 @@ from smidgen.trial import Trial
 ROOT = Path(__file__).parents[1]
 _OURS = {"stranger", "smidgen_example"}
 EXAMPLE = ROOT / "examples" / "plugin"
-TRAIN = ("train", "mnist-1k5-dw", "--data", "stripes", "--with", "noise:strength=0.2")
+STRIPED = ("train", "mnist-1k5-dw", "--data", "stripes", "--with", "noise:strength=0.2")
 
 
 class Done(NamedTuple):
@@ -60,7 +66,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of a run with the example's method, on its data."""
     folder = tmp_path_factory.mktemp("run") / "striped"
-    done = smidgen(*TRAIN, "--epochs", "3", "--out", str(folder), path=installed)
+    done = smidgen(*STRIPED, "--epochs", "3", "--out", str(folder), path=installed)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -123,7 +129,7 @@ def made_package(place: Path, code: str, version: str = "0.1.0", points: str = "
 
 ODD = """
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from smidgen.methods.base import ScheduleMethod
 
 @dataclass(frozen=True, slots=True)
@@ -344,3 +350,67 @@ def test_a_promise_that_is_broken_is_noticed(check: promises.Check, method: obje
 def test_every_kind_has_promises_of_its_own() -> None:
     counts = {kind: len(method_checks(kind())) for kind in methods.METHODS}
     assert min(counts.values()) >= 6
+
+
+@dataclass(frozen=True)
+class _Odd(Source):
+    """A source that breaks the promise that is named."""
+
+    broken: str
+
+    def identity(self) -> tuple[str, ...]:
+        return (str(next(_COUNTER)),) if self.broken == "identity" else ("odd",)
+
+    def catalogue(self, wish: Wish) -> Catalogue:
+        value = next(_COUNTER) if self.broken == "data" else 7
+        pixels = np.full((4, 6, 6, 1), value, np.uint8)
+        pictures = Arrays(pixels, str)
+        labels = ["a", "b", "a", "b" if self.broken != "labels" else "c"]
+        parts = {TRAIN: Part(pictures, labels), TEST: Part(pictures, labels)}
+        return Catalogue({"learn": parts[TRAIN]} if self.broken == "part" else parts, ("a", "b"))
+
+
+_COUNTER = itertools.count()
+_WRONG = Oracle("a wrong one", lambda pixels: np.full((len(pixels), 5), 9.0), 10, 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("broken", "check"),
+    [
+        ("identity", sources.has_an_identity_of_texts_that_stays),
+        ("labels", sources.has_parts_with_a_label_a_picture),
+        ("part", sources.has_parts_with_a_label_a_picture),
+        ("data", sources.is_made_into_the_same_data_twice),
+    ],
+)
+def test_a_source_that_breaks_a_promise_is_noticed(broken: str, check: promises.Check) -> None:
+    with pytest.raises(AssertionError):
+        check(_Odd(broken))
+
+
+@pytest.mark.parametrize(
+    ("change", "check"),
+    [
+        ({"files": {"../up.txt": b""}}, target_promises.makes_files_of_bytes_with_safe_names),
+        ({}, target_promises.refuses_a_wish_that_it_cannot_grant),
+        ({"oracle": _WRONG}, target_promises.answers_and_is_held_against_its_oracle),
+    ],
+)
+def test_a_target_that_breaks_a_promise_is_noticed(
+    change: dict[str, Any], check: promises.Check
+) -> None:
+    def target(source: Any, wish: Any) -> Artefact:
+        infer = source.float_infer()
+        made: dict[str, Any] = {
+            "files": {"a.txt": b"a"},
+            "infer": lambda folder, threads: infer,
+            "runtime": "torch",
+            "threads": (1,),
+            "scale": 1.0,
+            "numbers": "float32",
+            "oracle": Oracle("itself", infer, 10, 0.0),
+        }
+        return Artefact(**{**made, **change})
+
+    with pytest.raises((AssertionError, ValueError)):
+        check(target)
