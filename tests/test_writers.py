@@ -25,6 +25,7 @@ import pytest
 from PIL import Image
 from tests.report.conftest import png, row, seen
 from tests.test_escape import HOSTILE as TEXTS
+from tests.waiting import PATIENCE
 
 from smidgen.cli import main
 from smidgen.cli.terminal import next_commands
@@ -351,7 +352,7 @@ def test_a_plan_reads_back(name: str) -> None:
 def words_of(line: str) -> list[str]:
     """Return what a shell makes of a line: its words, with nothing run."""
     script = f'smidgen() {{ printf "%s\\0" smidgen "$@"; }}\n{line}'
-    done = subprocess.run(["bash", "-c", script], capture_output=True, check=True, timeout=20)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, check=True, timeout=PATIENCE)
     return done.stdout.decode("utf-8", "surrogatepass").split("\0")[:-1]
 
 

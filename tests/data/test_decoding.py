@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.waiting import PATIENCE
 
 from smidgen.data import DataError
 from smidgen.data.catalogue import Arrays
@@ -20,7 +21,7 @@ def rows(count: int) -> list[Row]:
 
 def test_several_are_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("smidgen.data.decoding.os.cpu_count", lambda: 2)
-    meeting = threading.Barrier(2, timeout=60)  # whoever works alone waits in vain
+    meeting = threading.Barrier(2, timeout=PATIENCE)  # whoever works alone waits in vain
 
     def work(row: Row) -> int:
         if row.number in (0, 64):
