@@ -1,6 +1,8 @@
 """What a source archive and the wheels' configuration hold."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -77,3 +79,24 @@ def test_the_hosts_ci_calls_targets_that_there_are_on_every_python_that_is_named
     named = [text.rpartition(" :: ")[2] for text in PROJECT["project"]["classifiers"]]
     assert matrix["python"] == [name for name in named if name.startswith("3.")]
     assert {system.partition("-")[0] for system in matrix["os"]} == {"ubuntu", "macos", "windows"}
+
+
+def test_hooks_and_containers_name_what_there_is() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    for hook in hooks:
+        tool, *words = hook["entry"].split()
+        assert tool.startswith(".venv/bin/")
+        assert all((ROOT / word).exists() for word in words if word.endswith(".py")), hook["id"]
+    inside = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    makefile = (ROOT / "Makefile").read_text()
+    for name in re.findall(r"make ([a-z-]+)", inside["postCreateCommand"]):
+        assert f"\n{name}:" in makefile
+    copied = re.findall(
+        r"^COPY (?!--from)(.*) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE
+    )
+    kept = (ROOT / ".dockerignore").read_text()
+    for name in " ".join(copied).split():
+        assert (ROOT / name).exists()
+        assert f"!{name.partition('-')[0]}" in kept, (
+            f"{name} is left out of the container's sources"
+        )
