@@ -179,7 +179,7 @@ def test_a_design_ends_with_its_model_and_goes_on_without_training_twice(
     assert run.trial.recipe.epochs == found.recipe.epochs == 2
     assert repr(found).startswith(f"Design({found.net.name}: ")
     assert len(repr(found)) < 400
-    assert f"<td>{100 * found.rows[0]['accuracy']:.2f} %</td>" in found._repr_html_()
+    assert f">{100 * found.rows[0]['accuracy']:.2f} %</td>" in found._repr_html_()
     assert [row["net"] for row in found.plain] == ["logistic-regression", "random-forest"]
     store = Store(out / "design.db")
     rows = store.rows()
