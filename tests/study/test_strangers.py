@@ -1,6 +1,7 @@
 """A store from somebody else reads, writes and removes nothing outside its own folder."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.study.conftest import Jobs
 
-from smidgen.study.owner import is_alive, owner
+from smidgen.study.owner import clear_dead, is_alive, owner
 from smidgen.study.records import load
 from smidgen.study.running.worker import work
 from smidgen.study.store import KILLS, Store, StoreError
@@ -205,6 +206,18 @@ def test_status_does_not_count_what_is_lost_as_running(store: Store, jobs: Jobs)
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/dev/zero", "..", "", "me"])
 def test_an_owner_is_looked_for_in_its_folder_alone(tmp_path: Path, name: str) -> None:
     assert not is_alive(tmp_path, name)
+
+
+def test_what_killed_owners_left_is_cleared_and_nothing_else(tmp_path: Path) -> None:
+    with owner(tmp_path) as alive:
+        names = {"dead": "999999999-0123abcd", "begun": "999999998-0123abcd", "other": "notes-1"}
+        for name in names.values():
+            (tmp_path / name).touch()
+        for name in (names["dead"], names["other"], alive):
+            os.utime(tmp_path / name, (0, 0))
+        clear_dead(tmp_path)
+        left = {path.name for path in tmp_path.iterdir()}
+        assert left == {alive, names["begun"], names["other"]}
 
 
 @pytest.mark.parametrize("job", ["true", "{", '{"trial": 7}', None, 5, "[" * 100_000])

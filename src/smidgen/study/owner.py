@@ -3,11 +3,15 @@
 import fcntl
 import os
 import re
+import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from smidgen.files import runs
+
+_YOUNG = 60.0  # seconds
 _NAME = re.compile(r"[0-9]+-[0-9a-f]{8}")
 
 
@@ -35,6 +39,17 @@ def is_alive(folder: Path, name: str) -> bool:
     except OSError as error:
         return isinstance(error, BlockingIOError)
     return False
+
+
+def clear_dead(folder: Path) -> None:
+    """Remove what owners left that were killed; one that has just begun may hold no lock yet."""
+    for path in folder.glob("*-*"):
+        if not _NAME.fullmatch(path.name) or runs(int(path.name.split("-")[0])):
+            continue
+        with suppress(OSError):
+            old = time.time() - path.lstat().st_mtime > _YOUNG
+            if old and not is_alive(folder, path.name):
+                path.unlink()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from smidgen.files import runs
 from smidgen.study.database import RoomError
+from smidgen.study.owner import clear_dead
 from smidgen.study.status import Ended, Status
 from smidgen.study.store import Store
 
@@ -111,6 +112,7 @@ class Pool:
         _clear_left()
         self._folder = TemporaryDirectory(prefix=f"smidgen-study-{os.getpid()}-")
         self._store.release_lost()
+        clear_dead(self._store.owners)
         return self
 
     def __exit__(self, *raised: object) -> None:
