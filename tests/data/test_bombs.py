@@ -161,6 +161,18 @@ def net_of_much_repetition(at: Path) -> Path:
     )
 
 
+def net_of_a_thousand_signs(at: Path) -> Path:
+    return net(at, f"conv({'-' * 9_000}1)", "global-average-pool", "classifier(10)")
+
+
+def net_of_many_signs(at: Path) -> Path:
+    return net(at, f"conv({'-' * 100_000}1)", "global-average-pool", "classifier(10)")
+
+
+def net_of_a_sum(at: Path) -> Path:
+    return net(at, f"conv({'1+' * 4_000}1)", "global-average-pool", "classifier(10)")
+
+
 def net_of_a_large_picture(at: Path) -> Path:
     return net(at, "conv(4)", "global-average-pool", "classifier(2)", shape=(3, 10**9, 10**9))
 
@@ -208,6 +220,9 @@ BOMBS: dict[Callable[[Path], Path], str] = {
     net_of_many_channels: "at most",
     net_of_many_layers: "at most",
     net_of_much_repetition: "at most",
+    net_of_a_thousand_signs: "conv",
+    net_of_many_signs: "at most",
+    net_of_a_sum: "conv",
     net_of_a_large_picture: "at most",
     net_without_end: "bytes of a file must be at most",
     run_of_a_huge_plan: "bytes of a file must be at most",

@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tests.waiting import stop_at_second_checkpoint, until
 from smidgen.checkpoint import checkpoints
 from smidgen.data import Data
 from smidgen.study.running import worker
-from smidgen.study.running.local import Event, StudyError, dispatch
+from smidgen.study.running.local import Event, Pool, StudyError, dispatch
 from smidgen.study.running.one import execute
 from smidgen.study.store import Store
 
@@ -178,3 +179,24 @@ def test_jobs_below_one_are_refused(tmp_path: Path) -> None:
 def test_an_error_is_told_in_one_line() -> None:
     assert worker.described(ValueError("a\n b")) == "a b"
     assert worker.described(KeyError("a")) == "KeyError: 'a'"
+
+
+def test_what_killed_studies_left_is_cleared_by_the_next_start_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("years of work")
+    parent = f"smidgen-study-{os.getppid()}-x"  # of a study that runs
+    for name in ("smidgen-study-999999999-x", parent, "smidgen-study-mine", "another"):
+        (place / name).mkdir()
+    (place / "smidgen-study-999999998-x").symlink_to(precious)
+    with Pool(Store(tmp_path / "study.db"), 1):
+        names = {path.name for path in place.iterdir()}
+    assert "smidgen-study-999999999-x" not in names
+    assert names >= {parent, "smidgen-study-mine", "another"}
+    assert (precious / "thesis.txt").read_text() == "years of work"
+    assert not [path for path in place.iterdir() if str(os.getpid()) in path.name]
