@@ -113,3 +113,11 @@ def test_markdown_holds_the_same_tables(study: Rows, written: Callable[[Rows], P
     for line in text.splitlines():
         if line.startswith("|"):
             assert line.endswith("|")
+
+
+def test_rows_without_sizes_in_bytes_are_compared_all_the_same(study: Rows) -> None:
+    optional = {"bytes_float32", "bytes_on_disk"}
+    bare = [{name: row[name] for name in row.keys() - optional} for row in study]
+    table = titled(comparison(points_of(bare)), "Table 3")
+    line = named(table, "mnist-1k5-dw")
+    assert (line["ours, file"].text, line["ours, float32 parameters"].text) == ("-", "-")

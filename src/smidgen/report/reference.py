@@ -129,8 +129,8 @@ def _nets_table(rows: Sequence[Reported], points: Sequence[Point]) -> Table:
             number(kernel, ".2f"),
             number(whole, ".2f"),
             number(None if row.kilobytes is None else row.kilobytes * 1000),
-            number(point.first["bytes_on_disk"] if point else None),
-            number(point.first["bytes_float32"] if point else None),
+            number(point.first.get("bytes_on_disk") if point else None),
+            number(point.first.get("bytes_float32") if point else None),
         )
 
     columns = (
