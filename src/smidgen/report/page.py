@@ -24,7 +24,7 @@ from smidgen.report.tables import Table, effects_table, points_table, words
 from smidgen.study.records import Records
 from smidgen.study.statistics import spread
 
-_LONG = 10  # rows of a table that is not folded, at most
+_LONG = 9  # rows of a table that is not folded, at most
 _SHORT = 5  # lines, likewise
 
 
