@@ -312,6 +312,17 @@ def test_a_row_that_names_a_file_is_refused(tmp_path: Path) -> None:
         load(tmp_path / "table")
 
 
+@pytest.mark.parametrize(
+    "said", ["{", "[]", '{"info": 1}', '{"info": {"features": []}}', "[" * 100_000]
+)
+def test_strange_notes_of_the_hub_in_a_file_say_nothing(said: str, tmp_path: Path) -> None:
+    images = [{"bytes": png(number), "path": None} for number in range(10)]
+    table = pa.table({"image": images, "label": [0, 1] * 5})
+    pq.write_table(table.replace_schema_metadata({"huggingface": said}), tmp_path / "a.parquet")
+    with pytest.warns(DataWarning, match="set aside"):
+        assert load(tmp_path / "a.parquet").classes == ("0", "1")
+
+
 def test_a_split_without_rows(parquet_folder: Folder) -> None:
     with pytest.raises(DataError, match="the part 'test' must have at least one row"):
         load(parquet_folder({"train": rows([0, 1]), "test": rows([])}))

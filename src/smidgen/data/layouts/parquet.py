@@ -200,13 +200,13 @@ def _class_names(schema: Any) -> dict[str, tuple[str, ...]]:
     try:
         stored = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))
         features = stored.get("info", {}).get("features", {})
-    except (ValueError, AttributeError):
+        return {
+            column: tuple(str(name) for name in feature["names"])
+            for column, feature in features.items()
+            if isinstance(feature, dict) and isinstance(feature.get("names"), list)
+        }
+    except (ValueError, AttributeError, RecursionError):  # it says nothing that helps
         return {}
-    return {
-        column: tuple(str(name) for name in feature["names"])
-        for column, feature in features.items()
-        if isinstance(feature, dict) and isinstance(feature.get("names"), list)
-    }
 
 
 def _readme(folder: Path) -> dict[str, tuple[str, ...]]:
