@@ -23,11 +23,11 @@ from tests.export.nets import (
 
 from smidgen import zoo
 from smidgen.export.int8.calibrate import calibrate
-from smidgen.export.int8.program import Grid, IntConv2d, IntegerProgram
+from smidgen.export.int8.program import Grid, IntConv2d, IntegerProgram, IntLinear
 from smidgen.export.int8.quantize import grid_of, quantize
 from smidgen.export.int8.simulate import simulate, trace
 from smidgen.export.lower import lower
-from smidgen.export.program import Blur, Pixels, Program
+from smidgen.export.program import Blur, Flatten, Pixels, Program
 from smidgen.export.tflite.graph import Code, Graph
 from smidgen.export.tflite.operations import operated
 from smidgen.export.tflite.runtimes import MICRO, found, litert, micro
@@ -112,15 +112,18 @@ def test_a_blur_rounds_and_mirrors_as_ours(side: int, stride: int, sides: tuple[
     if any(1 < length <= side // 2 for length in sides):
         pytest.skip("no such layer")
     shape = Shape(2, *sides)
-    graph = Graph()
-    into = graph.map(shape, 1 / 255, -128)
-    _, after = operated(graph, Blur(side, stride), into)
-    file = graph.file(into.tensor, after.tensor, "blur", {})
     images = np.random.default_rng(0).integers(0, 256, (40, *shape), dtype=np.uint8)
     images[0], images[1] = 0, 255
     expected = next(trace(IntegerProgram("blur", shape, (Blur(side, stride),)), images))
-    for run in [litert(file, 1.0, reference=True), *([micro(file, 1.0)] if found(MICRO) else [])]:
-        np.testing.assert_array_equal(run(images) - 128, expected)
+    for zero in (-128, 5):  # interpreters round what lies on either side of it alike; we do not
+        graph = Graph()
+        into = graph.map(shape, 1 / 255, zero)
+        _, after = operated(graph, Blur(side, stride), into)
+        file = graph.file(into.tensor, after.tensor, "blur", {})
+        runs = [litert(file, 1.0, reference=True)]
+        runs += [micro(file, 1.0)] if found(MICRO) else []
+        for run in runs:
+            np.testing.assert_array_equal(run(images) + zero, expected)
 
 
 def test_one_wrong_weight_is_seen() -> None:
@@ -209,3 +212,15 @@ def test_logits_outside_their_grid_stay_at_its_ends() -> None:
     assert_all_agree(made, images)
     steps = made.rounded_twice(simulate(made.program, images))
     assert (steps.min(), steps.max()) == (-108, 147)
+
+
+def test_halves_of_logits_leave_zero_in_both_roundings() -> None:
+    step = float(np.float32(1 / 255))
+    halves = (np.arange(-60, 60) * 512 + 256).astype(np.int32)
+    weight = np.zeros((len(halves), 4), np.int8)
+    head = IntLinear(weight, halves, step * 2.0**-9)
+    shape = Shape(1, 1, 4)
+    made = written(IntegerProgram("halves", shape, (Flatten(), head)), Grid(step, 0))
+    images = np.zeros((1, *shape), np.uint8)
+    assert_all_agree(made, images)
+    assert made.rounded_once(halves).tolist() == [*range(-60, 0), *range(1, 61)]
