@@ -145,6 +145,8 @@ def _blurred(graph: Graph, own: Blur, into: Map) -> Map:
     three steps each and one step added no sum lies halfway, and none crosses a half.
     """
     assert own.kernel_size <= WIDEST_BLUR, "its filter is no int8"
+    if own.kernel_size == 1:  # no filter: pixels are left out
+        return _pooled(graph, into, 1, own.stride)
     source = mirrored(graph, into, own.kernel_size // 2)
     square = np.outer(own.row, own.row)
     filters = np.repeat((_FINER * square).astype(np.int8)[None, :, :, None], into.shape.channels, 3)
