@@ -47,6 +47,15 @@ def test_charts_are_files_that_need_no_page(
         assert used <= given
 
 
+def test_figures_that_are_written_as_whole_numbers_are_figures(
+    written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    rows = [row("net", [], seed, 0, accuracy=seed, seconds=3) for seed in range(2)]
+    for of in rows:
+        of["latency"]["kernel_ms"] = 2
+    assert "50.00" in write_page(written(rows), tmp_path / "p.html").read_text()
+
+
 def test_text_from_rows_is_escaped(written: Callable[[Rows], Path], tmp_path: Path) -> None:
     bad = "<script>alert(1)</script>"
     rows = [row("net", [bad], seed, 100 + seed, data=bad) for seed in range(2)]
