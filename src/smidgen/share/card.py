@@ -276,7 +276,7 @@ def _training(facts: Facts) -> str:
         f"- {epochs} on {escaped(str(run.machine.get('device', 'an unknown device')))}",
         f"- Key of the run: `{run.trial.key}`; trained by smidgen"
         f" {escaped(run.versions.get('smidgen', 'of an unknown version'))}, card by {release()}",
-        f"- Again: {_code(run.trial.command)}",
+        f"- Again: {_code(facts.command(run.trial.seed))}",
     ]
     return "\n".join(lines)
 

@@ -4,7 +4,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,20 @@ class Facts:
 
     @property
     def shared_rows(self) -> list[dict[str, Any]]:
-        """The rows without pictures and names of files."""
+        """The rows without pictures, names of files and places on this machine."""
         return [
-            {name: value for name, value in one.items() if name not in _PRIVATE}
+            {
+                **{name: value for name, value in one.items() if name not in _PRIVATE},
+                "command": self.command(one["seed"]),
+            }
             for one in self.rows
         ]
+
+    def command(self, seed: int) -> str:
+        """Return what trains the model again with a seed; the data are named, not placed."""
+        trial, origin = replace(self.run.trial, seed=seed), self.run.origin
+        placed = Path(origin.partition("::")[0]).is_absolute()
+        return trial.command(trial.data if placed else origin, self.run.preprocessing)
 
 
 def facts_of(
