@@ -136,3 +136,11 @@ def test_a_class_of_copies_of_one_image_is_trained_on() -> None:
 
 def test_where_all_is_copies_some_are_held_out_all_the_same() -> None:
     assert len(selection_split(copied([[6], [6]]))[1]) == 2
+
+
+def test_a_class_of_two_copies_of_one_image_is_trained_on() -> None:
+    pixels = torch.arange(6, dtype=torch.uint8).view(6, 1, 1, 1)
+    pixels[5] = pixels[4]
+    train, aside = selection_split(Split(pixels, torch.tensor([0, 0, 0, 0, 1, 1])))
+    assert (train.labels == 1).sum() == 2
+    assert aside.labels.tolist() == [0]

@@ -125,6 +125,12 @@ def test_mse_takes_the_fraction_of_least_error_on_values_spread_over_all(
     assert (low / -9, high / 6) == pytest.approx((turned, turned))
 
 
+def test_mse_looks_at_every_value_of_a_few() -> None:
+    values = np.random.default_rng(0).uniform(0, 0.01, 4000).astype(np.float32)
+    values[1] = 4.0  # one in so few is worth keeping
+    assert _range(values, "mse")[1] > 2
+
+
 def test_mse_goes_down_to_a_fifth_of_the_range() -> None:
     values = np.random.default_rng(0).uniform(0, 0.01, 400_000).astype(np.float32)
     values[1] = 4.0  # of so many values every second one is looked at

@@ -407,3 +407,9 @@ def test_the_result_of_a_net_is_its_sums_by_hand() -> None:
     assert (mean.astype(int) + 128).ravel().tolist() == [154, 65]  # 77 and 32.5, in halves
     logits = simulate(integer, pixels)[0] * integer.head.scale
     assert logits == pytest.approx([0.5 + 77 + 16.25, -0.5 - 77 + 8.125], abs=0.5)
+
+
+def test_a_bias_of_the_head_is_clipped_to_what_its_weights_leave() -> None:
+    weight = np.array([[1.27, -0.635], [0.0, 0.02]])
+    held = _linear(weight, np.array([1e12, -1e12]), Grid(0.5, 0))
+    assert held.bias.tolist() == [2**30 - 1 - 128 * 190, -(2**30 - 1 - 128 * 2)]

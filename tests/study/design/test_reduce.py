@@ -146,7 +146,13 @@ def test_a_third_of_the_neighbours_is_trained_to_the_end(
     fake: Fake, entrants: list[Entrant]
 ) -> None:
     start = entrants[-1]
-    given = fake(lambda candidate, seed: 0.9 + (candidate.net == start.shaped.spec) / 100)
+    seeds: set[tuple[int, int]] = set()
+
+    def accuracy(candidate: Candidate, seed: int) -> float:
+        seeds.add((candidate.recipe.epochs, seed))
+        return 0.9 + (candidate.net == start.shaped.spec) / 100
+
+    given = fake(accuracy)
     profile = replace(PROFILE, moves=7)
     contest = Contest(given.search, profile, METHODS, Recipe(epochs=8), "best")
     assert contest.refine(start, always) == start
@@ -155,6 +161,7 @@ def test_a_third_of_the_neighbours_is_trained_to_the_end(
     assert near > 4
     assert {c.recipe.epochs for c in short} == {4}
     assert len(long) == 1 + (near + 1) // 3
+    assert seeds == {(4, 0), (8, 0), (8, 1), (8, 2)}
     assert {c.recipe.epochs for c in long} == {8}
     assert long[0].net == start.shaped.spec
     assert contest.refine(start, lambda: False) == start
