@@ -334,7 +334,8 @@ KINDS = {
 
 
 def in_a_process_of_its_own(arguments: list[str], at: Path) -> tuple[int, str]:
-    command = [sys.executable, "-m", "smidgen", *arguments]
+    words = [word.replace("\0", "") for word in arguments]  # no system passes one on
+    command = [sys.executable, "-m", "smidgen", *words]
     done = subprocess.run(command, cwd=at, capture_output=True, check=False, timeout=300)
     return done.returncode, done.stderr.decode()
 
