@@ -356,8 +356,8 @@ def _seen(values: Mapping[str, Any], trial: Trial) -> dict[str, Any]:
     if not all(isinstance(said, str) for said in values["versions"].values()):
         raise ValueError(f"versions must be texts, got {shown(values['versions'])}")
     return {
-        "mean": tuple(values["mean"]),
-        "std": tuple(values["std"]),
+        "mean": tuple(map(float, values["mean"])),
+        "std": tuple(map(float, values["std"])),
         "classes": tuple(names),
         "history": tuple(record_of(record, by) for record in values["history"]),
         "machine": values["machine"],
