@@ -46,10 +46,10 @@ check: setup  ## format, lint, types and the quick tests
 	$(MAKE) --no-print-directory test-python
 
 test-python: setup  ## the quick tests that need no program but Python and a compiler
-	$(PY)/pytest -q -m "not slow and not gpu and not browser and not mcu"
+	$(PY)/pytest -q -n 2 -m "not slow and not gpu and not browser and not mcu"
 
 test: setup check  ## every check and test but those of minutes: what CI runs
-	$(PY)/pytest -q -m "(browser or mcu) and not slow"
+	$(PY)/pytest -q -n 2 -m "(browser or mcu) and not slow"
 
 wheel: setup  ## the wheel, built and installed in a clean environment
 	tools/wheel.sh
