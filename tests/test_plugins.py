@@ -25,7 +25,7 @@ from smidgen.data import plugged
 from smidgen.data.base import Source
 from smidgen.data.catalogue import TEST, TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.export import targets
-from smidgen.export.artefact import Artefact, Oracle
+from smidgen.export.artefact import Artefact, Infer, Oracle
 from smidgen.methods.base import BatchMethod, ScheduleMethod
 from smidgen.tensors import Batch
 from smidgen.testing import method_checks, sources
@@ -401,9 +401,13 @@ def test_a_target_that_breaks_a_promise_is_noticed(
 ) -> None:
     def target(source: Any, wish: Any) -> Artefact:
         infer = source.float_infer()
+
+        def inferring(folder: Path, threads: int) -> Infer:
+            return infer
+
         made: dict[str, Any] = {
             "files": {"a.txt": b"a"},
-            "infer": lambda folder, threads: infer,
+            "infer": inferring,
             "runtime": "torch",
             "threads": (1,),
             "scale": 1.0,
