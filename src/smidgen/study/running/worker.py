@@ -38,18 +38,24 @@ def main(store_path: str, study: str, name_file: str) -> None:
     store = Store(store_path)
     with owner(store.owners) as me:
         Path(name_file).write_text(me)
-        while True:
-            claim = store.claim(me, study or None)
-            if claim is None:
-                time.sleep(_POLL)
-                continue
-            try:
-                work(store, claim, me)
-            except Exception as error:
-                if not _is_for_room(error):
-                    raise
-                sys.stderr.write(f"{described(error)}\n")  # the parent reads it
-                sys.exit(NO_ROOM)
+        try:
+            _take(store, study, me)
+        except Exception as error:
+            if not _is_for_room(error):
+                raise
+            sys.stderr.write(f"{described(error)}\n")  # the parent reads it
+            sys.stderr.flush()
+            os._exit(NO_ROOM)  # at its usual end Python aborts over the thread that reads
+
+
+def _take(store: Store, study: str, me: str) -> None:
+    """Run queued trials as they come, for ever."""
+    while True:
+        claim = store.claim(me, study or None)
+        if claim is None:
+            time.sleep(_POLL)
+        else:
+            work(store, claim, me)
 
 
 def work(store: Store, claim: Claim, me: str) -> None:
