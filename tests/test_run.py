@@ -157,6 +157,7 @@ def negative(tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
             "epoch must be a whole number",
         ),
         (changed(lambda v: v["history"][0].update(loss=10**400)), "must be a finite number"),
+        (changed(lambda v: v["history"][0].pop("held_out_accuracy")), "held_out_accuracy of an"),
         (updated(history=[7]), "an epoch must be a table"),
         (
             changed(lambda v: v["history"][0].update(loss="low")),

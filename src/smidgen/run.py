@@ -377,7 +377,8 @@ def record_of(form: Any, by: object = None) -> EpochRecord:
     require_known(form, known, "an epoch", by)
     for name in known:
         value = form.get(name)
-        if not (is_number(value) or (name == "held_out_accuracy" and value is None)):
+        none = name == "held_out_accuracy" and name in form and value is None
+        if not (is_number(value) or none):
             raise ValueError(f"{name} of an epoch must be a finite number, got {shown(value)}")
     epoch, share = form["epoch"], form["held_out_accuracy"]
     if not isinstance(epoch, int):

@@ -59,7 +59,7 @@ def test_the_prediction_is_within_five_percent_of_the_linker(name: str) -> None:
     run = run_board(source, pixels_for(spec, 1))
     predicted = predict_cost(spec)
     assert predicted.flash == pytest.approx(run.footprint.flash, rel=0.05)
-    assert predicted.ram == pytest.approx(run.ram, rel=0.05)
+    assert run.ram <= predicted.ram <= 1.05 * run.ram  # so that a budget of RAM is kept
 
 
 @pytest.mark.parametrize("name", SPECS)

@@ -50,10 +50,11 @@ CODE = {
     "flatten": 212,
     "border": 98,
 }
-STACK = 284
+STACK = 304  # at most, so that a budget is kept
 STACK_A_LAYER = 12  # how far each has come
 STACK_EXCITED = 52
-STACK_SHORTCUT = 44
+STACK_SHORTCUT = 64
+STACK_LARGE = 24
 
 
 class Cost(NamedTuple):
@@ -74,6 +75,7 @@ def predict_cost(spec: NetSpec) -> Cost:
     stack = STACK + STACK_A_LAYER * source.layers
     stack += STACK_EXCITED if "excite" in source.parts else 0
     stack += STACK_SHORTCUT if "shortcut" in source.parts else 0
+    stack += STACK_LARGE if "large_filter" in source.parts else 0
     return Cost(source.table_bytes + code, source.arena_bytes + stack)
 
 
