@@ -1,6 +1,9 @@
 """Settings shared by every test."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,3 +28,18 @@ def _operations_are_measured() -> None:  # pyright: ignore[reportUnusedFunction]
     from smidgen.runtime import choose
 
     choose()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Return the one browser of a process: playwright takes no second one beside it."""
+    from tests.export.tab import CHROMIUM, QUIET
+
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"needs Debian's chromium at {CHROMIUM}")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET, timeout=0)
+        yield running
+        running.close()

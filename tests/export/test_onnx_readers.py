@@ -53,20 +53,16 @@ def test_opencv_answers_alike(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Any]:
+def page(browser: Any) -> Iterator[Any]:
     """Return a page of Chromium that has loaded onnxruntime-web, without any network."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET, timeout=0)
-        context = running.new_context()
-        context.set_default_timeout(0)
-        tab = context.new_page()
-        tab.route("**/*", _answer)
-        tab.goto(SITE)
-        tab.evaluate("ort.env.wasm.numThreads = 1")
-        yield tab
-        running.close()
+    context = browser.new_context()
+    context.set_default_timeout(0)
+    tab = context.new_page()
+    tab.route("**/*", _answer)
+    tab.goto(SITE)
+    tab.evaluate("ort.env.wasm.numThreads = 1")
+    yield tab
+    context.close()
 
 
 def _answer(route: Any) -> None:

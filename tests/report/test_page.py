@@ -4,7 +4,7 @@ import html
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -135,19 +135,6 @@ def test_a_missing_store_or_place_is_named(study: Rows, written: Callable[[Rows]
     path = written(study)
     with pytest.raises(ValueError, match="cannot be written: "):
         write_page(path, path / "p.html")
-
-
-@pytest.fixture
-def browser() -> Generator[Any]:
-    if not CHROMIUM.exists():
-        pytest.skip("needs Debian's chromium at /usr/bin/chromium")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        chromium = play.chromium.launch(executable_path=str(CHROMIUM), args=flags, timeout=0)
-        yield chromium
-        chromium.close()
 
 
 @pytest.mark.browser
