@@ -96,8 +96,10 @@ def net(*body: Layer, shape: Shape = Shape(3, 8, 8)) -> NetSpec:  # noqa: B008
             ["Conv2d", "Conv2d", "GlobalAveragePool", "Linear"],
         ),
         ((layers.MaxPool(1, 1), layers.MaxPool(8)), ["MaxPool", "Linear"]),
+        # one pixel is left, of several that are read: what skips them is no part of a product
+        ((layers.Conv(5, 1, stride=8, activation="none"),), ["Conv2d", "Linear"]),
     ],
-    ids=["1x1s", "blur", "biased border", "clean border", "dearer", "idle"],
+    ids=["1x1s", "blur", "biased border", "clean border", "dearer", "idle", "skips"],
 )
 def test_linear_neighbours_merge_exactly_where_the_rules_say(
     body: tuple[Layer, ...], kinds: list[str]

@@ -97,6 +97,9 @@ def operands(
     scale = {"bn_relu": c, "channelwise": c}.get(name, out)
     norm = [1 + 0.3 * normal(scale).tanh(), 0.3 * normal(scale)]
     latent = max(1, out // 4)
+    filters = normal(c, 1, kernel, kernel) / kernel
+    if kernel == 1:  # the norm divides a lone weight out again: near 0 all is its rounding
+        filters = filters.sign() * (0.5 + filters.abs())
     return {
         "bn_relu": [x, *norm],
         "conv": [x, normal(out, c, kernel, kernel) / (kernel * c**0.5), *norm],
@@ -106,7 +109,7 @@ def operands(
             normal(out, c, 1, 1) / c**0.5,
             *norm,
         ],
-        "channelwise": [x, normal(c, 1, kernel, kernel) / kernel, *norm],
+        "channelwise": [x, filters, *norm],
         "pointwise": [x, normal(out, c, 1, 1) / c**0.5, normal(out)],
         "max_pool": [x],
         "max_blur": [x],

@@ -89,7 +89,7 @@ def _pair(first: Conv2d, second: Operation, shape: Shape) -> list[Operation] | N
             return [second, first] if swaps and shrinks else None
         case Linear(weight, bias):
             joined = _joined(first, Conv2d(weight[:, :, None, None], bias), shape)
-            if joined is None or joined.kernel_size > 1:
+            if joined is None or joined.kernel_size > 1 or joined.stride > 1:
                 return None
             return [Linear(joined.weight[:, :, 0, 0], joined.bias)]
         case Conv2d():

@@ -277,9 +277,11 @@ def _hold(tables: Tables, start: int) -> None:
         most = max(most, filled - max(0, y * side.stride - back))
     if rows[0].height != rows[0].shape.height:  # what has been collected in one row
         most = 1
-    reader = replace(rows[0], held=most)
+    reader = replace(rows[0], held=max(most, rows[0].held))
     tables.rows[start] = reader
-    tables.inner[place_] = replace(side, held=reader.slots)
+    for place_, other in enumerate(tables.inner):  # a sum within this one may read the same ring
+        if other.map == reader.map:
+            tables.inner[place_] = replace(other, held=reader.slots)
     buffer = tables.buffers[reader.map]
     until = max(buffer.last, tables.epoch)
     size = reader.slots * reader.row_size
