@@ -14,7 +14,7 @@ from smidgen.export.program import Pixels, Program
 from smidgen.layers import Layer, Shape
 from smidgen.spec import NetSpec
 
-# none that puts the bias of a lone normalisation, mean * 255 * 127 steps, on a half: either way rounds
+# no mean that puts the bias of a lone normalisation, mean * 255 * 127 steps, on a half
 MEAN, STD = (0.31, 0.45, 0.49), (0.2, 0.25, 0.3)
 
 
