@@ -41,3 +41,14 @@ def test_goes_on_from_its_state() -> None:
     _train(second, range(4, 10))
     for a, b in zip(whole.param_groups, second.param_groups, strict=True):
         assert torch.equal(a["params"][0], b["params"][0])
+
+
+def test_its_state_follows_the_weights_to_their_device() -> None:
+    # a run of the CPU goes on elsewhere; `meta` is a device that every machine has
+    here, there = (
+        AdamW([{"params": [nn.Parameter(torch.ones(3, device=device))]}], lr=1.0, betas=(0.8, 0.9))
+        for device in ("cpu", "meta")
+    )
+    there.load_state_dict(here.state_dict())
+    (state,) = there.state.values()
+    assert {tensor.device.type for tensor in state.values()} == {"meta"}

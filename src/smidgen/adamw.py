@@ -16,7 +16,8 @@ class AdamW(torch.optim.Optimizer):
     """
 
     def __init__(self, groups: list[dict[str, Any]], lr: float, betas: tuple[float, float]) -> None:
-        super().__init__(groups, {"lr": lr, "betas": betas, "eps": 1e-8})
+        # torch moves the steps of a fused optimizer to the device of their weights, when it loads
+        super().__init__(groups, {"lr": lr, "betas": betas, "eps": 1e-8, "fused": True})
         for group in self.param_groups:
             for weights in group["params"]:
                 self.state[weights] = {
