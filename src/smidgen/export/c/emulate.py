@@ -16,7 +16,7 @@ from smidgen.export.c.source import Source
 from smidgen.export.c.text import template
 from smidgen.export.program import Pixels
 
-Core: TypeAlias = Literal["m0plus", "m3", "m4", "m7"]
+Core: TypeAlias = Literal["m0plus", "m3", "m4", "m7", "m55"]
 
 WARNINGS = (
     *("-std=c99", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Wcast-align"),
@@ -29,6 +29,7 @@ BOARDS: dict[Core, tuple[str, str]] = {
     "m3": ("mps2-an385", "Cortex-M3"),
     "m4": ("mps2-an386", "Cortex-M4"),
     "m7": ("mps2-an500", "Cortex-M7"),
+    "m55": ("mps3-an547", "Cortex-M55"),
 }
 _PACKAGES = {
     "gcc": "gcc",
@@ -46,7 +47,9 @@ _RISCV_MEMORY = {  # of QEMU's virt machine
     "__ram": "0x80400000",
     "__ram_size": "4M",
 }
-_INSTRUCTIONS_A_TICK = 40  # one instruction a nanosecond, a clock of 25 MHz
+_CLOCK = {"m55": 32}  # MHz; one instruction a nanosecond
+_USUAL_CLOCK = 25
+_MEMORY = {"m55": "512K"}  # of code, and of data as much
 
 
 class ToolMissingError(RuntimeError):
@@ -135,7 +138,7 @@ def run_board(source: Source, pixels: Pixels, core: Core = "m4", level: str = "-
         if counts is None:
             raise ParityError(f"{source.name} did not finish on {board}: {said.strip()[-200:]}")
         pictures, ticks, stack = map(int, counts.groups())
-        instructions = ticks * _INSTRUCTIONS_A_TICK // max(1, pictures)
+        instructions = ticks * 1000 // (_CLOCK.get(core, _USUAL_CLOCK) * max(1, pictures))
         return BoardRun(_logits(source, folder), instructions, stack, footprint, emulated)
 
 
@@ -151,8 +154,9 @@ def run_program(folder: Path, files: Sequence[str], core: Core = "m4") -> str:
         ToolMissingError: If the cross-compiler or QEMU is not installed.
         ParityError: If it does not compile or ends with an error.
     """
-    for part in ("emulate_start.c", "emulate_board.ld"):
-        (folder / part).write_text(template(part))
+    memory = template("emulate_board.ld").replace("= 4M", f"= {_MEMORY.get(core, '4M')}")
+    (folder / "emulate_board.ld").write_text(memory)
+    (folder / "emulate_start.c").write_text(template("emulate_start.c"))
     link = ["--specs=rdimon.specs", "-nostartfiles", "-T", "emulate_board.ld"]
     files = ["emulate_start.c", *files, "-o", "main.elf"]
     _call([find_tool("arm-none-eabi-gcc"), *machine(core), "-O2", *link, *files], folder)
@@ -221,7 +225,8 @@ def _cross_compiled(source: Source, core: Core, level: str, folder: Path) -> Foo
 
 def machine(core: Core) -> list[str]:
     """Return what tells the compiler of a core."""
-    return [f"-mcpu=cortex-{core}", "-mthumb", "-mfloat-abi=soft"]
+    floats = "hard" if core == "m55" else "soft"  # where Helium lies in the registers for floats
+    return [f"-mcpu=cortex-{core}", "-mthumb", f"-mfloat-abi={floats}"]
 
 
 def _prepare(source: Source, pixels: Pixels, folder: Path) -> None:

@@ -18,6 +18,8 @@ from smidgen.export.c.text import template
 from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram
 
 SLACK = 4  # bytes that a load of four may reach beyond the last map
+HELIUM_SLACK = 28  # bytes that Helium's may reach beyond that
+HELIUM_REACH = 56  # bytes that its loads may reach beyond the weights of a convolution
 OPTIMIZE = ("speed", "flash")
 _BYTES = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
 _KERNELS: tuple[Kind, ...] = (  # callers after callees
@@ -66,6 +68,7 @@ def _written(
     bordered = _bordered(program)
     kernels: list[Kind] = [kind for kind in _KERNELS if kind in {row.kind for row in rows}]
     data = _data(program, tables)
+    more = max(0, HELIUM_REACH - program.head.weight.size) if "CONVOLVE" in kernels else 0
     table_bytes = sum(_BYTES[kind] * len(values) for kind, _, values in data)
     slotted = any(row.slots != row.kernel for row in rows)
     layer_size = 4 + (5 + slotted) * _BYTES[small]
@@ -75,6 +78,8 @@ def _written(
     layers = "".join(_layer(row, offsets, inner_from, slotted=slotted) for row in rows)
     gathered = any(row.kind == "CONVOLVE" and row.kernel > 1 for row in rows)
     texts = ["arithmetic", *["gather"] * gathered, *["tile"] * ("CONVOLVE" in kernels)]
+    for kind in ("CONVOLVE", "FILTER"):
+        texts += [f"{kind.lower()}_helium"] * (kind in kernels)
     texts += [*(kind.lower() for kind in kernels), *["border"] * (bordered is not None)]
     filling = "own == layers + BORDERED ? fill_pixels(p, rows) : fill(own, p, rows)"
     facts = _facts(tables, rows)
@@ -94,13 +99,13 @@ def _written(
         f"typedef {small} small;\ntypedef {offset} offset;\n\n",
         *(f"#define {key} {value}\n" for key, value in defines.items()),
         "\n" + template("int8_head.c").replace("KINDS", ", ".join([*kernels, "CLASSIFY"])) + "\n",
-        *(_array(*table) for table in data),
+        *(_array(*table, more) for table in data),
         f"static const layer layers[] = {{\n{layers}}};\n",
         *(template(f"int8_{text}.c") for text in texts),
         run.replace("KERNELS", ", ".join(kind.lower() for kind in kernels) or "0"),
     ]
     parts = _parts(facts, rows, kernels, bordered=bordered is not None)
-    needed = Needed(table_bytes, arena, parts, len(tables.rows))
+    needed = Needed(table_bytes, arena, parts, len(tables.rows), HELIUM_SLACK)
     return written(program, name, "".join(source), needed, scale=program.head.scale)
 
 
@@ -253,8 +258,10 @@ def _layer(row: Row, offsets: dict[str, int], inner_from: int, *, slotted: bool)
     return f"  {{{row.kind}, {', '.join(map(str, values))}}},\n"
 
 
-def _array(kind: str, name: str, values: Sequence[int]) -> str:
+def _array(kind: str, name: str, values: Sequence[int], more: int) -> str:
+    """Return an array; of weights, ``more`` behind it where Helium reads so far."""
     texts = [str(value) for value in values]
     lines = [", ".join(texts[i : i + 20]) for i in range(0, len(texts), 20)]
     kind = f"WORD_ALIGNED {kind}" if name == "weights" else kind  # of which four are read at once
-    return f"static const {kind} {name}[] = {{\n  " + ",\n  ".join(lines) + "\n};\n"
+    count = f"{len(values)} + HELIUM * {more}" if name == "weights" and more else ""
+    return f"static const {kind} {name}[{count}] = {{\n  " + ",\n  ".join(lines) + "\n};\n"

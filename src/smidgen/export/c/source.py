@@ -49,6 +49,7 @@ class Needed(NamedTuple):
     arena_bytes: int
     parts: tuple[str, ...]
     layers: int
+    helium_slack: int = 0  # bytes of memory more, on a core with Helium
 
 
 def written(
@@ -73,6 +74,7 @@ def written(
         "NUMBERS": numbers,
         "TABLE_BYTES": str(needed.table_bytes),
         "ARENA_BYTES": str(needed.arena_bytes),
+        "HELIUM_BYTES": str(needed.arena_bytes + needed.helium_slack),
         "HEIGHT": str(height),
         "WIDTH": str(width),
         "CHANNELS": str(channels),

@@ -12,7 +12,11 @@
 #define UPPER_CHANNELS <CHANNELS>
 #define UPPER_PIXELS <PIXELS>
 #define UPPER_CLASSES <CLASSES>
+#if defined(__ARM_FEATURE_MVE) /* whose loads reach a little further */
+#define UPPER_MEMORY_BYTES <HELIUM_BYTES>
+#else
 #define UPPER_MEMORY_BYTES <ARENA_BYTES>
+#endif
 <WORTH>/* 0 leaves out the call that brings its own memory; the same for the header and the source. */
 #if !defined(UPPER_STATIC_MEMORY)
 #define UPPER_STATIC_MEMORY 1

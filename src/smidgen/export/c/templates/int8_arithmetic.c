@@ -4,17 +4,19 @@ static inline uint32_t word(const int8_t *p) {
 }
 #endif
 
-#if TWO_AT_ONCE
+#if TWO_AT_ONCE && !HELIUM
 static inline uint32_t larger(uint32_t a, uint32_t b) { __asm__("ssub8 r12, %0, %1\n\tsel %0, %0, %1" : "+r"(a) : "r"(b) : "r12"); return a; }
 #endif
 
 #if RESCALES
 #if TWO_AT_ONCE
+#if !HELIUM
 static inline uint32_t even(uint32_t w) { uint32_t r; __asm__ volatile("sxtb16 %0, %1" : "=r"(r) : "r"(w)); return r; }
 static inline uint32_t odd(uint32_t w) { uint32_t r; __asm__ volatile("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(w)); return r; }
 static inline int32_t both(uint32_t a, uint32_t b, int32_t sum) { __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
 static inline int32_t lower(uint32_t a, uint32_t b, int32_t sum) { __asm__ volatile("smlabb %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
 static inline int32_t upper(uint32_t a, uint32_t b, int32_t sum) { __asm__ volatile("smlatt %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
+#endif
 static inline int32_t halved(int32_t x) { int32_t r; __asm__("ssat %0, #8, %1, asr #1" : "=r"(r) : "r"(x)); return r; }
 /* by is 2**31 or more, so as a signed number 2**32 too small: the sum itself makes up for it */
 static inline int32_t scaled(int32_t sum, uint32_t by) { int32_t r; __asm__("smmlar %0, %1, %2, %1" : "=r"(r) : "r"(sum), "r"(by)); return r; }
@@ -29,6 +31,18 @@ static inline int8_t narrowed(int32_t sum, uint32_t by, int32_t zero) {
   int32_t x = scaled(sum, by);
   x += x >> 31;
   return (int8_t)halved((x >> (by >> 1 & 31)) + zero);
+}
+#endif
+
+#if HELIUM && RESCALES
+/* The same of four sums; every_other reads what lies for each of four outputs, biases or multipliers. */
+static inline int32x4_t every_other(const uint32_t *p) { return vreinterpretq_s32_u32(vldrwq_gather_shifted_offset_u32(p, vidupq_n_u32(0, 2))); }
+static inline int32x4_t shifts_of(int32x4_t by) { return vorrq_n_s32(vmvnq_s32(vshrq_n_s32(by, 1)), 0xE0); } /* to the right, and one more, as negative bytes */
+static inline int32x4_t narrowed_four(int32x4_t sum, int32x4_t by, int32x4_t shift, int32_t zero) {
+  int32x4_t x = vaddq_s32(sum, vrmulhq_s32(sum, by));
+  if (!RELU) x = vaddq_s32(x, vshrq_n_s32(x, 31));
+  x = vaddq_n_s32(vrshlq_s32(x, shift), zero);
+  return vminq_s32(vmaxq_s32(x, vdupq_n_s32(-128)), vdupq_n_s32(127));
 }
 #endif
 

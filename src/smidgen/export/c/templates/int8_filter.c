@@ -97,6 +97,7 @@ SMALL static void filter_fours(const layer *own, int8_t *const *rows, int8_t *ou
 }
 #endif
 
+#if !HELIUM
 #if !TILED || OTHER_FILTERS
 /* Each channel alone, four at a time; weights lie in fours of channels. */
 INLINED static void filtered(const layer *own, int8_t *const *rows, int8_t *out, const int kernel) {
@@ -150,3 +151,4 @@ static void filter(const layer *own, const progress *at, int8_t *const *rows, in
   REST_FILTERED(own, rows, out);
 #endif
 }
+#endif

@@ -7,7 +7,9 @@ SMALL static void gather(const layer *own, int8_t *const *rows, int at, int8_t *
   const int pitch = own->kernel * whole == ((own->kernel * span + 3) & ~3) ? whole : span;
   for (int j = 0; j < own->kernel; j++, to += pitch) {
     const int8_t *const from = rows[j] + at;
-#if TWO_AT_ONCE
+#if HELIUM
+    for (int i = 0; i < span; i += 16) vstrbq_s8(to + i, vldrbq_s8(from + i));
+#elif TWO_AT_ONCE
     for (int i = 0; i < span; i += 4) __builtin_memcpy(to + i, from + i, 4);
 #else
     for (int i = 0; i < span; i++) {

@@ -4,8 +4,15 @@
 #else
 #define TWO_AT_ONCE 0
 #endif
+/* Helium: sixteen bytes at once, in assembly and by the compiler's own names for its instructions. */
+#if SPEED && TWO_AT_ONCE && defined(__ARM_FEATURE_MVE) && defined(__GNUC__)
+#define HELIUM 1
+#include <arm_mve.h>
+#else
+#define HELIUM 0
+#endif
 /* Loops in assembly: for compilers that take it, and memory that may be read at any address. */
-#if SPEED && TWO_AT_ONCE && defined(__GNUC__) && defined(__thumb2__) && defined(__ARM_FEATURE_UNALIGNED)
+#if SPEED && !HELIUM && TWO_AT_ONCE && defined(__GNUC__) && defined(__thumb2__) && defined(__ARM_FEATURE_UNALIGNED)
 #define TILED 1
 #else
 #define TILED 0

@@ -4,7 +4,17 @@ SMALL static void pool(const layer *own, const progress *at, int8_t *const *rows
   (void)at;
   int8_t *const end = out + own[1].width * channels;
   for (int x = 0; out < end; x += step, out += channels) {
-#if TWO_AT_ONCE && FOUR_POOLED
+#if HELIUM
+    for (int c = 0; c < channels; c += 16) {
+      const mve_pred16_t there = vctp8q((uint32_t)(channels - c));
+      int8x16_t best = vdupq_n_s8(-128);
+      for (int j = 0; j < kernel; j++) {
+        const int8_t *p = rows[j] + x + c;
+        for (int i = 0; i < kernel; i++, p += channels) best = vmaxq_s8(best, vldrbq_z_s8(p, there));
+      }
+      vstrbq_p_s8(out + c, best, there);
+    }
+#elif TWO_AT_ONCE && FOUR_POOLED
     for (int c = 0; c < channels; c += 4) {
       if (c + 4 > channels) c = channels - 4;
       if (kernel == 2) {

@@ -1,0 +1,34 @@
+
+#if HELIUM
+/* Each channel alone, four channels at a time, at several pixels: the weights are loaded once for them. */
+INLINED static void filter_pixels(const layer *own, int8_t *const *rows, int at, const int8_t *w, int32x4_t bias, int32x4_t by, int32x4_t shift, int8_t *out, mve_pred16_t there, const int count) {
+  const int channels = own->channels, kernel = own->kernel, step = own->stride * channels;
+  int32x4_t sum[4];
+  UNROLL
+  for (int n = 0; n < count; n++) sum[n] = bias;
+  for (int j = 0; j < kernel; j++) {
+    const int8_t *p = rows[j] + at;
+    for (int i = 0; i < kernel; i++, p += channels, w += 4) {
+      const int32x4_t weight = vldrbq_s32(w);
+      UNROLL
+      for (int n = 0; n < count; n++) sum[n] = vaddq_s32(sum[n], vmulq_s32(vldrbq_s32(p + n * step), weight));
+    }
+  }
+  UNROLL
+  for (int n = 0; n < count; n++) vstrbq_p_s32(out + n * channels, narrowed_four(sum[n], by, shift, own[1].zero), there);
+}
+
+static void filter(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {
+  const int channels = own->channels, size = own->kernel * own->kernel, width = own[1].width, step = own->stride * channels;
+  const int8_t *w = weights + own->weight;
+  const uint32_t *unit = units + 2 * own->unit;
+  (void)at;
+  for (int c = 0; c < channels; c += 4, w += 4 * size, unit += 8) {
+    const mve_pred16_t there = vctp32q((uint32_t)(channels - c));
+    const int32x4_t bias = every_other(unit), by = every_other(unit + 1), shift = shifts_of(by);
+    int x = 0;
+    for (; x + 4 <= width; x += 4) filter_pixels(own, rows, x * step + c, w, bias, by, shift, out + x * channels + c, there, 4);
+    for (; x < width; x++) filter_pixels(own, rows, x * step + c, w, bias, by, shift, out + x * channels + c, there, 1);
+  }
+}
+#endif
