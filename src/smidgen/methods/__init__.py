@@ -14,16 +14,20 @@ from smidgen.methods.base import KINDS, ArchitectureMethod, Method, of_kind
 from smidgen.methods.blurpool import BlurPool
 from smidgen.methods.cosine import Cosine
 from smidgen.methods.crop import Crop
+from smidgen.methods.cutmix import CutMix
 from smidgen.methods.cutout import Cutout
 from smidgen.methods.cyclical import Cyclical
 from smidgen.methods.ema import EMA
 from smidgen.methods.flip import Flip
 from smidgen.methods.label_smoothing import LabelSmoothing
+from smidgen.methods.lookahead import Lookahead
 from smidgen.methods.mixup import Mixup
 from smidgen.methods.one_cycle import OneCycle
+from smidgen.methods.random_erasing import RandomErasing
 from smidgen.methods.sam import SAM
 from smidgen.methods.squeeze_excite import SqueezeExcite
 from smidgen.methods.swa import SWA
+from smidgen.methods.trivial_augment import TrivialAugment
 from smidgen.spec import NetSpec
 from smidgen.text import parse_list
 
@@ -32,14 +36,18 @@ METHODS: tuple[type[Method], ...] = (
     SqueezeExcite,
     Crop,
     Flip,
+    TrivialAugment,
     Affine,
     Cutout,
+    RandomErasing,
     Mixup,
+    CutMix,
     LabelSmoothing,
     OneCycle,
     Cosine,
     Cyclical,
     SAM,
+    Lookahead,
     EMA,
     SWA,
 )
@@ -58,14 +66,18 @@ __all__ = [
     "BlurPool",
     "Cosine",
     "Crop",
+    "CutMix",
     "Cutout",
     "Cyclical",
     "Flip",
     "LabelSmoothing",
+    "Lookahead",
     "Method",
     "Mixup",
     "OneCycle",
+    "RandomErasing",
     "SqueezeExcite",
+    "TrivialAugment",
     "in_order",
     "known",
     "package_named",
