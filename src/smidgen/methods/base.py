@@ -96,7 +96,11 @@ class WeightMethod(Method):
 
 
 class WeightTracker(ABC):
-    """The memory of one weight method during one run."""
+    """The memory of one weight method during one run.
+
+    It may set the live weights to those that it chose, which the optimizer then goes on from; it
+    does nothing else to them.
+    """
 
     @abstractmethod
     def after_step(self) -> None:

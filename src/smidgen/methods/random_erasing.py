@@ -18,9 +18,9 @@ class RandomErasing(BatchMethod):
     """Erase a rectangle of random area and shape that lies inside of the image.
 
     ``x'[i, j] = noise`` in ``sqrt(a r)`` rows and ``sqrt(a / r)`` columns, whole pixels, of an
-    image of ``S`` pixels: the area ``a`` is uniform in ``smallest S .. largest S``, the aspect ``r`` in
-    ``narrowest .. 1 / narrowest``, the place uniform among those where the rectangle fits. Another
-    one for every image.
+    image of ``S`` pixels: the area ``a`` is uniform in ``smallest S .. largest S``, the aspect
+    ``r`` in ``narrowest .. 1 / narrowest``, the place uniform among those where the rectangle fits.
+    Another one for every image.
 
     Args:
         probability: Share of the images that are erased; in (0, 1].
