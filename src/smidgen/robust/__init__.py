@@ -1,0 +1,1 @@
+"""How a net holds out where pictures are unlike those it was trained on."""
