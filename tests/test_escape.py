@@ -114,3 +114,9 @@ def test_a_shell_takes_it_as_one_word(text: str, tmp_path: object) -> None:
         ["bash", "-c", line], capture_output=True, cwd=str(tmp_path), check=True, timeout=PATIENCE
     )
     assert done.stdout == text.encode("utf-8", "surrogatepass") + b"|end|"
+
+
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_cell_of_a_spreadsheet_starts_no_formula(sign: str) -> None:
+    assert escape.cell(f"{sign}1") == f"'{sign}1"
+    assert escape.cell(f"a{sign}1") == f"a{sign}1"

@@ -10,6 +10,7 @@ from typing import Any
 _TURNING = frozenset("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
 _JOINERS = "\u200c\u200d"  # no signs of their own, but part of words and of pictures of people
 _UNFIT_FOR_XML = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN = frozenset("-_.,:;/+*=()[]{}<>@#%&!'|^~ ")  # of ASCII, in a string of C as they are
 
 
@@ -60,6 +61,11 @@ def markdown(text: str) -> str:
     plain = re.sub(r"([`*|~])", r"\\\1", plain)
     plain = re.sub(r"\](?=[(\[:])", r"\\]", plain)  # no link
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", plain)  # inside a word it is plain
+
+
+def cell(text: str) -> str:
+    """Return text for a cell of a table that a spreadsheet opens, where it starts no formula."""
+    return "'" + text if text.startswith(_FORMULA) else text
 
 
 def whole(text: str) -> str:

@@ -110,6 +110,15 @@ def test_a_csv_file_has_a_row_a_picture(run: Path) -> None:
     assert all(float(row["probability"]) >= float(row["probability_2"]) > 0 for row in others)
 
 
+def test_a_file_named_like_a_formula_is_none_in_the_csv_file(run: Path) -> None:
+    Path("new/wide.jpg").rename("=1+1.jpg")
+    assert smidgen("predict", run, "=1+1.jpg", "--csv", "out.csv") == 0
+    with Path("out.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["picture"] == "'=1+1.jpg"
+    assert float(row["probability"]) > 0
+
+
 def test_a_picture_on_standard_input(
     run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -210,6 +210,8 @@ def test_a_folder_can_be_dropped(made: Made, browser: Any, tmp_path: Path) -> No
     tab.wait("document.getElementById('csv').checkVisibility()")
     found = list(csv.DictReader(io.StringIO(tab.page.evaluate("smidgen.csv()"))))
     require_same(found, predicted(made, tmp_path))
+    text = tab.page.evaluate("smidgen.folder.broken.push({path: '=1', error: '@1'}), smidgen.csv()")
+    assert "\r\n'=1,,,'@1\r\n" in text  # starts no formula
     assert tab.complaints == []
 
 

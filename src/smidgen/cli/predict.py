@@ -10,6 +10,7 @@ import typer
 
 from smidgen.cli.options import Json
 from smidgen.cli.terminal import LoadingProgress, print_json, say, tell
+from smidgen.escape import cell
 from smidgen.limits import ENCODED, require_at_most
 
 if TYPE_CHECKING:
@@ -148,7 +149,8 @@ def _write(path: Path, rows: list[dict[str, Any]], top: int) -> None:
                 for n, found in zip(numbers, best, strict=False)
                 for of in ("class", "probability")
             }
-            writer.writerow({"picture": row["picture"], **values, "error": row.get("error", "")})
+            written = {"picture": row["picture"], **values, "error": row.get("error", "")}
+            writer.writerow({k: cell(v) if isinstance(v, str) else v for k, v in written.items()})
 
 
 def _require_one(broken: list[str], asked: int) -> None:

@@ -139,10 +139,11 @@ async function thumbnail(file, canvas) {
 }
 // The columns of `smidgen predict --csv`.
 function csv() {
+  const cell = text => /^[=+\-@\t\r]/.test(text) ? `'${text}` : text; // starts no formula
   const quoted = text => /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   const rows = [...folder.rows, ...folder.broken].sort(compare).map(row => row.error
     ? [row.path, "", "", row.error] : [row.path, net.classes[row.top], `${row.share}`, ""]);
-  return [["picture", "class", "probability", "error"], ...rows].map(row => row.map(quoted).join(",") + "\r\n").join("");
+  return [["picture", "class", "probability", "error"], ...rows].map(row => row.map(cell).map(quoted).join(",") + "\r\n").join("");
 }
 $("csv").addEventListener("click", () => {
   const address = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
