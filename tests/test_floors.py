@@ -17,8 +17,7 @@ FLOORS = [  # ground first; a name covers the module or package it starts
     {"zoo", "methods"},
     {
         *("runtime", "checkpoint", "trial", "run", "training", "train", "evaluate", "export"),
-        "robust",
-        *("answer", "model", "again", "progress", "hub"),
+        *("answer", "model", "again", "progress", "hub", "robust", "teacher"),
     },
     {"study"},
     {"report"},

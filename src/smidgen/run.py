@@ -4,7 +4,7 @@ import hashlib
 import json
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,9 +16,13 @@ from smidgen.data.base import as_they_are
 from smidgen.files import is_temporary, write_atomically
 from smidgen.hub import fetched, is_hub
 from smidgen.limits import PLAN_BYTES, TENSOR_BYTES, content, is_number
+from smidgen.methods import parse
+from smidgen.methods.base import Method
+from smidgen.methods.distill import Distill
 from smidgen.names import shown
 from smidgen.release import release, require_known
 from smidgen.show import card, percent
+from smidgen.text import to_text
 from smidgen.trial import Trial
 
 PLAN, WEIGHTS = "run.json", "weights.safetensors"
@@ -147,9 +151,17 @@ def shared_plan(folder: Path) -> bytes:
     """Return what a run folder is for, without the place of its data on this machine."""
     form = json.loads(content(folder / PLAN, PLAN_BYTES))
     form.pop("sha256", None)
+    form["methods"] = [to_text(_named(method)) for method in parse(", ".join(form["methods"]))]
     if Path(str(form.get("origin", "")).partition("::")[0]).is_absolute():
         form["origin"] = form["data"]
     return f"{json.dumps({**form, 'sha256': _digest(form)}, indent=1)}\n".encode()
+
+
+def _named(method: Method) -> Method:
+    """Return a method whose teacher, if it has one on this machine, is only named."""
+    if isinstance(method, Distill) and Path(method.teacher).is_absolute():
+        return replace(method, teacher=Path(method.teacher).name)
+    return method
 
 
 def load_plan(folder: Path) -> Plan:

@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
@@ -10,6 +11,9 @@ from smidgen.limits import TEXT, require_at_most
 from smidgen.names import shown
 
 T = TypeVar("T")
+IN_QUOTES = r"'(?:[^'\\]|\\.)*'" + r'|"(?:[^"\\]|\\.)*"'
+_HYPHEN = re.compile(rf"{IN_QUOTES}|(?<=[^\W\d_])-(?=[^\W\d_])")
+_SPACE = re.compile(rf"{IN_QUOTES}| ")
 _UNREADABLE = (MemoryError, RecursionError, SyntaxError, TypeError, ValueError)  # to the parser
 
 # In the metadata of a dataclass' first field: a tuple of values that are read and written like the
@@ -72,11 +76,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def _underscored(text: str) -> str:
     """Join hyphenated names with underscores, so that Python can read them; numbers keep '-'."""
-    joined = list(text)
-    for i in range(1, len(text) - 1):
-        if text[i] == "-" and text[i - 1].isalpha() and text[i + 1].isalpha():
-            joined[i] = "_"
-    return "".join(joined)
+    return _HYPHEN.sub(lambda found: "_" if found[0] == "-" else found[0], text)
+
+
+def without_spaces(text: str) -> str:
+    """Return a text form without the spaces that are not part of a value in quotes."""
+    return _SPACE.sub(lambda found: "" if found[0] == " " else found[0], text)
 
 
 def _built(node: ast.expr, kinds: Mapping[str, type[T]], what: str) -> T:

@@ -20,6 +20,7 @@ from smidgen.recipe import Recipe
 from smidgen.run import WEIGHTS, EpochRecord, Run, load_run, open_folder
 from smidgen.runtime import Runtime, choose, tell_if_slow
 from smidgen.spec import NetSpec
+from smidgen.teacher import with_teachers
 from smidgen.tensors import Batch, Scalar
 from smidgen.training import Training
 from smidgen.trial import Trial
@@ -71,13 +72,13 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
             terminal, and nothing elsewhere.
 
     Raises:
-        ValueError: If the spec does not fit the data, methods contradict each other, ``folder``
-            holds a run and ``resume`` is off, or holds another run.
+        ValueError: If the spec does not fit the data, methods contradict each other, a teacher
+            cannot teach this, ``folder`` holds a run and ``resume`` is off, or holds another run.
         TrainingDivergedError: If the loss is no longer finite; the last checkpoint stays.
     """
     trial = Trial(
         net=spec,
-        methods=tuple(methods),
+        methods=with_teachers(methods, data, split),
         recipe=recipe or Recipe(),
         seed=seed,
         data=data.name,

@@ -32,6 +32,7 @@ from smidgen.methods.base import (
 from smidgen.recipe import Recipe
 from smidgen.run import EpochRecord, Run, record_of
 from smidgen.runtime import Runtime, versions
+from smidgen.teacher import lessons
 from smidgen.tensors import Batch, Labels, Scalar
 from smidgen.trial import Trial
 
@@ -46,13 +47,19 @@ class Training:
     def __init__(self, trial: Trial, data: Data, runtime: Runtime) -> None:
         self.trial, self.runtime, self.data = trial, runtime, data
         methods = in_order(trial.methods)
-        self.batch_methods = of_kind(methods, BatchMethod)
         self.schedule = at_most_one(methods, ScheduleMethod)
         self.gradient = at_most_one(methods, GradientMethod)
         self.weight_methods = of_kind(methods, WeightMethod)
 
         images, self.held_out = parts(data, trial.split)
         self.mean, self.std = channel_statistics(images.images)
+        self.batch_methods = lessons(
+            of_kind(methods, BatchMethod),
+            data,
+            trial.split,
+            (self.mean, self.std),
+            runtime.device,
+        )
         self.batches = Batches(
             images,
             batch_size=trial.recipe.batch_size,

@@ -5,7 +5,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from smidgen import zoo
@@ -15,12 +15,13 @@ from smidgen.data.preprocessing import CHANNELS, Preprocessing
 from smidgen.escape import shell
 from smidgen.methods import in_order, package_named, package_of, parse, rewritten
 from smidgen.methods.base import GradientMethod, Method, ScheduleMethod, at_most_one
+from smidgen.methods.distill import Distill
 from smidgen.names import shown
 from smidgen.plugins import OWN, require_package
 from smidgen.recipe import Recipe
 from smidgen.release import require_known
 from smidgen.spec import NetSpec
-from smidgen.text import from_mapping, to_text
+from smidgen.text import from_mapping, to_text, without_spaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class Trial:
         if not origin.startswith(KEPT):  # arrays are had in one form
             words += ["--image-size", f"{seen.height}x{seen.width}", "--fit", seen.fit]
             words += ["--color", seen.color] if seen.color in CHANNELS else []
-        words += ["--with", ",".join(text.replace(" ", "") for text in self.method_texts)]
+        words += ["--with", ",".join(map(without_spaces, self.method_texts))]
         for name, value in self.recipe.to_dict().items():
             words += ["--set", f"recipe.{name}={str(value).lower()}"]
         if self.split != SELECTION:
@@ -172,10 +173,18 @@ class Trial:
 
     @property
     def key(self) -> str:
-        """Hash of the content; names of the net and of the data set do not count."""
+        """Hash of the content; names of the net and of the data set do not count.
+
+        Of a teacher what counts is what it answers, wherever it lies.
+        """
         content = self.to_dict()
+        content["methods"] = [to_text(_unplaced(method)) for method in in_order(self.methods)]
         del content["data"], content["net"]["name"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _unplaced(method: Method) -> Method:
+    return replace(method, teacher="") if isinstance(method, Distill) else method
 
 
 def _packages(methods: tuple[Method, ...], given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -27,6 +27,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "mixup": {"alpha": 0.2},
     "cutmix": {"alpha": 1.0, "probability": 0.5},
     "label-smoothing": {"smoothing": 0.1},
+    "distill": {"teacher": "", "share": 0.5, "temperature": 1.0, "digest": ""},
     "one-cycle": {"warmup": 0.3, "start": 0.04, "end": 4e-6},
     "cosine": {"warmup": 0.0, "end": 0.0},
     "cyclical": {"cycles": 4, "low": 0.1},
@@ -35,6 +36,7 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "ema": {"decay": 0.998, "warmup": True},
     "swa": {"start": 0.75, "lr": None},
 }
+FREE = {("ema", "warmup"), ("distill", "teacher"), ("distill", "digest")}  # of any value
 NEARLY = 1 - 2**-40
 # Of each argument: values that it may have, and values that it may not have.
 ENDS: list[tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = [
@@ -60,6 +62,8 @@ ENDS: list[tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = [
     ("cutmix", "alpha", (1e-9, 9.0), (0.0, inf, nan)),
     ("cutmix", "probability", (1e-9, 1.0), (0.0, 1.001)),
     ("label-smoothing", "smoothing", (0.0, NEARLY), (-0.1, 1.0)),
+    ("distill", "share", (1e-9, 1.0), (0.0, 1.001)),
+    ("distill", "temperature", (1e-9, 9.0), (0.0, inf, nan)),
     ("one-cycle", "warmup", (1e-9, NEARLY), (0.0, 1.0)),
     ("one-cycle", "start", (0.0, 1.0), (-0.1, 1.001)),
     ("one-cycle", "end", (0.0, 1.0), (-0.1, 1.001)),
@@ -84,7 +88,7 @@ def test_defaults_are_the_documented_ones(name: str) -> None:
 
 def test_the_ends_of_every_argument_are_known() -> None:
     arguments = {(name, argument) for name, values in DEFAULTS.items() for argument in values}
-    assert {(name, argument) for name, argument, _, _ in ENDS} | {("ema", "warmup")} == arguments
+    assert {(name, argument) for name, argument, _, _ in ENDS} | FREE == arguments
 
 
 @pytest.mark.parametrize(("name", "argument", "good", "bad"), ENDS)

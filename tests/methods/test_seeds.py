@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from smidgen.data import Batches, Split, channel_statistics
 from smidgen.kernels import available
 from smidgen.kernels.library import forget_choice
-from smidgen.methods import METHODS, Crop, Cutout, Flip, parse
+from smidgen.methods import METHODS, Crop, Cutout, Distill, Flip, parse
 from smidgen.methods.base import BatchMethod, of_kind
 from smidgen.tensors import Batch
 
-ALL = of_kind([kind() for kind in METHODS], BatchMethod)
+ALL = of_kind([kind() for kind in METHODS if kind is not Distill], BatchMethod)
 COPIES = {
     "crop",
     "flip",

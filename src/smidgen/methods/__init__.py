@@ -17,6 +17,7 @@ from smidgen.methods.crop import Crop
 from smidgen.methods.cutmix import CutMix
 from smidgen.methods.cutout import Cutout
 from smidgen.methods.cyclical import Cyclical
+from smidgen.methods.distill import Distill
 from smidgen.methods.ema import EMA
 from smidgen.methods.flip import Flip
 from smidgen.methods.label_smoothing import LabelSmoothing
@@ -29,7 +30,7 @@ from smidgen.methods.squeeze_excite import SqueezeExcite
 from smidgen.methods.swa import SWA
 from smidgen.methods.trivial_augment import TrivialAugment
 from smidgen.spec import NetSpec
-from smidgen.text import parse_list
+from smidgen.text import IN_QUOTES, parse_list
 
 METHODS: tuple[type[Method], ...] = (
     BlurPool,
@@ -43,6 +44,7 @@ METHODS: tuple[type[Method], ...] = (
     Mixup,
     CutMix,
     LabelSmoothing,
+    Distill,
     OneCycle,
     Cosine,
     Cyclical,
@@ -52,7 +54,8 @@ METHODS: tuple[type[Method], ...] = (
     SWA,
 )
 
-_COLONS = re.compile(r"[A-Za-z][\w-]*(?::[^,:()]+)+")  # name:argument=value
+_COLONS = re.compile(rf"{IN_QUOTES}|[A-Za-z][\w-]*(?::[^,:()]+)+")  # name:argument=value
+_PATH = re.compile(r"[\w.~/-]*/[\w.~/-]*|[A-Za-z]\w*(?:[.-]\w+)+")
 
 BY_NAME: dict[str, type[Method]] = {kind.name: kind for kind in METHODS}
 
@@ -69,6 +72,7 @@ __all__ = [
     "CutMix",
     "Cutout",
     "Cyclical",
+    "Distill",
     "Flip",
     "LabelSmoothing",
     "Lookahead",
@@ -108,8 +112,16 @@ def parse(text: str) -> tuple[Method, ...]:
 
 
 def _in_parentheses(found: re.Match[str]) -> str:
+    if found[0][0] in "'\"":
+        return found[0]
     name, *arguments = found[0].split(":")
-    return f"{name}({', '.join(arguments)})"
+    return f"{name}({', '.join(map(_quoted, arguments))})"
+
+
+def _quoted(argument: str) -> str:
+    """Return an argument with quotes around its value if that is a path: ``teacher=runs/a``."""
+    name, given, value = argument.rpartition("=")
+    return f"{name}{given}{value!r}" if _PATH.fullmatch(value) else argument
 
 
 def in_order(methods: Iterable[Method]) -> tuple[Method, ...]:

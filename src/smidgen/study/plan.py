@@ -19,6 +19,7 @@ from smidgen.recipe import Recipe
 from smidgen.runtime import PRECISIONS
 from smidgen.spec import NetSpec
 from smidgen.study.job import Job, Origin
+from smidgen.teacher import with_teachers
 from smidgen.text import from_mapping, nearest
 from smidgen.trial import Trial
 from smidgen.zoo import NETS, net
@@ -72,17 +73,19 @@ class Plan:
         some points with all of them.
 
         Raises:
-            ValueError: If a net does not take images of this size.
+            ValueError: If a net does not take images of this size, or a teacher cannot teach this.
         """
         jobs: dict[str, tuple[int, Job]] = {}
         for group in self.groups:
             for spec in group.nets:
                 fitted = spec.fitted(Shape(*data.shape), len(data.classes))
-                for methods in group.combinations:
+                for combination in group.combinations:
+                    methods = with_baseline(combination, self.baseline)
+                    methods = with_teachers(methods, data, self.split)
                     for place, seed in enumerate(group.seeds):
                         trial = Trial(
                             net=fitted,
-                            methods=with_baseline(methods, self.baseline),
+                            methods=methods,
                             recipe=group.recipe,
                             seed=seed,
                             data=data.name,
