@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Number: TypeAlias = float | int
-Floats: TypeAlias = NDArray[np.float32]  # (n, h, w, c), 0 to 1
+Floats: TypeAlias = NDArray[np.floating[Any]]  # (n, h, w, c), 0 to 1, in float32
 _FAINT = 1 / 1024  # a weight below it moves no pixel by a level
 
 

@@ -1,0 +1,293 @@
+"""The card: what is left of a net's accuracy, and of its confidence, on pictures gone wrong."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import TypeAlias
+
+import torch
+
+from smidgen.data import Split
+from smidgen.evaluate.accuracy import accuracy
+from smidgen.evaluate.calibration import ece, nll
+from smidgen.robust.camera import changes
+from smidgen.robust.confidence import (
+    Bin,
+    Threshold,
+    chosen,
+    confidences,
+    kept_by,
+    pooled,
+    reliability,
+    selective,
+    told_apart,
+)
+from smidgen.robust.corruptions import corruptions_for
+from smidgen.robust.strangers import strangers
+from smidgen.tensors import Logits, Pixels
+
+Answers: TypeAlias = Callable[[Pixels], Logits]
+Progress: TypeAlias = Callable[[str, int, int], None]  # what is judged, which, of how many
+CERTAIN = 0.9  # a confidence that most would trust, whatever the threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A corruption at one severity.
+
+    Args:
+        severity: From 1.
+        accuracy: In [0, 1].
+        nll: Mean negative log-likelihood, nats.
+        ece: Expected calibration error, in [0, 1].
+        change: Mean distance of a pixel from the clean one, 0 to 255.
+    """
+
+    severity: int
+    accuracy: float
+    nll: float
+    ece: float
+    change: float
+
+
+@dataclass(frozen=True, slots=True)
+class Corrupted:
+    """A corruption at its published severities, and the mean accuracy over them."""
+
+    name: str
+    accuracy: float
+    levels: tuple[Level, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The pictures as another hand or camera gives them; see :mod:`smidgen.robust.camera`.
+
+    Args:
+        kind: Of the change.
+        amount: In ``unit``.
+        unit: Of it.
+        accuracy: In [0, 1].
+        consistency: Share of answers that are those to the unchanged picture.
+    """
+
+    kind: str
+    amount: float
+    unit: str
+    accuracy: float
+    consistency: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Pictures that show none of the classes.
+
+    Args:
+        name: Of their kind.
+        images: How many.
+        confidence: Mean of the answers'.
+        told_apart: How often an own picture is answered more surely than one of these, 0 to 1.
+        certain: Share answered with a confidence of 0.9 and more.
+        answered: Share that the threshold lets pass; ``None`` without one.
+    """
+
+    name: str
+    images: int
+    confidence: float
+    told_apart: float
+    certain: float
+    answered: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RobustCard:
+    """What is measured of one net in one kind of numbers.
+
+    Args:
+        numbers: ``float32`` or ``int8``.
+        images: How many.
+        seed: Of all draws.
+        clean: Accuracy on the pictures as they are.
+        accuracy: Mean over the corruptions, each the mean over its severities.
+        relative: That by the clean one.
+        nll: Clean; nats.
+        ece: Clean; 15 bins.
+        corrupted_nll: Mean over corruptions and severities.
+        corrupted_ece: Likewise.
+        corruptions: One by one.
+        seen: Shifts, rotations, sizes, light, contrast and focus.
+        reliability: Clean answers by confidence.
+        corrupted_reliability: Corrupted ones.
+        selective: Share of answers kept, the surest, with their accuracy.
+        threshold: Chosen on held-out images; ``None`` where there are none, or none was found.
+        no_threshold: Why there is none.
+        strangers: Pictures of no class.
+    """
+
+    numbers: str
+    images: int
+    seed: int
+    clean: float
+    accuracy: float
+    relative: float
+    nll: float
+    ece: float
+    corrupted_nll: float
+    corrupted_ece: float
+    corruptions: tuple[Corrupted, ...]
+    seen: tuple[Seen, ...]
+    reliability: tuple[Bin, ...]
+    corrupted_reliability: tuple[Bin, ...]
+    selective: tuple[tuple[float, float], ...]
+    threshold: Threshold | None
+    no_threshold: str
+    strangers: tuple[Stranger, ...]
+
+
+def robust_card(
+    answers: Answers,
+    images: Split,
+    *,
+    held_out: Split | None = None,
+    others: Mapping[str, Pixels] | None = None,
+    wanted: float | None = None,
+    numbers: str = "float32",
+    seed: int = 0,
+    progress: Progress = lambda what, place, of: None,
+) -> RobustCard:
+    """Return the card of whatever answers pictures with logits.
+
+    Args:
+        answers: Of bytes (n, c, h, w).
+        images: To judge on.
+        held_out: Images to choose the threshold on, neither trained on nor among ``images``.
+        others: Pictures of none of the classes, by name, beside those that are drawn.
+        wanted: Accuracy of the answers above the threshold; half of the errors by default.
+        numbers: That it computes in.
+        seed: Of all draws.
+        progress: Told what is judged.
+
+    Raises:
+        ValueError: If a corruption is not defined for these pictures, ``wanted`` is out of range,
+            or no threshold reaches it and it was asked for.
+    """
+    pixels, labels = images.images.contiguous(), images.labels
+    found = corruptions_for(*pixels.shape[1:])
+    ways, whole = changes(), sum(len(one.published) for one in found)
+    steps = whole + len(ways)
+    logits = answers(pixels)
+    line, reason = _threshold(answers, held_out, wanted)
+    corruptions: list[Corrupted] = []
+    bins: list[tuple[Bin, ...]] = []
+    step = 0
+    for one in found:
+        levels: list[Level] = []
+        for severity in one.published:
+            progress(one.name, step, steps)
+            step += 1
+            spoilt = one.apply(pixels, severity, seed)
+            said = answers(spoilt)
+            bins.append(reliability(said, labels))
+            change = float((spoilt.int() - pixels.int()).abs().double().mean())
+            figures = accuracy(said, labels), nll(said, labels), ece(said, labels)
+            levels.append(Level(severity, *figures, change))
+        corruptions.append(Corrupted(one.name, fmean(of.accuracy for of in levels), tuple(levels)))
+    seen: list[Seen] = []
+    for kind, amount, unit, apply in ways:
+        progress(kind, step, steps)
+        step += 1
+        seen.append(Seen(kind, amount, unit, *_kept(answers, apply(pixels), logits, labels)))
+    clean, mean = accuracy(logits, labels), fmean(one.accuracy for one in corruptions)
+    every = [level for one in corruptions for level in one.levels]
+    kept = None if line is None else kept_by(line[0], logits, labels)
+    return RobustCard(
+        numbers=numbers,
+        images=len(labels),
+        seed=seed,
+        clean=clean,
+        accuracy=mean,
+        relative=mean / clean if clean else 0.0,
+        nll=nll(logits, labels),
+        ece=ece(logits, labels),
+        corrupted_nll=fmean(one.nll for one in every),
+        corrupted_ece=fmean(one.ece for one in every),
+        corruptions=tuple(corruptions),
+        seen=tuple(seen),
+        reliability=reliability(logits, labels),
+        corrupted_reliability=pooled(bins),
+        selective=selective(logits, labels),
+        threshold=None if line is None or kept is None else Threshold(*line, *kept),
+        no_threshold=reason,
+        strangers=tuple(
+            _stranger(
+                name, confidences(answers(given)), confidences(logits), line[0] if line else None
+            )
+            for name, given in {**strangers(*pixels.shape[1:], seed), **(others or {})}.items()
+        ),
+    )
+
+
+def quick_accuracy(answers: Answers, images: Split, seed: int = 0) -> float:
+    """Return the mean accuracy over the corruptions, each at one severity: a card in a moment.
+
+    The middle one of the published severities.
+    """
+    shares: list[float] = []
+    for one in corruptions_for(*images.images.shape[1:]):
+        severity = one.published[len(one.published) // 2]
+        spoilt = one.apply(images.images, severity, seed)
+        shares.append(accuracy(answers(spoilt), images.labels))
+    return fmean(shares)
+
+
+def spread_over(images: Split, count: int | None) -> Split:
+    """Return ``count`` images spread evenly over a split; all of them if it has no more.
+
+    Raises:
+        ValueError: If ``count`` is below 1.
+    """
+    if count is None or count >= len(images):
+        return images
+    if count < 1:
+        raise ValueError(f"images to judge robustness on must be >= 1, got {count}")
+    rows = torch.linspace(0, len(images) - 1, count).round().long()
+    return Split(images.images[rows], images.labels[rows])
+
+
+def _threshold(
+    answers: Answers, held_out: Split | None, wanted: float | None
+) -> tuple[tuple[float, float, float] | None, str]:
+    """Return a threshold, or why there is none."""
+    if held_out is None:
+        if wanted is not None:
+            raise ValueError(
+                "a threshold is chosen on held-out images, and this run was trained on all of"
+                " them: train it without --full"
+            )
+        return None, "the run was trained on all images: none is left to choose it on"
+    logits = answers(held_out.images)
+    try:
+        return chosen(logits, held_out.labels, wanted), ""
+    except ValueError as error:
+        if wanted is not None:
+            raise
+        return None, str(error)
+
+
+def _kept(
+    answers: Answers, versions: list[Pixels], unchanged: Logits, labels: torch.Tensor
+) -> tuple[float, float]:
+    said = [answers(version) for version in versions]
+    same = [float((of.argmax(1) == unchanged.argmax(1)).double().mean()) for of in said]
+    return fmean(accuracy(of, labels) for of in said), fmean(same)
+
+
+def _stranger(name: str, sure: torch.Tensor, own: torch.Tensor, line: float | None) -> Stranger:
+    return Stranger(
+        name=name,
+        images=len(sure),
+        confidence=float(sure.mean()),
+        told_apart=told_apart(own, sure),
+        certain=float((sure >= CERTAIN).double().mean()),
+        answered=None if line is None else float((sure >= line).double().mean()),
+    )

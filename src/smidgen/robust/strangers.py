@@ -1,0 +1,55 @@
+"""Pictures that show none of the classes, drawn: noise, and figures on a ground."""
+
+import numpy as np
+import torch
+
+from smidgen.robust.drawing import smoothed
+from smidgen.tensors import Pixels
+
+COUNT = 1000  # pictures of each kind
+_SIZES = (0.18, 0.42)  # of a figure, as shares of the side
+
+
+def strangers(channels: int, height: int, width: int, seed: int = 0) -> dict[str, Pixels]:
+    """Return pictures by kind.
+
+    ``noise`` has even draws of every value; ``clouds`` are smooth draws over all values; ``shapes``
+    are one to three filled rectangles, ellipses and stripes of even brightness on an even ground.
+    """
+    random = np.random.default_rng((seed, channels, height, width))
+    shape = (COUNT, height, width, channels)
+    noise = random.integers(0, 256, shape, np.uint8)
+    clouds = smoothed(random.random(shape, np.float32), min(height, width) / 10, "wrap")
+    clouds -= clouds.min((1, 2, 3), keepdims=True)
+    clouds /= np.maximum(clouds.max((1, 2, 3), keepdims=True), np.float32(1e-6))
+    return {
+        "noise": _pixels(noise),
+        "clouds": _pixels(np.rint(255 * clouds).astype(np.uint8)),
+        "shapes": _pixels(_shapes(random, *shape)),
+    }
+
+
+def _shapes(
+    random: np.random.Generator, count: int, height: int, width: int, channels: int
+) -> np.ndarray:
+    ground = random.integers(0, 128, (count, 1, 1, channels))
+    pictures = np.broadcast_to(ground, (count, height, width, channels)).copy()
+    rows, columns = np.indices((height, width)) + 0.5
+    for place in range(3):
+        y, x = (random.uniform(0.3, 0.7, (count, 1, 1)) * side for side in (height, width))
+        tall, wide = (random.uniform(*_SIZES, (count, 1, 1)) * side for side in (height, width))
+        down, across = np.abs(rows - y) / tall, np.abs(columns - x) / wide
+        kind = random.integers(0, 3, (count, 1, 1))
+        inside = np.select(
+            [kind == 0, kind == 1],
+            [np.maximum(down, across) < 1, down**2 + across**2 < 1],
+            (np.maximum(down, across) < 1) & (rows.astype(int) // 2 % 2 == 0),
+        )
+        drawn = inside & (random.integers(0, place + 1, (count, 1, 1)) == 0)
+        colour = random.integers(128, 256, (count, 1, 1, channels))
+        pictures = np.where(drawn[..., None], colour, pictures)
+    return pictures.astype(np.uint8)
+
+
+def _pixels(pictures: np.ndarray) -> Pixels:
+    return torch.from_numpy(np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)))

@@ -1,0 +1,109 @@
+"""The card of things that answer, whose figures are known beforehand."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+import torch
+
+from smidgen.data import Split
+from smidgen.robust.camera import changes
+from smidgen.robust.card import quick_accuracy, robust_card, spread_over
+from smidgen.tensors import Logits, Pixels
+
+
+def by_brightness(pixels: Pixels) -> Logits:
+    """Answer 1 for pictures that are bright on the whole, surer the clearer it is."""
+    mean = pixels.float().mean((1, 2, 3)) / 255
+    return torch.stack([torch.zeros_like(mean), 20 * (mean - 0.5)], 1)
+
+
+def even(count: int = 40, channels: int = 1, side: int = 28) -> Split:
+    """Return pictures of even brightness, dark ones of class 0 and bright ones of class 1."""
+    levels = torch.linspace(20, 235, count).round().to(torch.uint8)
+    images = levels[:, None, None, None].expand(count, channels, side, side).contiguous()
+    return Split(images, (levels > 127).long())
+
+
+def test_the_card_of_a_net_that_sees_brightness_alone() -> None:
+    held_out = Split(even().images, even().labels)
+    card = robust_card(by_brightness, even(), held_out=held_out)
+    assert card.clean == 1
+    by_name = {one.name: one for one in card.corruptions}
+    assert len(by_name) == 15
+    assert by_name["brightness"].accuracy == pytest.approx(0.5, abs=0.05)  # all bright but a few
+    assert by_name["stripe"].accuracy == pytest.approx(0.5, abs=0.1)  # every mean is half
+    assert by_name["rotate"].levels[0].severity == 2
+    assert card.accuracy == pytest.approx(sum(of.accuracy for of in card.corruptions) / 15)
+    assert card.relative == card.accuracy
+    seen = {(of.kind, of.amount): of for of in card.seen}
+    assert seen["shift", 4].consistency == seen["rotation", 30].accuracy == 1
+    assert seen["exposure", -2].accuracy == pytest.approx(0.5, abs=0.05)  # all are dark
+    assert card.threshold is not None
+    assert card.threshold.kept == 1
+    assert {of.name for of in card.strangers} == {"noise", "clouds", "shapes"}
+    json.dumps(asdict(card), allow_nan=False)
+
+
+def test_colour_has_five_severities_and_repeats_its_bits() -> None:
+    images = even(20, 3, 32)
+    card = robust_card(by_brightness, images, numbers="int8", seed=7)
+    assert card == robust_card(by_brightness, images, numbers="int8", seed=7)
+    assert [len(one.levels) for one in card.corruptions] == [5] * 15
+    assert (card.numbers, card.images, card.seed) == ("int8", 20, 7)
+    assert card.threshold is None
+    assert "trained on all images" in card.no_threshold
+
+
+def test_other_pictures_stand_beside_the_drawn_ones() -> None:
+    others = {"black": torch.zeros(5, 1, 28, 28, dtype=torch.uint8)}
+    card = robust_card(by_brightness, even(), held_out=even(), others=others)
+    black = card.strangers[-1]
+    assert (black.name, black.images, black.certain, black.answered) == ("black", 5, 1, 1)
+    assert black.told_apart == 0  # none of the own is as sure
+
+
+def test_a_threshold_without_held_out_images_is_refused_if_asked_for() -> None:
+    with pytest.raises(ValueError, match="chosen on held-out images, and this run was trained"):
+        robust_card(by_brightness, even(), wanted=0.9)
+
+
+def test_a_threshold_that_cannot_be_is_told_if_nobody_asked_for_one() -> None:
+    held_out = Split(even().images, 1 - even().labels)
+    assert (
+        "no threshold makes" in robust_card(by_brightness, even(), held_out=held_out).no_threshold
+    )
+    with pytest.raises(ValueError, match="no threshold makes 90 %"):
+        robust_card(by_brightness, even(), held_out=held_out, wanted=0.9)
+
+
+def test_the_quick_card_takes_one_severity_of_each() -> None:
+    whole = robust_card(by_brightness, even())
+    assert quick_accuracy(by_brightness, even()) == pytest.approx(whole.accuracy)
+
+
+def test_some_images_are_spread_over_all() -> None:
+    assert spread_over(even(), 4).images[:, 0, 0, 0].tolist() == [20, 92, 163, 235]
+    assert spread_over(even(), 40).labels is even().labels or len(spread_over(even(), 99)) == 40
+    with pytest.raises(ValueError, match="must be >= 1, got 0"):
+        spread_over(even(), 0)
+
+
+def test_a_camera_changes_what_it_says() -> None:
+    dot = torch.zeros(1, 1, 33, 33, dtype=torch.uint8)
+    dot[0, 0, 16, 26] = 188  # half of the light, in sRGB
+    by = {(of.kind, of.amount): of.apply(dot) for of in changes()}
+    assert torch.equal(by["shift", 0][0], dot)
+    assert sorted(tuple(v[0, 0].nonzero()[0].tolist()) for v in by["shift", 3]) == [
+        (13, 26), (16, 23), (16, 29), (19, 26),
+    ]  # fmt: skip
+    sides = [v[0, 0].nonzero().double().mean(0) - 16 for v in by["rotation", 30]]
+    assert sorted(round(float(side[0])) for side in sides) == [-5, 5]  # 10 sin(30)
+    assert by["exposure", 1.0][0].max() in (254, 255)
+    assert by["exposure", -1.0][0].max() == 137  # a quarter of the light
+    assert float((by["scale", 0.8][0][0, 0].nonzero().double().mean(0) - 16)[1]) == pytest.approx(
+        8, abs=0.6
+    )
+    assert by["contrast", 0.5][0].min() == 64
+    blurred = by["blur", 1.0][0].double()
+    assert float(blurred.max()) == pytest.approx(188 / (2 * 3.14159 * (33 / 32) ** 2), rel=0.1)
