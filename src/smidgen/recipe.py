@@ -24,6 +24,9 @@ class Recipe:
         balance: Whether the loss of an image is weighed by how rare its class is: by ``n / (k
             m)`` for ``m`` of ``n`` images in one of ``k`` classes, so that all classes count
             alike.
+        label_noise: Share of the training images that get a wrong label, to see what a method
+            makes of that; in [0, 1]. Which ones, and which of the other labels, is drawn from the
+            run's seed; images that judge keep theirs.
 
     Raises:
         ValueError: If a number is out of its range.
@@ -36,6 +39,7 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 0.01
     balance: bool = False
+    label_noise: float = 0.0
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
@@ -54,13 +58,17 @@ class Recipe:
             raise ValueError(f"recipe momentum must be in [0, 1), got {self.momentum}")
         if not 0 <= self.weight_decay < inf:
             raise ValueError(f"recipe weight_decay must be >= 0, got {self.weight_decay}")
+        if not 0 <= self.label_noise <= 1:
+            raise ValueError(f"recipe label_noise must be in [0, 1], got {self.label_noise}")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the numbers as plain values; what weighs no classes says nothing of it.
+        """Return the numbers as plain values; what is not asked for is left out.
 
-        Trials are known by a hash of this form, and older ones have no such key.
+        Trials are known by a hash of this form, and older ones have no balance or label_noise.
         """
         form = asdict(self)
         if not self.balance:
             del form["balance"]
+        if not self.label_noise:
+            del form["label_noise"]
         return form

@@ -14,6 +14,7 @@ from smidgen.adamw import AdamW
 from smidgen.checkpoint import CheckpointError, load_newest, save_checkpoint
 from smidgen.data import Batches, Data, channel_statistics
 from smidgen.data.parts import parts
+from smidgen.data.splits import mislabelled
 from smidgen.evaluate.accuracy import accuracy, predict
 from smidgen.flat import Flat
 from smidgen.kernels.chain import Chain, serves
@@ -52,6 +53,8 @@ class Training:
         self.weight_methods = of_kind(methods, WeightMethod)
 
         images, self.held_out = parts(data, trial.split)
+        if trial.recipe.label_noise:
+            images = mislabelled(images, len(data.classes), trial.recipe.label_noise, trial.seed)
         self.mean, self.std = channel_statistics(images.images)
         self.batch_methods = lessons(
             of_kind(methods, BatchMethod),

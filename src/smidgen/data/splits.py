@@ -85,6 +85,29 @@ def divided(split: Split, count: int, seed: int) -> tuple[Split, Split]:
     return _chosen(split, ~aside), _chosen(split, aside)
 
 
+def mislabelled(split: Split, classes: int, share: float, seed: int) -> Split:
+    """Return ``split`` with a share of wrong labels, each one of the others with equal chance.
+
+    Args:
+        split: What is learned from.
+        classes: How many there are.
+        share: Of the images, in [0, 1]; rounded to a whole number of them.
+        seed: Of the draws; which images are hit for a smaller share are hit for a larger one.
+
+    Raises:
+        DataError: If there is no other label.
+    """
+    if classes < 2:  # noqa: PLR2004
+        raise DataError(f"wrong labels need at least 2 classes, got {classes}")
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(split), generator=generator)
+    steps = torch.randint(1, classes, (len(split),), generator=generator)
+    hit = order[: round(share * len(split))]
+    labels = split.labels.clone()
+    labels[hit] = (labels[hit] + steps[hit]) % classes
+    return Split(split.images, labels, split.files)
+
+
 def stratified(labels: Labels, count: int, seed: int) -> torch.Tensor:
     """Return a mask over ``labels`` that sets ``count`` of them aside, evenly over the classes.
 

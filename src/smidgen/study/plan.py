@@ -55,6 +55,7 @@ class Plan:
         groups: What to train.
         latency: Whether to time inference.
         precision: Of activations in training.
+        robust: Whether every row bears the card of robustness.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Plan:
     groups: tuple[Group, ...]
     latency: bool
     precision: str
+    robust: bool
 
     def jobs(self, data: Data) -> list[Job]:
         """Return the jobs for ``data``, each trial once, in the order of the file.
@@ -92,7 +94,8 @@ class Plan:
                             fingerprint=data.fingerprint,
                             split=self.split,
                         )
-                        job = Job(trial, self.origin, self.latency, self.precision)
+                        robust = "card" if self.robust else ""
+                        job = Job(trial, self.origin, self.latency, self.precision, robust)
                         jobs.setdefault(trial.key, (place, job))
         return [job for _, job in sorted(jobs.values(), key=lambda placed: placed[0])]
 
@@ -134,6 +137,7 @@ class _File:
     nets: list[dict[str, Any]] | None = None
     latency: bool = True
     precision: str = "auto"
+    robust: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +194,7 @@ def _plan(file: _File) -> Plan:
         ),
         latency=file.latency,
         precision=file.precision,
+        robust=file.robust,
     )
 
 

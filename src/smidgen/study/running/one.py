@@ -2,6 +2,7 @@
 
 import base64
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 
 from smidgen.checkpoint import checkpoints
-from smidgen.data import Data
+from smidgen.data import Data, Split
 from smidgen.data.parts import parts
 from smidgen.evaluate import doubted, evaluate, looked_at, predict, row
 from smidgen.release import revision
@@ -18,6 +19,8 @@ from smidgen.runtime import choose
 from smidgen.study.job import Job
 from smidgen.study.owner import alone
 from smidgen.train import Observer, train
+
+_CARD, _QUICK = 2000, 500  # images of a card of robustness, and of a quick one, at most
 
 
 def execute(
@@ -79,11 +82,26 @@ def judged(run: Run, job: Job, data: Data, folder: Path) -> dict[str, Any]:
     else:
         pictures = doubted(data, job.trial.split, logits)
     return {
+        **_robust(run, job, images),
         **row(run, evaluation, study="", revision=revision()),
         "right": packed(logits.argmax(1) == images.labels),
         "balanced_nll": balanced_nll(logits, images.labels),
         **pictures,
     }
+
+
+def _robust(run: Run, job: Job, images: Split) -> dict[str, Any]:
+    """Return the columns of robustness that a job asks for."""
+    if not job.robust:
+        return {}
+    from smidgen.robust.card import quick_accuracy, robust_card, spread_over
+
+    def answers(pixels: torch.Tensor) -> torch.Tensor:
+        return predict(run.model, pixels, run.mean, run.std)
+
+    if job.robust == "quick":
+        return {"robust_accuracy": quick_accuracy(answers, spread_over(images, _QUICK))}
+    return {"robust": asdict(robust_card(answers, spread_over(images, _CARD)))}
 
 
 def balanced_nll(logits: torch.Tensor, labels: torch.Tensor) -> float:
