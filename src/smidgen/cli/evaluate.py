@@ -17,10 +17,12 @@ from smidgen.cli.options import (
     SkipBroken,
     Threads,
 )
+from smidgen.cli.robust import Place, asked, columns_of, measured, require_possible, show
 from smidgen.cli.terminal import LoadingProgress, print_json, table, tell, warn
 
 if TYPE_CHECKING:
     from smidgen.evaluate import Evaluation
+    from smidgen.robust.card import RobustCard
     from smidgen.run import Run
 
 
@@ -38,6 +40,23 @@ def evaluate(  # noqa: PLR0913 - a command line
     row: Annotated[
         Path | None, typer.Option(help="Append the row to this JSON lines file.")
     ] = None,
+    robust: Annotated[
+        bool, typer.Option("--robust", help="Judge corrupted, moved and strange pictures, too.")
+    ] = False,
+    robust_images: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="For --robust, spread over all; 1,000 with --int8."),
+    ] = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="For --robust: the integers beside the floats.")
+    ] = False,
+    sure: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="For --robust: wanted accuracy of what is answered."),
+    ] = None,
+    against: Annotated[
+        list[str] | None, typer.Option(help="For --robust: data that show none of the classes.")
+    ] = None,
     data_dir: DataDir = None,
     image_size: ImageSize = None,
     image_column: ImageColumn = None,
@@ -54,8 +73,10 @@ def evaluate(  # noqa: PLR0913 - a command line
     from smidgen.run import WEIGHTS, load_run, run_folder
     from smidgen.runtime import choose
 
+    wish = asked(robust=robust, images=robust_images, int8=int8, sure=sure, against=against)
     loaded_run = load_run(run)
     _require_size(loaded_run, image_size)
+    require_possible(loaded_run, wish)
     columns = Columns(image_column, label_column)
     with LoadingProgress() as loading:
         if data is None or held_out:
@@ -80,7 +101,12 @@ def evaluate(  # noqa: PLR0913 - a command line
     weights = run_folder(run) / WEIGHTS
     with choose("cpu", threads).active():
         found = judge(loaded_run, images, split="held-out" if held_out else "test", weights=weights)
+        cards: dict[str, RobustCard] = {}
+        if wish:
+            own = None if data is not None and not held_out else source
+            cards = measured(loaded_run, images, wish, Place(run, data_dir, own, held_out))
     values = row_of(loaded_run, found, study="", revision=revision())
+    values |= columns_of(cards)
     if row:
         with row.open("a") as file:
             file.write(json_text.dumps(values) + "\n")
@@ -90,6 +116,8 @@ def evaluate(  # noqa: PLR0913 - a command line
     else:
         _show(values, source.name)
         _show_classes(found)
+        if cards:
+            show(cards, source.name)
     if found.never_answered:
         warn(_never(found.never_answered))
 

@@ -1,0 +1,145 @@
+"""The cards of a run: in float32, and as the integers that a microcontroller computes with."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from smidgen.again import held_out_of
+from smidgen.data import Data, DataError, Split, load
+from smidgen.evaluate import predict
+from smidgen.robust.card import Answers, Progress, RobustCard, robust_card, spread_over
+from smidgen.run import Run
+from smidgen.tensors import Pixels
+
+OTHERS = 1000  # pictures of another set, at most
+AS_INTEGERS = 1000  # pictures judged where int8 is simulated, unless told
+
+
+def floats_of(run: Run) -> Answers:
+    """Return what answers as the trained model does."""
+    return lambda pixels: predict(run.model, pixels, run.mean, run.std)
+
+
+def integers_of(run: Run, data: Data) -> Answers:
+    """Return what answers as the int8 C of a run does, bit for bit.
+
+    Args:
+        run: A finished run.
+        data: It was trained on: int8 is calibrated and finished on training images.
+
+    Raises:
+        ValueError: If a layer has no integer form.
+    """
+    from smidgen.export.artefact import Wish, pixels_of, source_of
+    from smidgen.export.int8.made import integers_of as made
+    from smidgen.export.int8.simulate import simulate
+
+    program = made(source_of(run, data), Wish()).done.program
+
+    def answers(pixels: Pixels) -> torch.Tensor:
+        logits = torch.from_numpy(simulate(program, pixels_of(pixels)))
+        return logits.float() * float(program.head.scale)
+
+    return answers
+
+
+@dataclass(frozen=True, slots=True)
+class RobustWish:
+    """What a person may ask of a card.
+
+    Args:
+        images: To judge on, spread evenly over all; all by default, 1,000 with int8.
+        int8: Whether to judge the integers, too.
+        sure: Wanted accuracy of what is answered; half of the errors by default.
+        against: Data that show none of the classes, each a name or a folder.
+        seed: Of all draws.
+    """
+
+    images: int | None = None
+    int8: bool = False
+    sure: float | None = None
+    against: tuple[str, ...] = ()
+    seed: int = 0
+
+    @property
+    def count(self) -> int | None:
+        """Images to judge on; ``None`` for all."""
+        return AS_INTEGERS if self.images is None and self.int8 else self.images
+
+
+def cards(
+    run: Run,
+    images: Split,
+    wish: RobustWish,
+    *,
+    trained_on: Data | None = None,
+    held_out: Split | None = None,
+    data_dir: Path | str | None = None,
+    progress: Progress = lambda what, place, of: None,
+) -> dict[str, RobustCard]:
+    """Return the card by kind of numbers, ``float32`` and on request ``int8``, of the same images.
+
+    Args:
+        run: A finished run.
+        images: To judge on.
+        wish: What is asked for.
+        trained_on: The run's own data, for int8.
+        held_out: Images to choose the threshold on.
+        data_dir: Folder of local copies of data sets.
+        progress: Told what is judged.
+
+    Raises:
+        ValueError: As :func:`~smidgen.robust.card.robust_card`, or if int8 lacks its data.
+    """
+    if wish.int8 and trained_on is None:
+        raise ValueError("int8 is calibrated on the run's own training images, which are not here")
+    chosen = spread_over(images, wish.count)
+    others = others_of(run, wish.against, data_dir)
+    kinds = {"float32": floats_of(run)}
+    if wish.int8 and trained_on is not None:
+        kinds["int8"] = integers_of(run, trained_on)
+    return {
+        numbers: robust_card(
+            answers,
+            chosen,
+            held_out=held_out,
+            others=others,
+            wanted=wish.sure,
+            numbers=numbers,
+            seed=wish.seed,
+            progress=progress,
+        )
+        for numbers, answers in kinds.items()
+    }
+
+
+def aside_of(run: Run, data: Data, folder: Path | str) -> Split | None:
+    """Return the images that a run held out of training; ``None`` if there are none."""
+    try:
+        return held_out_of(run, data, folder)
+    except ValueError:
+        return None
+
+
+def others_of(
+    run: Run, places: Iterable[str], data_dir: Path | str | None = None
+) -> dict[str, Pixels]:
+    """Return pictures of other data sets as a run sees pictures, by name.
+
+    Args:
+        run: A finished run.
+        places: Each a name or a folder.
+        data_dir: Folder of local copies of data sets.
+
+    Raises:
+        DataError: If one cannot be read, or is the run's own.
+    """
+    found: dict[str, Pixels] = {}
+    for place in places:
+        data = load(place, data_dir=data_dir, preprocessing=run.preprocessing)
+        if data.fingerprint == run.trial.fingerprint:
+            raise DataError(f"--against must be other data than the run's own, got {place}")
+        found[data.name] = spread_over(data.test, OTHERS).images.contiguous()
+    return found
