@@ -3,7 +3,7 @@ PY := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export SMIDGEN_DATA ?= $(wildcard $(abspath ../shared/data))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: docs windows-tools stress wrong-edits mutants help floors test-python wheel setup demo reference test check format test-long system-tools web-tools kernels records
+.PHONY: docs windows-tools stress wrong-edits mutants help floors test-python wheel setup demo reference reference-long test check format test-long system-tools web-tools kernels records
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -21,6 +21,14 @@ demo: setup  ## design a net of 1,000 parameters for scikit-learn's digits, in 3
 reference: setup  ## the reference study, hours
 	$(PY)/smidgen study reference-mnist --store runs/reference.db --jobs 2
 	$(PY)/smidgen study reference-cifar10 --store runs/reference.db --jobs 2
+	$(PY)/smidgen report runs/reference.db --out runs/reference.html
+
+# The study at length: 65 and 102 trials, a week on two cores; stop it at any time, it goes on.
+reference-long: setup  ## the reference study at 40 epochs and other lengths, days
+	nice $(PY)/smidgen study reference-long-mnist --store runs/reference.db --jobs 2 \
+	  --import results/reference-long-mnist.jsonl
+	nice $(PY)/smidgen study reference-long-cifar10 --store runs/reference.db --jobs 2 \
+	  --import results/reference-cifar10.jsonl
 	$(PY)/smidgen report runs/reference.db --out runs/reference.html
 
 # The ladder of records (docs/records.md): hours to days on two cores; stop it at any time, it goes on.

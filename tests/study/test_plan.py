@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from smidgen.data import Data
+import smidgen
+from smidgen.data import Data, Split
 from smidgen.methods import parse
 from smidgen.study.plan import Plan, read_plan, with_baseline
 from smidgen.text import to_text
@@ -120,3 +122,59 @@ def test_images_too_small_for_a_net_are_refused(tmp_path: Path, digits: Data) ->
     deep = GOOD.replace('"conv(4)"', '"max-pool", "max-pool", "max-pool", "max-pool"')
     with pytest.raises(ValueError, match="tiny, layer 4 max_pool"):
         written(tmp_path, deep).jobs(digits)
+
+
+def test_lengths_are_a_factor_with_all_else_the_same(tmp_path: Path, digits: Data) -> None:
+    text = GOOD.replace('nets = ["tiny", "mnist', 'epochs = [1, 4]\nnets = ["tiny", "mnist', 1)
+    trials = [job.trial for job in written(tmp_path, text).jobs(digits)]
+    lengths = [trial.recipe.epochs for trial in trials if trial.seed != 5]
+    assert sorted(lengths) == [1] * 12 + [4] * 12
+    assert [trial.recipe.epochs for trial in trials if trial.seed == 5] == [2]
+    assert {trial.recipe.peak_lr for trial in trials if trial.seed != 5} == {0.01}
+
+
+@pytest.mark.parametrize(
+    ("lengths", "said"),
+    [
+        ("epochs = []", "trials 2: epochs must not be empty"),
+        ("epochs = [0]", "recipe epochs must be >= 1, got 0"),
+        ("epochs = 3", "trials 2 argument 'epochs' .* list, got 3"),
+        ("epochs = [3.5]", "trials 2 argument 'epochs' .*integer"),
+    ],
+)
+def test_lengths_that_are_none_are_refused(tmp_path: Path, lengths: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        written(tmp_path, GOOD.replace("seeds = [5]", lengths))
+
+
+def test_lengths_are_given_once(tmp_path: Path) -> None:
+    text = GOOD.replace("{ peak_lr = 0.02 }", "{ epochs = 3 }\nepochs = [4]")
+    with pytest.raises(ValueError, match="trials 2: epochs must be given once"):
+        written(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "shape"),
+    [("mnist", 65, (1, 28, 28)), ("cifar10", 102, (3, 32, 32))],
+)
+def test_the_long_study_is_what_the_short_one_was_and_more(
+    name: str, rows: int, shape: tuple[int, int, int]
+) -> None:
+    pixels = torch.zeros(10, *shape, dtype=torch.uint8)
+    split = Split(pixels, torch.arange(10))
+    data = Data(name, split, split, tuple("abcdefghij"))
+    recipes = Path(smidgen.__file__).parent / "recipes"
+    short, long = (
+        [job.trial for job in read_plan(recipes / f"reference-{which}{name}.toml").jobs(data)]
+        for which in ("", "long-")
+    )
+    assert len(long) == rows
+    combinations = {(trial.net, tuple(trial.method_texts)) for trial in long}
+    asked = {trial.net for trial in long}
+    assert {(t.net, tuple(t.method_texts)) for t in short if t.net in asked} <= combinations
+    flat, plain = (next(t.net for t in long if t.net.name.endswith(end)) for end in ("flat", "dw"))
+    assert flat.layers[:-2] == plain.layers[:-2], "the same convolutions"
+    assert [type(layer).__name__ for layer in flat.layers[-2:]] == ["Flatten", "Classifier"]
+    tens = {trial.key for trial in long if trial.recipe.epochs == 10}
+    assert tens <= {trial.key for trial in short}, "rows of ten epochs are taken, not trained again"
+    assert len(tens) == (12 if name == "cifar10" else 0)

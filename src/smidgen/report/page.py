@@ -16,6 +16,7 @@ from smidgen.report.chart import Chart
 from smidgen.report.checked import BASELINE
 from smidgen.report.curves import curves
 from smidgen.report.forest import forest
+from smidgen.report.lengths import length_charts, length_tables
 from smidgen.report.look import Look, closer_look
 from smidgen.report.points import Point, baselines, effects, longest, points_of
 from smidgen.report.reference import comparison
@@ -54,6 +55,7 @@ def tables_of(records: Records) -> list[Table]:
     for title, group in grouped(points):
         tables.append(points_table(title, group))
         tables += [effects_table(baseline, found) for baseline, found in effects(group)]
+        tables += length_tables(group)
     return tables
 
 
@@ -222,7 +224,11 @@ def _section(title: str, points: list[Point]) -> Section:
     plain = [point for point, _ in baselines(longest(points))]
     found = effects(points)
     drawn: list[Chart | None] = [accuracy_against_params(points)]
-    drawn += [forest(baseline, of_net) for baseline, of_net in found]
+    nets = [baseline.net for baseline, _ in found]
+    drawn += [
+        forest(baseline, of_net, length=nets.count(baseline.net) > 1) for baseline, of_net in found
+    ]
+    drawn += length_charts(points)
     shown = plain if len(plain) > 1 else longest(points)
     more = [curves(shown, "held_out_accuracy", "accuracy on held-out images", ".4f")]
     more.append(curves(shown, "loss", "loss", ".4f"))
@@ -236,6 +242,7 @@ def _section(title: str, points: list[Point]) -> Section:
     )
     tables = [points_table("All points", points)]
     tables += [effects_table(baseline, of_net) for baseline, of_net in found]
+    tables += length_tables(points)
     shown_charts, folded = (tuple(c for c in charts if c) for charts in (drawn, more))
     return Section(title, about, shown_charts, folded, tuple(tables))
 

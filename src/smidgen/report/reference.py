@@ -1,6 +1,7 @@
 """The reference study's own figures, and ours beside them."""
 
 import base64
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -86,9 +87,35 @@ PAIRS = (  # a plain net and the depthwise one of its size
 def ours(points: Sequence[Point], reported: Reported) -> Point | None:
     """Return our point of a reported row, if it has been trained."""
     for point in points:
-        if point.net == reported.net and point.names - COSINE == reported.methods:
+        constant = any(text.startswith("cosine(") for text in point.methods)
+        if (
+            point.net == reported.net
+            and point.names - COSINE == reported.methods
+            and not constant  # a cosine of other numbers is another schedule, not the baseline's
+        ):
             return point
     return None
+
+
+def study_effect(reported: Reported) -> float:
+    """Return what a row gains over its net without methods, in the study's own figures."""
+    base = next(row for row in TABLE_3 if row.net == reported.net)
+    return reported.accuracy - base.accuracy
+
+
+def of_one_length(points: Sequence[Point]) -> list[Point]:
+    """Return the points trained for as many epochs as most reported rows are, on each data set.
+
+    Of lengths that have as many, the longest.
+    """
+    found: list[Point] = []
+    for images in dict.fromkeys(_images_of(row.net) for row in REPORTED):
+        own = [point for point in points if _images_of(point.net) == images]
+        counts = Counter(point.first["epochs"] for point in own if reported_of(point))
+        if counts:
+            epochs = max(counts, key=lambda n: (counts[n], n))
+            found += [point for point in own if point.first["epochs"] == epochs]
+    return found
 
 
 def reported_of(point: Point) -> Reported | None:
@@ -98,6 +125,7 @@ def reported_of(point: Point) -> Reported | None:
 
 def comparison(points: Sequence[Point]) -> list[Table]:
     """Return Tables 3, 4 and 5 with our figures beside; empty if no row of them was trained."""
+    points = of_one_length(points)
     if not any(ours(points, row) for row in REPORTED):
         return []
     trained = {_images_of(row.net) for row in REPORTED if ours(points, row)}
@@ -108,8 +136,8 @@ def comparison(points: Sequence[Point]) -> list[Table]:
             if _images_of(net) in trained:
                 of_net = [row for row in rows if row.net == net]
                 tables.append(_methods_table(f"{title}: {net}", of_net, points))
-    pairs = _pairs_table(points)
-    return [*tables, *([pairs] if pairs.rows else [])]
+    more = (_pairs_table(points), _heads_table(points))
+    return [*tables, *(table for table in more if table.rows)]
 
 
 def _images_of(net: str) -> str:
@@ -164,9 +192,10 @@ def _methods_table(title: str, rows: Sequence[Reported], points: Sequence[Point]
         "params",
     )  # fmt: skip
     baseline = _accuracy(base).text
+    epochs = f", {base.first['epochs']} epochs" if base else ""
     note = (
-        f"Baseline: {base_reported.accuracy:.2f} % in the study, {baseline} % here. Effects are"
-        " percentage points against it, ours paired by seed with the 95 % t interval; the study"
+        f"Baseline: {base_reported.accuracy:.2f} % in the study, {baseline} % here{epochs}. Effects"
+        " are percentage points against it, ours paired by seed with the 95 % t interval; the study"
         " has one run a row and so no interval."
     )
     return Table(title, columns, tuple(cells(row) for row in rows), note)
@@ -204,6 +233,31 @@ def _pairs_table(points: Sequence[Point]) -> Table:
         tuple(rows),
         "McNemar's exact test on the test images: how many only the depthwise net gets right,"
         " and how many only the plain one.",
+    )
+
+
+def _heads_table(points: Sequence[Point]) -> Table:
+    """Return what averaging each map costs or gains against a dense head on all of its pixels."""
+    plain = {point.net: point for point in points if point.names <= COSINE}
+    rows: list[tuple[Cell, ...]] = []
+    for name, averaged in plain.items():
+        flattened = plain.get(f"{name}-flat")
+        found = effect(averaged, flattened) if flattened else None
+        if found:
+            rows.append(
+                (
+                    words(f"{name} against {name}-flat"),
+                    number(averaged.first["params"]),
+                    number(found.baseline.first["params"]),
+                    Cell(difference(found.accuracy), found.accuracy.mean),
+                    words(found.accuracy.verdict),
+                )
+            )
+    return Table(
+        "Global average pooling against a flattened dense head",
+        ("nets", "params, averaged", "params, flattened", "effect, ours", "verdict"),
+        tuple(rows),
+        "The same convolutions. The study says that averaging saves parameters, and gives no row.",
     )
 
 

@@ -147,6 +147,7 @@ class _Trials:
     nets: list[str]
     methods: list[list[str]] | None = None
     recipe: dict[str, Any] | None = None
+    epochs: list[int] | None = None
     seeds: list[int] | None = None
 
 
@@ -189,8 +190,9 @@ def _plan(file: _File) -> Plan:
         split=file.split,
         baseline=_methods(file.baseline or [], "baseline"),
         groups=tuple(
-            _group(form, file, own, f"trials {number}")
+            group
             for number, form in enumerate(file.trials, 1)
+            for group in _groups(form, file, own, f"trials {number}")
         ),
         latency=file.latency,
         precision=file.precision,
@@ -212,10 +214,20 @@ def _origin(file: _File) -> Origin:
     )
 
 
-def _group(form: Mapping[str, Any], file: _File, own: Mapping[str, NetSpec], where: str) -> Group:
+def _groups(
+    form: Mapping[str, Any], file: _File, own: Mapping[str, NetSpec], where: str
+) -> list[Group]:
+    """Return what one ``[[trials]]`` stands for: a group, or one a length."""
     trials = from_mapping(_Trials, form, where)
     numbers = {**(file.recipe or {}), **(trials.recipe or {})}
-    recipe = from_mapping(Recipe, numbers, f"{where}, recipe" if trials.recipe else "recipe")
+    place = f"{where}, recipe" if trials.recipe else "recipe"
+    if trials.epochs is None:
+        recipes = [from_mapping(Recipe, numbers, place)]
+    else:
+        if "epochs" in (trials.recipe or {}):
+            raise ValueError(f"{where}: epochs must be given once, got them in recipe as well")
+        lengths = [{**numbers, "epochs": epochs} for epochs in trials.epochs]
+        recipes = [from_mapping(Recipe, each, f"{where}, epochs") for each in lengths]
     with _at(f"{where}, nets"):
         specs = tuple(_net(name, own) for name in trials.nets)
     combinations = tuple(
@@ -223,10 +235,11 @@ def _group(form: Mapping[str, Any], file: _File, own: Mapping[str, NetSpec], whe
         for number, texts in enumerate([[]] if trials.methods is None else trials.methods, 1)
     )
     seeds = tuple(file.seeds if trials.seeds is None else trials.seeds)
-    for what, values in (("nets", specs), ("methods", combinations), ("seeds", seeds)):
+    factors = (("nets", specs), ("methods", combinations), ("epochs", recipes), ("seeds", seeds))
+    for what, values in factors:
         if not values:
             raise ValueError(f"{where}: {what} must not be empty")
-    return Group(specs, combinations, recipe, seeds)
+    return [Group(specs, combinations, recipe, seeds) for recipe in recipes]
 
 
 def _net(name: str, own: Mapping[str, NetSpec]) -> NetSpec:
