@@ -1,6 +1,7 @@
 """Effects by length of training: a chart and a table that say where a method gains, and is met."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -73,6 +74,9 @@ def test_a_figure_is_met_where_an_interval_first_reaches_it(long: Rows) -> None:
 def test_intervals_that_overlap_show_no_change(long: Rows) -> None:
     ((_, (blurpool, _)),) = lengths_of(points_of(long))
     assert trend({10: blurpool.effects[10], 20: blurpool.effects[10]}) == "no change shown"
+    wide = replace(blurpool.effects[40].accuracy, low=blurpool.effects[10].accuracy.high - 0.01)
+    late = replace(blurpool.effects[40], accuracy=wide)
+    assert trend({10: blurpool.effects[10], 40: late}) == "no change shown"
     single = points_of([r for r in long if r["seed"] == 0])
     ((_, (alone, _)),) = lengths_of(single)
     assert trend(alone.effects) == "one seed"
