@@ -37,6 +37,7 @@ from smidgen.export.int8.program import (
 )
 from smidgen.export.program import Blur, Flatten, MaxPool
 from smidgen.layers import Shape
+from smidgen.layers.base import Kernel, sides_of
 
 ARENA = 4 << 20
 GATE = 1 / 256  # the scale that its sigmoid insists on, with a zero point of -128
@@ -157,7 +158,7 @@ class Part(NamedTuple):
 
     place: int  # of the first of them
     border: NDArray[np.int8] | None  # a colour, to be laid around their input beforehand
-    width: int  # of that border
+    width: tuple[int, int]  # of that border, above and beside
     program: IntegerProgram
 
     def framed(self, maps: NDArray[np.int8]) -> NDArray[np.int8]:
@@ -165,31 +166,31 @@ class Part(NamedTuple):
         if self.border is None:
             return maps
         count, height, width, channels = maps.shape
-        p = self.width
-        around = np.empty((count, height + 2 * p, width + 2 * p, channels), np.int8)
+        p, q = self.width
+        around = np.empty((count, height + 2 * p, width + 2 * q, channels), np.int8)
         around[:] = self.border
-        around[:, p : p + height, p : p + width] = maps
+        around[:, p : p + height, q : q + width] = maps
         return around
 
 
 def parts(program: IntegerProgram) -> Iterator[Part]:
     """Yield the longest chains of operations that the interpreter has exactly."""
     chain: list[IntOperation] = []
-    begin, border, width = 0, None, 0
+    begin, border, width = 0, None, (0, 0)
     start = program.input_shape
     for place, (operation, shape) in enumerate(program.walk()):
-        coloured = isinstance(operation, IntConv2d) and operation.padding > 0
+        coloured = isinstance(operation, IntConv2d) and any(operation.padding)
         coloured = coloured and len(set(operation.padding_value.tolist())) > 1
         differs = _blurs(operation)
         if differs or coloured:
             if chain:
                 part = IntegerProgram(program.name, start, tuple(chain))
                 yield Part(begin, border, width, part)
-            chain, begin, border, width, start = [], place, None, 0, shape
+            chain, begin, border, width, start = [], place, None, (0, 0), shape
         if coloured:
             border, width = operation.padding_value, operation.padding
-            start = Shape(shape.channels, shape.height + 2 * width, shape.width + 2 * width)
-            chain.append(replace(operation, padding=0))
+            start = Shape(shape.channels, shape.height + 2 * width[0], shape.width + 2 * width[1])
+            chain.append(replace(operation, padding=(0, 0)))
         elif differs:
             begin, start = place + 1, operation.out_shape(shape)
         else:
@@ -301,20 +302,21 @@ def _convolved(
     graph: _Graph, own: IntConv2d, into: _Map, out: float = 0.0
 ) -> tuple[IntConv2d, _Map]:
     """Write a convolution whose result has the scale ``out`` in the file."""
-    assert own.padding in (0, own.kernel_size // 2), "no border of its own is as wide"
+    around = own.sides[0] // 2, own.sides[1] // 2
+    assert own.padding in ((0, 0), around), "no border of its own is as wide"
     out = out or float(np.float32(CROOKED * into.scale))
     factors = _factors(own.rescale) * out / into.scale
     scales = factors.astype(np.float32)
     held = np.float64(into.scale) * scales.astype(np.float64) / out
     source = into
-    if own.padding and own.stride > 1:  # its own border would not be the same on both sides
+    if any(own.padding) and own.stride > 1:  # its own border would not be the same on both sides
         source = _bordered(graph, into, own.padding, schema.BuiltinOperator.PAD)
     # it takes the zero point off every number, ours is in the bias
     zeros = into.zero * own.weight.astype(np.int32).sum((1, 2, 3), dtype=np.int32)
     bias = graph.numbers(own.bias + zeros, into.scale * scales.astype(np.float64))
     after = graph.map(own.out_shape(into.shape), out, own.rescale.zero)
     common = {"strideW": own.stride, "strideH": own.stride}
-    same = own.padding and own.stride == 1
+    same = any(own.padding) and own.stride == 1
     common["padding"] = schema.Padding.SAME if same else schema.Padding.VALID
     if own.depthwise:
         weight = graph.weights(own.weight[:, 0].transpose(1, 2, 0)[None].copy(), scales, 3)
@@ -327,10 +329,11 @@ def _convolved(
     return replace(own, rescale=_multipliers(held, own.rescale.zero)), after
 
 
-def _pooled(graph: _Graph, into: _Map, side: int, stride: int) -> _Map:
+def _pooled(graph: _Graph, into: _Map, side: Kernel, stride: int) -> _Map:
     after = into._replace(shape=MaxPool(side, stride).out_shape(into.shape))
     after = graph.map(after.shape, into.scale, into.zero)
-    window = {"filterWidth": side, "filterHeight": side, "strideW": stride, "strideH": stride}
+    rows, columns = sides_of(side)
+    window = {"filterWidth": columns, "filterHeight": rows, "strideW": stride, "strideH": stride}
     window["padding"] = schema.Padding.VALID
     code = schema.BuiltinOperator.MAX_POOL_2D
     graph.operate(code, [into.tensor], after.tensor, "Pool2DOptions", **window)
@@ -339,7 +342,8 @@ def _pooled(graph: _Graph, into: _Map, side: int, stride: int) -> _Map:
 
 def _blurred(graph: _Graph, own: Blur, into: _Map) -> _Map:
     code = schema.BuiltinOperator.MIRROR_PAD
-    source = _bordered(graph, into, own.kernel_size // 2, code)
+    reach = own.kernel_size // 2
+    source = _bordered(graph, into, (reach, reach), code)
     square = np.outer(own.row, own.row).astype(np.int8)
     channels = into.shape.channels
     filters = np.repeat(square[None, :, :, None], channels, 3)
@@ -354,10 +358,10 @@ def _blurred(graph: _Graph, own: Blur, into: _Map) -> _Map:
     return after
 
 
-def _bordered(graph: _Graph, into: _Map, width: int, code: int) -> _Map:
+def _bordered(graph: _Graph, into: _Map, width: tuple[int, int], code: int) -> _Map:
     channels, height, columns = into.shape
-    after = graph.map(Shape(channels, height + 2 * width, columns + 2 * width), *into[2:])
-    sides = np.array([[0, 0], [width, width], [width, width], [0, 0]], np.int32)
+    after = graph.map(Shape(channels, height + 2 * width[0], columns + 2 * width[1]), *into[2:])
+    sides = np.array([[0, 0], [width[0]] * 2, [width[1]] * 2, [0, 0]], np.int32)
     kind = "MirrorPadOptions" if code == schema.BuiltinOperator.MIRROR_PAD else "PadOptions"
     inputs = [into.tensor, graph.numbers(sides, np.empty(0))]
     graph.operate(code, inputs, after.tensor, kind)  # mode 0 is to reflect

@@ -32,7 +32,8 @@ from smidgen.layers.base import require_activation
 from smidgen.text import parse, to_text
 
 widths = st.sampled_from([1, 4, 7])
-kernels, strides = st.sampled_from([1, 3, 5]), st.integers(1, 3)
+kernels, strides = st.sampled_from([1, 3, 5, (5, 1), (1, 3)]), st.integers(1, 3)
+windows = st.sampled_from([1, 2, 3, (2, 1), (1, 3)])
 convolution = {
     "out_channels": widths,
     "kernel_size": kernels,
@@ -45,7 +46,7 @@ PLAIN: dict[type[Layer], st.SearchStrategy[Layer]] = {
     Conv: st.builds(Conv, **convolution),
     Depthwise: st.builds(Depthwise, **convolution),
     Transition: st.builds(Transition, out_channels=widths, bias=st.booleans()),
-    MaxPool: st.builds(MaxPool, kernel_size=st.integers(1, 3), stride=strides),
+    MaxPool: st.builds(MaxPool, kernel_size=windows, stride=strides),
     Blur: st.builds(Blur, stride=strides, kernel_size=st.sampled_from([3, 5])),
     SqueezeExcite: st.builds(SqueezeExcite, latent_channels=widths),
     Channelwise: st.builds(Channelwise, **filters),
@@ -205,6 +206,38 @@ def test_depthwise_is_pair_then_norm_then_relu_and_nothing_between(training: boo
     torch.testing.assert_close(module.train(training)(x).double(), expected, atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("kernel", [(5, 1), (1, 3), (3, 5)])
+def test_an_oblong_kernel_is_a_square_one_of_zeros_around_it(
+    kernel: tuple[int, int], training: bool
+) -> None:
+    """Forwards and backwards; the square one in float64."""
+    x = torch.randn(4, 3, 7, 6, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    high, wide = kernel
+    down, across = (5 - high) // 2, (5 - wide) // 2
+    for make in (Conv, Depthwise):
+        oblong, square = make(4, kernel).build(Shape(3, 7, 6)), make(4, 5).build(Shape(3, 7, 6))
+        for own, other in zip(oblong.parameters(), square.parameters(), strict=True):
+            with torch.no_grad():
+                if own.shape != other.shape:
+                    other.zero_()
+                    other[:, :, down : 5 - down, across : 5 - across] = own
+                else:
+                    other.copy_(own)
+        y = oblong.train(training)(x)
+        expected = square.double().train(training)(x.double())
+        torch.testing.assert_close(y.double(), expected, atol=1e-5, rtol=1e-5)
+        weight = torch.randn(y.shape, generator=torch.Generator().manual_seed(1))
+        (found,) = torch.autograd.grad((y * weight).sum(), x)
+        (of_square,) = torch.autograd.grad((expected * weight).sum(), x)
+        torch.testing.assert_close(found, of_square.float(), atol=1e-4, rtol=1e-4)
+
+
+def test_equal_sides_are_one_number() -> None:
+    assert Conv(4, (3, 3)) == Conv(4, 3)
+    assert MaxPool((2, 2)) == MaxPool(2)
+
+
 def test_squeeze_excite_gates_two_channels_by_the_formula() -> None:
     gate = SqueezeExcite(1).build(Shape(2, 3, 3))
     squeeze, excite = (p for p in gate.parameters())
@@ -229,6 +262,12 @@ def test_max_pool_drops_what_does_not_fill_a_window() -> None:
         (lambda: Depthwise(4, stride=0), "depthwise stride must be >= 1, got 0"),
         (lambda: Transition(-1), "transition out_channels must be >= 1, got -1"),
         (lambda: MaxPool(0), "max_pool kernel_size must be >= 1, got 0"),
+        (lambda: MaxPool((2, 0)), "max_pool kernel_size must be >= 1, got 0"),
+        (lambda: Conv(4, (5, 2)), "conv kernel_size must be odd, got 2"),
+        (
+            lambda: MaxPool((1, 5)).out_shape(Shape(1, 4, 4)),
+            "max_pool kernel_size=1x5 needs a map at least that large, got 1x4x4",
+        ),
         (lambda: Blur(kernel_size=4), "blur kernel_size must be odd, got 4"),
         (lambda: SqueezeExcite(0), "squeeze_excite latent_channels must be >= 1, got 0"),
         (lambda: Classifier(1), "classifier classes must be >= 2, got 1"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smidgen.layers import LAYERS, Conv
+from smidgen.layers import LAYERS, Conv, MaxPool
 from smidgen.methods import BY_NAME, SWA, BlurPool, Cutout, Mixup, OneCycle
 from smidgen.text import from_mapping, nearest, parse, parse_list, to_text
 
@@ -41,6 +41,16 @@ def test_defaults_are_left_out_and_changes_are_written() -> None:
 )
 def test_reads_what_a_person_would_write(text: str, value: object) -> None:
     assert parse(text, BY_NAME, "method") == value
+
+
+def test_two_sides_are_read_and_written_with_a_cross() -> None:
+    kinds = {"conv": Conv, "max_pool": MaxPool}
+    for text in ("conv(16, 5x1)", "conv(16, kernel_size=5x1)", "conv(16, (5, 1))"):
+        assert parse(text, kinds, "layer") == Conv(16, (5, 1))
+    assert parse("max_pool(2x1, 3)", kinds, "layer") == MaxPool((2, 1), 3)
+    assert to_text(Conv(16, (1, 7))) == "conv(out_channels=16, kernel_size=1x7)"
+    with pytest.raises(ValueError, match="layer must be name"):
+        parse("conv(16, 5x1x3)", kinds, "layer")
 
 
 def test_a_list_keeps_its_order_and_its_inner_commas() -> None:

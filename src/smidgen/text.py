@@ -14,6 +14,7 @@ T = TypeVar("T")
 IN_QUOTES = r"'(?:[^'\\]|\\.)*'" + r'|"(?:[^"\\]|\\.)*"'
 _HYPHEN = re.compile(rf"{IN_QUOTES}|(?<=[^\W\d_])-(?=[^\W\d_])")
 _SPACE = re.compile(rf"{IN_QUOTES}| ")
+_SIDES = re.compile(rf"{IN_QUOTES}|(?<![\w.])([1-9]\d*)x(\d+)(?![\w.])")  # as in conv(16, 5x1)
 _UNREADABLE = (MemoryError, RecursionError, SyntaxError, TypeError, ValueError)  # to the parser
 
 # In the metadata of a dataclass' first field: a tuple of values that are read and written like the
@@ -29,7 +30,7 @@ def to_text(value: Any) -> str:
         if field.metadata.get(HOLDS):
             shown += [to_text(part) for part in own]
         elif field.default is MISSING or own != field.default:
-            shown.append(f"{field.name}={_literal(own)}")
+            shown.append(f"{field.name}={literal(own)}")
     return f"{value.name}({', '.join(shown)})" if shown else value.name
 
 
@@ -55,7 +56,7 @@ def parse_list(text: str, kinds: Mapping[str, type[T]], what: str) -> tuple[T, .
     """Return the values named in ``text``, separated by commas; see :func:`parse`."""
     require_at_most(f"characters of {what}s as text", len(text), TEXT)
     try:
-        tree = ast.parse(f"[{_underscored(text)}]", mode="eval").body
+        tree = ast.parse(f"[{_readable(text)}]", mode="eval").body
     except _UNREADABLE:
         raise ValueError(f"{what} must be name(argument=value, ...), got {shown(text)}") from None
     if not isinstance(tree, ast.List):
@@ -74,8 +75,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 
-def _underscored(text: str) -> str:
-    """Join hyphenated names with underscores, so that Python can read them; numbers keep '-'."""
+def _readable(text: str) -> str:
+    """Return ``text`` as Python can read it: 5x1 in brackets, hyphens in names as underscores."""
+    text = _SIDES.sub(lambda found: f"({found[1]}, {found[2]})" if found[1] else found[0], text)
     return _HYPHEN.sub(lambda found: "_" if found[0] == "-" else found[0], text)
 
 
@@ -173,7 +175,10 @@ def _value(node: ast.expr, where: str) -> Any:
     return value
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
+    """Return a plain value as it is written in a text form."""
+    if isinstance(value, tuple) and [type(side) for side in value] == [int, int]:
+        return "{}x{}".format(*value)
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 

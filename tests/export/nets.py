@@ -56,6 +56,14 @@ NESTS: dict[str, tuple[str, ...]] = {  # bodies and heads of nets that hold laye
     ),
     "pooled": ("conv(6)", "residual(max_pool(2), conv(7), shortcut=true)", *AVERAGE),
     "flat": ("conv(6, stride=3)", "flatten()", "conv(9, kernel_size=1)", "classifier(5)"),
+    "oblong": (
+        "conv(6, 5x1, stride=2)",
+        "residual(depthwise(6, 1x5), shortcut=true)",
+        "max_pool(2x1)",
+        "channelwise(3x5)",
+        "conv(7, 1x3)",
+        *AVERAGE,
+    ),
     "of-means": (
         "conv(6)",
         "global_average_pool()",
@@ -183,13 +191,14 @@ def _keeping(layer: Layer, shape: Shape) -> Layer:
 
 def _layers() -> st.SearchStrategy[Layer]:
     width, stride = st.integers(1, 13), st.sampled_from([1, 1, 2, 3])
-    kernel, activation = st.sampled_from([1, 3, 3, 5]), st.sampled_from(["relu", "relu", "none"])
+    kernels = [1, 3, 3, 5, (5, 1), (1, 3), (3, 5)]
+    kernel, activation = st.sampled_from(kernels), st.sampled_from(["relu", "relu", "none"])
     return st.one_of(
         st.builds(layers.Conv, width, kernel, stride, st.booleans(), activation),
         st.builds(layers.Depthwise, width, kernel, stride, st.booleans(), activation),
         st.builds(layers.Channelwise, kernel, stride, st.booleans(), activation),
         st.builds(layers.Transition, width, st.booleans()),
-        st.builds(layers.MaxPool, st.integers(1, 3), st.integers(1, 3)),
+        st.builds(layers.MaxPool, st.sampled_from([1, 2, 3, (2, 1), (1, 3)]), st.integers(1, 3)),
         st.builds(layers.Blur, st.integers(1, 3), st.sampled_from([1, 3, 5])),
         st.builds(layers.SqueezeExcite, st.integers(1, 4)),
     )

@@ -263,9 +263,9 @@ def test_convolutions_keep_their_stride_groups_padding_and_activation() -> None:
     spec = NetSpec.from_dict({"input": [3, 16, 16], "layers": [*texts, "depthwise(6)", *AVERAGE]})
     convs = [op for op in program_of(spec).operations if isinstance(op, ops.Conv2d)]
     assert [(c.stride, c.padding, c.groups, c.relu) for c in convs] == [
-        (2, 2, 1, False),
-        (2, 1, 4, True),
-        (1, 1, 1, True),
-        (1, 1, 3, False),
-        (1, 0, 1, True),
+        (2, (2, 2), 1, False),
+        (2, (1, 1), 4, True),
+        (1, (1, 1), 1, True),
+        (1, (1, 1), 3, False),
+        (1, (0, 0), 1, True),
     ]

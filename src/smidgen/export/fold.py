@@ -212,7 +212,7 @@ def _conv(
 ) -> Conv2d:
     parameter, gain = own.of
     shared = Shared(seen.key(parameter), _array(parameter), gain) if (gain > 0).all() else None
-    padding = own.weight.shape[2] // 2
+    padding = own.weight.shape[2] // 2, own.weight.shape[3] // 2
     return Conv2d(own.weight, own.bias, stride, padding, groups, relu, shared=shared)
 
 

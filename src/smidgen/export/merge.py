@@ -84,12 +84,12 @@ def _pair(first: Conv2d, second: Operation, shape: Shape) -> list[Operation] | N
     """Return what replaces two neighbours, the first without ReLU, or nothing."""
     match second:
         case Blur() | GlobalAveragePool():
-            swaps = first.kernel_size == 1 and first.stride == 1 and first.groups == 1
+            swaps = first.sides == (1, 1) and first.stride == 1 and first.groups == 1
             shrinks = second.out_shape(shape).elements < shape.elements
             return [second, first] if swaps and shrinks else None
         case Linear(weight, bias):
             joined = _joined(first, Conv2d(weight[:, :, None, None], bias), shape)
-            if joined is None or joined.kernel_size > 1 or joined.stride > 1:
+            if joined is None or joined.sides != (1, 1) or joined.stride > 1:
                 return None
             return [Linear(joined.weight[:, :, 0, 0], joined.bias)]
         case Conv2d():
@@ -102,9 +102,9 @@ def _pair(first: Conv2d, second: Operation, shape: Shape) -> list[Operation] | N
 def _joined(first: Conv2d, second: Conv2d, shape: Shape) -> Conv2d | None:
     if first.groups > 1 or second.groups > 1:
         return None
-    one_before = first.kernel_size == 1 and first.stride == 1
-    one_after = second.kernel_size == 1 and second.stride == 1
-    border_differs = second.padding > 0 and bool(np.any(first.bias))
+    one_before = first.sides == (1, 1) and first.stride == 1
+    one_after = second.sides == (1, 1) and second.stride == 1
+    border_differs = any(second.padding) and bool(np.any(first.bias))
     if not one_after and (not one_before or border_differs):
         return None
     if one_after:

@@ -181,13 +181,13 @@ def _convolution(
     weight: FloatArray,
     bias: FloatArray | None = None,
     stride: int = 1,
-    padding: int = 0,
+    padding: tuple[int, int] = (0, 0),
     groups: int = 1,
 ) -> nn.Conv2d:
-    width, inputs, kernel_size, _ = weight.shape
+    width, inputs, rows, columns = weight.shape
     biased = bias is not None and bool(bias.any())
     conv = nn.Conv2d(
-        inputs * groups, width, kernel_size, stride, padding, groups=groups, bias=biased
+        inputs * groups, width, (rows, columns), stride, padding, groups=groups, bias=biased
     )
     state = {"weight": _tensor(weight)}
     if bias is not None and biased:

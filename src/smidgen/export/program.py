@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from smidgen.layers import Shape
+from smidgen.layers.base import Kernel, sides_of
 
 FloatArray: TypeAlias = NDArray[np.floating[Any]]  # float32 once a program is complete
 Pixels: TypeAlias = NDArray[np.uint8]  # n c h w, as stored
@@ -32,7 +33,7 @@ class Shared(NamedTuple):
     """Weights that several convolutions share, but for a factor an output channel."""
 
     key: int  # the same in all of them, and in no other
-    weight: FloatArray  # (out, in / groups, kernel, kernel)
+    weight: FloatArray  # (out, in / groups, rows, columns)
     gain: FloatArray  # (out,), above 0; times the weights, those of this convolution
 
 
@@ -41,10 +42,10 @@ class Conv2d:
     """Convolution, bias, and ReLU where asked.
 
     Args:
-        weight: (out, in / groups, kernel, kernel).
+        weight: (out, in / groups, rows, columns).
         bias: (out,).
         stride: In both directions.
-        padding: Pixels added on each side.
+        padding: Pixels added above and below, and on either side.
         groups: 1, or the number of channels (depthwise).
         relu: Whether negative results become 0.
         padding_value: (in,), what the added pixels hold. Zero but in a first convolution that
@@ -55,16 +56,16 @@ class Conv2d:
     weight: FloatArray
     bias: FloatArray
     stride: int = 1
-    padding: int = 0
+    padding: tuple[int, int] = (0, 0)
     groups: int = 1
     relu: bool = False
     padding_value: FloatArray | None = None
     shared: Shared | None = None
 
     @property
-    def kernel_size(self) -> int:
-        """Side of the kernel."""
-        return self.weight.shape[2]
+    def sides(self) -> tuple[int, int]:
+        """Rows and columns of the kernel."""
+        return self.weight.shape[2], self.weight.shape[3]
 
     @property
     def depthwise(self) -> bool:
@@ -72,26 +73,26 @@ class Conv2d:
         return self.groups > 1
 
     def out_shape(self, shape: Shape) -> Shape:
-        lost = self.kernel_size - 2 * self.padding
-        return Shape(
-            self.weight.shape[0],
-            (shape.height - lost) // self.stride + 1,
-            (shape.width - lost) // self.stride + 1,
+        down, across = (
+            (side + 2 * pad - kernel) // self.stride + 1
+            for side, pad, kernel in zip(shape[1:], self.padding, self.sides, strict=True)
         )
+        return Shape(self.weight.shape[0], down, across)
 
 
 @dataclass(frozen=True, slots=True)
 class MaxPool:
     """The largest value of every window; rows and columns that fill no window are dropped."""
 
-    kernel_size: int
+    kernel_size: Kernel
     stride: int
 
     def out_shape(self, shape: Shape) -> Shape:
+        rows, columns = sides_of(self.kernel_size)
         return Shape(
             shape.channels,
-            (shape.height - self.kernel_size) // self.stride + 1,
-            (shape.width - self.kernel_size) // self.stride + 1,
+            (shape.height - rows) // self.stride + 1,
+            (shape.width - columns) // self.stride + 1,
         )
 
 
@@ -270,16 +271,17 @@ def apply_all(operations: Iterable[Operation], x: Tensor) -> Tensor:
     return x
 
 
-def pad(x: Tensor, padding: int, value: FloatArray | None = None) -> Tensor:
-    """Return ``x`` with ``padding`` pixels on each side that hold ``value`` (0 if none)."""
-    if not padding:
+def pad(x: Tensor, padding: tuple[int, int], value: FloatArray | None = None) -> Tensor:
+    """Return ``x`` with pixels above and below, and beside, that hold ``value`` (0 if none)."""
+    above, beside = padding
+    if not any(padding):
         return x
     if value is None:
-        return F.pad(x, [padding] * 4)
+        return F.pad(x, [beside, beside, above, above])
     count, _, height, width = x.shape
     padded = _like(value, x).reshape(1, -1, 1, 1)
-    padded = padded.repeat(count, 1, height + 2 * padding, width + 2 * padding)
-    padded[:, :, padding : padding + height, padding : padding + width] = x
+    padded = padded.repeat(count, 1, height + 2 * above, width + 2 * beside)
+    padded[:, :, above : above + height, beside : beside + width] = x
     return padded
 
 

@@ -24,16 +24,20 @@ def vectorised(text: str) -> str:
             plain = template(f"int8_{part}.c")
             assert plain in text
             text = text.replace(plain, (own / f"wasm_simd_{part}.c").read_text())
-    defines = f"#define WIDEST {_widest(text)}\n#define LARGEST_WINDOW {_window(text)}\n"
+    windows = [(size * channels + 3) // 4 * 4 for size, channels in _windows(text, "CONVOLVE")]
+    filters = [size for size, _ in _windows(text, "FILTER")]
+    defines = f"#define WIDEST {_widest(text)}\n#define LARGEST_WINDOW {max(windows, default=4)}\n"
+    defines += f"#define LARGEST_FILTER {max(filters, default=1)}\n"
     return f"#include <wasm_simd128.h>\n{defines}{text}"
 
 
-def _window(text: str) -> int:
-    """Return the bytes of the largest window of a dense layer, in whole words."""
-    slotted = int("#define SLOTTED 1" in text)
-    found = [line.split(", ") for line in re.findall(r"\{CONVOLVE, (.*)\}", text)]
-    sizes = [int(row[3]) ** 2 * int(row[7 + slotted]) for row in found]
-    return max(((size + 3) // 4 * 4 for size in sizes), default=4)
+def _windows(text: str, kind: str) -> list[tuple[int, int]]:
+    """Return the pixels of every window of a kind of layer, and their channels."""
+    slotted, oblong = (int(f"#define {name} 1" in text) for name in ("SLOTTED", "OBLONG"))
+    lines = [line.split(", ") for line in re.findall(rf"\{{{kind}, (.*)\}}", text)]
+    rows = [[int(number) for number in line] for line in lines]
+    across = 4 + slotted if oblong else 3
+    return [(row[3] * row[across], row[7 + slotted + 2 * oblong]) for row in rows]
 
 
 def _widest(text: str) -> int:

@@ -186,7 +186,7 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return functions.Pointwise.apply(_last(x), weight, bias)
 
 
-def max_pool2d(x: Tensor, kernel_size: int = 2, stride: int = 2) -> Tensor:
+def max_pool2d(x: Tensor, kernel_size: int | tuple[int, int] = 2, stride: int = 2) -> Tensor:
     """Return the largest value of each window, without a border."""
     if not (kernel_size == stride == HALF and min(x.shape[2:]) >= HALF and _ready(x)):
         return F.max_pool2d(x, kernel_size, stride)

@@ -15,7 +15,7 @@ def strided(
     bias: Tensor | None = None,
     *,
     stride: int = 1,
-    padding: int = 0,
+    padding: int | tuple[int, int] = 0,
     groups: int = 1,
 ) -> Tensor:
     """Convolve in the data type of x; at a stride, bfloat16 maps on a CPU are summed in float32.
@@ -38,7 +38,7 @@ def convolution(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, groups: int = 1
 ) -> Tensor:
     """Convolve with a border of zeros that keeps the size at stride 1, in the data type of x."""
-    same = weight.shape[-1] // 2
+    same = weight.shape[-2] // 2, weight.shape[-1] // 2
     return strided(x, weight, bias, stride=stride, padding=same, groups=groups)
 
 

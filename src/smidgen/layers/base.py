@@ -8,6 +8,7 @@ from torch import nn
 from smidgen import limits
 
 Activation: TypeAlias = Literal["none", "relu"]
+Kernel: TypeAlias = int | tuple[int, int]  # a side, or rows and columns
 
 
 class Shape(NamedTuple):
@@ -112,9 +113,28 @@ def require_positive(**numbers: int) -> None:
         limits.require_at_most(label.replace("__", " "), number, limits.CHANNELS)
 
 
-def require_odd(**numbers: int) -> None:
+def sides_of(kernel: Kernel) -> tuple[int, int]:
+    """Return the rows and columns of a kernel."""
+    return kernel if isinstance(kernel, tuple) else (kernel, kernel)
+
+
+def within(kernel: Kernel) -> tuple[int, int]:
+    """Return the pixels, above and beside, that keep a map's size under an odd kernel."""
+    rows, columns = sides_of(kernel)
+    return rows // 2, columns // 2
+
+
+def squared(layer: Layer, **kernels: Kernel) -> None:
+    """Make a frozen layer's kernel of equal sides one number, so that equal layers are equal."""
+    for name, kernel in kernels.items():
+        rows, columns = sides_of(kernel)
+        object.__setattr__(layer, name, rows if rows == columns else (rows, columns))
+
+
+def require_odd(**kernels: Kernel) -> None:
     """Refuse an even kernel, which has no centre and so no "same" padding."""
-    for label, number in numbers.items():
+    numbers = [(label, side) for label, kernel in kernels.items() for side in sides_of(kernel)]
+    for label, number in numbers:
         if number < 1 or number % 2 == 0:
             raise ValueError(f"{label.replace('__', ' ')} must be odd, got {number}")
         limits.require_at_most(label.replace("__", " "), number, limits.KERNEL)

@@ -1,6 +1,7 @@
 """A filter a channel, batch norm and activation: depthwise convolution alone."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -10,12 +11,16 @@ from smidgen import kernels
 from smidgen.kernels import links
 from smidgen.layers.base import (
     Activation,
+    Kernel,
     PlainLayer,
     Shape,
     require_activation,
     require_odd,
     require_positive,
     same_padded,
+    sides_of,
+    squared,
+    within,
 )
 from smidgen.tensors import Images
 
@@ -25,7 +30,8 @@ class Channelwise(PlainLayer):
     """One filter for each channel with "same" padding, batch norm, activation; the width stays.
 
     Args:
-        kernel_size: Side of the square kernel in pixels; odd.
+        kernel_size: Sides of the kernel in pixels; odd, one number if it is square, else rows and
+            columns.
         stride: Distance between kernel positions in pixels, >= 1.
         bias: Whether the convolution has a bias of its own.
         activation: What follows the norm.
@@ -35,7 +41,7 @@ class Channelwise(PlainLayer):
     Differs: ReLU where MobileNetV2 has ReLU6.
     """
 
-    kernel_size: int = 3
+    kernel_size: Kernel = 3
     stride: int = 1
     bias: bool = False
     activation: Activation = "relu"
@@ -45,6 +51,7 @@ class Channelwise(PlainLayer):
     def __post_init__(self) -> None:
         require_positive(channelwise__stride=self.stride)
         require_odd(channelwise__kernel_size=self.kernel_size)
+        squared(self, kernel_size=self.kernel_size)
         require_activation("channelwise", self.activation)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
@@ -69,7 +76,7 @@ class Channelwise(PlainLayer):
             shape.channels,
             self.kernel_size,
             stride=self.stride,
-            padding=self.kernel_size // 2,
+            padding=within(self.kernel_size),
             groups=shape.channels,
             bias=self.bias,
         )
@@ -77,7 +84,7 @@ class Channelwise(PlainLayer):
         return ChannelwiseModule(convolution, norm, relu=self.activation == "relu")
 
     def _weights(self, shape: Shape) -> int:
-        return shape.channels * self.kernel_size**2
+        return shape.channels * prod(sides_of(self.kernel_size))
 
 
 class ChannelwiseModule(nn.Module):
@@ -95,6 +102,6 @@ class ChannelwiseModule(nn.Module):
 
     def link(self) -> links.Link | None:
         conv = self.conv
-        if conv.stride[0] != 1:
+        if conv.stride[0] != 1 or conv.kernel_size[0] != conv.kernel_size[1]:
             return None
         return links.Channelwise(conv.weight, conv.bias, self.norm, self.relu)

@@ -1,6 +1,7 @@
 """Convolution, batch norm and activation."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -10,12 +11,16 @@ from smidgen import kernels
 from smidgen.kernels import links
 from smidgen.layers.base import (
     Activation,
+    Kernel,
     PlainLayer,
     Shape,
     require_activation,
     require_odd,
     require_positive,
     same_padded,
+    sides_of,
+    squared,
+    within,
 )
 from smidgen.tensors import Images
 
@@ -26,7 +31,8 @@ class Conv(PlainLayer):
 
     Args:
         out_channels: Width of the output, >= 1.
-        kernel_size: Side of the square kernel in pixels; odd.
+        kernel_size: Sides of the kernel in pixels; odd, one number if it is square, else rows and
+            columns.
         stride: Distance between kernel positions in pixels, >= 1.
         bias: Whether the convolution has a bias of its own (batch norm makes it redundant;
             the reference study's CIFAR nets count it).
@@ -34,7 +40,7 @@ class Conv(PlainLayer):
     """
 
     out_channels: int
-    kernel_size: int = 3
+    kernel_size: Kernel = 3
     stride: int = 1
     bias: bool = False
     activation: Activation = "relu"
@@ -44,6 +50,7 @@ class Conv(PlainLayer):
     def __post_init__(self) -> None:
         require_positive(conv__out_channels=self.out_channels, conv__stride=self.stride)
         require_odd(conv__kernel_size=self.kernel_size)
+        squared(self, kernel_size=self.kernel_size)
         require_activation("conv", self.activation)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
@@ -68,7 +75,7 @@ class Conv(PlainLayer):
             self.out_channels,
             self.kernel_size,
             stride=self.stride,
-            padding=self.kernel_size // 2,
+            padding=within(self.kernel_size),
             bias=self.bias,
         )
         return ConvModule(
@@ -76,7 +83,7 @@ class Conv(PlainLayer):
         )
 
     def _weights(self, shape: Shape) -> int:
-        return shape.channels * self.out_channels * self.kernel_size**2
+        return shape.channels * self.out_channels * prod(sides_of(self.kernel_size))
 
 
 class ConvModule(nn.Module):
@@ -94,6 +101,6 @@ class ConvModule(nn.Module):
 
     def link(self) -> links.Link | None:
         conv = self.conv
-        if conv.stride[0] != 1:
+        if conv.stride[0] != 1 or conv.kernel_size[0] != conv.kernel_size[1]:
             return None
         return links.Conv(conv.weight, conv.bias, self.norm, self.relu)

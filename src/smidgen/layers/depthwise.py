@@ -1,6 +1,7 @@
 """Depthwise separable convolution, batch norm and activation."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
 
 from jaxtyping import Float
@@ -10,12 +11,16 @@ from smidgen import kernels
 from smidgen.kernels import links
 from smidgen.layers.base import (
     Activation,
+    Kernel,
     PlainLayer,
     Shape,
     require_activation,
     require_odd,
     require_positive,
     same_padded,
+    sides_of,
+    squared,
+    within,
 )
 from smidgen.tensors import Images
 
@@ -26,7 +31,8 @@ class Depthwise(PlainLayer):
 
     Args:
         out_channels: Width of the output, >= 1.
-        kernel_size: Side of the depthwise kernel in pixels; odd.
+        kernel_size: Sides of the depthwise kernel in pixels; odd, one number if it is square,
+            else rows and columns.
         stride: Of the depthwise convolution, >= 1.
         bias: Whether both convolutions have biases.
         activation: What follows the norm.
@@ -37,7 +43,7 @@ class Depthwise(PlainLayer):
     """
 
     out_channels: int
-    kernel_size: int = 3
+    kernel_size: Kernel = 3
     stride: int = 1
     bias: bool = False
     activation: Activation = "relu"
@@ -47,6 +53,7 @@ class Depthwise(PlainLayer):
     def __post_init__(self) -> None:
         require_positive(depthwise__out_channels=self.out_channels, depthwise__stride=self.stride)
         require_odd(depthwise__kernel_size=self.kernel_size)
+        squared(self, kernel_size=self.kernel_size)
         require_activation("depthwise", self.activation)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
@@ -74,7 +81,7 @@ class Depthwise(PlainLayer):
             shape.channels,
             self.kernel_size,
             stride=self.stride,
-            padding=self.kernel_size // 2,
+            padding=within(self.kernel_size),
             groups=shape.channels,
             bias=self.bias,
         )
@@ -83,7 +90,7 @@ class Depthwise(PlainLayer):
         return DepthwiseModule(depthwise, pointwise, norm, relu=relu)
 
     def _spatial(self, shape: Shape) -> int:
-        return shape.channels * self.kernel_size**2
+        return shape.channels * prod(sides_of(self.kernel_size))
 
     def _pointwise(self, shape: Shape) -> int:
         return shape.channels * self.out_channels
@@ -114,7 +121,7 @@ class DepthwiseModule(nn.Module):
 
     def link(self) -> links.Link | None:
         depth, point = self.depthwise, self.pointwise
-        if depth.stride[0] != 1:
+        if depth.stride[0] != 1 or depth.kernel_size[0] != depth.kernel_size[1]:
             return None
         return links.Depthwise(
             depth.weight, depth.bias, point.weight, point.bias, self.norm, self.relu

@@ -8,8 +8,16 @@ from torch import Tensor, nn
 
 from smidgen import kernels
 from smidgen.kernels import links
-from smidgen.layers.base import PlainLayer, Shape, require_positive
+from smidgen.layers.base import (
+    Kernel,
+    PlainLayer,
+    Shape,
+    require_positive,
+    sides_of,
+    squared,
+)
 from smidgen.tensors import Images
+from smidgen.text import literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,31 +25,31 @@ class MaxPool(PlainLayer):
     """The largest value of every window, no padding.
 
     Args:
-        kernel_size: Side of the window in pixels, >= 1.
+        kernel_size: Sides of the window in pixels, >= 1; one number if it is square, else rows
+            and columns.
         stride: Distance between windows in pixels, >= 1.
     """
 
-    kernel_size: int = 2
+    kernel_size: Kernel = 2
     stride: int = 2
 
     name: ClassVar[str] = "max_pool"
 
     def __post_init__(self) -> None:
-        require_positive(max_pool__kernel_size=self.kernel_size, max_pool__stride=self.stride)
+        for side in sides_of(self.kernel_size):
+            require_positive(max_pool__kernel_size=side)
+        require_positive(max_pool__stride=self.stride)
+        squared(self, kernel_size=self.kernel_size)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
-        if min(shape.height, shape.width) < self.kernel_size:
+        rows, columns = sides_of(self.kernel_size)
+        if shape.height < rows or shape.width < columns:
             raise ValueError(
-                f"max_pool kernel_size={self.kernel_size} needs a map at least that large,"
-                f" got {shape}"
+                f"max_pool kernel_size={literal(self.kernel_size)} needs a map at least that"
+                f" large, got {shape}"
             )
-        return (
-            Shape(
-                shape.channels,
-                (shape.height - self.kernel_size) // self.stride + 1,
-                (shape.width - self.kernel_size) // self.stride + 1,
-            ),
-        )
+        down, across = shape.height - rows, shape.width - columns
+        return (Shape(shape.channels, down // self.stride + 1, across // self.stride + 1),)
 
     def params(self, shape: Shape) -> int:
         return 0
@@ -62,7 +70,7 @@ class MaxPool(PlainLayer):
 class MaxPoolModule(nn.Module):
     """Max pooling without a border."""
 
-    def __init__(self, kernel_size: int, stride: int) -> None:
+    def __init__(self, kernel_size: Kernel, stride: int) -> None:
         super().__init__()
         self.kernel_size, self.stride = kernel_size, stride
 

@@ -46,12 +46,14 @@ def clamped(value: int) -> int:
     return max(-128, min(127, value))
 
 
-@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("kernel", [(1, 1), (3, 3), (5, 5), (5, 1), (1, 3)])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("depthwise", [False, True])
-def test_a_convolution_is_its_sums_over_windows(kernel: int, stride: int, depthwise: bool) -> None:
-    channels, out, padding = 3, 3 if depthwise else 4, kernel // 2
-    weight = drawn(1, out, 1 if depthwise else channels, kernel, kernel)
+def test_a_convolution_is_its_sums_over_windows(
+    kernel: tuple[int, int], stride: int, depthwise: bool
+) -> None:
+    channels, out, padding = 3, 3 if depthwise else 4, (kernel[0] // 2, kernel[1] // 2)
+    weight = drawn(1, out, 1 if depthwise else channels, *kernel)
     bias, padding_value = np.arange(out).astype(np.int32) * 77 - 100, drawn(2, channels)
     rescale = by(*[(2**30 + 17 * c, 8 + c) for c in range(out)], zero=-3)
     groups = channels if depthwise else 1
@@ -61,10 +63,10 @@ def test_a_convolution_is_its_sums_over_windows(kernel: int, stride: int, depthw
     expected = np.zeros((2, (5 // stride) + 1, (6 // stride) + 1, out), int)
     for image, row, column, o in np.ndindex(*expected.shape):
         total = int(bias[o])
-        for i, j, c in np.ndindex(kernel, kernel, channels):
+        for i, j, c in np.ndindex(*kernel, channels):
             if depthwise and c != o:
                 continue
-            y, z = row * stride + i - padding, column * stride + j - padding
+            y, z = row * stride + i - padding[0], column * stride + j - padding[1]
             inside = 0 <= y < 6 and 0 <= z < 7
             value = int(x[image, y, z, c]) if inside else int(padding_value[c])
             total += value * int(weight[o, 0 if depthwise else c, i, j])
@@ -80,7 +82,7 @@ def test_sums_of_many_large_weights_are_exact(channels: int) -> None:
     weight = np.full((2, channels, 1, 1), 127, np.int8)
     weight[1, 0] = 126
     conv = IntConv2d(
-        weight, np.zeros(2, np.int32), by((2**30, 1)), 1, 0, 1, np.zeros(channels, np.int8)
+        weight, np.zeros(2, np.int32), by((2**30, 1)), 1, (0, 0), 1, np.zeros(channels, np.int8)
     )
     x = np.full((1, 1, 1, channels), -127, np.int8)
     x[0, 0, 0, 0] = -128
@@ -145,10 +147,10 @@ def test_a_gate_scales_its_channel_by_its_table() -> None:
     average = IntAverage(4, by((2**30, 3), zero=-5))
     none = np.zeros(2, np.int8)
     squeeze = IntConv2d(
-        drawn(9, 1, 2, 1, 1), np.array([50], np.int32), by((2**30, 6)), 1, 0, 1, none
+        drawn(9, 1, 2, 1, 1), np.array([50], np.int32), by((2**30, 6)), 1, (0, 0), 1, none
     )
     excite = IntConv2d(
-        drawn(10, 2, 1, 1, 1), np.array([5, -700], np.int32), by((2**30, 5)), 1, 0, 1, none[:1]
+        drawn(10, 2, 1, 1, 1), np.array([5, -700], np.int32), by((2**30, 5)), 1, (0, 0), 1, none[:1]
     )
     gate = IntSqueezeExcite(average, squeeze, excite, by((2**31 - 1, 7), zero=2))
     found = _apply(gate, x)
@@ -165,7 +167,7 @@ def test_a_sum_widens_both_maps_before_it_adds_them() -> None:
     assert HEADROOM == 20
     x = drawn(11, 1, 2, 2, 1)
     inner = IntConv2d(
-        np.array([[[[-77]]]], np.int8), np.array([9], np.int32), by((2**30, 5)), 1, 0, 1,
+        np.array([[[[-77]]]], np.int8), np.array([9], np.int32), by((2**30, 5)), 1, (0, 0), 1,
         np.zeros(1, np.int8),
     )  # fmt: skip
     half, part = by((2**30, 0)), by((1_700_000_000, 2))

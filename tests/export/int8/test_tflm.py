@@ -136,7 +136,7 @@ def _projected(channel: int) -> IntConv2d:
     weight[0, channel] = 127
     by = rescale([0.999 / 127], (-20, 3)[channel])
     zero = np.zeros(2, np.int8)
-    return IntConv2d(weight, np.zeros(1, np.int32), by, 1, 0, 1, zero)
+    return IntConv2d(weight, np.zeros(1, np.int32), by, 1, (0, 0), 1, zero)
 
 
 def plain(spec: NetSpec) -> NetSpec:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from smidgen.export.c.footprint import predict_cost
 from smidgen.layers import Conv, Depthwise, MaxPool, Repeat, Residual, Shape, Transition
+from smidgen.layers.base import sides_of
 from smidgen.methods import BlurPool
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget, costs, excess, measured_latency
@@ -175,6 +176,11 @@ def test_narrow_maps_get_many_nets_that_halve_the_side_that_has_length(shape: Sh
     for net in nets:
         *_, (_, last) = [(layer, before) for layer, before in net.walk()][:-1]
         assert max(last.height, last.width) <= 12
+        for layer, _ in net.leaves():
+            if isinstance(layer, Conv | Depthwise):
+                high, wide = sides_of(layer.kernel_size)
+                assert (wide, high)[shape.width > 1] == 1  # no weight sees the border alone
+                assert max(high, wide) > 3
 
 
 @pytest.mark.parametrize("side", [16, 320])

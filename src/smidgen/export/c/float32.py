@@ -40,6 +40,7 @@ from smidgen.export.program import (
     walk,
 )
 from smidgen.layers import Shape
+from smidgen.layers.base import sides_of
 
 Steps: TypeAlias = Sequence[tuple[Operation, Shape]]
 
@@ -91,7 +92,7 @@ def _border(ahead: Steps) -> int:
         return 0
     match ahead[0][0]:
         case Conv2d(padding=padding):
-            return padding
+            return max(padding)
         case Residual(inner, shortcut):
             sides = (list(walk(side, ahead[0][1])) for side in (inner, shortcut))
             return max(_border([*side, *ahead[1:]]) for side in sides)
@@ -190,7 +191,7 @@ def _one_row(operation: Operation, shape: Shape) -> bool:
     return (
         isinstance(operation, Conv2d)
         and rows_at_once(operation, shape) == 1
-        and operation.kernel_size == 1
+        and operation.sides == (1, 1)
         and operation.stride == 1
         and not operation.depthwise
     )
@@ -214,7 +215,7 @@ def _rows(
         if final and end is None:
             made, to = target, target.at("y")
         else:
-            rows = end.kernel_size if final and isinstance(end, MaxPool) else 1
+            rows = sides_of(end.kernel_size)[0] if final and isinstance(end, MaxPool) else 1
             made = Map(f"row{number}", out, rows, 0)
             text.keep(made, until=0)
             to = made.at(f"y % {rows}" if rows > 1 else "0")
@@ -222,7 +223,7 @@ def _rows(
             lines.append(f"layer{number}({current.at('0')}, y, {to});")
         else:
             stride = operation.stride if isinstance(operation, Conv2d | MaxPool) else 1
-            border = operation.padding if isinstance(operation, Conv2d) else 0
+            border = operation.padding[0] if isinstance(operation, Conv2d) else 0
             begin = at if index else source.at(f"y * {stride} - {border}")
             lines.append(f"layer{number}({begin}, {to});")
         _layer(text, operation, number, current, made)
@@ -230,7 +231,7 @@ def _rows(
     if isinstance(end, MaxPool):
         number = start + len(chain)
         _layer(text, end, number, current, target)
-        k = end.kernel_size
+        k, _ = sides_of(end.kernel_size)
         pool = f"layer{number}({current.at('0')}, {target.at(f'y / {k}')})"
         lines.append(f"if (y % {k} == {k - 1}) {pool};")
     if isinstance(end, GlobalAveragePool):

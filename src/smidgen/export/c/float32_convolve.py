@@ -42,7 +42,7 @@ class _Block(NamedTuple):
 def _outputs(own: Conv2d, number: int, block: _Block, source: Map, made: Map) -> str:
     count, first, begin, columns = block
     mask = f"inside_{made.shape.width}_{made.pitch}"
-    _, inputs, side, _ = own.weight.shape
+    _, inputs, high, wide = own.weight.shape
     sums = [(o, v) for o in range(count) for v in range(columns)]
     declared = ", ".join(f"a{o}_{v} = filled(bias{number}[{first + o}])" for o, v in sums)
     loads = ", ".join(f"x{v} = load(p + {v} * LANES)" for v in range(columns))
@@ -59,10 +59,10 @@ def _outputs(own: Conv2d, number: int, block: _Block, source: Map, made: Map) ->
     taps = f"for (int c = 0; c < {inputs}; c++) {{"
     tap = f"in + c * {source.pitch} + x"
     close = "      }\n"
-    if side > 1:
-        taps = f"for (int t = 0; t < {inputs * side}; t++) for (int k = 0; k < {side}; k++) {{"
-        row = f"t % {side} * {source.row} + t / {side} * {source.pitch}"
-        tap = f"in + {row} + k - {own.padding} + x"
+    if high * wide > 1:
+        taps = f"for (int t = 0; t < {inputs * high}; t++) for (int k = 0; k < {wide}; k++) {{"
+        row = f"t % {high} * {source.row} + t / {high} * {source.pitch}"
+        tap = f"in + {row} + k - {own.padding[1]} + x"
     return (
         f"    {{\n      const float *w = weight{number} + {begin};\n"
         f"      vec {declared};\n      {taps}\n"
@@ -86,7 +86,7 @@ def tail(made: Map) -> str:
 
 def filter_(text: Text, own: Conv2d, number: int, source: Map, made: Map) -> None:
     """Write a depthwise convolution: a channel after the other, its taps unrolled."""
-    channels, _, side, _ = own.weight.shape
+    channels, _, high, wide = own.weight.shape
     text.table(f"weight{number}", own.weight)
     text.table(f"bias{number}", own.bias)
     mask = text.mask(made.shape.width, made.pitch)
@@ -94,10 +94,10 @@ def filter_(text: Text, own: Conv2d, number: int, source: Map, made: Map) -> Non
     whole = padded(made.shape.width) == columns * VECTOR
     declared = ", ".join(f"a{v} = filled(bias{number}[c])" for v in range(columns))
     taps = "".join(
-        f"      a{v} += load(p + {j * source.row + i - own.padding} + {v} * LANES)"
-        f" * w[{j * side + i}];\n"
-        for j in range(side)
-        for i in range(side)
+        f"      a{v} += load(p + {j * source.row + i - own.padding[1]} + {v} * LANES)"
+        f" * w[{j * wide + i}];\n"
+        for j in range(high)
+        for i in range(wide)
         for v in range(columns)
     )
     stores = "".join(
@@ -107,11 +107,11 @@ def filter_(text: Text, own: Conv2d, number: int, source: Map, made: Map) -> Non
         for v in range(columns)
     )
     general = f"      vec {declared};\n{taps}"
-    if whole and side == 3:  # noqa: PLR2004 - the kernel of nearly every net
+    if whole and high == wide == 3:  # noqa: PLR2004 - the kernel of nearly every net
         general = f"#if SHIFTS\n{_shifted(number, source, columns)}#else\n{general}#endif\n"
     body = (
         f"  for (int c = 0; c < {channels}; c++) {{\n"
-        f"    const float *w = weight{number} + c * {side * side};\n"
+        f"    const float *w = weight{number} + c * {high * wide};\n"
         f"    for (int x = 0; x < {padded(made.shape.width)}; x += {columns} * LANES) {{\n"
         f"      const float *p = in + c * {source.pitch} + x;\n"
         f"{general}{stores}    }}\n  }}\n"
@@ -140,22 +140,22 @@ def _shifted(number: int, source: Map, columns: int) -> str:
 
 def convolve_strided(text: Text, own: Conv2d, number: int, source: Map, made: Map) -> None:
     """Write a convolution that skips pixels, dense or depthwise, without vectors."""
-    outputs, inputs, side, _ = own.weight.shape
+    outputs, inputs, high, wide = own.weight.shape
     text.table(f"weight{number}", own.weight)
     text.table(f"bias{number}", own.bias)
     channel = "o" if own.depthwise else "c"
     relu = "sum > 0 ? sum : 0" if own.relu else "sum"
     body = f"""\
   const float *w = weight{number};
-  for (int o = 0; o < {outputs}; o++, w += {inputs * side * side}) {{
+  for (int o = 0; o < {outputs}; o++, w += {inputs * high * wide}) {{
     for (int x = 0; x < {made.shape.width}; x++) {{
       const float *k = w;
       float sum = bias{number}[o];
       for (int c = 0; c < {inputs}; c++) {{
-        for (int j = 0; j < {side}; j++) {{
+        for (int j = 0; j < {high}; j++) {{
           const float *p = in + j * {source.row} + {channel} * {source.pitch};
-          p += x * {own.stride} - {own.padding};
-          for (int i = 0; i < {side}; i++) sum += p[i] * *k++;
+          p += x * {own.stride} - {own.padding[1]};
+          for (int i = 0; i < {wide}; i++) sum += p[i] * *k++;
         }}
       }}
       out[o * {made.pitch} + x] = {relu};

@@ -12,6 +12,7 @@ from smidgen.export.c.float32_text import (
     write_loop,
 )
 from smidgen.export.program import Blur, Linear, MaxPool, Normalise, SqueezeExcite
+from smidgen.layers.base import sides_of
 
 
 def read(text: Text, first: Normalise, into: Map) -> None:
@@ -34,12 +35,12 @@ for (int y = 0; y < {height}; y++) {{
 
 def pool(text: Text, own: MaxPool, number: int, source: Map, made: Map) -> None:
     """Write the maximum of every window."""
-    k, step = own.kernel_size, own.stride
+    (rows, columns), step = sides_of(own.kernel_size), own.stride
     width, pitch = made.shape.width, made.pitch
     taps = "".join(
         f"      v = p[{j * source.row + i} + x * {step}], best = v > best ? v : best;\n"
-        for j in range(k)
-        for i in range(k)
+        for j in range(rows)
+        for i in range(columns)
         if j or i
     )
     body = f"""\
@@ -52,7 +53,7 @@ def pool(text: Text, own: MaxPool, number: int, source: Map, made: Map) -> None:
     clear(out + {width}, {pitch - width});
   }}
 """
-    if (k, step) == (2, 2):
+    if rows == columns == step == 2:  # noqa: PLR2004 - the window of nearly every net
         body = f"#if SHIFTS\n{_halved(source, made)}#else\n{body}#endif\n"
     write_function(text, number, body)
 

@@ -34,9 +34,9 @@ def convolve_packed(
     """
     own, shape = step
     assert isinstance(own, Conv2d)
-    outputs, inputs, side, _ = own.weight.shape
+    outputs, inputs, high, wide = own.weight.shape
     rows, width = rows_at_once(own, shape), made.shape.width
-    taps = inputs * side * side
+    taps = inputs * high * wide
     for name, count in ((f"taps{number}", taps), (f"sums{number}", outputs)):
         text.buffers[name] = Buffer(4 * count * VECTOR, text.epoch, text.epoch)
     blocks = range(0, outputs, ACCUMULATORS)
@@ -65,10 +65,10 @@ def convolve_packed(
     body = f"""\
   float *to = taps;
   for (int c = 0; c < {inputs}; c++)
-    for (int j = 0; j < {side}; j++)
-      for (int k = 0; k < {side}; k++, to += {VECTOR})
+    for (int j = 0; j < {high}; j++)
+      for (int k = 0; k < {wide}; k++, to += {VECTOR})
         for (int r = 0; r < {rows}; r++) {{
-          const float *p = in + (r + j) * {source.row} + c * {source.pitch} + k - {own.padding};
+          const float *p = in + (r + j) * {source.row} + c * {source.pitch} + k - {own.padding[1]};
           for (int i = 0; i < {width}; i++) to[r * {width} + i] = p[i];
         }}
   for (int x = 0; x < {VECTOR}; x += LANES) {{
@@ -82,6 +82,6 @@ def convolve_packed(
     }}
 """
     write_function(text, number, body, "float *RESTRICT taps, float *RESTRICT sums, ")
-    begin, to = source.at(f"y - {own.padding}"), made.at("y")
+    begin, to = source.at(f"y - {own.padding[0]}"), made.at("y")
     call = f"layer{number}({begin}, taps{number}, sums{number}, {to});"
     write_loop(text, [call], made.shape.height, rows)

@@ -71,11 +71,14 @@ def _written(
     more = max(0, HELIUM_REACH - program.head.weight.size) if "CONVOLVE" in kernels else 0
     table_bytes = sum(_BYTES[kind] * len(values) for kind, _, values in data)
     slotted = any(row.slots != row.kernel for row in rows)
-    layer_size = 4 + (5 + slotted) * _BYTES[small]
+    oblong = any(row.oblong for row in rows)
+    layer_size = 4 + (5 + slotted + 2 * oblong) * _BYTES[small]
     layer_size += -layer_size % _BYTES[offset] + 4 * _BYTES[offset]
     table_bytes += layer_size * len(rows)
     inner_from = len(tables.rows) + 1
-    layers = "".join(_layer(row, offsets, inner_from, slotted=slotted) for row in rows)
+    layers = "".join(
+        _layer(row, offsets, inner_from, slotted=slotted, oblong=oblong) for row in rows
+    )
     gathered = any(row.kind == "CONVOLVE" and row.kernel > 1 for row in rows)
     texts = ["arithmetic", *["gather"] * gathered, *["tile"] * ("CONVOLVE" in kernels)]
     for kind in ("CONVOLVE", "FILTER"):
@@ -87,6 +90,7 @@ def _written(
         "SPEED": int(optimize == "speed"),
         **facts,
         "SLOTTED": int(slotted),
+        "OBLONG": int(oblong),
         "GATHER": int(gathered),
         "PATCH": offsets.get("patch", 0),
         "FEATURES": program.head.weight.shape[1],
@@ -116,7 +120,7 @@ def _parts(
     parts = ["arithmetic", *(kind.lower() for kind in kernels if kind != "FILTER")]
     parts += ["small_filter"] * bool(facts["SMALL_FILTERS"])
     parts += ["large_filter"] * bool(facts["LARGE_FILTERS"])
-    others = {row.kernel for row in rows if row.kind == "FILTER" and not row.tiled}
+    others = {(row.kernel, row.across) for row in rows if row.kind == "FILTER" and not row.tiled}
     parts += ["filter"] * bool(others) + ["another_filter"] * (len(others) - 1)
     there = {
         "signed": not facts["RELU"] and facts["RESCALES"],
@@ -141,20 +145,20 @@ def _placed(tables: Tables, rows: list[Row]) -> tuple[dict[str, int], int]:
 
 def _loose(row: Row) -> bool:
     """Return whether a convolution's window is gathered before it is widened: see packed_pairs."""
-    span = row.kernel * row.shape.channels
+    span = row.across * row.shape.channels
     by_rows = whole_words(span) * row.kernel == whole_words(span * row.kernel)
     return row.kind == "CONVOLVE" and not by_rows
 
 
 def _patch(row: Row) -> int:
     """Return the bytes for a convolution's windows: four as halves, and as bytes if gathered."""
-    size = whole_words(row.kernel**2 * row.shape.channels)
+    size = whole_words(row.kernel * row.across * row.shape.channels)
     return 8 * size + _loose(row) * (4 * size + SLACK)
 
 
 def _types(tables: Tables, rows: list[Row], offsets: dict[str, int]) -> tuple[str, str]:
     """Return the narrowest types that hold the sides of every map, and every place."""
-    small = max(max(row.kernel, row.first, row.height, *row.shape) for row in rows)
+    small = max(max(row.kernel, row.across, row.first, row.height, *row.shape) for row in rows)
     if small >= 2**16:
         raise ValueError(f"sides and channels must be below {2**16}, got {small}")
     weights = sum(len(part) for part in tables.weights)
@@ -165,7 +169,7 @@ def _types(tables: Tables, rows: list[Row], offsets: dict[str, int]) -> tuple[st
 def _bordered(program: IntegerProgram) -> int | None:
     """Return the place of the convolution whose border differs by channel, if there is one."""
     for place_, operation in enumerate(program.operations):
-        if isinstance(operation, IntConv2d) and operation.padding:
+        if isinstance(operation, IntConv2d) and any(operation.padding):
             values = operation.padding_value
             return place_ if (values != values[0]).any() else None
     return None
@@ -231,19 +235,27 @@ def _facts(tables: Tables, rows: list[Row]) -> dict[str, int | str]:
         "OTHER_FILTERS": int(any(row.kind == "FILTER" and not row.tiled for row in rows)),
         "BLUR_FOURS": int(bool(blurs) and narrow and fours("BLUR")),
         "FOUR_POOLED": fours("POOL"),
-        "FILTERED(own, rows, out)": _by_size({row.kernel for row in filters}),
-        "REST_FILTERED(own, rows, out)": _by_size({r.kernel for r in filters if not r.tiled}),
+        "FILTERED(own, rows, out)": _by_size({(row.kernel, row.across) for row in filters}),
+        "REST_FILTERED(own, rows, out)": _by_size(
+            {(row.kernel, row.across) for row in filters if not row.tiled}
+        ),
     }
 
 
-def _by_size(sides: set[int]) -> str:
+def _by_size(sizes: set[tuple[int, int]]) -> str:
     """Return the call of the filter whose size is the layer's."""
-    *first, last = sorted(sides) or [1]
-    asked = [f"if ((own)->kernel == {side}) filtered(own, rows, out, {side});" for side in first]
-    return " else ".join([*asked, f"filtered(own, rows, out, {last})"])
+    *first, last = sorted(sizes) or [(1, 1)]
+    asked = [
+        f"if ((own)->kernel == {rows} && ACROSS(own) == {columns})"
+        f" filtered(own, rows, out, {rows}, {columns});"
+        for rows, columns in first
+    ]
+    return " else ".join([*asked, f"filtered(own, rows, out, {last[0]}, {last[1]})"])
 
 
-def _layer(row: Row, offsets: dict[str, int], inner_from: int, *, slotted: bool) -> str:
+def _layer(
+    row: Row, offsets: dict[str, int], inner_from: int, *, slotted: bool, oblong: bool
+) -> str:
     channels, _, width = row.shape
     match row.weight:
         case int(weight):
@@ -253,6 +265,7 @@ def _layer(row: Row, offsets: dict[str, int], inner_from: int, *, slotted: bool)
         case str(sums):
             weight = offsets[sums] // 4  # counted in words of the arena
     values = [row.stride, row.padding, row.zero, row.kernel, *[row.slots] * slotted]
+    values += [row.across, row.beside] * oblong
     values += [row.first, row.height, width]
     values += [channels, row.row_size, offsets.get(row.map, 0), weight, row.unit]
     return f"  {{{row.kind}, {', '.join(map(str, values))}}},\n"

@@ -20,6 +20,7 @@ from smidgen.export.int8.program import (
 )
 from smidgen.export.program import Blur, Flatten, MaxPool, walk
 from smidgen.layers import Shape
+from smidgen.layers.base import sides_of
 
 _COLLECTS = ("AVERAGE", "FLATTEN")  # write to one row as often as they read one
 WIDEST_BLUR = 11  # its largest weight is 252
@@ -43,15 +44,26 @@ class Row:
     kind: Kind
     shape: Shape
     stride: int = 1
-    padding: int = 0
+    padding: int = 0  # above and below
     zero: int = -128
-    kernel: int = 1
+    kernel: int = 1  # rows of the window
     first: int = 1
     height: int = 0
     held: int = 0
     map: str = ""
     weight: int | str | Inner = 0
     unit: int = 0
+    oblong: tuple[int, int] | None = None  # columns of a window, and of the border beside
+
+    @property
+    def across(self) -> int:
+        """Columns of the window."""
+        return self.oblong[0] if self.oblong else self.kernel
+
+    @property
+    def beside(self) -> int:
+        """Columns of the border on either side."""
+        return self.oblong[1] if self.oblong else self.padding
 
     @property
     def slots(self) -> int:
@@ -62,14 +74,15 @@ class Row:
     def tiled(self) -> bool:
         """Whether cores that multiply two at a time filter it in fours; see int8_filter.c."""
         channels, _, width = self.shape
-        columns = width + 2 * self.padding - self.kernel + 1
-        filtered = self.kind == "FILTER" and self.stride == 1 and self.kernel in (3, 5)
+        columns = width + 2 * self.beside - self.across + 1
+        square = self.kernel == self.across and self.kernel in (3, 5)
+        filtered = self.kind == "FILTER" and self.stride == 1 and square
         return filtered and columns > 3 and channels % 4 == 0  # noqa: PLR2004
 
     @property
     def row_size(self) -> int:
         """Bytes of one row of the ring, border included."""
-        return (self.shape.width + 2 * self.padding) * self.shape.channels
+        return (self.shape.width + 2 * self.beside) * self.shape.channels
 
 
 @dataclass(slots=True)
@@ -123,7 +136,8 @@ def add(tables: Tables, operation: IntOperation, shape: Shape, zero: int) -> tup
         before = tables.rows[-1].height
         row = replace(row, first=before, height=before)
     barrier = row.kind in _COLLECTS or row.kind == "EXCITE"
-    passing = row.kernel == 1 and row.kind != "EXCITE"
+    # a border beside is written once: nobody else may write there
+    passing = row.kernel == 1 and not row.beside and row.kind != "EXCITE"
     turn = place_ if passing and not averaged else None
     tables.epoch -= averaged  # which writes with every row
     tables.add_buffer(row.map, row.kernel * row.row_size, averaged + (row.kind == "EXCITE"), turn)
@@ -144,7 +158,9 @@ def _row_of(tables: Tables, operation: IntOperation, row: Row, start: int) -> tu
         case IntLinear():
             row = _linear_row(tables, operation, row)
         case MaxPool(kernel_size, stride):
-            row = replace(row, kind="POOL", kernel=kernel_size, stride=stride, first=kernel_size)
+            rows, columns = sides_of(kernel_size)
+            row = replace(row, kind="POOL", kernel=rows, stride=stride, first=rows)
+            row = replace(row, oblong=_oblong((rows, columns), (0, 0)))
         case Blur():
             row = _blur_row(tables, operation, row)
         case IntAverage():
@@ -163,14 +179,20 @@ def _conv_row(tables: Tables, conv: IntConv2d, row: Row) -> Row:
     return replace(
         row,
         kind="FILTER" if conv.depthwise else "CONVOLVE",
-        kernel=conv.kernel_size,
+        kernel=conv.sides[0],
         stride=conv.stride,
-        padding=conv.padding,
-        first=conv.kernel_size - conv.padding,
+        padding=conv.padding[0],
+        first=conv.sides[0] - conv.padding[0],
+        oblong=_oblong(conv.sides, conv.padding),
         zero=int(conv.padding_value[0]),
         weight=tables.add_weights(packed),
         unit=tables.add_units(conv.bias, conv.rescale),
     )
+
+
+def _oblong(sides: tuple[int, int], padding: tuple[int, int]) -> tuple[int, int] | None:
+    """Return the columns of a window and its border where they are not as many as its rows."""
+    return None if sides[0] == sides[1] and padding[0] == padding[1] else (sides[1], padding[1])
 
 
 def _linear_row(tables: Tables, linear: IntLinear, row: Row) -> Row:
@@ -234,10 +256,10 @@ def _add_row(tables: Tables, own: IntResidual, row: Row, start: int) -> Row:
     tables.units.append(((1 - (half.zero << HEADROOM)) & 0xFFFFFFFF, int(swapped)))
     tables.add_units(np.zeros(1, np.int32), own.rescale)
     reader = tables.rows[start] if start < len(tables.rows) else row
-    source = replace(reader, kind="ADD", stride=1, kernel=1, weight=0, unit=0)
+    source = replace(reader, kind="ADD", stride=1, kernel=1, weight=0, unit=0, oblong=_ring(reader))
     inner: list[Row] = []
     for place_, operation in enumerate(own.shortcut):
-        into = source if not inner else replace(inner[-1], padding=0)
+        into = source if not inner else replace(inner[-1], padding=0, oblong=None)
         match operation:
             case Blur():
                 inner.append(_blur_row(tables, operation, into))
@@ -247,7 +269,8 @@ def _add_row(tables: Tables, own: IntResidual, row: Row, start: int) -> Row:
             case IntConv2d():
                 if inner:
                     into = inner.pop()
-                inner.append(replace(_conv_row(tables, operation, into), padding=into.padding))
+                made = replace(_conv_row(tables, operation, into), padding=into.padding)
+                inner.append(replace(made, oblong=into.oblong))
                 inner.append(Row("ADD", row.shape, zero=own.beside.zero))
             case _:
                 raise AssertionError("a shortcut is a blur and a 1x1 convolution, or less")
@@ -256,6 +279,11 @@ def _add_row(tables: Tables, own: IntResidual, row: Row, start: int) -> Row:
     at = len(tables.inner)
     tables.inner += inner
     return replace(row, kind="ADD", weight=Inner(at), unit=unit)
+
+
+def _ring(reader: Row) -> tuple[int, int] | None:
+    """Return how a sum sees the border of a ring that a window reads."""
+    return None if reader.beside == reader.padding else (1, reader.beside)
 
 
 def _hold(tables: Tables, start: int) -> None:
@@ -294,7 +322,7 @@ def whole_words(size: int) -> int:
 
 
 def packed_pairs(weight: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return dense weights (o, i, k, k) as the kernel reads them.
+    """Return dense weights (o, i, rows, columns) as the kernel reads them.
 
     Outputs go in pairs, an odd one with a partner of zeros. Within a pair the window's pixels
     follow each other, each with its channels, padded to fours at the end, or at the end of each
@@ -313,6 +341,6 @@ def packed_pairs(weight: NDArray[np.int8]) -> NDArray[np.int8]:
 
 
 def _filters(weight: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Return depthwise weights (c, 1, k, k) in fours of channels, those innermost."""
+    """Return depthwise weights (c, 1, rows, columns) in fours of channels, those innermost."""
     padded = np.pad(weight.reshape(len(weight), -1), ((0, -len(weight) % 4), (0, 0)))
     return np.ascontiguousarray(padded.reshape(-1, 4, padded.shape[1]).transpose(0, 2, 1)).ravel()

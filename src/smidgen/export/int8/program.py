@@ -57,14 +57,14 @@ class IntConv2d:
     bias: Int32
     rescale: Rescale
     stride: int
-    padding: int
+    padding: tuple[int, int]  # above and below, and beside
     groups: int
     padding_value: Int8
 
     @property
-    def kernel_size(self) -> int:
-        """Side of the kernel."""
-        return self.weight.shape[2]
+    def sides(self) -> tuple[int, int]:
+        """Rows and columns of the kernel."""
+        return self.weight.shape[2], self.weight.shape[3]
 
     @property
     def depthwise(self) -> bool:
@@ -72,12 +72,11 @@ class IntConv2d:
         return self.groups > 1
 
     def out_shape(self, shape: Shape) -> Shape:
-        lost = self.kernel_size - 2 * self.padding
-        return Shape(
-            self.weight.shape[0],
-            (shape.height - lost) // self.stride + 1,
-            (shape.width - lost) // self.stride + 1,
+        down, across = (
+            (side + 2 * pad - kernel) // self.stride + 1
+            for side, pad, kernel in zip(shape[1:], self.padding, self.sides, strict=True)
         )
+        return Shape(self.weight.shape[0], down, across)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

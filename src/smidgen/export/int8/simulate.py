@@ -1,6 +1,7 @@
 """Integer inference in NumPy, bit for bit what the generated C computes."""
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from smidgen.export.int8.program import (
     Rescale,
 )
 from smidgen.export.program import Blur, Flatten, MaxPool, Pixels
+from smidgen.layers.base import Kernel, sides_of
 
 _BATCH = 32  # images at a time: the maps of that many stay near the cache
 
@@ -108,32 +110,31 @@ def widened(x: Int8, by: Addend) -> Int32:
 
 
 def _sums(conv: IntConv2d, x: Int8) -> Int32:
-    if conv.padding:
+    if any(conv.padding):
         count, height, width, channels = x.shape
-        p = conv.padding
-        padded = np.empty((count, height + 2 * p, width + 2 * p, channels), np.int8)
+        above, beside = conv.padding
+        padded = np.empty((count, height + 2 * above, width + 2 * beside, channels), np.int8)
         padded[:] = conv.padding_value
-        padded[:, p : p + height, p : p + width] = x
+        padded[:, above : above + height, beside : beside + width] = x
         x = padded
-    windows = _windows(x, conv.kernel_size, conv.stride)  # n h w k k c
+    windows = _windows(x, conv.sides, conv.stride)  # n h w k k c
     if conv.depthwise:
         sums = np.zeros((*windows.shape[:3], x.shape[3]), np.int32)
-        for row in range(conv.kernel_size):
-            for column in range(conv.kernel_size):
-                tap = conv.weight[:, 0, row, column].astype(np.int32)
-                sums += windows[:, :, :, row, column] * tap
+        for row, column in np.ndindex(conv.sides):
+            tap = conv.weight[:, 0, row, column].astype(np.int32)
+            sums += windows[:, :, :, row, column] * tap
         return sums + conv.bias
     # floats add integers exactly while no partial sum leaves their mantissa
     reach = 128 * int(np.abs(conv.weight.astype(np.int64)).sum((1, 2, 3)).max(initial=0))
     exact = np.float32 if reach < 2**24 else np.float64
-    flat = windows.reshape(-1, conv.kernel_size**2 * x.shape[3]).astype(exact)
+    flat = windows.reshape(-1, prod(conv.sides) * x.shape[3]).astype(exact)
     kernel = conv.weight.transpose(2, 3, 1, 0).reshape(flat.shape[1], -1).astype(exact)
     return (flat @ kernel).astype(np.int32).reshape(*windows.shape[:3], -1) + conv.bias
 
 
-def _windows(x: Int8, kernel_size: int, stride: int) -> Int8:
+def _windows(x: Int8, kernel_size: Kernel, stride: int) -> Int8:
     """Return a view (n, h, w, k, k, c) of the windows of ``x``."""
-    view = np.lib.stride_tricks.sliding_window_view(x, (kernel_size, kernel_size), (1, 2))
+    view = np.lib.stride_tricks.sliding_window_view(x, sides_of(kernel_size), (1, 2))
     return view[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
 
 

@@ -7,7 +7,7 @@ static INLINED v128_t pair_of(const int8_t *w) {
 
 /* Lays a window of several rows out in one piece, by fours, up to three bytes too many. */
 static const int8_t *laid_out(const layer *own, int8_t *const *rows, int at, int8_t *to) {
-  const int span = own->kernel * own->channels, whole = (span + 3) & ~3;
+  const int span = ACROSS(own) * own->channels, whole = (span + 3) & ~3;
   const int pitch = own->kernel * whole == ((own->kernel * span + 3) & ~3) ? whole : span;
   const int8_t *const begin = to;
   for (int j = 0; j < own->kernel; j++, to += pitch) {
@@ -19,7 +19,7 @@ static const int8_t *laid_out(const layer *own, int8_t *const *rows, int at, int
 /* Four pixels by four outputs; where there are fewer, some are computed again. */
 static void convolve(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {
   static int8_t windows[4][LARGEST_WINDOW + 4];
-  const int count = own[1].channels, last = own[1].width - 1, span = own->kernel * own->channels;
+  const int count = own[1].channels, last = own[1].width - 1, span = ACROSS(own) * own->channels;
   const int size = (own->kernel * span + 3) & ~3, step = own->stride * own->channels;
   const v128_t zero = wasm_i32x4_splat(2 * own[1].zero + 1);
   const uint32_t *const first = units + 2 * own->unit;

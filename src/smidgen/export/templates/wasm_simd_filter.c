@@ -7,8 +7,8 @@ static INLINED v128_t taps(const int8_t *first, const int8_t *second) {
 }
 
 /* Each channel alone, four at a time; weights lie in fours of channels. */
-INLINED static void filtered(const layer *own, int8_t *const *rows, int8_t *out, const int kernel) {
-  const int channels = own->channels, step = own->stride * channels, all = kernel * kernel;
+INLINED static void filtered(const layer *own, int8_t *const *rows, int8_t *out, const int kernel, const int across) {
+  const int channels = own->channels, step = own->stride * channels, all = kernel * across;
   const v128_t zero = wasm_i32x4_splat(2 * own[1].zero + 1);
   const int8_t *first = weights + own->weight;
   const uint32_t *unit = units + 2 * own->unit;
@@ -16,7 +16,7 @@ INLINED static void filtered(const layer *own, int8_t *const *rows, int8_t *out,
   const int8_t none[4] = {0, 0, 0, 0};
   for (int c = 0; c < channels; c += 4, unit += 8, first += 4 * all) {
     const four numbers = four_of(unit, unit + 4);
-    v128_t weight[(WINDOW * WINDOW + 1) / 2];
+    v128_t weight[(LARGEST_FILTER + 1) / 2];
     UNROLL
     for (int i = 0; i < all; i += 2) {
       weight[i / 2] = taps(first + 4 * i, i + 1 < all ? first + 4 * i + 4 : none);
@@ -26,8 +26,8 @@ INLINED static void filtered(const layer *own, int8_t *const *rows, int8_t *out,
       v128_t sum = numbers.bias;
       UNROLL
       for (int i = 0; i < all; i += 2) {
-        const int8_t *a = rows[i / kernel] + at + i % kernel * channels, *b = none;
-        if (i + 1 < all) b = rows[(i + 1) / kernel] + at + (i + 1) % kernel * channels;
+        const int8_t *a = rows[i / across] + at + i % across * channels, *b = none;
+        if (i + 1 < all) b = rows[(i + 1) / across] + at + (i + 1) % across * channels;
         sum = wasm_i32x4_add(sum, wasm_i32x4_dot_i16x8(taps(a, b), weight[i / 2]));
       }
       sum = four_narrowed(sum, numbers, zero);

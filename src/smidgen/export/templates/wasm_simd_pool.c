@@ -1,10 +1,10 @@
 
-static INLINED void largest(int8_t *const *rows, int at, int channels, int kernel, int8_t *out) {
+static INLINED void largest(int8_t *const *rows, int at, int channels, int kernel, int across, int8_t *out) {
   for (int c = 0; c < channels; c++) {
     int best = -128;
     for (int j = 0; j < kernel; j++) {
       const int8_t *p = rows[j] + at + c;
-      for (int i = 0; i < kernel; i++, p += channels) {
+      for (int i = 0; i < across; i++, p += channels) {
         if (*p > best) best = *p;
       }
     }
@@ -14,12 +14,12 @@ static INLINED void largest(int8_t *const *rows, int at, int channels, int kerne
 
 /* Eight channels at a time, the last ones perhaps again. */
 static void pool(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {
-  const int channels = own->channels, kernel = own->kernel, step = own->stride * channels;
+  const int channels = own->channels, kernel = own->kernel, across = ACROSS(own), step = own->stride * channels;
   (void)at;
   int8_t *const end = out + own[1].width * channels;
   for (int at = 0; out < end; at += step, out += channels) {
     if (channels < 8) {
-      largest(rows, at, channels, kernel, out);
+      largest(rows, at, channels, kernel, across, out);
       continue;
     }
     for (int c = 0; c < channels; c += 8) {
@@ -27,7 +27,7 @@ static void pool(const layer *own, const progress *at, int8_t *const *rows, int8
       v128_t best = wasm_i8x16_splat(-128);
       for (int j = 0; j < kernel; j++) {
         const int8_t *p = rows[j] + at + c;
-        for (int i = 0; i < kernel; i++, p += channels) best = wasm_i8x16_max(best, wasm_v128_load64_zero(p));
+        for (int i = 0; i < across; i++, p += channels) best = wasm_i8x16_max(best, wasm_v128_load64_zero(p));
       }
       wasm_v128_store64_lane(out + c, best, 0);
     }

@@ -11,24 +11,27 @@ from smidgen.layers import Shape
 _AXES = (1, 2)  # rows, then columns
 
 
-def padded(graph: Graph, into: Map, width: int) -> Map:
+def padded(graph: Graph, into: Map, width: tuple[int, int]) -> Map:
     """Return ``into`` with a border that means 0."""
     channels, rows, columns = into.shape
-    sides = np.array([[0, 0], [width, width], [width, width], [0, 0]], np.int32)
-    shape = Shape(channels, rows + 2 * width, columns + 2 * width)
+    above, beside = width
+    sides = np.array([[0, 0], [above, above], [beside, beside], [0, 0]], np.int32)
+    shape = Shape(channels, rows + 2 * above, columns + 2 * beside)
     after = graph.map(shape, into.scale, into.zero)
     graph.operate(Code.PAD, [into.tensor, graph.constant(sides)], after.tensor)
     return after
 
 
-def coloured(graph: Graph, into: Map, width: int, colour: Int8) -> Map:
+def coloured(graph: Graph, into: Map, width: tuple[int, int], colour: Int8) -> Map:
     """Return ``into`` with a border of one colour, a number a channel."""
     for axis in _AXES:
         sides = [1, into.shape.height, into.shape.width, into.shape.channels]
-        sides[axis] = width
+        sides[axis] = width[axis - 1]
+        if not sides[axis]:
+            continue
         border = np.broadcast_to(colour, sides)
         edge = graph.constant(np.ascontiguousarray(border), [into.scale], into.zero)
-        into = _joined(graph, into, [edge, into.tensor, edge], axis, 2 * width)
+        into = _joined(graph, into, [edge, into.tensor, edge], axis, 2 * sides[axis])
     return into
 
 

@@ -32,6 +32,7 @@ from smidgen.export.tflite.borders import coloured, mirrored, padded
 from smidgen.export.tflite.graph import SAME, VALID, Code, Graph, Map
 from smidgen.export.tflite.multipliers import divided, factors, multipliers
 from smidgen.layers import Shape
+from smidgen.layers.base import Kernel, sides_of
 
 GATE = 1 / 256  # the scale that its sigmoid insists on, with a zero point of -128
 WIDEST_BLUR = 5  # the largest product of two numbers of a wider filter's row is no int8
@@ -110,16 +111,15 @@ def _convolved(graph: Graph, own: IntConv2d, into: Map) -> tuple[IntConv2d, Map]
 def _framed(graph: Graph, own: IntConv2d, into: Map) -> tuple[Map, bool]:
     """Return what a convolution reads, and whether it pads that itself."""
     p = own.padding
-    if not p:
+    if not any(p):
         return into, False
     if (own.padding_value != into.zero).any():
         return coloured(graph, into, p, own.padding_value), False
     sides = into.shape.height, into.shape.width
     out = own.out_shape(into.shape)
     if all(
-        -(-side // own.stride) == steps
-        and (steps - 1) * own.stride + own.kernel_size - side == 2 * p
-        for side, steps in zip(sides, (out.height, out.width), strict=True)
+        -(-side // own.stride) == steps and (steps - 1) * own.stride + kernel - side == 2 * pad
+        for side, steps, kernel, pad in zip(sides, out[1:], own.sides, p, strict=True)
     ):
         return into, True
     return padded(graph, into, p), False  # its own border would not be the same on both sides
@@ -130,9 +130,10 @@ def _window(stride: int, *, same: bool) -> dict[str, np.generic]:
     return {"padding": SAME if same else VALID, "stride_w": step, "stride_h": step}
 
 
-def _pooled(graph: Graph, into: Map, side: int, stride: int) -> Map:
+def _pooled(graph: Graph, into: Map, side: Kernel, stride: int) -> Map:
     after = graph.map(MaxPool(side, stride).out_shape(into.shape), into.scale, into.zero)
-    sides = {"filter_w": np.int32(side), "filter_h": np.int32(side)}
+    rows, columns = sides_of(side)
+    sides = {"filter_w": np.int32(columns), "filter_h": np.int32(rows)}
     window = _window(stride, same=False) | sides
     graph.operate(Code.MAX_POOL_2D, [into.tensor], after.tensor, **window)
     return after

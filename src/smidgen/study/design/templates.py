@@ -17,6 +17,7 @@ from smidgen.layers import (
     Shape,
     Transition,
 )
+from smidgen.layers.base import Kernel
 from smidgen.spec import NetSpec
 
 FAMILIES = ("plain", "mixed", "depthwise", "residual", "shared")
@@ -47,7 +48,8 @@ class Template:
         blocks: Of each stage, >= 1.
         transitions: Whether a 1x1 transition narrows the map before each halving.
         halved: How often the first convolution halves the image, 0 to 3.
-        kernel: Side of the kernels of depthwise blocks from the second stage on; odd.
+        kernel: Side of the kernels of depthwise blocks from the second stage on; odd. On a map of
+            one column or row all kernels are lines, two pixels longer than they would be wide.
         growth: Of the width from one stage to the next; 0 is what is usual in the family.
     """
 
@@ -89,7 +91,7 @@ class Template:
                     map_ = layers[-1].out_shape(map_)
                 else:
                     stride = 2
-            blocks = self._stage(stage, width, stride)
+            blocks = self._stage(stage, width, stride, map_)
             for block in blocks:
                 map_ = block.out_shape(map_)
             layers += blocks
@@ -97,29 +99,33 @@ class Template:
         spec = NetSpec(shape, tuple(layers))
         return replace(spec, name=f"{self.kind}-{spec.params}")
 
-    def _stage(self, stage: int, width: int, stride: int) -> list[Layer]:
+    def _stage(self, stage: int, width: int, stride: int, map_: Shape) -> list[Layer]:
         count = self.blocks[stage]
         dense = self.family == "plain" or (self.family == "mixed" and stage == 0)
         if stage == 0:
             kernel = 3 if self.halved < 2 else 5  # noqa: PLR2004 - wider than its stride
             summed = self.family in ("residual", "shared")
             first = width if count == 1 or not summed else max(NARROWEST, channels(_STEM * width))
-            layers: list[Layer] = [Conv(first, kernel_size=kernel, stride=2**self.halved)]
+            layers: list[Layer] = [
+                Conv(first, kernel_size=_sides(kernel, map_), stride=2**self.halved)
+            ]
             if first != width:
-                layers.append(Depthwise(width))
+                layers.append(Depthwise(width, kernel_size=_sides(3, map_)))
                 count -= 1
         elif dense:
-            layers = [Conv(width, stride=stride)]
+            layers = [Conv(width, kernel_size=_sides(3, map_), stride=stride)]
         else:
-            layers = [Depthwise(width, kernel_size=self.kernel, stride=stride)]
-        kernel = self.kernel if stage else 3
+            kernel = _sides(self.kernel, map_)
+            layers = [Depthwise(width, kernel_size=kernel, stride=stride)]
+        kernel = _sides(self.kernel if stage and not dense else 3, map_)
         more = count - 1
         if more > 0 and self.family == "residual":
             layers += [Residual((Depthwise(width, kernel_size=kernel),))] * more
         elif more > 0 and self.family == "shared":
             layers.append(Repeat((Residual((Depthwise(width, kernel_size=kernel),)),), times=more))
         elif more > 0:
-            block = Conv(width) if dense else Depthwise(width, kernel_size=kernel)
+            kind = Conv if dense else Depthwise
+            block = kind(width, kernel_size=kernel)
             layers += [block] * more
         return layers
 
@@ -149,6 +155,16 @@ class Template:
         """Return the template of :meth:`to_dict`."""
         values: dict[str, Any] = {**form, "blocks": tuple(form["blocks"])}
         return Template(**values)
+
+
+def _sides(kernel: int, map_: Shape) -> Kernel:
+    """Return the sides of a kernel; on a map of one column, or row, a longer line of that kind.
+
+    Five in a line take fewer weights than three by three, of which six would see the border alone.
+    """
+    if (map_.height == 1) == (map_.width == 1) or kernel == 1:
+        return kernel
+    return (kernel + 2, 1) if map_.width == 1 else (1, kernel + 2)
 
 
 def channels(wanted: float | int) -> int:

@@ -12,7 +12,7 @@ static void add(const layer *own, const progress *at, int8_t *const *rows, int8_
   int8_t *held = MEMORY(rows) + side->map;
   int slot = from->slot - from->filled + at->row * side->stride;
   while (slot < 0) slot += SLOTS(side);
-  held += slot * side->row_size + side->padding * side->channels;
+  held += slot * side->row_size + BESIDE(side) * side->channels;
 #if BLURRED_SHORTCUTS
   if (side->kind == BLUR) {
     const progress here = {at->row, from->filled, from->slot};

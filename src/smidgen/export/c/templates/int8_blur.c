@@ -13,7 +13,7 @@ static SMALL void blur(const layer *own, const progress *at, int8_t *const *rows
   for (int j = 0; j < kernel; j++) {
     const int back = at->filled - reflected(at->row * own->stride - reach + j, own->height);
     const int slot = at->slot < back ? at->slot - back + SLOTS(own) : at->slot - back;
-    places[j] = MEMORY(rows) + own->map + slot * own->row_size + own->padding * channels;
+    places[j] = MEMORY(rows) + own->map + slot * own->row_size + BESIDE(own) * channels;
   }
   for (int x = 0; x < own[1].width; x++, out += channels) {
 #if BLUR_FOURS

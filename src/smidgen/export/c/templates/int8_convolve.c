@@ -3,7 +3,7 @@
 /* Two pixels by two outputs; weights lie as the loops meet them. Windows of several rows are first
    gathered, each into one. Of an odd number of columns, the second is computed twice. */
 static void convolve(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {
-  const int count = own[1].channels, last = own[1].width - 1, span = own->kernel * own->channels;
+  const int count = own[1].channels, last = own[1].width - 1, span = ACROSS(own) * own->channels;
   const int size = (own->kernel * span + 3) & ~3;
   const int32_t zero = 2 * own[1].zero + 1;
   const int step = own->stride * own->channels, beside = last ? count : 0;

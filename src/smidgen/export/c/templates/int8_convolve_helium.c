@@ -44,7 +44,7 @@ __attribute__((naked, noinline)) static void tile(__attribute__((unused)) const 
 
 /* Of an odd number of columns, the second is computed twice. */
 SMALL static void convolve(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {
-  const int count = own[1].channels, last = own[1].width - 1, span = own->kernel * own->channels;
+  const int count = own[1].channels, last = own[1].width - 1, span = ACROSS(own) * own->channels;
   const int size = (own->kernel * span + 3) & ~3, step = own->stride * own->channels;
   const uint32_t *const first = units + 2 * own->unit;
   tiled args = {0, 0, (uint32_t)size >> 5, (uint32_t)(size & 31) >> 1, first, first + 2 * count, 0, last ? (uint32_t)count : 0, own[1].zero};

@@ -100,13 +100,13 @@ SMALL static void filter_fours(const layer *own, int8_t *const *rows, int8_t *ou
 #if !HELIUM
 #if !TILED || OTHER_FILTERS
 /* Each channel alone, four at a time; weights lie in fours of channels. */
-INLINED static void filtered(const layer *own, int8_t *const *rows, int8_t *out, const int kernel) {
+INLINED static void filtered(const layer *own, int8_t *const *rows, int8_t *out, const int kernel, const int across) {
   const int channels = own->channels, step = own->stride * channels;
   const int32_t zero = 2 * own[1].zero + 1;
   const int8_t *first = weights + own->weight;
   const uint32_t *unit = units + 2 * own->unit;
   int8_t *const end = out + own[1].width * channels;
-  for (int c = 0; c < channels; c += 4, unit += 8, first += 4 * kernel * kernel) {
+  for (int c = 0; c < channels; c += 4, unit += 8, first += 4 * kernel * across) {
     int at = c;
     for (int8_t *q = out + c; q < end; q += channels, at += step) {
       int32_t s0 = (int32_t)unit[0], s1 = (int32_t)unit[2], s2 = (int32_t)unit[4], s3 = (int32_t)unit[6];
@@ -114,7 +114,7 @@ INLINED static void filtered(const layer *own, int8_t *const *rows, int8_t *out,
       for (int j = 0; j < kernel; j++) {
         const int8_t *p = rows[j] + at;
         UNROLL
-        for (int i = 0; i < kernel; i++, p += channels, w += 4) {
+        for (int i = 0; i < across; i++, p += channels, w += 4) {
 #if TWO_AT_ONCE
           uint32_t l = word(p), v = word(w), e = even(l), f = even(v);
           s0 = lower(e, f, s0), s2 = upper(e, f, s2);
@@ -138,7 +138,7 @@ static void filter(const layer *own, const progress *at, int8_t *const *rows, in
   (void)at;
 #if TILED && TILED_FILTERS
 #if OTHER_FILTERS
-  if ((own->kernel == 3 || own->kernel == 5) && own->stride == 1 && own[1].width > 3 && !(own->channels & 3))
+  if ((own->kernel == 3 || own->kernel == 5) && ACROSS(own) == own->kernel && own->stride == 1 && own[1].width > 3 && !(own->channels & 3))
 #endif
   {
     filter_fours(own, rows, out);

@@ -2,13 +2,13 @@
 #if HELIUM
 /* Each channel alone, four channels at a time, at several pixels: the weights are loaded once for them. */
 INLINED static void filter_pixels(const layer *own, int8_t *const *rows, int at, const int8_t *w, int32x4_t bias, int32x4_t by, int32x4_t shift, int8_t *out, mve_pred16_t there, const int count) {
-  const int channels = own->channels, kernel = own->kernel, step = own->stride * channels;
+  const int channels = own->channels, kernel = own->kernel, across = ACROSS(own), step = own->stride * channels;
   int32x4_t sum[4];
   UNROLL
   for (int n = 0; n < count; n++) sum[n] = bias;
   for (int j = 0; j < kernel; j++) {
     const int8_t *p = rows[j] + at;
-    for (int i = 0; i < kernel; i++, p += channels, w += 4) {
+    for (int i = 0; i < across; i++, p += channels, w += 4) {
       const int32x4_t weight = vldrbq_s32(w);
       UNROLL
       for (int n = 0; n < count; n++) sum[n] = vaddq_s32(sum[n], vmulq_s32(vldrbq_s32(p + n * step), weight));
@@ -19,7 +19,7 @@ INLINED static void filter_pixels(const layer *own, int8_t *const *rows, int at,
 }
 
 static void filter(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {
-  const int channels = own->channels, size = own->kernel * own->kernel, width = own[1].width, step = own->stride * channels;
+  const int channels = own->channels, size = own->kernel * ACROSS(own), width = own[1].width, step = own->stride * channels;
   const int8_t *w = weights + own->weight;
   const uint32_t *unit = units + 2 * own->unit;
   (void)at;

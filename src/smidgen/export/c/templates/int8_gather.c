@@ -3,7 +3,7 @@
 /* Lays a window of several rows out in one piece. Copies by fours, up to three bytes too many, which
    the next row overwrites. */
 SMALL static void gather(const layer *own, int8_t *const *rows, int at, int8_t *to) {
-  const int span = own->kernel * own->channels, whole = PADDED(span);
+  const int span = ACROSS(own) * own->channels, whole = PADDED(span);
   const int pitch = own->kernel * whole == ((own->kernel * span + 3) & ~3) ? whole : span;
   for (int j = 0; j < own->kernel; j++, to += pitch) {
     const int8_t *const from = rows[j] + at;

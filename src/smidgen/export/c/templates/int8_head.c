@@ -28,12 +28,21 @@ enum { KINDS };
 typedef struct {
   uint8_t kind, stride, padding;
   int8_t zero;    /* what stands for 0 in the map that the layer reads */
-  small kernel;   /* side of the window */
+  small kernel;   /* rows of the window */
 #if SLOTTED
   small slots;    /* rows in the ring */
 #define SLOTS(own) (own)->slots
 #else
 #define SLOTS(own) (own)->kernel
+#endif
+#if OBLONG
+  small across;   /* columns of the window */
+  small beside;   /* columns of the border on either side; padding is above and below */
+#define ACROSS(own) (own)->across
+#define BESIDE(own) (own)->beside
+#else
+#define ACROSS(own) (own)->kernel
+#define BESIDE(own) (own)->padding
 #endif
   small first;    /* rows read before the first can be written; then stride more for each */
   small height, width, channels; /* of the map that the layer reads */

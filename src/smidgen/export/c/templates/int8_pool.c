@@ -1,6 +1,6 @@
 
 SMALL static void pool(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {
-  const int channels = own->channels, kernel = own->kernel, step = own->stride * channels;
+  const int channels = own->channels, kernel = own->kernel, across = ACROSS(own), step = own->stride * channels;
   (void)at;
   int8_t *const end = out + own[1].width * channels;
   for (int x = 0; out < end; x += step, out += channels) {
@@ -10,14 +10,14 @@ SMALL static void pool(const layer *own, const progress *at, int8_t *const *rows
       int8x16_t best = vdupq_n_s8(-128);
       for (int j = 0; j < kernel; j++) {
         const int8_t *p = rows[j] + x + c;
-        for (int i = 0; i < kernel; i++, p += channels) best = vmaxq_s8(best, vldrbq_z_s8(p, there));
+        for (int i = 0; i < across; i++, p += channels) best = vmaxq_s8(best, vldrbq_z_s8(p, there));
       }
       vstrbq_p_s8(out + c, best, there);
     }
 #elif TWO_AT_ONCE && FOUR_POOLED
     for (int c = 0; c < channels; c += 4) {
       if (c + 4 > channels) c = channels - 4;
-      if (kernel == 2) {
+      if (kernel == 2 && across == 2) {
         const int8_t *const p = rows[0] + x + c, *const q = rows[1] + x + c;
         const uint32_t most = larger(larger(word(p), word(p + channels)), larger(word(q), word(q + channels)));
         __builtin_memcpy(out + c, &most, 4);
@@ -26,7 +26,7 @@ SMALL static void pool(const layer *own, const progress *at, int8_t *const *rows
       uint32_t best = 0x80808080;
       for (int j = 0; j < kernel; j++) {
         const int8_t *p = rows[j] + x + c;
-        for (int i = 0; i < kernel; i++, p += channels) best = larger(best, word(p));
+        for (int i = 0; i < across; i++, p += channels) best = larger(best, word(p));
       }
       __builtin_memcpy(out + c, &best, 4);
     }
@@ -35,7 +35,7 @@ SMALL static void pool(const layer *own, const progress *at, int8_t *const *rows
       int best = -128;
       for (int j = 0; j < kernel; j++) {
         const int8_t *p = rows[j] + x + c;
-        for (int i = 0; i < kernel; i++, p += channels) {
+        for (int i = 0; i < across; i++, p += channels) {
           if (*p > best) best = *p;
         }
       }

@@ -17,7 +17,7 @@ static SMALL void fill(const layer *own, int8_t *p, int rows) {
 /* Returns the ring's next row to write; the first time round, the border is filled. */
 static SMALL int8_t *next_row(const layer *own, progress *at, int8_t *arena) {
   int8_t *ring = arena + own->map;
-  if (!at->filled++ && own->padding) {
+  if (!at->filled++ && (own->padding || BESIDE(own))) {
     FILL(own, ring, SLOTS(own));
     at->slot = own->padding;
   }
@@ -46,7 +46,7 @@ SMALL void NAME_rows(void *memory, NAME_source *source, void *context, int32_t *
           continue;
         }
         const uint8_t *pixels = source(context, at->filled);
-        int8_t *p = next_row(own, at, arena) + own->padding * own->channels;
+        int8_t *p = next_row(own, at, arena) + BESIDE(own) * own->channels;
         int n = own->width * own->channels;
 #if TWO_AT_ONCE
         for (; n >= 4; n -= 4, p += 4, pixels += 4) {
@@ -78,7 +78,7 @@ SMALL void NAME_rows(void *memory, NAME_source *source, void *context, int32_t *
     }
     rows[WINDOW] = arena;
     own++, at++;
-    int8_t *out = next_row(own, at, arena) + own->padding * own->channels;
+    int8_t *out = next_row(own, at, arena) + BESIDE(own) * own->channels;
     kernels[own[-1].kind](own - 1, at - 1, rows, out);
     at[-1].row++;
   }

@@ -47,7 +47,7 @@ __attribute__((naked, noinline)) static uint32_t *widen(__attribute__((unused)) 
 
 /* Fewer than four columns: some are computed twice. */
 SMALL static void convolve(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {
-  const int count = own[1].channels, width = own[1].width, kernel = own->kernel, span = kernel * own->channels;
+  const int count = own[1].channels, width = own[1].width, kernel = own->kernel, span = ACROSS(own) * own->channels;
   const int size = (kernel * span + 3) & ~3, step = width > 1 ? own->stride * own->channels : 0, beside = width > 1 ? count : 0;
   const int beyond = width > 3 ? 2 : width == 3; /* columns */
   uint32_t *const windows = (uint32_t *)(void *)(MEMORY(rows) + PATCH);
