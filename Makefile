@@ -3,7 +3,7 @@ PY := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export SMIDGEN_DATA ?= $(wildcard $(abspath ../shared/data))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: docs windows-tools stress wrong-edits mutants help floors test-python wheel setup demo reference reference-long test check format test-long system-tools web-tools kernels records
+.PHONY: robust docs windows-tools stress wrong-edits mutants help floors test-python wheel setup demo reference reference-long test check format test-long system-tools web-tools kernels records
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -35,6 +35,13 @@ records: setup  ## the ladder of records, days
 	nice $(PY)/smidgen study records-mnist --store runs/records.db --jobs 2
 	nice $(PY)/smidgen study records-cifar10 --store runs/records.db --jobs 2
 	$(PY)/smidgen report runs/records.db --out runs/records.html
+
+# What holds out under corruptions (docs/robustness.md): hours on two cores, days of CIFAR-10; it goes on.
+robust: setup  ## what methods do for robustness, days
+	nice $(PY)/smidgen study robust-mnist --store runs/robust.db --jobs 2
+	nice $(PY)/smidgen study robust-mnist-labels --store runs/robust.db --jobs 2
+	nice $(PY)/smidgen study robust-cifar10 --store runs/robust.db --jobs 2
+	$(PY)/smidgen report runs/robust.db --out runs/robust.html
 
 docs: setup  ## the site, in build/site: warnings are errors, nothing is fetched
 	$(PY)/python tools/site.py

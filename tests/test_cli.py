@@ -114,6 +114,39 @@ def test_inspect_reads_a_net_from_a_file(capsys: pytest.CaptureFixture[str]) -> 
     assert (found["name"], found["params"]) == ("mine", 4 * 9 + 8 + (4 + 1) * 3)
 
 
+def test_robust_shows_floats_and_integers_and_puts_both_into_the_row(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert smidgen(*TRAIN, "--epochs", "1", "--out", "run") == 0
+    asked = ["evaluate", "run", "--robust", "--robust-images", "20", "--int8"]
+    assert smidgen(*asked, "--row", "rows.jsonl") == 0
+    shown = capsys.readouterr().out
+    for said in ("canny_edges", "rotation", "chosen on held-out", "shapes, int8", "regenerated"):
+        assert said in shown
+    row = json.loads(Path("rows.jsonl").read_text())
+    floats, integers = row["robust"], row["robust_int8"]
+    assert (floats["numbers"], integers["numbers"]) == ("float32", "int8")
+    assert floats["images"] == integers["images"] == 20
+    assert len(floats["corruptions"]) == len(integers["corruptions"]) == 15
+    assert abs(floats["accuracy"] - integers["accuracy"]) < 0.1
+    assert 0 < floats["threshold"]["held_out_kept"] <= 1
+
+
+def test_what_is_for_robust_alone_is_refused_without_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert smidgen(*TRAIN, "--epochs", "1", "--full", "--out", "run") == 0
+    for option in (["--int8"], ["--sure", "0.9"], ["--against", "mnist"]):
+        assert smidgen("evaluate", "run", *option) == 2
+        assert "are for --robust" in capsys.readouterr().err
+    assert smidgen("evaluate", "run", "--robust", "--robust-images", "9", "--sure", "0.9") == 2
+    assert "trained on all of them" in capsys.readouterr().err
+    assert smidgen("evaluate", "run", "--robust", "--robust-images", "0") == 2
+    assert "must be >= 1, got 0" in capsys.readouterr().err
+    assert smidgen("evaluate", "run", "--robust", "--against", "digits") == 2
+    assert "must be other data than the run's own" in capsys.readouterr().err
+
+
 def test_train_then_evaluate_then_refuse_to_overwrite(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -32,6 +32,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     balance: bool = False,
     pareto: bool = False,
     time: str | None = None,
+    purpose: str = "accuracy",
     on: str = "local",
     address: str | None = None,
     data_dir: Path | str | None = None,
@@ -59,6 +60,8 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         on: ``local`` or ``ray``.
         address: Of a running Ray cluster.
         time: At most so long, such as ``20m`` or ``2h``; the profile's own time by default.
+        purpose: ``accuracy``, or ``robust``: choices weigh the accuracy under corruptions as much,
+            on held-out images.
         data_dir: A folder of local copies of data sets.
         image_size: Height and width of the net's images; chosen if not given.
         live: Whether to write the page again and again while the design goes on.
@@ -108,6 +111,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         prefer=prefer,
         balance=balance,
         pareto=pareto,
+        purpose=purpose,
         seconds=None if time is None else seconds_of(time),
         on=on,
         address=address,

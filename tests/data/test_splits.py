@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smidgen.data import DataError, Split, selection_split
-from smidgen.data.splits import divided, stratified
+from smidgen.data.splits import divided, mislabelled, stratified
 
 
 def numbered(labels: torch.Tensor) -> Split:
@@ -144,3 +144,26 @@ def test_a_class_of_two_copies_of_one_image_is_trained_on() -> None:
     train, aside = selection_split(Split(pixels, torch.tensor([0, 0, 0, 0, 1, 1])))
     assert (train.labels == 1).sum() == 2
     assert aside.labels.tolist() == [0]
+
+
+def test_wrong_labels_are_as_many_as_asked_and_all_of_them_wrong() -> None:
+    split = Split(torch.zeros(1000, 1, 2, 2, dtype=torch.uint8), torch.arange(1000) % 4)
+    found = mislabelled(split, 4, 0.3, seed=1)
+    wrong = found.labels != split.labels
+    assert int(wrong.sum()) == 300
+    assert torch.equal(found.labels, mislabelled(split, 4, 0.3, seed=1).labels)
+    assert not torch.equal(found.labels, mislabelled(split, 4, 0.3, seed=2).labels)
+    assert set(found.labels.unique().tolist()) == {0, 1, 2, 3}
+    steps = torch.bincount((found.labels - split.labels)[wrong] % 4, minlength=4)
+    assert steps[0] == 0
+    assert min(steps[1:].tolist()) > 70
+    more = mislabelled(split, 4, 0.6, seed=1).labels != split.labels
+    assert bool(more[wrong].all())
+    assert torch.equal(mislabelled(split, 4, 0.0, seed=1).labels, split.labels)
+    assert bool((mislabelled(split, 4, 1.0, seed=1).labels != split.labels).all())
+
+
+def test_wrong_labels_need_another_class() -> None:
+    split = Split(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64))
+    with pytest.raises(DataError, match="at least 2 classes, got 1"):
+        mislabelled(split, 1, 0.5, seed=0)

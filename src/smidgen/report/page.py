@@ -20,6 +20,7 @@ from smidgen.report.lengths import length_charts, length_tables
 from smidgen.report.look import Look, closer_look
 from smidgen.report.points import Point, baselines, effects, longest, points_of
 from smidgen.report.reference import comparison
+from smidgen.report.robust import robust_looks
 from smidgen.report.scatter import accuracy_against_params
 from smidgen.report.tables import Table, effects_table, points_table, words
 from smidgen.study.records import Records
@@ -56,6 +57,7 @@ def tables_of(records: Records) -> list[Table]:
         tables.append(points_table(title, group))
         tables += [effects_table(baseline, found) for baseline, found in effects(group)]
         tables += length_tables(group)
+    tables += [table for look in robust_looks(points) for table in look.tables]
     return tables
 
 
@@ -110,7 +112,7 @@ def render(
         best=[_facts(point) for point in _best(points)],
         LONG=_LONG,
         SHORT=_SHORT,
-        looks=looks,
+        looks=[*looks, *robust_looks(points)],
         reference=comparison(_tested(points)),
         sections=[_section(name, group) for name, group in grouped(points)],
         commands=list(dict.fromkeys([*records.notes.get("commands", []), *commands])),
@@ -200,7 +202,7 @@ def charts_of(records: Records) -> list[tuple[str, Chart]]:
     """Return every chart of the page under the title of its section."""
     points = points_of(_of_nets(records.rows))
     sections = [_section(title, group) for title, group in grouped(points)]
-    looks = _looks(points, [])
+    looks = [*_looks(points, []), *robust_looks(points)]
     return [
         *(
             (section.title, chart)

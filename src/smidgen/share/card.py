@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -204,12 +204,39 @@ def _kind(seeds: int) -> str:
 
 def _robustness(facts: Facts) -> str:
     shift = facts.rows[0].get("shift_consistency") if facts.rows else None
+    card = next((row["robust"] for row in facts.rows if row.get("robust")), None)
+    if card is not None:
+        return _measured(card)
     told = "Noise, blur, light, weather and adversarial changes were not measured."
     if shift is None:
         return f"Not measured. {told}"
     return (
         f"{100 * shift:.2f} % of the answers stay as they are when a picture is shifted by one"
         f" pixel. {told}"
+    )
+
+
+def _measured(card: Mapping[str, Any]) -> str:
+    """Return the card of robustness of one run."""
+    rows: list[Sequence[object]] = [
+        ["accuracy, clean", f"{100 * card['clean']:.2f} %", f"{card['images']:,} test images"],
+        ["accuracy, corrupted", f"{100 * card['accuracy']:.2f} %", "mean over 15 corruptions"],
+        ["calibration error (ECE), corrupted", f"{100 * card['corrupted_ece']:.2f} %", "15 bins"],
+    ]
+    worst = min(card["corruptions"], key=lambda one: one["accuracy"])
+    name = escaped(worst["name"].replace("_", " "))
+    rows.append(["worst corruption", f"{100 * worst['accuracy']:.2f} %", name])
+    for one in card["seen"]:
+        if (one["kind"], one["amount"]) in (("shift", 2), ("rotation", 15)):
+            what = f"same answer after a {one['kind']} of {one['amount']:g} {one['unit']}"
+            rows.append([what, f"{100 * one['consistency']:.2f} %", "border repeated"])
+    rows += [
+        [f"sure of {one['name']}", f"{100 * one['certain']:.2f} %", "90 % and more, no class"]
+        for one in card["strangers"]
+    ]
+    return (
+        f"{_table(('figure', 'value', 'of'), rows)}\n\nCorruptions are made anew from their"
+        " published definitions. Adversarial changes were not measured."
     )
 
 

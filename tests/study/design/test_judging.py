@@ -85,3 +85,13 @@ def test_what_no_measurement_could_change_is_not_worth_one() -> None:
     after = belief.mean + weight * (seen - belief.mean)
     drawn = np.maximum(after, 0).mean() - belief.mean
     assert belief.worth_measuring(error) == pytest.approx(drawn, abs=0.01)
+
+
+def test_for_robust_the_accuracy_under_corruptions_weighs_as_much() -> None:
+    row = {"accuracy": 0.8, "balanced_accuracy": 0.6, "nll": 0.5, "robust_accuracy": 0.4}
+    assert Judging(0, balanced=False, images=9, robust=True).points(row) == pytest.approx(60)
+    plain = Judging(5, balanced=False, images=9).points(row)
+    found = Judging(5, balanced=False, images=9, robust=True)
+    assert found.points(row) == pytest.approx((plain + 40) / 2)
+    assert str(found).endswith("and as much by the accuracy under corruptions")
+    assert judging_of(data_of([10, 10]), robust=True).robust

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from smidgen.data import Data
 from smidgen.export.c.footprint import predict_cost
 from smidgen.files import write_atomically
 from smidgen.methods import Method, in_order
@@ -18,7 +19,7 @@ from smidgen.study.design.baseline import baselines
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import Clock, told_time
 from smidgen.study.design.front import FRONT, Point, front_of, kept, likewise, told_points
-from smidgen.study.design.judging import judging_of
+from smidgen.study.design.judging import Judging, judging_of
 from smidgen.study.design.outset import STORE, Outset, Wishes, outset
 from smidgen.study.design.reduce import Contest, choose
 from smidgen.study.design.search import Candidate, Observer, Rows, Search, listed
@@ -115,6 +116,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
     balance: bool = False,
     pareto: bool = False,
     seconds: float | None = None,
+    purpose: str = "accuracy",
     on: str = "local",
     address: str | None = None,
     observer: Observer = lambda news: None,
@@ -135,6 +137,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
         balance: Whether every class weighs alike in the training loss.
         pareto: Whether to end with a front of nets, from small to good, and not with one alone.
         seconds: At most, of the whole design; ``None`` is as long as the profile takes.
+        purpose: ``accuracy``, or ``robust`` to choose by the accuracy under corruptions as much.
         on: ``local`` or ``ray``; a cluster runs as many trials side by side as it has cores.
         address: Of a running Ray cluster; without, one of this machine alone is started.
         observer: Told what is decided and how the trials stand.
@@ -145,7 +148,8 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
             short for one rung.
         StudyError: If every trial of a phase failed, or the cluster cannot be reached.
     """
-    wishes, out = Wishes(profile, epochs, prefer, balance, pareto, seconds), Path(out)
+    wishes = Wishes(profile, epochs, prefer, balance, pareto, seconds, purpose)
+    out = Path(out)
     require_place(on, address)
     data = origin.load()
     begun = outset(origin, data, budget, out, wishes, jobs)
@@ -153,7 +157,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
     begun.note(store)
     try:
         with runner_on(on, store, jobs, address) as pool:
-            search = Search(store, pool, origin, data, judging_of(data), observer)
+            search = Search(store, pool, origin, data, _judging(data, wishes), observer)
             winner, standings, front = _search(search, begun, wishes)
             replicates = range(begun.profile.confirm_seeds)
             rows = search.measure(CONFIRM, [winner, *front], replicates, full=True)
@@ -164,6 +168,10 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
             return replace(found, front=tuple(points))
     finally:
         store.close()
+
+
+def _judging(data: Data, wishes: Wishes) -> Judging:
+    return judging_of(data, robust=wishes.purpose == "robust")
 
 
 def _search(

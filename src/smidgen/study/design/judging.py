@@ -1,7 +1,7 @@
 """How candidates are judged on training images that they have not seen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 from statistics import fmean
 from typing import Any
@@ -32,11 +32,14 @@ class Judging:
         folds: Of the cross-validation; 0 holds one part out for all.
         balanced: Whether each class counts alike, and not each image.
         images: Held out in all folds together, or in the one part.
+        robust: Whether a figure is the mean of that and of the accuracy under corruptions, found
+            on at most 500 of the held-out images.
     """
 
     folds: int
     balanced: bool
     images: int
+    robust: bool = False
 
     def split(self, replicate: int) -> str:
         """Return the split of a replicate, counted from 0."""
@@ -50,6 +53,10 @@ class Judging:
 
     def points(self, row: Mapping[str, Any]) -> float:
         """Return the figure of a row, in percent."""
+        own = self._clean(row)
+        return (own + 100 * float(row["robust_accuracy"])) / 2 if self.robust else own
+
+    def _clean(self, row: Mapping[str, Any]) -> float:
         if self.folds == 0:
             return self.accuracy(row)
         nll = float(row["balanced_nll" if self.balanced else "nll"])
@@ -86,6 +93,8 @@ class Judging:
         return 100 * (share * (1 - share) / (self.images * part)) ** 0.5
 
     def __str__(self) -> str:
+        if self.robust:
+            return f"{replace(self, robust=False)}, and as much by the accuracy under corruptions"
         what = "balanced accuracy" if self.balanced else "accuracy"
         if self.folds == 0:
             return f"{what} on {self.images:,} training images held out"
@@ -95,16 +104,21 @@ class Judging:
         )
 
 
-def judging_of(data: Data) -> Judging:
-    """Return how candidates for ``data`` are judged."""
+def judging_of(data: Data, *, robust: bool = False) -> Judging:
+    """Return how candidates for ``data`` are judged.
+
+    Args:
+        data: To be learned.
+        robust: Whether corruptions weigh as much as what the pictures are.
+    """
     counts = torch.bincount(data.train.labels, minlength=len(data.classes))
     balanced = int(counts.max()) >= _UNEVEN * int(counts.min())
     given: Any = getattr(data, "validation", None)
     if given is not None:
-        return Judging(0, balanced, len(given))
+        return Judging(0, balanced, len(given), robust)
     images = len(data.train)
     if images >= SMALL:
         from smidgen.data import selection_split
 
-        return Judging(0, balanced, len(selection_split(data.train)[1]))
-    return Judging(FOLDS, balanced, images)
+        return Judging(0, balanced, len(selection_split(data.train)[1]), robust)
+    return Judging(FOLDS, balanced, images, robust)

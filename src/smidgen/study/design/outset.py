@@ -11,6 +11,7 @@ from smidgen.layers import Shape
 from smidgen.methods import Method, parse
 from smidgen.methods.base import ArchitectureMethod, of_kind
 from smidgen.recipe import Recipe
+from smidgen.robust.corruptions import corruptions_for
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import Estimate, estimate, fitted, seconds_an_image, work_of
 from smidgen.study.design.inputs import Input, inputs
@@ -24,6 +25,7 @@ from smidgen.study.store import Store
 from smidgen.text import nearest
 
 STORE = "design.db"
+PURPOSES = ("accuracy", "robust")
 _ROOM = 0.8  # of the parameters without blurs that nets with them must still have
 _FEWEST = 3  # nets of each view of the images
 
@@ -42,6 +44,7 @@ class Wishes:
     balance: bool
     pareto: bool
     seconds: float | None
+    purpose: str = PURPOSES[0]
 
     @property
     def wants_small(self) -> bool:
@@ -53,6 +56,8 @@ class Wishes:
         if self.prefer not in PREFERENCES:
             known = nearest(self.prefer, PREFERENCES)
             raise ValueError(f"unknown preference {self.prefer!r}; {known}")
+        if self.purpose not in PURPOSES:
+            raise ValueError(f"unknown purpose {self.purpose!r}; {nearest(self.purpose, PURPOSES)}")
         if self.epochs is not None and self.epochs < 1:
             raise ValueError(f"--epochs must be >= 1, got {self.epochs}")
 
@@ -100,6 +105,10 @@ def outset(
         "budget": asdict(budget),
         **{name: value for name, value in asdict(wishes).items() if name != "seconds"},
     }
+    if wishes.purpose == PURPOSES[0]:
+        del asked["purpose"]  # as designs from before there were others
+    else:
+        corruptions_for(*data.shape)  # refuses what they are not defined for
     held = _held(out, asked)
     profile = profile_of(wishes.profile)
     if wishes.pareto:

@@ -143,7 +143,9 @@ class Search:
             fingerprint=data.fingerprint,
             split=FULL if full else self.judging.split(replicate),
         )
-        return Job(trial, candidate.origin or self.origin, latency=full and replicate == 0)
+        card = ("card" if full else "quick") if self.judging.robust else ""
+        origin = candidate.origin or self.origin
+        return Job(trial, origin, latency=full and replicate == 0, robust=card)
 
 
 def listed(methods: Iterable[Method]) -> str:
