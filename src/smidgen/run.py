@@ -151,14 +151,14 @@ def shared_plan(folder: Path) -> bytes:
     """Return what a run folder is for, without the place of its data on this machine."""
     form = json.loads(content(folder / PLAN, PLAN_BYTES))
     form.pop("sha256", None)
-    form["methods"] = [to_text(_named(method)) for method in parse(", ".join(form["methods"]))]
+    form["methods"] = [to_text(unplaced(method)) for method in parse(", ".join(form["methods"]))]
     if Path(str(form.get("origin", "")).partition("::")[0]).is_absolute():
         form["origin"] = form["data"]
     return f"{json.dumps({**form, 'sha256': _digest(form)}, indent=1)}\n".encode()
 
 
-def _named(method: Method) -> Method:
-    """Return a method whose teacher, if it has one on this machine, is only named."""
+def unplaced(method: Method) -> Method:
+    """Return a method whose teacher, if it has one at a path of this machine, is only named."""
     if isinstance(method, Distill) and Path(method.teacher).is_absolute():
         return replace(method, teacher=Path(method.teacher).name)
     return method

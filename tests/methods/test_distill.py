@@ -14,6 +14,7 @@ from smidgen.layers import Classifier, Conv, Flatten, GlobalAveragePool, Shape
 from smidgen.methods import Distill, Method, parse
 from smidgen.recipe import Recipe
 from smidgen.run import load_run, shared_plan
+from smidgen.share.facts import facts_of
 from smidgen.spec import NetSpec
 from smidgen.study.plan import read_plan
 from smidgen.teacher import Lesson, digest, lessons, with_teachers
@@ -187,13 +188,17 @@ def test_a_run_stopped_and_resumed_ends_at_the_same_bits(teacher: Path, tmp_path
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
 
 
+@pytest.mark.filterwarnings("ignore:the card has no figures")
 def test_a_distilled_run_is_used_without_its_teacher(tmp_path: Path) -> None:
     run(tmp_path / "teacher", [], net=BIG)
     run(tmp_path / "student", [Distill(str(tmp_path / "teacher"))])
     for path in (tmp_path / "teacher").iterdir():
         path.unlink()
+    told = facts_of(tmp_path / "student")
     assert load_run(tmp_path / "student").trial.methods[0].name == "distill"
     assert str(tmp_path) not in shared_plan(tmp_path / "student").decode()
+    assert "teacher='teacher'" in shared_plan(tmp_path / "student").decode()
+    assert str(tmp_path) not in told.command(0), "nor is the card told of the place"
 
 
 def test_a_flattened_head_of_a_teacher_serves_too(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from smidgen.export.ship import PROOF, place_of
 from smidgen.limits import PLAN_BYTES, content
 from smidgen.names import require_name
 from smidgen.release import release
-from smidgen.run import PLAN, WEIGHTS, Run, load_run, run_folder
+from smidgen.run import PLAN, WEIGHTS, Run, load_run, run_folder, unplaced
 from smidgen.study.design.design import ROWS
 from smidgen.study.design.outset import STORE
 from smidgen.study.rows import read_rows
@@ -81,6 +81,7 @@ class Facts:
             {
                 **{name: value for name, value in one.items() if name not in _PRIVATE},
                 "command": self.command(one["seed"]),
+                "methods": self.run.trial.method_texts,
             }
             for one in self.rows
         ]
@@ -120,7 +121,7 @@ def facts_of(
     return Facts(
         Path(place),
         folder,
-        run,
+        replace(run, trial=replace(run.trial, methods=tuple(map(unplaced, run.trial.methods)))),
         tuple(rows),
         why,
         tuple(_artefacts(Path(place), run)),
