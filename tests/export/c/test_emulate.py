@@ -1,6 +1,7 @@
 """The proof itself: emulated boards give the simulation's bits, and a wrong bit is found."""
 
 import shutil
+import subprocess
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -24,8 +25,9 @@ from smidgen.export.c.emulate import (
 )
 from smidgen.export.c.footprint import dummy_source
 from smidgen.export.c.int8 import HELIUM_SLACK, generate
+from smidgen.export.c.text import template
 from smidgen.export.int8.calibrate import calibrate
-from smidgen.export.int8.program import IntegerProgram
+from smidgen.export.int8.program import IntConv2d, IntegerProgram
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.lower import lower
@@ -79,7 +81,7 @@ def test_every_kernel_is_exact_on_boards_with_and_without_dual_macs(core: Core) 
     ("channels", "width"), [(1, 1), (2, 2), (3, 3), (1, 4), (2, 5), (3, 7), (1, 9)]
 )
 @pytest.mark.parametrize("activation", ["relu", "none"])
-@pytest.mark.parametrize("core", ["m4", "m55"])
+@pytest.mark.parametrize("core", ["m0plus", "m4", "m55"])
 def test_loops_in_assembly_are_exact_at_every_width(
     core: Core, channels: int, width: int, activation: Literal["relu", "none"]
 ) -> None:
@@ -94,6 +96,46 @@ def test_loops_in_assembly_are_exact_at_every_width(
     head = (layers.GlobalAveragePool(), layers.Classifier(3))
     source, images, expected = exported(NetSpec(Shape(channels, 6, width), (*body, *head)), 4)
     require_equal(core, run_board(source, images, core).logits, expected)
+
+
+@pytest.mark.mcu
+@needs_board
+@pytest.mark.parametrize("change", ["bias", "weight"])
+def test_sums_beyond_thirty_bits_and_weights_of_minus_128_are_exact_without_wide_products(
+    change: Literal["bias", "weight"],
+) -> None:
+    spec = NetSpec(
+        Shape(3, 8, 8),
+        (layers.Conv(8), layers.Depthwise(8), layers.GlobalAveragePool(), layers.Classifier(3)),
+    )
+    integer, images = integers(spec), pixels_for(spec, 6, seed=2)
+    images[0] = 0
+    first, *rest = integer.operations
+    assert isinstance(first, IntConv2d)
+    by = first.rescale
+    if change == "bias":
+        bias = first.bias.copy()
+        bias[:4] = 2**30 + 2**25 * np.array([0, 1, -3, -5])
+        multiplier, shift = by.multiplier.copy(), by.shift.copy()
+        multiplier[:4], shift[:4] = (multiplier[:4] & ~31) | 23, 24
+        changed = replace(by, multiplier=multiplier, shift=shift)
+        first = replace(first, bias=bias, rescale=changed)
+    else:
+        first = replace(first, weight=np.full_like(first.weight, -128))
+    integer = replace(integer, operations=(first, *rest))
+    source = generate(integer)
+    require_equal("m0plus", run_board(source, images, "m0plus").logits, simulate(integer, images))
+    assert "#define NET_SHORT_SUMS 0" in source.source
+
+
+@pytest.mark.mcu
+@needs_board
+def test_a_core_without_wide_products_takes_half_of_what_plain_c_took() -> None:
+    source, images, expected = exported(zoo.net("mnist-1k5-dw"), 2)
+    run = run_board(source, images, "m0plus")
+    require_equal("m0plus", run.logits, expected)
+    assert run.instructions <= 3_600_000
+    assert run.footprint.flash <= 5_500
 
 
 @pytest.mark.mcu
@@ -178,6 +220,35 @@ def test_the_count_of_instructions_sees_the_work_and_not_the_number_of_images() 
     few, many = (run_board(small, images[:n]).instructions for n in (2, 6))
     assert few == pytest.approx(many, rel=0.01)
     assert footprint(small, "m4").flash == run_board(small, images[:1]).footprint.flash
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+def test_four_products_of_sixteen_bits_round_as_one_of_sixty_four(tmp_path: Path) -> None:
+    text = template("int8_arithmetic.c")
+    zeros = ("TWO_AT_ONCE", "BLUR_FOURS", "TILED", "THUMB", "HELIUM")
+    defines = "".join(f"#define {name} 0\n" for name in zeros)
+    once = text.replace("scaled", "in_halves").replace("halved", "half").replace("narrowed", "n")
+    (tmp_path / "main.c").write_text(
+        f"#include <stdint.h>\n#include <stdio.h>\n{defines}#define RESCALES 1\n"
+        f"#define IN_HALVES 1\n{once}\n#undef IN_HALVES\n#define IN_HALVES 0\n{text}\n"
+        """int main(void) {
+  uint32_t seed = 1, wrong = 0;
+  for (int n = 0; n < 3000000; n++) {
+    seed = seed * 1664525u + 1013904223u;
+    const uint32_t by = 0x80000000u | seed >> (n & 31);
+    seed = seed * 1664525u + 1013904223u;
+    int32_t sum = (int32_t)(seed >> 2) - (1 << 29);
+    sum >>= n / 32 & 31;
+    if (n % 3 == 0) sum = (int32_t)((int64_t)(2 * sum + 1) * 0x40000000 / (int32_t)(by >> 1));
+    if (sum >= 1 << 29 || sum <= -(1 << 29)) continue;
+    wrong += in_halves(sum, by) != scaled(sum, by);
+  }
+  return printf("%u\\n", wrong), wrong != 0;
+}
+"""
+    )
+    subprocess.run(["gcc", "-O1", "main.c", "-o", "main"], cwd=tmp_path, check=True)
+    subprocess.run(["./main"], cwd=tmp_path, check=True)
 
 
 def test_one_wrong_bit_is_an_error_that_counts_images() -> None:

@@ -6,7 +6,7 @@ the next window needs; see docs/microcontrollers.md.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -15,7 +15,14 @@ from smidgen.export.c.int8_table import Inner, Kind, Row, Tables, add, whole_wor
 from smidgen.export.c.names import require_identifier
 from smidgen.export.c.source import Needed, Source, written
 from smidgen.export.c.text import template
-from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram
+from smidgen.export.int8.program import (
+    GATES,
+    IntConv2d,
+    IntegerProgram,
+    IntOperation,
+    IntResidual,
+    IntSqueezeExcite,
+)
 
 SLACK = 4  # bytes that a load of four may reach beyond the last map
 HELIUM_SLACK = 28  # bytes that Helium's may reach beyond that
@@ -80,12 +87,16 @@ def _written(
         _layer(row, offsets, inner_from, slotted=slotted, oblong=oblong) for row in rows
     )
     gathered = any(row.kind == "CONVOLVE" and row.kernel > 1 for row in rows)
-    texts = ["arithmetic", *["gather"] * gathered, *["tile"] * ("CONVOLVE" in kernels)]
-    for kind in ("CONVOLVE", "FILTER"):
-        texts += [f"{kind.lower()}_helium"] * (kind in kernels)
+    texts = [
+        "arithmetic",
+        *["gather"] * gathered,
+        *["tile_thumb", "tile"] * ("CONVOLVE" in kernels),
+    ]
+    texts += ["convolve_helium"] * ("CONVOLVE" in kernels)
+    texts += ["filter_helium", "filter_thumb"] * ("FILTER" in kernels)
     texts += [*(kind.lower() for kind in kernels), *["border"] * (bordered is not None)]
     filling = "own == layers + BORDERED ? fill_pixels(p, rows) : fill(own, p, rows)"
-    facts = _facts(tables, rows)
+    facts = _facts(program, tables, rows)
     defines = {
         "SPEED": int(optimize == "speed"),
         **facts,
@@ -203,7 +214,7 @@ def _data(program: IntegerProgram, tables: Tables) -> list[tuple[str, str, Seque
     return found
 
 
-def _facts(tables: Tables, rows: list[Row]) -> dict[str, int | str]:
+def _facts(program: IntegerProgram, tables: Tables, rows: list[Row]) -> dict[str, int | str]:
     """Return what the kernels may take as constant."""
 
     def fours(kind: str) -> int:
@@ -223,6 +234,7 @@ def _facts(tables: Tables, rows: list[Row]) -> dict[str, int | str]:
     return {
         "LAYERS": len(tables.rows),
         "RESCALES": int(bool(tables.units)),
+        "SHORT_SUMS": int(_short(program.operations)),
         "RELU": int(all(after.zero == -128 for after in written)),  # noqa: PLR2004
         "WINDOW": max(1, *(row.kernel for row in rows if row.kind != "EXCITE")),
         "SHORTCUTS": int(any(row.kind in ("CONVOLVE", "BLUR") for row in sides)),
@@ -233,6 +245,11 @@ def _facts(tables: Tables, rows: list[Row]) -> dict[str, int | str]:
         "SMALL_FILTERS": int(any(row.tiled and row.kernel == 3 for row in rows)),  # noqa: PLR2004
         "LARGE_FILTERS": int(any(row.tiled and row.kernel > 3 for row in rows)),  # noqa: PLR2004
         "OTHER_FILTERS": int(any(row.kind == "FILTER" and not row.tiled for row in rows)),
+        "THUMB_FILTERS": int(any(row.alone for row in filters)),
+        "OTHER_THUMB_FILTERS": int(not all(row.alone for row in filters)),
+        "THUMB_REST_FILTERED(own, rows, out)": _by_size(
+            {(row.kernel, row.across) for row in filters if not row.alone}
+        ),
         "BLUR_FOURS": int(bool(blurs) and narrow and fours("BLUR")),
         "FOUR_POOLED": fours("POOL"),
         "FILTERED(own, rows, out)": _by_size({(row.kernel, row.across) for row in filters}),
@@ -240,6 +257,25 @@ def _facts(tables: Tables, rows: list[Row]) -> dict[str, int | str]:
             {(row.kernel, row.across) for row in filters if not row.tiled}
         ),
     }
+
+
+def _short(operations: Iterable[IntOperation]) -> bool:
+    """Return whether sums have 30 bits and pairs of products 16: see int8_tile_thumb.c."""
+    for operation in operations:
+        match operation:
+            case IntConv2d(weight, bias):
+                reach = 128 * np.abs(weight.astype(np.int64)).sum((1, 2, 3))
+                far = (reach + np.abs(bias.astype(np.int64))).max()
+                fits = far < 2**29 and weight.min() > -128  # noqa: PLR2004
+            case IntSqueezeExcite(_, squeeze, excite):
+                fits = _short((squeeze, excite))
+            case IntResidual(inner, shortcut):
+                fits = _short((*inner, *shortcut))
+            case _:
+                fits = True
+        if not fits:
+            return False
+    return True
 
 
 def _by_size(sizes: set[tuple[int, int]]) -> str:

@@ -80,6 +80,14 @@ class Row:
         return filtered and columns > 3 and channels % 4 == 0  # noqa: PLR2004
 
     @property
+    def alone(self) -> bool:
+        """Whether cores without such products filter it in assembly; see int8_filter_thumb.c."""
+        columns = self.shape.width + 2 * self.beside - self.across + 1
+        square = self.kernel == self.across == 3  # noqa: PLR2004
+        filtered = self.kind == "FILTER" and self.stride == 1 and square
+        return filtered and columns > 3  # noqa: PLR2004
+
+    @property
     def row_size(self) -> int:
         """Bytes of one row of the ring, border included."""
         return (self.shape.width + 2 * self.beside) * self.shape.channels

@@ -22,7 +22,14 @@ static inline int32_t halved(int32_t x) { int32_t r; __asm__("ssat %0, #8, %1, a
 static inline int32_t scaled(int32_t sum, uint32_t by) { int32_t r; __asm__("smmlar %0, %1, %2, %1" : "=r"(r) : "r"(sum), "r"(by)); return r; }
 #else
 static inline int32_t halved(int32_t x) { x >>= 1; return x < -128 ? -128 : x > 127 ? 127 : x; }
+#if IN_HALVES /* where a product of 64 bits would be a call */
+static inline int32_t scaled(int32_t sum, uint32_t by) {
+  const int32_t low = (int16_t)sum, high = (sum - low) >> 16, least = (int32_t)(by >> 1 & 0xFFFF), most = (int32_t)(by >> 17);
+  return 2 * high * most + ((high * least + low * most + ((low * least) >> 16) + 0x4000) >> 15);
+}
+#else
 static inline int32_t scaled(int32_t sum, uint32_t by) { return (int32_t)(((int64_t)sum * (int32_t)(by >> 1) + 0x40000000) >> 31); }
+#endif
 #endif
 
 /* The sum in steps of the map it goes to: by is in 2**-32, its bits 1 to 5 are the second
@@ -34,16 +41,17 @@ static inline int8_t narrowed(int32_t sum, uint32_t by, int32_t zero) {
 }
 #endif
 
-#if HELIUM && RESCALES
-/* The same of four sums; every_other reads what lies for each of four outputs, biases or multipliers. */
-static inline int32x4_t every_other(const uint32_t *p) { return vreinterpretq_s32_u32(vldrwq_gather_shifted_offset_u32(p, vidupq_n_u32(0, 2))); }
-static inline int32x4_t shifts_of(int32x4_t by) { return vorrq_n_s32(vmvnq_s32(vshrq_n_s32(by, 1)), 0xE0); } /* to the right, and one more, as negative bytes */
-static inline int32x4_t narrowed_four(int32x4_t sum, int32x4_t by, int32x4_t shift, int32_t zero) {
-  int32x4_t x = vaddq_s32(sum, vrmulhq_s32(sum, by));
-  if (!RELU) x = vaddq_s32(x, vshrq_n_s32(x, 31));
-  x = vaddq_n_s32(vrshlq_s32(x, shift), zero);
-  return vminq_s32(vmaxq_s32(x, vdupq_n_s32(-128)), vdupq_n_s32(127));
-}
+#if THUMB
+/* The same of r0: least and most 16 bits of by in r4 and r5, shift in r6, zero in r7, 1 << 14 in r12. */
+#if RELU /* what is negative ends at -128 however it is rounded */
+#define AWAY
+#else
+#define AWAY "asrs r1,r0,#31\nadds r0,r1\n"
+#endif
+#define NARROW(label) \
+  "sxth r1,r0\nsubs r0,r1\nasrs r0,#16\nmov r2,r1\nmuls r2,r4\nasrs r2,#16\nadd r2,r12\nmuls r1,r5\nadds r2,r1\n" \
+  "mov r1,r0\nmuls r1,r4\nadds r2,r1\nmuls r0,r5\nlsls r0,#1\nasrs r2,#15\nadds r0,r2\n" AWAY \
+  "asrs r0,r6\nadds r0,r7\nasrs r0,#1\nsxtb r1,r0\ncmp r0,r1\nbeq " label "f\nasrs r0,#31\nmovs r1,#127\neors r0,r1\n" label ":\n"
 #endif
 
 #if TILED

@@ -98,7 +98,7 @@ SMALL static void filter_fours(const layer *own, int8_t *const *rows, int8_t *ou
 #endif
 
 #if !HELIUM
-#if !TILED || OTHER_FILTERS
+#if !(TILED || (THUMB && THUMB_FILTERS)) || (TILED && OTHER_FILTERS) || (THUMB && OTHER_THUMB_FILTERS)
 /* Each channel alone, four at a time; weights lie in fours of channels. */
 INLINED static void filtered(const layer *own, int8_t *const *rows, int8_t *out, const int kernel, const int across) {
   const int channels = own->channels, step = own->stride * channels;
@@ -145,7 +145,15 @@ static void filter(const layer *own, const progress *at, int8_t *const *rows, in
     return;
   }
 #endif
-#if !TILED
+#if THUMB && THUMB_FILTERS
+#if OTHER_THUMB_FILTERS
+  if (own->kernel != 3 || ACROSS(own) != 3 || own->stride != 1 || own[1].width < 4) {
+    THUMB_REST_FILTERED(own, rows, out);
+    return;
+  }
+#endif
+  filter_channels(own, rows, out);
+#elif !TILED
   FILTERED(own, rows, out);
 #elif OTHER_FILTERS
   REST_FILTERED(own, rows, out);

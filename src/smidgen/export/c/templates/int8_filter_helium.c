@@ -1,5 +1,15 @@
 
 #if HELIUM
+/* What narrowed does, for four sums; every_other reads what lies for each of four outputs, biases or multipliers. */
+static inline int32x4_t every_other(const uint32_t *p) { return vreinterpretq_s32_u32(vldrwq_gather_shifted_offset_u32(p, vidupq_n_u32(0, 2))); }
+static inline int32x4_t shifts_of(int32x4_t by) { return vorrq_n_s32(vmvnq_s32(vshrq_n_s32(by, 1)), 0xE0); } /* to the right, and one more, as negative bytes */
+static inline int32x4_t narrowed_four(int32x4_t sum, int32x4_t by, int32x4_t shift, int32_t zero) {
+  int32x4_t x = vaddq_s32(sum, vrmulhq_s32(sum, by));
+  if (!RELU) x = vaddq_s32(x, vshrq_n_s32(x, 31));
+  x = vaddq_n_s32(vrshlq_s32(x, shift), zero);
+  return vminq_s32(vmaxq_s32(x, vdupq_n_s32(-128)), vdupq_n_s32(127));
+}
+
 /* Each channel alone, four channels at a time, at several pixels: the weights are loaded once for them. */
 INLINED static void filter_pixels(const layer *own, int8_t *const *rows, int at, const int8_t *w, int32x4_t bias, int32x4_t by, int32x4_t shift, int8_t *out, mve_pred16_t there, const int count) {
   const int channels = own->channels, kernel = own->kernel, across = ACROSS(own), step = own->stride * channels;

@@ -17,6 +17,13 @@
 #else
 #define TILED 0
 #endif
+/* The same for cores whose only product is of 32 bits, while no sum leaves 30 bits (Cortex-M0, M0+, M1, M23). */
+#if SHORT_SUMS && !defined(__ARM_BIG_ENDIAN) && defined(__GNUC__) && defined(__thumb__) && !defined(__thumb2__)
+#define IN_HALVES 1
+#else
+#define IN_HALVES 0
+#endif
+#define THUMB (SPEED && IN_HALVES)
 #define PADDED(span) (((span) + 3) & ~3) /* to whole words */
 
 /* One row of a map at a time: a layer asks the one before it for the rows that its window lacks,

@@ -45,18 +45,29 @@ __attribute__((naked, noinline)) static uint32_t *widen(__attribute__((unused)) 
     "stm r3!, {r4-r11}\n\tcmp r0, r12\n\tblo 1b\n\tmov r0, r3\n\tpop {r4-r11, pc}\n");
 }
 
+#endif
+
+#if TILED || THUMB
 /* Fewer than four columns: some are computed twice. */
 SMALL static void convolve(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {
   const int count = own[1].channels, width = own[1].width, kernel = own->kernel, span = ACROSS(own) * own->channels;
   const int size = (kernel * span + 3) & ~3, step = width > 1 ? own->stride * own->channels : 0, beside = width > 1 ? count : 0;
   const int beyond = width > 3 ? 2 : width == 3; /* columns */
-  uint32_t *const windows = (uint32_t *)(void *)(MEMORY(rows) + PATCH);
+#if THUMB
+  typedef int32_t half_pairs;
+  tiled args = {-2 * size, 0, units + 2 * (own->unit + count), 0, beside, beyond * count, 2 * own[1].zero + 1};
+#else
+  typedef uint32_t half_pairs;
+#endif
+  half_pairs *const windows = (half_pairs *)(void *)(MEMORY(rows) + PATCH);
+#if !THUMB
   tiled args = {windows + 2 * size, 0, units + 2 * (own->unit + count), 0, beside, beyond * count, 2 * own[1].zero + 1, (uint32_t)((2 - size) & 7) * 26};
+#endif
   (void)at;
   for (int x = 0; x < width; x += 4) {
     if (width > 4 && x > width - 4) x = width - 4;
     const int first = x * step, far = beyond * step;
-    uint32_t *to = windows;
+    half_pairs *to = windows;
 #if TILED_GATHER
     if (PADDED(span) * kernel != size) {
       int8_t *const patch = (int8_t *)(void *)(windows + 2 * size);
