@@ -172,7 +172,9 @@ def test_helium_takes_as_few_instructions_as_the_documentation_says(name: str, m
 @pytest.mark.mcu
 @needs_board
 @pytest.mark.parametrize("core", get_args(Core))
-@pytest.mark.parametrize("name", ["resnet", "blurred", "nested", "repeat", "gated", "flat"])
+@pytest.mark.parametrize(
+    "name", ["resnet", "blurred", "nested", "repeat", "gated", "flat", "oblong"]
+)
 def test_sums_and_repeats_are_exact_on_every_core(name: str, core: Core) -> None:
     source, images, expected = exported(nest(name), 5)
     require_equal(core, run_board(source, images, core).logits, expected)
