@@ -218,10 +218,15 @@ def _conv(
 
 def _convs(operations: Iterable[Operation]) -> Iterator[Conv2d]:
     for operation in operations:
-        if isinstance(operation, Conv2d):
-            yield operation
-        elif isinstance(operation, Residual):
-            yield from _convs((*operation.inner, *operation.shortcut))
+        match operation:
+            case Conv2d():
+                yield operation
+            case Residual(inner, shortcut):
+                yield from _convs((*inner, *shortcut))
+            case Normalise() | MaxPool() | Blur() | SqueezeExcite():
+                pass
+            case GlobalAveragePool() | Flatten() | Linear():
+                pass
 
 
 def _single(operation: Operation, uses: Counter[int]) -> Operation:

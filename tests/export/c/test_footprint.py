@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -10,8 +11,10 @@ from tests.export.nets import excited, nest, pixels_for, warmed
 
 from smidgen import layers, zoo
 from smidgen.export.c.emulate import run_board, write_source
-from smidgen.export.c.footprint import dummy_source, predict_cost
+from smidgen.export.c.footprint import CODE, dummy_source, predict_cost
 from smidgen.export.c.int8 import generate
+from smidgen.export.c.int8_table import Kind
+from smidgen.export.c.text import template
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.lower import lower
@@ -37,6 +40,20 @@ SPECS = {
     "cifar-143k-dw, both": with_methods("cifar-143k-dw", "blurpool,squeeze-excite"),
     **{name: nest(name, (3, 24, 24)) for name in ("depthwise", "resnet", "repeat", "blurred")},
     "excited": excited(zoo.net("mnist-7k")),
+    "oblong": nest("oblong", (3, 24, 24)),
+    "a sensor's window": NetSpec.from_dict(
+        {
+            "name": "window",
+            "input": [3, 96, 1],
+            "layers": [
+                "conv(12, 7x1, stride=2)",
+                "depthwise(18, 5x1, stride=2)",
+                "residual(depthwise(18, 5x1))",
+                "conv(24, 5x1, stride=2)",
+                *("global_average_pool", "classifier(6)"),
+            ],
+        }
+    ),
     "drawn": NetSpec(
         Shape(3, 20, 18),
         (
@@ -84,6 +101,13 @@ def test_a_prediction_leaves_the_global_generator_alone() -> None:
     before = torch.random.get_rng_state()
     predict_cost(SPECS["mnist-1k5-dw"])
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_every_kind_of_layer_has_a_template_and_a_size() -> None:
+    for kind in get_args(Kind):
+        if kind != "CLASSIFY":  # where the loop over the layers ends
+            assert CODE[kind.lower()] > 0
+            assert f" {kind.lower()}(const layer *own" in template(f"int8_{kind.lower()}.c")
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")

@@ -7,6 +7,7 @@ the next window needs; see docs/microcontrollers.md.
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import get_args
 
 import numpy as np
 
@@ -29,16 +30,8 @@ HELIUM_SLACK = 28  # bytes that Helium's may reach beyond that
 HELIUM_REACH = 56  # bytes that its loads may reach beyond the weights of a convolution
 OPTIMIZE = ("speed", "flash")
 _BYTES = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
-_KERNELS: tuple[Kind, ...] = (  # callers after callees
-    "CONVOLVE",
-    "FILTER",
-    "POOL",
-    "BLUR",
-    "EXCITE",
-    "ADD",
-    "AVERAGE",
-    "FLATTEN",
-)
+# callers after callees; the classifier is where the loop ends
+_KERNELS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "CLASSIFY")
 
 
 def generate(program: IntegerProgram, name: str = "net", optimize: str = "speed") -> Source:

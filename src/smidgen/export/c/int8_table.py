@@ -26,7 +26,8 @@ _COLLECTS = ("AVERAGE", "FLATTEN")  # write to one row as often as they read one
 WIDEST_BLUR = 11  # its largest weight is 252
 
 
-Kind: TypeAlias = Literal[
+# A name is also that of a function and its template, and of what footprint.py counts for it.
+Kind: TypeAlias = Literal[  # in the order that the C needs, callers after callees
     "CONVOLVE", "FILTER", "POOL", "BLUR", "EXCITE", "ADD", "AVERAGE", "FLATTEN", "CLASSIFY"
 ]
 
