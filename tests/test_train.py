@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from smidgen.data import Data, Split, normalise
+from smidgen.data import Batches, Data, Split, normalise
 from smidgen.evaluate import evaluate
 from smidgen.flat import Flat
 from smidgen.layers import Classifier, Conv, GlobalAveragePool, MaxPool, Shape
@@ -38,7 +38,8 @@ from smidgen.runtime import Runtime
 from smidgen.spec import NetSpec
 from smidgen.tensors import Batch, Scalar
 from smidgen.train import Backprop, train
-from smidgen.training import TrainingDivergedError
+from smidgen.training import Training, TrainingDivergedError
+from smidgen.trial import Trial
 
 CPU = Runtime("cpu", threads=1, precision="float32")
 NET = NetSpec(
@@ -343,3 +344,39 @@ def test_a_fold_is_held_out_of_training() -> None:
     )
     assert first.history[0].held_out_accuracy is not None
     assert first.mean != second.mean, "statistics must come from the images trained on"
+
+
+def test_wrong_labels_are_of_training_alone_and_of_the_seed() -> None:
+    data = bars(80)
+    trial = Trial(NET, (), Recipe(label_noise=0.5), 3, data.name, data.fingerprint, "selection")
+    clean = replace(trial, recipe=Recipe())
+    found = [Training(one, data, CPU) for one in (clean, trial, replace(trial, seed=4))]
+    plain, noisy, other = (training.batches for training in found)
+    assert found[0].held_out is not None
+    assert found[1].held_out is not None
+    assert torch.equal(found[0].held_out.labels, found[1].held_out.labels)
+    assert found[0].mean == found[1].mean
+
+    def labels(batches: Batches) -> Tensor:
+        epoch = batches.epoch(torch.Generator().manual_seed(0))
+        return torch.cat([batch.targets.argmax(1) for batch in epoch])
+
+    assert float((labels(noisy) != labels(plain)).double().mean()) == pytest.approx(0.5, abs=0.1)
+    assert not torch.equal(labels(noisy), labels(other))
+    assert torch.equal(data.train.labels, bars(80).train.labels)
+
+
+def test_a_share_of_wrong_labels_is_of_the_key_and_the_command() -> None:
+    data = bars(16)
+    trial = Trial(NET, (), Recipe(label_noise=0.2), 3, data.name, data.fingerprint, "full")
+    clean = replace(trial, recipe=Recipe())
+    assert trial.key != clean.key
+    assert "label_noise" not in clean.to_dict()["recipe"]
+    assert Trial.from_dict(trial.to_dict()) == trial
+    assert "recipe.label_noise=0.2" in trial.command("digits", data.preprocessing)
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
+def test_a_share_of_wrong_labels_outside_0_to_1_is_refused(share: float) -> None:
+    with pytest.raises(ValueError, match=r"label_noise must be in \[0, 1\], got"):
+        Recipe(label_noise=share)

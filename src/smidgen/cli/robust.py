@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smidgen.chance import wilson
@@ -29,7 +28,7 @@ class Place:
     """
 
     run: str
-    data_dir: Path | None
+    data_dir: str | None
     own: "Data | None"
     judges_held_out: bool
 

@@ -199,7 +199,10 @@ def robust_card(
         seen.append(Seen(kind, amount, unit, *_kept(answers, apply(pixels), logits, labels)))
     clean, mean = accuracy(logits, labels), fmean(one.accuracy for one in corruptions)
     every = [level for one in corruptions for level in one.levels]
-    kept = None if line is None else kept_by(line[0], logits, labels)
+    threshold = None
+    if line is not None:
+        kept, right = kept_by(line[0], logits, labels)
+        threshold = Threshold(line[0], line[1], line[2], kept, right)
     return RobustCard(
         numbers=numbers,
         images=len(labels),
@@ -216,7 +219,7 @@ def robust_card(
         reliability=reliability(logits, labels),
         corrupted_reliability=pooled(bins),
         selective=selective(logits, labels),
-        threshold=None if line is None or kept is None else Threshold(*line, *kept),
+        threshold=threshold,
         no_threshold=reason,
         strangers=tuple(
             _stranger(

@@ -111,15 +111,16 @@ def canny_edges(x: Floats, unit: Number, random: np.random.Generator) -> Floats:
     weak, strong = peak & (size >= _LOW), peak & (size >= _HIGH)
     joined = np.zeros((3, 3, 3), bool)
     joined[1] = True  # neighbours in the picture, none in the next one
-    groups, count = ndimage.label(weak, joined)
-    kept = np.zeros(count + 1, bool)
+    groups = np.zeros(weak.shape, np.int32)
+    ndimage.label(weak, joined, output=groups)
+    kept = np.zeros(int(groups.max(initial=0)) + 1, bool)
     kept[np.unique(groups[strong])] = True
     kept[0] = False
     return kept[groups].astype(np.float32)[..., None]
 
 
 def _signs(count: int, random: np.random.Generator) -> NDArray[np.float64]:
-    return 2.0 * random.integers(0, 2, count) - 1
+    return np.where(random.integers(0, 2, count) == 1, 1.0, -1.0)
 
 
 def _turned(x: Floats, columns: list[list[NDArray[np.float64]]]) -> Floats:
