@@ -44,7 +44,7 @@ def export(  # noqa: PLR0913 - a command line
     ] = None,
     optimize: Annotated[
         str | None,
-        typer.Option(help="speed (default; 1 KB more on a Cortex-M4) or flash, for int8 C."),
+        typer.Option(help="For int8 C: speed (default; 1 KB more on a Cortex-M4), flash or host."),
     ] = None,
     finish_epochs: Annotated[
         int | None,

@@ -111,8 +111,9 @@ class Wish:
         tell: Is told of what takes long.
         input: Numbers that a file takes: ``uint8``, ``int8`` or ``float32``.
         name: Of the files and of the C function; ``None`` names them after the net.
-        optimize: What int8 C is written for, ``speed`` or ``flash``; see ``generate`` of
-            :mod:`smidgen.export.c.int8`.
+        optimize: What int8 C is written for: ``speed`` or ``flash`` of a microcontroller, see
+            ``generate`` of :mod:`smidgen.export.c.int8`, or ``host``, see
+            :mod:`smidgen.export.c.host_int8`.
     """
 
     calibration: str | None = None

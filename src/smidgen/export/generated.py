@@ -20,7 +20,8 @@ from smidgen.export.artefact import (
 from smidgen.export.c.emulate import ToolMissingError, footprint, run_board
 from smidgen.export.c.float32 import generate_float
 from smidgen.export.c.host import FAST, compile_library, find_compiler, load_library
-from smidgen.export.c.int8 import generate
+from smidgen.export.c.host_int8 import generate_host
+from smidgen.export.c.int8 import OPTIMIZE, generate
 from smidgen.export.c.picture import described, picture_header, signed
 from smidgen.export.c.source import Source as Generated
 from smidgen.export.int8.finish import Finished
@@ -29,6 +30,7 @@ from smidgen.export.int8.simulate import simulate
 from smidgen.export.program import Pixels
 from smidgen.release import release
 
+HOST = "host"
 ROUNDING = 1e-5  # of the largest logit: what float32 sums may differ by in another order
 UNPROVED = (
     "no C compiler (gcc, cc or clang): the C is written, but what it answers, its accuracy and its"
@@ -61,7 +63,9 @@ def in_folder(place: str, made: "Made", source: Source, wish: Wish) -> Artefact:
     compiler = find_compiler()
     if compiler is None:
         wish.tell(UNPROVED)
-    flash, ram = _cortex_m4(generated, source.calibration_images[:2], wish.tell)
+    flash, ram = None, None
+    if wish.optimize != HOST:  # which is for other processors
+        flash, ram = _cortex_m4(generated, source.calibration_images[:2], wish.tell)
     return Artefact(
         files={
             f"{place}{name}.c": generated.source.encode(),
@@ -100,7 +104,11 @@ def made_of(source: Source, wish: Wish) -> Made:
     Raises:
         ValueError: If the wish cannot be had.
     """
-    numbers = wish.numbers
+    numbers, known = wish.numbers, (*OPTIMIZE, HOST)
+    require(
+        wish.optimize in (None, *known),
+        f"optimize must be one of {', '.join(known)}, got {wish.optimize!r}",
+    )
     require(
         numbers in (None, "int8", "float32"), f"numbers must be int8 or float32, got {numbers!r}"
     )
@@ -117,8 +125,11 @@ def made_of(source: Source, wish: Wish) -> Made:
         return simulate(done.program, pixels)
 
     oracle = Oracle("the integer simulation in NumPy", simulated, _SIMULATED, 0.0)
-    generated = _told(generate(done.program, source.stem, wish.optimize or "speed"), source)
-    return Made(generated, oracle, done.program.head.scale, calibration, done)
+    if wish.optimize == HOST:
+        generated = generate_host(done.program, source.stem)
+    else:
+        generated = generate(done.program, source.stem, wish.optimize or "speed")
+    return Made(_told(generated, source), oracle, done.program.head.scale, calibration, done)
 
 
 def _told(made: Generated, source: Source) -> Generated:

@@ -23,6 +23,7 @@ from smidgen.export.artefact import (
 )
 from smidgen.export.c.emulate import ParityError, ToolMissingError
 from smidgen.export.c.names import require_own
+from smidgen.export.generated import HOST
 from smidgen.export.int8.finish import NOTEWORTHY, told
 from smidgen.export.page import Facts, frame_of, page, thresholds
 from smidgen.export.proof import Proof, files_of, proved
@@ -80,6 +81,11 @@ def export(
         raise ValueError(f"{to} takes uint8 pixels; a choice of input is for tflite")
     if wish.optimize is not None and to in ("onnx", "onnx-int8", "tflite", "wasm"):
         raise ValueError(f"{to} has no code of a microcontroller to optimise; c has")
+    if wish.optimize == HOST:
+        if to not in ("c", "cmake"):
+            raise ValueError(f"{to} is for microcontrollers; code for hosts is for c and cmake")
+        if flash is not None or ram is not None:
+            raise ValueError("code for hosts is not measured on a microcontroller: no limit holds")
     loaded = load_run(run)
     trained = trained_on(loaded, run, data=data, data_dir=data_dir)
     source = source_of(loaded, trained, wish.name)

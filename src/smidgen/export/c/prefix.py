@@ -10,7 +10,7 @@ _DEFINED = (
     re.compile(r"^typedef [^;{]*?(\w+)(?:\[[^\n]*\])?(?: __attribute__[^\n]*)?;", re.MULTILINE),
     re.compile(r"^\} (\w+);", re.MULTILINE),
     re.compile(
-        r"^(?:[A-Z]+ |__attribute__\(\([^\n]*?\)\) )?static [^=\n;]*?(\w+)\((?!\*)(?!\()",
+        r"^(?:[A-Z][A-Z0-9]* |__attribute__\(\([^\n]*?\)\) )*static [^=\n;]*?(\w+)\((?!\*)(?!\()",
         re.MULTILINE,
     ),
     re.compile(r"^static [^=\n;(]*?(\w+)\[[^\n]*\](?: = |;)", re.MULTILINE),

@@ -1,0 +1,257 @@
+"""The layers of an integer program, one after another, as the C for hosts runs them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smidgen.export.c.host_map import BEYOND, BLOCK, Fill, Map, whole
+from smidgen.export.c.host_packed import Packed, Tap, packed_dense, packed_filter, units
+from smidgen.export.int8.program import (
+    Addend,
+    Int8,
+    Int32,
+    IntAverage,
+    IntConv2d,
+    IntegerProgram,
+    IntLinear,
+    IntOperation,
+    IntResidual,
+    IntSqueezeExcite,
+)
+from smidgen.export.program import Blur, Flatten, MaxPool
+from smidgen.layers import Shape
+
+WIDEST_BLUR = 11  # its largest weight is 252
+_BLUR_OF_BYTES = 5  # the widest whose products of two weights are signed bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """A line of the table of layers; see the struct in templates/host_head.c."""
+
+    kind: str
+    source: Map
+    made: Map
+    beside: Map | None = None
+    padding: int = 0
+    kernel: int = 1
+    stride: int = 1
+    steps: int = 0
+    taps: tuple[Tap, ...] = ()
+    weight: int = 0
+    unit: int = 0
+    zero: int = -128
+    shift: int = 0
+    zeros: tuple[int, int] = (0, 0)
+    by: tuple[int, int] = (0, 0)
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the C of one net holds, while its layers are walked."""
+
+    steps: list[Step] = field(default_factory=list[Step])
+    maps: list[Map] = field(default_factory=list[Map])
+    weights: list[Int8] = field(default_factory=list[Int8])
+    units: list[int] = field(default_factory=list[int])
+    taps: list[int] = field(default_factory=list[int])  # of blurs too wide for bytes
+
+    def make(self, shape: Shape, pitch: int | None = None) -> Map:
+        """Plan a map that the next layer writes."""
+        epoch = len(self.steps)
+        made = Map(f"map{len(self.maps)}", shape, pitch or whole(shape.channels), epoch, epoch)
+        self.maps.append(made)
+        return made
+
+    def add(self, step: Step) -> Map:
+        """Append a layer; return what it writes."""
+        for read in (step.source, step.beside):
+            if read is not None:
+                read.last = max(read.last, len(self.steps))
+                read.reach = max(read.reach, BEYOND * step.stride + step.kernel)
+        self.steps.append(step)
+        return step.made
+
+    def add_weights(self, block: Int8) -> int:
+        """Return where ``block`` lies: where it was before, or at the end."""
+        at = 0
+        for part in self.weights:  # passes of a repeat share theirs
+            if len(part) == len(block) and (part == block).all():
+                return at
+            at += len(part)
+        self.weights.append(block)
+        return at
+
+    def add_units(self, bias: Int32, multiplier: Int32, sums: NDArray[np.int64]) -> int:
+        """Return where biases and factors lie once they are appended."""
+        at = len(self.units)
+        self.units += units(bias, multiplier, sums).tolist()
+        return at
+
+    def bordered(self, source: Map, border: int, fill: Fill) -> Map:
+        """Return the map with a border, a copy where it has another one already."""
+        if not border or source.surround(border, fill):
+            return source
+        made = self.make(source.shape, source.pitch)
+        made.surround(border, fill)
+        return self.add(Step("COPY", source, made))
+
+
+def planned(program: IntegerProgram) -> Plan:
+    """Return the layers of a program.
+
+    Raises:
+        ValueError: If one is beyond the C; its place is named.
+    """
+    plan, shape = Plan(), program.input_shape
+    first = program.operations[0]
+    dense = isinstance(first, IntConv2d) and not first.depthwise
+    made = plan.make(shape, shape.channels if dense else None)
+    plan.add(Step("READ", made, made))
+    for place_, operation in enumerate(program.operations):
+        try:
+            made = _add(plan, operation, made)
+        except ValueError as error:
+            raise ValueError(f"{program.name}, operation {place_ + 1}: {error}") from None
+    return plan
+
+
+def _chain(plan: Plan, operations: Sequence[IntOperation], source: Map) -> Map:
+    for operation in operations:
+        source = _add(plan, operation, source)
+    return source
+
+
+def _add(plan: Plan, own: IntOperation, source: Map) -> Map:
+    match own:
+        case IntConv2d():
+            return _convolve(plan, own, source)
+        case MaxPool(kernel_size, stride):
+            made = plan.make(own.out_shape(source.shape))
+            return plan.add(Step("POOL", source, made, kernel=kernel_size, stride=stride))
+        case Blur():
+            return _blur(plan, own, source)
+        case IntAverage():
+            return _average(plan, own, source)
+        case Flatten():
+            channels, height, width = source.shape
+            made = plan.make(Shape(channels * height * width, 1, 1))
+            return plan.add(Step("FLATTEN", source, made))
+        case IntSqueezeExcite():
+            return _excite(plan, own, source)
+        case IntResidual():
+            return _residual(plan, own, source)
+        case IntLinear():
+            return _classify(plan, own, source)
+
+
+def _convolve(plan: Plan, own: IntConv2d, source: Map) -> Map:
+    fill = tuple((own.padding_value.astype(int) + 128).tolist())
+    source = plan.bordered(source, own.padding, fill)
+    pack = packed_filter if own.depthwise else packed_dense
+    packed: Packed = pack(own.weight, source.pitch)
+    sums = own.weight.astype(np.int64).sum((1, 2, 3))
+    step = Step(
+        "FILTER" if own.depthwise else "CONVOLVE",
+        source,
+        plan.make(own.out_shape(source.shape)),
+        padding=own.padding,
+        kernel=own.kernel_size,
+        stride=own.stride,
+        steps=packed.steps,
+        taps=packed.taps,
+        weight=plan.add_weights(packed.weight),
+        unit=plan.add_units(own.bias, own.rescale.multiplier, sums),
+        zero=own.rescale.zero,
+    )
+    return plan.add(step)
+
+
+def _blur(plan: Plan, own: Blur, source: Map) -> Map:
+    side, channels = own.kernel_size, source.shape.channels
+    if side > WIDEST_BLUR:
+        raise ValueError(f"blur kernel_size must be <= {WIDEST_BLUR}, got {side}")
+    if side == 1 and own.stride == 1:
+        return source
+    source = plan.bordered(source, side // 2, "mirrored")
+    made = plan.make(own.out_shape(source.shape))
+    plain = Step("BLUR", source, made, padding=side // 2, kernel=side, stride=own.stride)
+    if side == 1:
+        return plan.add(replace(plain, kind="POOL"))
+    shift = 2 * (side - 1)
+    if side > _BLUR_OF_BYTES:
+        plan.taps += own.row
+        return plan.add(replace(plain, weight=len(plan.taps) - side, shift=shift))
+    square = np.outer(own.row, own.row)
+    weight = np.broadcast_to(square, (channels, 1, side, side))
+    packed = packed_filter(weight, source.pitch)
+    # for bytes less 128 and for bytes alike: what 128 more adds is 128 steps of the result
+    half = np.full(channels, (1 << shift >> 1) + (128 << shift), np.int32)
+    unit = plan.add_units(half, np.int32([2**30]), np.full(channels, 1 << shift))
+    return plan.add(
+        replace(
+            plain,
+            kind="FILTER",
+            steps=packed.steps,
+            taps=packed.taps,
+            weight=plan.add_weights(packed.weight),
+            unit=unit,
+            shift=shift,
+        )
+    )
+
+
+def _average(plan: Plan, own: IntAverage, source: Map) -> Map:
+    pixels = source.shape.height * source.shape.width
+    unit = _alike(plan, -(own.zero + 128) * pixels, int(own.rescale.multiplier[0]))
+    made = plan.make(own.out_shape(source.shape))
+    return plan.add(Step("AVERAGE", source, made, unit=unit, zero=own.rescale.zero))
+
+
+def _excite(plan: Plan, own: IntSqueezeExcite, source: Map) -> Map:
+    gates = _chain(plan, (own.average, own.squeeze, own.excite), source)
+    unit = _alike(plan, 0, int(own.rescale.multiplier[0]))
+    zeros, made = (own.average.zero + 128, 0), plan.make(source.shape)
+    step = Step("EXCITE", source, made, gates, unit=unit, zero=own.rescale.zero, zeros=zeros)
+    return plan.add(step)
+
+
+def _residual(plan: Plan, own: IntResidual, source: Map) -> Map:
+    made, beside = _chain(plan, own.inner, source), _chain(plan, own.shortcut, source)
+    unit = _alike(plan, 0, int(own.rescale.multiplier[0]))
+    sides = (own.made, own.beside)
+    step = Step(
+        "ADD",
+        made,
+        plan.make(made.shape),
+        beside,
+        unit=unit,
+        zero=own.rescale.zero,
+        zeros=(sides[0].zero + 128, sides[1].zero + 128),
+        by=(_factor(sides[0]), _factor(sides[1])),
+    )
+    return plan.add(step)
+
+
+def _classify(plan: Plan, own: IntLinear, source: Map) -> Map:
+    packed = packed_dense(own.weight[:, :, None, None], source.pitch)
+    sums = own.weight.astype(np.int64).sum(1)
+    unit = plan.add_units(own.bias, np.int32([2**30]), sums)
+    weight = plan.add_weights(packed.weight)
+    made = plan.make(own.out_shape(source.shape))
+    step = Step("CLASSIFY", source, made, steps=packed.steps, weight=weight, unit=unit)
+    return plan.add(step)
+
+
+def _alike(plan: Plan, bias: int, multiplier: int) -> int:
+    """Return where one bias and one factor lie that all channels share."""
+    return plan.add_units(
+        np.full(BLOCK, bias, np.int32), np.int32([multiplier]), np.zeros(BLOCK, np.int64)
+    )
+
+
+def _factor(side: Addend) -> int:
+    """Return what a side of a sum is multiplied with, 0 for a half."""
+    return int(side.rescale.multiplier[0]) if int(side.rescale.shift[0]) else 0

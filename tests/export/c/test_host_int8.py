@@ -1,0 +1,180 @@
+"""The integer C for hosts computes what the simulation does, bit for bit, on every path."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.export.nets import (
+    NESTS,
+    Plan,
+    blurred,
+    excited,
+    nest,
+    pixels_for,
+    plans,
+    spec_of,
+    warmed,
+)
+
+from smidgen import layers, zoo
+from smidgen.export.c.emulate import WARNINGS, _prepare, require_equal, run_host
+from smidgen.export.c.host_int8 import generate_host
+from smidgen.export.c.host_map import Map
+from smidgen.export.c.host_packed import packed_dense, packed_filter, units
+from smidgen.export.int8.calibrate import calibrate
+from smidgen.export.int8.program import IntegerProgram
+from smidgen.export.int8.quantize import quantize
+from smidgen.export.int8.simulate import simulate
+from smidgen.export.lower import lower
+from smidgen.layers import Layer, Shape
+from smidgen.spec import NetSpec
+
+pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+NEEDED = {"plain": "", "AVX2": "avx2", "AVX-VNNI": "avx_vnni", "AVX-512 VNNI": "avx512_vnni"}
+PATHS = tuple(NEEDED)
+HEAD = (layers.GlobalAveragePool(), layers.Classifier(3, bias=True))
+# a trap needs none of the sanitiser's libraries, which clang may come without
+TRAP = ("-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
+
+
+def require_path(path: str) -> None:
+    """Skip where this processor has no such instructions: another path would run in its place."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
+    if NEEDED[path] and NEEDED[path] not in flags:
+        pytest.skip(f"this processor has no {path}")
+
+
+def integers(spec: NetSpec) -> IntegerProgram:
+    program = warmed(spec)
+    return quantize(lower(program), calibrate(lower(program), pixels_for(spec, 20)))
+
+
+def assert_exact(
+    spec: NetSpec,
+    paths: tuple[str, ...] = PATHS,
+    compiler: str = "gcc",
+    flags: tuple[str, ...] = ("-O1",),
+) -> None:
+    program, images = integers(spec), pixels_for(spec, 8, seed=1)
+    source, expected = generate_host(program), simulate(program, images)
+    for path in paths:
+        chosen = (*flags, f"-DNET_SIMD={PATHS.index(path)}")
+        require_equal(f"{spec.name} {path}", run_host(source, images, compiler, chosen), expected)
+
+
+def present() -> tuple[str, ...]:
+    """Return the paths that this processor can take."""
+    cpuinfo = Path("/proc/cpuinfo")
+    flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
+    return tuple(path for path, flag in NEEDED.items() if not flag or flag in flags)
+
+
+@settings(fuzz, max_examples=3)
+@given(plans())
+def test_drawn_nets_are_exact(plan: Plan) -> None:
+    assert_exact(spec_of(plan), present()[-1:], flags=("-O0",))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NESTS)
+def test_all_sums_and_repeats_are_exact_on_every_path(name: str) -> None:
+    assert_exact(nest(name), present())
+
+
+@pytest.mark.slow
+@settings(fuzz, max_examples=100)
+@given(plans(), st.sampled_from(["gcc", "clang"]), st.sampled_from(["-O0", "-O3"]))
+def test_many_drawn_nets_are_exact(plan: Plan, compiler: str, level: str) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    assert_exact(spec_of(plan), present(), compiler, (level, *TRAP))
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    "body",
+    [
+        # 4 and 2 blocks of outputs and 1, of rows of 16, 8, 4 pixels and 1; filters of every width
+        (layers.Conv(65), layers.Conv(100, 1), layers.Depthwise(40, 5), layers.Conv(17, 3, 2)),
+        (layers.Conv(5, stride=2), layers.Depthwise(70, 5, stride=2), layers.Depthwise(3)),
+        (layers.MaxPool(3, 2), layers.Blur(2, 5), layers.SqueezeExcite(2), layers.Blur(1, 7)),
+    ],
+)
+def test_edges_are_exact(body: tuple[Layer, ...], path: str) -> None:
+    require_path(path)
+    assert_exact(NetSpec(Shape(3, 9, 29), (*body, *HEAD), "edges"), (path,), flags=("-O0", *TRAP))
+
+
+@pytest.mark.parametrize("name", ["resnet", "first", "blurred", "gated", "flat"])
+def test_sums_and_repeats_are_exact(name: str) -> None:
+    assert_exact(nest(name), present()[-1:], flags=("-O0",))
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_a_reference_net_is_exact_and_silent(compiler: str) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    assert_exact(excited(blurred(zoo.net("mnist-1k5-dw"))), present()[-1:], compiler)
+
+
+@pytest.mark.parametrize("machine", ["armv8-a", "armv8.2-a+dotprod"])
+def test_neon_is_exact(machine: str) -> None:
+    compiler, emulator = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")
+    if compiler is None or emulator is None:
+        pytest.skip("gcc-aarch64-linux-gnu or qemu-user is not installed")
+    nets = [
+        excited(blurred(zoo.net("mnist-1k5-dw"))),
+        nest("blurred"),
+        NetSpec(Shape(3, 9, 7), (layers.Conv(20), layers.Depthwise(18, 5, 2), *HEAD), "edges"),
+    ]
+    for spec in nets:
+        program, images = integers(spec), pixels_for(spec, 4, seed=1)
+        source = generate_host(program)
+        with TemporaryDirectory() as name:
+            folder = Path(name)
+            _prepare(source, images, folder)
+            command = [compiler, *WARNINGS, "-O0", f"-march={machine}", "-static"]
+            subprocess.run([*command, "net.c", "main.c", "-o", "main"], cwd=folder, check=True)
+            subprocess.run([emulator, "-cpu", "max", "./main"], cwd=folder, check=True)
+            found = np.frombuffer((folder / "logits.bin").read_bytes(), np.int32)
+        require_equal(spec.name, found.reshape(len(images), -1), simulate(program, images))
+
+
+def test_weights_lie_in_fours_of_sixteen_outputs() -> None:
+    weight = np.arange(2 * 3 * 3 * 3, dtype=np.int8).reshape(2, 3, 3, 3)
+    side_by_side, apart = packed_dense(weight, 3), packed_dense(weight, 16)
+    assert side_by_side.taps[:4] == ((0, 0), (0, 4), (0, 8), (1, 0))  # nine bytes a row
+    assert apart.taps[:4] == ((0, 0), (0, 16), (0, 32), (1, 0))  # three bytes a pixel
+    assert side_by_side.weight[:8].tolist() == [0, 9, 18, 1, 27, 36, 45, 28]
+    assert apart.weight[:8].tolist() == [0, 9, 18, 0, 27, 36, 45, 0]
+    filters = packed_filter(weight[:, :1], 16)
+    assert filters.steps == 3
+    assert filters.weight[:8].tolist() == [0, 1, 2, 3, 27, 28, 29, 30]
+
+
+def test_biases_make_up_for_the_128_that_bytes_are_more() -> None:
+    made = units(np.int32([1000]), np.int32([2**30 + 5]), np.int64([3]))
+    assert made.reshape(3, 16)[:, 0].tolist() == [1000 - 3 * 128, 2**30 + 5, 1000]
+
+
+def test_a_map_is_as_large_as_what_blocks_of_pixels_reach() -> None:
+    own = Map("map", Shape(5, 4, 6), 16, 0, 0)
+    assert own.surround(1, (128,))
+    assert not own.surround(2, (128,))
+    assert own.row == 8 * 16
+    assert own.begin == 9 * 16
+    assert own.size == 6 * 8 * 16 + 5 * 16 + 64
+
+
+def test_a_layer_beyond_the_c_is_named() -> None:
+    spec = NetSpec(Shape(1, 20, 20), (layers.Conv(2), layers.Blur(2, 13), *HEAD), "wide")
+    with pytest.raises(ValueError, match="wide, operation 2: blur kernel_size must be <= 11, got"):
+        generate_host(integers(spec))
