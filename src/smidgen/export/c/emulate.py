@@ -114,7 +114,7 @@ def run_host(
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
-        _prepare(source, pixels, folder)
+        prepare(source, pixels, folder)
         files = [f"{source.name}.c", "main.c", "-o", "main"]
         _call([find_tool(compiler), *WARNINGS, *flags, *files], folder)
         _call(["./main"], folder)
@@ -132,7 +132,7 @@ def run_board(source: Source, pixels: Pixels, core: Core = "m4", level: str = "-
     with TemporaryDirectory() as name:
         folder = Path(name)
         footprint = _cross_compiled(source, core, level, folder)
-        _prepare(source, pixels, folder)
+        prepare(source, pixels, folder)
         said = run_program(folder, ["main.c", f"{source.name}.o"], core)
         counts = re.search(r"pictures (\d+) ticks (\d+) stack (\d+)", said)
         if counts is None:
@@ -175,7 +175,7 @@ def run_riscv(source: Source, pixels: Pixels) -> NDArray[Any]:
     """
     with TemporaryDirectory() as name:
         folder = Path(name)
-        _prepare(source, pixels, folder)
+        prepare(source, pixels, folder)
         memory = [f"-Wl,--defsym={key}={value}" for key, value in _RISCV_MEMORY.items()]
         files = [*memory, f"{source.name}.c", "main.c", "-o", "main.elf"]
         semihost = ["--oslib=semihost", "--crt0=semihost"]
@@ -229,7 +229,8 @@ def machine(core: Core) -> list[str]:
     return [f"-mcpu=cortex-{core}", "-mthumb", f"-mfloat-abi={floats}"]
 
 
-def _prepare(source: Source, pixels: Pixels, folder: Path) -> None:
+def prepare(source: Source, pixels: Pixels, folder: Path) -> None:
+    """Write a net, a program that calls it, and the pictures that this reads."""
     write_source(source, folder)
     main = template("emulate_main.c").replace("TYPE", source.logit_type)
     main = main.replace("UPPER", source.name.upper()).replace("NAME", source.name)

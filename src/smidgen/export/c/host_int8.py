@@ -158,7 +158,7 @@ class _Data:
         """Return a layer's line in the table."""
         source, made, beside = step.source, step.made, step.beside
         back = step.padding * (source.row + source.pitch)
-        channels, height, width = made.shape
+        _, height, width = made.shape
         # rows that follow each other without a border are one
         passing = step.kind in ("CONVOLVE", "ADD", "EXCITE") and step.kernel * step.stride == 1
         others = [each for each in (source, made, beside) if each is not None]

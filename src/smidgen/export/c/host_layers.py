@@ -24,6 +24,7 @@ from smidgen.export.program import Blur, Flatten, MaxPool
 from smidgen.layers import Shape
 
 WIDEST_BLUR = 11  # its largest weight is 252
+_NONE = np.array([2**30], np.int32)  # where nothing is multiplied
 _BLUR_OF_BYTES = 5  # the widest whose products of two weights are signed bytes
 
 
@@ -125,26 +126,27 @@ def _chain(plan: Plan, operations: Sequence[IntOperation], source: Map) -> Map:
 
 
 def _add(plan: Plan, own: IntOperation, source: Map) -> Map:
+    """Append the layers of one operation; return what the last one writes."""
     match own:
         case IntConv2d():
-            return _convolve(plan, own, source)
+            made = _convolve(plan, own, source)
         case MaxPool(kernel_size, stride):
             made = plan.make(own.out_shape(source.shape))
-            return plan.add(Step("POOL", source, made, kernel=kernel_size, stride=stride))
+            plan.add(Step("POOL", source, made, kernel=kernel_size, stride=stride))
         case Blur():
-            return _blur(plan, own, source)
+            made = _blur(plan, own, source)
         case IntAverage():
-            return _average(plan, own, source)
+            made = _average(plan, own, source)
         case Flatten():
-            channels, height, width = source.shape
-            made = plan.make(Shape(channels * height * width, 1, 1))
-            return plan.add(Step("FLATTEN", source, made))
+            made = plan.make(Shape(source.shape.elements, 1, 1))
+            plan.add(Step("FLATTEN", source, made))
         case IntSqueezeExcite():
-            return _excite(plan, own, source)
+            made = _excite(plan, own, source)
         case IntResidual():
-            return _residual(plan, own, source)
+            made = _residual(plan, own, source)
         case IntLinear():
-            return _classify(plan, own, source)
+            made = _classify(plan, own, source)
+    return made
 
 
 def _convolve(plan: Plan, own: IntConv2d, source: Map) -> Map:
@@ -189,7 +191,7 @@ def _blur(plan: Plan, own: Blur, source: Map) -> Map:
     packed = packed_filter(weight, source.pitch)
     # for bytes less 128 and for bytes alike: what 128 more adds is 128 steps of the result
     half = np.full(channels, (1 << shift >> 1) + (128 << shift), np.int32)
-    unit = plan.add_units(half, np.int32([2**30]), np.full(channels, 1 << shift))
+    unit = plan.add_units(half, _NONE, np.full(channels, 1 << shift))
     return plan.add(
         replace(
             plain,
@@ -238,7 +240,7 @@ def _residual(plan: Plan, own: IntResidual, source: Map) -> Map:
 def _classify(plan: Plan, own: IntLinear, source: Map) -> Map:
     packed = packed_dense(own.weight[:, :, None, None], source.pitch)
     sums = own.weight.astype(np.int64).sum(1)
-    unit = plan.add_units(own.bias, np.int32([2**30]), sums)
+    unit = plan.add_units(own.bias, _NONE, sums)
     weight = plan.add_weights(packed.weight)
     made = plan.make(own.out_shape(source.shape))
     step = Step("CLASSIFY", source, made, steps=packed.steps, weight=weight, unit=unit)
@@ -248,7 +250,7 @@ def _classify(plan: Plan, own: IntLinear, source: Map) -> Map:
 def _alike(plan: Plan, bias: int, multiplier: int) -> int:
     """Return where one bias and one factor lie that all channels share."""
     return plan.add_units(
-        np.full(BLOCK, bias, np.int32), np.int32([multiplier]), np.zeros(BLOCK, np.int64)
+        np.full(BLOCK, bias, np.int32), np.array([multiplier], np.int32), np.zeros(BLOCK, np.int64)
     )
 
 

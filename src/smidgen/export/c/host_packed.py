@@ -30,10 +30,8 @@ def packed_dense(weight: Int8, pitch: int) -> Packed:
     """Return dense weights (o, i, k, k) for a map whose pixels are ``pitch`` bytes apart."""
     outputs, inputs, side, _ = weight.shape
     rows = weight.transpose(0, 2, 3, 1)  # o k k i
-    if pitch == inputs:  # pixels lie side by side: a row of the window is one run of bytes
-        runs = rows.reshape(outputs, side, 1, side * inputs)
-    else:
-        runs = rows
+    # where pixels lie side by side, a row of the window is one run of bytes
+    runs = rows.reshape(outputs, side, 1, side * inputs) if pitch == inputs else rows
     fours = whole(runs.shape[3], 4) // 4
     runs = np.pad(runs, ((0, -outputs % BLOCK), (0, 0), (0, 0), (0, 4 * fours - runs.shape[3])))
     taps = tuple(
