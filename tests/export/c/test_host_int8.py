@@ -22,6 +22,7 @@ from tests.export.nets import (
 )
 
 from smidgen import layers, zoo
+from smidgen.export.artefact import Wish
 from smidgen.export.c.emulate import WARNINGS, prepare, require_equal, run_host
 from smidgen.export.c.host_int8 import generate_host
 from smidgen.export.c.host_map import Map
@@ -31,6 +32,7 @@ from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.lower import lower
+from smidgen.export.ship import export
 from smidgen.layers import Layer, Shape
 from smidgen.spec import NetSpec
 
@@ -113,7 +115,7 @@ def test_edges_are_exact(body: tuple[Layer, ...], path: str) -> None:
     assert_exact(NetSpec(Shape(3, 9, 29), (*body, *HEAD), "edges"), (path,), flags=("-O0", *TRAP))
 
 
-@pytest.mark.parametrize("name", ["resnet", "first", "blurred", "gated", "flat"])
+@pytest.mark.parametrize("name", ["resnet", "first", "blurred", "gated", "flat", "oblong"])
 def test_sums_and_repeats_are_exact(name: str) -> None:
     assert_exact(nest(name), present()[-1:], flags=("-O0",))
 
@@ -178,3 +180,13 @@ def test_a_layer_beyond_the_c_is_named() -> None:
     spec = NetSpec(Shape(1, 20, 20), (layers.Conv(2), layers.Blur(2, 13), *HEAD), "wide")
     with pytest.raises(ValueError, match="wide, operation 2: blur kernel_size must be <= 11, got"):
         generate_host(integers(spec))
+
+
+def test_code_for_hosts_is_no_package_of_a_microcontroller(tmp_path: Path) -> None:
+    wish = Wish(optimize="host")
+    with pytest.raises(
+        ValueError, match="arduino is for microcontrollers; code for hosts is for c"
+    ):
+        export(tmp_path, "arduino", tmp_path / "out", wish=wish)
+    with pytest.raises(ValueError, match="code for hosts is not measured on a microcontroller"):
+        export(tmp_path, "c", tmp_path / "out", wish=wish, max_flash="1MB")

@@ -18,7 +18,7 @@ from smidgen.export.c.source import Needed, Source, written
 from smidgen.export.c.text import template
 from smidgen.export.int8.program import GATES, IntegerProgram
 
-_FIELDS = 31  # numbers in a line of the table of layers
+_FIELDS = 32  # numbers in a line of the table of layers
 _FILLS = ("CONSTANT", "MIRRORED", "BY_CHANNEL")
 _SPARE = "spare"  # a row of a filter that skips pixels
 _WIDENED = "widened"  # weights of sixteen outputs, in plain C
@@ -157,10 +157,14 @@ class _Data:
     def line(self, step: Step, offsets: dict[str, int]) -> str:
         """Return a layer's line in the table."""
         source, made, beside = step.source, step.made, step.beside
-        back = step.padding * (source.row + source.pitch)
+        back = step.padding[0] * source.row + step.padding[1] * source.pitch
         _, height, width = made.shape
         # rows that follow each other without a border are one
-        passing = step.kind in ("CONVOLVE", "ADD", "EXCITE") and step.kernel * step.stride == 1
+        passing = step.kind in ("CONVOLVE", "ADD", "EXCITE") and (*step.kernel, step.stride) == (
+            1,
+            1,
+            1,
+        )
         others = [each for each in (source, made, beside) if each is not None]
         if step.kind == "EXCITE":
             others = [source, made]
@@ -175,7 +179,7 @@ class _Data:
         values += [offsets[made.name] + made.begin, made.row, made.pitch]
         values += [offsets[beside.name] + beside.begin, beside.row] if beside else [0, 0]
         values += [height, width, source.shape.height, source.shape.width, source.shape.channels]
-        values += [step.kernel, step.stride, made.blocks, step.steps, seen, step.weight, step.unit]
+        values += [*step.kernel, step.stride, made.blocks, step.steps, seen, step.weight, step.unit]
         values += [2 * (step.zero + 128) + 1, int(step.zero == -128), step.shift]  # noqa: PLR2004
         values += [*step.zeros, *step.by, made.border, *self._fill(step)]
         assert len(values) == _FIELDS

@@ -22,6 +22,7 @@ from smidgen.export.int8.program import (
 )
 from smidgen.export.program import Blur, Flatten, MaxPool
 from smidgen.layers import Shape
+from smidgen.layers.base import sides_of
 
 WIDEST_BLUR = 11  # its largest weight is 252
 _NONE = np.array([2**30], np.int32)  # where nothing is multiplied
@@ -36,8 +37,8 @@ class Step:
     source: Map
     made: Map
     beside: Map | None = None
-    padding: int = 0
-    kernel: int = 1
+    padding: tuple[int, int] = (0, 0)  # above and below, and beside
+    kernel: tuple[int, int] = (1, 1)  # rows and columns
     stride: int = 1
     steps: int = 0
     taps: tuple[Tap, ...] = ()
@@ -71,7 +72,7 @@ class Plan:
         for read in (step.source, step.beside):
             if read is not None:
                 read.last = max(read.last, len(self.steps))
-                read.reach = max(read.reach, BEYOND * step.stride + step.kernel)
+                read.reach = max(read.reach, BEYOND * step.stride + step.kernel[1])
         self.steps.append(step)
         return step.made
 
@@ -132,7 +133,7 @@ def _add(plan: Plan, own: IntOperation, source: Map) -> Map:
             made = _convolve(plan, own, source)
         case MaxPool(kernel_size, stride):
             made = plan.make(own.out_shape(source.shape))
-            plan.add(Step("POOL", source, made, kernel=kernel_size, stride=stride))
+            plan.add(Step("POOL", source, made, kernel=sides_of(kernel_size), stride=stride))
         case Blur():
             made = _blur(plan, own, source)
         case IntAverage():
@@ -151,7 +152,7 @@ def _add(plan: Plan, own: IntOperation, source: Map) -> Map:
 
 def _convolve(plan: Plan, own: IntConv2d, source: Map) -> Map:
     fill = tuple((own.padding_value.astype(int) + 128).tolist())
-    source = plan.bordered(source, own.padding, fill)
+    source = plan.bordered(source, max(own.padding), fill)
     pack = packed_filter if own.depthwise else packed_dense
     packed: Packed = pack(own.weight, source.pitch)
     sums = own.weight.astype(np.int64).sum((1, 2, 3))
@@ -160,7 +161,7 @@ def _convolve(plan: Plan, own: IntConv2d, source: Map) -> Map:
         source,
         plan.make(own.out_shape(source.shape)),
         padding=own.padding,
-        kernel=own.kernel_size,
+        kernel=own.sides,
         stride=own.stride,
         steps=packed.steps,
         taps=packed.taps,
@@ -179,7 +180,8 @@ def _blur(plan: Plan, own: Blur, source: Map) -> Map:
         return source
     source = plan.bordered(source, side // 2, "mirrored")
     made = plan.make(own.out_shape(source.shape))
-    plain = Step("BLUR", source, made, padding=side // 2, kernel=side, stride=own.stride)
+    padding, sides = (side // 2, side // 2), (side, side)
+    plain = Step("BLUR", source, made, padding=padding, kernel=sides, stride=own.stride)
     if side == 1:
         return plan.add(replace(plain, kind="POOL"))
     shift = 2 * (side - 1)

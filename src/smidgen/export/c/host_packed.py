@@ -27,11 +27,11 @@ class Packed(NamedTuple):
 
 
 def packed_dense(weight: Int8, pitch: int) -> Packed:
-    """Return dense weights (o, i, k, k) for a map whose pixels are ``pitch`` bytes apart."""
-    outputs, inputs, side, _ = weight.shape
+    """Return dense weights (o, i, rows, columns) for a map with ``pitch`` bytes a pixel."""
+    outputs, inputs, side, across = weight.shape
     rows = weight.transpose(0, 2, 3, 1)  # o k k i
     # where pixels lie side by side, a row of the window is one run of bytes
-    runs = rows.reshape(outputs, side, 1, side * inputs) if pitch == inputs else rows
+    runs = rows.reshape(outputs, side, 1, across * inputs) if pitch == inputs else rows
     fours = whole(runs.shape[3], 4) // 4
     runs = np.pad(runs, ((0, -outputs % BLOCK), (0, 0), (0, 0), (0, 4 * fours - runs.shape[3])))
     taps = tuple(
@@ -45,13 +45,13 @@ def packed_dense(weight: Int8, pitch: int) -> Packed:
 
 
 def packed_filter(weight: NDArray[np.integer], pitch: int) -> Packed:
-    """Return depthwise weights (c, 1, k, k), fours of taps for each channel."""
-    channels, _, side, _ = weight.shape
-    steps = whole(side * side, 4) // 4
+    """Return depthwise weights (c, 1, rows, columns), fours of taps for each channel."""
+    channels, _, side, across = weight.shape
+    steps = whole(side * across, 4) // 4
     flat = weight.reshape(channels, -1).astype(np.int8)
-    flat = np.pad(flat, ((0, -channels % BLOCK), (0, 4 * steps - side * side)))
+    flat = np.pad(flat, ((0, -channels % BLOCK), (0, 4 * steps - side * across)))
     blocks = flat.reshape(-1, BLOCK, steps, 4).transpose(0, 2, 1, 3)
-    taps = [(y, x * pitch) for y in range(side) for x in range(side)]
+    taps = [(y, x * pitch) for y in range(side) for x in range(across)]
     taps += [(0, 0)] * (4 * steps - len(taps))  # whose weights are 0
     return Packed(np.ascontiguousarray(blocks).ravel(), tuple(taps), steps)
 

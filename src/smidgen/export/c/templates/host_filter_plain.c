@@ -1,6 +1,6 @@
 
 static void plain_filter(const layer *own, const uint8_t *in, uint8_t *out) {
-  const int taps = own->kernel * own->kernel;
+  const int taps = own->kernel * own->across;
   const int32_t *at = places + own->places;
   for (int block = 0; block < own->blocks; block++) {
     const int32_t *unit = units + own->unit + UNIT * block;

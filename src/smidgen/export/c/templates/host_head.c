@@ -41,7 +41,7 @@ typedef struct {
   int32_t beside, beside_row;           /* likewise, of a second map: gates, or what is added */
   int32_t height, width;                /* of what is written */
   int32_t seen_height, seen_width, channels; /* of what is read */
-  int32_t kernel, stride;
+  int32_t kernel, across, stride;       /* rows and columns of the window */
   int32_t blocks;                       /* of sixteen channels */
   int32_t steps, places;                /* fours of bytes in a window, and where each of them lies */
   int32_t weight, unit;

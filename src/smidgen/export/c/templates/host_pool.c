@@ -7,7 +7,7 @@ static void pool(const layer *own, const uint8_t *in, uint8_t *out) {
       for (int block = 0; block < own->blocks; block++, p += 16, q += 16) {
         uint8_t best[16] = {0};
         for (int j = 0; j < own->kernel; j++) {
-          for (int i = 0; i < own->kernel; i++) {
+          for (int i = 0; i < own->across; i++) {
             const uint8_t *tap = p + j * own->row + i * own->pitch;
             for (int c = 0; c < 16; c++) best[c] = best[c] > tap[c] ? best[c] : tap[c];
           }
