@@ -5,8 +5,10 @@ import pytest
 from smidgen.recipe import Recipe
 from smidgen.study.design.clock import (
     Clock,
+    Estimate,
     estimate,
     fitted,
+    require_time,
     seconds_of,
     told_time,
     work_of,
@@ -47,6 +49,13 @@ def test_a_limit_too_short_for_one_rung_says_what_it_would_need() -> None:
     usual = estimate(0.1, 50_000, RECIPE, work_of(STANDARD, None, 10), 1)
     with pytest.raises(ValueError, match=r"--time 60 s is too short .* it needs 9.0 h at least"):
         fitted(STANDARD, usual, 60)
+
+
+def test_a_limit_that_the_last_runs_alone_break_is_refused() -> None:
+    """Runs have a least length: an estimate of the shortest may be above the limit."""
+    require_time(Estimate(search=500.0, confirm=40.0, least=20.0), 60)
+    with pytest.raises(ValueError, match=r"--time 59 s is too short .* it needs 60 s at least"):
+        require_time(Estimate(search=0.0, confirm=40.0, least=20.0), 59)
 
 
 def test_no_comparison_begins_in_the_time_of_the_last_runs() -> None:

@@ -151,6 +151,24 @@ def fitted(profile: Profile, usual: Estimate, limit: float | int) -> Profile:
     )
 
 
+def require_time(expected: Estimate, limit: float | int) -> None:
+    """Refuse a limit that not even the shortest runs keep: a few of the search, and all last ones.
+
+    Args:
+        expected: Of the profile that was fitted to the limit.
+        limit: Seconds.
+
+    Raises:
+        ValueError: Naming what it would take.
+    """
+    needed = expected.confirm + expected.least
+    if needed > limit:
+        raise ValueError(
+            f"--time {told_time(limit)} is too short for one rung of the ladder and the last runs:"
+            f" it needs {told_time(needed)} at least"
+        )
+
+
 class Clock:
     """Tells whether there is time for a phase before the last runs must begin."""
 

@@ -13,7 +13,14 @@ from smidgen.methods.base import ArchitectureMethod, of_kind
 from smidgen.recipe import Recipe
 from smidgen.robust.corruptions import corruptions_for
 from smidgen.study.design.budget import Budget
-from smidgen.study.design.clock import Estimate, estimate, fitted, seconds_an_image, work_of
+from smidgen.study.design.clock import (
+    Estimate,
+    estimate,
+    fitted,
+    require_time,
+    seconds_an_image,
+    work_of,
+)
 from smidgen.study.design.inputs import Input, inputs
 from smidgen.study.design.ladder import BudgetError, Maker, ladder
 from smidgen.study.design.profile import PREFERENCES, Profile, profile_of, recipe_of
@@ -141,6 +148,7 @@ def outset(
     if wishes.seconds is not None:
         profile = fitted(profile, expected, wishes.seconds)
         recipe, expected = lengths(profile)
+        require_time(expected, wishes.seconds)
     return Outset(
         asked,
         budget,
