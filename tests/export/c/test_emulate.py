@@ -140,6 +140,31 @@ def test_a_core_without_wide_products_takes_half_of_what_plain_c_took() -> None:
 
 @pytest.mark.mcu
 @needs_board
+@pytest.mark.parametrize("core", ["m0plus", "m4", "m55"])
+@pytest.mark.parametrize(
+    ("sides", "pools"),
+    [((12, 8), (2,)), ((12, 18), (3,)), ((12, 8), (2, 2)), ((11, 8), (2,)), ((8, 8), (8,))],
+)
+def test_gates_after_the_pooling_are_exact(
+    core: Core, sides: tuple[int, int], pools: tuple[int, ...]
+) -> None:
+    gated = (layers.SqueezeExcite(2), *(layers.MaxPool(side, side) for side in pools))
+    body = (layers.Conv(6), layers.SqueezeExcite(3), layers.Conv(7, activation="none"), *gated)
+    head = (layers.GlobalAveragePool(), layers.Classifier(5))
+    source, images, expected = exported(NetSpec(Shape(3, *sides), (*body, *head)), 8)
+    require_equal(core, run_board(source, images, core).logits, expected)
+    assert f"#define NET_POOLED_GATES {int(sides[0] % 2 == 0)}\n" in source.source
+
+
+@pytest.mark.mcu
+@needs_board
+def test_a_gate_before_a_pooling_holds_the_smaller_map() -> None:
+    spec = excited(zoo.net("cifar-143k-dw"))
+    assert run_board(exported(spec, 1)[0], pixels_for(spec, 1)).ram <= 28_600
+
+
+@pytest.mark.mcu
+@needs_board
 @pytest.mark.parametrize("terms", [1, 4, 15, 16, 17, 28, 32, 33, 64, 68])
 @pytest.mark.parametrize("activation", ["relu", "none"])
 def test_helium_is_exact_at_every_number_of_terms_and_outputs(

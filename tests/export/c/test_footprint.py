@@ -54,6 +54,7 @@ SPECS = {
             ],
         }
     ),
+    "pooled gates": excited(zoo.net("mnist-25k")),
     "drawn": NetSpec(
         Shape(3, 20, 18),
         (

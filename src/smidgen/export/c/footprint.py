@@ -47,6 +47,7 @@ CODE = {
     "add": 284,
     "shortcut": 33,
     "blurred_shortcut": 103,
+    "pooled_gate": 120,
     "flatten": 212,
     "border": 98,
 }

@@ -12,7 +12,16 @@ from typing import get_args
 import numpy as np
 
 from smidgen.export.c.arena import Buffer, place
-from smidgen.export.c.int8_table import Inner, Kind, Row, Tables, add, whole_words
+from smidgen.export.c.int8_table import (
+    Inner,
+    Kind,
+    Row,
+    Tables,
+    add,
+    add_pooled,
+    pools_first,
+    whole_words,
+)
 from smidgen.export.c.names import require_identifier
 from smidgen.export.c.source import Needed, Source, written
 from smidgen.export.c.text import template
@@ -51,8 +60,14 @@ def generate(program: IntegerProgram, name: str = "net", optimize: str = "speed"
     if optimize not in OPTIMIZE:
         raise ValueError(f"optimize must be {' or '.join(OPTIMIZE)}, got {optimize!r}")
     tables, shape, zero = Tables(), program.input_shape, -128
-    for place_, (operation, _) in enumerate(program.walk()):
+    operations, waiting = list(program.operations), None
+    for place_, operation in enumerate(operations):
+        after = operations[place_ + 1 : place_ + 2]
         try:
+            if after and operation is not waiting and pools_first(operation, after[0], shape):
+                shape = add_pooled(tables, after[0], shape, zero)
+                operations[place_ + 1] = waiting = operation
+                continue
             shape, zero = add(tables, operation, shape, zero)
         except ValueError as error:
             raise ValueError(f"{program.name}, operation {place_ + 1}: {error}") from None
@@ -132,6 +147,7 @@ def _parts(
         "border": bordered,
         "shortcut": facts["SHORTCUTS"],
         "blurred_shortcut": facts["BLURRED_SHORTCUTS"],
+        "pooled_gate": facts["POOLED_GATES"],
     }
     return (*parts, *(part for part, is_there in there.items() if is_there))
 
@@ -243,6 +259,7 @@ def _facts(program: IntegerProgram, tables: Tables, rows: list[Row]) -> dict[str
         "THUMB_REST_FILTERED(own, rows, out)": _by_size(
             {(row.kernel, row.across) for row in filters if not row.alone}
         ),
+        "POOLED_GATES": int(any(row.kind == "POOL" and row.unit for row in rows)),
         "BLUR_FOURS": int(bool(blurs) and narrow and fours("BLUR")),
         "FOUR_POOLED": fours("POOL"),
         "FILTERED(own, rows, out)": _by_size({(row.kernel, row.across) for row in filters}),

@@ -158,6 +158,32 @@ def add(tables: Tables, operation: IntOperation, shape: Shape, zero: int) -> tup
     return out, after
 
 
+def pools_first(operation: IntOperation, after: IntOperation, shape: Shape) -> bool:
+    """Return whether a gate may wait for the pooling behind it, so that less of the map is held.
+
+    A gate is never negative and rounding keeps order, so the largest number of a window is also
+    the largest behind the gate, bit for bit. The means are those of the whole map: every pixel
+    has to be in exactly one window.
+    """
+    return (
+        isinstance(operation, IntSqueezeExcite)
+        and isinstance(after, MaxPool)
+        and after.kernel_size == after.stride > 1
+        and shape.height % after.stride == shape.width % after.stride == 0
+    )
+
+
+def add_pooled(tables: Tables, pool: IntOperation, shape: Shape, zero: int) -> Shape:
+    """Append the pooling before a gate, which adds up its rows; return the shape it writes.
+
+    The gate that is added next takes the sums of the map before the pooling.
+    """
+    pooled, _ = add(tables, pool, shape, zero)
+    sums = tables.add_buffer(f"{tables.rows[-1].map}_sums", 4 * shape.channels, 1)
+    tables.rows[-1] = replace(tables.rows[-1], weight=sums, unit=1)
+    return pooled
+
+
 def _row_of(tables: Tables, operation: IntOperation, row: Row, start: int) -> tuple[Row, int]:
     """Return the row of one operation, and the zero point of what it writes."""
     after = row.zero
@@ -243,7 +269,9 @@ def _excite_row(tables: Tables, own: IntSqueezeExcite, row: Row) -> Row:
     second = _conv_row(tables, own.excite, second)
     gates = replace(blank, kind="EXCITE", zero=own.excite.rescale.zero, map=maps[2])
     tables.inner += [first, second, gates]
-    start = np.array([-own.average.zero * height * width], np.int32)
+    before = tables.rows[-1] if tables.rows else row
+    covered = before.kernel**2 if before.kind == "POOL" and before.unit else 1
+    start = np.array([-own.average.zero * height * width * covered], np.int32)
     unit = tables.add_units(start, own.average.rescale)
     tables.add_units(np.zeros(1, np.int32), own.rescale)
     return replace(

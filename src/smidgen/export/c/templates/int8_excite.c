@@ -10,6 +10,11 @@ static void excite(const layer *own, const progress *at, int8_t *const *rows, in
   if (!at->row) {
     for (int c = 0; c < channels; c++) {
       int32_t sum = (int32_t)unit[0];
+#if POOLED_GATES
+      if (own != layers && own[-1].kind == POOL && own[-1].unit) {
+        sum += WORDS(rows)[own[-1].weight + c];
+      } else
+#endif
       for (int i = c; i < own->height * row_size; i += channels) sum += map[i];
       mean[c] = narrowed(sum, unit[1], 2 * squeeze->zero + 1);
     }
