@@ -114,7 +114,8 @@ def _effect(point: Point, baseline: Point, value: Value) -> Cell:
     )
     if not ours.keys() & theirs.keys():
         return Cell(MISSING, float("-inf"))
-    found = paired_effect(ours, theirs)
+    step = 100 / point.first["robust"]["images"]
+    found = paired_effect(ours, theirs, step=step)
     return Cell(difference(found), found.mean)
 
 

@@ -172,7 +172,8 @@ def robust_card(
             or no threshold reaches it and it was asked for.
     """
     pixels, labels = images.images.contiguous(), images.labels
-    found = corruptions_for(*pixels.shape[1:])
+    channels, height, width = pixels.shape[1:]
+    found = corruptions_for(channels, height, width)
     ways, whole = changes(), sum(len(one.published) for one in found)
     steps = whole + len(ways)
     logits = answers(pixels)
@@ -225,7 +226,10 @@ def robust_card(
             _stranger(
                 name, confidences(answers(given)), confidences(logits), line[0] if line else None
             )
-            for name, given in {**strangers(*pixels.shape[1:], seed), **(others or {})}.items()
+            for name, given in {
+                **strangers(channels, height, width, seed),
+                **(others or {}),
+            }.items()
         ),
     )
 
