@@ -33,6 +33,7 @@ from smidgen.data import load, normalise
 from smidgen.evaluate import predict
 from smidgen.export.c.float32 import generate_float
 from smidgen.export.c.host import compile_library
+from smidgen.export.c.host_int8 import generate_host
 from smidgen.export.c.int8 import generate
 from smidgen.export.fold import fold
 from smidgen.export.int8.calibrate import calibrate
@@ -287,7 +288,11 @@ def _ours(place: Path, program: Program, training: Tensor, threads: int) -> None
     examples = training[:: max(1, len(training) // CALIBRATION)][:CALIBRATION].numpy()
     integers = quantize(lower(program), calibrate(lower(program), np.ascontiguousarray(examples)))
     (place / "scale.json").write_text(json.dumps(integers.head.scale))
-    sources = {"c-float32": generate_float(program, "net"), "c-int8": generate(integers, "net")}
+    sources = {
+        "c-float32": generate_float(program, "net"),
+        "c-int8": generate(integers, "net"),
+        "c-int8-host": generate_host(integers, "net"),
+    }
     for kind, source in sources.items():
         folder = place / kind
         folder.mkdir()

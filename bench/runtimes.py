@@ -198,6 +198,10 @@ def c_int8(folder: Path, threads: int) -> tuple[Prepare, str]:
     return _compiled(folder, "c-int8", threads, np.int32)
 
 
+def c_int8_host(folder: Path, threads: int) -> tuple[Prepare, str]:
+    return _compiled(folder, "c-int8-host", threads, np.int32)
+
+
 def _compiled(folder: Path, name: str, threads: int, kind: Any) -> tuple[Prepare, str]:
     """Run our C, from bytes: normalisation is inside it, and so inside the time."""
     pixels = np.load(folder / "pixels.npy")  # n h w c
@@ -290,6 +294,7 @@ CONTENDERS = {
     "emx-onnx-cgen": emx,
     "smidgen C": c_float32,
     "smidgen C int8": c_int8,
+    "smidgen C int8 host": c_int8_host,
 }
 
 
