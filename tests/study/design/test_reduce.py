@@ -142,8 +142,9 @@ def test_a_round_of_a_share_of_an_epoch_is_an_epoch(fake: Fake, entrants: list[E
     assert [{c.recipe.epochs for c in asked} for asked in given.asked[3:]] == [{1}, {1}]
 
 
+@pytest.mark.parametrize(("moves", "trained"), [(5, 2), (6, 2), (7, 2), (1, 1)])
 def test_a_third_of_the_neighbours_is_trained_to_the_end(
-    fake: Fake, entrants: list[Entrant]
+    fake: Fake, entrants: list[Entrant], moves: int, trained: int
 ) -> None:
     start = entrants[-1]
     seeds: set[tuple[int, int]] = set()
@@ -153,14 +154,13 @@ def test_a_third_of_the_neighbours_is_trained_to_the_end(
         return 0.9 + (candidate.net == start.shaped.spec) / 100
 
     given = fake(accuracy)
-    profile = replace(PROFILE, moves=7)
+    profile = replace(PROFILE, moves=moves)
     contest = Contest(given.search, profile, METHODS, Recipe(epochs=8), "best")
     assert contest.refine(start, always) == start
     short, long = given.asked
-    near = len(short) - 1
-    assert near > 4
+    assert len(short) == 1 + moves
     assert {c.recipe.epochs for c in short} == {4}
-    assert len(long) == 1 + (near + 1) // 3
+    assert len(long) == 1 + trained
     assert seeds == {(4, 0), (8, 0), (8, 1), (8, 2)}
     assert {c.recipe.epochs for c in long} == {8}
     assert long[0].net == start.shaped.spec
