@@ -167,3 +167,4 @@ def test_wrong_labels_need_another_class() -> None:
     split = Split(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.zeros(3, dtype=torch.int64))
     with pytest.raises(DataError, match="at least 2 classes, got 1"):
         mislabelled(split, 1, 0.5, seed=0)
+    assert mislabelled(split, 2, 1.0, seed=0).labels.tolist() == [1, 1, 1]

@@ -140,11 +140,14 @@ def test_passes_of_a_repeat_are_multiples_of_the_same_weights() -> None:
     assert not np.array_equal(convs[1].weight, convs[3].weight)
 
 
-def test_a_pass_whose_norm_turns_a_sign_keeps_weights_of_its_own() -> None:
+@pytest.mark.parametrize("factor", [-1, 0])
+def test_a_pass_whose_norm_turns_a_sign_or_ends_a_channel_keeps_weights_of_its_own(
+    factor: int,
+) -> None:
     def turned(spec: NetSpec) -> nn.Sequential:
         model = lively(spec)
         with torch.no_grad():
-            model.get_parameter("1.passes.1.0.norm.weight")[2] *= -1
+            model.get_parameter("1.passes.1.0.norm.weight")[2] *= factor
         return model
 
     first, second, third = repeated("conv(6)", turned)
