@@ -6,7 +6,7 @@ from smidgen.export.firmware.package import package
 LAYOUT = {
     "library.properties": "arduino/library.properties",
     "keywords.txt": "arduino/keywords.txt",
-    "examples/picture/picture.ino": "arduino/picture.ino",
+    "examples/picture/picture.ino": "common/sketch.cpp",
     "examples/camera/camera.ino": "arduino/camera.ino",
     "examples/camera/frame.h": "common/frame.h",
 }

@@ -6,7 +6,7 @@ from smidgen.export.firmware.package import package
 LAYOUT = {
     "library.json": "platformio/library.json",
     "examples/self_test/platformio.ini": "platformio/platformio.ini",
-    "examples/self_test/src/main.cpp": "platformio/main.cpp",
+    "examples/self_test/src/main.cpp": "common/sketch.cpp",
 }
 USE = """Put this folder into `lib/` of your project, as `NAME`, and include `NAME.h`. The project
 in `examples/self_test` prints the self-test: `pio run -t upload && pio device monitor`."""
