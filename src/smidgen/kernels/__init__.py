@@ -126,7 +126,7 @@ def conv_bn_relu(
     ):
         return reference.conv_bn_relu(x, weight, bias, norm, stride, relu=relu)
     return functions.ConvBnRelu.apply(
-        _last(x), weight, bias, norm.weight, norm.bias, functions.Norm(norm), relu
+        _last(x), weight, bias, norm.weight, norm.bias, functions.Norm(norm), False, relu
     )
 
 
@@ -167,7 +167,7 @@ def channelwise_bn_relu(
     served = stride == 1 and _square(weight)
     if not (served and _trains(norm) and _ready(x, *parameters)):
         return reference.channelwise_bn_relu(x, weight, bias, norm, stride, relu=relu)
-    return functions.ChannelwiseBnRelu.apply(_last(x), *parameters, functions.Norm(norm), relu)
+    return functions.ConvBnRelu.apply(_last(x), *parameters, functions.Norm(norm), True, relu)
 
 
 def add(x: Tensor, y: Tensor, *, relu: bool = False) -> Tensor:

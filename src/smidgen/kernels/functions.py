@@ -97,13 +97,13 @@ class BnRelu(Function):
 
 
 class ConvBnRelu(Function):
-    """relu(norm(conv(x))) at stride 1, or without the ReLU.
+    """relu(norm(conv(x))) at stride 1, of all channels or a filter a channel, or without the ReLU.
 
     A bias before the norm only moves the running mean, so its gradient is zero.
     """
 
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0913, autograd takes tensors one by one
         ctx: Any,
         x: Tensor,
         kernel: Tensor,
@@ -111,6 +111,7 @@ class ConvBnRelu(Function):
         weight: Tensor,
         bias: Tensor,
         norm: Norm,
+        channelwise: bool,
         relu: bool,
     ) -> Tensor:
         """Keep x and the convolution's result."""
@@ -118,7 +119,9 @@ class ConvBnRelu(Function):
         o, _, k, _ = kernel.shape
         z, y, statistics = _empty(x, o, h, w), _empty(x, o, h, w), torch.empty(2, o)
         shape = shape_of(n, h, w, c, o, k)
-        _operations(x).convolution_forward(
+        own = _operations(x)
+        forward = own.channelwise_forward if channelwise else own.convolution_forward
+        forward(
             shape,
             x.data_ptr(),
             kernel.data_ptr(),
@@ -131,7 +134,8 @@ class ConvBnRelu(Function):
             None if relu else PLAIN,
         )
         ctx.save_for_backward(x, kernel, weight, bias, z, statistics)
-        ctx.shape, ctx.biased, ctx.relu = shape, shift is not None, relu
+        ctx.shape, ctx.channelwise, ctx.relu = shape, channelwise, relu
+        ctx.biased = shift is not None
         return y
 
     @staticmethod
@@ -146,7 +150,9 @@ class ConvBnRelu(Function):
             torch.empty_like(weight),
             torch.empty_like(bias),
         )
-        _operations(x).convolution_backward(
+        own = _operations(x)
+        backward = own.channelwise_backward if ctx.channelwise else own.convolution_backward
+        backward(
             ctx.shape,
             x.data_ptr(),
             kernel.data_ptr(),
@@ -160,7 +166,7 @@ class ConvBnRelu(Function):
             None if ctx.relu else PLAIN,
         )
         of_shift = torch.zeros_like(weight) if ctx.biased else None
-        return dx, dkernel, of_shift, dweight, dbias, None, None
+        return dx, dkernel, of_shift, dweight, dbias, None, None, None
 
 
 class Pointwise(Function):
@@ -292,72 +298,6 @@ class DepthwiseBnRelu(Function):
             None,
             None,
         )
-
-
-class ChannelwiseBnRelu(Function):
-    """relu(norm(conv(x))) of a filter a channel at stride 1, or without the ReLU.
-
-    A bias before the norm only moves the running mean, so its gradient is zero.
-    """
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        kernel: Tensor,
-        shift: Tensor | None,
-        weight: Tensor,
-        bias: Tensor,
-        norm: Norm,
-        relu: bool,
-    ) -> Tensor:
-        """Keep x and the convolution's result."""
-        n, c, h, w = x.shape
-        z, y, statistics = _empty(x, c, h, w), _empty(x, c, h, w), torch.empty(2, c)
-        shape = shape_of(n, h, w, c, c, kernel.shape[2])
-        _operations(x).channelwise_forward(
-            shape,
-            x.data_ptr(),
-            kernel.data_ptr(),
-            _address(shift),
-            z.data_ptr(),
-            y.data_ptr(),
-            state_of(weight, bias, statistics, norm.running),
-            norm.momentum,
-            norm.eps,
-            None if relu else PLAIN,
-        )
-        ctx.save_for_backward(x, kernel, weight, bias, z, statistics)
-        ctx.shape, ctx.biased, ctx.relu = shape, shift is not None, relu
-        return y
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        """Leave out the gradient of an input that asks for none."""
-        x, kernel, weight, bias, z, statistics = ctx.saved_tensors
-        dy = _gradient(dy, z)
-        dx = torch.empty_like(x, memory_format=Last) if ctx.needs_input_grad[0] else None
-        dkernel, dweight, dbias = (
-            torch.empty_like(kernel),
-            torch.empty_like(weight),
-            torch.empty_like(bias),
-        )
-        _operations(x).channelwise_backward(
-            ctx.shape,
-            x.data_ptr(),
-            kernel.data_ptr(),
-            z.data_ptr(),
-            dy.data_ptr(),
-            state_of(weight, bias, statistics, SAVED),
-            _address(dx),
-            dkernel.data_ptr(),
-            dweight.data_ptr(),
-            dbias.data_ptr(),
-            None if ctx.relu else PLAIN,
-        )
-        of_shift = torch.zeros_like(weight) if ctx.biased else None
-        return dx, dkernel, of_shift, dweight, dbias, None, None
 
 
 class Pool(Function):
