@@ -252,11 +252,11 @@ def test_the_count_of_instructions_sees_the_work_and_not_the_number_of_images() 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 def test_four_products_of_sixteen_bits_round_as_one_of_sixty_four(tmp_path: Path) -> None:
     text = template("int8_arithmetic.c")
-    zeros = ("TWO_AT_ONCE", "BLUR_FOURS", "TILED", "THUMB", "HELIUM")
+    zeros = ("TWO_AT_ONCE", "BLUR_FOURS", "TILED", "THUMB", "FOURS_POOLED", "PLAIN_FILTER")
     defines = "".join(f"#define {name} 0\n" for name in zeros)
     once = text.replace("scaled", "in_halves").replace("halved", "half").replace("narrowed", "n")
     (tmp_path / "main.c").write_text(
-        f"#include <stdint.h>\n#include <stdio.h>\n{defines}#define RESCALES 1\n"
+        f"#include <stdint.h>\n#include <stdio.h>\n{defines}#define PLAIN_CONVOLVE 1\n"
         f"#define IN_HALVES 1\n{once}\n#undef IN_HALVES\n#define IN_HALVES 0\n{text}\n"
         """int main(void) {
   uint32_t seed = 1, wrong = 0;

@@ -13,7 +13,7 @@ from smidgen import layers
 from smidgen.data import Preprocessing
 from smidgen.export.c.emulate import WARNINGS, machine, run_program, write_source
 from smidgen.export.c.float32 import generate_float
-from smidgen.export.c.int8 import generate
+from smidgen.export.c.int8 import OPTIMIZE, generate
 from smidgen.export.c.names import is_taken, require_identifier, require_own
 from smidgen.export.c.picture import described, picture_header, signed
 from smidgen.export.c.source import Source
@@ -89,6 +89,35 @@ def test_three_nets_in_one_file_compile_silently(
     core = machine("m4") if compiler.startswith("arm") else []
     command = [compiler, *core, "-x", language, f"-std={standard}", *SILENT, "-O1", "-c", "all.c"]
     call([*command, "-o", f"{compiler}-{standard}.o"], nets)
+
+
+SPARSE = {  # each without some of the kernels, and so without what only those call
+    "a head": ["global_average_pool()"],
+    "less than that": ["flatten()"],
+    "a pooling": ["max_pool(2)", "flatten()"],
+    "a convolution": ["conv(4)", "flatten()"],
+    "a filter": ["channelwise()", "flatten()"],
+    "a filter in fours": ["conv(8)", "channelwise()", "flatten()"],
+    "a strided filter": ["conv(8)", "channelwise(3, stride=2)", "global_average_pool()"],
+    "a sum": ["residual(conv(3), activation=relu)", "flatten()"],
+    "a blur": ["blur(2)", "flatten()"],
+}
+AWAY = ("--target=arm-none-eabi", "-ffreestanding", "-D__ARM_FEATURE_UNALIGNED=1")
+
+
+@pytest.mark.parametrize("body", SPARSE.values(), ids=SPARSE)
+@pytest.mark.parametrize("compiler", ["clang", "arm-none-eabi-gcc"])
+def test_a_source_has_no_function_that_a_core_does_not_use(
+    body: list[str], compiler: str, tmp_path: Path
+) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    spec = NetSpec.from_dict({"input": [3, 8, 8], "layers": [*body, "classifier(3)"]})
+    away = AWAY if compiler == "clang" else ()
+    for optimize in OPTIMIZE:
+        write_source(generate(integers(spec), "net", optimize), tmp_path)
+        for core in ("m0plus", "m3", "m4", "m55"):
+            call([compiler, *away, *machine(core), *WARNINGS, "-c", "net.c"], tmp_path)
 
 
 def test_every_name_that_a_compiler_or_a_linker_sees_is_the_nets_own(nets: Path) -> None:

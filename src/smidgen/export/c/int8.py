@@ -102,6 +102,7 @@ def _written(
     ]
     texts += ["convolve_helium"] * ("CONVOLVE" in kernels)
     texts += ["filter_helium", "filter_thumb"] * ("FILTER" in kernels)
+    texts += ["pool_sums"] * ("POOL" in kernels)
     texts += [*(kind.lower() for kind in kernels), *["border"] * (bordered is not None)]
     filling = "own == layers + BORDERED ? fill_pixels(p, rows) : fill(own, p, rows)"
     facts = _facts(program, tables, rows)
@@ -142,7 +143,7 @@ def _parts(
     others = {(row.kernel, row.across) for row in rows if row.kind == "FILTER" and not row.tiled}
     parts += ["filter"] * bool(others) + ["another_filter"] * (len(others) - 1)
     there = {
-        "signed": not facts["RELU"] and facts["RESCALES"],
+        "signed": not facts["RELU"],
         "gather": facts["TILED_GATHER"],
         "border": bordered,
         "shortcut": facts["SHORTCUTS"],
@@ -240,9 +241,13 @@ def _facts(program: IntegerProgram, tables: Tables, rows: list[Row]) -> dict[str
     # binomials of up to 5 add up to 256, and 256 bytes to 16 bits
     narrow = all(row.kernel <= 5 for row in blurs)  # noqa: PLR2004
     filters = [row for row in rows if row.kind == "FILTER"]
+    kinds = {row.kind for row in rows}
     return {
         "LAYERS": len(tables.rows),
-        "RESCALES": int(bool(tables.units)),
+        "CONVOLVES": int("CONVOLVE" in kinds),
+        "FILTERS": int("FILTER" in kinds),
+        "POOLS": int("POOL" in kinds),
+        "NARROWS": int(not kinds.isdisjoint(("AVERAGE", "EXCITE", "ADD"))),
         "SHORT_SUMS": int(_short(program.operations)),
         "RELU": int(all(after.zero == -128 for after in written)),  # noqa: PLR2004
         "WINDOW": max(1, *(row.kernel for row in rows if row.kind != "EXCITE")),

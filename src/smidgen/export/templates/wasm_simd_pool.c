@@ -17,17 +17,7 @@ static void pool(const layer *own, const progress *at, int8_t *const *rows, int8
   const int channels = own->channels, kernel = own->kernel, across = ACROSS(own), step = own->stride * channels;
   (void)at;
 #if POOLED_GATES
-  if (own->unit) { /* a gate follows, which needs the sums of what is read here */
-    int32_t *const sums = WORDS(rows) + own->weight;
-    for (int c = 0; c < channels; c++) {
-      int32_t sum = at->row ? sums[c] : 0;
-      for (int j = 0; j < kernel; j++) {
-        const int8_t *p = rows[j] + c;
-        for (int n = own->width; n; n--, p += channels) sum += *p;
-      }
-      sums[c] = sum;
-    }
-  }
+  if (own->unit) add_up(own, at, rows);
 #endif
   int8_t *const end = out + own[1].width * channels;
   for (int at = 0; out < end; at += step, out += channels) {

@@ -4,19 +4,24 @@ static inline uint32_t word(const int8_t *p) {
 }
 #endif
 
-#if TWO_AT_ONCE && !HELIUM
+#if FOURS_POOLED
 static inline uint32_t larger(uint32_t a, uint32_t b) { __asm__("ssub8 r12, %0, %1\n\tsel %0, %0, %1" : "+r"(a) : "r"(b) : "r12"); return a; }
 #endif
 
-#if RESCALES
-#if TWO_AT_ONCE
-#if !HELIUM
+#if TWO_AT_ONCE && (PLAIN_CONVOLVE || PLAIN_FILTER)
 static inline uint32_t even(uint32_t w) { uint32_t r; __asm__ volatile("sxtb16 %0, %1" : "=r"(r) : "r"(w)); return r; }
 static inline uint32_t odd(uint32_t w) { uint32_t r; __asm__ volatile("sxtb16 %0, %1, ror #8" : "=r"(r) : "r"(w)); return r; }
+#if PLAIN_CONVOLVE
 static inline int32_t both(uint32_t a, uint32_t b, int32_t sum) { __asm__ volatile("smlad %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
+#endif
+#if PLAIN_FILTER
 static inline int32_t lower(uint32_t a, uint32_t b, int32_t sum) { __asm__ volatile("smlabb %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
 static inline int32_t upper(uint32_t a, uint32_t b, int32_t sum) { __asm__ volatile("smlatt %0, %1, %2, %0" : "+r"(sum) : "r"(a), "r"(b)); return sum; }
 #endif
+#endif
+
+#if NARROWS || PLAIN_CONVOLVE || PLAIN_FILTER
+#if TWO_AT_ONCE
 static inline int32_t halved(int32_t x) { int32_t r; __asm__("ssat %0, #8, %1, asr #1" : "=r"(r) : "r"(x)); return r; }
 /* by is 2**31 or more, so as a signed number 2**32 too small: the sum itself makes up for it */
 static inline int32_t scaled(int32_t sum, uint32_t by) { int32_t r; __asm__("smmlar %0, %1, %2, %1" : "=r"(r) : "r"(sum), "r"(by)); return r; }

@@ -1,5 +1,5 @@
 
-#if !TILED && !HELIUM && !THUMB
+#if PLAIN_CONVOLVE
 /* Two pixels by two outputs; weights lie as the loops meet them. Windows of several rows are first
    gathered, each into one. Of an odd number of columns, the second is computed twice. */
 static void convolve(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {

@@ -43,7 +43,9 @@ __attribute__((naked, noinline)) static void filter_four(__attribute__((unused))
     "push {r4-r11, lr}\n\tldm r0, {r1-r10}\n\tpush {r1-r10}\n\tsub sp, #72\n\tmov r12, r1\n\tldm r12, {r0-r8}\n\t"
     WIDEN("r0", "0") WIDEN("r1", "4") WIDEN("r2", "8") WIDEN("r3", "12") WIDEN("r4", "16") WIDEN("r5", "20") WIDEN("r6", "24") WIDEN("r7", "28") WIDEN("r8", "32")
     "add r9, sp, #36\n\tstm r9, {r0-r8}\n"
-    "1:\n\t" FOUR_PIXELS ROW("76", "0", "8", FIRST_TAP) ROW("80", "12", "20", NEXT_TAP) ROW("84", "24", "32", NEXT_TAP) NEXT_PIXELS("1b")
+    "1:\n\t" FOUR_PIXELS ROW("76", "0", "8", FIRST_TAP) ROW("80", "12", "20", NEXT_TAP)); /* a string has at most 4,095 characters */
+  __asm__ volatile(
+    ROW("84", "24", "32", NEXT_TAP) NEXT_PIXELS("1b")
     "add r12, sp, #72\n\tldm r12, {r0-r6}\n\tcbz r0, 2f\n\t"
     "movs r0, #0\n\tadds r1, #1\n\tadds r2, #1\n\tadds r3, #1\n\tadds r4, #8\n\tadds r6, #1\n\tmov r7, r0\n\tstm r12, {r0-r7}\n\t"
     "add r12, sp, #36\n\tldm r12, {r0-r8}\n\tstm sp, {r0-r8}\n\tb 1b\n"
@@ -98,7 +100,7 @@ SMALL static void filter_fours(const layer *own, int8_t *const *rows, int8_t *ou
 #endif
 
 #if !HELIUM
-#if !(TILED || (THUMB && THUMB_FILTERS)) || (TILED && OTHER_FILTERS) || (THUMB && OTHER_THUMB_FILTERS)
+#if PLAIN_FILTER
 /* Each channel alone, four at a time; weights lie in fours of channels. */
 INLINED static void filtered(const layer *own, int8_t *const *rows, int8_t *out, const int kernel, const int across) {
   const int channels = own->channels, step = own->stride * channels;

@@ -24,6 +24,16 @@
 #define IN_HALVES 0
 #endif
 #define THUMB (SPEED && IN_HALVES)
+/* Loops in C: where none in assembly takes their place. */
+#define PLAIN_CONVOLVE (CONVOLVES && !TILED && !HELIUM && !THUMB)
+#if TILED
+#define PLAIN_FILTER OTHER_FILTERS
+#elif THUMB
+#define PLAIN_FILTER OTHER_THUMB_FILTERS
+#else
+#define PLAIN_FILTER (FILTERS && !HELIUM)
+#endif
+#define FOURS_POOLED (POOLS && FOUR_POOLED && TWO_AT_ONCE && !HELIUM)
 #define PADDED(span) (((span) + 3) & ~3) /* to whole words */
 
 /* One row of a map at a time: a layer asks the one before it for the rows that its window lacks,

@@ -3,17 +3,7 @@ SMALL static void pool(const layer *own, const progress *at, int8_t *const *rows
   const int channels = own->channels, kernel = own->kernel, across = ACROSS(own), step = own->stride * channels;
   (void)at;
 #if POOLED_GATES
-  if (own->unit) { /* a gate follows, which needs the sums of what is read here */
-    int32_t *const sums = WORDS(rows) + own->weight;
-    for (int c = 0; c < channels; c++) {
-      int32_t sum = at->row ? sums[c] : 0;
-      for (int j = 0; j < kernel; j++) {
-        const int8_t *p = rows[j] + c;
-        for (int n = own->width; n; n--, p += channels) sum += *p;
-      }
-      sums[c] = sum;
-    }
-  }
+  if (own->unit) add_up(own, at, rows);
 #endif
   int8_t *const end = out + own[1].width * channels;
   for (int x = 0; out < end; x += step, out += channels) {
@@ -27,7 +17,7 @@ SMALL static void pool(const layer *own, const progress *at, int8_t *const *rows
       }
       vstrbq_p_s8(out + c, best, there);
     }
-#elif TWO_AT_ONCE && FOUR_POOLED
+#elif FOURS_POOLED
     for (int c = 0; c < channels; c += 4) {
       if (c + 4 > channels) c = channels - 4;
       if (kernel == 2 && across == 2) {
