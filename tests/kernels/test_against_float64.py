@@ -16,6 +16,8 @@ SIZES = [
     ((2, 64, 8, 8), 64),
     ((2, 64, 4, 4), 130),
     ((3, 3, 9, 13), 16),
+    ((3, 32, 21, 19), 24),  # in strips of six rows, the last of three
+    ((2, 16, 5, 150), 16),  # of two rows, the last of one
     (
         (2, 1, 28, 28),
         8,

@@ -165,6 +165,17 @@ def test_agrees_with_float64_on_every_kind_of_sum(
     agree(summed(name), 21, torch.float32, 3e-5)
 
 
+@pytest.mark.parametrize("path", COMPILED)
+def test_agrees_with_float64_where_maps_are_taken_by_the_strip(
+    path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    forget_choice()
+    sums = (Residual((Depthwise(16),)), Residual((Depthwise(16), SqueezeExcite(2))))
+    # 20 columns: strips of six rows, the last of three
+    agree(NetSpec(Shape(3, 21, 20), (Conv(16), *sums, MaxPool(), *HEAD)), 3, torch.float32, 3e-5)
+
+
 def test_a_residual_may_begin_a_net_and_a_flat_map_may_end_it() -> None:
     agree(NetSpec(Shape(16, 5, 4), (*SUMS["one block"], *HEAD)), 21, torch.float32, 2e-5)
     agree(NetSpec(Shape(16, 5, 4), (*SUMS["sums in sums"], *HEAD)), 21, torch.float32, 3e-5)

@@ -134,7 +134,7 @@ INLINE void tile_sums(const Convolution *c, const Item *const x[TILES_OF_SUMS], 
     if (pixels > 2) { TILE_CLOSE(2) }
     if (pixels > 3) { TILE_CLOSE(3) }
 }
-static void round_values(const float *from, Value *to, Int count) {
+INLINE void round_values(const float *from, Value *to, Int count) {
     Int i = 0;
 #if LANES == 16
     for (; i + 32 <= count; i += 32)
@@ -152,10 +152,22 @@ INLINE void tile_round(const Convolution *c, const float *sums, Place from, Int 
         if (count <= 0) continue;
         Value *to = out + pixel * c->outputs + column;
         if (line == c->outputs) round_values(sums + i * line, to, count * line);
+        else if (line == 2 * ROWS)
+            for (Int k = 0; k < count; k++) round_values(sums + (i + k) * 2 * ROWS, to + k * c->outputs, 2 * ROWS);
         else
             for (Int k = 0; k < count; k++) round_values(sums + (i + k) * line, to + k * c->outputs, line);
         i += count, left += count, pixel += count;
     }
+}
+/* Sums of some tiles that wait to be rounded: a tile that was just stored cannot be loaded before it has reached the cache, so
+ * the tiles after it are multiplied first. */
+typedef struct {
+    Place at[TILES_OF_SUMS];
+    Int pixels, column, line;
+    float sums[TILES_OF_SUMS * BLOCK + ROWS] __attribute__((aligned(64)));
+} Waiting;
+static void round_waiting(const Convolution *c, const Waiting *w, Value *out) {
+    for (Int i = 0; i < w->pixels; i++) tile_round(c, w->sums + i * ROWS * w->line, w->at[i], w->column, w->line, out);
 }
 static void convolve(Convolution *c, const Value *x, Value *out, Int height, Int width) {
     Walk *walk = &c->walk;
@@ -163,13 +175,15 @@ static void convolve(Convolution *c, const Value *x, Value *out, Int height, Int
     int whole = c->kernel == 1 && c->room == c->channels && walk->width >= ROWS;
     if (!whole) pad_items(x, c->own, height, width, c->channels, c->room, c->row, c->kernel / 2);
     const Item *map = whole ? x : c->own;
-    float sums[TILES_OF_SUMS * BLOCK + ROWS] __attribute__((aligned(64)));
+    Waiting room[2], *now = room, *before = room + 1;
+    before->pixels = 0;
     for (Int column = 0; column < c->outputs; column += 2 * ROWS) {
         Int line = smaller(2 * ROWS, c->outputs - column), most = line > ROWS ? 2 : 4;
         for (Int tile = 0, pixels; tile < walk->count; tile += pixels) {
-            Place at[TILES_OF_SUMS];
             const Item *from[TILES_OF_SUMS] = {NULL};
+            Place *at = now->at;
             pixels = smaller(most, walk->count - tile);
+            now->pixels = pixels, now->column = column, now->line = line;
             for (Int i = 0; i < pixels; i++) {
                 at[i] = walk->places[tile + i];
                 /* The last tile of a map that is read in place is put back to end with it. */
@@ -177,15 +191,19 @@ static void convolve(Convolution *c, const Value *x, Value *out, Int height, Int
                 from[i] = map + at[i].at * c->room;
                 fetch(c->ahead);
             }
+            float *sums = now->sums;
             if (most == 2 && pixels == 2) tile_sums(c, from, column, line, sums, 2, 2);
             else if (most == 2) tile_sums(c, from, column, line, sums, 1, 2);
             else if (pixels == 4) tile_sums(c, from, column, line, sums, 4, 1);
             else if (pixels == 3) tile_sums(c, from, column, line, sums, 3, 1);
             else if (pixels == 2) tile_sums(c, from, column, line, sums, 2, 1);
             else tile_sums(c, from, column, line, sums, 1, 1);
-            for (Int i = 0; i < pixels; i++) tile_round(c, sums + i * ROWS * line, at[i], column, line, out);
+            round_waiting(c, before, out);
+            Waiting *swap = before;
+            before = now, now = swap;
         }
     }
+    round_waiting(c, before, out);
 }
 
 /* sums[outputs' block][tile][output][column] += d[pixel][output] * map[pixel + tap][column], over the pixels of two images;

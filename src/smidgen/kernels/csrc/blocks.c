@@ -69,9 +69,6 @@ void EXPORT(norm_backward)(const Shape *s, const Value *z, const Value *dy, Valu
     backward(&t.affine, t.pattern, z, dy, dz, t.images * t.count);
 }
 
-/* Images taken together where they are small, so that weights and sums are fetched for at least 64 pixels. */
-static Int group_of(Int pixels) { return PAIR * (1 + 63 / pixels); }
-
 void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *weights, const float *bias, Value *z, Value *y,
                                  State state, double momentum, double eps, const Tail *tail) {
     Norm norm = norm_of(state, momentum, eps);
@@ -130,6 +127,10 @@ void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *w
     finish_gradient(&g, dweights);
 }
 
+/* Of maps, `count` values from one on, as far as they go; none where there are no maps. */
+static void look_at(Ahead *a, int place, const Value *maps, Int from, Int count, Int end) {
+    if (maps) look_ahead(a, place, maps + from, from < end ? smaller(count, end - from) * (Int)sizeof(Value) : 0);
+}
 static void finish_depth(const Depth *d, const float *sums, float *out) { /* [channel][tap] */
     Int taps = d->kernel * d->kernel, lanes = d->vectors * LANES;
     memset(out, 0, sizeof(float) * (size_t)(d->channels * taps));
@@ -148,9 +149,10 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
     Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
     const float *taps = depth_weights(&d, deep, 0);
     float *map = TAKE_ZERO(float, depth_map(&d));
-    Int group = group_of(pixels);
-    Value *middle = TAKE(Value, group * in);
-    Convolution c = convolution_of(1, group * pixels, s->channels, s->outputs, 1, point, 0);
+    Strip strip = strip_of(&d);
+    Int group = strip.images, most = group * strip.rows * s->width;
+    Value *middle = TAKE(Value, most * s->channels);
+    Convolution c = convolution_of(1, most, s->channels, s->outputs, 1, point, 0);
     /* Biases before a norm only move its mean. */
     float *shift = TAKE_ZERO(float, s->outputs);
     for (Int o = 0; o < s->outputs; o++) {
@@ -161,11 +163,17 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
     c.ahead = &next;
     products_open(&c);
     for (Int i = 0; i < s->images; i += group) {
-        Int count = smaller(group, s->images - i), after = smaller(group, s->images - i - count);
-        look_ahead(&next, 0, x + (i + count) * in, after * in * (Int)sizeof(Value));
-        for (Int j = 0; j < count; j++) depth_forward(&d, x + (i + j) * in, map, taps, middle + j * in);
-        convolve(&c, middle, z + i * out, 1, count * pixels);
-        watch(&w, z + i * out, count * out, s->outputs);
+        Int count = smaller(group, s->images - i);
+        for (Int y = 0; y < s->height; y += strip.rows) {
+            Int rows = smaller(strip.rows, s->height - y), together = count * rows * s->width;
+            Int then = i * pixels + y * s->width + together; /* the pixel from which it goes on */
+            look_at(&next, 0, x, then * s->channels, (together + s->width) * s->channels, s->images * in);
+            look_at(&next, 1, z, then * s->outputs, together * s->outputs, s->images * out);
+            Value *to = z + i * out + y * s->width * s->outputs;
+            for (Int j = 0; j < count; j++) depth_forward(&d, x + (i + j) * in, map, taps, middle + j * in, y, rows);
+            convolve(&c, middle, to, 1, together);
+            watch(&w, to, together * s->outputs, s->outputs);
+        }
         for (Int j = i; j < i + count; j++) tail_early(&t, j, z + j * out, y);
     }
     products_close();
@@ -184,28 +192,45 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
     const float *taps = depth_weights(&d, deep, 0), *flipped = depth_weights(&d, deep, 1);
     float *map = TAKE_ZERO(float, depth_map(&d)), *dmap = TAKE_ZERO(float, depth_map(&d));
     float *sums = TAKE_ZERO(float, kernel * d.vectors * LANES);
-    Int group = group_of(pixels);
-    Convolution c = convolution_of(1, group * pixels, s->outputs, s->channels, 1, point, 1);
-    WeightGradient g = weight_gradient_of(1, group * pixels, s->channels, s->outputs, 1);
+    Strip strip = strip_of(&d);
+    Int group = strip.images, most = group * strip.rows * s->width;
+    Convolution c = convolution_of(1, most, s->outputs, s->channels, 1, point, 1);
+    WeightGradient g = weight_gradient_of(1, most, s->channels, s->outputs, 1);
     /* A vector more than the images take: pairs may ask for one pixel past an odd number, which must then be zero. */
-    Value *dz = TAKE(Value, group * out + s->outputs), *middle = TAKE(Value, group * in + s->channels);
+    Value *dz = TAKE(Value, group * out + s->outputs), *middle = TAKE(Value, most * s->channels + s->channels);
     Value *dmiddle = TAKE(Value, group * in);
+    int by_rows = tail_is_plain(&t);
     Ahead next = {0};
     c.ahead = g.ahead = &next;
     products_open(&c);
     for (Int i = 0; i < s->images; i += group) {
         Int count = smaller(group, s->images - i), after = smaller(group, s->images - i - count);
-        look_ahead(&next, 0, x + i * in, count * in * (Int)sizeof(Value));
-        look_ahead(&next, 1, z + (i + count) * out, after * out * (Int)sizeof(Value));
-        look_ahead(&next, 2, dy + (i + count) * t.left, after * t.left * (Int)sizeof(Value));
-        tail_backward(&t, i, count, z, dy, dz);
-        convolve(&c, dz, dmiddle, 1, count * pixels);
-        for (Int j = 0; j < count; j++)
-            depth_backward(&d, x + (i + j) * in, dmiddle + j * in, map, dmap, taps, flipped,
-                           of_image(t.asked.returned, (i + j) * in), middle + j * in, of_image_to(dx, (i + j) * in), sums);
-        memset(dz + count * out, 0, sizeof(Value) * (size_t)s->outputs);
-        memset(middle + count * in, 0, sizeof(Value) * (size_t)s->channels);
-        add_pixels(&g, middle, dz, count * pixels, s->outputs);
+        if (!by_rows) {
+            look_ahead(&next, 2, z + (i + count) * out, after * out * (Int)sizeof(Value));
+            look_ahead(&next, 3, dy + (i + count) * t.left, after * t.left * (Int)sizeof(Value));
+        }
+        if (!by_rows) tail_backward(&t, i, count, z, dy, dz);
+        for (Int y = 0; y < s->height; y += strip.rows) {
+            Int rows = smaller(strip.rows, s->height - y), together = count * rows * s->width;
+            Int from = y * s->width * s->channels, to = y * s->width * s->outputs;
+            Int then = i * pixels + y * s->width + together;
+            look_at(&next, 0, x, then * s->channels, (together + s->width) * s->channels, s->images * in);
+            look_at(&next, 1, dx, (then - s->width) * s->channels, together * s->channels, s->images * in);
+            if (by_rows) {
+                look_at(&next, 2, z, then * s->outputs, together * s->outputs, s->images * out);
+                look_at(&next, 3, dy, then * s->outputs, together * s->outputs, s->images * out);
+            }
+            if (by_rows) tail_backward_some(&t, i * out + to, together * s->outputs, z, dy, dz + to);
+            convolve(&c, dz + to, dmiddle + from, 1, together);
+            for (Int j = 0; j < count; j++)
+                depth_backward(&d, x + (i + j) * in, dmiddle + j * in, map, dmap, taps, flipped,
+                               of_image(t.asked.returned, (i + j) * in), middle + j * in, of_image_to(dx, (i + j) * in), sums, y, rows);
+            if (together % 2) { /* only at an image's end: strips have an even number of rows */
+                memset(dz + to + together * s->outputs, 0, sizeof(Value) * (size_t)s->outputs);
+                memset(middle + together * s->channels, 0, sizeof(Value) * (size_t)s->channels);
+            }
+            add_pixels(&g, middle, dz + to, together, s->outputs);
+        }
     }
     products_close();
     finish_gradient(&g, dpoint);
@@ -224,7 +249,7 @@ void EXPORT(channelwise_forward)(const Shape *s, const Value *x, const float *de
     const float *taps = depth_weights(&d, deep, 0);
     float *map = TAKE_ZERO(float, depth_map(&d));
     for (Int i = 0; i < s->images; i++) {
-        depth_forward(&d, x + i * in, map, taps, z + i * in);
+        depth_forward(&d, x + i * in, map, taps, z + i * in, 0, s->height);
         watch(&w, z + i * in, in, s->channels);
         tail_early(&t, i, z + i * in, y);
     }
@@ -245,7 +270,7 @@ void EXPORT(channelwise_backward)(const Shape *s, const Value *x, const float *d
     for (Int i = 0; i < s->images; i++) {
         tail_backward(&t, i, 1, z, dy, dz);
         depth_backward(&d, x + i * in, dz, map, dmap, NULL, flipped, of_image(t.asked.returned, i * in), NULL,
-                       of_image_to(dx, i * in), sums);
+                       of_image_to(dx, i * in), sums, 0, s->height);
     }
     finish_depth(&d, sums, ddeep);
 }

@@ -1,10 +1,14 @@
 /* Depthwise convolutions of 3 x 3 where vectors hold channels of one pixel and registers are many: no map with a border is
  * written. A row is walked from left to right with its neighbours in registers, two rows of the result at a time, and what
- * lies outside the image is a row of zeros.
+ * lies outside the image is a row of zeros. Rows are taken by the strip, so that what is computed from them next finds them in
+ * the cache nearest to the core.
  */
 INLINE vf three_by_three(const vf *w, const vf *l, const vf *m, const vf *r) { /* of three rows one below the other */
-    vf top = w[0] * l[0] + w[1] * m[0] + w[2] * r[0], mid = w[3] * l[1] + w[4] * m[1] + w[5] * r[1];
-    return top + mid + (w[6] * l[2] + w[7] * m[2] + w[8] * r[2]);
+    vf sum = w[0] * l[0];
+    sum += w[1] * m[0], sum += w[2] * r[0];
+    sum += w[3] * l[1], sum += w[4] * m[1], sum += w[5] * r[1];
+    sum += w[6] * l[2], sum += w[7] * m[2];
+    return sum + w[8] * r[2];
 }
 INLINE const Value *direct_row(const Depth *d, const Value *x, Int y) {
     return y < 0 || y >= d->height ? d->zeros : x + y * d->width * d->channels;
@@ -20,24 +24,26 @@ INLINE void direct_step(const vf *w, const Value *const *rows, vf *l, vf *m, Int
     }
     for (int k = 0; k < 4; k++) l[k] = m[k], m[k] = r[k];
 }
-INLINE void direct_rows(const Depth *d, const vf *w, const Value *x, Int j, Int y, const Value *returned, Value *out,
+INLINE void direct_rows(const Depth *d, const vf *w, const Value *x, Int j, Int y, Int first, const Value *returned, Value *out,
                         const int rows_out) {
     Int c = d->channels, count = d->width * c;
     const Value *rows[4];
     vf l[4], m[4];
     for (int k = 0; k < 4; k++) rows[k] = direct_row(d, x, y - 1 + k), l[k] = (vf){}, m[k] = LOAD(rows[k] + j);
-    Int at = y * count + j, end = at + count - c;
+    Int at = (y - first) * count + j, end = at + count - c;
     for (Int i = j; at < end; at += c, i += c)
         direct_step(w, rows, l, m, i + c, returned ? returned + at : NULL, out + at, count, rows_out, 0);
     direct_step(w, rows, l, m, 0, returned ? returned + at : NULL, out + at, count, rows_out, 1);
 }
-static void direct_three(const Depth *d, const Value *x, const float *weights, const Value *returned, Value *out) {
+/* Rows `from` to `to` of the result; `out` and `returned` begin with the image's row `first`. */
+static void direct_three(const Depth *d, const Value *x, const float *weights, const Value *returned, Value *out, Int first, Int from,
+                         Int to) {
     for (Int j = 0; j < d->channels; j += LANES) {
         vf w[9];
         for (int t = 0; t < 9; t++) w[t] = load_f32(weights + t * d->channels + j);
-        Int y = 0;
-        for (; y + 2 <= d->height; y += 2) direct_rows(d, w, x, j, y, returned, out, 2);
-        if (y < d->height) direct_rows(d, w, x, j, y, returned, out, 1);
+        Int y = from;
+        for (; y + 2 <= to; y += 2) direct_rows(d, w, x, j, y, first, returned, out, 2);
+        if (y < to) direct_rows(d, w, x, j, y, first, returned, out, 1);
     }
 }
 /* sums[tap][channel] += x * g, and the convolution of x again where `again` is asked for. */
@@ -51,40 +57,56 @@ INLINE void direct_back_step(const vf *w, vf *s, const Value *const *rows, vf *l
     if (again) STORE(out, three_by_three(w, l, m, r));
     for (int k = 0; k < 3; k++) l[k] = m[k], m[k] = r[k];
 }
-INLINE void direct_back(const Depth *d, const Value *x, const Value *g, const float *weights, Value *out, float *sums,
-                        const int again) {
+INLINE void direct_back(const Depth *d, const Value *x, const Value *g, const float *weights, Value *out, float *sums, Int from,
+                        Int to, const int again) {
     Int c = d->channels, count = d->width * c;
     for (Int j = 0; j < c; j += LANES) {
         vf w[9], s[9];
         for (int t = 0; t < 9; t++) w[t] = load_f32(weights + t * c + j), s[t] = (vf){};
-        for (Int y = 0; y < d->height; y++) {
+        for (Int y = from; y < to; y++) {
             const Value *rows[3];
             vf l[3], m[3];
             for (int k = 0; k < 3; k++) rows[k] = direct_row(d, x, y - 1 + k), l[k] = (vf){}, m[k] = LOAD(rows[k] + j);
             Int at = y * count + j, end = at + count - c;
-            for (Int i = j; at < end; at += c, i += c) direct_back_step(w, s, rows, l, m, i + c, g + at, again ? out + at : NULL, again, 0);
-            direct_back_step(w, s, rows, l, m, 0, g + at, again ? out + at : NULL, again, 1);
+            Value *to_out = again ? out + at - from * count : NULL;
+            for (Int i = j; at < end; at += c, i += c, to_out += again ? c : 0)
+                direct_back_step(w, s, rows, l, m, i + c, g + at, to_out, again, 0);
+            direct_back_step(w, s, rows, l, m, 0, g + at, to_out, again, 1);
         }
         for (int t = 0; t < 9; t++) store_f32(sums + t * c + j, load_f32(sums + t * c + j) + s[t]);
     }
 }
 
-/* The convolution of an image. `map` is room for it with a border; what is `returned`, if anything, is added. */
-static void depth_forward(const Depth *d, const Value *x, float *map, const float *taps, Value *out) {
+/* Rows of an image that are computed together, and images where these are small: so that weights and sums are fetched for some
+ * number of pixels, and where rows can be had alone, so that what follows finds these in the first cache. */
+typedef struct {
+    Int images, rows;
+} Strip;
+enum { STRIP = 128 };
+static Strip strip_of(const Depth *d) {
+    Int pixels = d->height * d->width, rows = up(STRIP / smaller(STRIP, d->width), 2);
+    if (d->zeros && rows < d->height) return (Strip){1, rows};
+    return (Strip){PAIR * (1 + 63 / pixels), d->height};
+}
+
+/* The convolution of `rows` rows of an image from row y on, all of them where d->zeros is NULL. `map` is room for the image with a border. */
+static void depth_forward(const Depth *d, const Value *x, float *map, const float *taps, Value *out, Int y, Int rows) {
     if (d->zeros) {
-        direct_three(d, x, taps, NULL, out);
+        direct_three(d, x, taps, NULL, out, y, y, y + rows);
         return;
     }
     pad_floats(d, x, map);
     depthwise(d, map, taps, NULL, out);
 }
-/* What an image adds to the gradient of the weights, its convolution again unless `out` is NULL, and its gradient unless `dx` is. */
+/* What these rows of an image add to the gradient of the weights, their convolution again unless `out` is NULL, and of its
+ * gradient, unless `dx` is, all rows for which `dy` is known by then: strips come in order. */
 static void depth_backward(const Depth *d, const Value *x, const Value *dy, float *map, float *dmap, const float *taps,
-                           const float *flipped, const Value *returned, Value *out, Value *dx, float *sums) {
+                           const float *flipped, const Value *returned, Value *out, Value *dx, float *sums, Int y, Int rows) {
     if (d->zeros) {
-        if (out) direct_back(d, x, dy, taps, out, sums, 1);
-        else direct_back(d, x, dy, taps, NULL, sums, 0);
-        if (dx) direct_three(d, dy, flipped, returned, dx);
+        Int end = y + rows;
+        if (out) direct_back(d, x, dy, taps, out, sums, y, end, 1);
+        else direct_back(d, x, dy, taps, NULL, sums, y, end, 0);
+        if (dx) direct_three(d, dy, flipped, returned, dx, 0, y == 0 ? 0 : y - 1, end == d->height ? end : end - 1);
         return;
     }
     pad_floats(d, x, map);

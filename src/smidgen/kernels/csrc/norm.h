@@ -6,7 +6,13 @@
  * Rows are read as one flat array. Vectors meet the channels in a pattern that repeats after `period` vectors, so the
  * constants of a few vectors stay in registers whatever the channel count.
  */
-enum { CHUNK = LANES == 8 ? 2 : 4, TILE = 4096 };
+enum { CHUNK = LANES == 8 ? 2 : 4, TILE = 4096, SOON = 2048 };
+
+/* Maps are larger than the second cache; the processor's own guesses fetch them too late. */
+INLINE void fetch_soon(const Value *p, int k) {
+    enum { VECTORS = 64 / (LANES * (int)sizeof(Value)) }; /* of a line of the cache; none where it is less than one */
+    if (VECTORS < 2 || k % (VECTORS ? VECTORS : 1) == 0) __builtin_prefetch(p + SOON);
+}
 
 typedef struct {
     Int vectors, lanes; /* of the pattern */
@@ -112,6 +118,8 @@ INLINE void normalize_chunk(const Affine *a, Int whole, const Value *z, const Va
     }
     for (Int i = lane; i < count; i += whole)
         for (int k = 0; k < vectors; k++) {
+            fetch_soon(z + i + k * LANES, k), fetch_soon(y + i + k * LANES, k);
+            if (added) fetch_soon(x + i + k * LANES, k);
             vf v = cut(act(LOAD(z + i + k * LANES), m[k], s[k], b[k]), floor);
             STORE(y + i + k * LANES, added ? with_added(v, x + i + k * LANES, sum_floor) : v);
         }
@@ -158,6 +166,7 @@ INLINE void reduce_chunk(Sums *s, const Affine *a, const Value *z, const Value *
     Int whole = s->pattern.lanes;
     for (Int i = lane; i < count; i += whole)
         for (int k = 0; k < vectors; k++) {
+            fetch_soon(z + i + k * LANES, k), fetch_soon(dy + i + k * LANES, k);
             vf v = LOAD(z + i + k * LANES), g = opened(LOAD(dy + i + k * LANES), v, mean[k], scale[k], bias[k], floor);
             p[k] += g;
             q[k] += g * (v - mean[k]);

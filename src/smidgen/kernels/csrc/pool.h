@@ -30,8 +30,11 @@ static void max_forward(const Pool *p, const Value *x, Value *y) {
         const Value *top = x + 2 * r * count, *low = top + count;
         if (c % LANES == 0) {
             for (Int k = 0; k < p->out_width; k++)
-                for (Int j = 2 * k * c; j < (2 * k + 1) * c; j += LANES)
+                for (Int j = 2 * k * c; j < (2 * k + 1) * c; j += LANES) {
+                    __builtin_prefetch(top + j + SOON), __builtin_prefetch(top + j + c + SOON);
+                    __builtin_prefetch(low + j + SOON), __builtin_prefetch(low + j + c + SOON);
                     STORE(y + j - k * c, larger(larger(LOAD(top + j), LOAD(top + j + c)), larger(LOAD(low + j), LOAD(low + j + c))));
+                }
             continue;
         }
         Int i = 0;
@@ -89,6 +92,9 @@ static void max_backward_vectors(const Pool *p, const Value *x, const Value *dy,
     for (Int k = 0; k < p->out_width; k++, x += 2 * c, dx += 2 * c, dy += c)
         for (Int j = 0; j < c; j += LANES) {
             const Value *low = x + count + j;
+            __builtin_prefetch(x + j + SOON), __builtin_prefetch(x + c + j + SOON), __builtin_prefetch(dx + j + SOON, 1);
+            __builtin_prefetch(low + SOON), __builtin_prefetch(low + c + SOON), __builtin_prefetch(dx + c + j + SOON, 1);
+            __builtin_prefetch(dx + count + j + SOON, 1), __builtin_prefetch(dx + count + c + j + SOON, 1);
             vf a = LOAD(x + j), b = LOAD(x + c + j), d = LOAD(low), e = LOAD(low + c);
             Four f = to_first(a, b, d, larger(larger(a, b), larger(d, e)), LOAD(dy + j));
             STORE(dx + j, f.a), STORE(dx + c + j, f.b);

@@ -239,9 +239,13 @@ static void tail_backward_one(const Tailed *t, Int image, const Value *z, const 
     if (t->asked.latent) tail_gated_back(t, from, d, dz);
     else backward(&t->affine, t->pattern, from, d, dz, t->count);
 }
+/* dz of some neighbouring values, where norm and ReLU are all there is: of rows of an image, or of images. */
+static int tail_is_plain(const Tailed *t) { return t->norm->weight && !t->asked.pool && !t->asked.latent; }
+static void tail_backward_some(const Tailed *t, Int at, Int count, const Value *z, const Value *dy, Value *dz) {
+    backward(&t->affine, t->pattern, z + at, dy + at, dz, count);
+}
 static void tail_backward(const Tailed *t, Int image, Int images, const Value *z, const Value *dy, Value *dz) {
-    Int at = image * t->count;
-    if (t->norm->weight && !t->asked.pool && !t->asked.latent) backward(&t->affine, t->pattern, z + at, dy + at, dz, images * t->count);
+    if (tail_is_plain(t)) tail_backward_some(t, image * t->count, images * t->count, z, dy, dz);
     else
         for (Int k = 0; k < images; k++) tail_backward_one(t, image + k, z, dy, dz + k * t->count);
 }

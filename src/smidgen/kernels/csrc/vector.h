@@ -174,12 +174,13 @@ INLINE Int smaller(Int a, Int b) { return a < b ? a : b; }
 INLINE Int up(Int n, Int step) { return (n + step - 1) / step * step; }
 
 /* What is read next, fetched into the cache line by line while products are computed from it. */
+enum { STREAMS = 4 };
 typedef struct {
-    const char *from[3], *to[3];
+    const char *from[STREAMS], *to[STREAMS];
 } Ahead;
 INLINE void fetch(Ahead *a) {
     if (a == NULL) return;
-    for (int k = 0; k < 3; k++)
+    for (int k = 0; k < STREAMS; k++)
         if (a->from[k] < a->to[k]) {
             for (int line = 0; line < 8; line++) __builtin_prefetch(a->from[k] + 64 * line, 0, 2);
             a->from[k] += 8 * 64;
