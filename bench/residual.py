@@ -3,11 +3,13 @@
     python bench/residual.py [--rounds N] [--float32] [--calls]
 
 Forward, loss and backward of the chain, one thread, batch 128, contenders in turns, medians of
-thread CPU time. The last column is the speed in multiply-accumulates a second, as a share of the
-baseline's.
+thread CPU time. The last columns are the speed in multiply-accumulates a second as a share of the
+baseline's, and the bytes of maps that have to go through memory each step, where maps are larger
+than the cache: the blocks' reads and writes, and what a written line is read for first.
 """
 
 import argparse
+import math
 import os
 import statistics
 import time
@@ -20,7 +22,7 @@ from smidgen import kernels, zoo
 from smidgen.flat import Flat
 from smidgen.kernels.chain import Chain
 from smidgen.kernels.links import links_of
-from smidgen.layers import Layer, Residual
+from smidgen.layers import Conv, Depthwise, Layer, MaxPool, Residual
 from smidgen.spec import NetSpec
 
 BATCH, BASELINE = 128, "cifar-143k-dw"
@@ -54,15 +56,36 @@ def chain_of(spec: NetSpec, dtype: torch.dtype) -> tuple[Callable[[], None], Cha
     return step, chain
 
 
+def moved(spec: NetSpec, item: int) -> int:
+    """Return the bytes of maps that a step reads and writes, a written one counted twice."""
+    values, shape, summed = 0, spec.input_shape, False
+    for place, own in enumerate(spec.layers):
+        pools = isinstance(spec.layers[min(place + 1, len(spec.layers) - 1)], MaxPool)
+        before, out = math.prod(shape), math.prod(own.out_shape(shape))
+        if isinstance(own, Conv | Depthwise | Residual):
+            summed = isinstance(own, Residual)
+            pooled = pools and not summed
+            left = out // 4 if pooled else out
+            # forward: x, z; the largest of four, or z and what is added; y
+            values += before + 2 * out + (3 * left if pooled else (1 + summed) * out) + 2 * left
+            # back: for the norm, then z, dy, x and dx
+            values += 2 * left + out + left + (3 if place else 1) * before
+        elif isinstance(own, MaxPool) and summed:  # a call of its own
+            values += before + 2 * out + before + out + 2 * before
+        shape = own.out_shape(shape)
+    return BATCH * item * values
+
+
 def show_calls(chain: Chain, rounds: int) -> None:
-    """Print the milliseconds of each call."""
-    for call in chain.calls:
-        times: list[float] = []
-        for _ in range(rounds):
+    """Print the milliseconds of each call, as they follow one another in a step."""
+    times: list[list[float]] = [[] for _ in chain.calls]
+    for _ in range(rounds):
+        for call, taken in zip(chain.calls, times, strict=True):
             start = time.thread_time()
             call()
-            times.append(1e3 * (time.thread_time() - start))
-        print(f"    {call.func.__name__:45s} {statistics.median(times):8.3f}")  # pyright: ignore
+            taken.append(1e3 * (time.thread_time() - start))
+    for call, taken in zip(chain.calls, times, strict=True):
+        print(f"    {call.func.__name__:45s} {statistics.median(taken):8.3f}")  # pyright: ignore
 
 
 def main() -> None:
@@ -93,7 +116,8 @@ def main() -> None:
     for spec in specs:
         taken = statistics.median(times[spec])
         share = spec.macs / taken / base
-        print(f"{spec.name:32s} {spec.macs:12,} MACs {1e3 * taken:8.2f} ms {share:6.2f}")
+        size = f"{moved(spec, dtype.itemsize) / 1e6:6.0f} MB"
+        print(f"{spec.name:32s} {spec.macs:12,} MACs {1e3 * taken:8.2f} ms {share:6.2f} {size}")
         if asked.calls:
             show_calls(steps[spec][1], asked.rounds)
 
