@@ -17,7 +17,7 @@ from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
 from smidgen.text import from_mapping, nearest
 
-_KEYS = ("net", "data", "methods", "recipe", "about")
+_KEYS = ("net", "data", "methods", "recipe", "about", "turned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +29,14 @@ class TrainingPlan:
         data: Likewise.
         methods: In any order.
         recipe: The numbers.
+        turned: Whether rows and columns of the images are exchanged.
     """
 
     net: NetSpec | None = None
     data: str | None = None
     methods: tuple[Method, ...] = ()
     recipe: Recipe = Recipe()  # noqa: RUF009 - frozen
+    turned: bool = False
 
 
 def recipes() -> dict[str, Path]:
@@ -100,6 +102,15 @@ def load_net(name: str) -> NetSpec:
     return replace(net, name=as_name(Path(name).stem)) if net.name == "net" else net
 
 
+def is_turned(name: str) -> bool:
+    """Return whether a plan file has rows and columns of the images exchanged.
+
+    Args:
+        name: As :func:`load_net` takes it; what is no file says nothing of images.
+    """
+    return name.endswith(".toml") and _turned(_read(name)[0])
+
+
 def _read(name: str) -> tuple[dict[str, Any], str]:
     path = recipe_path(name)
     try:
@@ -149,7 +160,15 @@ def _plan(form: Mapping[str, Any]) -> TrainingPlan:
         data=data,
         methods=parse(", ".join(methods)),
         recipe=from_mapping(Recipe, recipe, "recipe"),
+        turned=_turned(form),
     )
+
+
+def _turned(form: Mapping[str, Any]) -> bool:
+    found = form.get("turned", False)
+    if not isinstance(found, bool):
+        raise ValueError(f"turned must be true or false, got {found!r}")
+    return found
 
 
 def _net(form: Any) -> NetSpec:

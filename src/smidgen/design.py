@@ -158,9 +158,10 @@ def _origin_of(data: "Data") -> "Origin":
     how = data.preprocessing
     return Origin(
         data.origin,
-        image_size=f"{how.height}x{how.width}",
+        image_size="x".join(map(str, how.size)),
         color=how.color if how.color in CHANNELS else None,
         fit=how.fit,
+        turned=how.turned,
     )
 
 

@@ -156,6 +156,17 @@ class NetSpec:
 
         return replace(self, input_shape=input_shape).map_layers(rewrite)
 
+    @property
+    def exchanged(self) -> "NetSpec":
+        """This spec on images whose rows and columns are exchanged, as those of all kernels are."""
+
+        def each(layers: tuple[Layer, ...]) -> list[Layer]:
+            return [_turned(layer) for layer in layers]
+
+        channels, height, width = self.input_shape
+        layers = rewritten(self.layers, each)
+        return replace(self, input_shape=Shape(channels, width, height), layers=layers)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the text form, as it stands under ``[net]`` in a TOML file."""
         return {
@@ -189,3 +200,10 @@ class NetSpec:
         kinds = {kind.name: kind for kind in LAYERS}
         layers: tuple[Layer, ...] = tuple(parse(text, kinds, "layer") for text in texts)
         return NetSpec(Shape(*sides), layers, name)
+
+
+def _turned(layer: Layer) -> Layer:
+    """Return a layer whose kernel, if it has one, has rows for columns."""
+    own: Any = layer
+    kernel = getattr(own, "kernel_size", None)
+    return replace(own, kernel_size=kernel[::-1]) if isinstance(kernel, tuple) else layer

@@ -30,6 +30,7 @@ from smidgen.methods.base import (
     at_most_one,
     of_kind,
 )
+from smidgen.methods.upright import upright
 from smidgen.recipe import Recipe
 from smidgen.run import EpochRecord, Run, record_of
 from smidgen.runtime import Runtime, versions
@@ -57,7 +58,7 @@ class Training:
             images = mislabelled(images, len(data.classes), trial.recipe.label_noise, trial.seed)
         self.mean, self.std = channel_statistics(images.images)
         self.batch_methods = lessons(
-            of_kind(methods, BatchMethod),
+            upright(of_kind(methods, BatchMethod), turned=data.preprocessing.turned),
             data,
             trial.split,
             (self.mean, self.std),

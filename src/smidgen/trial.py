@@ -150,8 +150,9 @@ class Trial:
         """
         words = ["smidgen", "train", self._net_word, "--data", origin, "--seed", str(self.seed)]
         if not origin.startswith(KEPT):  # arrays are had in one form
-            words += ["--image-size", f"{seen.height}x{seen.width}", "--fit", seen.fit]
+            words += ["--image-size", "x".join(map(str, seen.size)), "--fit", seen.fit]
             words += ["--color", seen.color] if seen.color in CHANNELS else []
+        words += ["--turned"] if seen.turned else []
         words += ["--with", ",".join(map(without_spaces, self.method_texts))]
         for name, value in self.recipe.to_dict().items():
             words += ["--set", f"recipe.{name}={str(value).lower()}"]

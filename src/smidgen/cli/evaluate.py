@@ -127,10 +127,9 @@ def _require_size(run: "Run", asked: str | None) -> None:
     from smidgen.data.sizes import checked_size
 
     seen = run.preprocessing
-    if checked_size(asked) not in (None, (seen.height, seen.width)):
-        raise ValueError(
-            f"--image-size must be left out, or the run's {seen.height}x{seen.width}, got {asked}"
-        )
+    if checked_size(asked) not in (None, seen.size):
+        own = "x".join(map(str, seen.size))
+        raise ValueError(f"--image-size must be left out, or the run's {own}, got {asked}")
 
 
 def _show(values: dict[str, Any], data: str) -> None:

@@ -21,7 +21,7 @@ def inspect(
     json: Json = False,
 ) -> None:
     """Show what a net costs, exactly, before anything is trained: a row a layer."""
-    from smidgen.config import load_net
+    from smidgen.config import is_turned, load_net
     from smidgen.layers import Shape, SqueezeExcite
     from smidgen.methods import parse, rewritten
 
@@ -41,6 +41,7 @@ def inspect(
         "peak_activation": spec.peak_activation,
         "bytes_float32": 4 * spec.deployed_params,
         "bytes_int8": spec.deployed_params,
+        "turned": is_turned(net),
         **_on_boards(spec),
     }
     if json:
@@ -50,13 +51,15 @@ def inspect(
     table(header, [list(row.values()) for row in layers], title=f"{spec.name}  {spec.input_shape}")
     own = f" ({spec.params - gates:,} of the net + {gates:,} of squeeze-excite)" if gates else ""
     tell("")
+    if summary["turned"]:
+        tell(f"images           {shape[2]}x{shape[1]}, rows and columns exchanged for the net")
     tell(f"params           {spec.params:,}{own}")
     tell(f"deployed params  {spec.deployed_params:,} (batch norm folded)")
     tell(f"MACs             {spec.macs:,} per image")
     tell(f"peak activation  {spec.peak_activation:,} elements")
     float32, int8 = summary["bytes_float32"], summary["bytes_int8"]
     tell(f"bytes            {float32:,} as float32, {int8:,} as int8")
-    _show_boards(summary)
+    _show_boards(summary, spec)
 
 
 def _on_boards(spec: "NetSpec") -> dict[str, Any]:
@@ -72,8 +75,9 @@ def _on_boards(spec: "NetSpec") -> dict[str, Any]:
     return {"flash": cost.flash, "ram": cost.ram, "boards": boards}
 
 
-def _show_boards(summary: dict[str, Any]) -> None:
+def _show_boards(summary: dict[str, Any], spec: "NetSpec") -> None:
     from smidgen.export.c.boards import BOARDS
+    from smidgen.study.design.turn import turned_told
 
     if summary["flash"] is None:
         tell(f"flash, RAM       none: {summary['not_exportable']}")
@@ -81,6 +85,8 @@ def _show_boards(summary: dict[str, Any]) -> None:
     where = "predicted, int8 C on a Cortex-M4"
     tell(f"flash            {summary['flash']:,} bytes ({where})")
     tell(f"RAM              {summary['ram']:,} bytes (the picture is the caller's)")
+    if told := turned_told(spec):
+        tell(f"                 {told}")
     tell("")
     rows = [
         [board.name, f"{board.chip}, {board.core}", board.flash, board.ram, judged]

@@ -25,6 +25,13 @@ Fit = Annotated[
         metavar="stretch|crop|pad", help="How images of other proportions fit. Default: stretch."
     ),
 ]
+Turned = Annotated[
+    bool,
+    typer.Option(
+        "--turned",
+        help="Exchange rows and columns of every image: wide ones then take less RAM as C.",
+    ),
+]
 ImageColumn = Annotated[
     str | None, typer.Option(metavar="NAME", help="Of a table, where it is not clear.")
 ]

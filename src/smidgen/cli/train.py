@@ -21,6 +21,7 @@ from smidgen.cli.options import (
     SkipBroken,
     Threads,
     Track,
+    Turned,
     With,
 )
 from smidgen.cli.terminal import LoadingProgress, TrainingProgress, next_commands, print_json, say
@@ -57,6 +58,7 @@ def train(  # noqa: PLR0913 - a command line
     image_size: ImageSize = None,
     color: Color = None,
     fit: Fit = None,
+    turned: Turned = False,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     skip_broken: SkipBroken = False,
@@ -90,13 +92,17 @@ def train(  # noqa: PLR0913 - a command line
     methods = plan.methods if with_ is None else parse(with_)
     numbers = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
     runtime = choose(device, threads, precision)
+    turned = turned or plan.turned
     with LoadingProgress() as loading:
         asked = Origin(
-            name, data_dir, image_size, color, fit, image_column, label_column, skip_broken
+            *(name, data_dir, image_size, color, fit, image_column, label_column, skip_broken),
+            turned=turned,
         )
         loaded = asked.load(loading.observe)
 
     heading, shape, classes = None, Shape(*loaded.shape), len(loaded.classes)
+    if turned and spec.input_shape != shape and spec.exchanged.input_shape == shape:
+        spec = spec.exchanged  # it was written for the images as they lie
     if (spec.input_shape, spec.out_shape.channels) != (shape, classes):
         spec = spec.fitted(shape, classes)
         heading = f"{spec.name} fitted to {shape}, {classes} classes: {spec.params:,} params"

@@ -30,6 +30,7 @@ from smidgen.data.names import Matcher
 from smidgen.data.preprocessing import upright, with_channels
 from smidgen.data.remembered import with_asked
 from smidgen.data.sizes import ImageSize
+from smidgen.data.turned import exchanged
 from smidgen.data.values import images_of, labels_of
 
 KEPT = "arrays:"  # begins the origin of data from arrays: their fingerprint follows
@@ -47,6 +48,7 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     image_size: ImageSize = None,
     color: str | None = None,
     fit: str | None = None,
+    turned: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> Data:
     """Return data from what is in memory.
@@ -65,9 +67,10 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
         test: ``(images, labels)`` or a ``Dataset`` to test on; without it a fifth is set aside.
         validation: Likewise, to make choices on.
         name: Of the data.
-        image_size: See :func:`smidgen.data.load`, as for the next two.
+        image_size: See :func:`smidgen.data.load`, as for the next three.
         color: ``grey`` or ``rgb``.
         fit: ``stretch``, ``crop`` or ``pad``.
+        turned: Whether rows and columns are exchanged; they are kept as they lie.
         cache_dir: Where they are kept.
 
     Raises:
@@ -89,7 +92,8 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
         if not path.exists():
             cache.write(path, data, source=f"arrays of {name}")
     held = None if cache_dir is None else str(cache.folder.absolute())
-    return replace(data, origin=with_asked(f"{KEPT}{data.fingerprint}", {"cache-dir": held}))
+    data = replace(data, origin=with_asked(f"{KEPT}{data.fingerprint}", {"cache-dir": held}))
+    return exchanged(data) if turned else data
 
 
 def kept_arrays(origin: str, wish: Wish, cache_dir: str | os.PathLike[str] | None) -> Data:

@@ -94,10 +94,10 @@ def inspected(data: Data, catalogue: Catalogue, wish: Wish) -> Inspection:
 
 
 def contact_sheet(data: Data) -> bytes:
-    """Return a PNG with up to ten training pictures of each class, as the net sees them."""
+    """Return a PNG with up to ten training pictures of each class, at the net's size."""
     from PIL import Image, ImageDraw
 
-    channels, height, width = data.shape
+    channels, (height, width) = data.shape[0], data.preprocessing.size
     factor = max(1, TILE // max(height, width))
     tall, wide = height * factor + _MARGIN, width * factor + _MARGIN
     shown = data.classes[:DOWN]
@@ -109,7 +109,7 @@ def contact_sheet(data: Data) -> bytes:
         members = (data.train.labels == number).nonzero().flatten()
         draw.text((_MARGIN, top), f"{_plain(name)} ({len(members):,})", fill="black")
         for place, row in enumerate(_spread(members.tolist(), ACROSS)):
-            pixels = data.train.images[row].permute(1, 2, 0).numpy()
+            pixels = data.preprocessing.turn(data.train.images[row]).permute(1, 2, 0).numpy()
             tile = np.repeat(np.repeat(_shown(pixels, channels), factor, axis=0), factor, axis=1)
             sheet.paste(
                 Image.fromarray(np.ascontiguousarray(tile)), (_MARGIN + place * wide, top + _TEXT)

@@ -1,8 +1,8 @@
 """What a picture goes through on its way to the net, as one value that belongs to the model."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeAlias, final, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, TypeAlias, TypeVar, final, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,8 @@ DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's modes of more t
 DEEPEST = 65_535
 TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 
+Turnable = TypeVar("Turnable")  # an array or a tensor
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,9 @@ class Preprocessing:
     ``crop`` first cuts the largest middle part of the net's proportions, ``pad`` puts the whole
     picture in the middle of the background.
 
+    Last, if ``turned``, rows and columns are exchanged, as a matrix is transposed: the pixel in row
+    i and column j comes to row j and column i. Of a picture of one row the bytes stay in order.
+
     Args:
         height: Of the result, in pixels.
         width: Likewise.
@@ -51,6 +56,7 @@ class Preprocessing:
         background: What transparent pixels are composed over, and what ``pad`` adds.
         offset: The value that becomes byte 0, a channel each; empty if values are bytes already.
         scale: Values a level, likewise.
+        turned: Whether rows and columns are exchanged at the end, after the fit.
 
     Raises:
         DataError: If a value is out of range, or offset and scale are not one a channel.
@@ -64,6 +70,7 @@ class Preprocessing:
     background: Background = "white"
     offset: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
+    turned: bool = False
 
     def __post_init__(self) -> None:
         for name, most in (
@@ -92,22 +99,41 @@ class Preprocessing:
             raise DataError(f"scale must be > 0 and finite, got {self.scale}")
 
     @property
+    def size(self) -> tuple[int, int]:
+        """Height and width that a picture is fitted to, before rows and columns are exchanged."""
+        return (self.width, self.height) if self.turned else (self.height, self.width)
+
+    @property
+    def exchanged(self) -> "Preprocessing":
+        """The same, but for rows and columns, which are exchanged where they were not."""
+        return replace(self, height=self.width, width=self.height, turned=not self.turned)
+
+    def turn(self, images: Turnable) -> Turnable:
+        """Return images (... h w) as they lie, of those that the net takes; or the reverse."""
+        them: Any = images
+        return them.swapaxes(-2, -1) if self.turned else images
+
+    @property
     def text(self) -> str:
         """One line for people."""
         color = {"grey": "grey", "rgb": "RGB"}.get(self.color, f"{self.channels} channels")
         how = {"stretch": "stretched", "crop": "cropped", "pad": "padded"}[self.fit]
-        line = f"{color} {self.height}x{self.width}, {how}, transparent over {self.background}"
+        height, width = self.size
+        line = f"{color} {height}x{width}, {how}, transparent over {self.background}"
+        end = ", then rows and columns exchanged" if self.turned else ""
         if not self.scale:
-            return line
+            return line + end
         ranges = ", ".join(
             f"{offset:g} to {offset + WHITE * scale:g}"
             for offset, scale in zip(self.offset, self.scale, strict=True)
         )
-        return f"{line}, values {ranges}"
+        return f"{line}, values {ranges}{end}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON."""
+        """Return plain values, for JSON; ``turned`` only where it is so, as it was not always."""
         form = asdict(self)
+        if not self.turned:
+            del form["turned"]
         return {**form, "offset": list(self.offset), "scale": list(self.scale)}
 
     @staticmethod
@@ -256,7 +282,9 @@ def opaque(image: Any, background: Background) -> Any:
 
 
 def fitted(pixels: Array, to: Preprocessing) -> Array:
-    """Return bytes h w c at the size of ``to``, by its fit."""
+    """Return bytes h w c at the size of ``to``, by its fit; turned if it says so."""
+    if to.turned:
+        return np.ascontiguousarray(fitted(pixels, to.exchanged).swapaxes(0, 1))
     height, width = pixels.shape[:2]
     if (height, width) == (to.height, to.width):
         return np.ascontiguousarray(pixels)

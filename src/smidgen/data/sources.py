@@ -25,6 +25,7 @@ from smidgen.data.plugged import Plugged, plugged
 from smidgen.data.preprocessing import Preprocessing
 from smidgen.data.remembered import asked_of, place_of, remembered, with_asked, with_remembered
 from smidgen.data.sizes import ImageSize
+from smidgen.data.turned import exchanged
 from smidgen.names import shown
 from smidgen.plugins import DATA, names
 from smidgen.text import nearest
@@ -57,6 +58,7 @@ def load(  # noqa: PLR0913 - all but one by keyword
     image_size: ImageSize = None,
     color: str | None = None,
     fit: str | None = None,
+    turned: bool = False,
     preprocessing: Preprocessing | None = None,
     classes: Iterable[str] = (),
     image_column: str | None = None,
@@ -78,7 +80,8 @@ def load(  # noqa: PLR0913 - all but one by keyword
         image_size: N or HxW that every image is fitted to; without it one is chosen, and told.
         color: ``grey`` or ``rgb``; grey if all images are, by default.
         fit: ``stretch``, which is the default, ``crop`` or ``pad``.
-        preprocessing: Of a run, instead of those three.
+        turned: Whether rows and columns of every image are exchanged, after the fit.
+        preprocessing: Of a run, instead of those four.
         classes: Of a run, in its order: labels are matched to them by name, and data that only
             have test images are taken.
         image_column: Of a table, where it is not clear.
@@ -94,6 +97,10 @@ def load(  # noqa: PLR0913 - all but one by keyword
     Warns:
         DataWarning: Of each of ``Data.notes``.
     """
+    if preprocessing is not None and turned:
+        raise DataError(f"rows and columns are as those of the run, {preprocessing.text}")
+    if preprocessing is not None and preprocessing.turned:
+        preprocessing, turned = preprocessing.exchanged, True
     wish = asked_for(
         image_size=image_size,
         color=color,
@@ -110,13 +117,14 @@ def load(  # noqa: PLR0913 - all but one by keyword
         wish, data_dir = with_remembered(wish, origin), data_dir or asked_of(origin).get("data-dir")
         if name_or_path.startswith(KEPT):
             held = cache_dir or asked_of(origin).get("cache-dir")
-            return replace(kept_arrays(name_or_path, wish, held), origin=origin)
+            kept = replace(kept_arrays(name_or_path, wish, held), origin=origin)
+            return exchanged(kept) if turned else kept
     name, source = find(name_or_path, data_dir)
     data = _read(name, source, wish, cache_at(cache_dir), progress)
     data = replace(data, origin=_origin(name_or_path, source, wish, data_dir))
     for note in data.notes:
         warnings.warn(f"{name}: {note}", DataWarning, stacklevel=2)
-    return data
+    return exchanged(data) if turned else data
 
 
 def inspect(

@@ -137,7 +137,7 @@ def looked_at(data: Data, logits: Logits) -> dict[str, Any]:
         "examples": counts.tolist(),
         "copies": asdict(copies(data.train, data.test)),
         "wrong": _told(wrong, data.test),
-        "pictures": _shown("test", data.test, wrong[:SHOWN]),
+        "pictures": _shown(data, "test", wrong[:SHOWN]),
     }
 
 
@@ -157,7 +157,7 @@ def doubted(data: Data, split: str, logits: Logits) -> dict[str, Any]:
     answers = wrong_answers(logits, part.labels[places], limit=len(places))
     found = [replace(of, image=int(places[of.image])) for of in answers if of.sure][:DOUBTED]
     told = [{"part": name, **of} for of in _told(found, part)]
-    return {"doubted": told, "pictures": _shown(name, part, found[:DOUBTED_SHOWN])}
+    return {"doubted": told, "pictures": _shown(data, name, found[:DOUBTED_SHOWN])}
 
 
 def _told(answers: Iterable[WrongAnswer], split: Split) -> list[dict[str, Any]]:
@@ -167,5 +167,6 @@ def _told(answers: Iterable[WrongAnswer], split: Split) -> list[dict[str, Any]]:
     ]
 
 
-def _shown(name: str, split: Split, answers: Iterable[WrongAnswer]) -> dict[str, str]:
-    return {f"{name}/{of.image}": thumbnail(split.images[of.image]) for of in answers}
+def _shown(data: Data, part: str, answers: Iterable[WrongAnswer]) -> dict[str, str]:
+    images = data.preprocessing.turn(data.parts[part].images)
+    return {f"{part}/{of.image}": thumbnail(images[of.image]) for of in answers}

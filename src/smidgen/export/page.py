@@ -69,18 +69,20 @@ def page(module: bytes, input_shape: Shape, facts: Facts, plain: bytes = b"") ->
         facts: That the page tells and needs.
         plain: Another module of the same net, for browsers that refuse the first.
     """
-    values = asdict(facts) | {
-        "preprocessing": {**facts.preprocessing.to_dict(), "text": facts.preprocessing.text},
+    seen = facts.preprocessing
+    values = asdict(facts) | {  # all of it as pictures lie: the script exchanges for the module
+        "preprocessing": {**seen.to_dict(), "text": seen.text},
         "modules": [
             {"code": _text(code), "sha256": hashlib.sha256(code).hexdigest()}
             for code in (module, plain)
             if code
         ],
         "samples": [
-            {"label": label, "pixels": _text(pixels.tobytes())} for label, pixels in facts.samples
+            {"label": label, "pixels": _text(seen.turn(pixels).tobytes())}
+            for label, pixels in facts.samples
         ],
-        "squares": facts.squares and facts.squares._asdict(),
-        **input_shape._asdict(),
+        "squares": facts.squares and _as_it_lies(facts.squares, seen),
+        **_as_it_lies(input_shape, seen),
     }
     html = _template("page.html")
     for name, text in (
@@ -90,6 +92,12 @@ def page(module: bytes, input_shape: Shape, facts: Facts, plain: bytes = b"") ->
     ):
         html = html.replace(f"{{{{ {name} }}}}", text, 1)
     return html
+
+
+def _as_it_lies(shape: Shape, seen: Preprocessing) -> dict[str, int]:
+    channels, *sides = shape
+    height, width = reversed(sides) if seen.turned else sides
+    return Shape(channels, height, width)._asdict()
 
 
 def _template(name: str) -> str:

@@ -1,7 +1,7 @@
 """The cards of a run: in float32, and as the integers that a microcontroller computes with."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,12 +18,13 @@ AS_INTEGERS = 1000  # pictures judged where int8 is simulated, unless told
 
 
 def floats_of(run: Run) -> Answers:
-    """Return what answers as the trained model does."""
-    return lambda pixels: predict(run.model, pixels, run.mean, run.std)
+    """Return what answers as the trained model does, to pictures as they lie."""
+    turn = run.preprocessing.turn
+    return lambda pixels: predict(run.model, turn(pixels), run.mean, run.std)
 
 
 def integers_of(run: Run, data: Data) -> Answers:
-    """Return what answers as the int8 C of a run does, bit for bit.
+    """Return what answers as the int8 C of a run does, bit for bit, to pictures as they lie.
 
     Args:
         run: A finished run.
@@ -39,7 +40,8 @@ def integers_of(run: Run, data: Data) -> Answers:
     program = made(source_of(run, data), Wish()).done.program
 
     def answers(pixels: Pixels) -> torch.Tensor:
-        logits = torch.from_numpy(simulate(program, pixels_of(pixels)))
+        turned = run.preprocessing.turn(pixels)
+        logits = torch.from_numpy(simulate(program, pixels_of(turned)))
         return logits.float() * float(program.head.scale)
 
     return answers
@@ -95,8 +97,12 @@ def cards(
     """
     if wish.int8 and trained_on is None:
         raise ValueError("int8 is calibrated on the run's own training images, which are not here")
-    chosen = spread_over(images, wish.count)
-    others = others_of(run, wish.against, data_dir)
+    chosen = as_they_lie(run, spread_over(images, wish.count))
+    held_out = None if held_out is None else as_they_lie(run, held_out)
+    others = {
+        name: run.preprocessing.turn(pixels)
+        for name, pixels in others_of(run, wish.against, data_dir).items()
+    }
     kinds = {"float32": floats_of(run)}
     if wish.int8 and trained_on is not None:
         kinds["int8"] = integers_of(run, trained_on)
@@ -113,6 +119,14 @@ def cards(
         )
         for numbers, answers in kinds.items()
     }
+
+
+def as_they_lie(run: Run, images: Split) -> Split:
+    """Return images that a run takes as the pictures lie: corruptions know up from aside."""
+    if not run.preprocessing.turned:
+        return images
+    turned = run.preprocessing.turn(images.images)
+    return replace(images, images=turned.contiguous(memory_format=torch.channels_last))
 
 
 def aside_of(run: Run, data: Data, folder: Path | str) -> Split | None:

@@ -28,6 +28,7 @@ class Origin:
         image_column: Of a table, or ``None``.
         label_column: Likewise.
         skip_broken: Whether images that cannot be read are left out.
+        turned: Whether rows and columns of every image are exchanged.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Origin:
     image_column: str | None = None
     label_column: str | None = None
     skip_broken: bool = False
+    turned: bool = False
 
     def load(self, progress: Progress = None) -> Data:
         """Return the images.

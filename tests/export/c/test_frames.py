@@ -28,6 +28,8 @@ SEEN = {
     "padded": Preprocessing(9, 12, "rgb", 3, fit="pad", background="black"),
     "grey, cropped": Preprocessing(9, 12, "grey", 1, fit="crop"),
     "grey, padded": Preprocessing(12, 9, "grey", 1, fit="pad"),
+    "turned, padded": Preprocessing(12, 9, "rgb", 3, fit="pad", turned=True),
+    "turned, cropped": Preprocessing(12, 9, "grey", 1, fit="crop", turned=True),
 }
 MAIN = """
 #include <stdio.h>

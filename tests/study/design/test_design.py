@@ -17,7 +17,7 @@ from smidgen.study.design.ladder import BudgetError
 from smidgen.study.design.profile import PROFILES, recipe_of
 from smidgen.study.design.search import Candidate, News
 from smidgen.study.design.selection import Standing
-from smidgen.study.design.story import doubts, plan_text, standings_of, turned_told
+from smidgen.study.design.story import doubts, plan_text, standings_of
 from smidgen.study.job import Origin
 from smidgen.study.store import Store
 from smidgen.trial import Trial
@@ -147,19 +147,6 @@ def test_what_is_doubtful_is_told() -> None:
     near, never = doubts({0: silent}, [], 9, balanced=True)
     assert "50.00 % balanced accuracy is near what one answer for all reaches" in near
     assert "never the answer for some seed: dog; --balance" in never
-
-
-def test_a_cheaper_way_to_turn_the_image_is_told() -> None:
-    form = {
-        "input": [3, 1, 96],
-        "layers": ["conv(8, stride=2)", "conv(8)", "global-average-pool", "classifier(3)"],
-    }
-    wide = NetSpec.from_dict(form)
-    line = turned_told(wide, 4096)
-    assert line.startswith("on images turned by a quarter, 96 x 1, this net would take")
-    high = NetSpec.from_dict({**form, "input": [3, 96, 1]})
-    assert turned_told(high, 4096) == ""
-    assert turned_told(wide, None) == ""
 
 
 @pytest.mark.slow

@@ -53,6 +53,7 @@ def described(
         *_chosen("COLOR", upper, seen.color, _COLORS),
         *_chosen("FIT", upper, seen.fit, _FITS),
         f"#define {upper}_BACKGROUND {0 if seen.background == 'black' else _WHITE}",
+        f"#define {upper}_TURNED {int(seen.turned)} /* whether rows and columns are exchanged */",
     ]
     if seen.scale:
         lines += [

@@ -130,7 +130,7 @@ def _values(parts: Parts, base: Artefact) -> dict[str, str]:
 def _frame(parts: Parts) -> dict[str, str]:
     """Return a camera's frame made of a test picture, and what must be answered for it."""
     seen = parts.source.run.preprocessing
-    picture = np.moveaxis(parts.pictures[-1], 0, 2)
+    picture = np.moveaxis(seen.turn(parts.pictures[-1]), 0, 2)
     frame = rgb565(picture.repeat(_LARGER, axis=0).repeat(_LARGER, axis=1))
     rows, columns = _LARGER * picture.shape[0], _LARGER * picture.shape[1]
     pixels = seen.pixels(picture_of(frame, "rgb565-be", rows, columns))

@@ -20,9 +20,13 @@ function element(tag, attributes = {}, ...children) {
 // Of two modules the first one needs SIMD128, which browsers before 2021 to 2023 lack.
 const module_ = net.modules.map(({ code, sha256 }) => ({ code: bytesOf(code), sha256 })).find(({ code }) => WebAssembly.validate(code));
 const wasm = new WebAssembly.Instance(new WebAssembly.Module(module_.code)).exports;
+// Where a place of a map lies for the net, to which rows and columns may be exchanged.
+const placeOf = (i, rows, columns) => net.preprocessing.turned ? (i % columns) * rows + Math.floor(i / columns) : i;
 function logitsOf(pixels) {
   const into = new Uint8Array(wasm.memory.buffer, wasm.pixels(), channels * plane);
-  for (let k = 0; k < channels; k++) for (let i = 0; i < plane; i++) into[i * channels + k] = pixels[k * plane + i];
+  for (let k = 0; k < channels; k++) for (let i = 0; i < plane; i++) {
+    into[placeOf(i, height, width) * channels + k] = pixels[k * plane + i];
+  }
   wasm.run();
   const Kind = net.numbers === "int8" ? Int32Array : Float32Array;
   return new Kind(wasm.memory.buffer, wasm.logits(), net.classes.length).slice();
@@ -35,8 +39,11 @@ function softmax(logits) {
   return powers.map(power => power / sum);
 }
 // What each square of the last map gave to the logit of a class in the last run.
-const squaresOf = !net.squares ? () => null : class_ =>
-  new Float64Array(wasm.memory.buffer, wasm.squares(class_), net.squares.height * net.squares.width).slice();
+const squaresOf = !net.squares ? () => null : class_ => {
+  const { height: rows, width: columns } = net.squares;
+  const found = new Float64Array(wasm.memory.buffer, wasm.squares(class_), rows * columns);
+  return found.map((_, i) => found[placeOf(i, rows, columns)]);
+};
 function secondsAnImage() {
   const pixels = net.samples.length ? bytesOf(net.samples[0].pixels) : new Uint8Array(channels * plane);
   let best = Infinity;

@@ -31,9 +31,9 @@ from smidgen.study.design.story import (
     plan_text,
     rewritten_quietly,
     story,
-    turned_told,
 )
 from smidgen.study.design.tune import lengthened, tuned
+from smidgen.study.design.turn import turned_told
 from smidgen.study.job import Origin
 from smidgen.study.running.places import require_place, runner_on
 from smidgen.study.statistics import Interval, accuracy_interval, spread
@@ -186,6 +186,8 @@ def _search(
         f" for {len(begun.entrants)} nets of at most {recipe.epochs} epochs, then"
         f" {profile.confirm_seeds} last runs",
     )
+    if begun.turned:
+        search.say(PLANNED, begun.turned)
     prefer = "smallest" if wishes.wants_small else "best"
     contest = Contest(search, profile, begun.methods, recipe, prefer)
     scores = contest.reduce(begun.entrants, clock.left)
@@ -239,7 +241,7 @@ def _finished(
         search.say(CONFIRM, f"{name} on the same pixels: {100 * row['accuracy']:.2f} %")
     lines = doubts(rows, plain, len(begun.entrants), balanced=search.judging.balanced)
     spec = rewritten_quietly(winner.net, winner.methods)
-    turned = turned_told(spec, begun.budget.max_ram)
+    turned = "" if begun.budget.max_ram is not None else turned_told(spec)
     for line in [*lines, *([turned] if turned else [])]:
         search.say(WARNING, line)
     found = story(search, winner, rows, begun.budget, accuracy, standings)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from smidgen.data.arrays import KEPT
 from smidgen.layers import Shape
 from smidgen.study.design.budget import Budget
 from smidgen.study.job import Origin
@@ -35,7 +36,7 @@ class Input:
 def inputs(origin: Origin, shape: Shape, budget: Budget, *, shrunk: bool = False) -> list[Input]:
     """Return how images may be looked at: as they are first, then at other sizes, then in grey.
 
-    Only where RAM, MACs or latency bind, and where no size was asked for.
+    Only where RAM, MACs or latency bind, where no size was asked for, and not of arrays.
 
     Args:
         origin: Of the images; its size, if it has one, was asked for.
@@ -45,6 +46,8 @@ def inputs(origin: Origin, shape: Shape, budget: Budget, *, shrunk: bool = False
     """
     found = [Input(None, shape, "")]
     if origin.image_size is not None or not _BINDING & budget.limits.keys():
+        return found
+    if origin.name.startswith(KEPT):  # arrays are had in one size
         return found
     sizes = [(side, side) for side in _LARGER] if shrunk else []
     if max(shape.height, shape.width) >= _FROM:
@@ -73,8 +76,3 @@ def _side(side: int, share: float) -> int:
     if side < _COUNTED:
         return max(1, round(side * share))
     return max(_EVEN, _EVEN * round(side * share / _EVEN))
-
-
-def turned(shape: Shape) -> Shape:
-    """Return the shape of an image turned by a quarter."""
-    return Shape(shape.channels, shape.width, shape.height)

@@ -27,6 +27,7 @@ from smidgen.study.design.profile import PREFERENCES, Profile, profile_of, recip
 from smidgen.study.design.reduce import Entrant
 from smidgen.study.design.selection import is_blurred, start
 from smidgen.study.design.templates import Template
+from smidgen.study.design.turn import cheaper
 from smidgen.study.job import Origin
 from smidgen.study.store import Store
 from smidgen.text import nearest
@@ -81,6 +82,7 @@ class Outset:
         methods: That every net is trained with at first.
         entrants: The nets.
         expected: How long it takes.
+        turned: Why rows and columns of the images are exchanged, if they are.
     """
 
     asked: dict[str, Any]
@@ -90,6 +92,7 @@ class Outset:
     methods: tuple[Method, ...]
     entrants: tuple[Entrant, ...]
     expected: Estimate
+    turned: str = ""
 
     def note(self, store: Store) -> None:
         """Keep what an interrupted design goes on with."""
@@ -126,7 +129,8 @@ def outset(
     of_nets = tuple(of_kind(methods, ArchitectureMethod))
     shrunk = any(note.startswith("pictures have the sizes") for note in data.notes)
     views = inputs(origin, shape, budget, shrunk=shrunk)
-    makers = {view: Maker(view.shape, classes, budget, of_nets) for view in views}
+    found = [cheaper(view, Maker(view.shape, classes, budget, of_nets), origin) for view in views]
+    makers = {view: Maker(view.shape, classes, budget, of_nets) for view, _ in found}
     if held is None:
         entrants = _entrants(makers, profile.rungs, smallest=wishes.wants_small)
     else:
@@ -157,6 +161,7 @@ def outset(
         methods,
         tuple(entrants if held is not None else entrants[: max(profile.rungs, len(makers))]),
         expected,
+        found[0][1],
     )
 
 

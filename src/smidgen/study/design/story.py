@@ -2,17 +2,14 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from smidgen.escape import shell, toml
 from smidgen.export.c.footprint import predict_cost
-from smidgen.layers import Shape
 from smidgen.methods import Method, rewritten
 from smidgen.spec import NetSpec
-from smidgen.study.design.budget import Budget, is_predictable, told
-from smidgen.study.design.inputs import turned
+from smidgen.study.design.budget import Budget, is_predictable
 from smidgen.study.design.search import Candidate, Rows, Search
 from smidgen.study.design.selection import SCHEDULE, Standing
 from smidgen.study.job import Origin
@@ -22,7 +19,6 @@ from smidgen.text import to_text
 WARNING = "warning"
 _AHEAD = 0.5  # points by which a plain method must be ahead to be worth a word
 _NEAR_CHANCE = 1.25  # times what one answer for all reaches
-_CHEAPER = 0.8  # of the RAM: an orientation is told if it takes no more
 
 
 def story(
@@ -52,7 +48,9 @@ def story(
         ("training", f"{min(row['seconds'] for row in rows.values()):.1f} s"),
     ]
     if winner.origin is not None:
-        facts.append(("looks at", " x ".join(str(n) for n in winner.net.input_shape[1:])))
+        sides = " x ".join(str(n) for n in winner.net.input_shape[1:])
+        end = ", rows and columns exchanged" if winner.origin.turned else ""
+        facts.append(("looks at", f"{sides}{end}"))
     spec = rewritten_quietly(winner.net, winner.methods)
     if is_predictable(spec):
         flash, ram = predict_cost(spec)
@@ -137,33 +135,14 @@ def _silent(row: Mapping[str, Any]) -> list[str]:
     return [names[n] for n, line in enumerate(confusion) if sum(line) and not answered[n]]
 
 
-def turned_told(spec: NetSpec, ram: int | None) -> str:
-    """Return a line if the net on images turned by a quarter would take much less RAM."""
-    shape = spec.input_shape
-    if shape.height == shape.width or ram is None:
-        return ""
-    try:
-        other = replace(spec, input_shape=Shape(*turned(shape)))
-    except ValueError:
-        return ""
-    if not is_predictable(spec) or not is_predictable(other):
-        return ""
-    now, then = predict_cost(spec)[1], predict_cost(other)[1]
-    if then > _CHEAPER * now:
-        return ""
-    return (
-        f"on images turned by a quarter, {shape.width} x {shape.height}, this net would take"
-        f" {told('ram', then)} instead of {told('ram', now)}"
-    )
-
-
 def plan_text(winner: Candidate, data: str) -> str:
     """Return the TOML file from which ``smidgen train`` trains the winner."""
     net = winner.net.to_dict()
     methods = [to_text(method) for method in winner.methods]
     recipe = "\n".join(f"{name} = {toml(value)}" for name, value in winner.recipe.to_dict().items())
+    turned = "turned = true\n" if winner.origin is not None and winner.origin.turned else ""
     return (
-        f"data = {toml(data)}\nmethods = {toml(methods)}\n\n[recipe]\n{recipe}\n\n"
+        f"data = {toml(data)}\n{turned}methods = {toml(methods)}\n\n[recipe]\n{recipe}\n\n"
         f"[net]\nname = {toml(net['name'])}\ninput = {toml(net['input'])}\n"
         f"layers = {toml(net['layers'])}\n"
     )

@@ -95,13 +95,13 @@ def _robust(run: Run, job: Job, images: Split) -> dict[str, Any]:
     if not job.robust:
         return {}
     from smidgen.robust.card import quick_accuracy, robust_card, spread_over
+    from smidgen.robust.measured import as_they_lie, floats_of
 
-    def answers(pixels: torch.Tensor) -> torch.Tensor:
-        return predict(run.model, pixels, run.mean, run.std)
-
-    if job.robust == "quick":
-        return {"robust_accuracy": quick_accuracy(answers, spread_over(images, _QUICK))}
-    return {"robust": asdict(robust_card(answers, spread_over(images, _CARD)))}
+    answers, quick = floats_of(run), job.robust == "quick"
+    judged = as_they_lie(run, spread_over(images, _QUICK if quick else _CARD))
+    if quick:
+        return {"robust_accuracy": quick_accuracy(answers, judged)}
+    return {"robust": asdict(robust_card(answers, judged))}
 
 
 def balanced_nll(logits: torch.Tensor, labels: torch.Tensor) -> float:

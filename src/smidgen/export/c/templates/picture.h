@@ -17,6 +17,9 @@
 #define UPPER_FRAME_CHANNELS 6 /* UPPER_CHANNELS bytes a pixel, taken as they are */
 #define UPPER_FRAME_BYTES(format) \
   ((format) == UPPER_FRAME_GREY ? 1u : (format) == UPPER_FRAME_RGB888 ? 3u : (format) == UPPER_FRAME_CHANNELS ? UPPER_CHANNELS + 0u : 2u)
+/* What a picture is fitted to, before rows and columns are exchanged. */
+#define UPPER_ROWS (UPPER_TURNED ? UPPER_WIDTH : UPPER_HEIGHT)
+#define UPPER_COLUMNS (UPPER_TURNED ? UPPER_HEIGHT : UPPER_WIDTH)
 #define UPPER_FRAME_TAKEN(format) \
   (UPPER_COLOR == UPPER_COLOR_CHANNELS ? (format) == UPPER_FRAME_CHANNELS : (uint32_t)(format) <= UPPER_FRAME_UYVY)
 
@@ -45,7 +48,7 @@ typedef struct {
                 "the width of a YUV422 frame must be even: two pixels share U and V"); \
   UPPER_REQUIRE((height) > 0 && (width) > 0 && (uint64_t)(top) + (height) <= (all_rows) + 0u && (uint64_t)(left) + (width) <= (all_columns) + 0u, \
                 name##_has_a_part_that_is_not_inside_it, "the part that is looked at must lie inside the frame and not be empty"); \
-  UPPER_REQUIRE((uint64_t)(height) * UPPER_HEIGHT < 1u << 30 && (uint64_t)(width) * UPPER_WIDTH < 1u << 30, name##_is_too_large, \
+  UPPER_REQUIRE((uint64_t)(height) * UPPER_ROWS < 1u << 30 && (uint64_t)(width) * UPPER_COLUMNS < 1u << 30, name##_is_too_large, \
                 "a side of the frame times that of the net's picture must be below 2^30"); \
   static NAME_frame name = {0, format, stride, top, left, height, width, {0}}
 
@@ -129,7 +132,7 @@ static inline const uint8_t *NAME_frame_row(void *context, int row) {
   NAME_frame *const frame = (NAME_frame *)context;
   const uint32_t height = frame->height, width = frame->width;
   uint32_t top = frame->top, left = frame->left, tall = height, wide = width; /* of the frame */
-  uint32_t above = 0, before = 0, rows = UPPER_HEIGHT, columns = UPPER_WIDTH; /* of the result */
+  uint32_t above = 0, before = 0, rows = UPPER_ROWS, columns = UPPER_COLUMNS; /* of the result */
   if (UPPER_FIT == UPPER_FIT_CROP && (height != rows || width != columns)) {
     const uint32_t most_tall = (2 * width * rows + columns) / (2 * columns);
     const uint32_t most_wide = (2 * height * columns + rows) / (2 * rows);
@@ -139,26 +142,34 @@ static inline const uint8_t *NAME_frame_row(void *context, int row) {
     left += (width - wide) / 2;
   }
   if (UPPER_FIT == UPPER_FIT_PAD && (height != rows || width != columns)) {
-    const uint32_t most_rows = (2 * height * UPPER_WIDTH + width) / (2 * width);
-    const uint32_t most_columns = (2 * width * UPPER_HEIGHT + height) / (2 * height);
-    rows = most_rows < 1 ? 1 : most_rows < UPPER_HEIGHT ? most_rows : UPPER_HEIGHT;
-    columns = most_columns < 1 ? 1 : most_columns < UPPER_WIDTH ? most_columns : UPPER_WIDTH;
-    above = (UPPER_HEIGHT - rows) / 2;
-    before = (UPPER_WIDTH - columns) / 2;
-    for (uint32_t i = 0; i < UPPER_WIDTH * UPPER_CHANNELS; i++) frame->row[i] = UPPER_BACKGROUND;
-    if ((uint32_t)row < above || (uint32_t)row >= above + rows) return frame->row;
+    const uint32_t most_rows = (2 * height * UPPER_COLUMNS + width) / (2 * width);
+    const uint32_t most_columns = (2 * width * UPPER_ROWS + height) / (2 * height);
+    rows = most_rows < 1 ? 1 : most_rows < UPPER_ROWS ? most_rows : UPPER_ROWS;
+    columns = most_columns < 1 ? 1 : most_columns < UPPER_COLUMNS ? most_columns : UPPER_COLUMNS;
+    above = (UPPER_ROWS - rows) / 2;
+    before = (UPPER_COLUMNS - columns) / 2;
   }
-  const uint32_t first = NAME_from((uint32_t)row - above, tall, rows), last = NAME_until((uint32_t)row - above, tall, rows);
-  uint8_t *out = frame->row + before * UPPER_CHANNELS;
-  for (uint32_t j = 0; j < columns; j++) {
-    const uint32_t start = NAME_from(j, wide, columns), end = NAME_until(j, wide, columns);
+  /* A row of the result is one of the fitted picture, or a column if they are exchanged. */
+  const uint32_t skipped = UPPER_TURNED ? before : above, lines = UPPER_TURNED ? columns : rows;
+  const uint32_t side = UPPER_TURNED ? wide : tall, along = UPPER_TURNED ? tall : wide;
+  const uint32_t count = UPPER_TURNED ? rows : columns;
+  if (UPPER_FIT == UPPER_FIT_PAD) {
+    for (uint32_t i = 0; i < UPPER_WIDTH * UPPER_CHANNELS; i++) frame->row[i] = UPPER_BACKGROUND;
+    if ((uint32_t)row < skipped || (uint32_t)row >= skipped + lines) return frame->row;
+  }
+  const uint32_t first = NAME_from((uint32_t)row - skipped, side, lines), last = NAME_until((uint32_t)row - skipped, side, lines);
+  uint8_t *out = frame->row + (UPPER_TURNED ? above : before) * UPPER_CHANNELS;
+  for (uint32_t j = 0; j < count; j++) {
+    const uint32_t start = NAME_from(j, along, count), end = NAME_until(j, along, count);
+    const uint32_t low = top + (UPPER_TURNED ? start : first), high = top + (UPPER_TURNED ? end : last);
+    const uint32_t near = left + (UPPER_TURNED ? first : start), far = left + (UPPER_TURNED ? last : end);
     uint32_t totals[UPPER_CHANNELS] = {0};
-    for (uint32_t y = first; y < last; y++) {
+    for (uint32_t y = low; y < high; y++) {
       uint32_t sums[UPPER_CHANNELS] = {0};
-      NAME_add_row(frame, frame->bytes + (top + y) * frame->stride, left + start, left + end, sums);
-      for (uint32_t c = 0; c < UPPER_CHANNELS; c++) totals[c] += NAME_mean(sums[c], end - start);
+      NAME_add_row(frame, frame->bytes + y * frame->stride, near, far, sums);
+      for (uint32_t c = 0; c < UPPER_CHANNELS; c++) totals[c] += NAME_mean(sums[c], far - near);
     }
-    for (uint32_t c = 0; c < UPPER_CHANNELS; c++) *out++ = NAME_mean(totals[c], last - first);
+    for (uint32_t c = 0; c < UPPER_CHANNELS; c++) *out++ = NAME_mean(totals[c], high - low);
   }
   return frame->row;
 }
