@@ -111,6 +111,21 @@ def is_turned(name: str) -> bool:
     return name.endswith(".toml") and _turned(_read(name)[0])
 
 
+def load_methods(name: str) -> tuple[Method, ...]:
+    """Return the methods that stand beside the net in a TOML file, such as a design's.
+
+    Raises:
+        ValueError: If the file cannot be read, or they are none.
+    """
+    if not name.endswith(".toml"):
+        return ()
+    form, where = _read(name)
+    try:
+        return _methods(form)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
 def _read(name: str) -> tuple[dict[str, Any], str]:
     path = recipe_path(name)
     try:
@@ -146,9 +161,7 @@ def _plan(form: Mapping[str, Any]) -> TrainingPlan:
     for key in form:
         if key not in _KEYS:
             raise ValueError(f"unknown key {key!r}; {nearest(key, _KEYS)}")
-    methods = form.get("methods", [])
-    if not (isinstance(methods, list) and all(isinstance(text, str) for text in methods)):
-        raise ValueError(f"methods must be a list of texts, got {json.dumps(methods, default=str)}")
+    methods = _methods(form)
     data = form.get("data")
     if not (data is None or isinstance(data, str)):
         raise ValueError(f"data must be a name, got {data!r}")
@@ -158,7 +171,7 @@ def _plan(form: Mapping[str, Any]) -> TrainingPlan:
     return TrainingPlan(
         net=_net(form["net"]) if "net" in form else None,
         data=data,
-        methods=parse(", ".join(methods)),
+        methods=methods,
         recipe=from_mapping(Recipe, recipe, "recipe"),
         turned=_turned(form),
     )
@@ -169,6 +182,13 @@ def _turned(form: Mapping[str, Any]) -> bool:
     if not isinstance(found, bool):
         raise ValueError(f"turned must be true or false, got {found!r}")
     return found
+
+
+def _methods(form: Mapping[str, Any]) -> tuple[Method, ...]:
+    methods = form.get("methods", [])
+    if not (isinstance(methods, list) and all(isinstance(text, str) for text in methods)):
+        raise ValueError(f"methods must be a list of texts, got {json.dumps(methods, default=str)}")
+    return parse(", ".join(methods))
 
 
 def _net(form: Any) -> NetSpec:

@@ -96,9 +96,10 @@ def test_top_tells_more_classes(run: Path, capsys: pytest.CaptureFixture[str]) -
     assert (row["class"], row["probability"]) == (ranking[0][0], pytest.approx(ranking[0][1]))
 
 
-def test_a_csv_file_has_a_row_a_picture(run: Path) -> None:
+def test_a_csv_file_has_a_row_a_picture(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("new/broken.png").write_bytes(b"\x89PNG nothing")
     assert smidgen("predict", run, "new", "--top", "2", "--csv", "out.csv") == 0
+    assert "out.csv: 6 pictures\n" in capsys.readouterr().err
     with Path("out.csv").open() as file:
         rows: list[dict[str, Any]] = list(csv.DictReader(file))
     assert len(rows) == 6

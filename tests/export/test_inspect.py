@@ -11,6 +11,9 @@ from smidgen import zoo
 from smidgen.cli import main
 from smidgen.export.c.footprint import predict_cost
 from smidgen.methods import parse, rewritten
+from smidgen.recipe import Recipe
+from smidgen.testing.given import NET, some_data
+from smidgen.train import train
 
 
 def inspected(
@@ -49,3 +52,24 @@ def test_a_net_that_cannot_be_exported_is_inspected_all_the_same(
     found = inspected(str(file), monkeypatch=monkeypatch, capsys=capsys)
     assert (found["flash"], found["boards"]) == (None, {})
     assert "operation 2: blur kernel_size must be <= 11, got 13" in found["not_exportable"]
+
+
+@pytest.mark.parametrize("place", ["mine/model", "mine", "design.toml"])
+def test_a_net_that_was_found_or_trained_is_judged_with_its_own_methods(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    methods = parse("cutout(length=2), blurpool")
+    train(NET, some_data(), methods=methods, recipe=Recipe(epochs=1), folder="mine/model")
+    form = NET.to_dict()
+    described = "".join(f"{key} = {json.dumps(form[key])}\n" for key in form)
+    Path("design.toml").write_text(
+        f'methods = ["cutout(length=2)", "blurpool"]\n[net]\n{described}'
+    )
+    found = inspected(place, monkeypatch=monkeypatch, capsys=capsys)
+    assert found["methods"] == ["blurpool"]
+    spec = rewritten(NET, parse("blurpool"))
+    assert spec.macs > NET.macs
+    assert (found["macs"], found["flash"], found["ram"]) == (spec.macs, *predict_cost(spec))
+    plain = inspected(place, "--with", "", monkeypatch=monkeypatch, capsys=capsys)
+    assert (plain["methods"], plain["macs"]) == ([], NET.macs), "--with is what counts if given"

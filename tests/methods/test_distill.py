@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from smidgen.data import Data, Split
 from smidgen.data.base import FOUND
+from smidgen.export.artefact import source_of
 from smidgen.layers import Classifier, Conv, Flatten, GlobalAveragePool, Shape
 from smidgen.methods import Distill, Method, parse
 from smidgen.recipe import Recipe
@@ -199,6 +200,14 @@ def test_a_distilled_run_is_used_without_its_teacher(tmp_path: Path) -> None:
     assert str(tmp_path) not in shared_plan(tmp_path / "student").decode()
     assert "teacher='teacher'" in shared_plan(tmp_path / "student").decode()
     assert str(tmp_path) not in told.command(0), "nor is the card told of the place"
+    student = load_run(tmp_path / "student")
+    (method,) = student.trial.methods
+    assert isinstance(method, Distill)
+    assert method.teacher == str(tmp_path / "teacher"), "the run itself knows where"
+    shipped = source_of(student, some_data()).card()["methods"]
+    assert (str(tmp_path) in shipped, "teacher='teacher'" in shipped) == (False, True)
+    assert method.digest, "which says what teacher it was"
+    assert method.digest in shipped
 
 
 def test_a_flattened_head_of_a_teacher_serves_too(tmp_path: Path) -> None:

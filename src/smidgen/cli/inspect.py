@@ -1,5 +1,6 @@
 """``smidgen inspect``."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,11 +9,17 @@ from smidgen.cli.options import Json, With
 from smidgen.cli.terminal import print_json, table, tell
 
 if TYPE_CHECKING:
+    from smidgen.methods import Method
     from smidgen.spec import NetSpec
 
 
 def inspect(
-    net: Annotated[str, typer.Argument(help="A named net, or a TOML file that describes one.")],
+    net: Annotated[
+        str,
+        typer.Argument(
+            help="A named net, a TOML file that describes one, or the folder of a run or a design."
+        ),
+    ],
     with_: With = None,
     input_: Annotated[
         str | None, typer.Option("--input", metavar="CxHxW", help="Fit to images of this shape.")
@@ -21,18 +28,22 @@ def inspect(
     json: Json = False,
 ) -> None:
     """Show what a net costs, exactly, before anything is trained: a row a layer."""
-    from smidgen.config import is_turned, load_net
     from smidgen.layers import Shape, SqueezeExcite
-    from smidgen.methods import parse, rewritten
+    from smidgen.methods import in_order, parse, rewritten
+    from smidgen.methods.base import ArchitectureMethod, of_kind
+    from smidgen.text import to_text
 
-    asked = load_net(net)
+    asked, methods, turned = _asked(net)
+    methods = methods if with_ is None else parse(with_)
     shape = _shape(input_) if input_ else asked.input_shape
     asked = asked.fitted(Shape(*shape), classes or asked.out_shape.channels)
-    spec = rewritten(asked, parse(with_ or ""))
+    spec = rewritten(asked, methods)
     layers = spec.table()
     gates = sum(layer.params(s) for layer, s in spec.leaves() if isinstance(layer, SqueezeExcite))
+    changes = [to_text(one) for one in of_kind(in_order(methods), ArchitectureMethod)]
     summary = {
         "name": spec.name,
+        "methods": changes,
         "input": str(spec.input_shape),
         "params": spec.params,
         "params_of_squeeze_excite": gates,
@@ -41,7 +52,7 @@ def inspect(
         "peak_activation": spec.peak_activation,
         "bytes_float32": 4 * spec.deployed_params,
         "bytes_int8": spec.deployed_params,
-        "turned": is_turned(net),
+        "turned": turned,
         **_on_boards(spec),
     }
     if json:
@@ -51,8 +62,9 @@ def inspect(
     table(header, [list(row.values()) for row in layers], title=f"{spec.name}  {spec.input_shape}")
     own = f" ({spec.params - gates:,} of the net + {gates:,} of squeeze-excite)" if gates else ""
     tell("")
-    if summary["turned"]:
+    if turned:
         tell(f"images           {shape[2]}x{shape[1]}, rows and columns exchanged for the net")
+    tell(f"with             {', '.join(changes) or 'no method that changes it'}")
     tell(f"params           {spec.params:,}{own}")
     tell(f"deployed params  {spec.deployed_params:,} (batch norm folded)")
     tell(f"MACs             {spec.macs:,} per image")
@@ -60,6 +72,17 @@ def inspect(
     float32, int8 = summary["bytes_float32"], summary["bytes_int8"]
     tell(f"bytes            {float32:,} as float32, {int8:,} as int8")
     _show_boards(summary, spec)
+
+
+def _asked(net: str) -> "tuple[NetSpec, tuple[Method, ...], bool]":
+    """Return a net, the methods that stand beside it, and whether images are turned for it."""
+    from smidgen.config import is_turned, load_methods, load_net
+    from smidgen.run import load_plan, run_folder
+
+    if Path(net).is_dir():
+        trial, seen, _ = load_plan(run_folder(net))
+        return trial.net, trial.methods, seen is not None and seen.turned
+    return load_net(net), load_methods(net), is_turned(net)
 
 
 def _on_boards(spec: "NetSpec") -> dict[str, Any]:

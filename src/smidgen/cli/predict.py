@@ -68,6 +68,7 @@ def predict(
     _require_one(broken, len(listed))
     if csv is not None:
         _write(csv, rows, min(top, len(asked.classes)))
+        say(f"{csv}: {len(rows):,} {'picture' if len(rows) == 1 else 'pictures'}")
     if json:
         print_json(rows)
     _tell(broken, len(listed))

@@ -18,7 +18,9 @@ from smidgen.export.c.names import is_taken
 from smidgen.export.fold import fold
 from smidgen.export.int8.finish import Finished, Images
 from smidgen.export.program import Pixels, Program
-from smidgen.run import Run
+from smidgen.methods import in_order
+from smidgen.run import Run, unplaced
+from smidgen.text import to_text
 
 Infer: TypeAlias = Callable[[Pixels], NDArray[Any]]  # uint8 images (n, c, h, w) to logits
 _CALIBRATION_IMAGES = 512
@@ -172,7 +174,7 @@ class Source:
             "pictures": self.run.preprocessing.text,
             "params": str(spec.params),
             "macs": str(spec.macs),
-            "methods": ", ".join(trial.method_texts),
+            "methods": ", ".join(to_text(unplaced(one)) for one in in_order(trial.methods)),
             "data": f"{trial.data} {trial.fingerprint}",
             "training_key": trial.key,
             "made_by": f"smidgen {self.run.versions['smidgen']}",
