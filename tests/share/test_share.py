@@ -234,6 +234,42 @@ def test_the_page_is_a_static_space(run: Path, hub: Any) -> None:
     assert not any(name.endswith(".html") for name in hub.repositories["model/ann/net"])
 
 
+def test_a_design_is_shared_with_the_rows_of_its_seeds_its_warnings_and_its_page(
+    run: Path, hub: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made, empty = tmp_path / "made", Path.cwd()
+    made.mkdir()
+    photos = run.parent / "private photos"
+    monkeypatch.chdir(made)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = sm.design(
+            photos, out="mine", max_params=400, profile="quick", epochs=1, time="1s", jobs=1
+        )
+        sm.export("mine", "onnx", wish=Wish())
+        pushed = push("mine", "ann/design", licence="mit", space=True)
+    held = hub.repositories["model/ann/design"]
+    assert set(pushed.files) == set(held)
+    assert {"README.md", "run.json", "weights.safetensors", "rows.jsonl"} < set(held)
+    assert "artefacts/onnx/artefact.json" in held
+    rows = [json.loads(line) for line in held["rows.jsonl"].splitlines()]
+    assert {row["seed"] for row in rows} == set(found.rows)
+    card = library.ModelCard(held["README.md"].decode())
+    card.validate()
+    assert "The design that found it warns:" in card.text
+    mean = sum(row["accuracy"] for row in rows) / len(rows)
+    assert card.data.eval_results[0].metric_value == pytest.approx(mean, abs=1e-6)
+    for name, content in held.items():
+        assert str(tmp_path).encode() not in content, name
+        assert str(run.parent).encode() not in content, name
+    page = hub.repositories["space/ann/design"]["index.html"]
+    assert page == (made / "mine" / "report.html").read_bytes()
+    monkeypatch.chdir(empty)
+    Image.new("L", (30, 20), 170).save("picture.png")
+    there, here = sm.load("hub:ann/design"), sm.load(made / "mine")
+    assert there.predict("picture.png").ranking == here.predict("picture.png").ranking
+
+
 REFUSED = {
     "no such model": ("hub:ann/nothing", r"^the hub has no model ann/nothing; if it is private"),
     "no such revision": ("hub:ann/net@v9", r"^the hub has no revision 'v9' of ann/net$"),

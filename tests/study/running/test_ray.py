@@ -1,5 +1,9 @@
-"""A study on a Ray cluster of two nodes, one of which is killed: every row arrives once."""
+"""A study on a Ray cluster: every row arrives once, though a node is killed; plugins come along."""
 
+import json
+import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,8 +12,11 @@ import pytest
 from tests.study.conftest import Jobs
 
 from smidgen.study.running.local import Event, StudyError
-from smidgen.study.running.ray import dispatch_on_ray
+from smidgen.study.running.ray import _trial, dispatch_on_ray
 from smidgen.study.store import Store
+from smidgen.testing.given import some_data
+
+EXAMPLE = Path(__file__).parents[3] / "examples" / "plugin"
 
 
 def test_without_ray_the_error_says_how_to_get_it(
@@ -31,6 +38,59 @@ def test_demands_out_of_range_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         dispatch_on_ray(Store(tmp_path / "study.db"), "s", cpus=cpus, gpus=gpus)
+
+
+NOISY = """
+name = "noisy"
+data = "stripes"
+split = "full"
+seeds = [0, 1]
+[recipe]
+epochs = 1
+[[trials]]
+nets = ["mnist-1k5-dw"]
+methods = [["noise"]]
+"""
+
+
+@pytest.mark.slow
+def test_workers_of_a_cluster_have_a_strangers_method_and_data(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs Ray: pip install 'smidgen[ray]'")
+    pytest.importorskip("pip", reason="pip installs the example")
+    shutil.copytree(EXAMPLE, tmp_path / "source")
+    options = ("--no-deps", "--no-build-isolation", "--no-index", "-q", "--target")
+    install = [sys.executable, "-m", "pip", "install", *options]
+    subprocess.run(
+        [*install, tmp_path / "here", tmp_path / "source"], check=True, capture_output=True
+    )
+    (tmp_path / "noisy.toml").write_text(NOISY)
+    held = os.environ.get("PYTHONPATH", "")
+    asked = ("study", "noisy.toml", "--store", "s.db", "--export", "rows.jsonl", "--on", "ray")
+    done = subprocess.run(
+        [sys.executable, "-m", "smidgen", *asked],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "here"), held])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert sorted(row["seed"] for row in rows) == [0, 1]
+    assert {(*row["methods"], row["versions"]["smidgen-example"]) for row in rows} == {
+        ("noise", "0.1.0")
+    }
+
+
+def test_a_node_without_the_package_names_it(jobs: Jobs, tmp_path: Path) -> None:
+    (job,) = jobs()
+    form = json.loads(job.to_text())
+    form["trial"] |= {"methods": ["noise"], "packages": {"noise": "smidgen-example 0.1.0"}}
+    data = some_data()
+    with pytest.raises(
+        ValueError, match=r"of the package smidgen-example 0\.1\.0, which is not inst"
+    ):
+        _trial(json.dumps(form), data, str(tmp_path / "run"), 1)
 
 
 @pytest.mark.slow
