@@ -3,7 +3,7 @@ PY := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export SMIDGEN_DATA ?= $(wildcard $(abspath ../shared/data))
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: robust docs windows-tools stress wrong-edits mutants help floors test-python wheel setup demo reference reference-long test check format test-long system-tools web-tools kernels records
+.PHONY: tag robust docs windows-tools stress wrong-edits mutants help floors test-python wheel setup demo reference reference-long test check format test-long system-tools web-tools kernels records
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -65,8 +65,11 @@ test-python: setup  ## the quick tests that need no program but Python and a com
 test: setup check  ## every check and test but those of minutes: what CI runs
 	$(PY)/pytest -q -n 2 -m "(browser or mcu) and not slow"
 
-wheel: setup  ## the wheel, built and installed in a clean environment
+wheel: setup  ## the wheel, tried in a clean environment, in dist/
 	tools/wheel.sh
+
+tag:  ## the git tag of the version, once CHANGELOG.md has its date
+	tools/tag.sh
 
 test-long: setup  ## those of minutes, too
 	HYPOTHESIS_PROFILE=long $(PY)/pytest -q -m "not gpu"

@@ -1,7 +1,9 @@
 """Compile the C operations of smidgen.kernels; without a compiler torch serves alone."""
 
 import platform
+import re
 import sys
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,7 +149,24 @@ class OneWheelAPlatform(bdist_wheel):
         return "py3", "none", super().get_tag()[2]
 
 
+def description(readme: str, address: str) -> str:
+    """Return the README as an index shows it, where a relative link would lead nowhere.
+
+    Links lead below ``address``, where the files of the sources are looked at; without one their
+    text alone stays. Pictures go.
+    """
+    local = r"\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)"
+    without_pictures = re.sub(rf"!{local}\n*", "", readme)
+    return re.sub(local, rf"[\1]({address}/\2)" if address else r"\1", without_pictures)
+
+
+PROJECT = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+
 setup(
+    long_description=description(
+        Path("README.md").read_text(encoding="utf-8"), PROJECT.get("urls", {}).get("Source", "")
+    ),
+    long_description_content_type="text/markdown",
     ext_modules=[Extension("smidgen.kernels.native", [str(FOLDER / "blocks.c")], optional=True)],
     cmdclass={"build_ext": BuildKernels, "bdist_wheel": OneWheelAPlatform},
 )

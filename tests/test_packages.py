@@ -1,4 +1,4 @@
-"""What a source archive and the wheels' configuration hold."""
+"""What packages and their makers hold: archives, wheels, workflows, the container, the tag."""
 
 import json
 import os
@@ -20,8 +20,8 @@ SDIST = "from setuptools import build_meta; print(build_meta.build_sdist('.'))"
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """Return the names in a source archive of what git knows."""
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a source archive of what git knows."""
     place = tmp_path_factory.mktemp("source")
     listed = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -41,7 +41,13 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    with tarfile.open(next(place.glob("*.tar.gz"))) as file:
+    return next(place.glob("*.tar.gz"))
+
+
+@pytest.fixture(scope="module")
+def archive(packed: Path) -> set[str]:
+    """Return the names in it."""
+    with tarfile.open(packed) as file:
         return {name.partition("/")[2] for name in file.getnames()}
 
 
@@ -58,6 +64,19 @@ def test_a_source_archive_has_neither_results_nor_tests_nor_builds(archive: set[
     tops = {name.partition("/")[0] for name in archive}
     assert not tops & {"results", "tests", "bench", "docs", "tools", "notebooks", "examples"}
     assert not [name for name in archive if name.endswith((".so", ".pyc"))]
+
+
+def test_an_index_is_shown_no_link_that_leads_nowhere(packed: Path) -> None:
+    with tarfile.open(packed) as file:
+        (name,) = [name for name in file.getnames() if re.fullmatch(r"[^/]+/PKG-INFO", name)]
+        held = file.extractfile(name)
+        assert held
+        told = held.read().decode()
+    assert "urls" not in PROJECT["project"], "then links lead there"
+    assert "Project-URL" not in told
+    assert "Description-Content-Type: text/markdown" in told
+    assert "smidgen predict mine new.jpg" in told
+    assert not re.findall(r"\]\((?!https?:|#).*?\)", told)
 
 
 def test_wheels_are_built_once_a_platform_and_tried() -> None:
@@ -100,3 +119,81 @@ def test_hooks_and_containers_name_what_there_is() -> None:
         assert f"!{name.partition('-')[0]}" in kept, (
             f"{name} is left out of the container's sources"
         )
+
+
+JUDGES = [
+    *(
+        ("zizmor", "--offline", "--quiet", f".github/workflows/{name}.yml")
+        for name in ("ci", "wheels")
+    ),
+    ("hadolint", "Dockerfile"),
+    *(
+        ("check-jsonschema", "--builtin-schema", f"vendor.{schema}", name)
+        for schema, name in (
+            ("github-workflows", ".github/workflows/ci.yml"),
+            ("github-workflows", ".github/workflows/wheels.yml"),
+            ("github-issue-forms", ".github/ISSUE_TEMPLATE/missing.yml"),
+            ("github-issue-forms", ".github/ISSUE_TEMPLATE/wrong.yml"),
+            ("github-issue-config", ".github/ISSUE_TEMPLATE/config.yml"),
+            ("citation-file-format", "CITATION.cff"),
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("command", JUDGES, ids=lambda command: f"{command[0]} {command[-1]}")
+def test_what_runs_elsewhere_is_in_order(command: tuple[str, ...]) -> None:
+    tool = Path(sys.executable).with_name(command[0])
+    if not tool.exists():
+        pytest.skip(f"{command[0]} is of the extra dev, on Linux on x86-64")
+    done = subprocess.run(
+        [tool, *command[1:]], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_container_takes_extras_that_there_are() -> None:
+    text = (ROOT / "Dockerfile").read_text()
+    (extras,) = re.findall(r"^ARG EXTRAS=(.*)$", text, re.MULTILINE)
+    assert set(extras.split(",")) <= set(PROJECT["project"]["optional-dependencies"])
+    assert text.rstrip().endswith('ENTRYPOINT ["smidgen"]')
+    assert "smidgen" in PROJECT["project"]["scripts"]
+
+
+def tag(place: Path, changes: str) -> subprocess.CompletedProcess[str]:
+    """Tag what is in a place of its own, whose CHANGELOG begins so."""
+    (place / "tools").mkdir(parents=True)
+    for name in ("pyproject.toml", "tools/tag.sh"):
+        shutil.copy(ROOT / name, place / name)
+    (place / "CHANGELOG.md").write_text(f"# Changelog\n\n{changes}\n")
+    for words in ("init -q", "add .", "-c user.name=a -c user.email=a@b.c commit -qm all"):
+        subprocess.run(["git", *words.split()], cwd=place, check=True)
+    given = {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b.c"}
+    return subprocess.run(
+        ["sh", "tools/tag.sh"],
+        cwd=place,
+        env=os.environ | given,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_version_is_tagged_once_its_section_has_a_date(tmp_path: Path) -> None:
+    version = PROJECT["project"]["version"]
+    done = tag(tmp_path / "ready", f"## {version}, 2026-01-31")
+    assert done.returncode == 0, done.stderr
+    named = subprocess.run(
+        ["git", "tag"], cwd=tmp_path / "ready", capture_output=True, text=True, check=True
+    ).stdout
+    assert named == f"v{version}\n"
+    early = tag(tmp_path / "early", f"## {version}, unreleased")
+    assert early.returncode == 2
+    assert f"must have a section '## {version}, YEAR-MONTH-DAY'" in early.stderr
+
+
+def test_the_first_section_of_the_changes_is_the_version() -> None:
+    first = re.search(r"^## (\S+), (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first
+    assert first[1] == PROJECT["project"]["version"]
+    assert re.fullmatch(r"unreleased|\d{4}-\d\d-\d\d", first[2])

@@ -1,7 +1,7 @@
 #!/bin/bash
-# Build the wheel, install it into an environment of its own, and train and export from an empty
-# folder. The packages that it needs are lent: by the development environment, or by that of the
-# Python that is named, as in tools/wheel.sh ~/another/bin/python3.13.
+# Build the wheel, install it into an environment of its own, train and export from an empty folder,
+# and keep it in dist/. The packages that it needs are lent: by the development environment, or by
+# that of the Python that is named, as in tools/wheel.sh ~/another/bin/python3.13.
 set -euo pipefail
 unset PYTHONPATH
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -37,5 +37,7 @@ smidgen=../env/bin/smidgen
     $smidgen export run --to c --out shipped
 } >said 2>&1 || { cat said; exit 1; }
 test -s shipped/artefact.json
+mkdir -p "$root/dist"
+cp "../$wheel" "$root/dist/"
 echo "$(basename "$wheel"): $(stat -c %s "../$wheel") bytes; trained and exported under" \
      "$(../env/bin/python --version)"
