@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -112,6 +113,43 @@ def test_inspect_reads_a_net_from_a_file(capsys: pytest.CaptureFixture[str]) -> 
     assert smidgen("inspect", "mine.toml", "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["name"], found["params"]) == ("mine", 4 * 9 + 8 + (4 + 1) * 3)
+
+
+def test_inspect_tells_which_way_images_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
+    net = (
+        "[net]\ninput = [3, 96, 1]\n"
+        'layers = ["conv(8, 5x1, stride=2)", "global_average_pool", "classifier(3, bias=true)"]\n'
+    )
+    Path("mine.toml").write_text(f"turned = true\n{net}")
+    assert smidgen("inspect", "mine.toml") == 0
+    shown = capsys.readouterr().out
+    assert "images           1x96, rows and columns exchanged for the net\n" in shown
+    assert "with rows and columns" not in shown, "it is the cheaper way"
+    Path("wide.toml").write_text(net.replace("96, 1", "1, 96").replace("5x1", "1x5"))
+    assert smidgen("inspect", "wide.toml") == 0
+    shown = capsys.readouterr().out
+    assert "with rows and columns of the images exchanged, 96 x 1, this net would take" in shown
+    assert "images  " not in shown
+
+
+def test_a_plan_trains_on_turned_images_and_its_own_command_does_so_again(tmp_path: Path) -> None:
+    from smidgen.run import load_run
+
+    recipe = "[recipe]\nepochs = 1\n"
+    body = 'layers = ["conv(4, 5x3)", "global_average_pool", "classifier(10)"]\n'
+    Path("plan.toml").write_text(f"turned = true\n{recipe}[net]\ninput = [1, 8, 6]\n{body}")
+    asked = ["--recipe", "plan.toml", "--data", "digits", "--image-size", "6x8"]
+    assert smidgen("train", "plan.toml", *asked, "--out", "one") == 0
+    one = load_run("one")
+    assert one.preprocessing.size == (6, 8)
+    assert (one.preprocessing.height, one.preprocessing.turned) == (8, True)
+    words = shlex.split(one.trial.command(one.origin, one.preprocessing))
+    assert smidgen(*words[1:], "--out", "two") == 0
+    assert load_run("two").trial.key == one.trial.key
+    Path("wide.toml").write_text(f"[net]\ninput = [1, 6, 8]\n{body.replace('5x3', '3x5')}")
+    fitted = ["--recipe", "plan.toml", "--data", "digits", "--image-size", "6x8"]
+    assert smidgen("train", "wide.toml", *fitted, "--out", "three") == 0
+    assert load_run("three").trial.net == one.trial.net, "its kernels are turned with the images"
 
 
 def test_robust_shows_floats_and_integers_and_puts_both_into_the_row(

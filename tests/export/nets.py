@@ -73,6 +73,20 @@ NESTS: dict[str, tuple[str, ...]] = {  # bodies and heads of nets that hold laye
 }
 
 
+def window(*, wide: bool) -> NetSpec:
+    """Return a net for a sensor's window of 1 x 40, or of 40 x 1, as designs make them."""
+    layers = (
+        "conv(6, 7x1, stride=2)",
+        "depthwise(9, 5x1, stride=2)",
+        "residual(depthwise(9, 5x1), depthwise(9, 3x1))",
+        "max_pool(3x1, stride=1)",
+        "conv(11, 5x1, stride=2)",
+        *AVERAGE,
+    )
+    spec = NetSpec.from_dict({"name": "window", "input": [3, 40, 1], "layers": [*layers]})
+    return spec.exchanged if wide else spec
+
+
 def nest(name: str, shape: tuple[int, int, int] = (3, 12, 10)) -> NetSpec:
     """Return a net that holds layers in layers."""
     return NetSpec.from_dict({"name": name, "input": list(shape), "layers": [*NESTS[name]]})

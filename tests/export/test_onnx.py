@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from tests.export.nets import MEAN, STD, lively, nest, pixels_for, program_of
+from tests.export.nets import MEAN, STD, lively, nest, pixels_for, program_of, window
 
 from smidgen import zoo
 from smidgen.data import normalise
@@ -72,11 +72,37 @@ def test_normalisation_is_right_before_any_first_layer(first: tuple[Any, ...]) -
     assert_close(run_onnx(to_onnx(program_of(spec), {}), pixels), logits_of_torch(spec, pixels))
 
 
-@pytest.mark.parametrize("name", ["resnet", "blurred", "gated", "repeat", "flat"])
+@pytest.mark.parametrize("name", ["resnet", "blurred", "gated", "repeat", "flat", "oblong"])
 def test_sums_and_repeats_answer_what_torch_answers(name: str) -> None:
     spec = nest(name)
     pixels = pixels_for(spec, 6)
     assert_close(run_onnx(to_onnx(program_of(spec), {}), pixels), logits_of_torch(spec, pixels))
+
+
+@pytest.mark.parametrize("wide", [False, True], ids=["40 x 1", "1 x 40"])
+@pytest.mark.parametrize("methods", ["", "blurpool, squeeze-excite(min_channels=9)"])
+def test_kernels_and_pools_of_unequal_sides_answer_what_torch_answers(
+    methods: str, wide: bool
+) -> None:
+    spec = rewritten(window(wide=wide), parse(methods))
+    pixels = pixels_for(spec, 6)
+    assert_close(run_onnx(to_onnx(program_of(spec), {}), pixels), logits_of_torch(spec, pixels))
+
+
+@pytest.mark.parametrize("shape", [(3, 13, 29), (1, 29, 13), (2, 12, 30)])
+def test_rows_and_columns_of_kernels_and_pools_are_not_taken_for_each_other(
+    shape: tuple[int, int, int],
+) -> None:
+    texts = [
+        *("conv(5, 3x7, stride=2)", "max_pool(1x3, stride=1)", "depthwise(6, 5x1, stride=2)"),
+        *("channelwise(1x5)", "max_pool(2x3)", "flatten()", "classifier(4)"),
+    ]
+    spec = NetSpec.from_dict({"name": "oblong", "input": [*shape], "layers": texts})
+    pixels = pixels_for(spec, 6)
+    assert_close(run_onnx(to_onnx(program_of(spec), {}), pixels), logits_of_torch(spec, pixels))
+    nodes = onnx.load_from_string(to_onnx(program_of(spec), {})).graph.node
+    sides = [tuple(of.ints) for node in nodes for of in node.attribute if of.name == "kernel_shape"]
+    assert [pair for pair in sides if pair != (1, 1)] == [(3, 7), (1, 3), (5, 1), (1, 5), (2, 3)]
 
 
 def test_a_sum_is_one_addition_and_passes_share_their_weights() -> None:

@@ -19,6 +19,7 @@ from tests.export.nets import (
     plans,
     spec_of,
     warmed,
+    window,
 )
 
 from smidgen import layers, zoo
@@ -34,6 +35,7 @@ from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.lower import lower
 from smidgen.layers import Layer, Shape
+from smidgen.methods import parse, rewritten
 from smidgen.spec import NetSpec
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
@@ -94,6 +96,12 @@ def test_edges_are_exact(body: tuple[Layer, ...], shape: Shape) -> None:
 @pytest.mark.parametrize("name", NESTS)
 def test_sums_and_repeats_are_exact(name: str) -> None:
     assert_exact(nest(name))
+
+
+@pytest.mark.parametrize("wide", [False, True], ids=["40 x 1", "1 x 40"])
+def test_kernels_and_pools_of_unequal_sides_are_exact(wide: bool) -> None:
+    assert_exact(window(wide=wide))
+    assert_exact(rewritten(window(wide=wide), parse("blurpool")))
 
 
 ROW = 24 * 16  # bytes
