@@ -10,6 +10,7 @@ from PIL import Image
 
 from smidgen.data import Data, Split
 from smidgen.data.parts import held_out, parts
+from smidgen.data.turned import exchanged
 from smidgen.evaluate.pictures import Copies, copies, doubted, looked_at, thumbnail, wrong_answers
 
 
@@ -92,6 +93,20 @@ def test_a_doubted_label_is_found_again_in_the_training_part(name: str) -> None:
         (of["part"], of["label"], of["answer"]) == ("train", 0, 1) for of in found["doubted"]
     )
     assert set(found["pictures"]) <= {f"train/{place}" for place in places.tolist()}
+
+
+def test_pictures_of_turned_data_are_shown_as_they_lie() -> None:
+    pixels = torch.arange(2 * 5 * 9).reshape(2, 1, 5, 9).to(torch.uint8)
+    part = Split(pixels, torch.tensor([0, 1]))
+    data = Data("wide", part, part, ("cat", "dog"))
+    logits = logits_of((0.1, 0.9), (0.2, 0.8))
+    shown = looked_at(exchanged(data), logits)["pictures"]
+    assert shown == looked_at(data, logits)["pictures"]
+    assert set(shown) == {"test/0"}
+    turned = doubted(exchanged(replace(data, validation=part)), "selection", logits)
+    assert turned["pictures"] == {"validation/0": thumbnail(pixels[0])}, (
+        "the held-out part is no other"
+    )
 
 
 def test_validation_pictures_are_doubted_where_they_are() -> None:

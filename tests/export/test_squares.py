@@ -105,11 +105,14 @@ def test_a_map_of_one_square_tells_nothing() -> None:
     assert looked_at(program_of(one)) is None
 
 
-def opened(browser: Any, spec: NetSpec, file: Path, ink_box: int = 0) -> Tab:
+def opened(
+    browser: Any, spec: NetSpec, file: Path, ink_box: int = 0, *, turned: bool = False
+) -> Tab:
     program = integers(spec)
     told = replace(
         facts(spec, pixels_for(spec, 2, seed=3), ink_box), logit_scale=program.head.scale
     )
+    told = replace(told, preprocessing=replace(told.preprocessing, turned=turned))
     file.write_text(page(compiled(program), spec.input_shape, told))
     return Tab(browser, file)
 
@@ -117,17 +120,19 @@ def opened(browser: Any, spec: NetSpec, file: Path, ink_box: int = 0) -> Tab:
 @pytest.mark.browser
 @needs_chromium
 @needs_clang
+@pytest.mark.parametrize("turned", [False, True], ids=["as it lies", "turned"])
 def test_the_page_draws_the_squares_of_the_class_that_is_asked_for(
-    browser: Any, tmp_path: Path
+    browser: Any, tmp_path: Path, turned: bool
 ) -> None:
     spec = SPECS["no activation at the end"]
-    tab = opened(browser, spec, tmp_path / "page.html")
+    own = spec.exchanged if turned else spec
+    tab = opened(browser, own, tmp_path / "page.html", turned=turned)
     picture = pixels_for(spec, 2, seed=3)[1]
     tab.load(png(picture.transpose(1, 2, 0)))
     logits = np.array(tab.answer()[1])
     assert np.sum(tab.page.evaluate("[...smidgen.state.squares]")) == pytest.approx(logits.max())
     name = "abcde"[int(logits.argmax())]
-    score = integers(spec).head.scale * logits
+    score = integers(own).head.scale * logits
     assert f"speak for “{name}”" in tab.page.inner_text("#told")
     assert tab.page.inner_text("#told").endswith(f"score, {score.max():.2f}.")
 
@@ -135,6 +140,10 @@ def test_the_page_draws_the_squares_of_the_class_that_is_asked_for(
     tab.page.locator("#bars button").nth(other).click()
     squares = np.array(tab.page.evaluate("[...smidgen.state.squares]"))
     assert squares.sum() == pytest.approx(logits[other])
+    given = picture.transpose(0, 2, 1) if turned else picture
+    parts = in_torch(program_of(own), given)[other]
+    expected = (parts.T if turned else parts).ravel()
+    assert np.corrcoef(squares, expected)[0, 1] > 0.95  # where they lie, but for what int8 costs
     assert f"speak for “{'abcde'[other]}”" in tab.page.inner_text("#told")
     assert tab.answer()[1] == logits.tolist()  # the answer stays
     for square, wins in ((squares.argmax(), 0), (squares.argmin(), 2)):

@@ -5,15 +5,25 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import kconfiglib
+import numpy as np
 import pytest
 import yaml
 
 from smidgen.data import Preprocessing
-from smidgen.export.artefact import Artefact, Source
-from smidgen.export.firmware.package import has_camera, sum_of
+from smidgen.export.artefact import Artefact, Source, Wish
+from smidgen.export.firmware.package import (
+    Parts,
+    _frame,  # pyright: ignore[reportPrivateUsage]
+    has_camera,
+    sum_of,
+)
+from smidgen.export.generated import made_of
+from smidgen.export.program import Pixels
 from smidgen.export.targets import OF_C
 
 Packaged = Callable[..., tuple[Path, Artefact]]
@@ -69,6 +79,23 @@ def test_the_pictures_are_of_every_class_and_answered_as_the_oracle_does(
     logits = artefact.oracle.infer(pixels)
     assert list(map(int, answers[1].split(", "))) == logits.argmax(1).tolist()
     assert sums[1].split(", ") == [f"{sum_of(row)}u" for row in logits]
+
+
+def test_the_frame_of_an_example_is_the_picture_as_it_lies(source: Source) -> None:
+    run = replace(source.run, preprocessing=replace(source.run.preprocessing, turned=True))
+    turned = replace(source, run=run)
+    made = made_of(turned, Wish())
+    pictures, asked = source.data.test.images[:2].numpy(), list[Pixels]()
+
+    def infer(pixels: Pixels) -> Any:
+        asked.append(pixels)
+        return np.array([[0, 3, 1]])
+
+    watched = made._replace(oracle=replace(made.oracle, infer=infer))
+    told = _frame(Parts(turned, watched, pictures, np.zeros((2, 10), np.int32)))
+    (found,) = asked
+    assert np.abs(found[0].astype(int) - pictures[-1]).max() <= 8  # what RGB565 costs
+    assert (told["ROWS"], told["COLUMNS"], told["ANSWER"]) == ("16", "16", "1")
 
 
 def test_where_no_camera_gives_pictures_there_is_no_example_of_one() -> None:
