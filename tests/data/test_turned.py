@@ -38,8 +38,8 @@ def mnist(folder: Path) -> Path:
 
 
 def arrays(folder: Path) -> Path:
-    values = {"x_train": pixels(0, 40, 3, 9, 2).astype(np.int16) * 3, "y_train": LABELS}
-    np.savez(folder / "all.npz", **values)
+    images = pixels(0, 40, 3, 9, 2).astype(np.int16) * 3
+    np.savez(folder / "all.npz", x_train=images, y_train=LABELS)
     return folder / "all.npz"
 
 
