@@ -12,6 +12,7 @@ import pytest
 from tests.export.nets import blurred, excited, nest, pixels_for, warmed
 
 from smidgen import layers, zoo
+from smidgen.export.c import int8_facts
 from smidgen.export.c.emulate import (
     Core,
     ParityError,
@@ -96,6 +97,74 @@ def test_loops_in_assembly_are_exact_at_every_width(
     head = (layers.GlobalAveragePool(), layers.Classifier(3))
     source, images, expected = exported(NetSpec(Shape(channels, 6, width), (*body, *head)), 4)
     require_equal(core, run_board(source, images, core).logits, expected)
+
+
+@pytest.mark.mcu
+@needs_board
+@pytest.mark.parametrize("width", [1, 2, 3, 5, 6, 7, 9, 14])
+@pytest.mark.parametrize("activation", ["relu", "none"])
+def test_loops_for_larger_nets_are_exact_at_every_width(
+    width: int, activation: Literal["relu", "none"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8_facts, "ROOMY", 0)
+    body = (
+        layers.Conv(8, activation=activation),
+        layers.Channelwise(activation=activation),
+        layers.Conv(12, kernel_size=1, activation=activation),
+        layers.Channelwise(stride=2, activation=activation),
+        layers.Conv(9, activation=activation),
+        layers.Conv(20, kernel_size=1),
+        layers.Channelwise(5),
+        layers.Channelwise(),
+        layers.Conv(8, stride=2),
+    )
+    head = (layers.GlobalAveragePool(), layers.Classifier(3))
+    source, images, expected = exported(NetSpec(Shape(3, 7, width), (*body, *head)), 4)
+    require_equal("m4", run_board(source, images).logits, expected)
+    assert f"#define NET_EVERY_OTHER_COLUMN {int(width > 4)}\n" in source.source
+    assert f"#define NET_EVERY_COLUMN {int(width in (3, 5, 6, 9, 10))}\n" in source.source
+
+
+@pytest.mark.mcu
+@needs_board
+@pytest.mark.parametrize(
+    ("sides", "stride", "odd"),
+    [
+        *[("3", stride, odd) for stride, odd in ((1, 1), (2, 1), (3, 0))],
+        *[("5", 1, 0), ("5", 2, 0), ("1x3", 1, 0), ("3x1", 2, 0)],
+    ],
+)
+def test_every_filter_is_exact_beside_those_by_threes(
+    sides: str, stride: int, odd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(int8_facts, "ROOMY", 0)
+    body = [f"conv({8 + odd})", f"channelwise({sides}, stride={stride})", "conv(8)"]
+    body += ["channelwise(3, stride=2)", "global_average_pool()", "classifier(3)"]
+    spec = NetSpec.from_dict({"input": [2, 10, 9], "layers": body})
+    source, images, expected = exported(spec, 3)
+    require_equal("m4", run_board(source, images).logits, expected)
+
+
+@pytest.mark.mcu
+@needs_board
+@pytest.mark.parametrize("shift", [1, 2, 3, 24, 31])
+def test_a_second_rounding_of_any_shift_is_exact(shift: int) -> None:
+    spec = NetSpec(
+        Shape(3, 8, 8),
+        (layers.Conv(8), layers.Depthwise(8), layers.GlobalAveragePool(), layers.Classifier(3)),
+    )
+    integer, images = integers(spec), pixels_for(spec, 4, seed=2)
+    first, *rest = integer.operations
+    assert isinstance(first, IntConv2d)
+    by = first.rescale
+    multiplier = (by.multiplier & ~31) | (shift - 1)
+    most = 2.0 ** min(29, 6 + shift)
+    bias = np.linspace(-most, most, len(first.bias)).astype(np.int32)
+    changed = replace(by, multiplier=multiplier, shift=np.full_like(by.shift, shift))
+    integer = replace(integer, operations=(replace(first, bias=bias, rescale=changed), *rest))
+    source = generate(integer)
+    require_equal("m4", run_board(source, images).logits, simulate(integer, images))
+    assert f"#define NET_SHIFTED {int(shift > 1)}\n" in source.source
 
 
 @pytest.mark.mcu
@@ -222,6 +291,22 @@ def test_the_reference_nets_stay_as_small_and_as_fast_as_the_documentation_says(
     run = run_board(source, images)
     assert run.ram <= 26_000
     assert run.instructions <= 9_600_000
+
+
+@pytest.mark.mcu
+@needs_board
+@pytest.mark.parametrize(
+    ("name", "most", "flash"),
+    [("cifar-78k-resnet8", 1.0, 83_100), ("vww-216k-mobilenet", 1.3, 235_300)],
+)
+def test_the_nets_of_a_benchmark_take_at_most_that_many_instructions_a_mac(
+    name: str, most: float, flash: int
+) -> None:
+    spec = zoo.net(name)
+    pixels = np.zeros((1, *spec.input_shape), np.uint8)
+    run = run_board(dummy_source(spec), pixels)
+    assert run.instructions <= most * spec.macs
+    assert run.footprint.flash <= flash
 
 
 @pytest.mark.mcu

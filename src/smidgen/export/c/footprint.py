@@ -37,6 +37,10 @@ CODE = {
     "convolve": 813,
     "signed": 153,  # where not every product ends in a ReLU
     "gather": 183,
+    "long_turns": 208,  # of larger nets, as the next three
+    "three_columns": 640,
+    "three_filter": 430,
+    "another_three": 190,  # at stride 1 as well as 2
     "small_filter": 1037,
     "large_filter": 747,
     "filter": 525,
@@ -56,6 +60,7 @@ STACK_A_LAYER = 12  # how far each has come
 STACK_EXCITED = 52
 STACK_SHORTCUT = 64
 STACK_LARGE = 24
+STACK_GATHERED = 56
 
 
 class Cost(NamedTuple):
@@ -76,6 +81,7 @@ def predict_cost(spec: NetSpec) -> Cost:
     stack = STACK + STACK_A_LAYER * source.layers
     stack += STACK_EXCITED if "excite" in source.parts else 0
     stack += STACK_SHORTCUT if "shortcut" in source.parts else 0
+    stack += STACK_GATHERED if "gather" in source.parts else 0
     stack += STACK_LARGE if "large_filter" in source.parts else 0
     return Cost(source.table_bytes + code, source.arena_bytes + stack)
 

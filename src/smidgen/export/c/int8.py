@@ -6,12 +6,13 @@ the next window needs; see docs/microcontrollers.md.
 """
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import get_args
 
 import numpy as np
 
 from smidgen.export.c.arena import Buffer, place
+from smidgen.export.c.int8_facts import facts_of, is_loose
 from smidgen.export.c.int8_table import (
     Inner,
     Kind,
@@ -29,12 +30,9 @@ from smidgen.export.int8.program import (
     GATES,
     IntConv2d,
     IntegerProgram,
-    IntOperation,
-    IntResidual,
-    IntSqueezeExcite,
 )
 
-SLACK = 4  # bytes that a load of four may reach beyond the last map
+SLACK = 4  # bytes that a load of four may reach beyond the last map, and a copy beyond a window
 HELIUM_SLACK = 28  # bytes that Helium's may reach beyond that
 HELIUM_REACH = 56  # bytes that its loads may reach beyond the weights of a convolution
 OPTIMIZE = ("speed", "flash")
@@ -105,13 +103,14 @@ def _written(
     texts += ["pool_sums"] * ("POOL" in kernels)
     texts += [*(kind.lower() for kind in kernels), *["border"] * (bordered is not None)]
     filling = "own == layers + BORDERED ? fill_pixels(p, rows) : fill(own, p, rows)"
-    facts = _facts(program, tables, rows)
+    facts = facts_of(program, tables, rows)
     defines = {
         "SPEED": int(optimize == "speed"),
         **facts,
         "SLOTTED": int(slotted),
         "OBLONG": int(oblong),
         "GATHER": int(gathered),
+        "BETWEEN": SLACK,
         "PATCH": offsets.get("patch", 0),
         "FEATURES": program.head.weight.shape[1],
         "LAYER_BYTES": layer_size,
@@ -140,11 +139,20 @@ def _parts(
     parts = ["arithmetic", *(kind.lower() for kind in kernels if kind != "FILTER")]
     parts += ["small_filter"] * bool(facts["SMALL_FILTERS"])
     parts += ["large_filter"] * bool(facts["LARGE_FILTERS"])
-    others = {(row.kernel, row.across) for row in rows if row.kind == "FILTER" and not row.tiled}
+    by_threes = bool(facts["THREE_FILTERS"])
+    others = {
+        (row.kernel, row.across)
+        for row in rows
+        if row.kind == "FILTER" and not (row.tiled or (by_threes and row.in_threes))
+    }
     parts += ["filter"] * bool(others) + ["another_filter"] * (len(others) - 1)
     there = {
         "signed": not facts["RELU"],
         "gather": facts["TILED_GATHER"],
+        "long_turns": facts["LONG_TURNS"],
+        "three_columns": facts["THREE_COLUMNS"],
+        "three_filter": by_threes,
+        "another_three": facts["EVERY_COLUMN"] and facts["EVERY_OTHER_COLUMN"],
         "border": bordered,
         "shortcut": facts["SHORTCUTS"],
         "blurred_shortcut": facts["BLURRED_SHORTCUTS"],
@@ -164,17 +172,10 @@ def _placed(tables: Tables, rows: list[Row]) -> tuple[dict[str, int], int]:
     return offsets, arena + SLACK
 
 
-def _loose(row: Row) -> bool:
-    """Return whether a convolution's window is gathered before it is widened: see packed_pairs."""
-    span = row.across * row.shape.channels
-    by_rows = whole_words(span) * row.kernel == whole_words(span * row.kernel)
-    return row.kind == "CONVOLVE" and not by_rows
-
-
 def _patch(row: Row) -> int:
     """Return the bytes for a convolution's windows: four as halves, and as bytes if gathered."""
     size = whole_words(row.kernel * row.across * row.shape.channels)
-    return 8 * size + _loose(row) * (4 * size + SLACK)
+    return 8 * size + is_loose(row) * 4 * (size + SLACK)
 
 
 def _types(tables: Tables, rows: list[Row], offsets: dict[str, int]) -> tuple[str, str]:
@@ -222,86 +223,6 @@ def _data(program: IntegerProgram, tables: Tables) -> list[tuple[str, str, Seque
         assert isinstance(conv, IntConv2d)
         found.append(("int8_t", "border", conv.padding_value.tolist()))
     return found
-
-
-def _facts(program: IntegerProgram, tables: Tables, rows: list[Row]) -> dict[str, int | str]:
-    """Return what the kernels may take as constant."""
-
-    def fours(kind: str) -> int:
-        channels = [row.shape.channels for row in rows if row.kind == kind]
-        return int(all(count >= 4 for count in channels))  # noqa: PLR2004
-
-    products = ("CONVOLVE", "FILTER")
-    pairs = itertools.chain(itertools.pairwise(rows), itertools.pairwise(tables.inner))
-    written = [after for row, after in pairs if row.kind in products]
-    whole = all(row.shape.channels % 4 == 0 for row in rows if row.kind == "FILTER")
-    blurs = [row for row in rows if row.kind == "BLUR"]
-    sums = [row.weight.at for row in rows if row.kind == "ADD" and isinstance(row.weight, Inner)]
-    sides = [tables.inner[at] for at in sums]
-    # binomials of up to 5 add up to 256, and 256 bytes to 16 bits
-    narrow = all(row.kernel <= 5 for row in blurs)  # noqa: PLR2004
-    filters = [row for row in rows if row.kind == "FILTER"]
-    kinds = {row.kind for row in rows}
-    return {
-        "LAYERS": len(tables.rows),
-        "CONVOLVES": int("CONVOLVE" in kinds),
-        "FILTERS": int("FILTER" in kinds),
-        "POOLS": int("POOL" in kinds),
-        "NARROWS": int(not kinds.isdisjoint(("AVERAGE", "EXCITE", "ADD"))),
-        "SHORT_SUMS": int(_short(program.operations)),
-        "RELU": int(all(after.zero == -128 for after in written)),  # noqa: PLR2004
-        "WINDOW": max(1, *(row.kernel for row in rows if row.kind != "EXCITE")),
-        "SHORTCUTS": int(any(row.kind in ("CONVOLVE", "BLUR") for row in sides)),
-        "BLURRED_SHORTCUTS": int(any(row.kind == "BLUR" for row in sides)),
-        "WHOLE_FOURS": int(whole),
-        "TILED_GATHER": int(any(_loose(row) for row in [*rows, *tables.inner])),
-        "TILED_FILTERS": int(any(row.tiled for row in rows)),
-        "SMALL_FILTERS": int(any(row.tiled and row.kernel == 3 for row in rows)),  # noqa: PLR2004
-        "LARGE_FILTERS": int(any(row.tiled and row.kernel > 3 for row in rows)),  # noqa: PLR2004
-        "OTHER_FILTERS": int(any(row.kind == "FILTER" and not row.tiled for row in rows)),
-        "THUMB_FILTERS": int(any(row.alone for row in filters)),
-        "OTHER_THUMB_FILTERS": int(not all(row.alone for row in filters)),
-        "THUMB_REST_FILTERED(own, rows, out)": _by_size(
-            {(row.kernel, row.across) for row in filters if not row.alone}
-        ),
-        "POOLED_GATES": int(any(row.kind == "POOL" and row.unit for row in rows)),
-        "BLUR_FOURS": int(bool(blurs) and narrow and fours("BLUR")),
-        "FOUR_POOLED": fours("POOL"),
-        "FILTERED(own, rows, out)": _by_size({(row.kernel, row.across) for row in filters}),
-        "REST_FILTERED(own, rows, out)": _by_size(
-            {(row.kernel, row.across) for row in filters if not row.tiled}
-        ),
-    }
-
-
-def _short(operations: Iterable[IntOperation]) -> bool:
-    """Return whether sums have 30 bits and pairs of products 16: see int8_tile_thumb.c."""
-    for operation in operations:
-        match operation:
-            case IntConv2d(weight, bias):
-                reach = 128 * np.abs(weight.astype(np.int64)).sum((1, 2, 3))
-                far = (reach + np.abs(bias.astype(np.int64))).max()
-                fits = far < 2**29 and weight.min() > -128  # noqa: PLR2004
-            case IntSqueezeExcite(_, squeeze, excite):
-                fits = _short((squeeze, excite))
-            case IntResidual(inner, shortcut):
-                fits = _short((*inner, *shortcut))
-            case _:
-                fits = True
-        if not fits:
-            return False
-    return True
-
-
-def _by_size(sizes: set[tuple[int, int]]) -> str:
-    """Return the call of the filter whose size is the layer's."""
-    *first, last = sorted(sizes) or [(1, 1)]
-    asked = [
-        f"if ((own)->kernel == {rows} && ACROSS(own) == {columns})"
-        f" filtered(own, rows, out, {rows}, {columns});"
-        for rows, columns in first
-    ]
-    return " else ".join([*asked, f"filtered(own, rows, out, {last[0]}, {last[1]})"])
 
 
 def _layer(

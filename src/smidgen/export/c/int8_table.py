@@ -32,6 +32,14 @@ Kind: TypeAlias = Literal[  # in the order that the C needs, callers after calle
 ]
 
 
+THREES = (3, 5, 6, 9)  # columns of which as many threes take less than fours
+
+
+def by_threes(stride: int, columns: int) -> bool:
+    """Return whether a filter of 3 x 3 goes by three columns: see int8_filter.c."""
+    return columns in THREES if stride == 1 else stride == 2 and columns >= min(THREES)  # noqa: PLR2004
+
+
 class Inner(NamedTuple):
     """Place among the layers inside others, which follow the chain in the table."""
 
@@ -72,21 +80,31 @@ class Row:
         return max(self.kernel, self.held)
 
     @property
+    def columns(self) -> int:
+        """Columns of what a window at stride 1 would make."""
+        return self.shape.width + 2 * self.beside - self.across + 1
+
+    @property
     def tiled(self) -> bool:
         """Whether cores that multiply two at a time filter it in fours; see int8_filter.c."""
-        channels, _, width = self.shape
-        columns = width + 2 * self.beside - self.across + 1
         square = self.kernel == self.across and self.kernel in (3, 5)
         filtered = self.kind == "FILTER" and self.stride == 1 and square
-        return filtered and columns > 3 and channels % 4 == 0  # noqa: PLR2004
+        return filtered and self.columns > 3 and self.shape.channels % 4 == 0  # noqa: PLR2004
+
+    @property
+    def in_threes(self) -> bool:
+        """Whether such cores filter it better by three columns, if there is room for the loop."""
+        columns = (self.columns - 1) // self.stride + 1
+        square = self.kernel == self.across == 3  # noqa: PLR2004
+        filtered = self.kind == "FILTER" and square and self.shape.channels % 4 == 0
+        return filtered and by_threes(self.stride, columns)
 
     @property
     def alone(self) -> bool:
         """Whether cores without such products filter it in assembly; see int8_filter_thumb.c."""
-        columns = self.shape.width + 2 * self.beside - self.across + 1
         square = self.kernel == self.across == 3  # noqa: PLR2004
         filtered = self.kind == "FILTER" and self.stride == 1 and square
-        return filtered and columns > 3  # noqa: PLR2004
+        return filtered and self.columns > 3  # noqa: PLR2004
 
     @property
     def row_size(self) -> int:

@@ -60,12 +60,13 @@ static inline int8_t narrowed(int32_t sum, uint32_t by, int32_t zero) {
 #endif
 
 #if TILED
-/* The same in assembly: of a register, by, shift and zero in registers. */
+/* The same in assembly: of a register; by, 2**(31 - shift) and the zero point in registers. The second
+   rounding is a product as well, which also adds the zero point. */
 #if RELU /* what is negative ends at -128 however it is rounded */
 #define AWAY(x)
 #else
 #define AWAY(x) "add " x ", " x ", " x ", asr #31\n\t"
 #endif
-#define NARROW(x, by, shift, zero) \
-  "smmlar " x ", " x ", " by ", " x "\n\t" AWAY(x) "asr " x ", " x ", " shift "\n\tadd " x ", " zero "\n\tssat " x ", #8, " x ", asr #1\n\t"
+#define NARROW(x, by, power, zero) \
+  "smmlar " x ", " x ", " by ", " x "\n\t" AWAY(x) "smmlar " x ", " x ", " power ", " zero "\n\tssat " x ", #8, " x "\n\t"
 #endif

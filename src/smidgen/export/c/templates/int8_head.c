@@ -11,8 +11,9 @@
 #else
 #define HELIUM 0
 #endif
-/* Loops in assembly: for compilers that take it, and memory that may be read at any address. */
-#if SPEED && !HELIUM && TWO_AT_ONCE && defined(__GNUC__) && defined(__thumb2__) && defined(__ARM_FEATURE_UNALIGNED)
+/* Loops in assembly: for compilers that take it, and memory that may be read at any address; a second
+   rounding by one bit alone is none of theirs. */
+#if SPEED && SHIFTED && !HELIUM && TWO_AT_ONCE && defined(__GNUC__) && defined(__thumb2__) && defined(__ARM_FEATURE_UNALIGNED)
 #define TILED 1
 #else
 #define TILED 0
