@@ -1,8 +1,8 @@
 """Build the site: lay out its pages in build/docs, let Zensical make build/site of them."""
 
 import json
-import re
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -58,10 +58,13 @@ def lay_out() -> None:
 
 
 def inside(text: str, page: Path) -> str:
-    """Return a page whose links to files outside the site are the files' names alone."""
+    """Return a page with links to the pages of notebooks; other ways out are names alone."""
 
     def told(found: re.Match[str]) -> str:
         image, label, target, _ = found.groups()
+        if (DOCS / page.relative_to(BUILD)).parent.joinpath(target).resolve().parent == NOTEBOOKS:
+            made = os.path.relpath(BUILD / "notebooks" / f"{Path(target).stem}.md", page.parent)
+            return f"[{label}]({Path(made).as_posix()})"
         if re.match(r"[a-z]+:", target) or (page.parent / target).resolve().exists():
             if (page.parent / target).resolve().is_dir():
                 return f"{label} (`{Path(target).name}/`)"

@@ -247,11 +247,17 @@ def test_a_design_is_shared_with_the_rows_of_its_seeds_its_warnings_and_its_page
             photos, out="mine", max_params=400, profile="quick", epochs=1, time="1s", jobs=1
         )
         sm.export("mine", "onnx", wish=Wish())
-        pushed = push("mine", "ann/design", licence="mit", space=True)
+        sm.export("mine", "cmake", wish=Wish())
+        Path("mine-onnx/notes.txt").write_text("of mine")
+        told: list[str] = []
+        pushed = push("mine", "ann/design", licence="mit", space=True, tell=told.append)
     held = hub.repositories["model/ann/design"]
     assert set(pushed.files) == set(held)
     assert {"README.md", "run.json", "weights.safetensors", "rows.jsonl"} < set(held)
-    assert "artefacts/onnx/artefact.json" in held
+    sent = {Path(name).parent.name for name in held if name.startswith("artefacts/")}
+    assert sent == {"onnx"}, "what holds pictures stays here"
+    assert "mine-cmake stays here: pictures of the data are in it" in told
+    assert "artefacts/onnx/notes.txt" not in held, "and so does what export did not write"
     rows = [json.loads(line) for line in held["rows.jsonl"].splitlines()]
     assert {row["seed"] for row in rows} == set(found.rows)
     card = library.ModelCard(held["README.md"].decode())

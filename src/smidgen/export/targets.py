@@ -131,7 +131,8 @@ TARGETS: dict[str, Callable[[Source, Wish], Artefact]] = {
     "cmake": cmake,
     "platformio": platformio,
 }
-OF_C = ("c", "arduino", "esp-idf", "zephyr", "cmake", "platformio")
+PACKAGES = ("arduino", "esp-idf", "zephyr", "cmake", "platformio")  # with ten test pictures
+OF_C = ("c", *PACKAGES)
 
 
 def target_of(name: str) -> Callable[[Source, Wish], Artefact]:

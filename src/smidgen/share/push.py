@@ -1,17 +1,19 @@
 """From a run folder to the hub: the model with its card, and its page as a Space."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from smidgen.design import REPORT
 from smidgen.escape import markdown as escaped
+from smidgen.export.ship import PROOF
+from smidgen.export.targets import PACKAGES
 from smidgen.hub import Place, place_of, require_extra, told
 from smidgen.limits import TENSOR_BYTES, content
 from smidgen.run import PLAN, WEIGHTS, run_folder, shared_plan
 from smidgen.share.card import card_of, require_licence
-from smidgen.share.facts import Facts, facts_of
+from smidgen.share.facts import Artefact, Facts, facts_of
 from smidgen.study.design.design import ROWS
 
 ARTEFACTS = "artefacts"
@@ -68,6 +70,9 @@ def push(  # noqa: PLR0913 - a door; all but two arguments by keyword
     facts = facts_of(place, data=data, data_dir=data_dir)
     pages = _pages(facts) if space else {}
     files = _files(facts, there, licence, about)
+    for one in facts.artefacts:
+        if one.target in PACKAGES:
+            tell(f"{one.folder} stays here: pictures of the data are in it")
     for name, held in files.items():
         tell(f"{name}: {len(held):,} bytes")
     url = _sent(library, there, "model", files, private=private)
@@ -89,10 +94,20 @@ def _files(facts: Facts, there: Place, licence: str | None, about: str) -> dict[
     if facts.rows:
         files[ROWS] = "".join(f"{json.dumps(one)}\n" for one in facts.shared_rows).encode()
     for one in facts.artefacts:
-        for path in sorted(one.folder.iterdir()):
-            if path.is_file() and path.suffix != ".html":  # a page shows pictures
-                files[f"{ARTEFACTS}/{one.target}/{path.name}"] = content(path, TENSOR_BYTES)
+        if one.target not in PACKAGES:
+            for name, path in _made(one):
+                files[f"{ARTEFACTS}/{one.target}/{name}"] = content(path, TENSOR_BYTES)
     return files
+
+
+def _made(artefact: Artefact) -> Iterator[tuple[str, Path]]:
+    """Yield what export wrote, by name; no page, which shows pictures, and nothing of others."""
+    named = artefact.proof.get("files") or {}
+    for path in sorted(artefact.folder.rglob("*")):
+        name = path.relative_to(artefact.folder).as_posix()
+        plain = path.is_file() and not path.is_symlink() and path.suffix != ".html"
+        if plain and (name == PROOF or name in named):
+            yield name, path
 
 
 def _pages(facts: Facts) -> dict[str, bytes]:
