@@ -30,6 +30,9 @@ if {module!r} in sys.orig_argv:
                 signal.pause()
 
     checkpoint.save_checkpoint = save_and_stop
+    from smidgen.study.running import one
+
+    one.SAVED_EVERY = 0.0  # else so short a run has none
 """
 
 

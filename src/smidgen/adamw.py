@@ -1,5 +1,6 @@
 """AdamW for parameters that are few vectors: torch's fused operation, called directly."""
 
+from inspect import unwrap
 from typing import Any
 
 import torch
@@ -26,12 +27,21 @@ class AdamW(torch.optim.Optimizer):
                     "exp_avg_sq": torch.zeros_like(weights),
                 }
 
+    # As torch has them they import its compiler at their first call, which takes a second.
+    add_param_group: Any = unwrap(torch.optim.Optimizer.add_param_group)
+    state_dict: Any = unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict: Any = unwrap(torch.optim.Optimizer.load_state_dict)
+
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         del closure
         for group in self.param_groups:
             for weights in group["params"]:
                 _step(weights, group, self.state[weights])
+
+
+# Torch would wrap it to call hooks that nobody sets: longer than the step itself.
+AdamW.step.hooked = True  # pyright: ignore[reportFunctionMemberAccess]
 
 
 def _step(weights: Tensor, group: dict[str, Any], state: dict[str, Tensor]) -> None:

@@ -52,6 +52,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     runtime: Runtime | None = None,
     folder: Path | str | None = None,
     resume: bool = False,
+    save_every: float = 0.0,
     observer: Observer | None = None,
 ) -> Run:
     """Train a net and return the model that would be deployed.
@@ -68,6 +69,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         folder: Where to keep checkpoints and the result; nothing is written by default.
         resume: Go on from the last checkpoint in ``folder``, to the same bits as an
             uninterrupted run (on the CPU, with the same threads and precision).
+        save_every: Least seconds between two checkpoints; 0 writes one after every epoch.
         observer: Called after every step. Without one there is a bar in a notebook and on a
             terminal, and nothing elsewhere.
 
@@ -90,13 +92,14 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     if runtime.device == "cpu":
         tell_if_slow()
     if folder is None:
-        return _trained(trial, data, runtime, None, observer, resume=False)
+        return _trained(trial, data, runtime, None, observer)
     folder = open_folder(Path(folder), trial, data, resume=resume)
     with locked(folder):
         if resume and (done := _finished(folder)) is not None:
             return done
         clear_temporaries(folder)
-        return _trained(trial, data, runtime, folder, observer, resume=resume)
+        saver = _Saver(folder, save_every)
+        return _trained(trial, data, runtime, saver, observer, resume=resume)
 
 
 def _finished(folder: Path) -> Run | None:
@@ -111,30 +114,43 @@ def _finished(folder: Path) -> Run | None:
         return None  # damaged: the last checkpoint makes it again
 
 
+class _Saver:
+    """Writes the checkpoints of a run, not more often than asked for."""
+
+    def __init__(self, folder: Path, every: float) -> None:
+        self.folder, self._every, self._last = folder, every, time.monotonic()
+
+    def after_epoch(self, training: Training) -> None:
+        """Write one, if the last one is old enough."""
+        if time.monotonic() - self._last >= self._every:
+            training.save(self.folder)
+            self._last = time.monotonic()
+
+
 def _trained(
     trial: Trial,
     data: Data,
     runtime: Runtime,
-    folder: Path | None,
+    saver: _Saver | None,
     observer: Observer | None,
     *,
-    resume: bool,
+    resume: bool = False,
 ) -> Run:
     _LOG.info("trial %s: %s on %s, seed %d", trial.key, trial.net.name, trial.data, trial.seed)
     with runtime.active():
         training = Training(trial, data, runtime)
         observer = observer or _bar(trial)
-        if folder is not None and resume:
-            training.restore(folder)
+        if saver is not None and resume:
+            training.restore(saver.folder)
         for epoch in range(len(training.history), trial.recipe.epochs):
             _run_epoch(training, epoch, observer)
             _LOG.debug("trial %s: %s", trial.key, training.history[-1])
-            if folder is not None:
-                training.save(folder)
+            if saver is not None:
+                saver.after_epoch(training)
         run = training.finished()
-    if folder is not None:
-        run.save(folder)
-        _LOG.info("trial %s: kept in %s", trial.key, folder)
+    if saver is not None:
+        run.save(saver.folder)
+        _LOG.info("trial %s: kept in %s", trial.key, saver.folder)
     return run
 
 
@@ -168,8 +184,11 @@ def _step(training: Training, batch: Batch, progress: float) -> Scalar:
     batch = training.weighed(batch)
     training.set_lr(progress)
     training.flat.gradient.zero_()
-    backward = (training.gradient or Backprop()).backward
-    loss = backward(lambda: training.loss_of(batch), training.model, training.flat)
+    if training.gradient is None:
+        loss = training.descend(batch)
+    else:
+        descend = training.gradient.backward
+        loss = descend(lambda: training.loss_of(batch), training.model, training.flat)
     training.optimizer.step()
     for tracker in training.trackers:
         tracker.after_step()

@@ -35,7 +35,7 @@ from smidgen.recipe import Recipe
 from smidgen.run import EpochRecord, Run, record_of
 from smidgen.runtime import Runtime, versions
 from smidgen.teacher import lessons
-from smidgen.tensors import Batch, Labels, Scalar
+from smidgen.tensors import Batch, Images, Labels, Scalar
 from smidgen.trial import Trial
 
 
@@ -105,11 +105,27 @@ class Training:
             if self._graphed is None or not self._graphed.fits(images):
                 self._graphed = GraphedLoss(self.model, images, targets)
             return self._graphed.loss(images, targets)
-        if self._links is None or not serves(self._links, images):
+        chain = self._chain_for(images)
+        if chain is None:
             return F.cross_entropy(self.model(images).float(), targets)
-        if self._chain is None or not self._chain.fits(images):
-            self._chain = Chain(self._links, images.shape, images.dtype, self.flat.gradient)
-        return self._chain.loss(images, targets)
+        return chain.loss(images, targets)
+
+    def descend(self, batch: Batch) -> Scalar:
+        """Return the loss on ``batch`` with its gradient added to the parameters'."""
+        chain = None if self.runtime.device == "cuda" else self._chain_for(batch.images)
+        if chain is not None:
+            return chain.backprop(batch.images, batch.targets)
+        loss = self.loss_of(batch)
+        loss.backward()
+        return loss.detach()
+
+    def _chain_for(self, images: Images) -> Chain | None:
+        if self._chain is not None and self._chain.fits(images):
+            return self._chain
+        if self._links is None or not serves(self._links, images):
+            return None
+        self._chain = Chain(self._links, images.shape, images.dtype, self.flat.gradient)
+        return self._chain
 
     def set_lr(self, progress: float) -> None:
         """Set the learning rate of the step at ``progress``."""

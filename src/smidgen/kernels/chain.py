@@ -47,7 +47,7 @@ class Chain:
         self._size, self._dtype = tuple(size), dtype
         self._gradient, self._own = gradient, torch.zeros_like(gradient)
         self._plan = Plan(found, size, dtype, links, self._gradient_of)
-        self._anchor = torch.zeros((), requires_grad=True)
+        self._anchor, self._one = torch.zeros((), requires_grad=True), torch.ones(())
         self._held: Any = None
         self._dloss: Tensor | None = None
         self._passes = 0
@@ -62,6 +62,15 @@ class Chain:
         Running statistics follow the batch, by the momentum their norm has at this moment.
         """
         return cast("Tensor", _Loss.apply(self._anchor, self, images, targets))
+
+    def backprop(self, images: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss and add its gradients, as ``loss`` and its backward pass do.
+
+        Nothing but this chain runs: autograd takes as long as a small net's own passes.
+        """
+        loss, number = self.run_forward(images, targets)
+        self.run_backward(self._one, number)
+        return loss
 
     @property
     def calls(self) -> tuple[Call, ...]:

@@ -20,6 +20,7 @@ from smidgen.study.job import Job
 from smidgen.study.owner import alone
 from smidgen.train import Observer, train
 
+SAVED_EVERY = 2.0  # seconds at least between checkpoints: what a trial may lose when it is killed
 _CARD, _QUICK = 2000, 500  # images of a card of robustness, and of a quick one, at most
 
 
@@ -61,6 +62,7 @@ def execute(
             runtime=choose(precision=job.precision),
             folder=folder,
             resume=True,
+            save_every=SAVED_EVERY,
             observer=observer,
         )
         for path in checkpoints(folder):
