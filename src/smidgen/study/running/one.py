@@ -21,6 +21,7 @@ from smidgen.study.owner import alone
 from smidgen.train import Observer, train
 
 SAVED_EVERY = 2.0  # seconds at least between checkpoints: what a trial may lose when it is killed
+_SHIFTED = 1000  # held-out images that are shifted, at most: nothing is chosen by it
 _CARD, _QUICK = 2000, 500  # images of a card of robustness, and of a quick one, at most
 
 
@@ -75,10 +76,16 @@ def judged(run: Run, job: Job, data: Data, folder: Path) -> dict[str, Any]:
     held_out = parts(data, job.trial.split)[1]
     name, images = ("test", data.test) if held_out is None else ("held-out", held_out)
     torch.set_num_threads(1)
-    evaluation = evaluate(
-        run, images, split=name, measure_latency=job.latency, weights=folder / WEIGHTS
-    )
     logits = predict(run.model, images.images, run.mean, run.std)
+    evaluation = evaluate(
+        run,
+        images,
+        split=name,
+        measure_latency=job.latency,
+        weights=folder / WEIGHTS,
+        logits=logits,
+        shifted=None if held_out is None else _SHIFTED,
+    )
     if held_out is None:
         pictures = looked_at(data, logits)
     else:
