@@ -9,6 +9,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.study.conftest import Jobs
@@ -17,8 +18,9 @@ from tests.waiting import stop_at_second_checkpoint, until
 from smidgen.checkpoint import checkpoints
 from smidgen.data import Data
 from smidgen.study.running import worker
-from smidgen.study.running.local import Event, Pool, StudyError, dispatch
+from smidgen.study.running.local import Event, Pool, StudyError, Watch, dispatch
 from smidgen.study.running.one import execute
+from smidgen.study.status import Ended
 from smidgen.study.store import Store
 
 # what two runs of one trial may differ in
@@ -174,6 +176,26 @@ def test_a_worker_that_cannot_start_ends_the_study_with_its_reason(
 def test_jobs_below_one_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="jobs must be >= 1, got 0"):
         dispatch(Store(tmp_path / "study.db"), "s", jobs=0)
+
+
+def test_what_ends_between_two_looks_counts_as_done_where_it_is_told(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, heard = Store(tmp_path / "study.db"), list[Event]()
+    store.add("s", jobs())
+    watch = Watch(store, "s", heard.append)
+    claim = store.claim("me", "s")
+    assert claim is not None
+    looked = store.ended
+
+    def late(*asked: Any) -> list[Ended]:
+        store.finish(claim.key, "me", {"accuracy": 1.0, "split": "test"})
+        return looked(*asked)
+
+    monkeypatch.setattr(store, "ended", late)
+    assert not watch.look().is_complete, "or whoever waits would miss the news"
+    (event,) = heard
+    assert (len(event.ended), event.status.done) == (1, 1)
 
 
 def test_an_error_is_told_in_one_line() -> None:

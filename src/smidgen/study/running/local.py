@@ -204,5 +204,6 @@ class Watch:
         if ended or time.monotonic() - self._told >= _NOTED_EVERY:
             self._told = time.monotonic()
             self._since = ended[-1].at if ended else self._since
-            self._observer(Event(status, ended))
+            # what has ended since the first look counts as done where it is told
+            self._observer(Event(self._store.status(self._study) if ended else status, ended))
         return status
