@@ -1,11 +1,12 @@
-"""Compare nets on a Cortex-M4: our C, emx-onnx-cgen's C of our ONNX, and tflite-micro's memory.
+"""Compare nets on a Cortex-M4: our C, CMSIS-NN, emx-onnx-cgen's C, and tflite-micro's memory.
 
     python bench/microcontroller.py RUN [RUN ...]        a run folder each
 
 All C is compiled by the same gcc, started by the same code and counted in the same way under QEMU
 (needs gcc-arm-none-eabi and qemu-system-arm). tflite-micro's interpreter runs on this machine: of
 it the arena is told, and whether its answers on test images are the integer simulation's, bit for
-bit. emx-onnx-cgen takes part once bench/peers.sh has made its environment; who is missing is
+bit. emx-onnx-cgen takes part once bench/peers.sh has made its environment, CMSIS-NN with
+``--cmsis-nn CHECKOUT``, a folder of its sources, called by bench/cmsis_nn.py; who is missing is
 reported as missing.
 """
 
@@ -28,13 +29,14 @@ from rich.table import Table
 from rows import label_of, origin, write_rows
 from runtimes import EMX_COMPILE
 
+import cmsis_nn
 from smidgen.data import load
 from smidgen.export.artefact import Source, pixels_of, source_of
 from smidgen.export.c.emulate import find_tool
 from smidgen.export.c.float32 import generate_float
 from smidgen.export.c.int8 import generate
 from smidgen.export.int8.calibrate import calibrate
-from smidgen.export.int8.program import IntConv2d, IntegerProgram, IntLinear
+from smidgen.export.int8.program import IntegerProgram, IntLinear
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import requantise, simulate, trace
 from smidgen.export.lower import lower
@@ -90,6 +92,8 @@ class Candidate:
     oracle: str
     scale: float  # of its logits
     floats: tuple[str, ...] = HARD
+    library: Path | None = None  # a checkout that is compiled with it
+    expected: NDArray[Any] | None = None  # of its oracle, if it is neither of the usual ones
 
 
 def main(
@@ -97,6 +101,7 @@ def main(
     images: Annotated[int, typer.Option(help="Answered on the emulated board.")] = 10,
     oracle_images: Annotated[int, typer.Option(help="Answered by tflite-micro.")] = 50,
     data_dir: Annotated[Path | None, typer.Option(help="Local copies of data sets.")] = None,
+    cmsis: Annotated[Path | None, typer.Option("--cmsis-nn", help="A checkout of it.")] = None,
     out: Annotated[Path, typer.Option(help="Rows, as JSON lines.")] = Path(
         "results/microcontroller.jsonl"
     ),
@@ -106,13 +111,13 @@ def main(
     for folder in runs:
         run = load_run(folder)
         source = source_of(run, load(run.trial.data, data_dir=data_dir))
-        found = list(measured(source, images, oracle_images))
+        found = list(measured(source, images, oracle_images, cmsis))
         show(found)
         rows += found
     write_rows(out, rows)
 
 
-def measured(source: Source, count: int, oracle_count: int) -> Iterator[Row]:
+def measured(source: Source, count: int, oracle_count: int, cmsis: Path | None) -> Iterator[Row]:
     """Yield a row a contender."""
     test = pixels_of(source.data.test.images)
     ranges = calibrate(lower(source.program), source.calibration_images, "minmax")
@@ -122,6 +127,12 @@ def measured(source: Source, count: int, oracle_count: int) -> Iterator[Row]:
     blank = _blank(source)
     for candidate in _ours(source, integer):
         yield replace(blank, **_on_board(candidate, test[:count], exact, real))
+    named = {"contender": "CMSIS-NN", "numbers": "int8"}
+    try:
+        library = _called(integer, source.calibration_images, test[:count], cmsis)
+        yield replace(blank, **_on_board(library, test[:count], exact, real))
+    except (RuntimeError, ValueError) as error:
+        yield replace(blank, **named, error=str(error))
     yield replace(blank, **_interpreted(integer, test[:oracle_count]))
     for numbers in EMX_FORMS:
         named = {"contender": "emx-onnx-cgen", "numbers": numbers}
@@ -149,6 +160,31 @@ def _ours(source: Source, integer: IntegerProgram) -> Iterator[Candidate]:
             scale=integer.head.scale if numbers == "int8" else 1.0,
             floats=SOFT if numbers == "int8" else HARD,
         )
+
+
+def _called(
+    integer: IntegerProgram, images: Pixels, test: Pixels, checkout: Path | None
+) -> Candidate:
+    """Return the program in CMSIS-NN's functions; its answers are held against ours."""
+    if checkout is None:
+        raise RuntimeError("missing: name a checkout with --cmsis-nn")
+    program = cmsis_nn.one_border(integer)
+    head = cmsis_nn.head_of(program, images)
+    text = cmsis_nn.driver(program, head)
+    return Candidate(
+        contender="CMSIS-NN",
+        version=cmsis_nn.version_of(checkout),
+        numbers="int8",
+        files={"net.c": text, "net.h": cmsis_nn.header(program)},
+        name="net",
+        kind="int32_t",
+        rows_first=True,
+        oracle="the integer simulation with one border, its means and logits in int8",
+        scale=head.by.scale,
+        floats=SOFT,
+        library=checkout.resolve(),
+        expected=cmsis_nn.answers(program, head, test) * head.by.scale,
+    )
 
 
 def _emx(source: Source, numbers: str) -> Candidate:
@@ -211,7 +247,10 @@ def _on_board(
         order = (0, 2, 3, 1) if own.rows_first else (0, 1, 2, 3)
         (folder / "pixels.bin").write_bytes(pixels.transpose(order).tobytes())
         gcc = [find_tool("arm-none-eabi-gcc"), *machine, "-O2"]
-        _call([*gcc, "-c", "net.c", "-o", "net.o"], folder)
+        if own.library is None:
+            _call([*gcc, "-c", "net.c", "-o", "net.o"], folder)
+        else:
+            cmsis_nn.build(gcc, own.library, folder)
         sizes = _call([find_tool("arm-none-eabi-size"), "net.o"], folder)
         link = ["--specs=rdimon.specs", "-nostartfiles", "-T", "emulate_board.ld"]
         files = ["emulate_start.c", "main.c", "net.o", "-lm", "-o", "main.elf"]
@@ -226,6 +265,7 @@ def _on_board(
     if stack >= PAINTED:
         raise RuntimeError("uses more stack than was looked at")
     expected = exact if own.oracle == "the integer simulation" else real
+    expected = expected if own.expected is None else own.expected
     return {
         "contender": own.contender,
         "version": own.version,
@@ -259,7 +299,7 @@ def _interpreted(program: IntegerProgram, pixels: Pixels) -> dict[str, Any]:
             expected = requantise(expected, low.head)
         found = tflm.Net(low.file)(start).astype(int)
         apart = max(apart, int(np.abs(found - expected.reshape(found.shape)).max()))
-    whole = tflm.Net(tflm.lowered(_one_border(program)).file)
+    whole = tflm.Net(tflm.lowered(cmsis_nn.one_border(program)).file)
     whole(maps[0][:1])
     return {
         **named,
@@ -269,18 +309,6 @@ def _interpreted(program: IntegerProgram, pixels: Pixels) -> dict[str, Any]:
         "difference": float(apart),
         "oracle": "the integer simulation with the multipliers of its file, part by part",
     }
-
-
-def _one_border(program: IntegerProgram) -> IntegerProgram:
-    """Return a program whose borders are one number: what such a file can say."""
-
-    def plain(operation: Any) -> Any:
-        if not isinstance(operation, IntConv2d):
-            return operation
-        border = np.full_like(operation.padding_value, operation.padding_value[0])
-        return replace(operation, padding_value=border)
-
-    return replace(program, operations=tuple(map(plain, program.operations)))
 
 
 def _blank(source: Source) -> Row:

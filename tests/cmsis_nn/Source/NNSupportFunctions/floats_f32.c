@@ -1,0 +1,1 @@
+#error files for floats are not compiled
