@@ -33,7 +33,11 @@ static inline int32_t scaled(int32_t sum, uint32_t by) {
   return 2 * high * most + ((high * least + low * most + ((low * least) >> 16) + 0x4000) >> 15);
 }
 #else
-static inline int32_t scaled(int32_t sum, uint32_t by) { return (int32_t)(((int64_t)sum * (int32_t)(by >> 1) + 0x40000000) >> 31); }
+/* here too by is 2**32 too small, or 0, which stands for 1; what is added last rounds */
+static inline int32_t scaled(int32_t sum, uint32_t by) {
+  const int64_t product = (int64_t)sum * (int32_t)by;
+  return sum + (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
+}
 #endif
 #endif
 
