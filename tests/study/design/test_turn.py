@@ -4,20 +4,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.study.design.conftest import PROFILE
 
+from smidgen.again import trained_on
 from smidgen.data import from_arrays
 from smidgen.layers import Shape
 from smidgen.methods import parse
+from smidgen.model import load
 from smidgen.recipe import Recipe
+from smidgen.run import load_run
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
+from smidgen.study.design.design import design
 from smidgen.study.design.inputs import Input
 from smidgen.study.design.ladder import Maker
 from smidgen.study.design.outset import Outset, Wishes, outset
+from smidgen.study.design.profile import PROFILES
 from smidgen.study.design.search import Candidate
 from smidgen.study.design.story import plan_text
 from smidgen.study.design.turn import cheaper, ram_of, turned_told
 from smidgen.study.job import Origin
+from smidgen.study.store import Store
 
 SMALL = Budget(max_flash=8192, max_ram=4096)
 WISHES = Wishes("quick", None, "best", balance=False, pareto=False, seconds=None)
@@ -91,3 +98,30 @@ def test_the_plan_of_a_turned_net_says_so() -> None:
     plan = plan_text(Candidate(spec, (), Recipe(), Origin("x", turned=True)), "x")
     assert "\nturned = true\n" in plan
     assert "turned" not in plan_text(Candidate(spec, parse("ema"), Recipe()), "x")
+
+
+@pytest.mark.slow
+def test_a_design_of_wide_windows_ends_as_one_turned_model_that_answers_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache home"))
+    monkeypatch.setitem(PROFILES, "quick", PROFILE)
+    generator = np.random.default_rng(0)
+    labels = np.arange(160) % 2
+    images = generator.integers(0, 90, (160, 1, 24, 3), dtype=np.uint8)
+    images[labels == 1, :, :8] += 120
+    data = from_arrays(images, labels, ["even", "begun"], cache_dir=tmp_path / "kept")
+    out = tmp_path / "out"
+    found = design(Origin(data.origin), SMALL, out, epochs=4)
+    assert "--turned" in found.command.split()
+    assert found.net.input_shape == Shape(3, 24, 1)
+    assert found.footprint[1] <= 4096
+    told = Store(out / "design.db").notes()["design"]
+    assert dict(told["facts"])["looks at"] == "24 x 1, rows and columns exchanged"
+    assert "rows and columns of the 1 x 24 images are exchanged" in str(told["steps"])
+    model = load(out)
+    assert model.preprocessing.turned
+    run = load_run(out / "model")
+    right = [model.predict(image).name == "begun" for image in images[1:21:2]]
+    assert sum(right) >= 9, "pictures are given as they lie"
+    assert trained_on(run, out).shape == (3, 24, 1)
