@@ -18,8 +18,8 @@
 #define UPPER_FRAME_BYTES(format) \
   ((format) == UPPER_FRAME_GREY ? 1u : (format) == UPPER_FRAME_RGB888 ? 3u : (format) == UPPER_FRAME_CHANNELS ? UPPER_CHANNELS + 0u : 2u)
 /* What a picture is fitted to, before rows and columns are exchanged. */
-#define UPPER_ROWS (UPPER_TURNED ? UPPER_WIDTH : UPPER_HEIGHT)
-#define UPPER_COLUMNS (UPPER_TURNED ? UPPER_HEIGHT : UPPER_WIDTH)
+#define UPPER_FITTED_ROWS (UPPER_TURNED ? UPPER_WIDTH : UPPER_HEIGHT)
+#define UPPER_FITTED_COLUMNS (UPPER_TURNED ? UPPER_HEIGHT : UPPER_WIDTH)
 #define UPPER_FRAME_TAKEN(format) \
   (UPPER_COLOR == UPPER_COLOR_CHANNELS ? (format) == UPPER_FRAME_CHANNELS : (uint32_t)(format) <= UPPER_FRAME_UYVY)
 
@@ -48,7 +48,7 @@ typedef struct {
                 "the width of a YUV422 frame must be even: two pixels share U and V"); \
   UPPER_REQUIRE((height) > 0 && (width) > 0 && (uint64_t)(top) + (height) <= (all_rows) + 0u && (uint64_t)(left) + (width) <= (all_columns) + 0u, \
                 name##_has_a_part_that_is_not_inside_it, "the part that is looked at must lie inside the frame and not be empty"); \
-  UPPER_REQUIRE((uint64_t)(height) * UPPER_ROWS < 1u << 30 && (uint64_t)(width) * UPPER_COLUMNS < 1u << 30, name##_is_too_large, \
+  UPPER_REQUIRE((uint64_t)(height) * UPPER_FITTED_ROWS < 1u << 30 && (uint64_t)(width) * UPPER_FITTED_COLUMNS < 1u << 30, name##_is_too_large, \
                 "a side of the frame times that of the net's picture must be below 2^30"); \
   static NAME_frame name = {0, format, stride, top, left, height, width, {0}}
 
@@ -132,7 +132,7 @@ static inline const uint8_t *NAME_frame_row(void *context, int row) {
   NAME_frame *const frame = (NAME_frame *)context;
   const uint32_t height = frame->height, width = frame->width;
   uint32_t top = frame->top, left = frame->left, tall = height, wide = width; /* of the frame */
-  uint32_t above = 0, before = 0, rows = UPPER_ROWS, columns = UPPER_COLUMNS; /* of the result */
+  uint32_t above = 0, before = 0, rows = UPPER_FITTED_ROWS, columns = UPPER_FITTED_COLUMNS; /* of the result */
   if (UPPER_FIT == UPPER_FIT_CROP && (height != rows || width != columns)) {
     const uint32_t most_tall = (2 * width * rows + columns) / (2 * columns);
     const uint32_t most_wide = (2 * height * columns + rows) / (2 * rows);
@@ -142,12 +142,12 @@ static inline const uint8_t *NAME_frame_row(void *context, int row) {
     left += (width - wide) / 2;
   }
   if (UPPER_FIT == UPPER_FIT_PAD && (height != rows || width != columns)) {
-    const uint32_t most_rows = (2 * height * UPPER_COLUMNS + width) / (2 * width);
-    const uint32_t most_columns = (2 * width * UPPER_ROWS + height) / (2 * height);
-    rows = most_rows < 1 ? 1 : most_rows < UPPER_ROWS ? most_rows : UPPER_ROWS;
-    columns = most_columns < 1 ? 1 : most_columns < UPPER_COLUMNS ? most_columns : UPPER_COLUMNS;
-    above = (UPPER_ROWS - rows) / 2;
-    before = (UPPER_COLUMNS - columns) / 2;
+    const uint32_t most_rows = (2 * height * UPPER_FITTED_COLUMNS + width) / (2 * width);
+    const uint32_t most_columns = (2 * width * UPPER_FITTED_ROWS + height) / (2 * height);
+    rows = most_rows < 1 ? 1 : most_rows < UPPER_FITTED_ROWS ? most_rows : UPPER_FITTED_ROWS;
+    columns = most_columns < 1 ? 1 : most_columns < UPPER_FITTED_COLUMNS ? most_columns : UPPER_FITTED_COLUMNS;
+    above = (UPPER_FITTED_ROWS - rows) / 2;
+    before = (UPPER_FITTED_COLUMNS - columns) / 2;
   }
   /* A row of the result is one of the fitted picture, or a column if they are exchanged. */
   const uint32_t skipped = UPPER_TURNED ? before : above, lines = UPPER_TURNED ? columns : rows;
