@@ -11,9 +11,11 @@ from tests.export.nets import excited, nest, pixels_for, warmed
 
 from smidgen import layers
 from smidgen.data import Preprocessing
+from smidgen.export.c import int8_facts
 from smidgen.export.c.emulate import WARNINGS, machine, run_program, write_source
 from smidgen.export.c.float32 import generate_float
 from smidgen.export.c.int8 import OPTIMIZE, generate
+from smidgen.export.c.int8_facts import ROOMY
 from smidgen.export.c.names import is_taken, require_identifier, require_own
 from smidgen.export.c.picture import described, picture_header, signed
 from smidgen.export.c.source import Source
@@ -98,6 +100,10 @@ SPARSE = {  # each without some of the kernels, and so without what only those c
     "a convolution": ["conv(4)", "flatten()"],
     "a filter": ["channelwise()", "flatten()"],
     "a filter in fours": ["conv(8)", "channelwise()", "flatten()"],
+    "signed sums": [
+        *("conv(8, activation=none)", "channelwise(activation=none)", "channelwise(5)"),
+        *("channelwise(3, stride=2, activation=none)", "conv(9)", "global_average_pool()"),
+    ],
     "a strided filter": ["conv(8)", "channelwise(3, stride=2)", "global_average_pool()"],
     "a sum": ["residual(conv(3), activation=relu)", "flatten()"],
     "a blur": ["blur(2)", "flatten()"],
@@ -107,9 +113,11 @@ AWAY = ("--target=arm-none-eabi", "-ffreestanding", "-D__ARM_FEATURE_UNALIGNED=1
 
 @pytest.mark.parametrize("body", SPARSE.values(), ids=SPARSE)
 @pytest.mark.parametrize("compiler", ["clang", "arm-none-eabi-gcc"])
+@pytest.mark.parametrize("roomy", [0, ROOMY])
 def test_a_source_has_no_function_that_a_core_does_not_use(
-    body: list[str], compiler: str, tmp_path: Path
+    body: list[str], compiler: str, roomy: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(int8_facts, "ROOMY", roomy)  # with and without what larger nets have
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
     spec = NetSpec.from_dict({"input": [3, 8, 8], "layers": [*body, "classifier(3)"]})

@@ -33,7 +33,7 @@ typedef struct {
 #define STEPS(unit) "ldr lr, [r2, #" unit "]\n\tubfx r0, lr, #1, #5\n\tlsr.w r0, r12, r0\n\t"
 #define STEP(x) NARROW(x, "lr", "r0", "r11")
 #define PLACES "adds r2, #16\n\tstr r2, [sp, #4]\n\tldr r12, [sp, #12]\n\tcmp r2, r12\n\tldrd r0, r12, [sp, #20]\n\t"
-#define PUT(a, b, at) "bfi " a ", " b ", #8, #8\n\tstrh.w " a ", " at "\n\t"
+#define PUT(a, b, at) "bfi " a ", " b ", #8, #8\n\tstrh " a ", " at "\n\t"
 #define NEXT_OUTPUTS "str r0, [sp, #20]\n\tbne 1b\n4:\n\tadd sp, #36\n\tpop {r4-r11, pc}\n\t"
 #if ODD_OUTPUTS /* of the last pair, only the first is there */
 #define IF_ODD "bhi 3f\n\t"
@@ -46,7 +46,9 @@ typedef struct {
 
 __attribute__((naked, noinline)) static void tile(TILED_BY) {
   __asm__ volatile(
-    SUMS(OF_FOUR) STEPS("4") STEP("r3") STEP("r4") STEP("r5") STEP("r6") STEPS("12") STEP("r7") STEP("r8") STEP("r9") STEP("r10")
+    SUMS(OF_FOUR)); /* a string has at most 4,095 characters */
+  __asm__ volatile(
+    STEPS("4") STEP("r3") STEP("r4") STEP("r5") STEP("r6") STEPS("12") STEP("r7") STEP("r8") STEP("r9") STEP("r10")
     PLACES "ldr r11, [sp, #28]\n\tadd.w lr, r0, r11\n\t" IF_ODD
     PUT("r4", "r8", "[r0, r12]") PUT("r3", "r7", "[r0], #2") PUT("r5", "r9", "[lr]") PUT("r6", "r10", "[lr, r12]") NEXT_OUTPUTS
     LAST_OF("strb r3, [r0]\n\tstrb.w r4, [r0, r12]\n\tstrb.w r5, [lr]\n\tstrb.w r6, [lr, r12]\n\t"));
@@ -55,7 +57,9 @@ __attribute__((naked, noinline)) static void tile(TILED_BY) {
 #if THREE_COLUMNS /* of the four that lie there, the third is left out; 10 instructions are 12 products */
 __attribute__((naked, noinline)) static void tile_three(TILED_BY) {
   __asm__ volatile(
-    SUMS(OF_THREE) STEPS("4") STEP("r3") STEP("r4") STEP("r6") STEPS("12") STEP("r7") STEP("r8") STEP("r10")
+    SUMS(OF_THREE));
+  __asm__ volatile(
+    STEPS("4") STEP("r3") STEP("r4") STEP("r6") STEPS("12") STEP("r7") STEP("r8") STEP("r10")
     PLACES "ldr r11, [sp, #28]\n\tadd.w lr, r0, r11\n\t" IF_ODD
     PUT("r4", "r8", "[r0, r12]") PUT("r3", "r7", "[r0], #2") PUT("r6", "r10", "[lr, r12]") NEXT_OUTPUTS
     LAST_OF("strb r3, [r0]\n\tstrb.w r4, [r0, r12]\n\tstrb.w r6, [lr, r12]\n\t"));
