@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.export.c.compiled import HEAD, fuzz
 from tests.export.nets import (
     NESTS,
     Plan,
@@ -29,9 +30,7 @@ from smidgen.layers import Layer, Shape
 from smidgen.spec import NetSpec
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
-fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 WIDTHS = ("-DLANES=1", "-DLANES=4", "-DLANES=16", "-march=native")
-HEAD = (layers.GlobalAveragePool(), layers.Classifier(3, bias=True))
 
 
 def assert_close(spec: NetSpec, flags: tuple[str, ...], compiler: str = "gcc") -> None:

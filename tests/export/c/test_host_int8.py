@@ -2,13 +2,15 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.export.c.compiled import HEAD, TRAP, fuzz, integers
 from tests.export.nets import (
     NESTS,
     Plan,
@@ -18,32 +20,30 @@ from tests.export.nets import (
     pixels_for,
     plans,
     spec_of,
-    warmed,
 )
 
 from smidgen import layers, zoo
 from smidgen.export.artefact import Wish
+from smidgen.export.c import host_int8
 from smidgen.export.c.emulate import WARNINGS, prepare, require_equal, run_host
 from smidgen.export.c.host_int8 import generate_host
 from smidgen.export.c.host_map import Map
 from smidgen.export.c.host_packed import packed_dense, packed_filter, units
-from smidgen.export.int8.calibrate import calibrate
-from smidgen.export.int8.program import IntegerProgram
-from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
-from smidgen.export.lower import lower
 from smidgen.export.ship import export
 from smidgen.layers import Layer, Shape
 from smidgen.spec import NetSpec
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
-fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-NEEDED = {"plain": "", "AVX2": "avx2", "AVX-VNNI": "avx_vnni", "AVX-512 VNNI": "avx512_vnni"}
+NEEDED = {
+    "plain": "",
+    "AVX2": "avx2",
+    "AVX-VNNI": "avx_vnni",
+    "AVX-512 VNNI": "avx512_vnni",
+    "AMX": "amx_int8",
+}
 PATHS = tuple(NEEDED)
-HEAD = (layers.GlobalAveragePool(), layers.Classifier(3, bias=True))
-# a trap needs none of the sanitiser's libraries, which clang may come without
-TRAP = ("-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
 
 
 def require_path(path: str) -> None:
@@ -52,11 +52,6 @@ def require_path(path: str) -> None:
     flags = cpuinfo.read_text().split() if cpuinfo.exists() else []
     if NEEDED[path] and NEEDED[path] not in flags:
         pytest.skip(f"this processor has no {path}")
-
-
-def integers(spec: NetSpec) -> IntegerProgram:
-    program = warmed(spec)
-    return quantize(lower(program), calibrate(lower(program), pixels_for(spec, 20)))
 
 
 def assert_exact(
@@ -68,7 +63,8 @@ def assert_exact(
     program, images = integers(spec), pixels_for(spec, 8, seed=1)
     source, expected = generate_host(program), simulate(program, images)
     for path in paths:
-        chosen = (*flags, f"-DNET_SIMD={PATHS.index(path)}")
+        # every convolution on tiles, where there are any
+        chosen = (*flags, f"-DNET_SIMD={PATHS.index(path)}", "-DNET_LEAST_STEPS=1")
         require_equal(f"{spec.name} {path}", run_host(source, images, compiler, chosen), expected)
 
 
@@ -127,6 +123,37 @@ def test_a_reference_net_is_exact_and_silent(compiler: str) -> None:
     assert_exact(excited(blurred(zoo.net("mnist-1k5-dw"))), present()[-1:], compiler)
 
 
+@pytest.mark.parametrize(("name", "path"), [("avx2", "AVX2"), ("avx512", "AVX-512 VNNI")])
+def test_tiles_are_exact_where_they_are_emulated(
+    name: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_path(path)
+    tiles, template = Path(__file__).with_name("tiles.h").read_text(), host_int8.template
+    chosen = [
+        each._replace(tiled="amx" if each.name == name else "") for each in host_int8.PROCESSORS
+    ]
+    monkeypatch.setattr(host_int8, "PROCESSORS", tuple(chosen))
+
+    def emulated(of: str) -> str:
+        return tiles if of == "host_amx.c" else template(of)
+
+    monkeypatch.setattr(host_int8, "template", emulated)
+    bodies = [
+        # rows of 16 pixels that end where the map's do, joined rows, 16 to 64 bytes a row of a tile
+        (layers.Conv(5), layers.Conv(40), layers.Conv(70, 1), layers.Conv(17, 3, 2)),
+        (layers.Conv(33, stride=2), layers.Conv(16, 5), layers.Conv(12), layers.MaxPool(2)),
+    ]
+    for body, width in zip(bodies, (39, 18), strict=True):
+        spec = NetSpec(Shape(3, 5, width), (*body, layers.Conv(24), *HEAD), "tiled")
+        program, images = integers(spec), pixels_for(spec, 4, seed=1)
+        source = generate_host(program)
+        text = source.source.replace("NET_SIMD > 3", "1")
+        assert "tile_dot(" in text
+        flags = ("-O0", f"-DNET_SIMD={PATHS.index(path)}", "-DNET_LEAST_STEPS=1", *TRAP)
+        found = run_host(replace(source, source=text), images, "gcc", flags)
+        require_equal(spec.name, found, simulate(program, images))
+
+
 @pytest.mark.parametrize("machine", ["armv8-a", "armv8.2-a+dotprod"])
 def test_neon_is_exact(machine: str) -> None:
     compiler, emulator = shutil.which("aarch64-linux-gnu-gcc"), shutil.which("qemu-aarch64")
@@ -159,12 +186,26 @@ def test_weights_lie_in_fours_of_sixteen_outputs() -> None:
     assert apart.weight[:8].tolist() == [0, 9, 18, 0, 27, 36, 45, 0]
     filters = packed_filter(weight[:, :1], 16)
     assert filters.steps == 3
-    assert filters.weight[:8].tolist() == [0, 1, 2, 3, 27, 28, 29, 30]
+    assert filters.by_rows  # three of nine weights a step, as four take no fewer
+    assert filters.weight[:8].tolist() == [0, 1, 2, 0, 27, 28, 29, 0]
+    assert filters.taps[2:5] == ((0, 32), (0, 32), (1, 0))
+    large = packed_filter(np.arange(25, dtype=np.int8).reshape(1, 1, 5, 5), 16)
+    assert large.steps == 7
+    assert not large.by_rows
+    assert large.weight[64:68].tolist() == [4, 5, 6, 7]
+
+
+def test_a_row_of_a_tile_is_as_many_bytes_as_follow_each_other() -> None:
+    weight = np.ones((2, 48, 3, 3), np.int8)
+    assert packed_dense(weight, 48).chunk == 12  # of 36, a row of the window
+    assert packed_dense(weight, 64).chunk == 12  # of 12, a pixel
+    assert packed_dense(weight[:, :, :1, :1], 48).chunk == 12
+    assert packed_dense(weight[:, :, :1, :1][:, :28], 32).chunk == 7
 
 
 def test_biases_make_up_for_the_128_that_bytes_are_more() -> None:
     made = units(np.array([1000], np.int32), np.array([2**30 + 5], np.int32), np.array([3]))
-    assert made.reshape(3, 16)[:, 0].tolist() == [1000 - 3 * 128, 2**30 + 5, 1000]
+    assert made.reshape(6, 16)[:, 0].tolist() == [1000 - 3 * 128, 2**30 + 5, 1000, 0, 0, 0]
 
 
 def test_a_map_is_as_large_as_what_blocks_of_pixels_reach() -> None:

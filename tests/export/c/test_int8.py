@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.export.c.compiled import HEAD, TRAP, fuzz, integers
 from tests.export.nets import (
     AVERAGE,
     NESTS,
@@ -18,7 +19,6 @@ from tests.export.nets import (
     pixels_for,
     plans,
     spec_of,
-    warmed,
     window,
 )
 
@@ -29,24 +29,12 @@ from smidgen.export.c.footprint import dummy_source
 from smidgen.export.c.int8 import generate
 from smidgen.export.c.int8_table import packed_pairs
 from smidgen.export.c.source import Source
-from smidgen.export.int8.calibrate import calibrate
-from smidgen.export.int8.program import IntegerProgram
-from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
-from smidgen.export.lower import lower
 from smidgen.layers import Layer, Shape
 from smidgen.methods import parse, rewritten
 from smidgen.spec import NetSpec
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
-
-# two processes a net: no time to shrink in the quick run
-fuzz = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-def integers(spec: NetSpec) -> IntegerProgram:
-    program = warmed(spec)
-    return quantize(lower(program), calibrate(lower(program), pixels_for(spec, 20)))
 
 
 def assert_exact(spec: NetSpec, compiler: str = "gcc", flags: tuple[str, ...] = ("-O1",)) -> Source:
@@ -68,12 +56,7 @@ def test_drawn_nets_are_exact(plan: Plan) -> None:
 def test_many_drawn_nets_are_exact(plan: Plan, compiler: str, level: str) -> None:
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
-    # a trap needs none of the sanitiser's libraries, which clang may come without
-    trap = ("-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
-    assert_exact(spec_of(plan), compiler, (level, *trap))
-
-
-HEAD = (layers.GlobalAveragePool(), layers.Classifier(3, bias=True))
+    assert_exact(spec_of(plan), compiler, (level, *TRAP))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """C99 for hosts from an integer program: whole maps, layer by layer, on what the processor has.
 
-One source holds the kernels for AVX-512 VNNI, AVX-VNNI, AVX2, Neon and plain C, and asks the
-processor when it is called. All of them compute the same integers.
+One source holds the kernels for AMX with AVX-512 VNNI, AVX-512 VNNI alone, AVX-VNNI, AVX2, Neon and
+plain C, and asks the processor when it is called. All of them compute the same integers.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from smidgen.export.c.source import Needed, Source, written
 from smidgen.export.c.text import template
 from smidgen.export.int8.program import GATES, IntegerProgram
 
-_FIELDS = 32  # numbers in a line of the table of layers
+_FIELDS = 35  # numbers in a line of the table of layers
 _FILLS = ("CONSTANT", "MIRRORED", "BY_CHANNEL")
 _SPARE = "spare"  # a row of a filter that skips pixels
 _WIDENED = "widened"  # weights of sixteen outputs, in plain C
@@ -34,6 +34,8 @@ class _Kernels(NamedTuple):
         tiles: Blocks of outputs, pixels, and from how many pixels on: the first that fits is taken.
         when: They are compiled.
         changed: Of the template.
+        tiled: Template of the instructions that multiply tiles, which are compiled from the next
+            UPPER_SIMD on.
     """
 
     name: str
@@ -42,6 +44,7 @@ class _Kernels(NamedTuple):
     tiles: tuple[tuple[int, int, int], ...]
     when: str
     changed: tuple[tuple[str, str], ...] = ()
+    tiled: str = ""
 
 
 _NARROW = ((1, 4, 2), (1, 1, 1))
@@ -49,11 +52,11 @@ _WIDE = ((4, 4, 2), (4, 1, 1), (2, 8, 5), (2, 4, 1), (1, 16, 12), (1, 8, 6), *_N
 _VNNI = (("AVX2", "AVXVNNI"), ("avx2_", "avxvnni_"), ('"avx2"', '"avx2,avxvnni"'))
 # not every clang can be asked whether the processor has it
 _WHERE_VNNI = "OF_X86 && UPPER_SIMD > 1 && !defined(__clang__)"
-_PROCESSORS = (
+PROCESSORS = (
     _Kernels("plain", ("plain",), 1, _NARROW, "!OF_ARM"),
     _Kernels("avx2", ("avx2", "avx2_dot"), 8, _NARROW, "OF_X86"),
     _Kernels("avxvnni", ("avx2", "avxvnni_dot"), 8, _NARROW, _WHERE_VNNI, _VNNI),
-    _Kernels("avx512", ("avx512",), 16, _WIDE, "OF_X86 && UPPER_SIMD > 2"),
+    _Kernels("avx512", ("avx512",), 16, _WIDE, "OF_X86 && UPPER_SIMD > 2", tiled="amx"),
     _Kernels("neon", ("neon",), 4, _NARROW, "OF_ARM"),
 )
 _CALLS = {  # kinds with kernels for every processor, and those with one for all
@@ -62,7 +65,7 @@ _CALLS = {  # kinds with kernels for every processor, and those with one for all
     "AVERAGE": "ISA_average(own, in, out)",
     "EXCITE": "ISA_excite(own, in, out, arena + own->beside)",
     "ADD": "ISA_add(own, in, out, arena + own->beside)",
-    "POOL": "pool(own, in, out)",
+    "POOL": "ISA_pool(own, in, out)",
     "BLUR": "blur(own, in, out)",
     "FLATTEN": "flatten(own, in, out)",
     "COPY": "copy(own, in, out)",
@@ -71,6 +74,7 @@ _PLAINLY = {  # with other loops in plain C
     "CONVOLVE": "plain_convolve(own, in, out, (int16_t *)(void *)(arena + WIDENED))",
     "FILTER": "plain_filter(own, in, out)",
 }
+_ON_TILES = {"CONVOLVE": "ISA_dense(own, in, out)"}
 
 
 def generate_host(program: IntegerProgram, name: str = "net") -> Source:
@@ -107,8 +111,8 @@ def generate_host(program: IntegerProgram, name: str = "net") -> Source:
         f"static const layer layers[] = {{\n{layers}}};\n",
         template("host_run.c"),
         *(template(f"host_{kind.lower()}.c") for kind in shared),
-        *(_kernels(processor, kinds) for processor in _PROCESSORS),
-        template("host_entry.c"),
+        *(_kernels(processor, kinds) for processor in PROCESSORS),
+        template("host_choose.c"),
     ]
     table_bytes = 4 * _FIELDS * len(plan.steps)
     table_bytes += sum(_BYTES[kind] * len(values) for kind, _, values in data.arrays())
@@ -180,7 +184,8 @@ class _Data:
         values += [offsets[beside.name] + beside.begin, beside.row] if beside else [0, 0]
         values += [height, width, source.shape.height, source.shape.width, source.shape.channels]
         values += [*step.kernel, step.stride, made.blocks, step.steps, seen, step.weight, step.unit]
-        values += [2 * (step.zero + 128) + 1, int(step.zero == -128), step.shift]  # noqa: PLR2004
+        values += [2 * (step.zero + 128) + 1, int(step.zero == -128), int(step.quick)]  # noqa: PLR2004
+        values += [step.shift, int(step.by_rows), step.chunk]
         values += [*step.zeros, *step.by, made.border, *self._fill(step)]
         assert len(values) == _FIELDS
         return f"  {{{', '.join(map(str, values))}}},\n"
@@ -209,8 +214,10 @@ def _kernels(own: _Kernels, kinds: set[str]) -> str:
         if kind in kinds and call.startswith("ISA_"):
             plain = "_plain" * (own.name == "plain" and kind in _PLAINLY)
             texts.append(template(f"host_{kind.lower()}{plain}.c"))
+    if own.tiled and "CONVOLVE" in kinds:
+        texts.append(_tiled(own.tiled))
     texts += [template("host_classify.c"), template("host_walk.c")]
-    calls = _CALLS | (_PLAINLY if own.name == "plain" else {})
+    calls = _CALLS | (_PLAINLY if own.name == "plain" else {}) | (_ON_TILES if own.tiled else {})
     cases = "".join(
         f"      case {kind}: {call}; break;\n" for kind, call in calls.items() if kind in kinds
     )
@@ -229,6 +236,15 @@ def _kernels(own: _Kernels, kinds: set[str]) -> str:
     for old, new in values.items():
         text = text.replace(old, new)
     return f"\n#if {own.when}\n{particular}{text}#endif\n"
+
+
+def _tiled(instructions: str) -> str:
+    """Return C of convolutions on tiles where they are compiled, else of what replaces them."""
+    tiles = template(f"host_{instructions}.c") + template("host_tiles.c")
+    return (
+        f"\n#if UPPER_SIMD > 3\n{tiles}#define ISA_dense ISA_convolve_on_tiles\n"
+        "#else\n#define ISA_dense ISA_convolve\n#endif\n"
+    )
 
 
 def _tiles(tiles: tuple[tuple[int, int, int], ...]) -> str:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from smidgen.export.c.host_map import BEYOND, BLOCK, Fill, Map, whole
 from smidgen.export.c.host_packed import Packed, Tap, packed_dense, packed_filter, units
+from smidgen.export.c.host_quick import lines
 from smidgen.export.int8.program import (
     Addend,
     Int8,
@@ -19,6 +20,7 @@ from smidgen.export.int8.program import (
     IntOperation,
     IntResidual,
     IntSqueezeExcite,
+    Rescale,
 )
 from smidgen.export.program import Blur, Flatten, MaxPool
 from smidgen.layers import Shape
@@ -44,10 +46,13 @@ class Step:
     taps: tuple[Tap, ...] = ()
     weight: int = 0
     unit: int = 0
+    quick: bool = False
     zero: int = -128
     shift: int = 0
     zeros: tuple[int, int] = (0, 0)
     by: tuple[int, int] = (0, 0)
+    by_rows: bool = False
+    chunk: int = 0
 
 
 @dataclass(slots=True)
@@ -86,11 +91,25 @@ class Plan:
         self.weights.append(block)
         return at
 
-    def add_units(self, bias: Int32, multiplier: Int32, sums: NDArray[np.int64]) -> int:
-        """Return where biases and factors lie once they are appended."""
+    def add_units(
+        self,
+        bias: Int32,
+        multiplier: Int32,
+        sums: NDArray[np.int64],
+        zero: int | None = None,
+    ) -> tuple[int, bool]:
+        """Return where biases and factors lie once they are appended, and if lines are with them.
+
+        Args:
+            bias: See :func:`units`.
+            multiplier: Likewise.
+            sums: Likewise.
+            zero: Number that stands for 0 in the map to which sums are rounded, if they are.
+        """
         at = len(self.units)
-        self.units += units(bias, multiplier, sums).tolist()
-        return at
+        quick = None if zero is None else lines(multiplier, zero + 128)
+        self.units += units(bias, multiplier, sums, quick).tolist()
+        return at, quick is not None
 
     def bordered(self, source: Map, border: int, fill: Fill) -> Map:
         """Return the map with a border, a copy where it has another one already."""
@@ -156,6 +175,7 @@ def _convolve(plan: Plan, own: IntConv2d, source: Map) -> Map:
     pack = packed_filter if own.depthwise else packed_dense
     packed: Packed = pack(own.weight, source.pitch)
     sums = own.weight.astype(np.int64).sum((1, 2, 3))
+    unit, quick = plan.add_units(own.bias, own.rescale.multiplier, sums, own.rescale.zero)
     step = Step(
         "FILTER" if own.depthwise else "CONVOLVE",
         source,
@@ -166,8 +186,11 @@ def _convolve(plan: Plan, own: IntConv2d, source: Map) -> Map:
         steps=packed.steps,
         taps=packed.taps,
         weight=plan.add_weights(packed.weight),
-        unit=plan.add_units(own.bias, own.rescale.multiplier, sums),
+        unit=unit,
+        quick=quick,
         zero=own.rescale.zero,
+        by_rows=packed.by_rows,
+        chunk=packed.chunk,
     )
     return plan.add(step)
 
@@ -193,7 +216,7 @@ def _blur(plan: Plan, own: Blur, source: Map) -> Map:
     packed = packed_filter(weight, source.pitch)
     # for bytes less 128 and for bytes alike: what 128 more adds is 128 steps of the result
     half = np.full(channels, (1 << shift >> 1) + (128 << shift), np.int32)
-    unit = plan.add_units(half, _NONE, np.full(channels, 1 << shift))
+    unit, _ = plan.add_units(half, _NONE, np.full(channels, 1 << shift))
     return plan.add(
         replace(
             plain,
@@ -203,28 +226,30 @@ def _blur(plan: Plan, own: Blur, source: Map) -> Map:
             weight=plan.add_weights(packed.weight),
             unit=unit,
             shift=shift,
+            by_rows=packed.by_rows,
         )
     )
 
 
 def _average(plan: Plan, own: IntAverage, source: Map) -> Map:
     pixels = source.shape.height * source.shape.width
-    unit = _alike(plan, -(own.zero + 128) * pixels, int(own.rescale.multiplier[0]))
+    unit, quick = _alike(plan, -(own.zero + 128) * pixels, own.rescale)
     made = plan.make(own.out_shape(source.shape))
-    return plan.add(Step("AVERAGE", source, made, unit=unit, zero=own.rescale.zero))
+    step = Step("AVERAGE", source, made, unit=unit, quick=quick, zero=own.rescale.zero)
+    return plan.add(step)
 
 
 def _excite(plan: Plan, own: IntSqueezeExcite, source: Map) -> Map:
     gates = _chain(plan, (own.average, own.squeeze, own.excite), source)
-    unit = _alike(plan, 0, int(own.rescale.multiplier[0]))
+    unit, quick = _alike(plan, 0, own.rescale)
     zeros, made = (own.average.zero + 128, 0), plan.make(source.shape)
-    step = Step("EXCITE", source, made, gates, unit=unit, zero=own.rescale.zero, zeros=zeros)
-    return plan.add(step)
+    step = Step("EXCITE", source, made, gates, unit=unit, quick=quick, zeros=zeros)
+    return plan.add(replace(step, zero=own.rescale.zero))
 
 
 def _residual(plan: Plan, own: IntResidual, source: Map) -> Map:
     made, beside = _chain(plan, own.inner, source), _chain(plan, own.shortcut, source)
-    unit = _alike(plan, 0, int(own.rescale.multiplier[0]))
+    unit, quick = _alike(plan, 0, own.rescale)
     sides = (own.made, own.beside)
     step = Step(
         "ADD",
@@ -232,6 +257,7 @@ def _residual(plan: Plan, own: IntResidual, source: Map) -> Map:
         plan.make(made.shape),
         beside,
         unit=unit,
+        quick=quick,
         zero=own.rescale.zero,
         zeros=(sides[0].zero + 128, sides[1].zero + 128),
         by=(_factor(sides[0]), _factor(sides[1])),
@@ -242,18 +268,18 @@ def _residual(plan: Plan, own: IntResidual, source: Map) -> Map:
 def _classify(plan: Plan, own: IntLinear, source: Map) -> Map:
     packed = packed_dense(own.weight[:, :, None, None], source.pitch)
     sums = own.weight.astype(np.int64).sum(1)
-    unit = plan.add_units(own.bias, _NONE, sums)
+    unit, _ = plan.add_units(own.bias, _NONE, sums)
     weight = plan.add_weights(packed.weight)
     made = plan.make(own.out_shape(source.shape))
     step = Step("CLASSIFY", source, made, steps=packed.steps, weight=weight, unit=unit)
     return plan.add(step)
 
 
-def _alike(plan: Plan, bias: int, multiplier: int) -> int:
-    """Return where one bias and one factor lie that all channels share."""
-    return plan.add_units(
-        np.full(BLOCK, bias, np.int32), np.array([multiplier], np.int32), np.zeros(BLOCK, np.int64)
-    )
+def _alike(plan: Plan, bias: int, rescale: Rescale) -> tuple[int, bool]:
+    """Return where one bias and one factor lie that all channels share, and if lines are there."""
+    multiplier = np.full(BLOCK, rescale.multiplier[0], np.int32)
+    sums = np.zeros(BLOCK, np.int64)
+    return plan.add_units(np.full(BLOCK, bias, np.int32), multiplier, sums, rescale.zero)
 
 
 def _factor(side: Addend) -> int:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from smidgen.escape import c_comment
 from smidgen.export.c.answer import probabilities
 from smidgen.export.c.prefix import prefixed
-from smidgen.export.c.text import LICENCE, filled, named
+from smidgen.export.c.text import LICENCE, filled, named, template
 from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.program import Program
 
@@ -19,7 +19,7 @@ class Source:
     Args:
         name: Of the function and of the files.
         header: Text of ``<name>.h``.
-        source: Text of ``<name>.c``.
+        source: Text of ``<name>.c`` without its end, the calls that bring memory or a picture.
         table_bytes: Of constant data, exactly.
         arena_bytes: Of static memory, exactly.
         parts: Names of the kernels in the source.
@@ -60,13 +60,16 @@ def written(
     Args:
         program: That it computes.
         name: Of the function and the files.
-        source: Text of ``<name>.c``.
+        source: Text of ``<name>.c`` without its end, the calls that bring memory or a picture.
         needed: By it.
         scale: Of its int32 logits; None if they are floats.
     """
     numbers, kind = ("float32", "float") if scale is None else ("int8", "int32_t")
     channels, height, width = program.input_shape
-    bare = named(source, name)
+    end = template("entry.c").replace("NUMBER", kind)
+    if "#define ALIGNED" not in source:  # where four bytes do
+        end = end.replace("ALIGNED ", "")
+    bare = named(source + end, name)
     code = prefixed(bare, name)
     values = {
         "MADE_OF": hashlib.sha256(code.encode()).hexdigest()[:12],

@@ -15,7 +15,7 @@ TARGETED static void ISA_add(const layer *own, const uint8_t *in, uint8_t *out, 
       ISA_vec sums[16 / LANES];
       for (int i = 0; i < 16 / LANES; i++)
         sums[i] = ISA_widened(p + i * LANES, own->own_zero, own->own_by) + ISA_widened(r + i * LANES, own->beside_zero, own->beside_by);
-      ISA_finish(own, q, sums, units + own->unit + FACTOR);
+      ISA_finish(own, q, sums, units + own->unit);
     }
   }
 }

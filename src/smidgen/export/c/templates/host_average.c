@@ -10,6 +10,6 @@ TARGETED static void ISA_average(const layer *own, const uint8_t *in, uint8_t *o
         for (int i = 0; i < 16 / LANES; i++) sums[i] += ISA_bytes(p + i * LANES);
       }
     }
-    ISA_finish(own, out + 16 * block, sums, unit + FACTOR);
+    ISA_finish(own, out + 16 * block, sums, unit);
   }
 }

@@ -1,6 +1,7 @@
 
 #define AVX2 __attribute__((target("avx2")))
 #define avx2_BIAS 0
+#define avx2_QUICK 0
 typedef int32_t avx2_vec __attribute__((vector_size(32)));
 typedef __m256i avx2_raw;
 AVX2 INLINED static avx2_raw avx2_spread(const uint8_t *p) {
@@ -34,3 +35,6 @@ AVX2 INLINED static void avx2_put_together(void *q, const avx2_vec *x) {
   const __m256i high = _mm256_packs_epi32((__m256i)x[2], (__m256i)x[3]);
   _mm256_storeu_si256((__m256i *)q, _mm256_packus_epi16(low, high));
 }
+typedef __m128i avx2_sixteen;
+AVX2 INLINED static avx2_sixteen avx2_sixteen_of(const void *p) { return _mm_loadu_si128((const __m128i *)p); }
+AVX2 INLINED static avx2_sixteen avx2_larger(avx2_sixteen a, avx2_sixteen b) { return _mm_max_epu8(a, b); }

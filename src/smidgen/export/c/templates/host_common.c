@@ -10,9 +10,16 @@ TARGETED INLINED static void ISA_narrow(const layer *own, ISA_vec *x, const ISA_
     x[i] = (ISA_halves(x[i], by[i]) + own->zero) >> 1;
   }
 }
-TARGETED INLINED static void ISA_finish(const layer *own, uint8_t *q, ISA_vec *x, const int32_t *by_) {
+TARGETED INLINED static void ISA_finish(const layer *own, uint8_t *q, ISA_vec *x, const int32_t *unit) {
+#if ISA_QUICK
+  if (own->quick) {
+    ISA_line(own, x, ISA_numbers(unit + SLOPE), ISA_numbers(unit + ABOVE), ISA_numbers(unit + BELOW));
+    ISA_put(q, x);
+    return;
+  }
+#endif
   ISA_vec by[16 / LANES];
-  for (int i = 0; i < 16 / LANES; i++) by[i] = ISA_numbers(by_ + i * LANES);
+  for (int i = 0; i < 16 / LANES; i++) by[i] = ISA_numbers(unit + FACTOR + i * LANES);
   ISA_narrow(own, x, by, 16 / LANES);
   ISA_put(q, x);
 }

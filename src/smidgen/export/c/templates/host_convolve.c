@@ -23,6 +23,24 @@ TARGETED INLINED static void ISA_tile(const layer *own, const uint8_t *p, uint8_
       if (i % 4 == 3) from += 4 * step;
     }
   }
+#if ISA_QUICK
+  if (own->quick && blocks * pixels > 1) {
+    UNROLL
+    for (int n = 0; n < blocks * pixels; n += 4) {
+      ISA_vec x[4];
+      uint8_t *to[4];
+      UNROLL
+      for (int j = 0; j < 4; j++) {
+        const int i = (n + j) / blocks, k = (n + j) % blocks;
+        const int32_t *line = unit + UNIT * k;
+        x[j] = sums[k * pixels + i], to[j] = q + i * own->to_pitch + 16 * k;
+        ISA_line(own, x + j, ISA_numbers(line + SLOPE), ISA_numbers(line + ABOVE), ISA_numbers(line + BELOW));
+      }
+      ISA_put_four(to, x);
+    }
+    return;
+  }
+#endif
   UNROLL
   for (int i = 0; i < pixels; i++) {
     UNROLL
@@ -30,7 +48,7 @@ TARGETED INLINED static void ISA_tile(const layer *own, const uint8_t *p, uint8_
       ISA_vec x[PARTS];
       UNROLL
       for (int j = 0; j < PARTS; j++) x[j] = sums[(k * PARTS + j) * pixels + i];
-      ISA_finish(own, q + i * own->to_pitch + 16 * k, x, unit + UNIT * k + FACTOR);
+      ISA_finish(own, q + i * own->to_pitch + 16 * k, x, unit + UNIT * k);
     }
   }
 }

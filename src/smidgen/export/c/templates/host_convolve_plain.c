@@ -23,8 +23,8 @@ static void plain_convolve(const layer *own, const uint8_t *in, uint8_t *out, in
             for (int i = 0; i < 16; i++) left[i] += a * by[i], right[i] += b * by[i];
           }
         }
-        plain_finish(own, q, left, unit + FACTOR);
-        if (x + 1 < own->width) plain_finish(own, q + own->to_pitch, right, unit + FACTOR);
+        plain_finish(own, q, left, unit);
+        if (x + 1 < own->width) plain_finish(own, q + own->to_pitch, right, unit);
       }
     }
   }

@@ -10,7 +10,7 @@ TARGETED static void ISA_excite(const layer *own, const uint8_t *in, uint8_t *ou
       for (int x = 0; x < own->width; x++, p += own->pitch, q += own->to_pitch) {
         ISA_vec products[16 / LANES];
         for (int i = 0; i < 16 / LANES; i++) products[i] = (ISA_bytes(p + i * LANES) - own->own_zero) * ISA_numbers(by + i * LANES);
-        ISA_finish(own, q, products, units + own->unit + FACTOR);
+        ISA_finish(own, q, products, units + own->unit);
       }
     }
   }

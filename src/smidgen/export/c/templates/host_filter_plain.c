@@ -6,7 +6,8 @@ static void plain_filter(const layer *own, const uint8_t *in, uint8_t *out) {
     const int32_t *unit = units + own->unit + UNIT * block;
     int16_t w[4 * FILTER_STEPS][16];
     for (int t = 0; t < taps; t++) {
-      const int8_t *from = weights + own->weight + block * 64 * own->steps + t / 4 * 64 + t % 4;
+      const int step = own->by_rows ? t / own->across : t / 4, lane = own->by_rows ? t % own->across : t % 4;
+      const int8_t *from = weights + own->weight + (block * own->steps + step) * 64 + lane;
       for (int i = 0; i < 16; i++) w[t][i] = from[4 * i];
     }
     for (int y = 0; y < own->height; y++) {
@@ -16,14 +17,14 @@ static void plain_filter(const layer *own, const uint8_t *in, uint8_t *out) {
         int32_t sums[16];
         for (int i = 0; i < 16; i++) sums[i] = unit[i];
         for (int t = 0; t < taps; t++) {
-          const uint8_t *tap = p + at[t];
+          const uint8_t *tap = p + at[own->by_rows ? t / own->across * 4 + t % own->across : t];
           for (int i = 0; i < 16; i++) sums[i] += (int16_t)tap[i] * w[t][i];
         }
         if (own->shift) {
           for (int i = 0; i < 16; i++) sums[i] >>= own->shift;
           plain_put(q, sums);
         } else {
-          plain_finish(own, q, sums, unit + FACTOR);
+          plain_finish(own, q, sums, unit);
         }
       }
     }

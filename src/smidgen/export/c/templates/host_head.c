@@ -5,9 +5,9 @@
 #include <string.h>
 
 /* The most that this machine may be asked for: 0 is plain C, 1 AVX2 or Neon, 2 AVX-VNNI or Neon's
-   dot product, 3 AVX-512 VNNI. What the processor has is found out when the net is called. */
+   dot product, 3 AVX-512 VNNI, 4 AMX. What the processor has is found out when the net is called. */
 #if !defined(UPPER_SIMD)
-#define UPPER_SIMD 3
+#define UPPER_SIMD 4
 #endif
 #if defined(__clang__) ? __clang_major__ >= 12 : defined(__GNUC__) && __GNUC__ >= 11
 #define KNOWN 1
@@ -28,9 +28,13 @@
 #endif
 
 enum { KINDS };
-/* Numbers of sixteen outputs: biases, factors, and biases for signed bytes. */
-#define UNIT 48
+/* Numbers of sixteen outputs: biases, factors, biases for signed bytes, and lines in float32 which round
+   as the factors do: slopes, and what is added where a sum is 0 or more, and where it is less. */
+#define UNIT 96
 #define FACTOR 16
+#define SLOPE 48
+#define ABOVE 64
+#define BELOW 80
 
 enum { CONSTANT, MIRRORED, BY_CHANNEL };
 
@@ -46,7 +50,10 @@ typedef struct {
   int32_t steps, places;                /* fours of bytes in a window, and where each of them lies */
   int32_t weight, unit;
   int32_t zero, relu;                   /* twice the zero point and 1, the half that rounds; whether it is -128 */
+  int32_t quick;                        /* whether there are such lines */
   int32_t shift;                        /* of sums that are rounded once, or 0 */
+  int32_t by_rows;                      /* of a filter: whether a step is a row of the window */
+  int32_t chunk;                        /* steps in a tile's row, or 0 */
   int32_t own_zero, beside_zero, own_by, beside_by;            /* of two maps that are added; a multiplier of 0 stands for a half */
   int32_t border, fill, value;          /* pixels around what is written, how they are filled, and with what */
 } layer;

@@ -1,5 +1,6 @@
 
 #define NEON
+#define neon_QUICK 0
 typedef int32_t neon_vec __attribute__((vector_size(16)));
 typedef uint8x16_t neon_raw;
 NEON INLINED static neon_raw neon_spread(const uint8_t *p) {
@@ -45,3 +46,6 @@ NEON INLINED static void neon_together(const neon_raw *in, neon_raw *out) {
   out[2] = vreinterpretq_u8_u16(vzip1q_u16(b, d)), out[3] = vreinterpretq_u8_u16(vzip2q_u16(b, d));
 }
 NEON INLINED static void neon_put_together(uint8_t *q, const neon_vec *x) { neon_put(q, x); }
+typedef uint8x16_t neon_sixteen;
+NEON INLINED static neon_sixteen neon_sixteen_of(const uint8_t *p) { return vld1q_u8(p); }
+NEON INLINED static neon_sixteen neon_larger(neon_sixteen a, neon_sixteen b) { return vmaxq_u8(a, b); }

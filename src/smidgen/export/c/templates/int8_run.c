@@ -89,21 +89,3 @@ SMALL void NAME_rows(void *memory, NAME_source *source, void *context, int32_t *
     logits[k] = sum;
   }
 }
-
-static const uint8_t *next_of_picture(void *context, int row) {
-  const uint8_t **next = (const uint8_t **)context, *own = *next;
-  (void)row;
-  *next += UPPER_WIDTH * UPPER_CHANNELS;
-  return own;
-}
-
-void NAME_in(void *memory, const uint8_t *pixels, int32_t *logits) {
-  NAME_rows(memory, next_of_picture, &pixels, logits);
-}
-
-#if UPPER_STATIC_MEMORY
-void NAME(const uint8_t *pixels, int32_t *logits) {
-  static int32_t memory[UPPER_MEMORY_BYTES / 4];
-  NAME_in(memory, pixels, logits);
-}
-#endif
