@@ -195,7 +195,7 @@ def build(compiler: Sequence[str], checkout: Path, folder: Path) -> None:
 
 def version_of(checkout: Path) -> str:
     """Return the commit of a checkout, or that it has none."""
-    command = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
+    command = ["git", "-C", str(checkout), "log", "-1", "--format=%h"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip() or "a folder without git"
 
