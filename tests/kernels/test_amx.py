@@ -105,7 +105,10 @@ def test_a_chain_is_as_close_to_float64_as_torch_is(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.usefixtures("emulated")
-@pytest.mark.parametrize("size", [(1, 16, 4, 4), (3, 10, 3, 7), (2, 32, 1, 16), (2, 6, 2, 3)])
+@pytest.mark.parametrize(
+    "size",
+    [(1, 16, 4, 4), (3, 10, 3, 7), (2, 32, 1, 16), (2, 6, 2, 3), (1, 3, 4, 4), (2, 1, 5, 7)],
+)
 def test_what_lies_beside_a_map_enters_no_sum(size: tuple[int, int, int, int]) -> None:
     n, c, h, w = size
     around = torch.full((n + 4, h, w, c), torch.nan, dtype=HALF)

@@ -172,7 +172,8 @@ static void round_waiting(const Convolution *c, const Waiting *w, Value *out) {
 static void convolve(Convolution *c, const Value *x, Value *out, Int height, Int width) {
     Walk *walk = &c->walk;
     if (c->kernel == 1) walk_less(walk, height * width);
-    int whole = c->kernel == 1 && c->room == c->channels && walk->width >= ROWS;
+    /* In place only where a pixel is whole pairs: else the last one is read an item past the map. */
+    int whole = c->kernel == 1 && c->room == c->channels && c->room % PAIR == 0 && walk->width >= ROWS;
     if (!whole) pad_items(x, c->own, height, width, c->channels, c->room, c->row, c->kernel / 2);
     const Item *map = whole ? x : c->own;
     Waiting room[2], *now = room, *before = room + 1;
