@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from smidgen.data import Batches, Data, Split, normalise
 from smidgen.evaluate import evaluate
 from smidgen.flat import Flat
+from smidgen.kernels.library import forget_choice
 from smidgen.layers import Classifier, Conv, GlobalAveragePool, MaxPool, Shape
 from smidgen.methods import (
     EMA,
@@ -38,7 +39,7 @@ from smidgen.runtime import Runtime
 from smidgen.spec import NetSpec
 from smidgen.tensors import Batch, Scalar
 from smidgen.train import Backprop, train
-from smidgen.training import Training, TrainingDivergedError
+from smidgen.training import Pace, Training, TrainingDivergedError
 from smidgen.trial import Trial
 
 CPU = Runtime("cpu", threads=1, precision="float32")
@@ -344,6 +345,41 @@ def test_a_fold_is_held_out_of_training() -> None:
     )
     assert first.history[0].held_out_accuracy is not None
     assert first.mean != second.mean, "statistics must come from the images trained on"
+
+
+@pytest.mark.parametrize(("looks", "judged"), [(None, 6), (1 / 3, 6), (1 / 8, 3), (0.01, 1)])
+def test_held_out_images_are_judged_as_often_as_asked_and_at_the_end(
+    looks: float | None, judged: int
+) -> None:
+    """A quarter as many as are trained on: a fifth of the images is held out."""
+    recipe = Recipe(epochs=6, batch_size=20)
+    given: Any = {"recipe": recipe, "runtime": CPU, "split": "fold-1-of-5"}
+    run = train(NET, bars(400), pace=Pace(looks=looks), **given)
+    shares = [record.held_out_accuracy for record in run.history]
+    assert sum(share is not None for share in shares) == judged
+    assert shares[-1] is not None
+    every = train(NET, bars(400), **given)
+    assert torch.equal(run.model[0].conv.weight, every.model[0].conv.weight)  # pyright: ignore
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_statistics_of_averaged_weights_are_those_that_torch_finds(
+    precision: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = Runtime("cpu", threads=1, precision=precision)
+    data, methods = bars(96), (EMA(), Affine(), LabelSmoothing())
+    recipe = Recipe(epochs=1, batch_size=20)
+    trial = Trial(NET, methods, recipe, 3, data.name, data.fingerprint, "full")
+    found: list[dict[str, Tensor]] = []
+    for path in ("", "torch"):
+        with runtime.active():
+            training = Training(trial, data, runtime)
+            if path:
+                monkeypatch.setenv("SMIDGEN_KERNELS", path)
+                forget_choice()
+            found.append(training.finished().model.state_dict())
+    for own, expected in zip(found[0].values(), found[1].values(), strict=True):
+        torch.testing.assert_close(own, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_wrong_labels_are_of_training_alone_and_of_the_seed() -> None:

@@ -32,7 +32,7 @@ if {module!r} in sys.orig_argv:
     checkpoint.save_checkpoint = save_and_stop
     from smidgen.study.running import one
 
-    one.SAVED_EVERY = 0.0  # else so short a run has none
+    one.PACE = one.Pace()  # else so short a run has none
 """
 
 

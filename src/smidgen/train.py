@@ -22,7 +22,7 @@ from smidgen.runtime import Runtime, choose, tell_if_slow
 from smidgen.spec import NetSpec
 from smidgen.teacher import with_teachers
 from smidgen.tensors import Batch, Scalar
-from smidgen.training import Training
+from smidgen.training import AT_EVERY_EPOCH, Pace, Training
 from smidgen.trial import Trial
 
 
@@ -52,7 +52,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     runtime: Runtime | None = None,
     folder: Path | str | None = None,
     resume: bool = False,
-    save_every: float = 0.0,
+    pace: Pace = AT_EVERY_EPOCH,
     observer: Observer | None = None,
 ) -> Run:
     """Train a net and return the model that would be deployed.
@@ -69,7 +69,8 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         folder: Where to keep checkpoints and the result; nothing is written by default.
         resume: Go on from the last checkpoint in ``folder``, to the same bits as an
             uninterrupted run (on the CPU, with the same threads and precision).
-        save_every: Least seconds between two checkpoints; 0 writes one after every epoch.
+        pace: How often to write a checkpoint and to judge the images held out; after every epoch
+            by default.
         observer: Called after every step. Without one there is a bar in a notebook and on a
             terminal, and nothing elsewhere.
 
@@ -92,13 +93,13 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     if runtime.device == "cpu":
         tell_if_slow()
     if folder is None:
-        return _trained(trial, data, runtime, None, observer)
+        return _trained(trial, data, runtime, _Saver(None, pace), observer)
     folder = open_folder(Path(folder), trial, data, resume=resume)
     with locked(folder):
         if resume and (done := _finished(folder)) is not None:
             return done
         clear_temporaries(folder)
-        saver = _Saver(folder, save_every)
+        saver = _Saver(folder, pace)
         return _trained(trial, data, runtime, saver, observer, resume=resume)
 
 
@@ -117,12 +118,12 @@ def _finished(folder: Path) -> Run | None:
 class _Saver:
     """Writes the checkpoints of a run, not more often than asked for."""
 
-    def __init__(self, folder: Path, every: float) -> None:
-        self.folder, self._every, self._last = folder, every, time.monotonic()
+    def __init__(self, folder: Path | None, pace: Pace) -> None:
+        self.folder, self.pace, self._last = folder, pace, time.monotonic()
 
     def after_epoch(self, training: Training) -> None:
-        """Write one, if the last one is old enough."""
-        if time.monotonic() - self._last >= self._every:
+        """Write one, if there is a folder and the last one is old enough."""
+        if self.folder is not None and time.monotonic() - self._last >= self.pace.save_every:
             training.save(self.folder)
             self._last = time.monotonic()
 
@@ -131,24 +132,23 @@ def _trained(
     trial: Trial,
     data: Data,
     runtime: Runtime,
-    saver: _Saver | None,
+    saver: _Saver,
     observer: Observer | None,
     *,
     resume: bool = False,
 ) -> Run:
     _LOG.info("trial %s: %s on %s, seed %d", trial.key, trial.net.name, trial.data, trial.seed)
     with runtime.active():
-        training = Training(trial, data, runtime)
+        training = Training(trial, data, runtime, saver.pace)
         observer = observer or _bar(trial)
-        if saver is not None and resume:
+        if saver.folder is not None and resume:
             training.restore(saver.folder)
         for epoch in range(len(training.history), trial.recipe.epochs):
             _run_epoch(training, epoch, observer)
             _LOG.debug("trial %s: %s", trial.key, training.history[-1])
-            if saver is not None:
-                saver.after_epoch(training)
+            saver.after_epoch(training)
         run = training.finished()
-    if saver is not None:
+    if saver.folder is not None:
         run.save(saver.folder)
         _LOG.info("trial %s: kept in %s", trial.key, saver.folder)
     return run

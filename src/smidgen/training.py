@@ -1,8 +1,8 @@
 """The state of a run in progress: what a checkpoint holds, and what a step needs."""
 
 import warnings
-from dataclasses import asdict, replace
-from math import isfinite
+from dataclasses import asdict, dataclass, replace
+from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +43,33 @@ class TrainingDivergedError(FloatingPointError):
     """The loss or the weights are no longer finite."""
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often a run stops to save and to look.
+
+    Args:
+        save_every: Least seconds between two checkpoints; 0 writes one after every epoch.
+        looks: How many held-out images may be predicted for the accuracies of the epochs, as a
+            share of those trained on; the other epochs have none. The last one always has, and
+            by ``None`` all have.
+    """
+
+    save_every: float = 0.0
+    looks: float | None = None
+
+    def __post_init__(self) -> None:
+        assert self.looks is None or self.looks > 0, "a share of images is above 0"
+
+
+AT_EVERY_EPOCH = Pace()
+
+
 class Training:
     """A run in progress: all that a checkpoint holds, and what it was made from."""
 
-    def __init__(self, trial: Trial, data: Data, runtime: Runtime) -> None:
+    def __init__(
+        self, trial: Trial, data: Data, runtime: Runtime, pace: Pace = AT_EVERY_EPOCH
+    ) -> None:
         self.trial, self.runtime, self.data = trial, runtime, data
         methods = in_order(trial.methods)
         self.schedule = at_most_one(methods, ScheduleMethod)
@@ -54,6 +77,9 @@ class Training:
         self.weight_methods = of_kind(methods, WeightMethod)
 
         images, self.held_out = parts(data, trial.split)
+        self._look_every = 1  # epochs
+        if pace.looks is not None and self.held_out is not None:
+            self._look_every = max(ceil(len(self.held_out) / (pace.looks * len(images))), 1)
         if trial.recipe.label_noise:
             images = mislabelled(images, len(data.classes), trial.recipe.label_noise, trial.seed)
         self.mean, self.std = channel_statistics(images.images)
@@ -156,7 +182,8 @@ class Training:
                 f"{', or precision float32' if half else ''}"
             )
         share = None
-        if self.held_out is not None:
+        left = self.trial.recipe.epochs - epoch - 1
+        if self.held_out is not None and left % self._look_every == 0:
             logits = predict(self.model, self.held_out.images, self.mean, self.std)
             share = accuracy(logits, self.held_out.labels)
         before = self.history[-1].seconds if self.history else 0.0
@@ -244,7 +271,12 @@ class Training:
                 norm.momentum = 1 / count  # the mean of all batches so far
             for method in self.batch_methods:
                 batch = method.transform(batch, 1.0, self.generator)
-            self.model(batch.images.float())  # in the precision of inference
+            images = batch.images.float()  # in the precision of inference
+            chain = None if self.runtime.device == "cuda" else self._chain_for(images)
+            if chain is None:
+                self.model(images)
+            else:
+                chain.run_forward(images, batch.targets)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
 

@@ -6,7 +6,7 @@ from math import hypot, isfinite, nan
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy.special import stdtrit
 
 from smidgen.chance import CONFIDENCE, wilson
 
@@ -42,7 +42,7 @@ class Interval:
         if not isfinite(self.low) or self.count == 1:
             return 0.0
         half = (self.high - self.low) / 2
-        return half / float(stats.t.ppf((1 + CONFIDENCE) / 2, self.count - 1))
+        return half / _students(self.count)
 
     @property
     def excludes_zero(self) -> bool:
@@ -94,9 +94,11 @@ def mean_interval(
     if spread == 0:
         return Interval(mean, mean, mean, count, kind)
     if kind == "t":
-        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * spread
+        half = _students(count) * spread
         return Interval(mean, mean - half, mean + half, count, kind)
-    found = stats.bootstrap(
+    from scipy.stats import bootstrap  # all of scipy.stats takes half a second to import
+
+    found = bootstrap(
         (array,),
         np.mean,
         confidence_level=CONFIDENCE,
@@ -105,6 +107,11 @@ def mean_interval(
         rng=np.random.default_rng(0),
     ).confidence_interval
     return Interval(mean, float(found.low), float(found.high), count, kind)
+
+
+def _students(count: int) -> float:
+    """Return how many standard errors half a t interval over ``count`` values spans."""
+    return float(stdtrit(count - 1, (1 + CONFIDENCE) / 2))
 
 
 def accuracy_interval(percents: Sequence[float], images: int) -> Interval:
@@ -218,5 +225,8 @@ def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNe
     only_first = int((first & ~second).sum())
     only_second = int((second & ~first).sum())
     differing = only_first + only_second
-    p = 1.0 if differing == 0 else float(stats.binomtest(only_first, differing).pvalue)
-    return McNemar(only_first, only_second, p)
+    if differing == 0:
+        return McNemar(only_first, only_second, 1.0)
+    from scipy.stats import binomtest
+
+    return McNemar(only_first, only_second, float(binomtest(only_first, differing).pvalue))

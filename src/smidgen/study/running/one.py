@@ -19,9 +19,12 @@ from smidgen.runtime import choose
 from smidgen.study.job import Job
 from smidgen.study.owner import alone
 from smidgen.train import Observer, train
+from smidgen.training import Pace
 
-SAVED_EVERY = 2.0  # seconds at least between checkpoints: what a trial may lose when it is killed
-_SHIFTED = 1000  # held-out images that are shifted, at most: nothing is chosen by it
+# What a trial may lose when it is killed, and a twentieth of the training images predicted for a
+# curve by which nothing is chosen.
+PACE = Pace(save_every=2.0, looks=0.05)
+_SHIFTED = 200  # held-out images that are shifted, at most: nothing is chosen by it
 _CARD, _QUICK = 2000, 500  # images of a card of robustness, and of a quick one, at most
 
 
@@ -63,7 +66,7 @@ def execute(
             runtime=choose(precision=job.precision),
             folder=folder,
             resume=True,
-            save_every=SAVED_EVERY,
+            pace=PACE,
             observer=observer,
         )
         for path in checkpoints(folder):
