@@ -6,7 +6,7 @@ from torch import nn
 from smidgen.data import normalise
 from smidgen.tensors import Labels, Logits, Pixels
 
-BATCH_SIZE = 500  # fits the caches, and no result depends on it
+BATCH_SIZE = 64  # its maps stay in the caches: a third faster than 500; no result depends on it
 
 
 @torch.no_grad()
