@@ -22,7 +22,6 @@ from smidgen.export.c.emulate import (
     require_equal,
     run_board,
     run_host,
-    run_riscv,
 )
 from smidgen.export.c.footprint import dummy_source
 from smidgen.export.c.int8 import HELIUM_SLACK, generate
@@ -391,19 +390,3 @@ def test_a_missing_tool_names_its_package(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(ToolMissingError, match="apt-get install gcc-arm-none-eabi libnewlib"):
         find_tool("arm-none-eabi-gcc")
-
-
-@pytest.mark.mcu
-@pytest.mark.skipif(
-    None in map(shutil.which, ("riscv64-unknown-elf-gcc", "qemu-system-riscv32")),
-    reason="needs Debian's gcc-riscv64-unknown-elf, picolibc and qemu-system-misc",
-)
-@pytest.mark.parametrize(
-    "spec",
-    [excited(blurred(zoo.net("mnist-1k5-dw"))), nest("resnet"), nest("blurred"), nest("repeat")],
-    ids=["blurred and excited", "resnet", "blurred sum", "repeat"],
-)
-def test_a_risc_v_answers_as_the_simulation_does(spec: NetSpec) -> None:
-    program, images = warmed(spec), pixels_for(spec, 50, seed=1)
-    integer = quantize(lower(program), calibrate(lower(program), pixels_for(spec, 20)))
-    require_equal("RISC-V", run_riscv(generate(integer), images), simulate(integer, images))

@@ -1,4 +1,4 @@
-"""The proof that generated C computes what it should: on this machine, and on emulated Cortex-M."""
+"""The proof that generated C computes what it should: on this machine, and on emulated cores."""
 
 import re
 import shutil
@@ -38,9 +38,12 @@ _PACKAGES = {
     "arm-none-eabi-size": "binutils-arm-none-eabi",
     "qemu-system-arm": "qemu-system-arm",
     "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
+    "riscv64-unknown-elf-size": "binutils-riscv64-unknown-elf",
     "qemu-system-riscv32": "qemu-system-misc",
 }
-_RISCV = ("--specs=picolibc.specs", "-march=rv32imac", "-mabi=ilp32", "-O2")
+RISCV = "RISC-V rv32imac"
+RISCV_TOOLS = ("riscv64-unknown-elf-gcc", "riscv64-unknown-elf-size", "qemu-system-riscv32")
+_RISCV = ("--specs=picolibc.specs", "-march=rv32imac", "-mabi=ilp32")
 _RISCV_MEMORY = {  # of QEMU's virt machine
     "__flash": "0x80000000",
     "__flash_size": "4M",
@@ -73,7 +76,7 @@ class BoardRun:
     """What a net did on an emulated board."""
 
     logits: NDArray[Any]
-    instructions: int  # an image, to within 40
+    instructions: int  # an image, to within 40; on a RISC-V exactly
     stack: int  # bytes, at the deepest
     footprint: Footprint
     emulated: str  # the core that QEMU emulated
@@ -134,10 +137,7 @@ def run_board(source: Source, pixels: Pixels, core: Core = "m4", level: str = "-
         footprint = _cross_compiled(source, core, level, folder)
         prepare(source, pixels, folder)
         said = run_program(folder, ["main.c", f"{source.name}.o"], core)
-        counts = re.search(r"pictures (\d+) ticks (\d+) stack (\d+)", said)
-        if counts is None:
-            raise ParityError(f"{source.name} did not finish on {board}: {said.strip()[-200:]}")
-        pictures, ticks, stack = map(int, counts.groups())
+        pictures, ticks, stack = _counts(source, said, board)
         instructions = ticks * 1000 // (_CLOCK.get(core, _USUAL_CLOCK) * max(1, pictures))
         return BoardRun(_logits(source, folder), instructions, stack, footprint, emulated)
 
@@ -166,25 +166,32 @@ def run_program(folder: Path, files: Sequence[str], core: Core = "m4") -> str:
     return _call([*qemu, *semihosting], folder)
 
 
-def run_riscv(source: Source, pixels: Pixels) -> NDArray[Any]:
-    """Return what the net answers on an emulated 32-bit RISC-V, without floating point.
+def run_riscv(source: Source, pixels: Pixels, level: str = "-O2") -> BoardRun:
+    """Return what the net does on an emulated 32-bit RISC-V, without floating point.
 
     Raises:
         ToolMissingError: If the cross-compiler or QEMU is not installed.
         ParityError: If the net does not compile without a warning, or does not run.
     """
+    compiler, size, emulator = map(find_tool, RISCV_TOOLS)
     with TemporaryDirectory() as name:
         folder = Path(name)
         prepare(source, pixels, folder)
+        files = ["-c", f"{source.name}.c", "-o", f"{source.name}.o"]
+        _call([compiler, *_RISCV, *WARNINGS, level, *files], folder)
+        taken = _sizes(_call([size, f"{source.name}.o"], folder))
         memory = [f"-Wl,--defsym={key}={value}" for key, value in _RISCV_MEMORY.items()]
-        files = [*memory, f"{source.name}.c", "main.c", "-o", "main.elf"]
-        semihost = ["--oslib=semihost", "--crt0=semihost"]
-        compiler = find_tool("riscv64-unknown-elf-gcc")
-        _call([compiler, *_RISCV, *WARNINGS, *semihost, *files], folder)
-        board = [find_tool("qemu-system-riscv32"), "-M", "virt", "-bios", "none", "-nographic"]
-        semihosting = ["-semihosting-config", "enable=on,target=native", "-kernel", "main.elf"]
-        _call([*board, *semihosting], folder)
-        return _logits(source, folder)
+        link = [*memory, "--oslib=semihost", "--crt0=semihost"]
+        files = [f"{source.name}.o", "main.c", "-o", "main.elf"]
+        _call([compiler, *_RISCV, *WARNINGS, "-O2", *link, *files], folder)
+        # what picolibc prints by characters goes to QEMU's stderr unless it is told where
+        board = ["-M", "virt", "-bios", "none", "-icount", "shift=0", "-display", "none"]
+        board += ["-monitor", "none", "-serial", "none", "-chardev", "stdio,id=said"]
+        semihosting = "enable=on,target=native,chardev=said"
+        command = [emulator, *board, "-semihosting-config", semihosting, "-kernel", "main.elf"]
+        said = _call(command, folder)
+        pictures, retired, stack = _counts(source, said, RISCV)
+        return BoardRun(_logits(source, folder), retired // max(1, pictures), stack, taken, RISCV)
 
 
 def footprint(source: Source, core: Core = "m4", level: str = "-O2") -> Footprint:
@@ -218,9 +225,21 @@ def _cross_compiled(source: Source, core: Core, level: str, folder: Path) -> Foo
     write_source(source, folder)
     files = ["-c", f"{source.name}.c", "-o", f"{source.name}.o"]
     _call([find_tool("arm-none-eabi-gcc"), *machine(core), *WARNINGS, level, *files], folder)
-    said = _call([find_tool("arm-none-eabi-size"), f"{source.name}.o"], folder)
+    return _sizes(_call([find_tool("arm-none-eabi-size"), f"{source.name}.o"], folder))
+
+
+def _sizes(said: str) -> Footprint:
     text, data, bss = map(int, said.splitlines()[1].split()[:3])
     return Footprint(text + data, data + bss)
+
+
+def _counts(source: Source, said: str, board: str) -> tuple[int, int, int]:
+    """Return pictures, ticks and bytes of stack that the program of emulate_main.c told."""
+    counts = re.search(r"pictures (\d+) ticks (\d+) stack (\d+)", said)
+    if counts is None:
+        raise ParityError(f"{source.name} did not finish on {board}: {said.strip()[-200:]}")
+    pictures, ticks, stack = map(int, counts.groups())
+    return pictures, ticks, stack
 
 
 def machine(core: Core) -> list[str]:

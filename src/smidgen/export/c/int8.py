@@ -98,8 +98,8 @@ def _written(
         *["gather"] * gathered,
         *["tile_thumb", "tile"] * ("CONVOLVE" in kernels),
     ]
-    texts += ["convolve_helium"] * ("CONVOLVE" in kernels)
-    texts += ["filter_helium", "filter_thumb"] * ("FILTER" in kernels)
+    texts += ["convolve_packed", "convolve_helium"] * ("CONVOLVE" in kernels)
+    texts += ["filter_helium", "filter_thumb", "filter_packed"] * ("FILTER" in kernels)
     texts += ["pool_sums"] * ("POOL" in kernels)
     texts += [*(kind.lower() for kind in kernels), *["border"] * (bordered is not None)]
     filling = "own == layers + BORDERED ? fill_pixels(p, rows) : fill(own, p, rows)"
@@ -199,7 +199,7 @@ def _bordered(program: IntegerProgram) -> int | None:
 
 def _data(program: IntegerProgram, tables: Tables) -> list[tuple[str, str, Sequence[int]]]:
     """Return the constant arrays: type, name, values."""
-    reach = {"CONVOLVE": 2, "FILTER": 4}  # outputs at a time, the last ones perhaps not all there
+    reach = {"CONVOLVE": 4, "FILTER": 4}  # outputs at a time, the last ones perhaps not all there
     ends = [
         row.unit + -(-after.shape.channels // reach[row.kind]) * reach[row.kind]
         for part in (tables.rows, tables.inner)

@@ -44,6 +44,7 @@ def facts_of(program: IntegerProgram, tables: Tables, rows: list[Row]) -> dict[s
         "NARROWS": int(not kinds.isdisjoint(("AVERAGE", "EXCITE", "ADD"))),
         "SHIFTED": int(all(map(_is_shifted, convolutions))),
         "SHORT_SUMS": int(all(map(_is_short, convolutions))),
+        "QUICK_SUMS": int(all(map(_is_quick, convolutions))),
         "RELU": int(all(after.zero == -128 for _, after in written)),  # noqa: PLR2004
         "WINDOW": max(1, *(row.kernel for row in rows if row.kind != "EXCITE")),
         "SHORTCUTS": int(any(row.kind in ("CONVOLVE", "BLUR") for row in sides)),
@@ -55,6 +56,12 @@ def facts_of(program: IntegerProgram, tables: Tables, rows: list[Row]) -> dict[s
         "OTHER_THUMB_FILTERS": int(not all(row.alone for row in filters)),
         "THUMB_REST_FILTERED(own, rows, out)": _by_size(
             {(row.kernel, row.across) for row in filters if not row.alone}
+        ),
+        "ROLLED_FILTERS": int(any(row.rolled for row in filters)),
+        "EVERY_OTHER_ROLLED": int(any(row.rolled and row.stride > 1 for row in filters)),
+        "UNROLLED_FILTERS": int(not all(row.rolled for row in filters)),
+        "UNROLLED_FILTERED(own, rows, out)": _by_size(
+            {(row.kernel, row.across) for row in filters if not row.rolled}
         ),
         "POOLED_GATES": int(any(row.kind == "POOL" and row.unit for row in rows)),
         "BLUR_FOURS": int(bool(blurs) and narrow and fours("BLUR")),
@@ -121,6 +128,11 @@ def _is_short(conv: IntConv2d) -> bool:
     reach = 128 * np.abs(conv.weight.astype(np.int64)).sum((1, 2, 3))
     far = (reach + np.abs(conv.bias.astype(np.int64))).max()
     return bool(far < 2**29 and conv.weight.min() > -128)  # noqa: PLR2004
+
+
+def _is_quick(conv: IntConv2d) -> bool:
+    """Return whether half a step and the zero point fit beside a sum: see int8_arithmetic.c."""
+    return bool(_is_short(conv) and conv.rescale.shift.max() <= 20)  # noqa: PLR2004
 
 
 def _is_shifted(conv: IntConv2d) -> bool:

@@ -107,6 +107,12 @@ class Row:
         return filtered and self.columns > 3  # noqa: PLR2004
 
     @property
+    def rolled(self) -> bool:
+        """Whether cores with many registers filter it in assembly; see int8_filter_packed.c."""
+        square = self.kernel == self.across == 3  # noqa: PLR2004
+        return self.kind == "FILTER" and square and self.stride <= 2  # noqa: PLR2004
+
+    @property
     def row_size(self) -> int:
         """Bytes of one row of the ring, border included."""
         return (self.shape.width + 2 * self.beside) * self.shape.channels

@@ -213,6 +213,14 @@ static void filter(const layer *own, const progress *at, int8_t *const *rows, in
   }
 #endif
   filter_channels(own, rows, out);
+#elif PACKED && ROLLED_FILTERS
+#if UNROLLED_FILTERS
+  if (own->kernel != 3 || ACROSS(own) != 3 || own->stride > 2) {
+    UNROLLED_FILTERED(own, rows, out);
+    return;
+  }
+#endif
+  filter_channels(own, rows, out);
 #elif !TILED
   FILTERED(own, rows, out);
 #elif OTHER_FILTERS

@@ -1,5 +1,5 @@
 
-#if !TILED && (!THUMB || TILED_GATHER)
+#if !TILED && !PACKED && (!THUMB || TILED_GATHER)
 /* Lays a window of several rows out in one piece. Copies by fours, up to three bytes too many, which
    the next row overwrites. */
 SMALL static void gather(const layer *own, int8_t *const *rows, int at, int8_t *to) {

@@ -25,12 +25,20 @@
 #define IN_HALVES 0
 #endif
 #define THUMB (SPEED && IN_HALVES)
+/* Cores that multiply 32 bits, without a second product beside it, and have registers enough (RISC-V). */
+#if SPEED && QUICK_SUMS && defined(__GNUC__) && defined(__riscv_mul) && __riscv_xlen == 32 && !defined(__riscv_32e)
+#define PACKED 1
+#else
+#define PACKED 0
+#endif
 /* Loops in C: where none in assembly takes their place. */
-#define PLAIN_CONVOLVE (CONVOLVES && !TILED && !HELIUM && !THUMB)
+#define PLAIN_CONVOLVE (CONVOLVES && !TILED && !HELIUM && !THUMB && !PACKED)
 #if TILED
 #define PLAIN_FILTER OTHER_FILTERS
 #elif THUMB
 #define PLAIN_FILTER OTHER_THUMB_FILTERS
+#elif PACKED
+#define PLAIN_FILTER UNROLLED_FILTERS
 #else
 #define PLAIN_FILTER (FILTERS && !HELIUM)
 #endif

@@ -34,6 +34,20 @@ SMALL static void pool(const layer *own, const progress *at, int8_t *const *rows
       __builtin_memcpy(out + c, &best, 4);
     }
 #else
+#if PACKED
+    if (kernel == 2 && across == 2) {
+      const int8_t *p = rows[0] + x, *q = rows[1] + x;
+      for (const int8_t *const stop = p + channels; p != stop; p++, q++) {
+        int best = *p;
+        if (p[channels] > best) best = p[channels];
+        if (q[0] > best) best = q[0];
+        if (q[channels] > best) best = q[channels];
+        *out++ = (int8_t)best;
+      }
+      out -= channels;
+      continue;
+    }
+#endif
     for (int c = 0; c < channels; c++) {
       int best = -128;
       for (int j = 0; j < kernel; j++) {

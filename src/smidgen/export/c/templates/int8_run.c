@@ -7,6 +7,11 @@ static SMALL void fill(const layer *own, int8_t *p, int rows) {
     KEEP_LOOP;
     __builtin_memcpy(p, &four, 4);
   }
+#elif PACKED
+  for (const int8_t zero = own->zero; i >= 4; i -= 4, p += 4) {
+    KEEP_LOOP;
+    p[0] = p[1] = p[2] = p[3] = zero;
+  }
 #endif
   for (; i; i--) {
     KEEP_LOOP;
@@ -52,6 +57,12 @@ SMALL void NAME_rows(void *memory, NAME_source *source, void *context, int32_t *
         for (; n >= 4; n -= 4, p += 4, pixels += 4) {
           const uint32_t four = word((const int8_t *)pixels) ^ 0x80808080u;
           __builtin_memcpy(p, &four, 4);
+        }
+#elif PACKED
+        for (; n >= 4; n -= 4, p += 4, pixels += 4) {
+          KEEP_LOOP;
+          p[0] = (int8_t)(pixels[0] - 128), p[1] = (int8_t)(pixels[1] - 128);
+          p[2] = (int8_t)(pixels[2] - 128), p[3] = (int8_t)(pixels[3] - 128);
         }
 #endif
         for (; n; n--) {
