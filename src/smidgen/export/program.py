@@ -279,8 +279,11 @@ def pad(x: Tensor, padding: tuple[int, int], value: FloatArray | None = None) ->
     if value is None:
         return F.pad(x, [beside, beside, above, above])
     count, _, height, width = x.shape
-    padded = _like(value, x).reshape(1, -1, 1, 1)
-    padded = padded.repeat(count, 1, height + 2 * above, width + 2 * beside)
+    border = _like(value, x).reshape(1, -1, 1, 1)
+    last = x.is_contiguous(memory_format=torch.channels_last)
+    padded = border.expand(count, -1, height + 2 * above, width + 2 * beside).clone(
+        memory_format=torch.channels_last if last else torch.contiguous_format
+    )
     padded[:, :, above : above + height, beside : beside + width] = x
     return padded
 

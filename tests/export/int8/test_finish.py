@@ -14,10 +14,10 @@ from smidgen.data import Data, load, selection_split
 from smidgen.export.fold import fold
 from smidgen.export.int8 import finish as module
 from smidgen.export.int8.calibrate import calibrate
-from smidgen.export.int8.fake import FakeQuantised, floats
+from smidgen.export.int8.fake import FakeQuantised, Scale, floats
 from smidgen.export.int8.finish import Images, finish, finished, told
-from smidgen.export.int8.program import IntConv2d, IntegerProgram, IntResidual
-from smidgen.export.int8.quantize import quantize
+from smidgen.export.int8.program import Grid, IntConv2d, IntegerProgram, IntResidual
+from smidgen.export.int8.quantize import quantize, rescale
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.lower import lower
 from smidgen.export.program import Conv2d, Pixels, Program, run_float
@@ -70,6 +70,32 @@ def test_the_reference_net_in_floats_gives_the_integers_logits() -> None:
 @given(plans())
 def test_drawn_nets_in_floats_give_the_integers_logits(plan: Plan) -> None:
     assert_same(spec_of(plan))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_narrowed_sums_have_the_gradients_of_their_definition(shared: bool) -> None:
+    generator = torch.Generator().manual_seed(0)
+    sums = torch.randn((4, 3, 5, 5), generator=generator, dtype=torch.float64) * 9000
+    factor = torch.tensor(0.02) if shared else torch.tensor([0.004, 0.02, 0.05])[:, None, None]
+    ours, plain = [(sums.clone().requires_grad_(), factor.clone().requires_grad_()) for _ in "ab"]
+    scale = Scale(Grid(1.0, 7))
+    by = rescale(factor.double().flatten().numpy(), 7)
+    held = torch.from_numpy(by.multiplier * 2.0**-31 / np.exp2(by.shift)).reshape(factor.shape)
+
+    found = scale.narrowed(*ours)
+    exact = plain[0] * (plain[1] + (held - plain[1]).detach())
+    wanted = (exact + (exact.round() - exact).detach()).clamp(-135, 120)
+    with torch.no_grad():
+        assert (found - wanted).abs().max() <= 1  # of halves; the integers are judged above
+        assert {float(found.min()), float(found.max())} == {-135.0, 120.0}
+
+    weights = torch.randn(sums.shape, generator=generator, dtype=torch.float64)
+    for result in (found, wanted):
+        (result * weights).sum().backward()
+    for own, other in zip(ours, plain, strict=True):
+        assert own.grad is not None
+        assert other.grad is not None
+        torch.testing.assert_close(own.grad, other.grad, rtol=1e-6, atol=0)
 
 
 def test_a_mean_taken_before_the_first_convolution_has_a_grid_of_its_own() -> None:

@@ -8,12 +8,15 @@ is learned with the weights, its zero point stays.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple, TypeAlias
+from math import inf, log2
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from smidgen.export.int8.calibrate import Ranges
 from smidgen.export.int8.program import GATE_SCALE, HEADROOM, Grid
@@ -103,7 +106,59 @@ class _Step(nn.Module):
         return ()
 
 
-class _Scale(nn.Module):
+class _Narrow(Function):
+    """Sums times a factor, rounded and held between two ends.
+
+    One function where autograd would keep a map for each of a dozen operations.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        sums: Tensor,
+        factor: Tensor,
+        mantissa: Tensor,
+        finer: Tensor,
+        ends: tuple[float, float],
+    ) -> Tensor:
+        """Round as the integers do: twice, with the factor that 31 bits hold."""
+        fine = (sums * mantissa).add_(0.5).floor_().div_(finer)  # SaturatingRoundingDoublingHighMul
+        whole = fine.add_(torch.copysign(_HALF, fine)).trunc_()  # RoundingDivideByPOT
+        inside = whole.clamp(*ends) == whole
+        ctx.save_for_backward(sums, mantissa / finer, inside)
+        ctx.shape = factor.shape
+        return whole.clamp_(*ends)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dwhole: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Pass through the rounding, and where an end holds not at all."""
+        sums, held, inside = ctx.saved_tensors
+        dwhole = dwhole * inside
+        return dwhole * held, (dwhole * sums).sum_to_size(ctx.shape), None, None, None
+
+
+class _Round(Function):
+    """Rounding, halves up, whose gradient is that of no rounding."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Round."""
+        del ctx
+        return (x + 0.5).floor_()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Pass through."""
+        del ctx
+        return dy
+
+
+_HALF = torch.tensor(0.5)
+
+
+class Scale(nn.Module):
     """The grid of a map: its scale is learned."""
 
     def __init__(self, grid: Grid) -> None:
@@ -120,13 +175,9 @@ class _Scale(nn.Module):
             by = rescale(factor.double().flatten().numpy(), self.zero)
             finer = torch.from_numpy(np.exp2(by.shift)).to(factor).reshape(factor.shape)
             mantissa = torch.from_numpy(by.multiplier * 2.0**-31).to(factor)
-            held = mantissa.reshape(factor.shape) / finer
-        exact = sums * (factor + (held - factor).detach())
-        with torch.no_grad():
-            fine = torch.floor(exact * finer + 0.5) / finer  # SaturatingRoundingDoublingHighMul
-            whole = torch.sign(fine) * torch.floor(fine.abs() + 0.5)  # RoundingDivideByPOT
-        whole = exact + (whole - exact).detach()
-        return whole.clamp(-128 - self.zero, 127 - self.zero)
+            mantissa = mantissa.reshape(factor.shape)
+        ends = (-128.0 - self.zero, 127.0 - self.zero)
+        return _Narrow.apply(sums, factor, mantissa, finer, ends)
 
     def ends(self) -> tuple[float, float]:
         """Return the range that the grid spans."""
@@ -147,10 +198,10 @@ class _Weights(nn.Module):
     ) -> None:
         super().__init__()
         self.unit = nn.Buffer(torch.from_numpy(np.maximum(unit, 1e-12).astype(np.float32)))
-        self.step = step
+        self.step = 2.0 ** round(log2(step))  # a division by it is exact: the bias stays the same
         own = torch.from_numpy(weight.astype(np.float32)) / self.unit
         self.relative = nn.Parameter(own) if relative is None else relative
-        self.shift = nn.Parameter(torch.from_numpy(bias.astype(np.float32)) / step)
+        self.shift = nn.Parameter(torch.from_numpy(bias.astype(np.float32)) / self.step)
 
     def forward(self) -> tuple[Tensor, Tensor]:
         return self.relative * self.unit, self.shift * self.step
@@ -159,7 +210,7 @@ class _Weights(nn.Module):
 class _Convolve(_Step):
     def __init__(self, conv: Conv2d, grid: Grid, shared: Relatives) -> None:
         super().__init__(conv)
-        self.conv, self.scale = conv, _Scale(grid)
+        self.conv, self.scale = conv, Scale(grid)
         bias = conv.bias.astype(np.float64)
         self.offset: Tensor | None = None
         if conv.padding_value is not None:  # the mean pixel, exact in the sum, a byte in the border
@@ -214,7 +265,7 @@ class _Convolve(_Step):
 class _Average(_Step):
     def __init__(self, operation: Operation, grid: Grid) -> None:
         super().__init__(operation)
-        self.scale = _Scale(grid)
+        self.scale = Scale(grid)
 
     def forward(self, x: Map) -> Map:
         pixels = x.v.shape[2] * x.v.shape[3]
@@ -240,7 +291,7 @@ class _Excite(_Step):
         no_biases = (self.squeeze.weights.shift, self.excite.weights.shift)
         for fixed in (*no_biases, self.excite.scale.gain):
             fixed.requires_grad_(False)
-        self.scale = _Scale(next(grids))
+        self.scale = Scale(next(grids))
 
     def forward(self, x: Map) -> Map:
         gate = self.excite(self.squeeze(self.mean(x))).v
@@ -264,7 +315,7 @@ class _Residual(_Step):
         self.shortcut = nn.ModuleList(
             [_step(operation, grids, shared) for operation in own.shortcut]
         )
-        self.scale = _Scale(next(grids))
+        self.scale = Scale(next(grids))
 
     def forward(self, x: Map) -> Map:
         made, beside = _through(self.inner, x), _through(self.shortcut, x)
@@ -283,15 +334,14 @@ class _Residual(_Step):
 
 def _widened(x: Map, larger: Tensor) -> Tensor:
     """Return what a map adds to a sum, in whole numbers, rounded as TFLite does."""
-    v = x.v * 2**HEADROOM
-    exact = v * (x.scale / larger / 2)
-    with torch.no_grad():
-        by = half_of(float(x.scale), float(larger))
-        whole = torch.floor(v * (int(by.multiplier[0]) * 2.0**-31) + 0.5)
-        if by.shift[0]:
-            whole = whole / 2.0 ** int(by.shift[0])
-            whole = torch.sign(whole) * torch.floor(whole.abs() + 0.5)
-    return exact + (whole - exact).detach()
+    by = half_of(float(x.scale.detach()), float(larger.detach()))
+    return _Narrow.apply(
+        x.v,
+        2**HEADROOM * (x.scale / larger / 2),
+        x.v.new_tensor(2**HEADROOM * int(by.multiplier[0]) * 2.0**-31),
+        x.v.new_tensor(2.0 ** int(by.shift[0])),
+        (-inf, inf),
+    )
 
 
 def _through(steps: nn.ModuleList, x: Map) -> Map:
@@ -347,7 +397,7 @@ def _step(operation: Operation, grids: Iterator[Grid], shared: Relatives) -> _St
 
 def rounded(x: Tensor) -> Tensor:
     """Return ``x`` rounded, halves up, its gradient untouched."""
-    return x + (torch.floor(x + 0.5) - x).detach()
+    return _Round.apply(x)
 
 
 def floats(pixels: Pixels) -> Tensor:
