@@ -167,6 +167,16 @@ class NetSpec:
         layers = rewritten(self.layers, each)
         return replace(self, input_shape=Shape(channels, width, height), layers=layers)
 
+    def as_they_lie(self, shape: Shape) -> "NetSpec":
+        """Return the spec for images of ``shape``, whose rows and columns are exchanged.
+
+        A net that was written for the images as they lie has its kernels exchanged as well; one
+        that was written for ``shape``, or for other images, stays as it is.
+        """
+        exchanged = self.exchanged
+        written = self.input_shape != shape and exchanged.input_shape == shape
+        return exchanged if written else self
+
     def to_dict(self) -> dict[str, Any]:
         """Return the text form, as it stands under ``[net]`` in a TOML file."""
         return {

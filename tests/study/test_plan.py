@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -116,6 +117,38 @@ def test_an_error_is_one_line_with_file_and_place(
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"nowhere.toml: cannot be read: No such file"):
         read_plan(tmp_path / "nowhere.toml")
+
+
+WIDE = """
+name = "wide"
+data = "here.npz"
+seeds = [0]
+turned = true
+
+[[nets]]
+name = "sensor"
+input = [1, 3, 12]
+layers = ["conv(4, 3x5)", "global-average-pool", "classifier(2)"]
+
+[[trials]]
+nets = ["sensor"]
+"""
+
+
+def test_wide_images_are_turned_and_the_nets_written_for_them(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (80, 3, 12), np.uint8)
+    labels = np.arange(40) % 2
+    parts = {"x_train": pixels[:40], "x_test": pixels[40:]}
+    np.savez(tmp_path / "here.npz", y_train=labels, y_test=labels, **parts)
+    plan = written(tmp_path, WIDE.replace("here", str(tmp_path / "here")))
+    data = plan.origin.load()
+    (job,) = plan.jobs(data)
+    assert data.preprocessing.turned
+    assert job.trial.net.input_shape == (1, 12, 3)
+    assert "kernel_size=5x3" in to_text(job.trial.net.layers[0])
+    assert "--turned" in job.origin.options
+    (as_written,) = written(tmp_path, WIDE.replace("[1, 3, 12]", "[1, 12, 3]")).jobs(data)
+    assert "kernel_size=3x5" in to_text(as_written.trial.net.layers[0])
 
 
 def test_images_too_small_for_a_net_are_refused(tmp_path: Path, digits: Data) -> None:

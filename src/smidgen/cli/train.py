@@ -101,8 +101,8 @@ def train(  # noqa: PLR0913 - a command line
         loaded = asked.load(loading.observe)
 
     heading, shape, classes = None, Shape(*loaded.shape), len(loaded.classes)
-    if turned and spec.input_shape != shape and spec.exchanged.input_shape == shape:
-        spec = spec.exchanged  # it was written for the images as they lie
+    if turned:
+        spec = spec.as_they_lie(shape)
     if (spec.input_shape, spec.out_shape.channels) != (shape, classes):
         spec = spec.fitted(shape, classes)
         heading = f"{spec.name} fitted to {shape}, {classes} classes: {spec.params:,} params"

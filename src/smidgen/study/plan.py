@@ -78,9 +78,11 @@ class Plan:
             ValueError: If a net does not take images of this size, or a teacher cannot teach this.
         """
         jobs: dict[str, tuple[int, Job]] = {}
+        shape = Shape(*data.shape)
         for group in self.groups:
             for spec in group.nets:
-                fitted = spec.fitted(Shape(*data.shape), len(data.classes))
+                lying = spec.as_they_lie(shape) if self.origin.turned else spec
+                fitted = lying.fitted(shape, len(data.classes))
                 for combination in group.combinations:
                     methods = with_baseline(combination, self.baseline)
                     methods = with_teachers(methods, data, self.split)
@@ -132,6 +134,7 @@ class _File:
     image_column: str | None = None
     label_column: str | None = None
     skip_broken: bool = False
+    turned: bool = False
     baseline: list[str] | None = None
     recipe: dict[str, Any] | None = None
     nets: list[dict[str, Any]] | None = None
@@ -211,6 +214,7 @@ def _origin(file: _File) -> Origin:
         image_column=file.image_column,
         label_column=file.label_column,
         skip_broken=file.skip_broken,
+        turned=file.turned,
     )
 
 
