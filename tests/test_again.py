@@ -9,7 +9,7 @@ from PIL import Image
 
 import smidgen as sm
 from smidgen.again import Columns, held_out_of, judged_on, trained_on
-from smidgen.data import DataError
+from smidgen.data import DataError, DataWarning
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
 from smidgen.run import Run, load_run
@@ -65,6 +65,23 @@ def test_data_that_moved_are_read_where_they_are_now(run: Run, elsewhere: Path) 
     with pytest.raises(DataError, match=r"no longer in .*photos: --data says where they are now"):
         trained_on(run, "run")
     assert trained_on(run, "run", data=moved).fingerprint == run.trial.fingerprint
+
+
+def test_what_was_said_in_training_is_not_said_again(
+    elsewhere: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    photos = photographs(elsewhere / "parts") / "train"
+    with pytest.warns(DataWarning, match="no test images"):
+        data = sm.data.load(photos, image_size=12)
+    spec = sm.zoo.net("mnist-1k5-dw").fitted(Shape(*data.shape), 3)
+    sm.train(spec, data, recipe=Recipe(epochs=1, batch_size=6), folder=elsewhere / "run")
+    run = load_run(elsewhere / "run")
+    recwarn.clear()
+    trained_on(run, "run")
+    assert not recwarn.list
+    (photos / "cat" / "99.png").write_bytes(b"broken since")
+    with pytest.warns(DataWarning, match=r"1 pictures cannot be used and are left out: .*99\.png"):
+        trained_on(run, "run")
 
 
 def test_other_pictures_are_not_what_it_was_trained_on(run: Run, elsewhere: Path) -> None:

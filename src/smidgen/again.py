@@ -9,6 +9,7 @@ import torch
 
 from smidgen.data import NAMED, Data, DataError, DataWarning, Split, load
 from smidgen.data.base import Progress
+from smidgen.data.decoding import LEFT_OUT
 from smidgen.data.making import NO_TEST
 from smidgen.data.parts import FULL, parts
 from smidgen.data.remembered import asked_of, place_of, with_asked
@@ -64,8 +65,14 @@ def trained_on(
     if data is None:
         place = with_asked(place, asked_of(run.origin))
     # What cannot be read is left out and told: the fingerprint says whether they are the same.
-    found = _read(run, place, data_dir, progress, columns, skip_broken=True)
-    if found.fingerprint != run.trial.fingerprint:
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        found = _read(run, place, data_dir, progress, columns, skip_broken=True)
+    same = found.fingerprint == run.trial.fingerprint
+    for warning in heard:
+        if not (same and _said_before(str(warning.message), found)):
+            warnings.warn(warning.message, stacklevel=2)
+    if not same:
         raise DataError(
             f"{place} is not the data {folder} was trained on: its content changed"
             if data is None
@@ -118,6 +125,14 @@ def judged_on(
         if not (whole and NO_TEST in str(warning.message)):
             warnings.warn(warning.message, stacklevel=2)
     return found
+
+
+def _said_before(said: str, found: Data) -> bool:
+    """Return whether it was said of the same data when the run was trained.
+
+    A picture that cannot be read may have become so since.
+    """
+    return LEFT_OUT not in said and any(said.endswith(note) for note in found.notes)
 
 
 def _same_place(run: Run, data: Path | str) -> bool:

@@ -62,6 +62,7 @@ def test_a_folder_of_photographs_is_trained_on_and_judged_from_anywhere(
     assert "no test images: " in trained.stderr
     judged = smidgen(home, "evaluate", str(home / "run"), "--json", where=tmp_path)
     assert judged.returncode == 0, judged.stderr
+    assert "warning" not in judged.stderr  # what training said is not said again
     inspected = smidgen(home, "inspect-data", "photos", "--json")
     found = json.loads(inspected.stdout)
     assert json.loads(judged.stdout)["images"] == sum(found["counts"]["test"].values())

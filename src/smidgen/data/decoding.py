@@ -10,6 +10,7 @@ from smidgen.data.labelled import Row
 
 AT_ONCE = 8  # pictures, at most: each may be large
 NAMED = 10  # broken pictures that are named
+LEFT_OUT = "cannot be used and are left out"
 _CHUNK = 32  # pictures that a thread takes in one go
 
 
@@ -59,8 +60,7 @@ def told(rows: Sequence[Row], broken: dict[int, str], *, skip: bool) -> list[str
     ]
     more = f"; and {len(broken) - NAMED:,} more" if len(broken) > NAMED else ""
     if skip:
-        many = f"{len(broken):,} pictures cannot be used and are left out"
-        return [f"{many}: {'; '.join(named)}{more}"]
+        return [f"{len(broken):,} pictures {LEFT_OUT}: {'; '.join(named)}{more}"]
     if len(broken) == 1:
         raise DataError(f"{named[0]} (--skip-broken leaves it out)")
     raise DataError(
