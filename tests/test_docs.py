@@ -115,6 +115,13 @@ def test_every_page_is_in_the_menu_or_linked_and_the_menu_holds_pages() -> None:
         assert f"{Path(name).name})" in linked or f"{Path(name).name}#" in linked, name
 
 
+def test_the_start_shows_its_lines_whole_and_the_style_is_there() -> None:
+    lines = "".join(blocks(ROOT / "docs" / "index.md", "sh")).splitlines()
+    assert max(map(len, lines)) <= 80, "a window of 1,280 pixels shows 80 letters of a line"
+    styles = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["extra_css"]
+    assert all((ROOT / "docs" / name).is_file() for name in styles)
+
+
 @pytest.mark.parametrize("name", [kind.name for kind in METHODS])
 def test_every_method_has_its_card_with_a_picture_if_it_changes_pictures(name: str) -> None:
     text = (ROOT / "docs" / "methods.md").read_text()
@@ -157,6 +164,10 @@ def test_the_reference_of_commands_names_every_one_with_every_option(site: Modul
                 assert parameter.opts[0] in section, f"{name} {parameter.opts[0]}"
 
 
+def test_long_choices_may_be_broken_between_their_words(site: ModuleType) -> None:
+    assert "<code>nets&#124;<wbr>methods&#124;<wbr>data" in site.commands()
+
+
 def test_a_link_out_of_the_site_is_the_name_of_its_file(site: ModuleType) -> None:
     page = site.BUILD / "decisions" / "x.md"
     told = site.inside(
@@ -166,6 +177,12 @@ def test_a_link_out_of_the_site_is_the_name_of_its_file(site: ModuleType) -> Non
     assert site.inside("[one](../../notebooks/firmware.ipynb)", page) == (
         "[one](../notebooks/firmware.md)"
     )
+
+
+def test_notebooks_show_what_the_version_of_now_prints() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    told = {v for path in NOTEBOOKS for v in re.findall(r'smidgen (\d[^\\" ]*)', path.read_text())}
+    assert told == {version}, "tools/run_notebooks.py runs them anew"
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name_of)

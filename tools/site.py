@@ -117,7 +117,7 @@ def _options(command: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("<", "&lt;").replace("|", "&#124;")
+    return " ".join(text.split()).replace("<", "&lt;").replace("|", "&#124;<wbr>")
 
 
 def _paragraphs(text: str) -> str:
