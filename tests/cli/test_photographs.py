@@ -126,7 +126,10 @@ def test_a_contact_sheet_is_a_picture(home: Path) -> None:
         assert sheet.format == "PNG"
         assert np.asarray(sheet).std() > 20
     assert "bars" in ended.stdout
+    assert "pictures have the sizes" not in ended.stdout, "sizes are told once"
     assert "sizes (height x width): 15 of " in ended.stdout
+    assert "RGB 32x32, stretched" in ended.stdout
+    assert "(--image-size N or HxW for another size)" in ended.stdout
     ended = smidgen(home, "inspect-data", "photos", "--sheet", "sheet.gif")
     assert ended.returncode == 2
 

@@ -115,6 +115,25 @@ def test_the_first_screen_says_how_far_the_best_net_got(
     assert "worse" not in head
 
 
+def test_a_design_s_page_looks_closer_at_the_tested_winner_alone(study: Rows) -> None:
+    from smidgen.report.page import render
+
+    held_out = {"split": "held-out", "trained_on": "selection"}
+    tried = [
+        seen(0) | {"key": f"{side}", "net": f"tried-{side}", "fingerprint": f"{side}", **held_out}
+        for side in (32, 48)
+    ]
+    tested = seen(0) | {"net": "winner", "fingerprint": "48"}
+    status, notes = Status(3, 0, 0, 0, 0.0, ()), {"design": {"facts": [], "steps": []}}
+    heads = re.compile("<h2>A closer look at (.*)</h2>")
+    page = render(Records([*tried, tested], status, notes), "t", "", [])
+    assert heads.findall(page) == ["winner"]
+    under_way = render(Records(tried, status, notes), "t", "", [])
+    assert heads.findall(under_way) == ["tried-32", "tried-48"]
+    a_study = render(Records([*tried, tested], status, {}), "t", "", [])
+    assert heads.findall(a_study) == ["tried-32", "winner"]
+
+
 def test_long_tables_are_folded_and_bars_of_many_nets_left_out(
     written: Callable[[Rows], Path], tmp_path: Path
 ) -> None:
@@ -264,6 +283,8 @@ def test_a_phone_cuts_nothing_off(
     sheet.set_viewport_size({"width": 1100, "height": 900})
     assert sheet.eval_on_selector_all(".facts div", beyond.replace("390", "1100")) == 0
     sheet.set_viewport_size({"width": 390, "height": 840})
+    said_of = "getComputedStyle(document.querySelector('.many thead tr'), '::before').content"
+    assert sheet.evaluate(said_of) == '"sort by"', "what the row of names is for"
     first, second = (sheet.locator(".many tbody td").nth(n).bounding_box() for n in (1, 2))
     assert first["y"] == second["y"], "figures stand in two columns"
     assert first["x"] + first["width"] <= second["x"]

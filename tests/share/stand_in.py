@@ -1,7 +1,7 @@
 """A hub on loopback: what huggingface_hub asks of the real one to create, commit, list, resolve.
 
-Run by itself it serves until it is ended: ``python tests/share/stand_in.py 8000``, and then
-``HF_ENDPOINT=http://127.0.0.1:8000 HF_TOKEN=a-token smidgen push ...``.
+Run by itself it serves until ended: ``python tests/share/stand_in.py 8000``, and then, as ann,
+``HF_ENDPOINT=http://127.0.0.1:8000 HF_HUB_DISABLE_XET=1 HF_TOKEN=a-token smidgen push ...``.
 """
 
 import base64

@@ -138,8 +138,8 @@ nets = ["sensor"]
 def test_wide_images_are_turned_and_the_nets_written_for_them(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (80, 3, 12), np.uint8)
     labels = np.arange(40) % 2
-    parts = {"x_train": pixels[:40], "x_test": pixels[40:]}
-    np.savez(tmp_path / "here.npz", y_train=labels, y_test=labels, **parts)
+    train, test = pixels[:40], pixels[40:]
+    np.savez(tmp_path / "here.npz", x_train=train, y_train=labels, x_test=test, y_test=labels)
     plan = written(tmp_path, WIDE.replace("here", str(tmp_path / "here")))
     data = plan.origin.load()
     (job,) = plan.jobs(data)

@@ -67,6 +67,8 @@ def inspect_data(  # noqa: PLR0913 - a command line
 
 
 def _show(found: "Inspection") -> None:
+    from smidgen.data.survey import SIZES
+
     data, counts = found.data, found.counts()
     rows: list[list[object]] = [
         [name, *(of[name] for of in counts.values())] for name in data.classes
@@ -75,12 +77,14 @@ def _show(found: "Inspection") -> None:
     table(["class", *counts], rows, title=f"{data.name}: {len(data.classes)} classes")
     shown = [f"{n:,} of {h}x{w}" for h, w, n in found.sizes[:_SIZES]]
     more = f" and {len(found.sizes) - _SIZES:,} other sizes" if len(found.sizes) > _SIZES else ""
+    fitted = any(note.startswith(SIZES) for note in data.notes)
+    other = " (--image-size N or HxW for another size)" if fitted else ""
     lines = [
         f"sizes (height x width): {', '.join(shown)}{more}",
-        f"a net sees: {data.preprocessing.text}",
+        f"a net sees: {data.preprocessing.text}{other}",
         f"copies, as a net sees them: {found.copies:,}",
     ]
     if found.few:
         lines.append(f"few training pictures: {', '.join(found.few[:_SIZES])}")
-    lines += [f"note: {note}" for note in data.notes]
+    lines += [f"note: {note}" for note in data.notes if not note.startswith(SIZES)]
     tell("", *lines)

@@ -21,6 +21,7 @@ LARGEST_KEPT = 64  # pixels a side that are taken as they are
 NARROW = 16  # pixels of the shorter side below which a picture is a window of something longer
 SIDE = 32  # of the square that others are fitted to
 LISTED = 3  # sizes that are told
+SIZES = "pictures have the sizes"  # how the note of them begins
 
 
 def decided(
@@ -78,7 +79,7 @@ def _size(heads: Sequence[Head], notes: list[str], wish: Wish) -> tuple[int, int
         more = f" and {others:,} other sizes" if others > 0 else ""
         how = {None: "stretched", "stretch": "stretched", "crop": "cropped", "pad": "padded"}
         notes.append(
-            f"pictures have the sizes (height x width) {', '.join(listed)}{more}: each is "
+            f"{SIZES} (height x width) {', '.join(listed)}{more}: each is "
             f"{how[wish.fit]} to {size[0]}x{size[1]} (--image-size N or HxW for another)"
         )
     return size

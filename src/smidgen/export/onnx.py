@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from smidgen.escape import whole
+from smidgen.export.extra import needed
 from smidgen.export.module import ProgramModule
 from smidgen.export.program import FloatArray, Pixels, Program
 from smidgen.text import nearest
@@ -206,10 +207,7 @@ def _require(*names: str) -> Any:
         try:
             module = importlib.import_module(name)
         except ImportError as error:
-            package = name.partition(".")[0]
-            raise ValueError(
-                f"ONNX needs the package {package}: pip install 'smidgen[export]' ({error})"
-            ) from None
+            raise needed("ONNX", name.partition(".")[0], error) from None
     return module
 
 

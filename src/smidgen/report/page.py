@@ -84,8 +84,9 @@ def render(
     """
     rows = _of_nets(records.rows)
     points = points_of(rows)
-    looks = _looks(points, [row for row in records.rows if row["study"] == BASELINE])
     story = records.notes.get("design")
+    beside = [row for row in records.rows if row["study"] == BASELINE]
+    looks = _looks(points, beside, of_design=story is not None)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("smidgen.report"),
         autoescape=True,
@@ -167,10 +168,17 @@ def _facts(best: Point) -> list[tuple[str, str]]:
     ]
 
 
-def _looks(points: Sequence[Point], baselines: Sequence[dict[str, Any]]) -> list[Look]:
-    """Return a closer look at the best point of each data set; of tested ones, if there are any."""
+def _looks(
+    points: Sequence[Point], baselines: Sequence[dict[str, Any]], *, of_design: bool
+) -> list[Look]:
+    """Return a closer look at the best point of each data set; of tested ones, if there are any.
+
+    To a design, pictures of other sizes are other data: once its winner is tested, nothing else is
+    looked at.
+    """
     found: list[Look] = []
-    for best in _best(points):
+    best_ones = _best(points)
+    for best in (of_design and _tested(best_ones)) or best_ones:
         print_, split = best.first["fingerprint"], best.first["split"]
         group = [point for point in points if point.first["fingerprint"] == print_]
         beside = [
@@ -202,7 +210,8 @@ def charts_of(records: Records) -> list[tuple[str, Chart]]:
     """Return every chart of the page under the title of its section."""
     points = points_of(_of_nets(records.rows))
     sections = [_section(title, group) for title, group in grouped(points)]
-    looks = [*_looks(points, []), *robust_looks(points)]
+    of_design = records.notes.get("design") is not None
+    looks = [*_looks(points, [], of_design=of_design), *robust_looks(points)]
     return [
         *(
             (section.title, chart)

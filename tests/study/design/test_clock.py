@@ -10,6 +10,7 @@ from smidgen.study.design.clock import (
     fitted,
     require_time,
     seconds_of,
+    told_estimate,
     told_time,
     work_of,
 )
@@ -76,6 +77,15 @@ def test_times_are_read(text: str, expected: float) -> None:
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="--time must be such as"):
         seconds_of(text)
+
+
+def test_no_more_time_is_told_than_was_given() -> None:
+    usual = Estimate(search=500.0, confirm=220.0, least=20.0)
+    assert [told_estimate(usual, limit) for limit in (None, 300, 3600)] == [
+        "12 min",
+        "5 min",
+        "12 min",
+    ]
 
 
 def test_times_are_told() -> None:

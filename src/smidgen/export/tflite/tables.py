@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from smidgen.export.extra import needed
+
 _ALIGNED = 16  # bytes: constants are read where they lie, by vector units, too
 _FIRST_SIZE = 1 << 16
 
@@ -36,9 +38,7 @@ def require_flatbuffers() -> Any:
     try:
         return importlib.import_module("flatbuffers")
     except ImportError as error:
-        raise ValueError(
-            f"TFLite needs the package flatbuffers: pip install 'smidgen[export]' ({error})"
-        ) from None
+        raise needed("TFLite", "flatbuffers", error) from None
 
 
 def packed(root: Table, identifier: bytes) -> bytes:

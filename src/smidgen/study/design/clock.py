@@ -206,6 +206,12 @@ def seconds_of(text: str) -> float:
     return total
 
 
+def told_estimate(expected: Estimate, limit: float | int | None) -> str:
+    """Return how long a design will take, for people; what a limit does not hold is left out."""
+    seconds = expected.seconds
+    return told_time(seconds if limit is None else min(seconds, limit))
+
+
 def told_time(seconds: float | int) -> str:
     """Return a time for people."""
     if seconds < 90:  # noqa: PLR2004 - below it seconds are read more easily

@@ -17,7 +17,7 @@ from smidgen.spec import NetSpec
 from smidgen.study.design.baseline import STUDY as PLAIN
 from smidgen.study.design.baseline import baselines
 from smidgen.study.design.budget import Budget
-from smidgen.study.design.clock import Clock, told_time
+from smidgen.study.design.clock import Clock, told_estimate
 from smidgen.study.design.front import FRONT, Point, front_of, kept, likewise, told_points
 from smidgen.study.design.judging import Judging, judging_of
 from smidgen.study.design.outset import STORE, Outset, Wishes, outset
@@ -182,7 +182,7 @@ def _search(
     clock = Clock(wishes.seconds, begun.expected.confirm)
     search.say(
         PLANNED,
-        f"judged by {search.judging}; about {told_time(begun.expected.seconds)}"
+        f"judged by {search.judging}; about {told_estimate(begun.expected, wishes.seconds)}"
         f" for {len(begun.entrants)} nets of at most {recipe.epochs} epochs, then"
         f" {profile.confirm_seeds} last runs",
     )
