@@ -77,6 +77,13 @@ def test_list_knows_every_method_and_net(capsys: pytest.CaptureFixture[str]) -> 
     assert params["cifar-143k-dw"] == 143_396
 
 
+def test_tables_show_words_without_the_marks_of_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert smidgen("list", "methods") == 0
+    assert "`" not in capsys.readouterr().out
+    assert smidgen("list", "nets") == 0
+    assert "deployed params" in capsys.readouterr().out.splitlines()[0]
+
+
 def test_list_tells_which_kernels_run_and_why(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

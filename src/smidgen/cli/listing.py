@@ -54,8 +54,7 @@ def _methods() -> _Table:
         kind = next(one for one in KINDS if issubclass(method, one))
         kind = kind.__name__.removesuffix("Method").lower()
         defaults = ", ".join(f"{field.name}={field.default}" for field in fields(method))  # pyright: ignore[reportArgumentType]
-        what = (method.__doc__ or "").strip().splitlines()[0]
-        body.append([method.name, kind, defaults, what, package_named(method.name)])
+        body.append([method.name, kind, defaults, _said(method), package_named(method.name)])
     return ["name", "kind", "arguments", "what", "package"], body
 
 
@@ -110,8 +109,8 @@ def _plugins() -> _Table:
 
 
 def _said(value: Any) -> str:
-    """Return the first line of what something says of itself."""
-    return (value.__doc__ or "").strip().split("\n")[0]
+    """Return the first line of what something says of itself, without the marks of code."""
+    return (value.__doc__ or "").strip().split("\n")[0].replace("``", "")
 
 
 def _recipes() -> _Table:

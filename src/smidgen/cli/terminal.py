@@ -86,7 +86,9 @@ def table(
     for place, name in enumerate(header):
         numeric = all(isinstance(row[place], int | float) or row[place] == "" for row in rows)
         grid.add_column(
-            Text(terminal(name)), justify="right" if numeric else "left", overflow="fold"
+            Text(terminal(name.replace("_", " "))),  # so that it breaks between its words
+            justify="right" if numeric else "left",
+            overflow="fold",
         )
     for row in rows:
         cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
