@@ -101,6 +101,15 @@ def test_the_hosts_ci_calls_targets_that_there_are_on_every_python_that_is_named
     assert {system.partition("-")[0] for system in matrix["os"]} == {"ubuntu", "macos", "windows"}
 
 
+def test_hooks_judge_what_make_check_judges() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    (judged,) = re.findall(
+        r"ruff check --quiet (.*)", (ROOT / "Makefile").read_text().partition("\ncheck: ")[2]
+    )
+    of_ruff = [hook["files"] for hook in hooks if "/ruff " in hook["entry"]]
+    assert of_ruff == [f"^({judged.replace(' ', '|')})/"] * 2
+
+
 def test_hooks_and_containers_name_what_there_is() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     for hook in hooks:
