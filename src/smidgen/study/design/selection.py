@@ -11,6 +11,7 @@ from smidgen.study.design.budget import costs, told
 from smidgen.study.design.gain import Belief
 from smidgen.study.design.ladder import Maker
 from smidgen.study.design.profile import Profile, is_small
+from smidgen.study.design.race import Race, race
 from smidgen.study.design.search import Candidate, Rows, Search, listed
 from smidgen.study.statistics import Interval
 
@@ -127,11 +128,17 @@ class Selection:
         if asked and not left():
             self._search.say(METHODS, "the time allows no comparison of methods")
             asked = []
-        found = self._measured(chosen, asked)
+        odds = Race(judging, accuracy, replicates, self._profile.worth)
+        found = self._measured(chosen, {q: questions[q] for q in asked}, odds)
         taken = dict.fromkeys(chosen.methods, True)
         for question, belief in questions.items():
             gain = found.get(question)
-            after = belief if gain is None else belief.after(gain, error)
+            if gain is None:
+                after = belief
+            elif gain.count == replicates:
+                after = belief.after(gain, error)
+            else:
+                after = odds.after(belief, gain)
             taken[question.method] = after.mean > 0
             self._note(question, gain, after, error)
         return self._combined(chosen, taken, found)
@@ -156,20 +163,36 @@ class Selection:
             belief.worth_measuring(error) >= self._profile.worth
         )
 
-    def _measured(self, chosen: Candidate, asked: list[_Question]) -> dict[_Question, Interval]:
-        """Return the gain of each method asked about: with it against without it, in points."""
+    def _measured(
+        self, chosen: Candidate, asked: Mapping[_Question, Belief], odds: Race
+    ) -> dict[_Question, Interval]:
+        """Return the gain of each method asked about: with it against without it, in points.
+
+        One that would have to be added gets no further replicates once it has lost. Those of the
+        start get all: of them it is told whether their gain is shown.
+        """
         if not asked:
             return {}
         wanted = {question: replace(chosen, methods=question.other) for question in asked}
-        replicates = range(self._profile.seeds)
-        rows = self._search.measure(METHODS, [chosen, *wanted.values()], replicates)
-        effect = self._search.judging.effect
-        found: dict[_Question, Interval] = {}
-        for question, candidate in wanted.items():
-            if candidate in rows and chosen in rows:
-                sides = (rows[chosen], rows[candidate])
-                found[question] = effect(*(sides if question.started_with else sides[::-1]))
-        return found
+
+        def gains(rows: Mapping[Candidate, Rows]) -> dict[_Question, Interval]:
+            effect = self._search.judging.effect
+            found: dict[_Question, Interval] = {}
+            for question, candidate in wanted.items():
+                if candidate in rows and chosen in rows:
+                    sides = (rows[chosen], rows[candidate])
+                    found[question] = effect(*(sides if question.started_with else sides[::-1]))
+            return found
+
+        def over(rows: Mapping[Candidate, Rows]) -> set[Candidate]:
+            return {
+                wanted[question]
+                for question, gain in gains(rows).items()
+                if not question.started_with and odds.is_lost(asked[question], gain)
+            }
+
+        candidates = [chosen, *wanted.values()]
+        return gains(race(self._search, METHODS, candidates, odds.replicates, over))
 
     def _combined(
         self,

@@ -1,11 +1,14 @@
 """The recipe of the last runs: learning rate, weight decay and length, by a small search."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from statistics import fmean
 
 from smidgen.study.design.gain import Belief
 from smidgen.study.design.profile import Profile, is_small
+from smidgen.study.design.race import Race, race
 from smidgen.study.design.search import Candidate, Rows, Search
+from smidgen.study.statistics import Interval
 
 RECIPE = "recipe"
 _SPREAD = 6.0  # points, in units of e (1 - e): how far another recipe may be from the usual one
@@ -36,14 +39,21 @@ def tuned(
     if not profile.recipes or prior.worth_measuring(error) < profile.worth or not left():
         return chosen
     others = [changed(chosen, rate, decay) for rate, decay in profile.recipes]
-    found = search.measure(RECIPE, [chosen, *others], range(replicates))
+    odds = Race(judging, accuracy, replicates, profile.worth)
+
+    def over(found: Mapping[Candidate, Rows]) -> set[Candidate]:
+        gains = _gains(search, found, chosen)
+        return {other for other, gain in gains.items() if odds.is_lost(prior, gain)}
+
+    found = race(search, RECIPE, [chosen, *others], replicates, over)
     if chosen not in found:
         return chosen
     best, most = chosen, 0.0
     for other in others:
         if other in found:
             gain = judging.effect(found[other], found[chosen])
-            after = prior.after(gain, error)
+            whole = gain.count == replicates
+            after = prior.after(gain, error) if whole else odds.after(prior, gain)
             search.say(
                 RECIPE,
                 f"{described(other)}: {gain.mean:+.2f} points, expected now {after.mean:+.2f}",
@@ -78,7 +88,14 @@ def lengthened(
     if not is_small(search.data) or not left():
         return longer
     others = dict.fromkeys((longer, chosen.lasting(max(1, usual // _SHORTER))))
-    found = search.measure(RECIPE, [chosen, *others], range(profile.seeds))
+
+    def over(found: Mapping[Candidate, Rows]) -> set[Candidate]:
+        gains = _gains(search, found, chosen)
+        accuracy = fmean(map(search.judging.accuracy, found.get(chosen, {0: {}}).values()))
+        odds = Race(search.judging, accuracy, profile.seeds, profile.worth)
+        return {other for other, gain in gains.items() if odds.is_decided(odds.of_nets, gain)}
+
+    found = race(search, RECIPE, [chosen, *others], profile.seeds, over)
     if chosen not in found:
         return longer
     best, most = chosen, 0.0
@@ -91,6 +108,16 @@ def lengthened(
             if gain > most:
                 best, most = other, gain
     return best
+
+
+def _gains(
+    search: Search, found: Mapping[Candidate, Rows], base: Candidate
+) -> dict[Candidate, Interval]:
+    """Return how far each other candidate is ahead of ``base``; nothing where that has failed."""
+    if base not in found:
+        return {}
+    effect = search.judging.effect
+    return {one: effect(rows, found[base]) for one, rows in found.items() if one != base}
 
 
 def described(candidate: Candidate) -> str:

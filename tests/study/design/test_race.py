@@ -1,0 +1,122 @@
+"""A comparison that is decided is not trained to its end, and an open one is."""
+
+from dataclasses import replace
+from math import hypot
+
+import pytest
+from tests.study.design.conftest import PROFILE, Fake
+
+from smidgen import zoo
+from smidgen.methods import parse
+from smidgen.recipe import Recipe
+from smidgen.study.design.gain import Belief
+from smidgen.study.design.judging import Judging
+from smidgen.study.design.race import Race, looks, race
+from smidgen.study.design.search import Candidate
+from smidgen.study.design.tune import lengthened, tuned
+from smidgen.study.statistics import paired_effect
+
+PRIOR = Belief(0.0, 1.0)
+
+
+@pytest.fixture
+def odds() -> Race:
+    return Race(Judging(0, balanced=False, images=1000), 90.0, replicates=4, worth=0.02)
+
+
+@pytest.fixture
+def candidates() -> list[Candidate]:
+    net, recipe = zoo.net("mnist-1k5-dw"), Recipe(epochs=8)
+    return [Candidate(net, parse(methods), recipe) for methods in ("one-cycle", "ema", "flip")]
+
+
+def test_one_two_and_four_replicates_are_looked_at_then_all() -> None:
+    assert [list(looks(count)) for count in (1, 2, 3, 5, 9)] == [
+        [1],
+        [1, 2],
+        [1, 2, 3],
+        [1, 2, 4, 5],
+        [1, 2, 4, 8, 9],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("points", "decided", "lost"),
+    [(-8.0, True, True), (8.0, True, False), (-0.2, False, False), (0.2, False, False)],
+)
+def test_only_a_difference_far_from_nothing_is_decided(
+    odds: Race, points: float, decided: bool, lost: bool
+) -> None:
+    gain = paired_effect({0: 90.0 + points}, {0: 90.0})
+    assert odds.is_decided(PRIOR, gain) == decided
+    assert odds.is_lost(PRIOR, gain) == lost
+
+
+def test_what_the_rest_is_worth_decides(odds: Race) -> None:
+    gain = paired_effect({0: 88.0}, {0: 90.0})
+    worths = [replace(odds, worth=worth).is_lost(PRIOR, gain) for worth in (0.0, 1e-4, 1.0)]
+    assert worths == [False, False, True]
+
+
+def test_the_rest_is_worth_what_its_precision_moves_the_belief(odds: Race) -> None:
+    gain = paired_effect({0: 88.0}, {0: 90.0})
+    now, whole = odds.error(1), odds.error(4)
+    after = Belief(-2 / now**2 / (1 + 1 / now**2), (1 + 1 / now**2) ** -0.5)
+    worth = after.worth_measuring((1 / whole**2 - 1 / now**2) ** -0.5)
+    assert replace(odds, worth=1.001 * worth).is_decided(PRIOR, gain)
+    assert not replace(odds, worth=0.999 * worth).is_decided(PRIOR, gain)
+
+
+def test_more_replicates_of_the_same_pictures_tell_less_and_less(odds: Race) -> None:
+    errors = [odds.error(count) for count in (1, 2, 4, 1000)]
+    assert errors == sorted(errors, reverse=True)
+    alone = odds.judging.error(90.0, 1)
+    assert errors[0] == pytest.approx(2**0.5 * alone)
+    assert errors[2] == pytest.approx(hypot(odds.judging.error(90.0, 4), alone / 2))
+    assert errors[-1] == pytest.approx(odds.judging.error(90.0, 1000), rel=0.01)
+
+
+def test_what_is_over_gets_no_further_replicates(fake: Fake, candidates: list[Candidate]) -> None:
+    given = fake(lambda candidate, seed: 0.9)
+    first, second, third = candidates
+    ends = iter([{third}, set[Candidate]()])
+    found = race(given.search, "reduce", candidates, 3, lambda rows: next(ends))
+    assert given.asked == [(first, second, third), (first, second), (first, second)]
+    assert {one: len(rows) for one, rows in found.items()} == {first: 3, second: 3, third: 1}
+    assert list(found) == candidates
+
+
+def test_where_all_are_over_nothing_more_is_trained(
+    fake: Fake, candidates: list[Candidate]
+) -> None:
+    given = fake(lambda candidate, seed: 0.9)
+    found = race(given.search, "reduce", candidates, 5, lambda rows: set(rows))
+    assert len(given.asked) == 1
+    assert {len(rows) for rows in found.values()} == {1}
+
+
+def test_a_recipe_that_loses_gets_one_replicate_and_one_that_wins_gets_all(
+    fake: Fake, candidates: list[Candidate]
+) -> None:
+    chosen = candidates[0]
+
+    def accuracy(candidate: Candidate, seed: int) -> float:
+        del seed
+        faster = candidate.recipe.peak_lr > chosen.recipe.peak_lr
+        return 0.8 + 0.05 * (candidate.recipe.weight_decay > 0.04) - 0.2 * faster
+
+    given = fake(accuracy)
+    rows = given.search.measure("recipe", [chosen], range(3))[chosen]
+    given.asked.clear()
+    found = tuned(given.search, chosen, rows, PROFILE, lambda: True)
+    assert found.recipe.weight_decay == pytest.approx(0.05)
+    assert [len(asked) for asked in given.asked] == [3, 2, 2]
+
+
+def test_lengths_that_are_decided_are_not_trained_again(
+    fake: Fake, candidates: list[Candidate]
+) -> None:
+    given = fake(lambda candidate, seed: 0.3 if candidate.recipe.epochs < 8 else 0.8)
+    assert lengthened(given.search, candidates[0], PROFILE, lambda: True).recipe.epochs == 8
+    shorter = [sum(c.recipe.epochs < 8 for c in asked) for asked in given.asked]
+    assert shorter == [1, 0, 0]
