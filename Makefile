@@ -6,7 +6,7 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: tag robust docs windows-tools stress wrong-edits mutants help floors test-python wheel setup demo reference reference-long test check format test-long system-tools web-tools kernels records
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: .setup-done  ## .venv with everything, at the versions of constraints.txt
 .setup-done: pyproject.toml constraints.txt setup.py tools/setup.sh $(wildcard src/smidgen/kernels/csrc/*)

@@ -52,6 +52,7 @@ def test_a_finished_design_says_how_to_use_it(tmp_path: Path) -> None:
     store.close()
     text = write_page(folder / "design.db", tmp_path / "p.html").read_text()
     assert f"smidgen predict &#x27;{folder}&#x27; PICTURE" in text
-    assert "--to c --out" in text
+    beside = f"smidgen export &#x27;{folder}&#x27; --to c\n"
+    assert beside in text, "where `push` and `card` look for artefacts"
     assert "shown to help, on held-out images" in text
     assert "expected to help, not shown here" in text

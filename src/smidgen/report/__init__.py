@@ -95,7 +95,7 @@ def _use(design: Path) -> list[str]:
     """Return the commands that use a finished design."""
     return [
         shell(["smidgen", "predict", str(design), "PICTURE"]),
-        shell(["smidgen", "export", str(design), "--to", "c", "--out", str(design / "c")]),
+        shell(["smidgen", "export", str(design), "--to", "c"]),  # beside it, where `push` looks
     ]
 
 
