@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from tests.report.conftest import Rows, png, row, seen
 
-from smidgen.report import write_charts, write_page
+from smidgen.report import _named, write_charts, write_page
 from smidgen.study.records import Records, StoreError
 from smidgen.study.status import Status
 
@@ -128,6 +128,9 @@ def test_a_design_s_page_looks_closer_at_the_tested_winner_alone(study: Rows) ->
     heads = re.compile("<h2>A closer look at (.*)</h2>")
     page = render(Records([*tried, tested], status, notes), "t", "", [])
     assert heads.findall(page) == ["winner"]
+    forest = row("forest", [], 0, 90, study="baseline")
+    assert _named(Records([*tried, tested, forest], status, notes)) == "winner for mnist"
+    assert _named(Records([*tried, tested], status, {})) == "s"
     under_way = render(Records(tried, status, notes), "t", "", [])
     assert heads.findall(under_way) == ["tried-32", "tried-48"]
     a_study = render(Records([*tried, tested], status, {}), "t", "", [])

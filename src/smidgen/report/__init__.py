@@ -7,7 +7,7 @@ from typing import Any
 
 from smidgen.escape import shell
 from smidgen.files import write_atomically
-from smidgen.report.checked import require_rows, require_story
+from smidgen.report.checked import BASELINE, require_rows, require_story
 from smidgen.study.records import Records, load
 
 
@@ -27,7 +27,7 @@ def write_page(
     Args:
         store: SQLite, or JSON lines.
         out: The file to write.
-        title: Of the page; the names of the studies by default.
+        title: Of the page; by default the net of a design, or the names of the studies.
         about: A line below it.
         commands: That made the rows.
         phase: Of a design under way, in words.
@@ -40,13 +40,12 @@ def write_page(
     from smidgen.report.page import render
 
     records = _read(store)
-    names = dict.fromkeys(row["study"] for row in records.rows)
     finished = "design" in records.notes
     if story and not finished:
         records.notes["design"] = story
     page = render(
         records,
-        title or ", ".join(names) or Path(store).stem,
+        title or _named(records) or Path(store).stem,
         about,
         commands,
         use=_use(Path(store).parent) if finished else (),
@@ -89,6 +88,15 @@ def _read(store: Path | str) -> Records:
     if "design" in records.notes:
         require_story(records.notes["design"], str(store))
     return records
+
+
+def _named(records: Records) -> str:
+    """Return what a page is about: the one net that a design tested, or studies by their names."""
+    nets = [row for row in records.rows if row["study"] != BASELINE and row["split"] == "test"]
+    tested = {f"{row['net']} for {row['data']}" for row in nets}
+    if "design" in records.notes and len(tested) == 1:
+        return tested.pop()
+    return ", ".join(dict.fromkeys(row["study"] for row in records.rows))
 
 
 def _use(design: Path) -> list[str]:
