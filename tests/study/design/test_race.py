@@ -1,6 +1,5 @@
 """A comparison that is decided is not trained to its end, and an open one is."""
 
-from dataclasses import replace
 from math import hypot
 
 import pytest
@@ -21,7 +20,7 @@ PRIOR = Belief(0.0, 1.0)
 
 @pytest.fixture
 def odds() -> Race:
-    return Race(Judging(0, balanced=False, images=1000), 90.0, replicates=4, worth=0.02)
+    return Race(Judging(0, balanced=False, images=1000), 90.0, replicates=4)
 
 
 @pytest.fixture
@@ -52,19 +51,19 @@ def test_only_a_difference_far_from_nothing_is_decided(
     assert odds.is_lost(PRIOR, gain) == lost
 
 
-def test_what_the_rest_is_worth_decides(odds: Race) -> None:
-    gain = paired_effect({0: 88.0}, {0: 90.0})
-    worths = [replace(odds, worth=worth).is_lost(PRIOR, gain) for worth in (0.0, 1e-4, 1.0)]
-    assert worths == [False, False, True]
+def test_the_rest_is_asked_for_where_it_could_change_the_sign_by_two_deviations() -> None:
+    """One of four folds is known, and nothing before: the rest has a third of its variance."""
+    odds = Race(Judging(5, balanced=False, images=1000), 90.0, replicates=4)
+    edge = 2 * odds.error(1) * (1 - 1 / 4) ** 0.5
+    for share, decided in ((0.99, False), (1.01, True)):
+        for sign in (-1, 1):
+            gain = paired_effect({0: 90.0 + sign * share * edge}, {0: 90.0})
+            assert odds.is_decided(Belief(0.0, 1e6), gain) == decided
 
 
-def test_the_rest_is_worth_what_its_precision_moves_the_belief(odds: Race) -> None:
-    gain = paired_effect({0: 88.0}, {0: 90.0})
-    now, whole = odds.error(1), odds.error(4)
-    after = Belief(-2 / now**2 / (1 + 1 / now**2), (1 + 1 / now**2) ** -0.5)
-    worth = after.worth_measuring((1 / whole**2 - 1 / now**2) ** -0.5)
-    assert replace(odds, worth=1.001 * worth).is_decided(PRIOR, gain)
-    assert not replace(odds, worth=0.999 * worth).is_decided(PRIOR, gain)
+def test_where_nothing_is_left_to_measure_it_is_decided(odds: Race) -> None:
+    gain = paired_effect(dict.fromkeys(range(4), 90.1), dict.fromkeys(range(4), 90.0))
+    assert odds.is_decided(PRIOR, gain)
 
 
 def test_more_replicates_of_the_same_pictures_tell_less_and_less(odds: Race) -> None:

@@ -34,6 +34,14 @@ class Belief:
         mean = (precision * self.mean + weight * measured.mean) / total
         return Belief(mean, 1 / sqrt(total))
 
+    def moved(self, error: float) -> float:
+        """Return the standard deviation by which measuring is expected to move the mean.
+
+        Args:
+            error: Standard error of the measurement, in points.
+        """
+        return self.deviation**2 / sqrt(self.deviation**2 + error**2)
+
     def worth_measuring(self, error: float) -> float:
         """Return the points that measuring is expected to gain.
 
@@ -43,7 +51,7 @@ class Belief:
         Args:
             error: Standard error of the measurement, in points.
         """
-        moved = self.deviation**2 / sqrt(self.deviation**2 + error**2)
+        moved = self.moved(error)
         ratio = self.mean / moved
         below = (1 + erf(ratio / sqrt(2))) / 2
         density = exp(-(ratio**2) / 2) / sqrt(2 * pi)

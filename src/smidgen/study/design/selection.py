@@ -128,7 +128,7 @@ class Selection:
         if asked and not left():
             self._search.say(METHODS, "the time allows no comparison of methods")
             asked = []
-        odds = Race(judging, accuracy, replicates, self._profile.worth)
+        odds = Race(judging, accuracy, replicates)
         found = self._measured(chosen, {q: questions[q] for q in asked}, odds)
         taken = dict.fromkeys(chosen.methods, True)
         for question, belief in questions.items():

@@ -39,7 +39,7 @@ def tuned(
     if not profile.recipes or prior.worth_measuring(error) < profile.worth or not left():
         return chosen
     others = [changed(chosen, rate, decay) for rate, decay in profile.recipes]
-    odds = Race(judging, accuracy, replicates, profile.worth)
+    odds = Race(judging, accuracy, replicates)
 
     def over(found: Mapping[Candidate, Rows]) -> set[Candidate]:
         gains = _gains(search, found, chosen)
@@ -91,9 +91,12 @@ def lengthened(
 
     def over(found: Mapping[Candidate, Rows]) -> set[Candidate]:
         gains = _gains(search, found, chosen)
-        accuracy = fmean(map(search.judging.accuracy, found.get(chosen, {0: {}}).values()))
-        odds = Race(search.judging, accuracy, profile.seeds, profile.worth)
-        return {other for other, gain in gains.items() if odds.is_decided(odds.of_nets, gain)}
+        if not gains:
+            return set(found)
+        accuracy = fmean(map(search.judging.accuracy, found[chosen].values()))
+        odds = Race(search.judging, accuracy, profile.seeds)
+        ended = {one for one, gain in gains.items() if odds.is_decided(odds.of_lengths, gain)}
+        return ended if len(ended) < len(gains) else set(found)
 
     found = race(search, RECIPE, [chosen, *others], profile.seeds, over)
     if chosen not in found:
