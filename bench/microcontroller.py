@@ -2,6 +2,9 @@
 
     python bench/microcontroller.py RUN [RUN ...]        a run folder each
 
+On a 32-bit RISC-V (rv32imac) our int8 C alone, counted by minstret; ``--core riscv`` for that only.
+It needs gcc-riscv64-unknown-elf, its picolibc and qemu-system-misc.
+
 All C is compiled by the same gcc, started by the same code and counted in the same way under QEMU
 (needs gcc-arm-none-eabi and qemu-system-arm). tflite-micro's interpreter runs on this machine: of
 it the arena is told, and whether its answers on test images are the integer simulation's, bit for
@@ -32,7 +35,14 @@ from runtimes import EMX_COMPILE
 import cmsis_nn
 from smidgen.data import load
 from smidgen.export.artefact import Source, pixels_of, source_of
-from smidgen.export.c.emulate import find_tool
+from smidgen.export.c.emulate import (
+    RISCV,
+    RISCV_TOOLS,
+    ParityError,
+    ToolMissingError,
+    find_tool,
+    run_riscv,
+)
 from smidgen.export.c.float32 import generate_float
 from smidgen.export.c.int8 import generate
 from smidgen.export.int8.calibrate import calibrate
@@ -51,6 +61,7 @@ SOFT = ("-mfloat-abi=soft",)  # our int8 does without floating point
 HARD = ("-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")  # all else gets the core's unit for it
 PAINTED = 3 << 20  # bytes of stack that are looked at
 TICK = 40  # instructions
+CORES = {"m4": "Cortex-M4", "riscv": RISCV}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,7 @@ class Row:
     training_key: str
     contender: str
     version: str
+    core: str  # that QEMU emulated, or nothing
     numbers: str
     flash: int | None  # bytes of code and constants, without libraries
     ram: int | None  # static memory and stack, or the interpreter's arena
@@ -101,17 +113,25 @@ def main(
     images: Annotated[int, typer.Option(help="Answered on the emulated board.")] = 10,
     oracle_images: Annotated[int, typer.Option(help="Answered by tflite-micro.")] = 50,
     data_dir: Annotated[Path | None, typer.Option(help="Local copies of data sets.")] = None,
+    core: Annotated[list[str] | None, typer.Option(help="m4 or riscv; default: both.")] = None,
     cmsis: Annotated[Path | None, typer.Option("--cmsis-nn", help="A checkout of it.")] = None,
     out: Annotated[Path, typer.Option(help="Rows, as JSON lines.")] = Path(
         "results/microcontroller.jsonl"
     ),
 ) -> None:
     """Measure, print and write the rows."""
+    for one in core or ():
+        if one not in CORES:
+            raise typer.BadParameter(f"core must be {' or '.join(CORES)}, got {one!r}")
     rows: list[Row] = []
     for folder in runs:
         run = load_run(folder)
         source = source_of(run, load(run.trial.data, data_dir=data_dir))
-        found = list(measured(source, images, oracle_images, cmsis))
+        found: list[Row] = []
+        if "m4" in (core or CORES):
+            found += measured(source, images, oracle_images, cmsis)
+        if "riscv" in (core or CORES):
+            found.append(measured_riscv(source, images))
         show(found)
         rows += found
     write_rows(out, rows)
@@ -143,6 +163,32 @@ def measured(source: Source, count: int, oracle_count: int, cmsis: Path | None) 
             yield replace(blank, **_on_board(_emx(source, numbers), test[:count], exact, real))
         except RuntimeError as error:
             yield replace(blank, **named, error=str(error))
+
+
+def measured_riscv(source: Source, count: int) -> Row:
+    """Return the row of our int8 C on a RISC-V."""
+    test = pixels_of(source.data.test.images)[:count]
+    ranges = calibrate(lower(source.program), source.calibration_images, "minmax")
+    integer = quantize(lower(source.program), ranges)
+    named = {"contender": "smidgen C", "core": RISCV, "numbers": "int8"}
+    blank = replace(_blank(source), **named, version="this revision")
+    try:
+        run = run_riscv(generate(integer, "net"), test)
+    except (ToolMissingError, ParityError) as error:
+        return replace(blank, error=str(error))
+    apart = np.abs(run.logits.astype(np.int64) - simulate(integer, test)).max()
+    compiler, _, emulator = RISCV_TOOLS
+    return replace(
+        blank,
+        flash=run.footprint.flash,
+        ram=run.ram,
+        instructions=run.instructions,
+        images=len(test),
+        difference=float(apart * integer.head.scale),
+        oracle="the integer simulation",
+        compiler=_version(compiler),
+        emulator=_version(emulator),
+    )
 
 
 def _ours(source: Source, integer: IntegerProgram) -> Iterator[Candidate]:
@@ -269,6 +315,7 @@ def _on_board(
     return {
         "contender": own.contender,
         "version": own.version,
+        "core": CORES["m4"],
         "numbers": own.numbers,
         "flash": text + data,
         "ram": data + bss + stack,
@@ -276,8 +323,8 @@ def _on_board(
         "images": pictures,
         "difference": float(np.abs(logits.reshape(expected.shape) * own.scale - expected).max()),
         "oracle": own.oracle,
-        "compiler": _call([find_tool("arm-none-eabi-gcc"), "--version"], HERE).splitlines()[0],
-        "emulator": _call([find_tool("qemu-system-arm"), "--version"], HERE).splitlines()[0],
+        "compiler": _version("arm-none-eabi-gcc"),
+        "emulator": _version("qemu-system-arm"),
     }
 
 
@@ -320,6 +367,7 @@ def _blank(source: Source) -> Row:
         training_key=trial.key,
         contender="",
         version="",
+        core="",
         numbers="",
         flash=None,
         ram=None,
@@ -336,14 +384,27 @@ def _blank(source: Source) -> Row:
 
 def show(rows: list[Row]) -> None:
     """Print one table a net."""
-    table = Table(title=f"{rows[0].label}, Cortex-M4", title_justify="left")
-    for name in ("contender", "version", "numbers", "flash", "RAM", "instructions", "difference"):
+    table = Table(title=rows[0].label, title_justify="left")
+    for name in (
+        "contender",
+        "version",
+        "core",
+        "numbers",
+        "flash",
+        "RAM",
+        "instructions",
+        "difference",
+    ):
         table.add_column(name)
     for row in rows:
         figures = ("" if v is None else f"{v:,}" for v in (row.flash, row.ram, row.instructions))
         last = row.error if row.difference is None else f"{row.difference:.2g}"
-        table.add_row(row.contender, row.version, row.numbers, *figures, last)
+        table.add_row(row.contender, row.version, row.core, row.numbers, *figures, last)
     Console(width=150).print(table)
+
+
+def _version(tool: str) -> str:
+    return _call([find_tool(tool), "--version"], HERE).splitlines()[0]
 
 
 def _call(command: list[str], folder: Path) -> str:

@@ -146,7 +146,7 @@ def test_a_second_rounding_of_any_shift_and_zero_point_is_exact(shift: int, zero
 
 @pytest.mark.parametrize(
     ("name", "most", "flash"),
-    [("mnist-1k5-dw", 1_980_000, 6_420), ("cifar-143k-dw", 23_500_000, 154_910)],
+    [("mnist-1k5-dw", 1_960_000, 6_420), ("cifar-143k-dw", 23_500_000, 154_910)],
 )
 def test_a_risc_v_takes_a_third_less_than_plain_c_at_one_kilobyte_more(
     name: str, most: int, flash: int
@@ -155,7 +155,7 @@ def test_a_risc_v_takes_a_third_less_than_plain_c_at_one_kilobyte_more(
     program, images = integers(spec), pixels_for(spec, 2, seed=2)
     quick, small = exact(program, images), exact(program, images, optimize="flash")
     assert quick.instructions <= most
-    assert quick.instructions <= 0.69 * small.instructions
+    assert quick.instructions <= 0.68 * small.instructions
     assert quick.footprint.flash <= flash
     assert quick.footprint.flash <= small.footprint.flash + 1024
     assert quick.footprint.static_ram == small.footprint.static_ram

@@ -13,8 +13,20 @@ typedef struct {
   int32_t pair; /* 32: bytes of a pair of outputs' weights */
   uint32_t extra; /* 36: what every 2**15 of a sum makes together */
   int32_t zero, relu; /* 40, 44: twice the zero point and 257; whether negative sums end at -128 */
+  int8_t *const *rows, *const *rows_end; /* 48, 52 */
+  int32_t at, step, far, span; /* 56: bytes from a row's start, to the second pixel, to the third, of a row of a window */
+  int32_t pitch, blocks, on, out_on; /* 72: bytes of that row as words; blocks of pixels, and bytes from one to the next */
 } tiled;
 
+/* The windows' words, by fours of terms, up to three too many, which those of the next row overwrite. */
+#define TERM(from, low, high) \
+  "lb t0," from "(a1)\n\tlb t1," from "(a2)\n\tlb t2," from "(a3)\n\tlb t3," from "(a4)\n\tslli t1,t1,16\n\tslli t3,t3,16\n\t" \
+  "add t0,t0,t1\n\tadd t2,t2,t3\n\tsw t0," low "(a5)\n\tsw t2," high "(a5)\n\t"
+#define WIDEN \
+  "lw s0,48(a0)\n\tlw s1,52(a0)\n\tlw s2,56(a0)\n\tlw s3,60(a0)\n\tlw s4,64(a0)\n\tlw s5,68(a0)\n\tlw s6,72(a0)\n\tlw s7,0(a0)\n" \
+  "1:\n\tlw a1,0(s0)\n\tmv a5,s7\n\tadd a1,a1,s2\n\tadd a2,a1,s3\n\tadd a3,a1,s4\n\tadd a4,a2,s4\n\tadd a6,a1,s5\n" \
+  "2:\n\t" TERM("0", "0", "4") TERM("1", "8", "12") TERM("2", "16", "20") TERM("3", "24", "28") \
+  "addi a1,a1,4\n\taddi a2,a2,4\n\taddi a3,a3,4\n\taddi a4,a4,4\n\taddi a5,a5,32\n\tbltu a1,a6,2b\n\taddi s0,s0,4\n\tadd s7,s7,s6\n\tbne s0,s1,1b\n\t"
 /* Two pixels' sums: whole in a, upper halves in b. */
 #define TWO_SUMS(a, b, first, second) \
   "mul a1,s1," first "\n\tmul a2,t3," second "\n\tadd a1,a1,a2\n\tadd a1,a1,t2\n\tadd " a "," a ",a1\n\tsrai a1,a1,16\n\tadd " b "," b ",a1\n\t"
@@ -41,10 +53,12 @@ __attribute__((naked, noinline)) static void tile(__attribute__((unused)) tiled 
   __asm__ volatile(
     "addi sp,sp,-80\n\tsw ra,0(sp)\n\tsw s0,4(sp)\n\tsw s1,8(sp)\n\tsw s2,12(sp)\n\tsw s3,16(sp)\n\tsw s4,20(sp)\n\tsw s5,24(sp)\n\t"
     "sw s6,28(sp)\n\tsw s7,32(sp)\n\tsw s8,36(sp)\n\tsw s9,40(sp)\n\tsw s10,44(sp)\n\tsw s11,48(sp)\n\tlw a1,4(a0)\n\tlw a2,16(a0)\n\tlw a3,40(a0)\n\tsw a0,52(sp)\n\tsw a1,56(sp)\n\tsw a2,60(sp)\n\tsw a3,64(sp)\n"
-    "1:\n\tlw t0,8(a0)\n\tlw a3,12(a0)\n\tlw a1,60(sp)\n\tlw a2,32(a0)\n\tlw a4,36(a0)\n\tlw s0,28(a0)\n\tlw a0,0(a0)\n\taddi a1,a1,-16\n\tlui t2,8\n\tmv t1,t0\n\t"
+    "0:\n\t" WIDEN "lw a1,8(a0)\n\tlw a2,12(a0)\n\tlw a3,20(a0)\n\tsw a1,68(sp)\n\tsw a2,72(sp)\n\tsw a3,76(sp)\n\t"); /* a string has at most 4,095 characters */
+  __asm__ volatile(
+    "1:\n\tlw t0,68(sp)\n\tlw a3,72(sp)\n\tlw a1,60(sp)\n\tlw a2,32(a0)\n\tlw a4,36(a0)\n\tlw s0,28(a0)\n\tlw a0,0(a0)\n\taddi a1,a1,-16\n\tlui t2,8\n\tmv t1,t0\n\t"
     "bgeu a3,a1,2f\n\tadd t1,t0,a2\n2:\n\t" /* a pair without another is computed twice */
     BIAS("0", "s2", "s10", "s3", "s11") BIAS("8", "s4", "a6", "s5", "a7") BIAS("16", "s6", "t4", "s7", "t5") BIAS("24", "s8", "t6", "s9", "ra") "beqz s0,4f\n"
-    "3:\n\tlw a3,0(a0)\n\tlw a4,4(a0)\n\tlw a5,8(a0)\n\tlw s0,12(a0)\n\t"); /* a string has at most 4,095 characters */
+    "3:\n\tlw a3,0(a0)\n\tlw a4,4(a0)\n\tlw a5,8(a0)\n\tlw s0,12(a0)\n\t");
   __asm__ volatile(
     TWO_TERMS(FOUR_PIXELS, "0", "4", "1", "5"));
   __asm__ volatile(
@@ -54,52 +68,35 @@ __attribute__((naked, noinline)) static void tile(__attribute__((unused)) tiled 
     "4:\n\tlw a3,0(a0)\n\tlw a5,8(a0)\n\t" TWO_TERMS(TWO_PIXELS, "0", "4", "1", "5")
     "lw a3,16(a0)\n\tlw a5,24(a0)\n\t" TWO_TERMS(TWO_PIXELS, "2", "6", "3", "7") FOUR_TERMS("4b"));
   __asm__ volatile(
-    "5:\n\tlw a1,52(sp)\n\tsw t1,8(a1)\n\tlw s0,20(a1)\n\tlw s1,12(a1)\n\tlw t1,24(a1)\n\tlw t2,28(a1)\n\tlw a0,44(a1)\n\t"
+    "5:\n\tlw a1,52(sp)\n\tsw t1,68(sp)\n\tlw s0,76(sp)\n\tlw s1,72(sp)\n\tlw t1,24(a1)\n\tlw t2,28(a1)\n\tlw a0,44(a1)\n\t"
     OUT("s2", "s10", "s3", "s11") "li s2,255\n\tli s3,-128\n\tjal t0,5f\n\tlw a1,60(sp)\n\tbeq s1,a1,9f\n\t"
     OUT("s4", "a6", "s5", "a7") "lw s4,60(sp)\n\tjal t0,5f\n\tbeq s1,s4,9f\n\t" OUT("s6", "t4", "s7", "t5") "jal t0,5f\n\tbeq s1,s4,9f\n\t"
-    OUT("s8", "t6", "s9", "ra") "jal t0,5f\n\tbeq s1,s4,9f\n\tlw a0,52(sp)\n\tsw s0,20(a0)\n\tsw s1,12(a0)\n\tj 1b\n");
+    OUT("s8", "t6", "s9", "ra") "jal t0,5f\n\tbeq s1,s4,9f\n\tlw a0,52(sp)\n\tsw s0,76(sp)\n\tsw s1,72(sp)\n\tj 1b\n");
   __asm__ volatile(
     "5:\n\tlw a1,4(s1)\n\tlw t3,64(sp)\n\tsrli s11,a1,1\n\tsll t3,t3,s11\n\taddi s11,s11,1\n\t"
     PUT("a2", "s0", "11", "21") "add a2,s0,t1\n\t" PUT("a3", "a2", "12", "22") "beqz t2,6f\n\tadd a3,s0,t2\n\t"
     PUT("a4", "a3", "13", "23") "add a3,a3,t1\n\t" PUT("a5", "a3", "14", "24")
     "6:\n\taddi s0,s0,1\n\taddi s1,s1,8\n\tjr t0\n"
     NEGATIVE("a2", "s0", "11", "21") NEGATIVE("a3", "a2", "12", "22") NEGATIVE("a4", "a3", "13", "23") NEGATIVE("a5", "a3", "14", "24")
-    "9:\n\tlw ra,0(sp)\n\tlw s0,4(sp)\n\tlw s1,8(sp)\n\tlw s2,12(sp)\n\tlw s3,16(sp)\n\tlw s4,20(sp)\n\tlw s5,24(sp)\n\t"
+    "9:\n\tlw a0,52(sp)\n\tlw a1,76(a0)\n\tlw a2,56(a0)\n\tlw a3,80(a0)\n\tlw a4,20(a0)\n\tlw a5,84(a0)\n\taddi a1,a1,-1\n\tadd a2,a2,a3\n\tadd a4,a4,a5\n\t"
+    "sw a1,76(a0)\n\tsw a2,56(a0)\n\tsw a4,20(a0)\n\tbnez a1,0b\n\tlw ra,0(sp)\n\tlw s0,4(sp)\n\tlw s1,8(sp)\n\tlw s2,12(sp)\n\tlw s3,16(sp)\n\tlw s4,20(sp)\n\tlw s5,24(sp)\n\t"
     "lw s6,28(sp)\n\tlw s7,32(sp)\n\tlw s8,36(sp)\n\tlw s9,40(sp)\n\tlw s10,44(sp)\n\tlw s11,48(sp)\n\taddi sp,sp,80\n\tret\n");
 }
 
-/* The windows of four pixels, the first at p, the others step bytes from it, far bytes from it, and both;
-   by fours of terms, up to three too many, which those of the next row overwrite. */
-INLINED static void widen(const int8_t *p, int step, int far, uint32_t *to, int span) {
-  const int8_t *r = p + step, *q = p + far, *s = r + far;
-  const int8_t *const end = p + span;
-  do {
-    to[0] = (uint32_t)p[0] + ((uint32_t)r[0] << 16), to[1] = (uint32_t)q[0] + ((uint32_t)s[0] << 16);
-    to[2] = (uint32_t)p[1] + ((uint32_t)r[1] << 16), to[3] = (uint32_t)q[1] + ((uint32_t)s[1] << 16);
-    to[4] = (uint32_t)p[2] + ((uint32_t)r[2] << 16), to[5] = (uint32_t)q[2] + ((uint32_t)s[2] << 16);
-    to[6] = (uint32_t)p[3] + ((uint32_t)r[3] << 16), to[7] = (uint32_t)q[3] + ((uint32_t)s[3] << 16);
-    p += 4, q += 4, r += 4, s += 4, to += 8;
-  } while (p < end);
-}
-
 /* Four columns at a time, two where no more are left; the last may be computed twice. */
-static void convolve(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {
+SMALL static void convolve(const layer *own, const progress *at, int8_t *const *rows, int8_t *out) {
   const int count = own[1].channels, width = own[1].width, kernel = own->kernel, span = ACROSS(own) * own->channels;
-  const int size = PADDED(kernel * span), step = width > 1 ? own->stride * own->channels : 0;
-  const int pitch = 2 * (PADDED(span) * kernel == size ? PADDED(span) : span);
-  const int8_t *const weight = weights + own->weight;
+  const int size = PADDED(kernel * span), step = width > 1 ? own->stride * own->channels : 0, fours = width / 4;
   const uint32_t *const unit = units + 2 * own->unit;
   uint32_t *const windows = (uint32_t *)(void *)(MEMORY(rows) + PATCH);
-  tiled args = {windows, windows + 2 * size, 0, 0, unit + 2 * count, 0, width > 1 ? count : 0, 0, 2 * size,
-                (uint32_t)size << 14, 2 * own[1].zero + 257, own[1].zero == -128};
+  tiled args = {windows, windows + 2 * size, weights + own->weight, unit, unit + 2 * count, out, width > 1 ? count : 0, 2 * count, 2 * size,
+                (uint32_t)size << 14, 2 * own[1].zero + 257, own[1].zero == -128, rows, rows + kernel, 0, step, 2 * step, span,
+                8 * (PADDED(span) * kernel == size ? PADDED(span) : span), fours, 4 * step, 4 * count};
   (void)at;
-  for (int x = 0; x < width; x += 4) {
-    const int left = width - x, beyond = left < 3 ? 0 : width > 3 ? 2 : 1; /* columns */
-    if (left < 4 && width > 1) x = width - 2 - beyond;
-    const int first = x * step, far = beyond * step;
-    uint32_t *to = windows;
-    for (int8_t *const *row = rows; row != rows + kernel; row++, to += pitch) widen(*row + first, step, far, to, span);
-    args.beyond = beyond * count, args.weight = weight, args.unit = unit, args.out = out + x * count;
+  if (fours) tile(&args);
+  if (width > 4 * fours) {
+    const int beyond = width - 4 * fours < 3 ? 0 : fours ? 2 : 1, x = width > 1 ? width - 2 - beyond : 0; /* columns */
+    args.beyond = beyond * count, args.far = beyond * step, args.at = x * step, args.out = out + x * count, args.blocks = 1;
     tile(&args);
   }
 }

@@ -34,7 +34,7 @@ SMALL static void pool(const layer *own, const progress *at, int8_t *const *rows
       __builtin_memcpy(out + c, &best, 4);
     }
 #else
-#if PACKED
+#if SPEED
     if (kernel == 2 && across == 2) {
       const int8_t *p = rows[0] + x, *q = rows[1] + x;
       for (const int8_t *const stop = p + channels; p != stop; p++, q++) {
