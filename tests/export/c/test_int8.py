@@ -76,6 +76,12 @@ def test_edges_are_exact(body: tuple[Layer, ...], shape: Shape) -> None:
     assert_exact(NetSpec(shape, (*body, *HEAD)))
 
 
+@pytest.mark.parametrize("channels", [1, 2])
+def test_means_of_pixels_before_a_convolution_are_exact(channels: int) -> None:
+    body = (layers.GlobalAveragePool(), layers.Conv(4, 1), layers.Conv(3, 1))
+    assert_exact(NetSpec(Shape(channels, 9, 2), (*body, *HEAD)))
+
+
 @pytest.mark.parametrize("name", NESTS)
 def test_sums_and_repeats_are_exact(name: str) -> None:
     assert_exact(nest(name))

@@ -213,7 +213,10 @@ def _row_of(tables: Tables, operation: IntOperation, row: Row, start: int) -> tu
     after = row.zero
     match operation:
         case IntConv2d():
-            row, after = _conv_row(tables, operation, row), operation.rescale.zero
+            made, after = _conv_row(tables, operation, row), operation.rescale.zero
+            # an average goes by its own zero point, which is not the border of means of pixels
+            averaged = bool(tables.rows) and tables.rows[-1].kind == "AVERAGE"
+            row = replace(made, zero=row.zero) if averaged else made
         case IntLinear():
             row = _linear_row(tables, operation, row)
         case MaxPool(kernel_size, stride):
