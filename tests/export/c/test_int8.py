@@ -82,6 +82,13 @@ def test_means_of_pixels_before_a_convolution_are_exact(channels: int) -> None:
     assert_exact(NetSpec(Shape(channels, 9, 2), (*body, *HEAD)))
 
 
+@pytest.mark.parametrize("before", [layers.GlobalAveragePool(), layers.Flatten()])
+def test_windows_of_several_rows_over_what_one_row_collects_are_refused(before: Layer) -> None:
+    spec = NetSpec(Shape(1, 6, 2), (layers.Conv(4), before, layers.Conv(4, 3), *HEAD))
+    with pytest.raises(ValueError, match=r"by windows of one row; got 3: take kernel_size=1"):
+        generate(integers(spec))
+
+
 @pytest.mark.parametrize("name", NESTS)
 def test_sums_and_repeats_are_exact(name: str) -> None:
     assert_exact(nest(name))

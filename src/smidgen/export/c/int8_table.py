@@ -165,6 +165,11 @@ def add(tables: Tables, operation: IntOperation, shape: Shape, zero: int) -> tup
     row, after = _row_of(tables, operation, row, start)
     averaged = bool(tables.rows) and tables.rows[-1].kind in _COLLECTS
     if averaged:
+        if row.kernel > 1 and row.kind != "EXCITE":
+            raise ValueError(
+                "int8 C row by row reads means, or a flattened map, by windows of one row;"
+                f" got {row.kernel}: take kernel_size=1"
+            )
         # it writes to one row as often as it reads one: the map is ready with the last
         before = tables.rows[-1].height
         row = replace(row, first=before, height=before)
