@@ -27,7 +27,7 @@ reference: setup  ## the reference study, hours
 reference-long: setup  ## the reference study at 40 epochs and other lengths, days
 	nice $(PY)/smidgen study reference-long-mnist --store runs/reference.db --jobs 2
 	nice $(PY)/smidgen study reference-long-cifar10 --store runs/reference.db --jobs 2 \
-	  --import results/reference-cifar10.jsonl
+	  --import results/reference-cifar10.jsonl --import results/reference-long-cifar10.jsonl
 	$(PY)/smidgen report runs/reference.db --out runs/reference.html
 
 # The ladder of records (docs/records.md): hours to days on two cores; stop it at any time, it goes on.

@@ -29,7 +29,8 @@ def study(  # noqa: PLR0913 - a command line
     ] = False,
     retry_failed: Annotated[bool, typer.Option(help="Try failed trials once more.")] = False,
     import_: Annotated[
-        Path | None, typer.Option("--import", help="Take finished rows from a JSON lines file.")
+        list[Path] | None,
+        typer.Option("--import", help="Take finished rows from JSON lines; may be repeated."),
     ] = None,
     export: Annotated[
         Path | None, typer.Option(help="Write its finished rows to a JSON lines file.")
@@ -58,8 +59,8 @@ def study(  # noqa: PLR0913 - a command line
     asked = {name: value for name, value in asked.items() if value}
     read = replace(read, origin=replace(read.origin, **asked))
     opened = Store(store)
-    if import_:
-        opened.import_rows(import_)
+    for rows in import_ or ():
+        opened.import_rows(rows)
     opened.add(read.name, read.jobs(read.origin.load()))
     if retry_failed:
         opened.retry_failed(read.name)
