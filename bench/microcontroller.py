@@ -140,8 +140,7 @@ def main(
 def measured(source: Source, count: int, oracle_count: int, cmsis: Path | None) -> Iterator[Row]:
     """Yield a row a contender."""
     test = pixels_of(source.data.test.images)
-    ranges = calibrate(lower(source.program), source.calibration_images, "minmax")
-    integer = quantize(lower(source.program), ranges)
+    integer = _integers(source)
     exact = simulate(integer, test[:count]) * integer.head.scale
     real = source.float_infer()(test[:count])
     blank = _blank(source)
@@ -168,8 +167,7 @@ def measured(source: Source, count: int, oracle_count: int, cmsis: Path | None) 
 def measured_riscv(source: Source, count: int) -> Row:
     """Return the row of our int8 C on a RISC-V."""
     test = pixels_of(source.data.test.images)[:count]
-    ranges = calibrate(lower(source.program), source.calibration_images, "minmax")
-    integer = quantize(lower(source.program), ranges)
+    integer = _integers(source)
     named = {"contender": "smidgen C", "core": RISCV, "numbers": "int8"}
     blank = replace(_blank(source), **named, version="this revision")
     try:
@@ -189,6 +187,11 @@ def measured_riscv(source: Source, count: int) -> Row:
         compiler=_version(compiler),
         emulator=_version(emulator),
     )
+
+
+def _integers(source: Source) -> IntegerProgram:
+    program = lower(source.program)
+    return quantize(program, calibrate(program, source.calibration_images, "minmax"))
 
 
 def _ours(source: Source, integer: IntegerProgram) -> Iterator[Candidate]:

@@ -138,7 +138,7 @@ class Training:
 
     def descend(self, batch: Batch) -> Scalar:
         """Return the loss on ``batch`` with its gradient added to the parameters'."""
-        chain = None if self.runtime.device == "cuda" else self._chain_for(batch.images)
+        chain = self._chain_for(batch.images)
         if chain is not None:
             return chain.backprop(batch.images, batch.targets)
         loss = self.loss_of(batch)
@@ -272,7 +272,7 @@ class Training:
             for method in self.batch_methods:
                 batch = method.transform(batch, 1.0, self.generator)
             images = batch.images.float()  # in the precision of inference
-            chain = None if self.runtime.device == "cuda" else self._chain_for(images)
+            chain = self._chain_for(images)
             if chain is None:
                 self.model(images)
             else:

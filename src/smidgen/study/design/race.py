@@ -47,7 +47,9 @@ class Race:
         return hypot(judging.error(self.percent, replicates), alone / replicates**0.5)
 
     def after(self, prior: Belief, gain: Interval) -> Belief:
-        """Return what is believed after ``gain`` was measured."""
+        """Return what is believed after ``gain`` was measured, by all replicates or by some."""
+        if gain.count == self.replicates:
+            return prior.after(gain, self.judging.error(self.percent, self.replicates))
         return prior.after(gain, self.error(gain.count))
 
     def is_decided(self, prior: Belief, gain: Interval) -> bool:

@@ -133,12 +133,7 @@ class Selection:
         taken = dict.fromkeys(chosen.methods, True)
         for question, belief in questions.items():
             gain = found.get(question)
-            if gain is None:
-                after = belief
-            elif gain.count == replicates:
-                after = belief.after(gain, error)
-            else:
-                after = odds.after(belief, gain)
+            after = belief if gain is None else odds.after(belief, gain)
             taken[question.method] = after.mean > 0
             self._note(question, gain, after, error)
         return self._combined(chosen, taken, found)

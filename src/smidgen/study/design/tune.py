@@ -52,8 +52,7 @@ def tuned(
     for other in others:
         if other in found:
             gain = judging.effect(found[other], found[chosen])
-            whole = gain.count == replicates
-            after = prior.after(gain, error) if whole else odds.after(prior, gain)
+            after = odds.after(prior, gain)
             search.say(
                 RECIPE,
                 f"{described(other)}: {gain.mean:+.2f} points, expected now {after.mean:+.2f}",
