@@ -1,11 +1,9 @@
 """A study from the command line: rows that are there already are taken, and not made again."""
 
-import sys
 from pathlib import Path
 
-import pytest
+from tests.test_cli import smidgen
 
-from smidgen.cli import main
 from smidgen.study.store import Store
 
 PLAN = """
@@ -27,11 +25,7 @@ def keys(folder: Path, seeds: str, *options: str) -> set[str]:
     """Run a study of these seeds in a store of its own; return the keys of its rows."""
     plan, store = folder / "plan.toml", folder / f"{seeds}.db"
     plan.write_text(PLAN.format(seeds=seeds))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["smidgen", "study", str(plan), "--store", str(store), *options])
-        with pytest.raises(SystemExit) as ended:
-            main()
-    assert not ended.value.code
+    assert smidgen("study", str(plan), "--store", str(store), *options) == 0
     return {row["key"] for row in Store(store).rows("small")}
 
 
