@@ -111,7 +111,8 @@ class Lesson(BatchMethod):
     def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
         del progress, generator
         seen = torch.addcmul(self.shift, batch.images.float(), self.scale)
-        return self.method.taught(batch, self.model(seen))
+        # in the data type of the run: a teacher in float32 takes longer than the whole step
+        return self.method.taught(batch, self.model(seen.to(batch.images.dtype)))
 
 
 def lessons(

@@ -224,3 +224,14 @@ def test_a_gate_sees_its_own_image_alone_and_saturates_without_overflow(
     assert y[17, :, 1, 1].tolist() == [-5e3, -5e3]
     assert y[18].isnan().all()
     assert not y[:18].isnan().any()
+
+
+def test_weights_of_a_norm_are_copied_only_where_a_gpu_cannot_read_four_at_once() -> None:
+    norm, whole = nn.BatchNorm2d(8), torch.rand(32)
+    norm.weight.data, norm.bias.data = whole[4:12], whole[13:21]
+    found = reference.aligned(norm)
+    assert found["weight"] is norm.weight
+    assert found["bias"].data_ptr() % 16 == 0
+    assert torch.equal(found["bias"], norm.bias)
+    found["bias"].sum().backward()
+    assert norm.bias.grad is not None, "gradients reach the weights themselves"

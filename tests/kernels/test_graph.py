@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from smidgen import zoo
 from smidgen.flat import Flat
+from smidgen.kernels import reference
 from smidgen.kernels.graph import GraphedLoss
 from smidgen.methods import SAM, BlurPool, SqueezeExcite, rewritten
 
@@ -52,3 +53,19 @@ def test_recorded_steps_are_those_of_plain_torch(sam: bool) -> None:
         torch.testing.assert_close(buffers[name], expected, rtol=1e-2, atol=1e-3)
     counts = [b for name, b in buffers.items() if name.endswith("num_batches_tracked")]
     assert {int(count) for count in counts} == {5}, "neither warm-up nor SAM's second pass counts"
+
+
+def test_a_norm_that_begins_anywhere_is_that_of_plain_torch() -> None:
+    """Where weights before it end at an odd number: cuDNN stopped at "misaligned address"."""
+    norm = nn.BatchNorm2d(40).cuda().train()
+    with torch.no_grad():
+        for weight in norm.parameters():
+            weight.data = torch.rand(41, device="cuda")[1:]
+    images = torch.randn(128, 40, 16, 16, device="cuda", dtype=torch.bfloat16)
+    images = images.contiguous(memory_format=torch.channels_last)
+    found = reference.bn_relu(images, norm, relu=False)
+    weight, bias = norm.weight.double(), norm.bias.double()
+    exact = F.batch_norm(images.double(), None, None, weight, bias, training=True)
+    torch.testing.assert_close(found.double(), exact, rtol=2e-2, atol=2e-2)
+    found.float().square().mean().backward()
+    assert all(p.grad is not None and bool(p.grad.any()) for p in norm.parameters())

@@ -101,6 +101,8 @@ def test_the_gradient_at_temperature_1_is_that_of_both_losses(teacher: Path) -> 
 
 def test_the_teacher_does_not_learn_nor_draw(teacher: Path) -> None:
     taught = lesson(teacher)
+    asked: list[torch.dtype] = []
+    taught.model.register_forward_pre_hook(lambda _, given: asked.append(given[0].dtype))
     before = {name: value.clone() for name, value in taught.model.state_dict().items()}
     generator = seeded()
     state = generator.get_state()
@@ -108,6 +110,7 @@ def test_the_teacher_does_not_learn_nor_draw(teacher: Path) -> None:
         after = taught.transform(a_batch(8, dtype=dtype), 0.0, generator)
         assert after.images.dtype == dtype
         assert after.targets.dtype == torch.float32
+        assert asked.pop() == dtype, "a teacher answers in the data type of the run"
     assert torch.equal(state, generator.get_state())
     for name, value in taught.model.state_dict().items():
         assert torch.equal(value, before[name]), name

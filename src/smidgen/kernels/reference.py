@@ -3,6 +3,9 @@
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
+
+_ALIGNED = 16  # bytes
 
 
 def _like(weight: Tensor | None, x: Tensor) -> Tensor | None:
@@ -44,7 +47,19 @@ def convolution(
 
 def bn_relu(x: Tensor, norm: nn.BatchNorm2d, *, relu: bool = True) -> Tensor:
     """Normalise by the batch (training) or the running statistics, then cut at zero."""
-    return F.relu(norm(x)) if relu else norm(x)
+    normed = functional_call(norm, aligned(norm), x) if x.is_cuda else norm(x)
+    return F.relu(normed) if relu else normed
+
+
+def aligned(norm: nn.BatchNorm2d) -> dict[str, Tensor]:
+    """Return the weights of a norm, copied if they begin where a GPU cannot read four at once.
+
+    They are views of one vector of all weights, and begin wherever the ones before them end.
+    """
+    return {
+        name: weight if weight.data_ptr() % _ALIGNED == 0 else weight.clone()
+        for name, weight in norm.named_parameters()
+    }
 
 
 def conv_bn_relu(
