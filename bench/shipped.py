@@ -91,7 +91,8 @@ def _shipped(folder: Path, images: int, finish_epochs: int | None) -> Row:
     pixels = pixels_of(source.data.test.images[:images])
     board = run_board(c, pixels)
     require_equal(proof.net, board.logits, run_host(c, pixels))
-    assert proof.flash is not None and proof.ram is not None, "C has both"
+    assert proof.flash is not None, "C has one"
+    assert proof.ram is not None, "C has some"
     return Row(
         bench="shipped",
         net=run.trial.net.name,
@@ -115,8 +116,19 @@ def _shipped(folder: Path, images: int, finish_epochs: int | None) -> Row:
 
 def _read(folder: Path, name: str, classes: int) -> Source:
     """Return exported C as what can be compiled for a board; sizes are those of the proof."""
-    texts = [(folder / f"{name}.{end}").read_text() for end in ("h", "c")]
-    return Source(name, *texts, 0, 0, (), classes, "int32_t", 0, "")
+    header, source = ((folder / f"{name}.{end}").read_text() for end in ("h", "c"))
+    return Source(
+        name=name,
+        header=header,
+        source=source,
+        table_bytes=0,
+        arena_bytes=0,
+        parts=(),
+        classes=classes,
+        logit_type="int32_t",
+        layers=0,
+        bare="",
+    )
 
 
 def _show(rows: list[dict[str, object]]) -> None:
