@@ -133,11 +133,13 @@ def _read(folder: Path, name: str, classes: int) -> Source:
 
 def _show(rows: list[dict[str, object]]) -> None:
     table = Table(title="int8 C, Cortex-M4")
-    named = ("label", "seed", "params", "accuracy", "trained_accuracy", "flash", "ram")
-    for name in (*named, "instructions"):
-        table.add_column(name, justify="left" if name == "label" else "right")
+    named = ("net", "seed", "accuracy", "trained_accuracy", "flash", "ram", "instructions")
+    for name in named:
+        table.add_column(
+            name.replace("_accuracy", ""), justify="left" if name == "net" else "right"
+        )
     for row in rows:
-        table.add_row(*(str(row[name]) for name in (*named, "instructions")))
+        table.add_row(*(str(row[name]) for name in named))
     Console().print(table)
 
 
