@@ -20,11 +20,13 @@ from rich.table import Table
 from rows import label_of, origin
 
 from smidgen.data import load
-from smidgen.export.artefact import Wish, pixels_of, source_of
+from smidgen.export.artefact import pixels_of, source_of
 from smidgen.export.c.emulate import require_equal, run_board, run_host
 from smidgen.export.c.source import Source
 from smidgen.export.ship import export
 from smidgen.run import load_run
+
+IMAGES = 2  # answered on the emulated board; what it takes hardly depends on them
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,6 @@ class Row:
 
 def main(
     runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
-    images: Annotated[int, typer.Option(help="Answered on the emulated board.")] = 2,
-    finish_epochs: Annotated[int | None, typer.Option(help="As of smidgen export.")] = None,
     out: Annotated[Path, typer.Option(help="Rows, as JSON lines; what is new is added.")] = Path(
         "results/records-int8.jsonl"
     ),
@@ -66,14 +66,14 @@ def main(
     for folder in runs:
         if load_run(folder).trial.key in have:
             continue
-        row = asdict(_shipped(folder, images, finish_epochs))
+        row = asdict(_shipped(folder))
         with out.open("a") as file:
             file.write(json.dumps(row) + "\n")
         kept.append(row)
     _show(kept)
 
 
-def _shipped(folder: Path, images: int, finish_epochs: int | None) -> Row:
+def _shipped(folder: Path) -> Row:
     """Return what one run became.
 
     Raises:
@@ -83,12 +83,12 @@ def _shipped(folder: Path, images: int, finish_epochs: int | None) -> Row:
     run = load_run(folder)
     with TemporaryDirectory() as place:
         made = Path(place) / "c"
-        proof = export(str(folder), "c", made, wish=Wish(finish_epochs=finish_epochs))
+        proof = export(str(folder), "c", made)
         if proof.oracle_difference != 0 or proof.accuracy is None:
             raise ValueError(f"{folder} is not the integer simulation to the bit")
         c = _read(made, Path(proof.artefact).stem, len(proof.classes))
     source = source_of(run, load(run.trial.data))
-    pixels = pixels_of(source.data.test.images[:images])
+    pixels = pixels_of(source.data.test.images[:IMAGES])
     board = run_board(c, pixels)
     require_equal(proof.net, board.logits, run_host(c, pixels))
     assert proof.flash is not None, "C has one"
