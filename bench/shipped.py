@@ -20,11 +20,11 @@ from rich.table import Table
 from rows import label_of, origin
 
 from smidgen.data import load
-from smidgen.export.artefact import pixels_of, source_of
+from smidgen.export.artefact import pixels_of
 from smidgen.export.c.emulate import require_equal, run_board, run_host
 from smidgen.export.c.source import Source
 from smidgen.export.ship import export
-from smidgen.run import load_run
+from smidgen.run import Run, load_run
 
 IMAGES = 2  # answered on the emulated board; what it takes hardly depends on them
 
@@ -64,31 +64,31 @@ def main(
     kept = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     have = {row["training_key"] for row in kept}
     for folder in runs:
-        if load_run(folder).trial.key in have:
+        run = load_run(folder)
+        if run.trial.key in have:
             continue
-        row = asdict(_shipped(folder))
+        row = asdict(_shipped(run, folder))
         with out.open("a") as file:
             file.write(json.dumps(row) + "\n")
         kept.append(row)
     _show(kept)
 
 
-def _shipped(folder: Path) -> Row:
+def _shipped(run: Run, folder: Path) -> Row:
     """Return what one run became.
 
     Raises:
         ParityError: If the C answers otherwise on the board than here.
         ValueError: If the proof is not to the bit.
     """
-    run = load_run(folder)
+    data = load(run.trial.data)
     with TemporaryDirectory() as place:
         made = Path(place) / "c"
-        proof = export(str(folder), "c", made)
+        proof = export(folder, "c", made, data=data)
         if proof.oracle_difference != 0 or proof.accuracy is None:
             raise ValueError(f"{folder} is not the integer simulation to the bit")
         c = _read(made, Path(proof.artefact).stem, len(proof.classes))
-    source = source_of(run, load(run.trial.data))
-    pixels = pixels_of(source.data.test.images[:IMAGES])
+    pixels = pixels_of(data.test.images[:IMAGES])
     board = run_board(c, pixels)
     require_equal(proof.net, board.logits, run_host(c, pixels))
     assert proof.flash is not None, "C has one"
