@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from tests.test_cli import smidgen
 
 from smidgen.study.store import Store
@@ -36,3 +37,16 @@ def test_rows_of_several_files_are_taken(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*.runs/*/weights.safetensors"))) == 2
     assert keys(tmp_path, "0,1", "--import", str(first), "--import", str(second)) == made
     assert len(list(tmp_path.glob("*.runs/*/weights.safetensors"))) == 2  # nothing is made again
+
+
+def test_a_study_that_is_refused_leaves_no_store(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, store = tmp_path / "plan.toml", tmp_path / "new.db"
+    plan.write_text(PLAN.format(seeds="0").replace('"digits"', f'"{tmp_path}/none"'))
+    assert smidgen("study", str(plan), "--store", str(store)) == 2
+    assert f"{tmp_path}/none" in capsys.readouterr().err
+    plan.write_text(PLAN.format(seeds="0"))
+    assert smidgen("study", str(plan), "--store", str(store), "--on", "rey") == 2
+    assert "did you mean" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [plan]

@@ -44,6 +44,7 @@ def study(  # noqa: PLR0913 - a command line
     """Run all trials of a study, or those still missing; stop it at any time, it goes on."""
     from smidgen.config import recipe_path
     from smidgen.study.plan import read_plan
+    from smidgen.study.running.places import require_place
     from smidgen.study.store import Store
     from smidgen.track import require_trackers
 
@@ -58,22 +59,22 @@ def study(  # noqa: PLR0913 - a command line
     asked = {"data_dir": data_dir, "image_size": image_size, "color": color}
     asked = {name: value for name, value in asked.items() if value}
     read = replace(read, origin=replace(read.origin, **asked))
+    require_place(on, address)
+    queued = read.jobs(read.origin.load())
     opened = Store(store)
     for rows in import_ or ():
         opened.import_rows(rows)
-    opened.add(read.name, read.jobs(read.origin.load()))
+    opened.add(read.name, queued)
     if retry_failed:
         opened.retry_failed(read.name)
     if on == "ray":
         from smidgen.study.running.ray import dispatch_on_ray
 
         dispatch_on_ray(opened, read.name, address=address, observer=observe)
-    elif on == "local":
+    else:
         from smidgen.study.running.local import dispatch
 
         dispatch(opened, read.name, jobs=jobs, observer=observe)
-    else:
-        raise ValueError(f"--on must be local or ray, got {on!r}")
     if export:
         opened.export_rows(export, study=read.name)
     ended = opened.status(read.name)

@@ -8,6 +8,7 @@ from smidgen.study.design.clock import (
     Estimate,
     estimate,
     fitted,
+    lasting_within,
     require_time,
     seconds_of,
     told_estimate,
@@ -60,9 +61,23 @@ def test_a_limit_that_the_last_runs_alone_break_is_refused() -> None:
 
 
 def test_no_comparison_begins_in_the_time_of_the_last_runs() -> None:
-    assert Clock(None, 1e9).left()
-    assert Clock(100.0, 10.0).left()
-    assert not Clock(100.0, 100.0).left()
+    assert Clock(None).left(1e9)
+    assert Clock(100.0).left(90.0)
+    assert not Clock(100.0).left(96.0)  # the last five seconds are for the result
+
+
+def test_last_runs_are_as_long_as_the_time_left_allows() -> None:
+    """Five runs on two processes take 2.5 times as long as one, with 15 % for a busy machine."""
+    assert lasting_within(29.0, 30, [1.0], seeds=5, jobs=2) == 10
+    assert lasting_within(29.0, 30, [1.0, 1.0], seeds=5, jobs=2) == 5
+    assert lasting_within(1e6, 30, [1.0], seeds=5, jobs=2) == 30
+    assert lasting_within(11.5, 30, [1.0], seeds=1, jobs=8) == 10  # one run is not divided
+    assert lasting_within(-3.0, 30, [1.0], seeds=5, jobs=2) == 1
+
+
+def test_a_front_takes_as_much_longer_as_it_has_nets() -> None:
+    one = work_of(STANDARD.for_front, None, 10).confirm
+    assert work_of(STANDARD.for_front, None, 10, front=True).confirm == 3.5 * one
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from math import ceil
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from smidgen.methods import Affine, Flip, Method, parse
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
+from smidgen.study.design.clock import Clock
 from smidgen.study.design.ladder import Maker
 from smidgen.study.design.search import Candidate, listed
 from smidgen.study.design.selection import (
@@ -23,7 +25,7 @@ from smidgen.study.design.selection import (
     start,
     worded,
 )
-from smidgen.study.design.tune import lengthened, tuned
+from smidgen.study.design.tune import in_time, lengthened, tuned
 from smidgen.study.statistics import Interval
 
 
@@ -185,6 +187,24 @@ def test_on_few_images_longer_runs_must_pay(fake: Fake, chosen: Candidate) -> No
     middle = fake(lambda candidate, seed: 0.8 - abs(candidate.recipe.epochs - 4) / 1000)
     assert lengthened(middle.search, chosen, PROFILE, always).recipe.epochs == 4
     assert parse("ema")[0] in chosen.methods
+
+
+def test_last_runs_are_cut_to_the_time_left(fake: Fake, chosen: Candidate) -> None:
+    """An epoch took 2 s on four fifths of the images; on all of them it has more batches."""
+    search = fake(gains({})).search
+    images = len(search.data.train)
+    made = {**row(chosen, 0.8), "net": chosen.net.name, "split": "held-out", "epochs": 4}
+    made |= {"key": "0" * 16, "studies": ["refine"], "study": "refine", "seconds": 8.0}
+    search.store.keep("refine", [{**made, "images": images // 5}])
+    last = [chosen.lasting(40)] * 2  # of a front, the winner is one: it is trained once
+    size = chosen.recipe.batch_size
+    whole = 2.0 * ceil(images / size) / ceil((images - images // 5) / size)
+    clock = Clock(1.15 * 3 * whole * 10.5 / 0.95)
+    cut = in_time(search, last, seeds=3, jobs=1, clock=clock)
+    assert [one.recipe.epochs for one in cut] == [10, 10]
+    assert "the time left is enough for 10 epochs and not 40" in "\n".join(search.steps["recipe"])
+    assert in_time(search, last, seeds=3, jobs=1, clock=Clock(None)) == last
+    assert in_time(search, last, seeds=3, jobs=1, clock=Clock(1e5)) == last
 
 
 def data_of(channels: int, height: int, width: int, images: int = 40) -> Data:

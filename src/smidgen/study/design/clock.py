@@ -1,6 +1,7 @@
 """How long a design takes: told before it starts, and held to a limit."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import torch
@@ -15,6 +16,8 @@ from smidgen.trial import Trial
 
 _STEPS = 4  # timed, after two that warm up
 _EXTRA = 1.3  # of what the training steps alone take: decoding, judging, starting processes
+_UNEVEN = 1.15  # of what epochs took before: a machine is not as fast at all times
+_WRITING = 0.05  # of a limit, to judge the last runs and to write the result and its page
 _FEW = 3  # nets that a design must be able to compare
 _MOST_SCALED = 8.0  # times the usual length that a generous limit may make a run
 
@@ -32,20 +35,23 @@ class Work:
     confirm: float
 
 
-def work_of(profile: Profile, epochs: int | None, usual: int) -> Work:
+def work_of(profile: Profile, epochs: int | None, usual: int, *, front: bool = False) -> Work:
     """Return how much a profile asks for.
 
     Args:
         profile: Whose rounds, moves, comparisons and seeds are counted.
         epochs: Of the last runs, if the user chose them.
         usual: Epochs of a run of the search.
+        front: Whether a front of nets is trained last, not one alone.
     """
     rounds = sum(one.share * one.nets * one.seeds for one in profile.rounds)
     moves = profile.move_rounds * (0.5 * profile.moves + (profile.moves + 1) // 3 * profile.seeds)
     methods = (len(profile.methods) / 2 + 2) * profile.seeds  # about half are worth a comparison
     recipes = len(profile.recipes) * profile.seeds
     longer = profile.confirm_longer if epochs is None else max(epochs / usual, 1.0)
-    return Work(float(rounds + moves + methods + recipes), float(profile.confirm_seeds * longer))
+    nets = (1 + profile.rounds[-1].nets) / 2 if front else 1.0  # those of a front are smaller
+    confirm = profile.confirm_seeds * longer * nets
+    return Work(float(rounds + moves + methods + recipes), float(confirm))
 
 
 def seconds_an_image(spec: NetSpec, data: Data, recipe: Recipe) -> float:
@@ -170,20 +176,42 @@ def require_time(expected: Estimate, limit: float | int) -> None:
 
 
 class Clock:
-    """Tells whether there is time for a phase before the last runs must begin."""
+    """Tells what is left of the time that a design was given, from when it is made."""
 
-    def __init__(self, limit: float | None, reserved: float) -> None:
+    def __init__(self, limit: float | None) -> None:
         """Start it.
 
         Args:
             limit: Seconds of the whole design; ``None`` is as long as it takes.
-            reserved: Seconds that the last runs take.
         """
-        self._ends = None if limit is None else time.monotonic() + limit - reserved
+        share = 1 - _WRITING
+        self._ends = None if limit is None else time.monotonic() + share * limit
 
-    def left(self) -> bool:
-        """Whether another comparison may begin."""
-        return self._ends is None or time.monotonic() < self._ends
+    @property
+    def seconds(self) -> float | None:
+        """Left, without those in which the result is written; ``None`` without a limit."""
+        return None if self._ends is None else self._ends - time.monotonic()
+
+    def left(self, reserved: float) -> bool:
+        """Whether another comparison may begin before the last ``reserved`` seconds."""
+        return self.seconds is None or self.seconds > reserved
+
+
+def lasting_within(
+    seconds: float, epochs: int, an_epoch: Iterable[float], seeds: int, jobs: int
+) -> int:
+    """Return the epochs of the last runs that the time left allows, as many as planned at most.
+
+    Args:
+        seconds: Left.
+        epochs: Planned.
+        an_epoch: Seconds that an epoch took in the search, of each net that is trained now.
+        seeds: Of each net.
+        jobs: Runs side by side.
+    """
+    lengths = [one for one in an_epoch for _ in range(seeds)]
+    at_once = max(sum(lengths) / jobs, max(lengths))
+    return max(min(epochs, int(seconds / (_UNEVEN * at_once))), 1)
 
 
 def seconds_of(text: str) -> float:

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from smidgen.study.design.story import (
     rewritten_quietly,
     story,
 )
-from smidgen.study.design.tune import lengthened, tuned
+from smidgen.study.design.tune import in_time, lengthened, tuned
 from smidgen.study.design.turn import turned_told
 from smidgen.study.job import Origin
 from smidgen.study.running.places import require_place, runner_on
@@ -151,6 +152,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
     wishes = Wishes(profile, epochs, prefer, balance, pareto, seconds, purpose)
     out = Path(out)
     require_place(on, address)
+    clock = Clock(seconds)
     data = origin.load()
     begun = outset(origin, data, budget, out, wishes, jobs)
     store = Store(out / STORE)
@@ -158,8 +160,10 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
     try:
         with runner_on(on, store, jobs, address) as pool:
             search = Search(store, pool, origin, data, _judging(data, wishes), observer)
-            winner, standings, front = _search(search, begun, wishes)
+            winner, standings, front = _search(search, begun, wishes, clock)
+            _plain(search)  # nothing is chosen any more, and what they take is known before the end
             replicates = range(begun.profile.confirm_seeds)
+            winner, *front = in_time(search, [winner, *front], len(replicates), jobs, clock)
             rows = search.measure(CONFIRM, [winner, *front], replicates, full=True)
             points = kept(search, {one: rows[one] for one in front if one in rows}, out)
             for line in told_points(points):
@@ -175,11 +179,11 @@ def _judging(data: Data, wishes: Wishes) -> Judging:
 
 
 def _search(
-    search: Search, begun: Outset, wishes: Wishes
+    search: Search, begun: Outset, wishes: Wishes, clock: Clock
 ) -> tuple[Candidate, Sequence[Standing], list[Candidate]]:
     """Return the winner with the epochs of its last runs, why it has its methods, and a front."""
     profile, recipe = begun.profile, begun.recipe
-    clock = Clock(wishes.seconds, begun.expected.confirm)
+    left = partial(clock.left, begun.expected.confirm)
     search.say(
         PLANNED,
         f"judged by {search.judging}; about {told_estimate(begun.expected, wishes.seconds)}"
@@ -190,19 +194,19 @@ def _search(
         search.say(PLANNED, begun.turned)
     prefer = "smallest" if wishes.wants_small else "best"
     contest = Contest(search, profile, begun.methods, recipe, prefer)
-    scores = contest.reduce(begun.entrants, clock.left)
+    scores = contest.reduce(begun.entrants, left)
     chosen = choose(search, scores, profile, wishes.prefer)
-    if not wishes.wants_small and clock.left():
-        chosen = contest.refine(chosen, clock.left)
+    if not wishes.wants_small and left():
+        chosen = contest.refine(chosen, left)
     candidate = chosen.candidate(begun.methods, recipe)
     rows = contest.rows_of(chosen, profile.seeds)
     selection = Selection(search, chosen.maker, profile)
-    candidate = selection.select(candidate, rows, clock.left)
-    candidate = tuned(search, candidate, rows, profile, clock.left)
+    candidate = selection.select(candidate, rows, left)
+    candidate = tuned(search, candidate, rows, profile, left)
     if wishes.epochs is not None:
         candidate = candidate.lasting(wishes.epochs)
     else:
-        candidate = lengthened(search, candidate, profile, clock.left)
+        candidate = lengthened(search, candidate, profile, left)
     winner = replace(candidate, methods=in_order(candidate.methods))
     near = front_of(scores) if wishes.pareto else []
     others = [one for one in likewise(near, winner) if one.net != winner.net]

@@ -139,7 +139,7 @@ def outset(
 
     def lengths(profile: Profile) -> tuple[Recipe, Estimate]:
         recipe = recipe_of(profile, data, params, wishes.epochs)
-        work = work_of(profile, wishes.epochs, recipe.epochs)
+        work = work_of(profile, wishes.epochs, recipe.epochs, front=wishes.pareto)
         return recipe, estimate(an_image, len(data.train), recipe, work, jobs)
 
     timed = sorted(entrants, key=lambda one: one.shaped.spec.macs)[len(entrants) // 2]

@@ -1,9 +1,11 @@
 """The recipe of the last runs: learning rate, weight decay and length, by a small search."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 from statistics import fmean
 
+from smidgen.study.design.clock import Clock, lasting_within
 from smidgen.study.design.gain import Belief
 from smidgen.study.design.profile import Profile, is_small
 from smidgen.study.design.race import Race, race
@@ -110,6 +112,38 @@ def lengthened(
             if gain > most:
                 best, most = other, gain
     return best
+
+
+def in_time(
+    search: Search, last: Sequence[Candidate], seeds: int, jobs: int, clock: Clock
+) -> list[Candidate]:
+    """Return the candidates with as many epochs of their last runs as the time left allows.
+
+    It goes by what the search's own runs took, on this machine and beside what else it does.
+
+    Args:
+        search: Has trained them, on a part of the training images.
+        last: That are to be trained on all, with one recipe.
+        seeds: Of each.
+        jobs: Runs side by side.
+        clock: Knows what is left.
+    """
+    planned = last[0].recipe.epochs
+    if clock.seconds is None:
+        return list(last)
+    images, size = len(search.data.train), last[0].recipe.batch_size
+    took: dict[str, float] = {}
+    for row in search.store.rows():
+        if row["split"] == "held-out":
+            more = ceil(images / size) / ceil((images - row["images"]) / size)  # batches
+            whole = row["seconds"] / row["epochs"] * more
+            took[row["net"]] = max(whole, took.get(row["net"], 0.0))
+    longest = max(took.values())
+    an_epoch = [took.get(one.net.name, longest) for one in dict.fromkeys(last)]
+    epochs = lasting_within(clock.seconds, planned, an_epoch, seeds, jobs)
+    if epochs < planned:
+        search.say(RECIPE, f"the time left is enough for {epochs} epochs and not {planned}")
+    return [one.lasting(epochs) for one in last]
 
 
 def _gains(
