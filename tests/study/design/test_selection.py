@@ -16,7 +16,7 @@ from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import Clock
 from smidgen.study.design.ladder import Maker
-from smidgen.study.design.search import Candidate, listed
+from smidgen.study.design.search import Candidate, Search, listed
 from smidgen.study.design.selection import (
     Selection,
     _points,
@@ -187,6 +187,53 @@ def test_on_few_images_longer_runs_must_pay(fake: Fake, chosen: Candidate) -> No
     middle = fake(lambda candidate, seed: 0.8 - abs(candidate.recipe.epochs - 4) / 1000)
     assert lengthened(middle.search, chosen, PROFILE, always).recipe.epochs == 4
     assert parse("ema")[0] in chosen.methods
+
+
+def many(search: Search) -> None:
+    """Give a search as many images as are judged on one part, without training on them."""
+    data, images = search.data, 12_000
+    train = Split(data.train.images[:1].expand(images, -1, -1, -1), torch.arange(images) % 10)
+    search._data[search.origin] = replace(data, train=train)
+
+
+def test_cutout_and_mixup_are_judged_again_at_the_length_of_the_last_runs(
+    fake: Fake, chosen: Candidate, maker: Maker
+) -> None:
+    def accuracy(candidate: Candidate, seed: int) -> float:
+        late = {"cutout", "mixup"} <= {method.name for method in candidate.methods}
+        return 0.8 + 0.001 * seed + 0.0005 * (candidate.recipe.epochs - 20) * late
+
+    profile = replace(PROFILE, methods=("flip", "cutout", "mixup"))
+    for epochs, pays in ((60, True), (8, False)):
+        given = fake(accuracy)
+        many(given.search)
+        selection = Selection(given.search, maker, profile)
+        longer = chosen.lasting(epochs)
+        found = selection.at_length(longer, always)
+        assert names(found.methods) - names(chosen.methods) == (
+            {"cutout", "mixup"} if pays else set()
+        )
+        assert found.recipe.epochs == epochs
+        assert {s.method.name: s.taken for s in selection.standings} == {
+            "cutout": pays,
+            "mixup": pays,
+        }
+        assert f"at {epochs} epochs; expected now" in given.said
+        asked = {candidate.methods for asked in given.asked for candidate in asked}
+        assert len(asked) == 2
+    assert selection.at_length(longer, lambda: False) == longer
+
+
+def test_few_images_or_a_profile_without_them_ask_nothing_at_length(
+    fake: Fake, chosen: Candidate, maker: Maker
+) -> None:
+    profile = replace(PROFILE, methods=("cutout", "mixup"))
+    given = fake(gains({}))
+    assert Selection(given.search, maker, profile).at_length(chosen, always) == chosen
+    many(given.search)
+    profile = replace(profile, methods=("flip",))
+    assert Selection(given.search, maker, profile).at_length(chosen, always) == chosen
+    assert not given.asked
 
 
 def test_last_runs_are_cut_to_the_time_left(fake: Fake, chosen: Candidate) -> None:

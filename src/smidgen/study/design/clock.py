@@ -35,7 +35,9 @@ class Work:
     confirm: float
 
 
-def work_of(profile: Profile, epochs: int | None, usual: int, *, front: bool = False) -> Work:
+def work_of(
+    profile: Profile, epochs: int | None, usual: int, *, front: bool = False, late: bool = False
+) -> Work:
     """Return how much a profile asks for.
 
     Args:
@@ -43,15 +45,17 @@ def work_of(profile: Profile, epochs: int | None, usual: int, *, front: bool = F
         epochs: Of the last runs, if the user chose them.
         usual: Epochs of a run of the search.
         front: Whether a front of nets is trained last, not one alone.
+        late: Whether methods are judged at the length of the last runs as well.
     """
     rounds = sum(one.share * one.nets * one.seeds for one in profile.rounds)
     moves = profile.move_rounds * (0.5 * profile.moves + (profile.moves + 1) // 3 * profile.seeds)
     methods = (len(profile.methods) / 2 + 2) * profile.seeds  # about half are worth a comparison
     recipes = len(profile.recipes) * profile.seeds
     longer = profile.confirm_longer if epochs is None else max(epochs / usual, 1.0)
+    at_length = longer * profile.seeds if late else 0  # two sides, about half of the replicates
     nets = (1 + profile.rounds[-1].nets) / 2 if front else 1.0  # those of a front are smaller
     confirm = profile.confirm_seeds * longer * nets
-    return Work(float(rounds + moves + methods + recipes), float(confirm))
+    return Work(float(rounds + moves + methods + recipes + at_length), float(confirm))
 
 
 def seconds_an_image(spec: NetSpec, data: Data, recipe: Recipe) -> float:

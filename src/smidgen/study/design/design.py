@@ -207,6 +207,8 @@ def _search(
         candidate = candidate.lasting(wishes.epochs)
     else:
         candidate = lengthened(search, candidate, profile, left)
+    if candidate.recipe.epochs > recipe.epochs:
+        candidate = selection.at_length(candidate, left)
     winner = replace(candidate, methods=in_order(candidate.methods))
     near = front_of(scores) if wishes.pareto else []
     others = [one for one in likewise(near, winner) if one.net != winner.net]

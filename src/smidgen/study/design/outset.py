@@ -25,7 +25,7 @@ from smidgen.study.design.inputs import Input, inputs
 from smidgen.study.design.ladder import BudgetError, Maker, ladder
 from smidgen.study.design.profile import PREFERENCES, Profile, profile_of, recipe_of
 from smidgen.study.design.reduce import Entrant
-from smidgen.study.design.selection import is_blurred, start
+from smidgen.study.design.selection import is_blurred, late_methods, start
 from smidgen.study.design.templates import Template
 from smidgen.study.design.turn import cheaper
 from smidgen.study.job import Origin
@@ -139,7 +139,9 @@ def outset(
 
     def lengths(profile: Profile) -> tuple[Recipe, Estimate]:
         recipe = recipe_of(profile, data, params, wishes.epochs)
-        work = work_of(profile, wishes.epochs, recipe.epochs, front=wishes.pareto)
+        longer = wishes.epochs is None or wishes.epochs > recipe.epochs
+        late = longer and bool(late_methods(profile, data))
+        work = work_of(profile, wishes.epochs, recipe.epochs, front=wishes.pareto, late=late)
         return recipe, estimate(an_image, len(data.train), recipe, work, jobs)
 
     timed = sorted(entrants, key=lambda one: one.shaped.spec.macs)[len(entrants) // 2]
