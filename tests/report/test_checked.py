@@ -57,6 +57,8 @@ def test_rows_of_every_version_still_give_a_page(path: Path, tmp_path: Path) -> 
         ("wrong", [{"image": 0, "label": 0, "answer": 7, "probability": 1, "sure": True}],
          "wrong must be of 3 classes"),
         ("drawing", [{"layer": "conv", "output": "8x8"}], "drawing must be a list of layers"),
+        ("robust", {"accuracy": 1}, "robust must be a card of robustness, or null, got"),
+        ("robust_int8", [], "robust_int8 must be a card of robustness, or null, got"),
         ("input", [], "input must be channels, height and width"),
     ],
 )  # fmt: skip

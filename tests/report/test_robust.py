@@ -1,5 +1,6 @@
 """The section of robustness, from rows that bear cards."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -7,10 +8,13 @@ import pytest
 import torch
 
 from smidgen.data import Split
+from smidgen.report.chart import Chart
 from smidgen.report.page import charts_of, render, tables_of
 from smidgen.report.points import points_of
-from smidgen.report.robust import corrupted, robust_looks, shifted
+from smidgen.report.robust import robust_looks
+from smidgen.report.robust_figures import corrupted, shifted
 from smidgen.robust.card import RobustCard, robust_card
+from smidgen.robust.confidence import Threshold
 from smidgen.study.records import Records
 from smidgen.study.status import Status
 
@@ -48,19 +52,108 @@ def rows(card: RobustCard) -> list[dict[str, Any]]:
 
 def test_a_table_of_effects_is_paired_by_seed(card: RobustCard) -> None:
     (look,) = robust_looks(points_of(rows(card)))
-    figures, effects = look.tables
+    figures, effects, _ = look.tables
     assert [cells[0].text for cells in figures.rows] == ["cosine", "blurpool + cosine"]
     place = effects.columns.index("corrupted %")
     assert effects.rows[0][0].text == "blurpool"
     assert effects.rows[0][place].value == pytest.approx(2)
     assert effects.rows[0][effects.columns.index("clean %")].value == 0
-    assert {chart.title for chart in look.charts} == {"Accuracy by corruption", "Reliability"}
+    assert [chart.title for chart in look.charts] == [
+        "Accuracy by corruption", "Moved, turned and resized", "Light, contrast and focus",
+        "Accuracy of the surest answers", "Reliability",
+    ]  # fmt: skip
 
 
 def test_figures_are_those_of_the_card(card: RobustCard) -> None:
     one = row(card, 0, [])
     assert corrupted(one) == 100 * card.accuracy
     assert shifted(one) == 100  # even pictures look alike wherever they are
+
+
+def turned(card: RobustCard, accuracies: Sequence[float]) -> RobustCard:
+    """Return a card with these accuracies for its four rotations."""
+    rest = iter(accuracies)
+    seen = (
+        replace(of, accuracy=next(rest), consistency=0.5) if of.kind == "rotation" else of
+        for of in card.seen
+    )
+    return replace(card, seen=tuple(seen))
+
+
+def test_further_effects_are_means_over_amounts_and_nats_are_no_points(card: RobustCard) -> None:
+    plain = turned(card, [0.8, 0.7, 0.6, 0.5])
+    better = turned(replace(card, nll=card.nll - 0.0123, selective=((0.9, 1.0),)), [0.9] * 4)
+    plain = replace(plain, selective=((1.0, 0.5), (0.9, 0.75)))
+    of = [row(plain, seed, ["cosine"]) for seed in (0, 1)]
+    of += [row(better, seed, ["blurpool", "cosine"]) for seed in (0, 1)]
+    (look,) = robust_looks(points_of(of))
+    table = look.tables[2]
+    cells = dict(zip(table.columns, table.rows[0], strict=True))
+    assert cells["rotation %"].value == pytest.approx(25)
+    assert cells["surest 90 % right %"].value == pytest.approx(25)
+    assert cells["scale %"].value == 0
+    assert cells["scale %"].text != "+0.00 [+0.00, +0.00]", "one image is the least difference"
+    assert cells["NLL"].text == "-0.012 [-0.012, -0.012]"
+    assert "rotation % 65.00" in table.note
+    assert "over the threshold %" not in table.columns, "no card has a threshold"
+
+
+def test_a_card_alone_has_further_figures_and_its_threshold(card: RobustCard) -> None:
+    lone = replace(turned(card, [0.5] * 4), threshold=Threshold(0.9, 0.95, 0.6, 0.625, 1.0))
+    (look,) = robust_looks(points_of([row(lone, 0, ["cosine"])]))
+    assert [table.title for table in look.tables] == ["Robustness", "Robustness, further"]
+    cells = dict(zip(look.tables[1].columns, look.tables[1].rows[0], strict=True))
+    assert cells["over the threshold %"].text == "62.50"
+    assert cells["rotation %"].text == "50.00"
+    assert cells["NLL"].text == f"{card.nll:.3f}"
+
+
+def test_integers_stand_beside_floats_where_a_row_has_both(card: RobustCard) -> None:
+    integers = asdict(replace(card, accuracy=card.accuracy - 0.1))
+    both = [row(card, seed, ["cosine"], robust_int8=integers) for seed in (0, 1)]
+    (look,) = robust_looks(points_of([*both, row(card, 0, ["blurpool", "cosine"])]))
+    table = look.tables[-1]
+    assert table.title == "Robustness as int8"
+    assert [cells[1].text for cells in table.rows] == ["float32", "int8", "difference"]
+    place = table.columns.index("corrupted %")
+    floats, ints, apart = (cells[place].value for cells in table.rows)
+    assert (floats, ints) == pytest.approx((100 * card.accuracy, 100 * card.accuracy - 10))
+    assert apart == pytest.approx(-10)
+    assert table.rows[2][place].text.startswith("-10.00 [")
+
+
+def chart_of(title: str, cards: Sequence[tuple[RobustCard, list[str]]]) -> Chart:
+    (look,) = robust_looks(points_of([row(of, 0, methods) for of, methods in cards]))
+    (found,) = [chart for chart in look.charts if chart.title == title]
+    return found
+
+
+def test_geometry_is_drawn_with_the_unchanged_picture(card: RobustCard) -> None:
+    cards = [(turned(card, [0.9, 0.8, 0.7, 0.6]), ["cosine"]), (card, ["blurpool", "cosine"])]
+    chart = chart_of("Moved, turned and resized", cards)
+    for told in (
+        "cosine, rotation of 10 degrees: 80.0 % right, 50.0 % answered as before",
+        "blurpool + cosine, shift of 4 pixels: 100.0 % right, 100.0 % answered as before",
+    ):
+        assert told in chart.wide
+        assert told in chart.narrow
+    unchanged = f"<title>cosine, unchanged: {100 * card.clean:.1f} % right"
+    assert chart.wide.count(unchanged) == 2, "rotations and sizes have no such amount"
+    assert "scale, times" in chart.wide
+    assert "blur, pixels" not in chart.wide
+    camera = chart_of("Light, contrast and focus", cards)
+    assert camera.wide.count(unchanged) == 3
+    assert "blur, pixels" in camera.wide
+
+
+def test_the_surest_answers_and_the_best_nets_confidence_are_drawn(card: RobustCard) -> None:
+    best = replace(card, accuracy=card.accuracy + 0.1, selective=((0.5, 0.99), (1.0, 0.5)))
+    cards = [(card, ["cosine"]), (card, ["mixup", "cosine"]), (best, ["blurpool", "cosine"])]
+    chart = chart_of("Accuracy of the surest answers", cards)
+    assert "<title>blurpool + cosine, the surest 50 %: 99.00 % right</title>" in chart.wide
+    reliability = chart_of("Reliability", cards)
+    for name, drawn in (("cosine", 1), ("blurpool + cosine", 1), ("mixup + cosine", 0)):
+        assert reliability.wide.count(f">confidence of {name}, %") == drawn
 
 
 def test_wrong_labels_have_a_look_of_their_own(card: RobustCard) -> None:

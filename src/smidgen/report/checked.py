@@ -59,6 +59,10 @@ def _listed(of: Test) -> Test:
     return lambda value: isinstance(value, list) and all(of(part) for part in value)
 
 
+def _some(of: Test) -> Test:
+    return lambda value: _listed(of)(value) and bool(value)
+
+
 def _mapped(of: Test) -> Test:
     return lambda value: isinstance(value, dict) and all(of(part) for part in value.values())
 
@@ -88,6 +92,17 @@ _LAYER = _form(layer=_text, output=_shape, **_COSTS)
 _ANSWER = _form(image=_whole, label=_whole, answer=_whole, probability=_share,
                 sure=_truth)  # fmt: skip
 _COPIES = _form(train=_whole, test=_whole, across=_whole, labels=_whole)
+_BINS = _listed(_form(images=_whole, confidence=_share, accuracy=_share))
+_CARD = _form(
+    images=_positive, clean=_share, accuracy=_share, nll=_number, ece=_share,
+    corrupted_nll=_number, corrupted_ece=_share,
+    corruptions=_some(_form(name=_text, accuracy=_share)),
+    seen=_some(_form(kind=_text, amount=_number, unit=_text, accuracy=_share,
+                     consistency=_share)),
+    reliability=_BINS, corrupted_reliability=_BINS,
+    selective=_some(lambda pair: _listed(_share)(pair) and len(pair) == 2),  # noqa: PLR2004
+    threshold=_or_null(_form(kept=_share)), strangers=_listed(_form(told_apart=_share)),
+)  # fmt: skip
 
 OF_ALL = {
     "study": TEXT,
@@ -121,6 +136,8 @@ OF_NETS = {
     "copies": Rule(_COPIES, "four counts", required=False),
     "wrong": Rule(_listed(_ANSWER), "a list of answers", required=False),
     "doubted": Rule(_listed(_ANSWER), "a list of answers", required=False),
+    "robust": Rule(_or_null(_CARD), "a card of robustness, or null", required=False),
+    "robust_int8": Rule(_or_null(_CARD), "a card of robustness, or null", required=False),
     "pictures": Rule(_mapped(_text), "texts by name", required=False),
 }
 

@@ -1,23 +1,25 @@
-"""What a page shows of rows that bear a card of robustness: a table of methods, and charts."""
+"""What a page shows of rows that bear a card of robustness: tables of methods, and charts."""
 
-from collections.abc import Callable, Sequence
-from math import isfinite
+from collections.abc import Mapping, Sequence
+from math import isfinite, nan
+from statistics import fmean
 from typing import Any
 
-from smidgen.report.axes import BELOW, Scale, across, room_beside, ticks, upward
-from smidgen.report.bars import bars
-from smidgen.report.chart import NARROW, SERIES, Chart, draw, legend, legend_height
 from smidgen.report.look import Look
 from smidgen.report.points import Point, baselines
-from smidgen.report.svg import MUTED, Canvas
+from smidgen.report.robust_charts import robust_charts
+from smidgen.report.robust_figures import (
+    FIGURES,
+    FURTHER,
+    NATS,
+    SHIFTED,
+    Value,
+    corrupted,
+)
 from smidgen.report.tables import MISSING, Cell, Table, difference, number, words
 from smidgen.study.statistics import paired_effect
 
-_HEIGHT = 230  # pixels of a plot
-_SHIFTED = 2.0  # pixels, of the shift that a table tells
-_DRAWN = 4  # points in a chart of corruptions, at most
-
-Value = Callable[[dict[str, Any]], float]
+_DRAWN = 4  # points in a chart, at most
 
 
 def robust_looks(points: Sequence[Point]) -> list[Look]:
@@ -26,150 +28,155 @@ def robust_looks(points: Sequence[Point]) -> list[Look]:
     return [_look(baseline, others) for baseline, others in baselines(known)]
 
 
-def corrupted(row: dict[str, Any]) -> float:
-    """Return the mean accuracy of a row over the corruptions, in percent."""
-    return 100 * float(row["robust"]["accuracy"])
-
-
-def shifted(row: dict[str, Any]) -> float:
-    """Return the answers of a row that a shift of two pixels leaves as they are, in percent."""
-    seen = row["robust"]["seen"]
-    found = [of for of in seen if (of["kind"], of["amount"]) == ("shift", _SHIFTED)]
-    return 100 * found[0]["consistency"] if found else float("nan")
-
-
-def noticed(row: dict[str, Any]) -> float:
-    """Return how well a row tells own pictures from those of no class, in percent, a mean."""
-    found = [of["told_apart"] for of in row["robust"]["strangers"]]
-    return 100 * sum(found) / len(found) if found else float("nan")
-
-
-FIGURES: dict[str, Value] = {
-    "clean %": lambda row: 100 * row["robust"]["clean"],
-    "corrupted %": corrupted,
-    "same if shifted %": shifted,
-    "ECE %": lambda row: 100 * row["robust"]["ece"],
-    "corrupted ECE %": lambda row: 100 * row["robust"]["corrupted_ece"],
-    "strangers told apart %": noticed,
-}
-
-
 def _look(baseline: Point, others: Sequence[Point]) -> Look:
     first, every = baseline.first, [baseline, *others]
     card = first["robust"]
     best = sorted(others, key=lambda point: -(point.mean(corrupted) or 0))[: _DRAWN - 1]
     noise = first["recipe"].get("label_noise")
     wrong = f", {100 * noise:g} % of the training labels wrong" if noise else ""
-    charts = [_by_corruption([baseline, *best]), _reliability(baseline)]
-    tables = [_figures(every), *([_effects(baseline, others)] if others else [])]
+    drawn = f"; drawn are {baseline.label()} and the {len(best)} best if corrupted" if best else ""
+    integers = _integers(every)
+    tables = [
+        _figures(every),
+        *([_effects(baseline, others)] if others else []),
+        _further(baseline, others),
+        *([integers] if integers else []),
+    ]
     return Look(
         title=f"Robustness of {baseline.net} on {first['data']}{wrong}",
         about=f"Corruptions made anew from their published definitions, on {card['images']:,}"
-        f" {first['split']} images; mean over seeds.",
+        f" {first['split']} images; mean over seeds{drawn}.",
         warnings=(),
         tables=tuple(tables),
-        charts=tuple(charts),
+        charts=tuple(robust_charts([baseline, *best])),
         walls=(),
         lines=(),
     )
 
 
 def _figures(points: Sequence[Point]) -> Table:
+    note = (
+        "Corrupted: mean accuracy over fifteen corruptions. Same if shifted: answers that a shift"
+        f" of {SHIFTED:g} pixels leaves, four directions, border repeated. ECE: 15 bins, clean"
+        " and mean over corruptions. Strangers told apart: how often an own picture is answered"
+        " more surely than noise, clouds or shapes; 50 is chance."
+    )
+    return _means("Robustness", points, FIGURES, note)
+
+
+def _means(title: str, points: Sequence[Point], figures: dict[str, Value], note: str) -> Table:
     rows = tuple(
         (
             words(point.label()),
             number(len(point.rows)),
-            *(number(point.mean(value), ".2f") for value in FIGURES.values()),
+            *(
+                number(_mean(point.rows, value), f".{_digits(name)}f")
+                for name, value in figures.items()
+            ),
         )
         for point in points
     )
-    note = (
-        "Corrupted: mean accuracy over fifteen corruptions. Same if shifted: answers that a shift"
-        f" of {_SHIFTED:g} pixels leaves, four directions, border repeated. ECE: 15 bins, clean"
-        " and mean over corruptions. Strangers told apart: how often an own picture is answered"
-        " more surely than noise, clouds or shapes; 50 is chance."
-    )
-    return Table("Robustness", ("methods", "seeds", *FIGURES), rows, note)
+    return Table(title, ("methods", "seeds", *figures), rows, note)
 
 
 def _effects(baseline: Point, others: Sequence[Point]) -> Table:
-    rows = tuple(
-        (
-            words(point.label(baseline)),
-            *(_effect(point, baseline, value) for value in FIGURES.values()),
-        )
-        for point in others
-    )
     note = (
         f"Against {baseline.label()}, in points, paired by seed, with the 95 % t interval; one that"
         " includes zero shows no difference. A lower ECE is better."
     )
-    return Table(f"Effects on the robustness of {baseline.net}", ("methods", *FIGURES), rows, note)
+    title = f"Effects on the robustness of {baseline.net}"
+    return _differences(title, baseline, others, FIGURES, note)
 
 
-def _effect(point: Point, baseline: Point, value: Value) -> Cell:
-    ours, theirs = (
-        {seed: figure for seed, row in of.rows.items() if isfinite(figure := value(row))}
-        for of in (point, baseline)
+def _further(baseline: Point, others: Sequence[Point]) -> Table:
+    """Return what the first table leaves out: effects, with what the baseline has in the note."""
+    every = [row for point in (baseline, *others) for row in point.rows.values()]
+    shown = {
+        name: value for name, value in FURTHER.items() if any(isfinite(value(row)) for row in every)
+    }
+    note = (
+        "Accuracy where pictures are rotated, scaled, and as another camera gives them (exposure,"
+        " contrast, blur), the mean over amounts, and of the surest answers; over the threshold:"
+        " answers that one chosen on held-out images lets pass; NLL in nats, lower is better."
     )
+    if not others:
+        return _means("Robustness, further", [baseline], shown, note)
+    has = ", ".join(
+        f"{name} {_mean(baseline.rows, value):.{_digits(name)}f}" for name, value in shown.items()
+    )
+    note += (
+        f" Against {baseline.label()} ({has}), paired by seed, with the 95 % t interval; one that"
+        " includes zero shows no difference."
+    )
+    title = f"Further effects on the robustness of {baseline.net}"
+    return _differences(title, baseline, others, shown, note)
+
+
+def _differences(
+    title: str, baseline: Point, others: Sequence[Point], figures: dict[str, Value], note: str
+) -> Table:
+    rows = tuple(
+        (
+            words(point.label(baseline)),
+            *(
+                _difference(
+                    _by_seed(point.rows, value),
+                    _by_seed(baseline.rows, value),
+                    # nats are no shares of the images: they have no least difference
+                    0.0 if name in NATS else 100 / point.first["robust"]["images"],
+                    _digits(name),
+                )
+                for name, value in figures.items()
+            ),
+        )
+        for point in others
+    )
+    return Table(title, ("methods", *figures), rows, note)
+
+
+def _integers(points: Sequence[Point]) -> Table | None:
+    """Return the figures of the integers beside those of the floats, where rows have both."""
+    rows: list[tuple[Cell, ...]] = []
+    for point in points:
+        floats = {seed: row for seed, row in point.rows.items() if row.get("robust_int8")}
+        if not floats:
+            continue
+        integers = {seed: {"robust": row["robust_int8"]} for seed, row in floats.items()}
+        label, seeds = words(point.label()), number(len(floats))
+        for numbers, of in (("float32", floats), ("int8", integers)):
+            means = (number(_mean(of, value), ".2f") for value in FIGURES.values())
+            rows.append((label, words(numbers), seeds, *means))
+        step = 100 / point.first["robust"]["images"]
+        apart = (
+            _difference(_by_seed(integers, value), _by_seed(floats, value), step)
+            for value in FIGURES.values()
+        )
+        rows.append((label, words("difference"), seeds, *apart))
+    note = (
+        "Difference: what the integers change, in points, paired by seed, with the 95 % t interval;"
+        " of one seed there is none."
+    )
+    columns = ("methods", "numbers", "seeds", *FIGURES)
+    return Table("Robustness as int8", columns, tuple(rows), note) if rows else None
+
+
+def _by_seed(rows: Mapping[int, dict[str, Any]], value: Value) -> dict[int, float]:
+    return {seed: figure for seed, row in rows.items() if isfinite(figure := value(row))}
+
+
+def _mean(rows: Mapping[int, dict[str, Any]], value: Value) -> float:
+    found = _by_seed(rows, value)
+    return fmean(found.values()) if found else nan
+
+
+def _digits(name: str) -> int:
+    return 3 if name in NATS else 2
+
+
+def _difference(
+    ours: dict[int, float], theirs: dict[int, float], step: float, digits: int = 2
+) -> Cell:
     if not ours.keys() & theirs.keys():
         return Cell(MISSING, float("-inf"))
-    step = 100 / point.first["robust"]["images"]
     found = paired_effect(ours, theirs, step=step)
-    return Cell(difference(found), found.mean)
-
-
-def _by_corruption(points: Sequence[Point]) -> Chart:
-    """Chart the accuracy under each corruption, point by point."""
-    series: dict[str, dict[str, float]] = {}
-    for point in points:
-        shares: dict[str, list[float]] = {}
-        for row in point.rows.values():
-            for one in row["robust"]["corruptions"]:
-                name = one["name"].replace("_", " ")
-                shares.setdefault(name, []).append(100 * one["accuracy"])
-        series[point.label()] = {name: sum(of) / len(of) for name, of in shares.items()}
-    note = "Accuracy in percent, the mean over seeds and over the published severities."
-    return bars("Accuracy by corruption", "accuracy, %", series, note)
-
-
-def _reliability(point: Point) -> Chart:
-    """Chart how many answers of a confidence are right, clean and corrupted."""
-    names = {"clean": "reliability", "corrupted": "corrupted_reliability"}
-    curves = {name: _bins(point, field) for name, field in names.items()}
-    return draw(
-        "Reliability",
-        f"{point.net} with {point.label()}: answers in 15 bins of confidence, seeds together; on"
-        " the line a net is right as often as it says.",
-        lambda width: _drawn(width, curves),
-    )
-
-
-def _bins(point: Point, field: str) -> list[tuple[float, float, int]]:
-    """Return confidence, accuracy and images of each bin that has any."""
-    found: list[tuple[float, float, int]] = []
-    for bins in zip(*(row["robust"][field] for row in point.rows.values()), strict=True):
-        images = sum(one["images"] for one in bins)
-        if images:
-            sure, right = (
-                100 * sum(one["images"] * one[name] for one in bins) / images
-                for name in ("confidence", "accuracy")
-            )
-            found.append((sure, right, images))
-    return found
-
-
-def _drawn(width: int, curves: dict[str, list[tuple[float, float, int]]]) -> Canvas:
-    colours = dict(zip(curves, SERIES, strict=False))
-    canvas = Canvas(width, legend_height(width, colours) + _HEIGHT + BELOW)
-    top = legend(canvas, colours)
-    bottom, levels = top + _HEIGHT, ticks(0, 100, 5)
-    x, y = Scale(0, 100, room_beside(levels), width - 6), Scale(0, 100, bottom, top)
-    upward(canvas, y, levels, width, "right, %")
-    across(canvas, x, ticks(0, 100, 5 if width == NARROW else 10), top, bottom, "confidence, %")
-    canvas.line(x(0), y(0), x(100), y(100), MUTED)
-    for name, bins in curves.items():
-        for sure, right, images in bins:
-            told = f"{name}: {images:,} answers of {sure:.1f} %, {right:.1f} % right"
-            canvas.circle(x(sure), y(right), 4, colours[name], told)
-    return canvas
+    return Cell(difference(found, digits), found.mean)

@@ -60,11 +60,10 @@ def number(value: float | int | None, form: str = ",.0f", unit: str = "") -> Cel
     return Cell(f"{value:{form}}{unit}", value)
 
 
-def difference(interval: Interval) -> str:
+def difference(interval: Interval, digits: int = 2) -> str:
     """Return a difference with the ends of its interval."""
-    if interval.count == 1:
-        return f"{interval.mean:+.2f} (1 seed)"
-    return f"{interval.mean:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"
+    mean, low, high = (f"{of:+.{digits}f}" for of in (interval.mean, interval.low, interval.high))
+    return f"{mean} (1 seed)" if interval.count == 1 else f"{mean} [{low}, {high}]"
 
 
 def points_table(title: str, points: Sequence[Point]) -> Table:

@@ -1,0 +1,164 @@
+"""Charts of cards of robustness: corruptions, geometry, a camera, confidence."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from smidgen.report.axes import ticks
+from smidgen.report.bars import bars
+from smidgen.report.chart import Chart
+from smidgen.report.panels import Dot, Panel, panels
+from smidgen.report.points import Point
+
+GEOMETRY, CAMERA = ("shift", "rotation", "scale"), ("exposure", "contrast", "blur")
+_NEUTRAL = {"scale": 1.0, "contrast": 1.0}  # amounts that change nothing; 0 of the other kinds
+
+
+def robust_charts(points: Sequence[Point]) -> list[Chart]:
+    """Return the charts of a few points: the baseline first, then the best where corrupted."""
+    return [
+        _by_corruption(points),
+        *_seen("Moved, turned and resized", GEOMETRY, points),
+        *_seen("Light, contrast and focus", CAMERA, points),
+        _selective(points),
+        _reliability(points[:2]),  # of more, the names under the plots would not be told apart
+    ]
+
+
+def _by_corruption(points: Sequence[Point]) -> Chart:
+    """Chart the accuracy under each corruption, point by point."""
+    series: dict[str, dict[str, float]] = {}
+    for point in points:
+        shares: dict[str, list[float]] = {}
+        for row in point.rows.values():
+            for one in row["robust"]["corruptions"]:
+                name = one["name"].replace("_", " ")
+                shares.setdefault(name, []).append(100 * one["accuracy"])
+        series[point.label()] = {name: sum(of) / len(of) for name, of in shares.items()}
+    note = "Accuracy in percent, the mean over seeds and over the published severities."
+    return bars("Accuracy by corruption", "accuracy, %", series, note)
+
+
+def _seen(title: str, kinds: Sequence[str], points: Sequence[Point]) -> list[Chart]:
+    """Chart the accuracy against the amount of each kind of change that was measured."""
+    plots = [
+        Panel(
+            f"{kind}, {unit}",
+            {point.label(): dots for point in points if (dots := _amounts(point, kind))},
+            marks,
+        )
+        for kind, unit, marks in _axes(kinds, points)
+    ]
+    note = (
+        "Accuracy in percent, the mean over seeds and, of shifts and rotations, directions; a point"
+        " tells how many answers are those to the unchanged picture."
+    )
+    return [panels(title, "right, %", plots, note, None)] if plots else []
+
+
+def _axes(kinds: Sequence[str], points: Sequence[Point]) -> list[tuple[str, str, list[float]]]:
+    """Return each kind that was measured with its unit and amounts, that of no change included."""
+    found: list[tuple[str, str, list[float]]] = []
+    for kind in kinds:
+        every = [
+            of for point in points for of in point.first["robust"]["seen"] if of["kind"] == kind
+        ]
+        if every:
+            amounts = {of["amount"] for of in every} | {_NEUTRAL.get(kind, 0.0)}
+            found.append((kind, every[0]["unit"], sorted(amounts)))
+    return found
+
+
+def _amounts(point: Point, kind: str) -> list[Dot]:
+    """Return the accuracy of a point by the amount of a kind of change."""
+    amounts = {
+        of["amount"]: of["unit"] for of in point.first["robust"]["seen"] if of["kind"] == kind
+    }
+
+    def mean(amount: float, field: str) -> float:
+        return 100 * _mean(
+            point,
+            lambda card: [
+                of[field] for of in card["seen"] if (of["kind"], of["amount"]) == (kind, amount)
+            ],
+        )
+
+    dots = [
+        Dot(
+            amount,
+            mean(amount, "accuracy"),
+            f"{kind} of {amount:g} {unit}: {mean(amount, 'accuracy'):.1f} % right,"
+            f" {mean(amount, 'consistency'):.1f} % answered as before",
+        )
+        for amount, unit in amounts.items()
+    ]
+    neutral = _NEUTRAL.get(kind, 0.0)
+    if dots and neutral not in amounts:
+        clean = 100 * _mean(point, lambda card: [card["clean"]])
+        dots.append(Dot(neutral, clean, f"unchanged: {clean:.1f} % right"))
+    return sorted(dots)
+
+
+def _selective(points: Sequence[Point]) -> Chart:
+    """Chart how many of the surest answers are right, against how many are kept."""
+    curves: dict[str, list[Dot]] = {}
+    for point in points:
+        found: list[Dot] = []
+        for share, _ in point.first["robust"]["selective"]:
+            right = 100 * _mean(
+                point,
+                lambda card, share=share: [of for kept, of in card["selective"] if kept == share],
+            )
+            told = f"the surest {100 * share:g} %: {right:.2f} % right"
+            found.append(Dot(100 * share, right, told))
+        curves[point.label()] = found
+    marks = sorted({dot.x for dots in curves.values() for dot in dots})
+    note = (
+        "Clean answers in the order of their confidence, the surest kept and the others left"
+        " unanswered. Mean over seeds."
+    )
+    plot = Panel("answers kept, %", curves, marks)
+    return panels("Accuracy of the surest answers", "right, %", [plot], note, None)
+
+
+def _reliability(points: Sequence[Point]) -> Chart:
+    """Chart how many answers of a confidence are right, clean and corrupted, a plot a point."""
+    plots = [
+        Panel(
+            f"confidence of {point.label()}, %",
+            {
+                "clean": _bins(point, "reliability"),
+                "corrupted": _bins(point, "corrupted_reliability"),
+            },
+            ticks(0, 100, 5),
+            joined=False,
+            diagonal=True,
+        )
+        for point in points
+    ]
+    note = (
+        "Answers in 15 bins of confidence, seeds together; on the line a net is right as often as"
+        " it says, below it is too sure."
+    )
+    return panels("Reliability", "right, %", plots, note, (0, 100))
+
+
+def _bins(point: Point, field: str) -> list[Dot]:
+    """Return confidence and accuracy of each bin that has any answer."""
+    found: list[Dot] = []
+    for bins in zip(*(row["robust"][field] for row in point.rows.values()), strict=True):
+        images = sum(one["images"] for one in bins)
+        if images:
+            sure, right = (
+                100 * sum(one["images"] * one[name] for one in bins) / images
+                for name in ("confidence", "accuracy")
+            )
+            found.append(
+                Dot(sure, right, f"{images:,} answers of {sure:.1f} %: {right:.1f} % right")
+            )
+    return found
+
+
+def _mean(point: Point, values: Callable[[dict[str, Any]], list[float]]) -> float:
+    """Return the mean of what the cards of a point's seeds hold."""
+    found = [value for row in point.rows.values() for value in values(row["robust"])]
+    return sum(found) / len(found)
