@@ -15,7 +15,14 @@ from smidgen.methods import BlurPool
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget, costs, excess, measured_latency
 from smidgen.study.design.inputs import inputs
-from smidgen.study.design.ladder import BudgetError, Maker, _bisected, _spread, kinds_of
+from smidgen.study.design.ladder import (
+    BudgetError,
+    Maker,
+    Shaped,
+    _bisected,
+    _spread,
+    kinds_of,
+)
 from smidgen.study.design.ladder import ladder as shaped_ladder
 from smidgen.study.design.moves import moves
 from smidgen.study.design.templates import FAMILIES, Template, templates, widened
@@ -234,6 +241,59 @@ def test_moves_change_one_thing_and_stay_inside_the_budget() -> None:
     for _, one in near:
         assert 0.75 * 20_000 < one.spec.params <= 20_000
         assert one.spec == one.template.spec(own.shape, 10, one.widths)
+
+
+def near(template: Template, budget: Budget, shape: Shape = IMAGES[2]) -> dict[str, Shaped]:
+    own = maker(shape, budget)
+    start = own.widest(template, 1.0)
+    assert start is not None
+    found = moves(own, start)
+    assert len({told for told, _ in found}) == len(found)
+    for _, one in found:
+        assert own.excess(one.spec) <= 1
+    return dict(found)
+
+
+def test_the_first_neighbours_are_deeper_and_then_each_sort_has_one() -> None:
+    found = list(near(Template("residual", (2, 3, 2)), Budget(max_params=20_000)))
+    assert found[:10] == [
+        "a block more in stage 2",
+        "a block more in stage 3",
+        "a block more in stage 1",
+        "kernels of 5 x 5",
+        "a block of stage 2 a stage earlier",
+        "stage 1 wider",
+        "a block less in stage 2",
+        "a block of stage 2 a stage later",
+        "a stage less",
+        "the image halved once more",
+    ]
+    assert {"stage 3 wider", "a block less in stage 1"} <= set(found[10:])
+
+
+def test_a_block_is_moved_before_or_behind_a_halving_and_none_is_lost() -> None:
+    budget = Budget(max_params=20_000, max_macs=3_000_000)
+    found = near(Template("residual", (2, 1, 3)), budget)
+    moved = {told: one.template.blocks for told, one in found.items() if "a block of" in told}
+    assert moved == {
+        "a block of stage 3 a stage earlier": (2, 2, 2),
+        "a block of stage 1 a stage later": (1, 2, 3),
+    }
+    assert not any("a block of" in told for told in near(Template("plain", (1, 1)), budget))
+    assert not any("a block of" in told for told in near(Template("plain", (3,)), budget))
+
+
+def test_the_first_convolution_halves_once_more_or_less_where_it_can() -> None:
+    budget, large = Budget(max_params=5_000, max_macs=900_000), Shape(3, 96, 96)
+
+    def halved(already: int) -> dict[str, int]:
+        found = near(Template("plain", (1, 1), halved=already), budget, large)
+        return {told: one.template.halved for told, one in found.items() if "halved" in told}
+
+    more, less = "the image halved once more", "the image halved once less"
+    assert halved(2) == {more: 3, less: 1}
+    assert halved(0) == {more: 1}
+    assert halved(3) == {less: 2}
 
 
 def test_images_are_looked_at_smaller_where_their_size_is_what_binds() -> None:

@@ -28,7 +28,7 @@ _USUAL_GROWTH = 1.5
 _LAST_GROWTH = 1.5  # into the last of four stages or more
 _TRANSITION = 0.75  # width of a transition, of the block's before it
 _STEM = 0.6  # width of the first convolution, of that of the block behind it in its stage
-_MOST_HALVED = 3  # times by the first convolution alone
+MOST_HALVED = 3  # times by the first convolution alone
 _OTHERS = 6  # kinds of one stage more or less
 _END = 6  # pixels a side, about, at the end of a net
 
@@ -194,10 +194,10 @@ def templates(shape: Shape, *, halve: bool = False) -> list[Template]:
     long = max(shape.height, shape.width)
     # so often the longer side halves until about six pixels are left of it
     total = min(max(round(log2(long / _END)), 1), max(int(log2(long)), 0))
-    usual = min(max(round(log2(long / 32)), 0), _MOST_HALVED)  # what the first one does
+    usual = min(max(round(log2(long / 32)), 0), MOST_HALVED)  # what the first one does
     found: dict[Template, None] = {}
     by_stem = dict.fromkeys((usual, usual + 1, usual - 1) if halve else (usual, usual - 1))
-    for place, halved in enumerate(h for h in by_stem if 0 <= h <= min(_MOST_HALVED, total)):
+    for place, halved in enumerate(h for h in by_stem if 0 <= h <= min(MOST_HALVED, total)):
         stages = total - halved + 1
         for template in _kinds(stages, halved):
             found[template] = None
