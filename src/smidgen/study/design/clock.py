@@ -18,6 +18,7 @@ _STEPS = 4  # timed, after two that warm up
 _EXTRA = 1.3  # of what the training steps alone take: decoding, judging, starting processes
 _UNEVEN = 1.15  # of what epochs took before: a machine is not as fast at all times
 _WRITING = 0.05  # of a limit, to judge the last runs and to write the result and its page
+_AROUND = 5.0  # seconds of a 2-core machine for the rest: processes start, the page is written
 _FEW = 3  # nets that a design must be able to compare
 _MOST_SCALED = 8.0  # times the usual length that a generous limit may make a run
 
@@ -104,7 +105,7 @@ class Estimate:
     @property
     def seconds(self) -> float:
         """Of all."""
-        return self.search + self.confirm
+        return self.search + self.confirm + _AROUND
 
 
 def estimate(an_image: float, images: int, recipe: Recipe, work: Work, jobs: int) -> Estimate:
@@ -119,7 +120,8 @@ def estimate(an_image: float, images: int, recipe: Recipe, work: Work, jobs: int
     """
     epoch = _EXTRA * an_image * images
     run = epoch * recipe.epochs
-    return Estimate(run * work.search / jobs, run * work.confirm / jobs, epoch * (_FEW / jobs + 2))
+    least = epoch * (_FEW / jobs + 2) + _AROUND
+    return Estimate(run * work.search / jobs, run * work.confirm / jobs, least)
 
 
 def fitted(profile: Profile, usual: Estimate, limit: float | int) -> Profile:
@@ -138,7 +140,7 @@ def fitted(profile: Profile, usual: Estimate, limit: float | int) -> Profile:
             f"--time {told_time(limit)} is too short for one rung of the ladder:"
             f" it needs {told_time(usual.least)} at least"
         )
-    ratio = 0.85 * limit / usual.seconds
+    ratio = (0.85 * limit - _AROUND) / (usual.search + usual.confirm)
     if ratio >= 1:
         longer = min(ratio, _MOST_SCALED)
         return replace(
@@ -146,7 +148,7 @@ def fitted(profile: Profile, usual: Estimate, limit: float | int) -> Profile:
             images=round(profile.images * longer),
             most_epochs=round(profile.most_epochs * longer),
         )
-    rounds = profile.rounds
+    ratio, rounds = max(ratio, 1e-6), profile.rounds
     fewer = max(ratio**0.5, _FEW / rounds[0].nets)
     rounds = tuple(
         Round(one.share, max(min(_FEW, one.nets), round(one.nets * fewer)), one.seeds)
@@ -246,8 +248,10 @@ def told_estimate(expected: Estimate, limit: float | int | None) -> str:
 
 def told_time(seconds: float | int) -> str:
     """Return a time for people."""
+    if seconds < 1:
+        return f"{seconds:.1g} s"
     if seconds < 90:  # noqa: PLR2004 - below it seconds are read more easily
-        return f"{max(round(seconds), 1)} s"
+        return f"{seconds:.0f} s"
     if seconds < 7200:  # noqa: PLR2004
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
