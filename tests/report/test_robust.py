@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from smidgen.report.robust import robust_looks
 from smidgen.report.robust_figures import corrupted, shifted
 from smidgen.robust.card import RobustCard, robust_card
 from smidgen.robust.confidence import Threshold
-from smidgen.study.records import Records
+from smidgen.study.records import Records, load
 from smidgen.study.status import Status
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +99,7 @@ def test_further_effects_are_means_over_amounts_and_nats_are_no_points(card: Rob
     assert cells["NLL"].text == "-0.012 [-0.012, -0.012]"
     assert "rotation % 65.00" in table.note
     assert "over the threshold %" not in table.columns, "no card has a threshold"
+    assert "threshold" not in table.note
 
 
 def test_a_card_alone_has_further_figures_and_its_threshold(card: RobustCard) -> None:
@@ -104,6 +108,7 @@ def test_a_card_alone_has_further_figures_and_its_threshold(card: RobustCard) ->
     assert [table.title for table in look.tables] == ["Robustness", "Robustness, further"]
     cells = dict(zip(look.tables[1].columns, look.tables[1].rows[0], strict=True))
     assert cells["over the threshold %"].text == "62.50"
+    assert "lets pass" in look.tables[1].note
     assert cells["rotation %"].text == "50.00"
     assert cells["NLL"].text == f"{card.nll:.3f}"
 
@@ -177,3 +182,22 @@ def test_the_page_and_its_tables_hold_it(card: RobustCard) -> None:
     assert "glass blur" in page
     assert "Robustness" in {table.title for table in tables_of(records)}
     assert "Reliability" in {chart.title for _, chart in charts_of(records)}
+
+
+@pytest.mark.parametrize(
+    ("study", "tables"),
+    [
+        ("robust-mnist", ("Effects", "Further effects")),
+        ("robust-cifar10", ("Effects", "Further effects")),
+        ("robust-mnist-labels", ("Effects",)),
+        ("robust-digits", ("Effects",)),
+    ],
+)
+def test_the_docs_have_the_tables_of_the_rows(study: str, tables: tuple[str, ...]) -> None:
+    page = (ROOT / "docs" / "robustness.md").read_text()
+    looks = robust_looks(points_of(load(ROOT / "results" / f"{study}.jsonl").rows))
+    told = [table for look in looks for table in look.tables if table.title.startswith(tables)]
+    assert len(told) == len(tables) * len(looks)
+    for table in told:
+        lines = table.to_markdown().split("\n\n")[1]
+        assert lines.strip() in page

@@ -13,6 +13,7 @@ from smidgen.report.robust_figures import (
     FURTHER,
     NATS,
     SHIFTED,
+    THRESHOLD,
     Value,
     corrupted,
 )
@@ -96,9 +97,11 @@ def _further(baseline: Point, others: Sequence[Point]) -> Table:
     }
     note = (
         "Accuracy where pictures are rotated, scaled, and as another camera gives them (exposure,"
-        " contrast, blur), the mean over amounts, and of the surest answers; over the threshold:"
-        " answers that one chosen on held-out images lets pass; NLL in nats, lower is better."
+        " contrast, blur), the mean over amounts, and of the surest answers; NLL in nats, lower is"
+        " better."
     )
+    if THRESHOLD in shown:
+        note += " Over the threshold: answers that one chosen on held-out images lets pass."
     if not others:
         return _means("Robustness, further", [baseline], shown, note)
     has = ", ".join(

@@ -8,6 +8,7 @@ from smidgen.report.robust_charts import CAMERA, GEOMETRY
 
 SHIFTED = 2.0  # pixels, of the shift that a table tells
 _KEPT = 0.9  # of the answers, the surest, of which a table tells the accuracy
+THRESHOLD = "over the threshold %"
 
 Value = Callable[[dict[str, Any]], float]
 
@@ -63,7 +64,7 @@ def passed(row: dict[str, Any]) -> float:
 FURTHER: dict[str, Value] = {
     **{f"{kind} %": seen(kind) for kind in (*GEOMETRY[1:], *CAMERA)},
     f"surest {100 * _KEPT:g} % right %": surest,
-    "over the threshold %": passed,
+    THRESHOLD: passed,
     "NLL": lambda row: row["robust"]["nll"],
     "corrupted NLL": lambda row: row["robust"]["corrupted_nll"],
 }
