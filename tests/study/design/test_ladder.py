@@ -1,5 +1,6 @@
 """Every rung is inside the budget by exact accounting; a budget that none meets is refused."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -25,6 +26,7 @@ from smidgen.study.design.ladder import (
 )
 from smidgen.study.design.ladder import ladder as shaped_ladder
 from smidgen.study.design.moves import moves
+from smidgen.study.design.outset import _entrants, _most_views
 from smidgen.study.design.templates import FAMILIES, Template, templates, widened
 from smidgen.study.job import Origin
 
@@ -297,23 +299,55 @@ def test_the_first_convolution_halves_once_more_or_less_where_it_can() -> None:
 
 
 def test_images_are_looked_at_smaller_where_their_size_is_what_binds() -> None:
-    large, here = Shape(3, 96, 64), Origin("pictures")
-    views = inputs(here, large, Budget(max_ram=8192))
-    assert [view.shape for view in views[:5]] == [
-        large, Shape(3, 64, 44), Shape(3, 48, 32), Shape(3, 32, 20), Shape(3, 24, 16)
-    ]  # fmt: skip
+    large, here, tight = Shape(3, 96, 64), Origin("pictures"), Budget(max_ram=8192)
+    sides = [(96, 64), (64, 44), (48, 32), (32, 20), (24, 16)]
+    views = inputs(here, large, tight, 12)
+    assert [view.shape for view in views[:5]] == [Shape(3, *one) for one in sides]
     assert [view.origin and view.origin.image_size for view in views][:2] == [None, "64x44"]
     grey = [(view.shape, view.origin and view.origin.color) for view in views[5:]]
-    assert grey == [(Shape(1, 96, 64), "grey"), (Shape(1, 64, 44), "grey")]
-    kept = inputs(Origin("pictures", color="rgb"), large, Budget(max_ram=8192))
+    assert grey == [(Shape(1, *one), "grey") for one in sides]
+    asked = [view.origin.image_size for view in views[5:] if view.origin]
+    assert asked == ["96x64", "64x44", "48x32", "32x20", "24x16"]
+    kept = inputs(Origin("pictures", color="rgb"), large, tight, 12)
     assert [view.shape.channels for view in kept] == [3] * 5
-    assert len(inputs(here, large, Budget(max_params=8192))) == 1
-    assert len(inputs(Origin("pictures", image_size="96x64"), large, Budget(max_ram=8192))) == 1
-    assert len(inputs(here, Shape(1, 28, 28), Budget(max_ram=8192))) == 1
-    larger = inputs(here, Shape(3, 32, 32), Budget(max_ram=8192), shrunk=True)
+    assert len(inputs(here, large, Budget(max_params=8192), 12)) == 1
+    assert len(inputs(Origin("pictures", image_size="96x64"), large, tight, 12)) == 1
+    assert len(inputs(here, Shape(1, 28, 28), tight, 12)) == 1
+    larger = inputs(here, Shape(3, 32, 32), tight, 12, shrunk=True)
     assert [(v.shape.channels, v.shape.height) for v in larger] == [
-        (3, 32), (3, 48), (3, 64), (1, 32), (1, 48)
+        (3, 32), (3, 48), (3, 64), (1, 32), (1, 48), (1, 64)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("most", [1, 7, 8, 9])
+def test_where_views_are_too_many_the_smallest_go_and_colour_stays_longer(most: int) -> None:
+    views = inputs(Origin("pictures"), Shape(3, 96, 96), Budget(max_ram=4096), most)
+    sides = {c: [v.shape.height for v in views if v.shape.channels == c] for c in (3, 1)}
+    every = [96, 64, 48, 32, 24]
+    assert sides == {3: every[: (most + 1) // 2], 1: every[: most // 2]}
+    grey = inputs(Origin("pictures"), Shape(1, 96, 96), Budget(max_ram=4096), most)
+    assert [v.shape.height for v in grey] == every[:most]
+
+
+@pytest.mark.parametrize(("rungs", "most", "last"), [(24, 8, 3), (9, 8, 1), (36, 12, 3)])
+def test_nets_are_dealt_to_the_views_and_each_has_its_fewest(
+    rungs: int, most: int, last: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from smidgen.study.design import outset as module
+
+    def deeper_and_deeper(own: Maker, rungs: int, *, smallest: bool) -> list[Shaped]:
+        assert not smallest
+        return [own.made(Template("plain", (1 + n,)), [4]) for n in range(rungs)]
+
+    monkeypatch.setattr(module, "ladder", deeper_and_deeper)
+    assert _most_views(rungs) == most
+    budget = Budget(max_params=4_000, max_macs=400_000)
+    views = inputs(Origin("pictures"), Shape(3, 96, 96), budget, _most_views(rungs))
+    makers = {view: Maker(view.shape, 2, budget) for view in views}
+    dealt = _entrants(makers, rungs, smallest=False)[:rungs]
+    assert len(dealt) == rungs, "no place is left empty"
+    assert [one.told for one in dealt[: len(views)]] == [view.told for view in views]
+    assert min(Counter(one.told for one in dealt).values()) == last
 
 
 def test_kinds_whose_flash_cannot_be_told_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from smidgen.data.arrays import KEPT
 from smidgen.layers import Shape
@@ -11,7 +12,6 @@ from smidgen.study.job import Origin
 _SHARES = (1.0, 2 / 3, 1 / 2, 1 / 3, 1 / 4)  # of a side
 _LEAST = 16  # pixels of the longer side of an image that is shrunk
 _FROM = 40  # pixels of the longer side from which images are shrunk at all
-_GREY = 2  # sizes at which images are looked at without colour, too
 _LARGER = (48, 64)  # pixels a side, tried where pictures were shrunk to less
 _EVEN = 4  # pixels in which sides are counted
 _BINDING = {"ram", "macs", "latency"}  # what the size of an image decides
@@ -33,15 +33,19 @@ class Input:
     told: str
 
 
-def inputs(origin: Origin, shape: Shape, budget: Budget, *, shrunk: bool = False) -> list[Input]:
+def inputs(
+    origin: Origin, shape: Shape, budget: Budget, most: int, *, shrunk: bool = False
+) -> list[Input]:
     """Return how images may be looked at: as they are first, then at other sizes, then in grey.
 
-    Only where RAM, MACs or latency bind, where no size was asked for, and not of arrays.
+    Only where RAM, MACs or latency bind, where no size was asked for, and not of arrays. Each size
+    is tried in colour and in grey; the last sizes are left out where that were too many.
 
     Args:
         origin: Of the images; its size, if it has one, was asked for.
         shape: That they have.
         budget: To be met.
+        most: Ways that there may be, >= 1.
         shrunk: Whether the pictures are larger than the images.
     """
     found = [Input(None, shape, "")]
@@ -56,13 +60,16 @@ def inputs(origin: Origin, shape: Shape, budget: Budget, *, shrunk: bool = False
         smaller = Shape(shape.channels, height, width)
         at = replace(origin, image_size=f"{height}x{width}")
         found.append(Input(at, smaller, f"{height} x {width} pixels"))
-    if len(found) > 1 and shape.channels == 3 and origin.color is None:  # noqa: PLR2004 - colours
-        for one in found[:_GREY]:
-            height, width = one.shape.height, one.shape.width
-            at = replace(origin, image_size=f"{height}x{width}", color="grey")
-            grey = Shape(1, height, width)
-            found.append(Input(at, grey, f"{height} x {width} grey pixels"))
-    return found
+    if len(found) == 1 or shape.channels != 3 or origin.color is not None:  # noqa: PLR2004 - colours
+        return found[:most]
+    pairs = chain.from_iterable((one, _grey(origin, one.shape)) for one in found)
+    return sorted(list(pairs)[:most], key=lambda one: one.shape.channels == 1)
+
+
+def _grey(origin: Origin, shape: Shape) -> Input:
+    height, width = shape.height, shape.width
+    at = replace(origin, image_size=f"{height}x{width}", color="grey")
+    return Input(at, Shape(1, height, width), f"{height} x {width} grey pixels")
 
 
 def _sizes(shape: Shape) -> Iterator[tuple[int, int]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,8 @@ from smidgen.text import nearest
 STORE = "design.db"
 PURPOSES = ("accuracy", "robust")
 _ROOM = 0.8  # of the parameters without blurs that nets with them must still have
-_FEWEST = 3  # nets of each view of the images
+_FEWEST = 3  # nets of each view of the images, where a profile has nets enough
+_VIEWS = 8  # that even the shortest search may have: four sizes in colour and in grey
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def outset(
     methods = start(data, blur=room)
     of_nets = tuple(of_kind(methods, ArchitectureMethod))
     shrunk = any(note.startswith("pictures have the sizes") for note in data.notes)
-    views = inputs(origin, shape, budget, shrunk=shrunk)
+    views = inputs(origin, shape, budget, _most_views(profile.rungs), shrunk=shrunk)
     found = [cheaper(view, Maker(view.shape, classes, budget, of_nets), origin) for view in views]
     makers = {view: Maker(view.shape, classes, budget, of_nets) for view, _ in found}
     if held is None:
@@ -207,13 +209,19 @@ def _has_room(maker: Maker) -> bool:
     return sizes[0] >= _ROOM * sizes[1]
 
 
+def _most_views(rungs: int) -> int:
+    """Return how many views of the images there may be so that each has its fewest nets."""
+    return max(rungs // _FEWEST, _VIEWS)
+
+
 def _entrants(makers: Mapping[Input, Maker], rungs: int, *, smallest: bool) -> list[Entrant]:
     """Return the nets to begin with, of every view of the images, each view's best in turn."""
+    each = max(ceil(rungs / len(makers)), _FEWEST)
     found: list[list[Entrant]] = []
     refused: BudgetError | None = None
     for view, maker in makers.items():
         try:
-            nets = ladder(maker, max(rungs // len(makers), _FEWEST), smallest=smallest)
+            nets = ladder(maker, each, smallest=smallest)
         except BudgetError as error:
             refused = refused or error
             continue
