@@ -51,12 +51,7 @@ def merged(operations: list[Operation], shape: Shape) -> list[Operation]:
         operation = queue.pop(0)
         if _is_idle(operation, shapes[-1]):
             continue
-        if isinstance(operation, Residual):
-            inner, shortcut = (
-                tuple(merged(list(side), shapes[-1]))
-                for side in (operation.inner, operation.shortcut)
-            )
-            operation = Residual(inner, shortcut, operation.relu)
+        operation = _inside(operation, shapes[-1])
         before = done[-1] if done else None
         if isinstance(before, Conv2d) and not before.relu:
             replacement = _pair(before, operation, shapes[-2])
@@ -68,6 +63,18 @@ def merged(operations: list[Operation], shape: Shape) -> list[Operation]:
         done.append(operation)
         shapes.append(operation.out_shape(shapes[-1]))
     return done
+
+
+def _inside(operation: Operation, shape: Shape) -> Operation:
+    """Return an operation with those that it holds merged."""
+    match operation:
+        case Residual(inner, shortcut, relu):
+            inner, shortcut = (tuple(merged(list(side), shape)) for side in (inner, shortcut))
+            return Residual(inner, shortcut, relu)
+        case Normalise() | Conv2d() | MaxPool() | Blur() | SqueezeExcite():
+            return operation
+        case GlobalAveragePool() | Flatten() | Linear():
+            return operation
 
 
 def _is_idle(operation: Operation, shape: Shape) -> bool:

@@ -43,6 +43,7 @@ from smidgen.layers import Shape
 from smidgen.layers.base import sides_of
 
 Steps: TypeAlias = Sequence[tuple[Operation, Shape]]
+_APART = "written apart from those that pass rows"
 
 
 def generate_float(program: Program, name: str = "net") -> Source:
@@ -146,11 +147,18 @@ def _passing(
 ) -> tuple[int, Map]:
     """Write layers each of which takes a row at a time from the one before."""
     operation, _ = steps[start]
-    end = start + (0 if isinstance(operation, GlobalAveragePool) else 1)
-    last = None
-    if isinstance(operation, Conv2d):
-        while end < len(steps) and _one_row(*steps[end]):
+    end, last = start, None
+    match operation:
+        case Conv2d():
             end += 1
+            while end < len(steps) and _one_row(*steps[end]):
+                end += 1
+        case MaxPool() | Blur():
+            end += 1
+        case GlobalAveragePool():
+            pass
+        case Normalise() | SqueezeExcite() | Residual() | Flatten() | Linear():
+            raise AssertionError(_APART)
     if end < len(steps):
         last = _end(operation, steps[end][0], passed=end > start)
     after = end + (last is not None)
@@ -162,11 +170,16 @@ def _passing(
 
 def _end(first: Operation, last: Operation, *, passed: bool) -> MaxPool | GlobalAveragePool | None:
     """Return the pool that takes the rows of the layers before it as they come, if it is one."""
-    if isinstance(last, GlobalAveragePool):
-        return last
-    if isinstance(last, MaxPool) and passed and isinstance(first, Conv2d):
-        return last if last.kernel_size == last.stride else None
-    return None
+    match last:
+        case GlobalAveragePool():
+            return last
+        case MaxPool(kernel_size, stride):
+            whole = kernel_size == stride
+            return last if whole and passed and isinstance(first, Conv2d) else None
+        case Normalise() | Conv2d() | Blur() | SqueezeExcite() | Residual():
+            return None
+        case Flatten() | Linear():
+            return None
 
 
 def _residual(text: Text, own: Residual, shape: Shape, source: Map, ahead: Steps) -> Map:
@@ -219,25 +232,38 @@ def _rows(
             made = Map(f"row{number}", out, rows, 0)
             text.keep(made, until=0)
             to = made.at(f"y % {rows}" if rows > 1 else "0")
-        if isinstance(operation, Blur):
-            lines.append(f"layer{number}({current.at('0')}, y, {to});")
-        else:
-            stride = operation.stride if isinstance(operation, Conv2d | MaxPool) else 1
-            border = operation.padding[0] if isinstance(operation, Conv2d) else 0
-            begin = at if index else source.at(f"y * {stride} - {border}")
-            lines.append(f"layer{number}({begin}, {to});")
+        begin = at if index else _begin(operation, source)
+        lines.append(f"layer{number}({begin}, {to});")
         _layer(text, operation, number, current, made)
         current, at = made, to
-    if isinstance(end, MaxPool):
-        number = start + len(chain)
-        _layer(text, end, number, current, target)
-        k, _ = sides_of(end.kernel_size)
-        pool = f"layer{number}({current.at('0')}, {target.at(f'y / {k}')})"
-        lines.append(f"if (y % {k} == {k - 1}) {pool};")
-    if isinstance(end, GlobalAveragePool):
-        average(text, lines, current, at if chain else source.at("y"), target, height)
-        return
+    match end:
+        case GlobalAveragePool():
+            average(text, lines, current, at if chain else source.at("y"), target, height)
+            return
+        case MaxPool():
+            number = start + len(chain)
+            _layer(text, end, number, current, target)
+            k, _ = sides_of(end.kernel_size)
+            pool = f"layer{number}({current.at('0')}, {target.at(f'y / {k}')})"
+            lines.append(f"if (y % {k} == {k - 1}) {pool};")
+        case None:
+            pass
     write_loop(text, lines, height)
+
+
+def _begin(operation: Operation, source: Map) -> str:
+    """Return what a layer is told of the map it reads, to make row ``y`` of its own."""
+    match operation:
+        case Conv2d(stride=stride, padding=(border, _)):
+            return source.at(f"y * {stride} - {border}")
+        case MaxPool(stride=stride):
+            return source.at(f"y * {stride} - 0")
+        case Blur():  # which reflects: it looks for its rows itself
+            return f"{source.at('0')}, y"
+        case (
+            Normalise() | SqueezeExcite() | Residual() | GlobalAveragePool() | Flatten() | Linear()
+        ):
+            raise AssertionError(_APART)
 
 
 def _layer(text: Text, operation: Operation, number: int, source: Map, made: Map) -> None:
@@ -255,7 +281,7 @@ def _layer(text: Text, operation: Operation, number: int, source: Map, made: Map
         case (
             Normalise() | SqueezeExcite() | Residual() | GlobalAveragePool() | Flatten() | Linear()
         ):
-            raise AssertionError("written apart from those that pass rows")
+            raise AssertionError(_APART)
 
 
 def _written(program: Program, text: Text, name: str) -> Source:

@@ -7,12 +7,15 @@ import numpy as np
 
 from smidgen.export.c.int8_table import THREES, Inner, Row, Tables, whole_words
 from smidgen.export.int8.program import (
+    IntAverage,
     IntConv2d,
     IntegerProgram,
+    IntLinear,
     IntOperation,
     IntResidual,
     IntSqueezeExcite,
 )
+from smidgen.export.program import Blur, Flatten, MaxPool
 
 ROOMY = 2**15  # bytes of weights, beside which a few hundred of code are little
 
@@ -119,7 +122,7 @@ def _convolutions(operations: Iterable[IntOperation]) -> Iterator[IntConv2d]:
                 yield from (squeeze, excite)
             case IntResidual(inner, shortcut):
                 yield from _convolutions((*inner, *shortcut))
-            case _:
+            case MaxPool() | Blur() | IntAverage() | Flatten() | IntLinear():
                 pass
 
 

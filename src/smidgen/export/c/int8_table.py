@@ -155,12 +155,10 @@ class Tables:
 
 def add(tables: Tables, operation: IntOperation, shape: Shape, zero: int) -> tuple[Shape, int]:
     """Append the rows of one operation; return the shape and the zero point of what it writes."""
-    start, out, made = len(tables.rows), operation.out_shape(shape), zero
-    if isinstance(operation, IntResidual):
-        for inner, before in walk(operation.inner, shape):
-            _, made = add(tables, inner, before, made)
+    start, out, read, made = len(tables.rows), operation.out_shape(shape), shape, zero
+    for inner, before in walk(_inside(operation), shape):
+        read, made = add(tables, inner, before, made)
     place_ = len(tables.rows)
-    read = out if isinstance(operation, IntResidual) else shape
     row = Row("CLASSIFY", read, zero=made, height=read.height, map=f"map{place_}")
     row, after = _row_of(tables, operation, row, start)
     averaged = bool(tables.rows) and tables.rows[-1].kind in _COLLECTS
@@ -181,10 +179,21 @@ def add(tables: Tables, operation: IntOperation, shape: Shape, zero: int) -> tup
     tables.add_buffer(row.map, row.kernel * row.row_size, averaged + (row.kind == "EXCITE"), turn)
     tables.epoch += averaged
     tables.rows.append(row)
-    if isinstance(operation, IntResidual):
+    if place_ > start:
         _hold(tables, start)
     tables.epoch += barrier
     return out, after
+
+
+def _inside(operation: IntOperation) -> tuple[IntOperation, ...]:
+    """Return the operations that make what one reads, beside the map that it is given."""
+    match operation:
+        case IntResidual(inner):
+            return inner
+        case IntConv2d() | MaxPool() | Blur() | IntSqueezeExcite():
+            return ()
+        case IntAverage() | Flatten() | IntLinear():
+            return ()
 
 
 def pools_first(operation: IntOperation, after: IntOperation, shape: Shape) -> bool:
@@ -341,7 +350,14 @@ def _add_row(tables: Tables, own: IntResidual, row: Row, start: int) -> Row:
                 made = replace(_conv_row(tables, operation, into), padding=into.padding)
                 inner.append(replace(made, oblong=into.oblong))
                 inner.append(Row("ADD", row.shape, zero=own.beside.zero))
-            case _:
+            case (
+                MaxPool()
+                | IntSqueezeExcite()
+                | IntResidual()
+                | IntAverage()
+                | Flatten()
+                | IntLinear()
+            ):
                 raise AssertionError("a shortcut is a blur and a 1x1 convolution, or less")
     inner = inner or [source]
     inner[0] = replace(inner[0], first=len(tables.rows) - start, held=reader.slots)
@@ -358,8 +374,6 @@ def _ring(reader: Row) -> tuple[int, int] | None:
 def _hold(tables: Tables, start: int) -> None:
     """Keep the map that the last row adds until then, as many rows of it as that takes."""
     *rows, last = tables.rows[start:]
-    if not rows:
-        return
     assert isinstance(last.weight, Inner)
     place_ = last.weight.at
     side = tables.inner[place_]

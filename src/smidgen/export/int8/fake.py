@@ -86,16 +86,11 @@ class FakeQuantised(nn.Module):
 
 
 class _Step(nn.Module):
-    """One operation; one without numbers of its own stays as it is."""
+    """One operation."""
 
     def __init__(self, operation: Operation) -> None:
         super().__init__()
         self.own = operation
-
-    def forward(self, x: Map) -> Map:
-        assert isinstance(self.own, MaxPool | Blur | Flatten)
-        v = apply(self.own, x.v)
-        return Map(rounded(v) if isinstance(self.own, Blur) else v, x.scale)
 
     def operation(self) -> Operation:
         """Return the operation as trained."""
@@ -104,6 +99,22 @@ class _Step(nn.Module):
     def ranges(self) -> tuple[tuple[float, float], ...]:
         """Return the ranges of the maps it makes, as trained."""
         return ()
+
+
+class _Plain(_Step):
+    """One without numbers of its own, which stays as it is."""
+
+    def __init__(self, operation: MaxPool | Blur | Flatten) -> None:
+        super().__init__(operation)
+        self.plain = operation
+
+    def forward(self, x: Map) -> Map:
+        v = apply(self.plain, x.v)
+        match self.plain:
+            case Blur():
+                return Map(rounded(v), x.scale)
+            case MaxPool() | Flatten():
+                return Map(v, x.scale)
 
 
 class _Narrow(Function):
@@ -390,7 +401,7 @@ def _step(operation: Operation, grids: Iterator[Grid], shared: Relatives) -> _St
         case Residual():
             return _Residual(operation, grids, shared)
         case MaxPool() | Blur() | Flatten():
-            return _Step(operation)
+            return _Plain(operation)
         case Normalise():
             raise ValueError("a program must be lowered before it is finished")
 
