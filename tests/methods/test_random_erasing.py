@@ -45,9 +45,10 @@ def test_squares_of_one_area_may_lie_anywhere_they_fit() -> None:
     gone = erased(RandomErasing(1.0, 0.25, 0.25, 1.0))
     tall, wide = sides(gone)
     assert {*tall.tolist(), *wide.tolist()} == {20}
-    tops = gone.any(2).byte().argmax(1).bincount(minlength=21)
-    assert len(tops) == 21
-    assert tops.min() > 4000 / 21 * 0.7
+    for across in (2, 1):
+        begins = gone.any(across).byte().argmax(1).bincount(minlength=21)
+        assert len(begins) == 21
+        assert begins.min() > 4000 / 21 * 0.7
     assert not torch.equal(gone.any(2), gone.any(1)), "rows and columns are drawn apart"
 
 
@@ -62,6 +63,16 @@ def test_one_that_does_not_fit_is_drawn_again() -> None:
     tall, wide = sides(gone)
     assert len(tall) > 3900
     assert ((tall * wide / 1024 - 0.5).abs() < 0.05).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 64), (64, 1)])
+def test_one_pixel_is_the_least_of_either_side(height: int, width: int) -> None:
+    gone = erased(RandomErasing(1.0, 0.1, 0.1, 0.002), height=height, width=width)
+    tall, wide = sides(gone)
+    assert min(tall.max(), wide.max()) == 1
+    # 6.4 r is in 0.25 .. 2.25 where its root is rounded to 1; one of 16 draws has to be
+    fits = log(9) / (2 * -log(0.002))
+    assert len(tall) / len(gone) == pytest.approx(1 - (1 - fits) ** 16, abs=0.015)
 
 
 def test_a_shape_that_never_fits_leaves_the_image() -> None:

@@ -77,6 +77,25 @@ def test_changes_of_values_are_those_of_pillow(name: str, amount: float) -> None
     assert torch.allclose(found, before, atol=0.01) == unchanged
 
 
+@pytest.mark.parametrize("white", [0, 1, 255, 400, 1300, 1980])
+def test_histograms_are_evened_out_as_by_pillow_to_the_byte(white: int) -> None:
+    before = pictures(3, height=40, width=50)
+    before.flatten(2)[:, :, :white] = 255
+    before[:, :, -1, -1] = 0
+    found, expected = (of("equalize", before, 0.3) for of in (applied, by_pillow))
+    torch.testing.assert_close(found, expected, atol=0.01, rtol=0)
+
+
+def test_the_least_picture_that_is_sharpened_is_of_three_by_three() -> None:
+    before = pictures(2, height=3, width=3)
+    found = applied("sharpness", before, -1.0)
+    centre = before[:, :, 1, 1].double()
+    smooth = (before.double().sum((2, 3)) + 4 * centre) / 13
+    expected = before.clone()
+    expected[:, :, 1, 1] = (smooth + 0.1 * (centre - smooth)).float()
+    torch.testing.assert_close(found, expected, atol=0.01, rtol=0)
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [(1, 1), (2, 5), (9, 3)])
 @pytest.mark.parametrize("channels", [1, 2, 3])
@@ -118,16 +137,19 @@ def test_a_shear_is_of_three_tenths_about_the_centre(name: str, row: int, column
     assert abs(float(moved) - 60 - centre) == pytest.approx(0.3 * step, abs=0.01)
 
 
-def test_a_turn_is_of_30_degrees() -> None:
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_turn_is_of_30_degrees(sign: int) -> None:
     side = 41
-    ramp = torch.arange(float(side)).expand(1, 1, side, side).contiguous() + 60
-    ramp[0, 0, 0, 0], ramp[0, 0, -1, -1] = 0, 255
-    after = applied("rotation", ramp, 1.0)[0, 0]
+    across = torch.arange(float(side)).expand(side, side)
+    ramps = torch.stack((across, across.T))[:, None] + 60
+    ramps[:, 0, 0, 0], ramps[:, 0, -1, -1] = 0, 255
+    after = applied("rotation", ramps, sign)[:, 0].double()
     centre = side // 2
-    right = float(after[centre, centre + 10] - after[centre, centre])
-    down = float(after[centre + 10, centre] - after[centre, centre])
-    assert right == pytest.approx(10 * 3**0.5 / 2, abs=0.05)
-    assert abs(down) == pytest.approx(5, abs=0.05)
+    right = after[:, centre, centre + 10] - after[:, centre, centre]
+    down = after[:, centre + 10, centre] - after[:, centre, centre]
+    cos, sin = 10 * 3**0.5 / 2, 5 * sign
+    expected = torch.tensor([[cos, -sin], [sin, cos]], dtype=torch.float64)
+    torch.testing.assert_close(torch.stack((right, down), 1), expected, atol=0.05, rtol=0)
 
 
 def test_three_fourteenths_of_these_stay_and_every_strength_comes() -> None:
@@ -138,6 +160,19 @@ def test_three_fourteenths_of_these_stay_and_every_strength_comes() -> None:
     # bytes have values, and a few of strength 0
     assert 3 / 14 < float(same) < 3.7 / 14
     assert len(after.flatten(1).unique(dim=0)) > 14 * 15
+
+
+def test_pictures_are_shifted_either_way_as_often() -> None:
+    images = torch.zeros(12000, 1, 16, 16)
+    images[:, :, 4:12, 7], images[:, :, 0, 0] = 1, -1
+    batch = Batch(images, torch.ones(12000, 1))
+    rows = TrivialAugment().transform(batch, 0.0, seeded()).images[:, 0, 8]
+    whole = ((rows - 1).abs() < 0.01).sum(1).eq(1) & (rows.abs() < 0.01).sum(1).eq(15)
+    places = rows[whole].argmax(1)
+    left, right = int((places < 7).sum()), int((places > 7).sum())
+    # a fourteenth is shifted along rows, five strengths of 31 by whole pixels
+    assert left + right == pytest.approx(12000 / 14 * 5 / 31, rel=0.25)
+    assert left / (left + right) == pytest.approx(0.5, abs=0.15)
 
 
 def test_less_strength_moves_less() -> None:

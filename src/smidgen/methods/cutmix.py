@@ -30,6 +30,7 @@ class CutMix(BatchMethod):
     Source: Yun et al. 2019, "CutMix: Regularization Strategy to Train Strong Classifiers with
         Localizable Features", arXiv:1905.04899, eq. (1) and (2) and algorithm A1; the probability
         is that of the authors' code for CIFAR.
+    Differs: sides of an odd number of pixels are kept; in the authors' code they lose one.
     """
 
     alpha: float = 1.0

@@ -15,7 +15,8 @@ from smidgen.tensors import Batch
 class Upright(BatchMethod):
     """A method on images whose rows and columns were exchanged, which it sees as they were.
 
-    A flip exchanges left and right of what was photographed, and so it must here.
+    ``x' = T f(T x)``, with ``T`` the exchange: a flip exchanges left and right of what was
+    photographed, and so it must here. No method of a paper; it only hands ``f`` its images.
 
     Args:
         method: Any but distillation, whose teacher takes images as the net does.
