@@ -101,6 +101,18 @@ def test_the_chart_has_a_point_with_an_interval_a_method_and_length(long: Rows) 
     assert "40<" in chart.wide
 
 
+def test_more_methods_than_colours_are_told_in_several_charts(long: Rows) -> None:
+    names = [f"method-{n}" for n in range(8)]
+    more = [at(n, ["cosine", name], s, 150) for name in names for n in (10, 40) for s in range(3)]
+    first, second = length_charts(points_of([*long, *more]))
+    assert first.title == "Effects against epochs on mnist-1k5-dw, 1 of 2"
+    assert second.title == "Effects against epochs on mnist-1k5-dw, 2 of 2"
+    drawn = [
+        set(re.findall(r"<title>([^<,]+), 10 epochs", chart.wide)) for chart in (first, second)
+    ]
+    assert drawn == [{"blurpool", "mixup", *names[:6]}, set(names[6:])]
+
+
 def test_one_length_is_no_chart(study: Rows) -> None:
     assert length_charts(points_of(study)) == []
     assert length_tables(points_of(study)) == []

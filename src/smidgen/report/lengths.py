@@ -51,17 +51,24 @@ def _studied(effect: Effect) -> float | None:
 
 
 def length_charts(points: Sequence[Point]) -> list[Chart]:
-    """Chart the effects of methods against epochs, a chart a net."""
+    """Chart the effects of methods against epochs, as many charts a net as colours ask for."""
     return [
         draw(
-            f"Effects against epochs on {net}",
+            f"Effects against epochs on {net}{part}",
             "Against the baseline of the same length, paired by seed, 95 % t interval over seeds;"
-            " epochs on a logarithmic scale, methods side by side."
-            + (f" The first {len(SERIES)} of {len(ways)}." if len(ways) > len(SERIES) else ""),
-            lambda width, ways=ways: _drawn(width, ways[: len(SERIES)]),
+            " epochs on a logarithmic scale, methods side by side.",
+            lambda width, some=some: _drawn(width, some),
         )
         for net, ways in lengths_of(points)
+        for part, some in _parts(ways)
     ]
+
+
+def _parts(ways: Sequence[_Way]) -> list[tuple[str, Sequence[_Way]]]:
+    """Return the ways in parts that have colours for each, with what a title says of the part."""
+    parts = [ways[start : start + len(SERIES)] for start in range(0, len(ways), len(SERIES))]
+    many = len(parts) > 1
+    return [(f", {n} of {len(parts)}" if many else "", of) for n, of in enumerate(parts, 1)]
 
 
 def _drawn(width: int, ways: Sequence[_Way]) -> Canvas:
