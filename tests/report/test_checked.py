@@ -102,7 +102,14 @@ def test_any_value_in_any_column_gives_a_page_or_one_line(
 
 
 @pytest.mark.parametrize(
-    "story", [[], {"facts": 3, "steps": []}, {"facts": [["a"]], "steps": []}, {"steps": []}]
+    "story",
+    [
+        [],
+        {"facts": 3, "steps": []},
+        {"facts": [["a"]], "steps": []},
+        {"steps": []},
+        {"facts": [], "steps": [], "front": [{"net": "tiny"}]},
+    ],
 )
 def test_a_story_of_another_form_is_told(story: Any, tmp_path: Path) -> None:
     store = Store(tmp_path / "design.db")

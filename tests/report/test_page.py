@@ -137,6 +137,24 @@ def test_a_design_s_page_looks_closer_at_the_tested_winner_alone(study: Rows) ->
     assert heads.findall(a_study) == ["tried-32", "winner"]
 
 
+def test_a_front_is_told_with_the_folders_that_its_nets_are_exported_from(
+    written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    point = {"params": 1234, "macs": 5, "accuracy": 0.9, "interval": [0.85, 0.95]}
+    front = [{"net": f"net-{n}", "folder": f"front/net-{n}", **point} for n in (1, 2)]
+    story: dict[str, Any] = {"facts": [], "steps": []}
+    page = write_page(written([seen(0)]), tmp_path / "p.html", story={**story, "front": front})
+    table = page.read_text().partition("<h3>The front</h3>")[2].partition("</table>")[0]
+    assert re.findall(r'data-column="folder"[^>]*>([^<]*)<', table) == [
+        "front/net-1",
+        "front/net-2",
+    ]
+    assert "90.00 [85.00, 95.00]" in table
+    assert "1,234" in table
+    alone = write_page(written([seen(0)]), tmp_path / "p.html", story=story)
+    assert "The front" not in alone.read_text()
+
+
 def test_long_tables_are_folded_and_bars_of_many_nets_left_out(
     written: Callable[[Rows], Path], tmp_path: Path
 ) -> None:

@@ -39,6 +39,10 @@ def _text(value: Any) -> bool:
     return isinstance(value, str) and not any("\ud800" <= sign <= "\udfff" for sign in value)
 
 
+def _pair(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_share, value))  # noqa: PLR2004
+
+
 def _truth(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -100,7 +104,7 @@ _CARD = _form(
     seen=_some(_form(kind=_text, amount=_number, unit=_text, accuracy=_share,
                      consistency=_share)),
     reliability=_BINS, corrupted_reliability=_BINS,
-    selective=_some(lambda pair: _listed(_share)(pair) and len(pair) == 2),  # noqa: PLR2004
+    selective=_some(_pair),
     threshold=_or_null(_form(kept=_share)), strangers=_listed(_form(told_apart=_share)),
 )  # fmt: skip
 
@@ -196,5 +200,8 @@ def require_story(story: Any, source: str) -> None:
         steps=_listed(_form(title=_text, lines=_listed(_text))),
     )
     methods = _listed(_form(method=_text, standing=_text, why=_text))
-    if not form(story) or not methods(story.get("methods") or []):
+    front = _listed(_form(net=_text, params=_whole, macs=_whole, accuracy=_share,
+                          interval=_pair, folder=_text))  # fmt: skip
+    known = form(story) and methods(story.get("methods") or [])
+    if not known or not front(story.get("front") or []):
         raise StoreError(f"{source}: its note of the design is not as docs/rows.md has it")

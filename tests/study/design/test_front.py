@@ -1,5 +1,6 @@
 """A front holds the nets that no smaller one beats, each with a run of its own."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ from smidgen.data import Data
 from smidgen.layers import Shape
 from smidgen.methods import parse
 from smidgen.recipe import Recipe
+from smidgen.report import write_page
 from smidgen.run import load_run
 from smidgen.study.design.budget import Budget
-from smidgen.study.design.design import design
+from smidgen.study.design.design import STORE, design
 from smidgen.study.design.front import front_of, likewise
 from smidgen.study.design.ladder import Maker, ladder
 from smidgen.study.design.profile import PROFILES
@@ -61,3 +63,12 @@ def test_every_point_of_a_front_is_a_run(tmp_path: Path, monkeypatch: pytest.Mon
         assert run.trial.split == "full"
         assert (out / "front" / f"{point.name}.toml").exists()
     assert found.net.name in {point.name for point in found.front}
+    page = write_page(out / STORE, out / "report.html").read_text()
+    assert "<b>Accuracy against parameters</b>" in page
+    _, _, table = page.partition("<h3>The front</h3>")
+    rows = table.partition("</table>")[0].partition("<tbody>")[2].split("</tr>")[:-1]
+    for point, told in zip(found.front, rows, strict=True):
+        assert f">{point.params:,}</td>" in told
+        assert f">{point.accuracy.mean:.2f} [" in told
+        (folder,) = re.findall(r'data-column="folder"[^>]*>([^<]*)<', told)
+        assert out / folder == point.folder

@@ -19,7 +19,7 @@ from smidgen.study.design.baseline import STUDY as PLAIN
 from smidgen.study.design.baseline import baselines
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import Clock, told_estimate
-from smidgen.study.design.front import FRONT, Point, front_of, kept, likewise, told_points
+from smidgen.study.design.front import Point, front_of, kept, likewise, told_points
 from smidgen.study.design.judging import Judging, judging_of
 from smidgen.study.design.outset import STORE, Outset, Wishes, outset
 from smidgen.study.design.reduce import Contest, choose
@@ -166,10 +166,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
             winner, *front = in_time(search, [winner, *front], len(replicates), jobs, clock)
             rows = search.measure(CONFIRM, [winner, *front], replicates, full=True)
             points = kept(search, {one: rows[one] for one in front if one in rows}, out)
-            for line in told_points(points):
-                search.say(FRONT, line)
-            found = _finished(search, winner, rows[winner], begun, standings, out)
-            return replace(found, front=tuple(points))
+            return _finished(search, winner, rows[winner], begun, standings, points, out)
     finally:
         store.close()
 
@@ -221,6 +218,7 @@ def _finished(
     rows: Rows,
     begun: Outset,
     standings: Sequence[Standing],
+    points: Sequence[Point],
     out: Path,
 ) -> Design:
     """Write what the design found, and return it."""
@@ -251,7 +249,7 @@ def _finished(
     for line in [*lines, *([turned] if turned else [])]:
         search.say(WARNING, line)
     found = story(search, winner, rows, begun.budget, accuracy, standings)
-    search.store.note("design", {**found, "warnings": lines})
+    search.store.note("design", {**found, "front": told_points(points, out), "warnings": lines})
     search.store.note("commands", [command])
     search.store.export_rows(out / ROWS)
     return Design(
@@ -264,6 +262,7 @@ def _finished(
         command,
         tuple(plain),
         tuple(lines),
+        tuple(points),
     )
 
 

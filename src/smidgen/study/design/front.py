@@ -4,12 +4,13 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from smidgen.checkpoint import write_atomically
 from smidgen.study.design.reduce import Entrant
 from smidgen.study.design.search import Candidate, Rows, Search
 from smidgen.study.design.story import plan_text
-from smidgen.study.statistics import Interval, accuracy_interval, spread
+from smidgen.study.statistics import Interval, accuracy_interval
 
 FRONT = "front"
 
@@ -78,10 +79,16 @@ def kept(search: Search, found: Mapping[Candidate, Rows], out: Path) -> list[Poi
     return sorted(points, key=lambda point: point.params)
 
 
-def told_points(points: Sequence[Point]) -> list[str]:
-    """Return the front for people, a line each."""
+def told_points(points: Sequence[Point], out: Path) -> list[dict[str, Any]]:
+    """Return what a design's page tells of its front, a mapping a net."""
     return [
-        f"{point.name}: {point.params:,} parameters, {point.macs:,} MACs,"
-        f" {spread(point.accuracy)} %"
+        {
+            "net": point.name,
+            "params": point.params,
+            "macs": point.macs,
+            "accuracy": point.accuracy.mean / 100,
+            "interval": [point.accuracy.low / 100, point.accuracy.high / 100],
+            "folder": point.folder.relative_to(out).as_posix(),
+        }
         for point in points
     ]
