@@ -101,6 +101,19 @@ def test_the_hosts_ci_calls_targets_that_there_are_on_every_python_that_is_named
     assert {system.partition("-")[0] for system in matrix["os"]} == {"ubuntu", "macos", "windows"}
 
 
+def test_studies_of_make_are_there_and_import_rows_of_such() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    studies = set(re.findall(r"/smidgen study ([\w-]+)", makefile))
+    assert {"records-mnist", "records-cifar10", "mlperf-cifar10"} <= studies
+    assert all((ROOT / "recipes" / f"{name}.toml").exists() for name in studies)
+    importing = [line for line in makefile.splitlines() if re.search("--import|^KEPT", line)]
+    for path in re.findall(r"results/[\w-]+\.jsonl", " ".join(importing)):
+        rows = [json.loads(line) for line in (ROOT / path).read_text().splitlines()]
+        assert {row["study"] for row in rows} <= studies, path
+    teacher = re.findall(r"teacher='(.*?)'", (ROOT / "recipes/mlperf-cifar10.toml").read_text())
+    assert f"--out {teacher[0]}\n" in makefile
+
+
 def test_hooks_judge_what_make_check_judges() -> None:
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     (judged,) = re.findall(
