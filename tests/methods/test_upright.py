@@ -17,7 +17,10 @@ from smidgen.tensors import Batch
 from smidgen.training import Training
 from smidgen.trial import Trial
 
-METHODS = "crop(2), flip, trivial-augment, affine, cutout(3), random-erasing, cutmix(1.0, 1.0)"
+METHODS = (
+    "crop(2), flip, trivial-augment, affine(anneal=1.0), cutout(3), random-erasing,"
+    " cutmix(1.0, 1.0)"
+)
 
 
 def batch(height: int = 9, width: int = 6) -> Batch:
@@ -41,6 +44,7 @@ def test_a_turned_batch_is_changed_as_the_pictures_would_be(method: BatchMethod)
     expected, found = changed(method, before), changed(Upright(method), turned(before))
     assert found.images.transpose(2, 3).equal(expected.images)
     assert found.targets.equal(expected.targets)
+    assert found.images.is_contiguous(memory_format=torch.channels_last), "as the net takes them"
     assert not changed(method, turned(before)).images.equal(found.images), "or it knows no side"
 
 
