@@ -1,5 +1,6 @@
 """Every rung is inside the budget by exact accounting; a budget that none meets is refused."""
 
+import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smidgen.config import recipes
 from smidgen.export.c.footprint import predict_cost
 from smidgen.layers import Conv, Depthwise, MaxPool, Repeat, Residual, Shape, Transition
 from smidgen.layers.base import sides_of
@@ -463,7 +465,7 @@ def test_where_the_smallest_is_wanted_sizes_fall_evenly_by_ratio_to_0_15(
     [
         ({"max_params": 9_000}, False, False),
         ({"max_macs": 900_000}, False, True),
-        ({"max_params": 9_000, "max_macs": 900_000}, True, True),
+        ({"max_params": 90_000, "max_macs": 900_000}, True, True),
         ({"max_params": 9_000, "max_latency": 1.0}, True, True),
     ],
 )
@@ -471,13 +473,67 @@ def test_where_early_stages_bind_stems_halve_and_where_late_ones_are_left_they_w
     limits: dict[str, Any], faster: bool, halved: bool
 ) -> None:
     kinds = kinds_of(maker(Shape(3, 32, 32), Budget(**limits)))
-    usual = templates(Shape(3, 32, 32), halve=halved)
+    usual = templates(Shape(3, 32, 32), halve=halved, scarce=set(limits) == {"max_params"})
     assert any(kind.halved for kind in kinds) == halved
     if not faster:
         assert kinds == usual
         return
     steep = [replace(kind, growth=3.0) for kind in usual[:6]]
     assert kinds == [*usual[:6], *steep, *usual[6:]]
+
+
+@pytest.mark.parametrize(
+    ("shape", "limits", "scarce"),
+    [
+        (Shape(3, 32, 32), {"max_params": 20_000}, True),
+        (Shape(3, 32, 32), {"max_flash": 20_000}, True),
+        (Shape(3, 32, 32), {"max_macs": 12_500_000}, False),
+        (Shape(3, 32, 32), {"max_params": 20_000, "max_macs": 12_500_000}, True),
+        (Shape(3, 32, 32), {"max_params": 20_000, "max_macs": 5_000_000}, False),
+        (Shape(3, 32, 32), {"max_params": 20_000, "max_latency": 1000.0}, False),
+        (Shape(3, 32, 32), {"max_flash": 16_384, "max_ram": 8_192}, False),
+        (Shape(3, 96, 1), {"max_flash": 8_192, "max_ram": 4_096}, True),
+        (Shape(3, 32, 32), {"max_params": 20, "max_macs": 12_500_000}, False),
+    ],
+)
+def test_where_weights_alone_bind_those_that_use_them_often_come_early(
+    shape: Shape, limits: dict[str, Any], scarce: bool
+) -> None:
+    kinds = kinds_of(maker(shape, Budget(**limits)))
+    assert ("shared" in {kind.family for kind in kinds[:3]}) == scarce
+    assert any(kind.growth == 3.0 for kind in kinds) == (not scarce and len(limits) > 1)
+    assert kinds == templates(shape, halve=len(limits) > 1, scarce=True) or not scarce
+
+
+@pytest.mark.parametrize(
+    ("shape", "budget"),
+    [
+        (Shape(3, 32, 32), Budget(max_params=20_000, max_macs=12_500_000)),
+        (Shape(1, 28, 28), Budget(max_params=1_600)),
+    ],
+)
+def test_short_and_longer_ladders_hold_shared_nets_that_use_the_weights_up(
+    shape: Shape, budget: Budget
+) -> None:
+    own, most = maker(shape, budget), budget.max_params or 0
+    for rungs, least in ((9, 1), (24, 2)):
+        nets = ladder(own, rungs)
+        full = [net for net in nets if net.params > 0.95 * most]
+        shared = [net for net in full if net.name.startswith("shared")]
+        plain = [net for net in full if net.name.startswith("residual-2-3-2-")]
+        assert len(shared) == least
+        assert min(net.macs for net in shared) > 2 * plain[0].macs
+        assert {net.name.split("-")[0] for net in full} == set(FAMILIES), "variety is kept"
+
+
+def test_the_shared_shape_that_was_measured_to_be_best_is_in_the_ladder() -> None:
+    nets = tomllib.loads(recipes()["records-cifar10"].read_text())["nets"]
+    (best,) = [NetSpec.from_dict(form) for form in nets if form["name"] == "cifar-20000-r"]
+    (kind,) = [one for one in templates(Shape(3, 32, 32), scarce=True)[:6] if "shared" in one.kind]
+    made = kind.spec(Shape(3, 32, 32), 10, [32, 56, 72])
+    assert made.params == pytest.approx(best.params, rel=0.02)
+    assert made.macs == pytest.approx(best.macs, rel=0.06)
+    assert [layer.times for layer in made.layers if isinstance(layer, Repeat)] == [4, 4]
 
 
 def test_latency_is_measured_for_nets_inside_the_other_limits_alone(

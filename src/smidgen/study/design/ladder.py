@@ -30,6 +30,7 @@ _LEAST_SHARE, _MOST_SHARES = 0.15, 6  # of the budget: how small rungs are sprea
 _SMALLER = 0.4  # of the budget: the second size where the best net is wanted, not the smallest
 _FIRST = 6  # kinds tried at the full budget before any is tried smaller
 _WIDENED = 1.5  # how much wider a stage may become to use the budget up
+_SPARED = 0.5  # of MACs or RAM: what is used at most where parameters or flash alone bind
 _FASTER = 3.0  # growth of widths, tried where the first stages may be what binds
 
 
@@ -157,8 +158,10 @@ def kinds_of(maker: Maker) -> list[Template]:
     """Return the templates that can be counted under the budget, the most promising first."""
     budget = maker.budget
     early = {"ram", "macs", "latency"} & budget.limits.keys()  # what the first stages cost most of
-    kinds = templates(maker.shape, halve=bool(early))
-    if early and {"params", "flash"} & budget.limits.keys():
+    weights = {"params", "flash"} & budget.limits.keys()
+    scarce = bool(weights) and _is_spared(maker)
+    kinds = templates(maker.shape, halve=bool(early), scarce=scarce)
+    if early and weights and not scarce:
         # late channels are what is left to buy with the rest of the budget
         faster = [replace(kind, growth=_FASTER) for kind in kinds[:_FIRST] if kind.stages > 1]
         kinds = [*kinds[:_FIRST], *faster, *kinds[_FIRST:]]
@@ -169,6 +172,25 @@ def kinds_of(maker: Maker) -> list[Template]:
         for family in {template.family for template in kinds}
     }
     return [template for template in kinds if known[template.family]]
+
+
+def _is_spared(maker: Maker) -> bool:
+    """Whether a residual net as wide as fits leaves most of the RAM and the MACs unused."""
+    others = {"ram", "macs", "latency"} & maker.budget.limits.keys()
+    if not others:
+        return True
+    if "latency" in others:  # measured, so that nets would differ from one time to the next
+        return False
+    residual = next(kind for kind in templates(maker.shape) if kind.family == "residual")
+    if maker.budget.needs_prediction and not is_predictable(
+        residual.spec(maker.shape, maker.classes, residual.widths(NARROWEST))
+    ):
+        return False
+    widest = maker.widest(residual, 1.0)
+    if widest is None:
+        return False
+    figures = costs(maker.built(widest.spec), maker.budget)
+    return all(figures[name] <= _SPARED * maker.budget.limits[name] for name in others)
 
 
 def _spread(

@@ -26,6 +26,7 @@ EVEN_FROM, EVEN = 32, 8  # channels from which they are counted in eights
 _GROWTH = {"residual": 2.0, "shared": 1.6}  # of the width from one stage to the next
 _USUAL_GROWTH = 1.5
 _LAST_GROWTH = 1.5  # into the last of four stages or more
+_EARLY_GROWTH = 1.5  # of a residual net whose weights are in early stages, for more MACs each
 _TRANSITION = 0.75  # width of a transition, of the block's before it
 _STEM = 0.6  # width of the first convolution, of that of the block behind it in its stage
 MOST_HALVED = 3  # times by the first convolution alone
@@ -183,13 +184,14 @@ def widened(widths: Sequence[int], stage: int) -> list[int]:
     return [width + more * (place == stage) for place, width in enumerate(widths)]
 
 
-def templates(shape: Shape, *, halve: bool = False) -> list[Template]:
+def templates(shape: Shape, *, halve: bool = False, scarce: bool = False) -> list[Template]:
     """Return the templates for images of ``shape``, those expected to do well first.
 
     Args:
         shape: Of an image.
         halve: Whether the first convolution should halve small images as well, for budgets of
             RAM or MACs.
+        scarce: Whether weights are what binds, so that nets come first that use theirs often.
     """
     long = max(shape.height, shape.width)
     # so often the longer side halves until about six pixels are left of it
@@ -199,16 +201,16 @@ def templates(shape: Shape, *, halve: bool = False) -> list[Template]:
     by_stem = dict.fromkeys((usual, usual + 1, usual - 1) if halve else (usual, usual - 1))
     for place, halved in enumerate(h for h in by_stem if 0 <= h <= min(MOST_HALVED, total)):
         stages = total - halved + 1
-        for template in _kinds(stages, halved):
+        for template in _kinds(stages, halved, scarce=scarce):
             found[template] = None
         if place == 0:
             for other in (stages - 1, stages + 1):
                 if 1 <= other <= int(log2(long)) + 1 - halved:
-                    found |= dict.fromkeys(_kinds(other, halved)[:_OTHERS])
+                    found |= dict.fromkeys(_kinds(other, halved, scarce=scarce)[:_OTHERS])
     return list(found)
 
 
-def _kinds(stages: int, halved: int) -> list[Template]:
+def _kinds(stages: int, halved: int, *, scarce: bool) -> list[Template]:
     """Return the templates of so many stages, in order of promise."""
     one, two, three = (1,) * stages, (2,) * stages, (3,) * stages
     deep = _deep(stages)
@@ -230,6 +232,12 @@ def _kinds(stages: int, halved: int) -> list[Template]:
         Template("mixed", one, halved=halved),
         Template("depthwise", one, halved=halved),
     ]
+    if scarce:
+        mixed, residual, depthwise, plain, *others = wanted
+        often = Template("shared", (2, *(5,) * (stages - 1)) if narrow else (5,), halved=halved)
+        middle = tuple(n + 2 * (stage == stages // 2) for stage, n in enumerate(deep))
+        early = Template("residual", middle, halved=halved, growth=_EARLY_GROWTH)
+        wanted = [mixed, often, depthwise, residual, plain, early, *others]
     return list(dict.fromkeys(wanted))
 
 
