@@ -243,9 +243,7 @@ def test_a_design_is_shared_with_the_rows_of_its_seeds_its_warnings_and_its_page
     monkeypatch.chdir(made)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = sm.design(
-            photos, out="mine", max_params=400, profile="quick", epochs=1, time="1s", jobs=1
-        )
+        found = sm.design(photos, out="mine", max_params=400, profile="quick", epochs=1, jobs=1)
         sm.export("mine", "onnx", wish=Wish())
         sm.export("mine", "cmake", wish=Wish())
         Path("mine-onnx/notes.txt").write_text("of mine")
