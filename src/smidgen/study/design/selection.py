@@ -1,7 +1,7 @@
 """Which methods a net is trained with: those expected to help, by what is known and measured."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -45,6 +45,11 @@ def start(data: Data, *, blur: bool) -> tuple[Method, ...]:
     many_photographs = data.shape[0] == 3 and not is_small(data)  # noqa: PLR2004
     shift = "crop" if many_photographs else "affine"
     names = [SCHEDULE, "ema", shift, *(["blurpool"] if blur and is_blurred(data) else [])]
+    return _methods(names, data)
+
+
+def _methods(names: Iterable[str], data: Data) -> tuple[Method, ...]:
+    """Return methods by name, with arguments that suit the size of the images."""
     return tuple(method for name in names for method in parse(worded(name, data)))
 
 
@@ -155,9 +160,7 @@ class Selection:
         asked = [name for name in late if name not in {method.name for method in longer.methods}]
         if not asked or not left():
             return longer
-        added = parse(
-            ", ".join(worded(name, self._search.data_of(longer.origin)) for name in asked)
-        )
+        added = _methods(asked, self._search.data_of(longer.origin))
         other = replace(longer, methods=(*longer.methods, *added))
         judging, replicates = self._search.judging, self._profile.seeds
 
@@ -179,7 +182,7 @@ class Selection:
         after = odds.after(prior, gain)
         taken = after.mean > 0
         why = f"{_points(gain)} at {longer.recipe.epochs} epochs; expected now {after.mean:+.1f}"
-        shown = gain.excludes_zero and (gain.mean > 0) == taken
+        shown = _is_shown(gain, taken=taken)
         self.standings = [s for s in self.standings if s.method not in added]
         self.standings += [Standing(method, taken, shown, why) for method in added]
         self._search.say(METHODS, f"{listed(added)}: {why}")
@@ -306,7 +309,7 @@ class Selection:
             )
             shown = False
         else:
-            shown = gain.excludes_zero and (gain.mean > 0) == taken
+            shown = _is_shown(gain, taken=taken)
             why = f"{_points(gain)}, {gain.verdict}; expected now {after.mean:+.1f}"
         self.standings.append(Standing(method, taken, shown, why))
         self._search.say(METHODS, f"{listed([method])}: {why}")
@@ -329,6 +332,11 @@ def _believed(units: Belief, percent: float) -> Belief:
     share = min(max(percent / 100, 0.01), 0.99)
     scale = share * (1 - share)
     return Belief(units.mean * scale, units.deviation * scale)
+
+
+def _is_shown(gain: Interval, *, taken: bool) -> bool:
+    """Whether a gain speaks for what was decided, and not a belief alone."""
+    return gain.excludes_zero and (gain.mean > 0) == taken
 
 
 def _points(effect: Interval) -> str:
