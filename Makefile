@@ -52,6 +52,7 @@ robust: setup  ## what methods do for robustness, days
 	nice $(PY)/smidgen study robust-mnist --store runs/robust.db --jobs 2
 	nice $(PY)/smidgen study robust-mnist-labels --store runs/robust.db --jobs 2
 	nice $(PY)/smidgen study robust-cifar10 --store runs/robust.db --jobs 2
+	nice $(PY)/smidgen study robust-cifar10-labels --store runs/robust.db --jobs 2
 	$(PY)/smidgen report runs/robust.db --out runs/robust.html
 
 docs: setup  ## the site, in build/site: warnings are errors, nothing is fetched
