@@ -207,6 +207,7 @@ class NetSpec:
             raise ValueError(f"net input must be [channels, height, width], got {shown(sides)}")
         if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
             raise ValueError(f"net layers must be a list of texts, got {shown(texts)}")
+        limits.require_at_most("layers of a net", len(texts), limits.LAYERS)  # before they are read
         kinds = {kind.name: kind for kind in LAYERS}
         layers: tuple[Layer, ...] = tuple(parse(text, kinds, "layer") for text in texts)
         return NetSpec(Shape(*sides), layers, name)

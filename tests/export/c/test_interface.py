@@ -3,10 +3,13 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.export.c.compiled import integers
 from tests.export.nets import excited, nest, pixels_for, warmed
 
 from smidgen import layers
@@ -19,10 +22,7 @@ from smidgen.export.c.int8_facts import ROOMY
 from smidgen.export.c.names import is_taken, require_identifier, require_own
 from smidgen.export.c.picture import described, picture_header, signed
 from smidgen.export.c.source import Source
-from smidgen.export.int8.calibrate import calibrate
-from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
-from smidgen.export.lower import lower
 from smidgen.layers import Shape
 from smidgen.spec import NetSpec
 
@@ -44,17 +44,12 @@ def net(width: int, classes: int = 3) -> NetSpec:
     return NetSpec(Shape(3, 12, 10), (*body, *head))
 
 
-def integers(spec: NetSpec):  # noqa: ANN201
-    program = lower(warmed(spec))
-    return quantize(program, calibrate(program, pixels_for(spec, 20)))
-
-
-def full(source: Source, folder: Path) -> None:
+def full(source: Source, folder: Path, seen: Preprocessing = SEEN) -> None:
     """Write all files of a net, as an export does."""
     names = [f'class "{k}" */ ??/' for k in range(source.classes)]
-    made = described(source, SEEN, names, key="cbf3ca34", version="smidgen 0")
+    made = described(source, seen, names, key="cbf3ca34", version="smidgen 0")
     write_source(made, folder)
-    (folder / f"{made.name}_picture.h").write_text(picture_header(made, SEEN))
+    (folder / f"{made.name}_picture.h").write_text(picture_header(made, seen))
 
 
 def call(command: list[str | Path], folder: Path) -> str:
@@ -113,19 +108,23 @@ AWAY = ("--target=arm-none-eabi", "-ffreestanding", "-D__ARM_FEATURE_UNALIGNED=1
 
 @pytest.mark.parametrize("body", SPARSE.values(), ids=SPARSE)
 @pytest.mark.parametrize("compiler", ["clang", "arm-none-eabi-gcc"])
-@pytest.mark.parametrize("roomy", [0, ROOMY])
 def test_a_source_has_no_function_that_a_core_does_not_use(
-    body: list[str], compiler: str, roomy: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    body: list[str], compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(int8_facts, "ROOMY", roomy)  # with and without what larger nets have
+    """What larger nets have for speed is compiled whole; of the rest clang tells by reading it."""
     if shutil.which(compiler) is None:
         pytest.skip(f"{compiler} is not installed")
     spec = NetSpec.from_dict({"input": [3, 8, 8], "layers": [*body, "classifier(3)"]})
-    away = AWAY if compiler == "clang" else ()
-    for optimize in OPTIMIZE:
-        write_source(generate(integers(spec), "net", optimize), tmp_path)
+    program, away = integers(spec), AWAY if compiler == "clang" else ()
+    for roomy, optimize in product([0, ROOMY], OPTIMIZE):
+        whole = roomy == 0 and optimize == "speed"
+        if not whole and compiler != "clang":
+            continue
+        monkeypatch.setattr(int8_facts, "ROOMY", roomy)
+        write_source(generate(program, "net", optimize), tmp_path)
         for core in ("m0plus", "m3", "m4", "m55"):
-            call([compiler, *away, *machine(core), *WARNINGS, "-c", "net.c"], tmp_path)
+            how = "-c" if whole else "-fsyntax-only"
+            call([compiler, *away, *machine(core), *WARNINGS, how, "net.c"], tmp_path)
 
 
 def test_every_name_that_a_compiler_or_a_linker_sees_is_the_nets_own(nets: Path) -> None:
@@ -144,6 +143,19 @@ def test_every_name_that_a_compiler_or_a_linker_sees_is_the_nets_own(nets: Path)
         found = {line.split()[1].split("(")[0] for line in defined.splitlines()}
         found -= {line.split()[1].split("(")[0] for line in bare.splitlines()}
         assert [macro for macro in found if not macro.startswith(f"{name.upper()}_")] == []
+
+
+def test_no_name_is_defined_twice_in_the_files_of_a_net(tmp_path: Path) -> None:
+    of_values = replace(SEEN, offset=(0.0, 1.0, 2.0), scale=(0.1, 0.2, 0.3))
+    for made in (generate(integers(net(4)), "cats"), generate_float(warmed(net(5)), "cats")):
+        full(made, tmp_path, of_values)
+        defined = [
+            name
+            for path in tmp_path.glob("*.[ch]")
+            for name in set(re.findall(r"^ *# *define (\w+)", path.read_text(), re.MULTILINE))
+        ]
+        assert "CATS_OFFSETS" in defined
+        assert sorted(set(defined)) == sorted(defined)
 
 
 def test_two_nets_of_one_name_are_told_apart_by_a_sentence(nets: Path, tmp_path: Path) -> None:

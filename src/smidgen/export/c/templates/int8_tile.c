@@ -30,7 +30,7 @@ typedef struct {
   "push {r4-r11, lr}\n\tldm r2, {r3-r10}\n\tpush {r3-r10}\n\tpush {r0}\n" \
   "1:\n\tldrd r0, r2, [sp]\n\tldr r6, [r2]\n\tldr r10, [r2, #8]\n\t" of(FIRST) "ldr r2, [sp, #32]\n\tadd pc, r2\n\tnop\n" \
   "2:\n\t" TURN(of) "ldr r2, [sp, #16]\n\tcmp r0, r2\n\tbne 2b\n\tldm sp, {r0, r2, r11}\n\tmov.w r12, #0x80000000\n\t"
-#define STEPS(unit) "ldr lr, [r2, #" unit "]\n\tubfx r0, lr, #1, #5\n\tlsr.w r0, r12, r0\n\t"
+#define ROUNDING(unit) "ldr lr, [r2, #" unit "]\n\tubfx r0, lr, #1, #5\n\tlsr.w r0, r12, r0\n\t"
 #define STEP(x) NARROW(x, "lr", "r0", "r11")
 #define PLACES "adds r2, #16\n\tstr r2, [sp, #4]\n\tldr r12, [sp, #12]\n\tcmp r2, r12\n\tldrd r0, r12, [sp, #20]\n\t"
 #define PUT(a, b, at) "bfi " a ", " b ", #8, #8\n\tstrh " a ", " at "\n\t"
@@ -48,7 +48,7 @@ __attribute__((naked, noinline)) static void tile(TILED_BY) {
   __asm__ volatile(
     SUMS(OF_FOUR)); /* a string has at most 4,095 characters */
   __asm__ volatile(
-    STEPS("4") STEP("r3") STEP("r4") STEP("r5") STEP("r6") STEPS("12") STEP("r7") STEP("r8") STEP("r9") STEP("r10")
+    ROUNDING("4") STEP("r3") STEP("r4") STEP("r5") STEP("r6") ROUNDING("12") STEP("r7") STEP("r8") STEP("r9") STEP("r10")
     PLACES "ldr r11, [sp, #28]\n\tadd.w lr, r0, r11\n\t" IF_ODD
     PUT("r4", "r8", "[r0, r12]") PUT("r3", "r7", "[r0], #2") PUT("r5", "r9", "[lr]") PUT("r6", "r10", "[lr, r12]") NEXT_OUTPUTS
     LAST_OF("strb r3, [r0]\n\tstrb.w r4, [r0, r12]\n\tstrb.w r5, [lr]\n\tstrb.w r6, [lr, r12]\n\t"));
@@ -59,7 +59,7 @@ __attribute__((naked, noinline)) static void tile_three(TILED_BY) {
   __asm__ volatile(
     SUMS(OF_THREE));
   __asm__ volatile(
-    STEPS("4") STEP("r3") STEP("r4") STEP("r6") STEPS("12") STEP("r7") STEP("r8") STEP("r10")
+    ROUNDING("4") STEP("r3") STEP("r4") STEP("r6") ROUNDING("12") STEP("r7") STEP("r8") STEP("r10")
     PLACES "ldr r11, [sp, #28]\n\tadd.w lr, r0, r11\n\t" IF_ODD
     PUT("r4", "r8", "[r0, r12]") PUT("r3", "r7", "[r0], #2") PUT("r6", "r10", "[lr, r12]") NEXT_OUTPUTS
     LAST_OF("strb r3, [r0]\n\tstrb.w r4, [r0, r12]\n\tstrb.w r6, [lr, r12]\n\t"));
