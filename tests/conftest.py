@@ -1,6 +1,7 @@
 """Settings shared by every test."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,24 @@ from typing import Any
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+from jaxtyping import install_import_hook
 
+SOURCE = Path(__file__).parents[1] / "src"
+
+
+def shaped() -> list[str]:
+    """Return the modules in whose signatures shapes may stand, by name."""
+    names = {
+        ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        for path in (SOURCE / "smidgen").rglob("*.py")
+        if re.search(r"^ *from (jaxtyping|smidgen\.tensors) import", path.read_text(), re.MULTILINE)
+    }
+    return sorted(name.removesuffix(".__init__") for name in names)
+
+
+# Shapes are checked in every call. To decorate all other modules as well, whose types are proved
+# without running them, takes each process of tests longer than to collect them.
+install_import_hook(shaped(), "beartype.beartype")
 torch.set_num_threads(1)
 # On a busy machine anything is slow, and no fault.
 settings.register_profile("base", deadline=None, suppress_health_check=[HealthCheck.too_slow])

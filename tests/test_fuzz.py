@@ -19,6 +19,7 @@ import torch
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tests.waiting import PATIENCE
 
 from smidgen.checkpoint import load_tensors, save_tensors
 from smidgen.cli import main
@@ -336,7 +337,7 @@ KINDS = {
 def in_a_process_of_its_own(arguments: list[str], at: Path) -> tuple[int, str]:
     words = [word.replace("\0", "") for word in arguments]  # no system passes one on
     command = [sys.executable, "-m", "smidgen", *words]
-    done = subprocess.run(command, cwd=at, capture_output=True, check=False, timeout=300)
+    done = subprocess.run(command, cwd=at, capture_output=True, check=False, timeout=PATIENCE)
     return done.returncode, done.stderr.decode()
 
 

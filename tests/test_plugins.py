@@ -1,26 +1,23 @@
 """Methods, data and targets of other packages: found, named, kept apart, and missed by name."""
 
-import io
 import itertools
 import json
 import os
 import shutil
 import subprocess
 import sys
-import warnings
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
+from tests.command import Done, command
 
 from smidgen import methods, plugins
-from smidgen.cli import main
 from smidgen.data import plugged
 from smidgen.data.base import Source
 from smidgen.data.catalogue import TEST, TRAIN, Arrays, Catalogue, Part, Wish
@@ -39,14 +36,6 @@ ROOT = Path(__file__).parents[1]
 _OURS = {"stranger", "smidgen_example"}
 EXAMPLE = ROOT / "examples" / "plugin"
 STRIPED = ("train", "mnist-1k5-dw", "--data", "stripes", "--with", "noise:strength=0.2")
-
-
-class Done(NamedTuple):
-    """What a command left."""
-
-    returncode: int
-    stdout: str
-    stderr: str
 
 
 @pytest.fixture(scope="session")
@@ -93,27 +82,18 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def smidgen(*arguments: str, path: Path | None = None) -> Done:
     """Run the command line in this process as if it were another one, with a folder to import."""
     held = os.environ.get("PYTHONPATH", "")
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(warnings, "showwarning", warnings.showwarning)
-        patch.setattr(sys, "argv", ["smidgen", *arguments])
+    with pytest.MonkeyPatch.context() as patch:
         if path is not None:
             patch.syspath_prepend(path)
             patch.setenv("PYTHONPATH", os.pathsep.join([str(path), held]))
         for cache in CACHES:
             cache.cache_clear()
-        with warnings.catch_warnings():
-            warnings.simplefilter("default")
-            status: object = None
-            try:
-                main()
-            except SystemExit as ended:
-                status = ended.code
+        done = command(*arguments)
     for cache in CACHES:
         cache.cache_clear()
     for name in [name for name in sys.modules if name.split(".")[0] in _OURS]:
         del sys.modules[name]
-    return Done(status if isinstance(status, int) else 0, out.getvalue(), err.getvalue())
+    return done
 
 
 def made_package(place: Path, code: str, version: str = "0.1.0", points: str = "") -> Path:

@@ -1,14 +1,12 @@
 """The main job's door: a folder of JPEGs of mixed sizes, from any working folder."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
+from tests.command import Done, command
 
 from smidgen.study.job import Job, Origin
 from smidgen.study.plan import read_plan
@@ -35,20 +33,14 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def smidgen(home: Path, *words: str, where: Path | None = None) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **{name: value for name, value in os.environ.items() if name != "SMIDGEN_DATA"},
-        "XDG_CACHE_HOME": str(home / "cache"),
-        "OMP_NUM_THREADS": "1",
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "smidgen", *words],
-        cwd=where or home,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture(autouse=True)
+def _apart(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    monkeypatch.delenv("SMIDGEN_DATA", raising=False)
+
+
+def smidgen(home: Path, *words: str, where: Path | None = None) -> Done:
+    return command(*words, where=where or home)
 
 
 def test_a_folder_of_photographs_is_trained_on_and_judged_from_anywhere(

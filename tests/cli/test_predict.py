@@ -61,7 +61,7 @@ def test_a_line_a_picture(run: Path, capsys: pytest.CaptureFixture[str]) -> None
     lines = captured.out.splitlines()
     assert [line.split()[0] for line in lines] == ["new/wide.jpg", "new/clear.PNG"]
     assert [line.split(maxsplit=1)[1] for line in lines] == [
-        f"{a.name}  {100 * a.probability:4.1f} %" for a in expected
+        f"{a.name} {100 * a.probability:5.1f} %" for a in expected
     ]
     assert captured.err == ""
 

@@ -162,12 +162,18 @@ def of_heat(kind: str) -> Data:
     return from_arrays(images, [label for _, label in pairs], ["cold", "warm"], name="heat")
 
 
-@pytest.mark.parametrize("kind", ["arrays", "dataset"])
+def test_a_torch_data_set_gives_the_data_that_its_arrays_give() -> None:
+    one, other = of_heat("arrays"), of_heat("dataset")
+    assert one.fingerprint == other.fingerprint
+    assert (one.preprocessing, one.classes) == (other.preprocessing, other.classes)
+    assert (one.name, one.origin) == (other.name, other.origin)
+
+
 def test_a_run_trained_on_arrays_is_judged_and_exported(
-    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    data = of_heat(kind)
+    data = of_heat("dataset")
     spec = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(*data.shape), 2)
     run = sm.train(spec, data, recipe=sm.Recipe(epochs=6, batch_size=8), folder="run")
     assert run.preprocessing == data.preprocessing
@@ -189,12 +195,12 @@ def test_a_run_trained_on_arrays_is_judged_and_exported(
     assert proof.accuracy == pytest.approx(accuracy)
     there = sm.load(tmp_path / "elsewhere" / "as-onnx" / proof.artefact)
     assert there.predict(warm).probability == pytest.approx(answers[1].probability, abs=1 / 255)
-    written = sm.export(tmp_path / "run", "c", "as-c", wish=Wish(numbers="float32"))
+    written = sm.export(tmp_path / "run", "c", "as-c", wish=Wish(finish_epochs=0))
     header = next((tmp_path / "elsewhere" / "as-c").glob("*_1k5_dw.h")).read_text()
     assert '"cold", "warm"' in header
     assert "OFFSETS" in header
     if written.accuracy is not None:  # there is a compiler
-        assert written.accuracy == pytest.approx(accuracy)
+        assert written.accuracy == pytest.approx(accuracy, abs=0.1)
 
 
 def test_arrays_that_are_no_longer_kept_may_be_given_again(

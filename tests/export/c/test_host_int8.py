@@ -60,7 +60,7 @@ def assert_exact(
     compiler: str = "gcc",
     flags: tuple[str, ...] = ("-O1",),
 ) -> None:
-    program, images = integers(spec), pixels_for(spec, 8, seed=1)
+    program, images = integers(spec), pixels_for(spec, 3, seed=1)
     source, expected = generate_host(program), simulate(program, images)
     for path in paths:
         # every convolution on tiles, where there are any
@@ -145,7 +145,7 @@ def test_tiles_are_exact_where_they_are_emulated(
     ]
     for body, width in zip(bodies, (39, 18), strict=True):
         spec = NetSpec(Shape(3, 5, width), (*body, layers.Conv(24), *HEAD), "tiled")
-        program, images = integers(spec), pixels_for(spec, 4, seed=1)
+        program, images = integers(spec), pixels_for(spec, 2, seed=1)
         source = generate_host(program)
         text = source.source.replace("NET_SIMD > 3", "1")
         assert "tile_dot(" in text
@@ -165,7 +165,7 @@ def test_neon_is_exact(machine: str) -> None:
         NetSpec(Shape(3, 9, 7), (layers.Conv(20), layers.Depthwise(18, 5, 2), *HEAD), "edges"),
     ]
     for spec in nets:
-        program, images = integers(spec), pixels_for(spec, 4, seed=1)
+        program, images = integers(spec), pixels_for(spec, 2, seed=1)
         source = generate_host(program)
         with TemporaryDirectory() as name:
             folder = Path(name)

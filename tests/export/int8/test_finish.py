@@ -115,7 +115,7 @@ def uneven(digits: Data) -> Program:
     a step or two are left for each of the others.
     """
     spec = zoo.net("mnist-1k5-dw").fitted(Shape(1, 8, 8), 10)
-    run = train(spec, digits, recipe=Recipe(epochs=12, batch_size=32), seed=0)
+    run = train(spec, digits, recipe=Recipe(epochs=6, batch_size=32), seed=0)
     assert isinstance(run.model, torch.nn.Sequential)
     program = fold(spec, run.model, run.mean, run.std)
     operations = list(program.operations)
@@ -144,8 +144,8 @@ def images(digits: Data) -> Images:
 def test_finishing_regains_most_of_what_an_uneven_map_lost(uneven: Program, images: Images) -> None:
     said: list[str] = []
     ranges = calibrate(lower(uneven), images.pixels, "minmax")
-    done = finished(lower(uneven), ranges, images, epochs=10, tell=said.append)
-    assert done.epochs == 10
+    done = finished(lower(uneven), ranges, images, epochs=5, tell=said.append)
+    assert done.epochs == 5
     assert done.loss is not None
     assert done.loss_after is not None
     assert done.loss > 0.1, "the map is not uneven enough to need it"

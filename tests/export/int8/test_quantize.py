@@ -161,8 +161,8 @@ def test_any_net_runs_in_integers_without_overflow(plan: Plan) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_a_reference_net_keeps_its_logits(method: Method) -> None:
     spec = zoo.net("mnist-1k5-dw")
-    program, images = warmed(spec), pixels_for(spec, 200)
-    integer = quantize(lower(program), calibrate(lower(program), images[:100], method))
+    program, images = warmed(spec), pixels_for(spec, 60)
+    integer = quantize(lower(program), calibrate(lower(program), images[:30], method))
     expected = run_float(program, images)
     got = simulate(integer, images) * integer.head.scale
     spread = expected - expected.mean(0)
@@ -191,7 +191,7 @@ def test_the_gate_table_is_the_sigmoid_to_its_last_bit() -> None:
 
 def test_calibration_methods_cut_outliers_as_they_say() -> None:
     spec = zoo.net("mnist-1k5-dw")
-    program, images = warmed(spec), pixels_for(spec, 60)
+    program, images = warmed(spec), pixels_for(spec, 20)
     full, nines, more, least = (calibrate(lower(program), images, method) for method in METHODS)
     highs = [[r[0][1] for r in ranges if r] for ranges in (full, nines, more, least)]
     assert all(a >= c >= b for a, b, c in zip(*highs[:3], strict=True))
@@ -285,11 +285,12 @@ def uneven_values() -> NDArray[np.float32]:
 
 
 def test_percentiles_leave_their_share_out_at_each_end() -> None:
+    # a processor that rounds each product leaves 8.99998 of 137 less 128
     values = np.rint(uneven_values())
     low, high = ranges_of(values, "percentile-99.9")
-    assert (low, high) == pytest.approx(tuple(np.percentile(values, [0.1, 99.9])))
+    assert (low, high) == pytest.approx(tuple(np.percentile(values, [0.1, 99.9])), abs=1e-4)
     low, high = ranges_of(values, "percentile-99.99")
-    assert (low, high) == pytest.approx(tuple(np.percentile(values, [0.01, 99.99])))
+    assert (low, high) == pytest.approx(tuple(np.percentile(values, [0.01, 99.99])), abs=1e-4)
 
 
 def test_mse_scales_both_ends_by_the_factor_of_least_error() -> None:
