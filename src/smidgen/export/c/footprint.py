@@ -12,8 +12,10 @@ from typing import NamedTuple
 import torch
 
 from smidgen.export.c.int8 import generate
+from smidgen.export.c.int8_layout import laid_out
 from smidgen.export.c.source import Source
 from smidgen.export.fold import fold
+from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.lower import lower
 from smidgen.export.program import (
@@ -76,18 +78,22 @@ def predict_cost(spec: NetSpec) -> Cost:
     Raises:
         ValueError: If the net cannot be exported; the layer is named.
     """
-    source = dummy_source(spec)
-    code = sum(CODE[part] for part in source.parts)
-    stack = STACK + STACK_A_LAYER * source.layers
-    stack += STACK_EXCITED if "excite" in source.parts else 0
-    stack += STACK_SHORTCUT if "shortcut" in source.parts else 0
-    stack += STACK_GATHERED if "gather" in source.parts else 0
-    stack += STACK_LARGE if "large_filter" in source.parts else 0
-    return Cost(source.table_bytes + code, source.arena_bytes + stack)
+    needed = laid_out(_dummy(spec)).needed
+    code = sum(CODE[part] for part in needed.parts)
+    stack = STACK + STACK_A_LAYER * needed.layers
+    stack += STACK_EXCITED if "excite" in needed.parts else 0
+    stack += STACK_SHORTCUT if "shortcut" in needed.parts else 0
+    stack += STACK_GATHERED if "gather" in needed.parts else 0
+    stack += STACK_LARGE if "large_filter" in needed.parts else 0
+    return Cost(needed.table_bytes + code, needed.arena_bytes + stack)
 
 
 def dummy_source(spec: NetSpec) -> Source:
     """Return the C of an untrained net; the global generator is left as it was."""
+    return generate(_dummy(spec))
+
+
+def _dummy(spec: NetSpec) -> IntegerProgram:
     channels = spec.input_shape.channels
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         model = spec.build()
@@ -97,7 +103,7 @@ def dummy_source(spec: NetSpec) -> Source:
                 parameter.fill_(0.1)
     mean = [0.3 + 0.1 * channel for channel in range(channels)]  # one border a colour
     program = lower(fold(spec, model, [value % 1 for value in mean], [0.25] * channels))
-    return generate(quantize(program, _ranges(program)))
+    return quantize(program, _ranges(program))
 
 
 def _ranges(program: Program) -> tuple[tuple[tuple[float, float], ...], ...]:
