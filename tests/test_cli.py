@@ -175,6 +175,10 @@ def test_robust_shows_floats_and_integers_and_puts_both_into_the_row(
     assert len(floats["corruptions"]) == len(integers["corruptions"]) == 15
     assert abs(floats["accuracy"] - integers["accuracy"]) < 0.1
     assert 0 < floats["threshold"]["held_out_kept"] <= 1
+    assert floats["threshold"]["images"] == 20
+    assert smidgen("evaluate", "run", "--robust", "--robust-images", "20", "--held-out") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "of the answers to 72 others" in shown, "half of what is held out"
 
 
 def test_what_is_for_robust_alone_is_refused_without_it(
@@ -185,11 +189,11 @@ def test_what_is_for_robust_alone_is_refused_without_it(
         assert smidgen("evaluate", "run", *option) == 2
         assert "are for --robust" in capsys.readouterr().err
     assert smidgen("evaluate", "run", "--robust", "--robust-images", "9", "--sure", "0.9") == 2
-    assert "trained on all of them" in capsys.readouterr().err
+    assert "train without --full" in capsys.readouterr().err
     assert smidgen("evaluate", "run", "--robust", "--robust-images", "0") == 2
     assert "must be >= 1, got 0" in capsys.readouterr().err
     assert smidgen("evaluate", "run", "--robust", "--against", "digits") == 2
-    assert "must be other data than the run's own" in capsys.readouterr().err
+    assert "must be other data than the net's own" in capsys.readouterr().err
 
 
 def test_train_then_evaluate_then_refuse_to_overwrite(

@@ -60,8 +60,8 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         on: ``local`` or ``ray``.
         address: Of a running Ray cluster.
         time: At most so long, such as ``20m`` or ``2h``; the profile's own time by default.
-        purpose: ``accuracy``, or ``robust``: choices weigh the accuracy under corruptions as much,
-            on held-out images.
+        purpose: ``accuracy``, or ``robust``: choices weigh as much how held-out images are
+            answered when changed, by corruptions, geometry and light.
         data_dir: A folder of local copies of data sets.
         image_size: Height and width of the net's images; chosen if not given.
         live: Whether to write the page again and again while the design goes on.

@@ -50,3 +50,16 @@ def test_a_study_that_is_refused_leaves_no_store(
     assert smidgen("study", str(plan), "--store", str(store), "--on", "rey") == 2
     assert "did you mean" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [plan]
+
+
+def test_rows_without_the_card_that_is_asked_for_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys(tmp_path, "0")
+    capsys.readouterr()
+    keys(tmp_path, "0")
+    assert "of the rows" not in capsys.readouterr().err
+    plan, asking = tmp_path / "plan.toml", PLAN.format(seeds="0")
+    plan.write_text(asking.replace("latency = false", "robust = true"))
+    assert smidgen("study", str(plan), "--store", str(tmp_path / "0.db")) == 0
+    assert "1 of the rows were made before, without the card" in capsys.readouterr().err

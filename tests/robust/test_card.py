@@ -8,7 +8,7 @@ import torch
 
 from smidgen.data import Split
 from smidgen.robust.camera import changes
-from smidgen.robust.card import quick_accuracy, robust_card, spread_over
+from smidgen.robust.card import Aside, halved, robust_card, spread_over
 from smidgen.tensors import Logits, Pixels
 
 
@@ -26,8 +26,7 @@ def even(count: int = 40, channels: int = 1, side: int = 28) -> Split:
 
 
 def test_the_card_of_a_net_that_sees_brightness_alone() -> None:
-    held_out = Split(even().images, even().labels)
-    card = robust_card(by_brightness, even(), held_out=held_out)
+    card = robust_card(by_brightness, even(), aside=Aside(even()))
     assert card.clean == 1
     by_name = {one.name: one for one in card.corruptions}
     assert len(by_name) == 15
@@ -52,34 +51,57 @@ def test_colour_has_five_severities_and_repeats_its_bits() -> None:
     assert [len(one.levels) for one in card.corruptions] == [5] * 15
     assert (card.numbers, card.images, card.seed) == ("int8", 20, 7)
     assert card.threshold is None
-    assert "trained on all images" in card.no_threshold
+    assert card.no_threshold == "no images are held out to choose it on, or too few"
 
 
 def test_other_pictures_stand_beside_the_drawn_ones() -> None:
     others = {"black": torch.zeros(5, 1, 28, 28, dtype=torch.uint8)}
-    card = robust_card(by_brightness, even(), held_out=even(), others=others)
+    card = robust_card(by_brightness, even(), aside=Aside(even()), others=others)
     black = card.strangers[-1]
     assert (black.name, black.images, black.certain, black.answered) == ("black", 5, 1, 1)
     assert black.told_apart == 0  # none of the own is as sure
 
 
 def test_a_threshold_without_held_out_images_is_refused_if_asked_for() -> None:
-    with pytest.raises(ValueError, match="chosen on held-out images, and this run was trained"):
+    with pytest.raises(ValueError, match="chosen on held-out images, and there are none"):
         robust_card(by_brightness, even(), wanted=0.9)
 
 
 def test_a_threshold_that_cannot_be_is_told_if_nobody_asked_for_one() -> None:
-    held_out = Split(even().images, 1 - even().labels)
-    assert (
-        "no threshold makes" in robust_card(by_brightness, even(), held_out=held_out).no_threshold
-    )
+    aside = Aside(Split(even().images, 1 - even().labels))
+    assert "no threshold makes" in robust_card(by_brightness, even(), aside=aside).no_threshold
     with pytest.raises(ValueError, match="no threshold makes 90 %"):
-        robust_card(by_brightness, even(), held_out=held_out, wanted=0.9)
+        robust_card(by_brightness, even(), aside=aside, wanted=0.9)
 
 
-def test_the_quick_card_takes_one_severity_of_each() -> None:
-    whole = robust_card(by_brightness, even())
-    assert quick_accuracy(by_brightness, even()) == pytest.approx(whole.accuracy)
+def test_a_threshold_is_judged_on_the_images_that_are_there_for_it() -> None:
+    wrong = Split(even(30).images, 1 - even(30).labels)
+    found = robust_card(by_brightness, even(), aside=Aside(even(), wrong)).threshold
+    assert found is not None
+    assert (found.images, found.kept, found.accuracy) == (30, 1, 0)
+    of_the_card = robust_card(by_brightness, even(), aside=Aside(even(30))).threshold
+    assert of_the_card is not None
+    assert (of_the_card.images, of_the_card.accuracy) == (40, 1)
+
+
+def test_halves_of_held_out_images_share_none_and_have_each_class_evenly() -> None:
+    held_out = even(41)
+    aside = halved(held_out)
+    assert aside is not None
+    assert aside.judges is not None
+    levels = [set(of.images[:, 0, 0, 0].tolist()) for of in (aside.chooses, aside.judges)]
+    assert not levels[0] & levels[1]
+    assert levels[0] | levels[1] == set(held_out.images[:, 0, 0, 0].tolist())
+    assert abs(int(aside.chooses.labels.sum()) - int(aside.judges.labels.sum())) <= 1
+    assert abs(len(aside.chooses) - len(aside.judges)) <= 1
+    twice = Split(torch.cat([held_out.images] * 2), torch.cat([held_out.labels] * 2))
+    of_copies = halved(twice)
+    assert of_copies is not None
+    assert of_copies.judges is not None
+    levels = [set(of.images[:, 0, 0, 0].tolist()) for of in (of_copies.chooses, of_copies.judges)]
+    assert not levels[0] & levels[1], "copies lie in one half"
+    assert halved(Split(held_out.images[:1], held_out.labels[:1])) is None
+    assert halved(Split(held_out.images[[0, -1]], held_out.labels[[0, -1]])) is None
 
 
 def test_some_images_are_spread_over_all() -> None:

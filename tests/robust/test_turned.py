@@ -9,6 +9,7 @@ from smidgen.data import Data, Split
 from smidgen.data.turned import exchanged
 from smidgen.layers import Classifier, Conv, GlobalAveragePool, Shape
 from smidgen.recipe import Recipe
+from smidgen.robust.card import Aside
 from smidgen.robust.measured import RobustWish, as_they_lie, cards, floats_of
 from smidgen.run import Run
 from smidgen.spec import NetSpec
@@ -51,8 +52,8 @@ def test_the_card_is_that_of_the_same_net_on_pictures_as_they_lie(
 ) -> None:
     run, twin, data = pair
     there = exchanged(data).test
-    (turned,) = cards(run, there, RobustWish(), held_out=there).values()
-    (own,) = cards(twin, data.test, RobustWish(), held_out=data.test).values()
+    (turned,) = cards(run, there, RobustWish(), aside=Aside(there)).values()
+    (own,) = cards(twin, data.test, RobustWish(), aside=Aside(data.test)).values()
     for found, expected in zip(turned.corruptions, own.corruptions, strict=True):
         assert [of.change for of in found.levels] == [of.change for of in expected.levels]
         assert [of.accuracy for of in found.levels] == [of.accuracy for of in expected.levels]

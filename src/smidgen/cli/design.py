@@ -58,7 +58,7 @@ def design(  # noqa: PLR0913 - a command line
         bool, typer.Option("--pareto", help="End with a front of nets, from small to good.")
     ] = False,
     for_: Annotated[
-        str, typer.Option("--for", help="accuracy, or robust: corruptions weigh as much.")
+        str, typer.Option("--for", help="accuracy, or robust: changed pictures weigh as much.")
     ] = "accuracy",
     time: Annotated[
         str | None, typer.Option(metavar="2h", help="At most so long: 90s, 20m, 2h, 1h30m.")

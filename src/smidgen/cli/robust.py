@@ -71,8 +71,12 @@ def measured(run: "Run", images: "Split", wish: "RobustWish", place: Place) -> d
     """Return the cards of a run by kind of numbers."""
     from smidgen.again import trained_on
     from smidgen.data import DataError
-    from smidgen.robust.measured import aside_of, cards
+    from smidgen.robust.card import halved
+    from smidgen.robust.measured import aside_of, cards, others_of
 
+    others = others_of(
+        wish.against, run.preprocessing, run.trial.fingerprint, data_dir=place.data_dir
+    )
     own = place.own
     with LoadingProgress() as loading:
         if own is None:
@@ -80,14 +84,17 @@ def measured(run: "Run", images: "Split", wish: "RobustWish", place: Place) -> d
                 own = trained_on(run, place.run, data_dir=place.data_dir, progress=loading.observe)
             except DataError:
                 own = None  # no threshold, then, and no int8
-        aside = None if own is None or place.judges_held_out else aside_of(run, own, place.run)
+        if place.judges_held_out:
+            aside = halved(images)
+        else:
+            aside = None if own is None else aside_of(run, own)
         return cards(
             run,
             images,
             wish,
             trained_on=own,
-            held_out=aside,
-            data_dir=place.data_dir,
+            aside=aside,
+            others=others,
             progress=lambda what, step, of: loading.observe("robustness", step + 1, of),
         )
 
@@ -170,8 +177,8 @@ def _show_confidence(cards: Cards) -> None:
         right = "-" if line.accuracy is None else f"{100 * line.accuracy:.2f} %"
         tell(
             f"{kind}: answering from a confidence of {line.confidence:.4f} on, chosen on held-out"
-            f" images for {100 * line.wanted:.2f} %, keeps {100 * line.kept:.1f} % of the answers,"
-            f" {right} of them right"
+            f" images for {100 * line.wanted:.2f} %, keeps {100 * line.kept:.1f} % of the answers"
+            f" to {line.images:,} others, {right} of them right"
         )
     tell("")
     rows = []

@@ -79,6 +79,11 @@ def study(  # noqa: PLR0913 - a command line
         opened.export_rows(export, study=read.name)
     ended = opened.status(read.name)
     _show(ended, json=json)
+    if lacking := sum(map(read.lacks, opened.rows(read.name))):
+        say(
+            f"{lacking} of the rows were made before, without the card that the study asks for;"
+            " another --store has them made with it"
+        )
     return 1 if ended.failed else 0
 
 

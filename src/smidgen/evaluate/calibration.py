@@ -13,6 +13,13 @@ def nll(logits: Logits, labels: Labels) -> float:
     return float(F.cross_entropy(logits.double(), labels))
 
 
+def balanced_nll(logits: Logits, labels: Labels) -> float:
+    """Return the negative log-likelihood as a mean over the classes that have images, in nats."""
+    losses = F.cross_entropy(logits.double(), labels, reduction="none")
+    found = [float(losses[labels == number].mean()) for number in labels.unique().tolist()]
+    return sum(found) / len(found)
+
+
 def ece(logits: Logits, labels: Labels, bins: int = BINS) -> float:
     """Return the expected calibration error, in [0, 1].
 

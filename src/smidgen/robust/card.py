@@ -8,6 +8,7 @@ from typing import TypeAlias
 import torch
 
 from smidgen.data import Split
+from smidgen.data.parts import folds_of
 from smidgen.evaluate.accuracy import accuracy
 from smidgen.evaluate.calibration import ece, nll
 from smidgen.robust.camera import changes
@@ -100,6 +101,19 @@ class Stranger:
 
 
 @dataclass(frozen=True, slots=True)
+class Aside:
+    """Images for a threshold, none of which the net was trained on.
+
+    Args:
+        chooses: On which it is chosen.
+        judges: On which it is judged, all others; ``None`` are those that the card is of.
+    """
+
+    chooses: Split
+    judges: Split | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RobustCard:
     """What is measured of one net in one kind of numbers.
 
@@ -119,7 +133,8 @@ class RobustCard:
         reliability: Clean answers by confidence.
         corrupted_reliability: Corrupted ones.
         selective: Share of answers kept, the surest, with their accuracy.
-        threshold: Chosen on held-out images; ``None`` where there are none, or none was found.
+        threshold: Chosen on held-out images and judged on others; ``None`` where there are too
+            few of them, or none was found.
         no_threshold: Why there is none.
         strangers: Pictures of no class.
     """
@@ -148,7 +163,7 @@ def robust_card(
     answers: Answers,
     images: Split,
     *,
-    held_out: Split | None = None,
+    aside: Aside | None = None,
     others: Mapping[str, Pixels] | None = None,
     wanted: float | None = None,
     numbers: str = "float32",
@@ -160,7 +175,7 @@ def robust_card(
     Args:
         answers: Of bytes (n, c, h, w).
         images: To judge on.
-        held_out: Images to choose the threshold on, neither trained on nor among ``images``.
+        aside: Images to choose the threshold on, and to judge it on.
         others: Pictures of none of the classes, by name, beside those that are drawn.
         wanted: Accuracy of the answers above the threshold; half of the errors by default.
         numbers: That it computes in.
@@ -177,7 +192,7 @@ def robust_card(
     ways, whole = changes(), sum(len(one.published) for one in found)
     steps = whole + len(ways)
     logits = answers(pixels)
-    line, reason = _threshold(answers, held_out, wanted)
+    threshold, reason = _threshold(answers, aside, wanted, (logits, labels))
     corruptions: list[Corrupted] = []
     bins: list[tuple[Bin, ...]] = []
     step = 0
@@ -200,10 +215,7 @@ def robust_card(
         seen.append(Seen(kind, amount, unit, *_kept(answers, apply(pixels), logits, labels)))
     clean, mean = accuracy(logits, labels), fmean(one.accuracy for one in corruptions)
     every = [level for one in corruptions for level in one.levels]
-    threshold = None
-    if line is not None:
-        kept, right = kept_by(line[0], logits, labels)
-        threshold = Threshold(line[0], line[1], line[2], kept, right)
+    line = None if threshold is None else threshold.confidence
     return RobustCard(
         numbers=numbers,
         images=len(labels),
@@ -223,28 +235,13 @@ def robust_card(
         threshold=threshold,
         no_threshold=reason,
         strangers=tuple(
-            _stranger(
-                name, confidences(answers(given)), confidences(logits), line[0] if line else None
-            )
+            _stranger(name, confidences(answers(given)), confidences(logits), line)
             for name, given in {
                 **strangers(channels, height, width, seed),
                 **(others or {}),
             }.items()
         ),
     )
-
-
-def quick_accuracy(answers: Answers, images: Split, seed: int = 0) -> float:
-    """Return the mean accuracy over the corruptions, each at one severity: a card in a moment.
-
-    The middle one of the published severities.
-    """
-    shares: list[float] = []
-    for one in corruptions_for(*images.images.shape[1:]):
-        severity = one.published[len(one.published) // 2]
-        spoilt = one.apply(images.images, severity, seed)
-        shares.append(accuracy(answers(spoilt), images.labels))
-    return fmean(shares)
 
 
 def spread_over(images: Split, count: int | None) -> Split:
@@ -261,24 +258,48 @@ def spread_over(images: Split, count: int | None) -> Split:
     return Split(images.images[rows], images.labels[rows])
 
 
+def halved(held_out: Split) -> Aside | None:
+    """Return held-out images in two halves, for a threshold of a card that is of all of them.
+
+    Evenly over the classes, copies of an image in one half; the only image of a class judges.
+    ``None`` if there are too few.
+    """
+    chooses = folds_of(held_out, 2, 1) == 1
+    if chooses.all() or not chooses.any():
+        return None
+    return Aside(_rows(held_out, chooses), _rows(held_out, ~chooses))
+
+
+def _rows(images: Split, mask: torch.Tensor) -> Split:
+    return Split(images.images[mask], images.labels[mask])
+
+
 def _threshold(
-    answers: Answers, held_out: Split | None, wanted: float | None
-) -> tuple[tuple[float, float, float] | None, str]:
-    """Return a threshold, or why there is none."""
-    if held_out is None:
+    answers: Answers,
+    aside: Aside | None,
+    wanted: float | None,
+    own: tuple[Logits, torch.Tensor],
+) -> tuple[Threshold | None, str]:
+    """Return a threshold, or why there is none; ``own`` are the card's answers and labels."""
+    if aside is None:
         if wanted is not None:
             raise ValueError(
-                "a threshold is chosen on held-out images, and this run was trained on all of"
-                " them: train it without --full"
+                "a threshold is chosen on held-out images, and there are none, or too few: train"
+                " without --full"
             )
-        return None, "the run was trained on all images: none is left to choose it on"
-    logits = answers(held_out.images)
+        return None, "no images are held out to choose it on, or too few"
     try:
-        return chosen(logits, held_out.labels, wanted), ""
+        confidence, wanted, held_out_kept = chosen(
+            answers(aside.chooses.images), aside.chooses.labels, wanted
+        )
     except ValueError as error:
         if wanted is not None:
             raise
         return None, str(error)
+    if aside.judges is not None:
+        own = answers(aside.judges.images), aside.judges.labels
+    kept, right = kept_by(confidence, *own)
+    return Threshold(confidence, wanted, held_out_kept, len(own[1]), kept, right), ""
 
 
 def _kept(

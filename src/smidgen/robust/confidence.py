@@ -37,13 +37,15 @@ class Threshold:
         confidence: The least that is answered, in [0, 1].
         wanted: Accuracy of the answers that it was chosen for, on held-out images.
         held_out_kept: Share of those images that is answered.
-        kept: Share of the judged images that is answered.
+        images: How many judged it, none of them among those it was chosen on.
+        kept: Share of these that is answered.
         accuracy: Of these answers; ``None`` if there are none.
     """
 
     confidence: float
     wanted: float
     held_out_kept: float
+    images: int
     kept: float
     accuracy: float | None
 

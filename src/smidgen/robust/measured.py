@@ -1,15 +1,16 @@
 """The cards of a run: in float32, and as the integers that a microcontroller computes with."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from smidgen.again import held_out_of
-from smidgen.data import Data, DataError, Split, load
+from smidgen.data import Data, DataError, Preprocessing, Split, load
 from smidgen.evaluate import predict
-from smidgen.robust.card import Answers, Progress, RobustCard, robust_card, spread_over
+from smidgen.robust.card import Answers, Aside, Progress, RobustCard, robust_card, spread_over
+from smidgen.robust.strangers import DRAWN
 from smidgen.run import Run
 from smidgen.tensors import Pixels
 
@@ -77,8 +78,8 @@ def cards(
     wish: RobustWish,
     *,
     trained_on: Data | None = None,
-    held_out: Split | None = None,
-    data_dir: Path | str | None = None,
+    aside: Aside | None = None,
+    others: Mapping[str, Pixels] | None = None,
     progress: Progress = lambda what, place, of: None,
 ) -> dict[str, RobustCard]:
     """Return the card by kind of numbers, ``float32`` and on request ``int8``, of the same images.
@@ -88,8 +89,8 @@ def cards(
         images: To judge on.
         wish: What is asked for.
         trained_on: The run's own data, for int8.
-        held_out: Images to choose the threshold on.
-        data_dir: Folder of local copies of data sets.
+        aside: Images to choose the threshold on, and to judge it on.
+        others: Pictures of none of the classes, by name; see :func:`others_of`.
         progress: Told what is judged.
 
     Raises:
@@ -98,11 +99,10 @@ def cards(
     if wish.int8 and trained_on is None:
         raise ValueError("int8 is calibrated on the run's own training images, which are not here")
     chosen = as_they_lie(run, spread_over(images, wish.count))
-    held_out = None if held_out is None else as_they_lie(run, held_out)
-    others = {
-        name: run.preprocessing.turn(pixels)
-        for name, pixels in others_of(run, wish.against, data_dir).items()
-    }
+    if aside is not None:
+        judges = None if aside.judges is None else as_they_lie(run, aside.judges)
+        aside = Aside(as_they_lie(run, aside.chooses), judges)
+    others = {name: run.preprocessing.turn(pixels) for name, pixels in (others or {}).items()}
     kinds = {"float32": floats_of(run)}
     if wish.int8 and trained_on is not None:
         kinds["int8"] = integers_of(run, trained_on)
@@ -110,7 +110,7 @@ def cards(
         numbers: robust_card(
             answers,
             chosen,
-            held_out=held_out,
+            aside=aside,
             others=others,
             wanted=wish.sure,
             numbers=numbers,
@@ -129,31 +129,37 @@ def as_they_lie(run: Run, images: Split) -> Split:
     return replace(images, images=turned.contiguous(memory_format=torch.channels_last))
 
 
-def aside_of(run: Run, data: Data, folder: Path | str) -> Split | None:
-    """Return the images that a run held out of training; ``None`` if there are none."""
+def aside_of(run: Run, data: Data) -> Aside | None:
+    """Return what a run held out of training, to choose on; ``None`` if there is nothing."""
     try:
-        return held_out_of(run, data, folder)
+        return Aside(held_out_of(run, data, "the run"))
     except ValueError:
         return None
 
 
 def others_of(
-    run: Run, places: Iterable[str], data_dir: Path | str | None = None
+    places: Iterable[str],
+    seen: Preprocessing,
+    own: str,
+    data_dir: Path | str | None = None,
 ) -> dict[str, Pixels]:
-    """Return pictures of other data sets as a run sees pictures, by name.
+    """Return pictures of other data sets as a net takes pictures, by name.
 
     Args:
-        run: A finished run.
         places: Each a name or a folder.
+        seen: What the net's pictures go through.
+        own: Fingerprint of the data that it is trained on.
         data_dir: Folder of local copies of data sets.
 
     Raises:
-        DataError: If one cannot be read, or is the run's own.
+        DataError: If one cannot be read, is the net's own, or has the name of another.
     """
     found: dict[str, Pixels] = {}
     for place in places:
-        data = load(place, data_dir=data_dir, preprocessing=run.preprocessing)
-        if data.fingerprint == run.trial.fingerprint:
-            raise DataError(f"--against must be other data than the run's own, got {place}")
+        data = load(place, data_dir=data_dir, preprocessing=seen)
+        if data.fingerprint == own:
+            raise DataError(f"against must be other data than the net's own, got {place}")
+        if data.name in (*DRAWN, *found):
+            raise DataError(f"against must be data of different names, got {data.name} twice")
         found[data.name] = spread_over(data.test, OTHERS).images.contiguous()
     return found

@@ -7,6 +7,7 @@ from smidgen.robust.drawing import smoothed
 from smidgen.tensors import Pixels
 
 COUNT = 1000  # pictures of each kind
+DRAWN = ("noise", "clouds", "shapes")
 _SIZES = (0.18, 0.42)  # of a figure, as shares of the side
 
 
@@ -22,11 +23,8 @@ def strangers(channels: int, height: int, width: int, seed: int = 0) -> dict[str
     clouds = smoothed(random.random(shape, np.float32), min(height, width) / 10, "wrap")
     clouds -= clouds.min((1, 2, 3), keepdims=True)
     clouds /= np.maximum(clouds.max((1, 2, 3), keepdims=True), np.float32(1e-6))
-    return {
-        "noise": _pixels(noise),
-        "clouds": _pixels(np.rint(255 * clouds).astype(np.uint8)),
-        "shapes": _pixels(_shapes(random, *shape)),
-    }
+    kinds = (noise, np.rint(255 * clouds).astype(np.uint8), _shapes(random, *shape))
+    return dict(zip(DRAWN, map(_pixels, kinds), strict=True))
 
 
 def _shapes(

@@ -1,7 +1,9 @@
 """A trial as it waits in the store: what to train, where its images are, what to measure."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from typing import TypeAlias
 
 from smidgen.data import Data, load
 from smidgen.data.base import Progress
@@ -9,10 +11,13 @@ from smidgen.limits import ROW, require_at_most
 from smidgen.names import shown
 from smidgen.release import release, require_known
 from smidgen.runtime import PRECISIONS
+from smidgen.tensors import Pixels
 from smidgen.text import from_mapping
 from smidgen.trial import Trial
 
 ROBUST = ("", "quick", "card")
+CARD, QUICK = 2000, 500  # images of a card of robustness, and of a quick one, at most
+Others: TypeAlias = Mapping[str, Pixels]  # pictures of none of a trial's classes, by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,22 @@ class Origin:
         asked = asdict(self)
         return load(asked.pop("name"), **asked, progress=progress)
 
+    def others(self, against: tuple[str, ...], data: Data) -> Others:
+        """Return pictures of other data sets, made as these are.
+
+        Args:
+            against: Each a name or a path.
+            data: What :meth:`load` returned.
+
+        Raises:
+            DataError: If one cannot be had, or is ``data``.
+        """
+        if not against:
+            return {}
+        from smidgen.robust.measured import others_of
+
+        return others_of(against, data.preprocessing, data.fingerprint, self.data_dir)
+
     @property
     def options(self) -> list[str]:
         """The options of the command line that ask for the same images, the name left out."""
@@ -76,7 +97,9 @@ class Job:
         latency: Whether to spend some seconds on timing inference.
         precision: Of activations in training: ``auto``, ``float32`` or ``bfloat16``.
         robust: ``card`` for all that is measured of robustness, on at most 2,000 of the images that
-            judge; ``quick`` for the accuracy under corruptions alone, on at most 500; or nothing.
+            judge; ``quick`` for a few changes of each family, on at most 500; or nothing.
+        against: Other data sets whose pictures the card has beside those that are drawn, each a
+            name or a path.
     """
 
     trial: Trial
@@ -84,6 +107,7 @@ class Job:
     latency: bool = False
     precision: str = "auto"
     robust: str = ""
+    against: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -94,6 +118,8 @@ class Job:
     def to_text(self) -> str:
         """Return the job as JSON."""
         form = {**asdict(self), "trial": self.trial.to_dict(), "smidgen": release()}
+        if not self.against:
+            del form["against"]  # so that older versions, which do not know it, read the others
         return json.dumps(form, sort_keys=True)
 
     @staticmethod
@@ -130,4 +156,14 @@ class Job:
         robust = form.get("robust", "")
         if robust not in ROBUST:
             raise ValueError(f"robust must be one of {', '.join(ROBUST[1:])}, got {shown(robust)}")
-        return Job(trial, from_mapping(Origin, origin, "origin"), latency, precision, robust)
+        against = form.get("against", [])
+        if not (isinstance(against, list) and all(isinstance(place, str) for place in against)):
+            raise ValueError(f"against must be a list of texts, got {shown(against)}")
+        return Job(
+            trial,
+            from_mapping(Origin, origin, "origin"),
+            latency,
+            precision,
+            robust,
+            tuple(against),
+        )

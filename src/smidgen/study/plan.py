@@ -56,6 +56,7 @@ class Plan:
         latency: Whether to time inference.
         precision: Of activations in training.
         robust: Whether every row bears the card of robustness.
+        against: Other data sets whose pictures the card has, each a name or a path.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Plan:
     latency: bool
     precision: str
     robust: bool
+    against: tuple[str, ...]
 
     def jobs(self, data: Data) -> list[Job]:
         """Return the jobs for ``data``, each trial once, in the order of the file.
@@ -75,8 +77,10 @@ class Plan:
         some points with all of them.
 
         Raises:
-            ValueError: If a net does not take images of this size, or a teacher cannot teach this.
+            ValueError: If a net does not take images of this size, a teacher cannot teach this, or
+                what a card needs cannot be had.
         """
+        self._require_card(data)
         jobs: dict[str, tuple[int, Job]] = {}
         shape = Shape(*data.shape)
         for group in self.groups:
@@ -97,9 +101,31 @@ class Plan:
                             split=self.split,
                         )
                         robust = "card" if self.robust else ""
-                        job = Job(trial, self.origin, self.latency, self.precision, robust)
+                        job = Job(
+                            trial,
+                            self.origin,
+                            self.latency,
+                            self.precision,
+                            robust,
+                            self.against,
+                        )
                         jobs.setdefault(trial.key, (place, job))
         return [job for _, job in sorted(jobs.values(), key=lambda placed: placed[0])]
+
+    def lacks(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether a row was made without what the study asks for of robustness."""
+        from smidgen.robust.strangers import DRAWN
+
+        strangers = (row.get("robust") or {}).get("strangers", [])
+        return self.robust and len(strangers) < len(DRAWN) + len(self.against)
+
+    def _require_card(self, data: Data) -> None:
+        """Refuse what no card can be made of, before anything is trained."""
+        if self.robust:
+            from smidgen.robust.corruptions import corruptions_for
+
+            corruptions_for(*data.shape)
+            self.origin.others(self.against, data)
 
 
 def with_baseline(methods: Sequence[Method], baseline: Sequence[Method]) -> tuple[Method, ...]:
@@ -141,6 +167,7 @@ class _File:
     latency: bool = True
     precision: str = "auto"
     robust: bool = False
+    against: str | list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +208,8 @@ def _plan(file: _File) -> Plan:
         )
     if not file.trials:
         raise ValueError("trials must be at least one [[trials]], got none")
+    if file.against is not None and not file.robust:
+        raise ValueError("against is of the card of robustness: it needs robust = true")
     own: dict[str, NetSpec] = {}
     for number, form in enumerate(file.nets or [], 1):
         with _at(f"nets {number}"):
@@ -200,6 +229,7 @@ def _plan(file: _File) -> Plan:
         latency=file.latency,
         precision=file.precision,
         robust=file.robust,
+        against=(file.against,) if isinstance(file.against, str) else tuple(file.against or ()),
     )
 
 

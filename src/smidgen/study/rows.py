@@ -17,7 +17,7 @@ _TEXTS = (
 _NUMBERS = (
     *("accuracy", "nll", "ece", "shift_consistency", "params", "macs", "deployed_params"),
     *("seed", "epochs", "seconds", "threads", "images", "loss", "peak_activation"),
-    *("bytes_float32", "bytes_int8", "bytes_on_disk", "robust_accuracy"),
+    *("bytes_float32", "bytes_int8", "bytes_on_disk"),
 )
 _MAY_LACK = (  # may be null
     *("nll", "ece", "shift_consistency", "loss", "bytes_on_disk"),
@@ -25,7 +25,7 @@ _MAY_LACK = (  # may be null
 )
 _KINDS: dict[str, type] = {
     **dict.fromkeys(_TEXTS, str),
-    **dict.fromkeys(("recipe", "versions", "robust"), dict),
+    **dict.fromkeys(("recipe", "versions", "robust", "robust_quick"), dict),
     **dict.fromkeys(("methods", "history", "studies", "layers"), list),
 }
 _WORDS: dict[type, str] = {str: "a text", dict: "a table", list: "a list"}

@@ -87,11 +87,50 @@ def test_what_no_measurement_could_change_is_not_worth_one() -> None:
     assert belief.worth_measuring(error) == pytest.approx(drawn, abs=0.01)
 
 
-def test_for_robust_the_accuracy_under_corruptions_weighs_as_much() -> None:
-    row = {"accuracy": 0.8, "balanced_accuracy": 0.6, "nll": 0.5, "robust_accuracy": 0.4}
-    assert Judging(0, balanced=False, images=9, robust=True).points(row) == pytest.approx(60)
-    plain = Judging(5, balanced=False, images=9).points(row)
-    found = Judging(5, balanced=False, images=9, robust=True)
-    assert found.points(row) == pytest.approx((plain + 40) / 2)
-    assert str(found).endswith("and as much by the accuracy under corruptions")
-    assert judging_of(data_of([10, 10]), robust=True).robust
+def answered(accuracy: float, likelihood: float, balanced: tuple[float, float]) -> dict[str, float]:
+    """Return how a family of changes is answered, as a row has it."""
+    names = ("accuracy", "likelihood", "balanced_accuracy", "balanced_likelihood")
+    return dict(zip(names, (accuracy, likelihood, *balanced), strict=True))
+
+
+@pytest.mark.parametrize("folds", [0, 5])
+def test_for_robust_changed_pictures_weigh_as_much_and_how_surely_they_are_answered(
+    folds: int,
+) -> None:
+    row = {
+        "accuracy": 0.8,
+        "balanced_accuracy": 0.6,
+        "nll": 0.5,
+        "balanced_nll": 0.7,
+        "robust_quick": {
+            "corruptions": answered(0.4, 0.1, (0.3, 0.0)),
+            "geometry": answered(0.7, 0.5, (0.5, 0.4)),
+            "light": answered(0.6, 0.4, (0.6, 0.3)),
+        },
+    }
+    for balanced, changed in ((False, 45), (True, 35)):
+        plain = Judging(folds, balanced=balanced, images=9)
+        robust = Judging(folds, balanced=balanced, images=9, robust=True)
+        assert robust.points(row) == pytest.approx((plain.points(row) + changed) / 2)
+
+
+def test_what_is_left_to_gain_for_robust_is_left_on_changed_pictures_too() -> None:
+    row = {"accuracy": 0.99, "nll": 0.1, "robust_quick": {"light": answered(0.5, 0.3, (0, 0))}}
+    assert Judging(5, balanced=False, images=9).level(row) == pytest.approx(99)
+    robust = Judging(5, balanced=False, images=9, robust=True)
+    assert robust.level(row) == robust.points(row) < 70
+
+
+def test_it_is_told_what_a_design_for_robust_weighs() -> None:
+    found = judging_of(data_of([10, 10]), robust=True)
+    assert found.robust
+    told = str(found)
+    assert told.startswith(str(judging_of(data_of([10, 10]))))
+    for said in (
+        "changed (at most 500)",
+        "accuracy and 100 exp(-NLL)",
+        "corruptions; moved",
+        "light",
+    ):
+        assert said in told
+    assert "balanced accuracy and 100 exp" in str(judging_of(data_of([19, 1]), robust=True))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import ceil
+from typing import Any
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import Clock
 from smidgen.study.design.ladder import Maker
-from smidgen.study.design.search import Candidate, Search, listed
+from smidgen.study.design.search import Candidate, Rows, Search, listed
 from smidgen.study.design.selection import (
     Selection,
     _points,
@@ -164,6 +165,28 @@ def test_methods_that_do_nothing_or_cost_too_much_are_not_tried(fake: Fake, digi
     assert {s.method.name for s in selection.standings} == {"ema", "affine", "flip", "crop", "sam"}
     assert "blurpool is not tried: it changes nothing here" in given.said
     assert "squeeze-excite is not tried: over the budget" in given.said
+
+
+def test_for_robust_a_net_that_is_rarely_wrong_has_something_left_to_gain(
+    fake: Fake, maker: Maker, chosen: Candidate
+) -> None:
+    figures = dict.fromkeys(("accuracy", "likelihood"), 0.5)
+    rows = {n: row(chosen, 0.999) | {"robust_quick": {"light": figures}} for n in range(3)}
+    asked: list[int] = []
+    for robust in (False, True):
+        given = fake(lambda candidate, seed: 0.999)
+        given.search.judging = replace(given.search.judging, robust=robust)
+        selection = Selection(given.search, maker, PROFILE)
+        measured = given.search.measure
+
+        def measure(*of: Any, measured: Any = measured) -> dict[Candidate, Rows]:
+            return dict.fromkeys(measured(*of), rows)
+
+        given.search.measure = measure  # pyright: ignore[reportAttributeAccessIssue]
+        selection.select(chosen, rows, always)
+        asked.append(len(set().union(*given.asked)))
+    assert asked[0] == 2, "a flip alone"
+    assert asked[1] > 3
 
 
 def test_a_recipe_is_taken_if_it_is_expected_to_be_better(fake: Fake, chosen: Candidate) -> None:

@@ -90,7 +90,7 @@ def test_a_node_without_the_package_names_it(jobs: Jobs, tmp_path: Path) -> None
     with pytest.raises(
         ValueError, match=r"of the package smidgen-example 0\.1\.0, which is not inst"
     ):
-        _trial(json.dumps(form), data, str(tmp_path / "run"), 1)
+        _trial(json.dumps(form), (data, {}), str(tmp_path / "run"), 1)
 
 
 @pytest.mark.slow

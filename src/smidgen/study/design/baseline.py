@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from smidgen.confusion import balanced_accuracy, matrix_of
 from smidgen.data import Data, Split
 from smidgen.data.parts import FULL, folds_of
+from smidgen.evaluate.calibration import balanced_nll
 from smidgen.release import revision
-from smidgen.study.running.one import balanced_nll, packed
+from smidgen.study.running.one import packed
 
 STUDY = "baseline"  # what rows of this kind bear as their study
 LOGISTIC, FOREST = "logistic-regression", "random-forest"

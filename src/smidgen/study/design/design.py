@@ -138,7 +138,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
         balance: Whether every class weighs alike in the training loss.
         pareto: Whether to end with a front of nets, from small to good, and not with one alone.
         seconds: At most, of the whole design; ``None`` is as long as the profile takes.
-        purpose: ``accuracy``, or ``robust`` to choose by the accuracy under corruptions as much.
+        purpose: ``accuracy``, or ``robust`` to choose as much by how changed pictures are answered.
         on: ``local`` or ``ray``; a cluster runs as many trials side by side as it has cores.
         address: Of a running Ray cluster; without, one of this machine alone is started.
         observer: Told what is decided and how the trials stand.

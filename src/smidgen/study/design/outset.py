@@ -35,6 +35,7 @@ from smidgen.text import nearest
 
 STORE = "design.db"
 PURPOSES = ("accuracy", "robust")
+WEIGHED = "corruptions, geometry and light"  # by a design for robust; older ones noted nothing
 _ROOM = 0.8  # of the parameters without blurs that nets with them must still have
 _FEWEST = 3  # nets of each view of the images, where a profile has nets enough
 _VIEWS = 8  # that even the shortest search may have: four sizes in colour and in grey
@@ -121,6 +122,7 @@ def outset(
         del asked["purpose"]  # as designs from before there were others
     else:
         corruptions_for(*data.shape)  # refuses what they are not defined for
+        asked["weighed"] = WEIGHED
     held = _held(out, asked)
     profile = profile_of(wishes.profile)
     if wishes.pareto:
@@ -181,12 +183,16 @@ def _held(out: Path, asked: Mapping[str, Any]) -> list[dict[str, Any]] | None:
         if out.exists() and not path.exists() and not all(map(_is_leftover, out.iterdir())):
             raise ValueError(f"{out} is not empty and holds no design: choose another folder")
         return None
-    if notes["request"] != asked:
-        differing = [name for name in asked if notes["request"].get(name) != asked[name]]
+    held = notes["request"]
+    differing = [name for name in {**asked, **held} if held.get(name) != asked.get(name)]
+    if differing == ["weighed"]:
         raise ValueError(
-            f"{out} holds another design, with other {' and '.join(differing)}:"
-            " choose another folder"
+            f"{out} holds a design for robust by another version, which weighed"
+            f" {held.get('weighed', 'corruptions alone')} and not {WEIGHED}: choose another folder"
         )
+    if differing:
+        named = " and ".join(name for name in differing if name != "weighed")
+        raise ValueError(f"{out} holds another design, with other {named}: choose another folder")
     return notes["rungs"]
 
 

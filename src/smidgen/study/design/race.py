@@ -23,7 +23,7 @@ class Race:
 
     Args:
         judging: Of the candidates.
-        percent: Accuracy near which they are.
+        percent: Their level, near which they are.
         replicates: Of a whole comparison.
     """
 

@@ -128,14 +128,14 @@ class Selection:
             left: Whether there is time to measure.
         """
         judging, replicates = self._search.judging, self._profile.seeds
-        accuracy = sum(judging.accuracy(row) for row in rows.values()) / len(rows)
-        error = judging.error(accuracy, replicates)
-        questions = {q: _prior(q, self._search.data, accuracy) for q in self._questions(chosen)}
+        level = sum(map(judging.level, rows.values())) / len(rows)
+        error = judging.error(level, replicates)
+        questions = {q: _prior(q, self._search.data, level) for q in self._questions(chosen)}
         asked = [q for q, belief in questions.items() if self._is_worth(q, belief, error)]
         if asked and not left():
             self._search.say(METHODS, "the time allows no comparison of methods")
             asked = []
-        odds = Race(judging, accuracy, replicates)
+        odds = Race(judging, level, replicates)
         found = self._measured(chosen, {q: questions[q] for q in asked}, odds)
         taken = dict.fromkeys(chosen.methods, True)
         for question, belief in questions.items():
@@ -167,9 +167,9 @@ class Selection:
         def gained(rows: Mapping[Candidate, Rows]) -> tuple[Interval, Belief, Race] | None:
             if longer not in rows or other not in rows:
                 return None
-            accuracy = fmean(map(judging.accuracy, rows[longer].values()))
+            level = fmean(map(judging.level, rows[longer].values()))
             gain = judging.effect(rows[other], rows[longer])
-            return gain, _believed(_OPEN, accuracy), Race(judging, accuracy, replicates)
+            return gain, _believed(_OPEN, level), Race(judging, level, replicates)
 
         def over(rows: Mapping[Candidate, Rows]) -> set[Candidate]:
             known = gained(rows)

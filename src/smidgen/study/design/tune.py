@@ -34,14 +34,14 @@ def tuned(
         left: Whether there is time.
     """
     judging, replicates = search.judging, profile.seeds
-    accuracy = sum(judging.accuracy(row) for row in rows.values()) / len(rows)
-    error = judging.error(accuracy, replicates)
-    share = min(max(accuracy / 100, 0.01), 0.99)
+    level = sum(map(judging.level, rows.values())) / len(rows)
+    error = judging.error(level, replicates)
+    share = min(max(level / 100, 0.01), 0.99)
     prior = Belief(0.0, _SPREAD * share * (1 - share))
     if not profile.recipes or prior.worth_measuring(error) < profile.worth or not left():
         return chosen
     others = [changed(chosen, rate, decay) for rate, decay in profile.recipes]
-    odds = Race(judging, accuracy, replicates)
+    odds = Race(judging, level, replicates)
 
     def over(found: Mapping[Candidate, Rows]) -> set[Candidate]:
         gains = _gains(search, found, chosen)
@@ -94,8 +94,8 @@ def lengthened(
         gains = _gains(search, found, chosen)
         if not gains:
             return set(found)
-        accuracy = fmean(map(search.judging.accuracy, found[chosen].values()))
-        odds = Race(search.judging, accuracy, profile.seeds)
+        level = fmean(map(search.judging.level, found[chosen].values()))
+        odds = Race(search.judging, level, profile.seeds)
         ended = {one for one, gain in gains.items() if odds.is_decided(odds.of_lengths, gain)}
         return ended if len(ended) < len(gains) else set(found)
 

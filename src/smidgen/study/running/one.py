@@ -13,10 +13,11 @@ from smidgen.checkpoint import checkpoints
 from smidgen.data import Data, Split
 from smidgen.data.parts import parts
 from smidgen.evaluate import doubted, evaluate, looked_at, predict, row
+from smidgen.evaluate.calibration import balanced_nll
 from smidgen.release import revision
 from smidgen.run import PLAN, WEIGHTS, Run
 from smidgen.runtime import choose
-from smidgen.study.job import Job
+from smidgen.study.job import CARD, QUICK, Job, Others
 from smidgen.study.owner import alone
 from smidgen.train import Observer, train
 from smidgen.training import Pace
@@ -25,11 +26,14 @@ from smidgen.training import Pace
 # curve by which nothing is chosen.
 PACE = Pace(save_every=2.0, looks=0.05)
 _SHIFTED = 200  # held-out images that are shifted, at most: nothing is chosen by it
-_CARD, _QUICK = 2000, 500  # images of a card of robustness, and of a quick one, at most
 
 
 def execute(
-    job: Job, data: Data, folder: Path, observer: Observer = lambda report: None
+    job: Job,
+    data: Data,
+    folder: Path,
+    observer: Observer = lambda report: None,
+    others: Others | None = None,
 ) -> dict[str, Any]:
     """Run a job and return its row; what an earlier attempt left in ``folder`` is gone on with.
 
@@ -41,6 +45,7 @@ def execute(
         data: Its images.
         folder: The trial's run folder.
         observer: Called after every step.
+        others: Pictures of no class that the card is to have, where they are read already.
 
     Raises:
         ValueError: If ``data`` are not what the trial was planned for, or a method is that of
@@ -71,10 +76,12 @@ def execute(
         )
         for path in checkpoints(folder):
             path.unlink()
-    return judged(run, job, data, folder)
+    if others is None:
+        others = job.origin.others(job.against, data)
+    return judged(run, job, data, folder, others)
 
 
-def judged(run: Run, job: Job, data: Data, folder: Path) -> dict[str, Any]:
+def judged(run: Run, job: Job, data: Data, folder: Path, others: Others) -> dict[str, Any]:
     """Return the row of a trained run: all figures, and what is needed to train it again."""
     held_out = parts(data, job.trial.split)[1]
     name, images = ("test", data.test) if held_out is None else ("held-out", held_out)
@@ -94,7 +101,7 @@ def judged(run: Run, job: Job, data: Data, folder: Path) -> dict[str, Any]:
     else:
         pictures = doubted(data, job.trial.split, logits)
     return {
-        **_robust(run, job, images),
+        **_robust(run, job, data, held_out, others),
         **row(run, evaluation, study="", revision=revision()),
         "right": packed(logits.argmax(1) == images.labels),
         "balanced_nll": balanced_nll(logits, images.labels),
@@ -102,25 +109,24 @@ def judged(run: Run, job: Job, data: Data, folder: Path) -> dict[str, Any]:
     }
 
 
-def _robust(run: Run, job: Job, images: Split) -> dict[str, Any]:
+def _robust(
+    run: Run, job: Job, data: Data, held_out: Split | None, others: Others
+) -> dict[str, Any]:
     """Return the columns of robustness that a job asks for."""
     if not job.robust:
         return {}
-    from smidgen.robust.card import quick_accuracy, robust_card, spread_over
-    from smidgen.robust.measured import as_they_lie, floats_of
+    from smidgen.robust.card import halved, spread_over
+    from smidgen.robust.measured import RobustWish, as_they_lie, aside_of, cards, floats_of
+    from smidgen.robust.quick import quick_card
 
-    answers, quick = floats_of(run), job.robust == "quick"
-    judged = as_they_lie(run, spread_over(images, _QUICK if quick else _CARD))
-    if quick:
-        return {"robust_accuracy": quick_accuracy(answers, judged)}
-    return {"robust": asdict(robust_card(answers, judged))}
-
-
-def balanced_nll(logits: torch.Tensor, labels: torch.Tensor) -> float:
-    """Return the negative log-likelihood as a mean over the classes that have images."""
-    losses = torch.nn.functional.cross_entropy(logits.double(), labels, reduction="none")
-    found = [float(losses[labels == number].mean()) for number in labels.unique().tolist()]
-    return sum(found) / len(found)
+    images = data.test if held_out is None else held_out
+    if job.robust == "quick":
+        few = as_they_lie(run, spread_over(images, QUICK))
+        found = quick_card(floats_of(run), few)
+        return {"robust_quick": {family: asdict(of) for family, of in found.items()}}
+    aside = aside_of(run, data) if held_out is None else halved(held_out)
+    card = cards(run, images, RobustWish(images=CARD), aside=aside, others=others)["float32"]
+    return {"robust": asdict(card)}
 
 
 def packed(right: torch.Tensor) -> str:

@@ -7,11 +7,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from smidgen.data import Data
-from smidgen.study.job import Job
+from smidgen.study.job import Job, Others
 from smidgen.study.owner import owner
 from smidgen.study.running.local import Observer, StudyError, Watch
 from smidgen.study.running.one import execute
-from smidgen.study.running.worker import described, loaded
+from smidgen.study.running.worker import described, loaded, others
 from smidgen.study.status import Status
 from smidgen.study.store import Claim, Store
 
@@ -126,14 +126,14 @@ class _Cluster:
             claim = self.store.claim(self.me, self.study)
             if claim is None:
                 return
-            origin = claim.job.origin
-            if str(origin) not in self._images:
+            asked = claim.job.origin, claim.job.against
+            if str(asked) not in self._images:
                 try:
-                    self._images[str(origin)] = ray.put(loaded(origin))
+                    self._images[str(asked)] = ray.put((loaded(asked[0]), others(*asked)))
                 except ValueError as error:
                     self.store.fail(claim.key, self.me, described(error))
                     continue
-            text, images = claim.job.to_text(), self._images[str(origin)]
+            text, images = claim.job.to_text(), self._images[str(asked)]
             folder = str(self.store.folder(claim.key).absolute())
             self.running[self._task.remote(text, images, folder, claim.attempt)] = claim
 
@@ -169,16 +169,19 @@ def _run(cluster: _Cluster, observer: Observer) -> Status:
             return status
 
 
-def _trial(text: str, data: Data, folder: str, attempt: int) -> tuple[dict[str, Any], Files]:
+def _trial(
+    text: str, images: tuple[Data, Others], folder: str, attempt: int
+) -> tuple[dict[str, Any], Files]:
     """Run one trial on a node; return its row, and its files if the store does not see them."""
+    data, pictures = images
     job, shared = Job.from_text(text), Path(folder)
     if shared.parent.is_dir():
         if attempt > 1 and shared.is_dir():
             _clear(shared)
-        return execute(job, data, shared), {}
+        return execute(job, data, shared, others=pictures), {}
     with TemporaryDirectory(prefix="smidgen-trial-") as own:
         place = Path(own) / shared.name
-        row = execute(job, data, place)
+        row = execute(job, data, place, others=pictures)
         return row, {path.name: path.read_bytes() for path in place.iterdir()}
 
 

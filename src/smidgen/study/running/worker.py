@@ -15,7 +15,7 @@ from pathlib import Path
 from smidgen.data import Data
 from smidgen.runtime import SLOW
 from smidgen.study.database import RoomError
-from smidgen.study.job import Origin
+from smidgen.study.job import Origin, Others
 from smidgen.study.owner import owner
 from smidgen.study.running.local import NO_ROOM
 from smidgen.study.running.one import execute
@@ -66,7 +66,9 @@ def work(store: Store, claim: Claim, me: str) -> None:
         store.fail(claim.key, me, described(error))
         return
     try:
-        row = execute(claim.job, loaded(claim.job.origin), folder, noting(store, claim, me))
+        origin, noted = claim.job.origin, noting(store, claim, me)
+        pictures = others(origin, claim.job.against)
+        row = execute(claim.job, loaded(origin), folder, noted, pictures)
     except Exception as error:  # whatever goes wrong in one trial must not stop the others
         if _is_for_room(error):
             raise  # no fault of the trial, which goes on from its checkpoint when there is room
@@ -92,6 +94,12 @@ def _is_for_room(error: Exception) -> bool:
 def loaded(origin: Origin) -> Data:
     """Return the images of ``origin``, read once a process."""
     return origin.load()
+
+
+@lru_cache(maxsize=1)
+def others(origin: Origin, against: tuple[str, ...]) -> Others:
+    """Return the pictures of other data sets that a card is to have, read once a process."""
+    return origin.others(against, loaded(origin))
 
 
 def described(error: BaseException) -> str:
