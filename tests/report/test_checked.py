@@ -16,6 +16,8 @@ from smidgen.study.database import StoreError
 from smidgen.study.store import Store
 
 RESULTS = Path(__file__).parents[2] / "results"
+# the card of a row, whole
+CARD = json.loads((RESULTS / "design-cards.jsonl").read_text().splitlines()[0])["robust"]
 BAD = '"><script>alert(1)</script>'
 
 values = st.recursive(
@@ -58,6 +60,8 @@ def test_rows_of_every_version_still_give_a_page(path: Path, tmp_path: Path) -> 
          "wrong must be of 3 classes"),
         ("drawing", [{"layer": "conv", "output": "8x8"}], "drawing must be a list of layers"),
         ("robust", {"accuracy": 1}, "robust must be a card of robustness, or null, got"),
+        ("robust", {**CARD, "threshold": {"kept": 0.5}}, "robust must be a card of robustness"),
+        ("robust", {**CARD, "strangers": [{"told_apart": 0.5}]}, "robust must be a card"),
         ("robust_int8", [], "robust_int8 must be a card of robustness, or null, got"),
         ("input", [], "input must be channels, height and width"),
     ],

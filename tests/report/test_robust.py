@@ -13,7 +13,8 @@ from smidgen.report.chart import Chart
 from smidgen.report.page import charts_of, render, tables_of
 from smidgen.report.points import points_of
 from smidgen.report.robust import robust_looks
-from smidgen.report.robust_figures import corrupted, shifted
+from smidgen.report.robust_figures import DRAWN, corrupted, noticed, shifted
+from smidgen.report.tables import Table
 from smidgen.robust.card import RobustCard, robust_card
 from smidgen.robust.confidence import Threshold
 from smidgen.study.records import Records, load
@@ -55,7 +56,7 @@ def rows(card: RobustCard) -> list[dict[str, Any]]:
 
 def test_a_table_of_effects_is_paired_by_seed(card: RobustCard) -> None:
     (look,) = robust_looks(points_of(rows(card)))
-    figures, effects, _ = look.tables
+    figures, effects, *_ = look.tables
     assert [cells[0].text for cells in figures.rows] == ["cosine", "blurpool + cosine"]
     place = effects.columns.index("corrupted %")
     assert effects.rows[0][0].text == "blurpool"
@@ -63,7 +64,8 @@ def test_a_table_of_effects_is_paired_by_seed(card: RobustCard) -> None:
     assert effects.rows[0][effects.columns.index("clean %")].value == 0
     assert [chart.title for chart in look.charts] == [
         "Accuracy by corruption", "Moved, turned and resized", "Light, contrast and focus",
-        "Accuracy of the surest answers", "Reliability",
+        "Answered with 90 % and more though of no class", "Accuracy of the surest answers",
+        "Reliability",
     ]  # fmt: skip
 
 
@@ -103,14 +105,71 @@ def test_further_effects_are_means_over_amounts_and_nats_are_no_points(card: Rob
 
 
 def test_a_card_alone_has_further_figures_and_its_threshold(card: RobustCard) -> None:
-    lone = replace(turned(card, [0.5] * 4), threshold=Threshold(0.9, 0.95, 0.6, 0.625, 1.0))
+    lone = replace(turned(card, [0.5] * 4), threshold=Threshold(0.9, 0.95, 0.6, 80, 0.625, 1.0))
     (look,) = robust_looks(points_of([row(lone, 0, ["cosine"])]))
-    assert [table.title for table in look.tables] == ["Robustness", "Robustness, further"]
+    assert [table.title for table in look.tables] == [
+        "Robustness", "Robustness, further", "I do not know", "Pictures of no class",
+    ]  # fmt: skip
     cells = dict(zip(look.tables[1].columns, look.tables[1].rows[0], strict=True))
     assert cells["over the threshold %"].text == "62.50"
     assert "lets pass" in look.tables[1].note
     assert cells["rotation %"].text == "50.00"
     assert cells["NLL"].text == f"{card.nll:.3f}"
+
+
+def strange(card: RobustCard, *named: str, answered: float | None = None) -> RobustCard:
+    """Return a card whose strangers are those that are named, a quarter of them surely answered."""
+    one = replace(card.strangers[0], certain=0.25, told_apart=0.9, answered=answered)
+    return replace(card, strangers=tuple(replace(one, name=name) for name in named))
+
+
+def cells_of(table: Table, place: int = 0) -> dict[str, str]:
+    return {
+        column: cell.text for column, cell in zip(table.columns, table.rows[place], strict=True)
+    }
+
+
+def test_what_a_threshold_lets_pass_stands_beside_what_it_was_chosen_for(card: RobustCard) -> None:
+    own = strange(card, "noise", "mnist", answered=0.5)
+    first = replace(own, threshold=Threshold(0.9, 0.95, 0.6, 80, 0.625, 1.0))
+    second = replace(own, threshold=Threshold(0.7, 0.95, 0.6, 80, 0.0, None))
+    of = [row(first, 0, ["cosine"]), row(second, 1, ["cosine"]), row(card, 0, ["sam", "cosine"])]
+    (look,) = robust_looks(points_of(of))
+    (table,) = [table for table in look.tables if table.title == "I do not know"]
+    cells = cells_of(table)
+    assert cells["from a confidence of %"] == "80.00"
+    assert cells["answered %"] == "31.25"
+    assert cells["of these right %"] == "100.00", "that of the only seed with an answer"
+    assert cells["of mnist answered %"] == "50.00"
+    assert set(cells_of(table, 1).values()) == {"sam + cosine", "1", "-"}, "it has no threshold"
+
+
+def test_pictures_of_no_class_are_told_kind_by_kind(card: RobustCard) -> None:
+    own = strange(card, "noise", "mnist")
+    of = [row(own, 0, ["cosine"]), row(strange(card, "noise"), 0, ["blurpool", "cosine"])]
+    (look,) = robust_looks(points_of(of))
+    assert "I do not know" not in [table.title for table in look.tables]
+    (table,) = [table for table in look.tables if table.title == "Pictures of no class"]
+    cells = cells_of(table)
+    assert (cells["mnist, sure %"], cells["mnist, told apart %"]) == ("25.00", "90.00")
+    assert cells_of(table, 1)["mnist, sure %"] == "-", "rows of older stores have no such pictures"
+    chart = chart_of(
+        "Answered with 90 % and more though of no class",
+        [(own, ["cosine"]), (strange(card, "noise"), ["blurpool", "cosine"])],
+    )
+    assert "<title>mnist, cosine: 25</title>" in chart.wide
+    assert "mnist, blurpool" not in chart.wide
+    none = replace(own, strangers=tuple(replace(of, certain=0.0) for of in own.strangers))
+    assert chart_of(chart.title, [(none, ["cosine"])]).wide, "bars may all be of no length"
+
+
+def test_pictures_of_other_data_do_not_move_the_figure_of_the_drawn_ones(card: RobustCard) -> None:
+    assert tuple(of.name for of in card.strangers) == DRAWN
+    mixed = strange(card, *DRAWN, "mnist")
+    mixed = replace(
+        mixed, strangers=(*mixed.strangers[:3], replace(mixed.strangers[3], told_apart=0.0))
+    )
+    assert noticed(row(mixed, 0, [])) == pytest.approx(90)
 
 
 def test_integers_stand_beside_floats_where_a_row_has_both(card: RobustCard) -> None:

@@ -79,7 +79,7 @@ def _drawn(width: int, axis: str, series: Series) -> Canvas:
     top = legend(canvas, kinds)
     bottom = top + step * len(nets)
     left = 0.0 if narrow else min(max(map(width_of, nets)), _LABELS) + 10
-    most = max(value for by_net in series.values() for value in by_net.values())
+    most = max(value for by_net in series.values() for value in by_net.values()) or 1
     x = Scale(0, 1.15 * most, left, width)
     across(canvas, x, ticks(0, x.high, 4 if narrow else 8), top, bottom, axis)
     for place, net in enumerate(nets):

@@ -105,7 +105,9 @@ _CARD = _form(
                      consistency=_share)),
     reliability=_BINS, corrupted_reliability=_BINS,
     selective=_some(_pair),
-    threshold=_or_null(_form(kept=_share)), strangers=_listed(_form(told_apart=_share)),
+    threshold=_or_null(_form(confidence=_share, kept=_share, accuracy=_or_null(_share))),
+    strangers=_listed(_form(name=_text, certain=_share, answered=_or_null(_share),
+                            told_apart=_share)),
 )  # fmt: skip
 
 OF_ALL = {

@@ -16,6 +16,8 @@ from smidgen.report.robust_figures import (
     THRESHOLD,
     Value,
     corrupted,
+    of_strangers,
+    of_threshold,
 )
 from smidgen.report.tables import MISSING, Cell, Table, difference, number, words
 from smidgen.study.statistics import paired_effect
@@ -41,6 +43,7 @@ def _look(baseline: Point, others: Sequence[Point]) -> Look:
         _figures(every),
         *([_effects(baseline, others)] if others else []),
         _further(baseline, others),
+        *_unsure(every),
         *([integers] if integers else []),
     ]
     return Look(
@@ -113,6 +116,37 @@ def _further(baseline: Point, others: Sequence[Point]) -> Table:
     )
     title = f"Further effects on the robustness of {baseline.net}"
     return _differences(title, baseline, others, shown, note)
+
+
+def _unsure(points: Sequence[Point]) -> list[Table]:
+    """Return what is answered surely: own pictures over a threshold, and those of no class."""
+    cards = [row["robust"] for point in points for row in point.rows.values()]
+    names = list(dict.fromkeys(one["name"] for card in cards for one in card["strangers"]))
+    tables: list[Table] = []
+    if any(card["threshold"] for card in cards):
+        figures = {
+            "from a confidence of %": of_threshold("confidence"),
+            "answered %": of_threshold("kept"),
+            "of these right %": of_threshold("accuracy"),
+            **{f"of {name} answered %": of_strangers(name, "answered") for name in names},
+        }
+        note = (
+            "The least confidence that is answered, chosen on held-out images so that as many"
+            " answers are right as was wanted, half of the errors by default; judged on others."
+        )
+        tables.append(_means("I do not know", points, figures, note))
+    if names:
+        figures = {
+            f"{name}{end}": of_strangers(name, field)
+            for field, end in (("certain", ", sure %"), ("told_apart", ", told apart %"))
+            for name in names
+        }
+        note = (
+            "Pictures that show none of the classes. Sure: answered with a confidence of 90 % and"
+            " more. Told apart: how often an own picture is answered more surely; 50 is chance."
+        )
+        tables.append(_means("Pictures of no class", points, figures, note))
+    return tables
 
 
 def _differences(

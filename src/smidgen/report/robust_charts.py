@@ -19,6 +19,7 @@ def robust_charts(points: Sequence[Point]) -> list[Chart]:
         _by_corruption(points),
         *_seen("Moved, turned and resized", GEOMETRY, points),
         *_seen("Light, contrast and focus", CAMERA, points),
+        *_strangers(points),
         _selective(points),
         _reliability(points[:2]),  # of more, the names under the plots would not be told apart
     ]
@@ -96,6 +97,21 @@ def _amounts(point: Point, kind: str) -> list[Dot]:
         clean = 100 * _mean(point, lambda card: [card["clean"]])
         dots.append(Dot(neutral, clean, f"unchanged: {clean:.1f} % right"))
     return sorted(dots)
+
+
+def _strangers(points: Sequence[Point]) -> list[Chart]:
+    """Chart how many pictures of no class are answered surely, kind by kind."""
+    series: dict[str, dict[str, float]] = {}
+    for point in points:
+        shares: dict[str, list[float]] = {}
+        for row in point.rows.values():
+            for one in row["robust"]["strangers"]:
+                shares.setdefault(one["name"], []).append(100 * one["certain"])
+        series[point.label()] = {name: sum(of) / len(of) for name, of in shares.items()}
+    if not any(series.values()):
+        return []
+    note = "Percent of pictures that show none of the classes, the mean over seeds."
+    return [bars("Answered with 90 % and more though of no class", "answered, %", series, note)]
 
 
 def _selective(points: Sequence[Point]) -> Chart:

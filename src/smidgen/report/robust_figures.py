@@ -9,6 +9,7 @@ from smidgen.report.robust_charts import CAMERA, GEOMETRY
 SHIFTED = 2.0  # pixels, of the shift that a table tells
 _KEPT = 0.9  # of the answers, the surest, of which a table tells the accuracy
 THRESHOLD = "over the threshold %"
+DRAWN = ("noise", "clouds", "shapes")  # pictures of no class that every card has
 
 Value = Callable[[dict[str, Any]], float]
 
@@ -26,8 +27,8 @@ def shifted(row: dict[str, Any]) -> float:
 
 
 def noticed(row: dict[str, Any]) -> float:
-    """Return how well a row tells own pictures from those of no class, in percent, a mean."""
-    found = [of["told_apart"] for of in row["robust"]["strangers"]]
+    """Return how well a row tells own pictures from drawn ones of no class, in percent, a mean."""
+    found = [of["told_apart"] for of in row["robust"]["strangers"] if of["name"] in DRAWN]
     return 100 * sum(found) / len(found) if found else nan
 
 
@@ -56,15 +57,32 @@ def surest(row: dict[str, Any]) -> float:
     return 100 * dict(row["robust"]["selective"]).get(_KEPT, nan)
 
 
-def passed(row: dict[str, Any]) -> float:
-    """Return the answers of a row that its threshold lets pass, in percent; nan without one."""
-    return 100 * (row["robust"]["threshold"] or {}).get("kept", nan)
+def of_threshold(field: str) -> Value:
+    """Return a figure of a row's threshold, in percent; nan without one, or where it has none."""
+
+    def figure(row: dict[str, Any]) -> float:
+        found = (row["robust"]["threshold"] or {}).get(field)
+        return nan if found is None else 100 * found
+
+    return figure
+
+
+def of_strangers(name: str, field: str) -> Value:
+    """Return a figure of the answers to pictures of no class, in percent; nan without such."""
+
+    def figure(row: dict[str, Any]) -> float:
+        for one in row["robust"]["strangers"]:
+            if one["name"] == name and one[field] is not None:
+                return 100 * one[field]
+        return nan
+
+    return figure
 
 
 FURTHER: dict[str, Value] = {
     **{f"{kind} %": seen(kind) for kind in (*GEOMETRY[1:], *CAMERA)},
     f"surest {100 * _KEPT:g} % right %": surest,
-    THRESHOLD: passed,
+    THRESHOLD: of_threshold("kept"),
     "NLL": lambda row: row["robust"]["nll"],
     "corrupted NLL": lambda row: row["robust"]["corrupted_nll"],
 }
