@@ -23,6 +23,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from program_module import ProgramModule
 from rich.console import Console
 from rich.table import Table
 from rows import label_of, origin, write_rows
@@ -39,7 +40,6 @@ from smidgen.export.fold import fold
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.lower import lower
-from smidgen.export.module import ProgramModule
 from smidgen.export.onnx import INPUT, OUTPUT, quantize_onnx
 from smidgen.export.program import Program
 from smidgen.kernels.measured import processor

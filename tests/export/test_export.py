@@ -1,13 +1,12 @@
 """`smidgen export` ends with a proof that holds, or with nothing at all."""
 
 import dataclasses
-import functools
 import hashlib
 import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,7 @@ from smidgen.export import ship, targets
 from smidgen.export.artefact import Artefact, Infer, Wish, require_plain
 from smidgen.export.c.host import compile_library, load_library
 from smidgen.export.int8 import finish
-from smidgen.export.onnx import card_of, run_onnx, to_onnx
-from smidgen.export.program import Program
+from smidgen.export.onnx import card_of, run_onnx
 from smidgen.export.proof import Proof
 from smidgen.export.ship import PROOF, export
 from smidgen.export.tflite.runtimes import litert
@@ -72,26 +70,10 @@ def run(digits: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@functools.cache
-def onnx_of_the_run(key: str) -> bytes:
-    """Return the ONNX file, made once: torch's exporter takes seconds."""
-    return made_by_torch[key]()
-
-
-made_by_torch: dict[str, Callable[[], bytes]] = {}
-
-
 @pytest.fixture(autouse=True)
 def _brief(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    """Spend no time on good timings, and export the one run to ONNX once."""
+    """Spend no time on good timings."""
     monkeypatch.setattr(cost, "_SECONDS", 0.001)
-
-    def once(program: Program, card: Mapping[str, str], *, share: bool = True) -> bytes:
-        del share  # the run has no repeat, whose weights could be shared
-        made_by_torch.setdefault(card["training_key"], lambda: to_onnx(program, card))
-        return onnx_of_the_run(card["training_key"])
-
-    monkeypatch.setattr(targets, "to_onnx", once)
 
 
 @pytest.fixture(scope="module")
@@ -312,7 +294,7 @@ def unread(*_: object, **__: object) -> Data:
     pytest.fail("the data were read")
 
 
-@pytest.mark.parametrize(("target", "module"), [("onnx", "onnxscript"), ("wasm", "wasmtime")])
+@pytest.mark.parametrize(("target", "module"), [("onnx", "onnx"), ("wasm", "wasmtime")])
 def test_a_missing_package_is_named_before_the_data_are_read(
     target: str, module: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -170,7 +170,7 @@ def test_an_unknown_calibration_is_refused_with_the_nearest_name() -> None:
         quantize_onnx(b"", np.zeros((1, 1, 1, 1), np.uint8), "min-max")
 
 
-@pytest.mark.parametrize("package", ["onnx", "onnxscript", "onnxruntime"])
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
 def test_a_missing_package_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, package, None)
     call = (

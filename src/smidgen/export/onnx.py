@@ -1,4 +1,4 @@
-"""ONNX files: float32 by torch's exporter, int8 by onnxruntime's static quantiser."""
+"""ONNX files: float32, and int8 by onnxruntime's static quantiser."""
 
 import importlib
 import io
@@ -11,19 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from smidgen.escape import whole
 from smidgen.export.extra import needed
-from smidgen.export.module import ProgramModule
+from smidgen.export.onnx_graph import INPUT, OUTPUT, graph_of
 from smidgen.export.program import FloatArray, Pixels, Program
 from smidgen.text import nearest
 
-INPUT, OUTPUT = "pixels", "logits"
 CALIBRATIONS = ("minmax", "percentile-99.9", "percentile-99.99")
 _OPSET = 18
 _IR_VERSION = 8  # the first with this operator set: read by old runtimes, in browsers above all
-_EXAMPLES = 2  # images the exporter sees; one alone would fix the batch axis at 1
 _CALIBRATION_BATCH = 64
 
 
@@ -33,7 +30,7 @@ def require_tools() -> None:
     Raises:
         ValueError: Naming it.
     """
-    _require("onnx", "onnxscript", "onnxruntime")
+    _require("onnx", "onnxruntime")
 
 
 def to_onnx(program: Program, card: Mapping[str, str], *, share: bool = True) -> bytes:
@@ -48,23 +45,11 @@ def to_onnx(program: Program, card: Mapping[str, str], *, share: bool = True) ->
     Raises:
         ValueError: If an ONNX package is missing.
     """
-    _require("onnx", "onnxscript")
-    model = ProgramModule(program, share=share).eval()
-    example = torch.zeros((_EXAMPLES, *program.input_shape), dtype=torch.uint8)
-    with _quiet(), torch.no_grad():
-        exported = torch.onnx.export(
-            model,
-            (example,),
-            input_names=[INPUT],
-            output_names=[OUTPUT],
-            dynamic_shapes=({0: torch.export.Dim("n")},),
-            opset_version=_OPSET,
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
-    assert exported is not None
-    return _stripped(exported.model_proto, program.name, card)
+    onnx = _require("onnx")
+    model = onnx.helper.make_model(
+        graph_of(program, share=share), opset_imports=[onnx.helper.make_opsetid("", _OPSET)]
+    )
+    return _stripped(model, program.name, card)
 
 
 def quantize_onnx(model: bytes, images: Pixels, calibration: str = "minmax") -> bytes:
