@@ -24,7 +24,8 @@ from smidgen.export.c.emulate import (
     run_host,
 )
 from smidgen.export.c.footprint import dummy_source
-from smidgen.export.c.int8 import HELIUM_SLACK, generate
+from smidgen.export.c.int8 import generate
+from smidgen.export.c.int8_layout import HELIUM_SLACK
 from smidgen.export.c.text import template
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.program import IntConv2d, IntegerProgram

@@ -22,7 +22,7 @@ from smidgen.export.c.source import Needed
 from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram
 
 SLACK = 4  # bytes that a load of four may reach beyond the last map, and a copy beyond a window
-_HELIUM_SLACK = 28  # bytes that Helium's may reach beyond that
+HELIUM_SLACK = 28  # bytes that Helium's may reach beyond that
 _BYTES = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
 # callers after callees; the classifier is where the loop ends
 _KERNELS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "CLASSIFY")
@@ -113,7 +113,7 @@ def laid_out(program: IntegerProgram) -> Layout:
         facts,
         bordered,
         tuple(data),
-        Needed(table_bytes, arena, parts, chain, _HELIUM_SLACK),
+        Needed(table_bytes, arena, parts, chain, HELIUM_SLACK),
     )
 
 
