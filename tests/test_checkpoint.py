@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
+from tests.command import command
 from tests.waiting import stop_at_second_checkpoint, until
 from torch import nn
 
@@ -77,22 +78,23 @@ def test_resumed_in_the_middle_equals_uninterrupted_bit_for_bit(
 def test_kill_nine_and_resume_through_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def command(folder: Path, *more: str) -> list[str]:
+    def words(folder: Path, *more: str) -> list[str]:
         return [
-            *(sys.executable, "-m", "smidgen", "train", "mnist-1k5-dw", "--data", "digits"),
-            *("--with", "blurpool,mixup,one-cycle,sam,ema", "--epochs", "4"),
-            *("--out", str(folder), *more),
+            *("train", "mnist-1k5-dw", "--data", "digits", "--epochs", "4"),
+            *("--with", "blurpool,mixup,one-cycle,sam,ema", "--out", str(folder), *more),
         ]
 
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run(command(whole), check=True, capture_output=True)
+    assert command(*words(whole)).returncode == 0
     stopped = stop_at_second_checkpoint("smidgen", tmp_path, monkeypatch)
-    process = subprocess.Popen(command(killed), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "smidgen", *words(killed)], stderr=subprocess.DEVNULL
+    )
     until(stopped.exists, process)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (killed / "weights.safetensors").exists()
-    subprocess.run(command(killed, "--resume"), check=True, capture_output=True)
+    assert command(*words(killed, "--resume")).returncode == 0
     assert same_bits(load_run(whole).model, load_run(killed).model)
 
 

@@ -13,6 +13,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from tests.command import Done
 from tests.report.conftest import row
 
 from smidgen.checkpoint import load_tensors
@@ -20,9 +21,18 @@ from smidgen.cli import main
 from smidgen.run import WEIGHTS
 from smidgen.study.store import Store
 
+ROOT = Path(__file__).parents[1]
 SIZE = 4 << 20  # bytes
 TRAIN = ("train", "mnist-1k5-dw", "--data", "digits", "--epochs", "3", "--json", "--out")
 
+# commands in one process, which takes seconds to import torch
+MANY = """
+import json, sys
+
+from tests.command import command
+
+print(json.dumps([command(*words) for words in json.load(sys.stdin)]))
+"""
 MORE = [pytest.param(of, marks=pytest.mark.slow) for of in (4, 24, 96, 160)]
 
 
@@ -161,21 +171,30 @@ def test_a_store_of_somebody_else_is_read_and_not_written() -> None:
             os.chown(path, 65534, 65534)
         before = {path.name: path.read_bytes() for path in folder.iterdir()}
 
-        def as_guest(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-            command = [*without, sys.executable, "-m", "smidgen", *map(str, arguments)]
-            return subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
-
-        status = as_guest("study", plan, "--store", folder / "study.db", "--status", "--json")
+        store = str(folder / "study.db")
+        wrong = (
+            ("report", store, "--out", str(folder / "page.html")),
+            ("study", str(plan), "--store", store),
+            ("study", str(plan), "--store", str(folder / "another.db")),
+        )
+        right = (("study", str(plan), "--store", store, "--status", "--json"), ("report", store))
+        as_guest = subprocess.run(
+            [*without, sys.executable, "-c", MANY],
+            input=json.dumps([*right, *wrong]),
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        )
+        assert as_guest.returncode == 0, as_guest.stderr
+        status, report, *refused = (Done(*of) for of in json.loads(as_guest.stdout))
         assert status.returncode == 0, status.stderr
         assert json.loads(status.stdout)["done"] == 1
-        assert as_guest("report", folder / "study.db").returncode == 0
-        for wrong in (
-            ("report", folder / "study.db", "--out", folder / "page.html"),
-            ("study", plan, "--store", folder / "study.db"),
-            ("study", plan, "--store", folder / "another.db"),
-        ):
-            done = as_guest(*wrong)
-            assert done.returncode == 2, (wrong, done.stderr)
+        assert report.returncode == 0, report.stderr
+        assert len(refused) == len(wrong)
+        for done in refused:
+            assert done.returncode == 2, done.stderr
             lines = [of for of in done.stderr.splitlines() if not of.startswith("warning: ")]
             assert len(lines) == 1, lines
             assert str(folder) in lines[0]

@@ -31,11 +31,14 @@ def keys(folder: Path, seeds: str, *options: str) -> set[str]:
 
 
 def test_rows_of_several_files_are_taken(tmp_path: Path) -> None:
-    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
-    made = keys(tmp_path, "0", "--export", str(first))
-    made |= keys(tmp_path, "1", "--export", str(second))
+    both, files = tmp_path / "both.jsonl", [tmp_path / "first.jsonl", tmp_path / "second.jsonl"]
+    made = keys(tmp_path, "0,1", "--export", str(both))
     assert len(list(tmp_path.glob("*.runs/*/weights.safetensors"))) == 2
-    assert keys(tmp_path, "0,1", "--import", str(first), "--import", str(second)) == made
+    for file, row in zip(files, both.read_text().splitlines(), strict=True):
+        file.write_text(row + "\n")
+    (tmp_path / "0,1.db").rename(tmp_path / "made.db")
+    imports = [word for file in files for word in ("--import", str(file))]
+    assert keys(tmp_path, "0,1", *imports) == made
     assert len(list(tmp_path.glob("*.runs/*/weights.safetensors"))) == 2  # nothing is made again
 
 

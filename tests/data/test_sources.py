@@ -240,20 +240,28 @@ def test_progress_is_reported_to_the_end(parquet_folder: Folder) -> None:
     assert seen[-1] == ("table", 3, 3)
 
 
-def test_importing_the_door_brings_in_no_reader() -> None:
-    """They cost seconds, and later loads need none of them."""
+def test_the_door_brings_in_no_reader_and_folders_and_arrays_need_neither_library(
+    image_folder: Folder,
+) -> None:
+    """Readers cost seconds, and later loads need none of them."""
     heavy = ["datasets", "huggingface_hub", "pyarrow", "sklearn", "PIL", "pandas"]
+    folder = image_folder({"train": {"a": 2, "b": 2}, "test": {"a": 1}})
     program = (
         "import json, sys, smidgen.data as d\n"
         f"early = [m for m in {heavy} if m in sys.modules]\n"
         "d.load('digits')\n"
-        f"print(json.dumps([early, [m for m in {heavy} if m in sys.modules]]))"
+        f"later = [m for m in {heavy} if m in sys.modules]\n"
+        "for name in ('datasets', 'pyarrow', 'pandas', 'huggingface_hub'):\n"
+        " sys.modules[name] = None\n"
+        "from smidgen.data import from_arrays\n"
+        f"found = d.load({str(folder)!r}).classes, len(d.load('known:digits').train)\n"
+        "print(json.dumps([early, later, found]))"
     )
     load("digits")
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert json.loads(ran.stdout) == [[], []]
+    assert json.loads(ran.stdout) == [[], [], [["a", "b"], 1437]]
 
 
 def test_a_folder_named_as_a_known_set_is_told_apart(
@@ -338,18 +346,3 @@ def test_a_plain_install_says_what_the_hub_needs(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DataError, match=r"the hub needs .* pip install 'smidgen\[hub\]'"):
         load("fashion-mnist")
-
-
-def test_folders_tables_and_arrays_need_neither_library(image_folder: Folder) -> None:
-    folder = image_folder({"train": {"a": 2, "b": 2}, "test": {"a": 1}})
-    program = (
-        "import sys\n"
-        "for name in ('datasets', 'pyarrow', 'pandas', 'huggingface_hub'):\n"
-        " sys.modules[name] = None\n"
-        "from smidgen.data import from_arrays, load\n"
-        f"print(load({str(folder)!r}).classes, len(load('known:digits').train))"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    assert ran.stdout.split() == ["('a',", "'b')", "1437"]

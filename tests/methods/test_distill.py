@@ -144,7 +144,7 @@ def test_a_student_follows_its_teacher(teacher: Path) -> None:
     """Labels say nothing here, and the student is told nothing else than what its teacher says."""
     given, data = load_run(teacher), some_data()
     plain, taught = (
-        train(NET, data, methods=methods, recipe=Recipe(epochs=60, batch_size=8), runtime=SINGLE)
+        train(NET, data, methods=methods, recipe=Recipe(epochs=30, batch_size=8), runtime=SINGLE)
         for methods in ([], [Distill(str(teacher), 1.0)])
     )
     images = (data.train.images / 255 - torch.tensor(given.mean).view(3, 1, 1)) / torch.tensor(

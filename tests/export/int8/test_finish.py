@@ -43,7 +43,7 @@ def assert_same(spec: NetSpec) -> None:
 def test_finishing_keeps_what_passes_of_a_repeat_share() -> None:
     spec = nest("repeat")
     program = lower(warmed(spec))
-    images = pixels_for(spec, 64)
+    images = pixels_for(spec, 8)
     ranges = calibrate(program, images)
     done = finish(program, ranges, images, epochs=2)
     plain = quantize(program, ranges)
@@ -144,8 +144,8 @@ def images(digits: Data) -> Images:
 def test_finishing_regains_most_of_what_an_uneven_map_lost(uneven: Program, images: Images) -> None:
     said: list[str] = []
     ranges = calibrate(lower(uneven), images.pixels, "minmax")
-    done = finished(lower(uneven), ranges, images, epochs=5, tell=said.append)
-    assert done.epochs == 5
+    done = finished(lower(uneven), ranges, images, epochs=3, tell=said.append)
+    assert done.epochs == 3
     assert done.loss is not None
     assert done.loss_after is not None
     assert done.loss > 0.1, "the map is not uneven enough to need it"

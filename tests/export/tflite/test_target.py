@@ -38,8 +38,8 @@ def digits() -> Data:
     return load("digits")
 
 
-def trained(spec: NetSpec, digits: Data, folder: Path) -> Path:
-    recipe = Recipe(epochs=4, batch_size=32)
+def trained(spec: NetSpec, digits: Data, folder: Path, epochs: int = 4) -> Path:
+    recipe = Recipe(epochs=epochs, batch_size=32)
     train(spec, digits, recipe=recipe, seed=0, split="full", folder=folder)
     return folder
 
@@ -209,7 +209,7 @@ WIDE = {
 def test_a_layer_without_an_operator_is_named(name: str, digits: Data, tmp_path: Path) -> None:
     head = ["global_average_pool()", "classifier(10)"]
     form = {"name": name, "input": [1, 8, 8], "layers": [*WIDE[name], *head]}
-    folder = trained(NetSpec.from_dict(form), digits, tmp_path / "run")
+    folder = trained(NetSpec.from_dict(form), digits, tmp_path / "run", epochs=1)
     message = rf"{name}, layer 2 blur\(.*kernel_size=7.*: tflite has int8 filters"
     with pytest.raises(ValueError, match=message):
         export(folder, "tflite", tmp_path / "out")
@@ -266,11 +266,9 @@ def vela() -> str | None:
     return str(beside) if beside.exists() else shutil.which("vela")
 
 
-@pytest.mark.skipif(vela() is None, reason="needs vela: pip install ethos-u-vela")
-@pytest.mark.parametrize("takes", ["uint8", "int8"])
-def test_vela_puts_every_operator_on_an_ethos_u55(
-    takes: str, digits: Data, tmp_path: Path, compiled: Callable[[Path], str]
-) -> None:
+@pytest.fixture(scope="module")
+def every_layer(digits: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run with every kind of layer."""
     form = {
         "name": "all",
         "input": [1, 8, 8],
@@ -286,8 +284,16 @@ def test_vela_puts_every_operator_on_an_ethos_u55(
             "classifier(10, bias=true)",
         ],
     }
-    folder = trained(NetSpec.from_dict(form), digits, tmp_path / "run")
-    proof = export(folder, "tflite", tmp_path / "out", wish=Wish(input=takes))
+    folder = tmp_path_factory.mktemp("runs") / "all"
+    return trained(NetSpec.from_dict(form), digits, folder, epochs=1)
+
+
+@pytest.mark.skipif(vela() is None, reason="needs vela: pip install ethos-u-vela")
+@pytest.mark.parametrize("takes", ["uint8", "int8"])
+def test_vela_puts_every_operator_on_an_ethos_u55(
+    takes: str, every_layer: Path, tmp_path: Path, compiled: Callable[[Path], str]
+) -> None:
+    proof = export(every_layer, "tflite", tmp_path / "out", wish=Wish(input=takes, finish_epochs=0))
     said = compiled(tmp_path / "out" / proof.artefact)
     assert "CPU operators = 0 (0.0%)" in said
     assert "Total SRAM used" in said
