@@ -1,10 +1,12 @@
 """Compile the C operations of smidgen.kernels; without a compiler torch serves alone."""
 
+import os
 import platform
 import re
 import sys
 import tomllib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,9 +94,14 @@ class BuildKernels(build_ext):
         folder = Path(self.build_temp) / "kernels"
         objects = self._compile("processor.c", folder, [], [])
         on_x86 = platform.machine().lower() in {"x86_64", "amd64"}
-        for variant in [PORTABLE, *(v for v in (X86 if on_x86 else []) if self._knows(v, folder))]:
-            for dtype in variant.types:
-                objects += self._variant(folder, variant, dtype)
+        known = [PORTABLE, *(v for v in (X86 if on_x86 else []) if self._knows(v, folder))]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # each waits for a compiler
+            made = [
+                pool.submit(self._variant, folder, variant, dtype)
+                for variant in known
+                for dtype in variant.types
+            ]
+        objects += [path for paths in made for path in paths.result()]
         target = Path(self.get_ext_fullpath(ext.name))
         alone = ["-static"] if ON_WINDOWS else []
         self.compiler.link_shared_object(

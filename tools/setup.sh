@@ -11,16 +11,18 @@ bin=.venv/bin
 torch=$(grep '^torch==' constraints.txt)
 
 [ -x $bin/python ] || "$python" -m venv .venv
+# What is imported is compiled then, once: to compile all that is installed takes half a minute.
 pip() { $bin/python -m pip --disable-pip-version-check "$@"; }
+install() { pip install --quiet --no-compile --constraint constraints.txt "$@"; }
 
 if ! $bin/python -c 'import torch' 2>/dev/null; then
     if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev/null 2>&1; then
-        pip install --quiet --constraint constraints.txt "$torch"
+        install "$torch"
     elif pip install --dry-run --quiet --report - "$torch" 2>/dev/null | grep -q '"name": "nvidia-'; then
-        pip install --quiet --constraint constraints.txt uv
+        install uv
         $bin/uv pip install --quiet --python $bin/python --torch-backend cpu "$torch"
     else
-        pip install --quiet --constraint constraints.txt "$torch"
+        install "$torch"
     fi
 fi
-pip install --quiet --constraint constraints.txt --editable '.[dev]'
+install --editable '.[dev]'
