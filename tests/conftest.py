@@ -48,6 +48,17 @@ def _operations_are_measured() -> None:  # pyright: ignore[reportUnusedFunction]
     choose()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def usual_round() -> Iterator[float]:
+    """Let rounds of a measured latency take a millisecond; return their usual seconds."""
+    from smidgen.evaluate import cost
+
+    with pytest.MonkeyPatch.context() as patch:
+        usual = cost._SECONDS
+        patch.setattr(cost, "_SECONDS", 0.001)
+        yield usual
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Return the one browser of a process: playwright takes no second one beside it."""

@@ -16,7 +16,6 @@ import pytest
 
 from smidgen import zoo
 from smidgen.data import Data, load
-from smidgen.evaluate import cost
 from smidgen.export import ship
 from smidgen.export.artefact import Wish
 from smidgen.export.proof import Proof
@@ -48,11 +47,6 @@ def trained(spec: NetSpec, digits: Data, folder: Path, epochs: int = 4) -> Path:
 def run(digits: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = zoo.net("mnist-1k5-dw").fitted(Shape(1, 8, 8), 10)
     return trained(spec, digits, tmp_path_factory.mktemp("runs") / "digits")
-
-
-@pytest.fixture(autouse=True)
-def _brief(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    monkeypatch.setattr(cost, "_SECONDS", 0.001)
 
 
 @pytest.fixture(scope="module")
