@@ -39,7 +39,8 @@ from smidgen.methods import parse, rewritten
 from smidgen.runtime import versions
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
-from smidgen.study.design.ladder import Maker, ladder
+from smidgen.study.design.ladder import ladder
+from smidgen.study.design.maker import Maker
 from smidgen.study.statistics import Interval, mean_interval, paired_effect, spread
 from smidgen.text import to_text
 

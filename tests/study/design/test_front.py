@@ -15,7 +15,8 @@ from smidgen.run import load_run
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.design import STORE, design
 from smidgen.study.design.front import front_of, likewise
-from smidgen.study.design.ladder import Maker, ladder
+from smidgen.study.design.ladder import ladder
+from smidgen.study.design.maker import Maker
 from smidgen.study.design.profile import PROFILES
 from smidgen.study.design.reduce import Entrant
 from smidgen.study.design.search import Candidate

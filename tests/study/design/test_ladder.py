@@ -3,7 +3,6 @@
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,15 +17,9 @@ from smidgen.methods import BlurPool
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget, costs, excess, measured_latency
 from smidgen.study.design.inputs import inputs
-from smidgen.study.design.ladder import (
-    BudgetError,
-    Maker,
-    Shaped,
-    _bisected,
-    _spread,
-    kinds_of,
-)
+from smidgen.study.design.ladder import BudgetError, _spread, kinds_of
 from smidgen.study.design.ladder import ladder as shaped_ladder
+from smidgen.study.design.maker import Maker, Shaped, _bisected
 from smidgen.study.design.moves import moves
 from smidgen.study.design.outset import _entrants, _most_views
 from smidgen.study.design.templates import FAMILIES, Template, templates, widened
@@ -55,14 +48,13 @@ def maker(shape: Shape, budget: Budget, classes: int = 10) -> Maker:
 def test_every_rung_meets_every_limit_and_takes_the_images(
     shape: Shape, classes: int, params: int, macs: int, rungs: int
 ) -> None:
-    budget = Budget(max_params=params, max_macs=macs, max_ram=100_000)
+    budget = Budget(max_params=params, max_macs=macs)  # those that take long to count: below
     nets = ladder(maker(shape, budget, classes), rungs)
     assert 1 <= len(nets) <= rungs
     assert len(set(nets)) == len(nets)
     for net in nets:
         assert net.params <= params
         assert net.macs <= macs
-        assert net.peak_activation <= 100_000
         assert net.input_shape == shape
         assert net.out_shape == Shape(classes, 1, 1)
 
@@ -179,9 +171,17 @@ def test_stem_and_stages_halve_an_image_to_about_six_pixels(
     assert of_stem == {stages - 1, stages, stages + 1, stages + 2}
 
 
-@pytest.mark.parametrize("shape", [Shape(3, 96, 1), Shape(3, 1, 96)])
-def test_narrow_maps_get_many_nets_that_halve_the_side_that_has_length(shape: Shape) -> None:
-    nets = ladder(maker(shape, Budget(max_flash=8192, max_ram=4096), 3), 9)
+@pytest.mark.parametrize(
+    ("shape", "budget"),
+    [
+        (Shape(3, 96, 1), Budget(max_params=4_500, max_macs=200_000)),
+        (Shape(3, 1, 96), Budget(max_params=4_500)),
+    ],
+)
+def test_narrow_maps_get_many_nets_that_halve_the_side_that_has_length(
+    shape: Shape, budget: Budget
+) -> None:
+    nets = ladder(maker(shape, budget, 3), 9)
     assert len(nets) >= 6
     assert max(net.params for net in nets) > 3_000
     for net in nets:
@@ -196,12 +196,15 @@ def test_narrow_maps_get_many_nets_that_halve_the_side_that_has_length(shape: Sh
 
 @pytest.mark.parametrize("side", [16, 320])
 def test_the_ladder_covers_small_and_large_images_and_uses_the_flash(side: int) -> None:
-    nets = ladder(maker(Shape(3, side, side * 3 // 4), Budget(max_flash=32_768, max_ram=16_384)), 5)
-    assert len(nets) == 5
-    assert max(predict_cost(net)[0] for net in nets) > 0.8 * 32_768
+    budget = Budget(max_flash=32_768, max_ram=16_384)
+    nets = ladder(maker(Shape(3, side, side * 3 // 4), budget), 2)
+    assert len(nets) == 2
+    assert max(predict_cost(net).flash for net in nets) > 0.8 * 32_768
     for net in nets:
         flash, ram = predict_cost(net)
         assert (flash <= 32_768, ram <= 16_384) == (True, True)
+        assert costs(net, budget) == {"flash": flash, "ram": ram}
+        assert excess(costs(net, budget), budget) == max(flash / 32_768, ram / 16_384)
 
 
 def test_equal_blocks_are_sums_and_shared_ones_repeat() -> None:
@@ -350,6 +353,13 @@ def test_nets_are_dealt_to_the_views_and_each_has_its_fewest(
     assert len(dealt) == rungs, "no place is left empty"
     assert [one.told for one in dealt[: len(views)]] == [view.told for view in views]
     assert min(Counter(one.told for one in dealt).values()) == last
+    # a size begins with its largest net in colour or in grey, and with the second in the other
+    begun = {
+        view: one.shaped.template.blocks[0] - 1 for view, one in zip(views, dealt, strict=False)
+    }
+    colour, grey = ([begun[v] for v in views if v.shape.channels == c] for c in (3, 1))
+    assert colour == [0, 1, 0, 1, 0][: len(colour)]
+    assert grey == [1, 0, 1, 0, 1][: len(grey)]
 
 
 def test_kinds_whose_flash_cannot_be_told_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -364,7 +374,7 @@ def test_kinds_whose_flash_cannot_be_told_are_left_out(monkeypatch: pytest.Monke
 
 
 def test_wide_nets_have_channels_in_eights() -> None:
-    nets = ladder(maker(Shape(3, 32, 32), Budget(max_params=20_000)), 24)
+    nets = ladder(maker(Shape(3, 32, 32), Budget(max_params=20_000)), 9)
     widths = {
         layer.out_channels for net in nets for layer in net.layers if isinstance(layer, KINDS)
     }
@@ -395,16 +405,14 @@ def test_families_differ_in_their_layers(family: str) -> None:
 def test_an_impossible_budget_names_the_smallest_net_and_its_figure(
     budget: Budget, said: str
 ) -> None:
-    own = maker(Shape(1, 28, 28), budget)
+    own = maker(Shape(1, 8, 8), budget)
     with pytest.raises(BudgetError) as caught:
         ladder(own, 5)
     assert said in str(caught.value)
     name = str(caught.value).split("the smallest one, ")[1].split(",")[0]
-    every = [
-        template.spec(Shape(1, 28, 28), 10, [2] * template.stages) for template in kinds_of(own)
-    ]
+    every = [template.spec(own.shape, 10, [2] * template.stages) for template in kinds_of(own)]
     (smallest,) = {net for net in every if net.name == name}
-    assert all(own.excess(smallest) <= own.excess(net) for net in every)
+    assert own.excess(smallest) == min(own.excess(net) for net in every)
 
 
 def test_a_budget_needs_a_positive_limit() -> None:
@@ -414,22 +422,10 @@ def test_a_budget_needs_a_positive_limit() -> None:
         Budget(max_ram=-1)
 
 
-def test_rungs_meet_limits_of_predicted_flash_and_ram() -> None:
-    budget = Budget(max_flash=6_000, max_ram=5_000)
-    nets = ladder(maker(Shape(1, 28, 28), budget), 4)
-    assert len(nets) == 4
-    for net in nets:
-        flash, ram = predict_cost(net)
-        assert (flash <= 6_000, ram <= 5_000) == (True, True)
-        assert costs(net, budget) == {"flash": flash, "ram": ram}
-        assert excess(costs(net, budget), budget) == max(flash / 6_000, ram / 5_000)
-
-
-def test_latency_is_measured_before_training_and_limits_the_ladder() -> None:
+def test_latency_is_measured_before_training() -> None:
     small = templates(Shape(1, 8, 8))[0].spec(Shape(1, 8, 8), 10, [2, 2])
     assert measured_latency(small) > 0
-    with pytest.raises(BudgetError, match=r"1e-06 ms at most; the smallest one, .* ms"):
-        ladder(maker(Shape(1, 8, 8), Budget(max_latency=1e-6)), 3)
+    assert maker(Shape(1, 8, 8), Budget(max_latency=1e-6)).excess(small) > 1
 
 
 def test_the_best_kinds_use_the_budget_up_before_any_is_tried_smaller() -> None:
@@ -461,25 +457,18 @@ def test_where_the_smallest_is_wanted_sizes_fall_evenly_by_ratio_to_0_15(
 
 
 @pytest.mark.parametrize(
-    ("limits", "faster", "halved"),
+    ("limits", "halved"),
     [
-        ({"max_params": 9_000}, False, False),
-        ({"max_macs": 900_000}, False, True),
-        ({"max_params": 90_000, "max_macs": 900_000}, True, True),
-        ({"max_params": 9_000, "max_latency": 1.0}, True, True),
+        ({"max_params": 9_000}, False),
+        ({"max_macs": 900_000}, True),
+        ({"max_params": 90_000, "max_macs": 900_000}, True),
+        ({"max_params": 9_000, "max_latency": 1.0}, True),
     ],
 )
-def test_where_early_stages_bind_stems_halve_and_where_late_ones_are_left_they_widen_faster(
-    limits: dict[str, Any], faster: bool, halved: bool
-) -> None:
+def test_where_early_stages_bind_stems_halve(limits: dict[str, Any], halved: bool) -> None:
     kinds = kinds_of(maker(Shape(3, 32, 32), Budget(**limits)))
-    usual = templates(Shape(3, 32, 32), halve=halved, scarce=set(limits) == {"max_params"})
+    assert kinds == templates(Shape(3, 32, 32), halve=halved, scarce=set(limits) == {"max_params"})
     assert any(kind.halved for kind in kinds) == halved
-    if not faster:
-        assert kinds == usual
-        return
-    steep = [replace(kind, growth=3.0) for kind in usual[:6]]
-    assert kinds == [*usual[:6], *steep, *usual[6:]]
 
 
 @pytest.mark.parametrize(
@@ -501,7 +490,6 @@ def test_where_weights_alone_bind_those_that_use_them_often_come_early(
 ) -> None:
     kinds = kinds_of(maker(shape, Budget(**limits)))
     assert ("shared" in {kind.family for kind in kinds[:3]}) == scarce
-    assert any(kind.growth == 3.0 for kind in kinds) == (not scarce and len(limits) > 1)
     assert kinds == templates(shape, halve=len(limits) > 1, scarce=True) or not scarce
 
 
@@ -539,7 +527,8 @@ def test_the_shared_shape_that_was_measured_to_be_best_is_in_the_ladder() -> Non
 def test_latency_is_measured_for_nets_inside_the_other_limits_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from smidgen.study.design import ladder as module
+    from smidgen.study.design import ladder as naming
+    from smidgen.study.design import maker as module
 
     template, measured = Template("plain", (1,)), list[NetSpec]()
 
@@ -548,6 +537,7 @@ def test_latency_is_measured_for_nets_inside_the_other_limits_alone(
         return 2.0
 
     monkeypatch.setattr(module, "measured_latency", two_ms)
+    monkeypatch.setattr(naming, "measured_latency", two_ms)
     own = maker(Shape(1, 28, 28), Budget(max_params=100, max_latency=8.0))
     small, large = (template.spec(own.shape, 10, [width]) for width in (4, 40))
     assert own.excess(small) == pytest.approx(max(small.params / 100, 0.25))
@@ -558,7 +548,8 @@ def test_latency_is_measured_for_nets_inside_the_other_limits_alone(
     exact = maker(Shape(1, 28, 28), Budget(max_params=small.params, max_latency=8.0))
     assert exact.excess(small) == 1.0
     assert measured[-1] == small
-    with pytest.raises(BudgetError, match=r"has .* parameters, 2 ms"):
+    said = r"10,000 parameters at most, 1 ms at most; the smallest one, .* parameters, 2 ms"
+    with pytest.raises(BudgetError, match=said):
         ladder(maker(Shape(1, 28, 28), Budget(max_params=10_000, max_latency=1.0)), 1)
 
 

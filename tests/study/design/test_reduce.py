@@ -11,7 +11,8 @@ from smidgen.methods import parse
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
-from smidgen.study.design.ladder import Maker, ladder
+from smidgen.study.design.ladder import ladder
+from smidgen.study.design.maker import Maker
 from smidgen.study.design.reduce import Contest, Entrant, best_of, choose
 from smidgen.study.design.search import Candidate
 

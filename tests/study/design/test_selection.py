@@ -16,7 +16,7 @@ from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import Clock
-from smidgen.study.design.ladder import Maker
+from smidgen.study.design.maker import Maker
 from smidgen.study.design.search import Candidate, Rows, Search, listed
 from smidgen.study.design.selection import (
     Selection,
@@ -242,6 +242,9 @@ def test_cutout_and_mixup_are_judged_again_at_the_length_of_the_last_runs(
             "mixup": pays,
         }
         assert f"at {epochs} epochs; expected now" in given.said
+        *_, last = given.search.steps["methods"]
+        assert last == f"taken for the last runs: {listed(found.methods)}"
+        assert ("cutout" in last) == pays
         asked = {candidate.methods for asked in given.asked for candidate in asked}
         assert len(asked) == 2
     assert selection.at_length(longer, lambda: False) == longer

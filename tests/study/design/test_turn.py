@@ -17,7 +17,7 @@ from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.design import design
 from smidgen.study.design.inputs import Input
-from smidgen.study.design.ladder import Maker
+from smidgen.study.design.maker import Maker
 from smidgen.study.design.outset import Outset, Wishes, outset
 from smidgen.study.design.profile import PROFILES
 from smidgen.study.design.search import Candidate

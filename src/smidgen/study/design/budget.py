@@ -81,10 +81,15 @@ def told(name: str, figure: float | int) -> str:
 
 def costs(spec: NetSpec, budget: Budget) -> dict[str, float | int]:
     """Return the figures of ``spec`` that ``budget`` limits and that need no measurement."""
-    figures: dict[str, float | int] = {"params": spec.params, "macs": spec.macs}
+    limits, figures = budget.limits, dict[str, float | int]()
+    if "params" in limits:
+        figures["params"] = spec.params
+    if "macs" in limits:
+        figures["macs"] = spec.macs
     if budget.needs_prediction:
-        figures["flash"], figures["ram"] = _predicted(spec)
-    return {name: figures[name] for name in budget.limits if name in figures}
+        predicted = zip(("flash", "ram"), _predicted(spec), strict=True)
+        figures |= {name: figure for name, figure in predicted if name in limits}
+    return figures
 
 
 def excess(figures: Mapping[str, float | int], budget: Budget) -> float:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import chain, zip_longest
 
 from smidgen.spec import NetSpec
-from smidgen.study.design.ladder import Maker, Shaped
+from smidgen.study.design.maker import Maker, Shaped
 from smidgen.study.design.templates import MOST_HALVED, Template, widened
 
 _LARGEST_KERNEL = 5

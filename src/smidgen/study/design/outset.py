@@ -23,7 +23,8 @@ from smidgen.study.design.clock import (
     work_of,
 )
 from smidgen.study.design.inputs import Input, inputs
-from smidgen.study.design.ladder import BudgetError, Maker, ladder
+from smidgen.study.design.ladder import BudgetError, ladder
+from smidgen.study.design.maker import Maker
 from smidgen.study.design.profile import PREFERENCES, Profile, profile_of, recipe_of
 from smidgen.study.design.reduce import Entrant
 from smidgen.study.design.selection import is_blurred, late_methods, start
@@ -221,9 +222,14 @@ def _most_views(rungs: int) -> int:
 
 
 def _entrants(makers: Mapping[Input, Maker], rungs: int, *, smallest: bool) -> list[Entrant]:
-    """Return the nets to begin with, of every view of the images, each view's best in turn."""
+    """Return the nets to begin with, of every view of the images, each view's in turn.
+
+    Views begin with their largest net and their second largest by turns, and grey ones the other
+    way round: where a net is seen of each, not all are of the same kind.
+    """
     each = max(ceil(rungs / len(makers)), _FEWEST)
     found: list[list[Entrant]] = []
+    sides = list(dict.fromkeys(view.shape[1:] for view in makers))
     refused: BudgetError | None = None
     for view, maker in makers.items():
         try:
@@ -231,7 +237,9 @@ def _entrants(makers: Mapping[Input, Maker], rungs: int, *, smallest: bool) -> l
         except BudgetError as error:
             refused = refused or error
             continue
-        found.append([Entrant(one, maker, view.origin, view.told) for one in nets])
+        begin = (sides.index(view.shape[1:]) + (view.shape.channels == 1)) % 2
+        dealt = [*nets[begin:], *nets[:begin]]
+        found.append([Entrant(one, maker, view.origin, view.told) for one in dealt])
     if not found:
         assert refused is not None, "a view without a net says why"
         raise refused

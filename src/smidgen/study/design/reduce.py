@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from smidgen.methods import Method
 from smidgen.recipe import Recipe
 from smidgen.study.design.budget import told
-from smidgen.study.design.ladder import Maker, Shaped
+from smidgen.study.design.maker import Maker, Shaped
 from smidgen.study.design.moves import moves
 from smidgen.study.design.profile import Profile
 from smidgen.study.design.search import Candidate, Rows, Search

@@ -10,7 +10,7 @@ from smidgen.methods import Method, parse, rewritten
 from smidgen.methods.base import ArchitectureMethod
 from smidgen.study.design.budget import costs, told
 from smidgen.study.design.gain import Belief
-from smidgen.study.design.ladder import Maker
+from smidgen.study.design.maker import Maker
 from smidgen.study.design.profile import Profile, is_small
 from smidgen.study.design.race import Race, race
 from smidgen.study.design.search import Candidate, Rows, Search, listed
@@ -186,7 +186,9 @@ class Selection:
         self.standings = [s for s in self.standings if s.method not in added]
         self.standings += [Standing(method, taken, shown, why) for method in added]
         self._search.say(METHODS, f"{listed(added)}: {why}")
-        return other if taken else longer
+        found = other if taken else longer
+        self._search.say(METHODS, f"taken for the last runs: {listed(found.methods)}")
+        return found
 
     def _questions(self, chosen: Candidate) -> Iterator[_Question]:
         for method in chosen.methods:

@@ -78,7 +78,12 @@ class Template:
         return f"{self.family}-{shape}{marks}" + f"g{self.growth:g}" * (self.growth > 0)
 
     def spec(self, shape: Shape, classes: int, widths: Sequence[int]) -> NetSpec:
-        """Return the net with the widths of its stages."""
+        """Return the net with the widths of its stages, named by its parameters."""
+        spec = self.unnamed(shape, classes, widths)
+        return replace(spec, name=f"{self.kind}-{spec.params}")
+
+    def unnamed(self, shape: Shape, classes: int, widths: Sequence[int]) -> NetSpec:
+        """Return the net without having counted it: most that are tried are not kept."""
         layers: list[Layer] = []
         map_ = shape
         for stage, width in enumerate(widths):
@@ -97,8 +102,7 @@ class Template:
                 map_ = block.out_shape(map_)
             layers += blocks
         layers += [GlobalAveragePool(), Classifier(classes)]
-        spec = NetSpec(shape, tuple(layers))
-        return replace(spec, name=f"{self.kind}-{spec.params}")
+        return NetSpec(shape, tuple(layers))
 
     def _stage(self, stage: int, width: int, stride: int, map_: Shape) -> list[Layer]:
         count = self.blocks[stage]

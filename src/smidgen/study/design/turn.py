@@ -6,7 +6,8 @@ from smidgen.layers import Shape
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget, costs, is_predictable, told
 from smidgen.study.design.inputs import Input
-from smidgen.study.design.ladder import Maker, kinds_of
+from smidgen.study.design.ladder import kinds_of
+from smidgen.study.design.maker import Maker
 from smidgen.study.job import Origin
 
 _CHEAPER = 0.9  # of the RAM: what exchanging must leave at most to be done, or to be told
