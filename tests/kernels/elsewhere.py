@@ -1,6 +1,7 @@
 """The compiled operations built for another system and called, from here, under an emulator."""
 
 import ctypes
+import fcntl
 import os
 import shutil
 import struct
@@ -59,7 +60,22 @@ ARM = System(
 WINDOWS = System("Windows", "AMD64", "x86_64-w64-mingw32-gcc", ("wine",), ("-static",), True)
 
 
-def build(folder: Path, system: System) -> Path:
+def built(temporary: Path, system: System) -> Path:
+    """Return the library for a system, made by the first process of the tests that needs it.
+
+    Args:
+        temporary: The folder that pytest keeps for this process; others' lie beside it.
+        system: Where the library is to run.
+    """
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    folder = (temporary if alone else temporary.parent) / system.machine
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        library = folder / "smidgen/kernels/native.so"
+        return library if library.exists() else _build(folder, system)
+
+
+def _build(folder: Path, system: System) -> Path:
     """Run setup.py as on that system, every warning an error, and return the library.
 
     Beside it lies the program that serves it.

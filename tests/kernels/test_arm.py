@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.kernels import test_chain
 from tests.kernels.cases import OPERATIONS, compare, operands
-from tests.kernels.elsewhere import ARM, Elsewhere, build, remember
+from tests.kernels.elsewhere import ARM, Elsewhere, built, remember
 from tests.kernels.test_against_float64 import SIZES
 from tests.kernels.test_batch import sampled
 from torch import Tensor, UntypedStorage
@@ -29,15 +29,15 @@ DTYPES = [torch.float32, torch.bfloat16]
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("arm"), ARM)
+def native_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.getbasetemp(), ARM)
 
 
 @pytest.fixture(autouse=True)
-def arm(built: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
+def arm(native_library: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[None]:
     """Put Arm's operations in the place of this machine's."""
     storages: dict[int, UntypedStorage] = {}
-    found = Elsewhere(built, ARM, storages)
+    found = Elsewhere(native_library, ARM, storages)
 
     def data_ptr(tensor: Tensor) -> int:  # every address that C is given comes from here
         return remember(storages, tensor)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tests.kernels import test_arm, test_chain
 from tests.kernels.cases import OPERATIONS, compare, operands
-from tests.kernels.elsewhere import WINDOWS, Elsewhere, build, remember
+from tests.kernels.elsewhere import WINDOWS, Elsewhere, built, remember
 from tests.kernels.test_against_float64 import SIZES
 from torch import Tensor, UntypedStorage
 
@@ -28,17 +28,17 @@ DTYPES = [torch.float32, torch.bfloat16]
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("windows"), WINDOWS)
+def native_library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(tmp_path_factory.getbasetemp(), WINDOWS)
 
 
 @pytest.fixture(autouse=True, params=PATHS)
 def windows(
-    built: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    native_library: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Generator[str]:
     """Put one instruction set of Windows in the place of this machine's."""
     storages: dict[int, UntypedStorage] = {}
-    found = Elsewhere(built, WINDOWS, storages)
+    found = Elsewhere(native_library, WINDOWS, storages)
 
     def data_ptr(tensor: Tensor) -> int:  # every address that C is given comes from here
         return remember(storages, tensor)
