@@ -19,6 +19,9 @@ from smidgen.study.design.search import Candidate, News
 from smidgen.study.design.selection import Standing
 from smidgen.study.design.story import doubts, plan_text, standings_of
 from smidgen.study.job import Origin
+from smidgen.study.running.local import Observer
+from smidgen.study.running.ray import RayPool
+from smidgen.study.status import Status
 from smidgen.study.store import Store
 from smidgen.trial import Trial
 
@@ -187,3 +190,31 @@ def test_a_design_ends_with_its_model_and_goes_on_without_training_twice(
     assert store.ended() == before
     with pytest.raises(ValueError, match="another design, with other epochs"):
         design(Origin("digits"), BUDGET, out, epochs=3)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_cluster_trains_and_finds_what_this_machine_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ray", reason="needs Ray: pip install 'smidgen[ray]'")
+    monkeypatch.setitem(PROFILES, "quick", PROFILE)
+    studies, finish = list[str](), RayPool.finish
+
+    def watched(pool: RayPool, study: str, observer: Observer) -> Status:
+        studies.append(study)
+        return finish(pool, study, observer)
+
+    monkeypatch.setattr(RayPool, "finish", watched)
+    here, there = (
+        design(Origin("digits"), BUDGET, tmp_path / on, epochs=2, on=on) for on in ("local", "ray")
+    )
+    assert (there.net, there.recipe, there.methods) == (here.net, here.recipe, here.methods)
+    trained = [
+        {row["key"]: row["accuracy"] for row in Store(tmp_path / on / "design.db").rows()}
+        for on in ("local", "ray")
+    ]
+    assert trained[0] == trained[1]
+    assert len(trained[0]) > PROFILE.confirm_seeds
+    assert "confirm" in studies, "the cluster took no part"
