@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from smidgen import zoo
 from smidgen.cli.export import export as verb
 from smidgen.data import Data, load
-from smidgen.evaluate import cost, predict
+from smidgen.evaluate import predict
 from smidgen.export import ship, targets
 from smidgen.export.artefact import Artefact, Infer, Wish, require_plain
 from smidgen.export.c.host import compile_library, load_library
@@ -68,12 +68,6 @@ def run(digits: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = zoo.net("mnist-1k5-dw").fitted(Shape(1, 8, 8), 10)
     train(spec, digits, recipe=Recipe(epochs=6, batch_size=32), seed=0, split="full", folder=folder)
     return folder
-
-
-@pytest.fixture(autouse=True)
-def _brief(monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-    """Spend no time on good timings."""
-    monkeypatch.setattr(cost, "_SECONDS", 0.001)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """Logits of a trained model, and the share of them that are right."""
 
-from statistics import fmean
-
 import torch
 from torch import nn
 
@@ -41,8 +39,3 @@ def accuracy_by_class(logits: Logits, labels: Labels) -> list[float | None]:
         of_class = right[labels == label]
         shares.append(float(of_class.double().mean()) if len(of_class) else None)
     return shares
-
-
-def balanced_accuracy(logits: Logits, labels: Labels) -> float:
-    """Return the accuracy as a mean over the classes that have images, in [0, 1]."""
-    return fmean(of for of in accuracy_by_class(logits, labels) if of is not None)

@@ -154,18 +154,12 @@ def run_onnx(model: bytes, pixels: Pixels, batch_size: int = 256) -> FloatArray:
 def _stripped(model: Any, name: str, card: Mapping[str, str]) -> bytes:
     """Return the model's bytes without what only its makers read, and with the model card."""
     graph = model.graph
-    graph.name, graph.doc_string, model.doc_string = name, "", ""
+    graph.name = name
     model.producer_name, model.producer_version = "smidgen", ""
     model.ir_version = _IR_VERSION
-    del graph.value_info[:], graph.metadata_props[:], model.metadata_props[:], model.functions[:]
+    del graph.value_info[:], model.metadata_props[:]
     for node in graph.node:
-        del node.metadata_props[:]
-        node.name = node.doc_string = ""
-    for value in (*graph.input, *graph.output, *graph.initializer):
-        del value.metadata_props[:]
-        value.doc_string = ""
-    for value in (*graph.input, *graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = "n"
+        node.name = ""
     for key, text in card.items():
         model.metadata_props.add(key=key, value=whole(text))
     _require("onnx").checker.check_model(model, full_check=True)
@@ -200,7 +194,7 @@ def _require(*names: str) -> Any:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Silence advice that the exporters give their own makers; errors are still raised."""
+    """Silence advice that the quantiser gives its own makers; errors are still raised."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

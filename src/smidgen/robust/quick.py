@@ -5,8 +5,9 @@ from dataclasses import astuple, dataclass
 from math import exp
 from statistics import fmean
 
+from smidgen.confusion import balanced_accuracy, matrix_of
 from smidgen.data import Split
-from smidgen.evaluate.accuracy import accuracy, balanced_accuracy
+from smidgen.evaluate.accuracy import accuracy
 from smidgen.evaluate.calibration import balanced_nll, nll
 from smidgen.robust.camera import changes
 from smidgen.robust.card import Answers
@@ -81,10 +82,11 @@ def _seen(pixels: Pixels, kinds: Mapping[str, tuple[float, ...]]) -> Iterator[li
 
 def _answered(answers: Answers, pictures: Pixels, labels: Labels) -> Answered:
     logits = answers(pictures)
+    matrix = matrix_of(labels.numpy(), logits.argmax(1).numpy(), logits.shape[1])
     return Answered(
         accuracy(logits, labels),
         exp(-nll(logits, labels)),
-        balanced_accuracy(logits, labels),
+        balanced_accuracy(matrix),
         exp(-balanced_nll(logits, labels)),
     )
 
