@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from tests.export.nets import MEAN, STD, lively, nest, pixels_for, program_of, window
+from tests.export.nets import MEAN, NESTS, STD, lively, nest, pixels_for, program_of, window
 
 from smidgen import zoo
 from smidgen.data import normalise
@@ -138,7 +138,7 @@ def test_the_file_takes_bytes_and_holds_the_card_and_nothing_for_its_makers() ->
     assert len(exported()) < 4 * deployed + 5_000
 
 
-def test_int8_has_signed_weights_a_channel_and_unsigned_activations() -> None:
+def test_int8_has_weights_a_channel_and_all_bytes_unsigned() -> None:
     pixels = pixels_for(zoo.net("mnist-1k5-dw"), 64)
     model = onnx.load_from_string(quantize_onnx(exported(), pixels))
     arrays = {entry.name: entry for entry in model.graph.initializer}
@@ -147,12 +147,22 @@ def test_int8_has_signed_weights_a_channel_and_unsigned_activations() -> None:
     for convolution in convolutions:
         activation, weight = (made_by[name] for name in convolution.input[:2])
         assert activation.op_type == weight.op_type == "DequantizeLinear"
-        assert arrays[weight.input[0]].data_type == onnx.TensorProto.INT8
+        assert arrays[weight.input[0]].data_type == onnx.TensorProto.UINT8
         channels = arrays[weight.input[0]].dims[0]
         assert list(arrays[weight.input[1]].dims) == [channels]
+        assert set(onnx.numpy_helper.to_array(arrays[weight.input[2]])) == {128}
         assert arrays[activation.input[2]].data_type == onnx.TensorProto.UINT8
     assert len(convolutions) == 11
     assert {entry.key for entry in model.metadata_props} == {"classes"}
+
+
+@pytest.mark.parametrize("name", list(NESTS))
+def test_integer_kernels_answer_what_floats_between_the_roundings_answer(name: str) -> None:
+    spec = nest(name)
+    pixels = pixels_for(spec, 64)
+    model = quantize_onnx(to_onnx(program_of(spec), {}, share=False), pixels)
+    expected = session(model, optimised=False)(pixels)
+    assert np.abs(session(model)(pixels) - expected).max() < 0.02 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("calibration", ["minmax", "percentile-99.99"])
