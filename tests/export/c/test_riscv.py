@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from tests.export.c.compiled import fuzz, integers
 from tests.export.nets import (
     NESTS,
@@ -92,6 +92,7 @@ def test_kernels_of_unequal_sides_are_exact(wide: bool) -> None:
 
 
 @settings(fuzz, max_examples=8)
+@example(Plan((1, 1, 1), [layers.Blur(2, 1)], 2, False))  # one row in each window
 @given(plans())
 def test_drawn_nets_are_exact(plan: Plan) -> None:
     exact_net(spec_of(plan))

@@ -268,6 +268,7 @@ def _call(command: list[str], folder: Path) -> str:
         command, cwd=folder, capture_output=True, text=True, timeout=600, check=False
     )
     if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise ParityError(f"{Path(command[0]).name} failed: {said[0] if said else 'no message'}")
+        said = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
+        first = next((line for line in said if "error" in line), said[0])
+        raise ParityError(f"{Path(command[0]).name} failed: {first}")
     return done.stdout

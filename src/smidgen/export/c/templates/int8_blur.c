@@ -10,11 +10,12 @@ static SMALL void blur(const layer *own, const progress *at, int8_t *const *rows
   const uint8_t *const taps = binomials + own->weight;
   const uint32_t half = shift ? 1u << (shift - 1) : 0;
   const int8_t *places[WINDOW];
-  for (int j = 0; j < kernel; j++) {
-    const int back = at->filled - reflected(at->row * own->stride - reach + j, own->height);
+  int row = 0;
+  do { /* at least one: of a kernel of one, GCC for RISC-V is not sure otherwise */
+    const int back = at->filled - reflected(at->row * own->stride - reach + row, own->height);
     const int slot = at->slot < back ? at->slot - back + SLOTS(own) : at->slot - back;
-    places[j] = MEMORY(rows) + own->map + slot * own->row_size + BESIDE(own) * channels;
-  }
+    places[row] = MEMORY(rows) + own->map + slot * own->row_size + BESIDE(own) * channels;
+  } while (++row < kernel);
   for (int x = 0; x < own[1].width; x++, out += channels) {
 #if BLUR_FOURS
     /* four channels at a time in halves of two words, none of which overflows */
