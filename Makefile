@@ -2,8 +2,10 @@
 PY := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export SMIDGEN_DATA ?= $(wildcard $(abspath ../shared/data))
 export OMP_NUM_THREADS ?= 1
+# tools/setup.sh leaves it to the first import to compile torch: without bytecode kept, each would.
+export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: tag robust docs windows-tools stress wrong-edits mutants help floors test-python wheel setup demo reference reference-long test check format test-long system-tools web-tools kernels records mlperf
+.PHONY: lint types tests tag robust docs windows-tools stress wrong-edits mutants help floors test-python wheel setup demo reference reference-long test check format test-long system-tools web-tools kernels records mlperf
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -65,17 +67,22 @@ format: setup  ## let ruff format and mend
 	$(PY)/ruff check --fix --quiet src tests bench
 	$(PY)/ruff format --quiet src tests bench
 
-check: setup  ## format, lint, types and the quick tests
+check: lint types test-python  ## format, lint, types and the quick tests
+
+lint: setup
 	$(PY)/ruff format --check --quiet src tests bench
 	$(PY)/ruff check --quiet src tests bench
+
+types: setup
 	$(PY)/basedpyright
-	$(MAKE) --no-print-directory test-python
 
 test-python: setup  ## the quick tests that need no program but Python and a compiler
 	$(PY)/pytest -q -n 2 -m "not slow and not gpu and not browser and not mcu"
 
-test: setup check  ## every check and test but those of minutes: what CI runs
-	$(PY)/pytest -q -n 2 -m "(browser or mcu) and not slow"
+test: lint types tests  ## every check and test but those of minutes: what CI runs; faster with --jobs=2
+
+tests: setup
+	$(PY)/pytest -q -n 2 -m "not slow and not gpu"
 
 wheel: setup  ## the wheel, tried in a clean environment, in dist/
 	tools/wheel.sh
