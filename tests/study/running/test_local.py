@@ -198,6 +198,27 @@ def test_what_ends_between_two_looks_counts_as_done_where_it_is_told(
     assert (len(event.ended), event.status.done) == (1, 1)
 
 
+def test_a_store_is_looked_at_the_less_often_the_longer_nothing_ends(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, now = Store(tmp_path / "study.db"), 100.0
+    monkeypatch.setattr("smidgen.study.running.local.time.monotonic", lambda: now)
+    (job,) = jobs(epochs=1)
+    store.add("s", [job])
+    watch = Watch(store, "s", lambda event: None)
+    assert watch.pause == 0.1
+    now += 4
+    watch.look()
+    assert watch.pause == pytest.approx(0.4)
+    now += 1000
+    assert watch.pause == 1.0
+    claim = store.claim("me")
+    assert claim is not None
+    store.finish(claim.key, "me", {"accuracy": 1.0, "split": "test"})
+    watch.look()
+    assert watch.pause == 0.1
+
+
 def test_an_error_is_told_in_one_line() -> None:
     assert worker.described(ValueError("a\n b")) == "a b"
     assert worker.described(KeyError("a")) == "KeyError: 'a'"

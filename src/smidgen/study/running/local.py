@@ -20,7 +20,8 @@ from smidgen.study.owner import clear_dead
 from smidgen.study.status import Ended, Status
 from smidgen.study.store import Store
 
-_POLL = 0.1  # seconds
+_POLL = 0.1  # seconds between looks at the store where trials are short
+_POLL_LONG = 1.0  # where they are long: a look takes milliseconds of a processor that trains
 _NOTED_EVERY = 1.0  # seconds between events while nothing ends
 _STILLBORN = 3  # workers that end before their first trial, until the study is given up
 _KILLED = (signal.SIGKILL, signal.SIGTERM)  # by somebody else
@@ -135,7 +136,7 @@ class Pool:
                 return status
             if len(self._workers) < min(self._jobs, status.queued + status.running):
                 self._start()
-            time.sleep(_POLL)
+            time.sleep(watch.pause)
 
     def _start(self) -> None:
         assert self._folder is not None, "a pool works inside its with block"
@@ -196,11 +197,19 @@ class Watch:
     def __init__(self, store: Store, study: str, observer: Observer) -> None:
         self._store, self._study, self._observer = store, study, observer
         self._since, self._told = time.time(), 0.0
+        self._news = time.monotonic()
+
+    @property
+    def pause(self) -> float:
+        """Seconds to the next look, a tenth of what has passed since a trial ended."""
+        return min(max(_POLL, (time.monotonic() - self._news) / 10), _POLL_LONG)
 
     def look(self) -> Status:
         """Return where the study stands, telling the observer if there is news."""
         status = self._store.status(self._study)
         ended = tuple(self._store.ended(self._study, self._since))
+        if ended:
+            self._news = time.monotonic()
         if ended or time.monotonic() - self._told >= _NOTED_EVERY:
             self._told = time.monotonic()
             self._since = ended[-1].at if ended else self._since
