@@ -77,6 +77,25 @@ def test_no_strided_bfloat16_reaches_torch_on_the_cpu(monkeypatch: pytest.Monkey
     assert set(seen) == {torch.float32}
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, HALF], ids=str)
+def test_no_strided_pointwise_reaches_torch_on_the_cpu(
+    dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gradient of torch's own (2.13) wrote past its memory: trainings were aborted."""
+    seen: list[tuple[int, ...]] = []
+    convolve = F.conv2d
+
+    def watched(x: Tensor, weight: Tensor, bias: Any, stride: Any, *rest: Any) -> Tensor:
+        seen.append((stride, *weight.shape[2:]))
+        return convolve(x, weight, bias, stride, *rest)
+
+    monkeypatch.setattr(F, "conv2d", watched)
+    x = torch.randn(2, 3, 9, 8).to(dtype)
+    y = reference.convolution(x, torch.ones(5, 3, 1, 1), None, stride=3)
+    assert y.equal(convolve(x.float(), torch.ones(5, 3, 1, 1), None, 3).to(dtype))
+    assert seen == [(1, 1, 1)]
+
+
 def test_strided_bfloat16_stays_bfloat16() -> None:
     norm = nn.BatchNorm2d(8)
     y = kernels.conv_bn_relu(

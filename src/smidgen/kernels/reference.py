@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 _ALIGNED = 16  # bytes
+_VECTOR = 16  # channels, the most that oneDNN takes at once
 
 
 def _like(weight: Tensor | None, x: Tensor) -> Tensor | None:
@@ -24,8 +25,15 @@ def strided(
     """Convolve in the data type of x; at a stride, bfloat16 maps on a CPU are summed in float32.
 
     On processors with matrix units torch's own bfloat16 gives NaN or garbage for narrow maps at a
-    stride over 1, in the result and in the gradient of the weights.
+    stride over 1, in the result and in the gradient of the weights. Kernels of 1 x 1 take the
+    pixels at their stride first: the gradient of torch's own (2.13, oneDNN) writes past its memory
+    where channels come last and do not fill its vectors.
     """
+    pointwise, vectors = weight.shape[2:] == (1, 1), weight.shape[1] % _VECTOR == 0
+    if stride > 1 and x.device.type == "cpu" and pointwise and not vectors:
+        assert padding in (0, (0, 0))
+        x = x[:, :, ::stride, ::stride].contiguous(memory_format=torch.channels_last)
+        stride = 1
     dtype = x.dtype
     if x.device.type == "cpu" and torch.is_autocast_enabled("cpu"):
         dtype = torch.get_autocast_dtype("cpu")

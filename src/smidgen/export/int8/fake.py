@@ -39,6 +39,7 @@ from smidgen.export.program import (
     apply,
     pad,
 )
+from smidgen.kernels.reference import strided
 
 _SMALLEST = 0.05  # of a map's first scale: where learning stops
 
@@ -251,7 +252,7 @@ class _Convolve(_Step):
             shape = (-1, 1, 1, 1) if conv.depthwise else (1, -1, 1, 1)
             carried = (whole * mean.reshape(shape)).sum((1, 2, 3))
             bias = rounded(bias - carried) + carried
-        sums = F.conv2d(v, whole, bias, conv.stride, groups=conv.groups)
+        sums = strided(v, whole, bias, stride=conv.stride, groups=conv.groups)
         return Map(self.scale.narrowed(sums, (scale / step).reshape(1, -1, 1, 1)), out)
 
     def operation(self) -> Conv2d:
