@@ -17,6 +17,7 @@ from smidgen.data import Preprocessing
 from smidgen.export.c import int8_facts
 from smidgen.export.c.emulate import WARNINGS, machine, run_program, write_source
 from smidgen.export.c.float32 import generate_float
+from smidgen.export.c.host_int8 import generate_host
 from smidgen.export.c.int8 import OPTIMIZE, generate
 from smidgen.export.c.int8_facts import ROOMY
 from smidgen.export.c.names import is_taken, require_identifier, require_own
@@ -125,6 +126,33 @@ def test_a_source_has_no_function_that_a_core_does_not_use(
         for core in ("m0plus", "m3", "m4", "m55"):
             how = "-c" if whole else "-fsyntax-only"
             call([compiler, *away, *machine(core), *WARNINGS, how, "net.c"], tmp_path)
+
+
+BARE = {  # without what larger nets have, in a picture of two channels
+    "a sum of one row": ([2, 1, 1], ["conv(1, kernel_size=1)", "global_average_pool()"]),
+    "steps over the picture": ([2, 7, 8], ["conv(11, stride=3, activation=none)", "flatten()"]),
+    "blurs": ([2, 11, 5], ["blur(3)", "conv(3, activation=none)", "flatten()"]),
+}
+
+
+@pytest.mark.parametrize(("shape", "body"), BARE.values(), ids=BARE)
+def test_floats_of_a_bare_net_compile_silently(
+    shape: list[int], body: list[str], tmp_path: Path
+) -> None:
+    """Clang tells of functions that no line of a file calls; GCC of none that is inline."""
+    if shutil.which("clang") is None:
+        pytest.skip("clang is not installed")
+    spec = NetSpec.from_dict({"input": shape, "layers": [*body, "classifier(3)"]})
+    write_source(generate_float(warmed(spec)), tmp_path)
+    for lanes in ((), ("-DLANES=1",), ("-mavx512f",)):
+        call(["clang", *WARNINGS, *lanes, "-fsyntax-only", "net.c"], tmp_path)
+
+
+def test_no_compiler_believes_that_a_narrow_net_reads_past_its_tables(tmp_path: Path) -> None:
+    shape, body = BARE["a sum of one row"]
+    spec = NetSpec.from_dict({"input": shape, "layers": [*body, "classifier(2)"]})
+    write_source(generate_host(integers(spec)), tmp_path)
+    call(["gcc", *WARNINGS, "-O3", "-c", "net.c"], tmp_path)
 
 
 def test_every_name_that_a_compiler_or_a_linker_sees_is_the_nets_own(nets: Path) -> None:

@@ -95,6 +95,7 @@ def generate_host(program: IntegerProgram, name: str = "net") -> Source:
     layers = "".join(data.line(step, offsets) for step in plan.steps)
     kinds = {step.kind for step in plan.steps}
     filtered = max((step.steps for step in plan.steps if step.kind == "FILTER"), default=0)
+    widest = max((step.made.blocks for step in plan.steps if step.kind == "CONVOLVE"), default=1)
     defines = {
         "LAYERS": len(plan.steps),
         "SPARE": offsets.get(_SPARE, 0),
@@ -111,7 +112,7 @@ def generate_host(program: IntegerProgram, name: str = "net") -> Source:
         f"static const layer layers[] = {{\n{layers}}};\n",
         template("host_run.c"),
         *(template(f"host_{kind.lower()}.c") for kind in shared),
-        *(_kernels(processor, kinds) for processor in PROCESSORS),
+        *(_kernels(processor, kinds, widest) for processor in PROCESSORS),
         template("host_choose.c"),
     ]
     table_bytes = 4 * _FIELDS * len(plan.steps)
@@ -202,8 +203,12 @@ class _Data:
         return _FILLS[2], len(self._margins) - step.made.pitch
 
 
-def _kernels(own: _Kernels, kinds: set[str]) -> str:
-    """Return the kernels of one kind of processor, those that a net needs."""
+def _kernels(own: _Kernels, kinds: set[str], widest: int) -> str:
+    """Return the kernels of one kind of processor, those that a net needs.
+
+    Tiles of more blocks than its ``widest`` dense convolution has are left out: a compiler warned
+    that they read past the tables.
+    """
     particular = "".join(template(f"host_{part}.c") for part in own.parts[:1])
     for part in own.parts[1:]:
         particular = particular.replace("DOT\n", template(f"host_{part}.c"))
@@ -221,15 +226,16 @@ def _kernels(own: _Kernels, kinds: set[str]) -> str:
     cases = "".join(
         f"      case {kind}: {call}; break;\n" for kind, call in calls.items() if kind in kinds
     )
-    many = own.tiles[0][0]
-    asked = f"left >= {many} ? {many} : left >= 2 ? 2 : 1" if many > 1 else "left ? 1 : 0"
+    tiles = tuple(tile for tile in own.tiles if tile[0] <= widest)
+    sizes = sorted({blocks for blocks, _, _ in tiles}, reverse=True)
+    asked = "".join(f"left >= {size} ? {size} : " for size in sizes if size > 1)
     values = {
         "CASES\n": cases,
-        "MANY": asked,
-        "TILES": _tiles(own.tiles),
+        "MANY": f"{asked}1" if asked else "left ? 1 : 0",
+        "TILES": _tiles(tiles),
         "ISA_": f"{own.name}_",
         "TARGETED": own.name.upper(),
-        "MOST": str(max(b * p for b, p, _ in own.tiles) * 16 // own.lanes),
+        "MOST": str(max(b * p for b, p, _ in tiles) * 16 // own.lanes),
         "LANES": str(own.lanes),
     }
     text = "".join(texts)
