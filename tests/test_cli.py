@@ -328,6 +328,8 @@ BAD = {
         ("inspect", "mnist-25k", "--input", "1x2x2"),
         "max_pool",
     ),
+    "no classes": (None, ("inspect", "mnist-25k", "--classes", "0"), "classes must be >= 2, got 0"),
+    "no layers": (None, ("inspect", "{input = [1, 8, 8], layers = []}"), "list of texts, got []"),
     "no run": (Path.mkdir, ("evaluate", "it"), "it is no run folder"),
     "no such run": (None, ("evaluate", "it"), "it is no run folder"),
 }
@@ -398,8 +400,30 @@ def test_control_c_keeps_the_checkpoint_and_exits_130() -> None:
         finally:
             process.kill()
     assert process.returncode == 130
-    assert said.strip().splitlines()[-1].startswith("smidgen: interrupted")
+    assert (
+        said.strip().splitlines()[-1]
+        == "smidgen: interrupted; the last checkpoint is kept, --resume goes on"
+    )
     assert checkpoints(Path("run"))
+
+
+@pytest.mark.parametrize(
+    ("verb", "end"),
+    [
+        ("design", "; the same command goes on"),
+        ("study", "; the same command goes on"),
+        ("list", ""),
+    ],
+)
+def test_what_goes_on_after_control_c_is_told_of_each_verb(
+    verb: str, end: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(**_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("smidgen.cli.app", interrupted)
+    assert smidgen("--quiet", verb) == 130
+    assert capsys.readouterr().err == f"smidgen: interrupted{end}\n"
 
 
 def test_the_held_out_images_of_a_full_run_do_not_exist(

@@ -45,6 +45,14 @@ def test_amounts_are_understood_as_people_write_them(searched: list[Any], tmp_pa
     assert (origin.name, origin.image_size, out) == ("photos", "32x32", tmp_path)
 
 
+def test_no_trials_at_once_are_not_taken_for_as_many_as_usual(
+    searched: list[Any], tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="searched"):
+        sm.design("digits", out=tmp_path, max_params=500, jobs=0)
+    assert searched[0][1]["jobs"] == 0  # which is refused there
+
+
 def test_loaded_data_are_searched_where_they_came_from(searched: list[Any], tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="searched"):
         sm.design(sm.data.load("digits", cache_dir=tmp_path), out=tmp_path, max_params=500)

@@ -12,6 +12,7 @@ import torch
 
 from smidgen.checkpoint import CheckpointError, checkpoints, load_tensors, save_tensors
 from smidgen.data import Data, load
+from smidgen.export.ship import export
 from smidgen.files import clear_temporaries, locked, write_atomically
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
@@ -195,6 +196,17 @@ def test_a_length_of_header_beyond_the_file_is_refused(folder: Path) -> None:
     (folder / WEIGHTS).write_bytes((1 << 62).to_bytes(8, "little") + b"{}")
     with pytest.raises(CheckpointError, match="truncated or not a file of smidgen"):
         load_run(folder)
+
+
+def test_a_run_itself_is_no_folder_of_one(folder: Path, tmp_path: Path) -> None:
+    run: Any = load_run(folder)
+    for take in (
+        load_run,
+        lambda place: export(place, "onnx"),
+        lambda p: export(p, "c", tmp_path / "c"),
+    ):
+        with pytest.raises(ValueError, match=r"named by its folder, the folder= of train, got Run"):
+            take(run)
 
 
 def test_a_net_too_large_for_memory_is_refused_before_it_is_built() -> None:

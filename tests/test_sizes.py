@@ -1,5 +1,8 @@
 """Amounts as people write them."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 
 from smidgen.sizes import bytes_of, count_of
@@ -18,9 +21,11 @@ from smidgen.sizes import bytes_of, count_of
         ("1_000", 1000),
         ("7 bytes", 7),
         (4096, 4096),
+        (np.int64(4096), 4096),
+        (4096.0, 4096),
     ],
 )
-def test_bytes_are_counted_as_makers_of_microcontrollers_do(text: int | str, expected: int) -> None:
+def test_bytes_are_counted_as_makers_of_microcontrollers_do(text: Any, expected: int) -> None:
     assert bytes_of(text, "--max-flash") == expected
 
 
@@ -31,8 +36,10 @@ def test_counts_are_decimal(text: int | str, expected: int) -> None:
     assert count_of(text, "--max-params") == expected
 
 
-@pytest.mark.parametrize("text", ["", "KB", "16QB", "-16KB", "1.2.3K", "1.0001K", "16KB RAM", "²"])
-def test_what_cannot_be_read_is_refused_with_how_to_write_it(text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["", "KB", "16QB", "-16KB", "1.2.3K", "1.0001K", "16KB RAM", "²", 16.5]
+)
+def test_what_cannot_be_read_is_refused_with_how_to_write_it(text: Any) -> None:
     with pytest.raises(ValueError, match="--max-flash must be bytes, as in 16384, 16KB") as raised:
         bytes_of(text, "--max-flash")
     assert repr(text) in str(raised.value)

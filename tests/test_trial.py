@@ -4,6 +4,7 @@ import shlex
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,6 +126,14 @@ def test_the_command_of_a_row_trains_it_again_from_any_folder(
     assert trained_again(row["command"], tmp_path / "again").key == run.trial.key == row["key"]
 
 
+def test_a_method_that_is_no_value_is_refused() -> None:
+    kinds: list[Any] = [Cutout, "cutout"]  # the kind itself has a name and transforms as well
+    for kind in kinds:
+        with pytest.raises(ValueError, match=r"a method must be a value, as in BlurPool\(\), got"):
+            replace(TRIAL, methods=(kind,))
+
+
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
 def test_the_command_of_a_run_on_arrays_trains_it_again(tmp_path: Path) -> None:
     images = np.random.default_rng(0).normal(300, 9, (30, 10, 12, 3))
     data = sm.data.from_arrays(images, ["warm", "cold"] * 15, test=(images, ["warm", "cold"] * 15))

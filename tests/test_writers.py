@@ -182,7 +182,7 @@ def data_of(names: Sequence[str]) -> Data:
     generator = np.random.Generator(np.random.PCG64(0))
     images = generator.integers(0, 256, (IMAGES * len(names), 8, 8), np.uint8)
     labels = np.arange(len(images)) % len(names)
-    test = images[: len(names)], labels[: len(names)]
+    test = 255 - images[: len(names)], labels[: len(names)]
     return from_arrays(images, labels, names, name=" ".join(names)[:500], test=test)
 
 

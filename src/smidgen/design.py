@@ -106,7 +106,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         budget,
         out,
         profile=profile,
-        jobs=jobs or os.cpu_count() or 1,
+        jobs=os.cpu_count() or 1 if jobs is None else jobs,
         epochs=epochs,
         prefer=prefer,
         balance=balance,

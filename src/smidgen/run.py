@@ -219,6 +219,20 @@ def _require_input(trial: Trial, seen: Preprocessing) -> None:
         )
 
 
+def path_of(place: Path | str) -> Path:
+    """Return the path that a run is named by.
+
+    Raises:
+        ValueError: If it is none, such as a run itself.
+    """
+    try:
+        return Path(place)
+    except TypeError:
+        raise ValueError(
+            f"a run is named by its folder, the folder= of train, got {type(place).__name__}"
+        ) from None
+
+
 def run_folder(place: Path | str) -> Path:
     """Return the folder of a run, given it, the folder of its design, or ``hub:USER/NAME``.
 
@@ -227,7 +241,7 @@ def run_folder(place: Path | str) -> Path:
     """
     if is_hub(place):
         return fetched(place, {PLAN: PLAN_BYTES, WEIGHTS: TENSOR_BYTES})
-    folder = Path(place)
+    folder = path_of(place)
     if (folder / PLAN).exists():
         return folder
     if (folder / MODEL / PLAN).exists():

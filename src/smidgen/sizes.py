@@ -1,6 +1,8 @@
 """Amounts as people write them: ``16KB``, ``20k``."""
 
 import re
+from operator import index
+from typing import SupportsIndex
 
 _AMOUNT = re.compile(r"\s*(\d+(?:[._]\d+)*|\d*\.\d+)\s*([A-Za-z]*)\s*")
 _BYTES = {
@@ -34,10 +36,12 @@ def count_of(amount: int | str, what: str) -> int:
     return _read(amount, what, _COUNTS, "a whole number, as in 20000, 20k or 1.5M")
 
 
-def _read(amount: int | str, what: str, units: dict[str, int], expected: str) -> int:
-    if isinstance(amount, int):
-        return amount
-    found = _AMOUNT.fullmatch(amount)
+def _read(
+    amount: SupportsIndex | float | str, what: str, units: dict[str, int], expected: str
+) -> int:
+    if isinstance(amount, SupportsIndex):
+        return index(amount)
+    found = _AMOUNT.fullmatch(str(amount))
     unit = units.get(found[2].lower()) if found else None
     if found is None or unit is None or found[1].count(".") > 1:
         raise ValueError(f"{what} must be {expected}, got {amount!r}")

@@ -205,7 +205,7 @@ class NetSpec:
         sides, texts = form["input"], form["layers"]
         if not (isinstance(sides, list) and [type(side) for side in sides] == [int] * 3):
             raise ValueError(f"net input must be [channels, height, width], got {shown(sides)}")
-        if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
+        if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts) and texts):
             raise ValueError(f"net layers must be a list of texts, got {shown(texts)}")
         limits.require_at_most("layers of a net", len(texts), limits.LAYERS)  # before they are read
         kinds = {kind.name: kind for kind in LAYERS}

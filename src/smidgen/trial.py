@@ -55,6 +55,9 @@ class Trial:
         require_split(self.split)
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed must be in [0, 2^63), got {self.seed}")
+        for method in self.methods:
+            if not isinstance(method, Method):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise ValueError(f"a method must be a value, as in BlurPool(), got {method!r}")
         at_most_one(self.methods, ScheduleMethod)
         at_most_one(self.methods, GradientMethod)
         names = [method.name for method in self.methods]

@@ -9,13 +9,15 @@ import pytest
 import torch
 from PIL import Image
 from tests.data.conftest import pixels
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 import smidgen as sm
 from smidgen.cli import main
 from smidgen.data import Data, DataError, DataWarning, Preprocessing, from_arrays, load
 from smidgen.export.artefact import Wish
 
+# pictures set aside, of a range, or judged twice are told; what is told is tested by itself
+pytestmark = pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
 EVEN = np.arange(40) % 2
 
 
@@ -32,6 +34,21 @@ def test_without_a_test_part_one_is_set_aside() -> None:
     data = from_arrays(pixels(0, 40, 6, 5, 3), EVEN, ["cat", "dog"])
     assert len(data.train) + len(data.test) == 40
     assert any("set aside" in note for note in data.notes)
+
+
+def test_what_is_decided_of_arrays_is_told_as_of_files() -> None:
+    images = pixels(0, 40, 6, 5)
+    with pytest.warns(DataWarning, match="set aside") as said:
+        data = from_arrays(images, EVEN)
+    assert [str(one.message) for one in said] == [f"arrays: {note}" for note in data.notes]
+    with pytest.warns(DataWarning, match="3 pictures to judge on are also trained on"):
+        from_arrays(images, EVEN, test=(images[:3], EVEN[:3]))
+
+
+def test_batches_are_no_pictures() -> None:
+    pairs = TensorDataset(torch.from_numpy(pixels(0, 40, 1, 6, 5)), torch.from_numpy(EVEN))
+    with pytest.raises(DataError, match="or a Dataset of such pairs, got DataLoader"):
+        from_arrays(DataLoader(pairs, batch_size=8))
 
 
 @pytest.mark.parametrize("channels", [2, 4, 7])

@@ -112,6 +112,11 @@ for _name, _verb in (
     app.command(_name, short_help=(_verb.__doc__ or "").split("\n")[0])(_verb)
 
 BAD_INPUT, INTERRUPTED = 2, 130  # exit statuses beside 0; 1 is of a study with failed trials
+_GOES_ON = {
+    "train": "; the last checkpoint is kept, --resume goes on",
+    "study": "; the same command goes on",
+    "design": "; the same command goes on",
+}
 _LONGEST = 1_500  # characters of an error: a value in it may be as long as a file
 _USAGE: type[Exception] = typer.BadParameter.__bases__[
     0
@@ -155,7 +160,8 @@ def _run(words: list[str]) -> None:
         said = getattr(error, "format_message", error.__str__)()
         _stop(f"{said}{hint}", BAD_INPUT)
     if status == INTERRUPTED:  # what typer makes of Ctrl-C
-        _stop("interrupted; the last checkpoint is kept, --resume goes on", INTERRUPTED)
+        verb = next((word for word in words if not word.startswith("-")), "")
+        _stop(f"interrupted{_GOES_ON.get(verb, '')}", INTERRUPTED)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -36,7 +36,7 @@ def inspect(
     asked, methods, turned = _asked(net)
     methods = methods if with_ is None else parse(with_)
     shape = _shape(input_) if input_ else asked.input_shape
-    asked = asked.fitted(Shape(*shape), classes or asked.out_shape.channels)
+    asked = asked.fitted(Shape(*shape), asked.out_shape.channels if classes is None else classes)
     spec = rewritten(asked, methods)
     layers = spec.table()
     gates = sum(layer.params(s) for layer, s in spec.leaves() if isinstance(layer, SqueezeExcite))

@@ -1,6 +1,7 @@
 """Data from arrays, images in memory, or a torch data set."""
 
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from smidgen.data.catalogue import (
     asked_for,
 )
 from smidgen.data.decode import is_deep
-from smidgen.data.errors import DataError
+from smidgen.data.errors import DataError, DataWarning
 from smidgen.data.making import made
 from smidgen.data.names import Matcher
 from smidgen.data.preprocessing import upright, with_channels
@@ -75,6 +76,9 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
 
     Raises:
         DataError: In one line, if something does not fit.
+
+    Warns:
+        DataWarning: Of each of ``Data.notes``.
     """
     if labels is None and classes is None:
         found = getattr(images, "classes", None)
@@ -86,6 +90,8 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     }
     wish = asked_for(image_size=image_size, color=color, fit=fit)
     data = made(name, Catalogue(parts, names), wish, None)
+    for note in data.notes:
+        warnings.warn(f"{name}: {note}", DataWarning, stacklevel=2)
     cache = cache_at(cache_dir)
     if cache.require_writable():
         path = cache.path("arrays", data.fingerprint)
@@ -213,7 +219,7 @@ def _of_dataset(where: str, dataset: Any) -> tuple[list[Any], list[Any]]:
         for image, label in pairs:
             images.append(image)
             labels.append(label.item() if isinstance(label, torch.Tensor) else label)
-    except (TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:  # the first of a batch's labels
         raise DataError(
             f"{where} must be images and labels, or a Dataset of such pairs, "
             f"got {type(dataset).__name__}"

@@ -32,7 +32,7 @@ from smidgen.export.targets import OF_C, require_tools, target_of
 from smidgen.files import write_atomically
 from smidgen.hub import is_hub
 from smidgen.hub import place_of as hub_place
-from smidgen.run import load_run
+from smidgen.run import load_run, path_of
 from smidgen.sizes import bytes_of
 
 PROOF = "artefact.json"
@@ -106,7 +106,7 @@ def place_of(run: Path | str, to: str) -> Path:
     """Return where the artefact of a run goes if nobody says: beside it, named after both."""
     if is_hub(run):
         return Path(f"{hub_place(run).name}-{to}")
-    folder = Path(run)
+    folder = path_of(run)
     folder = folder if folder.name not in ("", "..") else folder.resolve()
     return folder.with_name(f"{folder.name}-{to}")
 

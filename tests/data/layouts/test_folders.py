@@ -81,7 +81,7 @@ def test_other_files_are_left_out_and_said(image_folder: Folder) -> None:
     assert len(data.train) == 5
     assert [re.sub(r"/\S*/", "", str(warning.message)) for warning in said] == [
         "pictures: folders not read: masks",
-        "pictures: 1 files are no pictures, such as notes.txt",
+        "pictures: 1 files are no pictures of a class, such as notes.txt",
     ]
 
 

@@ -7,7 +7,7 @@ import pytest
 from tests.study.design.conftest import PROFILE
 
 from smidgen.again import trained_on
-from smidgen.data import from_arrays
+from smidgen.data import DataWarning, from_arrays
 from smidgen.layers import Shape
 from smidgen.methods import parse
 from smidgen.model import load
@@ -78,7 +78,8 @@ def outsets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Outset]:
     values = generator.integers(0, 256, (80, 96, 3), dtype=np.uint8)
     made: list[Outset] = []
     for shape in ((80, 1, 96, 3), (80, 96, 1, 3)):
-        data = from_arrays(values.reshape(shape), np.arange(80) % 4)
+        with pytest.warns(DataWarning, match="set aside"):
+            data = from_arrays(values.reshape(shape), np.arange(80) % 4)
         made.append(outset(Origin(data.origin), data, SMALL, tmp_path / "out", WISHES, 1))
     return made
 
@@ -100,6 +101,7 @@ def test_the_plan_of_a_turned_net_says_so() -> None:
     assert "turned" not in plan_text(Candidate(spec, parse("ema"), Recipe()), "x")
 
 
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
 @pytest.mark.slow
 def test_a_design_of_wide_windows_ends_as_one_turned_model_that_answers_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

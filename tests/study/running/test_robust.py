@@ -201,6 +201,7 @@ def test_strangers_without_a_card_are_refused(tmp_path: Path) -> None:
         planned(tmp_path, AGAINST.format("mnist").replace("robust = true", "robust = false"))
 
 
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
 def test_pictures_too_small_for_a_card_are_told_before_anything_is_trained(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 255, (40, 6, 6, 1), np.uint8)
     data = sm.data.from_arrays(images, [0, 1] * 20, test=(images, [0, 1] * 20))
@@ -256,6 +257,7 @@ def test_an_unknown_purpose_of_a_design_is_refused() -> None:
         Wishes("quick", None, "best", False, False, None, "robot")
 
 
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
 def test_a_design_for_robust_refuses_pictures_too_small_before_it_trains(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 255, (40, 6, 6, 1), np.uint8)
     data = sm.data.from_arrays(images, [0, 1] * 20, test=(images, [0, 1] * 20))

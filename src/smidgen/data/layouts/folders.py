@@ -85,7 +85,7 @@ class Folders(Source):
         if unread and unwrapped(self.folder) not in read:
             yield f"folders not read: {', '.join(map(str, unread[:_SHOWN]))}"
         if other:
-            yield f"{len(other):,} files are no pictures, such as {other[0]}"
+            yield f"{len(other):,} files are no pictures of a class, such as {other[0]}"
         if dead:
             yield f"{len(dead):,} links lead nowhere, such as {dead[0]}"
 

@@ -121,8 +121,9 @@ class _Finder:
         """
         plain = _plain(name)
         if plain.is_absolute() or ".." in plain.parts:
+            found = "absolute: begin it there" if plain.is_absolute() else "outside"
             raise DataError(
-                f"{table} must name pictures below {self.root}, got {name!r}, which is outside"
+                f"{table} must name pictures below {self.root}, got {name!r}, which is {found}"
             )
         for place in self.places:
             path = place / plain
