@@ -161,7 +161,7 @@ def test_new_pictures_without_parts_are_all_judged_and_that_is_told(
     assert not any("set aside" in str(warning.message) for warning in w)
 
 
-def test_of_the_run_s_own_folder_only_the_part_set_aside_is_judged(
+def test_of_the_run_s_own_pictures_only_the_part_set_aside_is_judged_wherever_they_lie(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photographs(elsewhere / "here" / "all")
@@ -175,6 +175,11 @@ def test_of_the_run_s_own_folder_only_the_part_set_aside_is_judged(
     with pytest.warns(sm.data.DataWarning, match="set aside"):
         grown = judged_on(run, elsewhere / "here" / "plain")
     assert len(data.test) <= len(grown.test) <= len(data.test) + 1
+    (elsewhere / "here" / "plain" / "cat" / "new.png").unlink()
+    shutil.move(elsewhere / "here" / "plain", elsewhere / "moved")
+    with pytest.warns(sm.data.DataWarning, match="set aside"):
+        moved = judged_on(run, elsewhere / "moved")
+    assert moved.test.images.equal(data.test.images)
 
 
 @pytest.fixture

@@ -92,8 +92,8 @@ def judged_on(
 ) -> Data:
     """Return other data, made of pictures as the run's were, with the run's classes by name.
 
-    Without parts, all of them are judged, unless they lie where the run's own data do: there a
-    test part was set aside, and is.
+    Without parts, all of them are judged, unless they are the run's own, wherever they lie now, or
+    lie where those do: there a test part was set aside, and is.
 
     Args:
         run: As loaded.
@@ -110,6 +110,7 @@ def judged_on(
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         found = _read(run, data, data_dir, progress, columns, skip_broken=skip_broken or own)
+    own = own or found.fingerprint == run.trial.fingerprint
     whole = not own and any(note.startswith(NO_TEST) for note in found.notes)
     if whole:
         parts = (found.train, found.test)
