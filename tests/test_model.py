@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from PIL import Image
 
 import smidgen as sm
 from smidgen.answer import Answer
-from smidgen.data import Data, DataError, Preprocessing, Split
+from smidgen.data import Data, DataError, DataWarning, Preprocessing, Split
 from smidgen.evaluate import predict
 from smidgen.export.artefact import source_of
 from smidgen.export.onnx import to_onnx
@@ -155,6 +157,30 @@ def test_a_broken_picture_stops_none_of_the_others(model: Model, red: Path) -> N
 def test_wrong_arrays_are_refused_and_never_answered(wrong: Any, said: str, model: Model) -> None:
     with pytest.raises(DataError, match=said):
         model.predict(wrong)
+
+
+@pytest.mark.parametrize(
+    ("top", "factor", "told"),
+    [
+        (1, 1, "uint8, seem to be in another unit than those trained on, 0 to 1: "),
+        (1, 1 / 255, None),
+        (255, 1 / 255, "float64, seem .* 0 to 255: "),
+        (255, 1.0, None),
+        (255, 1, None),
+        (200, 1.0, None),  # some are beyond, as of a hot day
+    ],
+)
+def test_values_of_another_unit_than_those_trained_on_are_told(
+    top: int, factor: float, told: str | None, model: Model
+) -> None:
+    how = replace(SEEN, offset=(0.0,) * 3, scale=(top / 255,) * 3)
+    valued = replace(model, preprocessing=how)
+    picture = np.arange(0, 251, 5, dtype=np.uint8)[: 6 * 8].repeat(3)[: 6 * 8 * 3].reshape(6, 8, 3)
+    picture[0, 0], picture[-1, -1] = 0, 250
+    expected = pytest.warns(DataWarning, match=told) if told else nullcontext()
+    for given in (picture * factor, torch.from_numpy(picture * factor).permute(2, 0, 1)):
+        with expected:
+            valued.predict(given)
 
 
 def test_a_grey_picture_is_answered_by_a_net_of_colours(model: Model) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,16 +15,17 @@ from numpy.typing import NDArray
 
 from smidgen import limits
 from smidgen.answer import Answer, answers_of
-from smidgen.data import DataError, Preprocessing
+from smidgen.data import DataError, DataWarning, Preprocessing
 from smidgen.data.decode import open_picture
 from smidgen.hub import is_hub
-from smidgen.run import Run, load_run
+from smidgen.run import Run, load_run, path_of
 
 Array: TypeAlias = NDArray[np.uint8]
 Infer: TypeAlias = Callable[[Array], NDArray[Any]]  # bytes (n, c, h, w) to logits (n, classes)
 
 _BATCH = 64  # pictures that are answered at once
 _ARRAY, _ARRAYS = (2, 3), 4  # axes of a picture, and of many
+_MOST = 0.5  # of the values of a picture
 
 
 class Told(NamedTuple):
@@ -72,6 +74,10 @@ class Model:
         Raises:
             DataError: If there is no such file, it is no picture, or an array holds no bytes or
                 other channels than the net takes; of many, its place is named.
+
+        Warns:
+            DataWarning: If an array of values that are no bytes seems to be in another unit than
+                those trained on, as 0 to 255 for 0 to 1 are.
         """
         many = _many(pictures)
         if many is None:
@@ -134,8 +140,12 @@ class Model:
             if picture.ndim not in _ARRAY:
                 raise DataError(f"a tensor must be c x h x w, got {tuple(picture.shape)}")
             array = picture.detach().cpu().numpy()
-            return self.preprocessing.pixels(array if array.ndim == 2 else array.transpose(1, 2, 0))  # noqa: PLR2004
-        if isinstance(picture, np.ndarray) or hasattr(picture, "getexif"):
+            picture = array if array.ndim == 2 else array.transpose(1, 2, 0)  # noqa: PLR2004
+        if isinstance(picture, np.ndarray):
+            pixels = self.preprocessing.pixels(picture)
+            _tell_another_unit(picture, self.preprocessing)
+            return pixels
+        if hasattr(picture, "getexif"):
             return self.preprocessing.pixels(picture)
         raise DataError(
             "a picture must be a path, bytes, a Pillow image, an array or a tensor,"
@@ -149,6 +159,24 @@ class Model:
         )
 
 
+def _tell_another_unit(array: NDArray[Any], how: Preprocessing) -> None:
+    """Warn where most values become 0 or 255 for being beyond, or all that differ one byte."""
+    if not how.scale:
+        return
+    step = np.array(how.scale)
+    low, high = np.array(how.offset), np.array(how.offset) + 255 * step
+    values = array if array.ndim == _ARRAY[1] else array[:, :, None]
+    beyond = (values < low - step) | (values > high + step)
+    least, greatest = values.min(), values.max()
+    if beyond.mean() > _MOST or least < greatest < least + step.min():
+        warnings.warn(  # one text for all pictures, so that many are told once
+            f"the values of a picture, {array.dtype}, seem to be in another unit than those trained"
+            f" on, {low.min():g} to {high.max():g}: it is answered as it is",
+            DataWarning,
+            stacklevel=4,
+        )
+
+
 def load(place: Path | str) -> Model:
     """Return the model in the folder of a run or of a design, or in an ONNX file of smidgen's.
 
@@ -159,7 +187,7 @@ def load(place: Path | str) -> Model:
     """
     if is_hub(place):
         return model_of(load_run(place))
-    path = Path(place)
+    path = path_of(place)
     return _of_onnx(path) if path.suffix == ".onnx" else model_of(load_run(path))
 
 
