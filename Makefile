@@ -27,7 +27,8 @@ reference: setup  ## the reference study, hours
 
 # The study at length: 65 and 102 trials, a week on two cores; stop it at any time, it goes on.
 reference-long: setup  ## the reference study at 40 epochs and other lengths, days
-	nice $(PY)/smidgen study reference-long-mnist --store runs/reference.db --jobs 2
+	nice $(PY)/smidgen study reference-long-mnist --store runs/reference.db --jobs 2 \
+	  --import results/reference-long-mnist.jsonl
 	nice $(PY)/smidgen study reference-long-cifar10 --store runs/reference.db --jobs 2 \
 	  --import results/reference-cifar10.jsonl --import results/reference-long-cifar10.jsonl
 	$(PY)/smidgen report runs/reference.db --out runs/reference.html
