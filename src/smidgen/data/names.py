@@ -21,6 +21,8 @@ SYSTEM = (  # folders that systems make; hidden ones count too
     *("lost+found", "__pycache__"),
 )
 
+MADE = ("run.json", "artefact.json", "design.db")  # each in a folder that smidgen wrote
+
 
 def part_of(name: str) -> str | None:
     """Return which part a folder, or a value in a table, names: ``Training`` is ``train``."""

@@ -11,8 +11,12 @@ import torch
 from PIL import Image
 from tests.data.conftest import pixels, png
 
+from smidgen import run
 from smidgen.data import DataError, DataWarning, load
+from smidgen.data.names import MADE
 from smidgen.data.parts import parts
+from smidgen.export import ship
+from smidgen.study.design import outset
 
 Folder = Callable[..., Path]
 BOTH = {"train": {"cat": 3, "dog": 2}, "test": {"cat": 1, "dog": 1}}
@@ -256,6 +260,31 @@ def test_classes_of_a_run_are_matched_by_name(image_folder: Folder) -> None:
         DataError, match=r"class 'cat' of .* must be one that is known, did you mean 'cab'\?"
     ):
         load(folder, classes=("dog", "cab"))
+
+
+OURS = ("mine/design.db", "net/run.json", "net-c/artefact.json", "runs/a/run.json", "s.runs/k/x")
+
+
+def test_what_smidgen_wrote_among_the_classes_is_none(image_folder: Folder) -> None:
+    """As of ``smidgen design --data . --out mine``: its own workers read the folder again."""
+    folder = image_folder({"": {"cat": 4, "dog": 4}})
+    with pytest.warns(DataWarning):
+        before = load(folder)
+    (folder / "s.db").touch()
+    for name in OURS:
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).touch()
+        shutil.copy(folder / "cat" / "000.png", (folder / name).parent)
+    with pytest.warns(DataWarning):
+        after = load(folder)
+    assert (after.classes, after.fingerprint) == (("cat", "dog"), before.fingerprint)
+    (folder / "s.db").unlink()
+    with pytest.raises(DataError, match=r"class 's\.runs' has a single picture"):
+        load(folder)
+
+
+def test_files_by_which_its_folders_are_known_are_those_that_smidgen_writes() -> None:
+    assert {run.PLAN, ship.PROOF, outset.STORE} == set(MADE)
 
 
 def test_a_class_with_no_image_is_named(image_folder: Folder) -> None:

@@ -10,7 +10,7 @@ from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import TRAIN, Catalogue, Files, Part, Wish
 from smidgen.data.decode import is_picture
 from smidgen.data.errors import DataError
-from smidgen.data.names import is_system, part_of
+from smidgen.data.names import MADE, is_system, part_of
 
 ENDINGS = (  # of files that must be pictures; others are if their content says so
     *(".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
@@ -61,7 +61,7 @@ class Folders(Source):
             for place in [place for of, place in self.parts if of == part]:
                 for of_class in subfolders(place):
                     pictures = _sorted_out(of_class, other, dead)
-                    if not pictures:
+                    if not pictures and not _holds_made(of_class):
                         empty.append(of_class)
                     paths += pictures
                     labels += [of_class.name] * len(pictures)
@@ -91,9 +91,20 @@ class Folders(Source):
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Return the folders in ``folder``, sorted, those of systems left out."""
+    """Return the folders in ``folder``, sorted, those of systems and of smidgen left out."""
     found = (path for path in folder.iterdir() if path.is_dir())
-    return sorted(path for path in found if not is_system(path.name))
+    return sorted(path for path in found if not is_system(path.name) and not _is_made(path))
+
+
+def _is_made(folder: Path) -> bool:
+    """Return whether smidgen wrote a folder: a run, a design, an export, the runs of a study."""
+    of_study = folder.suffix == ".runs" and folder.with_suffix(".db").is_file()
+    return of_study or any((folder / name).is_file() for name in MADE)
+
+
+def _holds_made(folder: Path) -> bool:
+    """Return whether a folder without pictures holds what smidgen wrote, as ``runs`` does."""
+    return any(_is_made(Path(place)) for place, _, _ in os.walk(folder))
 
 
 def unwrapped(folder: Path) -> Path:
@@ -155,7 +166,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Yield the files and dead links below ``folder`` in order, hidden and systems' left out.
+    """Yield the files and dead links below ``folder`` in order, but hidden ones, systems' and ours.
 
     Links to folders are followed, but not into a folder that is being read already.
     """
@@ -168,6 +179,8 @@ def _walked(folder: Path, above: frozenset[str]) -> Iterator[Path]:
         return
     for path in sorted(folder.iterdir()):
         if is_system(path.name):
+            continue
+        if path.is_dir() and _is_made(path):
             continue
         if path.is_dir():
             yield from _walked(path, above | {real})
