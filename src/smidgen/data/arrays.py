@@ -1,7 +1,6 @@
 """Data from arrays, images in memory, or a torch data set."""
 
 import os
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from smidgen.data.catalogue import (
     asked_for,
 )
 from smidgen.data.decode import is_deep
-from smidgen.data.errors import DataError, DataWarning
+from smidgen.data.errors import DataError, tell
 from smidgen.data.making import made
 from smidgen.data.names import Matcher
 from smidgen.data.preprocessing import upright, with_channels
@@ -90,8 +89,7 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     }
     wish = asked_for(image_size=image_size, color=color, fit=fit)
     data = made(name, Catalogue(parts, names), wish, None)
-    for note in data.notes:
-        warnings.warn(f"{name}: {note}", DataWarning, stacklevel=2)
+    tell(name, data.notes)
     cache = cache_at(cache_dir)
     if cache.require_writable():
         path = cache.path("arrays", data.fingerprint)

@@ -15,7 +15,7 @@ from smidgen.data.base import Data, Progress, Source
 from smidgen.data.cache import Cache, cache_at
 from smidgen.data.catalogue import Wish, asked_for
 from smidgen.data.digits import Digits
-from smidgen.data.errors import DataError, DataWarning
+from smidgen.data.errors import DataError, DataWarning, tell
 from smidgen.data.hub import Hub
 from smidgen.data.inspection import Inspection, inspected
 from smidgen.data.layouts import Layout, layout_of
@@ -122,8 +122,7 @@ def load(  # noqa: PLR0913 - all but one by keyword
     name, source = find(name_or_path, data_dir)
     data = _read(name, source, wish, cache_at(cache_dir), progress)
     data = replace(data, origin=_origin(name_or_path, source, wish, data_dir))
-    for note in data.notes:
-        warnings.warn(f"{name}: {note}", DataWarning, stacklevel=2)
+    tell(name, data.notes)
     return exchanged(data) if turned else data
 
 

@@ -17,6 +17,7 @@ from smidgen.data.names import MADE
 from smidgen.data.parts import parts
 from smidgen.export import ship
 from smidgen.study.design import outset
+from smidgen.study.records import runs_of
 
 Folder = Callable[..., Path]
 BOTH = {"train": {"cat": 3, "dog": 2}, "test": {"cat": 1, "dog": 1}}
@@ -285,6 +286,7 @@ def test_what_smidgen_wrote_among_the_classes_is_none(image_folder: Folder) -> N
 
 def test_files_by_which_its_folders_are_known_are_those_that_smidgen_writes() -> None:
     assert {run.PLAN, ship.PROOF, outset.STORE} == set(MADE)
+    assert runs_of(Path("s.db")) == Path("s.runs")
 
 
 def test_a_class_with_no_image_is_named(image_folder: Folder) -> None:

@@ -202,7 +202,7 @@ def test_a_store_is_looked_at_the_less_often_the_longer_nothing_ends(
     jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, now = Store(tmp_path / "study.db"), 100.0
-    monkeypatch.setattr("smidgen.study.running.local.time.monotonic", lambda: now)
+    monkeypatch.setattr("smidgen.study.running.local.time.time", lambda: now)
     (job,) = jobs(epochs=1)
     store.add("s", [job])
     watch = Watch(store, "s", lambda event: None)

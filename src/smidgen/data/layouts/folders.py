@@ -180,9 +180,8 @@ def _walked(folder: Path, above: frozenset[str]) -> Iterator[Path]:
     for path in sorted(folder.iterdir()):
         if is_system(path.name):
             continue
-        if path.is_dir() and _is_made(path):
-            continue
         if path.is_dir():
-            yield from _walked(path, above | {real})
+            if not _is_made(path):
+                yield from _walked(path, above | {real})
         elif path.is_file() or path.is_symlink():
             yield path

@@ -197,19 +197,16 @@ class Watch:
     def __init__(self, store: Store, study: str, observer: Observer) -> None:
         self._store, self._study, self._observer = store, study, observer
         self._since, self._told = time.time(), 0.0
-        self._news = time.monotonic()
 
     @property
     def pause(self) -> float:
         """Seconds to the next look, a tenth of what has passed since a trial ended."""
-        return min(max(_POLL, (time.monotonic() - self._news) / 10), _POLL_LONG)
+        return min(max(_POLL, (time.time() - self._since) / 10), _POLL_LONG)
 
     def look(self) -> Status:
         """Return where the study stands, telling the observer if there is news."""
         status = self._store.status(self._study)
         ended = tuple(self._store.ended(self._study, self._since))
-        if ended:
-            self._news = time.monotonic()
         if ended or time.monotonic() - self._told >= _NOTED_EVERY:
             self._told = time.monotonic()
             self._since = ended[-1].at if ended else self._since
