@@ -113,6 +113,21 @@ def test_inspect_tells_what_squeeze_and_excitation_adds(
     assert {"name", "deployed_params", "macs", "peak_activation"} <= found.keys()
 
 
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        ("blurpool,blurpool", "method blurpool was asked for 2 times"),
+        ("one-cycle,cosine", "at most one ScheduleMethod per run, got one-cycle and cosine"),
+    ],
+)
+def test_inspect_refuses_the_methods_that_train_refuses(
+    methods: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (("inspect", "mnist-1k5-dw"), ("train", "mnist-1k5-dw", "--data", "digits")):
+        assert smidgen(*words, "--with", methods) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_inspect_reads_a_net_from_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.toml").write_text(
         "[net]\ninput = [1, 8, 8]\n"

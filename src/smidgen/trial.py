@@ -14,7 +14,7 @@ from smidgen.data.parts import SELECTION, require_split
 from smidgen.data.preprocessing import CHANNELS, Preprocessing
 from smidgen.escape import shell
 from smidgen.methods import in_order, package_named, package_of, parse, rewritten
-from smidgen.methods.base import GradientMethod, Method, ScheduleMethod, at_most_one
+from smidgen.methods.base import Method, require_together
 from smidgen.methods.distill import Distill
 from smidgen.names import shown
 from smidgen.plugins import OWN, require_package
@@ -55,15 +55,7 @@ class Trial:
         require_split(self.split)
         if not 0 <= self.seed < 2**63:
             raise ValueError(f"seed must be in [0, 2^63), got {self.seed}")
-        for method in self.methods:
-            if not isinstance(method, Method):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise ValueError(f"a method must be a value, as in BlurPool(), got {method!r}")
-        at_most_one(self.methods, ScheduleMethod)
-        at_most_one(self.methods, GradientMethod)
-        names = [method.name for method in self.methods]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"method {name} was asked for {names.count(name)} times")
+        require_together(self.methods)
         object.__setattr__(self, "packages", _packages(self.methods, dict(self.packages)))
 
     @property

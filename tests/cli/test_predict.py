@@ -111,6 +111,21 @@ def test_a_csv_file_has_a_row_a_picture(run: Path, capsys: pytest.CaptureFixture
     assert all(float(row["probability"]) >= float(row["probability_2"]) > 0 for row in others)
 
 
+def test_a_dash_is_the_csv_file_on_standard_output(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("new/wide.jpg").rename("new/\x1b[1m, 2.jpg")
+    assert smidgen("predict", run, "new", "--csv", "-") == 0
+    captured = capsys.readouterr()
+    assert not Path("-").exists()
+    assert captured.err == ""
+    assert all(line.isprintable() for line in captured.out.split("\n"))
+    named = ["\\x1b[1m, 2.jpg", "clear.PNG", "grey.png", "photo.jfif", "plain"]
+    rows: list[dict[str, Any]] = list(csv.DictReader(io.StringIO(captured.out)))
+    assert [Path(row["picture"]).name for row in rows] == named
+    assert all(float(row["probability"]) > 0 for row in rows)
+
+
 def test_a_file_named_like_a_formula_is_none_in_the_csv_file(run: Path) -> None:
     Path("new/wide.jpg").rename("=1+1.jpg")
     assert smidgen("predict", run, "=1+1.jpg", "--csv", "out.csv") == 0
@@ -151,6 +166,7 @@ def test_one_that_can_be_read_is_enough(run: Path, capsys: pytest.CaptureFixture
         (("RUN", "broken", "--json"), "none of 2 pictures can be read: broken/a.jpg"),
         (("RUN", "new/wide.jpg", "--top", "0"), "--top must be >= 1, got 0"),
         (("RUN", "new/wide.jpg", "--csv", "no/o.csv"), "there is no folder no"),
+        (("RUN", "new/wide.jpg", "--csv", "-", "--json"), "ask for one of them"),
         (("RUN", "empty"), "empty holds no picture"),
         (("RUN", "-", "-"), "which can be read once"),
     ],

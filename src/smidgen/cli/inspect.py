@@ -30,11 +30,12 @@ def inspect(
     """Show what a net costs, exactly, before anything is trained: a row a layer."""
     from smidgen.layers import Shape, SqueezeExcite
     from smidgen.methods import in_order, parse, rewritten
-    from smidgen.methods.base import ArchitectureMethod, of_kind
+    from smidgen.methods.base import ArchitectureMethod, of_kind, require_together
     from smidgen.text import to_text
 
     asked, methods, turned = _asked(net)
     methods = methods if with_ is None else parse(with_)
+    require_together(methods)
     shape = _shape(input_) if input_ else asked.input_shape
     asked = asked.fitted(Shape(*shape), asked.out_shape.channels if classes is None else classes)
     spec = rewritten(asked, methods)

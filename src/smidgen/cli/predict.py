@@ -1,6 +1,7 @@
 """``smidgen predict``."""
 
 import csv as csv_text
+import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,8 +17,9 @@ from smidgen.limits import ENCODED, require_at_most
 if TYPE_CHECKING:
     from smidgen.answer import Answer
 
-STDIN = "-"
+STREAM = "-"  # of pictures, standard input; of rows, standard output
 _NAMED = 20  # broken pictures that are named one by one
+_END = "\r\n"  # of a row (RFC 4180)
 
 
 def predict(
@@ -36,20 +38,26 @@ def predict(
     ],
     top: Annotated[int, typer.Option(help="Classes to tell of each picture.")] = 1,
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a row a picture to this file.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a row a picture to this file; - is standard output."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
     """Ask a model what is in pictures: a class and its probability each."""
     if top < 1:
         raise ValueError(f"--top must be >= 1, got {top}")
+    streamed = csv is not None and str(csv) == STREAM
+    if streamed and json:
+        raise ValueError("--csv - and --json both write to standard output: ask for one of them")
     if csv is not None and not csv.absolute().parent.is_dir():
         raise ValueError(f"{csv}: cannot be written: there is no folder {csv.parent}")
     listed = list(_listed(pictures))
     from smidgen.model import load
 
     asked = load(model)
-    content = [_from_stdin() if name == STDIN else name for name in listed]
+    content = [_from_stdin() if name == STREAM else name for name in listed]
     rows: list[dict[str, Any]] = []
     broken: list[str] = []
     width = max(len(name) for name in listed)
@@ -57,7 +65,7 @@ def predict(
     with LoadingProgress(on=not (shown and sys.stdout.isatty())) as progress:
         for name, told in zip(listed, asked.each(content), strict=True):
             if told.answer is None:
-                error = f"standard input {told.error}" if name == STDIN else told.error
+                error = f"standard input {told.error}" if name == STREAM else told.error
                 broken.append(error)
                 rows.append({"picture": name, "error": error})
             else:
@@ -67,8 +75,12 @@ def predict(
             progress.observe("pictures", len(rows), len(listed))
     _require_one(broken, len(listed))
     if csv is not None:
-        _write(csv, rows, min(top, len(asked.classes)))
-        say(f"{csv}: {len(rows):,} {'picture' if len(rows) == 1 else 'pictures'}")
+        written = _table(rows, min(top, len(asked.classes)))
+        if streamed:
+            tell(*written.removesuffix(_END).split(_END))
+        else:
+            csv.write_text(written, newline="")
+            say(f"{csv}: {len(rows):,} {'picture' if len(rows) == 1 else 'pictures'}")
     if json:
         print_json(rows)
     _tell(broken, len(listed))
@@ -82,16 +94,16 @@ def _from_stdin() -> bytes:
 
 def _listed(pictures: list[str]) -> Iterator[str]:
     """Yield the pictures named, and those in the folders named."""
-    if pictures.count(STDIN) > 1:
+    if pictures.count(STREAM) > 1:
         raise ValueError("- is standard input, which can be read once")
     for name in pictures:
         path = Path(name)
-        if name != STDIN and path.is_dir():
+        if name != STREAM and path.is_dir():
             found = pictures_in(path)
             if not found:
                 raise ValueError(f"{name} holds no picture")
             yield from map(str, found)
-        elif name == STDIN or path.exists():
+        elif name == STREAM or path.exists():
             yield name
         else:
             raise ValueError(f"there is no picture {name}")
@@ -137,21 +149,23 @@ def _line(name: str, answer: "Answer", top: int) -> str:
     return f"{name}  " + "   ".join(f"{of.ljust(width)} {100 * p:5.1f} %" for of, p in best)
 
 
-def _write(path: Path, rows: list[dict[str, Any]], top: int) -> None:
+def _table(rows: list[dict[str, Any]], top: int) -> str:
+    """Return rows as CSV."""
     numbers = ["", *(f"_{place}" for place in range(2, top + 1))]
     header = ["picture", *(f"{of}{n}" for n in numbers for of in ("class", "probability")), "error"]
-    with path.open("w", newline="") as file:
-        writer = csv_text.DictWriter(file, header)
-        writer.writeheader()
-        for row in rows:
-            best = row.get("top", [row] if "class" in row else [])
-            values = {
-                f"{of}{n}": found[of]
-                for n, found in zip(numbers, best, strict=False)
-                for of in ("class", "probability")
-            }
-            written = {"picture": row["picture"], **values, "error": row.get("error", "")}
-            writer.writerow({k: cell(v) if isinstance(v, str) else v for k, v in written.items()})
+    table = io.StringIO()
+    writer = csv_text.DictWriter(table, header, lineterminator=_END)
+    writer.writeheader()
+    for row in rows:
+        best = row.get("top", [row] if "class" in row else [])
+        values = {
+            f"{of}{n}": found[of]
+            for n, found in zip(numbers, best, strict=False)
+            for of in ("class", "probability")
+        }
+        written = {"picture": row["picture"], **values, "error": row.get("error", "")}
+        writer.writerow({k: cell(v) if isinstance(v, str) else v for k, v in written.items()})
+    return table.getvalue()
 
 
 def _require_one(broken: list[str], asked: int) -> None:

@@ -5,7 +5,7 @@ The training loop calls the kinds in the order they are written below.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, TypeVar
 
 import torch
@@ -145,3 +145,20 @@ def at_most_one(methods: Iterable[Method], kind: type[M]) -> M | None:
         names = " and ".join(method.name for method in found)
         raise ValueError(f"at most one {kind.__name__} per run, got {names}")
     return found[0] if found else None
+
+
+def require_together(methods: Sequence[Method]) -> None:
+    """Refuse methods that no run has together.
+
+    Raises:
+        ValueError: If one is no value, one is there twice, or two of them exclude each other.
+    """
+    for method in methods:
+        if not isinstance(method, Method):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"a method must be a value, as in BlurPool(), got {method!r}")
+    at_most_one(methods, ScheduleMethod)
+    at_most_one(methods, GradientMethod)
+    names = [method.name for method in methods]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"method {name} was asked for {names.count(name)} times")
