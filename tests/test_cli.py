@@ -324,7 +324,7 @@ BAD = {
     ),
     "two schedules": (None, (*TRAIN, "--with", "cosine,one-cycle"), "at most one ScheduleMethod"),
     "epochs": (None, (*TRAIN, "--epochs", "0"), "recipe epochs must be >= 1, got 0"),
-    "seed": (None, (*TRAIN, "--seed", "-1"), "seed must be in [0, 2^63), got -1"),
+    "seed": (None, (*TRAIN, "--seed", "-1"), "seed must be a whole number in [0, 2^63), got -1"),
     "threads": (None, (*TRAIN, "--threads", "0"), "threads must be >= 1, got 0"),
     "device": (None, (*TRAIN, "--device", "tpu"), "device must be one of auto, cpu, cuda"),
     "setting": (None, (*TRAIN, "--set", "recipe.peak_lr=fast"), "should be a valid number"),

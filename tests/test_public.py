@@ -39,3 +39,47 @@ def test_the_package_is_imported_without_torch() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'predict_all'"):
         _ = sm.predict_all  # pyright: ignore[reportAttributeAccessIssue]
+
+
+# In a process of its own: here the types of these arguments are checked in every call.
+ASKED = """
+import smidgen as sm
+
+data = sm.data.load("digits")
+net = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(1, 8, 8), 10)
+run = sm.train(net, data, recipe=sm.Recipe(epochs=1, batch_size=1024))
+for wrong in (
+    lambda: sm.train(net, "digits"),
+    lambda: sm.train(data, net),
+    lambda: sm.train("mnist-1k5-dw", data),
+    lambda: sm.train(net, data, recipe={}),
+    lambda: sm.train(net, data, runtime="cpu"),
+    lambda: sm.train(net, data, methods="blurpool"),
+    lambda: sm.train(net, data, methods=sm.methods.BlurPool()),
+    lambda: sm.evaluate(run, data),
+    lambda: sm.evaluate(data.test, run),
+):
+    try:
+        print("nothing said", wrong())
+    except ValueError as error:
+        print(error)
+"""
+SAID = """
+data must be a Data, as smidgen.data.load(NAME) returns, got 'digits'
+data must be a Data, as smidgen.data.load(NAME) returns, got NetSpec(
+a net must be a NetSpec, as smidgen.zoo.net(NAME) returns, got 'mnist-1k5-dw'
+a recipe must be a Recipe, as in Recipe(epochs=20), got {}
+a runtime must be a Runtime, as smidgen.runtime.choose('cpu') returns, got 'cpu'
+methods must be a list, as in [BlurPool(), Flip()], got 'blurpool'
+methods must be a list, as in [BlurPool(), Flip()], got BlurPool(
+images must be a Split, as in data.test, got Data(
+what is judged must be a Run, as smidgen.load_run(FOLDER) returns, got Split(
+"""
+
+
+def test_an_argument_of_another_kind_is_one_line() -> None:
+    process = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, text=True)
+    lines, expected = process.stdout.splitlines(), SAID.strip().splitlines()
+    assert len(lines) == len(expected), process.stdout + process.stderr
+    for line, begin in zip(lines, expected, strict=True):
+        assert line.startswith(begin)

@@ -1,5 +1,6 @@
 """A spec is exact about the net it builds."""
 
+import pickle
 import re
 from contextlib import suppress
 from typing import Any
@@ -124,8 +125,29 @@ def test_fits_other_images_and_classes_at_the_same_widths() -> None:
 def test_an_impossible_layer_is_named_with_its_place() -> None:
     with pytest.raises(ValueError, match=r"^tiny, layer 2 max_pool: max_pool kernel_size=2 needs"):
         NetSpec(Shape(1, 1, 1), (Conv(4), MaxPool()), "tiny")
-    with pytest.raises(ValueError, match=r"input shape must be at least 1x1x1"):
-        NetSpec(Shape(1, 0, 4), ())
+
+
+@pytest.mark.parametrize("sides", [(-1, 3, 3), (3, 0, 3), (3, 3, -3), (3, 3.0, 3), (True, 3, 3)])
+def test_a_shape_is_of_whole_numbers_from_1(sides: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"whole numbers >= 1, got {sides}")):
+        Shape(*sides)
+
+
+def test_a_shape_stays_a_shape_in_another_process() -> None:
+    assert type(pickle.loads(pickle.dumps(Shape(3, 4, 5)))) is Shape
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (((1, 8, 8), ()), "the input of a net must be a Shape, as in Shape(3, 32, 32), got (1, 8"),
+        ((Shape(1, 8, 8), [Conv(4)]), "the layers of a net must be a tuple, got [Conv("),
+        ((Shape(1, 8, 8), ("conv(4)",)), "a layer of a net must be a Layer, as in Conv(8), got 'c"),
+    ],
+)
+def test_a_net_of_other_kinds_is_one_line(arguments: tuple[Any, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        NetSpec(*arguments)
 
 
 @pytest.mark.parametrize(

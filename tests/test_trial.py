@@ -1,5 +1,6 @@
 """A trial is known by its content, and says how to run it again."""
 
+import re
 import shlex
 import sys
 from dataclasses import replace
@@ -129,8 +130,42 @@ def test_the_command_of_a_row_trains_it_again_from_any_folder(
 def test_a_method_that_is_no_value_is_refused() -> None:
     kinds: list[Any] = [Cutout, "cutout"]  # the kind itself has a name and transforms as well
     for kind in kinds:
-        with pytest.raises(ValueError, match=r"a method must be a value, as in BlurPool\(\), got"):
+        with pytest.raises(ValueError, match=r"a method must be a Method, as in BlurPool\(\), got"):
             replace(TRIAL, methods=(kind,))
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"net": "mnist-1k5-dw"}, "a net must be a NetSpec, as smidgen.zoo.net(NAME) returns, got"),
+        ({"recipe": {"epochs": 3}}, "a recipe must be a Recipe, as in Recipe(epochs=20), got {'ep"),
+        ({"seed": 1.5}, "seed must be a whole number in [0, 2^63), got 1.5"),
+        ({"split": 1}, "a split must be a str, as in 'full', got 1"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused(other: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        replace(TRIAL, **other)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("epochs", (1.5, "3", True, None), "a whole number"),
+        ("batch_size", (32.0,), "a whole number"),
+        ("peak_lr", ("a", float("nan"), float("inf"), -0.1), "> 0"),
+        ("momentum", ("a", 1.0), "in [0, 1)"),
+        ("weight_decay", ("a", -1, float("inf")), ">= 0"),
+        ("label_noise", ("a", 1.1), "in [0, 1]"),
+        ("balance", (1, "yes"), "true or false"),
+    ],
+)
+def test_a_recipe_s_number_of_another_kind_is_refused(
+    name: str, values: tuple[Any, ...], said: str
+) -> None:
+    for value in values:
+        with pytest.raises(ValueError, match=re.escape(f"recipe {name} must be {said}, got")):
+            Recipe(**{name: value})
 
 
 @pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")

@@ -40,10 +40,27 @@ def as_name(text: str) -> str:
     return plain[:LONGEST] or "net"
 
 
+def require_kind(value: object, kind: type, what: str, as_in: str) -> None:
+    """Refuse a value of another kind, before it fails where nobody knows what it was meant for.
+
+    Args:
+        value: As it was given.
+        kind: That it must be of.
+        what: It is meant for.
+        as_in: How one is had.
+
+    Raises:
+        ValueError: Naming all of these.
+    """
+    if not isinstance(value, kind):
+        raise ValueError(f"{what} must be a {kind.__name__}, {as_in}, got {shown(value)}")
+
+
 def shown(value: object) -> str:
     """Return a value from outside for an error: in quotes, on one line, and not long."""
     try:
         text = repr(value)
     except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
         return f"a {type(value).__name__} that is too large to show"
+    text = " ".join(text.split()) if "\n" in text else text  # arrays are shown on several
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text):,} characters)"

@@ -1,10 +1,9 @@
 """The numbers of one training run."""
 
 from dataclasses import asdict, dataclass
-from math import inf
 from typing import Any
 
-from smidgen.limits import BATCH, EPOCHS, require_at_most
+from smidgen.limits import BATCH, EPOCHS, is_number, require_at_most
 
 OPTIMIZERS = ("adamw", "sgd")
 
@@ -29,7 +28,7 @@ class Recipe:
             run's seed; images that judge keep theirs.
 
     Raises:
-        ValueError: If a number is out of its range.
+        ValueError: If a number is out of its range or of another kind.
     """
 
     epochs: int = 20
@@ -42,6 +41,7 @@ class Recipe:
     label_noise: float = 0.0
 
     def __post_init__(self) -> None:
+        self._require_kinds()
         if self.epochs < 1:
             raise ValueError(f"recipe epochs must be >= 1, got {self.epochs}")
         require_at_most("recipe epochs", self.epochs, EPOCHS)
@@ -52,14 +52,21 @@ class Recipe:
             raise ValueError(
                 f"recipe optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"
             )
-        if not 0 < self.peak_lr < inf:
-            raise ValueError(f"recipe peak_lr must be > 0, got {self.peak_lr}")
-        if not 0 <= self.momentum < 1:
-            raise ValueError(f"recipe momentum must be in [0, 1), got {self.momentum}")
-        if not 0 <= self.weight_decay < inf:
-            raise ValueError(f"recipe weight_decay must be >= 0, got {self.weight_decay}")
-        if not 0 <= self.label_noise <= 1:
-            raise ValueError(f"recipe label_noise must be in [0, 1], got {self.label_noise}")
+        if not (is_number(self.peak_lr) and self.peak_lr > 0):
+            raise ValueError(f"recipe peak_lr must be > 0, got {self.peak_lr!r}")
+        if not (is_number(self.momentum) and 0 <= self.momentum < 1):
+            raise ValueError(f"recipe momentum must be in [0, 1), got {self.momentum!r}")
+        if not (is_number(self.weight_decay) and self.weight_decay >= 0):
+            raise ValueError(f"recipe weight_decay must be >= 0, got {self.weight_decay!r}")
+        if not (is_number(self.label_noise) and 0 <= self.label_noise <= 1):
+            raise ValueError(f"recipe label_noise must be in [0, 1], got {self.label_noise!r}")
+
+    def _require_kinds(self) -> None:
+        for name, number in (("epochs", self.epochs), ("batch_size", self.batch_size)):
+            if type(number) is not int:
+                raise ValueError(f"recipe {name} must be a whole number, got {number!r}")
+        if type(self.balance) is not bool:
+            raise ValueError(f"recipe balance must be true or false, got {self.balance!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain values; what is not asked for is left out.

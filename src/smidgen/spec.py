@@ -10,7 +10,7 @@ from torch import nn
 from smidgen import limits
 from smidgen.layers import LAYERS, Classifier, Layer, Nest, Shape
 from smidgen.layers.nest import count, end_of, leaves, peak_of, rewritten, stack, through
-from smidgen.names import require_name, shown
+from smidgen.names import require_kind, require_name, shown
 from smidgen.show import card
 from smidgen.text import nearest, parse, to_text
 
@@ -35,11 +35,14 @@ class NetSpec:
 
     def __post_init__(self) -> None:
         require_name(self.name, "the name of a net")
+        require_kind(self.input_shape, Shape, "the input of a net", "as in Shape(3, 32, 32)")
+        if not isinstance(self.layers, tuple):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"the layers of a net must be a tuple, got {shown(self.layers)}")
+        for layer in self.layers:
+            require_kind(layer, Layer, "a layer of a net", "as in Conv(8)")
         limits.require_at_most("layers of a net", count(self.layers), limits.LAYERS)
         limits.require_at_most("channels of an input", self.input_shape[0], limits.INPUT_CHANNELS)
         limits.require_at_most("the sides of an input", max(self.input_shape[1:]), limits.SIDE)
-        if min(self.input_shape) < 1:
-            raise ValueError(f"input shape must be at least 1x1x1, got {self.input_shape}")
         try:
             end_of(self.layers, self.input_shape)
         except ValueError as error:

@@ -15,6 +15,7 @@ from smidgen.files import clear_temporaries, locked
 from smidgen.flat import Flat
 from smidgen.layers import Shape
 from smidgen.methods.base import GradientMethod, Method
+from smidgen.names import require_kind
 from smidgen.progress import training_bar
 from smidgen.recipe import Recipe
 from smidgen.run import WEIGHTS, EpochRecord, Run, load_run, open_folder
@@ -75,14 +76,20 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
             terminal, and nothing elsewhere.
 
     Raises:
-        ValueError: If the spec does not fit the data, methods contradict each other, a teacher
-            cannot teach this, ``folder`` holds a run and ``resume`` is off, or holds another run.
+        ValueError: If an argument is of another kind, the spec does not fit the data, methods
+            contradict each other, a teacher cannot teach this, ``folder`` holds a run and
+            ``resume`` is off, or holds another run.
         TrainingDivergedError: If the loss is no longer finite; the last checkpoint stays.
     """
+    require_kind(data, Data, "data", "as smidgen.data.load(NAME) returns")
+    if isinstance(methods, str | Method):
+        raise ValueError(f"methods must be a list, as in [BlurPool(), Flip()], got {methods!r}")
+    if runtime is not None:
+        require_kind(runtime, Runtime, "a runtime", "as smidgen.runtime.choose('cpu') returns")
     trial = Trial(
         net=spec,
         methods=with_teachers(methods, data, split),
-        recipe=recipe or Recipe(),
+        recipe=Recipe() if recipe is None else recipe,
         seed=seed,
         data=data.name,
         fingerprint=data.fingerprint,

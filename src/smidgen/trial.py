@@ -16,7 +16,7 @@ from smidgen.escape import shell
 from smidgen.methods import in_order, package_named, package_of, parse, rewritten
 from smidgen.methods.base import Method, require_together
 from smidgen.methods.distill import Distill
-from smidgen.names import shown
+from smidgen.names import require_kind, shown
 from smidgen.plugins import OWN, require_package
 from smidgen.recipe import Recipe
 from smidgen.release import require_known
@@ -39,7 +39,8 @@ class Trial:
             ``fold-2-of-5`` holds some of them out, for choices that must not see the test set.
 
     Raises:
-        ValueError: If two methods contradict each other, or ``split`` is unknown.
+        ValueError: If two methods contradict each other, ``split`` is unknown, or one of these is
+            of another kind.
     """
 
     net: NetSpec
@@ -52,9 +53,14 @@ class Trial:
     packages: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        require_kind(self.net, NetSpec, "a net", "as smidgen.zoo.net(NAME) returns")
+        require_kind(self.recipe, Recipe, "a recipe", "as in Recipe(epochs=20)")
+        require_kind(self.split, str, "a split", "as in 'full'")
         require_split(self.split)
-        if not 0 <= self.seed < 2**63:
-            raise ValueError(f"seed must be in [0, 2^63), got {self.seed}")
+        if not (type(self.seed) is int and 0 <= self.seed < 2**63):
+            raise ValueError(f"seed must be a whole number in [0, 2^63), got {self.seed!r}")
+        for method in self.methods:
+            require_kind(method, Method, "a method", "as in BlurPool()")
         require_together(self.methods)
         object.__setattr__(self, "packages", _packages(self.methods, dict(self.packages)))
 

@@ -1,7 +1,7 @@
 """The contract every layer keeps."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, NamedTuple, TypeAlias, final
+from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias, final
 
 from torch import nn
 
@@ -11,12 +11,30 @@ Activation: TypeAlias = Literal["none", "relu"]
 Kernel: TypeAlias = int | tuple[int, int]  # a side, or rows and columns
 
 
-class Shape(NamedTuple):
-    """The size of one feature map, without the batch axis."""
-
+class _Sides(NamedTuple):
     channels: int
     height: int
     width: int
+
+
+@final
+class Shape(_Sides):
+    """The size of one feature map, without the batch axis: channels, height and width.
+
+    Raises:
+        ValueError: If one of the three is no whole number >= 1.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, channels: int, height: int, width: int) -> Self:
+        """Check them: a named tuple has no other place for it."""
+        sides = (channels, height, width)
+        if not all(type(side) is int and side >= 1 for side in sides):
+            raise ValueError(
+                f"a shape must be channels, height and width, whole numbers >= 1, got {sides}"
+            )
+        return super().__new__(cls, channels, height, width)
 
     @property
     def elements(self) -> int:

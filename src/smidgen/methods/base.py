@@ -151,11 +151,8 @@ def require_together(methods: Sequence[Method]) -> None:
     """Refuse methods that no run has together.
 
     Raises:
-        ValueError: If one is no value, one is there twice, or two of them exclude each other.
+        ValueError: If one is there twice, or two of them exclude each other.
     """
-    for method in methods:
-        if not isinstance(method, Method):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ValueError(f"a method must be a value, as in BlurPool(), got {method!r}")
     at_most_one(methods, ScheduleMethod)
     at_most_one(methods, GradientMethod)
     names = [method.name for method in methods]
