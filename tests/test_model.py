@@ -5,6 +5,7 @@ import re
 import shutil
 from contextlib import nullcontext
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,17 @@ def test_an_onnx_file_says_the_same(folder: Path, tmp_path: Path, red: Path) -> 
     here, there = model_of(run).predict(red), loaded.predict(red)
     assert there.name == here.name
     assert there.probabilities == pytest.approx(here.probabilities, abs=1e-5)
+
+
+def test_a_model_answers_the_same_in_another_process(
+    folder: Path, tmp_path: Path, red: Path
+) -> None:
+    onnx = source_of(load_run(folder), colours())
+    (tmp_path / "net.onnx").write_bytes(to_onnx(onnx.program, onnx.card()))
+    with get_context("spawn").Pool(1) as pool:  # where nothing is inherited
+        for place in (folder, tmp_path / "net.onnx"):
+            loaded = load(place)
+            assert pool.apply(loaded.predict, (str(red),)) == loaded.predict(red)
 
 
 def test_a_run_from_before_is_read_with_a_warning(folder: Path, tmp_path: Path, red: Path) -> None:

@@ -193,18 +193,43 @@ def load(place: Path | str) -> Model:
 
 def model_of(run: Run) -> Model:
     """Return the model of a run."""
-    import torch
+    return Model(run.trial.net.name, run.classes, run.preprocessing, _OfRun(run), run)
 
-    from smidgen.evaluate import predict
 
-    def infer(pixels: Array) -> NDArray[Any]:
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class _OfRun:
+    """Answers with a run's own weights; no function inside one, which no pickle holds."""
+
+    run: Run
+
+    def __call__(self, pixels: Array) -> NDArray[Any]:
+        import torch
+
+        from smidgen.evaluate import predict
+
+        run = self.run
         return predict(run.model, torch.from_numpy(pixels), run.mean, run.std).numpy()
 
-    return Model(run.trial.net.name, run.classes, run.preprocessing, infer, run)
+
+@final
+class _OfOnnx:
+    """Answers with ONNX Runtime, whose sessions no pickle holds: another is made of the bytes."""
+
+    def __init__(self, content: bytes) -> None:
+        from smidgen.export.onnx import session
+
+        self._content, self._run = content, session(content, threads=1)
+
+    def __call__(self, pixels: Array) -> NDArray[Any]:
+        return self._run(pixels)
+
+    def __reduce__(self) -> "tuple[type[_OfOnnx], tuple[bytes]]":
+        return _OfOnnx, (self._content,)
 
 
 def _of_onnx(path: Path) -> Model:
-    from smidgen.export.onnx import card_of, session
+    from smidgen.export.onnx import card_of
 
     try:
         content = limits.content(path, limits.TENSOR_BYTES)
@@ -218,7 +243,7 @@ def _of_onnx(path: Path) -> Model:
             card.get("net", path.stem),
             _names(json.loads(_held(card, "classes"))),
             Preprocessing.from_dict(json.loads(_held(card, "preprocessing"))),
-            session(content, threads=1),
+            _OfOnnx(content),
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
