@@ -1,5 +1,6 @@
 """How large what comes from outside may be, checked before memory is asked for it."""
 
+import os
 from pathlib import Path
 from stat import S_ISREG
 
@@ -43,6 +44,13 @@ def require_at_most(what: str, found: int, most: int) -> None:
     if found > most:
         said = f"{found:,}" if found < 10**30 else "far more"
         raise ValueError(f"{what} must be at most {most:,}, got {said}")
+
+
+def is_boundless(folder: Path) -> bool:
+    """Tell whether a folder is a whole file system or somebody's home: hours to walk through."""
+    place = folder.resolve()
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path's own fails where there is none
+    return place == place.parent or place == Path(home).resolve()
 
 
 def content(path: Path, most: int) -> bytes:

@@ -167,6 +167,7 @@ def test_one_that_can_be_read_is_enough(run: Path, capsys: pytest.CaptureFixture
         (("RUN", "new/wide.jpg", "--top", "0"), "--top must be >= 1, got 0"),
         (("RUN", "new/wide.jpg", "--csv", "no/o.csv"), "there is no folder no"),
         (("RUN", "new/wide.jpg", "--csv", "-", "--json"), "ask for one of them"),
+        (("RUN", "/"), "/ must be a folder of pictures, got a whole disk or home"),
         (("RUN", "empty"), "empty holds no picture"),
         (("RUN", "-", "-"), "which can be read once"),
     ],

@@ -95,6 +95,33 @@ def test_tensors_have_their_channels_first() -> None:
     assert data.train.images.equal(images)
 
 
+@pytest.mark.parametrize("sides", [(20, 17, 3), (17, 30, 4), (28, 28, 1)])
+def test_tensors_whose_channels_seem_to_be_last_are_told(sides: tuple[int, int, int]) -> None:
+    images = torch.from_numpy(pixels(0, 6, *sides))
+    labels, named = torch.arange(6) % 2, "x".join(map(str, sides))
+    pairs = torch.utils.data.TensorDataset(images, labels)
+    asked: tuple[Any, ...] = ((images, labels), (pairs,))
+    for given in asked:
+        data = from_arrays(*given)
+        told = [note for note in data.notes if note.startswith("tensors are channels x height x")]
+        assert len(told) == 1
+        assert f"so that {named} are {sides[0]} channels of {sides[1]}x{sides[2]} pixels" in told[0]
+    right = from_arrays(images.permute(0, 3, 1, 2), labels)
+    assert not any("channels" in note for note in right.notes)
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        *((1, 28, 28), (3, 32, 32), (3, 3, 3), (3, 64, 3), (16, 40, 3), (12, 224, 224)),
+        *((64, 128, 1), (200, 3, 3), (256, 7, 7), (512, 4, 4), (512, 1, 1), (128, 2, 40)),
+    ],
+)
+def test_tensors_of_many_channels_are_not_doubted(sides: tuple[int, int, int]) -> None:
+    data = from_arrays(torch.from_numpy(pixels(0, 6, *sides)), torch.arange(6) % 2)
+    assert not any("channels" in note for note in data.notes)
+
+
 class Pairs(Dataset[tuple[Any, int]]):
     """A data set as torchvision's are."""
 

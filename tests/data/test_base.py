@@ -40,6 +40,12 @@ def test_classes_of_one_name() -> None:
         data(classes=("cat", "cat"))
 
 
+@pytest.mark.parametrize("name", ["", "  ", "\t"])
+def test_a_class_without_a_name(name: str) -> None:
+    with pytest.raises(DataError, match="each class of pets must have a name, got"):
+        data(classes=("cat", name))
+
+
 def test_splits_of_two_shapes() -> None:
     with pytest.raises(
         DataError, match=r"train uint8 2x1x2x2 and test uint8 1x1x3x3; --image-size"

@@ -62,6 +62,14 @@ def test_a_picture_that_would_fill_the_memory_is_refused_and_nothing_else_is_sai
     assert open_picture(huge).size == (12_000, 12_000)
 
 
+def test_a_jpeg_too_large_to_be_asked_is_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "PICTURE", 4_000_000)
+    huge = encoded(Image.new("RGB", (2500, 2000)), "JPEG")
+    for size in (None, (32, 32)):  # decoded to a quarter of its sides it would be far smaller
+        with pytest.raises(DataError, match="2500 x 2000: 5 megapixels, of at most 4"):
+            open_picture(huge, size)
+
+
 def test_a_large_jpeg_is_decoded_small_with_the_same_average() -> None:
     # Blobs, as photographs have them: noise of single pixels would average to a plain grey.
     coarse = np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8)

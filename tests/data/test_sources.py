@@ -346,3 +346,20 @@ def test_a_plain_install_says_what_the_hub_needs(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(DataError, match=r"the hub needs .* pip install 'smidgen\[hub\]'"):
         load("fashion-mnist")
+
+
+@pytest.mark.parametrize("place", ["/", "/tmp/..", "home", "~"])
+def test_a_whole_disk_or_home_is_not_walked_through(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "home").symlink_to("real")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+
+    def walked(path: Path) -> None:
+        raise AssertionError(f"looked into {path}")
+
+    monkeypatch.setattr(Path, "iterdir", walked)
+    with pytest.raises(DataError, match="must be a folder of pictures, got a whole disk or home"):
+        load(place)

@@ -12,7 +12,7 @@ import typer
 from smidgen.cli.options import Json
 from smidgen.cli.terminal import LoadingProgress, print_json, say, tell
 from smidgen.escape import cell
-from smidgen.limits import ENCODED, require_at_most
+from smidgen.limits import ENCODED, is_boundless, require_at_most
 
 if TYPE_CHECKING:
     from smidgen.answer import Answer
@@ -99,6 +99,8 @@ def _listed(pictures: list[str]) -> Iterator[str]:
     for name in pictures:
         path = Path(name)
         if name != STREAM and path.is_dir():
+            if is_boundless(path):
+                raise ValueError(f"{name} must be a folder of pictures, got a whole disk or home")
             found = pictures_in(path)
             if not found:
                 raise ValueError(f"{name} holds no picture")

@@ -34,7 +34,9 @@ from smidgen.data.turned import exchanged
 from smidgen.data.values import images_of, labels_of
 
 KEPT = "arrays:"  # begins the origin of data from arrays: their fingerprint follows
-_PAIR = 2
+_PAIR, _AXES = 2, 3  # of images and labels; of a picture
+_SIDE = 16  # of a second axis, beyond which it is no channels where the last one may be
+_COLOURS = (3, 4)  # channels of RGB and RGBA
 
 
 def from_arrays(  # noqa: PLR0913 - all but three by keyword
@@ -84,11 +86,10 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
         classes = None if found is None else [str(name) for name in found]
     names = tuple(classes or ())
     given = {TRAIN: (images, labels), VALIDATION: validation, TEST: test}
-    parts = {
-        part: _part(f"{name} {part}", of, names) for part, of in given.items() if of is not None
-    }
+    pairs = {part: _pair(f"{name} {part}", of) for part, of in given.items() if of is not None}
+    parts = {part: _part(f"{name} {part}", *pair, names) for part, pair in pairs.items()}
     wish = asked_for(image_size=image_size, color=color, fit=fit)
-    data = made(name, Catalogue(parts, names), wish, None)
+    data = made(name, Catalogue(parts, names, _doubts(pairs[TRAIN][0])), wish, None)
     tell(name, data.notes)
     cache = cache_at(cache_dir)
     if cache.require_writable():
@@ -183,11 +184,14 @@ class Given(Pictures):
         return upright(image)
 
 
-def _part(where: str, given: Any, names: tuple[str, ...]) -> Part:
+def _pair(where: str, given: Any) -> tuple[Any, Any]:
+    """Return the images and the labels of a part, as they were given."""
     if isinstance(given, tuple) and len(given) == _PAIR and given[1] is not None:
-        images, labels = given
-    else:
-        images, labels = _of_dataset(where, given[0] if isinstance(given, tuple) else given)
+        return given
+    return _of_dataset(where, given[0] if isinstance(given, tuple) else given)
+
+
+def _part(where: str, images: Any, labels: Any, names: tuple[str, ...]) -> Part:
     if isinstance(images, torch.Tensor):
         values = images.detach().cpu().numpy()
         pictures: Pictures = Arrays(
@@ -202,6 +206,26 @@ def _part(where: str, given: Any, names: tuple[str, ...]) -> Part:
     if isinstance(labels, torch.Tensor):
         labels = labels.detach().cpu().numpy()
     return Part(pictures, labels_of(labels, len(pictures), names, where))
+
+
+def _doubts(images: Any) -> tuple[str, ...]:
+    """Return a note if the channels of tensors seem to be last, where they are taken to be first.
+
+    Pictures have both sides over 16, and three or four channels, or are square and have one:
+    maps of more than 16 channels are hardly that narrow, but for those of sensors, one wide.
+    """
+    first = images[0] if isinstance(images, list) and images else images
+    if not isinstance(first, torch.Tensor) or first.ndim < _AXES:
+        return ()
+    channels, height, width = first.shape[-_AXES:]
+    square = width == 1 and channels == height
+    if min(channels, height) <= _SIDE or not (width in _COLOURS or square):
+        return ()
+    return (
+        f"tensors are channels x height x width, so that {channels}x{height}x{width} are {channels}"
+        f" channels of {height}x{width} pixels: channels that are last must be moved first, as"
+        f" images.permute(0, 3, 1, 2) does",
+    )
 
 
 def _of_dataset(where: str, dataset: Any) -> tuple[list[Any], list[Any]]:

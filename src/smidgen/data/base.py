@@ -76,7 +76,7 @@ class Data:
         to_judge: Whether they are to judge a run on, whose classes need no training image here.
 
     Raises:
-        DataError: If a label is outside the classes, a class has no training image, two classes
+        DataError: If a label is outside the classes, a class has no training image or no name, two
             share a name, or the images of the splits differ in shape.
     """
 
@@ -95,6 +95,8 @@ class Data:
         twice = [name for name, count in Counter(self.classes).items() if count > 1]
         if twice:
             raise DataError(f"the classes of {self.name} must differ, got {twice[0]!r} twice")
+        if any(not name.strip() for name in self.classes):
+            raise DataError(f"each class of {self.name} must have a name, got {self.classes!r}")
         for what, split in self.parts.items():
             _require_known_labels(split, f"{self.name} {what}", len(self.classes))
         found = torch.bincount(self.train.labels, minlength=len(self.classes))

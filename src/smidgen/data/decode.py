@@ -44,15 +44,15 @@ def open_picture(
     """
     encoded = source if isinstance(source, bytes) else _content(Path(source))
     image = opened(encoded)
-    if size is not None:
-        side = max(KEPT_SIDE, KEPT_EACH * max(size))
-        image.draft(None, (side, side))
-    pixels = image.width * image.height
+    pixels = image.width * image.height  # of the file: what is trained on is what can be asked
     if pixels > PICTURE:
         raise DataError(
             f"is a picture of {image.width} x {image.height}: {pixels / 1e6:.0f} megapixels, "
             f"of at most {PICTURE // 1_000_000}"
         )
+    if size is not None:
+        side = max(KEPT_SIDE, KEPT_EACH * max(size))
+        image.draft(None, (side, side))
     try:
         image.load()
         return upright(image)

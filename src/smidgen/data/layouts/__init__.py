@@ -9,6 +9,7 @@ from smidgen.data.layouts.idx import Idx
 from smidgen.data.layouts.listed import Listed
 from smidgen.data.layouts.npz import Npz
 from smidgen.data.layouts.parquet import Parquet
+from smidgen.limits import is_boundless
 
 Layout: TypeAlias = Folders | Listed | Npz | Idx | Parquet
 LAYOUTS: tuple[type[Layout], ...] = (Listed, Folders, Npz, Idx, Parquet)  # the first that claims
@@ -26,6 +27,8 @@ def layout_of(path: Path) -> Layout:
         raise DataError(
             f"{path} is a {what}" if path.is_symlink() else f"there is no {what} {path}"
         )
+    if is_boundless(path):
+        raise DataError(f"{path} must be a folder of pictures, got a whole disk or home")
     for layout in LAYOUTS:
         if (found := layout.claim(path)) is not None:
             return found
