@@ -1,5 +1,6 @@
 """The command line: what a person types, and what they are told when it is wrong."""
 
+import importlib
 import json
 import os
 import re
@@ -7,14 +8,18 @@ import shlex
 import signal
 import subprocess
 import sys
+import textwrap
+import time
 import warnings
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
 from PIL import Image
 from tests.waiting import PATIENCE, until
 
+from smidgen.__main__ import main as from_the_shell
 from smidgen.checkpoint import checkpoints
 from smidgen.cli import main
 from smidgen.export.int8 import finish
@@ -439,6 +444,52 @@ def test_what_goes_on_after_control_c_is_told_of_each_verb(
     monkeypatch.setattr("smidgen.cli.app", interrupted)
     assert smidgen("--quiet", verb) == 130
     assert capsys.readouterr().err == f"smidgen: interrupted{end}\n"
+
+
+def test_control_c_inside_an_import_that_swallows_it_is_not_lost(
+    empty_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As torch's own import of numpy does, which takes any error for numpy's absence."""
+    module = """
+        import os, signal, time
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+        except KeyboardInterrupt:
+            pass
+        imported = True
+    """
+    (empty_folder / "swallows_control_c.py").write_text(textwrap.dedent(module))
+    monkeypatch.syspath_prepend(str(empty_folder))
+
+    def importing(**_: object) -> int:
+        assert importlib.import_module("swallows_control_c").imported, "to its end"
+        time.sleep(5)  # far longer than it is asked again after
+        return 0
+
+    monkeypatch.setattr("smidgen.cli.app", importing)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        assert smidgen("study") == 130
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+        sys.modules.pop("swallows_control_c", None)
+    assert capsys.readouterr().err == "smidgen: interrupted; the same command goes on\n"
+
+
+def test_control_c_while_the_command_line_is_imported_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted(ModuleType):
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "smidgen.cli", Interrupted("smidgen.cli"))
+    with pytest.raises(SystemExit) as exited:
+        from_the_shell()
+    assert exited.value.code == 130
+    assert capsys.readouterr().err == "smidgen: interrupted\n"
 
 
 def test_the_held_out_images_of_a_full_run_do_not_exist(

@@ -23,6 +23,7 @@ from smidgen.cli import (
     study,
     train,
 )
+from smidgen.cli.interrupts import after_imports
 from smidgen.cli.terminal import QUIET, tell, warn
 from smidgen.escape import terminal
 from smidgen.release import software
@@ -136,7 +137,7 @@ def main() -> None:
 
     warnings.showwarning = show
     words = _in_front(sys.argv[1:])
-    with _logged(on=VERBOSELY in words[:2]):
+    with _logged(on=VERBOSELY in words[:2]), after_imports():
         _run(words or ["--help"])
 
 
