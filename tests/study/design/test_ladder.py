@@ -534,7 +534,7 @@ def test_latency_is_measured_for_nets_inside_the_other_limits_alone(
 
     def two_ms(spec: NetSpec) -> float:
         measured.append(spec)
-        return 2.0
+        return 2.0 if len(spec.layers) > 2 else 0.5  # of the end of a net alone
 
     monkeypatch.setattr(module, "measured_latency", two_ms)
     monkeypatch.setattr(naming, "measured_latency", two_ms)
@@ -551,6 +551,10 @@ def test_latency_is_measured_for_nets_inside_the_other_limits_alone(
     said = r"10,000 parameters at most, 1 ms at most; the smallest one, .* parameters, 2 ms"
     with pytest.raises(BudgetError, match=said):
         ladder(maker(Shape(1, 28, 28), Budget(max_params=10_000, max_latency=1.0)), 1)
+    measured.clear()
+    with pytest.raises(BudgetError, match=r"has 0\.4 ms at most; the pooling and the .* 0\.5 ms$"):
+        ladder(maker(Shape(1, 28, 28), Budget(max_latency=0.4)), 1)
+    assert [len(spec.layers) for spec in measured] == [2], "no net is made to be refused"
 
 
 def test_rungs_are_as_many_as_asked_for_the_largest_first() -> None:

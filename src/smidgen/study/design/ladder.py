@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from smidgen.layers import Shape
+from smidgen.layers import Classifier, GlobalAveragePool, Shape
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import costs, is_predictable, measured_latency, told
 from smidgen.study.design.fuller import EARLY, WEIGHTS, fuller
@@ -33,6 +33,7 @@ def ladder(maker: Maker, rungs: int, *, smallest: bool = False) -> list[Shaped]:
     Raises:
         BudgetError: If no net meets the budget; it names the smallest that there is.
     """
+    _require_possible_latency(maker)
     kinds = kinds_of(maker)
     found: dict[NetSpec, Shaped] = {}
     for made in _tried(maker, kinds, rungs, smallest=smallest):
@@ -43,6 +44,23 @@ def ladder(maker: Maker, rungs: int, *, smallest: bool = False) -> list[Shaped]:
     if not found:
         raise BudgetError(_refusal(maker, kinds))
     return sorted(found.values(), key=lambda one: (-one.spec.params, -one.spec.macs))
+
+
+def _require_possible_latency(maker: Maker) -> None:
+    """Refuse a latency below that of the two layers which end each net, before any is measured.
+
+    Raises:
+        BudgetError: Naming what they take.
+    """
+    if maker.budget.max_latency is None:
+        return
+    end = NetSpec(maker.shape, (GlobalAveragePool(), Classifier(maker.classes)))
+    least = measured_latency(end)
+    if least > maker.budget.max_latency:
+        raise BudgetError(
+            f"no net for {maker.shape} images of {maker.classes} classes has {maker.budget};"
+            f" the pooling and the classifier at its end alone have {told('latency', least)}"
+        )
 
 
 def kinds_of(maker: Maker) -> list[Template]:
