@@ -1,8 +1,11 @@
 """ONNX files answer what torch answers, take bytes, and hold nothing superfluous."""
 
 import functools
+import os
+import subprocess
 import sys
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -178,6 +181,23 @@ def test_int8_stays_near_float32(calibration: str, capsys: pytest.CaptureFixture
 def test_an_unknown_calibration_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ValueError, match=r"no calibration 'min-max'; did you mean 'minmax'\?"):
         quantize_onnx(b"", np.zeros((1, 1, 1, 1), np.uint8), "min-max")
+
+
+def test_nothing_is_written_for_the_makers_of_onnx_runtime(tmp_path: Path) -> None:
+    """Its Linux packages (1.32) keep a number of the machine in the cache, for their reports."""
+    (tmp_path / "net.onnx").write_bytes(exported())
+    script = (
+        "import sys, pathlib\nfrom smidgen.export.onnx import session\n"
+        "session(pathlib.Path(sys.argv[1]).read_bytes())"
+    )
+    homes = {name: str(tmp_path / "home") for name in ("HOME", "XDG_CACHE_HOME")}
+    environment = {**os.environ, **homes}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    (tmp_path / "home").mkdir()
+    command = [sys.executable, "-c", script, str(tmp_path / "net.onnx")]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert not list((tmp_path / "home").rglob("*"))
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])

@@ -3,6 +3,7 @@
 import importlib
 import io
 import logging
+import os
 import tempfile
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -186,7 +187,12 @@ def _parts(pixels: Pixels, size: int) -> Iterator[Pixels]:
 
 
 def _require(*names: str) -> Any:
-    """Return the last of the named modules; all of them are needed."""
+    """Return the last of the named modules; all of them are needed.
+
+    Tells onnxruntime, before it is first imported, to send nothing to its maker and to write no
+    number of this machine into the cache, unless the environment says otherwise.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     module = None
     for name in names:
         try:
