@@ -32,11 +32,15 @@ def test_rows_that_differ_in_seed_alone_are_one_point(study: Rows) -> None:
     assert len(points_of([*study, longer])) == 8
 
 
-def test_a_baseline_is_the_net_with_the_fewest_methods(study: Rows) -> None:
-    found = {point.net: (point, others) for point, others in baselines(points_of(study[::-1]))}
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_baseline_has_the_fewest_methods_and_those_that_others_have(
+    study: Rows, step: int
+) -> None:
+    found = {point.net: (point, others) for point, others in baselines(points_of(study[::step]))}
     assert len(found) == 3
     point, others = found["mnist-1k5-dw"]
-    assert len(point.methods) == 1
+    assert point.methods == ("cosine",)
+    assert ("one-cycle",) in [other.methods for other in others]
     assert len(others) == 4
 
 

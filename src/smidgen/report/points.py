@@ -113,8 +113,8 @@ def points_of(rows: Iterable[dict[str, Any]]) -> list[Point]:
 def baselines(points: Sequence[Point]) -> list[tuple[Point, list[Point]]]:
     """Return each net's baseline with the points that are compared with it.
 
-    The baseline of a net (under one recipe) is its point with the fewest methods, the first
-    of them when there are several.
+    The baseline of a net (under one recipe) is its point with the fewest methods; of several, the
+    one whose methods most others have as well, whatever the order of rows.
     """
     grouped: dict[str, list[Point]] = {}
     for point in points:
@@ -122,9 +122,13 @@ def baselines(points: Sequence[Point]) -> list[tuple[Point, list[Point]]]:
         grouped.setdefault(key, []).append(point)
     found: list[tuple[Point, list[Point]]] = []
     for group in grouped.values():
-        baseline = min(group, key=lambda point: len(point.methods))
+        baseline = min(group, key=lambda point: (len(point.methods), -_held_by(point, group)))
         found.append((baseline, [point for point in group if point is not baseline]))
     return found
+
+
+def _held_by(point: Point, others: Sequence[Point]) -> int:
+    return sum(set(point.methods) <= set(other.methods) for other in others)
 
 
 def longest(points: Sequence[Point]) -> list[Point]:
