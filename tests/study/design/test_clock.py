@@ -71,6 +71,9 @@ def test_no_comparison_begins_in_the_time_of_the_last_runs() -> None:
     assert Clock(None).left(1e9)
     assert Clock(100.0).left(90.0)
     assert not Clock(100.0).left(96.0)  # the last five seconds are for the result
+    assert Clock(40.0).left(34.0)
+    assert not Clock(40.0).left(36.0)  # as many of a short limit
+    assert not Clock(1000.0).left(951.0)  # and more of a long one
 
 
 def test_last_runs_are_as_long_as_the_time_left_allows() -> None:

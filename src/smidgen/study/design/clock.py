@@ -17,8 +17,8 @@ from smidgen.trial import Trial
 _STEPS = 4  # timed, after two that warm up
 _EXTRA = 1.3  # of what the training steps alone take: decoding, judging, starting processes
 _UNEVEN = 1.15  # of what epochs took before: a machine is not as fast at all times
-_WRITING = 0.05  # of a limit, to judge the last runs and to write the result and its page
-_AROUND = 5.0  # seconds of a 2-core machine for the rest: processes start, the page is written
+_WRITING = 0.05  # of a long limit, to judge the last runs and to write the result and its page
+_AROUND = 5.0  # seconds of a 2-core machine for that and the rest: processes start
 _FEW = 3  # nets that a design must be able to compare
 _MOST_SCALED = 8.0  # times the usual length that a generous limit may make a run
 
@@ -190,8 +190,8 @@ class Clock:
         Args:
             limit: Seconds of the whole design; ``None`` is as long as it takes.
         """
-        share = 1 - _WRITING
-        self._ends = None if limit is None else time.monotonic() + share * limit
+        now = time.monotonic()
+        self._ends = None if limit is None else now + limit - max(_WRITING * limit, _AROUND)
 
     @property
     def seconds(self) -> float | None:
