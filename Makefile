@@ -39,6 +39,7 @@ KEPT := results/records.jsonl results/mlperf-cifar10.jsonl
 records: setup  ## the ladder of records, beside the rows in results/; KEPT= trains all, days
 	nice $(PY)/smidgen study records-mnist --store runs/records.db --jobs 2 $(addprefix --import ,$(KEPT))
 	nice $(PY)/smidgen study records-cifar10 --store runs/records.db --jobs 2
+	nice $(PY)/smidgen study records-cifar10-strided --store runs/records.db --jobs 2
 	$(PY)/smidgen report runs/records.db --out runs/records.html
 
 # MLPerf Tiny's task from a teacher of one's own: the rows in results/ had another one, so that all of

@@ -18,7 +18,7 @@ from smidgen import zoo
 from smidgen.data import normalise
 from smidgen.export.onnx import INPUT, OUTPUT, quantize_onnx, run_onnx, session, to_onnx
 from smidgen.export.program import FloatArray, Pixels
-from smidgen.layers import Blur, Classifier, GlobalAveragePool, MaxPool, Shape, SqueezeExcite
+from smidgen.layers import Blur, Classifier, Conv, GlobalAveragePool, MaxPool, Shape, SqueezeExcite
 from smidgen.methods import parse, rewritten
 from smidgen.spec import NetSpec
 
@@ -166,6 +166,26 @@ def test_integer_kernels_answer_what_floats_between_the_roundings_answer(name: s
     model = quantize_onnx(to_onnx(program_of(spec), {}, share=False), pixels)
     expected = session(model, optimised=False)(pixels)
     assert np.abs(session(model)(pixels) - expected).max() < 0.02 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("least", [1e-12, 1e-7, 1e-6])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_channels_of_next_to_no_weights_keep_their_bias_in_int8(least: float, sign: int) -> None:
+    """As fine as those weights, a bias would take more than the 32 bits of a sum."""
+    spec = NetSpec(Shape(1, 9, 9), (Conv(6), GlobalAveragePool(), Classifier(4)), "one")
+    model = onnx.load_from_string(to_onnx(program_of(spec), {}))
+    (first, *_) = (node for node in model.graph.node if node.op_type == "Conv")
+    kept = {entry.name: entry for entry in model.graph.initializer}
+    weight, bias = (onnx.numpy_helper.to_array(kept[name]).copy() for name in first.input[1:])
+    weight[:3] *= least / np.abs(weight[:3]).max()
+    bias[:3] = (1.0 * sign, 2.0 * sign, 0.0)
+    for name, array in zip(first.input[1:], (weight, bias), strict=True):
+        kept[name].CopyFrom(onnx.numpy_helper.from_array(array, name))
+    source, pixels = model.SerializeToString(), pixels_for(spec, 64)
+    made, expected = quantize_onnx(source, pixels), run_onnx(source, pixels)
+    for optimised in (True, False):
+        found = session(made, optimised=optimised)(pixels)
+        assert np.abs(found - expected).max() < 0.06 * np.ptp(expected)
 
 
 @pytest.mark.parametrize("calibration", ["minmax", "percentile-99.99"])

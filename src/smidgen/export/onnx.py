@@ -23,6 +23,8 @@ CALIBRATIONS = ("minmax", "percentile-99.9", "percentile-99.99")
 _OPSET = 18
 _IR_VERSION = 8  # the first with this operator set: read by old runtimes, in browsers above all
 _CALIBRATION_BATCH = 64
+_MIDDLE = 128  # of the bytes of weights: 0
+_BIAS_ROOM = 2.0**30  # steps of a bias at most, so that products have as many
 
 
 def require_tools() -> None:
@@ -72,6 +74,7 @@ def quantize_onnx(model: bytes, images: Pixels, calibration: str = "minmax") -> 
         raise ValueError(f"onnxruntime has no calibration {calibration!r}; {known}")
     source = _require("onnx").load_from_string(model)
     quantised = quantized(source, images, calibration)
+    _fit_biases(quantised, _require("onnx").load_from_string(model))  # the other was taken apart
     card = {entry.key: entry.value for entry in source.metadata_props}
     return _stripped(quantised, source.graph.name, card)
 
@@ -106,6 +109,39 @@ def quantized(source: Any, images: Pixels, calibration: str, form: str = "QDQ") 
             extra_options=options,
         )
         return _require("onnx").load(target)
+
+
+def _fit_biases(quantised: Any, source: Any) -> None:
+    """Give channels whose weights are next to nothing beside their bias a coarser scale.
+
+    The quantiser's own would be so fine that the bias had no room in 32 bits: it was cut off, and
+    with the products added the sum could turn over.
+    """
+    onnx = _require("onnx")
+    floats = {one.name: onnx.numpy_helper.to_array(one) for one in source.graph.initializer}
+    kept = {one.name: one for one in quantised.graph.initializer}
+    scaled = {node.output[0]: node for node in quantised.graph.node}
+    for node in quantised.graph.node:
+        if node.op_type not in ("Conv", "Gemm") or len(node.input) < 3:  # noqa: PLR2004 - no bias
+            continue
+        weight, bias = (scaled[name].input for name in node.input[1:3])
+        wanted = floats[bias[0].removesuffix("_quantized")].astype(np.float64)
+        old, scale = (onnx.numpy_helper.to_array(kept[one[1]]) for one in (bias, weight))
+        coarser = np.maximum(1.0, np.abs(wanted) / (_BIAS_ROOM * old.astype(np.float64)))
+        if (coarser == 1).all():
+            continue
+        coarser = coarser.max() if scale.ndim == 0 else coarser
+        steps = onnx.numpy_helper.to_array(kept[weight[0]]).astype(np.float64) - _MIDDLE
+        by_channel = np.reshape(coarser, (-1, *[1] * (steps.ndim - 1)))
+        changed = {
+            weight[0]: np.rint(steps / by_channel) + _MIDDLE,
+            weight[1]: scale * coarser,
+            bias[0]: np.rint(wanted / (old * coarser)),
+            bias[1]: old * coarser,
+        }
+        for name, array in changed.items():
+            type_ = onnx.numpy_helper.to_array(kept[name]).dtype
+            kept[name].CopyFrom(onnx.numpy_helper.from_array(array.astype(type_), name))
 
 
 def session(
