@@ -15,6 +15,7 @@ INPUT_CHANNELS = 1_024
 PARAMS = 100_000_000  # of a net: 400 MB
 ACTIVATIONS = 1 << 28  # elements of an image's maps alive at once: 1 GB
 PICTURE = 64_000_000  # pixels of a decoded picture: 192 MB in colour
+LARGE_JPEG = 200_000_000  # pixels of a JPEG in its file, of which at most so many are decoded
 ENCODED = 1 << 29  # bytes of an encoded picture
 VALUES = 1 << 33  # bytes of the pictures of a data set in one file
 IMAGES = 1 << 26  # rows of a table of pictures

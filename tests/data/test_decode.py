@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from smidgen import limits
 from smidgen.data import DataError, Preprocessing, decode
 from smidgen.data.decode import open_picture
 
@@ -62,12 +63,23 @@ def test_a_picture_that_would_fill_the_memory_is_refused_and_nothing_else_is_sai
     assert open_picture(huge).size == (12_000, 12_000)
 
 
-def test_a_jpeg_too_large_to_be_asked_is_not_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("size", "decoded"), [(None, (1250, 1050)), ((32, 32), (625, 525))])
+def test_a_jpeg_of_a_telephone_is_decoded_to_what_has_room(
+    size: tuple[int, int] | None, decoded: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(decode, "PICTURE", 4_000_000)
-    huge = encoded(Image.new("RGB", (2500, 2000)), "JPEG")
-    for size in (None, (32, 32)):  # decoded to a quarter of its sides it would be far smaller
-        with pytest.raises(DataError, match="2500 x 2000: 5 megapixels, of at most 4"):
-            open_picture(huge, size)
+    huge = Image.new("RGB", (2500, 2100))
+    assert open_picture(encoded(huge, "JPEG"), size).size == decoded
+    whole = encoded(huge, "JPEG", progressive=True)  # lies in memory whole, whatever is asked for
+    with pytest.raises(DataError, match="2500 x 2100: 5 megapixels, of at most 4"):
+        open_picture(whole, size)
+    monkeypatch.setattr(decode, "LARGE_JPEG", 5_000_000)
+    with pytest.raises(DataError, match="2500 x 2100: 5 megapixels, of at most 5"):
+        open_picture(encoded(huge, "JPEG"), size)
+
+
+def test_the_largest_jpeg_has_room_when_its_sides_are_halved() -> None:
+    assert limits.LARGE_JPEG / 4 <= limits.PICTURE
 
 
 def test_a_large_jpeg_is_decoded_small_with_the_same_average() -> None:

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import DEEP, upright
-from smidgen.limits import ENCODED, PICTURE, content
+from smidgen.limits import ENCODED, LARGE_JPEG, PICTURE, content
 
 KEPT_SIDE = 512  # pixels a side, at least, that a large JPEG is decoded to
 KEPT_EACH = 8  # and pixels a side for each pixel that the net takes, at least
@@ -33,7 +33,7 @@ def open_picture(
     With a ``size``, a large JPEG is decoded to a half, a quarter or an eighth of its own, which is
     several times faster, as long as 512 pixels a side are left, and 8 for each pixel of ``size``:
     its area average stays the same to a level, or a few at the edge of black and white. Without
-    one it is decoded whole, as by any other program.
+    one it is decoded whole, as by any other program, if it has at most 64 megapixels.
 
     Args:
         source: A file, or the bytes of one.
@@ -44,20 +44,33 @@ def open_picture(
     """
     encoded = source if isinstance(source, bytes) else _content(Path(source))
     image = opened(encoded)
-    pixels = image.width * image.height  # of the file: what is trained on is what can be asked
-    if pixels > PICTURE:
-        raise DataError(
-            f"is a picture of {image.width} x {image.height}: {pixels / 1e6:.0f} megapixels, "
-            f"of at most {PICTURE // 1_000_000}"
-        )
+    _require_room(image)
     if size is not None:
         side = max(KEPT_SIDE, KEPT_EACH * max(size))
         image.draft(None, (side, side))
+    if image.width * image.height > PICTURE:  # a quarter of the largest is less
+        image.draft(None, (image.width // 2, image.height // 2))
     try:
         image.load()
         return upright(image)
     except Exception as error:  # decoders raise whatever a broken file leads them to
         raise DataError(_unreadable(error)) from error
+
+
+def _require_room(image: Any) -> None:
+    """Refuse what would take too much memory to decode.
+
+    A JPEG from a camera is decoded row by row, so that one as large as telephones make them is
+    decoded to a half of its sides, everywhere; a progressive one lies in memory whole before.
+    """
+    pixels = image.width * image.height
+    by_rows = image.format == "JPEG" and "progressive" not in image.info
+    most = LARGE_JPEG if by_rows else PICTURE
+    if pixels > most:
+        raise DataError(
+            f"is a picture of {image.width} x {image.height}: {pixels / 1e6:.0f} megapixels, "
+            f"of at most {most // 1_000_000}"
+        )
 
 
 def is_picture(start: bytes) -> bool:
