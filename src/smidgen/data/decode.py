@@ -3,6 +3,8 @@
 import os
 import threading
 import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,7 +24,7 @@ SIGNATURES = (  # of those, and of HEIC, so that it is told and not passed over
     *(b"P1\n", b"P2\n", b"P3\n", b"P4\n", b"P5\n", b"P6\n", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
     *(bytes([0, 0, 0, n]) + b"ftyp" + kind for n in range(20, 48, 4) for kind in _BOXED),
 )
-_OPENING = threading.Lock()  # of the filter for Pillow's own warning about large pictures
+_OPENING = threading.Lock()  # of Pillow's own limit, and of the filter for its warning
 
 
 def open_picture(
@@ -101,13 +103,24 @@ def opened(encoded: bytes | BinaryIO) -> Any:
         raise DataError("is an empty file")
     file.seek(0)
     try:
-        with _OPENING, warnings.catch_warnings():
+        with _OPENING, warnings.catch_warnings(), _limit_of_pillow(Image):
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
         raise DataError(_no_picture(start)) from None
     except Exception as error:
         raise DataError(_unreadable(error)) from error
+
+
+@contextmanager
+def _limit_of_pillow(module: Any) -> Generator[None]:
+    """Let Pillow open what is let through here: it refuses twice as many pixels as its limit."""
+    usual = module.MAX_IMAGE_PIXELS
+    module.MAX_IMAGE_PIXELS = None if usual is None else max(usual, LARGE_JPEG // 2)
+    try:
+        yield
+    finally:
+        module.MAX_IMAGE_PIXELS = usual
 
 
 def _content(path: Path) -> bytes:
