@@ -56,7 +56,8 @@ robust: setup  ## what methods do for robustness, days
 	nice $(PY)/smidgen study robust-mnist --store runs/robust.db --jobs 2
 	nice $(PY)/smidgen study robust-mnist-labels --store runs/robust.db --jobs 2
 	nice $(PY)/smidgen study robust-cifar10 --store runs/robust.db --jobs 2
-	nice $(PY)/smidgen study robust-cifar10-labels --store runs/robust.db --jobs 2
+	nice $(PY)/smidgen study robust-cifar10-labels --store runs/robust.db --jobs 2 \
+	  --import results/robust-cifar10-labels.jsonl
 	$(PY)/smidgen report runs/robust.db --out runs/robust.html
 
 docs: setup  ## the site, in build/site: warnings are errors, nothing is fetched

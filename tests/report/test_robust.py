@@ -249,6 +249,7 @@ def test_the_page_and_its_tables_hold_it(card: RobustCard) -> None:
         ("robust-mnist", ("Effects", "Further effects")),
         ("robust-cifar10", ("Effects", "Further effects")),
         ("robust-mnist-labels", ("Effects",)),
+        ("robust-cifar10-labels", ("Effects",)),
         ("robust-digits", ("Effects",)),
     ],
 )
