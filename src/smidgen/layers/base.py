@@ -29,10 +29,11 @@ class Shape(_Sides):
 
     def __new__(cls, channels: int, height: int, width: int) -> Self:
         """Check them: a named tuple has no other place for it."""
-        sides = (channels, height, width)
-        if not all(type(side) is int and side >= 1 for side in sides):
+        whole = type(channels) is type(height) is type(width) is int  # shapes are made by thousands
+        if not (whole and channels >= 1 and height >= 1 and width >= 1):
             raise ValueError(
-                f"a shape must be channels, height and width, whole numbers >= 1, got {sides}"
+                "a shape must be channels, height and width, whole numbers >= 1,"
+                f" got {(channels, height, width)}"
             )
         return super().__new__(cls, channels, height, width)
 
