@@ -3,7 +3,7 @@
 import pytest
 from scipy import stats
 
-from smidgen.chance import wilson
+from smidgen.chance import is_near_one_answer, wilson
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,14 @@ def test_it_is_scipys(right: int, images: int) -> None:
 def test_what_is_no_share_is_refused(share: float, images: int, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         wilson(share, images)
+
+
+@pytest.mark.parametrize(
+    ("share", "floor", "near"),
+    [
+        *((0.10, 0.10, True), (0.125, 0.10, True), (0.126, 0.10, False)),
+        *((0.05, 0.10, True), (0.95, 0.95, True), (0.97, 0.95, False)),
+    ],
+)
+def test_hardly_above_one_answer_for_all(share: float, floor: float, near: bool) -> None:
+    assert is_near_one_answer(share, floor) is near

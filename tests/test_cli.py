@@ -244,9 +244,22 @@ def test_train_then_evaluate_then_refuse_to_overwrite(
 def test_a_class_that_is_never_answered_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     frozen = ("--set", "recipe.peak_lr=1e-9", "--epochs", "1")
     assert smidgen(*TRAIN, *frozen, "--out", "run", "--full") == 0
-    capsys.readouterr()
+    assert "one answer for all" not in capsys.readouterr().err, "nothing was held out"
     assert smidgen("evaluate", "run") == 0
     assert "never answered" in capsys.readouterr().err
+
+
+def test_a_net_that_has_learned_little_is_told_of_by_what_was_held_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    frozen = ("--set", "recipe.peak_lr=1e-9", "--epochs", "1")
+    assert smidgen(*TRAIN, *frozen, "--seed", "1", "--out", "frozen", "--json") == 0
+    told = capsys.readouterr().err
+    assert re.search(
+        r"held out: [0-9.]+ % is near what one answer for all reaches, 10\.\d\d %", told
+    )
+    assert smidgen(*TRAIN, "--epochs", "4", "--out", "run") == 0
+    assert "one answer for all" not in capsys.readouterr().err
 
 
 def test_training_ends_with_the_model_s_place_and_what_may_follow(

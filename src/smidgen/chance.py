@@ -1,8 +1,9 @@
-"""How far a share may be off because other pictures could have been drawn to judge it."""
+"""How far chance may take a share: by the pictures drawn to judge it, and with nothing learned."""
 
 from statistics import NormalDist
 
 CONFIDENCE = 0.95
+_NEAR = 1.25  # times what one answer for all reaches
 
 
 def wilson(share: float, images: int) -> tuple[float, float]:
@@ -25,3 +26,14 @@ def wilson(share: float, images: int) -> tuple[float, float]:
     centre = (share + extra / 2) / (1 + extra)
     half = z * (share * (1 - share) / images + extra / (4 * images)) ** 0.5 / (1 + extra)
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def is_near_one_answer(share: float, floor: float) -> bool:
+    """Tell whether a share of right answers is hardly above that of one answer for all.
+
+    Args:
+        share: Of right answers, in [0, 1].
+        floor: What one answer for all reaches: the share of the largest class, or of each class
+            where all count alike.
+    """
+    return share <= _NEAR * floor and share < floor + (1 - floor) / 4

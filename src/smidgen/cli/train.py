@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from smidgen.chance import is_near_one_answer
 from smidgen.cli.options import (
     Color,
     DataDir,
@@ -24,12 +25,22 @@ from smidgen.cli.options import (
     Turned,
     With,
 )
-from smidgen.cli.terminal import LoadingProgress, TrainingProgress, next_commands, print_json, say
+from smidgen.cli.terminal import (
+    LoadingProgress,
+    TrainingProgress,
+    next_commands,
+    print_json,
+    say,
+    warn,
+)
+from smidgen.show import percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from smidgen.run import EpochRecord
+    from torch import Tensor
+
+    from smidgen.run import EpochRecord, Run
     from smidgen.train import Report
 
 
@@ -124,11 +135,29 @@ def train(  # noqa: PLR0913 - a command line
             resume=resume,
             observer=_both(progress.observe, tracked.epoch),
         )
+    _end(run, folder, loaded.train.labels, json=json)
+
+
+def _end(run: "Run", folder: Path, labels: "Tensor", *, json: bool) -> None:
+    """Tell what came of the training, where it lies and what may follow."""
+    warn(*_doubts(run.history[-1].held_out_accuracy, labels))
     if json:
         print_json({"folder": str(folder), "key": run.trial.key, "seconds": run.seconds})
     else:
-        say(f"{spec.name}: {run.trial.spec.params:,} params, {run.seconds:.0f} s, in {folder}")
+        params = f"{run.trial.spec.params:,} params"
+        say(f"{run.trial.net.name}: {params}, {run.seconds:.0f} s, in {folder}")
         say(*next_commands(folder, "predict", "evaluate", "export"))
+
+
+def _doubts(reached: float | None, labels: "Tensor") -> list[str]:
+    """Return what to say of a net that hardly learned, by the images held out and all labels."""
+    floor = float(labels.bincount().max()) / len(labels)
+    if reached is None or not is_near_one_answer(reached, floor):
+        return []
+    return [
+        f"held out: {percent(reached)} is near what one answer for all reaches, {percent(floor)}:"
+        " the net has learned little; more images or --epochs, or another net, may help"
+    ]
 
 
 def _both(

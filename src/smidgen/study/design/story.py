@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from smidgen.chance import is_near_one_answer
 from smidgen.escape import shell, toml
 from smidgen.export.c.footprint import predict_cost
 from smidgen.methods import Method, rewritten
@@ -18,7 +19,6 @@ from smidgen.text import to_text
 
 WARNING = "warning"
 _AHEAD = 0.5  # points by which a plain method must be ahead to be worth a word
-_NEAR_CHANCE = 1.25  # times what one answer for all reaches
 
 
 def story(
@@ -110,10 +110,10 @@ def doubts(
                 f" {what} against {reached:.2f} %"
             )
     classes = len(first["accuracy_by_class"])
-    floor = 100 / classes if balanced else 100 * max(first["largest_class"], 1 / classes)
-    if reached <= _NEAR_CHANCE * floor and reached < floor + (100 - floor) / 4:
+    floor = 1 / classes if balanced else max(first["largest_class"], 1 / classes)
+    if is_near_one_answer(reached / 100, floor):
         lines.append(
-            f"{reached:.2f} % {what} is near what one answer for all reaches, {floor:.2f} %:"
+            f"{reached:.2f} % {what} is near what one answer for all reaches, {100 * floor:.2f} %:"
             " these images, or this budget, teach it little"
         )
     silent = sorted({name for row in rows.values() for name in _silent(row)})
