@@ -505,6 +505,23 @@ def test_control_c_while_the_command_line_is_imported_is_one_line(
     assert capsys.readouterr().err == "smidgen: interrupted\n"
 
 
+def test_control_c_while_the_process_ends_leaves_no_traceback() -> None:
+    """As inside what torch clears up at exit, whose errors Python shows and ignores."""
+    code = """
+        import atexit, os, signal, sys, time
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        atexit.register(lambda: (os.kill(os.getpid(), signal.SIGINT), time.sleep(5)))
+        sys.argv = ["smidgen", "--version"]
+        from smidgen.__main__ import main
+        main()
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "")
+    assert ended.stdout.startswith("smidgen ")
+
+
 def test_the_held_out_images_of_a_full_run_do_not_exist(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
