@@ -45,6 +45,13 @@ def test_amounts_are_understood_as_people_write_them(searched: list[Any], tmp_pa
     assert (origin.name, origin.image_size, out) == ("photos", "32x32", tmp_path)
 
 
+def test_data_of_another_kind_are_refused_in_one_line(searched: list[Any], tmp_path: Path) -> None:
+    for data in (5, None, [[0, 1]]):
+        with pytest.raises(ValueError, match=r"^data must be a name, a folder or .*, got "):
+            sm.design(data, out=tmp_path / "mine", max_params=500)  # pyright: ignore[reportArgumentType]
+    assert not searched
+
+
 def test_no_trials_at_once_are_not_taken_for_as_many_as_usual(
     searched: list[Any], tmp_path: Path
 ) -> None:

@@ -130,21 +130,29 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
 def _origin(
     data: "Data | Origin | Path | str", data_dir: Path | str | None, size: "ImageSize"
 ) -> "Origin":
+    from smidgen.data import Data
     from smidgen.data.sizes import checked_size
+    from smidgen.names import shown
     from smidgen.study.job import Origin
 
     if isinstance(data, Origin):
         return data
-    if not isinstance(data, str | Path):
+    if isinstance(data, Data):
         if not data.origin:
             raise ValueError(
                 f"the processes of a design load their data again: {data.name} must come from a"
                 " folder or a name"
             )
         return _origin_of(data)
+    try:
+        place = os.fspath(data)
+    except TypeError:
+        raise ValueError(
+            f"data must be a name, a folder or what smidgen.data.load returned, got {shown(data)}"
+        ) from None
     sides = checked_size(size)
     return Origin(
-        str(data),
+        place,
         None if data_dir is None else str(data_dir),
         None if sides is None else f"{sides[0]}x{sides[1]}",
     )

@@ -99,6 +99,12 @@ def test_what_a_folder_of_copies_lacks(
     assert find("cifar100") == ("cifar100", NAMED["cifar100"])
 
 
+@pytest.mark.parametrize("name", [5, None, ["photos"]])
+def test_data_of_another_kind_are_refused_in_one_line(name: Any) -> None:
+    with pytest.raises(DataError, match=r"^data are a name, a folder, .*from_arrays, got "):
+        load(name)
+
+
 def test_a_folder_of_copies_must_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="--data-dir must be a folder of local copies, got "):
         load("mnist", data_dir=tmp_path / "missing")

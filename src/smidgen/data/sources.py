@@ -197,7 +197,13 @@ def find(
     name_or_path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None
 ) -> tuple[str, Source]:
     """Return the name of the data and where they are; see :func:`load`."""
-    text = os.fspath(name_or_path)
+    try:
+        text = os.fspath(name_or_path)
+    except TypeError:
+        raise DataError(
+            "data are a name, a folder, a file or owner/name, and arrays come in by"
+            f" smidgen.data.from_arrays, got {shown(name_or_path)}"
+        ) from None
     if isinstance(name_or_path, str) and text.removeprefix(KNOWN) in {*NAMED, *names(DATA)}:
         return _known(text, data_dir)
     if not text.strip():

@@ -15,10 +15,10 @@ from smidgen.export.int8.calibrate import METHODS, Method, calibrate
 from smidgen.export.int8.program import GATES, Grid, IntConv2d, IntegerProgram, Rescale
 from smidgen.export.int8.quantize import (
     _linear,
-    _no_finer,
     _rounded,
     grid_of,
     half_of,
+    no_finer,
     quantize,
     rescale,
     weight_scales,
@@ -357,9 +357,9 @@ def test_the_larger_side_of_a_sum_is_halved_exactly_and_the_other_in_proportion(
 
 def test_a_mean_is_no_finer_than_its_sum_allows() -> None:
     grid = Grid(1.0, 3)
-    assert _no_finer(grid, 0.1) is grid
-    assert _no_finer(grid, 0.499) is grid
-    coarse = _no_finer(grid, 0.998)
+    assert no_finer(grid, 0.1) is grid
+    assert no_finer(grid, 0.499) is grid
+    coarse = no_finer(grid, 0.998)
     assert (coarse.scale, coarse.zero) == (pytest.approx(2.0), 3)
 
 
@@ -410,7 +410,12 @@ def test_the_result_of_a_net_is_its_sums_by_hand() -> None:
     assert logits == pytest.approx([0.5 + 77 + 16.25, -0.5 - 77 + 8.125], abs=0.5)
 
 
-def test_a_bias_of_the_head_is_clipped_to_what_its_weights_leave() -> None:
-    weight = np.array([[1.27, -0.635], [0.0, 0.02]])
-    held = _linear(weight, np.array([1e12, -1e12]), Grid(0.5, 0))
-    assert held.bias.tolist() == [2**30 - 1 - 128 * 190, -(2**30 - 1 - 128 * 2)]
+def test_biases_of_the_head_keep_their_order_however_small_its_weights() -> None:
+    """A classifier that has learned the share of each class alone answers by its biases."""
+    bias = np.array([0.3, -1.2, 0.9])
+    for weight in (np.zeros((3, 4)), np.full((3, 4), 1e-11), np.full((3, 4), 1e-3)):
+        held = _linear(weight, bias, Grid(0.02, -128))
+        most = np.abs(held.bias.astype(np.int64)) + 128 * np.abs(held.weight.astype(int)).sum(1)
+        assert most.max() <= 2**30 - 1
+        zeros = held.weight.astype(np.int64).sum(1) * -128
+        assert (held.bias + zeros) * held.scale == pytest.approx(bias, rel=1e-3)

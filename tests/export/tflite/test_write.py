@@ -224,3 +224,17 @@ def test_halves_of_logits_leave_zero_in_both_roundings() -> None:
     images = np.zeros((1, *shape), np.uint8)
     assert_all_agree(made, images)
     assert made.rounded_once(halves).tolist() == [*range(-60, 0), *range(1, 61)]
+
+
+@pytest.mark.parametrize("times", [0.3, 0.6, 1.0, 7.0])
+def test_logits_finer_than_the_sums_allow_are_made_coarser(times: float) -> None:
+    step = float(np.float32(1 / 255))
+    sums = np.arange(-60, 60).astype(np.int32)
+    head = IntLinear(np.zeros((len(sums), 4), np.int8), sums, step * times)
+    shape = Shape(1, 1, 4)
+    made = written(IntegerProgram("coarse", shape, (Flatten(), head)), Grid(step, 0))
+    assert made.factor < 0.5
+    images = np.zeros((1, *shape), np.uint8)
+    assert_all_agree(made, images)
+    off = made.rounded_twice(sums) - sums * made.factor
+    assert np.abs(off).max() < 0.5 + 0.25  # the second rounding is of halves

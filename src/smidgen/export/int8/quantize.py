@@ -168,7 +168,7 @@ def weight_scales(weight: Array, grid: Grid, out: Grid) -> Array:
 
 def _average(shape: Shape, grid: Grid, out: Grid) -> tuple[IntAverage, Grid]:
     pixels = shape.height * shape.width
-    out = _no_finer(out, grid.scale / pixels)
+    out = no_finer(out, grid.scale / pixels)
     by = rescale([grid.scale / pixels / out.scale], out.zero, out.scale)
     return IntAverage(grid.zero, by), out
 
@@ -177,7 +177,7 @@ def _squeeze_excite(
     own: SqueezeExcite, shape: Shape, grid: Grid, grids: Iterator[Grid]
 ) -> tuple[IntSqueezeExcite, Grid]:
     average, mean = _average(shape, grid, next(grids))
-    latent, out = next(grids), _no_finer(next(grids), grid.scale / 256)
+    latent, out = next(grids), no_finer(next(grids), grid.scale / 256)
     squeeze = Conv2d(own.squeeze[:, :, None, None], np.zeros(len(own.squeeze)), relu=True)
     excite = Conv2d(own.excite[:, :, None, None], np.zeros(len(own.excite)))
     integer = IntSqueezeExcite(
@@ -224,7 +224,10 @@ def half_of(scale: float, larger: float) -> Rescale:
 
 
 def _linear(weight: NDArray[np.floating], bias: NDArray[np.floating], grid: Grid) -> IntLinear:
-    scale = max(float(np.abs(weight).max()) / 127, 1e-12)
+    # its sums are the answer and nothing saturates them: biases that weights next to nothing would
+    # leave no room for make the scale coarser
+    room = float(np.abs(bias).max()) / (grid.scale * (LARGEST_SUM // 2))
+    scale = max(float(np.abs(weight).max()) / 127, room, 1e-12)
     rounded = _round(weight.astype(np.float64) / scale, 127)
     sums = bias.astype(np.float64) / (grid.scale * scale) - rounded.sum(1) * grid.zero
     return IntLinear(
@@ -234,7 +237,7 @@ def _linear(weight: NDArray[np.floating], bias: NDArray[np.floating], grid: Grid
     )
 
 
-def _no_finer(grid: Grid, step: float) -> Grid:
+def no_finer(grid: Grid, step: float) -> Grid:
     """Return ``grid``, coarsened where a sum worth ``step`` would move it by half or more."""
     finest = step / STEEPEST
     return grid if grid.scale >= finest else Grid(finest, grid.zero)

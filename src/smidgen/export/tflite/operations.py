@@ -27,6 +27,7 @@ from smidgen.export.int8.program import (
     IntSqueezeExcite,
     Rescale,
 )
+from smidgen.export.int8.quantize import no_finer
 from smidgen.export.program import Blur, Flatten, MaxPool
 from smidgen.export.tflite.borders import coloured, mirrored, padded
 from smidgen.export.tflite.graph import SAME, VALID, Code, Graph, Map
@@ -71,13 +72,16 @@ class Classified(NamedTuple):
 
 
 def classified(graph: Graph, own: IntLinear, into: Map, logits: Grid) -> Classified:
-    """Write the classifier; its int8 logits lie on the grid ``logits``."""
+    """Write the classifier; its int8 logits lie on the grid ``logits``, or a coarser one.
+
+    Of sums worth more than half a step of theirs interpreters make logits that are not simulated.
+    """
     weight_scale = float(np.float32(own.scale / into.scale))
     held = into.scale * weight_scale
     weight = graph.constant(own.weight, [weight_scale])
     zeros = into.zero * own.weight.astype(np.int32).sum(1, dtype=np.int32)
     bias = graph.constant(own.bias + zeros, [held])
-    scale = float(np.float32(logits.scale))
+    scale = float(np.float32(no_finer(logits, held).scale))
     after = graph.tensor((1, len(own.bias)), "int8", [scale], [logits.zero], name="logits")
     graph.operate(Code.FULLY_CONNECTED, [into.tensor, weight, bias], after)
     by = multipliers(np.array([held / scale]), logits.zero, scale)
