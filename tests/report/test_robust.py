@@ -1,5 +1,6 @@
 """The section of robustness, from rows that bear cards."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -67,6 +68,18 @@ def test_a_table_of_effects_is_paired_by_seed(card: RobustCard) -> None:
         "Answered with 90 % and more though of no class", "Accuracy of the surest answers",
         "Reliability",
     ]  # fmt: skip
+
+
+def test_effects_over_folds_have_wider_intervals(card: RobustCard) -> None:
+    folds = [{**of, "trained_on": f"fold-{of['seed'] + 1}-of-5"} for of in rows(card)]
+    ends: list[list[float]] = []
+    for told in (rows(card), folds):
+        (look,) = robust_looks(points_of(told))
+        text = look.tables[1].rows[0][2].text
+        ends.append([float(end) for end in re.findall(r"[+-][\d.]+", text)])
+    (mean, _, one), (same, _, wider) = ends
+    assert mean == same
+    assert wider - mean == pytest.approx((one - mean) * (1 + 2 / 4) ** 0.5, abs=0.02)
 
 
 def test_figures_are_those_of_the_card(card: RobustCard) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
-from tests.report.conftest import Rows, row
+from tests.report.conftest import IMAGES, Rows, row
 
 from smidgen.report import markdown
 from smidgen.report.points import Point, baselines, effects, points_of
 from smidgen.report.reference import REPORTED, comparison, right
-from smidgen.report.tables import Cell, Table
+from smidgen.report.tables import Cell, Table, effects_table
 from smidgen.study.statistics import NO_DIFFERENCE
 
 
@@ -27,7 +27,7 @@ def titled(tables: list[Table], start: str) -> Table:
 def test_rows_that_differ_in_seed_alone_are_one_point(study: Rows) -> None:
     points = points_of(study)
     assert len(points) == 7
-    assert all(list(point.rows) == [0, 1, 2] for point in points)
+    assert all([seed for seed, _ in point.rows] == [0, 1, 2] for point in points)
     longer = {**study[0], "recipe": {"epochs": 9, "batch_size": 128}, "key": "other"}
     assert len(points_of([*study, longer])) == 8
 
@@ -55,6 +55,61 @@ def test_effects_are_paired_by_seed_with_their_cost(study: Rows) -> None:
     assert by_label["sam"].time == 2
     assert by_label["one-cycle"].accuracy.verdict == NO_DIFFERENCE
     assert by_label["squeeze-excite"].params == 126
+
+
+def test_pictures_of_another_fingerprint_are_no_baseline() -> None:
+    plain = [row("a", ["cosine"], seed, 150 + seed) for seed in range(3)]
+    other = [
+        row("a", ["blurpool", "cosine"], seed, 180 + seed, fingerprint="g") for seed in range(3)
+    ]
+    assert not effects(points_of([*plain, *other]))
+
+
+def test_every_fold_of_a_seed_counts_and_is_paired_with_itself() -> None:
+    gains = (2, 4, 6, 5, 3)
+    rows = [
+        row("a", methods, 0, right, trained_on=f"fold-{fold}-of-5", split="held-out")
+        for fold, gain in enumerate(gains, 1)
+        for methods, right in (([], 100 + 9 * fold), (["blurpool"], 100 + 9 * fold + gain))
+    ]
+    ((_, (found,)),) = effects(points_of(rows))
+    assert found.accuracy.count == 5
+    assert found.accuracy.mean == pytest.approx(100 * np.mean(gains) / IMAGES)
+
+
+def test_folds_share_what_they_train_on_and_their_interval_is_wider() -> None:
+    gains = (3, 4, 6)
+    rows = [
+        row("a", methods, seed, right, trained_on=f"fold-{seed + 1}-of-5", split="held-out")
+        for seed, gain in enumerate(gains)
+        for methods, right in (([], 100), (["blurpool"], 100 + gain))
+    ]
+    ((baseline, (found,)),) = effects(points_of(rows))
+    points = 100 * np.array(gains) / IMAGES
+    half = stats.t.ppf(0.975, 2) * points.std(ddof=1) * (1 / 3 + 1 / 4) ** 0.5
+    assert found.accuracy.high - found.accuracy.mean == pytest.approx(half)
+    assert "Nadeau" in effects_table(baseline, [found]).note
+    assert stats.ttest_1samp(points, 0).confidence_interval(0.95).low > 0  # but for what is shared
+    assert found.accuracy.verdict == NO_DIFFERENCE
+
+
+@pytest.mark.parametrize("data", ["digits", "fashion-mnist"])
+def test_other_data_than_the_studys_are_not_compared_with_it(study: Rows, data: str) -> None:
+    assert not comparison(points_of([{**line, "data": data} for line in study]))
+    assert comparison(points_of([{**line, "data": "known:mnist"} for line in study]))
+
+
+def test_the_studys_tables_are_of_one_set_of_pictures(study: Rows) -> None:
+    more = [row("mnist-25k", ["cosine"], 0, 190, fingerprint="g")]
+    table = titled(comparison(points_of([*more, *study])), "Table 3")
+    assert named(table, "mnist-25k")["ours"].text == "not trained yet"
+    assert named(table, "mnist-7k")["ours"].text.startswith("90.50")
+
+
+def test_rows_that_do_not_tell_which_images_were_right_are_compared_without(study: Rows) -> None:
+    old = [{name: line[name] for name in line if name != "right"} for line in study]
+    pairs = titled(comparison(points_of(old)), "Depthwise")
+    assert [cells[-1].text for cells in pairs.rows] == ["-"]
 
 
 def test_the_studys_tables_stand_beside_ours(study: Rows) -> None:

@@ -26,15 +26,16 @@ class _Way(NamedTuple):
 
 def lengths_of(points: Sequence[Point]) -> list[tuple[str, list[_Way]]]:
     """Return each net with the methods that were compared at two lengths or more."""
-    grouped: dict[tuple[str, str], dict[str, dict[int, Effect]]] = {}
+    grouped: dict[tuple[str, str, str], dict[str, dict[int, Effect]]] = {}
     for baseline, found in effects(points):
         recipe = {k: v for k, v in baseline.first["recipe"].items() if k != "epochs"}
-        ways = grouped.setdefault((baseline.net, str(sorted(recipe.items()))), {})
+        of = (baseline.net, baseline.first["fingerprint"], str(sorted(recipe.items())))
+        ways = grouped.setdefault(of, {})
         for effect in found:
             label = effect.point.label(baseline)
             ways.setdefault(label, {})[baseline.first["epochs"]] = effect
     kept: list[tuple[str, list[_Way]]] = []
-    for (net, _), ways in grouped.items():
+    for (net, *_), ways in grouped.items():
         several = [
             _Way(label, dict(sorted(by.items())), _studied(next(iter(by.values()))))
             for label, by in ways.items()

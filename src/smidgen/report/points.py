@@ -1,22 +1,26 @@
 """Rows that differ in their seed alone, taken together as one point of a study."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 from smidgen.study.statistics import Interval, accuracy_interval, mean_interval, paired_effect
+
+Replicate: TypeAlias = tuple[int, str]  # its seed, and the split that it was trained on
+_FOLD = re.compile(r"fold-\d+-of-(\d+)(?:-round-\d+)?")
 
 
 @dataclass(frozen=True)
 class Point:
-    """One net, set of methods and recipe, on one data set, over its seeds.
+    """One net, set of methods and recipe, on one data set, over its seeds and folds.
 
     Args:
-        rows: By seed; never empty.
+        rows: By replicate; never empty.
     """
 
-    rows: dict[int, dict[str, Any]]
+    rows: dict[Replicate, dict[str, Any]]
 
     @cached_property
     def first(self) -> dict[str, Any]:
@@ -69,6 +73,12 @@ class Point:
         """Of training, the least over the seeds: what else the machine does only adds to it."""
         return float(min(row["seconds"] for row in self.rows.values()))
 
+    @property
+    def shared(self) -> float:
+        """Of folds, the ratio of held-out to training images; see :func:`mean_interval`."""
+        folds = [int(found[1]) for _, split in self.rows if (found := _FOLD.fullmatch(split))]
+        return max((1 / (of - 1) for of in folds if of > 1), default=0.0)
+
     def label(self, baseline: "Point | None" = None) -> str:
         """Return the methods for people; with a baseline, only what differs from it."""
         shared = set(baseline.methods) if baseline else set[str]()
@@ -99,26 +109,27 @@ class Effect:
 
 def points_of(rows: Iterable[dict[str, Any]]) -> list[Point]:
     """Return the points of a study, in the order in which their first rows come."""
-    grouped: dict[str, dict[int, dict[str, Any]]] = {}
+    grouped: dict[str, dict[Replicate, dict[str, Any]]] = {}
     for row in rows:
         if row["study"] == "baseline":  # no net, and shown beside the result alone
             continue
         recipe = sorted(row["recipe"].items())
         form = (row["fingerprint"], row["split"], row["net"], row["params"], row["macs"])
         key = str((*form, row["methods"], recipe))
-        grouped.setdefault(key, {})[row["seed"]] = row
+        grouped.setdefault(key, {})[row["seed"], row["trained_on"]] = row
     return [Point(dict(sorted(seeds.items()))) for seeds in grouped.values()]
 
 
 def baselines(points: Sequence[Point]) -> list[tuple[Point, list[Point]]]:
     """Return each net's baseline with the points that are compared with it.
 
-    The baseline of a net (under one recipe) is its point with the fewest methods; of several, the
-    one whose methods most others have as well, whatever the order of rows.
+    The baseline of a net (on one data set, under one recipe) is its point with the fewest methods;
+    of several, the one whose methods most others have as well, whatever the order of rows.
     """
     grouped: dict[str, list[Point]] = {}
     for point in points:
-        key = str((point.net, point.first["split"], sorted(point.first["recipe"].items())))
+        of = (point.first["fingerprint"], point.first["split"])
+        key = str((point.net, *of, sorted(point.first["recipe"].items())))
         grouped.setdefault(key, []).append(point)
     found: list[tuple[Point, list[Point]]] = []
     for group in grouped.values():
@@ -133,9 +144,9 @@ def _held_by(point: Point, others: Sequence[Point]) -> int:
 
 def longest(points: Sequence[Point]) -> list[Point]:
     """Return the points without those of which the same net and methods were trained longer."""
-    kept: dict[tuple[str, str, tuple[str, ...]], Point] = {}
+    kept: dict[tuple[str, str, str, tuple[str, ...]], Point] = {}
     for point in points:
-        key = (point.net, point.first["split"], point.methods)
+        key = (point.net, point.first["fingerprint"], point.first["split"], point.methods)
         if key not in kept or kept[key].first["epochs"] < point.first["epochs"]:
             kept[key] = point
     return list(kept.values())
@@ -146,13 +157,18 @@ def effect(point: Point, baseline: Point) -> Effect | None:
     if not point.rows.keys() & baseline.rows.keys():
         return None
 
-    def percent(of: Point) -> dict[int, float]:
-        return {seed: 100.0 * row["accuracy"] for seed, row in of.rows.items()}
+    def percent(of: Point) -> dict[Replicate, float]:
+        return {replicate: 100.0 * row["accuracy"] for replicate, row in of.rows.items()}
 
     return Effect(
         point,
         baseline,
-        paired_effect(percent(point), percent(baseline), step=100 / point.first["images"]),
+        paired_effect(
+            percent(point),
+            percent(baseline),
+            step=100 / point.first["images"],
+            shared=point.shared,
+        ),
         point.first["params"] - baseline.first["params"],
         point.first["macs"] - baseline.first["macs"],
         point.seconds / baseline.seconds if baseline.seconds else 1.0,

@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from smidgen.report.look import Look
-from smidgen.report.points import Point, baselines
+from smidgen.report.points import Point, Replicate, baselines
 from smidgen.report.robust_charts import robust_charts
 from smidgen.report.robust_figures import (
     FIGURES,
@@ -162,6 +162,7 @@ def _differences(
                     # nats are no shares of the images: they have no least difference
                     0.0 if name in NATS else 100 / point.first["robust"]["images"],
                     _digits(name),
+                    shared=point.shared,
                 )
                 for name, value in figures.items()
             ),
@@ -175,17 +176,19 @@ def _integers(points: Sequence[Point]) -> Table | None:
     """Return the figures of the integers beside those of the floats, where rows have both."""
     rows: list[tuple[Cell, ...]] = []
     for point in points:
-        floats = {seed: row for seed, row in point.rows.items() if row.get("robust_int8")}
+        floats = {one: row for one, row in point.rows.items() if row.get("robust_int8")}
         if not floats:
             continue
-        integers = {seed: {"robust": row["robust_int8"]} for seed, row in floats.items()}
+        integers = {one: {"robust": row["robust_int8"]} for one, row in floats.items()}
         label, seeds = words(point.label()), number(len(floats))
         for numbers, of in (("float32", floats), ("int8", integers)):
             means = (number(_mean(of, value), ".2f") for value in FIGURES.values())
             rows.append((label, words(numbers), seeds, *means))
         step = 100 / point.first["robust"]["images"]
         apart = (
-            _difference(_by_seed(integers, value), _by_seed(floats, value), step)
+            _difference(
+                _by_seed(integers, value), _by_seed(floats, value), step, shared=point.shared
+            )
             for value in FIGURES.values()
         )
         rows.append((label, words("difference"), seeds, *apart))
@@ -197,11 +200,11 @@ def _integers(points: Sequence[Point]) -> Table | None:
     return Table("Robustness as int8", columns, tuple(rows), note) if rows else None
 
 
-def _by_seed(rows: Mapping[int, dict[str, Any]], value: Value) -> dict[int, float]:
-    return {seed: figure for seed, row in rows.items() if isfinite(figure := value(row))}
+def _by_seed(rows: Mapping[Replicate, dict[str, Any]], value: Value) -> dict[Replicate, float]:
+    return {one: figure for one, row in rows.items() if isfinite(figure := value(row))}
 
 
-def _mean(rows: Mapping[int, dict[str, Any]], value: Value) -> float:
+def _mean(rows: Mapping[Replicate, dict[str, Any]], value: Value) -> float:
     found = _by_seed(rows, value)
     return fmean(found.values()) if found else nan
 
@@ -211,9 +214,14 @@ def _digits(name: str) -> int:
 
 
 def _difference(
-    ours: dict[int, float], theirs: dict[int, float], step: float, digits: int = 2
+    ours: dict[Replicate, float],
+    theirs: dict[Replicate, float],
+    step: float,
+    digits: int = 2,
+    *,
+    shared: float = 0.0,
 ) -> Cell:
     if not ours.keys() & theirs.keys():
         return Cell(MISSING, float("-inf"))
-    found = paired_effect(ours, theirs, step=step)
+    found = paired_effect(ours, theirs, step=step, shared=shared)
     return Cell(difference(found, digits), found.mean)

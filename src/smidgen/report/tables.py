@@ -114,10 +114,16 @@ def effects_table(baseline: Point, found: Sequence[Effect]) -> Table:
         )
         for e in found
     )
+    folds = (
+        " It is wider by what folds share of their training images (Nadeau & Bengio 2003)."
+        if baseline.shared
+        else ""
+    )
     return Table(
         f"Effects on {baseline.net}",
         ("methods", "accuracy, points", "seeds", "verdict", "params", "MACs", "training time"),
         rows,
         f"Against {baseline.label()}: {spread(baseline.accuracy)} %. Differences are paired by"
-        " seed, with their 95 % t interval; one that includes zero shows no difference.",
+        " seed, with their 95 % t interval; one that includes zero shows no difference."
+        f"{folds}",
     )

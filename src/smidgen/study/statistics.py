@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot, isfinite, nan
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ RESAMPLES = 9_999
 NO_DIFFERENCE = "no difference shown"
 NOT_TESTED = "one seed, not tested"
 BETTER = "better"
+_Seed = TypeVar("_Seed", int, tuple[int, str])  # alone, or with a fold
 _UNEVEN = 0.2  # of half an interval: from here on it is not told as mean ± half
 
 
@@ -144,8 +146,8 @@ def accuracy_interval(percents: Sequence[float], images: int) -> Interval:
 
 
 def paired_effect(
-    treated: Mapping[int, float],
-    baseline: Mapping[int, float],
+    treated: Mapping[_Seed, float],
+    baseline: Mapping[_Seed, float],
     kind: str = "t",
     step: float = 0.0,
     shared: float = 0.0,
