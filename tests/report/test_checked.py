@@ -54,6 +54,7 @@ def test_rows_of_every_version_still_give_a_page(path: Path, tmp_path: Path) -> 
         ("images", 0, "images must be a whole number above 0, got 0"),
         ("params", True, "params must be .*, got True"),
         ("methods", "blurpool", "methods must be a list.*, got 'blurpool'"),
+        ("right", "AAAA", "right must be 36 signs of base64, a bit an image"),
         ("confusion", [[1, 2]], "confusion must be of 3 classes"),
         ("confusion", [[0] * 3] * 3, "confusion must hold an image"),
         ("wrong", [{"image": 0, "label": 0, "answer": 7, "probability": 1, "sure": True}],

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from math import ceil
 from typing import Any, NamedTuple, TypeAlias
 
 from smidgen.names import shown
@@ -177,6 +178,10 @@ def _require(row: Mapping[str, Any]) -> None:
 
 def _require_agreement(row: Mapping[str, Any]) -> None:
     """Refuse columns that are sound alone and contradict each other."""
+    if "right" in row and row.get("study") != BASELINE:
+        signs = 4 * ceil(ceil(row["images"] / 8) / 3)
+        if len(row["right"]) != signs:
+            raise ValueError(f"right must be {signs:,} signs of base64, a bit an image")
     classes = row.get("classes") or []
     matrix = row.get("confusion")
     if matrix and [len(line) for line in matrix] != [len(classes)] * len(classes):
