@@ -27,7 +27,7 @@ STYLE = """
   @media (prefers-color-scheme:dark){
     .paper{fill:#14191f} .floor{fill:#1e252d} .room{fill:#14191f;stroke:#66727e}
     .many{fill:#1d3346;stroke:#6ea8d8} text{fill:#e3e9ef} .says{fill:#a7b3bf}}
-"""
+"""  # noqa: E501
 
 
 def floors() -> list[set[str]]:
@@ -64,7 +64,8 @@ def drawn(found: list[set[str]]) -> str:
         rows = rows_of(rooms)
         high = len(rows) * (ROW + GAP) + GAP
         parts.append(
-            f'<rect class="floor" x="{EDGE}" y="{top}" width="{WIDTH - 2 * EDGE}" height="{high}" rx="6"/>'
+            f'<rect class="floor" x="{EDGE}" y="{top}" width="{WIDTH - 2 * EDGE}"'
+            f' height="{high}" rx="6"/>'
         )
         parts.append(
             f'<text class="says" x="{EDGE + 10}" y="{top + GAP + 19}">{SAYS[floor]}</text>'
@@ -89,7 +90,8 @@ def _row(rooms: list[str], top: float) -> list[str]:
         many, wide = _is_package(room), _width(room)
         kind = "many" if many else "room"
         parts.append(
-            f'<rect class="{kind}" x="{left:.1f}" y="{top}" width="{wide:.1f}" height="{ROW}" rx="4"/>'
+            f'<rect class="{kind}" x="{left:.1f}" y="{top}" width="{wide:.1f}"'
+            f' height="{ROW}" rx="4"/>'
             f'<text x="{left + 8:.1f}" y="{top + 19}">{escape(_shown(room))}</text>'
         )
         left += wide + GAP

@@ -83,7 +83,8 @@ def commands() -> str:
     group: Any = get_command(app)
     parts = [
         "# Command line",
-        "`smidgen COMMAND --help` says the same. Bad input is one line and exit status 2; what was interrupted is 130.",
+        "`smidgen COMMAND --help` says the same. Bad input is one line and exit status 2; what was"
+        " interrupted is 130.",
         "## smidgen",
         _options(group),
     ]

@@ -1,4 +1,4 @@
-"""Try an installed smidgen far from its sources: compiled operations are there, a net trains and answers."""
+"""Try an installed smidgen far from its sources: compiled operations run, a net answers."""
 
 import sys
 import tempfile
