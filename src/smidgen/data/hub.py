@@ -61,7 +61,7 @@ class Hub(Source):
         labels: list[Any] = []
         for row in rows:
             contents.append(_content(row[image], scratch))
-            labels.append(-1 if row[label] is None else row[label])
+            labels.append(row[label])
         found = labels_of(labels, len(labels), names, where) if labels else []
         return Part(Encoded(contents, _Rows(self.repository, split)), found), names
 

@@ -43,7 +43,7 @@ def images_of(images: Any, where: str, *, channels_first: bool = False) -> Value
 
 
 def labels_of(labels: Any, count: int, names: Sequence[str], where: str) -> list[str | None]:
-    """Return the names of the classes of ``count`` pictures; -1 is None, a hidden label.
+    """Return the names of the classes of ``count`` pictures; -1 and None are hidden labels, None.
 
     Args:
         labels: Numbers or texts; numbers are places in ``names`` if there are any.

@@ -357,3 +357,13 @@ def test_a_plain_install_says_what_parquet_needs(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(DataError, match=r"Parquet files need .* pip install 'smidgen\[hub\]'"):
         load(folder)
+
+
+def test_a_text_that_is_missing_is_no_class(tmp_path: Path) -> None:
+    images = [{"bytes": png(number), "path": None} for number in range(6)]
+    for name, labels in (("words", ["cat", "dog", None] * 2), ("truths", [True, False, None] * 2)):
+        (tmp_path / name).mkdir()
+        table = pa.table({"image": images, "label": labels})
+        pq.write_table(table, tmp_path / name / "train.parquet")
+        with pytest.raises(DataError, match="row 2 must name a class, got none or -1"):
+            load(tmp_path / name)

@@ -98,19 +98,9 @@ def _part(
         table = _read(path, [image, label])
         contents += _contents(path, table.column(image))
         found = table.column(label).to_pylist()
-        if all(isinstance(value, str) for value in found):
-            labels += labels_of(found, len(found), (), str(path)) if found else []
-        else:
-            labels += _labels(found, names, path)
+        labels += labels_of(found, len(found), names, str(path)) if found else []
         lengths.append(len(found))
     return Part(Encoded(contents, _Rows(tuple(zip(files, lengths, strict=True)))), labels), names
-
-
-def _labels(found: list[Any], names: tuple[str, ...], path: Path) -> list[str | None]:
-    plain: list[Any] = [-1 if value is None else value for value in found]
-    if all(isinstance(value, bool) for value in plain):
-        return [str(value).lower() for value in plain]
-    return labels_of(plain, len(plain), names, str(path)) if plain else []
 
 
 def _contents(path: Path, column: Any) -> list[bytes | None]:
