@@ -243,3 +243,27 @@ def test_without_a_writable_default_cache_data_are_decoded_every_time(
         with pytest.warns(DataWarning, match=r"file/smidgen cannot be written: .* every time"):
             assert len(load(folder).train) == 5
     assert len(reads) == 2
+
+
+def test_a_default_cache_that_cannot_even_be_looked_at_is_one(
+    image_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / ("long" * 100)))
+    with pytest.warns(DataWarning, match=r"/smidgen cannot be written: .* every time"):
+        assert len(load(image_folder(BOTH)).train) == 5
+
+
+def test_a_disk_that_fills_up_meanwhile_leaves_the_data(
+    image_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(tensors: Any, path: Path, **named: Any) -> None:
+        path.write_bytes(b"half")
+        raise safetensors.SafetensorError("I/O error: Disk quota exceeded (os error 122)")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    folder = image_folder(BOTH)
+    with pytest.warns(DataWarning, match=r"cannot be written: .* quota exceeded .* every time"):
+        assert len(load(folder).train) == 5
+    with pytest.raises(DataError, match=r"the cache folder \S*cache cannot be written: .* quota"):
+        load(folder, cache_dir=tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []

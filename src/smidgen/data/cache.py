@@ -41,7 +41,7 @@ class Cache:
         """
         from safetensors import SafetensorError, safe_open
 
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 - Path's own fails in a folder of another user
             return None
         try:
             with safe_open(path, "pt") as stored:
@@ -118,6 +118,7 @@ class Cache:
 
     def write(self, path: Path, data: Data, source: str) -> None:
         """Store ``data`` at ``path``, in one step as seen by every other process."""
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         said = {
@@ -147,11 +148,12 @@ class Cache:
                 partial.replace(path)
             finally:
                 partial.unlink(missing_ok=True)
-        except OSError as error:
+        except (OSError, SafetensorError) as error:  # the latter of a full disk, too
             self._refused(error)
 
-    def _refused(self, error: OSError) -> None:
-        said = f"the cache folder {self.folder} cannot be written: {error.strerror or error}"
+    def _refused(self, error: Exception) -> None:
+        why = getattr(error, "strerror", None) or error
+        said = f"the cache folder {self.folder} cannot be written: {why}"
         if self.chosen:
             raise DataError(said) from error
         warnings.warn(f"{said}; the data are decoded every time", DataWarning, stacklevel=4)
