@@ -54,3 +54,11 @@ def test_a_missing_half_is_named(folder: Path) -> None:
     (folder / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(DataError, match="t10k-images-idx3-ubyte must have a file of labels beside"):
         load(folder)
+
+
+def test_damage_inside_what_is_compressed_is_named(folder: Path) -> None:
+    whole = bytearray((folder / "t10k-labels-idx1-ubyte.gz").read_bytes())
+    whole[10:14] = b"\xff" * 4  # no blocks of deflate
+    (folder / "t10k-labels-idx1-ubyte.gz").write_bytes(whole)
+    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte.gz is damaged: Error -3"):
+        load(folder)

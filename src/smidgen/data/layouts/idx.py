@@ -3,6 +3,7 @@
 import gzip
 import re
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -80,7 +81,7 @@ def _array(path: Path) -> Any:
             if expected > VALUES:
                 raise DataError(f"{path} says that it holds {expected:,} bytes, too many")
             content = file.read(expected + 1)
-    except (OSError, EOFError, struct.error) as error:
+    except (OSError, EOFError, struct.error, zlib.error) as error:
         raise DataError(f"{path} is damaged: {error}") from error
     if len(content) != expected:
         raise DataError(f"{path} must hold {expected:,} bytes of values, got {len(content):,}")
