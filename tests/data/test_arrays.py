@@ -183,6 +183,24 @@ def test_they_are_found_again_by_their_origin() -> None:
         load("arrays:0123")
 
 
+def test_other_values_that_become_the_same_bytes_are_kept_apart() -> None:
+    images, test = pixels(0, 40, 6, 5), (pixels(1, 4, 6, 5), [0, 1, 0, 1])
+    images[0, 0, :2] = 0, 255
+    shares = from_arrays(images / 255, EVEN, test=(test[0] / 255, test[1]))
+    whole = from_arrays(images, EVEN, test=test)
+    assert whole.fingerprint == shares.fingerprint
+    for data in (shares, whole):
+        assert load(data.origin).preprocessing == data.preprocessing
+
+
+def test_values_may_be_grey_among_coloured_ones() -> None:
+    levels = [pixels(n, 6, 5, *([3] * (n % 3 > 0))) / 255 for n in range(40)]
+    data = from_arrays(levels, EVEN)
+    assert data.preprocessing == Preprocessing(
+        6, 5, "rgb", 3, offset=(0.0,) * 3, scale=(1 / 255,) * 3
+    )
+
+
 class Heat(Dataset[tuple[torch.Tensor, int]]):
     """A data set of tensors of two channels in hundredths of a kelvin."""
 

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import weakref
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from PIL import Image
 from tests.data.conftest import pixels, png
 
 from smidgen.data import Data, DataError, DataWarning, Preprocessing, load
+from smidgen.data.catalogue import Files
+from smidgen.data.decoding import AT_ONCE
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -230,3 +233,35 @@ def test_many_broken_pictures_are_counted_and_ten_are_named(folder: Callable[...
     assert said.startswith("24 of 26 pictures cannot be used: ")
     assert said.count("is no readable picture") == 10
     assert "; and 14 more (--skip-broken leaves them out)" in said
+
+
+def test_copies_between_training_and_validation_are_told(folder: Callable[..., Path]) -> None:
+    place = folder([png(pixels(number, 6, 5)) for number in range(40)])
+    (place / "test").rename(place / "val")
+    (place / "val" / "cat" / "000.img").write_bytes(png(pixels(0, 6, 5)))
+    (place / "val" / "cat" / "001.img").write_bytes(png(pixels(1, 6, 5)))
+    data, said = loaded(place)
+    learned = {image.numpy().tobytes() for image in data.train.images}
+    assert data.validation is not None
+    copies = sum(image.numpy().tobytes() in learned for image in data.validation.images)
+    assert f"{copies} pictures to judge on are also trained on, such as " in said
+
+
+def test_transparent_pictures_are_not_all_in_memory_to_find_what_they_lie_on(
+    folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+    most = 0
+    original = Files.picture
+
+    def picture(self: Files, number: int, size: tuple[int, int] | None) -> Any:
+        nonlocal most
+        image = original(self, number, size)
+        alive[id(image)] = image
+        most = max(most, len(alive))
+        return image
+
+    monkeypatch.setattr(Files, "picture", picture)
+    _, said = loaded(folder([png(pixels(number, 6, 5, 4)) for number in range(60)]))
+    assert "60 pictures are transparent" in said
+    assert most <= 2 * AT_ONCE

@@ -1,5 +1,7 @@
 """Data from arrays, images in memory, or a torch data set."""
 
+import hashlib
+import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +35,7 @@ from smidgen.data.sizes import ImageSize
 from smidgen.data.turned import exchanged
 from smidgen.data.values import images_of, labels_of
 
-KEPT = "arrays:"  # begins the origin of data from arrays: their fingerprint follows
+KEPT = "arrays:"  # begins the origin of data from arrays: their key in the cache follows
 _PAIR, _AXES = 2, 3  # of images and labels; of a picture
 _SIDE = 16  # of a second axis, beyond which it is no channels where the last one may be
 _COLOURS = (3, 4)  # channels of RGB and RGBA
@@ -91,14 +93,20 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     wish = asked_for(image_size=image_size, color=color, fit=fit)
     data = made(name, Catalogue(parts, names, _doubts(pairs[TRAIN][0])), wish, None)
     tell(name, data.notes)
-    cache = cache_at(cache_dir)
+    cache, key = cache_at(cache_dir), _key(data)
     if cache.require_writable():
-        path = cache.path("arrays", data.fingerprint)
+        path = cache.path("arrays", key)
         if not path.exists():
             cache.write(path, data, source=f"arrays of {name}")
     held = None if cache_dir is None else str(cache.folder.absolute())
-    data = replace(data, origin=with_asked(f"{KEPT}{data.fingerprint}", {"cache-dir": held}))
+    data = replace(data, origin=with_asked(f"{KEPT}{key}", {"cache-dir": held}))
     return exchanged(data) if turned else data
+
+
+def _key(data: Data) -> str:
+    """Return a name for data in the cache; other values may become the same bytes."""
+    parts = json.dumps([data.fingerprint, data.name, data.preprocessing.to_dict()])
+    return hashlib.sha256(parts.encode()).hexdigest()[:32]
 
 
 def kept_arrays(origin: str, wish: Wish, cache_dir: str | os.PathLike[str] | None) -> Data:

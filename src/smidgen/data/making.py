@@ -95,8 +95,8 @@ def _how(
     clear = [row for row, head in zip(rows, heads, strict=True) if head is not None and head.alpha]
     if clear and wish.background is None and wish.preprocessing is None:
         looked = clear[:_LOOKED_AT]
-        images = each(looked, lambda row: row.pictures.picture(row.number, None), {})
-        background = survey.better_background([image for image in images if image is not None])
+        gains = each(looked, lambda row: survey.whiter(row.pictures.picture(row.number, None)), {})
+        background = "white" if sum(gain or 0 for gain in gains) >= 0 else "black"
         notes.append(
             f"{len(clear):,} pictures are transparent: they are composed over {background}"
         )
@@ -135,10 +135,12 @@ def _by_range(
         for row, part in zip(decoded.rows, decoded.parts, strict=True)
         if part == TRAIN or TRAIN not in decoded.parts
     ]
-    lowest = np.stack([of.lowest for of in of_train]).min(axis=0)
-    highest = np.stack([of.highest for of in of_train]).max(axis=0)
-    offset, scale = survey.value_range(lowest, highest, together=how.color != "channels")
-    if len(scale) != how.channels:  # grey values for a net of colours
+    apart = how.color == "channels"  # or else one range for all, also where some are grey
+    lows = [of.lowest if apart else of.lowest.min(keepdims=True) for of in of_train]
+    highs = [of.highest if apart else of.highest.max(keepdims=True) for of in of_train]
+    lowest, highest = np.stack(lows).min(axis=0), np.stack(highs).max(axis=0)
+    offset, scale = survey.value_range(lowest, highest)
+    if len(scale) != how.channels:  # colours have that range each
         offset, scale = offset * how.channels, scale * how.channels
     how = replace(how, offset=offset, scale=scale)
     notes.append(
@@ -168,9 +170,7 @@ def _kept(
         told(found.rows, broken, skip=False)
     keys = [of.key for of in seen if of is not None]
     parts = [row.part for row in rows]
-    if TEST in parts:
-        notes += copies.between_parts(rows, keys)
-    else:
+    if TEST not in parts:
         learned = [place for place, part in enumerate(parts) if part == TRAIN]
         chosen = aside(
             [keys[place] for place in learned],
@@ -187,6 +187,8 @@ def _kept(
                 f"{NO_TEST}: {sum(chosen):,} of the {len(chosen):,} images were set aside for it, "
                 f"by what each shows"
             )
+    placed = [row._replace(part=part) for row, part in zip(rows, parts, strict=True)]
+    notes += copies.between_parts(placed, keys)
     notes += copies.between_classes(rows, keys, found.classes)
     return _Decoded(rows, parts, keys, np.empty((0, 1, 1, 1), np.uint8), how)
 

@@ -85,28 +85,22 @@ def _size(heads: Sequence[Head], notes: list[str], wish: Wish) -> tuple[int, int
     return size
 
 
-def better_background(images: Sequence[Any]) -> Background:
-    """Return what transparent pictures are composed over: that which leaves more to be seen."""
-    contrast: dict[Background, float] = {
-        over: sum(float(np.asarray(opaque(image, over).convert("L")).std()) for image in images)
-        for over in ("black", "white")
-    }
-    return "white" if contrast["white"] >= contrast["black"] else "black"
+def whiter(image: Any) -> float:
+    """Return how much more contrast a transparent picture has over white than over black."""
+    white, black = (
+        float(np.asarray(opaque(image, over).convert("L")).std()) for over in ("white", "black")
+    )
+    return white - black
 
 
-def value_range(
-    lowest: Values, highest: Values, *, together: bool
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def value_range(lowest: Values, highest: Values) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the offset and the scale, a channel each, that make bytes of values.
 
     Args:
         lowest: Of each channel.
         highest: Likewise.
-        together: Whether all channels have one range, as those of colours do.
     """
     whole = lowest.dtype.kind in "uib"
-    if together:
-        lowest, highest = np.full_like(lowest, lowest.min()), np.full_like(highest, highest.max())
     offsets: list[float] = []
     scales: list[float] = []
     for low, high in zip(lowest.tolist(), highest.tolist(), strict=True):
