@@ -347,9 +347,18 @@ def test_other_compilers_than_gcc_serve(
     if shutil.which(compiler) is None:
         pytest.skip(f"needs {compiler}")
     without(monkeypatch, *({"gcc", "cc", "clang", "arm-none-eabi-gcc"} - {compiler}))
-    proof = export(run, "c", tmp_path / "out")
+    proof = export(run, "c", tmp_path / "out", wish=Wish(name="run"))
     assert proof.oracle_difference == 0
     assert proof.runtime.startswith(f"{compiler} -O3")
+
+
+@pytest.mark.parametrize("target", EVERY[3:4])
+def test_a_module_may_be_called_as_what_its_source_defines(
+    target: str, run: Path, tmp_path: Path
+) -> None:
+    proof = export(run, target, tmp_path / "out", wish=Wish(name="small"))
+    assert proof.oracle_difference == 0
+    assert set(proof.files) == {"small.wasm", "small.plain.wasm", "small.html"}
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")

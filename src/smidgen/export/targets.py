@@ -1,6 +1,7 @@
 """Targets: for each, how its artefact is made, run and doubted."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def onnx_int8(source: Source, wish: Wish) -> Artefact:
 
 def wasm(source: Source, wish: Wish) -> Artefact:
     """Return the WebAssembly module of the same C with SIMD128, and one without beside it."""
-    made = made_of(source, wish)
+    made = made_of(replace(source, name="net"), wish)  # a name that nothing in its C has
     generated = made.source
     name, plain, kind = f"{source.stem}.wasm", f"{source.stem}.plain.wasm", generated.logit_type
     files = {of: compile_wasm(generated, source.program, simd=of == name) for of in (name, plain)}

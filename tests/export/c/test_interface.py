@@ -173,6 +173,18 @@ def test_every_name_that_a_compiler_or_a_linker_sees_is_the_nets_own(nets: Path)
         assert [macro for macro in found if not macro.startswith(f"{name.upper()}_")] == []
 
 
+@pytest.mark.parametrize("name", ["small", "border", "walk", "head"])
+def test_a_net_may_be_called_as_anything_that_its_source_defines(name: str, tmp_path: Path) -> None:
+    program = integers(net(4))
+    for made in (
+        generate(program, name),
+        generate_host(program, name),
+        generate_float(warmed(net(5)), name),
+    ):
+        write_source(made, tmp_path)
+        call(["gcc", *WARNINGS, "-fsyntax-only", f"{name}.c"], tmp_path)
+
+
 def test_no_name_is_defined_twice_in_the_files_of_a_net(tmp_path: Path) -> None:
     of_values = replace(SEEN, offset=(0.0, 1.0, 2.0), scale=(0.1, 0.2, 0.3))
     for made in (generate(integers(net(4)), "cats"), generate_float(warmed(net(5)), "cats")):
@@ -351,7 +363,7 @@ def test_names_that_c_cannot_have_are_refused() -> None:
         with pytest.raises(ValueError, match=f"got (the keyword )?'{name}'"):
             require_identifier(name)
     require_identifier("cats_in")
-    for name in ("cats_in", "cats_rows", "cats_class_name", "Cats", "2cats", ""):
+    for name in ("cats_in", "cats_rows", "cats_class_name", "pictures", "Cats", "2cats", ""):
         with pytest.raises(ValueError, match="name must "):
             require_own(name)
     require_own("cats")

@@ -19,8 +19,8 @@ FLAGS = ("-std=c99", "-ffp-contract=fast", "-shared", "-fPIC")
 KINDS = {"int32_t": np.int32, "float": np.float32}
 _LOOP = """
 #include "{name}.h"
-void run(const uint8_t *pixels, {kind} *logits, int count);
-void run(const uint8_t *pixels, {kind} *logits, int count) {{
+void RUN(const uint8_t *pixels, {kind} *logits, int count);
+void RUN(const uint8_t *pixels, {kind} *logits, int count) {{
   for (int i = 0; i < count; i++) {name}(pixels + i * {pixels}, logits + i * {classes});
 }}
 """
@@ -64,7 +64,7 @@ def find_compiler() -> str | None:
 
 def load_library(library: Path, kind: str, classes: int) -> Callable[[Pixels], NDArray[Any]]:
     """Return what runs a library on images (n, c, h, w); not from two threads at a time."""
-    run = ctypes.CDLL(str(library)).run
+    run = ctypes.CDLL(str(library)).RUN  # no net is called so
     of_logits = KINDS[kind]
 
     def infer(pixels: Pixels) -> NDArray[Any]:

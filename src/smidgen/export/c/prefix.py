@@ -20,20 +20,20 @@ _FOR_ALL = {"LANES_CHOSEN": "LANES"}  # what a compiler's option says to all net
 _CHOSEN = re.compile(r"^enum \{ ([^}]*) \};", re.MULTILINE)
 
 
-def prefixed(source: str, net: str) -> str:
+def prefixed(source: str) -> str:
     """Return C in which every name that it defines for the whole file begins with the net's.
 
-    Local names and members that are called the same are renamed with them: they still agree.
+    That is still ``NAME`` or ``UPPER``, so a net may be called as anything that it defines. Local
+    names and members that are called the same are renamed with them: they still agree.
     """
     found = {name for pattern in _DEFINED for name in pattern.findall(source)}
     found |= {name for names in _CHOSEN.findall(source) for name in names.split(", ")}
-    ours = {name for name in found if not name.startswith((f"{net}_", f"{net.upper()}_", "__"))}
-    ours.discard(net)
+    ours = {name for name in found if not name.startswith(("NAME_", "UPPER_", "__"))}
 
     def renamed(match: re.Match[str]) -> str:
         name = match[0]
         if name not in ours:
             return _FOR_ALL.get(name, name)
-        return f"{net.upper()}_{name}" if name.isupper() else f"{net}_{name}"
+        return f"UPPER_{name}" if name.isupper() else f"NAME_{name}"
 
     return _TOKENS.sub(renamed, source)

@@ -69,8 +69,7 @@ def written(
     end = template("entry.c").replace("NUMBER", kind)
     if "#define ALIGNED" not in source:  # where four bytes do
         end = end.replace("ALIGNED ", "")
-    bare = named(source + end, name)
-    code = prefixed(bare, name)
+    code = named(prefixed(source + end), name)
     values = {
         "MADE_OF": hashlib.sha256(code.encode()).hexdigest()[:12],
         "TITLE": c_comment(program.name),
@@ -102,5 +101,5 @@ def written(
         program.classes,
         kind,
         needed.layers,
-        bare,
+        named(source + end, name),
     )
