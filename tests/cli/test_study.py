@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from tests.test_cli import smidgen
 
+from smidgen.study.plan import read_plan
 from smidgen.study.store import Store
 
 PLAN = """
@@ -66,3 +67,15 @@ def test_rows_without_the_card_that_is_asked_for_are_told(
     plan.write_text(asking.replace("latency = false", "robust = true"))
     assert smidgen("study", str(plan), "--store", str(tmp_path / "0.db")) == 0
     assert "1 of the rows were made before, without the card" in capsys.readouterr().err
+
+
+def test_a_file_that_was_edited_leaves_nothing_of_what_it_asked_for_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, store = tmp_path / "plan.toml", tmp_path / "0.db"
+    plan.write_text(PLAN.format(seeds="0,1").replace("epochs = 1", "epochs = 1000"))
+    read = read_plan(plan)
+    Store(store).add(read.name, read.jobs(read.origin.load()))
+    assert len(keys(tmp_path, "0")) == 1
+    assert "2 trials that the file no longer asks for" in capsys.readouterr().err
+    assert len(list(tmp_path.glob("*.runs/*/weights.safetensors"))) == 1

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tests.study.conftest import Jobs
 from typer.testing import CliRunner
 
 from smidgen.cli import app
-from smidgen.study.job import Job
+from smidgen.study.job import Job, Origin
 from smidgen.study.owner import is_alive, owner
 from smidgen.study.store import Store, StoreError
 
@@ -53,6 +54,48 @@ def test_a_finished_trial_never_runs_twice(store: Store, jobs: Jobs) -> None:
     assert store.status("another study").done == 1
     assert [row["study"] for row in store.rows()] == ["s"]
     assert [row["study"] for row in store.rows("another study")] == ["another study"]
+
+
+def test_a_trial_that_waits_is_done_as_it_is_asked_for_last(store: Store, jobs: Jobs) -> None:
+    first, second = jobs(seeds=(0, 1))
+    store.add("s", [first, second])
+    for _ in range(2):
+        store.claim("me")
+        store.claim("me")
+        store.fail(first.trial.key, "me", "no such folder")
+        store.finish(second.trial.key, "me", row_of(second))
+    moved = [replace(job, origin=Origin("digits", data_dir="there")) for job in (first, second)]
+    store.add("s", moved)
+    store.retry_failed("s")
+    claim = store.claim("me")
+    assert claim is not None
+    assert claim.job == moved[0]
+    store.add("s", [first])
+    store.release("me")
+    again = store.claim("me")
+    assert again is not None
+    assert again.job == moved[0]  # one that runs is what it was when it began
+
+
+def test_what_a_study_asks_for_no_more_is_not_run_and_what_is_done_stays(
+    store: Store, jobs: Jobs
+) -> None:
+    done, failed, waits, shared, kept = jobs(seeds=range(5))
+    store.add("s", [done, failed, waits, shared, kept])
+    store.add("another study", [shared])
+    store.claim("me")
+    store.finish(done.trial.key, "me", row_of(done))
+    with owner(store.owners) as living:
+        store.claim(living)
+        assert store.keep_only("s", [kept]) == 0  # somebody runs it
+        store.fail(failed.trial.key, living, "no")
+    assert store.keep_only("s", [kept]) == 3
+    assert store.status("s")[:4] == (1, 0, 0, 1)
+    assert store.status("another study").queued == 1
+    assert store.status().total == 3
+    claim = store.claim("me", "s")
+    assert claim is not None
+    assert claim.key == kept.trial.key
 
 
 def test_a_failure_is_tried_once_more_and_behind_the_others(store: Store, jobs: Jobs) -> None:

@@ -64,6 +64,8 @@ def study(  # noqa: PLR0913 - a command line
     opened = Store(store)
     for rows in import_ or ():
         opened.import_rows(rows)
+    if over := opened.keep_only(read.name, queued):
+        say(f"{over} trials that the file no longer asks for, and that were not done, are left out")
     opened.add(read.name, queued)
     if retry_failed:
         opened.retry_failed(read.name)

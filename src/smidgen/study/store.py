@@ -95,16 +95,43 @@ class Store:
         return owners_of(self.path)
 
     def add(self, study: str, jobs: Iterable[Job]) -> None:
-        """Queue those jobs that the store does not know yet, and note that ``study`` wants all."""
+        """Queue those jobs that the store does not know yet, and note that ``study`` wants all.
+
+        A trial that waits, or has failed, is done as it is asked for last: its images may have
+        moved, and what is to be measured may be more than before.
+        """
         with self._writing() as db:
             for job in jobs:
                 key = job.trial.key
                 db.execute(
                     "INSERT INTO trials (key, job, title, state, queued) VALUES (?, ?, ?, ?, ?)"
-                    " ON CONFLICT (key) DO NOTHING",
+                    " ON CONFLICT (key) DO UPDATE SET job = excluded.job, title = excluded.title"
+                    " WHERE state IN ('queued', 'failed')",
                     (key, job.to_text(), job.title, "queued", time.time()),
                 )
                 db.execute("INSERT OR IGNORE INTO members VALUES (?, ?)", (study, key))
+
+    def keep_only(self, study: str, jobs: Iterable[Job]) -> int:
+        """Take from ``study`` what waits or has failed and is none of these; return how many.
+
+        What is finished stays, and so does everything while anybody runs a trial of the study.
+        """
+        self.release_lost()
+        wanted = {job.trial.key for job in jobs}
+        with self._writing() as db:
+            found = db.execute(
+                "SELECT key, state FROM members JOIN trials USING (key) WHERE study = ?", (study,)
+            ).fetchall()
+            if any(state == "running" for _, state in found):
+                return 0
+            over = [key for key, state in found if state != "done" and key not in wanted]
+            for key in over:
+                db.execute("DELETE FROM members WHERE study = ? AND key = ?", (study, key))
+                db.execute(
+                    "DELETE FROM trials WHERE key = ? AND key NOT IN (SELECT key FROM members)",
+                    (key,),
+                )
+        return len(over)
 
     def claim(self, owner: str, study: str | None = None) -> Claim | None:
         """Return a queued job, now running under ``owner``; ``None`` if there is none.
