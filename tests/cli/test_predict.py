@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,23 @@ def test_a_folder_is_its_pictures(run: Path, capsys: pytest.CaptureFixture[str])
     assert found == ["clear.PNG", "grey.png", "photo.jfif", "plain", "wide.jpg"]
 
 
+def test_a_folder_holds_the_pictures_that_training_would_find_in_it(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    Path("new/wide.jpg").rename(tmp_path / "elsewhere" / "wide.jpg.1")
+    Path("new/linked").symlink_to(tmp_path / "elsewhere")
+    Path("new/IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic" + bytes(64))
+    Path("new/lost.png").symlink_to("nowhere")
+    assert smidgen("predict", run, "new") == 0
+    captured = capsys.readouterr()
+    assert "new/linked/wide.jpg.1" in captured.out
+    said = captured.err.splitlines()
+    assert said[0] == "2 of 7 pictures cannot be read:"
+    assert "new/IMG_1.HEIC is a HEIC picture, which must be converted to JPEG or PNG" in said[1]
+    assert "new/lost.png cannot be read: No such file" in said[2]
+
+
 def test_broken_pictures_are_named_at_the_end(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -133,6 +151,15 @@ def test_a_file_named_like_a_formula_is_none_in_the_csv_file(run: Path) -> None:
         (row,) = csv.DictReader(file)
     assert row["picture"] == "'=1+1.jpg"
     assert float(row["probability"]) > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+def test_a_name_that_is_no_text_is_a_row_of_utf_8_all_the_same(run: Path) -> None:
+    os.rename(b"new/wide.jpg", b"new/caf\xe9.jpg")  # noqa: PTH104 - bytes
+    assert smidgen("predict", run, "new", "--csv", "out.csv") == 0
+    rows = list(csv.DictReader(io.StringIO(Path("out.csv").read_text("utf-8"))))
+    assert Path(rows[0]["picture"]).name == "caf\ufffd.jpg"
+    assert len(rows) == 5
 
 
 def test_a_picture_on_standard_input(

@@ -11,7 +11,7 @@ import typer
 
 from smidgen.cli.options import Json
 from smidgen.cli.terminal import LoadingProgress, print_json, say, tell
-from smidgen.escape import cell
+from smidgen.escape import cell, whole
 from smidgen.limits import ENCODED, is_boundless, require_at_most
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def predict(
         if streamed:
             tell(*written.removesuffix(_END).split(_END))
         else:
-            csv.write_text(written, newline="")
+            csv.write_text(written, encoding="utf-8", newline="")
             say(f"{csv}: {len(rows):,} {'picture' if len(rows) == 1 else 'pictures'}")
     if json:
         print_json(rows)
@@ -93,7 +93,9 @@ def _from_stdin() -> bytes:
 
 
 def _listed(pictures: list[str]) -> Iterator[str]:
-    """Yield the pictures named, and those in the folders named."""
+    """Yield the pictures named, and those in the folders named, as training finds them."""
+    from smidgen.data.layouts.folders import pictures_below
+
     if pictures.count(STREAM) > 1:
         raise ValueError("- is standard input, which can be read once")
     for name in pictures:
@@ -101,7 +103,7 @@ def _listed(pictures: list[str]) -> Iterator[str]:
         if name != STREAM and path.is_dir():
             if is_boundless(path):
                 raise ValueError(f"{name} must be a folder of pictures, got a whole disk or home")
-            found = pictures_in(path)
+            found = pictures_below(path)
             if not found:
                 raise ValueError(f"{name} holds no picture")
             yield from map(str, found)
@@ -109,35 +111,6 @@ def _listed(pictures: list[str]) -> Iterator[str]:
             yield name
         else:
             raise ValueError(f"there is no picture {name}")
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """Return the pictures below a folder, in order: by their ending, or by content without one."""
-    from PIL import Image
-
-    endings = set(Image.registered_extensions()) | {".jfif"}
-    found: list[Path] = []
-    for path in sorted(folder.rglob("*")):
-        inside = path.relative_to(folder).parts
-        if any(part.startswith((".", "@")) or part == "__MACOSX" for part in inside):
-            continue
-        if path.is_file() and (path.suffix.lower() in endings or _is_picture(path)):
-            found.append(path)
-    return found
-
-
-def _is_picture(path: Path) -> bool:
-    from smidgen.data import DataError
-    from smidgen.data.decode import opened
-
-    if path.suffix:
-        return False
-    try:
-        with path.open("rb") as file:
-            opened(file)
-    except (DataError, OSError):
-        return False
-    return True
 
 
 def _row(name: str, answer: "Answer", top: int) -> dict[str, Any]:
@@ -166,7 +139,9 @@ def _table(rows: list[dict[str, Any]], top: int) -> str:
             for of in ("class", "probability")
         }
         written = {"picture": row["picture"], **values, "error": row.get("error", "")}
-        writer.writerow({k: cell(v) if isinstance(v, str) else v for k, v in written.items()})
+        writer.writerow(
+            {k: cell(whole(v)) if isinstance(v, str) else v for k, v in written.items()}
+        )
     return table.getvalue()
 
 
