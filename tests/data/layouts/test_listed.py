@@ -218,3 +218,37 @@ def test_a_table_of_labels_wins_over_the_names_of_folders(pictures: Path) -> Non
     table(pictures, ["file_name,label", *rows])
     with pytest.warns(DataWarning):
         assert load(pictures).classes == ("cat", "dog")
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_a_form_to_hand_answers_in_with_is_no_table_of_labels(pictures: Path) -> None:
+    labels = [f"{number:02}.png,{LABELS[number]}" for number in range(30)]
+    answers = [f"{number:02}.png,cat" for number in range(30, 40)]  # of no meaning
+    table(pictures, ["file_name,label", *labels], "train.csv")
+    table(pictures, ["file_name,label", *answers], "sample_submission.csv")
+    with pytest.warns(DataWarning, match="10 pictures are in no table, such as .*/30.png"):
+        data = load(pictures)
+    same_labels(data, pictures)
+    assert len(data.train) + len(data.test) == 30
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+@pytest.mark.parametrize("name", ["labels.csv", "metadata.jsonl"])
+@pytest.mark.parametrize("end", ["\u2028", "\x85", "\x0b", "\x1c"])
+def test_texts_may_hold_what_ends_lines_elsewhere(pictures: Path, name: str, end: str) -> None:
+    rows = [
+        {"file_name": f"{number:02}.png", "text": f"a{end}b", "label": LABELS[number]}
+        for number in range(40)
+    ]
+    if name.endswith(".csv"):
+        lines = ["file_name,text,label", *(",".join(row.values()) for row in rows)]
+    else:
+        lines = [json.dumps(row, ensure_ascii=False).replace("\\u0085", "\x85") for row in rows]
+    same_labels(load(table(pictures, lines, name)), pictures)
+
+
+def test_a_name_that_no_file_can_have_is_one_that_is_missing(pictures: Path) -> None:
+    rows = [f"{number:02}.png,{LABELS[number]}" for number in range(40)]
+    table(pictures, ["file_name,label", *rows, f"{'x' * 300}.png,cat"])
+    with pytest.raises(DataError, match="1 of 41 pictures are not there, such as 'xxx"):
+        load(pictures)
