@@ -337,3 +337,14 @@ def test_paths_that_are_no_folder(tmp_path: Path) -> None:
         match=r"file.zip must be a folder, or a file .npz, .*an archive must be unpacked",
     ):
         load(tmp_path / "file.zip")
+
+
+def test_a_train_may_be_a_class(image_folder: Folder) -> None:
+    folder = image_folder({"bus": {".": 8}, "car": {".": 8}, "train": {".": 8}})
+    with pytest.warns(DataWarning, match="set aside|^pictures: 'train' is a class, since other"):
+        data = load(folder)
+    assert data.classes == ("bus", "car", "train")
+    assert any("'train' is a class" in note for note in data.notes)
+    (folder / "test").mkdir()
+    with pytest.raises(DataError, match=r"must hold CLASS/\*\.jpg"):
+        load(folder)

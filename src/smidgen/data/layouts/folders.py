@@ -19,6 +19,7 @@ ENDINGS = (  # of files that must be pictures; others are if their content says 
 _START = 16  # bytes that tell a picture
 _DEEPEST = 8  # folders in a folder that hold nothing else
 _SHOWN = 3
+_ALIKE = 3  # folders with pictures, of which one called as a part is a class
 
 
 @final
@@ -42,7 +43,7 @@ class Folders(Source):
         found = tuple((part, unwrapped(child)) for part, child in named)
         if found and any(_has_classes(place) for _, place in found):
             return Folders(path, found)
-        if not found and _has_classes(root):
+        if (not found or _is_train_a_class(root, found)) and _has_classes(root):
             return Folders(path, ((TRAIN, root),))
         return None
 
@@ -84,10 +85,20 @@ class Folders(Source):
         unread = [path for path in subfolders(unwrapped(self.folder)) if path not in tops]
         if unread and unwrapped(self.folder) not in read:
             yield f"folders not read: {', '.join(map(str, unread[:_SHOWN]))}"
+        if unwrapped(self.folder) in read:
+            for folder in subfolders(unwrapped(self.folder)):
+                if folder.name.casefold() == TRAIN:
+                    yield f"{folder.name!r} is a class, since other folders beside it hold pictures"
         if other:
             yield f"{len(other):,} files are no pictures of a class, such as {other[0]}"
         if dead:
             yield f"{len(dead):,} links lead nowhere, such as {dead[0]}"
+
+
+def _is_train_a_class(root: Path, parts: tuple[tuple[str, Path], ...]) -> bool:
+    """Return whether ``train`` is a thing like others here: it holds pictures, as two others do."""
+    holding = {folder.name.casefold() for folder in subfolders(root) if _pictures_in(folder)}
+    return len(parts) == 1 and TRAIN in holding and len(holding) >= _ALIKE
 
 
 def subfolders(folder: Path) -> list[Path]:
