@@ -46,6 +46,16 @@ def test_bins_of_two_halves_are_those_of_the_whole() -> None:
         assert one.confidence == pytest.approx(other.confidence)
 
 
+def test_the_surest_of_equal_answers_are_not_those_that_come_first() -> None:
+    logits = torch.zeros(100, 2)
+    logits[:, 0], logits[:10, 0] = 1, 2
+    labels = torch.tensor([0] * 55 + [1] * 45)  # as folders of classes are read
+    found = dict(selective(logits, labels))
+    assert found[1.0] == pytest.approx(0.55)
+    assert found[0.5] == pytest.approx((10 + 40 * 45 / 90) / 50)
+    assert dict(selective(logits.flip(0), labels.flip(0))) == pytest.approx(found)
+
+
 def test_the_surest_half_is_right_where_the_unsure_ones_are_wrong() -> None:
     found = dict(selective(*answers(100, 20)))
     assert found[1.0] == pytest.approx(0.8)

@@ -1,6 +1,7 @@
 """Rows to tables, charts and one page; nothing here needs torch."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def write_charts(store: Path | str, folder: Path | str) -> list[Path]:
 
     Args:
         store: SQLite, or JSON lines.
-        folder: To write into; files are named after section and chart.
+        folder: To write into; files are named after section and chart, those of one name by number.
 
     Raises:
         ValueError: If the store cannot be read or a file not be written.
@@ -68,13 +69,14 @@ def write_charts(store: Path | str, folder: Path | str) -> list[Path]:
     from smidgen.report import page
     from smidgen.report.svg import alone
 
-    return [
-        _written(
-            Path(folder) / f"{_slug(section)}-{_slug(chart.title)}.svg",
-            alone(chart.wide),
-        )
-        for section, chart in page.charts_of(_read(store))
-    ]
+    written: list[Path] = []
+    taken: Counter[str] = Counter()
+    for section, chart in page.charts_of(_read(store)):
+        name = f"{_slug(section)}-{_slug(chart.title)}"
+        taken[name] += 1
+        name += f"-{taken[name]}" if taken[name] > 1 else ""
+        written.append(_written(Path(folder) / f"{name}.svg", alone(chart.wide)))
+    return written
 
 
 def _read(store: Path | str) -> Records:

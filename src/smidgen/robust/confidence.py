@@ -87,9 +87,14 @@ def pooled(parts: list[tuple[Bin, ...]]) -> tuple[Bin, ...]:
 
 
 def selective(logits: Logits, labels: Labels) -> tuple[tuple[float, float], ...]:
-    """Return for shares of the answers, the surest, how many of them are right."""
-    order = confidences(logits).argsort(descending=True, stable=True)
+    """Return for shares of the answers, the surest, how many of them are right.
+
+    Answers of one confidence count alike, as the mean over their orders, whatever the images'.
+    """
+    sure, order = confidences(logits).sort(descending=True, stable=True)
     right = (logits.argmax(1) == labels)[order].double()
+    _, place, counts = sure.unique_consecutive(return_inverse=True, return_counts=True)
+    right = (torch.zeros(len(counts)).double().index_add_(0, place, right) / counts)[place]
     return tuple((kept, float(right[: max(1, ceil(kept * len(right)))].mean())) for kept in KEPT)
 
 
