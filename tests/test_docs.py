@@ -179,6 +179,49 @@ def test_a_link_out_of_the_site_is_the_name_of_its_file(site: ModuleType) -> Non
     )
 
 
+def rows_of(name: str) -> list[dict[str, Any]]:
+    lines = (ROOT / "results" / f"{name}.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_the_figures_of_cores_are_those_of_the_rows() -> None:
+    page = (ROOT / "docs" / "microcontrollers.md").read_text()
+    table = page.partition("## Figures")[2].partition("\n##")[0]
+    rows = {
+        (row["net"], row["methods"].partition(":")[0], row["core"], row["optimize"]): row
+        for row in rows_of("cores")
+    }
+    known = {"M0+": "m0plus", "RISC-V": "riscv", "M3": "m3", "M4": "m4", "M7": "m7", "M55": "m55"}
+    changes = {"BlurPool": "blurpool", "squeeze-and-excitation": "blurpool,squeeze-excite"}
+    net, methods, held = "", "", 0
+    for line in table.splitlines():
+        cells = [cell.strip(" *") for cell in line.strip("|").split("|")]
+        if len(cells) != 5 or cells[1].partition(",")[0] not in known:
+            continue
+        if cells[0].startswith("with "):
+            methods = [value for word, value in changes.items() if word in cells[0]][-1]
+        elif cells[0]:
+            named = re.match("`(.*?)`", cells[0])
+            net, methods = named[1] if named else "dw-19568", ""
+        core, _, how = cells[1].partition(", ")
+        row = rows[net, methods, known[core], "flash" if how else "speed"]
+        said = cells[4].replace("*", "").partition(" M")[0]
+        places = len(said.partition(".")[2])
+        shown = [cells[2], cells[3], said]
+        made = [f"{row['flash']:,}", f"{row['ram']:,}", f"{row['instructions'] / 1e6:.{places}f}"]
+        assert shown == made, line
+        held += 1
+    assert held > 30
+
+
+def test_flash_and_ram_of_the_readme_are_those_of_rows() -> None:
+    table = (ROOT / "README.md").read_text().partition("As int8 C on a Cortex-M4")[2]
+    shown = re.findall(r"^\|.*?\| ([\d,]+) \| ([\d,]+) \| [\d.]+ M \|", table, re.MULTILINE)
+    rows = rows_of("records-int8") + [row for row in rows_of("cores") if row["core"] == "m4"]
+    assert len(shown) == 4
+    assert set(shown) <= {(f"{row['flash']:,}", f"{row['ram']:,}") for row in rows}
+
+
 def test_notebooks_show_what_the_version_of_now_prints() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     told = {v for path in NOTEBOOKS for v in re.findall(r'smidgen (\d[^\\" ]*)', path.read_text())}
