@@ -21,6 +21,7 @@ from typer.core import TyperArgument
 from typer.main import get_command
 
 from smidgen.cli import app
+from smidgen.layers import LAYERS
 from smidgen.methods import METHODS
 from smidgen.methods.base import BatchMethod
 
@@ -162,6 +163,26 @@ def test_the_reference_of_commands_names_every_one_with_every_option(site: Modul
         for parameter in command.params:
             if not isinstance(parameter, TyperArgument):
                 assert parameter.opts[0] in section, f"{name} {parameter.opts[0]}"
+
+
+def test_every_option_stands_in_a_page_and_the_synopsis_of_export_has_all_of_its() -> None:
+    pages = [*PAGES, ROOT / "README.md"]
+    told = "".join(page.read_text() for page in pages if page.name != "log.md")
+    known: Any = get_command(app)
+    for name, command in known.commands.items():
+        for one in command.params:
+            if not isinstance(one, TyperArgument):
+                assert re.search(rf"{one.opts[0]}(?![\w-])", told), f"{name} {one.opts[0]}"
+    synopsis = (ROOT / "docs" / "export.md").read_text().partition("```\n")[2].partition("```")[0]
+    for one in known.commands["export"].params:
+        assert isinstance(one, TyperArgument) or one.opts[0] in synopsis, one.opts
+
+
+def test_the_reference_of_python_has_every_method_and_layer() -> None:
+    lists = re.findall(r"members: \[(.*)\]", (ROOT / "docs" / "python.md").read_text())
+    layers, methods = (one.split(", ") for one in lists)
+    assert methods == [kind.__name__ for kind in METHODS]
+    assert sorted(layers) == sorted(kind.__name__ for kind in LAYERS)
 
 
 def test_long_choices_may_be_broken_between_their_words(site: ModuleType) -> None:
