@@ -112,10 +112,11 @@ def quantized(source: Any, images: Pixels, calibration: str, form: str = "QDQ") 
 
 
 def _fit_biases(quantised: Any, source: Any) -> None:
-    """Give channels whose weights are next to nothing beside their bias a coarser scale.
+    """Give channels whose weights are nothing, or next to it, a scale that suits their bias.
 
     The quantiser's own would be so fine that the bias had no room in 32 bits: it was cut off, and
-    with the products added the sum could turn over.
+    with the products added the sum could turn over. For weights that are all 0 it takes a scale of
+    1, so that a bias became whole steps of the input, and another zero point than its kernels take.
     """
     onnx = _require("onnx")
     floats = {one.name: onnx.numpy_helper.to_array(one) for one in source.graph.initializer}
@@ -127,15 +128,22 @@ def _fit_biases(quantised: Any, source: Any) -> None:
         weight, bias = (scaled[name].input for name in node.input[1:3])
         wanted = floats[bias[0].removesuffix("_quantized")].astype(np.float64)
         old, scale = (onnx.numpy_helper.to_array(kept[one[1]]) for one in (bias, weight))
-        coarser = np.maximum(1.0, np.abs(wanted) / (_BIAS_ROOM * old.astype(np.float64)))
-        if (coarser == 1).all():
+        least = np.abs(wanted) / (_BIAS_ROOM * old.astype(np.float64))
+        middle, steps = (
+            onnx.numpy_helper.to_array(kept[weight[place]]).astype(np.float64) for place in (2, 0)
+        )
+        steps -= np.reshape(middle, (-1, *[1] * (steps.ndim - 1)))
+        empty = ~steps.any(tuple(range(1, steps.ndim)) if scale.ndim else None)
+        if scale.ndim == 0:
+            least = least.max()
+        coarser = np.where(empty & (least > 0), least, np.maximum(1.0, least))
+        if (coarser == 1).all() and (middle == _MIDDLE).all():
             continue
-        coarser = coarser.max() if scale.ndim == 0 else coarser
-        steps = onnx.numpy_helper.to_array(kept[weight[0]]).astype(np.float64) - _MIDDLE
         by_channel = np.reshape(coarser, (-1, *[1] * (steps.ndim - 1)))
         changed = {
             weight[0]: np.rint(steps / by_channel) + _MIDDLE,
             weight[1]: scale * coarser,
+            weight[2]: np.full_like(middle, _MIDDLE),
             bias[0]: np.rint(wanted / (old * coarser)),
             bias[1]: old * coarser,
         }
