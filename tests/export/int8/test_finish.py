@@ -20,7 +20,15 @@ from smidgen.export.int8.program import Grid, IntConv2d, IntegerProgram, IntResi
 from smidgen.export.int8.quantize import quantize, rescale
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.lower import lower
-from smidgen.export.program import Conv2d, Pixels, Program, run_float
+from smidgen.export.program import (
+    Conv2d,
+    GlobalAveragePool,
+    Linear,
+    Pixels,
+    Program,
+    Residual,
+    run_float,
+)
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
@@ -38,6 +46,22 @@ def assert_same(spec: NetSpec) -> None:
     expected = simulate(integer, images)
     tolerance = 1e-6 * np.abs(expected).max() + 2  # two of a bias: its float32 form is not exact
     np.testing.assert_allclose(sums, expected, rtol=0, atol=tolerance)
+
+
+def test_sides_that_cancel_each_other_are_no_finer_than_their_sum() -> None:
+    opposite = -(1 - 1e-7) * np.eye(2, dtype=np.float32)[:, :, None, None]
+    sum_ = Residual((Conv2d(opposite, np.zeros(2, np.float32)),), (), relu=True)
+    head = Linear(np.ones((2, 2), np.float32), np.array([1.0, -1.0], np.float32))
+    program = Program("cancelled", Shape(2, 3, 3), (sum_, GlobalAveragePool(), head))
+    images = np.random.default_rng(0).integers(0, 256, (8, 2, 3, 3), np.uint8)
+    ranges = calibrate(program, images, "minmax")
+    integer = quantize(program, ranges)
+    np.testing.assert_allclose(
+        simulate(integer, images) * integer.head.scale, run_float(program, images), atol=1e-2
+    )
+    with torch.no_grad():
+        found = FakeQuantised(program, ranges)(floats(images)).numpy()
+    np.testing.assert_allclose(found, run_float(program, images), atol=1e-2)
 
 
 def test_finishing_keeps_what_passes_of_a_repeat_share() -> None:

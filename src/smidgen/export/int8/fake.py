@@ -331,9 +331,11 @@ class _Residual(_Step):
 
     def forward(self, x: Map) -> Map:
         made, beside = _through(self.inner, x), _through(self.shortcut, x)
-        larger, out = torch.maximum(made.scale, beside.scale), self.scale()
+        larger = torch.maximum(made.scale, beside.scale)
+        step = 2 * larger / 2**HEADROOM
+        out = torch.maximum(self.scale(), step / STEEPEST)
         sums = _widened(made, larger) + _widened(beside, larger)
-        return Map(self.scale.narrowed(sums, 2 * larger / (2**HEADROOM * out)), out)
+        return Map(self.scale.narrowed(sums, step / out), out)
 
     def operation(self) -> Residual:
         inner = tuple(step.operation() for step in _steps(self.inner))

@@ -194,14 +194,15 @@ def _residual(
 ) -> tuple[IntResidual, Grid]:
     inner, made = _chain(own.inner, shape, grid, grids)
     shortcut, beside = _chain(own.shortcut, shape, grid, grids)
-    out, larger = next(grids), max(made.scale, beside.scale)
-    factor = 2 * larger / (2**HEADROOM * out.scale)
+    larger = max(made.scale, beside.scale)
+    step = 2 * larger / 2**HEADROOM
+    out = no_finer(next(grids), step)  # of a sum whose sides cancel, or that is all but dead
     integer = IntResidual(
         inner,
         shortcut,
         Addend(made.zero, half_of(made.scale, larger)),
         Addend(beside.zero, half_of(beside.scale, larger)),
-        rescale([factor], out.zero, out.scale),
+        rescale([step / out.scale], out.zero, out.scale),
     )
     return integer, out
 
