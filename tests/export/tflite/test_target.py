@@ -146,13 +146,15 @@ def test_the_metadata_name_the_labels_and_tell_how_pictures_are_made(
 
 
 def test_names_of_classes_stay_one_a_line() -> None:
-    with zipfile.ZipFile(io.BytesIO(attached(b"TFL3", {}, ["a\nb", "c d", "ü"]))) as archive:
-        assert archive.read("labels.txt").decode() == "a b\nc d\nü\n"
+    with zipfile.ZipFile(
+        io.BytesIO(attached(b"TFL3", {}, ["a\nb", "c d", "ü", "\udcfc"]))
+    ) as archive:
+        assert archive.read("labels.txt").decode() == "a b\nc d\nü\n\ufffd\n"
 
 
 def test_a_picture_of_no_colours_that_it_knows_is_a_feature() -> None:
     card: dict[str, str] = dict.fromkeys(
-        ("net", "input", "data", "pictures", "training_key", "made_by"), "x"
+        ("net", "input", "data", "pictures", "training_key", "made_by"), "a path of b\udcfcrds"
     )
     two, three = (metadata(card, Shape(c, 4, 5), "uint8") for c in (2, 3))
     assert len(two) < len(three)  # which tells its width and height

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from smidgen.escape import whole
 from smidgen.export.tflite.tables import Table, Value, packed
 from smidgen.layers import Shape
 
@@ -64,13 +65,13 @@ def metadata(card: Mapping[str, str], shape: Shape, takes: str) -> bytes:
 
 def attached(file: bytes, card: Mapping[str, str], classes: Sequence[str]) -> bytes:
     """Return ``file`` with its labels, one a line, and its card behind it."""
-    labels = "".join(f"{' '.join(name.splitlines())}\n" for name in classes)
-    whole = io.BytesIO(file)
-    whole.seek(0, io.SEEK_END)
-    with zipfile.ZipFile(whole, "a") as archive:
+    labels = "".join(f"{' '.join(whole(name).splitlines())}\n" for name in classes)
+    all_ = io.BytesIO(file)
+    all_.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(all_, "a") as archive:
         for name, text in ((LABELS, labels), (CARD, json.dumps(card, indent=1) + "\n")):
             archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), text)
-    return whole.getvalue()
+    return all_.getvalue()
 
 
 def _content(shape: Shape) -> Table:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from smidgen.escape import whole
 from smidgen.export.extra import needed
 
 _ALIGNED = 16  # bytes: constants are read where they lie, by vector units, too
@@ -74,7 +75,7 @@ def _beside(builder: Any, value: Value) -> int:
     if isinstance(value, Table):
         return _table(builder, value)
     if isinstance(value, str):
-        return builder.CreateString(value)
+        return builder.CreateString(whole(value))
     if isinstance(value, bytes):
         builder.StartVector(1, len(value), _ALIGNED)
         builder.head -= len(value)
