@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ from smidgen.cli.export import export as verb
 from smidgen.data import Data, load
 from smidgen.evaluate import predict
 from smidgen.export import ship, targets
-from smidgen.export.artefact import Artefact, Infer, Wish, require_plain
+from smidgen.export.artefact import Artefact, Infer, Source, Wish, require_plain
 from smidgen.export.c.host import compile_library, load_library
+from smidgen.export.c.names import require_own
 from smidgen.export.int8 import finish
 from smidgen.export.onnx import card_of, run_onnx
 from smidgen.export.proof import Proof
@@ -204,11 +206,47 @@ def test_a_folder_in_use_is_left_alone(run: Path, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_an_empty_folder_is_used(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("net", "stem"),
+    [
+        ("Vit-t", "vitt"),
+        ("2cats", "net_2cats"),
+        ("int", "net_int"),
+        ("a--b", "a_b"),
+        ("memory", "net_memory"),
+    ],
+)
+def test_a_net_gives_its_files_a_name_that_c_can_have(net: str, stem: str) -> None:
+    run: Any = SimpleNamespace(trial=SimpleNamespace(net=SimpleNamespace(name=net)))
+    nothing: Any = None
+    assert Source(run, nothing, nothing).stem == stem
+    require_own(stem)
+
+
+@pytest.mark.parametrize("place", ["../out", ".", "../link"])
+def test_an_empty_folder_is_used(
+    place: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    assert export(run, "onnx", out).artefact == "mnist_1k5_dw.onnx"
-    assert (out / PROOF).exists()
+    (tmp_path / "link").symlink_to(out)
+    monkeypatch.chdir(out)
+    assert export(run, "onnx", place).artefact == "mnist_1k5_dw.onnx"
+    assert {path.name for path in out.iterdir()} == {"mnist_1k5_dw.onnx", PROOF}
+
+
+def test_what_came_into_an_empty_folder_meanwhile_is_left_alone(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def proved(*given: Any) -> Any:
+        (tmp_path / PROOF).write_text("dear to me")
+        return really(*given)
+
+    really = ship.proved
+    monkeypatch.setattr(ship, "proved", proved)
+    with pytest.raises(ValueError, match="is there and not empty: choose another folder"):
+        export(run, "onnx", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [PROOF]
 
 
 @pytest.mark.parametrize(("option", "what"), [("max_flash", "flash"), ("max_ram", "RAM")])

@@ -142,6 +142,7 @@ class Source:
         if self.name is not None:
             return self.name
         plain = re.sub(r"[^a-z0-9]+", "_", self.run.trial.net.name.lower()).strip("_")
+        plain = re.sub("_t$", "t", plain)  # C keeps names that end so to itself
         free = plain[:1].isalpha() and not is_taken(plain)
         return plain if free else f"net_{plain}".rstrip("_")
 

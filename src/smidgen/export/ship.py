@@ -116,10 +116,15 @@ def _limit(what: str, asked: int | str | None) -> int | None:
 
 
 def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proof:
-    """Write and prove the artefact beside ``out``, then move it there, or leave nothing."""
+    """Write and prove the artefact beside ``out``, then move it there, or leave nothing.
+
+    An empty folder that is there is filled: it may be a mount, a link or where the user stands.
+    """
+    standing = out.is_dir()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        place = out if standing else out.parent
+        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=place))
     except OSError as error:
         raise ValueError(f"{out.parent}: cannot be written: {error.strerror}") from None
     try:
@@ -134,8 +139,13 @@ def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proo
             write_atomically(folder / f"{source.stem}.html", html.encode())
             proof = replace(proof, files=files_of(folder))
         write_atomically(folder / PROOF, (json.dumps(asdict(proof), indent=1) + "\n").encode())
-        folder.chmod(0o755)  # a temporary folder is closed to others
-        folder.replace(out)
+        if standing:
+            _require_free(out, folder.name)
+            for path in sorted(folder.iterdir(), key=lambda path: path.name == PROOF):
+                path.replace(out / path.name)  # the proof last: what it is beside is whole
+        else:
+            folder.chmod(0o755)  # a temporary folder is closed to others
+            folder.replace(out)
     except OSError as error:
         raise ValueError(f"{out}: cannot be written: {error.strerror}") from error
     finally:
@@ -175,8 +185,8 @@ def _page(source: Source, proof: Proof, artefact: Artefact, logits: NDArray[Any]
     return page(module, source.program.input_shape, facts, plain)
 
 
-def _require_free(out: Path) -> None:
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+def _require_free(out: Path, own: str = "") -> None:
+    if out.exists() and not (out.is_dir() and {path.name for path in out.iterdir()} <= {own}):
         raise ValueError(f"{out} is there and not empty: choose another folder")
 
 
