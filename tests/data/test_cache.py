@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import safetensors
+import safetensors.torch
 import torch
 
 import smidgen.data
@@ -267,3 +268,19 @@ def test_a_disk_that_fills_up_meanwhile_leaves_the_data(
     with pytest.raises(DataError, match=r"the cache folder \S*cache cannot be written: .* quota"):
         load(folder, cache_dir=tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_two_of_one_process_number_may_fill_the_cache_at_once(
+    image_folder: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, original = image_folder(BOTH), safetensors.torch.save_file
+
+    def between(tensors: Any, path: Path, **named: Any) -> None:
+        original(tensors, path, **named)
+        monkeypatch.setattr("safetensors.torch.save_file", original)
+        load(folder, cache_dir=tmp_path / "cache")  # as a thread does, or another container
+
+    monkeypatch.setattr("safetensors.torch.save_file", between)
+    data = load(folder, cache_dir=tmp_path / "cache")
+    cached(tmp_path / "cache")
+    assert same(data, load(folder, cache_dir=tmp_path / "cache"))

@@ -6,6 +6,7 @@ import shutil
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryFile
 
 from smidgen.data.base import Data, Split, fingerprint
@@ -141,7 +142,9 @@ class Cache:
         }
         if data.train is data.test:  # one tensor cannot be stored twice
             tensors = {name: tensor.clone() for name, tensor in tensors.items()}
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+        partial = path.with_name(
+            f"{path.name}.{token_hex(4)}.partial"
+        )  # numbers repeat in containers
         try:
             try:
                 save_file(tensors, partial, metadata={"smidgen": json.dumps(said)})
