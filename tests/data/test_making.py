@@ -165,6 +165,27 @@ def test_colours_of_sixteen_bits_are_told(folder: Callable[..., Path]) -> None:
     assert "1 colour pictures have 16 bits a channel, of which the upper 8 are taken" in said
 
 
+def test_colours_of_sixteen_bits_in_a_tiff_are_told(folder: Callable[..., Path]) -> None:
+    tags = [(256, 5), (257, 6), (258, 122), (259, 1), (262, 2), (273, 128), (277, 3), (278, 6)]
+    entries = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in [*tags, (279, 180)]]
+    entries[2] = struct.pack("<HHII", 258, 3, 3, 122)
+    deep = b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(entries) + bytes(4)
+    deep += struct.pack("<3H", 16, 16, 16) + bytes([0, 9] * 90)
+    data, said = loaded(folder([png(pixels(0, 6, 5, 3)), deep], [png(pixels(1, 6, 5, 3))]))
+    assert data.train.images[1].unique().tolist() == [9]
+    assert "1 colour pictures have 16 bits a channel, of which the upper 8 are taken" in said
+    _, said = loaded(folder([encoded(Image.fromarray(pixels(n, 6, 5, 3)), "TIFF") for n in (0, 1)]))
+    assert "16 bits" not in said
+
+
+def test_a_tiff_is_turned_once_before_its_size_counts(folder: Callable[..., Path]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = [encoded(Image.fromarray(pixels(n, 40, 30, 3)), "TIFF", exif=exif) for n in range(3)]
+    data, said = loaded(folder(turned, [png(pixels(9, 30, 40, 3))]))
+    assert (data.shape, said) == ((3, 30, 40), "")
+
+
 def test_copies_between_parts_are_told_with_how_many(folder: Callable[..., Path]) -> None:
     train = [png(pixels(number, 6, 5)) for number in range(6)]
     same = encoded(Image.fromarray(pixels(0, 6, 5)), "BMP")

@@ -14,6 +14,7 @@ from smidgen.data.sizes import ImageSize, checked_size
 
 TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
 PNG = b"\x89PNG\r\n\x1a\n"
+_BYTE = 8  # bits
 _HEAD = 4_096  # bytes in which a PNG says all that `head` asks, or else it is opened
 
 
@@ -232,6 +233,14 @@ def _opened_head(source: Any, start: bytes) -> Head:
     image = opened(source)
     height, width = upright_size(image)
     grey = image.mode in ("1", "L", "LA", "La") or is_deep(image)
-    coarse = start.startswith(PNG) and start[24:26] in (b"\x10\x02", b"\x10\x06")
+    deep_png = start.startswith(PNG) and start[24:26] in (b"\x10\x02", b"\x10\x06")
+    coarse = deep_png or (not grey and image.format == "TIFF" and _bits_of_tiff(image) > _BYTE)
     clear = image.has_transparency_data
     return Head(height, width, 1 if grey else 3, is_deep(image), clear, coarse)
+
+
+def _bits_of_tiff(image: Any) -> int:
+    """Return how many bits a channel of a TIFF has in its file."""
+    from PIL import TiffImagePlugin
+
+    return max(image.tag_v2.get(TiffImagePlugin.BITSPERSAMPLE, (1,)))

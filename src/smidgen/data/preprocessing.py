@@ -224,6 +224,7 @@ def upright_size(image: Any) -> tuple[int, int]:
     from PIL import ExifTags
 
     turned = image.getexif().get(ExifTags.Base.Orientation, 1) in TURNED
+    turned = turned and image.format != "TIFF"  # which Pillow turns itself
     return (image.width, image.height) if turned else (image.height, image.width)
 
 

@@ -54,10 +54,14 @@ def labels_of(labels: Any, count: int, names: Sequence[str], where: str) -> list
     Raises:
         DataError: If there is not one a picture, or one is no class.
     """
-    found = np.asarray(labels)
+    try:
+        found = np.asarray(labels)
+    except ValueError:  # lists of several lengths
+        raise DataError(f"{where} must have one label a picture, {count:,}, got lists") from None
     if found.ndim == 2 and 1 in found.shape:  # noqa: PLR2004 - a column of labels
         found = found.reshape(-1)
-    if found.ndim == 2 and len(found) == count and (found.sum(axis=1) == 1).all():  # noqa: PLR2004
+    of_numbers = found.ndim == 2 and len(found) == count and found.dtype.kind in "buif"  # noqa: PLR2004
+    if of_numbers and (found.sum(axis=1) == 1).all():
         found = found.argmax(axis=1)  # one-hot
     if found.ndim != 1 or len(found) != count:
         shape = "x".join(str(side) for side in found.shape)

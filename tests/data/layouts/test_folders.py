@@ -297,6 +297,14 @@ def test_a_class_with_no_image_is_named(image_folder: Folder) -> None:
         load(folder)
 
 
+@pytest.mark.parametrize("name", ["labels", "annotations"])
+def test_boxes_are_told_apart_from_a_class_with_no_image(image_folder: Folder, name: str) -> None:
+    folder = image_folder({"train": {"images": 4, name: 0}, "valid": {"images": 2, name: 0}})
+    (folder / "train" / name / "000.txt").write_text("0 0.5 0.5 0.1 0.1")
+    with pytest.raises(DataError, match=rf"train/{name} holds no pictures: boxes, as of YOLO and"):
+        load(folder)
+
+
 def test_an_unknown_class_to_test_on_is_named(image_folder: Folder) -> None:
     folder = image_folder({"train": {"cat": 2, "dog": 2}, "test": {"cta": 1}})
     with pytest.raises(DataError, match=r"class 'cta' of .*test/cta.* did you mean 'cat'\?"):

@@ -247,6 +247,17 @@ def test_texts_may_hold_what_ends_lines_elsewhere(pictures: Path, name: str, end
     same_labels(load(table(pictures, lines, name)), pictures)
 
 
+@pytest.mark.parametrize("labels", [[["cat"], ["cat", "dog"]], [["cat", "dog"]], [[1, 1]]])
+def test_several_labels_a_picture_are_refused(pictures: Path, labels: list[list[str]]) -> None:
+    rows = [
+        json.dumps({"file_name": f"{number:02}.png", "label": labels[number % len(labels)]})
+        for number in range(40)
+    ]
+    table(pictures, rows, "metadata.jsonl")
+    with pytest.raises(DataError, match=r"metadata.jsonl must have one label a picture, 40, got"):
+        load(pictures)
+
+
 def test_a_name_that_no_file_can_have_is_one_that_is_missing(pictures: Path) -> None:
     rows = [f"{number:02}.png,{LABELS[number]}" for number in range(40)]
     table(pictures, ["file_name,label", *rows, f"{'x' * 300}.png,cat"])

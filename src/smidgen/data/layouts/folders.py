@@ -19,6 +19,7 @@ ENDINGS = (  # of files that must be pictures; others are if their content says 
 _START = 16  # bytes that tell a picture
 _DEEPEST = 8  # folders in a folder that hold nothing else
 _SHOWN = 3
+_OF_BOXES = ("labels", "annotations")  # folders beside pictures of data sets for detection
 _ALIKE = 3  # folders with pictures, of which one called as a part is a class
 
 
@@ -70,6 +71,11 @@ class Folders(Source):
             if paths:
                 found[part] = Part(Files(paths), labels)
         if TRAIN in found and (alone := [p for p in empty if self._is_train(p)]):
+            if alone[0].name.casefold() in _OF_BOXES:
+                raise DataError(
+                    f"{alone[0]} holds no pictures: boxes, as of YOLO and COCO, are not read, but "
+                    f"one class a picture, from CLASS/*.jpg or labels.csv (file_name,label)"
+                )
             raise DataError(
                 f"class {alone[0].name!r} must have a picture, got none in {alone[0]}: "
                 f"add some, or remove the folder"
