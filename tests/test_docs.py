@@ -185,6 +185,14 @@ def test_the_reference_of_python_has_every_method_and_layer() -> None:
     assert sorted(layers) == sorted(kind.__name__ for kind in LAYERS)
 
 
+def test_every_heading_of_a_design_page_is_explained() -> None:
+    told = (ROOT / "docs" / "report.md").read_text().lower()
+    for page in (ROOT / "results").glob("design-*/report.html"):
+        for heading in re.findall(r"<h3[^>]*>([^<]+)", page.read_text()):
+            name = heading.strip().lower().partition(" on ")[0].replace(" of test images", "")
+            assert name in told, heading
+
+
 def test_long_choices_may_be_broken_between_their_words(site: ModuleType) -> None:
     assert "<code>nets&#124;<wbr>methods&#124;<wbr>data" in site.commands()
 
