@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from smidgen import zoo
 from smidgen.cli.export import export as verb
 from smidgen.data import Data, load
+from smidgen.data.base import Split
 from smidgen.evaluate import predict
 from smidgen.export import ship, targets
 from smidgen.export.artefact import Artefact, Infer, Source, Wish, require_plain
@@ -221,6 +222,20 @@ def test_a_net_gives_its_files_a_name_that_c_can_have(net: str, stem: str) -> No
     nothing: Any = None
     assert Source(run, nothing, nothing).stem == stem
     require_own(stem)
+
+
+@pytest.mark.parametrize("count", [7, 512, 900, 1023, 1024, 1535])
+def test_images_for_calibration_are_of_every_part_of_the_split(count: int) -> None:
+    """As folders are: sorted by class; or as pairs are: the classes take turns."""
+    places = torch.arange(count)
+    images = torch.stack([places // 256, places % 256], 1)[:, :, None, None].to(torch.uint8)
+    data: Any = SimpleNamespace(train=Split(images, places))
+    nothing: Any = None
+    pixels = Source(nothing, data, nothing).calibration_images.astype(int)
+    found = 256 * pixels[:, 0, 0, 0] + pixels[:, 1, 0, 0]
+    assert len(set(found)) == min(count, 512)
+    assert np.diff([-1, *found, count]).max() <= 2 * -(-count // 512)
+    assert 0.4 < (found % 2).mean() < 0.6
 
 
 @pytest.mark.parametrize("place", ["../out", ".", "../link"])

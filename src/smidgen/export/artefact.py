@@ -148,10 +148,16 @@ class Source:
 
     @property
     def calibration_images(self) -> Pixels:
-        """Training images, spread over the whole split."""
+        """Training images: of as many equal parts of the split one each, at any place in it.
+
+        Data may be sorted by class, or their classes may take turns.
+        """
         count = len(self.data.train)
-        step = max(1, count // _CALIBRATION_IMAGES)
-        return pixels_of(self.data.train.images[::step][:_CALIBRATION_IMAGES])
+        kept = min(count, _CALIBRATION_IMAGES)
+        begins = np.arange(kept) * count // kept
+        sizes = np.diff(begins, append=count)
+        places = begins + np.random.default_rng(0).integers(sizes)
+        return np.stack([pixels_of(self.data.train.images[place]) for place in places.tolist()])
 
     @property
     def finishing_images(self) -> Images:
