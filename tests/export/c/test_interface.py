@@ -358,7 +358,7 @@ def test_the_header_tells_what_was_trained_and_measured() -> None:
 
 
 def test_names_that_c_cannot_have_are_refused() -> None:
-    for name in ("for", "restrict", "co_await", "_net", "stdint", "int8_t", "main", "loop", "a__b"):
+    for name in ("for", "restrict", "co_await", "_net", "stdint", "int8_t", "main", "word", "a__b"):
         assert is_taken(name)
         with pytest.raises(ValueError, match=f"got (the keyword )?'{name}'"):
             require_identifier(name)

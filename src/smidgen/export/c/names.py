@@ -26,8 +26,16 @@ putchar puts qsort raise rand random read realloc remove rename rewind round sca
 sinh sleep smidgen snprintf sprintf sqrt srand sscanf strcat strchr strcmp strcpy strlen strncmp
 strncpy strstr strtol system tan tanh tolower toupper trunc unix write y0 y1 yield yn
 """  # and macros that compilers, libraries or boards know
+_OTHERS = """
+acosh asinh atanh bit boolean byte carg cbrt cexp cimag conj constrain copysign cpow creal csqrt
+degrees div erf erfc exp2 expm1 fdim fma fmax fmin gamma hypot ilogb imaxabs interrupts isblank
+iscntrl isgraph isinf islower isnan isprint ispunct isupper isxdigit ldiv lgamma llabs llrint
+llround log1p log2 logb lrint lround micros millis nan nearbyint nextafter radians remainder
+remquo rint scalbn signal sq strcoll strcspn strerror strpbrk strspn strtod strtoul strxfrm tgamma
+tone vprintf word
+"""  # likewise, of C99's mathematics and characters, and of Arduino
 _BESIDE = "answers camera counted frame logits memory pictures sum_of sums written"  # in packages
-_TAKEN = frozenset(f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_BESIDE}".split())
+_TAKEN = frozenset(f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_OTHERS} {_BESIDE}".split())
 _OURS = re.compile(
     ".*_(in|rows|source|argmax|probabilities|power|class_name|picture|frame|frame_row|self_test)"
 )
