@@ -280,6 +280,21 @@ def test_last_runs_are_cut_to_the_time_left(fake: Fake, chosen: Candidate) -> No
     assert in_time(search, last, seeds=3, jobs=1, clock=Clock(1e5)) == last
 
 
+def test_last_runs_take_no_longer_where_a_part_of_its_own_judges(
+    fake: Fake, chosen: Candidate
+) -> None:
+    """Be it as large as what is trained on: an epoch of the search is one of all images."""
+    search = fake(gains({})).search
+    search._data[search.origin] = replace(search.data, validation=search.data.train)
+    images = len(search.data.train)
+    made = {**row(chosen, 0.8), "net": chosen.net.name, "split": "held-out", "epochs": 4}
+    made |= {"key": "0" * 16, "studies": ["refine"], "study": "refine", "seconds": 8.0}
+    search.store.keep("refine", [{**made, "images": images}])
+    clock = Clock(1.15 * 3 * 2.0 * 10.5 / 0.95)
+    (cut,) = in_time(search, [chosen.lasting(40)], seeds=3, jobs=1, clock=clock)
+    assert cut.recipe.epochs == 10
+
+
 def data_of(channels: int, height: int, width: int, images: int = 40) -> Data:
     pixels = torch.zeros(images, channels, height, width, dtype=torch.uint8)
     split = Split(pixels, torch.arange(images) % 2)

@@ -122,7 +122,7 @@ def in_time(
     It goes by what the search's own runs took, on this machine and beside what else it does.
 
     Args:
-        search: Has trained them, on a part of the training images.
+        search: Has trained them, on a part of the training images or with others to judge.
         last: That are to be trained on all, with one recipe.
         seeds: Of each.
         jobs: Runs side by side.
@@ -132,10 +132,12 @@ def in_time(
     if clock.seconds is None:
         return list(last)
     images, size = len(search.data.train), last[0].recipe.batch_size
+    apart = search.data.validation is not None  # then the search trains on all of them as well
     took: dict[str, float] = {}
     for row in search.store.rows():
         if row["split"] == "held-out":
-            more = ceil(images / size) / ceil((images - row["images"]) / size)  # batches
+            trained = images if apart else images - row["images"]
+            more = ceil(images / size) / ceil(trained / size)  # batches
             whole = row["seconds"] / row["epochs"] * more
             took[row["net"]] = max(whole, took.get(row["net"], 0.0))
     longest = max(took.values())
