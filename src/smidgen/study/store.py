@@ -4,7 +4,7 @@ import json
 import sqlite3
 import sys
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Collection, Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -245,13 +245,16 @@ class Store:
         with told(self.path):
             return self._db.execute(query, values).fetchall()
 
-    def release_lost(self) -> int:
+    def release_lost(self, besides: Collection[str] = ()) -> int:
         """Queue the trials whose process is gone again, as if never begun; return how many.
 
         An interrupted study is no fault of its trials, so no attempt is counted.
+
+        Args:
+            besides: Owners whose end somebody else notes.
         """
         running = self._read("SELECT DISTINCT owner FROM trials WHERE state = 'running'")
-        owners = [name for (name,) in running]
+        owners = [name for (name,) in running if name not in besides]
         return sum(self.release(name) for name in owners if not is_alive(self.owners, str(name)))
 
     def release(self, owner: str) -> int:

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from tests.waiting import stop_at_second_checkpoint, until
 
 from smidgen.checkpoint import checkpoints
 from smidgen.data import Data
+from smidgen.study.owner import owner
 from smidgen.study.running import worker
 from smidgen.study.running.local import Event, Pool, StudyError, Watch, dispatch
 from smidgen.study.running.one import execute
@@ -160,6 +162,22 @@ def test_a_worker_that_dies_costs_no_attempt(
     assert killed
     (attempts,) = sqlite3.connect(store.path).execute("SELECT attempts FROM trials").fetchone()
     assert attempts == 1
+
+
+def test_what_another_process_that_is_killed_had_begun_is_taken_over(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    (job,) = jobs()
+    store, started = Store(tmp_path / "study.db"), time.monotonic()
+
+    def give_up(event: Event) -> None:
+        assert time.monotonic() - started < 120, "it waits for a process that is gone"
+
+    with Pool(store, 1) as pool:
+        store.add("s", [job])
+        with owner(store.owners) as other:
+            assert store.claim(other) is not None
+        assert pool.finish("s", give_up).done == 1
 
 
 def test_a_worker_that_cannot_start_ends_the_study_with_its_reason(

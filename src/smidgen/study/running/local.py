@@ -134,6 +134,8 @@ class Pool:
             status = watch.look()
             if status.is_complete:
                 return status
+            if not status.queued:  # what is left may be of another process that is gone by now
+                self._store.release_lost(besides=[worker.name for worker in self._workers])
             if len(self._workers) < min(self._jobs, status.queued + status.running):
                 self._start()
             time.sleep(watch.pause)

@@ -162,7 +162,8 @@ def _run(cluster: _Cluster, observer: Observer) -> Status:
         cluster.submit()
         if cluster.running:
             cluster.collect()
-        else:
+        else:  # what is left is of another process, which may be gone by now
+            cluster.store.release_lost()
             time.sleep(_POLL)
         status = watch.look()
         if status.is_complete:
