@@ -177,8 +177,11 @@ def test_they_are_found_again_by_their_origin() -> None:
     assert again.preprocessing == data.preprocessing
     turned = load(data.origin, classes=("dog", "eel", "cat"))
     assert turned.test.labels.tolist() == [(2, 0)[label] for label in data.test.labels.tolist()]
-    with pytest.raises(DataError, match="are kept as grey 6x5"):
-        load(data.origin, image_size=9)
+    other: list[dict[str, Any]] = [{"image_size": 9}, {"color": "rgb"}, {"fit": "crop"}]
+    for asked in other:
+        with pytest.raises(DataError, match="are kept as grey 6x5"):
+            load(data.origin, **asked)
+    assert load(data.origin, color="grey", fit="stretch").preprocessing == data.preprocessing
     with pytest.raises(DataError, match=r"are no longer in the cache, .* make them again with"):
         load("arrays:0123")
 

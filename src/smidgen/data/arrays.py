@@ -124,10 +124,9 @@ def kept_arrays(origin: str, wish: Wish, cache_dir: str | os.PathLike[str] | Non
         )
     data = replace(data, origin=origin)
     how = data.preprocessing
-    if (wish.preprocessing or how) != how or (wish.size or (how.height, how.width)) != (
-        how.height,
-        how.width,
-    ):
+    size = (how.height, how.width)
+    asked = (wish.preprocessing or how, wish.size or size, wish.color or how.color)
+    if (*asked, wish.fit or how.fit) != (how, size, how.color, how.fit):
         raise DataError(f"the arrays are kept as {how.text}, and can be had in no other form")
     return matched(data, wish.classes) if wish.classes else data
 
