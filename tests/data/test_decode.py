@@ -70,6 +70,8 @@ def test_a_jpeg_of_a_telephone_is_decoded_to_what_has_room(
     monkeypatch.setattr(decode, "PICTURE", 4_000_000)
     huge = Image.new("RGB", (2500, 2100))
     assert open_picture(encoded(huge, "JPEG"), size).size == decoded
+    several = encoded(huge, "MPO", save_all=True, append_images=[Image.new("RGB", (160, 120))])
+    assert open_picture(several, size).size == decoded
     whole = encoded(huge, "JPEG", progressive=True)  # lies in memory whole, whatever is asked for
     with pytest.raises(DataError, match="2500 x 2100: 5 megapixels, of at most 4"):
         open_picture(whole, size)

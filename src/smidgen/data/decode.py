@@ -63,10 +63,11 @@ def _require_room(image: Any) -> None:
     """Refuse what would take too much memory to decode.
 
     A JPEG from a camera is decoded row by row, so that one as large as telephones make them is
-    decoded to a half of its sides, everywhere; a progressive one lies in memory whole before.
+    decoded to a half of its sides, everywhere; a progressive one lies in memory whole before. MPO
+    is a JPEG followed by others, such as a preview.
     """
     pixels = image.width * image.height
-    by_rows = image.format == "JPEG" and "progressive" not in image.info
+    by_rows = image.format in ("JPEG", "MPO") and "progressive" not in image.info
     most = LARGE_JPEG if by_rows else PICTURE
     if pixels > most:
         raise DataError(
