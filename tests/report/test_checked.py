@@ -78,6 +78,16 @@ def test_what_no_row_can_hold_is_told_in_one_line(
     assert not (tmp_path / "p.html").exists()
 
 
+def test_rows_of_the_same_pictures_have_the_same_classes(
+    written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    wrong = [{"image": 0, "label": 3, "answer": 0, "probability": 0.9, "sure": True}]
+    other = {"classes": ["a", "b", "c", "d"], "confusion": None, "wrong": wrong, "key": "other"}
+    path = written([seen(0), seen(1) | other])
+    with pytest.raises(StoreError, match="'other': classes must be those of other rows"):
+        write_page(path, tmp_path / "p.html")
+
+
 def test_a_missing_column_is_named(written: Callable[[Rows], Path]) -> None:
     bad = row("mine", [], 0, 100)
     del bad["recipe"]

@@ -159,9 +159,13 @@ def require_rows(rows: Iterable[Mapping[str, Any]], source: str) -> None:
     Raises:
         StoreError: Naming the row, the column, what is expected and what was found.
     """
+    classes: dict[str, Any] = {}  # by fingerprint, of which they are a part
     for row in rows:
         try:
             _require(row)
+            own = row.get("study") != BASELINE and row.get("classes")
+            if own and classes.setdefault(row["fingerprint"], own) != own:
+                raise ValueError("classes must be those of other rows of its fingerprint")
         except ValueError as error:
             raise StoreError(f"{source}, row {shown(row.get('key'))}: {error}") from None
 
