@@ -38,8 +38,7 @@ from smidgen.show import percent
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from torch import Tensor
-
+    from smidgen.data import Data
     from smidgen.run import EpochRecord, Run
     from smidgen.train import Report
 
@@ -135,12 +134,12 @@ def train(  # noqa: PLR0913 - a command line
             resume=resume,
             observer=_both(progress.observe, tracked.epoch),
         )
-    _end(run, folder, loaded.train.labels, json=json)
+    _end(run, folder, loaded, json=json)
 
 
-def _end(run: "Run", folder: Path, labels: "Tensor", *, json: bool) -> None:
+def _end(run: "Run", folder: Path, data: "Data", *, json: bool) -> None:
     """Tell what came of the training, where it lies and what may follow."""
-    warn(*_doubts(run.history[-1].held_out_accuracy, labels))
+    warn(*_doubts(run, data))
     if json:
         print_json({"folder": str(folder), "key": run.trial.key, "seconds": run.seconds})
     else:
@@ -149,10 +148,22 @@ def _end(run: "Run", folder: Path, labels: "Tensor", *, json: bool) -> None:
         say(*next_commands(folder, "predict", "evaluate", "export"))
 
 
-def _doubts(reached: float | None, labels: "Tensor") -> list[str]:
+def _doubts(run: "Run", data: "Data") -> list[str]:
     """Return what to say of a net that hardly learned, by the images held out and all labels."""
+    from smidgen.data.parts import parts
+    from smidgen.evaluate.accuracy import accuracy, predict
+
+    labels, reached = data.train.labels, run.history[-1].held_out_accuracy
     floor = float(labels.bincount().max()) / len(labels)
     if reached is None or not is_near_one_answer(reached, floor):
+        return []
+    _, held_out = parts(data, run.trial.split)
+    if held_out is None:
+        return []
+    # the epochs judge the live weights, which an average of them may be far ahead of
+    logits = predict(run.model, held_out.images, run.mean, run.std)
+    reached = accuracy(logits, held_out.labels)
+    if not is_near_one_answer(reached, floor):
         return []
     return [
         f"held out: {percent(reached)} is near what one answer for all reaches, {percent(floor)}:"
