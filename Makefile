@@ -67,14 +67,14 @@ floors: setup  ## draw docs/floors.svg anew from tests/test_floors.py
 	$(PY)/python tools/floors.py
 
 format: setup  ## let ruff format and mend
-	$(PY)/ruff check --fix --quiet src tests bench
-	$(PY)/ruff format --quiet src tests bench
+	$(PY)/ruff check --fix --quiet src tests bench tools
+	$(PY)/ruff format --quiet src tests bench tools
 
 check: lint types test-python  ## format, lint, types and the quick tests
 
 lint: setup
-	$(PY)/ruff format --check --quiet src tests bench
-	$(PY)/ruff check --quiet src tests bench
+	$(PY)/ruff format --check --quiet src tests bench tools
+	$(PY)/ruff check --quiet src tests bench tools
 
 types: setup
 	$(PY)/basedpyright
