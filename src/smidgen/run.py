@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from smidgen.checkpoint import CheckpointError, load_tensors, save_tensors
 from smidgen.data import Data, Preprocessing
 from smidgen.data.base import as_they_are
+from smidgen.data.remembered import unplaced as unplaced_origin
 from smidgen.files import is_temporary, write_atomically
 from smidgen.hub import fetched, is_hub
 from smidgen.limits import PLAN_BYTES, TENSOR_BYTES, content, is_number
@@ -152,8 +153,8 @@ def shared_plan(folder: Path) -> bytes:
     form = json.loads(content(folder / PLAN, PLAN_BYTES))
     form.pop("sha256", None)
     form["methods"] = [to_text(unplaced(method)) for method in parse(", ".join(form["methods"]))]
-    if Path(str(form.get("origin", "")).partition("::")[0]).is_absolute():
-        form["origin"] = form["data"]
+    if "origin" in form:
+        form["origin"] = unplaced_origin(form["origin"], form["data"])
     return f"{json.dumps({**form, 'sha256': _digest(form)}, indent=1)}\n".encode()
 
 

@@ -3,12 +3,14 @@
 import importlib.util
 import json
 import re
+import shlex
 import shutil
 import sys
 import threading
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from html import unescape
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,9 +21,10 @@ from PIL import Image
 import smidgen as sm
 from smidgen import hub as fetching
 from smidgen.cli import main
+from smidgen.escape import html, shell
 from smidgen.export.artefact import Wish
 from smidgen.hub import place_of
-from smidgen.run import load_run
+from smidgen.run import load_run, shared_plan
 from smidgen.share.card import write_card
 from smidgen.share.facts import facts_of
 from smidgen.share.push import push
@@ -124,6 +127,42 @@ def test_nothing_private_leaves(run: Path, shared: Any) -> None:
     told = {**facts.rows[0], "command": shown["command"]}
     assert shown == told
     assert "--data 'private photos' --seed 0" in shown["command"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "left"),
+    [
+        ("known:mnist::data-dir=/home/ann/secret", "known:mnist"),
+        ("arrays:00::cache-dir=/home/ann/secret", "arrays:00"),
+        ("/home/ann/secret::label-column=kind", "private photos"),
+        ("ann/set::label-column=kind", "ann/set::label-column=kind"),
+    ],
+)
+def test_no_folder_of_copies_leaves_with_the_name_of_data(
+    origin: str, left: str, run: Path, tmp_path: Path
+) -> None:
+    form = json.loads((run / "run.json").read_text()) | {"origin": origin}
+    (tmp_path / "run.json").write_text(json.dumps(form))
+    assert json.loads(shared_plan(tmp_path))["origin"] == left
+    facts = facts_of(run)
+    placed = replace(facts, run=replace(facts.run, origin=origin))
+    assert shlex.split(placed.command(0))[4] == left
+
+
+def test_a_report_s_commands_name_folders_and_do_not_place_them(run: Path, hub: Any) -> None:
+    page = run / "report.html"
+    train = ["smidgen", "train", "/home/ann/my design/d.toml", "--data-dir", "/home/ann/a<b", "x y"]
+    page.write_text(f"<pre>{html(shell(train))}\nsmidgen predict /home/ann/mine P\n</pre>")
+    told: list[str] = []
+    try:
+        push(run, "ann/net", space=True, tell=told.append)
+    finally:
+        page.unlink()
+    held = unescape(hub.repositories["space/ann/net"]["index.html"].decode())
+    assert held == (
+        "<pre>smidgen train d.toml --data-dir 'a<b' 'x y'\nsmidgen predict mine P\n</pre>"
+    )
+    assert any("names the files" in line for line in told)
 
 
 def test_the_hub_s_own_reader_takes_the_card(run: Path, shared: Any) -> None:

@@ -55,6 +55,7 @@ def push(  # noqa: PLR0913 - a command line
     json: Json = False,
 ) -> None:
     """Share a run on the hub: the model, its card, its rows and what was exported of it."""
+    from smidgen.hub import PREFIX
     from smidgen.share.push import push as send
 
     pushed = send(
@@ -74,4 +75,4 @@ def push(  # noqa: PLR0913 - a command line
     say(f"model: {pushed.url}")
     if pushed.space:
         say(f"page:  {pushed.space}")
-    say(f"next:  smidgen predict hub:{repository} PICTURE")
+    say(f"next:  smidgen predict {PREFIX}{repository.removeprefix(PREFIX)} PICTURE")

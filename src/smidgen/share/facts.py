@@ -10,6 +10,7 @@ from typing import Any
 
 from smidgen.again import trained_on
 from smidgen.data import DataError
+from smidgen.data.remembered import unplaced as unplaced_origin
 from smidgen.evaluate import evaluate, row
 from smidgen.export.c.footprint import predict_cost
 from smidgen.export.ship import PROOF, place_of
@@ -88,9 +89,9 @@ class Facts:
 
     def command(self, seed: int) -> str:
         """Return what trains the model again with a seed; the data are named, not placed."""
-        trial, origin = replace(self.run.trial, seed=seed), self.run.origin
-        placed = Path(origin.partition("::")[0]).is_absolute()
-        return trial.command(trial.data if placed else origin, self.run.preprocessing)
+        trial = replace(self.run.trial, seed=seed)
+        origin = unplaced_origin(self.run.origin, trial.data)
+        return trial.command(origin, self.run.preprocessing)
 
 
 def facts_of(

@@ -1,11 +1,15 @@
 """From a run folder to the hub: the model with its card, and its page as a Space."""
 
 import json
+import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
+from html import unescape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from smidgen.design import REPORT
+from smidgen.escape import html, shell
 from smidgen.escape import markdown as escaped
 from smidgen.export.ship import PROOF
 from smidgen.export.targets import PACKAGES
@@ -17,6 +21,7 @@ from smidgen.share.facts import Artefact, Facts, facts_of
 from smidgen.study.design.design import ROWS
 
 ARTEFACTS = "artefacts"
+_COMMANDS = re.compile(r"(?<=<pre>)[^<]*(?=</pre>)")  # of a report; one with $'...' is left out
 NO_TOKEN = "pushing needs a token that may write: HF_TOKEN holds it, or `hf auth login` keeps it"
 
 
@@ -79,6 +84,8 @@ def push(  # noqa: PLR0913 - a door; all but two arguments by keyword
     space_url = None
     if space:
         tell("the page shows what the data look like: pictures of theirs are in it")
+        if facts.place.joinpath(REPORT).exists():
+            tell("its report names the files of some of these pictures")
         page_files = {**pages, "README.md": _space_card(facts, there, licence)}
         space_url = _sent(library, there, "space", page_files, private=private)
     return Pushed(url, tuple(files), space_url)
@@ -122,12 +129,25 @@ def _pages(facts: Facts) -> dict[str, bytes]:
             found.setdefault("index.html", content(path, TENSOR_BYTES))
     report = facts.place / REPORT
     if report.exists():
-        found["report.html" if found else "index.html"] = content(report, TENSOR_BYTES)
+        held = content(report, TENSOR_BYTES).decode()
+        shared = _COMMANDS.sub(_unplaced, held).encode()
+        found["report.html" if found else "index.html"] = shared
     if not found:
         raise ValueError(
-            f"--space needs a page: `smidgen export {facts.place} --to wasm` writes one"
+            f"--space needs a page:"
+            f" `{shell(['smidgen', 'export', str(facts.place), '--to', 'wasm'])}` writes one"
         )
     return found
+
+
+def _unplaced(commands: re.Match[str]) -> str:
+    """Return a report's commands, in which folders of this machine are named and not placed."""
+    lines = [shlex.split(line) for line in unescape(commands[0]).split("\n") if "$'" not in line]
+    return html("\n".join(shell([_name_of(word) for word in words]) for words in lines))
+
+
+def _name_of(word: str) -> str:
+    return Path(word).name if Path(word).is_absolute() else word
 
 
 def _space_card(facts: Facts, there: Place, licence: str | None) -> bytes:
