@@ -2,6 +2,7 @@
 
 import pickle
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -164,3 +165,15 @@ def test_a_net_of_other_kinds_is_one_line(arguments: tuple[Any, Any], said: str)
 def test_a_broken_text_form_is_refused(form: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         NetSpec.from_dict(form)
+
+
+def test_nets_built_side_by_side_in_threads_have_the_weights_of_their_seeds() -> None:
+    layers = (*[Conv(16)] * 8, GlobalAveragePool(), Classifier(2))
+    spec, seeds = NetSpec(Shape(1, 8, 8), layers), range(40)
+    alone, before = [spec.build(seed) for seed in seeds], torch.random.get_rng_state()
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(spec.build, seeds))
+    for one, other in zip(alone, together, strict=True):
+        for wanted, found in zip(one.parameters(), other.parameters(), strict=True):
+            assert torch.equal(wanted, found)
+    assert torch.equal(before, torch.random.get_rng_state()), "the global generator was touched"

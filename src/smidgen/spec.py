@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any
 
 import torch
@@ -13,6 +14,8 @@ from smidgen.layers.nest import count, end_of, leaves, peak_of, rewritten, stack
 from smidgen.names import require_kind, require_name, shown
 from smidgen.show import card
 from smidgen.text import nearest, parse, to_text
+
+_SEEDED = Lock()  # torch's global generator, from which modules draw: one net at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,7 @@ class NetSpec:
         limits.require_at_most(
             f"activations of {self.name}", self.peak_activation, limits.ACTIVATIONS
         )
-        with torch.random.fork_rng(devices=[]):
+        with _SEEDED, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return stack(self.layers, self.input_shape)
 
