@@ -57,6 +57,16 @@ def test_the_sketch_answers_ten_of_ten_on_an_emulated_board_and_blinks(
     assert f"blinks {int(answer[1]) + 1}\n" in said
 
 
+@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+def test_the_sketch_compiles_for_a_board_without_a_light(
+    packaged: Packaged, tmp_path: Path
+) -> None:
+    folder, _ = packaged("arduino")
+    sketch = folder / "examples" / "picture" / "picture.ino"
+    includes = [f"-I{STUB}", f"-I{folder / 'src'}", "-include", "Arduino.h", "-x", "c++"]
+    compiled(["g++", "-DWITHOUT_LIGHT", "-fsyntax-only", "-Wall", *includes, sketch], tmp_path)
+
+
 @pytest.mark.mcu
 @needs_board
 def test_the_sketch_with_a_camera_answers_as_python_does(

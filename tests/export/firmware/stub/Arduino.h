@@ -6,7 +6,9 @@
 #define HIGH 1
 #define LOW 0
 #define OUTPUT 1
+#ifndef WITHOUT_LIGHT
 #define LED_BUILTIN 13
+#endif
 
 struct Port {
   void begin(unsigned long) {}

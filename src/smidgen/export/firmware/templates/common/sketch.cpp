@@ -8,7 +8,9 @@ static <KIND> memory[UPPER_MEMORY_BYTES / 4], logits[UPPER_CLASSES];
 
 void setup() {
   Serial.begin(115200);
+#ifdef LED_BUILTIN
   pinMode(LED_BUILTIN, OUTPUT);
+#endif
 }
 
 void loop() {
@@ -21,11 +23,13 @@ void loop() {
   NAME_self_test(memory, line);
   Serial.println(line);
 
+#ifdef LED_BUILTIN /* a bare ESP32 has no light of its own */
   for (int i = 0; i <= answer; i++) {
     digitalWrite(LED_BUILTIN, HIGH);
     delay(200);
     digitalWrite(LED_BUILTIN, LOW);
     delay(200);
   }
+#endif
   delay(2000);
 }
