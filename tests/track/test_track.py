@@ -120,6 +120,51 @@ def test_a_row_of_a_study_is_a_run_with_its_figures(heard: Heard) -> None:
     assert end[0] == "finish"
 
 
+class Broken(Heard):
+    """A package that fails in one of its calls with an error of its own."""
+
+    def __init__(self, call: str) -> None:
+        super().__init__()
+        self.call = call
+
+    def __getattr__(self, name: str) -> Any:
+        if name != self.call:
+            return super().__getattr__(name)
+
+        def fails(*_: Any, **__: Any) -> None:
+            self.said.append((name,))
+            raise RuntimeError("api_key not\nconfigured")
+
+        return fails
+
+
+def test_a_tracker_that_cannot_begin_is_one_line_before_training(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", Broken("init"))
+    assert smidgen(*TRAIN, "--track", "wandb") == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == "smidgen: --track wandb cannot begin: api_key not configured"
+    assert not Path("runs").exists()
+    row = {"net": "n", "seed": 3, "key": "k", "methods": [], "recipe": {}, "data": "d", "epochs": 1}
+    with pytest.warns(UserWarning, match="wandb cannot begin"):
+        track_row(["wandb"], row, "place")
+
+
+@pytest.mark.parametrize(("call", "said"), [("log", "takes no more"), ("finish", "not end well")])
+def test_a_run_goes_on_without_a_tracker_that_fails(
+    call: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Broken(call)
+    monkeypatch.setitem(sys.modules, "wandb", broken)
+    warned = pytest.warns(UserWarning, match=f"--track wandb .*{said}: api_key not configured")
+    with warned, tracking(["wandb"], FACTS) as tracked:
+        tracked.epoch(record(1))
+        tracked.epoch(record(2))
+    assert [name for name, *_ in broken.said].count(call) == 1
+    assert broken.said[-1][0] == "finish"
+
+
 def vars_of(record: EpochRecord) -> dict[str, Any]:
     return {name: getattr(record, name) for name in EpochRecord.__slots__}
 

@@ -2,7 +2,8 @@
 
 import importlib
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -86,8 +87,8 @@ def facts_of(
 class Tracking:
     """Sends what a run reports to every tracker that was asked for."""
 
-    def __init__(self, trackers: Sequence[Tracker]) -> None:
-        self._trackers = trackers
+    def __init__(self, trackers: Mapping[str, Tracker]) -> None:
+        self._trackers = dict(trackers)
 
     def epoch(self, record: "EpochRecord | None") -> None:
         """Take in an epoch that ended; nothing where none did."""
@@ -101,13 +102,19 @@ class Tracking:
         }
         if record.held_out_accuracy is not None:
             figures["held_out_accuracy"] = record.held_out_accuracy
-        for tracker in self._trackers:
-            tracker.log(figures, record.epoch)
+        self._log(figures, record.epoch)
 
     def last(self, figures: Mapping[str, float], epoch: int) -> None:
         """Take in what was measured of the finished run, in its last epoch."""
-        for tracker in self._trackers:
-            tracker.log(figures, epoch)
+        self._log(figures, epoch)
+
+    def _log(self, figures: Mapping[str, float], epoch: int) -> None:
+        for name, tracker in list(self._trackers.items()):
+            try:
+                tracker.log(figures, epoch)
+            except Exception as error:  # whatever a stranger's package raises without its server
+                del self._trackers[name]
+                warnings.warn(f"--track {name} takes no more: {_said(error)}", stacklevel=4)
 
 
 @contextmanager
@@ -117,31 +124,55 @@ def tracking(names: Iterable[str], facts: Facts) -> Generator[Tracking]:
     Args:
         names: Of ``TRACKERS``.
         facts: Of the run.
+
+    Raises:
+        ValueError: If one cannot begin.
+
+    Warns:
+        UserWarning: Of one that fails later; what it should have told of goes on.
     """
     with ExitStack() as stack:
-        started: list[Tracker] = []
+        started: dict[str, Tracker] = {}
         for name in require_trackers(names):
-            with redirect_stdout(sys.stderr):  # results alone are on standard output
-                started.append(TRACKERS[name].start(facts))
-            stack.callback(_close, started[-1])
+            try:
+                with redirect_stdout(sys.stderr):  # results alone are on standard output
+                    started[name] = TRACKERS[name].start(facts)
+            except Exception as error:  # such as one of its own, without a login
+                raise ValueError(f"--track {name} cannot begin: {_said(error)}") from error
+            stack.callback(_close, name, started[name])
         yield Tracking(started)
 
 
-def _close(tracker: Tracker) -> None:
-    with redirect_stdout(sys.stderr):
-        tracker.close()
+def _close(name: str, tracker: Tracker) -> None:
+    try:
+        with redirect_stdout(sys.stderr):
+            tracker.close()
+    except Exception as error:  # what was trained is kept
+        warnings.warn(f"--track {name} did not end well: {_said(error)}", stacklevel=4)
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def track_row(names: Iterable[str], row: Mapping[str, Any], folder: str) -> None:
-    """Send a finished trial of a study, its epochs and its figures, to trackers."""
+    """Send a finished trial of a study, its epochs and its figures, to trackers.
+
+    Warns:
+        UserWarning: Of a tracker that cannot begin or fails; a study goes on without.
+    """
     from smidgen.run import record_of
 
     name = f"{row['net']}-seed{row['seed']}-{row['key']}"
     settings = {"net": row["net"], "methods": ", ".join(row["methods"]), "seed": row["seed"]}
     facts = Facts(name, folder, {**settings, **row["recipe"], "data": row["data"]})
-    with tracking(names, facts) as tracked:
-        for record in row.get("history", []):
-            tracked.epoch(record_of(record))
-        figures = ("accuracy", "nll", "ece", "params", "macs")
-        held = {name: float(row[name]) for name in figures if row.get(name) is not None}
-        tracked.last(held, row["epochs"])
+    figures = ("accuracy", "nll", "ece", "params", "macs")
+    held = {name: float(row[name]) for name in figures if row.get(name) is not None}
+    records = [record_of(record) for record in row.get("history", [])]
+    try:
+        with tracking(names, facts) as tracked:
+            for record in records:
+                tracked.epoch(record)
+            tracked.last(held, row["epochs"])
+    except ValueError as error:
+        warnings.warn(str(error), stacklevel=2)
