@@ -86,6 +86,16 @@ def test_a_terminal_shows_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "net: 2 epochs in" in err.getvalue()
 
 
+def test_a_line_under_way_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setattr(sys, "stderr", err := Terminal())
+    sm.train(*tiny(), recipe=sm.Recipe(epochs=2))
+    *under_way, end = err.getvalue().split("\r")
+    assert max(map(len, under_way)) == 39
+    assert end.startswith("net: 2 epochs in")
+
+
 def test_an_observer_takes_the_place_of_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", Terminal())
     monkeypatch.setattr(sys, "stderr", err := Terminal())

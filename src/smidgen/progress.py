@@ -1,5 +1,6 @@
 """How far a training has come, in a notebook or on a terminal, when Python asked for it."""
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -88,6 +89,8 @@ def _on_terminal() -> Show | None:
         full = round(_BAR * done)
         text = terminal(text)
         line = text if done >= 1 else f"[{'=' * full}{' ' * (_BAR - full)}] {text}"
+        if done < 1:  # a line of more than one row would stay, each time it is written
+            line = line[: shutil.get_terminal_size().columns - 1]
         widest[0] = max(widest[0], len(line))
         sys.stderr.write(f"\r{line:<{widest[0]}}" + ("\n" if done >= 1 else ""))
         sys.stderr.flush()
