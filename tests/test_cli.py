@@ -535,3 +535,8 @@ def test_the_held_out_images_of_a_full_run_do_not_exist(
     assert smidgen(*TRAIN, "--epochs", "1", "--full", "--out", "run") == 0
     assert smidgen("evaluate", "run", "--held-out") == 2
     assert "nothing was held out" in capsys.readouterr().err
+
+
+def test_a_title_without_a_page_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert smidgen("report", "study.db", "--title", "Mine") == 2
+    assert "--title is of the page that --out writes" in capsys.readouterr().err

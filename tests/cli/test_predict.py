@@ -104,6 +104,14 @@ def test_broken_pictures_are_named_at_the_end(
     assert "new/empty.jpg is an empty file" in said[2]
 
 
+def test_quiet_names_broken_pictures_all_the_same(
+    run: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pictures / "broken.png").write_bytes(b"\x89PNG")
+    assert smidgen("--quiet", "predict", run, "new/wide.jpg", "new/broken.png") == 0
+    assert "1 of 2 pictures cannot be read" in capsys.readouterr().err
+
+
 def test_top_tells_more_classes(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert smidgen("predict", run, "new/wide.jpg", "--top", "3", "--json") == 0
     (row,) = json.loads(capsys.readouterr().out)

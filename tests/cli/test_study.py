@@ -79,3 +79,21 @@ def test_a_file_that_was_edited_leaves_nothing_of_what_it_asked_for_before(
     assert len(keys(tmp_path, "0")) == 1
     assert "2 trials that the file no longer asks for" in capsys.readouterr().err
     assert len(list(tmp_path.glob("*.runs/*/weights.safetensors"))) == 1
+
+
+def test_status_takes_nothing_in_and_quiet_names_what_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, store = tmp_path / "plan.toml", tmp_path / "0.db"
+    plan.write_text(PLAN.format(seeds="0"))
+    read = read_plan(plan)
+    opened = Store(store)
+    opened.add(read.name, read.jobs(read.origin.load()))
+    while claim := opened.claim("me"):
+        opened.fail(claim.key, "me", "broken")
+    asked = ("study", str(plan), "--store", str(store), "--status")
+    for option in (("--import", str(tmp_path / "rows.jsonl")), ("--retry-failed",)):
+        assert smidgen(*asked, *option) == 2
+        assert "--status runs nothing" in capsys.readouterr().err
+    assert smidgen("--quiet", *asked) == 0
+    assert "failed: mnist-1k5-dw" in capsys.readouterr().err

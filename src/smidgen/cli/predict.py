@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smidgen.cli.options import Json
-from smidgen.cli.terminal import LoadingProgress, print_json, say, tell
+from smidgen.cli.terminal import LoadingProgress, print_json, say, tell, warn
 from smidgen.escape import cell, whole
 from smidgen.limits import ENCODED, is_boundless, require_at_most
 
@@ -160,8 +160,8 @@ def _require_one(broken: list[str], asked: int) -> None:
 def _tell(broken: list[str], asked: int) -> None:
     if not broken:
         return
-    say(f"{len(broken)} of {asked} pictures cannot be read:")
+    warn(f"{len(broken)} of {asked} pictures cannot be read:")
     for error in broken[:_NAMED]:
-        say(f"  {error}")
+        warn(f"  {error}")
     if len(broken) > _NAMED:
-        say(f"  and {len(broken) - _NAMED} more (--json and --csv name all)")
+        warn(f"  and {len(broken) - _NAMED} more (--json and --csv name all)")

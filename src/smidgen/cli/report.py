@@ -22,6 +22,8 @@ def report(
     """Write one self-contained page of what a store holds, finished or not."""
     from smidgen.report import markdown, write_charts, write_page
 
+    if title and out is None:
+        raise ValueError("--title is of the page that --out writes")
     if charts is not None:
         for path in write_charts(store, charts):
             say(str(path))

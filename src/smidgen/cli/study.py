@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from smidgen.cli.options import Color, DataDir, ImageSize, Json, Track
-from smidgen.cli.terminal import print_json, say, table
+from smidgen.cli.terminal import print_json, say, table, warn
 
 if TYPE_CHECKING:
     from smidgen.study.running.local import Event
@@ -48,6 +48,10 @@ def study(  # noqa: PLR0913 - a command line
     from smidgen.study.store import Store
     from smidgen.track import require_trackers
 
+    if status and (import_ or retry_failed):
+        raise ValueError(
+            "--status runs nothing and takes nothing in: no --import, no --retry-failed"
+        )
     observe = _observing(require_trackers(track or ()), store)
     read = read_plan(recipe_path(plan))
     if status:
@@ -82,7 +86,7 @@ def study(  # noqa: PLR0913 - a command line
     ended = opened.status(read.name)
     _show(ended, json=json)
     if lacking := sum(map(read.lacks, opened.rows(read.name))):
-        say(
+        warn(
             f"{lacking} of the rows were made before, without the card that the study asks for;"
             " another --store has them made with it"
         )
@@ -120,4 +124,4 @@ def _show(status: "Status", *, json: bool) -> None:
     counts = [status.done, status.running, status.queued, status.failed, status.total, left]
     table(header, [counts])
     for title, error in status.failures:
-        say(f"failed: {title}: {error}")
+        warn(f"failed: {title}: {error}")
