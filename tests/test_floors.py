@@ -80,3 +80,12 @@ def test_a_module_opens_with_a_sentence_and_keeps_out_of_others_streams(path: Pa
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     prints = any(isinstance(call, ast.Name) and call.id == "print" for call in calls)
     assert not prints or home_of(path) in ONLY_THE_COMMAND_LINE_PRINTS
+
+
+def test_files_of_text_are_read_and_written_alike_in_every_locale() -> None:
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                named = {keyword.arg for keyword in node.keywords}
+                of_text = node.func.attr in ("read_text", "write_text")
+                assert not of_text or "encoding" in named, f"{path}:{node.lineno}"

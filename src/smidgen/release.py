@@ -51,7 +51,7 @@ def _checkout() -> Path | None:
     if package != root / "src" / "smidgen" or not (root / ".git").exists():
         return None
     try:
-        project = (root / "pyproject.toml").read_text()
+        project = (root / "pyproject.toml").read_text(encoding="utf-8")
     except OSError:
         return None
     return root if '\nname = "smidgen"\n' in project else None

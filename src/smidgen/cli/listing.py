@@ -119,7 +119,8 @@ def _recipes() -> _Table:
     from smidgen.config import recipes
 
     return ["name", "what"], [
-        [name, tomllib.loads(path.read_text()).get("about", "")] for name, path in recipes().items()
+        [name, tomllib.loads(path.read_text(encoding="utf-8")).get("about", "")]
+        for name, path in recipes().items()
     ]
 
 

@@ -101,7 +101,7 @@ def _as_it_lies(shape: Shape, seen: Preprocessing) -> dict[str, int]:
 
 
 def _template(name: str) -> str:
-    return (resources.files("smidgen.export") / "templates" / name).read_text()
+    return (resources.files("smidgen.export") / "templates" / name).read_text(encoding="utf-8")
 
 
 def thresholds(logits: NDArray[Any], labels: NDArray[Any]) -> tuple[tuple[int, int], ...]:

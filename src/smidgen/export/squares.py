@@ -61,7 +61,7 @@ def watched(source: Source, shape: Shape | None) -> str:
     kept = _KEPT.format(squares=height * width, channels=channels, number=number) + more
     row = _ROW.format(condition=condition, channels=channels, width=width, y=y, value=value)
     file = resources.files("smidgen.export") / "templates" / f"wasm_squares_{numbers}.c"
-    text = text[: place.end()] + row + text[place.end() :] + file.read_text()
+    text = text[: place.end()] + row + text[place.end() :] + file.read_text(encoding="utf-8")
     return _exporting(source.name, text, kept)
 
 

@@ -18,12 +18,12 @@ def vectorised(text: str) -> str:
     plain = template("int8_arithmetic.c")
     if plain not in text:
         return text
-    text = text.replace(plain, plain + (own / "wasm_simd_arithmetic.c").read_text())
+    text = text.replace(plain, plain + (own / "wasm_simd_arithmetic.c").read_text(encoding="utf-8"))
     for part in _OUTDONE:
         if f" {part}(const layer *own" in text:
             plain = template(f"int8_{part}.c")
             assert plain in text
-            text = text.replace(plain, (own / f"wasm_simd_{part}.c").read_text())
+            text = text.replace(plain, (own / f"wasm_simd_{part}.c").read_text(encoding="utf-8"))
     windows = [(size * channels + 3) // 4 * 4 for size, channels in _windows(text, "CONVOLVE")]
     filters = [size for size, _ in _windows(text, "FILTER")]
     defines = f"#define WIDEST {_widest(text)}\n#define LARGEST_WINDOW {max(windows, default=4)}\n"

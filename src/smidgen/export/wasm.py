@@ -74,9 +74,9 @@ def compile_wasm(source: Source, program: Program | IntegerProgram, *, simd: boo
     )
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        (place / f"{source.name}.h").write_text(source.header)
+        (place / f"{source.name}.h").write_text(source.header, encoding="utf-8")
         text = watched(source, looked_at(program)) + glue
-        (place / "net.c").write_text(vectorised(text) if simd else text)
+        (place / "net.c").write_text(vectorised(text) if simd else text, encoding="utf-8")
         command = ["clang", *_FLAGS, *["-msimd128"] * simd, "-o", "net.wasm", "net.c"]
         done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -72,7 +72,7 @@ def processor() -> str:
     """Return the processor's name as Linux gives it, or else what the system calls it."""
     lines: list[str] = []
     with suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
+        lines = Path("/proc/cpuinfo").read_text(errors="replace", encoding="utf-8").splitlines()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
 
@@ -128,7 +128,7 @@ def _step(found: Convolutions, sizes: tuple[int, ...], dtype: torch.dtype) -> Ca
 
 def _read(path: Path, candidates: Sequence[Candidate]) -> Timings | None:
     try:
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_text(encoding="utf-8"))
         found = {(str(name), str(dtype)): float(ms) for name, dtype, ms in stored["timings"]}
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -140,7 +140,7 @@ def _harmless(value: object) -> object:
 
 
 def _template(name: str) -> str:
-    return (resources.files("smidgen.report") / "templates" / name).read_text()
+    return (resources.files("smidgen.report") / "templates" / name).read_text(encoding="utf-8")
 
 
 def _of_nets(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -102,8 +102,8 @@ def find_tool(name: str) -> str:
 
 def write_source(source: Source, folder: Path) -> None:
     """Write the header and the source of a net."""
-    (folder / f"{source.name}.h").write_text(source.header)
-    (folder / f"{source.name}.c").write_text(source.source)
+    (folder / f"{source.name}.h").write_text(source.header, encoding="utf-8")
+    (folder / f"{source.name}.c").write_text(source.source, encoding="utf-8")
 
 
 def run_host(
@@ -155,8 +155,8 @@ def run_program(folder: Path, files: Sequence[str], core: Core = "m4") -> str:
         ParityError: If it does not compile or ends with an error.
     """
     memory = template("emulate_board.ld").replace("= 4M", f"= {_MEMORY.get(core, '4M')}")
-    (folder / "emulate_board.ld").write_text(memory)
-    (folder / "emulate_start.c").write_text(template("emulate_start.c"))
+    (folder / "emulate_board.ld").write_text(memory, encoding="utf-8")
+    (folder / "emulate_start.c").write_text(template("emulate_start.c"), encoding="utf-8")
     link = ["--specs=rdimon.specs", "-nostartfiles", "-T", "emulate_board.ld"]
     files = ["emulate_start.c", *files, "-o", "main.elf"]
     _call([find_tool("arm-none-eabi-gcc"), *machine(core), "-O2", *link, *files], folder)
@@ -253,7 +253,7 @@ def prepare(source: Source, pixels: Pixels, folder: Path) -> None:
     write_source(source, folder)
     main = template("emulate_main.c").replace("TYPE", source.logit_type)
     main = main.replace("UPPER", source.name.upper()).replace("NAME", source.name)
-    (folder / "main.c").write_text(main)
+    (folder / "main.c").write_text(main, encoding="utf-8")
     (folder / "pixels.bin").write_bytes(pixels.transpose(0, 2, 3, 1).tobytes())
 
 

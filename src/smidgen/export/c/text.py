@@ -9,7 +9,7 @@ LICENCE = "/* SPDX-License-Identifier: 0BSD */\n"
 
 def template(name: str) -> str:
     """Return the text of a file in templates/."""
-    return (resources.files("smidgen.export.c") / "templates" / name).read_text()
+    return (resources.files("smidgen.export.c") / "templates" / name).read_text(encoding="utf-8")
 
 
 def named(text: str, net: str) -> str:

@@ -80,7 +80,9 @@ def has_camera(seen: Preprocessing) -> bool:
 
 def template(name: str) -> str:
     """Return the text of a file in templates/."""
-    return (resources.files("smidgen.export.firmware") / "templates" / name).read_text()
+    return (resources.files("smidgen.export.firmware") / "templates" / name).read_text(
+        encoding="utf-8"
+    )
 
 
 def _pictures(source: Source) -> Pixels:

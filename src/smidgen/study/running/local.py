@@ -62,12 +62,12 @@ class _Worker:
     @property
     def name(self) -> str:
         """Its name in the store, once it has one."""
-        return self.name_file.read_text() if self.name_file.exists() else ""
+        return self.name_file.read_text(encoding="utf-8") if self.name_file.exists() else ""
 
     @property
     def last_line(self) -> str:
         """The last line that it wrote to standard error."""
-        lines = self.log.read_text(errors="replace").split("\n")
+        lines = self.log.read_text(errors="replace", encoding="utf-8").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "no reason given")
 
 

@@ -37,7 +37,7 @@ def main(store_path: str, study: str, name_file: str) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     store = Store(store_path)
     with owner(store.owners) as me:
-        Path(name_file).write_text(me)
+        Path(name_file).write_text(me, encoding="utf-8")
         try:
             _take(store, study, me)
         except Exception as error:
