@@ -337,6 +337,24 @@ def test_a_balanced_run_weighs_every_class_alike_in_its_loss() -> None:
     assert losses["True"] != losses["False"]
 
 
+def test_a_balanced_run_weighs_images_by_their_labels_however_soft() -> None:
+    from smidgen.data import channel_statistics
+    from smidgen.training import class_weights
+
+    data = bars(400)
+    kept = torch.cat([torch.arange(0, 285, 2), torch.arange(1, 15, 2)])  # 143 and 7
+    split = Split(data.train.images[kept], data.train.labels[kept])
+    uneven = Data("uneven", split, data.test, data.classes)
+    recipe = Recipe(epochs=1, batch_size=150, balance=True)
+    run = train(NET, uneven, methods=[LabelSmoothing(0.1)], recipe=recipe, runtime=CPU)
+    images = normalise(split.images, *channel_statistics(split.images), torch.float32)
+    losses = nn.functional.cross_entropy(
+        NET.build(0)(images), split.labels, reduction="none", label_smoothing=0.1
+    )
+    wanted = (losses * class_weights(split.labels, 2)[split.labels]).mean()
+    assert run.history[0].loss == pytest.approx(float(wanted.detach()), rel=1e-4)
+
+
 def test_a_fold_is_held_out_of_training() -> None:
     data = bars(400)
     recipe = Recipe(epochs=1, batch_size=20)

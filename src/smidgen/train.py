@@ -186,9 +186,9 @@ def _run_epoch(training: Training, epoch: int, observer: Observer) -> None:
 
 
 def _step(training: Training, batch: Batch, progress: float) -> Scalar:
+    batch = training.weighed(batch)  # by their labels: what softens these has no say in it
     for method in training.batch_methods:
         batch = method.transform(batch, progress, training.generator)
-    batch = training.weighed(batch)
     training.set_lr(progress)
     training.flat.gradient.zero_()
     if training.gradient is None:

@@ -119,7 +119,7 @@ class Training:
         self.history: list[EpochRecord] = []
 
     def weighed(self, batch: Batch) -> Batch:
-        """Return ``batch`` with targets that weigh as much as the recipe says of their classes."""
+        """Return ``batch``, labels as they are, with the weights that the recipe gives them."""
         if self._weights is None:
             return batch
         return replace(batch, targets=batch.targets * self._weights)

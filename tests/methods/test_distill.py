@@ -84,6 +84,9 @@ def test_targets_move_a_share_of_the_way_to_the_softened_answers(teacher: Path) 
     torch.testing.assert_close(taught.targets, 0.75 * batch.targets + 0.25 * answers)
     assert torch.equal(taught.images, batch.images)
     torch.testing.assert_close(taught.targets.sum(1), torch.ones(6))
+    heavier = replace(batch, targets=3 * batch.targets)
+    again = lesson(teacher, share=0.25, temperature=3.0).transform(heavier, 0.0, seeded())
+    torch.testing.assert_close(again.targets, 3 * taught.targets)
 
 
 def test_the_gradient_at_temperature_1_is_that_of_both_losses(teacher: Path) -> None:

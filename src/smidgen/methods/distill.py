@@ -14,9 +14,9 @@ from smidgen.tensors import Batch, Logits
 class Distill(BatchMethod):
     """Move a share of every target to what a teacher answers to the same image.
 
-    ``y' = (1 - share) y + share softmax(z(x') / temperature)``, with ``z`` the logits of the
+    ``y' = (1 - share) y + share |y| softmax(z(x') / temperature)``, with ``z`` the logits of the
     teacher, in its running statistics, for the image ``x'`` as every other method has left it: both
-    nets see the same.
+    nets see the same. ``|y|`` is the sum of a target: 1, unless the run is balanced.
 
     Args:
         teacher: Folder of its run, of the same classes and the same pictures; any net.
@@ -59,4 +59,5 @@ class Distill(BatchMethod):
     def taught(self, batch: Batch, logits: Logits) -> Batch:
         """Return the batch with targets that the teacher's ``logits`` for its images move."""
         answers = (logits.float() / self.temperature).softmax(1)
+        answers = answers * batch.targets.sum(1, keepdim=True)
         return Batch(batch.images, torch.lerp(batch.targets, answers, self.share))

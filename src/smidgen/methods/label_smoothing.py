@@ -13,7 +13,8 @@ from smidgen.tensors import Batch
 class LabelSmoothing(BatchMethod):
     """Move a fraction of every target onto the uniform distribution.
 
-    ``y' = (1 - smoothing) y + smoothing / k``, for ``k`` classes.
+    ``y' = (1 - smoothing) y + smoothing |y| / k``, for ``k`` classes, with ``|y|`` the sum of a
+    target: 1, unless the run is balanced.
 
     Args:
         smoothing: Probability moved, in [0, 1).
@@ -36,5 +37,5 @@ class LabelSmoothing(BatchMethod):
     def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
         del progress, generator
         classes = batch.targets.shape[1]
-        smoothed = batch.targets * (1 - self.smoothing) + self.smoothing / classes
-        return replace(batch, targets=smoothed)
+        uniform = batch.targets.sum(1, keepdim=True) * (self.smoothing / classes)
+        return replace(batch, targets=batch.targets * (1 - self.smoothing) + uniform)
