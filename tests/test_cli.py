@@ -540,3 +540,36 @@ def test_the_held_out_images_of_a_full_run_do_not_exist(
 def test_a_title_without_a_page_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert smidgen("report", "study.db", "--title", "Mine") == 2
     assert "--title is of the page that --out writes" in capsys.readouterr().err
+
+
+def test_what_stands_in_a_file_and_is_not_taken_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    net = '[net]\ninput = [1, 8, 8]\nlayers = ["conv(4)", "max_pool", {}]\n'
+    net = net.format('"global_average_pool", "classifier(10)"')
+    Path("my net.toml").write_text(f'methods = ["label-smoothing"]\n[recipe]\nepochs = 1\n{net}')
+    asked = ("train", "my net.toml", "--data", "digits", "--epochs", "1")
+    assert smidgen(*asked, "--out", "one") == 0
+    told = "the methods in my net.toml are not taken: --recipe 'my net.toml' takes them"
+    assert told in capsys.readouterr().err
+    assert smidgen(*asked, "--recipe", "my net.toml", "--out", "two") == 0
+    assert smidgen(*asked, "--with", "mixup", "--out", "three") == 0
+    assert "taken" not in capsys.readouterr().err
+    asked = ("train", "mnist-1k5-dw", "--recipe", "my net.toml", "--data", "digits")
+    assert smidgen(*asked, "--out", "four") == 0
+    told = "the net that my net.toml describes is not taken, mnist-1k5-dw is"
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("evaluate", "nothing", "--row", "none/rows.jsonl"),
+        ("inspect-data", "digits", "--sheet", "none/sheet.png"),
+    ],
+)
+def test_a_file_in_no_folder_is_refused_before_any_work(
+    asked: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert smidgen(*asked) == 2
+    assert "cannot be written: there is no folder none" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from smidgen.cli.options import (
     LabelColumn,
     SkipBroken,
     Threads,
+    in_a_folder,
 )
 from smidgen.cli.robust import Place, asked, columns_of, measured, require_possible, show
 from smidgen.cli.terminal import LoadingProgress, print_json, table, tell, warn
@@ -38,7 +39,8 @@ def evaluate(  # noqa: PLR0913 - a command line
         bool, typer.Option("--held-out", help="Judge on the held-out images, not the test set.")
     ] = False,
     row: Annotated[
-        Path | None, typer.Option(help="Append the row to this JSON lines file.")
+        Path | None,
+        typer.Option(callback=in_a_folder, help="Append the row to this JSON lines file."),
     ] = None,
     robust: Annotated[
         bool, typer.Option("--robust", help="Judge corrupted, moved and strange pictures, too.")

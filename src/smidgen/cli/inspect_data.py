@@ -14,6 +14,7 @@ from smidgen.cli.options import (
     ImageSize,
     Json,
     LabelColumn,
+    in_a_folder,
 )
 from smidgen.cli.terminal import LoadingProgress, print_json, say, table, tell
 
@@ -27,7 +28,10 @@ def inspect_data(  # noqa: PLR0913 - a command line
     data: Annotated[str, typer.Argument(help="A name, a folder, a file or a hub id.")],
     sheet: Annotated[
         Path | None,
-        typer.Option(help="Write a PNG with pictures of each class, as a net sees them."),
+        typer.Option(
+            callback=in_a_folder,
+            help="Write a PNG with pictures of each class, as a net sees them.",
+        ),
     ] = None,
     data_dir: DataDir = None,
     image_size: ImageSize = None,

@@ -1,8 +1,21 @@
 """Arguments and options that several verbs share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+def in_a_folder(path: Path | None) -> Path | None:
+    """Return the file that is to be written.
+
+    Raises:
+        ValueError: If there is no folder for it: told now, and not once all is computed.
+    """
+    if path is not None and not path.absolute().parent.is_dir():
+        raise ValueError(f"{path}: cannot be written: there is no folder {path.parent}")
+    return path
+
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 DataDir = Annotated[

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smidgen.cli.options import Json
+from smidgen.cli.options import Json, in_a_folder
 from smidgen.cli.terminal import LoadingProgress, print_json, say, tell, warn
 from smidgen.escape import cell, whole
 from smidgen.limits import ENCODED, is_boundless, require_at_most
@@ -40,7 +40,9 @@ def predict(
     csv: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write a row a picture to this file; - is standard output."
+            metavar="FILE",
+            callback=in_a_folder,
+            help="Write a row a picture to this file; - is standard output.",
         ),
     ] = None,
     json: Json = False,
@@ -51,8 +53,6 @@ def predict(
     streamed = csv is not None and str(csv) == STREAM
     if streamed and json:
         raise ValueError("--csv - and --json both write to standard output: ask for one of them")
-    if csv is not None and not csv.absolute().parent.is_dir():
-        raise ValueError(f"{csv}: cannot be written: there is no folder {csv.parent}")
     listed = list(_listed(pictures))
     from smidgen.model import load
 

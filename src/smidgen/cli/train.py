@@ -33,13 +33,16 @@ from smidgen.cli.terminal import (
     say,
     warn,
 )
+from smidgen.escape import shell
 from smidgen.show import percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from smidgen.config import TrainingPlan
     from smidgen.data import Data
     from smidgen.run import EpochRecord, Run
+    from smidgen.spec import NetSpec
     from smidgen.train import Report
 
 
@@ -110,6 +113,7 @@ def train(  # noqa: PLR0913 - a command line
         )
         loaded = asked.load(loading.observe)
 
+    _tell_left_out(net, recipe, spec, plan, with_)
     heading, shape, classes = None, Shape(*loaded.shape), len(loaded.classes)
     if turned:
         spec = spec.as_they_lie(shape)
@@ -135,6 +139,18 @@ def train(  # noqa: PLR0913 - a command line
             observer=_both(progress.observe, tracked.epoch),
         )
     _end(run, folder, loaded, json=json)
+
+
+def _tell_left_out(
+    net: str, recipe: str | None, spec: "NetSpec", plan: "TrainingPlan", with_: str | None
+) -> None:
+    """Warn of a net in the recipe's file, and of methods in the net's, that are not taken."""
+    from smidgen.config import load_methods
+
+    if recipe not in (None, net) and plan.net not in (None, spec):
+        warn(f"warning: the net that {recipe} describes is not taken, {net} is")
+    if recipe is None and with_ is None and load_methods(net):
+        warn(f"warning: the methods in {net} are not taken: --recipe {shell([net])} takes them")
 
 
 def _end(run: "Run", folder: Path, data: "Data", *, json: bool) -> None:
