@@ -1,7 +1,15 @@
 """What is told stays readable, and harmless, whatever is in it."""
 
-import pytest
+import sys
+import warnings
+from io import BytesIO, TextIOWrapper
+from itertools import product
+from pathlib import Path
 
+import pytest
+from PIL import Image
+
+from smidgen.cli import main
 from smidgen.cli.terminal import QUIET, say
 
 
@@ -11,3 +19,22 @@ def test_lines_stay_lines_and_other_control_characters_are_shown(
     QUIET.set(False)  # whatever a command before this one asked for
     say("model: mine", "next: smidgen predict \x1b[31mmine")
     assert capsys.readouterr().err == "model: mine\nnext: smidgen predict \\x1b[31mmine\n"
+
+
+def test_names_that_the_encoding_of_standard_output_lacks_are_told_by_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for part, name, number in product(("train", "test"), ("ümlaut", "鳥"), range(2)):
+        folder = tmp_path / "birds" / part / name
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 40 * number + len(part) + len(name)).save(folder / f"{number}.png")
+    monkeypatch.setattr(sys, "argv", ["smidgen", "inspect-data", str(tmp_path / "birds")])
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(written := BytesIO(), encoding="latin-1"))
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    sys.stdout.flush()
+    assert ended.value.code == 0
+    told = written.getvalue().decode("latin-1")
+    assert "ümlaut" in told
+    assert "\\u9ce5" in told

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -136,6 +137,8 @@ def main() -> None:
         shown.add(line)
 
     warnings.showwarning = show
+    if isinstance(sys.stdout, TextIOWrapper):  # a name is no reason to lose what was computed
+        sys.stdout.reconfigure(errors="backslashreplace")
     words = _in_front(sys.argv[1:])
     with _logged(on=VERBOSELY in words[:2]), after_imports():
         _run(words or ["--help"])
