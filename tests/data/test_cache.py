@@ -14,10 +14,11 @@ import torch
 import smidgen.data
 from smidgen.data import Data, DataError, DataWarning, Split, load
 from smidgen.data.base import Source
-from smidgen.data.cache import LEFT
+from smidgen.data.cache import LEFT, cache_at
 from smidgen.data.catalogue import Catalogue
 from smidgen.data.layouts import Folders
 from smidgen.data.rules import rules, rules_of
+from smidgen.kernels.measured import cache_path
 from smidgen.release import release
 
 Folder = Callable[..., Path]
@@ -100,6 +101,14 @@ def test_the_default_place_follows_xdg(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     load(folder)
     assert cached(tmp_path / "home" / ".cache" / "smidgen").suffix == ".safetensors"
+
+
+def test_a_user_without_a_home_caches_below_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("os.getuid", lambda: 2**31 - 5)
+    assert cache_at(None).folder == Path("/.cache/smidgen")
+    assert cache_path([("avx2", "float32")], Path(__file__)).parent == Path("/.cache/smidgen")
 
 
 def test_each_image_size_is_kept_apart(image_folder: Folder, reads: list[Source]) -> None:

@@ -13,6 +13,7 @@ from smidgen.data.base import Data, Split, fingerprint
 from smidgen.data.catalogue import PARTS
 from smidgen.data.errors import DataError, DataWarning
 from smidgen.data.preprocessing import Preprocessing
+from smidgen.places import cache_folder
 
 LEFT = 1 << 26  # bytes that the cache leaves free on its disk
 VERSION = 3  # of the layout below; another one makes old files unread
@@ -166,5 +167,4 @@ def cache_at(folder: str | os.PathLike[str] | None) -> Cache:
     """Return the cache in ``folder``, by default below XDG_CACHE_HOME or ~/.cache."""
     if folder is not None:
         return Cache(Path(folder), chosen=True)
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Cache(Path(home) / "smidgen", chosen=False)
+    return Cache(cache_folder(), chosen=False)

@@ -14,6 +14,8 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
+from smidgen.places import cache_folder
+
 Candidate = tuple[str, str]  # an instruction set and the name of a data type
 Timings = dict[Candidate, float]  # milliseconds
 REPEATS = 5
@@ -63,9 +65,8 @@ def timings(candidates: Sequence[Candidate], load: Load, library: Path) -> Timin
 
 def cache_path(candidates: Sequence[Candidate], library: Path) -> Path:
     """Return the file of a machine's timings, below XDG_CACHE_HOME or ~/.cache."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     what = json.dumps([processor(), list(candidates)]).encode() + library.read_bytes()
-    return Path(home) / "smidgen" / f"kernels-{hashlib.sha256(what).hexdigest()[:16]}.json"
+    return cache_folder() / f"kernels-{hashlib.sha256(what).hexdigest()[:16]}.json"
 
 
 def processor() -> str:
