@@ -573,3 +573,19 @@ def test_a_file_in_no_folder_is_refused_before_any_work(
 ) -> None:
     assert smidgen(*asked) == 2
     assert "cannot be written: there is no folder none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("inspect-data", "~nobody-here/photos"), "~nobody-here/photos"),
+        (("inspect-data", "mnist", "--data-dir", "~nobody-here"), "~nobody-here"),
+        (("inspect", "mnist-1k5-dw", "--input", "1x8x\u00b2"), "as in 3x32x32"),
+    ],
+)
+def test_places_of_nobody_and_numbers_that_are_none_are_one_line(
+    asked: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert smidgen(*asked) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert said in line

@@ -243,6 +243,13 @@ def test_a_plugin_that_breaks_is_named_in_one_line_and_left_out(case: str, tmp_p
     assert len(json.loads(done.stdout)) >= 4
 
 
+def test_what_a_plugin_prints_as_it_is_imported_is_no_result(tmp_path: Path) -> None:
+    place = made_package(tmp_path, f"print('hello')\n{ODD}")
+    done = smidgen("list", "methods", "--json", path=place)
+    assert "odd" in {row["name"] for row in json.loads(done.stdout)}
+    assert done.stderr == "hello\n"
+
+
 def test_a_broken_plugin_is_not_imported_where_nobody_asks_for_it(tmp_path: Path) -> None:
     place = made_package(tmp_path, "raise SystemExit(7)")
     done = smidgen("inspect", "mnist-1k5-dw", "--with", "blurpool", path=place)

@@ -14,6 +14,7 @@ from smidgen.data.making import NO_TEST
 from smidgen.data.parts import FULL, parts
 from smidgen.data.remembered import asked_of, place_of, with_asked
 from smidgen.data.sources import KNOWN
+from smidgen.files import at_home
 from smidgen.run import Run
 
 _OF_A_SPLIT = ("images", "labels")
@@ -139,7 +140,7 @@ def _said_before(said: str, found: Data) -> bool:
 def _same_place(run: Run, data: Path | str) -> bool:
     """Return whether data are where the run's were."""
     own, other = place_of(run.origin), place_of(str(data))
-    paths = [Path(place).expanduser().resolve() for place in (own, other)]
+    paths = [at_home(place).resolve() for place in (own, other)]
     return own == other or (paths[0] == paths[1] and paths[0].exists())
 
 

@@ -12,12 +12,19 @@ _TEMPORARY = re.compile(r".+\.([0-9]+)\.tmp", re.DOTALL)
 _NO_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
+def at_home(place: str | os.PathLike[str]) -> Path:
+    """Return a path with the folder of a user for ``~``, or as it is where nobody knows that."""
+    return Path(os.path.expanduser(place))  # noqa: PTH111 - Path's own ends in a RuntimeError
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file that is there as a whole or not at all, also after a crash.
 
     Raises:
         OSError: Naming the file, if it cannot be written; what was there before is kept.
     """
+    if not path.name:
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
         temporary.unlink(missing_ok=True)  # of a process that had this number and was killed

@@ -1,8 +1,10 @@
 """What other installed packages add by entry points, with the package each is of."""
 
 import re
+import sys
 import warnings
 from collections.abc import Callable, Collection, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -104,7 +106,8 @@ def require_package(package: object, what: str) -> str:
 
 def _loaded(group: str, point: EntryPoint) -> Plugin:
     try:
-        return Plugin(group, point.name, _package(point), point.load())
+        with redirect_stdout(sys.stderr):  # results alone are on standard output
+            return Plugin(group, point.name, _package(point), point.load())
     except (Exception, SystemExit) as error:  # whatever a stranger's module does as it is imported
         said = " ".join(str(error).split())[:300]
         why = f"its import ends with {type(error).__name__}{': ' if said else ''}{said}"

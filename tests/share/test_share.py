@@ -422,6 +422,11 @@ def test_without_the_extra_its_name_is_told_before_any_work(
         push("no such folder", "ann/net")
 
 
+def test_a_card_in_the_place_of_a_folder_is_refused(run: Path) -> None:
+    with pytest.raises(ValueError, match=r"^\.: cannot be written: Is a directory$"):
+        write_card(run, ".")
+
+
 def test_a_card_without_data_says_what_was_not_measured(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "moved"
     shutil.copytree(run, copy)

@@ -121,7 +121,7 @@ def _show_boards(summary: dict[str, Any], spec: "NetSpec") -> None:
 
 def _shape(text: str) -> tuple[int, int, int]:
     sides = text.lower().split("x")
-    if len(sides) != 3 or not all(side.isdigit() for side in sides):  # noqa: PLR2004
+    if len(sides) != 3 or not all(side.isdecimal() for side in sides):  # noqa: PLR2004
         raise ValueError(f"--input must be CHANNELSxHEIGHTxWIDTH as in 3x32x32, got {text!r}")
     channels, height, width = (int(side) for side in sides)
     return channels, height, width

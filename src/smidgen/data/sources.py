@@ -26,6 +26,7 @@ from smidgen.data.preprocessing import Preprocessing
 from smidgen.data.remembered import asked_of, place_of, remembered, with_asked, with_remembered
 from smidgen.data.sizes import ImageSize
 from smidgen.data.turned import exchanged
+from smidgen.files import at_home
 from smidgen.names import shown
 from smidgen.plugins import DATA, names
 from smidgen.text import nearest
@@ -188,7 +189,7 @@ def _origin(
     place = origin_of(name_or_path, source)
     held = None
     if data_dir is not None and isinstance(source, Layout) and not Path(place).is_absolute():
-        held = str(Path(data_dir).expanduser().resolve())
+        held = str(at_home(data_dir).resolve())
     whose = source.package if isinstance(source, Plugged) else None
     return with_asked(place, {**remembered(wish, held), "package": whose})
 
@@ -217,7 +218,7 @@ def find(
             return repository, layout_of(local)
         if not Path(text.split("/", maxsplit=1)[0]).is_dir():
             return repository, _of_hub(repository, revision)
-    path = Path(text).expanduser()
+    path = at_home(text)
     if not path.exists() and "/" not in text and os.sep not in text:
         known = [*NAMED, *others(), *_folders_here()]
         raise DataError(
@@ -257,7 +258,7 @@ def _known(text: str, data_dir: str | os.PathLike[str] | None) -> tuple[str, Sou
 def origin_of(name_or_path: str | os.PathLike[str], source: Source) -> str:
     """Return what finds the data again from any working folder: an absolute path, or the name."""
     text = os.fspath(name_or_path)
-    path = Path(text).expanduser()
+    path = at_home(text)
     of_path = isinstance(source, Layout) and text.removeprefix(KNOWN) not in NAMED
     return str(path.resolve()) if of_path and path.exists() else text
 
@@ -278,7 +279,7 @@ def _local(name: str, data_dir: str | os.PathLike[str] | None) -> Path | None:
     folder = data_dir if data_dir is not None else os.environ.get(VARIABLE)
     if not folder:
         return None
-    where, root = ("--data-dir" if data_dir is not None else VARIABLE), Path(folder).expanduser()
+    where, root = ("--data-dir" if data_dir is not None else VARIABLE), at_home(folder)
     if not root.is_dir():
         raise DataError(f"{where} must be a folder of local copies, got {root}")
     if (root / name).is_dir():
