@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -35,6 +36,7 @@ from smidgen.methods.base import (
     WeightTracker,
 )
 from smidgen.recipe import Recipe
+from smidgen.run import load_run
 from smidgen.runtime import Runtime
 from smidgen.spec import NetSpec
 from smidgen.tensors import Batch, Scalar
@@ -353,6 +355,24 @@ def test_a_balanced_run_weighs_images_by_their_labels_however_soft() -> None:
     )
     wanted = (losses * class_weights(split.labels, 2)[split.labels]).mean()
     assert run.history[0].loss == pytest.approx(float(wanted.detach()), rel=1e-4)
+
+
+def test_the_default_of_torch_changes_no_bit(tmp_path: Path) -> None:
+    linked = NetSpec(Shape(1, 8, 8), (Conv(4), GlobalAveragePool(), Classifier(2)), "linked")
+    data, recipe = bars(64), Recipe(epochs=1, batch_size=16)
+    wanted = train(linked, data, methods=[Affine()], recipe=recipe, runtime=CPU)
+    torch.set_default_dtype(torch.float64)
+    try:
+        train(linked, data, methods=[Affine()], recipe=recipe, runtime=CPU, folder=tmp_path / "a")
+        run = load_run(tmp_path / "a")
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert run.history[0].loss == wanted.history[0].loss
+    for name, tensor in wanted.model.state_dict().items():
+        found = run.model.state_dict()[name]
+        assert found.dtype == tensor.dtype
+        assert torch.equal(found, tensor), name
 
 
 def test_a_fold_is_held_out_of_training() -> None:

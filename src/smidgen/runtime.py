@@ -12,6 +12,7 @@ import torch
 from smidgen import kernels
 from smidgen.kernels.measured import processor
 from smidgen.release import release
+from smidgen.tensors import float32_by_default
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -45,7 +46,8 @@ class Runtime:
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            yield
+            with float32_by_default():
+                yield
         finally:
             torch.set_num_threads(before)
 

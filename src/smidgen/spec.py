@@ -13,6 +13,7 @@ from smidgen.layers import LAYERS, Classifier, Layer, Nest, Shape
 from smidgen.layers.nest import count, end_of, leaves, peak_of, rewritten, stack, through
 from smidgen.names import require_kind, require_name, shown
 from smidgen.show import card
+from smidgen.tensors import float32_by_default
 from smidgen.text import nearest, parse, to_text
 
 _SEEDED = Lock()  # torch's global generator, from which modules draw: one net at a time
@@ -127,7 +128,7 @@ class NetSpec:
         limits.require_at_most(
             f"activations of {self.name}", self.peak_activation, limits.ACTIVATIONS
         )
-        with _SEEDED, torch.random.fork_rng(devices=[]):
+        with _SEEDED, float32_by_default(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return stack(self.layers, self.input_shape)
 
