@@ -158,7 +158,9 @@ def test_a_report_s_commands_name_folders_and_do_not_place_them(run: Path, hub: 
         push(run, "ann/net", space=True, tell=told.append)
     finally:
         page.unlink()
-    held = unescape(hub.repositories["space/ann/net"]["index.html"].decode())
+    space = hub.repositories["space/ann/net"]
+    assert b"It tells how the net was found and sends nothing." in space["README.md"]
+    held = unescape(space["index.html"].decode())
     assert held == (
         "<pre>smidgen train d.toml --data-dir 'a<b' 'x y'\nsmidgen predict mine P\n</pre>"
     )
@@ -251,6 +253,17 @@ def test_pushed_again_it_holds_no_artefact_of_before(run: Path, shared: Any, hub
     assert held["notes.txt"] == b"old", "what others put there stays"
     assert b'license: "unknown"' in held["README.md"]
     assert b"Not stated" in held["README.md"]
+
+
+def test_pushed_again_without_figures_it_holds_no_rows_of_before(
+    run: Path, shared: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = shared.repositories["model/ann/net"]
+    assert "rows.jsonl" in held
+    unmeasured = replace(facts_of(run), rows=(), unmeasured="the data are gone")
+    monkeypatch.setattr("smidgen.share.push.facts_of", lambda *_, **__: unmeasured)
+    push(run, "ann/net")
+    assert "rows.jsonl" not in held, "they are of another model now"
 
 
 def test_the_page_is_a_static_space(run: Path, hub: Any) -> None:

@@ -21,6 +21,8 @@ from smidgen.share.facts import Artefact, Facts, facts_of
 from smidgen.study.design.design import ROWS
 
 ARTEFACTS = "artefacts"
+BESIDE = "report.html"  # beside the page that recognises
+_OF_ONE_MODEL = {"model": ROWS, "space": BESIDE}  # left by an older push they tell of another
 _COMMANDS = re.compile(r"(?<=<pre>)[^<]*(?=</pre>)")  # of a report; one with $'...' is left out
 NO_TOKEN = "pushing needs a token that may write: HF_TOKEN holds it, or `hf auth login` keeps it"
 
@@ -86,7 +88,7 @@ def push(  # noqa: PLR0913 - a door; all but two arguments by keyword
         tell("the page shows what the data look like: pictures of theirs are in it")
         if facts.place.joinpath(REPORT).exists():
             tell("its report names the files of some of these pictures")
-        page_files = {**pages, "README.md": _space_card(facts, there, licence)}
+        page_files = {**pages, "README.md": _space_card(facts, there, licence, pages)}
         space_url = _sent(library, there, "space", page_files, private=private)
     return Pushed(url, tuple(files), space_url)
 
@@ -131,7 +133,7 @@ def _pages(facts: Facts) -> dict[str, bytes]:
     if report.exists():
         held = content(report, TENSOR_BYTES).decode()
         shared = _COMMANDS.sub(_unplaced, held).encode()
-        found["report.html" if found else "index.html"] = shared
+        found[BESIDE if found else "index.html"] = shared
     if not found:
         raise ValueError(
             f"--space needs a page:"
@@ -150,7 +152,11 @@ def _name_of(word: str) -> str:
     return Path(word).name if Path(word).is_absolute() else word
 
 
-def _space_card(facts: Facts, there: Place, licence: str | None) -> bytes:
+def _space_card(
+    facts: Facts, there: Place, licence: str | None, pages: Mapping[str, bytes]
+) -> bytes:
+    recognises = BESIDE in pages or not (facts.place / REPORT).exists()
+    does = "It computes in the browser" if recognises else "It tells how the net was found"
     values = {
         "title": there.name,
         "sdk": "static",
@@ -161,7 +167,7 @@ def _space_card(facts: Facts, there: Place, licence: str | None) -> bytes:
     lines = "\n".join(f"{name}: {json.dumps(value)}" for name, value in values.items())
     return (
         f"---\n{lines}\n---\n\n# {there.name}\n\nThe page of {escaped(facts.run.trial.net.name)},"
-        f" a net for {escaped(facts.run.trial.data)}. It computes in the browser and sends nothing."
+        f" a net for {escaped(facts.run.trial.data)}. {does} and sends nothing."
         "\n"
     ).encode()
 
@@ -169,7 +175,7 @@ def _space_card(facts: Facts, there: Place, licence: str | None) -> bytes:
 def _sent(
     library: Any, there: Place, kind: str, files: Mapping[str, bytes], *, private: bool
 ) -> str:
-    """Make a repository hold these files, and of the artefacts no others."""
+    """Make a repository hold these files, and of artefacts, rows and reports no others."""
     from huggingface_hub.errors import HfHubHTTPError
     from huggingface_hub.utils import disable_progress_bars
 
@@ -181,7 +187,10 @@ def _sent(
             there.repository, repo_type=kind, private=private, exist_ok=True, **extra
         )
         held = api.list_repo_files(there.repository, repo_type=kind)
-        stale = [name for name in held if name.startswith(f"{ARTEFACTS}/") and name not in files]
+        ours = [
+            name for name in held if name.startswith(f"{ARTEFACTS}/") or name == _OF_ONE_MODEL[kind]
+        ]
+        stale = [name for name in ours if name not in files]
         api.create_commit(
             there.repository,
             [
