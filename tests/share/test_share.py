@@ -26,7 +26,7 @@ from smidgen.export.artefact import Wish
 from smidgen.hub import place_of
 from smidgen.run import load_run, shared_plan
 from smidgen.share.card import write_card
-from smidgen.share.facts import facts_of
+from smidgen.share.facts import Facts, facts_of
 from smidgen.share.push import push
 
 library = pytest.importorskip("huggingface_hub", reason="pip install 'smidgen[hub]'")
@@ -261,7 +261,11 @@ def test_pushed_again_without_figures_it_holds_no_rows_of_before(
     held = shared.repositories["model/ann/net"]
     assert "rows.jsonl" in held
     unmeasured = replace(facts_of(run), rows=(), unmeasured="the data are gone")
-    monkeypatch.setattr("smidgen.share.push.facts_of", lambda *_, **__: unmeasured)
+
+    def gathered(*_: Any, **__: Any) -> Facts:
+        return unmeasured
+
+    monkeypatch.setattr("smidgen.share.push.facts_of", gathered)
     push(run, "ann/net")
     assert "rows.jsonl" not in held, "they are of another model now"
 
