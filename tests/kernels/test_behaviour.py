@@ -118,6 +118,20 @@ def test_repeats_bit_for_bit_whatever_ran_before(name: str) -> None:
     assert all(torch.equal(a, b) for a, b in zip(first, run(name, kernels, ins), strict=True))
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [1, 3, 5, 7])
+def test_what_diverged_before_leaves_no_nan_in_narrow_maps(size: int, kernel: int) -> None:
+    def step(channels: int, side: int, fill: float, kernel_size: int) -> Tensor:
+        x = torch.full((2, channels, side, side), fill, requires_grad=True)
+        weight = torch.ones(channels, 1, kernel_size, kernel_size, requires_grad=True)
+        kernels.channelwise_bn_relu(x, weight, None, nn.BatchNorm2d(channels)).sum().backward()
+        assert weight.grad is not None
+        return weight.grad
+
+    step(7, 15, float("nan"), 3)
+    assert step(1, size, 0.5, kernel).isfinite().all()
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_torch_path_serves_where_the_library_is_absent(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -20,8 +20,8 @@ static Depth depth_of(Int height, Int width, Int channels, Int kernel) {
     return (Depth){height, width, channels, kernel, channels / a, direct ? TAKE_ZERO(Value, width * channels) : NULL};
 }
 static Int depth_row(const Depth *d) { return (d->width + d->kernel - 1) * d->channels; }
-/* One more row than the padded image has, for the reads of the gradient. */
-static Int depth_map(const Depth *d) { return d->zeros ? 0 : (d->height + d->kernel) * depth_row(d); }
+/* A row and a vector more than the padded image has: the gradient reads them, times zero, which a NaN left there would survive. */
+static Int depth_map(const Depth *d) { return d->zeros ? 0 : (d->height + d->kernel) * depth_row(d) + LANES; }
 
 static void pad_floats(const Depth *d, const Value *x, float *out) {
     Int border = d->kernel / 2, row = depth_row(d), count = d->width * d->channels;
