@@ -90,6 +90,15 @@ def shell(words: Sequence[str]) -> str:
     return " ".join(map(_shell_word, words))
 
 
+def shell_lines(page: str) -> list[list[str]]:
+    """Return the words of each command that stands in a page as :func:`html` of :func:`shell`.
+
+    Lines with a word of control characters, ``$'...'``, are left out.
+    """
+    lines = _html.unescape(page).split("\n")
+    return [shlex.split(line) for line in lines if "$'" not in line]
+
+
 def _shell_word(word: str) -> str:
     if word.isprintable():
         return shlex.quote(word)

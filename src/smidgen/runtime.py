@@ -12,7 +12,7 @@ import torch
 from smidgen import kernels
 from smidgen.kernels.measured import processor
 from smidgen.release import release
-from smidgen.tensors import float32_by_default
+from smidgen.torch_state import float32_by_default
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from threading import Lock
 from typing import Any
 
-import torch
 from torch import nn
 
 from smidgen import limits
@@ -13,10 +11,8 @@ from smidgen.layers import LAYERS, Classifier, Layer, Nest, Shape
 from smidgen.layers.nest import count, end_of, leaves, peak_of, rewritten, stack, through
 from smidgen.names import require_kind, require_name, shown
 from smidgen.show import card
-from smidgen.tensors import float32_by_default
 from smidgen.text import nearest, parse, to_text
-
-_SEEDED = Lock()  # torch's global generator, from which modules draw: one net at a time
+from smidgen.torch_state import float32_by_default, seeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +124,7 @@ class NetSpec:
         limits.require_at_most(
             f"activations of {self.name}", self.peak_activation, limits.ACTIVATIONS
         )
-        with _SEEDED, float32_by_default(), torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed), float32_by_default():
             return stack(self.layers, self.input_shape)
 
     def map_layers(self, rewrite: Callable[[Layer], tuple[Layer, ...]]) -> "NetSpec":

@@ -3,12 +3,9 @@
 Axes: ``n`` images, ``c`` channels, ``h`` rows, ``w`` columns, ``k`` classes.
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
@@ -29,14 +26,3 @@ class Batch:
 
     images: Images
     targets: Targets
-
-
-@contextmanager
-def float32_by_default() -> Generator[None]:
-    """Make new tensors float32 inside the block, whatever the caller has set as torch's default."""
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float32)
-    try:
-        yield
-    finally:
-        torch.set_default_dtype(before)

@@ -2,14 +2,12 @@
 
 import json
 import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping
-from html import unescape
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from smidgen.design import REPORT
-from smidgen.escape import html, shell
+from smidgen.escape import html, shell, shell_lines
 from smidgen.escape import markdown as escaped
 from smidgen.export.ship import PROOF
 from smidgen.export.targets import PACKAGES
@@ -144,7 +142,7 @@ def _pages(facts: Facts) -> dict[str, bytes]:
 
 def _unplaced(commands: re.Match[str]) -> str:
     """Return a report's commands, in which folders of this machine are named and not placed."""
-    lines = [shlex.split(line) for line in unescape(commands[0]).split("\n") if "$'" not in line]
+    lines = shell_lines(commands[0])
     return html("\n".join(shell([_name_of(word) for word in words]) for words in lines))
 
 
