@@ -95,7 +95,7 @@ def dummy_source(spec: NetSpec) -> Source:
 
 def _dummy(spec: NetSpec) -> IntegerProgram:
     channels = spec.input_shape.channels
-    with torch.random.fork_rng(devices=[]), torch.no_grad():
+    with torch.no_grad():
         model = spec.build()
         # a trained bias is not 0: a merge that needs it to be would not happen
         for name, parameter in model.named_parameters():
