@@ -76,8 +76,11 @@ lint: setup
 	$(PY)/ruff format --check --quiet src tests bench tools
 	$(PY)/ruff check --quiet src tests bench tools
 
+# modules of which Windows has another set of names
+SYSTEM := mmap|os|shutil|signal|socket|stat|subprocess|threading|time
 types: setup
 	$(PY)/basedpyright
+	$(PY)/basedpyright --pythonplatform Windows $$(grep -lrE "^(import|from) ($(SYSTEM))\b" src/smidgen --include="*.py")
 
 test-python: setup  ## the quick tests that need no program but Python and a compiler
 	$(PY)/pytest -q -n 2 -m "not slow and not gpu and not browser and not mcu"

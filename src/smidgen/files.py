@@ -1,15 +1,19 @@
 """Files and folders that other processes, a crash or a full disk may come between."""
 
 import errno
-import fcntl
 import os
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+from filelock import FileLock, Timeout
+
 _TEMPORARY = re.compile(r".+\.([0-9]+)\.tmp", re.DOTALL)
+_LOCK = ".lock"
 _NO_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+_READ_ALONE = (errno.EACCES, errno.EPERM, errno.EROFS)  # nobody is at work in such a folder
 
 
 def at_home(place: str | os.PathLike[str]) -> Path:
@@ -59,12 +63,9 @@ def clear_temporaries(folder: Path) -> None:
 def runs(process: int) -> bool:
     """Tell whether another process of that number runs."""
     try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
+        return process != os.getpid() and psutil.pid_exists(process)
+    except OverflowError:
         return False
-    except PermissionError:
-        pass
-    return process != os.getpid()
 
 
 @contextmanager
@@ -74,17 +75,20 @@ def locked(folder: Path) -> Generator[None]:
     Raises:
         ValueError: If another one is in it.
     """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    path = folder / _LOCK
+    lock = FileLock(path, timeout=0)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(
-                f"another process is at work in {folder}: wait for it, or choose another folder"
-            ) from None
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:  # some network file systems have none for folders
-                raise
+        lock.acquire()
+    except Timeout:
+        raise ValueError(
+            f"another process is at work in {folder}: wait for it, or choose another folder"
+        ) from None
+    except OSError as error:
+        if error.errno not in (*_NO_LOCKS, *_READ_ALONE):
+            raise
+    try:
         yield
     finally:
-        os.close(handle)
+        if lock.is_locked and os.name == "posix":
+            path.unlink(missing_ok=True)  # while it is ours; elsewhere a release removes it
+        lock.release()

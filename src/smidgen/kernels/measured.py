@@ -140,7 +140,9 @@ def _read(path: Path, candidates: Sequence[Candidate]) -> Timings | None:
 def _write(path: Path, found: Timings) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [[*which, round(ms, 4)] for which, ms in found.items()]
-    with NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
+    with NamedTemporaryFile(
+        "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8"
+    ) as file:
         json.dump({"processor": processor(), "timings": rows}, file)
     try:
         if _read(path, list(found)) is None:

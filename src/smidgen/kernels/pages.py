@@ -1,6 +1,7 @@
 """Memory for maps that stay where they are, in large pages where the system gives them."""
 
 import mmap
+import sys
 from contextlib import suppress
 
 import torch
@@ -25,15 +26,14 @@ class Pages:
     def take(self, count: int, dtype: torch.dtype) -> Tensor:
         """Return a vector of ``count`` values, not set to anything."""
         size = count * dtype.itemsize
-        advice = getattr(mmap, "MADV_HUGEPAGE", None)  # Linux alone
-        if size < LEAST or advice is None:
+        if size < LEAST or sys.platform != "linux":
             return torch.empty(count, dtype=dtype)
         if self._chunk is None or self._used + size > len(self._chunk):
             room = max(CHUNK, -(-size // PAGE) * PAGE + PAGE)
             # Shared memory, which is what this gives unless told, is not laid out in large pages.
             self._chunk = mmap.mmap(-1, room, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
             with suppress(OSError):  # a system without them
-                self._chunk.madvise(advice)
+                self._chunk.madvise(mmap.MADV_HUGEPAGE)
             start = torch.frombuffer(self._chunk, dtype=torch.uint8).data_ptr()
             self._used = -start % PAGE
         piece = torch.frombuffer(self._chunk, dtype=dtype, count=count, offset=self._used)

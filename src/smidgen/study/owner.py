@@ -1,6 +1,5 @@
 """Who works on a trial, told by a file lock that ends with its process, however it ends."""
 
-import fcntl
 import os
 import re
 import time
@@ -8,6 +7,8 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
+
+from filelock import FileLock, Timeout
 
 from smidgen.files import runs
 
@@ -21,24 +22,28 @@ def owner(folder: Path) -> Generator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{os.getpid()}-{uuid4().hex[:8]}"
     path = folder / name
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with FileLock(path):
         try:
             yield name
         finally:
-            path.unlink(missing_ok=True)
+            if os.name == "posix":
+                path.unlink(missing_ok=True)  # while it is ours; elsewhere a release removes it
 
 
 def is_alive(folder: Path, name: str) -> bool:
     """Tell whether the process that was given ``name`` still holds it."""
     if not _NAME.fullmatch(name):
         return False
+    path = folder / name
+    if not path.exists():
+        return False
     try:
-        with (folder / name).open("r") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return isinstance(error, BlockingIOError)
-    return False
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False
 
 
 def clear_dead(folder: Path) -> None:
@@ -56,9 +61,5 @@ def clear_dead(folder: Path) -> None:
 def alone(path: Path) -> Generator[None]:
     """Keep every other process that asks for the same ``path`` waiting inside this block."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with FileLock(path):
         yield
-    finally:
-        os.close(handle)

@@ -24,7 +24,8 @@ _POLL = 0.1  # seconds between looks at the store where trials are short
 _POLL_LONG = 1.0  # where they are long: a look takes milliseconds of a processor that trains
 _NOTED_EVERY = 1.0  # seconds between events while nothing ends
 _STILLBORN = 3  # workers that end before their first trial, until the study is given up
-_KILLED = (signal.SIGKILL, signal.SIGTERM)  # by somebody else
+_KILLED = [one for one in signal.Signals if one.name in ("SIGKILL", "SIGTERM")]  # by somebody else
+_OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # what a session is on Windows
 _STILLBORN_KILLED = 100  # likewise, where they were killed
 NO_ROOM = 75  # exit status of a worker whose disk is full
 _THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -159,7 +160,8 @@ class Pool:
                 stdout=subprocess.DEVNULL,
                 stderr=file,
                 env={**os.environ, **_THREADS},
-                start_new_session=True,  # Ctrl-C is for this process, which ends the workers
+                start_new_session=True,
+                creationflags=_OWN_GROUP,  # Ctrl-C is for this process, which ends the workers
             )
         self._workers.append(_Worker(process, name_file, log))
 
