@@ -40,6 +40,7 @@ from smidgen.run import load_run
 from smidgen.runtime import Runtime
 from smidgen.spec import NetSpec
 from smidgen.tensors import Batch, Scalar
+from smidgen.testing import given
 from smidgen.train import Backprop, train
 from smidgen.training import Pace, Training, TrainingDivergedError
 from smidgen.trial import Trial
@@ -373,6 +374,24 @@ def test_the_default_of_torch_changes_no_bit(tmp_path: Path) -> None:
         found = run.model.state_dict()[name]
         assert found.dtype == tensor.dtype
         assert torch.equal(found, tensor), name
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+@pytest.mark.parametrize("methods", [[], [SAM(), EMA()]])
+def test_a_caller_without_gradients_trains_to_the_same_bits(
+    off: Any, methods: list[Method]
+) -> None:
+    def trained() -> dict[str, Tensor]:
+        recipe = Recipe(epochs=1, batch_size=8)
+        run = train(given.NET, given.some_data(), methods=methods, recipe=recipe, runtime=CPU)
+        return run.model.state_dict()
+
+    wanted = trained()
+    with off():
+        found = trained()
+        assert not torch.is_grad_enabled(), "the caller's own is as it was"
+    for name, tensor in wanted.items():
+        assert torch.equal(found[name], tensor), name
 
 
 def test_a_fold_is_held_out_of_training() -> None:

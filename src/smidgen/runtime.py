@@ -12,7 +12,7 @@ import torch
 from smidgen import kernels
 from smidgen.kernels.measured import processor
 from smidgen.release import release
-from smidgen.torch_state import float32_by_default
+from smidgen.torch_state import float32_by_default, gradients
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -46,7 +46,7 @@ class Runtime:
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            with float32_by_default():
+            with float32_by_default(), gradients():
                 yield
         finally:
             torch.set_num_threads(before)

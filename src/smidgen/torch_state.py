@@ -21,6 +21,13 @@ def float32_by_default() -> Generator[None]:
 
 
 @contextmanager
+def gradients() -> Generator[None]:
+    """Let torch record gradients inside the block, whatever the caller has switched off."""
+    with torch.inference_mode(mode=False), torch.enable_grad():
+        yield
+
+
+@contextmanager
 def seeded(seed: int) -> Generator[None]:
     """Let torch's global generator begin at ``seed`` inside the block, in one thread at a time."""
     with _SEEDED, torch.random.fork_rng(devices=[]):

@@ -212,6 +212,17 @@ def test_the_seed_alone_decides(uneven: Program, images: Images) -> None:
     assert (logits[0] != logits[2]).any()
 
 
+def test_a_caller_without_gradients_finishes_to_the_same_bits(
+    uneven: Program, images: Images
+) -> None:
+    pixels: Pixels = images.pixels[:128]
+    ranges = calibrate(lower(uneven), pixels, "minmax")
+    wanted = finish(lower(uneven), ranges, pixels, epochs=1)
+    with torch.inference_mode():
+        found = finish(lower(uneven), ranges, pixels, epochs=1)
+    assert (simulate(found, pixels) == simulate(wanted, pixels)).all()
+
+
 def test_a_net_that_loses_little_is_left_alone(images: Images) -> None:
     spec = zoo.net("mnist-1k5-dw").fitted(Shape(1, 8, 8), 10)
     program = warmed(spec)

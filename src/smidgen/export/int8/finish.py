@@ -14,6 +14,7 @@ from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.program import Pixels, Program, run_float
+from smidgen.torch_state import gradients
 
 NOTEWORTHY = 0.003  # of accuracy: a loss of more calls for finishing
 EPOCHS = 3
@@ -103,6 +104,7 @@ def told(loss: float) -> str:
     return f"{'loses' if loss > 0 else 'gains'} {points:.2f} points"
 
 
+@gradients()
 def finish(
     program: Program, ranges: Ranges, pixels: Pixels, *, epochs: int = EPOCHS, seed: int = 0
 ) -> IntegerProgram:
