@@ -177,10 +177,13 @@ def _run_epoch(training: Training, epoch: int, observer: Observer) -> None:
     for step, batch in enumerate(training.batches.epoch(training.generator)):
         loss = _step(training, batch, progress=(epoch * steps + step) / last)
         total += loss
-        if step + 1 < steps:
+        ends = step + 1 == steps
+        for tracker in training.trackers:  # each when the one it watches is done
+            tracker.after_step()
+            if ends:
+                tracker.after_epoch((epoch + 1) / training.trial.recipe.epochs)
+        if not ends:
             observer(Report(epoch + 1, step + 1, steps, loss, training.lr, None))
-    for tracker in training.trackers:
-        tracker.after_epoch((epoch + 1) / training.trial.recipe.epochs)
     record = training.record_epoch(float(total) / steps, time.perf_counter() - started)
     observer(Report(epoch + 1, steps, steps, total / steps, training.lr, record))
 
@@ -197,8 +200,6 @@ def _step(training: Training, batch: Batch, progress: float) -> Scalar:
         descend = training.gradient.backward
         loss = descend(lambda: training.loss_of(batch), training.model, training.flat)
     training.optimizer.step()
-    for tracker in training.trackers:
-        tracker.after_step()
     return loss
 
 

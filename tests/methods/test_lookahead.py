@@ -83,6 +83,15 @@ def test_a_mean_over_training_is_of_the_slow_weights() -> None:
     assert any(not torch.equal(value, alone[name]) for name, value in both.items())
 
 
+def test_a_mean_over_training_takes_in_the_meeting_at_the_end() -> None:
+    alone, averaged = (
+        run_with([Lookahead(50), *more], epochs=2).model.state_dict()
+        for more in ([], [EMA(decay=0.0)])
+    )
+    for name, value in alone.items():
+        torch.testing.assert_close(averaged[name], value, msg=name)
+
+
 def test_the_kept_weights_are_the_slow_ones_and_training_starts_from_them() -> None:
     one, plain = (run_with([m] if m else [], epochs=1) for m in (Lookahead(50, 0.999999), None))
     for name, value in one.model.state_dict().items():

@@ -50,7 +50,7 @@ class BatchMethod(Method):
 
         Args:
             batch: Normalised images, so that 0 is the mean pixel, and their targets.
-            progress: Fraction of training done, in [0, 1).
+            progress: Fraction of training done, in [0, 1]: 0 at the first step, 1 at the last.
             generator: The source of every random draw.
         """
 
