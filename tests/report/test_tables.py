@@ -32,6 +32,16 @@ def test_rows_that_differ_in_seed_alone_are_one_point(study: Rows) -> None:
     assert len(points_of([*study, longer])) == 8
 
 
+def test_nets_of_one_name_and_size_and_other_layers_are_two() -> None:
+    one, other = (
+        [row("a", [method], 0, 180 + shift, layers=[layer]) for method in ("cosine", "mixup")]
+        for layer, shift in (("conv(8, 1x9)", 0), ("conv(8, 9x1)", 10))
+    )
+    assert len(points_of([*one, *other])) == 4
+    found = effects(points_of([*one, *other]))
+    assert [(plain.accuracy.mean, len(rest)) for plain, rest in found] == [(90, 1), (95, 1)]
+
+
 @pytest.mark.parametrize("step", [1, -1])
 def test_a_baseline_has_the_fewest_methods_and_those_that_others_have(
     study: Rows, step: int

@@ -114,8 +114,8 @@ def points_of(rows: Iterable[dict[str, Any]]) -> list[Point]:
         if row["study"] == "baseline":  # no net, and shown beside the result alone
             continue
         recipe = sorted(row["recipe"].items())
-        form = (row["fingerprint"], row["split"], row["net"], row["params"], row["macs"])
-        key = str((*form, row["methods"], recipe))
+        form = (row["fingerprint"], row["split"], row["net"], row.get("layers"))
+        key = str((*form, row["params"], row["macs"], row["methods"], recipe))
         grouped.setdefault(key, {})[row["seed"], row["trained_on"]] = row
     return [Point(dict(sorted(seeds.items()))) for seeds in grouped.values()]
 
@@ -128,7 +128,7 @@ def baselines(points: Sequence[Point]) -> list[tuple[Point, list[Point]]]:
     """
     grouped: dict[str, list[Point]] = {}
     for point in points:
-        of = (point.first["fingerprint"], point.first["split"])
+        of = (point.first["fingerprint"], point.first["split"], point.first.get("layers"))
         key = str((point.net, *of, sorted(point.first["recipe"].items())))
         grouped.setdefault(key, []).append(point)
     found: list[tuple[Point, list[Point]]] = []
