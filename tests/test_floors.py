@@ -10,7 +10,17 @@ SRC = Path(__file__).parents[1] / "src" / "smidgen"
 FLOORS = [  # ground first; a name covers the module or package it starts
     {
         *("tensors", "names", "escape", "text", "recipe", "flat", "adamw", "chance", "confusion"),
-        *("sizes", "limits", "files", "release", "show", "plugins", "places", "torch_state"),
+        *(
+            "sizes",
+            "limits",
+            "files",
+            "release",
+            "show",
+            "plugins",
+            "places",
+            "torch_state",
+            "split_names",
+        ),
     },
     {"kernels", "layers", "data"},
     {"spec"},

@@ -11,11 +11,12 @@ from smidgen.data import NAMED, Data, DataError, DataWarning, Split, load
 from smidgen.data.base import Progress
 from smidgen.data.decoding import LEFT_OUT
 from smidgen.data.making import NO_TEST
-from smidgen.data.parts import FULL, parts
+from smidgen.data.parts import parts
 from smidgen.data.remembered import asked_of, place_of, with_asked
 from smidgen.data.sources import KNOWN
 from smidgen.files import at_home
 from smidgen.run import Run
+from smidgen.split_names import FULL
 
 _OF_A_SPLIT = ("images", "labels")
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from smidgen.checkpoint import CheckpointError
 from smidgen.data import Data
-from smidgen.data.parts import FULL
 from smidgen.methods.base import BatchMethod, Method
 from smidgen.methods.distill import Distill
 from smidgen.run import Run, load_run
+from smidgen.split_names import FULL
 from smidgen.tensors import Batch
 
 _DIGITS = 16

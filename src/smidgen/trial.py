@@ -10,7 +10,6 @@ from typing import Any
 
 from smidgen import zoo
 from smidgen.data.arrays import KEPT
-from smidgen.data.parts import SELECTION, require_split
 from smidgen.data.preprocessing import CHANNELS, Preprocessing
 from smidgen.escape import shell
 from smidgen.methods import in_order, package_named, package_of, parse, rewritten
@@ -21,6 +20,7 @@ from smidgen.plugins import OWN, require_package
 from smidgen.recipe import Recipe
 from smidgen.release import require_known
 from smidgen.spec import NetSpec
+from smidgen.split_names import SELECTION, require_split
 from smidgen.text import from_mapping, to_text, without_spaces
 
 

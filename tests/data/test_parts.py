@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smidgen.data import Data, Split
-from smidgen.data.parts import fold_name, fold_numbers, parts, require_split
+from smidgen.data.parts import fold_numbers, parts
 from smidgen.data.parts import held_out as places_of
+from smidgen.split_names import fold_name, require_split
 
 
 def numbered(labels: torch.Tensor, first: int = 0) -> Split:

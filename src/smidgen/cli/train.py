@@ -83,10 +83,10 @@ def train(  # noqa: PLR0913 - a command line
 ) -> None:
     """Train a net; without --recipe and --with, by the recipe made for the data set."""
     from smidgen import config
-    from smidgen.data.parts import FULL, SELECTION, require_split
     from smidgen.layers import Shape
     from smidgen.methods import parse
     from smidgen.runtime import choose
+    from smidgen.split_names import FULL, SELECTION, require_split
     from smidgen.study.job import Origin
     from smidgen.track import facts_of, require_trackers, tracking
     from smidgen.train import train as train_net

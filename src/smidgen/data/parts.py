@@ -1,7 +1,5 @@
 """Which images a run is trained on and judged on, by the name of its split."""
 
-import re
-
 import torch
 
 from smidgen.data.base import Data, Split
@@ -12,35 +10,7 @@ from smidgen.data.splits import (
     selection_mask,
     selection_split,
 )
-
-FULL, SELECTION = "full", "selection"
-_FOLD = re.compile(r"fold-([1-9]\d{0,2})-of-([1-9]\d{0,2})(?:-round-([1-9]\d{0,3}))?")
-
-
-def fold_name(number: int, of: int, round_: int = 1) -> str:
-    """Return the name of a split that holds one of several folds out.
-
-    Args:
-        number: Of the fold, counted from 1.
-        of: How many folds there are, >= 2.
-        round_: Of repeated cross-validation, counted from 1; each has folds of its own.
-    """
-    return f"fold-{number}-of-{of}" + (f"-round-{round_}" if round_ > 1 else "")
-
-
-def require_split(name: str) -> None:
-    """Refuse a name that stands for no split.
-
-    Raises:
-        ValueError: If it is neither ``full``, ``selection`` nor a fold such as ``fold-2-of-5``.
-    """
-    if name in (FULL, SELECTION):
-        return
-    number, of, _ = _numbers(name)
-    if not 1 <= number <= of or of < 2:  # noqa: PLR2004
-        raise ValueError(
-            f"split must be one of full, selection or a fold such as fold-2-of-5, got {name!r}"
-        )
+from smidgen.split_names import FULL, SELECTION, fold_of, require_split
 
 
 def parts(data: Data, name: str) -> tuple[Split, Split | None]:
@@ -62,8 +32,7 @@ def parts(data: Data, name: str) -> tuple[Split, Split | None]:
             return data.train, data.validation
         _require_two(data)
         return selection_split(data.train)
-    number, of, round_ = _numbers(name)
-    aside = folds_of(data.train, of, round_) == number
+    aside = _fold(data.train, name)
     return _rows(data.train, ~aside), _rows(data.train, aside)
 
 
@@ -79,8 +48,14 @@ def held_out(data: Data, name: str) -> tuple[str, torch.Tensor]:
         if data.validation is not None:
             return "validation", torch.arange(len(data.validation))
         return "train", selection_mask(data.train).nonzero().flatten()
-    number, of, round_ = _numbers(name)
-    return "train", (folds_of(data.train, of, round_) == number).nonzero().flatten()
+    return "train", _fold(data.train, name).nonzero().flatten()
+
+
+def _fold(split: Split, name: str) -> torch.Tensor:
+    fold = fold_of(name)
+    assert fold is not None, "require_split took the name for that of a fold"
+    number, of, round_ = fold
+    return folds_of(split, of, round_) == number
 
 
 def folds_of(split: Split, of: int, round_: int) -> torch.Tensor:
@@ -115,11 +90,6 @@ def _require_two(data: Data) -> None:
             f"class {single[0]!r} of {data.name} has 1 training image, and one must be held out to "
             f"choose on{more}: add images of it, leave the class out, or train with --full"
         )
-
-
-def _numbers(name: str) -> tuple[int, int, int]:
-    found = _FOLD.fullmatch(name)
-    return (int(found[1]), int(found[2]), int(found[3] or 1)) if found else (0, 0, 0)
 
 
 def _rows(split: Split, mask: torch.Tensor) -> Split:

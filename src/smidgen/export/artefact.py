@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from smidgen.data import Data
-from smidgen.data.parts import SELECTION, parts
+from smidgen.data.parts import parts
 from smidgen.evaluate import predict
 from smidgen.export.c.names import is_taken
 from smidgen.export.fold import fold
@@ -20,6 +20,7 @@ from smidgen.export.int8.finish import Finished, Images
 from smidgen.export.program import Pixels, Program
 from smidgen.methods import in_order
 from smidgen.run import Run, unplaced
+from smidgen.split_names import SELECTION
 from smidgen.text import to_text
 
 Infer: TypeAlias = Callable[[Pixels], NDArray[Any]]  # uint8 images (n, c, h, w) to logits

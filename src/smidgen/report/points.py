@@ -1,15 +1,14 @@
 """Rows that differ in their seed alone, taken together as one point of a study."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
 
+from smidgen.split_names import fold_of
 from smidgen.study.statistics import Interval, accuracy_interval, mean_interval, paired_effect
 
 Replicate: TypeAlias = tuple[int, str]  # its seed, and the split that it was trained on
-_FOLD = re.compile(r"fold-\d+-of-(\d+)(?:-round-\d+)?")
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,8 @@ class Point:
     @property
     def shared(self) -> float:
         """Of folds, the ratio of held-out to training images; see :func:`mean_interval`."""
-        folds = [int(found[1]) for _, split in self.rows if (found := _FOLD.fullmatch(split))]
-        return max((1 / (of - 1) for of in folds if of > 1), default=0.0)
+        folds = [fold for _, split in self.rows if (fold := fold_of(split))]
+        return max((1 / (of - 1) for _, of, _ in folds), default=0.0)
 
     def label(self, baseline: "Point | None" = None) -> str:
         """Return the methods for people; with a baseline, only what differs from it."""

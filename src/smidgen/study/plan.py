@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.data import Data
-from smidgen.data.parts import require_split
 from smidgen.data.sizes import checked_size
 from smidgen.layers import Shape
 from smidgen.limits import PLAN_BYTES, content
@@ -18,6 +17,7 @@ from smidgen.names import require_name
 from smidgen.recipe import Recipe
 from smidgen.runtime import PRECISIONS
 from smidgen.spec import NetSpec
+from smidgen.split_names import require_split
 from smidgen.study.job import Job, Origin
 from smidgen.teacher import with_teachers
 from smidgen.text import from_mapping, nearest

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from smidgen.data import Data, Split
-from smidgen.data.parts import require_split
+from smidgen.split_names import require_split
 from smidgen.study.design.gain import Belief
 from smidgen.study.design.judging import FOLDS, SMALL, Judging, judging_of
 from smidgen.study.statistics import Interval, mean_interval

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from smidgen.data import Data
-from smidgen.data.parts import SELECTION, fold_name
+from smidgen.split_names import SELECTION, fold_name
 from smidgen.study.job import QUICK
 from smidgen.study.statistics import Interval, paired_effect
 

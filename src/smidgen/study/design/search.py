@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from smidgen.data import Data
-from smidgen.data.parts import FULL
 from smidgen.methods import Method, in_order
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
+from smidgen.split_names import FULL
 from smidgen.study.design.judging import Judging
 from smidgen.study.job import Job, Origin
 from smidgen.study.running.local import Event, Runner, StudyError

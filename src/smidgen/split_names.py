@@ -1,0 +1,38 @@
+"""Names of splits: what of the training images is held out, if anything."""
+
+import re
+
+FULL, SELECTION = "full", "selection"
+_FOLD = re.compile(r"fold-([1-9]\d{0,2})-of-([1-9]\d{0,2})(?:-round-([1-9]\d{0,3}))?", re.ASCII)
+
+
+def fold_name(number: int, of: int, round_: int = 1) -> str:
+    """Return the name of a split that holds one of several folds out.
+
+    Args:
+        number: Of the fold, counted from 1.
+        of: How many folds there are, >= 2.
+        round_: Of repeated cross-validation, counted from 1; each has folds of its own.
+    """
+    return f"fold-{number}-of-{of}" + (f"-round-{round_}" if round_ > 1 else "")
+
+
+def fold_of(name: str) -> tuple[int, int, int] | None:
+    """Return the arguments of :func:`fold_name`, or None if a name is of no fold."""
+    found = _FOLD.fullmatch(name)
+    if not found:
+        return None
+    number, of, round_ = int(found[1]), int(found[2]), int(found[3] or 1)
+    return (number, of, round_) if number <= of and of > 1 else None
+
+
+def require_split(name: str) -> None:
+    """Refuse a name that stands for no split.
+
+    Raises:
+        ValueError: If it is neither ``full``, ``selection`` nor a fold such as ``fold-2-of-5``.
+    """
+    if name not in (FULL, SELECTION) and fold_of(name) is None:
+        raise ValueError(
+            f"split must be one of full, selection or a fold such as fold-2-of-5, got {name!r}"
+        )
