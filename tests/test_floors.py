@@ -10,17 +10,8 @@ SRC = Path(__file__).parents[1] / "src" / "smidgen"
 FLOORS = [  # ground first; a name covers the module or package it starts
     {
         *("tensors", "names", "escape", "text", "recipe", "flat", "adamw", "chance", "confusion"),
-        *(
-            "sizes",
-            "limits",
-            "files",
-            "release",
-            "show",
-            "plugins",
-            "places",
-            "torch_state",
-            "split_names",
-        ),
+        *("sizes", "limits", "files", "release", "show", "plugins"),
+        *("places", "split_names", "torch_state"),
     },
     {"kernels", "layers", "data"},
     {"spec"},
