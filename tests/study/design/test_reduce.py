@@ -71,6 +71,21 @@ def test_a_net_whose_first_seed_is_hopeless_gets_no_others(
     assert seen == {(nets[5], 0), (nets[5], 1), (nets[5], 2), (nets[4], 0)}
 
 
+def test_a_hopeless_net_whose_only_fold_is_an_easy_one_is_not_ahead(
+    fake: Fake, entrants: list[Entrant]
+) -> None:
+    nets = [one.shaped.spec for one in entrants]
+
+    def accuracy(candidate: Candidate, seed: int) -> float:
+        return [0.50, 0.60, 0.70, 0.80, 0.84, 0.90][nets.index(candidate.net)] - 0.12 * (seed > 0)
+
+    given = fake(accuracy)
+    contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
+    scores = contest.reduce(entrants, always)
+    assert scores == {entrants[5]: pytest.approx(82.0), entrants[4]: pytest.approx(76.0)}
+    assert choose(given.search, scores, PROFILE, "best") == entrants[5]
+
+
 def test_for_the_smallest_the_hopeless_go_first_then_what_a_smaller_net_beats(
     entrants: list[Entrant],
 ) -> None:

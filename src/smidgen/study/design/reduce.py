@@ -68,8 +68,9 @@ class Contest:
         """Return the scores of the last round of successive halving, in percent.
 
         Every round trains those that are left longer and over more replicates, and then drops
-        the hopeless; those whose first replicate is hopeless get no others. Where the smallest
-        is wanted, those of the rest that no smaller net beats go on first.
+        the hopeless; those whose first replicate is hopeless get no others, and stay as far below
+        what was ahead in it. Where the smallest is wanted, those of the rest that no smaller net
+        beats go on first.
 
         Args:
             entrants: To begin with.
@@ -135,12 +136,14 @@ class Contest:
         return self._search.measure(REDUCE, [candidate], range(replicates))[candidate]
 
     def _halved(self, entrants: Sequence[Entrant], epochs: int, seeds: int) -> Scores:
-        scores = self._scores(entrants, epochs, 1)
+        first = self._scores(entrants, epochs, 1)
         if seeds == 1:
-            return scores
-        hopeless = _hopeless(scores, self._profile)
-        hopeful = [one for one in scores if one not in hopeless]
-        return self._scores(hopeful, epochs, seeds) | hopeless
+            return first
+        hopeless = _hopeless(first, self._profile)
+        scores = self._scores([one for one in first if one not in hopeless], epochs, seeds)
+        ahead = max(scores, key=lambda one: first[one])
+        moved = scores[ahead] - first[ahead]  # by seeds and folds that the hopeless do not have
+        return scores | {one: score + moved for one, score in hopeless.items()}
 
     def _scores(self, entrants: Sequence[Entrant], epochs: int, seeds: int) -> Scores:
         wanted = {
