@@ -242,6 +242,8 @@ def test_cutout_and_mixup_are_judged_again_at_the_length_of_the_last_runs(
             "mixup": pays,
         }
         assert f"at {epochs} epochs; expected now" in given.said
+        why = {s.method.name: s.why for s in selection.standings}
+        assert why["cutout"].startswith("together with mixup"), "its gain alone is not known"
         *_, last = given.search.steps["methods"]
         assert last == f"taken for the last runs: {listed(found.methods)}"
         assert ("cutout" in last) == pays
@@ -354,6 +356,39 @@ def test_methods_that_gain_nothing_together_are_kept_and_a_loss_is_not(
     assert taken == names(chosen.methods) | {"flip"}
     assert {s.method.name: s.taken for s in selection.standings}["sam"] is False
     assert said.splitlines()[-1] == f"taken: {listed((*chosen.methods, Flip()))}"
+
+
+def test_a_method_that_stays_although_it_was_shown_to_hurt_is_not_shown_to_help(
+    fake: Fake, maker: Maker, chosen: Candidate
+) -> None:
+    def accuracy(candidate: Candidate, seed: int) -> float:
+        of = names(candidate.methods)
+        left = 2 - len(of & {"ema", "blurpool"})
+        return 0.8 + (0, 5, -5)[left] / 100 - 0.01 * len(of & {"flip", "crop", "sam"}) + seed / 1e3
+
+    _, selection, _ = selected(fake, maker, chosen, accuracy)
+    stayed = [s for s in selection.standings if s.method.name in ("ema", "blurpool") and s.taken]
+    assert [(s.shown, s.why.split(",")[0][:4]) for s in stayed] == [(False, "-5.0")]
+
+
+def test_methods_that_break_the_budget_together_are_not_taken_together(
+    fake: Fake, digits: Data
+) -> None:
+    form = {
+        "input": [1, 8, 8],
+        "layers": ["conv(16)", "max-pool", "conv(16)", "global-average-pool", "classifier(10)"],
+    }
+    net = NetSpec.from_dict(form)
+    candidate = Candidate(net, start(digits, blur=False), Recipe(epochs=1))
+    points = {"blurpool": 3, "squeeze-excite": 2}
+    one = Maker(Shape(1, 8, 8), 10, Budget(max_macs=1))
+    most = max(round(replace(one, methods=parse(name)).excess(net)) for name in points)
+    tight = replace(one, budget=Budget(max_macs=most))  # either fits, and not both
+    taken, selection, said = selected(fake, tight, candidate, gains(points))
+    found = tuple(s.method for s in selection.standings if s.taken)
+    assert replace(tight, methods=found).excess(net) <= 1
+    assert "blurpool" in taken
+    assert "squeeze-excite is over the budget beside the others that were taken" in said
 
 
 def test_a_loss_alone_leaves_the_start_as_it_was(

@@ -8,6 +8,7 @@ from statistics import fmean
 from smidgen.data import Data
 from smidgen.methods import Method, parse, rewritten
 from smidgen.methods.base import ArchitectureMethod
+from smidgen.spec import NetSpec
 from smidgen.study.design.budget import costs, told
 from smidgen.study.design.gain import Belief
 from smidgen.study.design.maker import Maker
@@ -184,7 +185,10 @@ class Selection:
         why = f"{_points(gain)} at {longer.recipe.epochs} epochs; expected now {after.mean:+.1f}"
         shown = _is_shown(gain, taken=taken)
         self.standings = [s for s in self.standings if s.method not in added]
-        self.standings += [Standing(method, taken, shown, why) for method in added]
+        for method in added:
+            others = [other for other in added if other != method]
+            beside = f"together with {listed(others)}: " if others else ""
+            self.standings.append(Standing(method, taken, shown, beside + why))
         self._search.say(METHODS, f"{listed(added)}: {why}")
         found = other if taken else longer
         self._search.say(METHODS, f"taken for the last runs: {listed(found.methods)}")
@@ -255,8 +259,13 @@ class Selection:
             moves = question.method.name in _SHIFTS
             if moves and any(m.name in _SHIFTS and m not in chosen.methods for m in methods):
                 continue  # another way of moving the image gains more
-            methods = tuple(m for m in methods if not (moves and m.name in _SHIFTS))
-            methods = (*methods, question.method)
+            kept = (m for m in methods if not (moves and m.name in _SHIFTS))
+            wider = (*kept, question.method)
+            if self._is_over(chosen.net, wider):
+                line = "is over the budget beside the others that were taken"
+                self._search.say(METHODS, f"{listed([question.method])} {line}")
+                continue
+            methods = wider
         together = replace(chosen, methods=methods)
         changes = len(set(methods) ^ set(chosen.methods))
         if changes > 1 and found:
@@ -269,8 +278,9 @@ class Selection:
                 best = max(found, key=lambda q: found[q].mean * (1 if not q.started_with else -1))
                 alone = replace(chosen, methods=best.other)
                 together = alone if taken[best.method] != best.started_with else chosen
-        kept = set(together.methods)
-        self.standings = [replace(s, taken=s.method in kept) for s in self.standings]
+        self.standings = [
+            s if s.taken == (s.method in together.methods) else _turned(s) for s in self.standings
+        ]
         self._search.say(METHODS, f"taken: {listed(together.methods)}")
         return together
 
@@ -290,8 +300,7 @@ class Selection:
         if after == before:
             self._search.say(METHODS, f"{listed([method])} is not tried: it changes nothing here")
             return False
-        maker = replace(self._maker, methods=question.other)
-        if maker.excess(chosen.net) > 1:
+        if self._is_over(chosen.net, question.other):
             figures = costs(after, self._maker.budget)
             over = ", ".join(told(name, figure) for name, figure in figures.items())
             self._search.say(
@@ -299,6 +308,9 @@ class Selection:
             )
             return False
         return True
+
+    def _is_over(self, net: NetSpec, methods: tuple[Method, ...]) -> bool:
+        return replace(self._maker, methods=methods).excess(net) > 1
 
     def _note(
         self, question: _Question, gain: Interval | None, after: Belief, error: float
@@ -334,6 +346,11 @@ def _believed(units: Belief, percent: float) -> Belief:
     share = min(max(percent / 100, 0.01), 0.99)
     scale = share * (1 - share)
     return Belief(units.mean * scale, units.deviation * scale)
+
+
+def _turned(standing: Standing) -> Standing:
+    """Return the standing of a method of which what it did alone did not decide."""
+    return replace(standing, taken=not standing.taken, shown=False)
 
 
 def _is_shown(gain: Interval, *, taken: bool) -> bool:
