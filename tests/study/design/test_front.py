@@ -1,10 +1,11 @@
 """A front holds the nets that no smaller one beats, each with a run of its own."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.study.design.conftest import PROFILE
+from tests.study.design.conftest import PROFILE, Fake, row
 
 from smidgen.data import Data
 from smidgen.layers import Shape
@@ -12,9 +13,10 @@ from smidgen.methods import parse
 from smidgen.recipe import Recipe
 from smidgen.report import write_page
 from smidgen.run import load_run
+from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.design import STORE, design
-from smidgen.study.design.front import front_of, likewise
+from smidgen.study.design.front import front_of, kept, likewise
 from smidgen.study.design.ladder import ladder
 from smidgen.study.design.maker import Maker
 from smidgen.study.design.profile import PROFILES
@@ -43,6 +45,24 @@ def test_nets_of_a_front_leave_out_what_would_break_the_budget(digits: Data) -> 
     assert [one.recipe.epochs for one in found] == [3] * 6
     assert "squeeze-excite" in {m.name for m in found[0].methods}
     assert {m.name for m in found[-1].methods} == {"one-cycle", "ema"}
+
+
+def test_one_net_for_images_of_two_sizes_has_a_folder_for_each(
+    fake: Fake, digits: Data, tiny: NetSpec, tmp_path: Path
+) -> None:
+    search = fake(lambda candidate, seed: 0.9).search
+    small = Origin("digits", image_size="6x6")
+    search._data[small] = digits
+    one = Candidate(tiny, (), Recipe(epochs=1))
+    other = replace(one, net=replace(tiny, input_shape=Shape(1, 6, 6)), origin=small)
+    for candidate in (one, other):
+        folder = search.store.folder(search.key(candidate, 0, full=True))
+        folder.mkdir(parents=True)
+        (folder / "of").write_text(str(candidate.net.input_shape))
+    points = kept(search, {of: {0: row(of, 0.9)} for of in (one, other)}, tmp_path / "out")
+    assert {(point.folder / "of").read_text() for point in points} == {"1x8x8", "1x6x6"}
+    plans = [point.folder.with_name(f"{point.folder.name}.toml").read_text() for point in points]
+    assert len(set(plans)) == 2
 
 
 def test_a_front_leaves_more_nets_for_the_last_round() -> None:

@@ -23,7 +23,7 @@ from smidgen.study.design.front import Point, front_of, kept, likewise, told_poi
 from smidgen.study.design.judging import Judging, judging_of
 from smidgen.study.design.outset import STORE, Outset, Wishes, outset
 from smidgen.study.design.reduce import Contest, choose
-from smidgen.study.design.search import Candidate, Observer, Rows, Search, listed
+from smidgen.study.design.search import Candidate, Observer, Rows, Search, listed, titled
 from smidgen.study.design.selection import Selection, Standing
 from smidgen.study.design.story import (
     WARNING,
@@ -36,6 +36,7 @@ from smidgen.study.design.story import (
 from smidgen.study.design.tune import in_time, lengthened, tuned
 from smidgen.study.design.turn import turned_told
 from smidgen.study.job import Origin
+from smidgen.study.running.local import StudyError
 from smidgen.study.running.places import require_place, runner_on
 from smidgen.study.statistics import Interval, accuracy_interval, spread
 from smidgen.study.store import Store
@@ -165,6 +166,8 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
             replicates = range(begun.profile.confirm_seeds)
             winner, *front = in_time(search, [winner, *front], len(replicates), jobs, clock)
             rows = search.measure(CONFIRM, [winner, *front], replicates, full=True)
+            if winner not in rows:
+                raise StudyError(f"the last runs of {titled(winner)} failed")
             points = kept(search, {one: rows[one] for one in front if one in rows}, out)
             return _finished(search, winner, rows[winner], begun, standings, points, out)
     finally:

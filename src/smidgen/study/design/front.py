@@ -67,16 +67,22 @@ def kept(search: Search, found: Mapping[Candidate, Rows], out: Path) -> list[Poi
     points: list[Point] = []
     for candidate, rows in found.items():
         first = min(rows)
-        folder = out / FRONT / candidate.net.name
+        folder = out / FRONT / _named(candidate)
         shutil.copytree(search.store.folder(search.key(candidate, first, full=True)), folder)
         named = search.data.origin or search.origin.name
-        plan = out / FRONT / f"{candidate.net.name}.toml"
+        plan = out / FRONT / f"{folder.name}.toml"
         write_atomically(plan, plan_text(candidate, named).encode())
         percents = [100 * row["accuracy"] for row in rows.values()]
         row = rows[first]
         accuracy = accuracy_interval(percents, row["images"])
         points.append(Point(candidate.net.name, row["params"], row["macs"], accuracy, folder))
     return sorted(points, key=lambda point: point.params)
+
+
+def _named(candidate: Candidate) -> str:
+    """Return the name of a net's folder: one net may be there for images of several sizes."""
+    size = "" if candidate.origin is None else f"-{candidate.net.input_shape}"
+    return f"{candidate.net.name}{size}"
 
 
 def told_points(points: Sequence[Point], out: Path) -> list[dict[str, Any]]:
