@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -391,6 +392,31 @@ def test_c_is_written_without_a_compiler_and_what_needs_one_is_null_and_told(
     folder, _ = proved("c")
     with_one = (folder / proof.artefact).read_bytes()
     assert (tmp_path / "out" / proof.artefact).read_bytes() == with_one
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
+def test_what_a_cross_compiler_cannot_tell_is_null_and_told_and_keeps_no_limit(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("arm-none-eabi-gcc", "qemu-system-arm"):
+        (tools / name).write_text(
+            "#!/bin/sh\necho 'fatal error: stdint.h: No such file or directory' >&2\nexit 1\n"
+        )
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tools), prepend=os.pathsep)
+    heard: list[str] = []
+    wish = Wish(numbers="float32", tell=heard.append)
+    proof = export(run, "c", tmp_path / "out", wish=wish)
+    assert (proof.flash, proof.ram) == (None, None)
+    assert heard == [
+        "flash and RAM are not measured: arm-none-eabi-gcc failed:"
+        " fatal error: stdint.h: No such file or directory"
+    ]
+    with pytest.raises(ValueError, match="flash must be <= 9 bytes, and could not be measured"):
+        export(run, "c", tmp_path / "other", wish=wish, max_flash=9)
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.mark.parametrize("compiler", ["cc", "clang"])

@@ -17,7 +17,7 @@ from smidgen.export.artefact import (
     require,
     require_floats,
 )
-from smidgen.export.c.emulate import ToolMissingError, footprint, run_board
+from smidgen.export.c.emulate import ParityError, ToolMissingError, footprint, run_board
 from smidgen.export.c.float32 import generate_float
 from smidgen.export.c.host import FAST, compile_library, find_compiler, load_library
 from smidgen.export.c.host_int8 import generate_host
@@ -142,14 +142,17 @@ def _told(made: Generated, source: Source) -> Generated:
 def _cortex_m4(
     generated: Generated, pixels: Pixels, tell: Callable[[str], None]
 ) -> tuple[int | None, int | None]:
-    """Return flash and RAM on a Cortex-M4, of what the tools at hand can tell."""
+    """Return flash and RAM on a Cortex-M4, of what the tools at hand can tell.
+
+    What is too large or too slow for the emulated board may be right for a host.
+    """
     try:
         flash = footprint(generated).flash
-    except ToolMissingError as error:
+    except (ToolMissingError, ParityError) as error:
         tell(f"flash and RAM are not measured: {error}")
         return None, None
     try:
         return flash, run_board(generated, pixels).ram
-    except ToolMissingError as error:
+    except (ToolMissingError, ParityError) as error:
         tell(f"RAM is not measured: {error}")
         return flash, None

@@ -205,12 +205,17 @@ def _require_known(target: str, flash: int | None, ram: int | None) -> None:
         if not all(map(shutil.which, known)):
             raise ValueError(
                 f"{what} of {target} is not known here;"
-                " on Debian: apt-get install gcc-arm-none-eabi qemu-system-arm"
+                " on Debian: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi"
+                " qemu-system-arm"
             )
 
 
 def _require_within(what: str, found: int | None, limit: int | None) -> None:
-    if limit is not None and found is not None and found > limit:
+    if limit is None:
+        return
+    if found is None:
+        raise ValueError(f"{what} must be <= {limit:,} bytes, and could not be measured")
+    if found > limit:
         raise ValueError(
             f"{what} must be <= {limit:,} bytes, got {found:,}: {found - limit:,} over"
         )

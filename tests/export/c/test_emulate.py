@@ -12,7 +12,7 @@ import pytest
 from tests.export.nets import blurred, excited, nest, pixels_for, warmed
 
 from smidgen import layers, zoo
-from smidgen.export.c import int8_facts
+from smidgen.export.c import emulate, int8_facts
 from smidgen.export.c.emulate import (
     Core,
     ParityError,
@@ -388,6 +388,19 @@ def test_a_warning_of_the_compiler_is_an_error() -> None:
     )
     with pytest.raises(ParityError, match="gcc failed: "):
         run_host(careless, images)
+
+
+@needs_board
+def test_what_is_too_large_for_the_board_or_too_slow_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, images, _ = exported(nest("flat", (1, 8, 8)), 1)
+    more = "\nextern const char more[6000000];\nconst char more[6000000] = {1};\n"
+    with pytest.raises(ParityError, match=r"section .* will not fit in region `FLASH'"):
+        run_board(replace(source, source=source.source + more), images)
+    monkeypatch.setattr(emulate, "_PATIENCE", 0)
+    with pytest.raises(ParityError, match="arm-none-eabi-gcc took more than 0 s"):
+        run_board(source, images)
 
 
 def test_a_missing_tool_names_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

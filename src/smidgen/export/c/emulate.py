@@ -53,6 +53,7 @@ _RISCV_MEMORY = {  # of QEMU's virt machine
 _CLOCK = {"m55": 32}  # MHz; one instruction a nanosecond
 _USUAL_CLOCK = 25
 _MEMORY = {"m55": "512K"}  # of code, and of data as much
+_PATIENCE = 600  # seconds
 
 
 class ToolMissingError(RuntimeError):
@@ -264,11 +265,16 @@ def _logits(source: Source, folder: Path) -> NDArray[Any]:
 
 
 def _call(command: list[str], folder: Path) -> str:
-    done = subprocess.run(
-        command, cwd=folder, capture_output=True, text=True, timeout=600, check=False
-    )
+    tool = Path(command[0]).name
+    try:
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=_PATIENCE, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise ParityError(f"{tool} took more than {_PATIENCE} s") from None
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines() or ["no message"]
-        first = next((line for line in said if "error" in line), said[0])
-        raise ParityError(f"{Path(command[0]).name} failed: {first}")
+        told = ("error", "will not fit")  # the latter by a linker, of memory
+        first = next((line for line in said if any(word in line for word in told)), said[0])
+        raise ParityError(f"{tool} failed: {first.rpartition('/ld: ')[2]}")
     return done.stdout
