@@ -357,8 +357,21 @@ def test_the_header_tells_what_was_trained_and_measured() -> None:
     assert signed(made, {"accuracy": None}) == made.header
 
 
+@pytest.mark.parametrize("command", [("gcc", "-std=gnu2x"), ("g++", "-xc++", "-std=gnu++17")])
+def test_no_macro_of_a_net_is_one_of_stdint(command: tuple[str, ...], tmp_path: Path) -> None:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    (tmp_path / "all.c").write_text("#include <stdint.h>\n")
+    macros = re.findall(
+        r"#define ([A-Z]\w*)_WIDTH ", call([*command, "-dM", "-E", "all.c"], tmp_path)
+    )
+    assert "INT8" in macros
+    assert [name for name in macros if not is_taken(name.lower())] == []
+
+
 def test_names_that_c_cannot_have_are_refused() -> None:
-    for name in ("for", "restrict", "co_await", "_net", "stdint", "int8_t", "main", "word", "a__b"):
+    taken = ("for", "restrict", "co_await", "_net", "stdint", "int8_t", "main", "word", "int8")
+    for name in (*taken, "a__b"):
         assert is_taken(name)
         with pytest.raises(ValueError, match=f"got (the keyword )?'{name}'"):
             require_identifier(name)

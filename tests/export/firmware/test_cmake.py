@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from smidgen.export.artefact import Artefact
+from smidgen.export.c.text import filled_in
+from smidgen.export.firmware.package import template
 
 pytestmark = pytest.mark.skipif(
     None in [shutil.which(tool) for tool in ("cmake", "gcc")], reason="needs Debian's cmake and gcc"
@@ -68,3 +70,15 @@ def test_another_project_links_the_library_without_its_static_memory(
     call(["cmake", "-B", "build", "-DDIGITS_STATIC_MEMORY=OFF"], tmp_path)
     call(["cmake", "--build", "build"], tmp_path)
     call([str(tmp_path / "build" / "other")], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["test", "all"])
+def test_a_net_may_be_called_as_a_target_that_cmake_has(name: str, tmp_path: Path) -> None:
+    values = {"VERSION": "1.0.0", "ARENA": "4", "KEYWORD": "NAME"}
+    (tmp_path / "CMakeLists.txt").write_text(
+        filled_in(template("cmake/CMakeLists.txt"), name, values)
+    )
+    for file in (f"src/{name}.c", f"src/{name}_self_test.c", "test/main.c"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    call(["cmake", "-B", "build"], tmp_path)

@@ -16,11 +16,13 @@ import yaml
 
 from smidgen.data import Preprocessing
 from smidgen.export.artefact import Artefact, Source, Wish
+from smidgen.export.c.text import filled_in
 from smidgen.export.firmware.package import (
     Parts,
     _frame,  # pyright: ignore[reportPrivateUsage]
     has_camera,
     sum_of,
+    template,
 )
 from smidgen.export.generated import made_of
 from smidgen.export.program import Pixels
@@ -155,6 +157,12 @@ def test_the_module_of_zephyr_is_read_and_its_sample_answers(
     files = [*sources(folder), sample / "src" / "main.c", f"-I{folder / 'src'}"]
     said = answered(["gcc", "-std=c99", "-O2", *FLAGS, *files], tmp_path)
     assert re.search(f"^{regex}$", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["on", "no", "null"])
+def test_a_net_may_be_called_as_a_word_of_yaml(name: str) -> None:
+    module = yaml.safe_load(filled_in(template("zephyr/module.yml"), name, {}))
+    assert module["name"] == name
 
 
 @needs_gcc

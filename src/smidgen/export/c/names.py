@@ -36,6 +36,9 @@ tone vprintf word
 """  # likewise, of C99's mathematics and characters, and of Arduino
 _BESIDE = "answers camera counted frame logits memory pictures sum_of sums written"  # in packages
 _TAKEN = frozenset(f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_OTHERS} {_BESIDE}".split())
+_MEASURED = re.compile(  # by macros of <stdint.h>, as INT8_WIDTH, in C23 and in C++ with extensions
+    "u?int(max|ptr|(_least|_fast)?(8|16|32|64))|ptrdiff|sig_atomic|size|wint"
+)
 _OURS = re.compile(
     ".*_(in|rows|source|argmax|probabilities|power|class_name|picture|frame|frame_row|self_test)"
 )
@@ -43,7 +46,8 @@ _OURS = re.compile(
 
 def is_taken(name: str) -> bool:
     """Return whether a language, a library or a board has the name already."""
-    return name in _TAKEN or name.startswith("_") or name.endswith("_t") or "__" in name
+    reserved = name.startswith("_") or name.endswith("_t") or "__" in name
+    return name in _TAKEN or reserved or _MEASURED.fullmatch(name) is not None
 
 
 def require_identifier(name: str) -> None:
