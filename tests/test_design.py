@@ -10,6 +10,7 @@ from PIL import Image
 import smidgen as sm
 from smidgen.data import Data, Split
 from smidgen.study.design import design as search
+from smidgen.study.job import Origin
 
 
 @pytest.fixture(autouse=True)
@@ -87,6 +88,33 @@ def test_loaded_data_are_searched_as_they_were_asked_for(
     assert (origin.image_size, origin.color, origin.fit) == ("9x12", "grey", "crop")
     again = origin.load()
     assert (again.fingerprint, again.origin) == (data.fingerprint, data.origin)
+
+
+def test_what_loaded_data_have_already_is_not_asked_for_without_a_word(
+    searched: list[Any], tmp_path: Path
+) -> None:
+    data = sm.data.load("digits", cache_dir=tmp_path)
+    for asked in ({"image_size": 16}, {"data_dir": tmp_path}):
+        with pytest.raises(ValueError, match="image_size and data_dir are those of a name"):
+            sm.design(data, out=tmp_path / "mine", max_params=500, **asked)
+    with pytest.raises(ValueError, match=r"--time must be such as 90s, 20m, .*, got 30"):
+        sm.design(data, out=tmp_path / "mine", max_params=500, time=30)  # pyright: ignore[reportArgumentType]
+    assert not searched
+
+
+def test_a_page_that_follows_a_design_is_named_after_its_data(
+    searched: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from smidgen.report import live
+
+    titles = list[str]()
+    monkeypatch.setattr(live, "LivePage", lambda store, out, title: titles.append(title))
+    given = [Origin("/there/photos", label_column="kind"), "digits", sm.data.load("digits")]
+    for data in given:
+        with pytest.raises(ValueError, match="searched"):
+            sm.design(data, out=tmp_path, max_params=500)
+    assert titles == ["A net for photos", "A net for digits", "A net for digits"]
+    assert len(searched) == 3
 
 
 def test_data_from_nowhere_are_refused(searched: list[Any], tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
             the budget, ``out`` holds something else, or a package for the page is missing.
     """
     _require_page()
+    from smidgen.data.remembered import place_of
     from smidgen.report import write_page
     from smidgen.report.live import LivePage
     from smidgen.runtime import tell_if_slow
@@ -94,7 +95,9 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         max_latency,
     )
     tell_if_slow()
-    page = LivePage(Path(out) / STORE, Path(out) / REPORT, f"A net for {Path(str(data)).name}")
+    origin = _origin(data, data_dir, image_size)
+    named = Path(place_of(origin.name)).absolute().name
+    page = LivePage(Path(out) / STORE, Path(out) / REPORT, f"A net for {named}")
 
     def observe(news: "News") -> None:
         observer(news)
@@ -102,7 +105,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
             page.follow(news.phase, news.line)
 
     found = search(
-        _origin(data, data_dir, image_size),
+        origin,
         budget,
         out,
         profile=profile,
@@ -117,11 +120,10 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         address=address,
         observer=observe,
     )
-    named = found.rows[min(found.rows)]["data"]
     write_page(
         Path(out) / STORE,
         Path(out) / REPORT,
-        title=f"{found.net.name} for {named}",
+        title=f"{found.net.name} for {found.rows[min(found.rows)]['data']}",
         commands=[found.command],
     )
     return found
@@ -135,6 +137,11 @@ def _origin(
     from smidgen.names import shown
     from smidgen.study.job import Origin
 
+    if isinstance(data, Origin | Data) and not (size is None and data_dir is None):
+        raise ValueError(
+            "image_size and data_dir are those of a name or a folder: data that were loaded, or"
+            " are described, have their own"
+        )
     if isinstance(data, Origin):
         return data
     if isinstance(data, Data):

@@ -36,6 +36,7 @@ class Asked:
 
     def __init__(self, search: Search, asked: list[tuple[Candidate, ...]]) -> None:
         self.search, self.asked = search, asked
+        self.seeds: list[int] = []  # of each time it was asked
 
     @property
     def said(self) -> str:
@@ -54,6 +55,7 @@ def fake(digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
         judging = Judging(0, balanced=False, images=1000)
         search = Search(store, Pool(store, 1), Origin("digits"), digits, judging, lambda news: None)
         asked: list[tuple[Candidate, ...]] = []
+        given = Asked(search, asked)
 
         def measure(
             self: Search,
@@ -67,10 +69,11 @@ def fake(digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
             assert not full, "nothing here may train on everything or be tested"
             wanted = tuple(wanted)
             asked.append(wanted)
+            given.seeds.append(len(replicates))
             return {c: {n: row(c, accuracy(c, n)) for n in replicates} for c in wanted}
 
         monkeypatch.setattr(Search, "measure", measure)
-        return Asked(search, asked)
+        return given
 
     return make
 

@@ -1,7 +1,9 @@
 """A design goes on where it stopped, warns of what is doubtful, and trains its winner again."""
 
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from tests.study.design.conftest import PROFILE
@@ -11,15 +13,23 @@ from smidgen.data import Data
 from smidgen.methods import parse
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
+from smidgen.study.design import design as search
+from smidgen.study.design import outset as module
 from smidgen.study.design.budget import Budget
+from smidgen.study.design.clock import estimate, work_of
 from smidgen.study.design.design import design
+from smidgen.study.design.inputs import Input
 from smidgen.study.design.ladder import BudgetError
+from smidgen.study.design.maker import Maker
+from smidgen.study.design.outset import Outset, Wishes, outset
 from smidgen.study.design.profile import PROFILES, recipe_of
+from smidgen.study.design.reduce import Entrant
 from smidgen.study.design.search import Candidate, News
 from smidgen.study.design.selection import Standing
 from smidgen.study.design.story import doubts, plan_text, standings_of
+from smidgen.study.design.templates import Template
 from smidgen.study.job import Origin
-from smidgen.study.running.local import Observer
+from smidgen.study.running.local import Observer, StudyError
 from smidgen.study.running.ray import RayPool
 from smidgen.study.status import Status
 from smidgen.study.store import Store
@@ -74,6 +84,12 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+def test_a_file_is_no_folder_of_a_design(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("precious")
+    with pytest.raises(ValueError, match="mine must be a folder, got a file"):
+        design(Origin("digits"), BUDGET, tmp_path / "mine")
+
+
 def test_a_folder_that_a_killed_design_left_before_it_had_begun_is_taken(tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / "design.owners").mkdir(parents=True)
@@ -106,6 +122,89 @@ def test_what_every_trial_has_is_not_said_to_be_expected_to_help() -> None:
 def test_an_unknown_profile_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="unknown profile 'quik'; did you mean 'quick'"):
         design(Origin("digits"), BUDGET, tmp_path / "out", profile="quik")
+
+
+def test_a_design_in_a_limit_of_time_goes_on_with_the_lengths_that_it_had(
+    tmp_path: Path, digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of another pace, as it is measured again, no trial would be one that was trained."""
+    monkeypatch.setitem(PROFILES, "quick", PROFILE)
+    pace, made = iter([1e-4, 2e-4, 2e-4, 2e-4]), module._entrants
+
+    def too_many(makers: Mapping[Input, Maker], rungs: int, *, smallest: bool) -> list[Entrant]:
+        (maker,) = makers.values()
+        large = Entrant(maker.made(Template("plain", (1,)), [1024]), maker)
+        return [*made(makers, rungs, smallest=smallest), large]
+
+    monkeypatch.setattr(module, "_entrants", too_many)
+    monkeypatch.setattr(module, "seconds_an_image", lambda *of: next(pace))
+    out = tmp_path / "out"
+
+    def begun(seconds: float) -> Outset:
+        wishes = Wishes("quick", None, "best", balance=False, pareto=False, seconds=seconds)
+        return outset(Origin("digits"), digits, BUDGET, out, wishes, 1)
+
+    first = begun(200.0)
+    store = Store(out / module.STORE)
+    first.note(store)
+    store.close()
+    again = begun(200.0)
+    assert (again.recipe, again.profile) == (first.recipe, first.profile)
+    assert (again.methods, again.entrants) == (first.methods, first.entrants)
+    assert again.expected.search == pytest.approx(2 * first.expected.search)
+    assert begun(300.0).recipe != first.recipe, "with more time it is another"
+
+
+def test_a_search_for_the_smallest_is_not_told_to_take_the_time_of_neighbours(
+    tmp_path: Path, digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "seconds_an_image", lambda *of: 1e-4)
+    profiles = [
+        outset(Origin("digits"), digits, BUDGET, tmp_path / "out", wishes, 1).profile
+        for prefer in ("best", "smallest")
+        for wishes in [Wishes("quick", 2, prefer, balance=False, pareto=False, seconds=None)]
+    ]
+    assert [profile.move_rounds for profile in profiles] == [1, 0]
+
+
+def test_the_lengths_that_few_images_are_tried_with_are_in_the_time_that_is_told(
+    tmp_path: Path, digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "seconds_an_image", lambda *of: 1e-4)
+    wishes = Wishes("quick", None, "best", balance=False, pareto=False, seconds=None)
+    begun = outset(Origin("digits"), digits, BUDGET, tmp_path / "out", wishes, 1)
+    bare = work_of(begun.profile, None, begun.recipe.epochs)
+    without = estimate(1e-4, len(digits.train), begun.recipe, bare, 1)
+    whole = without.confirm / begun.profile.confirm_seeds  # three times as long as in the search
+    assert begun.expected.search == pytest.approx(without.search + begun.profile.seeds * whole)
+
+
+class Broken:
+    """A place where each trial fails."""
+
+    waiting: ClassVar[list[int]] = []
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def finish(self, study: str, observer: Observer) -> Status:
+        del observer
+        self.waiting.append(self.store.status(study).queued)
+        while claim := self.store.claim("here", study):
+            self.store.fail(claim.key, "here", "the disk was away")
+        return self.store.status(study)
+
+
+def test_what_failed_is_tried_again_by_the_next_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROFILES, "quick", PROFILE)
+    monkeypatch.setattr(search, "runner_on", lambda on, store, *of: nullcontext(Broken(store)))
+    Broken.waiting.clear()
+    for _ in range(2):
+        with pytest.raises(StudyError, match="every trial of reduce failed: the disk was away"):
+            design(Origin("digits"), BUDGET, tmp_path / "out", epochs=1)
+    assert Broken.waiting == [6, 6]
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from smidgen.data import Data, Split
+from smidgen.data.parts import parts
 from smidgen.split_names import require_split
 from smidgen.study.design.gain import Belief
 from smidgen.study.design.judging import FOLDS, SMALL, Judging, judging_of
@@ -134,3 +135,24 @@ def test_it_is_told_what_a_design_for_robust_weighs() -> None:
     ):
         assert said in told
     assert "balanced accuracy and 100 exp" in str(judging_of(data_of([19, 1]), robust=True))
+
+
+@pytest.mark.parametrize(("counts", "folds"), [((3, 3), 5), ((2, 2), 4), ((2, 1), 2)])
+def test_of_fewer_than_five_images_there_are_fewer_folds(
+    counts: tuple[int, ...], folds: int
+) -> None:
+    found = judging_of(few(*counts))
+    assert found.folds == folds
+    assert all(len(parts(few(*counts), found.split(n))[1] or ()) for n in range(2 * folds))
+
+
+def test_where_no_class_has_two_images_there_is_nothing_to_choose_on() -> None:
+    with pytest.raises(ValueError, match="no class of few has two training images"):
+        judging_of(few(1, 1, 1))
+
+
+def few(*counts: int) -> Data:
+    labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    pixels = torch.arange(len(labels), dtype=torch.uint8).reshape(-1, 1, 1, 1).expand(-1, 1, 4, 4)
+    split = Split(pixels, labels)
+    return Data("few", split, split, tuple("abc"[: len(counts)]))

@@ -75,21 +75,35 @@ def test_more_replicates_of_the_same_pictures_tell_less_and_less(odds: Race) -> 
     assert errors[-1] == pytest.approx(odds.judging.error(90.0, 1000), rel=0.01)
 
 
+def always() -> bool:
+    return True
+
+
 def test_what_is_over_gets_no_further_replicates(fake: Fake, candidates: list[Candidate]) -> None:
     given = fake(lambda candidate, seed: 0.9)
     first, second, third = candidates
     ends = iter([{third}, set[Candidate]()])
-    found = race(given.search, "reduce", candidates, 3, lambda rows: next(ends))
+    found = race(given.search, "reduce", candidates, 3, lambda rows: next(ends), always)
     assert given.asked == [(first, second, third), (first, second), (first, second)]
     assert {one: len(rows) for one, rows in found.items()} == {first: 3, second: 3, third: 1}
     assert list(found) == candidates
+
+
+def test_where_time_is_over_no_further_replicate_begins(
+    fake: Fake, candidates: list[Candidate]
+) -> None:
+    given = fake(lambda candidate, seed: 0.9)
+    ends = iter([True, False])
+    found = race(given.search, "methods", candidates, 5, lambda rows: set(), lambda: next(ends))
+    assert {len(rows) for rows in found.values()} == {2}
+    assert given.search.steps["methods"] == ["the time allows no more than 2 of 5 seeds"]
 
 
 def test_where_all_are_over_nothing_more_is_trained(
     fake: Fake, candidates: list[Candidate]
 ) -> None:
     given = fake(lambda candidate, seed: 0.9)
-    found = race(given.search, "reduce", candidates, 5, lambda rows: set(rows))
+    found = race(given.search, "reduce", candidates, 5, lambda rows: set(rows), always)
     assert len(given.asked) == 1
     assert {len(rows) for rows in found.values()} == {1}
 

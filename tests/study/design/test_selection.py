@@ -154,6 +154,19 @@ def test_without_time_nothing_is_measured(fake: Fake, maker: Maker, chosen: Cand
     assert given.asked == []
 
 
+def test_where_time_is_over_after_a_seed_what_is_taken_is_held_together_by_that_one(
+    fake: Fake, maker: Maker, chosen: Candidate
+) -> None:
+    accuracy = gains({"flip": 20, "blurpool": -20})
+    given = fake(accuracy)
+    rows = {n: row(chosen, accuracy(chosen, n)) for n in range(3)}
+    ends = iter([True, False])
+    found = Selection(given.search, maker, PROFILE).select(chosen, rows, lambda: next(ends))
+    assert "flip" in names(found.methods)
+    assert "blurpool" not in names(found.methods)
+    assert given.seeds == [1, 1]
+
+
 def test_methods_that_do_nothing_or_cost_too_much_are_not_tried(fake: Fake, digits: Data) -> None:
     form = {"input": [1, 8, 8], "layers": ["conv(16)", "global-average-pool", "classifier(10)"]}
     net = NetSpec.from_dict(form)
@@ -278,6 +291,9 @@ def test_last_runs_are_cut_to_the_time_left(fake: Fake, chosen: Candidate) -> No
     cut = in_time(search, last, seeds=3, jobs=1, clock=clock)
     assert [one.recipe.epochs for one in cut] == [10, 10]
     assert "the time left is enough for 10 epochs and not 40" in "\n".join(search.steps["recipe"])
+    search.store.note("last", [clock.limit, 40, 7])  # by a process that was killed behind that
+    (again,) = in_time(search, [chosen.lasting(40)], seeds=3, jobs=1, clock=clock)
+    assert again.recipe.epochs == 7, "what has been tested is not tested at another length"
     assert in_time(search, last, seeds=3, jobs=1, clock=Clock(None)) == last
     assert in_time(search, last, seeds=3, jobs=1, clock=Clock(1e5)) == last
 

@@ -267,6 +267,17 @@ def test_a_design_for_robust_refuses_pictures_too_small_before_it_trains(tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_a_design_for_robust_looks_at_no_size_that_corruptions_are_not_defined_for(
+    tmp_path: Path,
+) -> None:
+    images = np.random.default_rng(0).integers(0, 255, (40, 40, 8, 1), np.uint8)
+    data = sm.data.from_arrays(images, [0, 1] * 20, test=(images, [0, 1] * 20))
+    wishes = Wishes("quick", 1, "best", False, False, None, "robust")
+    begun = outset(Origin("drawn"), data, Budget(max_macs=9000), tmp_path / "out", wishes, 1)
+    assert {tuple(one.maker.shape) for one in begun.entrants} == {(1, 40, 8)}
+
+
 def test_a_design_for_robust_that_weighed_something_else_is_refused(tmp_path: Path) -> None:
     data, out = sm.data.load("digits"), tmp_path / "out"
     wishes = Wishes("quick", None, "best", False, False, None, "robust")

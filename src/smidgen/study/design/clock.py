@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import inf
 
 import torch
 
@@ -46,7 +47,7 @@ def work_of(
         epochs: Of the last runs, if the user chose them.
         usual: Epochs of a run of the search.
         front: Whether a front of nets is trained last, not one alone.
-        late: Whether methods are judged at the length of the last runs as well.
+        late: Whether methods, or that length, are judged at the length of the last runs as well.
     """
     rounds = sum(one.share * one.nets * one.seeds for one in profile.rounds)
     moves = profile.move_rounds * (0.5 * profile.moves + (profile.moves + 1) // 3 * profile.seeds)
@@ -190,6 +191,7 @@ class Clock:
         Args:
             limit: Seconds of the whole design; ``None`` is as long as it takes.
         """
+        self.limit = limit
         now = time.monotonic()
         self._ends = None if limit is None else now + limit - max(_WRITING * limit, _AROUND)
 
@@ -227,6 +229,8 @@ def seconds_of(text: str) -> float:
         ValueError: If it is no such text.
     """
     units = {"h": 3600.0, "m": 60.0, "s": 1.0}
+    if not isinstance(text, str):
+        raise ValueError(f"--time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
     rest, total = text.strip().lower(), 0.0
     while rest:
         digits = rest[: len(rest) - len(rest.lstrip("0123456789."))]
@@ -235,7 +239,7 @@ def seconds_of(text: str) -> float:
             raise ValueError(f"--time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
         total += float(digits) * units[unit]
         rest = rest[len(digits) + 1 :]
-    if total <= 0:
+    if not 0 < total < inf:
         raise ValueError(f"--time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
     return total
 

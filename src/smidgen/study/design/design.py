@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from smidgen.data import Data
 from smidgen.export.c.footprint import predict_cost
 from smidgen.files import write_atomically
 from smidgen.methods import Method, in_order
@@ -20,7 +19,7 @@ from smidgen.study.design.baseline import baselines
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import Clock, told_estimate
 from smidgen.study.design.front import Point, front_of, kept, likewise, told_points
-from smidgen.study.design.judging import Judging, judging_of
+from smidgen.study.design.judging import judging_of
 from smidgen.study.design.outset import STORE, Outset, Wishes, outset
 from smidgen.study.design.reduce import Contest, choose
 from smidgen.study.design.search import Candidate, Observer, Rows, Search, listed, titled
@@ -155,12 +154,14 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
     require_place(on, address)
     clock = Clock(seconds)
     data = origin.load()
+    judging = judging_of(data, robust=wishes.purpose == "robust")
     begun = outset(origin, data, budget, out, wishes, jobs)
     store = Store(out / STORE)
-    begun.note(store)
     try:
+        _again(store)
+        begun.note(store)
         with runner_on(on, store, jobs, address) as pool:
-            search = Search(store, pool, origin, data, _judging(data, wishes), observer)
+            search = Search(store, pool, origin, data, judging, observer)
             winner, standings, front = _search(search, begun, wishes, clock)
             _plain(search)  # nothing is chosen any more, and what they take is known before the end
             replicates = range(begun.profile.confirm_seeds)
@@ -174,8 +175,11 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
         store.close()
 
 
-def _judging(data: Data, wishes: Wishes) -> Judging:
-    return judging_of(data, robust=wishes.purpose == "robust")
+def _again(store: Store) -> None:
+    """Forget what waits or failed in a design that was interrupted: what it needs it asks for."""
+    if "design" not in store.notes():
+        for study in store.studies():
+            store.keep_only(study, ())
 
 
 def _search(

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from smidgen.data import Data
+from smidgen.data.parts import folds_of
 from smidgen.split_names import SELECTION, fold_name
 from smidgen.study.job import QUICK
 from smidgen.study.statistics import Interval, paired_effect
@@ -132,6 +133,9 @@ def judging_of(data: Data, *, robust: bool = False) -> Judging:
     Args:
         data: To be learned.
         robust: Whether changed pictures weigh as much as those that are as they are.
+
+    Raises:
+        ValueError: If there is no image to judge on.
     """
     counts = torch.bincount(data.train.labels, minlength=len(data.classes))
     balanced = int(counts.max()) >= _UNEVEN * int(counts.min())
@@ -143,4 +147,10 @@ def judging_of(data: Data, *, robust: bool = False) -> Judging:
         from smidgen.data import selection_split
 
         return Judging(0, balanced, len(selection_split(data.train)[1]), robust)
-    return Judging(FOLDS, balanced, images, robust)
+    folds = int(folds_of(data.train, FOLDS, 1).max())  # fewer than five of fewer than five images
+    if folds < 2:  # noqa: PLR2004 - what is held out is trained on as well
+        raise ValueError(
+            f"no class of {data.name} has two training images, one to learn from and one to choose"
+            " on: add images"
+        )
+    return Judging(folds, balanced, images, robust)

@@ -25,14 +25,14 @@ from smidgen.study.design.clock import (
 from smidgen.study.design.inputs import Input, inputs
 from smidgen.study.design.ladder import BudgetError, ladder
 from smidgen.study.design.maker import Maker
-from smidgen.study.design.profile import PREFERENCES, Profile, profile_of, recipe_of
+from smidgen.study.design.profile import PREFERENCES, Profile, is_small, profile_of, recipe_of
 from smidgen.study.design.reduce import Entrant
 from smidgen.study.design.selection import is_blurred, late_methods, start
 from smidgen.study.design.templates import Template
 from smidgen.study.design.turn import cheaper
 from smidgen.study.job import Origin
 from smidgen.study.store import Store
-from smidgen.text import nearest
+from smidgen.text import nearest, to_text
 
 STORE = "design.db"
 PURPOSES = ("accuracy", "robust")
@@ -63,6 +63,14 @@ class Wishes:
         """Whether small nets are wanted as much as good ones."""
         return self.pareto or self.prefer == "smallest"
 
+    @property
+    def of_profile(self) -> Profile:
+        """What may be spent; where small nets are wanted none is moved."""
+        profile = profile_of(self.profile)
+        if self.pareto:
+            return profile.for_front
+        return replace(profile, move_rounds=0) if self.wants_small else profile
+
     def __post_init__(self) -> None:
         profile_of(self.profile)
         if self.prefer not in PREFERENCES:
@@ -86,6 +94,7 @@ class Outset:
         methods: That every net is trained with at first.
         entrants: The nets.
         expected: How long it takes.
+        lengths: Of what it does, to be noted.
         turned: Why rows and columns of the images are exchanged, if they are.
     """
 
@@ -96,13 +105,16 @@ class Outset:
     methods: tuple[Method, ...]
     entrants: tuple[Entrant, ...]
     expected: Estimate
+    lengths: dict[str, Any]
     turned: str = ""
 
     def note(self, store: Store) -> None:
         """Keep what an interrupted design goes on with."""
-        store.note("request", self.asked)
         rungs = [{**one.shaped.to_dict(), "size": list(one.maker.shape)} for one in self.entrants]
         store.note("rungs", rungs)
+        store.note("start", [to_text(method) for method in self.methods])
+        store.note("lengths", self.lengths)
+        store.note("request", self.asked)  # last: where it is, all of it is
 
 
 def outset(
@@ -114,38 +126,34 @@ def outset(
         BudgetError: If no net meets the budget.
         ValueError: If ``out`` holds something else, or the time is too short.
     """
-    asked = {
-        "data": data.fingerprint,
-        "budget": asdict(budget),
-        **{name: value for name, value in asdict(wishes).items() if name != "seconds"},
-    }
-    if wishes.purpose == PURPOSES[0]:
-        del asked["purpose"]  # as designs from before there were others
-    else:
-        corruptions_for(*data.shape)  # refuses what they are not defined for
-        asked["weighed"] = WEIGHED
+    asked = _asked(data, budget, wishes)
     held = _held(out, asked)
-    profile = profile_of(wishes.profile)
-    if wishes.pareto:
-        profile = profile.for_front
+    profile = wishes.of_profile
     shape, classes = Shape(*data.shape), len(data.classes)
-    room = is_blurred(data) and _has_room(Maker(shape, classes, budget))
-    methods = start(data, blur=room)
+    if "start" in held:  # room for blurs may be measured, and be another the next time
+        methods = parse(", ".join(held["start"]))
+    else:
+        room = is_blurred(data) and _has_room(Maker(shape, classes, budget))
+        methods = start(data, blur=room)
     of_nets = tuple(of_kind(methods, ArchitectureMethod))
     shrunk = any(note.startswith("pictures have the sizes") for note in data.notes)
     views = inputs(origin, shape, budget, _most_views(profile.rungs), shrunk=shrunk)
+    views = [view for view in views if wishes.purpose == PURPOSES[0] or _can_change(view.shape)]
     found = [cheaper(view, Maker(view.shape, classes, budget, of_nets), origin) for view in views]
     makers = {view: Maker(view.shape, classes, budget, of_nets) for view, _ in found}
-    if held is None:
-        entrants = _entrants(makers, profile.rungs, smallest=wishes.wants_small)
+    if held:
+        entrants = [_entrant(form, makers) for form in held["rungs"]]
     else:
-        entrants = [_entrant(form, makers) for form in held]
-    params = max(one.shaped.spec.params for one in entrants)
+        entrants = _entrants(makers, profile.rungs, smallest=wishes.wants_small)
+    known = held.get("lengths", {})
+    # those that the first call had no place for decide the rate, too
+    params = known.get("params", max(one.shaped.spec.params for one in entrants))
 
     def lengths(profile: Profile) -> tuple[Recipe, Estimate]:
         recipe = recipe_of(profile, data, params, wishes.epochs)
         longer = wishes.epochs is None or wishes.epochs > recipe.epochs
         late = longer and bool(late_methods(profile, data))
+        late = late or (wishes.epochs is None and is_small(data))
         work = work_of(profile, wishes.epochs, recipe.epochs, front=wishes.pareto, late=late)
         return recipe, estimate(an_image, len(data.train), recipe, work, jobs)
 
@@ -156,7 +164,10 @@ def outset(
         recipe_of(profile, data, params, wishes.epochs),
     )
     recipe, expected = lengths(profile)
-    if wishes.seconds is not None:
+    if wishes.seconds is not None and known.get("seconds") == wishes.seconds:
+        profile = profile.lasting(known["of"])  # the pace is another now, and all runs were too
+        recipe, expected = lengths(profile)
+    elif wishes.seconds is not None:
         profile = fitted(profile, expected, wishes.seconds)
         recipe, expected = lengths(profile)
         require_time(expected, wishes.seconds)
@@ -166,14 +177,45 @@ def outset(
         profile,
         replace(recipe, balance=wishes.balance),
         methods,
-        tuple(entrants if held is not None else entrants[: max(profile.rungs, len(makers))]),
+        tuple(entrants if held else entrants[: profile.rungs]),
         expected,
+        {"seconds": wishes.seconds, "params": params, "of": profile.lengths},
         found[0][1],
     )
 
 
-def _held(out: Path, asked: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the rungs of the interrupted design in a folder; ``None`` if there is none."""
+def _asked(data: Data, budget: Budget, wishes: Wishes) -> dict[str, Any]:
+    """Return what must be the same for an interrupted design to go on.
+
+    Raises:
+        ValueError: If it is for robust, and corruptions are not defined for such images.
+    """
+    asked = {
+        "data": data.fingerprint,
+        "budget": asdict(budget),
+        **{name: value for name, value in asdict(wishes).items() if name != "seconds"},
+    }
+    if wishes.purpose == PURPOSES[0]:
+        del asked["purpose"]  # as designs from before there were others
+    else:
+        corruptions_for(*data.shape)
+        asked["weighed"] = WEIGHED
+    return asked
+
+
+def _can_change(shape: Shape) -> bool:
+    """Whether corruptions are defined for images of a size."""
+    try:
+        corruptions_for(*shape)
+    except ValueError:
+        return False
+    return True
+
+
+def _held(out: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the notes of the interrupted design in a folder; none if there is none."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} must be a folder, got a file")
     path = out / STORE
     notes: dict[str, Any] = {}
     if path.exists():
@@ -183,7 +225,7 @@ def _held(out: Path, asked: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     if "request" not in notes:
         if out.exists() and not path.exists() and not all(map(_is_leftover, out.iterdir())):
             raise ValueError(f"{out} is not empty and holds no design: choose another folder")
-        return None
+        return {}
     held = notes["request"]
     differing = [name for name in {**asked, **held} if held.get(name) != asked.get(name)]
     if differing == ["weighed"]:
@@ -194,7 +236,7 @@ def _held(out: Path, asked: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     if differing:
         named = " and ".join(name for name in differing if name != "weighed")
         raise ValueError(f"{out} holds another design, with other {named}: choose another folder")
-    return notes["rungs"]
+    return notes
 
 
 def _is_leftover(path: Path) -> bool:

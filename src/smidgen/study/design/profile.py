@@ -1,7 +1,8 @@
 """How much a design may spend on finding out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from smidgen.data import Data
 from smidgen.recipe import Recipe
@@ -57,6 +58,21 @@ class Profile:
     def rungs(self) -> int:
         """Nets to begin with."""
         return self.rounds[0].nets
+
+    @property
+    def lengths(self) -> dict[str, Any]:
+        """What a limit of time makes of it; see :meth:`lasting`."""
+        return {
+            "rounds": [list(one) for one in self.rounds],
+            "moves": self.moves,
+            "images": self.images,
+            "most_epochs": self.most_epochs,
+        }
+
+    def lasting(self, lengths: Mapping[str, Any]) -> "Profile":
+        """Return the profile with the lengths of another."""
+        rounds = tuple(Round(*one) for one in lengths["rounds"])
+        return replace(self, **{**lengths, "rounds": rounds})
 
     @property
     def for_front(self) -> "Profile":

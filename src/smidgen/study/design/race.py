@@ -80,6 +80,7 @@ def race(
     candidates: Sequence[Candidate],
     replicates: int,
     over: Callable[[Mapping[Candidate, Rows]], set[Candidate]],
+    left: Callable[[], bool],
 ) -> dict[Candidate, Rows]:
     """Return the rows of candidates, some of which need not all their replicates.
 
@@ -89,18 +90,22 @@ def race(
         candidates: To be trained; what fails is left out.
         replicates: Of those that stay.
         over: Tells, of those still trained, which need no more, or that none does.
+        left: Whether there is time for more than was asked for last.
     """
     found: dict[Candidate, Rows] = {}
-    left = list(candidates)
+    trained = list(candidates)
     for count in looks(replicates):
-        now = search.measure(phase, left, range(count))
-        for one in left:
+        now = search.measure(phase, trained, range(count))
+        for one in trained:
             found.pop(one, None)
         found |= now
         if count == replicates:
             break
         ended = over(now)
-        left = [one for one in now if one not in ended]
-        if not left:
+        trained = [one for one in now if one not in ended]
+        if not trained:
+            break
+        if not left():
+            search.say(phase, f"the time allows no more than {count} of {replicates} seeds")
             break
     return {one: found[one] for one in candidates if one in found}

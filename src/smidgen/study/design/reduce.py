@@ -116,6 +116,9 @@ class Contest:
                 break
             tried |= {one.shaped.spec for one in near}
             short = self._scores([best, *near], max(1, round(0.5 * self._recipe.epochs)), 1)
+            if not left():
+                self._search.say(REFINE, "the time allows no whole run of a neighbour")
+                break
             hopeful = sorted((one for one in near if one in short), key=lambda one: -short[one])
             hopeful = hopeful[: max(1, (len(near) + 1) // 3)]
             scores = self._scores([best, *hopeful], self._recipe.epochs, replicates)

@@ -137,7 +137,7 @@ class Selection:
             self._search.say(METHODS, "the time allows no comparison of methods")
             asked = []
         odds = Race(judging, level, replicates)
-        found = self._measured(chosen, {q: questions[q] for q in asked}, odds)
+        found = self._measured(chosen, {q: questions[q] for q in asked}, odds, left)
         taken = dict.fromkeys(chosen.methods, True)
         for question, belief in questions.items():
             gain = found.get(question)
@@ -176,7 +176,8 @@ class Selection:
             known = gained(rows)
             return set(rows) if known is None or known[2].is_decided(known[1], known[0]) else set()
 
-        known = gained(race(self._search, METHODS, [longer, other], replicates, over))
+        found = race(self._search, METHODS, [longer, other], replicates, over, left)
+        known = gained(found)
         if known is None:
             return longer
         gain, prior, odds = known
@@ -190,9 +191,9 @@ class Selection:
             beside = f"together with {listed(others)}: " if others else ""
             self.standings.append(Standing(method, taken, shown, beside + why))
         self._search.say(METHODS, f"{listed(added)}: {why}")
-        found = other if taken else longer
-        self._search.say(METHODS, f"taken for the last runs: {listed(found.methods)}")
-        return found
+        chosen = other if taken else longer
+        self._search.say(METHODS, f"taken for the last runs: {listed(chosen.methods)}")
+        return chosen
 
     def _questions(self, chosen: Candidate) -> Iterator[_Question]:
         for method in chosen.methods:
@@ -215,7 +216,11 @@ class Selection:
         )
 
     def _measured(
-        self, chosen: Candidate, asked: Mapping[_Question, Belief], odds: Race
+        self,
+        chosen: Candidate,
+        asked: Mapping[_Question, Belief],
+        odds: Race,
+        left: Callable[[], bool],
     ) -> dict[_Question, Interval]:
         """Return the gain of each method asked about: with it against without it, in points.
 
@@ -243,7 +248,7 @@ class Selection:
             }
 
         candidates = [chosen, *wanted.values()]
-        return gains(race(self._search, METHODS, candidates, odds.replicates, over))
+        return gains(race(self._search, METHODS, candidates, odds.replicates, over, left))
 
     def _combined(
         self,
@@ -269,7 +274,8 @@ class Selection:
         together = replace(chosen, methods=methods)
         changes = len(set(methods) ^ set(chosen.methods))
         if changes > 1 and found:
-            rows = self._search.measure(METHODS, [chosen, together], range(self._profile.seeds))
+            seeds = range(max(gain.count for gain in found.values()))  # fewer where time was short
+            rows = self._search.measure(METHODS, [chosen, together], seeds)
             if together not in rows or chosen not in rows:
                 return chosen
             gain = self._search.judging.effect(rows[together], rows[chosen])

@@ -47,7 +47,7 @@ def tuned(
         gains = _gains(search, found, chosen)
         return {other for other, gain in gains.items() if odds.is_lost(prior, gain)}
 
-    found = race(search, RECIPE, [chosen, *others], replicates, over)
+    found = race(search, RECIPE, [chosen, *others], replicates, over, left)
     if chosen not in found:
         return chosen
     best, most = chosen, 0.0
@@ -99,7 +99,7 @@ def lengthened(
         ended = {one for one, gain in gains.items() if odds.is_decided(odds.of_lengths, gain)}
         return ended if len(ended) < len(gains) else set(found)
 
-    found = race(search, RECIPE, [chosen, *others], profile.seeds, over)
+    found = race(search, RECIPE, [chosen, *others], profile.seeds, over, left)
     if chosen not in found:
         return longer
     best, most = chosen, 0.0
@@ -142,7 +142,11 @@ def in_time(
             took[row["net"]] = max(whole, took.get(row["net"], 0.0))
     longest = max(took.values())
     an_epoch = [took.get(one.net.name, longest) for one in dict.fromkeys(last)]
-    epochs = lasting_within(clock.seconds, planned, an_epoch, seeds, jobs)
+    asked = [clock.limit, planned]
+    *before, epochs = search.store.notes().get("last", [None])
+    if before != asked:  # what was interrupted may have been tested already
+        epochs = lasting_within(clock.seconds, planned, an_epoch, seeds, jobs)
+        search.store.note("last", [*asked, epochs])
     if epochs < planned:
         search.say(RECIPE, f"the time left is enough for {epochs} epochs and not {planned}")
     return [one.lasting(epochs) for one in last]
