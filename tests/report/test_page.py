@@ -130,6 +130,9 @@ def test_the_first_screen_says_how_far_the_best_net_got(
     assert re.search(r"<b>75\.00 ± [\d.]+ \(1 seed\) %</b><span>accuracy, ", head)
     assert "<b>better</b><span>with no method</span>" in head
     assert "worse" not in head
+    assert "test images; the highest of 2, chosen by it</span>" in head
+    alone = write_page(written(rows[1:]), tmp_path / "p.html").read_text()
+    assert "test images</span>" in alone[: alone.index("<h2>")]
 
 
 def test_a_design_s_page_looks_closer_at_the_tested_winner_alone(study: Rows) -> None:
@@ -150,6 +153,10 @@ def test_a_design_s_page_looks_closer_at_the_tested_winner_alone(study: Rows) ->
     assert _named(Records([*tried, tested], status, {})) == "s"
     under_way = render(Records(tried, status, notes), "t", "", [])
     assert heads.findall(under_way) == ["tried-32", "tried-48"]
+    luckier = seen(0, accuracy=0.99) | {"net": "of-its-front", "fingerprint": "48"}
+    notes = {"design": {**notes["design"], "net": "winner"}}
+    page = render(Records([*tried, luckier, tested], status, notes), "t", "", [])
+    assert heads.findall(page) == ["winner"], "it was chosen before the test"
     a_study = render(Records([*tried, tested], status, {}), "t", "", [])
     assert heads.findall(a_study) == ["tried-32", "winner"]
 

@@ -86,7 +86,7 @@ def render(
     points = points_of(rows)
     story = records.notes.get("design")
     beside = [row for row in records.rows if row["study"] == BASELINE]
-    looks = _looks(points, beside, of_design=story is not None)
+    looks = _looks(points, beside, story)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("smidgen.report"),
         autoescape=True,
@@ -111,7 +111,7 @@ def render(
         use=use,
         standing=_standing(story),
         front=_front(story),
-        best=[_facts(point) for point in _best(points)],
+        best=[_facts(point, of) for point, of in _best(points)],
         LONG=_LONG,
         SHORT=_SHORT,
         looks=[*looks, *robust_looks(points)],
@@ -147,21 +147,23 @@ def _of_nets(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["study"] != BASELINE]
 
 
-def _best(points: Sequence[Point]) -> list[Point]:
-    """Return the best point of each data set; of tested ones, if there are any."""
-    found: list[Point] = []
+def _best(points: Sequence[Point]) -> list[tuple[Point, int]]:
+    """Return the best point of each data set, and of how many; of tested ones, if there are any."""
+    found: list[tuple[Point, int]] = []
     for print_ in dict.fromkeys(point.first["fingerprint"] for point in points):
         group = [point for point in points if point.first["fingerprint"] == print_]
         reached = longest(_tested(group) or group)
-        found.append(max(reached, key=lambda point: point.accuracy.mean))
+        found.append((max(reached, key=lambda point: point.accuracy.mean), len(reached)))
     return found
 
 
-def _facts(best: Point) -> list[tuple[str, str]]:
-    """Return what the first screen says of a study: how far its best net got."""
+def _facts(best: Point, of: int) -> list[tuple[str, str]]:
+    """Return what the first screen says of a study: how far its best net got, chosen by that."""
     first = best.first
+    chosen = f"; the highest of {of}, chosen by it" if of > 1 else ""
+    where = f"{first['data']}, {first['split']} images{chosen}"
     return [
-        (f"accuracy, {first['data']}, {first['split']} images", f"{spread(best.accuracy)} %"),
+        (f"accuracy, {where}", f"{spread(best.accuracy)} %"),
         (f"with {best.label()}", best.net),
         ("parameters", f"{first['params']:,}"),
         ("MACs", f"{first['macs']:,}"),
@@ -170,16 +172,18 @@ def _facts(best: Point) -> list[tuple[str, str]]:
 
 
 def _looks(
-    points: Sequence[Point], baselines: Sequence[dict[str, Any]], *, of_design: bool
+    points: Sequence[Point], baselines: Sequence[dict[str, Any]], story: dict[str, Any] | None
 ) -> list[Look]:
     """Return a closer look at the best point of each data set; of tested ones, if there are any.
 
     To a design, pictures of other sizes are other data: once its winner is tested, nothing else is
-    looked at.
+    looked at. Of a front it is the one that was chosen before the test.
     """
     found: list[Look] = []
-    best_ones = _best(points)
-    for best in (of_design and _tested(best_ones)) or best_ones:
+    tested = _tested(points) if story is not None else []
+    winner = (story or {}).get("net")
+    best_ones = _best([point for point in tested if point.net == winner] or tested or points)
+    for best, _ in best_ones:
         print_, split = best.first["fingerprint"], best.first["split"]
         group = [point for point in points if point.first["fingerprint"] == print_]
         beside = [
@@ -234,8 +238,7 @@ def charts_of(records: Records) -> list[tuple[str, Chart]]:
     """Return every chart of the page under the title of its section."""
     points = points_of(_of_nets(records.rows))
     sections = [_section(title, group) for title, group in grouped(points)]
-    of_design = records.notes.get("design") is not None
-    looks = [*_looks(points, [], of_design=of_design), *robust_looks(points)]
+    looks = [*_looks(points, [], records.notes.get("design")), *robust_looks(points)]
     return [
         *(
             (section.title, chart)

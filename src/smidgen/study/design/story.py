@@ -60,7 +60,12 @@ def story(
         facts.append(("ms an image, one thread", f"{first['latency']['kernel_ms']:.3f}"))
     asked = {"title": "Asked for", "lines": [f"{search.data.name}: {budget}"]}
     steps = [{"title": name.title(), "lines": lines} for name, lines in search.steps.items()]
-    return {"facts": facts, "steps": [asked, *steps], "methods": standings_of(winner, standings)}
+    return {
+        "net": winner.net.name,
+        "facts": facts,
+        "steps": [asked, *steps],
+        "methods": standings_of(winner, standings),
+    }
 
 
 def standings_of(winner: Candidate, standings: Sequence[Standing]) -> list[dict[str, str]]:
