@@ -11,6 +11,7 @@ import smidgen as sm
 from smidgen.data import Data, Split
 from smidgen.study.design import design as search
 from smidgen.study.job import Origin
+from smidgen.study.running import places
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +60,17 @@ def test_no_trials_at_once_are_not_taken_for_as_many_as_usual(
     with pytest.raises(ValueError, match="searched"):
         sm.design("digits", out=tmp_path, max_params=500, jobs=0)
     assert searched[0][1]["jobs"] == 0  # which is refused there
+
+
+def test_a_cluster_is_asked_for_no_number_of_trials_at_once(
+    searched: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "find_spec", lambda name: True)
+    with pytest.raises(ValueError, match="--jobs is of this machine"):
+        sm.design("digits", out=tmp_path, max_params=500, on="ray", jobs=2)
+    assert not searched
+    with pytest.raises(ValueError, match="searched"):
+        sm.design("digits", out=tmp_path, max_params=500, on="ray")
 
 
 def test_loaded_data_are_searched_where_they_came_from(searched: list[Any], tmp_path: Path) -> None:

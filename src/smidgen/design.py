@@ -52,7 +52,8 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         max_ram: Bytes of static memory and stack there.
         max_latency: Milliseconds of one image on this machine.
         profile: ``quick``, ``standard`` or ``thorough``.
-        jobs: Trials side by side, one process each; one a processor by default.
+        jobs: Trials side by side, one process each; one a processor by default. A cluster has
+            its own number.
         epochs: Of the last runs, instead of what the profile says.
         prefer: ``best`` inside the budget, or ``smallest`` that is nearly as good.
         balance: Whether every class weighs alike in the training loss.
@@ -81,6 +82,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     from smidgen.study.design.clock import seconds_of
     from smidgen.study.design.design import STORE
     from smidgen.study.design.design import design as search
+    from smidgen.study.running.places import require_place
 
     def limit(
         amount: int | str | None, what: str, read: Callable[[int | str, str], int]
@@ -94,6 +96,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         limit(max_ram, "ram", bytes_of),
         max_latency,
     )
+    require_place(on, address, jobs)
     tell_if_slow()
     origin = _origin(data, data_dir, image_size)
     named = Path(place_of(origin.name)).absolute().name

@@ -1,6 +1,5 @@
 """``smidgen design``."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,7 +45,9 @@ def design(  # noqa: PLR0913 - a command line
         float | None, typer.Option(metavar="MS", help="One image on this machine.")
     ] = None,
     profile: Annotated[str, typer.Option(help="quick, standard or thorough.")] = "standard",
-    jobs: Annotated[int, typer.Option(help="Trials side by side.")] = os.cpu_count() or 1,
+    jobs: Annotated[
+        int | None, typer.Option(help="Trials side by side; one a processor by default.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Of the last runs.")] = None,
     prefer: Annotated[
         str, typer.Option(help="best in the budget, or smallest that is nearly as good.")

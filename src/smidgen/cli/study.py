@@ -20,7 +20,9 @@ def study(  # noqa: PLR0913 - a command line
         str, typer.Argument(metavar="STUDY.toml", help="A study file, or the name of one.")
     ],
     store: Annotated[Path, typer.Option(help="Where rows are kept.")] = Path("study.db"),
-    jobs: Annotated[int, typer.Option(help="Trials side by side, one process each.")] = 1,
+    jobs: Annotated[
+        int | None, typer.Option(help="Trials side by side, one process each; 1 by default.")
+    ] = None,
     on: Annotated[str, typer.Option(help="local or ray.")] = "local",
     address: Annotated[str | None, typer.Option(help="Of a running Ray cluster.")] = None,
     status: Annotated[
@@ -63,7 +65,7 @@ def study(  # noqa: PLR0913 - a command line
     asked = {"data_dir": data_dir, "image_size": image_size, "color": color}
     asked = {name: value for name, value in asked.items() if value}
     read = replace(read, origin=replace(read.origin, **asked))
-    require_place(on, address)
+    require_place(on, address, jobs)
     queued = read.jobs(read.origin.load())
     opened = Store(store)
     for rows in import_ or ():
@@ -80,7 +82,7 @@ def study(  # noqa: PLR0913 - a command line
     else:
         from smidgen.study.running.local import dispatch
 
-        dispatch(opened, read.name, jobs=jobs, observer=observe)
+        dispatch(opened, read.name, jobs=1 if jobs is None else jobs, observer=observe)
     if export:
         opened.export_rows(export, study=read.name)
     ended = opened.status(read.name)

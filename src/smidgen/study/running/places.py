@@ -11,8 +11,13 @@ from smidgen.text import nearest
 PLACES = ("local", "ray")
 
 
-def require_place(on: str, address: str | None) -> None:
-    """Refuse a place that is unknown, or an address where there is no cluster to have one.
+def require_place(on: str, address: str | None, jobs: int | None = None) -> None:
+    """Refuse a place that is unknown, or what is asked of a place that has none of it.
+
+    Args:
+        on: ``local`` or ``ray``.
+        address: Of a running cluster.
+        jobs: Processes on this machine, if some number of them was asked for.
 
     Raises:
         ValueError: If it is.
@@ -24,6 +29,11 @@ def require_place(on: str, address: str | None) -> None:
         raise StudyError("--on ray needs Ray, which is not installed: pip install 'smidgen[ray]'")
     if address is not None and on != "ray":
         raise ValueError("--address is that of a Ray cluster: --on ray")
+    if jobs is not None and on == "ray":
+        raise ValueError(
+            "--jobs is of this machine: a cluster runs as many trials as it has cores, so that"
+            " --on ray takes none"
+        )
 
 
 @contextmanager
