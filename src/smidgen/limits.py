@@ -28,6 +28,7 @@ TENSOR_BYTES = 4 << 30  # of a file of weights, or a checkpoint
 ROWS_BYTES = 1 << 30  # of rows as JSON lines
 ROW = 1 << 24  # characters of a row or a job in a store
 
+BOUNDLESS = "must be a folder of pictures, got a whole disk or home"
 NUMBER = 1e300  # of any figure; whole numbers beyond it are no floats
 
 

@@ -1,7 +1,8 @@
 """Small data sets in a temporary folder, and no way to the network or to a user's own files."""
 
 import io
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,17 @@ def _apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # pyright:
         raise ConnectionError("no network in tests")
 
     monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", refuse)
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Iterator[Path]:
+    """Return a pipe, filled so that whoever reads a little of it does not wait."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    held = os.open(path, os.O_RDWR)
+    os.write(held, bytes(1 << 15))
+    yield path
+    os.close(held)
 
 
 @pytest.fixture

@@ -209,6 +209,15 @@ def table_without_end(at: Path) -> Path:
     return folder
 
 
+def table_of_one_long_label(at: Path) -> Path:
+    folder = at / "label"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"")
+    rows = ["file_name,label", f"a.png,{'x' * 100_000}", *["b.png,y"] * 10_000]
+    (folder / "labels.csv").write_text("\n".join(rows))
+    return folder
+
+
 BOMBS: dict[Callable[[Path], Path], str] = {
     npz_that_says_too_much: "says that it holds 785,",
     npz_that_unpacks_to_too_much: "says that it holds 9,6",
@@ -230,6 +239,7 @@ BOMBS: dict[Callable[[Path], Path], str] = {
     run_of_a_huge_plan: "bytes of a file must be at most",
     onnx_without_end: "bytes of a file must be at most",
     table_without_end: "labels.csv",
+    table_of_one_long_label: "10,000 of 10,001 pictures are not there",
 }
 
 

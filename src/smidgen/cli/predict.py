@@ -12,7 +12,7 @@ import typer
 from smidgen.cli.options import Json, in_a_folder
 from smidgen.cli.terminal import LoadingProgress, print_json, say, tell, warn
 from smidgen.escape import cell, whole
-from smidgen.limits import ENCODED, is_boundless, require_at_most
+from smidgen.limits import BOUNDLESS, ENCODED, is_boundless, require_at_most
 
 if TYPE_CHECKING:
     from smidgen.answer import Answer
@@ -102,7 +102,7 @@ def _listed(pictures: list[str]) -> Iterator[str]:
         path = Path(name)
         if name != STREAM and path.is_dir():
             if is_boundless(path):
-                raise ValueError(f"{name} must be a folder of pictures, got a whole disk or home")
+                raise ValueError(f"{name} {BOUNDLESS}")
             found = pictures_below(path)
             if not found:
                 raise ValueError(f"{name} holds no picture")

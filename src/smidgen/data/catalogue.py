@@ -222,7 +222,7 @@ def _head(start: bytes) -> Head | None:
     if not start.startswith(PNG) or pixels_at < 0:
         return None
     width, height, depth, kind = struct.unpack(">IIBB", start[16:26])
-    plain = depth == 8 and kind in (0, 2)  # noqa: PLR2004 - bits; grey and RGB
+    plain = depth == 8 and kind in (0, 2) and 0 not in (width, height)  # noqa: PLR2004 - grey, RGB
     between = start[:pixels_at]
     if not plain or b"tRNS" in between or b"eXIf" in between or b"Raw profile" in between:
         return None

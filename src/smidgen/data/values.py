@@ -54,8 +54,9 @@ def labels_of(labels: Any, count: int, names: Sequence[str], where: str) -> list
     Raises:
         DataError: If there is not one a picture, or one is no class.
     """
-    try:
-        found = np.asarray(labels)
+    texts = isinstance(labels, list) and any(isinstance(label, str) for label in labels)
+    try:  # numpy's own texts all take the room of the longest
+        found = np.asarray(labels, object if texts else None)
     except ValueError:  # lists of several lengths
         raise DataError(f"{where} must have one label a picture, {count:,}, got lists") from None
     if found.ndim == 2 and 1 in found.shape:  # noqa: PLR2004 - a column of labels

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -121,6 +123,18 @@ def test_broken_files_are_left_out_when_asked(image_folder: Folder) -> None:
     assert data.train.images[2, 0].equal(torch.from_numpy(stored.copy()))
 
 
+def test_a_picture_without_pixels_is_named_and_left_out_when_asked(image_folder: Folder) -> None:
+    folder = image_folder(BOTH)
+    whole = (folder / "train" / "dog" / "000.png").read_bytes()
+    head = b"IHDR" + struct.pack(">IIBBBBB", 0, 5, 8, 0, 0, 0, 0)
+    empty = whole[:12] + head + struct.pack(">I", zlib.crc32(head)) + whole[33:]
+    (folder / "train" / "dog" / "empty.png").write_bytes(empty)
+    with pytest.raises(DataError, match=r"empty\.png is no readable picture"):
+        load(folder)
+    with pytest.warns(DataWarning, match="1 pictures cannot be used and are left out"):
+        assert len(load(folder, skip_broken=True).train) == 5
+
+
 def test_nothing_left_is_refused_even_then(image_folder: Folder) -> None:
     folder = image_folder({"train": {"cat": 1, "dog": 1}, "test": {"cat": 1}})
     for path in folder.rglob("*.png"):
@@ -205,6 +219,15 @@ def test_a_dead_link_is_told_with_the_count(image_folder: Folder, tmp_path: Path
     link.symlink_to(tmp_path / "gone.png")
     with pytest.warns(DataWarning, match=f"1 links lead nowhere, such as {re.escape(str(link))}"):
         assert len(load(folder).train) == 5
+
+
+@pytest.mark.parametrize("name", ["x.png", "x"])
+def test_a_link_to_a_pipe_is_not_waited_for(name: str, image_folder: Folder, pipe: Path) -> None:
+    folder = image_folder(BOTH)
+    (folder / "train" / "dog" / name).symlink_to(pipe)
+    data = load(folder)
+    assert len(data.train) == 5
+    assert data.notes == ()
 
 
 def test_a_link_in_a_circle_ends(image_folder: Folder) -> None:

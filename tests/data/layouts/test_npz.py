@@ -63,6 +63,16 @@ def test_what_is_no_data_set_is_told(tmp_path: Path) -> None:
         load(tmp_path / "a.npz")
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path, pipe: Path) -> None:
+    (tmp_path / "set").mkdir()
+    link = tmp_path / "set" / "a.npz"
+    link.symlink_to(pipe)
+    with pytest.raises(DataError, match=r"set must hold .*, got a\.npz"):
+        load(link.parent)
+    with pytest.raises(DataError, match=r"a\.npz must be a folder or a file, got a pipe"):
+        load(link)
+
+
 def test_no_pickle_is_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", images=np.array([print, 1], object), labels=np.arange(2))
     with pytest.raises(DataError, match=r"a.npz cannot be read as .npz: .*allow_pickle"):

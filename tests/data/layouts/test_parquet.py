@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -346,6 +347,20 @@ def test_names_of_the_classes_may_stand_in_the_readme(tmp_path: Path) -> None:
         "---\n"
     )
     assert load(tmp_path).classes == ("cat", "dog")
+
+
+def test_a_readme_of_aliases_says_nothing(tmp_path: Path) -> None:
+    images = [{"bytes": png(number), "path": None} for number in range(20)]
+    table = pa.table({"image": images, "label": pa.array([0, 1] * 10, pa.int64())})
+    pq.write_table(table, tmp_path / "train.parquet")
+    doubled = "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise("abcd"))
+    (tmp_path / "README.md").write_text(
+        f"---\na: &a [x, x]\n{doubled}dataset_info:\n  features:\n  - name: label\n"
+        "    dtype:\n      class_label:\n        names:\n          '0': *d\n          '1': dog\n"
+        "---\n"
+    )
+    with pytest.warns(DataWarning, match="no test images"):
+        assert load(tmp_path).classes == ("0", "1")
 
 
 def test_a_plain_install_says_what_parquet_needs(

@@ -9,7 +9,7 @@ from smidgen.data.layouts.idx import Idx
 from smidgen.data.layouts.listed import Listed
 from smidgen.data.layouts.npz import Npz
 from smidgen.data.layouts.parquet import Parquet
-from smidgen.limits import is_boundless
+from smidgen.limits import BOUNDLESS, is_boundless
 
 Layout: TypeAlias = Folders | Listed | Npz | Idx | Parquet
 LAYOUTS: tuple[type[Layout], ...] = (Listed, Folders, Npz, Idx, Parquet)  # the first that claims
@@ -27,8 +27,10 @@ def layout_of(path: Path) -> Layout:
         raise DataError(
             f"{path} is a {what}" if path.is_symlink() else f"there is no {what} {path}"
         )
+    if not (path.is_dir() or path.is_file()):  # it would be waited for, or never end
+        raise DataError(f"{path} must be a folder or a file, got a pipe or a device")
     if is_boundless(path):
-        raise DataError(f"{path} must be a folder of pictures, got a whole disk or home")
+        raise DataError(f"{path} {BOUNDLESS}")
     for layout in LAYOUTS:
         if (found := layout.claim(path)) is not None:
             return found

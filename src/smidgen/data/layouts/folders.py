@@ -200,5 +200,5 @@ def _walked(folder: Path, above: frozenset[str]) -> Iterator[Path]:
         if path.is_dir():
             if not _is_made(path):
                 yield from _walked(path, above | {real})
-        elif path.is_file() or path.is_symlink():
+        elif path.is_file() or not path.exists():  # never a pipe or a device, nor a link to one
             yield path

@@ -32,7 +32,7 @@ class Npz(Source):
     def claim(path: Path) -> "Npz | None":
         """Return the layout if ``path`` has it: it is such a file, or holds a single one."""
         if path.is_dir():
-            held = sorted(path.glob("*.npz"))
+            held = sorted(file for file in path.glob("*.npz") if file.is_file())
             return Npz(held[0]) if len(held) == 1 else None
         return Npz(path) if path.suffix.lower() == ".npz" else None
 
