@@ -46,6 +46,6 @@ def _read(
     if found is None or unit is None or found[1].count(".") > 1:
         raise ValueError(f"{what} must be {expected}, got {amount!r}")
     whole = float(found[1].replace("_", "")) * unit
-    if whole != int(whole):
+    if not whole.is_integer():  # nor is infinity, of hundreds of digits
         raise ValueError(f"{what} must be {expected}, got {amount!r}")
     return int(whole)

@@ -134,6 +134,15 @@ def test_a_story_of_another_form_is_told(story: Any, tmp_path: Path) -> None:
         write_page(tmp_path / "design.db", tmp_path / "p.html")
 
 
+@pytest.mark.parametrize("commands", [3, [{}], "smidgen", [["smidgen"]]])
+def test_commands_of_another_form_are_told(commands: Any, tmp_path: Path) -> None:
+    store = Store(tmp_path / "study.db")
+    store.note("commands", commands)
+    store.close()
+    with pytest.raises(StoreError, match="its note of commands must be a list of texts"):
+        write_page(tmp_path / "study.db", tmp_path / "p.html")
+
+
 def test_a_row_of_a_plain_learner_is_read_back_from_a_store(tmp_path: Path) -> None:
     beside = {
         "key": "0" * 16, "study": "baseline", "net": "random-forest", "params": None, "macs": None,

@@ -444,6 +444,49 @@ def test_a_card_in_the_place_of_a_folder_is_refused(run: Path) -> None:
         write_card(run, ".")
 
 
+def test_nothing_of_a_stranger_s_run_is_a_heading_or_a_tag_of_its_card(
+    run: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "strange"
+    shutil.copytree(run, copy)
+    plan = json.loads((copy / "run.json").read_text())
+    del plan["sha256"]
+    plan["fingerprint"] = plan["data"] = "`x` <script>\n\n# Heading\x1b[2J"
+    (copy / "run.json").write_text(json.dumps(plan))
+    with pytest.warns(UserWarning, match="the card has no figures"):
+        text = write_card(copy, tmp_path / "card.md").read_text()
+    assert "\n# Heading" not in text
+    assert "\x1b" not in text
+    plain = re.sub(r"`[^`\n]*`", "", text.replace("\\`", "").partition("\n---\n")[2])
+    assert "<script>" not in plain
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("robust", {"clean": 0.5}), ("images", None), ("seed", None), ("largest_class", "<b>")],
+)
+def test_rows_of_another_form_beside_a_design_are_one_line(
+    column: str, value: Any, run: Path, tmp_path: Path
+) -> None:
+    design = tmp_path / "design"
+    shutil.copytree(run, design / "model")
+    (row,) = facts_of(run).rows
+    changed = {**row, column: value}
+    if value is None:
+        del changed[column]
+    (design / "rows.jsonl").write_text(json.dumps(changed) + "\n")
+    with pytest.raises(ValueError, match=rf"rows\.jsonl, row .*{column}"):
+        write_card(design, tmp_path / "card.md")
+
+
+def test_artefacts_beside_a_run_with_brackets_in_its_name_are_found(
+    run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run, tmp_path / "mine [1]")
+    shutil.copytree(run.with_name("mine-onnx"), tmp_path / "mine [1]-onnx")
+    assert [one.target for one in facts_of(tmp_path / "mine [1]").artefacts] == ["onnx"]
+
+
 def test_a_card_without_data_says_what_was_not_measured(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "moved"
     shutil.copytree(run, copy)

@@ -3,11 +3,13 @@
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.study.conftest import Jobs
+from tests.waiting import PATIENCE
 
 from smidgen.study.owner import clear_dead, is_alive, owner
 from smidgen.study.records import load
@@ -81,7 +83,7 @@ def damaged(path: Path) -> None:
 
 
 @pytest.mark.parametrize("verb", ["open", "report"])
-@pytest.mark.parametrize("what", ["damaged", "foreign", "newer", "text", "folder"])
+@pytest.mark.parametrize("what", ["damaged", "foreign", "view", "newer", "text", "folder"])
 def test_a_file_that_is_no_store_of_ours_is_one_line_that_names_it(
     store: Store, jobs: Jobs, tmp_path: Path, what: str, verb: str
 ) -> None:
@@ -98,6 +100,16 @@ def test_a_file_that_is_no_store_of_ours_is_one_line_that_names_it(
         if what == "foreign":
             with sqlite3.connect(path) as db:
                 db.execute("CREATE TABLE cookies (name TEXT)")
+        elif what == "view":  # as one that never ends
+            with sqlite3.connect(path) as db:
+                for (sql,) in sqlite3.connect(store.path).execute("SELECT sql FROM sqlite_master"):
+                    if sql and "trials" not in sql:
+                        db.execute(sql)
+                columns = ["key", "job", "title", "state", "attempts", "error", "owner"]
+                columns += ["progress", "queued", "started", "ended", "kills", "reached", "row"]
+                nothing = ", ".join(f"NULL AS {column}" for column in columns)
+                db.execute(f"CREATE VIEW Trials AS SELECT {nothing}")
+                db.execute("PRAGMA user_version = 1")
         elif what == "text":
             path.write_text("not a store, and long enough to be read")
         else:
@@ -111,6 +123,15 @@ def test_a_file_that_is_no_store_of_ours_is_one_line_that_names_it(
     assert str(path) in str(refused.value)
     assert len(str(refused.value).splitlines()) == 1
     assert (path.read_bytes() if path.is_file() else b"") == before
+
+
+def test_a_pipe_in_the_place_of_an_owner_is_not_waited_for(store: Store) -> None:
+    store.owners.mkdir(parents=True)
+    os.mkfifo(store.owners / "1-0123abcd")
+    asked = threading.Thread(target=is_alive, args=(store.owners, "1-0123abcd"), daemon=True)
+    asked.start()
+    asked.join(PATIENCE)
+    assert not asked.is_alive()
 
 
 def test_a_store_from_before_versions_is_taken_up(store: Store, jobs: Jobs) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from smidgen.escape import shell
 from smidgen.files import write_atomically
-from smidgen.report.checked import BASELINE, require_rows, require_story
+from smidgen.report.checked import BASELINE, require_notes, require_rows
 from smidgen.study.records import Records, load
 
 
@@ -87,8 +87,7 @@ def _read(store: Path | str) -> Records:
     """
     records = load(store)
     require_rows(records.rows, str(store))
-    if "design" in records.notes:
-        require_story(records.notes["design"], str(store))
+    require_notes(records.notes, str(store))
     return records
 
 

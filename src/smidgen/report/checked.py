@@ -117,7 +117,10 @@ OF_ALL = {
     "fingerprint": TEXT,
     "split": TEXT,
     "accuracy": SHARE,
-    "balanced_accuracy": SHARE._replace(holds=_or_null(_share), required=False),
+    **dict.fromkeys(
+        ("balanced_accuracy", "largest_class"),
+        SHARE._replace(holds=_or_null(_share), required=False),
+    ),
     "params": Rule(_or_null(_whole), "a whole number or null", required=False),
 }
 OF_NETS = {
@@ -200,12 +203,17 @@ def _require_agreement(row: Mapping[str, Any]) -> None:
         raise ValueError("input must be channels, height and width")
 
 
-def require_story(story: Any, source: str) -> None:
-    """Refuse what a design's store tells in another form than docs/rows.md has.
+def require_notes(notes: Mapping[str, Any], source: str) -> None:
+    """Refuse commands and a design's story in another form than docs/rows.md has.
 
     Raises:
-        StoreError: If it is of another form.
+        StoreError: If one is of another form.
     """
+    if not _listed(_text)(notes.get("commands", [])):
+        raise StoreError(f"{source}: its note of commands must be a list of texts")
+    if "design" not in notes:
+        return
+    story = notes["design"]
     form = _form(
         facts=_listed(lambda pair: _listed(_text)(pair) and len(pair) == 2),  # noqa: PLR2004
         steps=_listed(_form(title=_text, lines=_listed(_text))),

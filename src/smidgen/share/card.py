@@ -161,7 +161,8 @@ def _how(facts: Facts, repository: str | None) -> str:
 def _data(facts: Facts) -> str:
     trial = facts.run.trial
     lines = [
-        f"{escaped(trial.data)}, fingerprint `{trial.fingerprint}` (of pixels, labels and classes)."
+        f"{escaped(trial.data)}, fingerprint {_code(trial.fingerprint)} (of pixels, labels and"
+        " classes)."
     ]
     if facts.rows:
         first = facts.rows[0]
@@ -228,10 +229,15 @@ def _measured(card: Mapping[str, Any]) -> str:
     rows.append(["worst corruption", f"{100 * worst['accuracy']:.2f} %", name])
     for one in card["seen"]:
         if (one["kind"], one["amount"]) in (("shift", 2), ("rotation", 15)):
-            what = f"same answer after a {one['kind']} of {one['amount']:g} {one['unit']}"
+            amount = f"{one['amount']:g} {escaped(one['unit'])}"
+            what = f"same answer after a {one['kind']} of {amount}"
             rows.append([what, f"{100 * one['consistency']:.2f} %", "border repeated"])
     rows += [
-        [f"sure of {one['name']}", f"{100 * one['certain']:.2f} %", "90 % and more, no class"]
+        [
+            f"sure of {escaped(one['name'])}",
+            f"{100 * one['certain']:.2f} %",
+            "90 % and more, no class",
+        ]
         for one in card["strangers"]
     ]
     return (

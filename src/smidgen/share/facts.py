@@ -1,5 +1,6 @@
 """All that is known of a trained model when it is shared, gathered once."""
 
+import glob
 import json
 import warnings
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from smidgen.export.ship import PROOF, place_of
 from smidgen.limits import PLAN_BYTES, content
 from smidgen.names import require_name
 from smidgen.release import release
+from smidgen.report.checked import require_rows
 from smidgen.run import PLAN, WEIGHTS, Run, load_run, run_folder, unplaced
 from smidgen.study.design.design import ROWS
 from smidgen.study.design.outset import STORE
@@ -143,9 +145,11 @@ def _rows_of(place: Path, run: Run) -> list[dict[str, Any]]:
         "fingerprint": run.trial.fingerprint,
         "trained_on": run.trial.split,
     }
+    rows = read_rows(path)
+    require_rows(rows, str(path))
     found = [
         one
-        for one in read_rows(path)
+        for one in rows
         if one.get("split") == "test" and all(one.get(name) == asked[name] for name in _SAME)
     ]
     return sorted(found, key=lambda one: one["seed"])
@@ -169,7 +173,7 @@ def _artefacts(place: Path, run: Run) -> list[Artefact]:
     """Return what was exported of this very run to folders beside it."""
     found: list[Artefact] = []
     named = place_of(place, "")
-    for path in sorted(named.parent.glob(f"{named.name}*/{PROOF}")):
+    for path in sorted(named.parent.glob(f"{glob.escape(named.name)}*/{PROOF}")):
         try:
             proof = json.loads(content(path, PLAN_BYTES))
             target = require_name(proof["target"], "a target")
@@ -188,8 +192,8 @@ def _doubts(place: Path) -> list[str]:
         told = store.notes().get("design", {})
     finally:
         store.close()
-    lines = told.get("warnings", []) if isinstance(told, dict) else []
-    return [str(line) for line in lines]
+    lines = told.get("warnings") if isinstance(told, dict) else None
+    return [str(line) for line in lines] if isinstance(lines, list) else []
 
 
 __all__ = ["PLAN", "WEIGHTS", "Artefact", "Facts", "facts_of"]

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS members (
 CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);  -- JSON
 """
 _ADDED = ("kills", "reached")  # columns that stores of version 0 lack
+_TABLES = {"trials", "members", "notes"}
 _COLUMNS = {"key", "job", "title", "state", "attempts", "error", "owner", "progress", "row"}
 
 
@@ -157,8 +158,8 @@ def _version(db: sqlite3.Connection, path: Path) -> int:
         StoreError: If it is newer than this program, or of another one.
     """
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if tables and not _is_ours(db):
+    held = db.execute("SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
+    if held and not _is_ours(db):
         raise StoreError(f"{path}: cannot be used as a store: it is of another program")
     if version > VERSION or version < 0:
         raise StoreError(
@@ -168,4 +169,8 @@ def _version(db: sqlite3.Connection, path: Path) -> int:
 
 
 def _is_ours(db: sqlite3.Connection) -> bool:
+    """Tell whether a store's tables are there; a view in their place may never end."""
+    views = db.execute("SELECT lower(name) FROM sqlite_master WHERE type = 'view'").fetchall()
+    if {name for (name,) in views} & _TABLES:
+        return False
     return {name for _, name, *_ in db.execute("PRAGMA table_info(trials)")} >= _COLUMNS
