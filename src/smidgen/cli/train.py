@@ -1,5 +1,6 @@
 """``smidgen train``."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -95,6 +96,16 @@ def train(  # noqa: PLR0913 - a command line
     require_split(split or SELECTION)
     if full and split not in (None, FULL):
         raise ValueError(f"--full holds nothing out, --split {split} does: choose one")
+    _require_once(
+        set_ or (),
+        {
+            "net": (net, "the net"),
+            "data": (data, "--data"),
+            "methods": (with_, "--with"),
+            "recipe.epochs": (epochs, "--epochs"),
+            "turned": (turned or None, "--turned"),
+        },
+    )
     spec = config.load_net(net)
     plan = config.load_plan(
         recipe or config.default_recipe(data and data.removeprefix("known:")), set_ or ()
@@ -139,6 +150,23 @@ def train(  # noqa: PLR0913 - a command line
             observer=_both(progress.observe, tracked.epoch),
         )
     _end(run, folder, loaded, json=json)
+
+
+def _require_once(settings: Sequence[str], said: Mapping[str, tuple[object, str]]) -> None:
+    """Refuse a setting of what the command line says elsewhere, which it would not change.
+
+    Args:
+        settings: As ``--set`` takes them.
+        said: By path, what else says it, ``None`` if it does not, and how that is called.
+
+    Raises:
+        ValueError: Naming both.
+    """
+    for setting in settings:
+        path = setting.partition("=")[0].strip()
+        for own, (value, name) in said.items():
+            if value is not None and f"{path}.".startswith(f"{own}."):
+                raise ValueError(f"--set {path} changes nothing beside {name}: leave it out")
 
 
 def _tell_left_out(
