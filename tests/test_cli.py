@@ -147,6 +147,12 @@ def test_inspect_reads_a_net_from_a_file(capsys: pytest.CaptureFixture[str]) -> 
     assert (found["name"], found["params"]) == ("mine", 4 * 9 + 8 + (4 + 1) * 3)
 
 
+def test_inspect_reads_a_net_as_text_however_long(capsys: pytest.CaptureFixture[str]) -> None:
+    layers = [*["conv(4)"] * 40, "global_average_pool", "classifier(3)"]
+    assert smidgen("inspect", f"{{input = [1, 8, 8], layers = {layers}}}", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)["layers"]) == 42
+
+
 def test_inspect_tells_which_way_images_are_taken(capsys: pytest.CaptureFixture[str]) -> None:
     net = (
         "[net]\ninput = [3, 96, 1]\n"
@@ -351,6 +357,32 @@ BAD = {
     "epochs": (None, (*TRAIN, "--epochs", "0"), "recipe epochs must be >= 1, got 0"),
     "seed": (None, (*TRAIN, "--seed", "-1"), "seed must be a whole number in [0, 2^63), got -1"),
     "threads": (None, (*TRAIN, "--threads", "0"), "threads must be >= 1, got 0"),
+    "many threads": (None, (*TRAIN, "--threads", "1000000000"), "threads must be at most 1,024"),
+    "epochs twice": (
+        None,
+        (*TRAIN, "--epochs", "0", "--set", "recipe.epochs=5"),
+        "--set recipe.epochs changes nothing beside --epochs: leave it out",
+    ),
+    "methods twice": (
+        None,
+        (*TRAIN, "--with", "sam", "--epochs", "0", "--set", 'methods=["cutout"]'),
+        "--set methods changes nothing beside --with",
+    ),
+    "data twice": (
+        None,
+        (*TRAIN, "--epochs", "0", "--set", "data=mnist"),
+        "--set data changes nothing beside --data",
+    ),
+    "net twice": (
+        None,
+        (*TRAIN, "--epochs", "0", "--set", "net.name=mine"),
+        "--set net.name changes nothing beside the net",
+    ),
+    "turned twice": (
+        None,
+        (*TRAIN, "--epochs", "0", "--turned", "--set", "turned=false"),
+        "--set turned changes nothing beside --turned",
+    ),
     "device": (None, (*TRAIN, "--device", "tpu"), "device must be one of auto, cpu, cuda"),
     "setting": (None, (*TRAIN, "--set", "recipe.peak_lr=fast"), "should be a valid number"),
     "setting key": (None, (*TRAIN, "--set", "recipe.lr=1"), "has no argument 'lr'"),
@@ -566,13 +598,22 @@ def test_what_stands_in_a_file_and_is_not_taken_is_told(
     [
         ("evaluate", "nothing", "--row", "none/rows.jsonl"),
         ("inspect-data", "digits", "--sheet", "none/sheet.png"),
+        ("card", "nothing", "--out", "none/card.md"),
+        ("study", "nothing.toml", "--export", "none/rows.jsonl"),
     ],
 )
-def test_a_file_in_no_folder_is_refused_before_any_work(
-    asked: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+def test_a_file_that_cannot_be_written_is_refused_before_any_work(
+    asked: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert smidgen(*asked) == 2
     assert "cannot be written: there is no folder none" in capsys.readouterr().err
+    Path(asked[-1]).mkdir(parents=True)
+    assert smidgen(*asked) == 2
+    assert f"{asked[-1]}: cannot be written: it is a folder" in capsys.readouterr().err
+    Path(asked[-1]).rmdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    assert smidgen(*asked) == 2
+    assert f"{asked[-1]}: cannot be written: permission denied" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

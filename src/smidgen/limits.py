@@ -22,6 +22,7 @@ IMAGES = 1 << 26  # rows of a table of pictures
 TABLE = 1 << 28  # bytes of a table of text
 README = 1 << 20  # bytes
 EPOCHS = 1_000_000
+THREADS = 1_024
 BATCH = 1_000_000  # images a step
 PLAN_BYTES = 16 << 20  # of run.json, and of recipes, nets and studies as TOML
 TENSOR_BYTES = 4 << 30  # of a file of weights, or a checkpoint

@@ -11,6 +11,7 @@ import torch
 
 from smidgen import kernels
 from smidgen.kernels.measured import processor
+from smidgen.limits import THREADS, require_at_most
 from smidgen.release import release
 from smidgen.torch_state import float32_by_default, gradients
 
@@ -67,7 +68,7 @@ def choose(device: str = "auto", threads: int = 1, precision: str = "auto") -> R
 
     Args:
         device: ``auto`` takes an NVIDIA GPU where there is one.
-        threads: CPU threads, >= 1.
+        threads: CPU threads, 1 to 1,024.
         precision: ``auto`` takes bfloat16 on a GPU, and on a processor that was measured to be
             faster in it.
 
@@ -80,6 +81,7 @@ def choose(device: str = "auto", threads: int = 1, precision: str = "auto") -> R
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
     if threads < 1:
         raise ValueError(f"threads must be >= 1, got {threads}")
+    require_at_most("threads", threads, THREADS)
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("device 'cuda' was asked for, but torch sees no NVIDIA GPU; try 'cpu'")
     if device == "auto":

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,14 @@ def read_by_the_source() -> set[str]:
     asked = re.findall(r"""(?:environ\.get\(|environ\[|getenv\()\s*([\w"']+)""", "\n".join(texts))
     constants = dict(re.findall(r'^([A-Z_]+) = "(\w+)"', "\n".join(texts), re.MULTILINE))
     return {constants.get(name, name.strip("\"'")) for name in asked}
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_standard_stream_may_be_closed(closed: str) -> None:
+    line = f"{shlex.quote(sys.executable)} -m smidgen list plugins {closed}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
 
 
 def test_every_variable_that_is_read_is_in_the_table_and_the_reverse() -> None:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from smidgen.cli import main
-from smidgen.cli.terminal import QUIET, say
+from smidgen.cli.terminal import QUIET, LoadingProgress, say
 
 
 def test_lines_stay_lines_and_other_control_characters_are_shown(
@@ -19,6 +19,17 @@ def test_lines_stay_lines_and_other_control_characters_are_shown(
     QUIET.set(False)  # whatever a command before this one asked for
     say("model: mine", "next: smidgen predict \x1b[31mmine")
     assert capsys.readouterr().err == "model: mine\nnext: smidgen predict \\x1b[31mmine\n"
+
+
+def test_a_bar_shows_a_name_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.modules[LoadingProgress.__module__], "shows_bars", lambda: True)
+    monkeypatch.setenv("COLUMNS", "100")
+    with LoadingProgress() as loading:
+        loading.observe("birds [old] [@click=(] \x1b[2J", 1, 2)
+        loading.bar.transient = loading.bar.live.transient = False
+    assert "birds [old] [@click=(] \\x1b[2J" in capsys.readouterr().err
 
 
 def test_names_that_the_encoding_of_standard_output_lacks_are_told_by_number(

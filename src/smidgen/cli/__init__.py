@@ -1,6 +1,7 @@
 """The command line: the only package that prints."""
 
 import logging
+import os
 import sqlite3
 import sys
 import warnings
@@ -137,11 +138,22 @@ def main() -> None:
         shown.add(line)
 
     warnings.showwarning = show
+    _open_streams()
     if isinstance(sys.stdout, TextIOWrapper):  # a name is no reason to lose what was computed
         sys.stdout.reconfigure(errors="backslashreplace")
     words = _in_front(sys.argv[1:])
     with _logged(on=VERBOSELY in words[:2]), after_imports():
         _run(words or ["--help"])
+
+
+def _open_streams() -> None:
+    """Let a standard stream that the caller has closed lead nowhere, as ``2>/dev/null`` does.
+
+    Otherwise the next file that is opened takes its number, and what libraries print goes there.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - for as long as we run
 
 
 def _run(words: list[str]) -> None:

@@ -1,6 +1,6 @@
 """``smidgen inspect``."""
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,7 +17,8 @@ def inspect(
     net: Annotated[
         str,
         typer.Argument(
-            help="A named net, a TOML file that describes one, or the folder of a run or a design."
+            help="A named net, a TOML file or a TOML table that describes one, or the folder of a"
+            " run or a design."
         ),
     ],
     with_: With = None,
@@ -80,7 +81,7 @@ def _asked(net: str) -> "tuple[NetSpec, tuple[Method, ...], bool]":
     from smidgen.config import is_turned, load_methods, load_net
     from smidgen.run import load_plan, run_folder
 
-    if Path(net).is_dir():
+    if os.path.isdir(net):  # noqa: PTH112 - Path's own fails on a table, which may be long
         trial, seen, _ = load_plan(run_folder(net))
         return trial.net, trial.methods, seen is not None and seen.turned
     return load_net(net), load_methods(net), is_turned(net)

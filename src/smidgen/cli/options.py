@@ -1,5 +1,6 @@
 """Arguments and options that several verbs share."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +11,16 @@ def in_a_folder(path: Path | None) -> Path | None:
     """Return the file that is to be written.
 
     Raises:
-        ValueError: If there is no folder for it: told now, and not once all is computed.
+        ValueError: If it cannot be: told now, and not once all is computed.
     """
-    if path is not None and not path.absolute().parent.is_dir():
+    if path is None:
+        return None
+    if not path.absolute().parent.is_dir():
         raise ValueError(f"{path}: cannot be written: there is no folder {path.parent}")
+    if path.is_dir():
+        raise ValueError(f"{path}: cannot be written: it is a folder")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise ValueError(f"{path}: cannot be written: permission denied")
     return path
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from smidgen.cli.options import DataDir, Json
+from smidgen.cli.options import DataDir, Json, in_a_folder
 from smidgen.cli.terminal import print_json, say
 
 _Run = Annotated[
@@ -23,7 +23,8 @@ _Data = Annotated[
 def card(
     run: _Run,
     out: Annotated[
-        Path | None, typer.Option(help="The file to write; default RUN-card.md.")
+        Path | None,
+        typer.Option(callback=in_a_folder, help="The file to write; default RUN-card.md."),
     ] = None,
     licence: _Licence = None,
     about: _About = "",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smidgen.cli.options import Color, DataDir, ImageSize, Json, Track
+from smidgen.cli.options import Color, DataDir, ImageSize, Json, Track, in_a_folder
 from smidgen.cli.terminal import print_json, say, table, warn
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def study(  # noqa: PLR0913 - a command line
         typer.Option("--import", help="Take finished rows from JSON lines; may be repeated."),
     ] = None,
     export: Annotated[
-        Path | None, typer.Option(help="Write its finished rows to a JSON lines file.")
+        Path | None,
+        typer.Option(callback=in_a_folder, help="Write its finished rows to a JSON lines file."),
     ] = None,
     data_dir: DataDir = None,
     image_size: ImageSize = None,

@@ -133,7 +133,9 @@ class LoadingProgress(Barred):
             self.bar = Progress(console=Console(stderr=True), transient=True)
             self.bar.start()
         if what not in self.tasks:
-            self.tasks[what] = self.bar.add_task(what, total=total)
+            from rich.markup import escape
+
+            self.tasks[what] = self.bar.add_task(escape(terminal(what)), total=total)
         self.bar.update(self.tasks[what], completed=done)
 
 
