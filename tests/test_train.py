@@ -9,8 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from smidgen.data import Batches, Data, Split, normalise
+from smidgen import zoo
+from smidgen.data import Batches, Data, Split, load, normalise
+from smidgen.data.parts import parts
 from smidgen.evaluate import evaluate
+from smidgen.evaluate.accuracy import accuracy, predict
 from smidgen.flat import Flat
 from smidgen.kernels.library import forget_choice
 from smidgen.layers import Classifier, Conv, GlobalAveragePool, MaxPool, Shape
@@ -21,8 +24,10 @@ from smidgen.methods import (
     SWA,
     Affine,
     BlurPool,
+    Cutout,
     Distill,
     LabelSmoothing,
+    Lookahead,
     OneCycle,
     SqueezeExcite,
 )
@@ -36,7 +41,7 @@ from smidgen.methods.base import (
     WeightTracker,
 )
 from smidgen.recipe import Recipe
-from smidgen.run import load_run
+from smidgen.run import WEIGHTS, load_run
 from smidgen.runtime import Runtime
 from smidgen.spec import NetSpec
 from smidgen.tensors import Batch, Scalar
@@ -417,6 +422,40 @@ def test_held_out_images_are_judged_as_often_as_asked_and_at_the_end(
     assert shares[-1] is not None
     every = train(NET, bars(400), **given)
     assert torch.equal(run.model[0].conv.weight, every.model[0].conv.weight)  # pyright: ignore
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("methods", [[EMA()], [SWA(0.5), Cutout(3)], [Lookahead(3), EMA(0.9)]])
+def test_epochs_are_judged_by_the_weights_to_keep(
+    methods: list[Method], precision: str, tmp_path: Path
+) -> None:
+    data, split = given.some_data(200), "fold-1-of-2"
+    recipe = Recipe(epochs=4, batch_size=16, peak_lr=0.05)
+    numbers: Any = {"methods": methods, "recipe": recipe, "split": split}
+    numbers["runtime"] = Runtime("cpu", threads=1, precision=precision)
+    run = train(given.NET, data, **numbers, folder=tmp_path / "run")
+    _, held_out = parts(data, split)
+    assert held_out is not None
+    kept = accuracy(predict(run.model, held_out.images, run.mean, run.std), held_out.labels)
+    assert run.history[-1].held_out_accuracy == kept
+    seldom = train(given.NET, data, **numbers, pace=Pace(looks=0.001))
+    (tmp_path / "run" / WEIGHTS).unlink()
+    again = train(given.NET, data, **numbers, folder=tmp_path / "run", resume=True)
+    for name, tensor in run.model.state_dict().items():
+        assert torch.equal(tensor, seldom.model.state_dict()[name]), "a look changes the run"
+        assert torch.equal(tensor, again.model.state_dict()[name]), "the end depends on a look"
+
+
+def test_averaged_weights_are_judged_in_passing_by_statistics_of_their_own() -> None:
+    """Live ones swing while the rate is high, and with them the statistics that follow them."""
+    spec = zoo.net("mnist-1k5-dw").fitted(Shape(1, 8, 8), 10)
+    recipe = Recipe(epochs=12, batch_size=64, peak_lr=0.05)
+    methods = [EMA(), OneCycle()]
+    run = train(
+        spec, load("digits"), methods=methods, recipe=recipe, runtime=CPU, split="selection"
+    )
+    shares = [record.held_out_accuracy or 0 for record in run.history]
+    assert shares[3] > 0.7, shares
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])

@@ -38,8 +38,8 @@ class EpochRecord:
         epoch: Counted from 1.
         loss: Mean training loss of the epoch.
         lr: Learning rate of its last step.
-        held_out_accuracy: Of the live weights on images held out of training, in [0, 1];
-            ``None`` when training on everything.
+        held_out_accuracy: On images held out of training, in [0, 1], of the weights to keep were it
+            the last epoch; ``None`` when training on everything, or nobody looked.
         images_per_second: Of training, evaluation not counted.
         seconds: Since the start of the run, earlier parts of a resumed run included.
     """

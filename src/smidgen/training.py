@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from math import ceil, isfinite
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from smidgen.adamw import AdamW
 from smidgen.checkpoint import CheckpointError, load_newest, save_checkpoint
-from smidgen.data import Batches, Data, channel_statistics
+from smidgen.data import Batches, Data, Split, channel_statistics
 from smidgen.data.parts import parts
 from smidgen.data.splits import mislabelled
 from smidgen.evaluate.accuracy import accuracy, predict
@@ -38,6 +39,8 @@ from smidgen.teacher import lessons
 from smidgen.tensors import Batch, Images, Labels, Scalar
 from smidgen.trial import Trial
 
+_GLANCE = 4  # batches that give averaged weights the statistics they are judged with meanwhile
+
 
 class TrainingDivergedError(FloatingPointError):
     """The loss or the weights are no longer finite."""
@@ -49,9 +52,9 @@ class Pace:
 
     Args:
         save_every: Least seconds between two checkpoints; 0 writes one after every epoch.
-        looks: How many held-out images may be predicted for the accuracies of the epochs, as a
-            share of those trained on; the other epochs have none. The last one always has, and
-            by ``None`` all have.
+        looks: How many images may be looked at for the accuracies of the epochs, as a share of
+            those trained on; the other epochs have none. The last one always has, and by ``None``
+            all have.
     """
 
     save_every: float = 0.0
@@ -79,7 +82,10 @@ class Training:
         images, self.held_out = parts(data, trial.split)
         self._look_every = 1  # epochs
         if pace.looks is not None and self.held_out is not None:
-            self._look_every = max(ceil(len(self.held_out) / (pace.looks * len(images))), 1)
+            seen = len(self.held_out)
+            if self.weight_methods:
+                seen += _GLANCE * min(trial.recipe.batch_size, len(images))
+            self._look_every = max(ceil(seen / (pace.looks * len(images))), 1)
         if trial.recipe.label_noise:
             images = mislabelled(images, len(data.classes), trial.recipe.label_noise, trial.seed)
         self.mean, self.std = channel_statistics(images.images)
@@ -117,6 +123,7 @@ class Training:
         self._graphed: GraphedLoss | None = None
         self.generator = torch.Generator().manual_seed(trial.seed)
         self.history: list[EpochRecord] = []
+        self._chosen: dict[str, Tensor] | None = None
 
     def weighed(self, batch: Batch) -> Batch:
         """Return ``batch``, labels as they are, with the weights that the recipe gives them."""
@@ -184,13 +191,25 @@ class Training:
         share = None
         left = self.trial.recipe.epochs - epoch - 1
         if self.held_out is not None and left % self._look_every == 0:
-            logits = predict(self.model, self.held_out.images, self.mean, self.std)
-            share = accuracy(logits, self.held_out.labels)
+            share = self._accuracy_on(self.held_out, ends=left == 0)
         before = self.history[-1].seconds if self.history else 0.0
         images = len(self.batches) * self.batches.batch_size
         record = EpochRecord(epoch + 1, loss, self.lr, share, images / seconds, before + seconds)
         self.history.append(record)
         return record
+
+    @torch.no_grad()
+    def _accuracy_on(self, images: Split, *, ends: bool) -> float:
+        """Return the share of ``images`` that the weights to keep get right, were this the end."""
+        live = (self.flat.weights, *self.model.buffers()) if self.trackers else ()
+        before = [tensor.clone() for tensor in live]
+        self._choose(whole=ends)
+        if ends:
+            self._chosen = {name: t.clone() for name, t in self.model.state_dict().items()}
+        logits = predict(self.model, images.images, self.mean, self.std)
+        for tensor, own in zip(live, before, strict=True):
+            tensor.copy_(own)
+        return accuracy(logits, images.labels)
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint from which :meth:`restore` goes on to the same bits."""
@@ -237,12 +256,10 @@ class Training:
 
     def finished(self) -> Run:
         """Return the run, with the weights that the weight methods chose."""
-        if self.trackers:
-            with torch.no_grad():
-                self.flat.weights.copy_(self.trackers[-1].average)
-            self._reestimate_batch_norm()
+        if self._chosen is None:
+            self._choose(whole=True)
         model = self.trial.spec.build()
-        model.load_state_dict(self.model.state_dict())
+        model.load_state_dict(self._chosen or self.model.state_dict())
         return Run(
             trial=self.trial,
             model=model.eval(),
@@ -257,21 +274,27 @@ class Training:
         )
 
     @torch.no_grad()
-    def _reestimate_batch_norm(self) -> None:
-        """Average the statistics of the chosen weights over all training images.
+    def _choose(self, *, whole: bool) -> None:
+        """Give the model the weights that the weight methods chose, with statistics of their own.
 
-        The images are augmented as at the end of training: on CIFAR-10 with cutout, statistics of
-        plain images cost 0.4 points of held-out accuracy (docs/log.md).
+        The statistics are averaged over all training images, or over a few batches where ``whole``
+        is off. The images are augmented as at the end of training: on CIFAR-10 with cutout,
+        statistics of plain images cost 0.4 points of held-out accuracy (docs/log.md).
         """
+        if not self.trackers:
+            return
+        self.flat.weights.copy_(self.trackers[-1].average)
+        generator = torch.Generator().set_state(self.generator.get_state())
+        batches, dtype = (None, torch.float32) if whole else (_GLANCE, self.runtime.dtype)
         norms = [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
         momenta = [norm.momentum for norm in norms]
         self.model.train()
-        for count, batch in enumerate(self.batches.epoch(self.generator), 1):
+        for count, batch in enumerate(islice(self.batches.epoch(generator), batches), 1):
             for norm in norms:
                 norm.momentum = 1 / count  # the mean of all batches so far
             for method in self.batch_methods:
-                batch = method.transform(batch, 1.0, self.generator)
-            images = batch.images.float()  # in the precision of inference
+                batch = method.transform(batch, 1.0, generator)
+            images = batch.images.to(dtype)
             chain = self._chain_for(images)
             if chain is None:
                 self.model(images)
