@@ -233,3 +233,16 @@ def test_a_camera_that_cannot_be_is_a_sentence_at_compile_time(
         )
         assert (done.returncode == 0) == (not expected), done.stderr
         assert expected in done.stderr
+
+
+@pytest.mark.parametrize("standard", ["c99", "c11", "c++17"])
+def test_a_camera_inside_a_function_compiles_silently(standard: str, tmp_path: Path) -> None:
+    prepare(SEEN["cropped"], tmp_path)
+    (tmp_path / "camera.c").write_text(
+        f'#include "net_picture.h"\nNET_frame *mine(void);\n'
+        f"NET_frame *mine(void) {{\n  {GOOD};\n  return &camera;\n}}\n".replace("NET_f", "net_f")
+    )
+    language = ["g++", "-x", "c++"] if "+" in standard else ["gcc"]
+    command = [*language, f"-std={standard}", *WARNINGS[1:], "-c", "camera.c"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

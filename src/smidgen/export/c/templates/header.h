@@ -28,7 +28,7 @@
 #elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
 #define UPPER_REQUIRE(holds, name, sentence) _Static_assert(holds, sentence)
 #else
-#define UPPER_REQUIRE(holds, name, sentence) extern char name[(holds) ? 1 : -1]
+#define UPPER_REQUIRE(holds, name, sentence) struct name { char name[(holds) ? 1 : -1]; } /* a type: none is unused */
 #endif
 UPPER_REQUIRE(sizeof(int) >= 4, NAME_needs_an_int_of_32_bits, "int must have 32 bits or more");
 
