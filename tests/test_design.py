@@ -65,7 +65,7 @@ def test_no_trials_at_once_are_not_taken_for_as_many_as_usual(
 def test_a_cluster_is_asked_for_no_number_of_trials_at_once(
     searched: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(places, "find_spec", lambda name: True)
+    monkeypatch.setattr(places, "find_spec", bool)
     with pytest.raises(ValueError, match="--jobs is of this machine"):
         sm.design("digits", out=tmp_path, max_params=500, on="ray", jobs=2)
     assert not searched
@@ -106,7 +106,8 @@ def test_what_loaded_data_have_already_is_not_asked_for_without_a_word(
     searched: list[Any], tmp_path: Path
 ) -> None:
     data = sm.data.load("digits", cache_dir=tmp_path)
-    for asked in ({"image_size": 16}, {"data_dir": tmp_path}):
+    given: tuple[dict[str, Any], ...] = ({"image_size": 16}, {"data_dir": tmp_path})
+    for asked in given:
         with pytest.raises(ValueError, match="image_size and data_dir are those of a name"):
             sm.design(data, out=tmp_path / "mine", max_params=500, **asked)
     with pytest.raises(ValueError, match=r"--time must be such as 90s, 20m, .*, got 30"):
@@ -120,7 +121,12 @@ def test_a_page_that_follows_a_design_is_named_after_its_data(
     from smidgen.report import live
 
     titles = list[str]()
-    monkeypatch.setattr(live, "LivePage", lambda store, out, title: titles.append(title))
+
+    def titled(store: Path, out: Path, title: str) -> None:
+        del store, out
+        titles.append(title)
+
+    monkeypatch.setattr(live, "LivePage", titled)
     given = [Origin("/there/photos", label_column="kind"), "digits", sm.data.load("digits")]
     for data in given:
         with pytest.raises(ValueError, match="searched"):

@@ -131,13 +131,17 @@ def test_a_design_in_a_limit_of_time_goes_on_with_the_lengths_that_it_had(
     monkeypatch.setitem(PROFILES, "quick", PROFILE)
     pace, made = iter([1e-4, 2e-4, 2e-4, 2e-4]), module._entrants
 
+    def timed(*of: object) -> float:
+        del of
+        return next(pace)
+
     def too_many(makers: Mapping[Input, Maker], rungs: int, *, smallest: bool) -> list[Entrant]:
         (maker,) = makers.values()
         large = Entrant(maker.made(Template("plain", (1,)), [1024]), maker)
         return [*made(makers, rungs, smallest=smallest), large]
 
     monkeypatch.setattr(module, "_entrants", too_many)
-    monkeypatch.setattr(module, "seconds_an_image", lambda *of: next(pace))
+    monkeypatch.setattr(module, "seconds_an_image", timed)
     out = tmp_path / "out"
 
     def begun(seconds: float) -> Outset:
@@ -155,10 +159,15 @@ def test_a_design_in_a_limit_of_time_goes_on_with_the_lengths_that_it_had(
     assert begun(300.0).recipe != first.recipe, "with more time it is another"
 
 
+def constant(*of: object) -> float:
+    del of
+    return 1e-4
+
+
 def test_a_search_for_the_smallest_is_not_told_to_take_the_time_of_neighbours(
     tmp_path: Path, digits: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "seconds_an_image", lambda *of: 1e-4)
+    monkeypatch.setattr(module, "seconds_an_image", constant)
     profiles = [
         outset(Origin("digits"), digits, BUDGET, tmp_path / "out", wishes, 1).profile
         for prefer in ("best", "smallest")
@@ -170,7 +179,7 @@ def test_a_search_for_the_smallest_is_not_told_to_take_the_time_of_neighbours(
 def test_the_lengths_that_few_images_are_tried_with_are_in_the_time_that_is_told(
     tmp_path: Path, digits: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "seconds_an_image", lambda *of: 1e-4)
+    monkeypatch.setattr(module, "seconds_an_image", constant)
     wishes = Wishes("quick", None, "best", balance=False, pareto=False, seconds=None)
     begun = outset(Origin("digits"), digits, BUDGET, tmp_path / "out", wishes, 1)
     bare = work_of(begun.profile, None, begun.recipe.epochs)
@@ -199,7 +208,12 @@ def test_what_failed_is_tried_again_by_the_next_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(PROFILES, "quick", PROFILE)
-    monkeypatch.setattr(search, "runner_on", lambda on, store, *of: nullcontext(Broken(store)))
+
+    def broken(on: str, store: Store, *of: object) -> nullcontext[Broken]:
+        del on, of
+        return nullcontext(Broken(store))
+
+    monkeypatch.setattr(search, "runner_on", broken)
     Broken.waiting.clear()
     for _ in range(2):
         with pytest.raises(StudyError, match="every trial of reduce failed: the disk was away"):
@@ -214,6 +228,7 @@ def test_what_failed_is_tried_again_by_the_next_call(
         ({"on": "rai"}, "--on must be local or ray, got 'rai'; did you mean 'ray'"),
         ({"address": "10.0.0.1:6379"}, "--address is that of a Ray cluster: --on ray"),
         ({"epochs": 0}, "--epochs must be >= 1, got 0"),
+        ({"jobs": 0}, "jobs must be >= 1, got 0"),
         ({"seconds": 1e-3}, "too short for one rung of the ladder: it needs"),
     ],
 )

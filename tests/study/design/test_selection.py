@@ -14,6 +14,7 @@ from smidgen.layers import Shape
 from smidgen.methods import Affine, Flip, Method, parse
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
+from smidgen.study.design import maker as made
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import Clock
 from smidgen.study.design.maker import Maker
@@ -178,6 +179,19 @@ def test_methods_that_do_nothing_or_cost_too_much_are_not_tried(fake: Fake, digi
     assert {s.method.name for s in selection.standings} == {"ema", "affine", "flip", "crop", "sam"}
     assert "blurpool is not tried: it changes nothing here" in given.said
     assert "squeeze-excite is not tried: over the budget" in given.said
+
+
+def test_a_method_that_takes_too_long_is_told_with_how_long(
+    fake: Fake, digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = {"input": [1, 8, 8], "layers": ["conv(16)", "global-average-pool", "classifier(10)"]}
+    net = NetSpec.from_dict(form)
+    monkeypatch.setattr(made, "measured_latency", lambda spec: 1.0 if spec == net else 2.5)  # pyright: ignore[reportUnknownLambdaType]
+    candidate = Candidate(net, start(digits, blur=False), Recipe(epochs=1))
+    given = fake(gains({}))
+    selection = Selection(given.search, Maker(net.input_shape, 10, Budget(max_latency=2)), PROFILE)
+    selection.select(candidate, {n: row(candidate, 0.8) for n in range(3)}, always)
+    assert "squeeze-excite is not tried: over the budget with 2.5 ms" in given.said
 
 
 def test_for_robust_a_net_that_is_rarely_wrong_has_something_left_to_gain(

@@ -222,7 +222,7 @@ def lasting_within(
     return max(min(epochs, int(seconds / (_UNEVEN * at_once))), 1)
 
 
-def seconds_of(text: str) -> float:
+def seconds_of(text: object) -> float:
     """Return the seconds of a text such as ``90s``, ``20m``, ``2h`` or ``1h30m``.
 
     Raises:

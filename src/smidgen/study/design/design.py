@@ -152,14 +152,17 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
     wishes = Wishes(profile, epochs, prefer, balance, pareto, seconds, purpose)
     out = Path(out)
     require_place(on, address)
+    if jobs < 1:
+        raise ValueError(f"jobs must be >= 1, got {jobs}")
     clock = Clock(seconds)
     data = origin.load()
     judging = judging_of(data, robust=wishes.purpose == "robust")
     begun = outset(origin, data, budget, out, wishes, jobs)
     store = Store(out / STORE)
     try:
-        _again(store)
         begun.note(store)
+        if "design" not in store.notes():
+            store.retry_failed()  # what they failed of may be mended since
         with runner_on(on, store, jobs, address) as pool:
             search = Search(store, pool, origin, data, judging, observer)
             winner, standings, front = _search(search, begun, wishes, clock)
@@ -173,13 +176,6 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
             return _finished(search, winner, rows[winner], begun, standings, points, out)
     finally:
         store.close()
-
-
-def _again(store: Store) -> None:
-    """Forget what waits or failed in a design that was interrupted: what it needs it asks for."""
-    if "design" not in store.notes():
-        for study in store.studies():
-            store.keep_only(study, ())
 
 
 def _search(

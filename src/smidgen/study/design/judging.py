@@ -24,11 +24,11 @@ Rows = Mapping[int, Mapping[str, Any]]  # by replicate
 class Judging:
     """What a candidate's figure is, and on which images it is found.
 
-    A replicate is a run with a seed of its own. On few images it also holds out a fold of its
-    own, so that all images take their turn, and its figure is the mean of the accuracy and of
+    A replicate is a run with a seed of its own. On few images it also holds out a fold of its own,
+    so that all images take their turn in five, and its figure is the mean of the accuracy and of
     ``100 exp(-NLL)``, the geometric mean of what the net gives to the right class: where an
-    accuracy moves by whole images, the likelihood tells more. On many images it is the accuracy
-    on those held out for all.
+    accuracy moves by whole images, the likelihood tells more. On many images it is the accuracy on
+    those held out for all.
 
     Args:
         folds: Of the cross-validation; 0 holds one part out for all.

@@ -5,7 +5,7 @@ from itertools import product
 
 from smidgen.layers import Classifier, GlobalAveragePool, Shape
 from smidgen.spec import NetSpec
-from smidgen.study.design.budget import costs, is_predictable, measured_latency, told
+from smidgen.study.design.budget import is_predictable, measured_latency, told
 from smidgen.study.design.fuller import EARLY, WEIGHTS, fuller
 from smidgen.study.design.maker import Maker, Shaped
 from smidgen.study.design.templates import NARROWEST, Template, templates
@@ -139,10 +139,7 @@ def _refusal(maker: Maker, kinds: Sequence[Template]) -> str:
         except ValueError:  # the map is too small for it
             continue
     smallest = min(narrow, key=lambda spec: (maker.excess(spec), spec.params))
-    figures = costs(maker.built(smallest), maker.budget)
-    if maker.budget.max_latency is not None:
-        figures["latency"] = measured_latency(maker.built(smallest))
-    has = ", ".join(told(name, figure) for name, figure in figures.items())
+    has = ", ".join(told(name, figure) for name, figure in maker.figures(smallest).items())
     return (
         f"no net for {maker.shape} images of {maker.classes} classes has {maker.budget};"
         f" the smallest one, {smallest.name}, has {has}"

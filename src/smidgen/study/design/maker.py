@@ -64,6 +64,14 @@ class Maker:
             return exact
         return max(exact, measured_latency(spec) / self.budget.max_latency)
 
+    def figures(self, spec: NetSpec) -> dict[str, float | int]:
+        """Return what a net has of all that is limited."""
+        spec = self.built(spec)
+        figures = costs(spec, self.budget)
+        if self.budget.max_latency is not None:
+            figures["latency"] = measured_latency(spec)
+        return figures
+
     def used(self, spec: NetSpec, names: Collection[str]) -> float:
         """Return the largest share that a net uses of the named limits, without latency."""
         figures = costs(self.built(spec), self.budget)

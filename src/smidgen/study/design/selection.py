@@ -9,7 +9,7 @@ from smidgen.data import Data
 from smidgen.methods import Method, parse, rewritten
 from smidgen.methods.base import ArchitectureMethod
 from smidgen.spec import NetSpec
-from smidgen.study.design.budget import costs, told
+from smidgen.study.design.budget import told
 from smidgen.study.design.gain import Belief
 from smidgen.study.design.maker import Maker
 from smidgen.study.design.profile import Profile, is_small
@@ -307,7 +307,7 @@ class Selection:
             self._search.say(METHODS, f"{listed([method])} is not tried: it changes nothing here")
             return False
         if self._is_over(chosen.net, question.other):
-            figures = costs(after, self._maker.budget)
+            figures = replace(self._maker, methods=question.other).figures(chosen.net)
             over = ", ".join(told(name, figure) for name, figure in figures.items())
             self._search.say(
                 METHODS, f"{listed([method])} is not tried: over the budget with {over}"
