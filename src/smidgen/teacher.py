@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from smidgen.checkpoint import CheckpointError
 from smidgen.data import Data
+from smidgen.hub import is_hub
 from smidgen.methods.base import BatchMethod, Method
 from smidgen.methods.distill import Distill
 from smidgen.run import Run, load_run
@@ -20,7 +22,7 @@ _DIGITS = 16
 
 
 def with_teachers(methods: Iterable[Method], data: Data, split: str) -> tuple[Method, ...]:
-    """Return methods with the digest of each teacher, which may teach this.
+    """Return methods with the digest and the absolute path of each teacher, which may teach this.
 
     Args:
         methods: In any order.
@@ -32,11 +34,19 @@ def with_teachers(methods: Iterable[Method], data: Data, split: str) -> tuple[Me
             trained on images that are to be held out, or is another one than the digest says.
     """
     return tuple(
-        replace(method, digest=digest(_teacher(method, data, split)))
+        replace(
+            method,
+            teacher=_absolute(method.teacher),
+            digest=digest(_teacher(method, data, split)),
+        )
         if isinstance(method, Distill)
         else method
         for method in methods
     )
+
+
+def _absolute(place: str) -> str:
+    return place if is_hub(place) else str(Path(place).absolute())
 
 
 def digest(run: Run) -> str:

@@ -178,6 +178,16 @@ def test_the_digest_is_part_of_the_trial_and_the_place_is_not(
     assert here.method_texts != there.method_texts, "people are told where it was"
 
 
+def test_the_command_of_a_run_names_its_teacher_for_any_folder(
+    teacher: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(teacher.parent)
+    found = run(tmp_path / "student", [Distill(teacher.name)])
+    assert str(teacher) in found.trial.command("noise", found.preprocessing)
+    monkeypatch.chdir(tmp_path)
+    assert with_teachers(load_run("student").trial.methods, some_data(), "full")
+
+
 def test_a_run_stopped_and_resumed_ends_at_the_same_bits(teacher: Path, tmp_path: Path) -> None:
     methods = [Distill(str(teacher)), *parse("crop(padding=1), mixup, lookahead, random-erasing")]
 
