@@ -20,6 +20,7 @@ ENCODED = 1 << 29  # bytes of an encoded picture
 VALUES = 1 << 33  # bytes of the pictures of a data set in one file
 IMAGES = 1 << 26  # rows of a table of pictures
 TABLE = 1 << 28  # bytes of a table of text
+PIXEL_TABLE = 1 << 31  # bytes of a table of pixel values: some four a pixel
 README = 1 << 20  # bytes
 EPOCHS = 1_000_000
 THREADS = 1_024

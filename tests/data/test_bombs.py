@@ -218,6 +218,15 @@ def table_of_one_long_label(at: Path) -> Path:
     return folder
 
 
+def table_of_pixels_without_end(at: Path) -> Path:
+    path = at / "pixels.csv"
+    with path.open("wb") as file:
+        file.write(b"label" + b"".join(b",pixel%d" % i for i in range(64)) + b"\n")
+        file.write(b"0" + b",1" * 64 + b"\n")
+        file.truncate(1 << 40)
+    return path
+
+
 BOMBS: dict[Callable[[Path], Path], str] = {
     npz_that_says_too_much: "says that it holds 785,",
     npz_that_unpacks_to_too_much: "says that it holds 9,6",
@@ -240,6 +249,7 @@ BOMBS: dict[Callable[[Path], Path], str] = {
     onnx_without_end: "bytes of a file must be at most",
     table_without_end: "labels.csv",
     table_of_one_long_label: "10,000 of 10,001 pictures are not there",
+    table_of_pixels_without_end: "bytes of a table of pixels must be at most",
 }
 
 

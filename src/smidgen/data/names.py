@@ -13,6 +13,8 @@ _PARTS = {
     **dict.fromkeys(("train", "training"), TRAIN),
     **dict.fromkeys(("val", "valid", "validation", "validate", "dev"), VALIDATION),
     **dict.fromkeys(("test", "testing", "t10k"), TEST),
+    "publictest": VALIDATION,  # of FER-2013
+    "privatetest": TEST,
 }
 _OF_DATA = re.compile(r"[-_ ]*(set|data|images?|pictures?|split)$")
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)

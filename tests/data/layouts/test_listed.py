@@ -220,6 +220,28 @@ def test_a_table_of_labels_wins_over_the_names_of_folders(pictures: Path) -> Non
         assert load(pictures).classes == ("cat", "dog")
 
 
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_a_test_table_without_labels_is_not_used(pictures: Path) -> None:
+    table(pictures, ["id_code,diagnosis", *(f"{n:02},{n % 2}" for n in range(30))], "train.csv")
+    table(pictures, ["id_code", *(f"{n:02}" for n in range(30, 40))], "test.csv")
+    data = load(pictures, image_column="id_code", label_column="diagnosis")
+    assert "the labels of the part 'test' are hidden: it is not used" in data.notes
+    assert len(data.train) + len(data.test) == 30
+    with pytest.raises(DataError, match=r"no column 'nothing'"):
+        load(pictures, image_column="id_code", label_column="nothing")
+
+
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_a_table_whose_labels_could_be_names_of_pictures_is_one_of_pictures(
+    pictures: Path,
+) -> None:
+    rows = [f"{n:02},{'00' if n % 2 else '01'}" for n in range(40)]
+    table(pictures, ["code,grade", *rows])
+    assert load(pictures, image_column="code", label_column="grade").classes == ("00", "01")
+    with pytest.raises(DataError, match=r"got code, grade of .* name it with --image-column"):
+        load(pictures)
+
+
 @pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
 def test_a_form_to_hand_answers_in_with_is_no_table_of_labels(pictures: Path) -> None:
     labels = [f"{number:02}.png,{LABELS[number]}" for number in range(30)]

@@ -9,10 +9,11 @@ from smidgen.data.layouts.idx import Idx
 from smidgen.data.layouts.listed import Listed
 from smidgen.data.layouts.npz import Npz
 from smidgen.data.layouts.parquet import Parquet
+from smidgen.data.layouts.pixels import Pixels
 from smidgen.limits import BOUNDLESS, is_boundless
 
-Layout: TypeAlias = Folders | Listed | Npz | Idx | Parquet
-LAYOUTS: tuple[type[Layout], ...] = (Listed, Folders, Npz, Idx, Parquet)  # the first that claims
+Layout: TypeAlias = Folders | Listed | Npz | Idx | Parquet | Pixels
+LAYOUTS: tuple[type[Layout], ...] = (Pixels, Listed, Folders, Npz, Idx, Parquet)  # first claims
 _SHOWN = 5
 
 
@@ -46,6 +47,6 @@ def layout_of(path: Path) -> Layout:
         )
     held = sorted(child.name for child in path.iterdir())
     raise DataError(
-        f"{path} must hold CLASS/*.jpg, train/CLASS/*.png, a table of pictures, .npz, IDX or "
-        f"Parquet files, got {', '.join(held[:_SHOWN]) or 'an empty folder'}"
+        f"{path} must hold CLASS/*.jpg, train/CLASS/*.png, a table of pictures or pixels, .npz, "
+        f"IDX or Parquet files, got {', '.join(held[:_SHOWN]) or 'an empty folder'}"
     )

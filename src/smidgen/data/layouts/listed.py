@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import NamedTuple, final
 
 from smidgen.data import columns
 from smidgen.data.base import Source, file_identity
@@ -66,11 +66,14 @@ class Listed(Source):
         missing: list[str] = []
         unlisted: dict[Path, None] = dict.fromkeys(pictures_below(self.folder))
         total = 0
-        for part, table in self.tables:
+        known: str | None = None  # the column of labels of the training table
+        for part, table in sorted(self.tables, key=lambda pair: pair[0] != TRAIN):
             rows = rows_of(table)
             total += len(rows)
             finder = _Finder(table.parent, self.folder)
-            for own_part, path, label, name in _read(table, rows, part, wish, finder):
+            columns_of = _columns(table, rows, finder, wish, known if part != TRAIN else None)
+            known = known or columns_of.label
+            for own_part, path, label, name in _read(table, rows, part, columns_of, finder):
                 if path is None:
                     missing.append(f"{name!r} of {table}")
                     continue
@@ -140,16 +143,32 @@ def _plain(name: str) -> Path:
     return Path(name.strip().replace("\\", "/"))
 
 
-def _read(
-    table: Path, rows: Sequence[Row], part: str, wish: Wish, find: _Finder
-) -> Iterator[tuple[str, Path | None, str | None, str]]:
+class _Columns(NamedTuple):
+    file: str
+    label: str | None  # of a table whose labels are hidden
+
+
+def _columns(
+    table: Path, rows: Sequence[Row], find: _Finder, wish: Wish, known: str | None
+) -> _Columns:
+    """Return which columns of a table are read; ``known`` is that of the training labels."""
     if not rows:
         raise DataError(f"{table} must have a row a picture, got none")
-    names = list(rows[0])
     file = _file_column(table, rows, find, wish.image_column)
-    label = _label_column(table, rows, [n for n in names if n != file], wish)
+    others = [name for name in rows[0] if name != file]
+    named = any(columns.form(name) in columns.LABELS for name in others)
+    if known is not None and known not in others and not named:
+        return _Columns(file, None)  # labels are hidden
+    return _Columns(file, _label_column(table, rows, others, wish))
+
+
+def _read(
+    table: Path, rows: Sequence[Row], part: str, of: _Columns, find: _Finder
+) -> Iterator[tuple[str, Path | None, str | None, str]]:
+    names = list(rows[0])
     split = next((n for n in names if columns.form(n) in columns.PARTS), None)
-    labels = labels_of([row[label] for row in rows], len(rows), (), str(table))
+    told = [row[of.label] if of.label else None for row in rows]
+    labels = labels_of(told, len(rows), (), str(table))
     for row, of_class in zip(rows, labels, strict=True):
         own = part
         if split is not None and row[split]:
@@ -159,7 +178,7 @@ def _read(
                     f"the column {split!r} of {table} must be train, validation or test, "
                     f"got {row[split]!r}"
                 )
-        name = str(row[file] or "")
+        name = str(row[of.file] or "")
         yield own, find(name, table), of_class, name
 
 
@@ -177,9 +196,13 @@ def _label_column(table: Path, rows: Sequence[Row], names: Sequence[str], wish: 
 
 def _file_column(table: Path, rows: Sequence[Row], find: _Finder, asked: str | None) -> str:
     """Return the column of pictures: by its name, or the only one that names them."""
-    looked = rows[:_LOOKED_AT]
-    naming = [name for name in rows[0] if any(find.knows(str(row[name])) for row in looked)]
+    naming = _naming(rows, find)
     return columns.chosen(str(table), "image", list(rows[0]), columns.FILES, asked, naming)
+
+
+def _naming(rows: Sequence[Row], find: _Finder) -> list[str]:
+    looked = rows[:_LOOKED_AT]
+    return [name for name in rows[0] if any(find.knows(str(row[name])) for row in looked)]
 
 
 def _down(path: Path) -> list[Path]:
@@ -207,6 +230,8 @@ def _names_pictures(table: Path, root: Path) -> bool:
         if not rows:
             return False
         find = _Finder(table.parent, root)
+        if len(_naming(rows, find)) > 1:
+            return True  # which of them is asked when it is read
         file = _file_column(table, rows, find, None)
     except DataError:
         return False

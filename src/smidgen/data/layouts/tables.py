@@ -29,6 +29,11 @@ def tables_in(folder: Path) -> list[Path]:
     )
 
 
+def delimiter_of(line: str) -> str:
+    """Return what stands between the cells of a line: tabs, semicolons or commas."""
+    return max("\t;,", key=line.count)
+
+
 def rows_of(table: Path, most: int | None = None) -> list[Row]:
     """Return the rows of a table, all with the columns of the first.
 
@@ -66,9 +71,8 @@ def _of_json(table: Path, text: str, most: int | None) -> list[Row]:
 
 
 def _of_csv(table: Path, text: str, most: int | None) -> list[Row]:
-    first = text.split("\n", 1)[0]
-    marks = max("\t;,", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=marks)
+    mark = delimiter_of(text.split("\n", 1)[0])
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
     header = next(reader, None)
     if not header:
         return []

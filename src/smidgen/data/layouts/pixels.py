@@ -1,0 +1,239 @@
+"""Tables of pixel values, a row a picture: MNIST as CSV, or FER-2013."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from math import isqrt
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+import numpy as np
+
+from smidgen.data import columns
+from smidgen.data.base import Source, file_identity
+from smidgen.data.catalogue import PARTS, TRAIN, Arrays, Catalogue, Part, Wish
+from smidgen.data.errors import DataError
+from smidgen.data.layouts.folders import pictures_below, unwrapped
+from smidgen.data.layouts.tables import delimiter_of, tables_in
+from smidgen.data.names import part_in, part_of
+from smidgen.data.preprocessing import Values
+from smidgen.data.values import labels_of
+from smidgen.limits import PIXEL_TABLE, require_at_most
+
+_ENDINGS = (".csv", ".tsv")
+_NAME = re.compile(r"(pixel|pix|px|p)?_?\d+([x.]\d+)?", re.ASCII)  # pixel0, 1x28, 783
+_TEXTS = ("pixels", "pixel_values")  # columns that hold all pixels of a picture, with spaces
+_NUMBERS = ("", "id", "index", "image_id", "imageid", "row_id", "unnamed:_0")  # of rows
+_PARTS = (*columns.PARTS, "usage")
+_LEAST = 64  # pixels: of fewer columns that are numbers nothing says that they are a picture
+_LINE = 1 << 22  # bytes of a line that is looked at
+_COLORS = 3
+_BYTE = 255
+
+
+class _Form(NamedTuple):
+    """How a table is written; columns are counted from 0."""
+
+    mark: str
+    skipped: int  # lines above the first picture
+    names: tuple[str, ...]  # of all columns, or none
+    pixels: tuple[int, ...]  # the columns of pixels, or the one that holds all
+    size: int  # pixels a picture
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Pixels(Source):
+    """Tables in ``folder``, each with the part that it speaks of."""
+
+    folder: Path
+    tables: tuple[tuple[str, Path], ...]
+
+    @staticmethod
+    def claim(path: Path) -> "Pixels | None":
+        """Return the layout if ``path`` has it: it is such a table, or holds some and no file."""
+        if path.is_file():
+            held = path.suffix.lower() in _ENDINGS and _form_of(path)
+            return Pixels(path.parent, ((TRAIN, path),)) if held else None
+        root = unwrapped(path)
+        tables = [table for table in tables_in(root) if table.suffix.lower() in _ENDINGS]
+        found = tuple((part_in(table.stem) or TRAIN, table) for table in tables if _form_of(table))
+        return Pixels(root, found) if found and not pictures_below(root) else None
+
+    def identity(self) -> tuple[str, ...]:
+        files = (file_identity(table, self.folder) for _, table in self.tables)
+        return (str(self.folder.resolve()), *files)
+
+    def catalogue(self, wish: Wish) -> Catalogue:
+        values: dict[str, list[Values]] = {}
+        labels: dict[str, list[str | None]] = {}
+        names: dict[str, list[str]] = {}
+        known: str | None = None  # the column of labels of the training table
+        for part, table in sorted(self.tables, key=lambda pair: pair[0] != TRAIN):
+            try:
+                require_at_most("bytes of a table of pixels", table.stat().st_size, PIXEL_TABLE)
+                read = _read(table, part, wish, known)
+            except DataError:
+                raise
+            except (OSError, ValueError, csv.Error) as error:
+                said = " ".join(str(error).split())
+                raise DataError(f"{table} cannot be read as pixels: {said}") from error
+            known = known or read.label
+            for own in dict.fromkeys(read.parts):
+                rows = [row for row, of in enumerate(read.parts) if of == own]
+                values.setdefault(own, []).append(read.values[rows])
+                labels.setdefault(own, []).extend(read.labels[row] for row in rows)
+                names.setdefault(own, []).extend(f"{table} picture {row + 1}" for row in rows)
+        if len({of.shape[1:] for of in chain(*values.values())}) > 1:
+            held = ", ".join(table.name for _, table in self.tables)
+            raise DataError(
+                f"the tables of {self.folder} must hold pictures of one size: name one of {held}"
+            )
+        return Catalogue(
+            {
+                part: Part(
+                    Arrays(np.concatenate(values[part]), names[part].__getitem__), labels[part]
+                )
+                for part in PARTS
+                if part in values
+            }
+        )
+
+
+class _Rows(NamedTuple):
+    values: Values  # n h w c
+    labels: list[str | None]
+    parts: list[str]
+    label: str | None  # the name of their column
+
+
+def _read(table: Path, part: str, wish: Wish, known: str | None) -> _Rows:
+    form = _form_of(table)
+    assert form is not None, "it was claimed"
+    values = _values(table, form)
+    others = [name for i, name in enumerate(form.names) if i not in form.pixels]
+    split = next((name for name in others if columns.form(name) in _PARTS), None)
+    hidden = known is not None and part != TRAIN and known not in others
+    label = None if hidden else _label_column(table, [n for n in others if n != split], wish)
+    labels: list[str | None] = [None] * len(values)
+    if not hidden:
+        column = form.names.index(label) if label else 0
+        labels = labels_of(_cells(table, form, column), len(values), (), str(table))
+    parts = [part] * len(values)
+    if split is not None:
+        said = _cells(table, form, form.names.index(split))
+        parts = [part_of(text) or "" for text in said]
+        if "" in parts:
+            raise DataError(
+                f"the column {split!r} of {table} must be train, validation or test, "
+                f"got {said[parts.index('')]!r}"
+            )
+    return _Rows(values, labels, parts, label)
+
+
+def _label_column(table: Path, names: Sequence[str], wish: Wish) -> str | None:
+    """Return the name of the column of labels, None where columns have no names."""
+    if not names and wish.label_column is None:
+        return None
+    plain = [name for name in names if columns.form(name) not in _NUMBERS]
+    alone = plain if len(plain) == 1 else []
+    return columns.chosen(str(table), "label", names, columns.LABELS, wish.label_column, alone)
+
+
+def _values(table: Path, form: _Form) -> Values:
+    shape = _shape(form.size)
+    if shape is None:
+        raise DataError(
+            f"{table} must have a square of pixels a row, or three of them for colours, "
+            f"got {form.size:,}"
+        )
+    if len(form.pixels) == 1:
+        values = np.stack([_numbers(text, form, row) for row, text in _texts(table, form)])
+    else:
+        try:
+            values = _loaded(table, form, form.pixels, np.uint8)
+        except ValueError:  # no bytes
+            values = _loaded(table, form, form.pixels, np.float32)
+    if values.dtype != np.uint8 and (values == values.clip(0, _BYTE).round()).all():
+        values = values.astype(np.uint8)
+    return values.reshape(-1, *shape)
+
+
+def _texts(table: Path, form: _Form) -> Iterator[tuple[int, str]]:
+    column = form.pixels[0]
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        for row, cells in enumerate(csv.reader(file, delimiter=form.mark)):
+            if row >= form.skipped and cells:
+                if column >= len(cells):
+                    raise DataError(f"{table} row {row + 1} has no pixels")
+                yield row + 1, cells[column]
+
+
+def _numbers(text: str, form: _Form, row: int) -> Any:
+    found = np.array(text.split(), np.float32)
+    if len(found) != form.size:
+        raise ValueError(f"row {row} must hold {form.size:,} pixels, got {len(found):,}")
+    return found
+
+
+def _cells(table: Path, form: _Form, column: int) -> list[str]:
+    return [str(cell).strip() for cell in _loaded(table, form, (column,), np.object_)[:, 0]]
+
+
+def _loaded(table: Path, form: _Form, wanted: Sequence[int], dtype: type[np.generic]) -> Any:
+    return np.loadtxt(
+        table,
+        dtype=dtype,
+        comments=None,
+        delimiter=form.mark,
+        skiprows=form.skipped,
+        usecols=wanted,
+        ndmin=2,
+        encoding="utf-8-sig",
+        quotechar='"',
+    )
+
+
+def _form_of(table: Path) -> _Form | None:
+    """Return how a table writes pixels, or None if it is one of something else."""
+    try:
+        with table.open("rb") as file:
+            lines = [file.readline(_LINE).decode("utf-8-sig") for _ in range(2)]
+        mark = delimiter_of(lines[0])
+        first, second = (next(csv.reader(io.StringIO(line), delimiter=mark), []) for line in lines)
+    except (OSError, ValueError, csv.Error):
+        return None
+    if len(first) > _LEAST and all(map(_is_number, first)):
+        counted = [str(number) for number in range(len(first))]
+        named = first == counted or any("." in cell for cell in first)  # as pandas names columns
+        form = _Form(mark, int(named), (), tuple(range(1, len(first))), len(first) - 1)
+        return form if _shape(form.size) else None
+    names = [columns.form(name) for name in first]
+    pixels = tuple(i for i, name in enumerate(names) if _NAME.fullmatch(name))
+    if len(pixels) >= _LEAST:
+        return _Form(mark, 1, tuple(first), pixels, len(pixels))
+    for i, name in enumerate(names):
+        values = second[i].split() if name in _TEXTS and i < len(second) else []
+        if len(values) >= _LEAST and all(map(_is_number, values)):
+            return _Form(mark, 1, tuple(first), (i,), len(values))
+    return None
+
+
+def _shape(count: int) -> tuple[int, int, int] | None:
+    """Return height, width and channels of so many values: a square, grey or in colours."""
+    for channels in (1, _COLORS):
+        side = isqrt(count // channels)
+        if side * side * channels == count:
+            return side, side, channels
+    return None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,155 @@
+"""Tables of pixel values, as Kaggle and others give them."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tests.data.conftest import pixels, png
+
+from smidgen.data import DataError, load
+
+pytestmark = pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+SIDE = 8
+NAMES = [f"pixel{i}" for i in range(SIDE * SIDE)]
+
+
+def write(path: Path, rows: Iterable[Sequence[Any]]) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def rows_of(images: Any, labels: Sequence[Any]) -> list[list[Any]]:
+    return [[label, *image.ravel()] for label, image in zip(labels, images, strict=True)]
+
+
+def seen(split: Any) -> Any:
+    return split.images.permute(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ["label", *NAMES],
+        ["label", *(f"{row + 1}x{column + 1}" for row in range(SIDE) for column in range(SIDE))],
+        ["label", *map(str, range(SIDE * SIDE))],
+        [],  # as of the first MNIST in CSV
+        list(map(str, range(SIDE * SIDE + 1))),  # as pandas names columns
+        ["0", "0.1", "0.2", *(f"0.{i}" for i in range(3, SIDE * SIDE + 1))],  # or a lost first row
+    ],
+)
+def test_a_column_a_pixel(tmp_path: Path, header: list[str]) -> None:
+    parts = {"train": pixels(0, 6, SIDE, SIDE), "test": pixels(1, 4, SIDE, SIDE)}
+    for part, images in parts.items():
+        rows = rows_of(images, [number % 2 for number in range(len(images))])
+        write(tmp_path / f"mnist_{part}.csv", [header, *rows] if header else rows)
+    data = load(tmp_path)
+    assert (data.classes, data.notes) == (("0", "1"), ())
+    for part, split in (("train", data.train), ("test", data.test)):
+        assert seen(split)[..., 0].equal(torch.from_numpy(parts[part]))
+        assert split.labels.tolist() == [number % 2 for number in range(len(split))]
+
+
+def test_colours_follow_each_other_and_labels_may_come_last(tmp_path: Path) -> None:
+    images = pixels(0, 20, SIDE, SIDE, 3)
+    names = [f"pixel{number:04}" for number in range(images[0].size)]
+    rows = [[*image.ravel(), "cat" if number % 2 else "owl"] for number, image in enumerate(images)]
+    data = load(write(tmp_path / "hmnist_8_8_RGB.csv", [[*names, "label"], *rows]))
+    assert data.classes == ("cat", "owl")
+    found = torch.cat([seen(data.train), seen(data.test)])
+    assert {row.numpy().tobytes() for row in found} == {image.tobytes() for image in images}
+
+
+def test_all_pixels_in_one_column(tmp_path: Path) -> None:
+    images = pixels(0, 9, SIDE, SIDE)
+    usage = ["Training", "PublicTest", "PrivateTest"] * 3
+    rows = [
+        [number // 3, " ".join(map(str, image.ravel())), of]
+        for number, (image, of) in enumerate(zip(images, usage, strict=True))
+    ]
+    data = load(write(tmp_path / "fer2013.csv", [["emotion", "pixels", "Usage"], *rows]))
+    assert data.validation is not None
+    for start, split in enumerate((data.train, data.validation, data.test)):
+        assert seen(split)[..., 0].equal(torch.from_numpy(images[start::3]))
+        assert split.labels.tolist() == [0, 1, 2]
+
+
+def test_a_test_table_without_labels_is_not_used(tmp_path: Path) -> None:
+    images = pixels(0, 30, SIDE, SIDE)
+    write(tmp_path / "train.csv", [["label", *NAMES], *rows_of(images, [0, 1] * 15)])
+    write(tmp_path / "test.csv", [["ImageId", *NAMES], *rows_of(images, range(30))])
+    write(tmp_path / "sample_submission.csv", [["ImageId", "Label"], [1, 0]])
+    data = load(tmp_path)
+    assert "the labels of the part 'test' are hidden: it is not used" in data.notes
+    assert len(data.train) + len(data.test) == len(images)
+
+
+def test_values_that_are_no_bytes_keep_their_range(tmp_path: Path) -> None:
+    images = pixels(0, 30, SIDE, SIDE)
+    rows = rows_of(images / 255, [0, 1] * 15)
+    data = load(write(tmp_path / "a.csv", [["label", *NAMES], *rows]))
+    assert any("values are no bytes: 0 to 1" in note for note in data.notes)
+    found = torch.cat([seen(data.train), seen(data.test)])
+    assert {row.numpy().tobytes() for row in found} == {image.tobytes() for image in images}
+
+
+def test_a_table_of_pixels_beside_pictures_is_not_what_is_read(tmp_path: Path) -> None:
+    place = tmp_path / "data"
+    for name in ("ash", "oak"):
+        for number in range(4):
+            (place / name).mkdir(parents=True, exist_ok=True)
+            picture = png(pixels(number + len(name) * (name == "oak"), SIDE, SIDE))
+            (place / name / f"{number}.png").write_bytes(picture)
+    images = pixels(0, 10, SIDE, SIDE)
+    write(place / "hmnist.csv", [["label", *NAMES], *rows_of(images, [0, 1] * 5)])
+    assert load(place).classes == ("ash", "oak")
+    assert load(place / "hmnist.csv").classes == ("0", "1")
+
+
+def refused(tmp_path: Path, rows: Iterable[Sequence[Any]], **wish: Any) -> str:
+    with pytest.raises(DataError) as error:
+        load(write(tmp_path / "data" / "a.csv", rows), **wish)
+    return str(error.value)
+
+
+def test_what_is_no_table_of_pixels_is_told(tmp_path: Path) -> None:
+    good = rows_of(pixels(0, 10, SIDE, SIDE), [0, 1] * 5)
+    head = ["label", *NAMES]
+    assert "row 4" in refused(tmp_path, [head, *good[:3], good[3][:-1]])
+    assert "'x'" in refused(tmp_path, [head, *good[:3], [0, "x", *good[3][2:]]])
+    longer = [[*row, 1, 2] for row in good]
+    assert "must have a square of pixels a row, or three of them for colours, got 66" in refused(
+        tmp_path, [[*head, "pixel64", "pixel65"], *longer]
+    )
+    twice = [[*row, 3] for row in good]
+    assert "name it with --label-column" in refused(tmp_path, [["a", *NAMES, "b"], *twice])
+    assert "has no column 'c'" in refused(tmp_path, [head, *good], label_column="c")
+    text = " ".join(map(str, good[0][1:]))
+    assert "row 3 must hold 64 pixels, got 63" in refused(
+        tmp_path, [["emotion", "pixels"], [0, text], [1, text.rsplit(" ", 1)[0]]]
+    )
+    assert "must be train, validation or test, got 'Holiday'" in refused(
+        tmp_path, [["emotion", "pixels", "Usage"], [0, text, "Training"], [1, text, "Holiday"]]
+    )
+
+
+def test_tables_of_two_sizes_are_not_one_data_set(tmp_path: Path) -> None:
+    for side in (8, 9):
+        names = [f"pixel{i}" for i in range(side * side)]
+        rows = rows_of(pixels(0, 10, side, side), [0, 1] * 5)
+        write(tmp_path / f"{side}.csv", [["label", *names], *rows])
+    with pytest.raises(DataError, match=r"of one size: name one of 8\.csv, 9\.csv"):
+        load(tmp_path)
+    assert load(tmp_path / "9.csv").preprocessing.text.startswith("grey 9x9")
+
+
+def test_the_named_column_of_labels_is_taken(tmp_path: Path) -> None:
+    rows = [[*row, "even"] for row in rows_of(pixels(0, 20, SIDE, SIDE), [0, 1] * 10)]
+    rows[0][-1] = rows[1][-1] = "odd"
+    path = write(tmp_path / "a.csv", [["number", *NAMES, "parity"], *rows])
+    assert load(path, label_column="number").classes == ("0", "1")
+    assert load(path, label_column="parity").classes == ("even", "odd")
