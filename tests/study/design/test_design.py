@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import Mock
 
 import pytest
 from tests.study.design.conftest import PROFILE
@@ -219,6 +220,22 @@ def test_what_failed_is_tried_again_by_the_next_call(
         with pytest.raises(StudyError, match="every trial of reduce failed: the disk was away"):
             design(Origin("digits"), BUDGET, tmp_path / "out", epochs=1)
     assert Broken.waiting == [6, 6]
+
+
+@pytest.mark.parametrize("left", [True, False])
+def test_plain_methods_take_no_time_from_the_last_runs(
+    left: bool, tmp_path: Path, tiny: NetSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    winner, news = Candidate(tiny, (), Recipe(epochs=1)), list[News]()
+    monkeypatch.setattr(search, "_search", Mock(return_value=(winner, [], [])))
+    monkeypatch.setattr(search.Search, "measure", Mock(return_value={winner: {}}))
+    monkeypatch.setattr(search, "_finished", Mock())
+    monkeypatch.setattr(search.Clock, "left", Mock(return_value=left))
+    plain = Mock(return_value=[])
+    monkeypatch.setattr(search, "baselines", plain)
+    design(Origin("digits"), BUDGET, tmp_path / "out", observer=news.append)
+    assert plain.called == left
+    assert ("the time allows no plain methods" in str([n.line for n in news])) != left
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,10 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
         with runner_on(on, store, jobs, address) as pool:
             search = Search(store, pool, origin, data, judging, observer)
             winner, standings, front = _search(search, begun, wishes, clock)
-            _plain(search)  # nothing is chosen any more, and what they take is known before the end
+            if clock.left(begun.expected.confirm):  # before them, so that what it takes is known
+                _keep_plain(search)
+            else:
+                search.say(CONFIRM, "the time allows no plain methods beside the last runs")
             replicates = range(begun.profile.confirm_seeds)
             winner, *front = in_time(search, [winner, *front], len(replicates), jobs, clock)
             rows = search.measure(CONFIRM, [winner, *front], replicates, full=True)
@@ -242,7 +245,7 @@ def _finished(
         f" epochs with {len(rows)} seeds and tested once on"
         f" {rows[first]['images']:,} images: {spread(accuracy)} %",
     )
-    plain = _plain(search)
+    plain = search.store.rows(PLAIN)
     for row in plain:
         name = str(row["net"]).replace("-", " ")
         search.say(CONFIRM, f"{name} on the same pixels: {100 * row['accuracy']:.2f} %")
@@ -269,8 +272,7 @@ def _finished(
     )
 
 
-def _plain(search: Search) -> list[dict[str, Any]]:
-    """Return the rows of plain methods, made where the store has none yet."""
+def _keep_plain(search: Search) -> None:
+    """Make the rows of plain methods, where the store has none yet; nothing is chosen by them."""
     if not search.store.rows(PLAIN):
         search.store.keep(PLAIN, baselines(search.data))
-    return search.store.rows(PLAIN)
