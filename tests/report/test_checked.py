@@ -78,6 +78,14 @@ def test_what_no_row_can_hold_is_told_in_one_line(
     assert not (tmp_path / "p.html").exists()
 
 
+def test_names_of_folders_that_are_no_utf_8_give_a_page(
+    written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    path = written([{**seen(0), "classes": ["c\udce4t", "dog", "cow"], "data": "b\udcfcrds"}])
+    assert "ct" in write_page(path, tmp_path / "p.html").read_text(encoding="utf-8")
+    assert "udcfcrds" in markdown(path)
+
+
 def test_rows_of_the_same_pictures_have_the_same_classes(
     written: Callable[[Rows], Path], tmp_path: Path
 ) -> None:

@@ -37,7 +37,7 @@ def _share(value: Any) -> bool:
 
 
 def _text(value: Any) -> bool:
-    return isinstance(value, str) and not any("\ud800" <= sign <= "\udfff" for sign in value)
+    return isinstance(value, str)
 
 
 def _pair(value: Any) -> bool:
