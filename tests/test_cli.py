@@ -598,13 +598,16 @@ def test_what_stands_in_a_file_and_is_not_taken_is_told(
 def test_a_file_that_cannot_be_written_is_refused_before_any_work(
     asked: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def refused(path: Path, mode: int) -> bool:
+        return mode != os.W_OK
+
     assert smidgen(*asked) == 2
     assert "cannot be written: there is no folder none" in capsys.readouterr().err
     Path(asked[-1]).mkdir(parents=True)
     assert smidgen(*asked) == 2
     assert f"{asked[-1]}: cannot be written: it is a folder" in capsys.readouterr().err
     Path(asked[-1]).rmdir()
-    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    monkeypatch.setattr(os, "access", refused)
     assert smidgen(*asked) == 2
     assert f"{asked[-1]}: cannot be written: permission denied" in capsys.readouterr().err
 

@@ -203,6 +203,25 @@ def test_a_design_s_folder_is_its_model_s(folder: Path, tmp_path: Path, red: Pat
     assert sm.load(tmp_path / "mine").predict(red).name == "red"
 
 
+@pytest.mark.parametrize(
+    ("name", "changed", "said"),
+    [
+        ("preprocessing", '"height": 31', "onnxruntime cannot run the model: .* Got: 31"),
+        ("classes", '["a", "b"]', "a model of 2 classes must give n x that, got 1x3"),
+    ],
+)
+def test_an_onnx_file_that_is_not_as_its_card_says_is_refused(
+    name: str, changed: str, said: str, folder: Path, tmp_path: Path, red: Path
+) -> None:
+    source = source_of(load_run(folder), colours())
+    card = source.card()
+    card = {**card, name: re.sub('"height": [0-9]+', changed, card[name])}
+    card = {**card, name: changed} if name == "classes" else card
+    (tmp_path / "net.onnx").write_bytes(to_onnx(source.program, card))
+    with pytest.raises(ValueError, match=said):
+        load(tmp_path / "net.onnx").predict(red)
+
+
 def test_an_onnx_file_says_the_same(folder: Path, tmp_path: Path, red: Path) -> None:
     run = load_run(folder)
     source = source_of(run, colours())

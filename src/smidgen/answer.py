@@ -56,7 +56,14 @@ class Answer:
 
 
 def answers_of(logits: NDArray[Any], classes: Sequence[str]) -> list[Answer]:
-    """Return an answer a row of logits (n, classes); of equals, the class that is named first."""
+    """Return an answer a row of logits (n, classes); of equals, the class that is named first.
+
+    Raises:
+        ValueError: If there is not a logit a class.
+    """
+    if logits.shape[1:] != (len(classes),):
+        shape = "x".join(map(str, logits.shape))
+        raise ValueError(f"a model of {len(classes)} classes must give n x that, got {shape}")
     wide = logits.astype(np.float64)
     powers = np.exp(wide - wide.max(1, keepdims=True))
     shares = powers / powers.sum(1, keepdims=True)

@@ -167,7 +167,15 @@ def session(
         ValueError: If onnxruntime is missing, or the file is no ONNX that it can run.
     """
     loaded = _loaded(model, threads, optimised=optimised)
-    return lambda pixels: loaded.run([OUTPUT], {INPUT: pixels})[0]
+
+    def run(pixels: Pixels) -> FloatArray:
+        try:
+            return loaded.run([OUTPUT], {INPUT: pixels})[0]
+        except Exception as error:  # of a class of its own for every reason
+            said = " ".join(str(error).split())
+            raise ValueError(f"onnxruntime cannot run the model: {said}") from error
+
+    return run
 
 
 def _loaded(model: bytes, threads: int, *, optimised: bool) -> Any:
