@@ -230,6 +230,19 @@ def test_other_data_may_have_other_columns_and_broken_pictures(
     assert len(judged_on(tabled, folder, columns=columns, skip_broken=True).test) == 12
 
 
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_columns_are_told_of_folders_if_they_were_asked_for_and_not_remembered(
+    tabled: Run, elsewhere: Path
+) -> None:
+    folder = photographs(elsewhere / "other")
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        judged_on(tabled, folder)
+    assert not any("without a table" in str(of.message) for of in heard)
+    with pytest.warns(sm.data.DataWarning, match="other is read without a table"):
+        judged_on(tabled, folder, columns=Columns(label="breed"))
+
+
 def test_a_known_set_is_meant_whatever_folder_lies_here(elsewhere: Path) -> None:
     data = sm.data.load("digits")
     spec = sm.zoo.net("mnist-1k5-dw").fitted(Shape(*data.shape), 10)

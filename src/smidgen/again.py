@@ -1,6 +1,7 @@
 """The data of a run, found and read again as the run has them."""
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from smidgen.data.decoding import LEFT_OUT
 from smidgen.data.making import NO_TEST
 from smidgen.data.parts import parts
 from smidgen.data.remembered import asked_of, place_of, with_asked
-from smidgen.data.sources import KNOWN
+from smidgen.data.sources import KNOWN, NO_COLUMNS
 from smidgen.files import at_home
 from smidgen.run import Run
 from smidgen.split_names import FULL
@@ -71,7 +72,7 @@ def trained_on(
         warnings.simplefilter("always")
         found = _read(run, place, data_dir, progress, columns, skip_broken=True)
     same = found.fingerprint == run.trial.fingerprint
-    for warning in heard:
+    for warning in _news(heard, columns):
         if not (same and _said_before(str(warning.message), found)):
             warnings.warn(warning.message, stacklevel=2)
     if not same:
@@ -124,10 +125,17 @@ def judged_on(
             DataWarning,
             stacklevel=2,
         )
-    for warning in heard:
+    for warning in _news(heard, columns):
         if not (whole and NO_TEST in str(warning.message)):
             warnings.warn(warning.message, stacklevel=2)
     return found
+
+
+def _news(
+    heard: Iterable[warnings.WarningMessage], columns: Columns
+) -> list[warnings.WarningMessage]:
+    """Return what was heard, but of columns that are the run's own and no user's of this data."""
+    return [of for of in heard if columns != AS_BEFORE or NO_COLUMNS not in str(of.message)]
 
 
 def _said_before(said: str, found: Data) -> bool:

@@ -1,5 +1,6 @@
 """``smidgen inspect-data``."""
 
+import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,12 +44,13 @@ def inspect_data(  # noqa: PLR0913 - a command line
 ) -> None:
     """Show what is understood of a data set: classes, counts, sizes, copies and oddities."""
     from smidgen.data.inspection import contact_sheet
-    from smidgen.data.sources import inspect
+    from smidgen.data.sources import NO_COLUMNS, inspect
 
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ValueError(f"--sheet must be a file .png, got {sheet}")
     with LoadingProgress() as loading, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the notes are shown below
+        warnings.filterwarnings("always", f".*{re.escape(NO_COLUMNS)}")
         found = inspect(
             data,
             data_dir=data_dir,

@@ -18,7 +18,7 @@ from smidgen.data.digits import Digits
 from smidgen.data.errors import DataError, DataWarning, tell
 from smidgen.data.hub import Hub
 from smidgen.data.inspection import Inspection, inspected
-from smidgen.data.layouts import Layout, layout_of
+from smidgen.data.layouts import Folders, Idx, Layout, Npz, layout_of
 from smidgen.data.making import made
 from smidgen.data.names import is_system
 from smidgen.data.plugged import Plugged, plugged
@@ -37,6 +37,11 @@ HUB_ID = re.compile(r"([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?", re.ASCII)
 UNPINNED = "main"
 _MOST_FOLDERS = 8  # that are named with the data sets that are known
 KNOWN = "known:"  # before a name that a folder here has too
+NO_COLUMNS = (
+    "is read without a table, so that --image-column and --label-column change nothing (--data may"
+    " name the table itself)"
+)
+_WITHOUT_COLUMNS = (Digits, Folders, Idx, Npz)
 
 
 NAMED = MappingProxyType(
@@ -147,6 +152,8 @@ def inspect(
 
 
 def _read(name: str, source: Source, wish: Wish, cache: Cache, progress: Progress) -> Data:
+    if (wish.image_column or wish.label_column) and isinstance(source, _WITHOUT_COLUMNS):
+        warnings.warn(f"{name} {NO_COLUMNS}", DataWarning, stacklevel=3)
     path = cache.path(name, source.key(wish))
     data = cache.read(path, name)
     _LOG.info(

@@ -242,6 +242,22 @@ def test_a_table_whose_labels_could_be_names_of_pictures_is_one_of_pictures(
         load(pictures)
 
 
+@pytest.mark.filterwarnings("ignore:.*(set aside|no pictures|no table):smidgen.data.DataWarning")
+def test_columns_of_what_is_read_without_a_table_are_told(pictures: Path, tmp_path: Path) -> None:
+    (pictures / "images").rename(pictures / "cat")
+    (pictures / "dog").mkdir()
+    for number in range(20):
+        (pictures / "cat" / f"{number:02}.png").rename(pictures / "dog" / f"{number:02}.png")
+    rows = [f"dog/{number:02}.png,{'lapdog' if number % 2 else 'hound'}" for number in range(20)]
+    table(pictures, ["photo,breed", *rows], "breeds.csv")
+    with pytest.warns(DataWarning, match="set is read without a table, so that --image-column"):
+        assert load(pictures, label_column="breed").classes == ("cat", "dog")
+    with pytest.warns(DataWarning, match="20 pictures are in no table") as told:
+        found = load(pictures / "breeds.csv", label_column="breed")
+    assert found.classes == ("hound", "lapdog")
+    assert not any("without a table" in str(of.message) for of in told)
+
+
 @pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
 def test_a_form_to_hand_answers_in_with_is_no_table_of_labels(pictures: Path) -> None:
     labels = [f"{number:02}.png,{LABELS[number]}" for number in range(30)]
