@@ -468,12 +468,13 @@ def test_statistics_of_averaged_weights_are_those_that_torch_finds(
     trial = Trial(NET, methods, recipe, 3, data.name, data.fingerprint, "full")
     found: list[dict[str, Tensor]] = []
     for path in ("", "torch"):
-        with runtime.active():
+        with runtime.active(), monkeypatch.context() as here:
             training = Training(trial, data, runtime)
             if path:
-                monkeypatch.setenv("SMIDGEN_KERNELS", path)
+                here.setenv("SMIDGEN_KERNELS", path)
                 forget_choice()
             found.append(training.finished().model.state_dict())
+    forget_choice()
     for own, expected in zip(found[0].values(), found[1].values(), strict=True):
         torch.testing.assert_close(own, expected, atol=1e-5, rtol=1e-5)
 
