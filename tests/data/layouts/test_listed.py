@@ -301,3 +301,68 @@ def test_a_name_that_no_file_can_have_is_one_that_is_missing(pictures: Path) -> 
     table(pictures, ["file_name,label", *rows, f"{'x' * 300}.png,cat"])
     with pytest.raises(DataError, match="1 of 41 pictures are not there, such as 'xxx"):
         load(pictures)
+
+
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+@pytest.mark.parametrize(("one", "nought"), [("1", "0"), ("1.0", "0.0")])
+def test_classes_may_have_a_column_each(pictures: Path, one: str, nought: str) -> None:
+    rows = [
+        f"{n:02}.png,{nought},{one}" if n % 2 else f"{n:02}.png,{one},{nought}" for n in range(40)
+    ]
+    table(pictures, ["filename, cat, dog", *rows], "_classes.csv")
+    data = load(pictures)
+    same_labels(data, pictures)
+    assert "the classes are the columns of _classes.csv that hold noughts and ones" in data.notes
+
+
+@pytest.mark.parametrize("marks", ["1,1", "0,0"])
+def test_a_picture_of_two_classes_or_of_none_asks_for_the_column(
+    pictures: Path, marks: str
+) -> None:
+    rows = [f"{n:02}.png,{n % 2},{1 - n % 2}" for n in range(39)]
+    table(pictures, ["filename,cat,dog", *rows, f"39.png,{marks}"])
+    with pytest.raises(DataError, match="name it with --label-column"):
+        load(pictures)
+
+
+def exported(folder: Path, parts: dict[str, str]) -> Path:
+    """Turn the pictures into what Edge Impulse exports: half of them in each part."""
+    files: dict[str, list[dict[str, object]]] = {part: [] for part in parts}
+    for number, path in enumerate(sorted((folder / "images").iterdir())):
+        part = list(parts)[number // 20]
+        (folder / part).mkdir(exist_ok=True)
+        path.rename(folder / part / path.name)
+        label = {"type": "label", "label": LABELS[number]}
+        entry = {"name": path.stem, "category": parts[part], "label": label, "metadata": {}}
+        files[part].append({"path": f"{part}/{path.name}", **entry})
+    (folder / "images").rmdir()
+    for part, held in files.items():
+        own = [{**file, "path": Path(str(file["path"])).name} for file in held]
+        (folder / part / "info.labels").write_text(json.dumps({"version": 1, "files": own}))
+    whole = {"version": 1, "files": [file for held in files.values() for file in held]}
+    (folder / "info.labels").write_text(json.dumps(whole))
+    return folder
+
+
+@pytest.mark.parametrize("root", [True, False])
+def test_what_edge_impulse_exports(pictures: Path, root: bool) -> None:
+    folder = exported(pictures, {"training": "training", "testing": "testing"})
+    if not root:
+        (folder / "info.labels").unlink()
+    data = load(folder)
+    assert (data.classes, data.notes) == (("cat", "dog"), ())
+    assert data.train.labels.tolist() == data.test.labels.tolist() == [0, 1] * 10
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_an_export_that_is_not_split_has_a_test_part_set_aside(pictures: Path) -> None:
+    folder = exported(pictures, {"one": "split", "two": "split"})
+    data = load(folder / "info.labels")
+    assert len(data.train) + len(data.test) == 40
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"files": [3]}', '{"files": {}}'])
+def test_labels_of_another_form_are_told(pictures: Path, text: str) -> None:
+    (pictures / "info.labels").write_text(text)
+    with pytest.raises(DataError, match=r"info\.labels"):
+        load(pictures / "info.labels")

@@ -4,19 +4,20 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 from smidgen.data import columns
 from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import PARTS, TRAIN, Catalogue, Files, Part, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.folders import pictures_below, subfolders, unwrapped
-from smidgen.data.layouts.tables import ENDINGS, Row, rows_of, tables_in
+from smidgen.data.layouts.tables import OF_EDGE_IMPULSE, Row, is_table, rows_of, tables_in
 from smidgen.data.names import part_in, part_of
 from smidgen.data.values import labels_of
 
 _LOOKED_AT = 20  # rows that tell whether a table names pictures
 _SHOWN = 3
+_ONE, _NOUGHT = ("1", "1.0"), ("0", "0.0")  # whether a picture is of a class
 _COLLECTIONS = (
     "images",
     "image",
@@ -43,7 +44,7 @@ class Listed(Source):
     def claim(path: Path) -> "Listed | None":
         """Return the layout if ``path`` has it: a table whose first rows name pictures."""
         if path.is_file():
-            if path.suffix.lower() not in ENDINGS:
+            if not is_table(path):
                 return None
             return Listed(path.parent, ((TRAIN, path),))
         for root in _down(path):
@@ -64,23 +65,27 @@ class Listed(Source):
         paths: dict[str, list[Path]] = {}
         labels: dict[str, list[str | None]] = {}
         missing: list[str] = []
+        notes: list[str] = []
         unlisted: dict[Path, None] = dict.fromkeys(pictures_below(self.folder))
         total = 0
-        known: str | None = None  # the column of labels of the training table
+        known: tuple[str, ...] = ()  # the columns of labels of the training table
         for part, table in sorted(self.tables, key=lambda pair: pair[0] != TRAIN):
             rows = rows_of(table)
             total += len(rows)
             finder = _Finder(table.parent, self.folder)
-            columns_of = _columns(table, rows, finder, wish, known if part != TRAIN else None)
-            known = known or columns_of.label
-            for own_part, path, label, name in _read(table, rows, part, columns_of, finder):
+            read = _columns(table, rows, finder, wish, known if part != TRAIN else ())
+            if len(read.labels) > 1 and not known:
+                notes.append(
+                    f"the classes are the columns of {table.name} that hold noughts and ones"
+                )
+            known = known or read.labels
+            for own_part, path, label, name in _read(table, rows, part, read, finder):
                 if path is None:
                     missing.append(f"{name!r} of {table}")
                     continue
                 unlisted.pop(path, None)
                 paths.setdefault(own_part, []).append(path)
                 labels.setdefault(own_part, []).append(label)
-        notes: list[str] = []
         if missing:
             listed = ", ".join(missing[:_SHOWN])
             said = f"{len(missing):,} of {total:,} pictures are not there, such as {listed}"
@@ -145,21 +150,37 @@ def _plain(name: str) -> Path:
 
 class _Columns(NamedTuple):
     file: str
-    label: str | None  # of a table whose labels are hidden
+    labels: tuple[str, ...]  # one; none where they are hidden; or one a class, of noughts and a one
 
 
 def _columns(
-    table: Path, rows: Sequence[Row], find: _Finder, wish: Wish, known: str | None
+    table: Path, rows: Sequence[Row], find: _Finder, wish: Wish, known: Sequence[str]
 ) -> _Columns:
-    """Return which columns of a table are read; ``known`` is that of the training labels."""
+    """Return which columns of a table are read; ``known`` are those of the training labels."""
     if not rows:
         raise DataError(f"{table} must have a row a picture, got none")
     file = _file_column(table, rows, find, wish.image_column)
-    others = [name for name in rows[0] if name != file]
+    others = [name for name in rows[0] if name != file and columns.form(name) not in columns.PARTS]
     named = any(columns.form(name) in columns.LABELS for name in others)
-    if known is not None and known not in others and not named:
-        return _Columns(file, None)  # labels are hidden
-    return _Columns(file, _label_column(table, rows, others, wish))
+    if known and not named and not any(name in others for name in known):
+        return _Columns(file, ())
+    if wish.label_column is None and not named and (classes := _marked(rows, others)):
+        return _Columns(file, classes)
+    return _Columns(file, (_label_column(table, rows, others, wish),))
+
+
+def _marked(rows: Sequence[Row], names: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of noughts and ones, if each row has one in exactly one of them."""
+    marks = [name for name in names if all(str(row[name]) in (*_ONE, *_NOUGHT) for row in rows)]
+    whole = all(sum(str(row[name]) in _ONE for name in marks) == 1 for row in rows)
+    return tuple(marks) if whole and len(marks) > 1 else ()
+
+
+def _told(row: Row, names: Sequence[str]) -> Any:
+    """Return what a row says of its class."""
+    if len(names) > 1:
+        return next(name.strip() for name in names if str(row[name]) in _ONE)
+    return row[names[0]] if names else None
 
 
 def _read(
@@ -167,8 +188,7 @@ def _read(
 ) -> Iterator[tuple[str, Path | None, str | None, str]]:
     names = list(rows[0])
     split = next((n for n in names if columns.form(n) in columns.PARTS), None)
-    told = [row[of.label] if of.label else None for row in rows]
-    labels = labels_of(told, len(rows), (), str(table))
+    labels = labels_of([_told(row, of.labels) for row in rows], len(rows), (), str(table))
     for row, of_class in zip(rows, labels, strict=True):
         own = part
         if split is not None and row[split]:
@@ -187,8 +207,7 @@ def _label_column(table: Path, rows: Sequence[Row], names: Sequence[str], wish: 
     words = [
         name
         for name in names
-        if columns.form(name) not in columns.PARTS
-        and all(isinstance(row[name], str) and not _is_number(row[name]) for row in rows)
+        if all(isinstance(row[name], str) and not _is_number(row[name]) for row in rows)
         and 2 * len({row[name] for row in rows}) <= len(rows)
     ]
     return columns.chosen(str(table), "label", names, columns.LABELS, wish.label_column, words)
@@ -215,6 +234,8 @@ def _down(path: Path) -> list[Path]:
 def _tables_of(root: Path) -> list[tuple[str, Path]]:
     """Return the tables of a folder and of those in it, with the part that each speaks of."""
     tables = [(part_in(table.stem) or TRAIN, table) for table in tables_in(root)]
+    if any(table.name == OF_EDGE_IMPULSE for _, table in tables):
+        return tables  # those in the parts say the same again
     for folder in subfolders(root):
         tables += [
             (part_of(folder.name) or part_in(table.stem) or TRAIN, table)

@@ -12,9 +12,15 @@ from smidgen.data.layouts.folders import is_picture_file
 from smidgen.limits import TABLE, content
 
 ENDINGS = (".csv", ".tsv", ".jsonl")
+OF_EDGE_IMPULSE = "info.labels"  # what its exports hold
 _FEW = 2  # columns of a table without a header
 
 Row = dict[str, Any]
+
+
+def is_table(path: Path) -> bool:
+    """Return whether a file is a table by its name."""
+    return path.suffix.lower() in ENDINGS or path.name == OF_EDGE_IMPULSE
 
 
 def tables_in(folder: Path) -> list[Path]:
@@ -22,7 +28,7 @@ def tables_in(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in ENDINGS
+        if is_table(path)
         and path.is_file()
         and not path.name.startswith(".")
         and "submission" not in path.name.casefold()
@@ -45,6 +51,8 @@ def rows_of(table: Path, most: int | None = None) -> list[Row]:
     except (OSError, ValueError) as error:
         raise DataError(f"{table} cannot be read as text: {error}") from error
     try:
+        if table.name == OF_EDGE_IMPULSE:
+            return _of_edge_impulse(table, text)
         if table.suffix.lower() == ".jsonl":
             return _of_json(table, text, most)
         return _of_csv(table, text, most)
@@ -67,6 +75,22 @@ def _of_json(table: Path, text: str, most: int | None) -> list[Row]:
         rows.append(row)
         if len(rows) == most:
             break
+    return rows
+
+
+def _of_edge_impulse(table: Path, text: str) -> list[Row]:
+    """Return a row a file, see https://docs.edgeimpulse.com (labels acquisition format)."""
+    whole = json.loads(text)
+    files = whole.get("files") if isinstance(whole, dict) else None
+    if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
+        raise DataError(f"{table} must hold a list of files")
+    rows: list[Row] = []
+    for file in files:
+        label = file.get("label")
+        said = label.get("label") if isinstance(label, dict) else label
+        part = file.get("category")
+        own = part if part in ("training", "testing") else ""  # or both, as they come
+        rows.append({"file_name": file.get("path"), "label": said, "split": own})
     return rows
 
 
