@@ -70,6 +70,14 @@ def npz_that_unpacks_to_too_much(at: Path) -> Path:
     return path
 
 
+def npy_that_says_too_much(at: Path) -> Path:
+    folder = at / "arrays"
+    folder.mkdir()
+    (folder / "X.npy").write_bytes(npy((10**9, 28, 28)))
+    (folder / "y.npy").write_bytes(npy((10**9,)))
+    return folder
+
+
 def idx(at: Path, sides: tuple[int, ...], content: bytes) -> Path:
     head = b"\0\0\x08" + bytes([len(sides)]) + struct.pack(f">{len(sides)}I", *sides)
     at.mkdir()
@@ -229,6 +237,7 @@ def table_of_pixels_without_end(at: Path) -> Path:
 
 BOMBS: dict[Callable[[Path], Path], str] = {
     npz_that_says_too_much: "says that it holds 785,",
+    npy_that_says_too_much: "arrays cannot be read as arrays",
     npz_that_unpacks_to_too_much: "says that it holds 9,6",
     idx_that_says_too_much: "says that it holds 3,367,254,359,280 bytes, too many",
     idx_that_unpacks_to_more_than_it_says: "must hold 128 bytes of values, got 129",

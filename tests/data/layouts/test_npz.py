@@ -59,7 +59,7 @@ def test_what_is_no_data_set_is_told(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"a.npz must hold x_train and y_train, .* got weights"):
         load(tmp_path / "a.npz")
     (tmp_path / "a.npz").write_bytes(b"PK\3\4 broken")
-    with pytest.raises(DataError, match=r"a.npz cannot be read as .npz: "):
+    with pytest.raises(DataError, match=r"a.npz cannot be read as arrays: "):
         load(tmp_path / "a.npz")
 
 
@@ -75,7 +75,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path, pipe: Path) -> None:
 
 def test_no_pickle_is_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", images=np.array([print, 1], object), labels=np.arange(2))
-    with pytest.raises(DataError, match=r"a.npz cannot be read as .npz: .*allow_pickle"):
+    with pytest.raises(DataError, match=r"a.npz cannot be read as arrays: .*allow_pickle"):
         load(tmp_path / "a.npz")
 
 
@@ -96,3 +96,24 @@ def test_hidden_labels_of_a_test_part(tmp_path: Path) -> None:
     with pytest.warns(DataWarning) as said:
         assert len(load(tmp_path / "a.npz").train) < 40
     assert "labels of the part 'test' are hidden: it is not used" in str(said[0].message)
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_a_folder_of_arrays(tmp_path: Path) -> None:
+    place = tmp_path / "signs"
+    place.mkdir()
+    images = pixels(0, 20, 6, 5)
+    np.save(place / "X.npy", images)
+    np.save(place / "Y.npy", np.eye(2)[np.arange(20) % 2])
+    data = load(place)
+    assert (data.classes, len(data.train) + len(data.test)) == (("0", "1"), 20)
+    found = torch.cat([data.train.images, data.test.images])
+    assert {row.numpy().tobytes() for row in found} == {image.tobytes() for image in images}
+    np.save(place / "X.npy", pixels(1, 20, 6, 5))
+    assert load(place).fingerprint != data.fingerprint
+    np.save(place / "Y.npy", np.array([{}] * 20), allow_pickle=True)
+    with pytest.raises(DataError, match="signs cannot be read as arrays"):
+        load(place)
+    np.savez(place / "a.npz", weights=np.zeros(3))
+    with pytest.raises(DataError, match=r"a.npz must hold .* got weights"):
+        load(place)

@@ -1,4 +1,4 @@
-"""Arrays in a file .npz: those of Keras, of MedMNIST, or simply images and labels."""
+"""Arrays in a file .npz, or in files .npy: of Keras, of MedMNIST, or simply images and labels."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from smidgen.data.catalogue import TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.names import part_in
 from smidgen.data.values import images_of, labels_of
-from smidgen.limits import VALUES
+from smidgen.limits import VALUES, require_at_most
 
 _IMAGES = ("x", "image", "images", "data", "pictures", "pixels", "arr_0")
 _LABELS = ("y", "label", "labels", "target", "targets", "class", "arr_1")
@@ -24,31 +24,47 @@ _CLASSES = ("classes", "class_names", "label_names", "names", "target_names")
 @final
 @dataclass(frozen=True, slots=True)
 class Npz(Source):
-    """Arrays in ``file``, such as x_train and y_train, or train_images and train_labels."""
+    """Arrays such as x_train and y_train, or train_images and train_labels.
+
+    Args:
+        file: The file .npz, or a folder of files .npy.
+    """
 
     file: Path
 
     @staticmethod
     def claim(path: Path) -> "Npz | None":
-        """Return the layout if ``path`` has it: it is such a file, or holds a single one."""
-        if path.is_dir():
-            held = sorted(file for file in path.glob("*.npz") if file.is_file())
+        """Return the layout if ``path`` has it: such a file, a folder of a single one, of .npy."""
+        if not path.is_dir():
+            return Npz(path) if path.suffix.lower() == ".npz" else None
+        held = _files_in(path, ".npz")
+        if held:
             return Npz(held[0]) if len(held) == 1 else None
-        return Npz(path) if path.suffix.lower() == ".npz" else None
+        return Npz(path) if len(_files_in(path, ".npy")) > 1 else None
 
     def identity(self) -> tuple[str, ...]:
-        return (str(self.file.resolve()), file_identity(self.file, self.file.parent))
+        files = _files_in(self.file, ".npy") if self.file.is_dir() else [self.file]
+        return (str(self.file.resolve()), *(file_identity(file, file.parent) for file in files))
 
     def catalogue(self, wish: Wish) -> Catalogue:
         try:
-            with self.file.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-                self._require_room(stored)
-                return self._catalogue({name: stored[name] for name in stored.files})
+            return self._catalogue(self._stored())
         except DataError:
             raise
         except Exception as error:  # whatever a damaged file leads the library to
             said = " ".join(str(error).split())
-            raise DataError(f"{self.file} cannot be read as .npz: {said}") from error
+            raise DataError(f"{self.file} cannot be read as arrays: {said}") from error
+
+    def _stored(self) -> dict[str, Any]:
+        if self.file.is_dir():
+            files = _files_in(self.file, ".npy")
+            require_at_most("bytes of arrays", sum(file.stat().st_size for file in files), VALUES)
+            # mapped first: a file that is shorter than it says asks for no memory
+            held = {file.stem: np.load(file, "r", allow_pickle=False) for file in files}
+            return {name: np.array(array) for name, array in held.items()}
+        with self.file.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            self._require_room(stored)
+            return {name: stored[name] for name in stored.files}
 
     def _require_room(self, stored: Any) -> None:
         """Refuse what says that it is too large, or is, before any of it is unpacked."""
@@ -92,3 +108,7 @@ class Npz(Source):
         where = f"{self.file} {part}"
         pictures = Arrays(images_of(images, where), lambda row: f"{where} row {row}")
         return Part(pictures, labels_of(labels, len(pictures), names, where))
+
+
+def _files_in(folder: Path, ending: str) -> list[Path]:
+    return sorted(path for path in folder.glob(f"*{ending}") if path.is_file())
