@@ -9,6 +9,7 @@ from typing import Any
 from smidgen.data import Data
 from smidgen.files import is_temporary
 from smidgen.layers import Shape
+from smidgen.limits import EPOCHS, require_at_most
 from smidgen.methods import Method, parse
 from smidgen.methods.base import ArchitectureMethod, of_kind
 from smidgen.recipe import Recipe
@@ -80,6 +81,7 @@ class Wishes:
             raise ValueError(f"unknown purpose {self.purpose!r}; {nearest(self.purpose, PURPOSES)}")
         if self.epochs is not None and self.epochs < 1:
             raise ValueError(f"--epochs must be >= 1, got {self.epochs}")
+        require_at_most("--epochs", self.epochs or 1, EPOCHS)
 
 
 @dataclass(frozen=True, slots=True)
