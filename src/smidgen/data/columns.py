@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from smidgen.data.errors import DataError
+from smidgen.data.names import part_of
 from smidgen.text import nearest
 
 IMAGES = ("image", "img", "images", "picture", "pixels", "bytes")
@@ -60,3 +61,18 @@ def chosen(
         f"{where} must have a column with the {what}, got {', '.join(alone) or 'none'} of the "
         f"columns {', '.join(columns) or 'that are left'}: name it with {option}"
     )
+
+
+def parts_of(cells: Sequence[object], column: str, part: str, where: str) -> list[str]:
+    """Return the part of each row, as its column of parts says; where it is empty, ``part``.
+
+    Raises:
+        DataError: If a cell names none.
+    """
+    found = [part_of(str(cell)) if cell else part for cell in cells]
+    if None in found:
+        raise DataError(
+            f"the column {column!r} of {where} must be train, validation or test, "
+            f"got {cells[found.index(None)]!r}"
+        )
+    return [of for of in found if of is not None]

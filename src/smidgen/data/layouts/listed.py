@@ -11,7 +11,14 @@ from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import PARTS, TRAIN, Catalogue, Files, Part, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.folders import pictures_below, subfolders, unwrapped
-from smidgen.data.layouts.tables import OF_EDGE_IMPULSE, Row, is_table, rows_of, tables_in
+from smidgen.data.layouts.tables import (
+    OF_EDGE_IMPULSE,
+    Row,
+    is_number,
+    is_table,
+    rows_of,
+    tables_in,
+)
 from smidgen.data.names import part_in, part_of
 from smidgen.data.values import labels_of
 
@@ -189,15 +196,10 @@ def _read(
     names = list(rows[0])
     split = next((n for n in names if columns.form(n) in columns.PARTS), None)
     labels = labels_of([_told(row, of.labels) for row in rows], len(rows), (), str(table))
-    for row, of_class in zip(rows, labels, strict=True):
-        own = part
-        if split is not None and row[split]:
-            own = part_of(str(row[split])) or ""
-            if not own:
-                raise DataError(
-                    f"the column {split!r} of {table} must be train, validation or test, "
-                    f"got {row[split]!r}"
-                )
+    parts = [part] * len(rows)
+    if split is not None:
+        parts = columns.parts_of([row[split] for row in rows], split, part, str(table))
+    for row, own, of_class in zip(rows, parts, labels, strict=True):
         name = str(row[of.file] or "")
         yield own, find(name, table), of_class, name
 
@@ -207,7 +209,7 @@ def _label_column(table: Path, rows: Sequence[Row], names: Sequence[str], wish: 
     words = [
         name
         for name in names
-        if all(isinstance(row[name], str) and not _is_number(row[name]) for row in rows)
+        if all(isinstance(row[name], str) and not is_number(row[name]) for row in rows)
         and 2 * len({row[name] for row in rows}) <= len(rows)
     ]
     return columns.chosen(str(table), "label", names, columns.LABELS, wish.label_column, words)
@@ -276,11 +278,3 @@ def _is_collection(root: Path) -> bool:
     """Return whether one folder alone holds pictures, and has a name that is of no class."""
     held = [folder for folder in subfolders(root) if pictures_below(folder)]
     return len(held) == 1 and held[0].name.casefold() in _COLLECTIONS
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

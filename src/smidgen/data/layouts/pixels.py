@@ -17,8 +17,8 @@ from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import PARTS, TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.folders import pictures_below, unwrapped
-from smidgen.data.layouts.tables import delimiter_of, tables_in
-from smidgen.data.names import part_in, part_of
+from smidgen.data.layouts.tables import delimiter_of, is_number, tables_in
+from smidgen.data.names import part_in
 from smidgen.data.preprocessing import Values
 from smidgen.data.values import labels_of
 from smidgen.limits import PIXEL_TABLE, require_at_most
@@ -125,12 +125,7 @@ def _read(table: Path, part: str, wish: Wish, known: str | None) -> _Rows:
     parts = [part] * len(values)
     if split is not None:
         said = _cells(table, form, form.names.index(split))
-        parts = [part_of(text) or "" for text in said]
-        if "" in parts:
-            raise DataError(
-                f"the column {split!r} of {table} must be train, validation or test, "
-                f"got {said[parts.index('')]!r}"
-            )
+        parts = columns.parts_of(said, split, part, str(table))
     return _Rows(values, labels, parts, label)
 
 
@@ -206,7 +201,7 @@ def _form_of(table: Path) -> _Form | None:
         first, second = (next(csv.reader(io.StringIO(line), delimiter=mark), []) for line in lines)
     except (OSError, ValueError, csv.Error):
         return None
-    if len(first) > _LEAST and all(map(_is_number, first)):
+    if len(first) > _LEAST and all(map(is_number, first)):
         counted = [str(number) for number in range(len(first))]
         named = first == counted or any("." in cell for cell in first)  # as pandas names columns
         form = _Form(mark, int(named), (), tuple(range(1, len(first))), len(first) - 1)
@@ -217,7 +212,7 @@ def _form_of(table: Path) -> _Form | None:
         return _Form(mark, 1, tuple(first), pixels, len(pixels))
     for i, name in enumerate(names):
         values = second[i].split() if name in _TEXTS and i < len(second) else []
-        if len(values) >= _LEAST and all(map(_is_number, values)):
+        if len(values) >= _LEAST and all(map(is_number, values)):
             return _Form(mark, 1, tuple(first), (i,), len(values))
     return None
 
@@ -229,11 +224,3 @@ def _shape(count: int) -> tuple[int, int, int] | None:
         if side * side * channels == count:
             return side, side, channels
     return None
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -116,3 +116,12 @@ def _of_csv(table: Path, text: str, most: int | None) -> list[Row]:
         if len(rows) == most:
             break
     return rows
+
+
+def is_number(text: str) -> bool:
+    """Return whether a cell holds a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
