@@ -73,6 +73,24 @@ def test_a_folder_is_its_pictures(run: Path, capsys: pytest.CaptureFixture[str])
     assert found == ["clear.PNG", "grey.png", "photo.jfif", "plain", "wide.jpg"]
 
 
+def test_a_table_of_pixels_is_a_picture_a_row(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = sm.data.load("digits").test.images[:3]
+    names = [f"pixel{number}" for number in range(images[0].numel())]
+    with Path("test.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([names, *(image.flatten().tolist() for image in images)])
+    assert smidgen("predict", run, "test.csv", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    expected = sm.load(run).predict(list(images))
+    assert [(row["picture"], row["class"]) for row in rows] == [
+        (f"test.csv picture {number}", answer.name) for number, answer in enumerate(expected, 1)
+    ]
+    Path("other.csv").write_text("a,b\n1,2\n")
+    assert smidgen("predict", run, "other.csv") == 2
+    assert "other.csv is no readable picture" in capsys.readouterr().err
+
+
 def test_a_folder_holds_the_pictures_that_training_would_find_in_it(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -33,7 +33,8 @@ def predict(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            metavar="PICTURE|FOLDER|-...", help="Any size and format; - is one on standard input."
+            metavar="PICTURE|FOLDER|TABLE|-...",
+            help="Any size and format, or a CSV of pixels; - is one on standard input.",
         ),
     ],
     top: Annotated[int, typer.Option(help="Classes to tell of each picture.")] = 1,
@@ -53,11 +54,12 @@ def predict(
     streamed = csv is not None and str(csv) == STREAM
     if streamed and json:
         raise ValueError("--csv - and --json both write to standard output: ask for one of them")
-    listed = list(_listed(pictures))
+    found = list(_listed(pictures))
     from smidgen.model import load
 
     asked = load(model)
-    content = [_from_stdin() if name == STREAM else name for name in listed]
+    listed = [name for name, _ in found]
+    content = [_from_stdin() if name == STREAM else picture for name, picture in found]
     rows: list[dict[str, Any]] = []
     broken: list[str] = []
     width = max(len(name) for name in listed)
@@ -92,9 +94,10 @@ def _from_stdin() -> bytes:
     return encoded
 
 
-def _listed(pictures: list[str]) -> Iterator[str]:
-    """Yield the pictures named, and those in the folders named, as training finds them."""
+def _listed(pictures: list[str]) -> Iterator[tuple[str, Any]]:
+    """Yield the pictures named, and those in folders and tables named, as training finds them."""
     from smidgen.data.layouts.folders import pictures_below
+    from smidgen.data.layouts.pixels import pictures_of
 
     if pictures.count(STREAM) > 1:
         raise ValueError("- is standard input, which can be read once")
@@ -106,9 +109,11 @@ def _listed(pictures: list[str]) -> Iterator[str]:
             found = pictures_below(path)
             if not found:
                 raise ValueError(f"{name} holds no picture")
-            yield from map(str, found)
+            yield from ((str(path), str(path)) for path in found)
+        elif name != STREAM and (values := pictures_of(path)) is not None:
+            yield from ((f"{name} picture {n}", value) for n, value in enumerate(values, 1))
         elif name == STREAM or path.exists():
-            yield name
+            yield name, name
         else:
             raise ValueError(f"there is no picture {name}")
 

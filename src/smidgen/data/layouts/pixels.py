@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from math import isqrt
@@ -73,14 +74,8 @@ class Pixels(Source):
         names: dict[str, list[str]] = {}
         known: str | None = None  # the column of labels of the training table
         for part, table in sorted(self.tables, key=lambda pair: pair[0] != TRAIN):
-            try:
-                require_at_most("bytes of a table of pixels", table.stat().st_size, PIXEL_TABLE)
+            with _telling(table):
                 read = _read(table, part, wish, known)
-            except DataError:
-                raise
-            except (OSError, ValueError, csv.Error) as error:
-                said = " ".join(str(error).split())
-                raise DataError(f"{table} cannot be read as pixels: {said}") from error
             known = known or read.label
             for own in dict.fromkeys(read.parts):
                 rows = [row for row, of in enumerate(read.parts) if of == own]
@@ -101,6 +96,33 @@ class Pixels(Source):
                 if part in values
             }
         )
+
+
+def pictures_of(table: Path) -> Values | None:
+    """Return the pictures of a table of pixels, n h w c, or None if it is none.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    held = table.is_file() and table.suffix.lower() in _ENDINGS
+    form = _form_of(table) if held else None
+    if form is None:
+        return None
+    with _telling(table):
+        return _values(table, form)
+
+
+@contextmanager
+def _telling(table: Path) -> Generator[None]:
+    """Refuse a table that is too large, and tell of one that ends the reading."""
+    try:
+        require_at_most("bytes of a table of pixels", table.stat().st_size, PIXEL_TABLE)
+        yield
+    except DataError:
+        raise
+    except (OSError, ValueError, csv.Error) as error:
+        said = " ".join(str(error).split())
+        raise DataError(f"{table} cannot be read as pixels: {said}") from error
 
 
 class _Rows(NamedTuple):
