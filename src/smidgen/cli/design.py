@@ -119,6 +119,8 @@ def design(  # noqa: PLR0913 - a command line
         )
     page = out / REPORT
     if json:
+        from smidgen.study.design.front import told_points
+
         accuracy = found.accuracy
         print_json(
             {
@@ -130,14 +132,8 @@ def design(  # noqa: PLR0913 - a command line
                 "report": str(page),
                 "command": found.command,
                 "front": [
-                    {
-                        "net": point.name,
-                        "params": point.params,
-                        "macs": point.macs,
-                        "accuracy": point.accuracy.mean / 100,
-                        "folder": str(point.folder),
-                    }
-                    for point in found.front
+                    {**told, "folder": str(found.folder / told["folder"])}
+                    for told in told_points(found.front, found.folder)
                 ],
                 "warnings": found.warnings,
             }

@@ -64,6 +64,21 @@ def test_fifty_images_are_exact_on_every_core(core: Core) -> None:
 
 @pytest.mark.mcu
 @needs_board
+def test_a_stack_deeper_than_what_is_watched_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, images, _ = exported(zoo.net("mnist-1k5-dw"), 1)
+    deepest = run_board(source, images).stack
+    assert 64 < deepest < 1_000
+
+    def shallow(name: str) -> str:
+        return template(name).replace("PAINTED = 16384", f"PAINTED = {(deepest - 64) // 2}")
+
+    monkeypatch.setattr(emulate, "template", shallow)
+    with pytest.raises(ParityError, match=r"a stack deeper than \d+ bytes is not measured"):
+        run_board(source, images)
+
+
+@pytest.mark.mcu
+@needs_board
 @pytest.mark.parametrize("core", ["m0plus", "m4", "m55"])
 def test_every_kernel_is_exact_on_boards_with_and_without_dual_macs(core: Core) -> None:
     body = (layers.Conv(5), layers.Depthwise(9, 5), layers.SqueezeExcite(2), layers.MaxPool(2))

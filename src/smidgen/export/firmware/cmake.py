@@ -8,7 +8,7 @@ LAYOUT = {
     "test/main.c": "common/main.c",
 }
 USE = """`add_subdirectory` this folder and link `smidgen::NAME`. The test on this machine:
-`cmake -B build && cmake --build build && ctest --test-dir build`."""
+`cmake -B build && cmake --build build && (cd build && ctest)`."""
 
 
 def cmake(source: Source, wish: Wish) -> Artefact:
