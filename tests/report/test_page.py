@@ -13,6 +13,9 @@ import pytest
 from tests.report.conftest import Rows, png, row, seen
 
 from smidgen.report import _named, write_charts, write_page
+from smidgen.report.bars import latency_bars, size_bars
+from smidgen.report.page import charts_of
+from smidgen.report.points import points_of
 from smidgen.study.records import Records, StoreError
 from smidgen.study.status import Status
 
@@ -186,11 +189,45 @@ def test_long_tables_are_folded_and_bars_of_many_nets_left_out(
     text = write_page(written(rows), tmp_path / "p.html").read_text()
     assert "<summary>All points<span>11 rows</span></summary>" in text
     size = text[text.index("<figcaption><b>Size</b>") :].partition("</figure>")[0]
-    assert "The 10 most accurate of 11 are drawn." in size
+    assert "The 10 most accurate of 11 nets are drawn." in size
     assert "net-1," in size
     assert "net-0," not in size, "the least accurate"
     few = write_page(written(rows[:3]), tmp_path / "few.html").read_text()
     assert "<h3>All points</h3>" in few
+
+
+def test_bars_count_a_net_once_though_it_has_two_recipes() -> None:
+    again = {"recipe": {"epochs": 9, "batch_size": 128}, "key": "other"}
+    points = points_of(
+        [
+            *(row(f"net-{number}", ["ema"], 0, 100 + number) for number in range(10)),
+            row("net-9", ["ema", "sam"], 0, 190, bytes_int8=999, **again),
+        ]
+    )
+    assert len(points) == 11
+    size = size_bars(points)
+    assert "are drawn" not in size.note
+    assert all(f"net-{number}, int8: " in size.wide for number in range(10))
+    assert "999" not in size.wide, "that of more methods"
+
+
+def test_the_studys_time_alone_is_no_chart() -> None:
+    point = row("mnist-1k5-dw", ["cosine"], 0, 100)
+    chart = latency_bars(points_of([point]))
+    assert chart
+    assert "reference study" in chart.wide
+    assert latency_bars(points_of([{**point, "latency": None}])) is None
+
+
+def test_points_are_told_by_what_they_leave_out_of_the_baseline_too() -> None:
+    sets = (["blurpool", "crop"], ["blurpool", "ema"], ["crop", "ema"], ["blurpool", "crop", "ema"])
+    rows = [row("mine", methods, 0, 100) for methods in sets]
+    charts = {of.title: of for _, of in charts_of(Records(rows, Status(4, 0, 0, 0, 0.0, ()), {}))}
+    effects, dots = charts["Effects on mine"], charts["Accuracy against parameters"]
+    for label in ("ema without crop", "ema without blurpool", "ema"):
+        assert f">{label}<" in effects.wide
+    assert ">with more methods<" in dots.wide
+    assert "without methods" not in dots.wide
 
 
 def test_a_missing_store_or_place_is_named(study: Rows, written: Callable[[Rows], Path]) -> None:

@@ -55,7 +55,8 @@ def test_ticks_by_hand() -> None:
     assert ticks(97.2, 99.6, 6) == [97.5, 98, 98.5, 99, 99.5]
     assert whole_ticks(1, 3, 10) == [1, 2, 3]
     assert log_ticks(300, 6000) == [500, 1000, 2000, 5000]
-    assert log_ticks(1500, 1600) == [1500, 1600]
+    assert log_ticks(1248, 2107.5) == [1250, 1500, 1750, 2000], "nets of nearly one size"
+    assert log_ticks(1501, 1599) == [1525, 1550, 1575]
 
 
 def test_numbers_have_the_digits_that_tell_them_apart() -> None:

@@ -64,10 +64,10 @@ def whole_ticks(low: Number, high: Number, count: int) -> list[Number]:
 
 
 def log_ticks(low: Number, high: Number) -> list[Number]:
-    """Return 1, 2 and 5 times powers of ten between ``low`` and ``high``, or its ends."""
+    """Return 1, 2 and 5 times powers of ten between ``low`` and ``high``, or others."""
     numbers = [float(digit * 10**power) for power in range(10) for digit in (1, 2, 5)]
     found = [number for number in numbers if low <= number <= high]
-    return found if len(found) > 1 else [low, high]
+    return found if len(found) > 1 else whole_ticks(low, high, 4)
 
 
 def told(value: Number, among: Sequence[Number]) -> str:

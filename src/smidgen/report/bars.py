@@ -10,7 +10,7 @@ from smidgen.report.svg import INK, MUTED, TEXT, Canvas, shortened, width_of
 
 _BAR, _GAP = 14, 10  # pixels of a bar with its room, and between nets
 _NETS = 10  # drawn at most; the table has all
-_LABELS = 150  # pixels, at the most, for the names of nets
+_LABELS = 200  # pixels, at the most, for the names of nets
 _WHOLE = 1000  # from here on a value is written without decimals
 
 Series = Mapping[str, Mapping[str, float | int]]
@@ -25,10 +25,10 @@ def latency_bars(points: Sequence[Point]) -> Chart | None:
         for kind, name in kinds.items()
     }
     studied = {p.net: row.latency for p in points if (row := reported_of(p)) and row.latency}
-    if studied and ours(points, next(r for p in points if (r := reported_of(p)))):
-        series["reference study"] = studied
     if not any(series.values()):
         return None
+    if studied and ours(points, next(r for p in points if (r := reported_of(p)))):
+        series["reference study"] = studied
     note = f"Seconds for 10,000 images at the best batch size, float32, one thread of a CPU.{rest}"
     return bars("Inference time", "seconds for 10,000 images", series, note)
 
@@ -49,12 +49,17 @@ def size_bars(points: Sequence[Point]) -> Chart:
 
 
 def _most_accurate(points: Sequence[Point]) -> tuple[Sequence[Point], str]:
-    """Return as many points as a chart can show, in their order, and a word on the others."""
-    if len(points) <= _NETS:
-        return points, ""
-    kept = sorted(points, key=lambda point: -point.accuracy.mean)[:_NETS]
+    """Return a point a net, as many as a chart can show, in order, and a word on the others.
+
+    The point of a net is that with the fewest methods, of several the most accurate.
+    """
+    nets: dict[str, Point] = {}
+    for point in sorted(points, key=lambda point: (len(point.methods), -point.accuracy.mean)):
+        nets.setdefault(point.net, point)
+    kept = sorted(nets.values(), key=lambda point: -point.accuracy.mean)[:_NETS]
     shown = [point for point in points if any(point is one for one in kept)]
-    return shown, f" The {_NETS} most accurate of {len(points)} are drawn."
+    more = f" The {_NETS} most accurate of {len(nets)} nets are drawn."
+    return shown, more if len(nets) > _NETS else ""
 
 
 def bars(title: str, axis: str, series: Series, note: str) -> Chart:

@@ -80,9 +80,12 @@ class Point:
 
     def label(self, baseline: "Point | None" = None) -> str:
         """Return the methods for people; with a baseline, only what differs from it."""
-        shared = set(baseline.methods) if baseline else set[str]()
-        own = [text for text in self.methods if text not in shared]
-        return " + ".join(own) or ("baseline" if baseline else "no method")
+        theirs = baseline.methods if baseline else ()
+        own = " + ".join(text for text in self.methods if text not in theirs)
+        left_out = " + ".join(text for text in theirs if text not in self.methods)
+        if left_out:
+            return f"{own} without {left_out}".lstrip()
+        return own or ("baseline" if baseline else "no method")
 
 
 @dataclass(frozen=True, slots=True)

@@ -199,10 +199,11 @@ def _methods_table(title: str, rows: Sequence[Reported], points: Sequence[Point]
         "methods", "accuracy %, study", "ours", "effect, study", "effect, ours", "verdict",
         "params",
     )  # fmt: skip
-    baseline = _accuracy(base).text
-    epochs = f", {base.first['epochs']} epochs" if base else ""
+    here = (
+        f"{_accuracy(base).text} % here, {base.first['epochs']} epochs" if base else "not trained"
+    )
     note = (
-        f"Baseline: {base_reported.accuracy:.2f} % in the study, {baseline} % here{epochs}. Effects"
+        f"Baseline: {base_reported.accuracy:.2f} % in the study, {here}. Effects"
         " are percentage points against it, ours paired by seed with the 95 % t interval; the study"
         " has one run a row and so no interval."
     )

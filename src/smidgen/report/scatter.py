@@ -22,7 +22,7 @@ from smidgen.study.statistics import spread
 
 _HEIGHT = 340
 _NAMED = 8  # nets; of more, only those that no smaller one beats are named in a chart
-_COLOURS = {"without methods": SERIES[0], "with methods": SERIES[1], "reference study": SAME}
+_COLOURS = {"baseline": SERIES[0], "with more methods": SERIES[1], "reference study": SAME}
 
 
 class _Dot(NamedTuple):
@@ -44,7 +44,7 @@ def accuracy_against_params(points: Sequence[Point]) -> Chart | None:
     return draw(
         "Accuracy against parameters",
         "Mean over seeds with its 95 % interval, for other seeds and other pictures; parameters on"
-        " a logarithmic scale.",
+        " a logarithmic scale. Baseline: the fewest methods of a net and recipe.",
         lambda width: _drawn(width, ours, studied),
     )
 
@@ -59,7 +59,7 @@ def _dots(points: Sequence[Point]) -> list[_Dot]:
     for point in points:
         of, size = point.accuracy, point.first["params"]
         low, high = (end if isfinite(end) else of.mean for end in (of.low, of.high))
-        kind = "without methods" if id(point) in plain else "with methods"
+        kind = "baseline" if id(point) in plain else "with more methods"
         told = f"{point.net}, {point.label()}: {spread(of)} % at {size:,} parameters"
         name = f"best: {point.net}" if point is best else ""
         name = point.net if id(point) in named else name
