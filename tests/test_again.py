@@ -83,7 +83,7 @@ def test_what_was_said_in_training_is_not_said_again(elsewhere: Path) -> None:
         (photos / "cat" / "99.png").write_bytes(b"broken since")
         trained_on(run, "run")
     (said,) = [str(warning.message) for warning in heard]
-    assert "1 pictures cannot be used and are left out: " in said
+    assert "1 picture cannot be used and is left out: " in said
     assert "99.png" in said
 
 

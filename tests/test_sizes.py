@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from smidgen.sizes import bytes_of, count_of
+from smidgen.sizes import bytes_of, count_of, counted
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,8 @@ def test_what_cannot_be_read_is_refused_with_how_to_write_it(text: Any) -> None:
     assert repr(text) in str(raised.value)
     with pytest.raises(ValueError, match="--max-macs must be a whole number, as in 20000, 20k"):
         count_of("0.5", "--max-macs")
+
+
+def test_one_thing_has_a_word_of_its_own() -> None:
+    told = [counted(count, "picture is", "pictures are") for count in (0, 1, 1200)]
+    assert told == ["0 pictures are", "1 picture is", "1,200 pictures are"]

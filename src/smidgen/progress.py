@@ -9,6 +9,7 @@ from typing import Any, final
 
 from smidgen.escape import html, terminal
 from smidgen.run import EpochRecord
+from smidgen.sizes import counted
 
 _EVERY = 0.2  # seconds between two looks
 _BAR = 24  # characters
@@ -51,7 +52,8 @@ class TrainingBar:
         self._shown = now
         spent = now - self._started
         if done >= 1:
-            self.show(1.0, f"{self.name}: {self.epochs} epochs in {_time(spent)}{self._last}")
+            epochs = counted(self.epochs, "epoch", "epochs")
+            self.show(1.0, f"{self.name}: {epochs} in {_time(spent)}{self._last}")
             return
         left = spent / max(done - self._first, 1e-9) * (1 - done)
         text = f"{self.name}: epoch {epoch} of {self.epochs}, {_time(left)} left{self._last}"

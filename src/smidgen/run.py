@@ -23,6 +23,7 @@ from smidgen.methods.distill import Distill
 from smidgen.names import shown
 from smidgen.release import release, require_known
 from smidgen.show import card, percent
+from smidgen.sizes import counted
 from smidgen.text import to_text
 from smidgen.trial import Trial
 
@@ -96,11 +97,11 @@ class Run:
     def _told(self) -> str:
         """What a prompt shows of the run."""
         methods = " + ".join(self.trial.method_texts) or "no method"
-        epochs = len(self.history)
+        epochs = counted(len(self.history), "epoch", "epochs")
         end = f", loss {self.history[-1].loss:.4f}" if self.history else ""
         return (
             f"{self.trial.spec.params:,} params with {methods} on {self.trial.data}, seed"
-            f" {self.trial.seed}, {epochs} epochs in {self.seconds:.0f} s{end}"
+            f" {self.trial.seed}, {epochs} in {self.seconds:.0f} s{end}"
         )
 
     @property

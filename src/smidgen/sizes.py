@@ -1,4 +1,4 @@
-"""Amounts as people write them: ``16KB``, ``20k``."""
+"""Amounts as people write them: ``16KB``, ``20k``, 1 image, 2 images."""
 
 import re
 from operator import index
@@ -34,6 +34,11 @@ def count_of(amount: int | str, what: str) -> int:
         ValueError: If it cannot be read.
     """
     return _read(amount, what, _COUNTS, "a whole number, as in 20000, 20k or 1.5M")
+
+
+def counted(count: int, one: str, more: str) -> str:
+    """Return a number of things, with the words for one of them or for any other number."""
+    return f"{count:,} {one if count == 1 else more}"
 
 
 def _read(

@@ -162,7 +162,7 @@ def test_colours_of_sixteen_bits_are_told(folder: Callable[..., Path]) -> None:
         for kind, of in chunks
     )
     _, said = loaded(folder([png(pixels(0, 6, 5, 3)), deep], [png(pixels(1, 6, 5, 3))]))
-    assert "1 colour pictures have 16 bits a channel, of which the upper 8 are taken" in said
+    assert "1 colour picture has 16 bits a channel, of which the upper 8 are taken" in said
 
 
 def test_colours_of_sixteen_bits_in_a_tiff_are_told(folder: Callable[..., Path]) -> None:
@@ -173,7 +173,7 @@ def test_colours_of_sixteen_bits_in_a_tiff_are_told(folder: Callable[..., Path])
     deep += struct.pack("<3H", 16, 16, 16) + bytes([0, 9] * 90)
     data, said = loaded(folder([png(pixels(0, 6, 5, 3)), deep], [png(pixels(1, 6, 5, 3))]))
     assert data.train.images[1].unique().tolist() == [9]
-    assert "1 colour pictures have 16 bits a channel, of which the upper 8 are taken" in said
+    assert "1 colour picture has 16 bits a channel, of which the upper 8 are taken" in said
     _, said = loaded(folder([encoded(Image.fromarray(pixels(n, 6, 5, 3)), "TIFF") for n in (0, 1)]))
     assert "16 bits" not in said
 
@@ -197,7 +197,7 @@ def test_a_picture_in_two_classes_is_told(folder: Callable[..., Path]) -> None:
     train = [png(pixels(number, 6, 5)) for number in range(6)]
     train[5] = train[0]
     _, said = loaded(folder(train))
-    assert "1 pictures are in two classes, such as " in said
+    assert "1 picture is in two classes, such as " in said
     assert "('cat') and " in said
 
 

@@ -135,8 +135,8 @@ def test_copies_are_told() -> None:
     told = look_at([seen(0, copies=copied)]).lines[1]
     for part in (
         "12 among the training",
-        "2 test images are training",
-        "1 images have a copy with",
+        "2 test images are among the",
+        "1 image has a copy with",
     ):
         assert part in told
     assert look_at([seen(0)]).lines[1].startswith("No two images are copies")

@@ -14,7 +14,7 @@ from tests.report.conftest import Rows, png, row, seen
 
 from smidgen.report import _named, write_charts, write_page
 from smidgen.report.bars import latency_bars, size_bars
-from smidgen.report.page import charts_of
+from smidgen.report.page import charts_of, duration
 from smidgen.report.points import points_of
 from smidgen.study.records import Records, StoreError
 from smidgen.study.status import Status
@@ -103,11 +103,16 @@ def test_a_partly_done_study_is_shown_as_such(study: Rows) -> None:
     status = Status(21, 2, 1, 30, 7200.0, (("a trial", "it broke"),))
     text = render(Records(study, status, {}), "t", "", [])
     assert "Partly done" in text
-    assert "21 of 54 trials are done" in text
+    assert "Trials done: 21 of 54, 2 running, 30 queued, 1 failed; about 2.0 hours to go." in text
     assert "2.0 hours" in text
     assert "a trial: it broke" in text
     whole = render(Records(study, Status(21, 0, 0, 0, 0.0, ()), {}), "t", "", [])
     assert "All 21 trials are done." in whole
+    single = render(Records(study, Status(1, 0, 0, 0, 0.0, ()), {}), "t", "", [])
+    assert "The one trial is done." in single
+    assert [duration(of) for of in (1, 29, 60, 120)] == [
+        "1 second", "29 seconds", "1 minute", "2 minutes",
+    ]  # fmt: skip
 
 
 def test_an_empty_store_gives_a_page(tmp_path: Path) -> None:
@@ -116,6 +121,7 @@ def test_an_empty_store_gives_a_page(tmp_path: Path) -> None:
     Store(tmp_path / "study.db").close()
     text = write_page(tmp_path / "study.db", tmp_path / "p.html").read_text()
     assert "No trial is done yet." in text
+    assert "trials are done" not in text
 
 
 def test_a_single_row_gives_a_page(written: Callable[[Rows], Path], tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from smidgen.cli.options import (
     Track,
 )
 from smidgen.cli.terminal import next_commands, print_json, say, table, warn
+from smidgen.sizes import counted
 
 if TYPE_CHECKING:
     from smidgen.study.design.design import Design
@@ -174,7 +175,7 @@ def _show_front(found: "Design") -> None:
 def _show(found: "Design") -> None:
     row = found.rows[min(found.rows)]
     accuracy, latency = found.accuracy, row["latency"]
-    of = f"test images, mean and 95 % interval of {len(found.rows)} seeds"
+    of = f"test images, mean and 95 % interval of {counted(len(found.rows), 'seed', 'seeds')}"
     rows: list[list[object]] = [
         ["accuracy", f"{accuracy.mean:.2f} % [{accuracy.low:.2f}, {accuracy.high:.2f}]", of],
         ["params", f"{row['params']:,}", f"{row['deployed_params']:,} deployed"],

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from smidgen.data.catalogue import TRAIN
 from smidgen.data.labelled import Row
+from smidgen.sizes import counted
 
 
 def between_parts(rows: Sequence[Row], keys: Sequence[bytes]) -> list[str]:
@@ -17,8 +18,9 @@ def between_parts(rows: Sequence[Row], keys: Sequence[bytes]) -> list[str]:
     if not both:
         return []
     first, second = both[0]
+    pictures = counted(len(both), "picture to judge on is", "pictures to judge on are")
     return [
-        f"{len(both):,} pictures to judge on are also trained on, such as {_named(second)}, which "
+        f"{pictures} also trained on, such as {_named(second)}, which "
         f"is {_named(first)}: the accuracy on them proves nothing"
     ]
 
@@ -36,8 +38,9 @@ def between_classes(
     if not found:
         return []
     first, second = next(iter(found.values()))
+    pictures = counted(len(found), "picture is", "pictures are")
     return [
-        f"{len(found):,} pictures are in two classes, such as {_named(first)} "
+        f"{pictures} in two classes, such as {_named(first)} "
         f"({classes[first.label]!r}) and {_named(second)} ({classes[second.label]!r})"
     ]
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from smidgen.data.errors import DataError
 from smidgen.data.labelled import Row
+from smidgen.sizes import counted
 
 AT_ONCE = 8  # pictures, at most: each may be large
 NAMED = 10  # broken pictures that are named
-LEFT_OUT = "cannot be used and are left out"
+LEFT_OUT = "cannot be used and"
 _CHUNK = 32  # pictures that a thread takes in one go
 
 
@@ -60,7 +61,8 @@ def told(rows: Sequence[Row], broken: dict[int, str], *, skip: bool) -> list[str
     ]
     more = f"; and {len(broken) - NAMED:,} more" if len(broken) > NAMED else ""
     if skip:
-        return [f"{len(broken):,} pictures {LEFT_OUT}: {'; '.join(named)}{more}"]
+        pictures = counted(len(broken), f"picture {LEFT_OUT} is", f"pictures {LEFT_OUT} are")
+        return [f"{pictures} left out: {'; '.join(named)}{more}"]
     if len(broken) == 1:
         raise DataError(f"{named[0]} (--skip-broken leaves it out)")
     raise DataError(

@@ -16,6 +16,7 @@ from smidgen.data.decoding import each, told
 from smidgen.data.errors import DataError
 from smidgen.data.labelled import Labelled, Row, labelled, told_counts
 from smidgen.data.preprocessing import Array, Preprocessing, Values, with_channels
+from smidgen.sizes import counted
 
 NO_TEST = "no test images"
 _LOOKED_AT = 100  # transparent pictures that decide what they are composed over
@@ -97,12 +98,14 @@ def _how(
         looked = clear[:_LOOKED_AT]
         gains = each(looked, lambda row: survey.whiter(row.pictures.picture(row.number, None)), {})
         background = "white" if sum(gain or 0 for gain in gains) >= 0 else "black"
-        notes.append(
-            f"{len(clear):,} pictures are transparent: they are composed over {background}"
+        seen = counted(
+            len(clear), "picture is transparent: it is", "pictures are transparent: they are"
         )
+        notes.append(f"{seen} composed over {background}")
     if coarse := sum(head.coarse for head in good):
+        pictures = counted(coarse, "colour picture has", "colour pictures have")
         notes.append(
-            f"{coarse:,} colour pictures have 16 bits a channel, of which the upper 8 are taken: "
+            f"{pictures} 16 bits a channel, of which the upper 8 are taken: "
             f"where fewer bits are in use they are dark, and must be converted first"
         )
     how, more = survey.decided(good, wish, background)

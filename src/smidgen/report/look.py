@@ -11,6 +11,7 @@ from smidgen.report.matrix import confusion_chart
 from smidgen.report.net import net_chart
 from smidgen.report.points import Point
 from smidgen.report.tables import Table, number, words
+from smidgen.sizes import counted
 
 _SHOTS = 24  # pictures on a wall
 
@@ -248,8 +249,9 @@ def _lines(rows: Sequence[dict[str, Any]], matrix: Matrix | None) -> tuple[str, 
         lines.append(
             "Copies, equal to the last pixel: "
             f"{found['train']:,} among the training images, {found['test']:,} among the test"
-            f" images; {found['across']:,} test images are training images too;"
-            f" {found['labels']:,} images have a copy with another label."
+            f" images; {counted(found['across'], 'test image is', 'test images are')} among the"
+            f" training images; {counted(found['labels'], 'image has', 'images have')} a copy with"
+            " another label."
             if any(found.values())
             else "No two images are copies of each other, to the last pixel."
         )

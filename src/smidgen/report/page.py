@@ -23,6 +23,7 @@ from smidgen.report.reference import comparison
 from smidgen.report.robust import robust_looks
 from smidgen.report.scatter import accuracy_against_params
 from smidgen.report.tables import Cell, Table, effects_table, number, points_table, words
+from smidgen.sizes import counted
 from smidgen.study.records import Records
 from smidgen.study.statistics import spread
 
@@ -293,8 +294,8 @@ def duration(seconds: float) -> str:
     """Return a time for people."""
     minutes = round(seconds / 60)
     if minutes < 1:
-        return f"{seconds:.0f} seconds"
-    return f"{minutes} minutes" if minutes < 120 else f"{seconds / 3600:.1f} hours"  # noqa: PLR2004
+        return counted(round(seconds), "second", "seconds")
+    return counted(minutes, "minute", "minutes") if minutes < 120 else f"{seconds / 3600:.1f} hours"  # noqa: PLR2004
 
 
 def _made(rows: Sequence[dict[str, Any]]) -> list[str]:
@@ -304,7 +305,7 @@ def _made(rows: Sequence[dict[str, Any]]) -> list[str]:
     for row in rows:
         software = ", ".join(f"{name} {number}" for name, number in row["versions"].items())
         lines[f"{software}, revision {row['revision']}"] = None
-        threads = f"{row['threads']} thread" + ("s" if row["threads"] != 1 else "")
+        threads = counted(row["threads"], "thread", "threads")
         lines[f"{row['device']}, {threads}, {row['precision']}, kernels {row['kernels']}"] = None
     for row in rows:
         numbers = ", ".join(f"{name} {value}" for name, value in row["recipe"].items())

@@ -14,6 +14,7 @@ from smidgen.files import write_atomically
 from smidgen.hub import PREFIX
 from smidgen.release import release
 from smidgen.share.facts import Artefact, Facts, facts_of
+from smidgen.sizes import counted
 
 LICENCES = re.compile(r"[a-z0-9][a-z0-9.+-]{0,49}")  # as the hub spells them: apache-2.0
 NO_LICENCE = "unknown"  # the hub's word for: nothing is said
@@ -301,12 +302,13 @@ def _board(facts: Facts, repository: str | None) -> str:
 def _training(facts: Facts) -> str:
     run = facts.run
     methods = ", ".join(map(_code, run.trial.method_texts)) or "none"
-    epochs = f"{len(run.history)} epochs, seed {run.trial.seed}, {run.seconds:.0f} s"
+    epochs = counted(len(run.history), "epoch", "epochs")
+    length = f"{epochs}, seed {run.trial.seed}, {run.seconds:.0f} s"
     packages = "; ".join(f"{_code(name)} is of {package}" for name, package in run.trial.packages)
     lines = [
         f"- Net: {_code(run.trial.net.name)}; methods: {methods}"
         + (f" ({packages})" if packages else ""),
-        f"- {epochs} on {escaped(str(run.machine.get('device', 'an unknown device')))}",
+        f"- {length} on {escaped(str(run.machine.get('device', 'an unknown device')))}",
         f"- Key of the run: `{run.trial.key}`; trained by smidgen"
         f" {escaped(run.versions.get('smidgen', 'of an unknown version'))}, card by {release()}",
         f"- Again: {_code(facts.command(run.trial.seed))}",

@@ -88,7 +88,7 @@ def test_other_files_are_left_out_and_said(image_folder: Folder) -> None:
     assert len(data.train) == 5
     assert [re.sub(r"/\S*/", "", str(warning.message)) for warning in said] == [
         "pictures: folders not read: masks",
-        "pictures: 1 files are no pictures of a class, such as notes.txt",
+        "pictures: 1 file is no picture of a class, such as notes.txt",
     ]
 
 
@@ -116,7 +116,7 @@ def test_broken_files_are_left_out_when_asked(image_folder: Folder) -> None:
     folder = image_folder(BOTH)
     broken = folder / "train" / "cat" / "000.png"
     broken.write_bytes(b"")
-    with pytest.warns(DataWarning, match=f"1 pictures .* left out: {re.escape(str(broken))} is an"):
+    with pytest.warns(DataWarning, match=f"1 picture .* left out: {re.escape(str(broken))} is an"):
         data = load(folder, skip_broken=True)
     assert data.train.labels.tolist() == [0, 0, 1, 1]
     stored = np.asarray(Image.open(folder / "train" / "dog" / "000.png"))
@@ -131,7 +131,7 @@ def test_a_picture_without_pixels_is_named_and_left_out_when_asked(image_folder:
     (folder / "train" / "dog" / "empty.png").write_bytes(empty)
     with pytest.raises(DataError, match=r"empty\.png is no readable picture"):
         load(folder)
-    with pytest.warns(DataWarning, match="1 pictures cannot be used and are left out"):
+    with pytest.warns(DataWarning, match="1 picture cannot be used and is left out"):
         assert len(load(folder, skip_broken=True).train) == 5
 
 
@@ -217,7 +217,7 @@ def test_a_dead_link_is_told_with_the_count(image_folder: Folder, tmp_path: Path
     folder = image_folder(BOTH)
     link = folder / "train" / "dog" / "999.png"
     link.symlink_to(tmp_path / "gone.png")
-    with pytest.warns(DataWarning, match=f"1 links lead nowhere, such as {re.escape(str(link))}"):
+    with pytest.warns(DataWarning, match=f"1 link leads nowhere, such as {re.escape(str(link))}"):
         assert len(load(folder).train) == 5
 
 

@@ -11,6 +11,7 @@ from smidgen.data.catalogue import TRAIN, Catalogue, Files, Part, Wish
 from smidgen.data.decode import is_picture
 from smidgen.data.errors import DataError
 from smidgen.data.names import MADE, is_system, part_of
+from smidgen.sizes import counted
 
 ENDINGS = (  # of files that must be pictures; others are if their content says so
     *(".png", ".jpg", ".jpeg", ".jfif", ".jpe", ".bmp", ".gif", ".tif", ".tiff", ".webp"),
@@ -96,9 +97,11 @@ class Folders(Source):
                 if folder.name.casefold() == TRAIN:
                     yield f"{folder.name!r} is a class, since other folders beside it hold pictures"
         if other:
-            yield f"{len(other):,} files are no pictures of a class, such as {other[0]}"
+            files = counted(len(other), "file is no picture", "files are no pictures")
+            yield f"{files} of a class, such as {other[0]}"
         if dead:
-            yield f"{len(dead):,} links lead nowhere, such as {dead[0]}"
+            links = counted(len(dead), "link leads", "links lead")
+            yield f"{links} nowhere, such as {dead[0]}"
 
 
 def _is_train_a_class(root: Path, parts: tuple[tuple[str, Path], ...]) -> bool:

@@ -21,6 +21,7 @@ from smidgen.data.layouts.tables import (
 )
 from smidgen.data.names import part_in, part_of
 from smidgen.data.values import labels_of
+from smidgen.sizes import counted
 
 _LOOKED_AT = 20  # rows that tell whether a table names pictures
 _SHOWN = 3
@@ -100,9 +101,8 @@ class Listed(Source):
                 raise DataError(f"{said} (--skip-broken leaves them out)")
             notes.append(f"{said}: they are left out")
         if unlisted:
-            notes.append(
-                f"{len(unlisted):,} pictures are in no table, such as {next(iter(unlisted))}"
-            )
+            pictures = counted(len(unlisted), "picture is", "pictures are")
+            notes.append(f"{pictures} in no table, such as {next(iter(unlisted))}")
         parts = {part: Part(Files(paths[part]), labels[part]) for part in PARTS if part in paths}
         return Catalogue(parts, notes=tuple(notes))
 

@@ -13,6 +13,7 @@ from smidgen.methods import Method, in_order
 from smidgen.recipe import Recipe
 from smidgen.run import MODEL
 from smidgen.show import card, percent
+from smidgen.sizes import counted
 from smidgen.spec import NetSpec
 from smidgen.study.design.baseline import STUDY as PLAIN
 from smidgen.study.design.baseline import baselines
@@ -89,7 +90,7 @@ class Design:
     def _told(self) -> str:
         """What a prompt shows of the design."""
         return (
-            f"{spread(self.accuracy)} % on test images, {len(self.rows)} seeds,"
+            f"{spread(self.accuracy)} % on test images, {counted(len(self.rows), 'seed', 'seeds')},"
             f" {self.net.params:,} params with {listed(self.methods)}, in {self.folder}"
         )
 
@@ -190,8 +191,9 @@ def _search(
     search.say(
         PLANNED,
         f"judged by {search.judging}; about {told_estimate(begun.expected, wishes.seconds)}"
-        f" for {len(begun.entrants)} nets of at most {recipe.epochs} epochs, then"
-        f" {profile.confirm_seeds} last runs",
+        f" for {counted(len(begun.entrants), 'net', 'nets')} of at most"
+        f" {counted(recipe.epochs, 'epoch', 'epochs')}, then"
+        f" {counted(profile.confirm_seeds, 'last run', 'last runs')}",
     )
     if begun.turned:
         search.say(PLANNED, begun.turned)
@@ -241,8 +243,9 @@ def _finished(
     search.say(
         CONFIRM,
         f"{winner.net.name} with {listed(winner.methods)}, trained on all"
-        f" {len(search.data.train):,} training images for {winner.recipe.epochs}"
-        f" epochs with {len(rows)} seeds and tested once on"
+        f" {len(search.data.train):,} training images for"
+        f" {counted(winner.recipe.epochs, 'epoch', 'epochs')} with"
+        f" {counted(len(rows), 'seed', 'seeds')} and tested once on"
         f" {rows[first]['images']:,} images: {spread(accuracy)} %",
     )
     plain = search.store.rows(PLAIN)

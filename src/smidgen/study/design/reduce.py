@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from smidgen.methods import Method
 from smidgen.recipe import Recipe
+from smidgen.sizes import counted
 from smidgen.study.design.budget import told
 from smidgen.study.design.maker import Maker, Shaped
 from smidgen.study.design.moves import moves
@@ -92,11 +93,14 @@ class Contest:
             epochs = max(1, round(round_.share * self._recipe.epochs))
             scores = self._halved(now, epochs, round_.seeds)
             best = max(scores, key=lambda one: scores[one])
-            seeds = "1 seed" if round_.seeds == 1 else f"{round_.seeds} seeds"
+            of = (
+                counted(len(scores), "net", "nets"),
+                counted(epochs, "epoch", "epochs"),
+                counted(round_.seeds, "seed", "seeds"),
+            )
             self._search.say(
                 REDUCE,
-                f"round {number}: {len(scores)} nets, {epochs} epochs, {seeds}: best"
-                f" {best.name} with {scores[best]:.2f}",
+                f"round {number}: {', '.join(of)}: best {best.name} with {scores[best]:.2f}",
             )
             now = list(scores)
         return scores
