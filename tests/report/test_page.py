@@ -396,6 +396,16 @@ def test_it_fits_a_phone_in_the_dark(page: Path, browser: Any) -> None:
     assert brightness(ink) > 120
 
 
+@pytest.mark.browser
+def test_wide_tables_take_the_room_beside_the_text_and_no_more(page: Path, browser: Any) -> None:
+    sheet = browser.new_context(viewport={"width": 1280, "height": 800}).new_page()
+    sheet.set_default_timeout(0)  # milliseconds; a busy machine may need many
+    sheet.goto(page.as_uri())
+    edges = "nodes => nodes.map(n => n.getBoundingClientRect().right)"
+    assert all(1200 < edge <= 1264 for edge in sheet.eval_on_selector_all(".table", edges))
+    assert sheet.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
 def brightness(colour: str) -> float:
     red, green, blue = (float(part) for part in re.findall(r"[\d.]+", colour)[:3])
     return (red + green + blue) / 3
