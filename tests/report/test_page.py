@@ -215,6 +215,8 @@ def test_bars_count_a_net_once_though_it_has_two_recipes() -> None:
     assert "are drawn" not in size.note
     assert all(f"net-{number}, int8: " in size.wide for number in range(10))
     assert "999" not in size.wide, "that of more methods"
+    (large,) = points_of([row("large", [], 0, 100, bytes_int8=142_520)])
+    assert "<title>large, int8: 142,520</title>" in size_bars([large]).wide
 
 
 def test_the_studys_time_alone_is_no_chart() -> None:

@@ -98,8 +98,9 @@ def _drawn(width: int, axis: str, series: Series) -> Canvas:
             value = by_net.get(net)
             if value is not None:
                 at = y + above + _GAP / 2 + _BAR * row
-                told = f"{net}, {kind}: {value:,.4g}"
+                whole = f"{value:,.0f}" if value >= _WHOLE else ""
+                text, told = whole or f"{value:,.3g}", whole or f"{value:,.4g}"
+                told = f"{net}, {kind}: {told}"
                 canvas.rect(left, at, x(value) - left, _BAR - 3, kinds[kind], told=told)
-                text = f"{value:,.3g}" if value < _WHOLE else f"{value:,.0f}"
                 canvas.text(x(value) + 4, at + _BAR - 5, text, MUTED, size=TEXT - 1)
     return canvas
