@@ -15,6 +15,7 @@ LABELS = (
     *("fine_label", "label", "labels", "class", "target", "classes", "class_name", "label_name"),
     *("category", "targets", "y"),
 )
+BOXES = ("bbox", "bounding_box", "xmin", "x_min", "xmax", "x_max", "x1")
 PARTS = ("split", "part", "set", "subset", "partition")
 
 

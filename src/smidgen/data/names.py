@@ -17,7 +17,11 @@ _PARTS = {
     "privatetest": TEST,
 }
 _OF_DATA = re.compile(r"[-_ ]*(set|data|images?|pictures?|split)$")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")  # as in trainLabels
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+COLLECTIONS = frozenset(  # names of folders that are of no class
+    ("images", "image", "imgs", "img", "pictures", "photos", "data", "jpg", "jpeg", "png")
+)
 SYSTEM = (  # folders that systems make; hidden ones count too
     *("__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information"),
     *("lost+found", "__pycache__"),
@@ -34,7 +38,7 @@ def part_of(name: str) -> str | None:
 
 def part_in(text: str) -> str | None:
     """Return which part a file name speaks of, such as ``emnist-train-images``."""
-    for word in re.split(r"[^a-z0-9]+", text.casefold()):
+    for word in re.split(r"[^a-z0-9]+", _HUMP.sub(" ", text).casefold()):
         if found := _PARTS.get(word) or _PARTS.get(word.rstrip("0123456789")):
             return found
     return None

@@ -379,3 +379,62 @@ def test_a_train_may_be_a_class(image_folder: Folder) -> None:
     (folder / "test").mkdir()
     with pytest.raises(DataError, match=r"must hold CLASS/\*\.jpg"):
         load(folder)
+
+
+@pytest.mark.parametrize("inner", ["", "seg_{}"])
+def test_parts_may_share_a_name_before_theirs(image_folder: Folder, inner: str) -> None:
+    """As of the scenes of Intel: they were classes, called seg_train and seg_test."""
+    counts = {
+        f"{part}/{inner.format(part[4:])}": n for part, n in (("seg_train", 4), ("seg_test", 2))
+    }
+    folder = image_folder(
+        {place: {"ice": n, "sea": n} for place, n in counts.items()} | {"seg_pred": {"": 3}}
+    )
+    with pytest.warns(DataWarning, match="folders not read: .*seg_pred"):
+        data = load(folder)
+    assert (data.classes, len(data.train), len(data.test)) == (("ice", "sea"), 8, 4)
+
+
+def test_a_name_that_no_other_part_shares_is_a_class(image_folder: Folder) -> None:
+    with pytest.warns(DataWarning, match="set aside"):
+        data = load(image_folder({"": {"toy_train": 8, "toy_car": 8, "lab_test": 8}}))
+    assert data.classes == ("lab_test", "toy_car", "toy_train")
+
+
+@pytest.mark.parametrize("place", ["images", "data_test", "cta"])
+def test_test_pictures_in_one_folder_have_no_labels(image_folder: Folder, place: str) -> None:
+    folder = image_folder({"data_train": {"cat": 9, "dog": 9}, "data_test": {place: 4}})
+    if place == "cta":
+        with pytest.raises(DataError, match="must be one that is known"):
+            load(folder)
+        return
+    with pytest.warns(DataWarning, match="labels of the part 'test' are hidden|set aside"):
+        data = load(folder)
+    assert len(data.train) + len(data.test) == 18
+
+
+@pytest.mark.parametrize("masks", ["masks", "annotations", "labels"])
+def test_masks_are_no_class(image_folder: Folder, masks: str) -> None:
+    folder = image_folder({"": {"images": 4, masks: 4}})
+    with pytest.raises(DataError, match=f"images and {masks} of|{masks} and images of"):
+        load(folder)
+
+
+def test_classes_in_a_folder_of_images_beside_others_are_read(image_folder: Folder) -> None:
+    """As of CUB-200-2011 and Food-101."""
+    folder = image_folder({"images": {"owl": 6, "tit": 6}, "": {"meta": 0}})
+    (folder / "meta" / "classes.txt").write_text("owl\ntit\n")
+    with pytest.warns(DataWarning, match="folders not read: .*meta|set aside"):
+        assert load(folder).classes == ("owl", "tit")
+    (folder / "meta" / "a.png").write_bytes(png(pixels(0, 6, 5)))
+    (folder / "meta" / "b.png").write_bytes(png(pixels(1, 6, 5)))
+    with pytest.warns(DataWarning):
+        assert load(folder).classes == ("images", "meta")
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_classes_that_all_hold_the_same_folders_are_told(image_folder: Folder) -> None:
+    """As of PlantVillage: color, grayscale, segmented, and the classes in each."""
+    folder = image_folder({kind: {"rot": 4, "rust": 4} for kind in ("color", "grey")})
+    with pytest.warns(DataWarning, match="'color', 'grey' are classes, though .*'rot', 'rust'"):
+        assert load(folder).classes == ("color", "grey")

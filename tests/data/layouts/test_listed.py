@@ -242,7 +242,7 @@ def test_a_table_whose_labels_could_be_names_of_pictures_is_one_of_pictures(
         load(pictures)
 
 
-@pytest.mark.filterwarnings("ignore:.*(set aside|no pictures|no table):smidgen.data.DataWarning")
+@pytest.mark.filterwarnings("ignore:.*(set aside|no picture|no table):smidgen.data.DataWarning")
 def test_columns_of_what_is_read_without_a_table_are_told(pictures: Path, tmp_path: Path) -> None:
     (pictures / "images").rename(pictures / "cat")
     (pictures / "dog").mkdir()
@@ -321,7 +321,128 @@ def test_a_picture_of_two_classes_or_of_none_asks_for_the_column(
 ) -> None:
     rows = [f"{n:02}.png,{n % 2},{1 - n % 2}" for n in range(39)]
     table(pictures, ["filename,cat,dog", *rows, f"39.png,{marks}"])
-    with pytest.raises(DataError, match="name it with --label-column"):
+    said = (
+        f"must have a one in one of cat, dog .* got {marks.count('1')} in row 40: .*--label-column"
+    )
+    with pytest.raises(DataError, match=said):
+        load(pictures)
+
+
+def in_parts(folder: Path, places: dict[str, int]) -> list[str]:
+    """Move the pictures to folders, so many each, called from 0.png in every one."""
+    held, moved = sorted((folder / "images").iterdir()), list[str]()
+    for place, count in places.items():
+        (folder / place).mkdir(parents=True)
+        for number in range(count):
+            held.pop(0).rename(folder / place / f"{number}.png")
+            moved.append(f"{place}/{number}.png")
+    (folder / "images").rmdir()
+    return moved
+
+
+@pytest.mark.parametrize("name", ["trainLabels.csv", "labels.csv"])
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_pictures_of_one_name_in_two_parts_are_told_apart(pictures: Path, name: str) -> None:
+    """As of CIFAR-10 of Kaggle: train/1.png and test/1.png."""
+    in_parts(pictures, {"train": 20, "test": 20})
+    rows = [f"{number},{label}" for number, label in enumerate(LABELS[:20])]
+    data = load(table(pictures, ["id,label", *rows], name))
+    assert len(data.train) + len(data.test) == 20
+    held = {
+        np.asarray(Image.open(path)).tobytes(): int(path.stem) % 2
+        for path in (pictures / "train").iterdir()
+    }
+    for split in (data.train, data.test):
+        for image, label in zip(split.images, split.labels.tolist(), strict=True):
+            assert held[image.numpy().tobytes()] == label
+
+
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_a_table_named_as_a_part_finds_the_pictures_of_that_part(pictures: Path) -> None:
+    in_parts(pictures, {"train": 20, "test": 20})
+    folder = table(pictures, ["id,label", *(f"{n},{n % 2}" for n in range(20))], "test.csv")
+    data = load(folder / "test.csv")
+    held = {np.asarray(Image.open(p)).tobytes() for p in (folder / "test").iterdir()}
+    assert {i.numpy().tobytes() for s in (data.train, data.test) for i in s.images} == held
+
+
+@pytest.mark.parametrize("name", ["sports.csv", "train.csv"])
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_where_a_picture_lies_says_its_part_if_the_table_does_not(
+    pictures: Path, name: str
+) -> None:
+    moved = in_parts(pictures, {"train": 20, "valid": 8, "test": 12})
+    rows = [f"{path},{LABELS[number]}" for number, path in enumerate(moved)]
+    data = load(table(pictures, ["filepaths,labels", *rows], name))
+    counts = {part: len(split) for part, split in data.parts.items()}
+    if name == "sports.csv":
+        assert counts == {"train": 20, "validation": 8, "test": 12}
+    else:
+        assert "validation" not in counts
+
+
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_tables_in_folders_that_share_a_name_are_of_their_parts(pictures: Path) -> None:
+    in_parts(pictures, {"seg_train": 24, "seg_test": 16})
+    for place, count in (("seg_train", 24), ("seg_test", 16)):
+        rows = [f"{n}.png,{n % 2}" for n in range(count)]
+        table(pictures / place, ["file,label", *rows])
+    data = load(pictures)
+    assert (len(data.train), len(data.test), data.validation) == (24, 16, None)
+
+
+@pytest.mark.parametrize("pieces", [("a_images_part_1", "a_images_part_2"), ("s1", "s2")])
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_pieces_of_one_collection_are_no_classes(pictures: Path, pieces: tuple[str, str]) -> None:
+    """As of HAM10000 and ChestX-ray14."""
+    for place, of in zip(pieces, (range(20), range(20, 40)), strict=True):
+        (pictures / place).mkdir()
+        for n in of:
+            (pictures / "images" / f"{n:02}.png").rename(pictures / place / f"{n:02}.png")
+    (pictures / "images").rmdir()
+    rows = [f"{n:02},{label},{'mf'[n // 20]}" for n, label in enumerate(LABELS)]
+    table(pictures, ["image_id,dx,sex", *rows], "metadata.csv")
+    if pieces == ("s1", "s2"):
+        assert load(pictures).classes == pieces
+        return
+    with pytest.raises(DataError, match=r"got dx, sex of the columns .*--label-column"):
+        load(pictures)
+    assert load(pictures, label_column="dx").classes == ("cat", "dog")
+
+
+def test_boxes_of_a_table_are_refused(pictures: Path) -> None:
+    rows = [f"{n // 2:02}.png,{label},1,2" for n, label in enumerate(LABELS)]
+    table(pictures, ["filename,class,xmin,ymin", *rows], "_annotations.csv")
+    with pytest.raises(DataError, match=r"several a picture \(column 'xmin'\): they are not read"):
+        load(pictures)
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_rows_that_say_the_same_again_are_one_picture(pictures: Path) -> None:
+    rows = [f"{n:02}.png,{label}" for n, label in enumerate(LABELS)]
+    table(pictures, ["filename,class", *rows, *rows[:3]])
+    with pytest.warns(DataWarning, match="3 rows name a picture again with one label"):
+        data = load(pictures)
+    assert len(data.train) + len(data.test) == 40
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_a_table_without_a_header_loses_no_row(pictures: Path) -> None:
+    rows = [f"{label},{n:02}.png" for n, label in enumerate(LABELS)]
+    same_labels(load(table(pictures, rows)), pictures)
+    table(pictures, [f"TRAIN,gs://b/{row.split(',')[1]},{row[:3]}" for row in rows])
+    with pytest.raises(DataError, match=r"line 1 must name the columns, .* got 'gs://b/00\.png'"):
+        load(pictures)
+
+
+@pytest.mark.parametrize("place", ["images", "Bilder"])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
+def test_a_table_of_another_encoding_is_told(pictures: Path, place: str, encoding: str) -> None:
+    if place != "images":
+        (pictures / "images").rename(pictures / place)
+    rows = [f"{n:02}.png;{'Käfer' if n % 2 else 'Maus'}" for n in range(40)]
+    (pictures / "labels.csv").write_text("\n".join(["file;label", *rows]), encoding)
+    with pytest.raises(DataError, match=r"labels\.csv must be UTF-8 \(spreadsheets call it"):
         load(pictures)
 
 
@@ -359,6 +480,17 @@ def test_an_export_that_is_not_split_has_a_test_part_set_aside(pictures: Path) -
     folder = exported(pictures, {"one": "split", "two": "split"})
     data = load(folder / "info.labels")
     assert len(data.train) + len(data.test) == 40
+
+
+def test_boxes_of_edge_impulse_are_refused(pictures: Path) -> None:
+    folder = exported(pictures, {"training": "training", "testing": "testing"})
+    whole = json.loads((folder / "info.labels").read_text())
+    for file in whole["files"]:
+        box = {"label": "cat", "x": 1, "y": 1, "width": 2, "height": 2}
+        file.update(label={"type": "unlabeled"}, boundingBoxes=[box])
+    (folder / "info.labels").write_text(json.dumps(whole))
+    with pytest.raises(DataError, match=r"info\.labels gives boxes, as for 'training/00\.png'"):
+        load(folder)
 
 
 @pytest.mark.parametrize("text", ["[]", "{", '{"files": [3]}', '{"files": {}}'])

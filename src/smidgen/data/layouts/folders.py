@@ -1,7 +1,8 @@
 """Folders named as the classes, with or without folders named as the parts above them."""
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -10,7 +11,7 @@ from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import TRAIN, Catalogue, Files, Part, Wish
 from smidgen.data.decode import is_picture
 from smidgen.data.errors import DataError
-from smidgen.data.names import MADE, is_system, part_of
+from smidgen.data.names import COLLECTIONS, MADE, is_system, part_of
 from smidgen.sizes import counted
 
 ENDINGS = (  # of files that must be pictures; others are if their content says so
@@ -21,6 +22,8 @@ _START = 16  # bytes that tell a picture
 _DEEPEST = 8  # folders in a folder that hold nothing else
 _SHOWN = 3
 _OF_BOXES = ("labels", "annotations")  # folders beside pictures of data sets for detection
+_OF_MASKS = frozenset((*_OF_BOXES, "mask", "masks", "segmentations", "trimaps"))
+_ONE_CLASS = "but one class a picture, from CLASS/*.jpg or labels.csv (file_name,label)"
 _ALIKE = 3  # folders with pictures, of which one called as a part is a class
 
 
@@ -40,9 +43,8 @@ class Folders(Source):
         """Return the layout if ``path`` has it: pictures in folders."""
         if not path.is_dir():
             return None
-        root = unwrapped(path)
-        named = [(part, child) for child in subfolders(root) if (part := part_of(child.name))]
-        found = tuple((part, unwrapped(child)) for part, child in named)
+        root = _collection_in(unwrapped(path))
+        found = tuple((part, unwrapped(child)) for part, child in parts_in(root))
         if found and any(_has_classes(place) for _, place in found):
             return Folders(path, found)
         if (not found or _is_train_a_class(root, found)) and _has_classes(root):
@@ -74,14 +76,37 @@ class Folders(Source):
         if TRAIN in found and (alone := [p for p in empty if self._is_train(p)]):
             if alone[0].name.casefold() in _OF_BOXES:
                 raise DataError(
-                    f"{alone[0]} holds no pictures: boxes, as of YOLO and COCO, are not read, but "
-                    f"one class a picture, from CLASS/*.jpg or labels.csv (file_name,label)"
+                    f"{alone[0]} holds no pictures: boxes, as of YOLO and COCO, are not read, "
+                    f"{_ONE_CLASS}"
                 )
             raise DataError(
                 f"class {alone[0].name!r} must have a picture, got none in {alone[0]}: "
                 f"add some, or remove the folder"
             )
+        if TRAIN in found:
+            self._require_classes(found[TRAIN].labels)
+            found = {part: self._hidden(part, of, found[TRAIN]) for part, of in found.items()}
         return Catalogue(found, notes=tuple(self._notes(other, dead)))
+
+    def _require_classes(self, labels: Sequence[str | None]) -> None:
+        """Refuse pictures and their masks or boxes, each in a folder."""
+        named = sorted({str(label) for label in labels})
+        plain = {name.casefold() for name in named}
+        if len(plain) > 1 and plain <= COLLECTIONS | _OF_MASKS and plain & _OF_MASKS:
+            raise DataError(
+                f"{' and '.join(named)} of {self.folder} are no classes: masks and boxes are not "
+                f"read, {_ONE_CLASS}"
+            )
+
+    def _hidden(self, part: str, of: Part, train: Part) -> Part:
+        """Return a part without labels if it is one folder of pictures, as test/images."""
+        names = {str(label).casefold() for label in of.labels}
+        places = {place.name.casefold() for of_part, place in self.parts if of_part == part}
+        if part == TRAIN or len(names) > 1 or not names <= COLLECTIONS | places:
+            return of
+        if names & {str(label).casefold() for label in train.labels}:
+            return of
+        return Part(of.pictures, [None] * len(of.labels))
 
     def _is_train(self, of_class: Path) -> bool:
         return any(part == TRAIN and of_class.parent == place for part, place in self.parts)
@@ -96,12 +121,55 @@ class Folders(Source):
             for folder in subfolders(unwrapped(self.folder)):
                 if folder.name.casefold() == TRAIN:
                     yield f"{folder.name!r} is a class, since other folders beside it hold pictures"
+        for part, place in self.parts:
+            if part == TRAIN and (alike := _alike(place)):
+                folders = ", ".join(repr(path.name) for path in subfolders(place)[:_SHOWN])
+                yield (
+                    f"{folders} are classes, though each holds {', '.join(map(repr, alike))}: if "
+                    f"those are, name one of the folders as the data"
+                )
         if other:
             files = counted(len(other), "file is no picture", "files are no pictures")
             yield f"{files} of a class, such as {other[0]}"
         if dead:
             links = counted(len(dead), "link leads", "links lead")
             yield f"{links} nowhere, such as {dead[0]}"
+
+
+def parts_in(folder: Path) -> list[tuple[str, Path]]:
+    """Return the folders in one that are called as parts, also after a name that they share."""
+    held = subfolders(folder)
+    if named := [(part, path) for path in held if (part := part_of(path.name))]:
+        return named
+    shared: dict[str, list[tuple[str, Path]]] = {}  # as of seg_train and seg_test
+    for path in held:
+        for mark in re.finditer("[-_ ]", path.name):
+            if part := part_of(path.name[mark.end() :]):
+                shared.setdefault(path.name[: mark.start()].casefold(), []).append((part, path))
+                break
+    of_several = (found for found in shared.values() if len({part for part, _ in found}) > 1)
+    return next((found for found in of_several if TRAIN in dict(found)), [])
+
+
+def _collection_in(root: Path) -> Path:
+    """Return the folder of pictures, such as ``images``, if all others in ``root`` hold none."""
+    held = subfolders(root)
+    named = [folder for folder in held if folder.name.casefold() in COLLECTIONS]
+    if len(named) != 1 or len(held) == 1 or len(subfolders(unwrapped(named[0]))) <= 1:
+        return root
+    others = (path for folder in held if folder != named[0] for path in _below(folder))
+    return root if any(map(is_picture_file, others)) else unwrapped(named[0])
+
+
+def _alike(place: Path) -> list[str]:
+    """Return folders that every folder of a class holds, if there are several."""
+    names: set[str] | None = None
+    for of_class in subfolders(place):
+        held = {path.name for path in subfolders(of_class)}
+        names = held if names is None else names & held
+        if len(names) <= 1:
+            return []
+    return sorted(names or ())[:_SHOWN]
 
 
 def _is_train_a_class(root: Path, parts: tuple[tuple[str, Path], ...]) -> bool:

@@ -1,6 +1,6 @@
 """A table of file names and labels beside the pictures: CSV, or JSON lines as of image folders."""
 
-import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,8 @@ from smidgen.data import columns
 from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import PARTS, TRAIN, Catalogue, Files, Part, Wish
 from smidgen.data.errors import DataError
-from smidgen.data.layouts.folders import pictures_below, subfolders, unwrapped
+from smidgen.data.layouts.finder import Finder, part_of_place
+from smidgen.data.layouts.folders import parts_in, pictures_below, subfolders, unwrapped
 from smidgen.data.layouts.tables import (
     OF_EDGE_IMPULSE,
     Row,
@@ -19,25 +20,13 @@ from smidgen.data.layouts.tables import (
     rows_of,
     tables_in,
 )
-from smidgen.data.names import part_in, part_of
+from smidgen.data.names import COLLECTIONS, part_in
 from smidgen.data.values import labels_of
 from smidgen.sizes import counted
 
 _LOOKED_AT = 20  # rows that tell whether a table names pictures
 _SHOWN = 3
 _ONE, _NOUGHT = ("1", "1.0"), ("0", "0.0")  # whether a picture is of a class
-_COLLECTIONS = (
-    "images",
-    "image",
-    "imgs",
-    "img",
-    "pictures",
-    "photos",
-    "data",
-    "jpg",
-    "jpeg",
-    "png",
-)
 
 
 @final
@@ -63,6 +52,9 @@ class Listed(Source):
                 return Listed(root, found)
             if tables and not found and _is_collection(root):
                 return Listed(root, tuple(tables))  # what it lacks is told when it is read
+            unread = tuple((part, table) for part, table in tables if _is_unreadable(table))
+            if unread and not found and pictures_below(root) and not _classes(unwrapped(path)):
+                return Listed(root, unread)  # likewise
         return None
 
     def identity(self) -> tuple[str, ...]:
@@ -75,23 +67,30 @@ class Listed(Source):
         missing: list[str] = []
         notes: list[str] = []
         unlisted: dict[Path, None] = dict.fromkeys(pictures_below(self.folder))
-        total = 0
+        total = again = 0
+        seen: set[tuple[str, Path, str | None]] = set()
         known: tuple[str, ...] = ()  # the columns of labels of the training table
         for part, table in sorted(self.tables, key=lambda pair: pair[0] != TRAIN):
             rows = rows_of(table)
             total += len(rows)
-            finder = _Finder(table.parent, self.folder)
+            finder = Finder(table.parent, self.folder)
             read = _columns(table, rows, finder, wish, known if part != TRAIN else ())
             if len(read.labels) > 1 and not known:
                 notes.append(
                     f"the classes are the columns of {table.name} that hold noughts and ones"
                 )
             known = known or read.labels
-            for own_part, path, label, name in _read(table, rows, part, read, finder):
+            by_default = not (part_in(table.stem) or part_of_place(table, self.folder))
+            of_table = None if by_default and part == TRAIN else part
+            for own_part, path, label, name in _read(table, rows, of_table, read, finder):
                 if path is None:
                     missing.append(f"{name!r} of {table}")
                     continue
                 unlisted.pop(path, None)
+                if (own_part, path, label) in seen:
+                    again += 1
+                    continue
+                seen.add((own_part, path, label))
                 paths.setdefault(own_part, []).append(path)
                 labels.setdefault(own_part, []).append(label)
         if missing:
@@ -100,59 +99,14 @@ class Listed(Source):
             if not wish.skip_broken:
                 raise DataError(f"{said} (--skip-broken leaves them out)")
             notes.append(f"{said}: they are left out")
+        if again:
+            twice = counted(again, "row names", "rows name")
+            notes.append(f"{twice} a picture again with one label: it is taken once")
         if unlisted:
             pictures = counted(len(unlisted), "picture is", "pictures are")
             notes.append(f"{pictures} in no table, such as {next(iter(unlisted))}")
         parts = {part: Part(Files(paths[part]), labels[part]) for part in PARTS if part in paths}
         return Catalogue(parts, notes=tuple(notes))
-
-
-class _Finder:
-    """Finds the picture that a row names; nothing outside the data's folder is ever read."""
-
-    def __init__(self, beside: Path, root: Path) -> None:
-        self.places, self.root = (beside, root), root.resolve()
-        self.by_name: dict[str, Path | None] = {}
-        for path in pictures_below(root):
-            for name in {path.name, path.stem}:  # None where two are called so
-                self.by_name[name] = None if name in self.by_name else path
-        folded: dict[str, Path | None] = {}
-        for name, path in self.by_name.items():
-            plain = name.casefold()
-            folded[plain] = None if plain in folded else path
-        self.by_name = {**folded, **self.by_name}  # as a file system would, letter case aside
-
-    def knows(self, name: str) -> bool:
-        """Return whether there is a picture that is called so, in whatever folder."""
-        return self._called(_plain(name)) is not None
-
-    def _called(self, path: Path) -> Path | None:
-        return self.by_name.get(path.name) or self.by_name.get(path.name.casefold())
-
-    def __call__(self, name: str, table: Path) -> Path | None:
-        """Return the picture of that name, or None if it is not there.
-
-        Raises:
-            DataError: If the name leads out of the folder.
-        """
-        plain = _plain(name)
-        if plain.is_absolute() or ".." in plain.parts:
-            found = "absolute: begin it there" if plain.is_absolute() else "outside"
-            raise DataError(
-                f"{table} must name pictures below {self.root}, got {name!r}, which is {found}"
-            )
-        for place in self.places:
-            path = place / plain
-            if os.path.isfile(path):  # noqa: PTH113 - Path's own fails on a name that is too long
-                if not path.resolve().is_relative_to(self.root):
-                    raise DataError(f"{path} must be a picture below {self.root}, got a link")
-                return path
-        return self._called(plain)
-
-
-def _plain(name: str) -> Path:
-    """Return the path that a table writes, with the slashes of any system."""
-    return Path(name.strip().replace("\\", "/"))
 
 
 class _Columns(NamedTuple):
@@ -161,26 +115,45 @@ class _Columns(NamedTuple):
 
 
 def _columns(
-    table: Path, rows: Sequence[Row], find: _Finder, wish: Wish, known: Sequence[str]
+    table: Path, rows: Sequence[Row], find: Finder, wish: Wish, known: Sequence[str]
 ) -> _Columns:
     """Return which columns of a table are read; ``known`` are those of the training labels."""
     if not rows:
         raise DataError(f"{table} must have a row a picture, got none")
     file = _file_column(table, rows, find, wish.image_column)
+    _require_no_boxes(table, rows, file)
     others = [name for name in rows[0] if name != file and columns.form(name) not in columns.PARTS]
     named = any(columns.form(name) in columns.LABELS for name in others)
     if known and not named and not any(name in others for name in known):
         return _Columns(file, ())
-    if wish.label_column is None and not named and (classes := _marked(rows, others)):
+    if wish.label_column is None and not named and (classes := _marked(table, rows, others)):
         return _Columns(file, classes)
     return _Columns(file, (_label_column(table, rows, others, wish),))
 
 
-def _marked(rows: Sequence[Row], names: Sequence[str]) -> tuple[str, ...]:
+def _marked(table: Path, rows: Sequence[Row], names: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of noughts and ones, if each row has one in exactly one of them."""
     marks = [name for name in names if all(str(row[name]) in (*_ONE, *_NOUGHT) for row in rows)]
-    whole = all(sum(str(row[name]) in _ONE for name in marks) == 1 for row in rows)
-    return tuple(marks) if whole and len(marks) > 1 else ()
+    ones = [sum(str(row[name]) in _ONE for name in marks) for row in rows]
+    others = [row for row, count in enumerate(ones) if count != 1]
+    if others and marks == list(names) and len(marks) > 1:
+        raise DataError(
+            f"{table} must have a one in one of {', '.join(name.strip() for name in marks)} for "
+            f"each picture, got {ones[others[0]]} in row {others[0] + 1}"
+            + (f" and another number in {len(others):,} rows in all" if len(others) > 1 else "")
+            + ": one class a picture is read (or name it with --label-column)"
+        )
+    return tuple(marks) if not others and len(marks) > 1 else ()
+
+
+def _require_no_boxes(table: Path, rows: Sequence[Row], file: str) -> None:
+    """Refuse a table with a row a thing, of which a picture may show several."""
+    boxes = [name for name in rows[0] if columns.form(name) in columns.BOXES]
+    if boxes and len({row[file] for row in rows}) < len(rows):
+        raise DataError(
+            f"{table} gives boxes, several a picture (column {boxes[0]!r}): they are not read, but "
+            f"one class a picture"
+        )
 
 
 def _told(row: Row, names: Sequence[str]) -> Any:
@@ -191,17 +164,20 @@ def _told(row: Row, names: Sequence[str]) -> Any:
 
 
 def _read(
-    table: Path, rows: Sequence[Row], part: str, of: _Columns, find: _Finder
+    table: Path, rows: Sequence[Row], part: str | None, of: _Columns, find: Finder
 ) -> Iterator[tuple[str, Path | None, str | None, str]]:
     names = list(rows[0])
     split = next((n for n in names if columns.form(n) in columns.PARTS), None)
     labels = labels_of([_told(row, of.labels) for row in rows], len(rows), (), str(table))
-    parts = [part] * len(rows)
+    parts = [part or ""] * len(rows)
     if split is not None:
-        parts = columns.parts_of([row[split] for row in rows], split, part, str(table))
+        parts = columns.parts_of([row[split] for row in rows], split, part or "", str(table))
+    of_table = part_in(table.stem) or part or TRAIN
     for row, own, of_class in zip(rows, parts, labels, strict=True):
         name = str(row[of.file] or "")
-        yield own, find(name, table), of_class, name
+        path = find(name, table, own if own and own != part else of_table)
+        place = part_of_place(path, find.folder) if path is not None else None
+        yield own or place or TRAIN, path, of_class, name
 
 
 def _label_column(table: Path, rows: Sequence[Row], names: Sequence[str], wish: Wish) -> str:
@@ -215,13 +191,13 @@ def _label_column(table: Path, rows: Sequence[Row], names: Sequence[str], wish: 
     return columns.chosen(str(table), "label", names, columns.LABELS, wish.label_column, words)
 
 
-def _file_column(table: Path, rows: Sequence[Row], find: _Finder, asked: str | None) -> str:
+def _file_column(table: Path, rows: Sequence[Row], find: Finder, asked: str | None) -> str:
     """Return the column of pictures: by its name, or the only one that names them."""
     naming = _naming(rows, find)
     return columns.chosen(str(table), "image", list(rows[0]), columns.FILES, asked, naming)
 
 
-def _naming(rows: Sequence[Row], find: _Finder) -> list[str]:
+def _naming(rows: Sequence[Row], find: Finder) -> list[str]:
     looked = rows[:_LOOKED_AT]
     return [name for name in rows[0] if any(find.knows(str(row[name])) for row in looked)]
 
@@ -238,9 +214,10 @@ def _tables_of(root: Path) -> list[tuple[str, Path]]:
     tables = [(part_in(table.stem) or TRAIN, table) for table in tables_in(root)]
     if any(table.name == OF_EDGE_IMPULSE for _, table in tables):
         return tables  # those in the parts say the same again
+    parts = {folder: part for part, folder in parts_in(root)}
     for folder in subfolders(root):
         tables += [
-            (part_of(folder.name) or part_in(table.stem) or TRAIN, table)
+            (parts.get(folder) or part_in(table.stem) or TRAIN, table)
             for table in tables_in(folder)
         ]
     return tables
@@ -252,7 +229,7 @@ def _names_pictures(table: Path, root: Path) -> bool:
         rows = rows_of(table, _LOOKED_AT)
         if not rows:
             return False
-        find = _Finder(table.parent, root)
+        find = Finder(table.parent, root)
         if len(_naming(rows, find)) > 1:
             return True  # which of them is asked when it is read
         file = _file_column(table, rows, find, None)
@@ -261,20 +238,35 @@ def _names_pictures(table: Path, root: Path) -> bool:
     return table.suffix.lower() == ".jsonl" or any(find.knows(str(row[file])) for row in rows)
 
 
+def _is_unreadable(table: Path) -> bool:
+    try:
+        rows_of(table, _LOOKED_AT)
+    except DataError:
+        return True
+    return False
+
+
 def _has_labels(table: Path) -> bool:
     rows = rows_of(table, _LOOKED_AT)
     return any(columns.form(name) in columns.LABELS for name in rows[0])
 
 
 def _classes(root: Path) -> bool:
-    """Return whether two folders or more hold pictures, parts aside."""
-    places = [folder for folder in subfolders(root) if part_of(folder.name)] or [root]
-    return any(
-        sum(bool(pictures_below(folder)) for folder in subfolders(place)) > 1 for place in places
-    )
+    """Return whether two folders or more hold pictures, parts and pieces of one aside."""
+    for place in [folder for _, folder in parts_in(root)] or [root]:
+        held = [folder.name for folder in subfolders(place) if pictures_below(folder)]
+        if len(held) > 1 and not _are_pieces(held):
+            return True
+    return False
+
+
+def _are_pieces(names: Sequence[str]) -> bool:
+    """Return whether folders hold one collection, as ``images_1`` and ``images_2``."""
+    plain = {re.sub(r"\d+", "", name.casefold()) for name in names}
+    return len(plain) == 1 and not COLLECTIONS.isdisjoint(re.split("[^a-z]+", plain.pop()))
 
 
 def _is_collection(root: Path) -> bool:
     """Return whether one folder alone holds pictures, and has a name that is of no class."""
     held = [folder for folder in subfolders(root) if pictures_below(folder)]
-    return len(held) == 1 and held[0].name.casefold() in _COLLECTIONS
+    return len(held) == 1 and held[0].name.casefold() in COLLECTIONS

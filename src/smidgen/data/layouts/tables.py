@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.data.errors import DataError
-from smidgen.data.layouts.folders import is_picture_file
+from smidgen.data.layouts.folders import ENDINGS as OF_PICTURES
 from smidgen.limits import TABLE, content
 
 ENDINGS = (".csv", ".tsv", ".jsonl")
@@ -48,11 +48,16 @@ def rows_of(table: Path, most: int | None = None) -> list[Row]:
     """
     try:
         text = content(table, TABLE).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{table} must be UTF-8 (spreadsheets call it CSV UTF-8), got other bytes at "
+            f"{error.start:,}"
+        ) from error
     except (OSError, ValueError) as error:
         raise DataError(f"{table} cannot be read as text: {error}") from error
     try:
         if table.name == OF_EDGE_IMPULSE:
-            return _of_edge_impulse(table, text)
+            return _of_edge_impulse(table, text, most)
         if table.suffix.lower() == ".jsonl":
             return _of_json(table, text, most)
         return _of_csv(table, text, most)
@@ -78,14 +83,20 @@ def _of_json(table: Path, text: str, most: int | None) -> list[Row]:
     return rows
 
 
-def _of_edge_impulse(table: Path, text: str) -> list[Row]:
+def _of_edge_impulse(table: Path, text: str, most: int | None) -> list[Row]:
     """Return a row a file, see https://docs.edgeimpulse.com (labels acquisition format)."""
     whole = json.loads(text)
     files = whole.get("files") if isinstance(whole, dict) else None
     if not isinstance(files, list) or not all(isinstance(file, dict) for file in files):
         raise DataError(f"{table} must hold a list of files")
+    boxed = [file for file in files if file.get("boundingBoxes")]
+    if boxed and most is None:
+        raise DataError(
+            f"{table} gives boxes, as for {boxed[0].get('path')!r}: they are not read, but one "
+            f"class a picture"
+        )
     rows: list[Row] = []
-    for file in files:
+    for file in files[:most]:
         label = file.get("label")
         said = label.get("label") if isinstance(label, dict) else label
         part = file.get("category")
@@ -101,9 +112,14 @@ def _of_csv(table: Path, text: str, most: int | None) -> list[Row]:
     if not header:
         return []
     lines = enumerate(reader, 2)
-    if len(header) == _FEW and is_picture_file(Path(header[0])):  # it has no names of columns
+    if pictures := [i for i, cell in enumerate(header) if _is_of_picture(cell)]:
+        if len(header) != _FEW:
+            raise DataError(
+                f"{table} line 1 must name the columns, such as file_name,label, got "
+                f"{header[pictures[0]]!r}"
+            )
         lines = chain([(1, header)], lines)
-        header = ["file_name", "label"]
+        header = ["label", "file_name"] if pictures == [1] else ["file_name", "label"]
     rows: list[Row] = []
     for number, cells in lines:
         if not any(cell.strip() for cell in cells):
@@ -125,3 +141,7 @@ def is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_of_picture(cell: str) -> bool:
+    return Path(cell.strip()).suffix.lower() in OF_PICTURES

@@ -1,0 +1,80 @@
+"""The picture that a row of a table names, among those below a folder."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import final
+
+from smidgen.data.errors import DataError
+from smidgen.data.layouts.folders import pictures_below
+from smidgen.data.names import part_of
+
+
+@final
+class Finder:
+    """Finds the picture that a row names; nothing outside the data's folder is ever read."""
+
+    def __init__(self, beside: Path, root: Path) -> None:
+        self.places, self.folder, self.root = (beside, root), root, root.resolve()
+        below = self.below = frozenset(pictures_below(root))
+        of_part: dict[str, list[Path]] = {}
+        for path in below:
+            if part := part_of_place(path, root):
+                of_part.setdefault(part, []).append(path)
+        self.by_name = _by_name(below)
+        self.of_part = {part: _by_name(paths) for part, paths in of_part.items()}
+
+    def knows(self, name: str) -> bool:
+        """Return whether there is a picture that is called so, in whatever folder."""
+        plain, held = _plain(name), (self.by_name, *self.of_part.values())
+        if any(_called(plain, by_name) is not None for by_name in held):
+            return True
+        return plain.name == str(plain) and self.places[0] / plain in self.below
+
+    def __call__(self, name: str, table: Path, part: str) -> Path | None:
+        """Return the picture of that name, that of the part if there are several, or None.
+
+        Raises:
+            DataError: If the name leads out of the folder.
+        """
+        plain = _plain(name)
+        if plain.is_absolute() or ".." in plain.parts:
+            found = "absolute: begin it there" if plain.is_absolute() else "outside"
+            raise DataError(
+                f"{table} must name pictures below {self.root}, got {name!r}, which is {found}"
+            )
+        for place in self.places:
+            path = place / plain
+            if os.path.isfile(path):  # noqa: PTH113 - Path's own fails on a name that is too long
+                if not path.resolve().is_relative_to(self.root):
+                    raise DataError(f"{path} must be a picture below {self.root}, got a link")
+                return path
+        return _called(plain, self.of_part.get(part, {})) or _called(plain, self.by_name)
+
+
+def _by_name(paths: Iterable[Path]) -> dict[str, Path | None]:
+    """Return pictures by their names with and without ending; None where two are called so."""
+    by_name: dict[str, Path | None] = {}
+    for path in paths:
+        for name in {path.name, path.stem}:
+            by_name[name] = None if name in by_name else path
+    folded: dict[str, Path | None] = {}
+    for name, path in by_name.items():
+        plain = name.casefold()
+        folded[plain] = None if plain in folded else path
+    return {**folded, **by_name}  # as a file system would, letter case aside
+
+
+def _called(path: Path, by_name: Mapping[str, Path | None]) -> Path | None:
+    return by_name.get(path.name) or by_name.get(path.name.casefold())
+
+
+def part_of_place(path: Path, root: Path) -> str | None:
+    """Return the part that a folder between ``root`` and a file names."""
+    folders = path.relative_to(root).parts[:-1]
+    return next((part for name in folders if (part := part_of(name))), None)
+
+
+def _plain(name: str) -> Path:
+    """Return the path that a table writes, with the slashes of any system."""
+    return Path(name.strip().replace("\\", "/"))
