@@ -1,5 +1,6 @@
 """What is told stays readable, and harmless, whatever is in it."""
 
+import re
 import sys
 import warnings
 from io import BytesIO, TextIOWrapper
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from smidgen.cli import main
-from smidgen.cli.terminal import QUIET, LoadingProgress, say
+from smidgen.cli.terminal import QUIET, LoadingProgress, say, table
 
 
 def test_lines_stay_lines_and_other_control_characters_are_shown(
@@ -30,6 +31,21 @@ def test_a_bar_shows_a_name_as_it_is(
         loading.observe("birds [old] [@click=(] \x1b[2J", 1, 2)
         loading.bar.transient = loading.bar.live.transient = False
     assert "birds [old] [@click=(] \\x1b[2J" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [45, 52, 60, 200])
+def test_a_narrow_terminal_breaks_words_and_no_numbers(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", f"{width}")
+    header = ["name", "input", "params", "deployed_params", "macs", ""]
+    table(header, [["cifar-143k-dw-of-mine", "3x32x32", 143_396, 141_356, 9_218_600, 32_768]])
+    told = re.sub(r"\x1b\[\d+m", "", capsys.readouterr().out)
+    assert all(len(line) <= width for line in told.splitlines())
+    numbers = ("143,396", "141,356", "9,218,600", "32,768")
+    assert all(number in told for number in numbers) == (width >= 52), "where there is room"
+    assert ("deployed params" in told) == (width == 200), "in one line"
 
 
 def test_names_that_the_encoding_of_standard_output_lacks_are_told_by_number(

@@ -180,7 +180,11 @@ def _show(found: "Design") -> None:
         ["accuracy", f"{accuracy.mean:.2f} % [{accuracy.low:.2f}, {accuracy.high:.2f}]", of],
         ["params", f"{row['params']:,}", f"{row['deployed_params']:,} deployed"],
         ["MACs", f"{row['macs']:,}", "per image"],
-        ["latency", f"{latency['kernel_ms']:.3f} ms", f"batch 1, {latency['threads']} thread(s)"],
+        [
+            "latency",
+            f"{latency['kernel_ms']:.3f} ms",
+            f"batch 1, {counted(latency['threads'], 'thread', 'threads')}",
+        ],
         ["bytes", f"{row['bytes_int8']:,}", f"int8; {row['bytes_float32']:,} as float32"],
     ]
     table(["", "value", "of"], rows, title=f"{found.net.name} for {row['data']}")

@@ -20,6 +20,7 @@ from smidgen.cli.options import (
 )
 from smidgen.cli.robust import Place, asked, columns_of, measured, require_possible, show
 from smidgen.cli.terminal import LoadingProgress, print_json, table, tell, warn
+from smidgen.sizes import counted
 
 if TYPE_CHECKING:
     from smidgen.evaluate import Evaluation
@@ -136,8 +137,9 @@ def _require_size(run: "Run", asked: str | None) -> None:
 
 def _show(values: dict[str, Any], data: str) -> None:
     latency = values["latency"]
-    where = f"batch 1, {latency['threads']} thread(s), {latency['device']}"
-    best = f"10,000 images, batch {latency['best_batch']}, {latency['threads']} thread(s)"
+    threads = counted(latency["threads"], "thread", "threads")
+    where = f"batch 1, {threads}, {latency['device']}"
+    best = f"10,000 images, batch {latency['best_batch']}, {threads}"
     low, high = wilson(values["accuracy"], values["images"])
     rows: list[list[object]] = [
         [

@@ -7,6 +7,7 @@ import typer
 
 from smidgen.cli.options import DataDir, Json
 from smidgen.cli.terminal import print_json, say, table
+from smidgen.sizes import counted
 
 if TYPE_CHECKING:
     from smidgen.export.proof import Proof, Testimony
@@ -110,7 +111,8 @@ def _show(proof: "Proof") -> None:
     if proof.ram is not None:
         rows.append(["RAM", f"{proof.ram:,}", "bytes"])
     for timing in proof.latency:
-        where = f"an image, batch {timing.batch}, {timing.threads} thread(s), {proof.runtime}"
+        threads = counted(timing.threads, "thread", "threads")
+        where = f"an image, batch {timing.batch}, {threads}, {proof.runtime}"
         rows.append(["latency", f"{timing.us_per_image:.1f} µs", where])
     table(["", "value", "of"], rows, title=f"{proof.net} as {proof.target}")
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # command leaves no trace in the next one.
 QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 _REFRESH = 0.2  # seconds between two looks at the loss
+_BETWEEN = 3  # letters between the columns of a table
 
 
 def print_json(value: Any) -> None:
@@ -70,7 +71,7 @@ def next_commands(folder: Path, *verbs: str) -> list[str]:
 def table(
     header: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None
 ) -> None:
-    """Print rows under a header; numbers are right-aligned."""
+    """Print rows under a header; numbers are right-aligned, and whole where words leave room."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -83,18 +84,40 @@ def table(
         show_edge=False,
         pad_edge=False,
     )
-    for place, name in enumerate(header):
-        numeric = all(isinstance(row[place], int | float) or row[place] == "" for row in rows)
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    written = [
+        [f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows
+    ]
+    names = [name.replace("_", " ") for name in header]  # so that they break between their words
+    numeric = [
+        all(isinstance(row[place], int | float) or row[place] == "" for row in rows)
+        for place in range(len(header))
+    ]
+    whole = numeric if _is_tight(names, written, numeric, console.width) else [False] * len(header)
+    for name, is_number, is_whole in zip(names, numeric, whole, strict=True):
         grid.add_column(
-            Text(terminal(name.replace("_", " "))),  # so that it breaks between its words
-            justify="right" if numeric else "left",
+            Text(terminal(name).replace(" ", "\n") if is_whole else terminal(name)),
+            justify="right" if is_number else "left",
             overflow="fold",
+            no_wrap=is_whole,
         )
-    for row in rows:
-        cells = (f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row)
-        grid.add_row(*(Text("\n".join(map(terminal, cell.split("\n")))) for cell in cells))
-    width = None if sys.stdout.isatty() else 160
-    Console(width=width, highlight=False).print(grid)
+    for row in written:
+        grid.add_row(*(Text("\n".join(map(terminal, cell.split("\n")))) for cell in row))
+    console.print(grid)
+
+
+def _is_tight(
+    names: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], width: int
+) -> bool:
+    """Tell whether a table fits a width only if its words break and its numbers do not."""
+    between = _BETWEEN * (len(names) - 1)
+    cells = [max((len(row[place]) for row in rows), default=0) for place in range(len(names))]
+    whole = sum(map(max, map(len, names), cells))
+    least = (
+        max([cell, *map(len, name.split())]) if is_number else _BETWEEN
+        for name, cell, is_number in zip(names, cells, numeric, strict=True)
+    )
+    return whole + between > width >= sum(least) + between
 
 
 class Barred:
