@@ -14,7 +14,7 @@ from tests.report.conftest import Rows, png, row, seen
 
 from smidgen.report import _named, write_charts, write_page
 from smidgen.report.bars import latency_bars, size_bars
-from smidgen.report.page import charts_of, duration
+from smidgen.report.page import charts_of, duration, render
 from smidgen.report.points import points_of
 from smidgen.study.records import Records, StoreError
 from smidgen.study.status import Status
@@ -98,8 +98,6 @@ def test_no_torch_is_imported(study: Rows, written: Callable[[Rows], Path]) -> N
 
 
 def test_a_partly_done_study_is_shown_as_such(study: Rows) -> None:
-    from smidgen.report.page import render
-
     status = Status(21, 2, 1, 30, 7200.0, (("a trial", "it broke"),))
     text = render(Records(study, status, {}), "t", "", [])
     assert "Partly done" in text
@@ -145,8 +143,6 @@ def test_the_first_screen_says_how_far_the_best_net_got(
 
 
 def test_a_design_s_page_looks_closer_at_the_tested_winner_alone(study: Rows) -> None:
-    from smidgen.report.page import render
-
     held_out = {"split": "held-out", "trained_on": "selection"}
     tried = [
         seen(0) | {"key": f"{side}", "net": f"tried-{side}", "fingerprint": f"{side}", **held_out}
@@ -236,6 +232,20 @@ def test_points_are_told_by_what_they_leave_out_of_the_baseline_too() -> None:
         assert f">{label}<" in effects.wide
     assert ">with more methods<" in dots.wide
     assert "without methods" not in dots.wide
+
+
+def test_it_says_which_images_training_held_out() -> None:
+    def told(split: str, *trained_on: str) -> str:
+        rows = [row(of, [], 0, 100, split=split, trained_on=of) for of in trained_on]
+        return render(Records(rows, Status(1, 0, 0, 0, 0.0, ()), {}), "t", "", [])
+
+    unread, once = "the test set was not read", "read once, after the last epoch"
+    assert unread in told("held-out", "selection")
+    assert once in told("test", "full")
+    for text in (told("test", "selection"), told("test", "full", "selection")):
+        assert "test images, read after training, which held other images out" in text
+        assert unread not in text
+        assert once not in text
 
 
 def test_a_missing_store_or_place_is_named(study: Rows, written: Callable[[Rows], Path]) -> None:

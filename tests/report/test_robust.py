@@ -68,6 +68,10 @@ def test_a_table_of_effects_is_paired_by_seed(card: RobustCard) -> None:
         "Answered with 90 % and more though of no class", "Accuracy of the surest answers",
         "Reliability",
     ]  # fmt: skip
+    assert "drawn are" not in look.about, "all of them are"
+    more = [row(card, 0, [f"m{number}", "cosine"]) for number in range(3)]
+    (look,) = robust_looks(points_of([*rows(card), *more]))
+    assert look.about.endswith("drawn are cosine and the 3 best if corrupted.")
 
 
 def test_effects_over_folds_have_wider_intervals(card: RobustCard) -> None:

@@ -106,7 +106,7 @@ def _class_table(matrix: Matrix, names: Sequence[str], rows: Sequence[dict[str, 
     note = (
         "Examples: training images. Precision: how many of the answers are right. Recall: how many"
         " of the images are found. F1: their harmonic mean."
-        + (f" Summed over {seeds} seeds." if seeds > 1 else "")
+        + (f" Shares are of the answers of {seeds} seeds together." if seeds > 1 else "")
     )
     return Table("The classes", columns, cells, note)
 

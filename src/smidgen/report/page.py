@@ -24,6 +24,7 @@ from smidgen.report.robust import robust_looks
 from smidgen.report.scatter import accuracy_against_params
 from smidgen.report.tables import Cell, Table, effects_table, number, points_table, words
 from smidgen.sizes import counted
+from smidgen.split_names import FULL
 from smidgen.study.records import Records
 from smidgen.study.statistics import spread
 
@@ -272,12 +273,13 @@ def _section(title: str, points: list[Point]) -> Section:
     more = [curves(shown, "held_out_accuracy", "accuracy on held-out images", ".4f")]
     more.append(curves(shown, "loss", "loss", ".4f"))
     more += [latency_bars(plain), size_bars(plain)]
-    split, trained_on = points[0].first["split"], points[0].first["trained_on"]
-    images = points[0].first["images"]
+    split, images = points[0].first["split"], points[0].first["images"]
     about = f"Accuracy on {images:,} {split} images" + (
         ", which training never saw; the test set was not read."
-        if trained_on != "full"
+        if split != "test"
         else ", read once, after the last epoch."
+        if all(point.first["trained_on"] == FULL for point in points)
+        else ", read after training, which held other images out."
     )
     tables = [points_table("All points", points)]
     tables += [effects_table(baseline, of_net) for baseline, of_net in found]
