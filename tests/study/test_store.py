@@ -146,6 +146,20 @@ def test_trials_of_a_process_that_is_gone_are_queued_again_at_no_cost(
     assert not is_alive(store.owners, living)
 
 
+def test_who_shares_a_store_can_ask_whether_another_is_alive(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with owner(store.owners) as living:
+        assert (store.owners / living).stat().st_mode & 0o777 == 0o666
+
+        def refused(*_: object, **__: object) -> None:
+            raise PermissionError
+
+        monkeypatch.setattr("filelock.FileLock.acquire", refused)
+        assert is_alive(store.owners, living)
+        monkeypatch.undo()
+
+
 def test_many_claim_at_once_and_each_trial_goes_to_one(store: Store, jobs: Jobs) -> None:
     wanted = jobs(seeds=range(40))
     store.add("s", wanted)

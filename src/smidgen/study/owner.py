@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from smidgen.files import runs
 
 _YOUNG = 60.0  # seconds
+_SHARED = 0o666  # to ask for a lock, the others of a store need to write
 _NAME = re.compile(r"[0-9]+-[0-9a-f]{8}")
 
 
@@ -22,7 +23,7 @@ def owner(folder: Path) -> Generator[str]:
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{os.getpid()}-{uuid4().hex[:8]}"
     path = folder / name
-    with FileLock(path):
+    with FileLock(path, mode=_SHARED):
         try:
             yield name
         finally:
@@ -40,7 +41,7 @@ def is_alive(folder: Path, name: str) -> bool:
     try:
         with FileLock(path, timeout=0):
             return False
-    except Timeout:
+    except (Timeout, PermissionError):  # of one that may not be asked nothing is taken away
         return True
     except OSError:
         return False
