@@ -355,8 +355,13 @@ def test_folders_that_hold_no_data(tmp_path: Path, image_folder: Folder) -> None
 
 def test_pictures_without_classes_are_told_what_to_do(image_folder: Folder) -> None:
     folder = image_folder({"photos": {"": 3}}, "a")
-    with pytest.raises(DataError, match=r"photos holds pictures without classes: .*labels.csv"):
+    with pytest.raises(
+        DataError, match=r"photos holds pictures without classes, as 000\.png: .*labels\.csv"
+    ):
         load(folder / "photos")
+    (folder / "photos").rename(folder / "train")
+    with pytest.raises(DataError, match=r"a holds pictures without classes, as train.000\.png"):
+        load(folder)
 
 
 def test_paths_that_are_no_folder(tmp_path: Path) -> None:

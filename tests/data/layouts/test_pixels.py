@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from tests.data.conftest import pixels, png
@@ -37,6 +38,7 @@ def seen(split: Any) -> Any:
         ["label", *NAMES],
         ["label", *(f"{row + 1}x{column + 1}" for row in range(SIDE) for column in range(SIDE))],
         ["label", *map(str, range(SIDE * SIDE))],
+        ["target", *(f"pixel_{row}_{column}" for row in range(SIDE) for column in range(SIDE))],
         [],  # as of the first MNIST in CSV
         list(map(str, range(SIDE * SIDE + 1))),  # as pandas names columns
         ["0", "0.1", "0.2", *(f"0.{i}" for i in range(3, SIDE * SIDE + 1))],  # or a lost first row
@@ -138,13 +140,70 @@ def test_what_is_no_table_of_pixels_is_told(tmp_path: Path) -> None:
 
 
 def test_tables_of_two_sizes_are_not_one_data_set(tmp_path: Path) -> None:
-    for side in (8, 9):
+    for name, side in (("train", 8), ("test", 9)):
         names = [f"pixel{i}" for i in range(side * side)]
         rows = rows_of(pixels(0, 10, side, side), [0, 1] * 5)
-        write(tmp_path / f"{side}.csv", [["label", *names], *rows])
-    with pytest.raises(DataError, match=r"of one size: name one of 8\.csv, 9\.csv"):
+        write(tmp_path / f"{name}.csv", [["label", *names], *rows])
+    with pytest.raises(DataError, match=r"of one size: name one of test\.csv, train\.csv"):
         load(tmp_path)
-    assert load(tmp_path / "9.csv").preprocessing.text.startswith("grey 9x9")
+    assert load(tmp_path / "test.csv").preprocessing.text.startswith("grey 9x9")
+
+
+def test_two_tables_of_one_part_are_not_one_data_set(tmp_path: Path) -> None:
+    """As of EMNIST, of which balanced-train and letters-train were one training part."""
+    rows = rows_of(pixels(0, 10, SIDE, SIDE), [0, 1] * 5)
+    for name in ("balanced-train", "letters-train", "letters-test"):
+        write(tmp_path / f"{name}.csv", [["label", *NAMES], *rows])
+    with pytest.raises(
+        DataError, match=r"got balanced-train\.csv and letters-train\.csv for train"
+    ):
+        load(tmp_path)
+    assert load(tmp_path / "letters-train.csv").classes == ("0", "1")
+
+
+def test_pictures_beside_tables_of_pixels_are_told(tmp_path: Path) -> None:
+    """As of Sign Language MNIST, with pictures of the alphabet."""
+    rows = rows_of(pixels(0, 10, SIDE, SIDE), [0, 1] * 5)
+    for part in ("train", "test"):
+        write(tmp_path / "data" / f"sign_{part}.csv", [["label", *NAMES], *rows])
+    (tmp_path / "data" / "signs.png").write_bytes(png(pixels(3, 30, 30)))
+    data = load(tmp_path / "data")
+    assert data.preprocessing.text.startswith("grey 8x8")
+    assert any(
+        note.startswith("pictures beside tables of pixels are not read") for note in data.notes
+    )
+
+
+def test_a_first_row_of_fractions_is_a_picture(tmp_path: Path) -> None:
+    images = pixels(0, 20, SIDE, SIDE)
+    rows = [[number % 2, *(image.ravel() / 255)] for number, image in enumerate(images)]
+    data = load(write(tmp_path / "a.csv", rows))
+    assert len(data.train) + len(data.test) == len(images)
+
+
+@pytest.mark.parametrize("columns", [64, 65])
+def test_numbers_beside_arrays_are_not_the_pictures(tmp_path: Path, columns: int) -> None:
+    """As features: a folder of arrays was read before, whatever tables lay there."""
+    numbers = pixels(1, 20, 1, columns)
+    write(
+        tmp_path / "a" / "features.csv",
+        [["label", *range(columns)], *rows_of(numbers, [0, 1] * 10)],
+    )
+    np.savez(tmp_path / "a" / "a.npz", x_train=pixels(0, 20, 6, 5), y_train=[1, 2] * 10)
+    assert load(tmp_path / "a").classes == ("1", "2")
+    (tmp_path / "a" / "a.npz").unlink()
+    if columns == SIDE * SIDE:
+        assert load(tmp_path / "a").classes == ("0", "1")
+    else:
+        with pytest.raises(DataError, match="must hold CLASS"):
+            load(tmp_path / "a")
+
+
+def test_a_table_in_a_folder_alone_is_found(tmp_path: Path) -> None:
+    rows = rows_of(pixels(0, 10, SIDE, SIDE), [0, 1] * 5)
+    (tmp_path / "fer" / "inner").mkdir(parents=True)
+    write(tmp_path / "fer" / "inner" / "inner" / "fer.csv", [["label", *NAMES], *rows])
+    assert load(tmp_path / "fer").classes == ("0", "1")
 
 
 def test_the_named_column_of_labels_is_taken(tmp_path: Path) -> None:

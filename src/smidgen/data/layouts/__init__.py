@@ -1,10 +1,11 @@
 """Layouts of folders and files, one a module: a new one is a module, its test and a line here."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
 from smidgen.data.errors import DataError
-from smidgen.data.layouts.folders import Folders, is_picture_file
+from smidgen.data.layouts.folders import Folders, pictures_below, subfolders
 from smidgen.data.layouts.idx import Idx
 from smidgen.data.layouts.listed import Listed
 from smidgen.data.layouts.npz import Npz
@@ -13,8 +14,9 @@ from smidgen.data.layouts.pixels import Pixels
 from smidgen.limits import BOUNDLESS, is_boundless
 
 Layout: TypeAlias = Folders | Listed | Npz | Idx | Parquet | Pixels
-LAYOUTS: tuple[type[Layout], ...] = (Pixels, Listed, Folders, Npz, Idx, Parquet)  # first claims
+LAYOUTS: tuple[type[Layout], ...] = (Listed, Folders, Npz, Idx, Parquet, Pixels)  # first claims
 _SHOWN = 5
+_DEEPEST = 8  # folders in a folder that hold nothing else
 
 
 def layout_of(path: Path) -> Layout:
@@ -32,21 +34,33 @@ def layout_of(path: Path) -> Layout:
         raise DataError(f"{path} must be a folder or a file, got a pipe or a device")
     if is_boundless(path):
         raise DataError(f"{path} {BOUNDLESS}")
-    for layout in LAYOUTS:
-        if (found := layout.claim(path)) is not None:
-            return found
+    for place in _nested(path):
+        for layout in LAYOUTS:
+            if (found := layout.claim(place)) is not None:
+                return found
     if not path.is_dir():
         raise DataError(
             f"{path} must be a folder, or a file .npz, .parquet, .csv or .jsonl; got another file "
             f"(an archive must be unpacked first)"
         )
-    if any(is_picture_file(child) for child in path.iterdir() if child.is_file()):
+    if pictures := pictures_below(path):
         raise DataError(
-            f"{path} holds pictures without classes: put them in a folder a class, as in "
-            f"{path.name}/CLASS/*.jpg, or name them in {path.name}/labels.csv (file_name,label)"
+            f"{path} holds pictures without classes, as {pictures[0].relative_to(path)}: put them "
+            f"in a folder a class, as in {path.name}/CLASS/*.jpg, or name them in "
+            f"{path.name}/labels.csv (file_name,label)"
         )
     held = sorted(child.name for child in path.iterdir())
     raise DataError(
         f"{path} must hold CLASS/*.jpg, train/CLASS/*.png, a table of pictures or pixels, .npz, "
         f"IDX or Parquet files, got {', '.join(held[:_SHOWN]) or 'an empty folder'}"
     )
+
+
+def _nested(path: Path) -> Iterator[Path]:
+    """Yield a path, and the folder that it holds alone, as ``MNIST/raw``, and so on."""
+    for _ in range(_DEEPEST):
+        yield path
+        inner = subfolders(path) if path.is_dir() else []
+        if len(inner) != 1 or is_boundless(inner[0]):
+            return
+        path = inner[0]

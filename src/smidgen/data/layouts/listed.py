@@ -12,6 +12,7 @@ from smidgen.data.catalogue import PARTS, TRAIN, Catalogue, Files, Part, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.finder import Finder, part_of_place
 from smidgen.data.layouts.folders import parts_in, pictures_below, subfolders, unwrapped
+from smidgen.data.layouts.pixels import Pixels
 from smidgen.data.layouts.tables import (
     OF_EDGE_IMPULSE,
     Row,
@@ -41,7 +42,7 @@ class Listed(Source):
     def claim(path: Path) -> "Listed | None":
         """Return the layout if ``path`` has it: a table whose first rows name pictures."""
         if path.is_file():
-            if not is_table(path):
+            if not is_table(path) or Pixels.claim(path) is not None:
                 return None
             return Listed(path.parent, ((TRAIN, path),))
         for root in _down(path):

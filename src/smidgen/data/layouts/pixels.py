@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ from smidgen.data.values import labels_of
 from smidgen.limits import PIXEL_TABLE, require_at_most
 
 _ENDINGS = (".csv", ".tsv")
-_NAME = re.compile(r"(pixel|pix|px|p)?_?\d+([x.]\d+)?", re.ASCII)  # pixel0, 1x28, 783
+_NAME = re.compile(r"(pixel|pix|px|p)?_?\d+([x._]\d+)?", re.ASCII)  # pixel0, 1x28, pixel_0_7
+_BARE = re.compile(r"\d+", re.ASCII)  # 783
 _TEXTS = ("pixels", "pixel_values")  # columns that hold all pixels of a picture, with spaces
 _NUMBERS = ("", "id", "index", "image_id", "imageid", "row_id", "unnamed:_0")  # of rows
 _PARTS = (*columns.PARTS, "usage")
@@ -48,21 +50,21 @@ class _Form(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True)
 class Pixels(Source):
-    """Tables in ``folder``, each with the part that it speaks of."""
+    """Tables in ``folder``, or one that is named, each with the part that it speaks of."""
 
     folder: Path
     tables: tuple[tuple[str, Path], ...]
 
     @staticmethod
     def claim(path: Path) -> "Pixels | None":
-        """Return the layout if ``path`` has it: it is such a table, or holds some and no file."""
+        """Return the layout if ``path`` has it: it is such a table, or holds some."""
         if path.is_file():
             held = path.suffix.lower() in _ENDINGS and _form_of(path)
-            return Pixels(path.parent, ((TRAIN, path),)) if held else None
+            return Pixels(path, ((TRAIN, path),)) if held else None
         root = unwrapped(path)
         tables = [table for table in tables_in(root) if table.suffix.lower() in _ENDINGS]
         found = tuple((part_in(table.stem) or TRAIN, table) for table in tables if _form_of(table))
-        return Pixels(root, found) if found and not pictures_below(root) else None
+        return Pixels(root, found) if found else None
 
     def identity(self) -> tuple[str, ...]:
         files = (file_identity(table, self.folder) for _, table in self.tables)
@@ -72,6 +74,7 @@ class Pixels(Source):
         values: dict[str, list[Values]] = {}
         labels: dict[str, list[str | None]] = {}
         names: dict[str, list[str]] = {}
+        self._require_one_a_part()
         known: str | None = None  # the column of labels of the training table
         for part, table in sorted(self.tables, key=lambda pair: pair[0] != TRAIN):
             with _telling(table):
@@ -94,8 +97,23 @@ class Pixels(Source):
                 )
                 for part in PARTS
                 if part in values
-            }
+            },
+            notes=tuple(self._notes()),
         )
+
+    def _require_one_a_part(self) -> None:
+        """Refuse tables of which nothing says that they are one data set, as EMNIST's."""
+        first: dict[str, Path] = {}
+        for part, table in self.tables:
+            if (other := first.setdefault(part, table)) != table:
+                raise DataError(
+                    f"{self.folder} must hold one table of pixels a part, got {other.name} and "
+                    f"{table.name} for {part}: name one of them as the data"
+                )
+
+    def _notes(self) -> Iterator[str]:
+        if self.folder.is_dir() and (pictures := pictures_below(self.folder)):
+            yield f"pictures beside tables of pixels are not read, such as {pictures[0]}"
 
 
 def pictures_of(table: Path) -> Values | None:
@@ -224,12 +242,13 @@ def _form_of(table: Path) -> _Form | None:
     except (OSError, ValueError, csv.Error):
         return None
     if len(first) > _LEAST and all(map(is_number, first)):
-        counted = [str(number) for number in range(len(first))]
-        named = first == counted or any("." in cell for cell in first)  # as pandas names columns
-        form = _Form(mark, int(named), (), tuple(range(1, len(first))), len(first) - 1)
+        skipped = int(_are_names(first))
+        form = _Form(mark, skipped, (), tuple(range(1, len(first))), len(first) - 1)
         return form if _shape(form.size) else None
     names = [columns.form(name) for name in first]
     pixels = tuple(i for i, name in enumerate(names) if _NAME.fullmatch(name))
+    if all(_BARE.fullmatch(names[i]) for i in pixels) and not _shape(len(pixels)):
+        pixels = ()  # of so many numbers without a name nothing says that they are a picture
     if len(pixels) >= _LEAST:
         return _Form(mark, 1, tuple(first), pixels, len(pixels))
     for i, name in enumerate(names):
@@ -237,6 +256,19 @@ def _form_of(table: Path) -> _Form | None:
         if len(values) >= _LEAST and all(map(is_number, values)):
             return _Form(mark, 1, tuple(first), (i,), len(values))
     return None
+
+
+def _are_names(cells: Sequence[str]) -> bool:
+    """Return whether pandas named columns so: 0, 1, 2, ... or a lost first row, as 0, 0.1, 0.2."""
+    if list(cells) == [str(number) for number in range(len(cells))]:
+        return True
+    seen: Counter[str] = Counter()
+    for cell in cells:
+        plain = cell.partition(".")[0]
+        if cell != (f"{plain}.{seen[plain]}" if seen[plain] else plain):
+            return False
+        seen[plain] += 1
+    return True
 
 
 def _shape(count: int) -> tuple[int, int, int] | None:
