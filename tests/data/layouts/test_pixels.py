@@ -131,6 +131,12 @@ def test_what_is_no_table_of_pixels_is_told(tmp_path: Path) -> None:
     assert "name it with --label-column" in refused(tmp_path, [["a", *NAMES, "b"], *twice])
     assert "has no column 'c'" in refused(tmp_path, [head, *good], label_column="c")
     text = " ".join(map(str, good[0][1:]))
+    assert "must have a column with the label, got none" in refused(
+        tmp_path, [["pixels"], [text], [text]]
+    )
+    assert "must have a column with the label, got none" in refused(
+        tmp_path, [NAMES, *(row[1:] for row in good)]
+    )
     assert "row 3 must hold 64 pixels, got 63" in refused(
         tmp_path, [["emotion", "pixels"], [0, text], [1, text.rsplit(" ", 1)[0]]]
     )

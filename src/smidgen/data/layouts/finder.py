@@ -14,22 +14,30 @@ from smidgen.data.names import part_of
 class Finder:
     """Finds the picture that a row names; nothing outside the data's folder is ever read."""
 
-    def __init__(self, beside: Path, root: Path) -> None:
-        self.places, self.folder, self.root = (beside, root), root, root.resolve()
-        below = self.below = frozenset(pictures_below(root))
+    def __init__(self, root: Path) -> None:
+        self.folder, self.root = root, root.resolve()
+        self.below = dict.fromkeys(pictures_below(root))
+        self._of_folders: dict[Path, str | None] = {}
         of_part: dict[str, list[Path]] = {}
-        for path in below:
-            if part := part_of_place(path, root):
+        for path in self.below:
+            if part := self.part_of(path):
                 of_part.setdefault(part, []).append(path)
-        self.by_name = _by_name(below)
+        self.by_name = _by_name(self.below)
         self.of_part = {part: _by_name(paths) for part, paths in of_part.items()}
 
-    def knows(self, name: str) -> bool:
+    def part_of(self, path: Path) -> str | None:
+        """Return the part that a folder above a picture names."""
+        folder = path.parent
+        if folder not in self._of_folders:
+            self._of_folders[folder] = part_of_place(path, self.folder)
+        return self._of_folders[folder]
+
+    def knows(self, name: str, table: Path) -> bool:
         """Return whether there is a picture that is called so, in whatever folder."""
         plain, held = _plain(name), (self.by_name, *self.of_part.values())
         if any(_called(plain, by_name) is not None for by_name in held):
             return True
-        return plain.name == str(plain) and self.places[0] / plain in self.below
+        return plain.name == str(plain) and table.parent / plain in self.below
 
     def __call__(self, name: str, table: Path, part: str) -> Path | None:
         """Return the picture of that name, that of the part if there are several, or None.
@@ -43,7 +51,7 @@ class Finder:
             raise DataError(
                 f"{table} must name pictures below {self.root}, got {name!r}, which is {found}"
             )
-        for place in self.places:
+        for place in (table.parent, self.folder):
             path = place / plain
             if os.path.isfile(path):  # noqa: PTH113 - Path's own fails on a name that is too long
                 if not path.resolve().is_relative_to(self.root):

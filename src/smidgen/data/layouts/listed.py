@@ -47,15 +47,19 @@ class Listed(Source):
             return Listed(path.parent, ((TRAIN, path),))
         for root in _down(path):
             tables = _tables_of(root)
-            found = tuple((part, table) for part, table in tables if _names_pictures(table, root))
+            if not tables:
+                continue
+            find = Finder(root)
+            found = tuple((part, table) for part, table in tables if _names_pictures(table, find))
             # Where classes have folders, a table that says nothing of labels is of something else.
             if found and (any(_has_labels(table) for _, table in found) or not _classes(root)):
                 return Listed(root, found)
             if tables and not found and _is_collection(root):
                 return Listed(root, tuple(tables))  # what it lacks is told when it is read
-            unread = tuple((part, table) for part, table in tables if _is_unreadable(table))
-            if unread and not found and pictures_below(root) and not _classes(unwrapped(path)):
-                return Listed(root, unread)  # likewise
+            if not found and find.below and not _classes(unwrapped(path)):
+                unread = tuple((part, table) for part, table in tables if _is_unreadable(table))
+                if unread:
+                    return Listed(root, unread)  # likewise
         return None
 
     def identity(self) -> tuple[str, ...]:
@@ -67,14 +71,14 @@ class Listed(Source):
         labels: dict[str, list[str | None]] = {}
         missing: list[str] = []
         notes: list[str] = []
-        unlisted: dict[Path, None] = dict.fromkeys(pictures_below(self.folder))
+        finder = Finder(self.folder)
+        unlisted = dict(finder.below)
         total = again = 0
         seen: set[tuple[str, Path, str | None]] = set()
         known: tuple[str, ...] = ()  # the columns of labels of the training table
         for part, table in sorted(self.tables, key=lambda pair: pair[0] != TRAIN):
             rows = rows_of(table)
             total += len(rows)
-            finder = Finder(table.parent, self.folder)
             read = _columns(table, rows, finder, wish, known if part != TRAIN else ())
             if len(read.labels) > 1 and not known:
                 notes.append(
@@ -177,7 +181,7 @@ def _read(
     for row, own, of_class in zip(rows, parts, labels, strict=True):
         name = str(row[of.file] or "")
         path = find(name, table, own if own and own != part else of_table)
-        place = part_of_place(path, find.folder) if path is not None else None
+        place = find.part_of(path) if path is not None else None
         yield own or place or TRAIN, path, of_class, name
 
 
@@ -194,13 +198,13 @@ def _label_column(table: Path, rows: Sequence[Row], names: Sequence[str], wish: 
 
 def _file_column(table: Path, rows: Sequence[Row], find: Finder, asked: str | None) -> str:
     """Return the column of pictures: by its name, or the only one that names them."""
-    naming = _naming(rows, find)
+    naming = _naming(table, rows, find)
     return columns.chosen(str(table), "image", list(rows[0]), columns.FILES, asked, naming)
 
 
-def _naming(rows: Sequence[Row], find: Finder) -> list[str]:
+def _naming(table: Path, rows: Sequence[Row], find: Finder) -> list[str]:
     looked = rows[:_LOOKED_AT]
-    return [name for name in rows[0] if any(find.knows(str(row[name])) for row in looked)]
+    return [name for name in rows[0] if any(find.knows(str(row[name]), table) for row in looked)]
 
 
 def _down(path: Path) -> list[Path]:
@@ -224,19 +228,21 @@ def _tables_of(root: Path) -> list[tuple[str, Path]]:
     return tables
 
 
-def _names_pictures(table: Path, root: Path) -> bool:
+def _names_pictures(table: Path, find: Finder) -> bool:
     """Return whether a table is one of pictures, and not of something else."""
+    of_json = table.suffix.lower() == ".jsonl"
+    if not (find.below or of_json):
+        return False
     try:
         rows = rows_of(table, _LOOKED_AT)
         if not rows:
             return False
-        find = Finder(table.parent, root)
-        if len(_naming(rows, find)) > 1:
+        if len(_naming(table, rows, find)) > 1:
             return True  # which of them is asked when it is read
         file = _file_column(table, rows, find, None)
     except DataError:
         return False
-    return table.suffix.lower() == ".jsonl" or any(find.knows(str(row[file])) for row in rows)
+    return of_json or any(find.knows(str(row[file]), table) for row in rows)
 
 
 def _is_unreadable(table: Path) -> bool:

@@ -157,7 +157,9 @@ def _read(table: Path, part: str, wish: Wish, known: str | None) -> _Rows:
     others = [name for i, name in enumerate(form.names) if i not in form.pixels]
     split = next((name for name in others if columns.form(name) in _PARTS), None)
     hidden = known is not None and part != TRAIN and known not in others
-    label = None if hidden else _label_column(table, [n for n in others if n != split], wish)
+    label = None
+    if not hidden and (form.names or wish.label_column is not None):  # or else it is the first
+        label = _label_column(table, [name for name in others if name != split], wish)
     labels: list[str | None] = [None] * len(values)
     if not hidden:
         column = form.names.index(label) if label else 0
@@ -169,10 +171,8 @@ def _read(table: Path, part: str, wish: Wish, known: str | None) -> _Rows:
     return _Rows(values, labels, parts, label)
 
 
-def _label_column(table: Path, names: Sequence[str], wish: Wish) -> str | None:
-    """Return the name of the column of labels, None where columns have no names."""
-    if not names and wish.label_column is None:
-        return None
+def _label_column(table: Path, names: Sequence[str], wish: Wish) -> str:
+    """Return the name of the column of labels."""
     plain = [name for name in names if columns.form(name) not in _NUMBERS]
     alone = plain if len(plain) == 1 else []
     return columns.chosen(str(table), "label", names, columns.LABELS, wish.label_column, alone)
