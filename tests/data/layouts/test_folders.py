@@ -382,7 +382,7 @@ def test_a_train_may_be_a_class(image_folder: Folder) -> None:
     assert data.classes == ("bus", "car", "train")
     assert any("'train' is a class" in note for note in data.notes)
     (folder / "test").mkdir()
-    with pytest.raises(DataError, match=r"must hold CLASS/\*\.jpg"):
+    with pytest.raises(DataError, match=r"as bus.000\.png: put them .*train/CLASS"):
         load(folder)
 
 
@@ -443,3 +443,11 @@ def test_classes_that_all_hold_the_same_folders_are_told(image_folder: Folder) -
     folder = image_folder({kind: {"rot": 4, "rust": 4} for kind in ("color", "grey")})
     with pytest.warns(DataWarning, match="'color', 'grey' are classes, though .*'rot', 'rust'"):
         assert load(folder).classes == ("color", "grey")
+
+
+@pytest.mark.parametrize("place", ["", "cat"])
+def test_a_link_to_a_whole_disk_is_refused(image_folder: Folder, place: str) -> None:
+    folder = image_folder({"": {"cat": 2, "dog": 2}}) if place else image_folder({"": {".": 0}})
+    (folder / place / "all").symlink_to("/")
+    with pytest.raises(DataError, match="/all must be a folder of pictures, got a whole disk"):
+        load(folder)

@@ -46,8 +46,8 @@ def layout_of(path: Path) -> Layout:
     if pictures := pictures_below(path):
         raise DataError(
             f"{path} holds pictures without classes, as {pictures[0].relative_to(path)}: put them "
-            f"in a folder a class, as in {path.name}/CLASS/*.jpg, or name them in "
-            f"{path.name}/labels.csv (file_name,label)"
+            f"in a folder a class, as in {path.name}/CLASS/*.jpg (or train/CLASS/*.jpg below it), "
+            f"or name them in {path.name}/labels.csv (file_name,label)"
         )
     held = sorted(child.name for child in path.iterdir())
     raise DataError(
@@ -61,6 +61,6 @@ def _nested(path: Path) -> Iterator[Path]:
     for _ in range(_DEEPEST):
         yield path
         inner = subfolders(path) if path.is_dir() else []
-        if len(inner) != 1 or is_boundless(inner[0]):
+        if len(inner) != 1:
             return
         path = inner[0]

@@ -12,6 +12,7 @@ from smidgen.data.catalogue import TRAIN, Catalogue, Files, Part, Wish
 from smidgen.data.decode import is_picture
 from smidgen.data.errors import DataError
 from smidgen.data.names import COLLECTIONS, MADE, is_system, part_of
+from smidgen.limits import BOUNDLESS, is_boundless
 from smidgen.sizes import counted
 
 ENDINGS = (  # of files that must be pictures; others are if their content says so
@@ -180,8 +181,21 @@ def _is_train_a_class(root: Path, parts: tuple[tuple[str, Path], ...]) -> bool:
 
 def subfolders(folder: Path) -> list[Path]:
     """Return the folders in ``folder``, sorted, those of systems and of smidgen left out."""
-    found = (path for path in folder.iterdir() if path.is_dir())
+    found = (path for path in folder.iterdir() if _is_folder(path))
     return sorted(path for path in found if not is_system(path.name) and not _is_made(path))
+
+
+def _is_folder(path: Path) -> bool:
+    """Return whether a path is a folder.
+
+    Raises:
+        DataError: If it is a link to a whole disk or home, which would be walked through.
+    """
+    if not path.is_dir():
+        return False
+    if path.is_symlink() and is_boundless(path):
+        raise DataError(f"{path} {BOUNDLESS}")
+    return True
 
 
 def _is_made(folder: Path) -> bool:
@@ -268,7 +282,7 @@ def _walked(folder: Path, above: frozenset[str]) -> Iterator[Path]:
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
         if is_system(path.name):
             continue
-        if path.is_dir():
+        if _is_folder(path):
             if not _is_made(path):
                 yield from _walked(path, above | {real})
         elif path.is_file() or not path.exists():  # never a pipe or a device, nor a link to one
