@@ -333,10 +333,10 @@ def test_the_origin_remembers_a_folder_of_copies(
 def test_the_origin_remembers_that_broken_pictures_were_left_out(image_folder: Folder) -> None:
     folder = image_folder(FEW)
     (folder / "train" / "cat" / "x.png").write_bytes(b"nothing")
-    with pytest.warns(DataWarning, match="cannot be used and are left out"):
+    with pytest.warns(DataWarning, match="cannot be used and is left out"):
         data = load(folder, skip_broken=True)
     assert data.origin == f"{folder}::skip-broken=yes"
-    with pytest.warns(DataWarning, match="cannot be used and are left out"):
+    with pytest.warns(DataWarning, match="cannot be used and is left out"):
         assert load(data.origin).fingerprint == data.fingerprint
 
 
