@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from smidgen.data.catalogue import TRAIN, VALIDATION
 from smidgen.data.errors import DataError
 from smidgen.data.names import part_of
 from smidgen.text import nearest
@@ -16,7 +17,8 @@ LABELS = (
     *("category", "targets", "y"),
 )
 BOXES = ("bbox", "bounding_box", "xmin", "x_min", "xmax", "x_max", "x1")
-PARTS = ("split", "part", "set", "subset", "partition")
+PARTS = ("split", "part", "set", "subset", "partition", "is_valid")
+_VALID = {"true": VALIDATION, "1": VALIDATION, "false": TRAIN, "0": TRAIN}  # of fast.ai's is_valid
 
 
 def form(column: str) -> str:
@@ -70,10 +72,11 @@ def parts_of(cells: Sequence[object], column: str, part: str, where: str) -> lis
     Raises:
         DataError: If a cell names none.
     """
-    found = [part_of(str(cell)) if cell else part for cell in cells]
+    known = _VALID.get if form(column) == "is_valid" else part_of
+    found = [part if cell in (None, "") else known(str(cell).casefold()) for cell in cells]
     if None in found:
+        must = "true or false" if form(column) == "is_valid" else "train, validation or test"
         raise DataError(
-            f"the column {column!r} of {where} must be train, validation or test, "
-            f"got {cells[found.index(None)]!r}"
+            f"the column {column!r} of {where} must be {must}, got {cells[found.index(None)]!r}"
         )
     return [of for of in found if of is not None]

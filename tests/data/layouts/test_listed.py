@@ -125,6 +125,17 @@ def test_a_column_may_name_the_part(pictures: Path) -> None:
     same_labels(data, pictures)
 
 
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_what_fast_ai_calls_valid_is_not_trained_on(pictures: Path) -> None:
+    rows = [f"{n:02}.png,{LABELS[n]},{n >= 30}" for n in range(40)]
+    data = load(table(pictures, ["name,label,is_valid", *rows]))
+    assert data.validation is not None
+    assert len(data.validation) == 10
+    table(pictures, ["name,label,is_valid", "00.png,cat,maybe"])
+    with pytest.raises(DataError, match=r"'is_valid' of .* must be true or false, got 'maybe'"):
+        load(pictures)
+
+
 def test_metadata_of_image_folders(tmp_path: Path) -> None:
     for part, first in (("train", 0), ("test", 50)):
         folder = tmp_path / "set" / part
