@@ -26,7 +26,7 @@ class Pages:
     def take(self, count: int, dtype: torch.dtype) -> Tensor:
         """Return a vector of ``count`` values, not set to anything."""
         size = count * dtype.itemsize
-        if size < LEAST or sys.platform != "linux":
+        if size < LEAST or sys.platform != "linux" or not hasattr(mmap, "MADV_HUGEPAGE"):
             return torch.empty(count, dtype=dtype)
         if self._chunk is None or self._used + size > len(self._chunk):
             room = max(CHUNK, -(-size // PAGE) * PAGE + PAGE)
