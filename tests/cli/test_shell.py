@@ -118,7 +118,13 @@ def read_by_the_source() -> set[str]:
     return {constants.get(name, name.strip("\"'")) for name in asked}
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(
+    "closed",
+    [
+        "<&- >&- 2>&-",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("<&-", ">&-", "2>&-")),
+    ],
+)
 def test_a_standard_stream_may_be_closed(closed: str) -> None:
     line = f"{shlex.quote(sys.executable)} -m smidgen list plugins {closed}"
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
