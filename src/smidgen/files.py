@@ -75,8 +75,7 @@ def locked(folder: Path) -> Generator[None]:
     Raises:
         ValueError: If another one is in it.
     """
-    path = folder / _LOCK
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(folder / _LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout:
@@ -86,9 +85,16 @@ def locked(folder: Path) -> Generator[None]:
     except OSError as error:
         if error.errno not in (*_NO_LOCKS, *_READ_ALONE):
             raise
+    with let_go(lock):
+        yield
+
+
+@contextmanager
+def let_go(lock: FileLock) -> Generator[None]:
+    """Release a lock after this block, and leave no file of it."""
     try:
         yield
     finally:
-        if lock.is_locked and os.name == "posix":
-            path.unlink(missing_ok=True)  # while it is ours; elsewhere a release removes it
+        if lock.is_locked and os.name == "posix":  # elsewhere a release removes it
+            Path(lock.lock_file).unlink(missing_ok=True)  # while it is ours
         lock.release()

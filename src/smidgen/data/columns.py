@@ -72,10 +72,11 @@ def parts_of(cells: Sequence[object], column: str, part: str, where: str) -> lis
     Raises:
         DataError: If a cell names none.
     """
-    known = _VALID.get if form(column) == "is_valid" else part_of
+    known, must = part_of, "train, validation or test"
+    if form(column) == "is_valid":
+        known, must = _VALID.get, "true or false"
     found = [part if cell in (None, "") else known(str(cell).casefold()) for cell in cells]
     if None in found:
-        must = "true or false" if form(column) == "is_valid" else "train, validation or test"
         raise DataError(
             f"the column {column!r} of {where} must be {must}, got {cells[found.index(None)]!r}"
         )

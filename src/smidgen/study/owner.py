@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from smidgen.files import runs
+from smidgen.files import let_go, runs
 
 _YOUNG = 60.0  # seconds
 _SHARED = 0o666  # to ask for a lock, the others of a store need to write
@@ -22,13 +22,10 @@ def owner(folder: Path) -> Generator[str]:
     """Yield a new name that :func:`is_alive` knows until the block or the process ends."""
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{os.getpid()}-{uuid4().hex[:8]}"
-    path = folder / name
-    with FileLock(path, mode=_SHARED):
-        try:
-            yield name
-        finally:
-            if os.name == "posix":
-                path.unlink(missing_ok=True)  # while it is ours; elsewhere a release removes it
+    lock = FileLock(folder / name, mode=_SHARED)
+    lock.acquire()
+    with let_go(lock):
+        yield name
 
 
 def is_alive(folder: Path, name: str) -> bool:

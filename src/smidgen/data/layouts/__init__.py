@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from smidgen.data.errors import DataError
-from smidgen.data.layouts.folders import Folders, pictures_below, subfolders
+from smidgen.data.layouts.folders import DEEPEST, Folders, pictures_below, subfolders
 from smidgen.data.layouts.idx import Idx
 from smidgen.data.layouts.listed import Listed
 from smidgen.data.layouts.npz import Npz
@@ -16,7 +16,6 @@ from smidgen.limits import BOUNDLESS, is_boundless
 Layout: TypeAlias = Folders | Listed | Npz | Idx | Parquet | Pixels
 LAYOUTS: tuple[type[Layout], ...] = (Listed, Folders, Npz, Idx, Parquet, Pixels)  # first claims
 _SHOWN = 5
-_DEEPEST = 8  # folders in a folder that hold nothing else
 
 
 def layout_of(path: Path) -> Layout:
@@ -58,7 +57,7 @@ def layout_of(path: Path) -> Layout:
 
 def _nested(path: Path) -> Iterator[Path]:
     """Yield a path, and the folder that it holds alone, as ``MNIST/raw``, and so on."""
-    for _ in range(_DEEPEST):
+    for _ in range(DEEPEST):
         yield path
         inner = subfolders(path) if path.is_dir() else []
         if len(inner) != 1:

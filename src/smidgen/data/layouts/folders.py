@@ -20,7 +20,7 @@ ENDINGS = (  # of files that must be pictures; others are if their content says 
     *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".avif", ".heic", ".heif"),
 )
 _START = 16  # bytes that tell a picture
-_DEEPEST = 8  # folders in a folder that hold nothing else
+DEEPEST = 8  # folders in a folder that hold nothing else
 _SHOWN = 3
 _OF_BOXES = ("labels", "annotations")  # folders beside pictures of data sets for detection
 _OF_MASKS = frozenset((*_OF_BOXES, "mask", "masks", "segmentations", "trimaps"))
@@ -211,7 +211,7 @@ def _holds_made(folder: Path) -> bool:
 
 def unwrapped(folder: Path) -> Path:
     """Return the folder that a folder holds alone, as of an archive that is unpacked twice."""
-    for _ in range(_DEEPEST):
+    for _ in range(DEEPEST):
         inner = subfolders(folder)
         if len(inner) != 1 or _pictures_in(folder):
             return folder

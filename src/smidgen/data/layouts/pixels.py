@@ -59,11 +59,10 @@ class Pixels(Source):
     def claim(path: Path) -> "Pixels | None":
         """Return the layout if ``path`` has it: it is such a table, or holds some."""
         if path.is_file():
-            held = path.suffix.lower() in _ENDINGS and _form_of(path)
-            return Pixels(path, ((TRAIN, path),)) if held else None
+            return Pixels(path, ((TRAIN, path),)) if _form_of(path) else None
         root = unwrapped(path)
-        tables = [table for table in tables_in(root) if table.suffix.lower() in _ENDINGS]
-        found = tuple((part_in(table.stem) or TRAIN, table) for table in tables if _form_of(table))
+        tables = [table for table in tables_in(root) if _form_of(table)]
+        found = tuple((part_in(table.stem) or TRAIN, table) for table in tables)
         return Pixels(root, found) if found else None
 
     def identity(self) -> tuple[str, ...]:
@@ -122,8 +121,7 @@ def pictures_of(table: Path) -> Values | None:
     Raises:
         DataError: If it cannot be read.
     """
-    held = table.is_file() and table.suffix.lower() in _ENDINGS
-    form = _form_of(table) if held else None
+    form = _form_of(table)
     if form is None:
         return None
     with _telling(table):
@@ -233,7 +231,9 @@ def _loaded(table: Path, form: _Form, wanted: Sequence[int], dtype: type[np.gene
 
 
 def _form_of(table: Path) -> _Form | None:
-    """Return how a table writes pixels, or None if it is one of something else."""
+    """Return how a table writes pixels, or None if it is none, or one of something else."""
+    if not (table.suffix.lower() in _ENDINGS and table.is_file()):
+        return None
     try:
         with table.open("rb") as file:
             lines = [file.readline(_LINE).decode("utf-8-sig") for _ in range(2)]
