@@ -136,6 +136,13 @@ def test_the_studys_tables_are_of_one_length_the_one_with_most_rows(long: Rows) 
     assert "here, 10 epochs." in table.note
 
 
+def test_nets_of_one_name_and_other_layers_have_lengths_of_their_own(long: Rows) -> None:
+    other = [{**line, "layers": ["another"], "accuracy": 0.5} for line in long]
+    (_, mine), (_, theirs) = lengths_of(points_of([*long, *other]))
+    assert mine[0].effects[40].accuracy.mean > 8
+    assert theirs[0].effects[40].accuracy.mean == 0
+
+
 def test_a_constant_rate_is_not_taken_for_the_baseline(long: Rows) -> None:
     constant = [at(40, ["cosine(end=1.0)"], seed, 100) for seed in range(3)]
     (table,) = [t for t in comparison(points_of([*constant, *long])) if "Table 4" in t.title]

@@ -14,6 +14,7 @@ from tests.report.conftest import Rows, png, row, seen
 
 from smidgen.report import _named, write_charts, write_page
 from smidgen.report.bars import latency_bars, size_bars
+from smidgen.report.curves import curves
 from smidgen.report.page import charts_of, duration, render
 from smidgen.report.points import points_of
 from smidgen.study.records import Records, StoreError
@@ -140,6 +141,27 @@ def test_the_first_screen_says_how_far_the_best_net_got(
     assert "test images; the highest of 2, chosen by it</span>" in head
     alone = write_page(written(rows[1:]), tmp_path / "p.html").read_text()
     assert "test images</span>" in alone[: alone.index("<h2>")]
+
+
+@pytest.mark.parametrize(
+    "other", [{"recipe": {"epochs": 3, "peak_lr": 0.1}}, {"layers": ["another"]}]
+)
+def test_the_best_is_chosen_of_all_recipes_and_of_all_nets_of_a_name(other: dict[str, Any]) -> None:
+    rows = [row("mine", [], 0, 120), row("mine", [], 0, 150, **other)]
+    text = render(Records(rows, Status(2, 0, 0, 0, 0.0, ()), {}), "t", "", [])
+    head = text[: text.index("<h2>")]
+    assert "<b>75.00 ± " in head
+    assert "the highest of 2, chosen by it" in head
+
+
+def test_curves_of_a_net_with_two_recipes_have_names_of_their_own() -> None:
+    rows = [
+        row("mine", [], 0, 120, recipe={"epochs": 3, "label_noise": noise}) for noise in (0.2, 0.4)
+    ]
+    chart = curves(points_of(rows), "loss", "loss", ".4f")
+    assert chart
+    for noise in (0.2, 0.4):
+        assert f">mine, no method, label_noise {noise}<" in chart.wide
 
 
 def test_a_design_s_page_looks_closer_at_the_tested_winner_alone(study: Rows) -> None:

@@ -11,7 +11,7 @@ from tests.report.conftest import IMAGES, Rows, row
 from smidgen.report import markdown
 from smidgen.report.points import Point, baselines, effects, points_of
 from smidgen.report.reference import REPORTED, comparison, right
-from smidgen.report.tables import Cell, Table, effects_table
+from smidgen.report.tables import Cell, Table, effects_table, points_table
 from smidgen.study.statistics import NO_DIFFERENCE
 
 
@@ -40,6 +40,28 @@ def test_nets_of_one_name_and_size_and_other_layers_are_two() -> None:
     assert len(points_of([*one, *other])) == 4
     found = effects(points_of([*one, *other]))
     assert [(plain.accuracy.mean, len(rest)) for plain, rest in found] == [(90, 1), (95, 1)]
+
+
+def test_runs_on_all_images_and_on_a_part_of_them_are_no_seeds_of_one() -> None:
+    rows = [
+        row("a", methods, seed, right + len(methods), trained_on=trained_on)
+        for seed in range(3)
+        for trained_on, right in (("full", 180), ("selection", 150))
+        for methods in ([], ["sam"])
+    ]
+    points = points_of(rows)
+    assert [(point.accuracy.mean, point.accuracy.count) for point in points] == [
+        *((90, 3), (90.5, 3)),
+        *((75, 3), (75.5, 3)),
+    ]
+    assert [(plain.accuracy.mean, len(rest)) for plain, rest in effects(points)] == [
+        (90, 1),
+        (75, 1),
+    ]
+    table = points_table("All", points)
+    told = ["no method", "sam", "no method, on a part", "sam, on a part"]
+    assert [cells[1].text for cells in table.rows] == told
+    assert "on a part" not in str(points_table("All", points[2:]))
 
 
 @pytest.mark.parametrize("step", [1, -1])

@@ -1,7 +1,7 @@
 """The chart of a figure of training over its epochs."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from smidgen.report.axes import (
     BELOW,
@@ -85,7 +85,19 @@ def _drawn(width: int, drawn: Sequence[_Curve], title: str) -> Canvas:
 
 def _names(points: Sequence[Point]) -> list[str]:
     nets = [point.net for point in points]
-    return [
+    names = [
         point.net if nets.count(point.net) == 1 else f"{point.net}, {point.label()}"
         for point in points
+    ]
+    numbers = [
+        {**point.first["recipe"], "params": point.first["params"], "on": point.first["trained_on"]}
+        for point in points
+    ]
+
+    def apart(own: dict[str, Any]) -> list[str]:
+        return [f"{k} {v}" for k, v in own.items() if any(of.get(k) != v for of in numbers)]
+
+    return [
+        name if names.count(name) == 1 else ", ".join([name, *apart(own)])
+        for name, own in zip(names, numbers, strict=True)
     ]

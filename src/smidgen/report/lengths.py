@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from smidgen.report.axes import BELOW, Scale, across, padded, room_beside, ticks, upward
 from smidgen.report.chart import SERIES, Chart, draw, legend, legend_height
-from smidgen.report.points import Effect, Point, effects
+from smidgen.report.points import Effect, Point, effects, numbers_of, setting_of
 from smidgen.report.reference import reported_of, study_effect
 from smidgen.report.svg import MUTED, Canvas, shortened
 from smidgen.report.tables import Cell, Table, difference, number, words
@@ -26,16 +26,15 @@ class _Way(NamedTuple):
 
 def lengths_of(points: Sequence[Point]) -> list[tuple[str, list[_Way]]]:
     """Return each net with the methods that were compared at two lengths or more."""
-    grouped: dict[tuple[str, str, str], dict[str, dict[int, Effect]]] = {}
+    grouped: dict[tuple[str, str], dict[str, dict[int, Effect]]] = {}
     for baseline, found in effects(points):
-        recipe = {k: v for k, v in baseline.first["recipe"].items() if k != "epochs"}
-        of = (baseline.net, baseline.first["fingerprint"], str(sorted(recipe.items())))
-        ways = grouped.setdefault(of, {})
+        of = str((*setting_of(baseline.first), numbers_of(baseline.first)))
+        ways = grouped.setdefault((baseline.net, of), {})
         for effect in found:
             label = effect.point.label(baseline)
             ways.setdefault(label, {})[baseline.first["epochs"]] = effect
     kept: list[tuple[str, list[_Way]]] = []
-    for (net, *_), ways in grouped.items():
+    for (net, _), ways in grouped.items():
         several = [
             _Way(label, dict(sorted(by.items())), _studied(next(iter(by.values()))))
             for label, by in ways.items()

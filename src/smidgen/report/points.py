@@ -116,10 +116,21 @@ def points_of(rows: Iterable[dict[str, Any]]) -> list[Point]:
         if row["study"] == "baseline":  # no net, and shown beside the result alone
             continue
         recipe = sorted(row["recipe"].items())
-        form = (row["fingerprint"], row["split"], row["net"], row.get("layers"))
-        key = str((*form, row["params"], row["macs"], row["methods"], recipe))
+        key = str((*setting_of(row), row["params"], row["macs"], row["methods"], recipe))
         grouped.setdefault(key, {})[row["seed"], row["trained_on"]] = row
     return [Point(dict(sorted(seeds.items()))) for seeds in grouped.values()]
+
+
+def setting_of(row: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what two rows must have in common to be held against each other, the net first."""
+    fold = fold_of(row["trained_on"])
+    trained_on = row["trained_on"] if fold is None else fold[1]  # folds of as many are replicates
+    return row["net"], row["fingerprint"], row["split"], trained_on, row.get("layers")
+
+
+def numbers_of(row: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return the numbers of a row's recipe, its epochs left out."""
+    return sorted((name, of) for name, of in row["recipe"].items() if name != "epochs")
 
 
 def baselines(points: Sequence[Point]) -> list[tuple[Point, list[Point]]]:
@@ -130,8 +141,7 @@ def baselines(points: Sequence[Point]) -> list[tuple[Point, list[Point]]]:
     """
     grouped: dict[str, list[Point]] = {}
     for point in points:
-        of = (point.first["fingerprint"], point.first["split"], point.first.get("layers"))
-        key = str((point.net, *of, sorted(point.first["recipe"].items())))
+        key = str((*setting_of(point.first), sorted(point.first["recipe"].items())))
         grouped.setdefault(key, []).append(point)
     found: list[tuple[Point, list[Point]]] = []
     for group in grouped.values():
@@ -145,10 +155,10 @@ def _held_by(point: Point, others: Sequence[Point]) -> int:
 
 
 def longest(points: Sequence[Point]) -> list[Point]:
-    """Return the points without those of which the same net and methods were trained longer."""
-    kept: dict[tuple[str, str, str, tuple[str, ...]], Point] = {}
+    """Return the points without those of which the same but for its epochs was trained longer."""
+    kept: dict[str, Point] = {}
     for point in points:
-        key = (point.net, point.first["fingerprint"], point.first["split"], point.methods)
+        key = str((*setting_of(point.first), point.methods, numbers_of(point.first)))
         if key not in kept or kept[key].first["epochs"] < point.first["epochs"]:
             kept[key] = point
     return list(kept.values())

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from smidgen.escape import markdown
 from smidgen.report.points import Effect, Point
+from smidgen.split_names import FULL
 from smidgen.study.statistics import Interval, spread
 
 MISSING = "-"
@@ -72,10 +73,11 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
         "net", "methods", "accuracy %", "seeds", "epochs", "params", "MACs", "NLL", "ECE %",
         "shift %", "ms", "int8 bytes", "train s",
     )  # fmt: skip
+    apart = any(map(_is_full, points))
     rows = tuple(
         (
             words(point.net),
-            words(point.label()),
+            words(point.label() + (", on a part" if apart and not _is_full(point) else "")),
             Cell(spread(point.accuracy), point.accuracy.mean),
             number(len(point.rows)),
             number(point.first["epochs"]),
@@ -97,7 +99,13 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
         " image at a time, one thread. int8 bytes: deployed parameters. Times are the least over"
         " the seeds."
     )
+    if apart and not all(map(_is_full, points)):
+        note += " On a part: of the training images, the others having been held out."
     return Table(title, columns, rows, note)
+
+
+def _is_full(point: Point) -> bool:
+    return point.first["trained_on"] == FULL
 
 
 def effects_table(baseline: Point, found: Sequence[Effect]) -> Table:
