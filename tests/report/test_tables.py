@@ -163,6 +163,20 @@ def test_the_studys_tables_stand_beside_ours(study: Rows) -> None:
     assert pair["McNemar, first seed"].text == "3 : 0, p = 0.25"
 
 
+def test_the_studys_tables_are_of_one_recipe_and_of_no_wrong_labels(study: Rows) -> None:
+    def with_numbers(lines: Rows, lost: int, **numbers: float) -> Rows:
+        return [
+            {**of, "accuracy": of["accuracy"] - lost / 100, "recipe": {**of["recipe"], **numbers}}
+            for of in lines
+        ]
+
+    mixed = [*with_numbers(study[:2], 20, peak_lr=0.1), *study]
+    assert comparison(points_of(mixed)) == comparison(points_of(study))
+    noisy = with_numbers(study, 20, label_noise=0.4)
+    assert not comparison(points_of(noisy))
+    assert comparison(points_of([*noisy, *study])) == comparison(points_of(study))
+
+
 def test_a_study_without_the_reference_nets_is_not_compared() -> None:
     assert comparison(points_of([row("mine", [], 0, 100)])) == []
 

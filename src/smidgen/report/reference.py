@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from smidgen.report.points import Point, effect
+from smidgen.report.points import Point, effect, numbers_of
 from smidgen.report.tables import Cell, Table, difference, number, spread, words
 from smidgen.study.statistics import mcnemar
 
@@ -95,6 +95,7 @@ def ours(points: Sequence[Point], reported: Reported) -> Point | None:
             and point.first["data"].removeprefix("known:") == data
             and point.names - COSINE == reported.methods
             and not constant  # a cosine of other numbers is another schedule, not the baseline's
+            and not point.first["recipe"].get("label_noise")
         ):
             return point
     return None
@@ -107,9 +108,9 @@ def study_effect(reported: Reported) -> float:
 
 
 def of_one_length(points: Sequence[Point]) -> list[Point]:
-    """Return the points trained for as many epochs as most reported rows are, on each data set.
+    """Return the points of the recipe that most reported rows have, on each data set.
 
-    Of lengths that have as many, the longest; of other pictures under the same name, one alone.
+    Of recipes that have as many, the longest; of other pictures under the same name, one alone.
     """
     found: list[Point] = []
     for images in DATA:
@@ -121,9 +122,10 @@ def of_one_length(points: Sequence[Point]) -> list[Point]:
     return found
 
 
-def _run_of(point: Point) -> tuple[int, str]:
+def _run_of(point: Point) -> tuple[int, str, str, str]:
     """Return what two points must have in common to stand in one table."""
-    return point.first["epochs"], point.first["fingerprint"]
+    first = point.first
+    return first["epochs"], first["trained_on"], first["fingerprint"], str(numbers_of(first))
 
 
 def reported_of(point: Point) -> Reported | None:
