@@ -15,6 +15,7 @@ from smidgen.data import Data, load
 from smidgen.export.ship import export
 from smidgen.files import clear_temporaries, locked, write_atomically
 from smidgen.layers import Shape
+from smidgen.methods import Cyclical
 from smidgen.recipe import Recipe
 from smidgen.run import PLAN, WEIGHTS, Run, load_plan, load_run
 from smidgen.spec import NetSpec
@@ -237,6 +238,15 @@ def test_resuming_a_finished_run_writes_nothing_and_gives_the_same_run(
         first.model.state_dict().values(), again.model.state_dict().values(), strict=True
     ):
         assert one.equal(other)
+
+
+def test_a_run_that_could_not_be_read_again_is_refused_before_any_work(
+    tmp_path: Path, net: NetSpec, digits: Data
+) -> None:
+    one_and_a_half: Any = 1.5
+    with pytest.raises(ValueError, match="could not be read again: method cyclical argument 'cy"):
+        train(net, digits, methods=[Cyclical(cycles=one_and_a_half)], folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_damaged_weights_of_a_finished_run_come_back_from_the_last_checkpoint(

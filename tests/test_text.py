@@ -1,14 +1,25 @@
 """The text form says what a value is, and refuses what it cannot be."""
 
 import re
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from smidgen.layers import LAYERS, Conv, MaxPool
-from smidgen.methods import BY_NAME, SWA, BlurPool, Cutout, Mixup, OneCycle
+from smidgen.methods import BY_NAME, SWA, BlurPool, Cutout, Cyclical, Mixup, OneCycle
 from smidgen.text import from_mapping, nearest, parse, parse_list, to_text
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    lr: float | None = None
+
+    name: ClassVar[str] = "held"
+
 
 LAYER_KINDS = {kind.name: kind for kind in LAYERS}
 
@@ -23,6 +34,14 @@ def test_defaults_are_left_out_and_changes_are_written() -> None:
     assert to_text(Cutout()) == "cutout"
     assert to_text(Cutout(length=8)) == "cutout(length=8)"
     assert to_text(Conv(16, bias=True)) == "conv(out_channels=16, bias=true)"
+
+
+def test_a_number_is_written_as_its_argument_is_read() -> None:
+    assert to_text(OneCycle(end=0)) == "one-cycle(end=0.0)"
+    assert to_text(_Held(lr=1)) == "held(lr=1.0)"
+    numbers: Any = np.float64(0.3), np.float32(0.5), np.int64(8)
+    assert to_text(OneCycle(start=numbers[0], end=numbers[1])) == "one-cycle(start=0.3, end=0.5)"
+    assert to_text(Cyclical(cycles=numbers[2])) == "cyclical(cycles=8)"
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,11 @@ def test_the_key_knows_everything_that_decides_the_result(other: Trial) -> None:
     assert other.key != TRIAL.key
 
 
+def test_a_whole_number_for_a_fraction_is_of_the_trial_that_is_read_again() -> None:
+    trial = replace(TRIAL, methods=(OneCycle(end=0),), recipe=Recipe(momentum=0, weight_decay=0))
+    assert Trial.from_dict(trial.to_dict()).key == trial.key
+
+
 def test_the_command_asks_for_the_same_trial() -> None:
     said = TRIAL.command("mnist", Preprocessing(28, 28, "grey", 1))
     verb, *arguments = shlex.split(said)[1:]

@@ -60,6 +60,8 @@ class Recipe:
             raise ValueError(f"recipe weight_decay must be >= 0, got {self.weight_decay!r}")
         if not (is_number(self.label_noise) and 0 <= self.label_noise <= 1):
             raise ValueError(f"recipe label_noise must be in [0, 1], got {self.label_noise!r}")
+        for name in ("peak_lr", "momentum", "weight_decay", "label_noise"):  # 0 is read as 0.0
+            object.__setattr__(self, name, float(getattr(self, name)))
 
     def _require_kinds(self) -> None:
         for name, number in (("epochs", self.epochs), ("batch_size", self.batch_size)):

@@ -269,6 +269,10 @@ def open_folder(folder: Path, trial: Trial, data: Data, *, resume: bool) -> Path
             " smidgen.methods (docs/plugins.md)"
         )
     try:
+        Trial.from_dict(trial.to_dict())
+    except ValueError as error:
+        raise ValueError(f"a run could not be read again: {error}") from None
+    try:
         folder.mkdir(parents=True, exist_ok=True)
         held = {path.name for path in folder.iterdir() if not is_temporary(path)}
         if PLAN in held:

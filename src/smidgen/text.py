@@ -5,6 +5,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 from smidgen.limits import TEXT, require_at_most
@@ -30,8 +31,17 @@ def to_text(value: Any) -> str:
         if field.metadata.get(HOLDS):
             shown += [to_text(part) for part in own]
         elif field.default is MISSING or own != field.default:
-            shown.append(f"{field.name}={literal(own)}")
+            shown.append(f"{field.name}={literal(_as_read(own, field.type))}")
     return f"{value.name}({', '.join(shown)})" if shown else value.name
+
+
+def _as_read(value: Any, kind: Any) -> Any:
+    """Return a number as an argument of its kind is read: 1 as 1.0, and numpy's as Python's."""
+    if isinstance(value, bool):
+        return value
+    if kind in (float, float | None) and isinstance(value, Real):
+        return float(value)
+    return int(value) if kind is int and isinstance(value, Integral) else value
 
 
 def parse(text: str, kinds: Mapping[str, type[T]], what: str) -> T:
