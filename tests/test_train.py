@@ -499,6 +499,15 @@ def test_wrong_labels_are_of_training_alone_and_of_the_seed() -> None:
     assert torch.equal(data.train.labels, bars(80).train.labels)
 
 
+def test_wrong_labels_come_as_often_at_the_start_of_the_first_epoch_as_later() -> None:
+    data = bars(400)
+    trial = Trial(NET, (), Recipe(label_noise=0.5), 3, data.name, data.fingerprint, "full")
+    clean, noisy = (Training(one, data, CPU) for one in (replace(trial, recipe=Recipe()), trial))
+    batches = (training.batches.epoch(training.generator) for training in (clean, noisy))
+    first, other = (next(of).targets.argmax(1) for of in batches)
+    assert 0.3 < float((first != other).double().mean()) < 0.7
+
+
 def test_a_share_of_wrong_labels_is_of_the_key_and_the_command() -> None:
     data = bars(16)
     trial = Trial(NET, (), Recipe(label_noise=0.2), 3, data.name, data.fingerprint, "full")

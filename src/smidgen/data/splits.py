@@ -100,6 +100,8 @@ def mislabelled(split: Split, classes: int, share: float, seed: int) -> Split:
     if classes < 2:  # noqa: PLR2004
         raise DataError(f"wrong labels need at least 2 classes, got {classes}")
     generator = torch.Generator().manual_seed(seed)
+    # a run draws the order of its first epoch from its seed: those hit would be the first in it
+    generator.manual_seed(int(torch.randint(2**62, (), generator=generator)))
     order = torch.randperm(len(split), generator=generator)
     steps = torch.randint(1, classes, (len(split),), generator=generator)
     hit = order[: round(share * len(split))]
