@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ KINDS = [
 ONE_LEVEL = 1 / 255
 
 
+@cache
 def encoded(kind: str) -> bytes:
     """Return a picture with smooth shapes and some noise, as a file."""
     if kind == "large JPEG":  # which the door would decode to a fraction

@@ -15,11 +15,8 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def erased(method: RandomErasing, n: int = 4000, height: int = 40, width: int = 40) -> torch.Tensor:
     """Return which pixels are erased, as the images show it: n, height, width."""
-    batch = Batch(torch.full((n, 3, height, width), 9.0), torch.ones(n, 1))
-    images = method.transform(batch, 0.0, seeded()).images
-    gone = images != 9
-    assert torch.equal(gone[:, 0], gone[:, 2]), "all channels are erased alike"
-    return gone[:, 0]
+    batch = Batch(torch.full((n, 1, height, width), 9.0), torch.ones(n, 1))
+    return method.transform(batch, 0.0, seeded()).images[:, 0] != 9
 
 
 def sides(gone: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -39,6 +36,13 @@ def test_areas_and_shapes_are_in_their_ranges_and_fill_them() -> None:
     assert 1.85 < float(aspects.max()) < 2.2
     assert float(aspects.log().mean()) == pytest.approx(0, abs=0.03), "tall and wide are alike"
     assert float(aspects.log().std()) == pytest.approx(2 * log(2) / 12**0.5, abs=0.03)
+
+
+def test_all_channels_are_erased_alike() -> None:
+    batch = Batch(torch.full((50, 3, 16, 16), 9.0), torch.ones(50, 1))
+    gone = RandomErasing(1.0).transform(batch, 0.0, seeded()).images != 9
+    assert torch.equal(gone, gone[:, :1].expand_as(gone))
+    assert gone.any()
 
 
 def test_squares_of_one_area_may_lie_anywhere_they_fit() -> None:
