@@ -5,6 +5,7 @@ import re
 import shutil
 from contextlib import nullcontext
 from dataclasses import replace
+from io import BytesIO
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -132,9 +133,12 @@ def test_no_picture_is_lost_when_there_are_more_than_a_batch(model: Model) -> No
 
 
 def test_a_broken_picture_stops_none_of_the_others(model: Model, red: Path) -> None:
-    told = list(model.each([red, b"nothing", red]))
-    assert [t.answer is None for t in told] == [False, True, False]
-    assert "no readable picture" in told[1].error
+    half = Image.open(BytesIO(red.read_bytes()[:80]))
+    closed = Image.open(red)
+    closed.close()
+    told = list(model.each([red, b"nothing", half, closed, red]))
+    assert [t.answer is None for t in told] == [False, True, True, True, False]
+    assert all("no readable picture" in t.error for t in told[1:4])
     with pytest.raises(DataError, match=r"picture 1 of 2: .*no readable picture"):
         model.predict([red, b"nothing"])
 
@@ -145,6 +149,8 @@ def test_a_broken_picture_stops_none_of_the_others(model: Model, red: Path) -> N
         (np.zeros((6, 8, 3), np.float32), r"bytes \(uint8\), got float32"),
         (np.zeros((6, 8, 3), np.int64), r"bytes \(uint8\), got int64"),
         (torch.zeros(3, 6, 8), r"bytes \(uint8\), got float32"),
+        (torch.zeros(3, 6, 8, dtype=torch.bfloat16), r"bytes \(uint8\), got float32"),
+        (torch.zeros(3, 6, 8).to_sparse(), "a tensor must be dense numbers in memory"),
         (np.zeros((3, 6, 8), np.uint8), "height x width x 3, got 3 x 6 x 8"),
         (np.zeros((6, 8, 5), np.uint8), "height x width x 3, got 6 x 8 x 5"),
         (torch.zeros(6, 8, 3, dtype=torch.uint8), "height x width x 3, got 8 x 3 x 6"),

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from smidgen import limits
 from smidgen.answer import Answer, answers_of
 from smidgen.data import DataError, DataWarning, Preprocessing
-from smidgen.data.decode import open_picture
+from smidgen.data.decode import loaded, open_picture
+from smidgen.data.values import array_of
 from smidgen.hub import is_hub
 from smidgen.run import Run, load_run, path_of
 
@@ -139,14 +140,14 @@ class Model:
         if _is_tensor(picture):
             if picture.ndim not in _ARRAY:
                 raise DataError(f"a tensor must be c x h x w, got {tuple(picture.shape)}")
-            array = picture.detach().cpu().numpy()
+            array = array_of(picture)
             picture = array if array.ndim == 2 else array.transpose(1, 2, 0)  # noqa: PLR2004
         if isinstance(picture, np.ndarray):
             pixels = self.preprocessing.pixels(picture)
             _tell_another_unit(picture, self.preprocessing)
             return pixels
         if hasattr(picture, "getexif"):
-            return self.preprocessing.pixels(picture)
+            return self.preprocessing.pixels(loaded(picture))
         raise DataError(
             "a picture must be a path, bytes, a Pillow image, an array or a tensor,"
             f" got {type(picture).__name__}"

@@ -89,6 +89,12 @@ def test_values_become_bytes_by_their_range(images: Any, offset: float, top: flo
     assert how.offset[0] + 255 * how.scale[0] == pytest.approx(top)
 
 
+def test_tensors_of_bfloat16_are_those_of_their_values() -> None:
+    images = torch.from_numpy(pixels(0, 40, 1, 6, 5)).bfloat16()
+    half = from_arrays(images, torch.from_numpy(EVEN).bfloat16())
+    assert half.fingerprint == from_arrays(images.float(), EVEN).fingerprint
+
+
 def test_tensors_have_their_channels_first() -> None:
     images = torch.from_numpy(pixels(0, 40, 3, 9, 8))
     data = from_arrays(images, torch.from_numpy(EVEN), test=(images[:2], torch.tensor([0, 1])))

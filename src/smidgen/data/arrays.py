@@ -33,7 +33,8 @@ from smidgen.data.preprocessing import upright, with_channels
 from smidgen.data.remembered import with_asked
 from smidgen.data.sizes import ImageSize
 from smidgen.data.turned import exchanged
-from smidgen.data.values import images_of, labels_of
+from smidgen.data.values import array_of, images_of, labels_of
+from smidgen.names import shown
 
 KEPT = "arrays:"  # begins the origin of data from arrays: their key in the cache follows
 _PAIR, _AXES = 2, 3  # of images and labels; of a picture
@@ -86,7 +87,7 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     if labels is None and classes is None:
         found = getattr(images, "classes", None)
         classes = None if found is None else [str(name) for name in found]
-    names = tuple(classes or ())
+    names = _named(name, () if classes is None else classes)
     given = {TRAIN: (images, labels), VALIDATION: validation, TEST: test}
     pairs = {part: _pair(f"{name} {part}", of) for part, of in given.items() if of is not None}
     parts = {part: _part(f"{name} {part}", *pair, names) for part, pair in pairs.items()}
@@ -101,6 +102,22 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     held = None if cache_dir is None else str(cache.folder.absolute())
     data = replace(data, origin=with_asked(f"{KEPT}{key}", {"cache-dir": held}))
     return exchanged(data) if turned else data
+
+
+def _named(name: Any, classes: Iterable[Any]) -> tuple[str, ...]:
+    """Return the names of the classes, as plain texts.
+
+    Raises:
+        DataError: If one of them, or the name of the data, is no text.
+    """
+    found = tuple(classes)
+    if not isinstance(name, str):
+        raise DataError(f"the name of data must be a text, got {shown(name)}")
+    if not all(isinstance(one, str) for one in found):
+        raise DataError(
+            f"classes of {name} must be texts, as in ['cat', 'owl'], got {shown(found)}"
+        )
+    return tuple(map(str, found))
 
 
 def _key(data: Data) -> str:
@@ -181,7 +198,7 @@ class Given(Pictures):
         if isinstance(image, torch.Tensor):
             if image.ndim == 3:  # noqa: PLR2004 - c h w
                 image = image.permute(1, 2, 0)
-            image = image.detach().cpu().numpy()
+            image = array_of(image)
         if isinstance(image, np.ndarray):
             if image.dtype.kind not in "buif":
                 raise DataError(f"must hold numbers, got {image.dtype}")
@@ -200,7 +217,7 @@ def _pair(where: str, given: Any) -> tuple[Any, Any]:
 
 def _part(where: str, images: Any, labels: Any, names: tuple[str, ...]) -> Part:
     if isinstance(images, torch.Tensor):
-        values = images.detach().cpu().numpy()
+        values = array_of(images)
         pictures: Pictures = Arrays(
             images_of(values, where, channels_first=True), lambda row: f"{where} row {row}"
         )
@@ -211,7 +228,7 @@ def _part(where: str, images: Any, labels: Any, names: tuple[str, ...]) -> Part:
     else:
         raise DataError(f"{where} must be arrays or Pillow images, got {type(images).__name__}")
     if isinstance(labels, torch.Tensor):
-        labels = labels.detach().cpu().numpy()
+        labels = array_of(labels)
     return Part(pictures, labels_of(labels, len(pictures), names, where))
 
 

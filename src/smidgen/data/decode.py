@@ -52,6 +52,15 @@ def open_picture(
         image.draft(None, (side, side))
     if image.width * image.height > PICTURE:  # a quarter of the largest is less
         image.draft(None, (image.width // 2, image.height // 2))
+    return loaded(image)
+
+
+def loaded(image: Any) -> Any:
+    """Return a Pillow image decoded, and turned as its EXIF says.
+
+    Raises:
+        DataError: If what it is of is broken, or closed.
+    """
     try:
         image.load()
         return upright(image)

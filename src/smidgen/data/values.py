@@ -4,12 +4,26 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Values
 
 _FEW = 4  # channels, at most, of what is surely channels
 _ROWS = 3  # axes of pictures without channels
+
+
+def array_of(tensor: torch.Tensor) -> Values:
+    """Return a tensor as an array; bfloat16, which numpy has not, as float32.
+
+    Raises:
+        DataError: If its values do not lie in memory, as those of a sparse one.
+    """
+    try:
+        held = tensor.detach().cpu()
+        return (held.float() if held.dtype == torch.bfloat16 else held).numpy()
+    except (NotImplementedError, RuntimeError, TypeError) as error:
+        raise DataError(f"a tensor must be dense numbers in memory: {error}") from None
 
 
 def images_of(images: Any, where: str, *, channels_first: bool = False) -> Values:
