@@ -43,6 +43,10 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
 
 # In a process of its own: here the types of these arguments are checked in every call.
 ASKED = """
+from dataclasses import replace
+
+import numpy as np
+
 import smidgen as sm
 
 data = sm.data.load("digits")
@@ -56,13 +60,24 @@ for wrong in (
     lambda: sm.train(net, data, runtime="cpu"),
     lambda: sm.train(net, data, methods="blurpool"),
     lambda: sm.train(net, data, methods=sm.methods.BlurPool()),
+    lambda: sm.train(net, data, methods=None),
+    lambda: sm.train(net, data, folder=5),
     lambda: sm.evaluate(run, data),
     lambda: sm.evaluate(data.test, run),
+    lambda: sm.evaluate(run, replace(data.test, labels=data.test.labels + 1)),
+    lambda: sm.data.load("digits", image_size=16.5),
+    lambda: sm.data.from_arrays(np.zeros((4, 6, 5)), [0, 1, 0, 1], range(2)),
+    lambda: sm.data.from_arrays(np.zeros((4, 6, 5)), [0, 1, 0, 1], name=5),
+    lambda: sm.design("digits", out="never", max_params=900, jobs=1.5),
+    lambda: sm.design("digits", out="never", max_params=900, epochs=24.0),
+    lambda: sm.design("digits", out="never", max_latency="5ms"),
 ):
     try:
         print("nothing said", wrong())
     except ValueError as error:
         print(error)
+sm.evaluate(run, data.test, weights="run/weights.safetensors", measure_latency=False)
+print(sm.data.load("digits", image_size=np.int64(9)).shape)
 """
 SAID = """
 data must be a Data, as smidgen.data.load(NAME) returns, got 'digits'
@@ -72,8 +87,18 @@ a recipe must be a Recipe, as in Recipe(epochs=20), got {}
 a runtime must be a Runtime, as smidgen.runtime.choose('cpu') returns, got 'cpu'
 methods must be a list, as in [BlurPool(), Flip()], got 'blurpool'
 methods must be a list, as in [BlurPool(), Flip()], got BlurPool(
+methods must be a list, as in [BlurPool(), Flip()], got None
+a run is named by its folder, the folder= of train, got int
 images must be a Split, as in data.test, got Data(
 what is judged must be a Run, as smidgen.load_run(FOLDER) returns, got Split(
+the run knows 10 classes, 0 to 9, got the label 10
+image size must be N or HxW, as in 32 or 24x32, each >= 1, got 16.5
+classes of arrays must be texts, as in ['cat', 'owl'], got (0, 1)
+the name of data must be a text, got 5
+jobs must be a whole number >= 1, got 1.5
+--epochs must be a whole number >= 1, got 24.0
+--max-latency must be a number > 0, got '5ms'
+(1, 9, 9)
 """
 
 

@@ -18,7 +18,7 @@ from smidgen.methods.base import GradientMethod, Method
 from smidgen.names import require_kind
 from smidgen.progress import training_bar
 from smidgen.recipe import Recipe
-from smidgen.run import WEIGHTS, EpochRecord, Run, load_run, open_folder
+from smidgen.run import WEIGHTS, EpochRecord, Run, load_run, open_folder, path_of
 from smidgen.runtime import Runtime, choose, tell_if_slow
 from smidgen.spec import NetSpec
 from smidgen.teacher import with_teachers
@@ -82,7 +82,8 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         TrainingDivergedError: If the loss is no longer finite; the last checkpoint stays.
     """
     require_kind(data, Data, "data", "as smidgen.data.load(NAME) returns")
-    if isinstance(methods, str | Method):
+    listed = isinstance(methods, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(methods, str | Method) or not listed:
         raise ValueError(f"methods must be a list, as in [BlurPool(), Flip()], got {methods!r}")
     if runtime is not None:
         require_kind(runtime, Runtime, "a runtime", "as smidgen.runtime.choose('cpu') returns")
@@ -101,7 +102,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         tell_if_slow()
     if folder is None:
         return _trained(trial, data, runtime, _Saver(None, pace), observer)
-    folder = open_folder(Path(folder), trial, data, resume=resume)
+    folder = open_folder(path_of(folder), trial, data, resume=resume)
     with locked(folder):
         if resume and (done := _finished(folder)) is not None:
             return done

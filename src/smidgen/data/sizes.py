@@ -1,7 +1,8 @@
 """The size of pictures as users write it: N, or HxW."""
 
 import re
-from typing import TypeAlias
+from operator import index
+from typing import SupportsIndex, TypeAlias
 
 from smidgen.data.errors import DataError
 
@@ -21,9 +22,9 @@ def checked_size(image_size: ImageSize) -> tuple[int, int] | None:
     if isinstance(image_size, str):
         if found := _WRITTEN.fullmatch(image_size.strip()):
             size = (int(found[1]), int(found[2] or found[1]))
-    elif isinstance(image_size, int):
-        size = (image_size, image_size)
-    else:
+    elif isinstance(image_size, SupportsIndex):  # numpy's whole numbers, too
+        size = (index(image_size), index(image_size))
+    elif hasattr(image_size, "__iter__"):
         size = tuple(image_size)
     match size:
         case (int() as height, int() as width) if height >= 1 and width >= 1:

@@ -104,7 +104,7 @@ def evaluate(
     *,
     split: str = "test",
     measure_latency: bool = True,
-    weights: Path | None = None,
+    weights: Path | str | None = None,
     logits: Logits | None = None,
     shifted: int | None = None,
 ) -> Evaluation:
@@ -127,7 +127,11 @@ def evaluate(
     if tuple(images.images.shape[1:]) != tuple(run.trial.net.input_shape):
         found = "x".join(str(side) for side in images.images.shape[1:])
         raise ValueError(f"the run takes {run.trial.net.input_shape} images, got {found}")
-    labels = images.labels
+    labels, classes = images.labels, len(run.classes)
+    if int(labels.max()) >= classes:
+        raise ValueError(
+            f"the run knows {classes} classes, 0 to {classes - 1}, got the label {labels.max()}"
+        )
     if logits is None:
         logits = predict(run.model, images.images, run.mean, run.std)
     some = images.images[:: -(-len(labels) // shifted) if shifted else 1]
@@ -148,7 +152,7 @@ def evaluate(
         latency=latency(run.model, images.images, run.mean, run.std) if measure_latency else None,
         bytes_float32=4 * deployed,
         bytes_int8=deployed,
-        bytes_on_disk=weights.stat().st_size if weights and weights.exists() else None,
+        bytes_on_disk=Path(weights).stat().st_size if weights and Path(weights).exists() else None,
     )
 
 

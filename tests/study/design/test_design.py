@@ -244,9 +244,9 @@ def test_plain_methods_take_no_time_from_the_last_runs(
         ({"prefer": "smalest"}, "unknown preference 'smalest'; did you mean 'smallest'"),
         ({"on": "rai"}, "--on must be local or ray, got 'rai'; did you mean 'ray'"),
         ({"address": "10.0.0.1:6379"}, "--address is that of a Ray cluster: --on ray"),
-        ({"epochs": 0}, "--epochs must be >= 1, got 0"),
+        ({"epochs": 0}, "--epochs must be a whole number >= 1, got 0"),
         ({"epochs": 10**7}, "--epochs must be at most 1,000,000, got 10,000,000"),
-        ({"jobs": 0}, "jobs must be >= 1, got 0"),
+        ({"jobs": 0}, "jobs must be a whole number >= 1, got 0"),
         ({"seconds": 1e-3}, "too short for one rung of the ladder: it needs"),
     ],
 )

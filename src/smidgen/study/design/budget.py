@@ -4,11 +4,13 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Real
 
 import torch
 from torch import nn
 
 from smidgen.export.c.footprint import predict_cost
+from smidgen.names import shown
 from smidgen.spec import NetSpec
 
 _CALLS = 50
@@ -41,8 +43,8 @@ class Budget:
             names = ", ".join(_option(name) for name in _NAMES)
             raise ValueError(f"a budget needs at least one of {names}")
         for name, limit in limits.items():
-            if not limit > 0:
-                raise ValueError(f"{_option(name)} must be > 0, got {limit:g}")
+            if not (isinstance(limit, Real) and limit > 0):
+                raise ValueError(f"{_option(name)} must be a number > 0, got {shown(limit)}")
 
     @property
     def limits(self) -> dict[str, float | int]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 from smidgen.export.c.footprint import predict_cost
 from smidgen.files import write_atomically
@@ -153,8 +153,9 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
     wishes = Wishes(profile, epochs, prefer, balance, pareto, seconds, purpose)
     out = Path(out)
     require_place(on, address)
-    if jobs < 1:
-        raise ValueError(f"jobs must be >= 1, got {jobs}")
+    whole = isinstance(jobs, SupportsIndex)  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not (whole and jobs >= 1):
+        raise ValueError(f"jobs must be a whole number >= 1, got {jobs!r}")
     clock = Clock(seconds)
     data = origin.load()
     judging = judging_of(data, robust=wishes.purpose == "robust")
