@@ -8,8 +8,10 @@ import pytest
 from PIL import Image, ImageDraw
 from tests.command import Done, command
 
+from smidgen.report.points import points_of
 from smidgen.study.job import Job, Origin
 from smidgen.study.plan import read_plan
+from smidgen.study.rows import read_rows
 
 SIZES = [(160, 120), (120, 160), (200, 150), (90, 90)]
 
@@ -101,9 +103,16 @@ def test_new_pictures_alone_judge_a_run(home: Path, tmp_path: Path) -> None:
         source = next((home / "photos" / name).iterdir())
         target = tmp_path / "new" / "test" / name / f"{number}.jpg"
         Image.open(source).rotate(number + 1).save(target)
-    judged = smidgen(home, "evaluate", str(home / "run"), "--data", str(tmp_path / "new"), "--json")
+    rows = tmp_path / "rows.jsonl"
+    words = ("evaluate", str(home / "run"), "--row", str(rows))
+    assert smidgen(home, *words).returncode == 0
+    judged = smidgen(home, *words, "--data", str(tmp_path / "new"), "--json")
     assert judged.returncode == 0, judged.stderr
-    assert json.loads(judged.stdout)["images"] == 3
+    found = json.loads(judged.stdout)
+    assert (found["images"], found["data"]) == (3, "new")
+    own, new = points_of(read_rows(rows))
+    assert (len(own.rows), len(new.rows)) == (1, 1), "they are no seeds of one figure"
+    assert new.first["key"] != own.first["key"], "no row of the trial in a store"
     (tmp_path / "new" / "test" / "disc").rename(tmp_path / "new" / "test" / "disk")
     judged = smidgen(home, "evaluate", str(home / "run"), "--data", str(tmp_path / "new"))
     assert judged.returncode == 2

@@ -23,6 +23,7 @@ from smidgen.cli.terminal import LoadingProgress, print_json, table, tell, warn
 from smidgen.sizes import counted
 
 if TYPE_CHECKING:
+    from smidgen.data import Data
     from smidgen.evaluate import Evaluation
     from smidgen.robust.card import RobustCard
     from smidgen.run import Run
@@ -108,7 +109,7 @@ def evaluate(  # noqa: PLR0913 - a command line
         if wish:
             own = None if data is not None and not held_out else source
             cards = measured(loaded_run, images, wish, Place(run, data_dir, own, held_out))
-    values = row_of(loaded_run, found, study="", revision=revision())
+    values = _named(row_of(loaded_run, found, study="", revision=revision()), source)
     values |= columns_of(cards)
     if row:
         with row.open("a") as file:
@@ -133,6 +134,17 @@ def _require_size(run: "Run", asked: str | None) -> None:
     if checked_size(asked) not in (None, seen.size):
         own = "x".join(map(str, seen.size))
         raise ValueError(f"--image-size must be left out, or the run's {own}, got {asked}")
+
+
+def _named(row: dict[str, Any], source: "Data") -> dict[str, Any]:
+    """Return a row under the name of what was judged.
+
+    Of other data it is no seed of the run's own figure, nor what a study's trial would end as.
+    """
+    if source.fingerprint == row["fingerprint"]:
+        return row
+    key = f"{row['key']}-{source.fingerprint}"
+    return {**row, "key": key, "data": source.name, "fingerprint": source.fingerprint}
 
 
 def _show(values: dict[str, Any], data: str) -> None:
