@@ -1,6 +1,8 @@
 """The card of things that answer, whose figures are known beforehand."""
 
 import json
+import tracemalloc
+from collections.abc import Callable
 from dataclasses import asdict
 
 import pytest
@@ -9,6 +11,7 @@ import torch
 from smidgen.data import Split
 from smidgen.robust.camera import changes
 from smidgen.robust.card import Aside, halved, robust_card, spread_over
+from smidgen.robust.strangers import COUNT, strangers
 from smidgen.tensors import Logits, Pixels
 
 
@@ -129,3 +132,27 @@ def test_a_camera_changes_what_it_says() -> None:
     assert by["contrast", 0.5][0].min() == 64
     blurred = by["blur", 1.0][0].double()
     assert float(blurred.max()) == pytest.approx(188 / (2 * 3.14159 * (33 / 32) ** 2), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("draw", "written"),
+    [
+        (lambda: strangers(1, 32, 32), 3 * COUNT * 32 * 32),
+        *(
+            (lambda of=of: of.apply(torch.zeros(2000, 1, 16, 16, dtype=torch.uint8)), 2000 * 256)
+            for of in changes()
+            if of.amount in (15.0, -2.0, 0.25)
+        ),
+    ],
+)
+def test_many_or_large_pictures_take_little_more_memory_than_they_are(
+    draw: Callable[[], object], written: int
+) -> None:
+    tracemalloc.start()
+    try:
+        found = draw()
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found
+    assert most < 5 * written

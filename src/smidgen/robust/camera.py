@@ -11,6 +11,7 @@ from smidgen.robust.drawing import Floats, about_the_middle, mapped, smoothed
 from smidgen.tensors import Pixels
 
 _SIDE = 32  # pixels, of which blurs are told: they are scaled with the picture
+_BATCH = 100  # pictures at a time
 _DARK, _LINEAR = 0.04045, 0.0031308  # ends of the straight part of sRGB
 
 
@@ -90,6 +91,9 @@ def _blur(sigma: float) -> Callable[[Pixels], list[Pixels]]:
 
 
 def _each(pixels: Pixels, change: Callable[[Floats], Floats]) -> Pixels:
-    x = pixels.permute(0, 2, 3, 1).numpy().astype(np.float32) / np.float32(255)
-    bytes_ = np.rint(255 * np.clip(change(x), 0, 1)).astype(np.uint8)
-    return torch.from_numpy(bytes_).permute(0, 3, 1, 2)
+    parts: list[torch.Tensor] = []
+    for part in pixels.split(_BATCH):
+        x = part.permute(0, 2, 3, 1).numpy().astype(np.float32) / np.float32(255)
+        bytes_ = np.rint(255 * np.clip(change(x), 0, 1)).astype(np.uint8)
+        parts.append(torch.from_numpy(bytes_).permute(0, 3, 1, 2))
+    return torch.cat(parts)
