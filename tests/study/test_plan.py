@@ -36,6 +36,13 @@ recipe = { peak_lr = 0.02 }
 seeds = [5]
 """
 
+ANOTHER = """[[nets]]
+name = "tiny"
+input = [1, 8, 8]
+layers = ["flatten", "classifier(10)"]
+
+"""
+
 
 def written(folder: Path, text: str) -> Plan:
     path = folder / "study.toml"
@@ -96,6 +103,11 @@ def test_the_baselines_schedule_gives_way_to_another(asked: str, expected: list[
         ("start=0.5", "start=2", "trials 1, methods 3: swa start must be in [0, 1), got 2"),
         ('["tiny", ', '["tyny", ', "trials 1, nets: unknown net 'tyny'; did you mean 'tiny'?"),
         ('"conv(4)"', '"cnv(4)"', "nets 1: unknown layer 'cnv'; did you mean 'conv'?"),
+        (
+            "[[nets]]",
+            f"{ANOTHER}[[nets]]",
+            "nets 2: another net of this file is called 'tiny', too",
+        ),
         ("{ peak_lr = 0.02 }", "{ peak_lr = -1.0 }", "recipe peak_lr must be > 0, got -1.0"),
         ("seeds = [5]", "seeds = []", "trials 2: seeds must not be empty"),
         ("seeds = [5]", "sed = [5]", "trials 2 has no argument 'sed'"),

@@ -214,6 +214,8 @@ def _plan(file: _File) -> Plan:
     for number, form in enumerate(file.nets or [], 1):
         with _at(f"nets {number}"):
             spec = NetSpec.from_dict(form)
+            if spec.name in own:
+                raise ValueError(f"another net of this file is called {spec.name!r}, too")
         own[spec.name] = spec
     return Plan(
         name=require_name(file.name, "the name of a study"),
