@@ -16,7 +16,15 @@ from smidgen.evaluate import evaluate
 from smidgen.evaluate.accuracy import accuracy, predict
 from smidgen.flat import Flat
 from smidgen.kernels.library import forget_choice
-from smidgen.layers import Classifier, Conv, GlobalAveragePool, MaxPool, Shape
+from smidgen.layers import (
+    Classifier,
+    Conv,
+    GlobalAveragePool,
+    Layer,
+    MaxPool,
+    Shape,
+    Transition,
+)
 from smidgen.methods import (
     EMA,
     METHODS,
@@ -260,6 +268,15 @@ def test_refuses_a_net_that_does_not_fit_the_data() -> None:
         ValueError, match="takes 3x8x8 images of 2 classes, but bars has 1x8x8 of 2"
     ):
         train(wrong, bars(16), runtime=CPU)
+
+
+@pytest.mark.parametrize(
+    "end", [(Conv(2, kernel_size=1),), (Transition(2),), (Classifier(3), Classifier(2))]
+)
+def test_refuses_a_net_that_does_not_end_in_its_only_classifier(end: tuple[Layer, ...]) -> None:
+    other = NetSpec(Shape(1, 8, 8), (Conv(4), GlobalAveragePool(), *end), "other")
+    with pytest.raises(ValueError, match="net other must end in its only classifier, got"):
+        train(other, bars(16), recipe=Recipe(epochs=1), runtime=CPU)
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,20 @@ class NetSpec:
 
         return replace(self, input_shape=input_shape).map_layers(rewrite)
 
+    def require_classifier(self, what: str) -> None:
+        """Refuse a net whose last layer is not its only classifier.
+
+        Args:
+            what: It is, for the error.
+
+        Raises:
+            ValueError: Naming it and its last layer.
+        """
+        places = [i for i, layer in enumerate(self.layers) if isinstance(layer, Classifier)]
+        if places != [len(self.layers) - 1]:
+            last = to_text(self.layers[-1]) if self.layers else "nothing"
+            raise ValueError(f"{what} must end in its only classifier, got {last} at the end")
+
     @property
     def exchanged(self) -> "NetSpec":
         """This spec on images whose rows and columns are exchanged, as those of all kernels are."""

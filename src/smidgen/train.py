@@ -76,9 +76,9 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
             terminal, and nothing elsewhere.
 
     Raises:
-        ValueError: If an argument is of another kind, the spec does not fit the data, methods
-            contradict each other, a teacher cannot teach this, ``folder`` holds a run and
-            ``resume`` is off, or holds another run.
+        ValueError: If an argument is of another kind, the spec does not fit the data or end in its
+            only classifier, methods contradict each other, a teacher cannot teach this, ``folder``
+            holds a run and ``resume`` is off, or holds another run.
         TrainingDivergedError: If the loss is no longer finite; the last checkpoint stays.
     """
     require_kind(data, Data, "data", "as smidgen.data.load(NAME) returns")
@@ -214,6 +214,7 @@ class Backprop(GradientMethod):
 
 
 def _require_fit(spec: NetSpec, data: Data) -> None:
+    spec.require_classifier(f"net {spec.name}")
     expected = Shape(*data.shape)
     if spec.input_shape != expected or spec.out_shape != Shape(len(data.classes), 1, 1):
         raise ValueError(

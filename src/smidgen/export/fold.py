@@ -270,10 +270,7 @@ def _require_finite(operation: Operation, where: str) -> None:
 
 
 def _check(spec: NetSpec, mean: Sequence[float], std: Sequence[float]) -> None:
-    places = [i for i, layer in enumerate(spec.layers) if isinstance(layer, layers.Classifier)]
-    if places != [len(spec.layers) - 1]:
-        last = to_text(spec.layers[-1]) if spec.layers else "nothing"
-        raise ValueError(f"an exported net must end in its only classifier, got {last} at the end")
+    spec.require_classifier("an exported net")
     for what, values in (("mean", mean), ("std", std)):
         if len(values) != spec.input_shape.channels:
             channels = spec.input_shape.channels
