@@ -15,7 +15,7 @@ from smidgen.hub import is_hub
 from smidgen.methods.base import BatchMethod, Method
 from smidgen.methods.distill import Distill
 from smidgen.run import Run, load_run
-from smidgen.split_names import FULL
+from smidgen.split_names import FULL, SELECTION
 from smidgen.tensors import Batch
 
 _DIGITS = 16
@@ -84,7 +84,8 @@ def _teacher(method: Distill, data: Data, split: str) -> Run:
             f" got {run.preprocessing.text}"
         )
     same = run.trial.fingerprint == data.fingerprint
-    if same and split not in (FULL, run.trial.split):
+    aside = split == SELECTION and data.validation is not None  # nothing is trained on those
+    if same and split not in (FULL, run.trial.split) and not aside:
         raise ValueError(
             f"{where} must be of the split {split}, got {run.trial.split}: it has learned images"
             " that are to be held out"

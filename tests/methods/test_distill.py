@@ -253,6 +253,17 @@ def test_refuses_a_teacher_of_other_classes_pictures_or_images_held_out(teacher:
         with_teachers([replace(method, digest="0123")], data, "full")
 
 
+def test_a_teacher_of_all_training_images_has_not_learned_a_validation_part(
+    tmp_path: Path,
+) -> None:
+    data = some_data()
+    data = others(data, validation=data.test)
+    run(tmp_path / "teacher", [], data, split="full")
+    run(None, [Distill(str(tmp_path / "teacher"))], data, split="selection")
+    with pytest.raises(ValueError, match="must be of the split fold-1-of-2, got full"):
+        with_teachers([Distill(str(tmp_path / "teacher"))], data, "fold-1-of-2")
+
+
 @pytest.mark.parametrize(
     ("place", "said"),
     [("", "must be the folder of a run, got none"), ("nowhere", "nowhere is no run folder")],
