@@ -220,6 +220,10 @@ def test_the_newest_two_checkpoints_are_kept_and_told_newest_first(tmp_path: Pat
     found = load_newest(tmp_path)
     assert found is not None
     assert (found[1], found[2]) == ({"epoch": 100}, [])
+    for epoch in (99_999, 100_000):
+        save_checkpoint(tmp_path, epoch, some_tensors(), {"epoch": epoch})
+    names = [path.name for path in checkpoints(tmp_path)]
+    assert names == ["checkpoint-100000.safetensors", "checkpoint-99999.safetensors"]
 
 
 def test_a_file_that_is_not_there_or_no_file_of_tensors_is_told_in_one_line(tmp_path: Path) -> None:

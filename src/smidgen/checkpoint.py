@@ -74,7 +74,8 @@ def save_checkpoint(
 
 def checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints of a run, newest first."""
-    return sorted(folder.glob("checkpoint-*.safetensors"), reverse=True)
+    found = folder.glob("checkpoint-*.safetensors")
+    return sorted(found, key=lambda path: (len(path.name), path.name), reverse=True)
 
 
 def load_newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[str]] | None:
