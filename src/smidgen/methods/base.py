@@ -75,7 +75,9 @@ class GradientMethod(Method):
         """Leave gradients in ``flat.gradient`` and return the loss at the current weights.
 
         Args:
-            loss_of: Runs the model on the step's batch, the same one at every call.
+            loss_of: Runs the model on the step's batch, the same one at every call. Of its loss
+                ``backward()`` may be called, once and before the next call, and nothing else
+                differentiated.
             model: Whose batch-norm statistics one call of ``loss_of`` in training mode updates.
             flat: All parameters of ``model``; the gradient is zero on entry.
         """
