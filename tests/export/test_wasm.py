@@ -71,6 +71,16 @@ def test_the_modules_import_nothing_and_have_a_few_kilobytes() -> None:
 
 
 @needs_clang
+def test_a_stack_that_is_full_meets_no_data() -> None:
+    import wasmtime
+
+    store = wasmtime.Store()
+    module = wasmtime.Module(store.engine, compiled(integers(nest("resnet"))))
+    exported = wasmtime.Instance(store, module, []).exports(store)
+    assert min(exported["pixels"](store), exported["logits"](store)) >= 16_384
+
+
+@needs_clang
 def test_one_module_runs_without_simd128() -> None:
     import wasmtime
 

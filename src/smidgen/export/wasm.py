@@ -27,7 +27,7 @@ _FLAGS = (
     "-nostdlib",
     "-Wl,--no-entry",
     "-Wl,--strip-all",
-    "-Wl,-z,stack-size=16384",
+    "-Wl,--stack-first,-z,stack-size=16384",  # too deep a net ends in an error, not in its own data
 )
 _GLUE = """
 static uint8_t pixels_[{pixels}];
