@@ -132,6 +132,21 @@ def test_a_standard_stream_may_be_closed(closed: str) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("word", ["~/none.db", "--out=~/none/page.html"])
+def test_a_tilde_that_the_shell_left_is_the_users_folder(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text("")
+    rows = [] if word.startswith("~") else ["rows.jsonl"]
+    monkeypatch.setattr(sys, "argv", ["smidgen", "report", word, *rows])
+    with pytest.raises(SystemExit):
+        main()
+    assert f"{tmp_path / 'none'}" in capsys.readouterr().err
+
+
 def test_every_variable_that_is_read_is_in_the_table_and_the_reverse() -> None:
     own = PAGE.split("## Environment variables")[1].split("### ")[0]
     told = set(re.findall(r"^\| `([A-Z_]+)` \|", own, re.MULTILINE))

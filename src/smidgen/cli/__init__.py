@@ -141,7 +141,7 @@ def main() -> None:
     _open_streams()
     if isinstance(sys.stdout, TextIOWrapper):  # a name is no reason to lose what was computed
         sys.stdout.reconfigure(errors="backslashreplace")
-    words = _in_front(sys.argv[1:])
+    words = [_at_home(word) for word in _in_front(sys.argv[1:])]
     with _logged(on=VERBOSELY in words[:2]), after_imports():
         _run(words or ["--help"])
 
@@ -186,6 +186,13 @@ def _in_front(words: list[str]) -> list[str]:
     end = words.index("--") if "--" in words else len(words)
     found = [word for word in words[:end] if word in (QUIETLY, VERBOSELY)]
     return [*found, *(word for word in words[:end] if word not in found), *words[end:]]
+
+
+def _at_home(word: str) -> str:
+    """Return a word with ``~/`` as the user's folder: shells leave it so in ``--out=~/mine``."""
+    option, is_one, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    at_home = value == "~" or value.startswith(("~/", f"~{os.sep}"))
+    return f"{option}{is_one}{os.path.expanduser(value)}" if at_home else word  # noqa: PTH111 - not a Path yet
 
 
 def _told(error: BaseException) -> str:
