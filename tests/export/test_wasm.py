@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,8 +73,7 @@ def test_the_modules_import_nothing_and_have_a_few_kilobytes() -> None:
 
 @needs_clang
 def test_a_stack_that_is_full_meets_no_data() -> None:
-    import wasmtime
-
+    wasmtime: Any = pytest.importorskip("wasmtime")
     store = wasmtime.Store()
     module = wasmtime.Module(store.engine, compiled(integers(nest("resnet"))))
     exported = wasmtime.Instance(store, module, []).exports(store)
