@@ -1,12 +1,23 @@
 """What torch holds for the whole process, set aside for as long as a block lasts."""
 
+import os
 from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Lock
 
 import torch
 
+_PROCESS = os.getpid()  # that this is imported in
 _SEEDED = Lock()  # the global generator, from which modules draw: one net at a time
+
+
+def one_thread_if_forked() -> None:
+    """Let torch compute on one thread in a process forked off the one it was imported in.
+
+    Threads of OpenMP that have worked before do not come along, and are waited for without end.
+    """
+    if os.getpid() != _PROCESS:
+        torch.set_num_threads(1)
 
 
 @contextmanager

@@ -1,5 +1,8 @@
 """What is said of a model is what its logits say."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -103,6 +106,26 @@ def test_prediction_keeps_the_mode_and_does_not_depend_on_the_batch() -> None:
 
 
 FLAT = nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).eval()
+
+
+FORKED = """
+import os, signal, torch
+from smidgen import zoo
+from smidgen.evaluate import predict
+
+torch.set_num_threads(2)
+model, pixels = zoo.net("cifar-143k-dw").build(), torch.zeros(64, 3, 32, 32, dtype=torch.uint8)
+before = predict(model, pixels, (0.0,) * 3, (1.0,) * 3)
+if process := os.fork():
+    raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+signal.alarm(20)
+os._exit(not predict(model, pixels, (0.0,) * 3, (1.0,) * 3).allclose(before))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked on POSIX alone")
+def test_a_forked_process_predicts_as_the_one_before_it_did() -> None:
+    assert subprocess.run([sys.executable, "-c", FORKED]).returncode == 0
 
 
 @pytest.mark.parametrize(("images", "best"), [(40, 32), (128, 128), (600, 128), (20, 1)])

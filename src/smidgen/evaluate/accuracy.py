@@ -5,6 +5,7 @@ from torch import nn
 
 from smidgen.data import normalise
 from smidgen.tensors import Labels, Logits, Pixels
+from smidgen.torch_state import one_thread_if_forked
 
 BATCH_SIZE = 64  # its maps stay in the caches: a third faster than 500; no result depends on it
 
@@ -14,6 +15,7 @@ def predict(
     model: nn.Module, pixels: Pixels, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Logits:
     """Return the float32 logits of all images, on the CPU; ``model`` keeps its mode."""
+    one_thread_if_forked()
     training, device = model.training, next(model.parameters()).device
     model.eval()
     try:
