@@ -340,7 +340,7 @@ def test_a_process_that_failed_fails_what_it_ran(store: Store, jobs: Jobs) -> No
     assert kept(store, second.trial.key, "state") == ("running",)
 
 
-def test_attempts_that_ended_are_told_since_when(store: Store, jobs: Jobs) -> None:
+def test_attempts_that_ended_are_told_once(store: Store, jobs: Jobs) -> None:
     first, second = jobs(seeds=(0, 1))
     store.add("s", [first])
     store.add("t", [second])
@@ -352,7 +352,8 @@ def test_attempts_that_ended_are_told_since_when(store: Store, jobs: Jobs) -> No
         (job.trial.key, "done") for job in (first, second)
     ]
     assert store.ended("t") == told[1:]
-    assert store.ended(since=told[1].at) == []
+    assert store.ended(known={one.key: one.at for one in told}) == []
+    assert store.ended(known=store.ends("s")) == told[1:]
 
 
 def test_notes_replace_what_was_noted_before(store: Store) -> None:

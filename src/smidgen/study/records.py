@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,17 +41,24 @@ def status_in(
     )
 
 
-def ended_in(db: sqlite3.Connection, study: str | None, since: float) -> list[Ended]:
-    """Return the attempts that ended after ``since``, seconds since 1970, oldest first."""
-    found = db.execute(
-        "SELECT key, title, state, error, row, ended FROM trials"
-        f" WHERE ended > ? AND {OF_STUDY} ORDER BY ended",
-        (since, study, study),
-    )
-    return [
-        Ended(key, title, state, error, row_of(row, f"trial {shown(key)}") if row else None, ended)
-        for key, title, state, error, row, ended in found
-    ]
+def ends_in(db: sqlite3.Connection, study: str | None) -> dict[str, float]:
+    """Return when the last attempt of each trial ended, by key, in seconds since 1970."""
+    query = f"SELECT key, ended FROM trials WHERE ended IS NOT NULL AND {OF_STUDY} ORDER BY ended"
+    return dict(db.execute(query, (study, study)))
+
+
+def ended_in(db: sqlite3.Connection, study: str | None, known: Mapping[str, float]) -> list[Ended]:
+    """Return the attempts that ended at another time than is known, oldest first.
+
+    What is new is told by that and not by being later: a clock may be set back.
+    """
+    of_one = "SELECT title, state, error, row, ended FROM trials WHERE key = ? AND ended NOT NULL"
+    found: list[Ended] = []
+    for key in [key for key, at in ends_in(db, study).items() if known.get(key) != at]:
+        for title, state, error, text, at in db.execute(of_one, (key,)).fetchall():
+            row = row_of(text, f"trial {shown(key)}") if text else None
+            found.append(Ended(key, title, state, error, row, at))
+    return found
 
 
 def rows_in(db: sqlite3.Connection, where: str, study: str | None = None) -> list[dict[str, Any]]:

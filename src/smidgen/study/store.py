@@ -4,11 +4,12 @@ import json
 import sqlite3
 import sys
 import time
-from collections.abc import Collection, Generator, Iterable
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from smidgen.checkpoint import checkpoints
@@ -21,6 +22,7 @@ from smidgen.study.owner import is_alive
 from smidgen.study.records import (
     OF_STUDY,
     ended_in,
+    ends_in,
     notes_in,
     owners_of,
     rows_in,
@@ -290,10 +292,17 @@ class Store:
         with told(self.path):
             return status_in(self._db, study, partial(is_alive, self.owners))
 
-    def ended(self, study: str | None = None, since: float = 0.0) -> list[Ended]:
-        """Return the attempts that ended after ``since``, seconds since 1970, oldest first."""
+    def ends(self, study: str | None = None) -> dict[str, float]:
+        """Return when the last attempt of each trial ended, by key, in seconds since 1970."""
         with told(self.path):
-            return ended_in(self._db, study, since)
+            return ends_in(self._db, study)
+
+    def ended(
+        self, study: str | None = None, known: Mapping[str, float] = MappingProxyType({})
+    ) -> list[Ended]:
+        """Return the attempts that ended, but for those that :meth:`ends` told, oldest first."""
+        with told(self.path):
+            return ended_in(self._db, study, known)
 
     def rows(self, study: str | None = None) -> list[dict[str, Any]]:
         """Return the finished rows in the order in which they were asked for, each once."""

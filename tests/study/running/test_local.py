@@ -216,11 +216,35 @@ def test_what_ends_between_two_looks_counts_as_done_where_it_is_told(
     assert (len(event.ended), event.status.done) == (1, 1)
 
 
+def test_what_ends_is_told_once_though_the_clock_is_set_back(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, heard, now = Store(tmp_path / "study.db"), list[Event](), 1e9
+    monkeypatch.setattr("smidgen.study.store.time.time", lambda: now)
+    store.add("s", jobs(seeds=(0, 1, 2)))
+
+    def finish() -> str:
+        claim = store.claim("me", "s")
+        assert claim is not None
+        store.finish(claim.key, "me", {"accuracy": 1.0, "split": "test"})
+        return claim.key
+
+    finish()  # before anybody looks
+    watch = Watch(store, "s", heard.append)
+    keys = [finish()]
+    watch.look()
+    now -= 3600
+    keys.append(finish())
+    watch.look()
+    watch.look()
+    assert [one.key for event in heard for one in event.ended] == keys
+
+
 def test_a_store_is_looked_at_the_less_often_the_longer_nothing_ends(
     jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, now = Store(tmp_path / "study.db"), 100.0
-    monkeypatch.setattr("smidgen.study.running.local.time.time", lambda: now)
+    monkeypatch.setattr("smidgen.study.running.local.time.monotonic", lambda: now)
     (job,) = jobs(epochs=1)
     store.add("s", [job])
     watch = Watch(store, "s", lambda event: None)

@@ -200,20 +200,21 @@ class Watch:
 
     def __init__(self, store: Store, study: str, observer: Observer) -> None:
         self._store, self._study, self._observer = store, study, observer
-        self._since, self._told = time.time(), 0.0
+        self._known, self._since, self._told = store.ends(study), time.monotonic(), 0.0
 
     @property
     def pause(self) -> float:
         """Seconds to the next look, a tenth of what has passed since a trial ended."""
-        return min(max(_POLL, (time.time() - self._since) / 10), _POLL_LONG)
+        return min(max(_POLL, (time.monotonic() - self._since) / 10), _POLL_LONG)
 
     def look(self) -> Status:
         """Return where the study stands, telling the observer if there is news."""
         status = self._store.status(self._study)
-        ended = tuple(self._store.ended(self._study, self._since))
+        ended = tuple(self._store.ended(self._study, self._known))
         if ended or time.monotonic() - self._told >= _NOTED_EVERY:
             self._told = time.monotonic()
-            self._since = ended[-1].at if ended else self._since
+            self._since = self._told if ended else self._since
+            self._known.update({one.key: one.at for one in ended})
             # what has ended since the first look counts as done where it is told
             self._observer(Event(self._store.status(self._study) if ended else status, ended))
         return status
