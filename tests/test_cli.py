@@ -13,6 +13,7 @@ import time
 import warnings
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from tests.waiting import PATIENCE, until
 from smidgen.__main__ import main as from_the_shell
 from smidgen.checkpoint import checkpoints
 from smidgen.cli import main
+from smidgen.cli.robust import Place
 from smidgen.export.int8 import finish
 
 TRAIN = ("train", "mnist-1k5-dw", "--data", "digits")
@@ -207,6 +209,40 @@ def test_robust_shows_floats_and_integers_and_puts_both_into_the_row(
     assert smidgen("evaluate", "run", "--robust", "--robust-images", "20", "--held-out") == 0
     shown = " ".join(capsys.readouterr().out.split())
     assert "of the answers to 72 others" in shown, "half of what is held out"
+
+
+def test_a_card_finds_what_was_held_out_of_data_that_were_moved(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(0)
+    for name in ("mine", "other"):
+        shares: dict[str, Any] = {
+            f"{what}_{part}": values
+            for part, count in (("train", 40), ("test", 10))
+            for what, values in (
+                ("x", random.integers(0, 256, (count, 8, 8), np.uint8)),
+                ("y", np.arange(count) % 2),
+            )
+        }
+        np.savez(f"{name}.npz", **shares)
+    words = ("train", "mnist-1k5-dw", "--data", "mine.npz", "--epochs", "1", "--out", "run")
+    assert smidgen(*words) == 0
+    Path("mine.npz").rename("moved.npz")
+    told = list[Place]()
+    judged = ("evaluate", "run", "--robust")
+    assert smidgen(*judged, "--data", "other.npz", "--sure", "0.9") == 2
+    assert "the data of run are no longer in" in capsys.readouterr().err
+
+    def measured(*asked: Any) -> dict[str, Any]:
+        told.append(asked[-1])
+        return {}
+
+    monkeypatch.setattr("smidgen.cli.evaluate.measured", measured)
+    for data in ("moved.npz", "other.npz"):
+        assert smidgen(*judged, "--data", data) == 0
+    assert told[0].own is not None
+    assert len(told[0].own.train) == 40
+    assert told[1].own is None
 
 
 def test_what_is_for_robust_alone_is_refused_without_it(

@@ -54,7 +54,7 @@ def test_colour_has_five_severities_and_repeats_its_bits() -> None:
     assert [len(one.levels) for one in card.corruptions] == [5] * 15
     assert (card.numbers, card.images, card.seed) == ("int8", 20, 7)
     assert card.threshold is None
-    assert card.no_threshold == "no images are held out to choose it on, or too few"
+    assert card.no_threshold == "no images that were held out are here to choose it on, or too few"
 
 
 def test_other_pictures_stand_beside_the_drawn_ones() -> None:

@@ -107,7 +107,7 @@ def evaluate(  # noqa: PLR0913 - a command line
         found = judge(loaded_run, images, split="held-out" if held_out else "test", weights=weights)
         cards: dict[str, RobustCard] = {}
         if wish:
-            own = None if data is not None and not held_out else source
+            own = source if source.fingerprint == loaded_run.trial.fingerprint else None
             cards = measured(loaded_run, images, wish, Place(run, data_dir, own, held_out))
     values = _named(row_of(loaded_run, found, study="", revision=revision()), source)
     values |= columns_of(cards)

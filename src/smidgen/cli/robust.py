@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from smidgen.chance import wilson
-from smidgen.cli.terminal import LoadingProgress, table, tell
+from smidgen.cli.terminal import LoadingProgress, table, tell, warn
 
 if TYPE_CHECKING:
     from smidgen.data import Data, Split
@@ -82,8 +82,10 @@ def measured(run: "Run", images: "Split", wish: "RobustWish", place: Place) -> d
         if own is None:
             try:
                 own = trained_on(run, place.run, data_dir=place.data_dir, progress=loading.observe)
-            except DataError:
-                own = None  # no threshold, then, and no int8
+            except DataError as error:
+                if wish.int8 or wish.sure is not None:
+                    raise
+                warn(f"warning: no threshold for I do not know: {error}")
         if place.judges_held_out:
             aside = halved(images)
         else:

@@ -287,7 +287,7 @@ def _threshold(
                 "a threshold is chosen on held-out images, and there are none, or too few: train"
                 " without --full"
             )
-        return None, "no images are held out to choose it on, or too few"
+        return None, "no images that were held out are here to choose it on, or too few"
     try:
         confidence, wanted, held_out_kept = chosen(
             answers(aside.chooses.images), aside.chooses.labels, wanted
