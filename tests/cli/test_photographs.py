@@ -131,8 +131,26 @@ def test_a_contact_sheet_is_a_picture(home: Path) -> None:
     assert "sizes (height x width): 15 of " in ended.stdout
     assert "RGB 32x32, stretched" in ended.stdout
     assert "(--image-size N or HxW for another size)" in ended.stdout
+    assert "pictures: sheet.png\n" in ended.stderr
     ended = smidgen(home, "inspect-data", "photos", "--sheet", "sheet.gif")
     assert ended.returncode == 2
+
+
+def test_a_contact_sheet_of_more_classes_than_it_shows_says_so(tmp_path: Path) -> None:
+    images, labels = np.zeros((82, 8, 8), np.uint8), np.arange(82) % 41
+    images[:, 0, :] = np.arange(82)[:, None]
+    np.savez(tmp_path / "many.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    ended = smidgen(tmp_path, "inspect-data", "many.npz", "--sheet", "sheet.png")
+    assert "pictures: sheet.png, of the first 40 classes" in ended.stderr
+
+
+def test_what_uneven_data_are_told_to_ask_for_is_there(tmp_path: Path) -> None:
+    images, labels = np.arange(64 * 44, dtype=np.uint8).reshape(44, 8, 8), [0] * 40 + [1] * 4
+    np.savez(tmp_path / "few.npz", x_train=images, y_train=labels, x_test=images, y_test=labels)
+    words = ("train", "mnist-1k5-dw", "--data", "few.npz", "--epochs", "1", "--out", "run")
+    ended = smidgen(tmp_path, *words, "--set", "recipe.balance=true")
+    assert "design --balance, train --set recipe.balance=true" in ended.stderr
+    assert ended.returncode == 0
 
 
 def test_an_origin_survives_the_store_whatever_was_asked(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def inspect_data(  # noqa: PLR0913 - a command line
     json: Json = False,
 ) -> None:
     """Show what is understood of a data set: classes, counts, sizes, copies and oddities."""
-    from smidgen.data.inspection import contact_sheet
+    from smidgen.data.inspection import DOWN, contact_sheet
     from smidgen.data.sources import NO_COLUMNS, inspect
 
     if sheet is not None and sheet.suffix.lower() != ".png":
@@ -69,7 +69,8 @@ def inspect_data(  # noqa: PLR0913 - a command line
     else:
         _show(found)
         if sheet is not None:
-            say(f"pictures: {sheet}")
+            some = f", of the first {DOWN} classes" if len(found.data.classes) > DOWN else ""
+            say(f"pictures: {sheet}{some}")
 
 
 def _show(found: "Inspection") -> None:

@@ -94,7 +94,7 @@ def inspected(data: Data, catalogue: Catalogue, wish: Wish) -> Inspection:
 
 
 def contact_sheet(data: Data) -> bytes:
-    """Return a PNG with up to ten training pictures of each class, at the net's size."""
+    """Return a PNG with up to ten training pictures a class, of 40 classes, at the net's size."""
     from PIL import Image, ImageDraw
 
     channels, (height, width) = data.shape[0], data.preprocessing.size

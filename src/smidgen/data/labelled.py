@@ -124,7 +124,7 @@ def told_counts(labels: torch.Tensor, classes: tuple[str, ...], wish: Wish) -> l
         largest, smallest = classes[counts.index(most)], classes[counts.index(least)]
         notes.append(
             f"classes are uneven: {share:.0f} % of the training pictures are {largest!r}, "
-            f"{least:,} are {smallest!r}; look at the balanced accuracy, and --balance weighs the "
-            f"classes"
+            f"{least:,} are {smallest!r}; look at the balanced accuracy, and let the classes weigh "
+            f"alike: design --balance, train --set recipe.balance=true"
         )
     return notes
