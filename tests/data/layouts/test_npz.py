@@ -117,3 +117,38 @@ def test_a_folder_of_arrays(tmp_path: Path) -> None:
     np.savez(place / "a.npz", weights=np.zeros(3))
     with pytest.raises(DataError, match=r"a.npz must hold .* got weights"):
         load(place)
+
+
+def test_a_folder_of_archives(tmp_path: Path) -> None:
+    labels = np.arange(20, dtype=np.uint8) % 2
+    for part, seed in (("train", 0), ("test", 1)):  # as KMNIST is given away, an array a file
+        np.savez(tmp_path / f"kmnist-{part}-imgs.npz", pixels(seed, 20, 6, 5))
+        np.savez(tmp_path / f"kmnist-{part}-labels.npz", labels)
+    data = load(tmp_path)
+    assert torch.equal(data.train.images[:, 0], torch.from_numpy(pixels(0, 20, 6, 5)))
+    assert torch.equal(data.test.images[:, 0], torch.from_numpy(pixels(1, 20, 6, 5)))
+    np.savez(tmp_path / "k49-test-imgs.npz", pixels(2, 20, 6, 5))
+    with pytest.raises(
+        DataError, match=r"two arrays of images for test, k49-test-imgs and kmnist-"
+    ):
+        load(tmp_path)
+
+
+def test_a_folder_of_an_archive_a_part(tmp_path: Path) -> None:
+    for part, seed in (("train", 0), ("test", 1)):
+        where = tmp_path / f"data_{part}.npz"
+        np.savez(where, x=pixels(seed, 20, 6, 5), y=np.arange(20) % 2)
+    data = load(tmp_path)
+    assert torch.equal(data.test.images[:, 0], torch.from_numpy(pixels(1, 20, 6, 5)))
+    np.savez(tmp_path / "weights.npz", w=np.zeros(3))
+    assert load(tmp_path).classes == ("0", "1")
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_archives_that_speak_of_no_pictures_leave_a_table_to_be_read(tmp_path: Path) -> None:
+    rows = "\n".join(f"{number % 2},{','.join(['7'] * 64)}" for number in range(20))
+    header = "label," + ",".join(f"pixel{place}" for place in range(64))
+    (tmp_path / "train.csv").write_text(f"{header}\n{rows}\n")
+    for name in ("embeddings", "weights"):
+        np.savez(tmp_path / f"{name}.npz", np.zeros(3))
+    assert load(tmp_path).shape == (1, 8, 8)

@@ -1,11 +1,13 @@
-"""Arrays in a file .npz, or in files .npy: of Keras, of MedMNIST, or simply images and labels."""
+"""Arrays in files .npz or .npy: of Keras, of MedMNIST, of KMNIST, or simply images and labels."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any, final
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -16,7 +18,7 @@ from smidgen.data.names import part_in
 from smidgen.data.values import images_of, labels_of
 from smidgen.limits import VALUES, require_at_most
 
-_IMAGES = ("x", "image", "images", "data", "pictures", "pixels", "arr_0")
+_IMAGES = ("x", "image", "images", "imgs", "data", "pictures", "pixels", "arr_0")
 _LABELS = ("y", "label", "labels", "target", "targets", "class", "arr_1")
 _CLASSES = ("classes", "class_names", "label_names", "names", "target_names")
 
@@ -27,24 +29,32 @@ class Npz(Source):
     """Arrays such as x_train and y_train, or train_images and train_labels.
 
     Args:
-        file: The file .npz, or a folder of files .npy.
+        file: The file .npz, or a folder of several, or of files .npy.
     """
 
     file: Path
 
     @staticmethod
     def claim(path: Path) -> "Npz | None":
-        """Return the layout if ``path`` has it: such a file, a folder of a single one, of .npy."""
+        """Return the layout if ``path`` has it: such a file, or a folder of some."""
         if not path.is_dir():
             return Npz(path) if path.suffix.lower() == ".npz" else None
         held = _files_in(path, ".npz")
+        if len(held) > 1:  # a table beside them is as likely what is meant, unless they tell
+            return Npz(path) if _names_in(held) >= {"images", "labels"} else None
         if held:
-            return Npz(held[0]) if len(held) == 1 else None
+            return Npz(held[0])
         return Npz(path) if len(_files_in(path, ".npy")) > 1 else None
 
     def identity(self) -> tuple[str, ...]:
-        files = _files_in(self.file, ".npy") if self.file.is_dir() else [self.file]
+        files = self._files
         return (str(self.file.resolve()), *(file_identity(file, file.parent) for file in files))
+
+    @property
+    def _files(self) -> list[Path]:
+        if not self.file.is_dir():
+            return [self.file]
+        return _files_in(self.file, ".npz") or _files_in(self.file, ".npy")
 
     def catalogue(self, wish: Wish) -> Catalogue:
         try:
@@ -56,18 +66,29 @@ class Npz(Source):
             raise DataError(f"{self.file} cannot be read as arrays: {said}") from error
 
     def _stored(self) -> dict[str, Any]:
-        if self.file.is_dir():
-            files = _files_in(self.file, ".npy")
+        files = self._files
+        if files[0].suffix.lower() == ".npy":
             require_at_most("bytes of arrays", sum(file.stat().st_size for file in files), VALUES)
             # mapped first: a file that is shorter than it says asks for no memory
             held = {file.stem: np.load(file, "r", allow_pickle=False) for file in files}
             return {name: np.array(array) for name, array in held.items()}
-        with self.file.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            self._require_room(stored)
-            return {name: stored[name] for name in stored.files}
+        found: dict[str, Any] = {}
+        room = VALUES
+        for path in files:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+                room = self._require_room(stored, room)
+                for name in stored.files:
+                    full = name if len(files) == 1 else _full(path, name, len(stored.files))
+                    found[full] = stored[name]
+        return found
 
-    def _require_room(self, stored: Any) -> None:
-        """Refuse what says that it is too large, or is, before any of it is unpacked."""
+    def _require_room(self, stored: Any, room: int) -> int:
+        """Refuse what says that it is too large, or is, before any of it is unpacked.
+
+        Args:
+            stored: An open file.
+            room: Bytes that it may take; what it leaves of them is returned.
+        """
         said = 0
         for name in stored.zip.namelist():
             with stored.zip.open(name) as file:
@@ -76,8 +97,9 @@ class Npz(Source):
                 else:
                     shape, _, kind = np.lib.format.read_array_header_2_0(file)
             said += max(prod(shape) * kind.itemsize, stored.zip.getinfo(name).file_size)
-        if said > VALUES:
+        if said > room:
             raise DataError(f"{self.file} says that it holds {said:,} bytes, too many")
+        return room - said
 
     def _catalogue(self, stored: Mapping[str, Any]) -> Catalogue:
         names: tuple[str, ...] = ()
@@ -93,16 +115,19 @@ class Npz(Source):
         return Catalogue(parts, names)
 
     def _pairs(self, stored: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
-        by_part: dict[str, dict[str, Any]] = {}
-        for name, array in stored.items():
-            words = [word for word in re.split(r"[^a-z]+", name.casefold()) if word]
-            part = part_in(name) or TRAIN
-            for kind, known in (("images", _IMAGES), ("labels", _LABELS)):
-                if name.casefold() in known or any(word in known for word in words):
-                    by_part.setdefault(part, {}).setdefault(kind, array)
+        by_part: dict[str, dict[str, str]] = {}
+        for name in stored:
+            part = part_in(name.replace("/", "_")) or TRAIN
+            for kind in _kinds(name):
+                other = by_part.setdefault(part, {}).setdefault(kind, name)
+                if other != name and self.file.is_dir():
+                    raise DataError(
+                        f"{self.file} holds two arrays of {kind} for {part}, {other} and {name}: "
+                        "name a file, or keep each data set in a folder of its own"
+                    )
         for part, found in by_part.items():
             if "images" in found and "labels" in found:
-                yield part, (found["images"], found["labels"])
+                yield part, (stored[found["images"]], stored[found["labels"]])
 
     def _part(self, part: str, images: Any, labels: Any, names: tuple[str, ...]) -> Part:
         where = f"{self.file} {part}"
@@ -112,3 +137,27 @@ class Npz(Source):
 
 def _files_in(folder: Path, ending: str) -> list[Path]:
     return sorted(path for path in folder.glob(f"*{ending}") if path.is_file())
+
+
+def _kinds(name: str) -> Iterator[str]:
+    """Yield what an array is by its name; that of its file, before a slash, says which part."""
+    own = name.rpartition("/")[2].casefold()
+    words = [word for word in re.split(r"[^a-z]+", own) if word]
+    for kind, known in (("images", _IMAGES), ("labels", _LABELS)):
+        if own in known or any(word in known for word in words):
+            yield kind
+
+
+def _names_in(archives: Iterable[Path]) -> set[str]:
+    """Return what archives hold by the names of their arrays, of which none is read."""
+    found: set[str] = set()
+    for path in archives:
+        with suppress(OSError, BadZipFile), ZipFile(path) as held:
+            names = [name.removesuffix(".npy") for name in held.namelist()]
+            found.update(kind for name in names for kind in _kinds(_full(path, name, len(names))))
+    return found
+
+
+def _full(path: Path, name: str, arrays: int) -> str:
+    """Return the name of one of the arrays of one of several archives."""
+    return path.stem if arrays == 1 else f"{path.stem}/{name}"
