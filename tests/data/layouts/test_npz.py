@@ -146,7 +146,8 @@ def test_a_folder_of_an_archive_a_part(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
 def test_archives_that_speak_of_no_pictures_leave_a_table_to_be_read(tmp_path: Path) -> None:
-    rows = "\n".join(f"{number % 2},{','.join(['7'] * 64)}" for number in range(20))
+    drawn = pixels(0, 20, 8, 8).reshape(20, 64).tolist()
+    rows = "\n".join(f"{n % 2},{','.join(map(str, row))}" for n, row in enumerate(drawn))
     header = "label," + ",".join(f"pixel{place}" for place in range(64))
     (tmp_path / "train.csv").write_text(f"{header}\n{rows}\n")
     for name in ("embeddings", "weights"):
