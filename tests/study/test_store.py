@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.study.conftest import Jobs
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from smidgen.cli import app
 from smidgen.study.job import Job, Origin
 from smidgen.study.owner import is_alive, owner
+from smidgen.study.records import load
 from smidgen.study.store import Store, StoreError
 
 
@@ -266,6 +268,29 @@ def kept(store: Store, key: str, *columns: str) -> tuple[object, ...]:
         return db.execute(
             f"SELECT {', '.join(columns)} FROM trials WHERE key = ?", (key,)
         ).fetchone()
+
+
+def test_what_was_written_last_is_not_left_out_where_it_cannot_be_read(
+    store: Store, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def on_a_medium_that_is_read_alone(place: Any, **asked: Any) -> sqlite3.Connection:
+        if "mode=ro" in str(place):
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+            raise error
+        return connect(place, **asked)
+
+    store.add("s", jobs())
+    ahead = store.path.with_name(f"{store.path.name}-wal")
+    assert ahead.stat().st_size
+    monkeypatch.setattr(sqlite3, "connect", on_a_medium_that_is_read_alone)
+    with pytest.raises(StoreError, match=f"what was written last is in {ahead.name}, which cannot"):
+        load(store.path)
+    store.close()
+    assert not ahead.exists()
+    assert load(store.path).status.queued == len(jobs())
 
 
 def test_progress_is_noted_by_the_owner_alone_and_ends_at_1(store: Store, jobs: Jobs) -> None:

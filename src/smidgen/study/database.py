@@ -146,6 +146,12 @@ def _readable(path: Path) -> sqlite3.Connection:
         if _code(error) not in _CANNOT_WRITE:
             raise
     # Where no file can be made beside it, nobody else writes to it either.
+    ahead = path.with_name(f"{path.name}-wal")
+    if ahead.exists() and ahead.stat().st_size:
+        raise StoreError(
+            f"{path}: what was written last is in {ahead.name}, which cannot be read where nothing"
+            " can be written: copy both to another folder"
+        )
     db = sqlite3.connect(f"file:{name}?immutable=1", uri=True, isolation_level=None)
     _version(db, path)
     return db
