@@ -66,7 +66,7 @@ def test_rows_without_the_card_that_is_asked_for_are_told(
     plan, asking = tmp_path / "plan.toml", PLAN.format(seeds="0")
     plan.write_text(asking.replace("latency = false", "robust = true"))
     assert smidgen("study", str(plan), "--store", str(tmp_path / "0.db")) == 0
-    assert "1 of the rows were made before, without the card" in capsys.readouterr().err
+    assert "1 of the rows was made before, without the card" in capsys.readouterr().err
 
 
 def test_a_file_that_was_edited_leaves_nothing_of_what_it_asked_for_before(
@@ -77,7 +77,7 @@ def test_a_file_that_was_edited_leaves_nothing_of_what_it_asked_for_before(
     read = read_plan(plan)
     Store(store).add(read.name, read.jobs(read.origin.load()))
     assert len(keys(tmp_path, "0")) == 1
-    assert "2 trials that the file no longer asks for" in capsys.readouterr().err
+    assert "2 trials left out, not done: no longer in the file" in capsys.readouterr().err
     assert len(list(tmp_path.glob("*.runs/*/weights.safetensors"))) == 1
 
 

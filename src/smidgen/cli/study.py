@@ -9,6 +9,7 @@ import typer
 
 from smidgen.cli.options import Color, DataDir, ImageSize, Json, Track, in_a_folder
 from smidgen.cli.terminal import print_json, say, table, warn
+from smidgen.sizes import counted
 
 if TYPE_CHECKING:
     from smidgen.study.running.local import Event
@@ -72,7 +73,7 @@ def study(  # noqa: PLR0913 - a command line
     for rows in import_ or ():
         opened.import_rows(rows)
     if over := opened.keep_only(read.name, queued):
-        say(f"{over} trials that the file no longer asks for, and that were not done, are left out")
+        say(f"{counted(over, 'trial', 'trials')} left out, not done: no longer in the file")
     opened.add(read.name, queued)
     if retry_failed:
         opened.retry_failed(read.name)
@@ -90,8 +91,8 @@ def study(  # noqa: PLR0913 - a command line
     _show(ended, json=json)
     if lacking := sum(map(read.lacks, opened.rows(read.name))):
         warn(
-            f"{lacking} of the rows were made before, without the card that the study asks for;"
-            " another --store has them made with it"
+            f"{counted(lacking, 'of the rows was', 'of the rows were')} made before, without the"
+            " card that the study asks for; another --store has them made with it"
         )
     return 1 if ended.failed else 0
 
