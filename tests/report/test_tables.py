@@ -9,10 +9,13 @@ from scipy import stats
 from tests.report.conftest import IMAGES, Rows, row
 
 from smidgen.report import markdown
+from smidgen.report.page import charts_of, tables_of
 from smidgen.report.points import Point, baselines, effects, points_of
 from smidgen.report.reference import REPORTED, comparison, right
 from smidgen.report.tables import Cell, Table, effects_table, points_table
+from smidgen.study.records import Records
 from smidgen.study.statistics import NO_DIFFERENCE
+from smidgen.study.status import Status
 
 
 def named(table: Table, name: str) -> dict[str, Cell]:
@@ -62,6 +65,36 @@ def test_runs_on_all_images_and_on_a_part_of_them_are_no_seeds_of_one() -> None:
     told = ["no method", "sam", "no method, on a part", "sam, on a part"]
     assert [cells[1].text for cells in table.rows] == told
     assert "on a part" not in str(points_table("All", points[2:]))
+
+
+def test_points_and_effects_of_two_recipes_are_told_apart() -> None:
+    rows = [
+        row("a", methods, seed, 150 + seed, recipe={"epochs": 3, "label_noise": noise})
+        for noise in (0.2, 0.4)
+        for methods in (["cosine"], ["cosine", "sam"])
+        for seed in range(2)
+    ]
+    first, second = (title for title in _titles(rows) if title.startswith("Effects on a"))
+    assert (first, second) == ("Effects on a, label_noise 0.2", "Effects on a, label_noise 0.4")
+    table = points_table("All", points_of(rows))
+    assert [cells[1].text for cells in table.rows][::2] == [
+        "cosine, label_noise 0.2",
+        "cosine, label_noise 0.4",
+    ]
+    assert [cells[1].text for cells in points_table("All", points_of(rows[:4])).rows] == [
+        "cosine",
+        "cosine + sam",
+    ]
+
+
+def _titles(rows: Rows) -> list[str]:
+    records = Records(rows, Status(len(rows), 0, 0, 0, 0.0, ()), {})
+    charts = {chart.title for _, chart in charts_of(records)}
+    tables = [table.title for table in tables_of(records)]
+    assert {title for title in tables if title.startswith("Effects")} <= {
+        title.replace(", 3 epochs", "") for title in charts
+    }
+    return tables
 
 
 @pytest.mark.parametrize("step", [1, -1])

@@ -14,7 +14,7 @@ from smidgen.report.axes import (
     whole_ticks,
 )
 from smidgen.report.chart import NARROW, SERIES, Chart, draw, legend, legend_height
-from smidgen.report.points import Point
+from smidgen.report.points import Point, apart
 from smidgen.report.svg import Canvas, shortened
 
 _CURVES = len(SERIES)
@@ -85,19 +85,11 @@ def _drawn(width: int, drawn: Sequence[_Curve], title: str) -> Canvas:
 
 def _names(points: Sequence[Point]) -> list[str]:
     nets = [point.net for point in points]
-    names = [
-        point.net if nets.count(point.net) == 1 else f"{point.net}, {point.label()}"
-        for point in points
-    ]
-    numbers = [
-        {**point.first["recipe"], "params": point.first["params"], "on": point.first["trained_on"]}
-        for point in points
-    ]
-
-    def apart(own: dict[str, Any]) -> list[str]:
-        return [f"{k} {v}" for k, v in own.items() if any(of.get(k) != v for of in numbers)]
-
     return [
-        name if names.count(name) == 1 else ", ".join([name, *apart(own)])
-        for name, own in zip(names, numbers, strict=True)
+        point.net if nets.count(point.net) == 1 else f"{point.net}, {point.label()}{more}"
+        for point, more in zip(points, apart(points, _numbers), strict=True)
     ]
+
+
+def _numbers(row: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [*row["recipe"].items(), ("params", row["params"]), ("on", row["trained_on"])]

@@ -15,18 +15,17 @@ _LABELS = 330  # pixels, at the most, for the names of methods
 _COLOURS = {"better": BETTER, "worse": WORSE}
 
 
-def forest(baseline: Point, found: Sequence[Effect], *, length: bool = False) -> Chart:
+def forest(baseline: Point, found: Sequence[Effect], more: str = "") -> Chart:
     """Chart the effects of methods on one net.
 
     Args:
         baseline: Of all of them.
         found: In any order.
-        length: Whether the title tells the epochs, where there are charts of other lengths.
+        more: What the title tells it by from charts of the same net.
     """
-    epochs = f", {baseline.first['epochs']} epochs" if length else ""
     ordered = sorted(found, key=lambda e: -e.accuracy.mean)
     return draw(
-        f"Effects on {baseline.net}{epochs}",
+        f"Effects on {baseline.net}{more}",
         f"Against {baseline.label()} ({spread(baseline.accuracy)} %), paired by seed on the same"
         " pictures, 95 % t interval over seeds. Grey: no difference shown.",
         lambda width: _drawn(width, baseline, ordered),

@@ -18,11 +18,11 @@ from smidgen.report.curves import curves
 from smidgen.report.forest import forest
 from smidgen.report.lengths import length_charts, length_tables
 from smidgen.report.look import Look, closer_look
-from smidgen.report.points import Point, baselines, effects, longest, points_of
+from smidgen.report.points import Point, apart, baselines, effects, longest, points_of
 from smidgen.report.reference import comparison
 from smidgen.report.robust import robust_looks
 from smidgen.report.scatter import accuracy_against_params
-from smidgen.report.tables import Cell, Table, effects_table, number, points_table, words
+from smidgen.report.tables import Cell, Table, effects_tables, number, points_table, words
 from smidgen.sizes import counted
 from smidgen.split_names import FULL
 from smidgen.study.records import Records
@@ -57,7 +57,7 @@ def tables_of(records: Records) -> list[Table]:
     tables = comparison(_tested(points))
     for title, group in grouped(points):
         tables.append(points_table(title, group))
-        tables += [effects_table(baseline, found) for baseline, found in effects(group)]
+        tables += effects_tables(effects(group))
         tables += length_tables(group)
     tables += [table for look in robust_looks(points) for table in look.tables]
     return tables
@@ -264,10 +264,11 @@ def _section(title: str, points: list[Point]) -> Section:
     plain = [point for point, _ in baselines(longest(points))]
     found = effects(points)
     drawn: list[Chart | None] = [accuracy_against_params(points)]
-    nets = [baseline.net for baseline, _ in found]
-    drawn += [
-        forest(baseline, of_net, length=nets.count(baseline.net) > 1) for baseline, of_net in found
-    ]
+    plain_ones = [baseline for baseline, _ in found]
+    nets = [baseline.net for baseline in plain_ones]
+    for (baseline, of_net), more in zip(found, apart(plain_ones), strict=True):
+        epochs = f", {baseline.first['epochs']} epochs" if nets.count(baseline.net) > 1 else ""
+        drawn.append(forest(baseline, of_net, epochs + more))
     drawn += length_charts(points)
     shown = plain if len(plain) > 1 else longest(points)
     more = [curves(shown, "held_out_accuracy", "accuracy on held-out images", ".4f")]
@@ -282,7 +283,7 @@ def _section(title: str, points: list[Point]) -> Section:
         else ", read after training, which held other images out."
     )
     tables = [points_table("All points", points)]
-    tables += [effects_table(baseline, of_net) for baseline, of_net in found]
+    tables += effects_tables(found)
     tables += length_tables(points)
     shown_charts, folded = (tuple(c for c in charts if c) for charts in (drawn, more))
     return Section(title, about, shown_charts, folded, tuple(tables))

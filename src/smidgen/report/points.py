@@ -133,6 +133,30 @@ def numbers_of(row: dict[str, Any]) -> list[tuple[str, Any]]:
     return sorted((name, of) for name, of in row["recipe"].items() if name != "epochs")
 
 
+def apart(
+    points: Sequence[Point],
+    numbers: Callable[[dict[str, Any]], Iterable[tuple[str, Any]]] = numbers_of,
+) -> list[str]:
+    """Return for each point what tells it from others of its net and methods; mostly nothing.
+
+    Args:
+        points: In any order.
+        numbers: Of a row, by name, that may differ.
+    """
+    every = [dict(numbers(point.first)) for point in points]
+    grouped: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
+    for point, own in zip(points, every, strict=True):
+        grouped.setdefault((point.net, point.methods), []).append(own)
+    return [
+        "".join(
+            f", {name} {value}"
+            for name, value in own.items()
+            if any(of.get(name) != value for of in grouped[point.net, point.methods])
+        )
+        for point, own in zip(points, every, strict=True)
+    ]
+
+
 def baselines(points: Sequence[Point]) -> list[tuple[Point, list[Point]]]:
     """Return each net's baseline with the points that are compared with it.
 

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import NamedTuple
 
 from smidgen.escape import markdown
-from smidgen.report.points import Effect, Point
+from smidgen.report.points import Effect, Point, apart
 from smidgen.split_names import FULL
 from smidgen.study.statistics import Interval, spread
 
@@ -73,11 +73,11 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
         "net", "methods", "accuracy %", "seeds", "epochs", "params", "MACs", "NLL", "ECE %",
         "shift %", "ms", "int8 bytes", "train s",
     )  # fmt: skip
-    apart = any(map(_is_full, points))
+    whole = any(map(_is_full, points))
     rows = tuple(
         (
             words(point.net),
-            words(point.label() + (", on a part" if apart and not _is_full(point) else "")),
+            words(point.label() + more + (", on a part" if whole and not _is_full(point) else "")),
             Cell(spread(point.accuracy), point.accuracy.mean),
             number(len(point.rows)),
             number(point.first["epochs"]),
@@ -90,7 +90,7 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
             number(point.first["bytes_int8"]),
             number(point.seconds, ",.0f"),
         )
-        for point in points
+        for point, more in zip(points, apart(points), strict=True)
     )
     note = (
         "Accuracy: mean over seeds of the last epoch, with its 95 % interval for other seeds"
@@ -99,7 +99,7 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
         " image at a time, one thread. int8 bytes: deployed parameters. Times are the least over"
         " the seeds."
     )
-    if apart and not all(map(_is_full, points)):
+    if whole and not all(map(_is_full, points)):
         note += " On a part: of the training images, the others having been held out."
     return Table(title, columns, rows, note)
 
@@ -108,7 +108,13 @@ def _is_full(point: Point) -> bool:
     return point.first["trained_on"] == FULL
 
 
-def effects_table(baseline: Point, found: Sequence[Effect]) -> Table:
+def effects_tables(groups: Sequence[tuple[Point, Sequence[Effect]]]) -> list[Table]:
+    """Return a table a baseline; of those of one net, titles tell in which numbers they differ."""
+    more = apart([baseline for baseline, _ in groups])
+    return [effects_table(*group, of) for group, of in zip(groups, more, strict=True)]
+
+
+def effects_table(baseline: Point, found: Sequence[Effect], more: str = "") -> Table:
     """Return what methods change against a baseline, with what they cost."""
     rows = tuple(
         (
@@ -128,7 +134,7 @@ def effects_table(baseline: Point, found: Sequence[Effect]) -> Table:
         else ""
     )
     return Table(
-        f"Effects on {baseline.net}",
+        f"Effects on {baseline.net}{more}",
         ("methods", "accuracy, points", "seeds", "verdict", "params", "MACs", "training time"),
         rows,
         f"Against {baseline.label()}: {spread(baseline.accuracy)} %. Differences are paired by"
