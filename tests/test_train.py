@@ -54,7 +54,7 @@ from smidgen.runtime import Runtime
 from smidgen.spec import NetSpec
 from smidgen.tensors import Batch, Scalar
 from smidgen.testing import given
-from smidgen.train import Backprop, train
+from smidgen.train import Backprop, Report, train
 from smidgen.training import Pace, Training, TrainingDivergedError
 from smidgen.trial import Trial
 
@@ -260,6 +260,19 @@ def test_the_last_partial_batch_does_not_change_the_number_of_steps() -> None:
         observer=lambda report: steps.append(report.step),
     )
     assert steps == [1, 2, 3]
+
+
+def test_the_loss_of_an_epoch_is_the_mean_of_those_reported_of_its_steps() -> None:
+    reports: list[Report] = []
+    run = train(
+        NET,
+        bars(64),
+        recipe=Recipe(epochs=1, batch_size=16),
+        runtime=CPU,
+        observer=reports.append,
+    )
+    losses = [float(report.loss) for report in reports]
+    assert sum(losses) / 3 == pytest.approx(run.history[0].loss, rel=1e-6)
 
 
 def test_refuses_a_net_that_does_not_fit_the_data() -> None:

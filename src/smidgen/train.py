@@ -174,7 +174,7 @@ def _run_epoch(training: Training, epoch: int, observer: Observer) -> None:
     training.model.train()
     started, steps = time.perf_counter(), len(training.batches)
     last = max(steps * training.trial.recipe.epochs - 1, 1)
-    total = torch.zeros((), device=training.runtime.device)
+    loss = total = torch.zeros((), device=training.runtime.device)
     for step, batch in enumerate(training.batches.epoch(training.generator)):
         loss = _step(training, batch, progress=(epoch * steps + step) / last)
         total += loss
@@ -186,7 +186,7 @@ def _run_epoch(training: Training, epoch: int, observer: Observer) -> None:
         if not ends:
             observer(Report(epoch + 1, step + 1, steps, loss, training.lr, None))
     record = training.record_epoch(float(total) / steps, time.perf_counter() - started)
-    observer(Report(epoch + 1, steps, steps, total / steps, training.lr, record))
+    observer(Report(epoch + 1, steps, steps, loss, training.lr, record))
 
 
 def _step(training: Training, batch: Batch, progress: float) -> Scalar:
