@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smidgen.layers import LAYERS, Conv, MaxPool
-from smidgen.methods import BY_NAME, SWA, BlurPool, Cutout, Cyclical, Mixup, OneCycle
+from smidgen.methods import BY_NAME, SWA, BlurPool, Cutout, Cyclical, Distill, Mixup, OneCycle
 from smidgen.text import from_mapping, nearest, parse, parse_list, to_text
 
 
@@ -56,6 +56,8 @@ def test_a_number_is_written_as_its_argument_is_read() -> None:
         ("swa(lr=none)", SWA()),
         ("swa(lr=0.5)", SWA(lr=0.5)),
         ("mixup(1)", Mixup(1.0)),
+        ("distill(teacher=my-run)", Distill("my-run")),
+        ("distill(teacher = my-run-2, share=0.25)", Distill("my-run-2", 0.25)),
     ],
 )
 def test_reads_what_a_person_would_write(text: str, value: object) -> None:

@@ -13,7 +13,9 @@ from smidgen.names import shown
 
 T = TypeVar("T")
 IN_QUOTES = r"'(?:[^'\\]|\\.)*'" + r'|"(?:[^"\\]|\\.)*"'
-_HYPHEN = re.compile(rf"{IN_QUOTES}|(?<=[^\W\d_])-(?=[^\W\d_])")
+_HYPHEN = re.compile(
+    rf"{IN_QUOTES}|=\s*([A-Za-z]\w*(?:-\w+)+)(?=\s*[,)])|(?<=[^\W\d_])-(?=[^\W\d_])"
+)
 _SPACE = re.compile(rf"{IN_QUOTES}| ")
 _SIDES = re.compile(rf"{IN_QUOTES}|(?<![\w.])([1-9]\d*)x(\d+)(?![\w.])")  # as in conv(16, 5x1)
 _UNREADABLE = (MemoryError, RecursionError, SyntaxError, TypeError, ValueError)  # to the parser
@@ -86,9 +88,18 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _readable(text: str) -> str:
-    """Return ``text`` as Python can read it: 5x1 in brackets, hyphens in names as underscores."""
+    """Return ``text`` as Python can read it: 5x1 in brackets, hyphens in names as underscores.
+
+    A value with hyphens, such as the name of a folder, is put in quotes.
+    """
     text = _SIDES.sub(lambda found: f"({found[1]}, {found[2]})" if found[1] else found[0], text)
-    return _HYPHEN.sub(lambda found: "_" if found[0] == "-" else found[0], text)
+    return _HYPHEN.sub(_without_hyphen, text)
+
+
+def _without_hyphen(found: re.Match[str]) -> str:
+    if found[1]:
+        return f"={found[1]!r}"
+    return "_" if found[0] == "-" else found[0]
 
 
 def without_spaces(text: str) -> str:
