@@ -143,6 +143,12 @@ def test_a_broken_picture_stops_none_of_the_others(model: Model, red: Path) -> N
         model.predict([red, b"nothing"])
 
 
+@pytest.mark.parametrize("single", ["photos", b"photos"])
+def test_a_path_is_not_gone_through_letter_by_letter(single: Any, model: Model) -> None:
+    with pytest.raises(DataError, match=r"each takes many pictures, .* got b?'photos'"):
+        next(model.each(single))
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

@@ -19,6 +19,7 @@ from smidgen.data import DataError, DataWarning, Preprocessing
 from smidgen.data.decode import loaded, open_picture
 from smidgen.data.values import array_of
 from smidgen.hub import is_hub
+from smidgen.names import shown
 from smidgen.run import Run, load_run, path_of
 
 Array: TypeAlias = NDArray[np.uint8]
@@ -94,7 +95,15 @@ class Model:
         """Yield what came of each picture, in order; what cannot be read stops none of the others.
 
         Pictures are decoded side by side, one a processor, and a few batches ahead.
+
+        Raises:
+            DataError: If it is a single one, or the path of a folder.
         """
+        if isinstance(pictures, str | bytes | os.PathLike):
+            raise DataError(
+                "each takes many pictures, such as Path('new').glob('*.jpg'), got"
+                f" {shown(pictures)}"
+            )
         workers = os.cpu_count() or 1
         with ThreadPoolExecutor(workers) as pool:
             ahead: deque[Future[Array | str]] = deque()
