@@ -15,8 +15,16 @@ from tests.export.nets import excited, nest, pixels_for, warmed
 from smidgen import layers
 from smidgen.data import Preprocessing
 from smidgen.export.c import int8_facts
-from smidgen.export.c.emulate import WARNINGS, machine, run_program, write_source
+from smidgen.export.c.emulate import (
+    WARNINGS,
+    machine,
+    require_equal,
+    run_host,
+    run_program,
+    write_source,
+)
 from smidgen.export.c.float32 import generate_float
+from smidgen.export.c.host import compile_library, load_library
 from smidgen.export.c.host_int8 import generate_host
 from smidgen.export.c.int8 import OPTIMIZE, generate
 from smidgen.export.c.int8_facts import ROOMY
@@ -183,6 +191,18 @@ def test_a_net_may_be_called_as_anything_that_its_source_defines(name: str, tmp_
     ):
         write_source(made, tmp_path)
         call(["gcc", *WARNINGS, "-fsyntax-only", f"{name}.c"], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["i", "count", "pixels", "out", "stack"])
+def test_a_net_may_be_called_as_anything_in_what_runs_it(name: str, tmp_path: Path) -> None:
+    program = integers(net(4))
+    made, pixels = generate(program, name), pixels_for(net(4), 2)
+    write_source(made, tmp_path)
+    library = tmp_path / "net.so"
+    compile_library(tmp_path, name, made.logit_type, len(pixels[0].ravel()), made.classes, library)
+    run = load_library(library, made.logit_type, made.classes)
+    require_equal("the library", run(pixels), simulate(program, pixels))
+    require_equal("the program", run_host(made, pixels), simulate(program, pixels))
 
 
 def test_no_name_is_defined_twice_in_the_files_of_a_net(tmp_path: Path) -> None:

@@ -19,11 +19,11 @@ FLAGS = ("-std=c99", "-ffp-contract=fast", "-shared", "-fPIC")
 KINDS = {"int32_t": np.int32, "float": np.float32}
 _LOOP = """
 #include "{name}.h"
-void RUN(const uint8_t *pixels, {kind} *logits, int count);
-void RUN(const uint8_t *pixels, {kind} *logits, int count) {{
-  for (int i = 0; i < count; i++) {name}(pixels + i * {pixels}, logits + i * {classes});
+void RUN(const uint8_t *Pixels, {kind} *Logits, int Count);
+void RUN(const uint8_t *Pixels, {kind} *Logits, int Count) {{
+  for (int I = 0; I < Count; I++) {name}(Pixels + I * {pixels}, Logits + I * {classes});
 }}
-"""
+"""  # in capitals, which no net's name has: it may be called `count`
 
 
 def compile_library(

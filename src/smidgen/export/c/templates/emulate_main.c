@@ -24,6 +24,9 @@ static uint32_t retired(void) {
 enum { PAINTED = 16384 };
 #endif
 
+/* A net has no capitals in its name, and may be called as what follows. */
+static void (*const Net)(const uint8_t *, TYPE *) = NAME;
+
 int main(void) {
   static uint8_t pixels[UPPER_PIXELS];
   static TYPE logits[UPPER_CLASSES];
@@ -37,7 +40,7 @@ int main(void) {
     STACK(here);
     for (uint8_t *p = here - 64 - PAINTED; p < here - 64; p++) *(volatile uint8_t *)p = 0xA5;
     START;
-    NAME(pixels, logits);
+    Net(pixels, logits);
     ticks += COUNTED;
     const volatile uint8_t *low = here - 64 - PAINTED;
     if (*low != 0xA5) {
@@ -47,7 +50,7 @@ int main(void) {
     while (*low == 0xA5) low++;
     if ((unsigned long)(here - low) > stack) stack = (unsigned long)(here - low);
 #else
-    NAME(pixels, logits);
+    Net(pixels, logits);
 #endif
     pictures++;
     if (fwrite(logits, sizeof logits[0], UPPER_CLASSES, out) != UPPER_CLASSES) return 3;
