@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tests.export.nets import Plan, pixels_for, plans, program_of, spec_of, warmed
 
 from smidgen import layers, zoo
+from smidgen.export.c.footprint import predict_cost
 from smidgen.export.int8.calibrate import METHODS, Method, calibrate
 from smidgen.export.int8.program import GATES, Grid, IntConv2d, IntegerProgram, Rescale
 from smidgen.export.int8.quantize import (
@@ -254,6 +255,13 @@ def test_a_bias_too_large_for_the_sum_is_clipped_to_its_room(sign: float) -> Non
     held = next(o for o in integer.operations if isinstance(o, IntConv2d))
     reach = 128 * np.abs(held.weight.astype(np.int64)).sum((1, 2, 3))
     assert (np.abs(held.bias.astype(np.int64)) == 2**30 - 1 - reach).all()
+
+
+@pytest.mark.parametrize("body", [(), (layers.Conv(2, kernel_size=1),)])
+def test_more_weights_than_a_sum_has_room_for_are_refused(body: tuple[Layer, ...]) -> None:
+    spec = NetSpec(Shape(3, 224, 224), (layers.Flatten(), *body, layers.Classifier(2)))
+    with pytest.raises(ValueError, match="one output here has too many weights"):
+        predict_cost(spec)
 
 
 def ranges_of(values: NDArray[np.float32], method: Method) -> tuple[float, float]:

@@ -56,6 +56,9 @@ def quantize(program: Program, ranges: Ranges) -> IntegerProgram:
     Args:
         program: Lowered: its first sum has absorbed the normalisation.
         ranges: Of its maps, from :func:`smidgen.export.int8.calibrate.calibrate`.
+
+    Raises:
+        ValueError: If a sum has more weights than 32 bits hold.
     """
     grid, done = PIXELS, list[IntOperation]()
     for (operation, shape), own in zip(program.walk(), ranges, strict=True):
@@ -247,7 +250,11 @@ def no_finer(grid: Grid, step: float) -> Grid:
 def _bias(bias: Array, reach: Array) -> Int32:
     """Return int32 biases; one so large that the sum could overflow saturates its output anyway."""
     room = LARGEST_SUM - reach
-    assert (room > 0).all(), "a convolution has too many weights for int32 sums"
+    if (room <= 0).any():
+        raise ValueError(
+            "int8 adds up products in 32 bits, which one output here has too many weights for:"
+            " make the map before it smaller"
+        )
     return np.clip(np.floor(bias + 0.5), -room, room).astype(np.int32)
 
 
