@@ -18,9 +18,9 @@ import torch
 from typer import Typer
 from typer.testing import CliRunner
 
-from smidgen import zoo
+from smidgen import layers, zoo
 from smidgen.cli.export import export as verb
-from smidgen.data import Data, load
+from smidgen.data import Data, from_arrays, load
 from smidgen.data.base import Split
 from smidgen.evaluate import predict
 from smidgen.export import ship, targets
@@ -36,6 +36,7 @@ from smidgen.export.wasm import load_wasm
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
 from smidgen.run import WEIGHTS, Run, load_run
+from smidgen.spec import NetSpec
 from smidgen.train import train
 
 # of the run below, which has hardly learned: a test image or two are over the bound
@@ -539,6 +540,22 @@ def test_the_verb_prints_the_proof(run: Path, tmp_path: Path) -> None:
     assert json.loads(said.stdout) == json.loads((tmp_path / "a" / PROOF).read_text())
     table = CliRunner().invoke(app, [str(run), "--to", "onnx", "--out", str(tmp_path / "b")])
     assert "the trained model in torch, 360 images" in table.stdout
+
+
+@pytest.mark.parametrize(("one", "other"), [(8, 1), (1, 1)])
+def test_a_class_of_a_single_image_is_exported_as_integers(
+    one: int, other: int, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (one + other, 8, 8), dtype=np.uint8)
+    labels = np.array([0] * one + [1] * other)
+    data = from_arrays(pixels, labels, test=(255 - pixels, labels), cache_dir=tmp_path)
+    spec = NetSpec(Shape(1, 8, 8), (layers.GlobalAveragePool(), layers.Classifier(2)))
+    train(spec, data, recipe=Recipe(epochs=1), folder=tmp_path / "run")
+    heard: list[str] = []
+    wish = Wish(tell=heard.append)
+    proof = export(tmp_path / "run", "tflite", tmp_path / "out", data=data, wish=wish)
+    assert (proof.held_out_loss is None) == (one == 1)
+    assert ("each class has one image" in "".join(heard)) == (one == 1)
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from smidgen.data import Data
-from smidgen.data.parts import parts
+from smidgen.data.parts import held_out, parts
 from smidgen.evaluate import predict
 from smidgen.export.c.names import is_taken
 from smidgen.export.fold import fold
@@ -20,7 +20,7 @@ from smidgen.export.int8.finish import Finished, Images
 from smidgen.export.program import Pixels, Program
 from smidgen.methods import in_order
 from smidgen.run import Run, unplaced
-from smidgen.split_names import SELECTION
+from smidgen.split_names import SELECTION, fold_name
 from smidgen.text import to_text
 
 Infer: TypeAlias = Callable[[Pixels], NDArray[Any]]  # uint8 images (n, c, h, w) to logits
@@ -161,12 +161,19 @@ class Source:
         return np.stack([pixels_of(self.data.train.images[place]) for place in places.tolist()])
 
     @property
-    def finishing_images(self) -> Images:
-        """Training images to finish with, and others to see whether that is needed."""
-        learning, held_out = parts(self.data, SELECTION)
-        assert held_out is not None
-        labels = held_out.labels.numpy()
-        return Images(pixels_of(learning.images), pixels_of(held_out.images), labels)
+    def finishing_images(self) -> Images | None:
+        """Training images to finish with, and others to see whether that is needed.
+
+        Of a class with a single image none is held out; there are none where that is so of all.
+        """
+        split = SELECTION
+        if self.data.validation is None and 1 in self.data.train.labels.bincount().tolist():
+            split = fold_name(1, 10)
+            if not len(held_out(self.data, split)[1]):
+                return None
+        learning, others = parts(self.data, split)
+        assert others is not None
+        return Images(pixels_of(learning.images), pixels_of(others.images), others.labels.numpy())
 
     def card(self) -> dict[str, str]:
         """Return the model card: what a user of the bare file must know."""

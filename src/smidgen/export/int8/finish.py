@@ -54,7 +54,7 @@ class Images:
 def finished(
     program: Program,
     ranges: Ranges,
-    images: Images,
+    images: Images | None,
     *,
     epochs: int = EPOCHS,
     seed: int = 0,
@@ -65,7 +65,7 @@ def finished(
     Args:
         program: Lowered.
         ranges: Of its maps, as calibrated.
-        images: Of the training set alone.
+        images: Of the training set alone; ``None`` if none of it can be held out.
         epochs: Of finishing, should it be called for; 0 never finishes.
         seed: Of the order of images.
         tell: Is told that finishing begins, and what came of it.
@@ -77,6 +77,9 @@ def finished(
         raise ValueError(f"epochs of finishing must be >= 0, got {epochs}")
     plain = quantize(program, ranges)
     if not epochs:
+        return Finished(plain, 0, None, None)
+    if images is None:
+        tell("each class has one image, and none is held out: what int8 loses is not known")
         return Finished(plain, 0, None, None)
 
     def accuracy(logits: NDArray[np.generic]) -> float:
