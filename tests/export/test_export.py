@@ -23,12 +23,13 @@ from smidgen.cli.export import export as verb
 from smidgen.data import Data, from_arrays, load
 from smidgen.data.base import Split
 from smidgen.evaluate import predict
-from smidgen.export import ship, targets
+from smidgen.export import generated, ship, targets
 from smidgen.export.artefact import Artefact, Infer, Source, Wish, require_plain
 from smidgen.export.c.host import compile_library, load_library
 from smidgen.export.c.names import require_own
 from smidgen.export.int8 import finish
 from smidgen.export.onnx import card_of, run_onnx
+from smidgen.export.program import Pixels
 from smidgen.export.proof import Proof
 from smidgen.export.ship import PROOF, export
 from smidgen.export.tflite.runtimes import litert
@@ -540,6 +541,22 @@ def test_the_verb_prints_the_proof(run: Path, tmp_path: Path) -> None:
     assert json.loads(said.stdout) == json.loads((tmp_path / "a" / PROOF).read_text())
     table = CliRunner().invoke(app, [str(run), "--to", "onnx", "--out", str(tmp_path / "b")])
     assert "the trained model in torch, 360 images" in table.stdout
+
+
+def test_other_integers_on_the_emulated_core_are_refused(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answered(_: object, pixels: Pixels) -> SimpleNamespace:
+        return SimpleNamespace(logits=np.full((len(pixels), 10), 7, np.int32), ram=1)
+
+    def measured(_: object) -> SimpleNamespace:
+        return SimpleNamespace(flash=1)
+
+    monkeypatch.setattr(generated, "footprint", measured)
+    monkeypatch.setattr(generated, "run_board", answered)
+    with pytest.raises(ValueError, match="an emulated Cortex-M4 differs from the simulation on 2"):
+        export(run, "c", tmp_path / "out")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("one", "other"), [(8, 1), (1, 1)])

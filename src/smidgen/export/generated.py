@@ -17,7 +17,13 @@ from smidgen.export.artefact import (
     require,
     require_floats,
 )
-from smidgen.export.c.emulate import ParityError, ToolMissingError, footprint, run_board
+from smidgen.export.c.emulate import (
+    ParityError,
+    ToolMissingError,
+    footprint,
+    require_equal,
+    run_board,
+)
 from smidgen.export.c.float32 import generate_float
 from smidgen.export.c.host import FAST, compile_library, find_compiler, load_library
 from smidgen.export.c.host_int8 import generate_host
@@ -65,7 +71,7 @@ def in_folder(place: str, made: "Made", source: Source, wish: Wish) -> Artefact:
         wish.tell(UNPROVED)
     flash, ram = None, None
     if wish.optimize != HOST:  # which is for other processors
-        flash, ram = _cortex_m4(generated, source.calibration_images[:2], wish.tell)
+        flash, ram = _cortex_m4(made, source.calibration_images[:2], wish.tell)
     return Artefact(
         files={
             f"{place}{name}.c": generated.source.encode(),
@@ -140,19 +146,25 @@ def _told(made: Generated, source: Source) -> Generated:
 
 
 def _cortex_m4(
-    generated: Generated, pixels: Pixels, tell: Callable[[str], None]
+    made: Made, pixels: Pixels, tell: Callable[[str], None]
 ) -> tuple[int | None, int | None]:
     """Return flash and RAM on a Cortex-M4, of what the tools at hand can tell.
 
     What is too large or too slow for the emulated board may be right for a host.
+
+    Raises:
+        ParityError: If integers are others there, where loops of assembly run.
     """
     try:
-        flash = footprint(generated).flash
+        flash = footprint(made.source).flash
     except (ToolMissingError, ParityError) as error:
         tell(f"flash and RAM are not measured: {error}")
         return None, None
     try:
-        return flash, run_board(generated, pixels).ram
+        ran = run_board(made.source, pixels)
     except (ToolMissingError, ParityError) as error:
         tell(f"RAM is not measured: {error}")
         return flash, None
+    if made.oracle.tolerance == 0:
+        require_equal("the C on an emulated Cortex-M4", ran.logits, made.oracle.infer(pixels))
+    return flash, ran.ram
