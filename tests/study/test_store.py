@@ -397,12 +397,14 @@ def test_rows_that_no_trial_made_are_kept_once_under_their_study(store: Store, j
     (row,) = store.rows()
     assert (row["study"], row["studies"], row["net"]) == ("baseline", ["baseline"], "forest")
     store.add("s", [job])
-    taken = {**row_of(job), "study": "u", "studies": ["u", "v"]}
+    older = {**row_of(job), "study": "u", "studies": ["u", "v"]}
+    taken = {**older, "accuracy": 0.75}
     path = store.path.with_name("rows.jsonl")
-    path.write_text(json.dumps(taken) + "\n")
+    path.write_text("".join(json.dumps(of) + "\n" for of in (older, taken)))
     store.claim("me")
     assert store.import_rows(path) == 1
     assert store.studies() == ["baseline", "s", "u", "v"]
+    assert json.loads(str(kept(store, job.trial.key, "row")[0]))["accuracy"] == 0.75
     assert kept(store, job.trial.key, "state", "progress", "owner") == ("done", 1, None)
 
 

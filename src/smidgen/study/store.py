@@ -339,6 +339,7 @@ class Store:
         return self._take([{**row, "study": study, "studies": [study]} for row in rows])
 
     def _take(self, rows: list[dict[str, Any]]) -> int:
+        last = {row["key"]: row for row in rows}  # the newest of a file, as in a report of it
         with self._writing() as db:
             for row in rows:
                 for study in row.get("studies", [row["study"]]):
@@ -350,7 +351,7 @@ class Store:
                     " row = excluded.row, error = NULL WHERE state != 'done'",
                     (row["key"], str(row["net"]), "done", 1.0, json.dumps(row, sort_keys=True)),
                 ).rowcount
-                for row in rows
+                for row in last.values()
             )
 
     @contextmanager
