@@ -167,6 +167,14 @@ def test_no_color_is_heeded_and_color_is_for_terminals(
     assert "\x1b" not in capsys.readouterr().out
 
 
+def test_figures_stand_below_one_another_and_names_that_are_digits_do_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table(["class", "kept", "share", "of"], [["7", "9.5", "1.0 %", 1], ["10", "100.0", "-", 20]])
+    rows = [line.rstrip() for line in capsys.readouterr().out.splitlines()[2:]]
+    assert rows == ["7         9.5   1.0 %    1", "10      100.0       -   20"]
+
+
 def test_the_cache_lies_where_xdg_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from smidgen.data.cache import cache_at
 

@@ -140,7 +140,8 @@ def show(cards: Cards, data: str) -> None:
 
 def _summary(cards: Cards) -> list[list[object]]:
     def line(name: str, form: str, field: str, of: str) -> list[object]:
-        return [name, *(form.format(getattr(card, field)) for card in cards.values()), of]
+        values = (form.format(getattr(card, field)) for card in cards.values())
+        return [name, *(value.replace("%", " %") for value in values), of]
 
     first = next(iter(cards.values()))
     intervals: list[object] = []

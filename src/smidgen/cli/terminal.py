@@ -1,6 +1,7 @@
 """Tables and progress on a terminal, and plain lines where there is none."""
 
 import json
+import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 _REFRESH = 0.2  # seconds between two looks at the loss
 _BETWEEN = 3  # letters between the columns of a table
+_FIGURE = re.compile(r"([+-]?[\d,.]+(e[+-]?\d+)?|nan|inf|-)?( %)?")  # one, or none
 
 
 def print_json(value: Any) -> None:
@@ -90,7 +92,9 @@ def table(
     ]
     names = [name.replace("_", " ") for name in header]  # so that they break between their words
     numeric = [
-        all(isinstance(row[place], int | float) or row[place] == "" for row in rows)
+        all(isinstance(row[place], int | float) for row in rows)
+        if place == 0  # names, which may be digits
+        else all(_FIGURE.fullmatch(row[place]) for row in written)
         for place in range(len(header))
     ]
     whole = numeric if _is_tight(names, written, numeric, console.width) else [False] * len(header)
