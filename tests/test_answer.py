@@ -33,5 +33,5 @@ def test_an_answer_is_a_small_value_that_shows_itself() -> None:
     assert hash(answer) == hash(Answer(answer.ranking))
     assert str(answer) == "dog 90.0 %"
     assert repr(answer) == "Answer(dog 90.0 %, cat 6.0 %, bird 3.0 %, and 1 more)"
-    with pytest.raises(ValueError, match="top must be >= 1, got 0"):
+    with pytest.raises(ValueError, match="top must be a whole number >= 1, got 0"):
         answer.top(0)

@@ -385,7 +385,7 @@ BAD = {
     "two schedules": (None, (*TRAIN, "--with", "cosine,one-cycle"), "at most one ScheduleMethod"),
     "epochs": (None, (*TRAIN, "--epochs", "0"), "recipe epochs must be >= 1, got 0"),
     "seed": (None, (*TRAIN, "--seed", "-1"), "seed must be a whole number in [0, 2^63), got -1"),
-    "threads": (None, (*TRAIN, "--threads", "0"), "threads must be >= 1, got 0"),
+    "threads": (None, (*TRAIN, "--threads", "0"), "threads must be a whole number >= 1, got 0"),
     "many threads": (None, (*TRAIN, "--threads", "1000000000"), "threads must be at most 1,024"),
     "epochs twice": (
         None,

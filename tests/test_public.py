@@ -48,6 +48,7 @@ from dataclasses import replace
 import numpy as np
 
 import smidgen as sm
+from smidgen.answer import Answer
 
 data = sm.data.load("digits")
 net = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(1, 8, 8), 10)
@@ -71,6 +72,25 @@ for wrong in (
     lambda: sm.design("digits", out="never", max_params=900, jobs=1.5),
     lambda: sm.design("digits", out="never", max_params=900, epochs=24.0),
     lambda: sm.design("digits", out="never", max_latency="5ms"),
+    lambda: sm.design("digits", out=None, max_params=900),
+    lambda: sm.design("digits", out="never", max_params=900, profile=5),
+    lambda: sm.zoo.net(None),
+    lambda: sm.methods.parse(["mixup"]),
+    lambda: sm.train(net, data, pace=3),
+    lambda: sm.train(net, data, observer=3),
+    lambda: sm.Runtime("cpu", 1, "float16"),
+    lambda: sm.Runtime("mps", 1, "float32"),
+    lambda: sm.Runtime("cpu", 1.5, "float32"),
+    lambda: sm.export("run", to=5),
+    lambda: sm.export("run", to="c", wish={}),
+    lambda: sm.export("run", to="c", out=5),
+    lambda: sm.data.load("digits", cache_dir=5),
+    lambda: sm.data.load("digits", preprocessing="grey"),
+    lambda: sm.data.load("digits", classes="abc"),
+    lambda: sm.data.Data("mine", data.train, data.test, (0, 1)),
+    lambda: sm.data.Data("mine", data.train, data.test, "abcdefghij"),
+    lambda: sm.data.Data("mine", data.train, 5, data.classes),
+    lambda: Answer((("cat", 0.7), ("owl", 0.3))).top(1.5),
 ):
     try:
         print("nothing said", wrong())
@@ -98,6 +118,25 @@ the name of data must be a text, got 5
 jobs must be a whole number >= 1, got 1.5
 --epochs must be a whole number >= 1, got 24.0
 --max-latency must be a number > 0, got '5ms'
+out must be a path, got None
+unknown profile 5; known: quick, standard, thorough
+the name of a net must be a str, as in 'mnist-1k5-dw', got None
+methods as text must be a str, as in 'cutout(length=8), mixup', got ['mixup']
+a pace must be a Pace, as in Pace(save_every=60), got 3
+an observer must be a function of a Report, got 3
+precision must be one of float32, bfloat16, got 'float16'
+device must be one of cpu, cuda, got 'mps'
+threads must be a whole number >= 1, got 1.5
+a target must be a str, as in 'c', got 5
+a wish must be a Wish, as in Wish(name='my_net'), got {}
+out must be a path, got 5
+the cache folder must be a path, got 5
+preprocessing must be a Preprocessing, that of a run, got 'grey'
+classes of a run must be texts, as in ['cat', 'owl'], got 'abc'
+classes of mine must be texts, as in ['cat', 'owl'], got (0, 1)
+classes of mine must be texts, as in ['cat', 'owl'], got 'abcdefghij'
+a part of data must be a Split, as in Split(images, labels), got 5
+top must be a whole number >= 1, got 1.5
 (1, 9, 9)
 """
 

@@ -42,7 +42,7 @@ def test_threads_are_set_inside_and_restored_after() -> None:
     ("arguments", "said"),
     [
         (("tpu",), "device must be one of auto, cpu, cuda, got 'tpu'"),
-        (("cpu", 0), "threads must be >= 1, got 0"),
+        (("cpu", 0), "threads must be a whole number >= 1, got 0"),
         (("cpu", 1, "int4"), "precision must be one of auto, float32, bfloat16, got 'int4'"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, SupportsIndex, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,10 +40,11 @@ class Answer:
         """Return the likeliest ``count`` classes with their probabilities.
 
         Raises:
-            ValueError: If ``count`` is below 1.
+            ValueError: If ``count`` is no whole number, or below 1.
         """
-        if count < 1:
-            raise ValueError(f"top must be >= 1, got {count}")
+        whole = isinstance(count, SupportsIndex)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not (whole and count >= 1):
+            raise ValueError(f"top must be a whole number >= 1, got {count!r}")
         return self.ranking[:count]
 
     def __str__(self) -> str:

@@ -74,6 +74,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     """
     _require_page()
     from smidgen.data.remembered import place_of
+    from smidgen.names import require_path
     from smidgen.report import write_page
     from smidgen.report.live import LivePage
     from smidgen.runtime import tell_if_slow
@@ -96,6 +97,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         limit(max_ram, "ram", bytes_of),
         max_latency,
     )
+    out = require_path(out, "out")
     require_place(on, address, jobs)
     tell_if_slow()
     origin = _origin(data, data_dir, image_size)

@@ -1,6 +1,7 @@
 """Names that are safe in a path, in C, in a page and in a shell, and what is not."""
 
 import re
+from pathlib import Path
 
 LONGEST = 100  # characters of a name
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._+-]{{0,{LONGEST - 1}}}")
@@ -54,6 +55,18 @@ def require_kind(value: object, kind: type, what: str, as_in: str) -> None:
     """
     if not isinstance(value, kind):
         raise ValueError(f"{what} must be a {kind.__name__}, {as_in}, got {shown(value)}")
+
+
+def require_path(place: object, what: str) -> Path:
+    """Return the path of a file or folder that was given.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        return Path(place)  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        raise ValueError(f"{what} must be a path, got {shown(place)}") from None
 
 
 def shown(value: object) -> str:

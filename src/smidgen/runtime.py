@@ -29,11 +29,23 @@ class Runtime:
         device: ``cpu`` or ``cuda``.
         threads: CPU threads of one operation. On these nets one is best: docs/performance.md.
         precision: Of activations, ``float32`` or ``bfloat16``; weights are always float32.
+
+    Raises:
+        ValueError: If one is unknown, or the device is absent.
     """
 
     device: str
     threads: int
     precision: str
+
+    def __post_init__(self) -> None:
+        _require_one_of("device", self.device, DEVICES[1:])
+        _require_one_of("precision", self.precision, PRECISIONS[1:])
+        if not (type(self.threads) is int and self.threads >= 1):
+            raise ValueError(f"threads must be a whole number >= 1, got {self.threads!r}")
+        require_at_most("threads", self.threads, THREADS)
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ValueError("device 'cuda' was asked for, but torch sees no NVIDIA GPU; try 'cpu'")
 
     @property
     def dtype(self) -> torch.dtype:
@@ -75,20 +87,18 @@ def choose(device: str = "auto", threads: int = 1, precision: str = "auto") -> R
     Raises:
         ValueError: If an argument is unknown or the device is absent.
     """
-    if device not in DEVICES:
-        raise ValueError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-    if threads < 1:
-        raise ValueError(f"threads must be >= 1, got {threads}")
-    require_at_most("threads", threads, THREADS)
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("device 'cuda' was asked for, but torch sees no NVIDIA GPU; try 'cpu'")
+    _require_one_of("device", device, DEVICES)
+    _require_one_of("precision", precision, PRECISIONS)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if precision == "auto":
         precision = "bfloat16" if device == "cuda" else kernels.number_format()
     return Runtime(device, threads, precision)
+
+
+def _require_one_of(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{what} must be one of {', '.join(known)}, got {value!r}")
 
 
 @cache

@@ -79,10 +79,10 @@ def parse_list(text: str, kinds: Mapping[str, type[T]], what: str) -> tuple[T, .
         raise ValueError(f"{what} is nested too deep, got {shown(text)}") from None
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def nearest(name: object, known: Iterable[str]) -> str:
     """Return the end of an error about an unknown ``name``: the nearest known one, or all."""
     known = sorted(known)
-    name = name[:100]  # the comparison takes the square of its length
+    name = str(name)[:100]  # the comparison takes the square of its length
     close = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 

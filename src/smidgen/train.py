@@ -15,7 +15,7 @@ from smidgen.files import clear_temporaries, locked
 from smidgen.flat import Flat
 from smidgen.layers import Shape
 from smidgen.methods.base import GradientMethod, Method
-from smidgen.names import require_kind
+from smidgen.names import require_kind, shown
 from smidgen.progress import training_bar
 from smidgen.recipe import Recipe
 from smidgen.run import WEIGHTS, EpochRecord, Run, load_run, open_folder, path_of
@@ -87,6 +87,9 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         raise ValueError(f"methods must be a list, as in [BlurPool(), Flip()], got {methods!r}")
     if runtime is not None:
         require_kind(runtime, Runtime, "a runtime", "as smidgen.runtime.choose('cpu') returns")
+    require_kind(pace, Pace, "a pace", "as in Pace(save_every=60)")
+    if not (observer is None or callable(observer)):
+        raise ValueError(f"an observer must be a function of a Report, got {shown(observer)}")
     trial = Trial(
         net=spec,
         methods=with_teachers(methods, data, split),

@@ -10,6 +10,7 @@ from smidgen.layers import (
     Shape,
     Transition,
 )
+from smidgen.names import require_kind
 from smidgen.spec import NetSpec
 from smidgen.text import nearest
 
@@ -92,6 +93,7 @@ def net(name: str) -> NetSpec:
     Raises:
         ValueError: If there is no such net; the nearest name is given.
     """
+    require_kind(name, str, "the name of a net", "as in 'mnist-1k5-dw'")
     if name in _IN_FULL:
         shape, texts = _IN_FULL[name]
         return NetSpec.from_dict({"name": name, "input": list(shape), "layers": list(texts)})

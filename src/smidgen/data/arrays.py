@@ -28,7 +28,7 @@ from smidgen.data.catalogue import (
 from smidgen.data.decode import is_deep
 from smidgen.data.errors import DataError, tell
 from smidgen.data.making import made
-from smidgen.data.names import Matcher
+from smidgen.data.names import Matcher, class_names
 from smidgen.data.preprocessing import upright, with_channels
 from smidgen.data.remembered import with_asked
 from smidgen.data.sizes import ImageSize
@@ -110,14 +110,9 @@ def _named(name: Any, classes: Iterable[Any]) -> tuple[str, ...]:
     Raises:
         DataError: If one of them, or the name of the data, is no text.
     """
-    found = tuple(classes)
     if not isinstance(name, str):
         raise DataError(f"the name of data must be a text, got {shown(name)}")
-    if not all(isinstance(one, str) for one in found):
-        raise DataError(
-            f"classes of {name} must be texts, as in ['cat', 'owl'], got {shown(found)}"
-        )
-    return tuple(map(str, found))
+    return class_names(name, classes)
 
 
 def _key(data: Data) -> str:

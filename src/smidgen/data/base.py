@@ -13,8 +13,10 @@ import torch
 
 from smidgen.data.catalogue import Catalogue, Wish
 from smidgen.data.errors import DataError
+from smidgen.data.names import class_names
 from smidgen.data.preprocessing import Preprocessing
 from smidgen.data.rules import rules
+from smidgen.names import require_kind
 from smidgen.show import card
 from smidgen.tensors import Labels, Pixels
 
@@ -92,6 +94,9 @@ class Data:
     to_judge: bool = False
 
     def __post_init__(self) -> None:
+        for split in self.parts.values():
+            require_kind(split, Split, "a part of data", "as in Split(images, labels)")
+        object.__setattr__(self, "classes", class_names(self.name, self.classes))
         twice = [name for name, count in Counter(self.classes).items() if count > 1]
         if twice:
             raise DataError(f"the classes of {self.name} must differ, got {twice[0]!r} twice")

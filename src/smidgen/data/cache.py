@@ -13,6 +13,7 @@ from smidgen.data.base import Data, Split, fingerprint
 from smidgen.data.catalogue import PARTS
 from smidgen.data.errors import DataError, DataWarning
 from smidgen.data.preprocessing import Preprocessing
+from smidgen.names import require_path
 from smidgen.places import cache_folder
 
 LEFT = 1 << 26  # bytes that the cache leaves free on its disk
@@ -166,5 +167,5 @@ class Cache:
 def cache_at(folder: str | os.PathLike[str] | None) -> Cache:
     """Return the cache in ``folder``, by default below XDG_CACHE_HOME or ~/.cache."""
     if folder is not None:
-        return Cache(Path(folder), chosen=True)
+        return Cache(require_path(folder, "the cache folder"), chosen=True)
     return Cache(cache_folder(), chosen=False)

@@ -7,6 +7,7 @@ from typing import final
 
 from smidgen.data.catalogue import TEST, TRAIN, VALIDATION
 from smidgen.data.errors import DataError
+from smidgen.names import shown
 from smidgen.text import nearest
 
 _PARTS = {
@@ -18,6 +19,24 @@ _PARTS = {
 }
 _OF_DATA = re.compile(r"[-_ ]*(set|data|images?|pictures?|split)$")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")  # as in trainLabels
+
+
+def class_names(of: str, classes: Iterable[object]) -> tuple[str, ...]:
+    """Return the names of the classes of something, as plain texts.
+
+    Raises:
+        DataError: If they are not several, or one is no text.
+    """
+    several = isinstance(classes, Iterable) and not isinstance(classes, str)  # pyright: ignore[reportUnnecessaryIsInstance]
+    found = tuple(classes) if several else ()
+    if not (several and all(isinstance(name, str) for name in found)):
+        raise DataError(
+            f"classes of {of} must be texts, as in ['cat', 'owl'],"
+            f" got {shown(found if several else classes)}"
+        )
+    return tuple(map(str, found))
+
+
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 COLLECTIONS = frozenset(  # names of folders that are of no class
     ("images", "image", "imgs", "img", "pictures", "photos", "data", "jpg", "jpeg", "png")

@@ -20,14 +20,14 @@ from smidgen.data.hub import Hub
 from smidgen.data.inspection import Inspection, inspected
 from smidgen.data.layouts import Folders, Idx, Layout, Npz, layout_of
 from smidgen.data.making import made
-from smidgen.data.names import is_system
+from smidgen.data.names import class_names, is_system
 from smidgen.data.plugged import Plugged, plugged
 from smidgen.data.preprocessing import Preprocessing
 from smidgen.data.remembered import asked_of, place_of, remembered, with_asked, with_remembered
 from smidgen.data.sizes import ImageSize
 from smidgen.data.turned import exchanged
 from smidgen.files import at_home
-from smidgen.names import shown
+from smidgen.names import require_kind, shown
 from smidgen.plugins import DATA, names
 from smidgen.text import nearest
 
@@ -103,6 +103,8 @@ def load(  # noqa: PLR0913 - all but one by keyword
     Warns:
         DataWarning: Of each of ``Data.notes``.
     """
+    if preprocessing is not None:
+        require_kind(preprocessing, Preprocessing, "preprocessing", "that of a run")
     if preprocessing is not None and turned:
         raise DataError(f"rows and columns are as those of the run, {preprocessing.text}")
     if preprocessing is not None and preprocessing.turned:
@@ -112,7 +114,7 @@ def load(  # noqa: PLR0913 - all but one by keyword
         color=color,
         fit=fit,
         preprocessing=preprocessing,
-        classes=tuple(classes),
+        classes=class_names("a run", classes),
         image_column=image_column,
         label_column=label_column,
         skip_broken=skip_broken,

@@ -19,7 +19,7 @@ from smidgen.evaluate.calibration import BINS, ece, nll
 from smidgen.evaluate.cost import Latency, latency
 from smidgen.evaluate.pictures import doubted, looked_at
 from smidgen.evaluate.shift import shift_consistency
-from smidgen.names import require_kind
+from smidgen.names import require_kind, require_path
 from smidgen.run import Run
 from smidgen.show import card, percent
 from smidgen.tensors import Logits
@@ -124,6 +124,8 @@ def evaluate(
     """
     require_kind(run, Run, "what is judged", "as smidgen.load_run(FOLDER) returns")
     require_kind(images, Split, "images", "as in data.test")
+    if weights is not None:
+        weights = require_path(weights, "weights")
     if tuple(images.images.shape[1:]) != tuple(run.trial.net.input_shape):
         found = "x".join(str(side) for side in images.images.shape[1:])
         raise ValueError(f"the run takes {run.trial.net.input_shape} images, got {found}")

@@ -32,6 +32,7 @@ from smidgen.export.targets import OF_C, require_tools, target_of
 from smidgen.files import write_atomically
 from smidgen.hub import is_hub
 from smidgen.hub import place_of as hub_place
+from smidgen.names import require_kind, require_path
 from smidgen.run import load_run, path_of
 from smidgen.sizes import bytes_of
 
@@ -70,9 +71,10 @@ def export(
             then as it was.
     """
     build = target_of(to)
+    require_kind(wish, Wish, "a wish", "as in Wish(name='my_net')")
     if wish.name is not None:
         require_own(wish.name)
-    out = place_of(run, to) if out is None else Path(out)
+    out = place_of(run, to) if out is None else require_path(out, "out")
     flash, ram = _limit("flash", max_flash), _limit("ram", max_ram)
     _require_free(out)
     require_tools(to)

@@ -30,6 +30,7 @@ from smidgen.export.tflite.tables import require_flatbuffers
 from smidgen.export.tflite.target import tflite
 from smidgen.export.wasm import compile_wasm, load_wasm
 from smidgen.export.wasm import require_tools as require_wasm
+from smidgen.names import require_kind
 from smidgen.text import nearest
 
 _COMPARED = 64  # images that both WebAssembly modules must answer alike before they are proved
@@ -142,6 +143,7 @@ def target_of(name: str) -> Callable[[Source, Wish], Artefact]:
     Raises:
         ValueError: If there is no such target; the nearest name is given.
     """
+    require_kind(name, str, "a target", "as in 'c'")
     if name in TARGETS:
         return TARGETS[name]
     others = plugins.working(installed())

@@ -29,6 +29,7 @@ from smidgen.methods.sam import SAM
 from smidgen.methods.squeeze_excite import SqueezeExcite
 from smidgen.methods.swa import SWA
 from smidgen.methods.trivial_augment import TrivialAugment
+from smidgen.names import require_kind
 from smidgen.spec import NetSpec
 from smidgen.text import IN_QUOTES, parse_list
 
@@ -101,6 +102,7 @@ def parse(text: str) -> tuple[Method, ...]:
         ValueError: If a method or an argument is unknown (the nearest name is given), of the wrong
             type or out of range.
     """
+    require_kind(text, str, "methods as text", "as in 'cutout(length=8), mixup'")
     require_at_most("characters of methods as text", len(text), TEXT)
     text = _COLONS.sub(_in_parentheses, text)
     try:
