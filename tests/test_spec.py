@@ -177,3 +177,12 @@ def test_nets_built_side_by_side_in_threads_have_the_weights_of_their_seeds() ->
         for wanted, found in zip(one.parameters(), other.parameters(), strict=True):
             assert torch.equal(wanted, found)
     assert torch.equal(before, torch.random.get_rng_state()), "the global generator was touched"
+
+
+def test_a_net_that_is_built_leaves_the_generators_of_gpus_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seeds: list[int] = []
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
+    NetSpec(Shape(1, 8, 8), (Conv(4), GlobalAveragePool(), Classifier(2))).build(3)
+    assert not seeds

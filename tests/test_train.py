@@ -393,17 +393,31 @@ def test_a_balanced_run_weighs_images_by_their_labels_however_soft() -> None:
     assert run.history[0].loss == pytest.approx(float(wanted.detach()), rel=1e-4)
 
 
-def test_the_default_of_torch_changes_no_bit(tmp_path: Path) -> None:
+def set_defaults(dtype: torch.dtype, device: str) -> None:
+    torch.set_default_dtype(dtype)
+    torch.set_default_device(device)
+
+
+@pytest.mark.parametrize(("dtype", "device"), [(torch.float64, "cpu"), (torch.float32, "meta")])
+def test_the_defaults_of_torch_change_no_bit(
+    tmp_path: Path, dtype: torch.dtype, device: str
+) -> None:
     linked = NetSpec(Shape(1, 8, 8), (Conv(4), GlobalAveragePool(), Classifier(2)), "linked")
     data, recipe = bars(64), Recipe(epochs=1, batch_size=16)
-    wanted = train(linked, data, methods=[Affine()], recipe=recipe, runtime=CPU)
-    torch.set_default_dtype(torch.float64)
+    few = load("digits", image_size=7)
+    wanted = train(linked, data, methods=[Affine()], recipe=recipe, split="selection", runtime=CPU)
+    logits = predict(wanted.model, data.test.images, wanted.mean, wanted.std)
+    set_defaults(dtype, device)
     try:
-        train(linked, data, methods=[Affine()], recipe=recipe, runtime=CPU, folder=tmp_path / "a")
+        numbers: Any = {"methods": [Affine()], "recipe": recipe, "split": "selection"}
+        train(linked, data, **numbers, runtime=CPU, folder=tmp_path / "a")
         run = load_run(tmp_path / "a")
-        assert torch.get_default_dtype() == torch.float64
+        assert torch.equal(predict(run.model, data.test.images, run.mean, run.std), logits)
+        fresh = load("digits", image_size=7, cache_dir=tmp_path / "cache")
+        assert (torch.get_default_dtype(), torch.get_default_device().type) == (dtype, device)
     finally:
-        torch.set_default_dtype(torch.float32)
+        set_defaults(torch.float32, "cpu")
+    assert fresh.fingerprint == few.fingerprint
     assert run.history[0].loss == wanted.history[0].loss
     for name, tensor in wanted.model.state_dict().items():
         found = run.model.state_dict()[name]

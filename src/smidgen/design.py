@@ -84,6 +84,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     from smidgen.study.design.design import STORE
     from smidgen.study.design.design import design as search
     from smidgen.study.running.places import require_place
+    from smidgen.torch_state import float32_on_the_cpu
 
     def limit(
         amount: int | str | None, what: str, read: Callable[[int | str, str], int]
@@ -109,22 +110,23 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         if live:
             page.follow(news.phase, news.line)
 
-    found = search(
-        origin,
-        budget,
-        out,
-        profile=profile,
-        jobs=os.cpu_count() or 1 if jobs is None else jobs,
-        epochs=epochs,
-        prefer=prefer,
-        balance=balance,
-        pareto=pareto,
-        purpose=purpose,
-        seconds=None if time is None else seconds_of(time),
-        on=on,
-        address=address,
-        observer=observe,
-    )
+    with float32_on_the_cpu():
+        found = search(
+            origin,
+            budget,
+            out,
+            profile=profile,
+            jobs=os.cpu_count() or 1 if jobs is None else jobs,
+            epochs=epochs,
+            prefer=prefer,
+            balance=balance,
+            pareto=pareto,
+            purpose=purpose,
+            seconds=None if time is None else seconds_of(time),
+            on=on,
+            address=address,
+            observer=observe,
+        )
     write_page(
         Path(out) / STORE,
         Path(out) / REPORT,

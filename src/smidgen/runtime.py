@@ -13,7 +13,7 @@ from smidgen import kernels
 from smidgen.kernels.measured import processor
 from smidgen.limits import THREADS, require_at_most
 from smidgen.release import release
-from smidgen.torch_state import float32_by_default, gradients
+from smidgen.torch_state import float32_on_the_cpu, gradients
 
 DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -59,7 +59,7 @@ class Runtime:
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
-            with float32_by_default(), gradients():
+            with float32_on_the_cpu(), gradients():
                 yield
         finally:
             torch.set_num_threads(before)

@@ -12,7 +12,7 @@ from smidgen.layers.nest import count, end_of, leaves, peak_of, rewritten, stack
 from smidgen.names import require_kind, require_name, shown
 from smidgen.show import card
 from smidgen.text import nearest, parse, to_text
-from smidgen.torch_state import float32_by_default, seeded
+from smidgen.torch_state import float32_on_the_cpu, seeded
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class NetSpec:
         limits.require_at_most(
             f"activations of {self.name}", self.peak_activation, limits.ACTIVATIONS
         )
-        with seeded(seed), float32_by_default():
+        with float32_on_the_cpu(), seeded(seed):
             return stack(self.layers, self.input_shape)
 
     def map_layers(self, rewrite: Callable[[Layer], tuple[Layer, ...]]) -> "NetSpec":

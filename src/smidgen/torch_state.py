@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from threading import Lock
 
 import torch
@@ -21,12 +21,13 @@ def one_thread_if_forked() -> None:
 
 
 @contextmanager
-def float32_by_default() -> Generator[None]:
-    """Make new tensors float32 inside the block, whatever the caller has set as torch's default."""
-    before = torch.get_default_dtype()
+def float32_on_the_cpu() -> Generator[None]:
+    """Make new tensors float32 on the CPU inside the block, whatever the caller's defaults are."""
+    before, elsewhere = torch.get_default_dtype(), torch.get_default_device().type != "cpu"
     torch.set_default_dtype(torch.float32)
     try:
-        yield
+        with torch.device("cpu") if elsewhere else nullcontext():  # it slows every operation
+            yield
     finally:
         torch.set_default_dtype(before)
 
@@ -40,7 +41,10 @@ def gradients() -> Generator[None]:
 
 @contextmanager
 def seeded(seed: int) -> Generator[None]:
-    """Let torch's global generator begin at ``seed`` inside the block, in one thread at a time."""
+    """Let torch's global generator begin at ``seed`` inside the block, in one thread at a time.
+
+    That of the CPU; ``torch.manual_seed`` would leave those of GPUs at the seed as well.
+    """
     with _SEEDED, torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)
         yield

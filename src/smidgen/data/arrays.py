@@ -35,6 +35,7 @@ from smidgen.data.sizes import ImageSize
 from smidgen.data.turned import exchanged
 from smidgen.data.values import array_of, images_of, labels_of
 from smidgen.names import shown
+from smidgen.torch_state import float32_on_the_cpu
 
 KEPT = "arrays:"  # begins the origin of data from arrays: their key in the cache follows
 _PAIR, _AXES = 2, 3  # of images and labels; of a picture
@@ -92,7 +93,9 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     pairs = {part: _pair(f"{name} {part}", of) for part, of in given.items() if of is not None}
     parts = {part: _part(f"{name} {part}", *pair, names) for part, pair in pairs.items()}
     wish = asked_for(image_size=image_size, color=color, fit=fit)
-    data = made(name, Catalogue(parts, names, _doubts(pairs[TRAIN][0])), wish, None)
+    catalogue = Catalogue(parts, names, _doubts(pairs[TRAIN][0]))
+    with float32_on_the_cpu():
+        data = made(name, catalogue, wish, None)
     tell(name, data.notes)
     cache, key = cache_at(cache_dir), _key(data)
     if cache.require_writable():
@@ -152,7 +155,8 @@ def matched(data: Data, classes: tuple[str, ...]) -> Data:
     if data.classes == classes:
         return data
     matcher = Matcher(classes)
-    numbers = torch.tensor([matcher.number(name, data.name) for name in data.classes])
+    places = [matcher.number(name, data.name) for name in data.classes]
+    numbers = torch.tensor(places, device="cpu")
     parts = {
         part: replace(split, labels=numbers[split.labels]) for part, split in data.parts.items()
     }

@@ -141,7 +141,7 @@ class Batches:
 
 def _affine(mean: tuple[float, ...], std: tuple[float, ...]) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the factor and the summand, by channel, that normalise a byte."""
-    of_mean = torch.tensor(mean, dtype=torch.float64)
-    of_std = torch.tensor(std, dtype=torch.float64)
+    of_mean = torch.tensor(mean, dtype=torch.float64, device="cpu")
+    of_std = torch.tensor(std, dtype=torch.float64, device="cpu")
     scale = 1 / (WHITE * of_std)
     return scale.to(torch.float32), (-of_mean / of_std).to(torch.float32)

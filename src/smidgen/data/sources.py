@@ -30,6 +30,7 @@ from smidgen.files import at_home
 from smidgen.names import require_kind, shown
 from smidgen.plugins import DATA, names
 from smidgen.text import nearest
+from smidgen.torch_state import float32_on_the_cpu
 
 _LOG = logging.getLogger(__name__)
 VARIABLE = "SMIDGEN_DATA"  # a folder of local copies
@@ -168,7 +169,8 @@ def _read(name: str, source: Source, wish: Wish, cache: Cache, progress: Progres
             nonlocal writable
             writable = writable and cache.has_room(size)
 
-        data = made(name, source.catalogue(wish), wish, progress, planned)
+        with float32_on_the_cpu():
+            data = made(name, source.catalogue(wish), wish, progress, planned)
         if writable:
             cache.write(path, data, source=repr(source))
     return data

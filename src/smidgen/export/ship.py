@@ -35,6 +35,7 @@ from smidgen.hub import place_of as hub_place
 from smidgen.names import require_kind, require_path
 from smidgen.run import load_run, path_of
 from smidgen.sizes import bytes_of
+from smidgen.torch_state import float32_on_the_cpu
 
 PROOF = "artefact.json"
 _AS_USUAL = Wish()
@@ -92,10 +93,11 @@ def export(
     trained = trained_on(loaded, run, data=data, data_dir=data_dir)
     source = source_of(loaded, trained, wish.name)
     try:
-        artefact = build(source, wish)
-        _require_within("flash", artefact.flash, flash)
-        _require_within("RAM", artefact.ram, ram)
-        proof = _written(source, to, artefact, out)
+        with float32_on_the_cpu():
+            artefact = build(source, wish)
+            _require_within("flash", artefact.flash, flash)
+            _require_within("RAM", artefact.ram, ram)
+            proof = _written(source, to, artefact, out)
     except (ToolMissingError, ParityError) as error:
         raise ValueError(str(error)) from error
     loss = 0.0 if proof.accuracy is None else proof.float_accuracy - proof.accuracy

@@ -70,7 +70,7 @@ def gather(
     found = operations(dtype) if rows.device.type == "cpu" and rows.is_contiguous() else None
     if found is None:
         return reference.gather(rows, chosen, scale, shift, dtype)
-    out = torch.empty(len(chosen), rows.shape[1], dtype=dtype)
+    out = torch.empty(len(chosen), rows.shape[1], dtype=dtype, device="cpu")
     tensors = rows, *(t.contiguous() for t in (chosen, scale, shift)), out
     found.batch_gather(*(t.data_ptr() for t in tensors), *out.shape)
     return out
@@ -134,7 +134,8 @@ def matrices(draws: Float[Tensor, "5 n"], reach: Sequence[float]) -> Float[Tenso
     found = operations(torch.float32)
     if found is None or draws.device.type != "cpu":
         return reference.matrices(draws, reach)
-    maps, draws = torch.empty(draws.shape[1], 2, 3), draws.contiguous()
+    draws = draws.contiguous()
+    maps = torch.empty(draws.shape[1], 2, 3, dtype=torch.float32, device="cpu")
     most = (ctypes.c_float * 5)(*reach)
     found.batch_matrices(draws.data_ptr(), most, maps.data_ptr(), len(maps))
     return maps

@@ -30,7 +30,12 @@ def _operations(x: Tensor) -> Operations:
 
 
 def _empty(x: Tensor, channels: int, height: int, width: int) -> Tensor:
-    return torch.empty((x.shape[0], channels, height, width), dtype=x.dtype, memory_format=Last)
+    sizes = x.shape[0], channels, height, width
+    return torch.empty(sizes, dtype=x.dtype, device="cpu", memory_format=Last)
+
+
+def _floats(*sizes: int) -> Tensor:
+    return torch.empty(sizes, dtype=torch.float32, device="cpu")
 
 
 def _gradient(dy: Tensor, like: Tensor) -> Tensor:
@@ -59,7 +64,7 @@ class BnRelu(Function):
     def forward(ctx: Any, z: Tensor, weight: Tensor, bias: Tensor, norm: Norm) -> Tensor:
         """Normalise by the batch's statistics and update the running ones."""
         n, c, h, w = z.shape
-        y, statistics = torch.empty_like(z, memory_format=Last), torch.empty(2, c)
+        y, statistics = torch.empty_like(z, memory_format=Last), _floats(2, c)
         shape = shape_of(n, h, w, c, c, 1)
         _operations(z).norm_forward(
             shape,
@@ -117,7 +122,7 @@ class ConvBnRelu(Function):
         """Keep x and the convolution's result."""
         n, c, h, w = x.shape
         o, _, k, _ = kernel.shape
-        z, y, statistics = _empty(x, o, h, w), _empty(x, o, h, w), torch.empty(2, o)
+        z, y, statistics = _empty(x, o, h, w), _empty(x, o, h, w), _floats(2, o)
         shape = shape_of(n, h, w, c, o, k)
         own = _operations(x)
         forward = own.channelwise_forward if channelwise else own.convolution_forward
@@ -202,7 +207,7 @@ class Pointwise(Function):
         dz = _gradient(dz, x)
         dx = torch.empty_like(x, memory_format=Last) if ctx.needs_input_grad[0] else None
         dkernel = torch.empty_like(kernel)
-        dbias = torch.empty(kernel.shape[0]) if ctx.biased else None
+        dbias = _floats(kernel.shape[0]) if ctx.biased else None
         _operations(x).convolution_backward(
             ctx.shape,
             x.data_ptr(),
@@ -241,7 +246,7 @@ class DepthwiseBnRelu(Function):
         """Keep x and the pointwise result."""
         n, c, h, w = x.shape
         o = point.shape[0]
-        z, y, statistics = _empty(x, o, h, w), _empty(x, o, h, w), torch.empty(2, o)
+        z, y, statistics = _empty(x, o, h, w), _empty(x, o, h, w), _floats(2, o)
         shape = shape_of(n, h, w, c, o, depth.shape[2])
         _operations(x).depthwise_forward(
             shape,
@@ -333,7 +338,7 @@ class Average(Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Keep nothing but the size."""
         n, c, h, w = x.shape
-        y, ctx.shape, ctx.dtype = torch.empty(n, c, 1, 1), shape_of(n, h, w, c, c, 1), x.dtype
+        y, ctx.shape, ctx.dtype = _floats(n, c, 1, 1), shape_of(n, h, w, c, c, 1), x.dtype
         _operations(x).average_forward(ctx.shape, x.data_ptr(), y.data_ptr())
         ctx.sizes = x.shape
         return y
@@ -344,7 +349,7 @@ class Average(Function):
         """Give every pixel its share."""
         dy, dx = (
             dy.float().contiguous(),
-            torch.empty(ctx.sizes, dtype=ctx.dtype, memory_format=Last),
+            torch.empty(ctx.sizes, dtype=ctx.dtype, device="cpu", memory_format=Last),
         )
         _operations(dx).average_backward(ctx.shape, dy.data_ptr(), dx.data_ptr())
         return dx
@@ -363,7 +368,7 @@ class Excite(Function):
         latent = squeeze.shape[0]
         y, shape = _empty(x, c, h, w), shape_of(n, h, w, c, latent, 1)
         whole = -(-n // GROUP) * GROUP
-        mean, hidden, gate = (torch.empty(whole, k) for k in (c, latent, c))
+        mean, hidden, gate = (_floats(whole, k) for k in (c, latent, c))
         _operations(x).excite_forward(
             shape,
             x.data_ptr(),

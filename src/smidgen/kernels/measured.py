@@ -15,6 +15,7 @@ from typing import Protocol, runtime_checkable
 import torch
 
 from smidgen.places import cache_folder
+from smidgen.torch_state import float32_on_the_cpu
 
 Candidate = tuple[str, str]  # an instruction set and the name of a data type
 Timings = dict[Candidate, float]  # milliseconds
@@ -104,6 +105,7 @@ def _clocked(step: Callable[[], None]) -> float:
     return thread_time() - start
 
 
+@float32_on_the_cpu()
 def _step(found: Convolutions, sizes: tuple[int, ...], dtype: torch.dtype) -> Callable[[], None]:
     n, h, w, c, o, k = sizes
     g = torch.Generator().manual_seed(0)  # the global one belongs to the run that waits for this

@@ -167,7 +167,7 @@ class _Round(Function):
         return dy
 
 
-_HALF = torch.tensor(0.5)
+_HALF = torch.tensor(0.5, dtype=torch.float32, device="cpu")
 
 
 class Scale(nn.Module):
