@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from smidgen import run as runs
 from smidgen.checkpoint import CheckpointError, checkpoints, load_tensors, save_tensors
 from smidgen.data import Data, load
 from smidgen.export.ship import export
@@ -20,6 +21,7 @@ from smidgen.recipe import Recipe
 from smidgen.run import PLAN, WEIGHTS, Run, load_plan, load_run
 from smidgen.spec import NetSpec
 from smidgen.train import train
+from smidgen.trial import Trial
 
 Plain = Callable[[dict[str, Any]], object]
 Change = Callable[[dict[str, torch.Tensor], dict[str, Any]], object]
@@ -289,6 +291,22 @@ def test_a_run_folder_is_one_processs_at_a_time(
         train(net, digits, recipe=Recipe(epochs=1), split="full", folder=folder, resume=True)
     with locked(folder):
         pass  # it was let go
+
+
+def test_a_plan_is_written_by_the_run_that_has_the_folder_alone(
+    net: NetSpec, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers: Any = {"recipe": Recipe(epochs=1), "folder": tmp_path / "run"}
+    written = runs.save_plan
+
+    def slow(folder: Path, trial: Trial, data: Data) -> None:
+        if trial.seed == 0:
+            train(net, digits, seed=1, **numbers)  # begins, and ends, before the other's plan
+        written(folder, trial, data)
+
+    monkeypatch.setattr(runs, "save_plan", slow)
+    with pytest.raises(ValueError, match="another process is at work in"):
+        train(net, digits, **numbers)
 
 
 def test_only_unfinished_files_of_processes_that_are_gone_are_cleared(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 _TEMPORARY = re.compile(r".+\.([0-9]+)\.tmp", re.DOTALL)
-_LOCK = ".lock"
+LOCK = ".lock"
 _NO_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _READ_ALONE = (errno.EACCES, errno.EPERM, errno.EROFS)  # nobody is at work in such a folder
 
@@ -75,7 +75,7 @@ def locked(folder: Path) -> Generator[None]:
     Raises:
         ValueError: If another one is in it.
     """
-    lock = FileLock(folder / _LOCK, timeout=0)
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout:

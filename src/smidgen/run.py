@@ -3,7 +3,8 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from smidgen.checkpoint import CheckpointError, load_tensors, save_tensors
 from smidgen.data import Data, Preprocessing
 from smidgen.data.base import as_they_are
 from smidgen.data.remembered import unplaced as unplaced_origin
-from smidgen.files import is_temporary, write_atomically
+from smidgen.files import LOCK, is_temporary, write_atomically
 from smidgen.hub import fetched, is_hub
 from smidgen.limits import PLAN_BYTES, TENSOR_BYTES, content, is_number
 from smidgen.methods import parse
@@ -255,8 +256,8 @@ def run_folder(place: Path | str) -> Path:
     raise ValueError(f"{folder} is no run folder: it has no {PLAN}, and no {MODEL}/ of a design")
 
 
-def open_folder(folder: Path, trial: Trial, data: Data, *, resume: bool) -> Path:
-    """Return ``folder``, made ready for a run of ``trial``.
+def require_folder(folder: Path, trial: Trial, *, resume: bool) -> bool:
+    """Make ``folder`` if there is none, and return whether a run of ``trial`` is to begin in it.
 
     Raises:
         ValueError: If it holds a run and ``resume`` is off, holds another run or other files, or
@@ -272,25 +273,37 @@ def open_folder(folder: Path, trial: Trial, data: Data, *, resume: bool) -> Path
         Trial.from_dict(trial.to_dict())
     except ValueError as error:
         raise ValueError(f"a run could not be read again: {error}") from None
-    try:
+    with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        held = {path.name for path in folder.iterdir() if not is_temporary(path)}
-        if PLAN in held:
-            if not resume:
-                raise ValueError(
-                    f"{folder} holds a run already: resume it, or choose another folder"
-                )
-            plan = load_plan(folder)
-            _require_same(folder, plan.trial, trial)
-            if plan.preprocessing is None and WEIGHTS not in held:
-                save_plan(folder, trial, data)
-        elif held:
+        held = {path.name for path in folder.iterdir() if not is_temporary(path)} - {LOCK}
+    if PLAN not in held:
+        if held:
             raise ValueError(f"{folder} is not empty and holds no run: choose another folder")
-        else:
+        return True
+    if not resume:
+        raise ValueError(f"{folder} holds a run already: resume it, or choose another folder")
+    plan = load_plan(folder)
+    _require_same(folder, plan.trial, trial)
+    return plan.preprocessing is None and WEIGHTS not in held
+
+
+def open_folder(folder: Path, trial: Trial, data: Data, *, resume: bool) -> None:
+    """Make a folder that nobody else is in ready for a run of ``trial``.
+
+    Raises:
+        ValueError: As of :func:`require_folder`.
+    """
+    if require_folder(folder, trial, resume=resume):
+        with _told(folder):
             save_plan(folder, trial, data)
+
+
+@contextmanager
+def _told(folder: Path) -> Generator[None]:
+    try:
+        yield
     except OSError as error:
         raise ValueError(f"{folder}: cannot be written: {error.strerror}") from error
-    return folder
 
 
 def _require_same(folder: Path, there: Trial, here: Trial) -> None:

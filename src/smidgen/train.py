@@ -18,7 +18,7 @@ from smidgen.methods.base import GradientMethod, Method
 from smidgen.names import require_kind, shown
 from smidgen.progress import training_bar
 from smidgen.recipe import Recipe
-from smidgen.run import WEIGHTS, EpochRecord, Run, load_run, open_folder, path_of
+from smidgen.run import WEIGHTS, EpochRecord, Run, load_run, open_folder, path_of, require_folder
 from smidgen.runtime import Runtime, choose, tell_if_slow
 from smidgen.spec import NetSpec
 from smidgen.teacher import with_teachers
@@ -105,8 +105,10 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         tell_if_slow()
     if folder is None:
         return _trained(trial, data, runtime, _Saver(None, pace), observer)
-    folder = open_folder(path_of(folder), trial, data, resume=resume)
+    folder = path_of(folder)
+    require_folder(folder, trial, resume=resume)
     with locked(folder):
+        open_folder(folder, trial, data, resume=resume)  # another run may have begun in it
         if resume and (done := _finished(folder)) is not None:
             return done
         clear_temporaries(folder)
