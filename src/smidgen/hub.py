@@ -128,6 +128,11 @@ def _download(library: Any, place: Place, name: str, revision: str, *, local: bo
         ) from None
     except errors.HfHubHTTPError as error:
         raise ValueError(told(error, place)) from None
+    except OSError:  # of this machine, such as a full disk
+        raise
+    except Exception as error:  # no network any more; see above
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{name} of {place.repository} could not be fetched: {said}") from None
     return Path(held)
 
 

@@ -245,6 +245,21 @@ def test_without_the_hub_the_cache_serves_and_says_so(
         assert sm.load("hub:ann/net").classes == before
 
 
+def test_a_network_that_ends_in_the_middle_of_a_model_is_one_line(
+    shared: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class CutError(Exception):
+        """As those of the library beneath the hub's."""
+
+    def ends(*_: object, **__: object) -> None:
+        raise CutError("peer closed connection\nafter 3 bytes")
+
+    monkeypatch.setattr(library, "hf_hub_download", ends)
+    said = "run.json of ann/net could not be fetched: peer closed connection after 3 bytes"
+    with pytest.raises(ValueError, match=said):
+        sm.load("hub:ann/net")
+
+
 def test_pushed_again_it_holds_no_artefact_of_before(run: Path, shared: Any, hub: Any) -> None:
     held = hub.repositories["model/ann/net"]
     held["artefacts/c/old.c"] = held["notes.txt"] = b"old"
