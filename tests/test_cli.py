@@ -75,6 +75,35 @@ def test_a_warning_is_shown_once(
     assert capsys.readouterr().err.splitlines() == ["warning: one", "warning: two"]
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a capacity of 9 GiB",
+            "CUDA out of memory: an empty CUDA_VISIBLE_DEVICES keeps to the CPU",
+        ),
+        (
+            "CUDA error: no kernel image is available for execution on the device\nCompile with",
+            "CUDA error: no kernel image is available for execution on the device: an empty",
+        ),
+        (
+            "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate",
+            "there is not enough memory for this",
+        ),
+    ],
+)
+def test_what_torch_lacks_is_one_line(
+    said: str, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(**_: object) -> None:
+        raise RuntimeError(said)
+
+    monkeypatch.setattr("smidgen.cli.app", fails)
+    assert smidgen("list") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"smidgen: {told}")
+
+
 def test_list_knows_every_method_and_net(capsys: pytest.CaptureFixture[str]) -> None:
     assert smidgen("list", "methods", "--json") == 0
     names = {row["name"] for row in json.loads(capsys.readouterr().out)}

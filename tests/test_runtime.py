@@ -1,5 +1,7 @@
 """The runtime is chosen from what the machine has, and what was asked for."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -14,10 +16,16 @@ def test_the_cpu_is_chosen_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch
         choose("cuda")
 
 
+def _told(native: bool, including_emulation: bool) -> bool:
+    return native or including_emulation
+
+
 def test_a_gpu_is_chosen_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    assert choose().device == "cuda"
-    assert choose().precision == "bfloat16"
+    for native, precision in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", partial(_told, native))
+        assert choose().device == "cuda"
+        assert choose().precision == precision
     assert choose("cpu").device == "cpu"
 
 

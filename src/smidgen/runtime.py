@@ -81,8 +81,8 @@ def choose(device: str = "auto", threads: int = 1, precision: str = "auto") -> R
     Args:
         device: ``auto`` takes an NVIDIA GPU where there is one.
         threads: CPU threads, 1 to 1,024.
-        precision: ``auto`` takes bfloat16 on a GPU, and on a processor that was measured to be
-            faster in it.
+        precision: ``auto`` takes bfloat16 on a GPU that computes in it, from Ampere on, and on a
+            processor that was measured to be faster in it.
 
     Raises:
         ValueError: If an argument is unknown or the device is absent.
@@ -92,8 +92,13 @@ def choose(device: str = "auto", threads: int = 1, precision: str = "auto") -> R
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if precision == "auto":
-        precision = "bfloat16" if device == "cuda" else kernels.number_format()
+        precision = _gpu_format() if device == "cuda" else kernels.number_format()
     return Runtime(device, threads, precision)
+
+
+def _gpu_format() -> str:
+    native = torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if native else "float32"
 
 
 def _require_one_of(what: str, value: str, known: tuple[str, ...]) -> None:

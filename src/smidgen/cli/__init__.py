@@ -170,6 +170,10 @@ def _run(words: list[str]) -> None:
         status = INTERRUPTED
     except _OF_THIS_MACHINE as error:
         _stop(_told(error), BAD_INPUT)
+    except RuntimeError as error:
+        if not (said := _of_torch(error)):
+            raise
+        _stop(said, BAD_INPUT)
     except _USAGE as error:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""
@@ -204,6 +208,16 @@ def _told(error: BaseException) -> str:
     if isinstance(error, RecursionError):
         return "something in this is nested too deep"
     return str(error)
+
+
+def _of_torch(error: RuntimeError) -> str:
+    """Return what torch lacks, memory or a GPU that works, for a person; nothing if neither."""
+    said = str(error).partition("\n")[0]
+    if "DefaultCPUAllocator" in said:
+        return "there is not enough memory for this"
+    if not said.startswith(("CUDA", "cuDNN")):
+        return ""
+    return f"{said.partition('. ')[0]}: an empty CUDA_VISIBLE_DEVICES keeps to the CPU"
 
 
 def _stop(message: str, status: int) -> None:
