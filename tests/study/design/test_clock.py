@@ -2,8 +2,10 @@
 
 import pytest
 
+from smidgen.data import Data
 from smidgen.recipe import Recipe
 from smidgen.study.design.clock import (
+    NO_CARDS,
     Clock,
     Estimate,
     estimate,
@@ -11,6 +13,7 @@ from smidgen.study.design.clock import (
     lasting_within,
     require_time,
     seconds_of,
+    seconds_of_cards,
     told_estimate,
     told_time,
     work_of,
@@ -83,6 +86,20 @@ def test_last_runs_are_as_long_as_the_time_left_allows() -> None:
     assert lasting_within(1e6, 30, [1.0], seeds=5, jobs=2) == 30
     assert lasting_within(11.5, 30, [1.0], seeds=1, jobs=8) == 10  # one run is not divided
     assert lasting_within(-3.0, 30, [1.0], seeds=5, jobs=2) == 1
+    assert lasting_within(29.0, 30, [1.0], seeds=5, jobs=2, card=4.0) == 6  # 10 s for five cards
+
+
+def test_cards_of_changed_pictures_take_their_time(digits: Data) -> None:
+    cards = seconds_of_cards(digits, an_image=1.0)
+    held_out, tested = len(digits.train) // 5, len(digits.test)
+    assert cards.quick > held_out * (15 + 15) / 3  # corruptions and what is seen otherwise
+    assert cards.whole > tested * (15 + 60) / 3
+    work = work_of(STANDARD, None, 10)
+    without, judged = (estimate(1e-4, 5_000, RECIPE, work, 2, of) for of in (NO_CARDS, cards))
+    assert judged.confirm - without.confirm == pytest.approx(2.5 * cards.whole)
+    assert judged.search - without.search == pytest.approx(work.judged * cards.quick / 2)
+    assert judged.least > without.least
+    assert judged.card == cards.whole
 
 
 def test_a_front_takes_as_much_longer_as_it_has_nets() -> None:

@@ -189,6 +189,19 @@ def test_the_lengths_that_few_images_are_tried_with_are_in_the_time_that_is_told
     assert begun.expected.search == pytest.approx(without.search + begun.profile.seeds * whole)
 
 
+def test_a_design_for_robust_tells_the_time_of_its_cards(
+    tmp_path: Path, digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "seconds_an_image", constant)
+    expected = [
+        outset(Origin("digits"), digits, BUDGET, tmp_path / "out", wishes, 1).expected
+        for purpose in ("accuracy", "robust")
+        for wishes in [Wishes("quick", 2, "best", False, False, None, purpose)]
+    ]
+    assert [one.card > 0 for one in expected] == [False, True]
+    assert expected[1].confirm > expected[0].confirm + 2 * expected[1].card
+
+
 class Broken:
     """A place where each trial fails."""
 

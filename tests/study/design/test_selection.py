@@ -302,14 +302,14 @@ def test_last_runs_are_cut_to_the_time_left(fake: Fake, chosen: Candidate) -> No
     size = chosen.recipe.batch_size
     whole = 2.0 * ceil(images / size) / ceil((images - images // 5) / size)
     clock = Clock(1.15 * 3 * whole * 10.5 / 0.95)
-    cut = in_time(search, last, seeds=3, jobs=1, clock=clock)
+    cut = in_time(search, last, seeds=3, jobs=1, clock=clock, card=0.0)
     assert [one.recipe.epochs for one in cut] == [10, 10]
     assert "the time left is enough for 10 epochs and not 40" in "\n".join(search.steps["recipe"])
     search.store.note("last", [clock.limit, 40, 7])  # by a process that was killed behind that
-    (again,) = in_time(search, [chosen.lasting(40)], seeds=3, jobs=1, clock=clock)
+    (again,) = in_time(search, [chosen.lasting(40)], seeds=3, jobs=1, clock=clock, card=0.0)
     assert again.recipe.epochs == 7, "what has been tested is not tested at another length"
-    assert in_time(search, last, seeds=3, jobs=1, clock=Clock(None)) == last
-    assert in_time(search, last, seeds=3, jobs=1, clock=Clock(1e5)) == last
+    assert in_time(search, last, seeds=3, jobs=1, clock=Clock(None), card=0.0) == last
+    assert in_time(search, last, seeds=3, jobs=1, clock=Clock(1e5), card=0.0) == last
 
 
 def test_last_runs_take_no_longer_where_a_part_of_its_own_judges(
@@ -323,7 +323,7 @@ def test_last_runs_take_no_longer_where_a_part_of_its_own_judges(
     made |= {"key": "0" * 16, "studies": ["refine"], "study": "refine", "seconds": 8.0}
     search.store.keep("refine", [{**made, "images": images}])
     clock = Clock(1.15 * 3 * 2.0 * 10.5 / 0.95)
-    (cut,) = in_time(search, [chosen.lasting(40)], seeds=3, jobs=1, clock=clock)
+    (cut,) = in_time(search, [chosen.lasting(40)], seeds=3, jobs=1, clock=clock, card=0.0)
     assert cut.recipe.epochs == 10
 
 

@@ -4,14 +4,18 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import inf
+from typing import NamedTuple
 
 import torch
 
 from smidgen.data import Data
 from smidgen.recipe import Recipe
+from smidgen.robust.corruptions import corruptions_for
 from smidgen.runtime import choose
 from smidgen.spec import NetSpec
+from smidgen.study.design.judging import FOLDS
 from smidgen.study.design.profile import Profile, Round
+from smidgen.study.job import CARD, QUICK
 from smidgen.training import Training
 from smidgen.trial import Trial
 
@@ -22,6 +26,10 @@ _WRITING = 0.05  # of a long limit, to judge the last runs and to write the resu
 _AROUND = 5.0  # seconds of a 2-core machine for that and the rest: processes start
 _FEW = 3  # nets that a design must be able to compare
 _MOST_SCALED = 8.0  # times the usual length that a generous limit may make a run
+_CHANGED = 16  # images whose changes are timed
+_PASSES = 3  # through a net in a training step, where an answer takes one
+_SEEN_QUICKLY = 15  # versions of a picture in a quick card, beside those that are corrupted
+_SEEN = 60  # in a whole one, with those of no class and the ones that a threshold is chosen on
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +39,14 @@ class Work:
     Args:
         search: Runs to choose, as a rule.
         confirm: Runs for the last figure.
+        judged: Runs of the search, short ones counted as whole.
+        last: Last runs, long ones likewise.
     """
 
     search: float
     confirm: float
+    judged: float
+    last: float
 
 
 def work_of(
@@ -57,7 +69,12 @@ def work_of(
     at_length = longer * profile.seeds if late else 0  # two sides, about half of the replicates
     nets = (1 + profile.rounds[-1].nets) / 2 if front else 1.0  # those of a front are smaller
     confirm = profile.confirm_seeds * longer * nets
-    return Work(float(rounds + moves + methods + recipes + at_length), float(confirm))
+    return Work(
+        float(rounds + moves + methods + recipes + at_length),
+        float(confirm),
+        float(sum(one.nets * one.seeds for one in profile.rounds) + moves + methods + recipes),
+        float(profile.confirm_seeds * (profile.rounds[-1].nets if front else 1)),
+    )
 
 
 def seconds_an_image(spec: NetSpec, data: Data, recipe: Recipe) -> float:
@@ -89,6 +106,38 @@ def seconds_an_image(spec: NetSpec, data: Data, recipe: Recipe) -> float:
     return min(times[2:]) / len(batch.images)
 
 
+class Cards(NamedTuple):
+    """Seconds that it takes to judge a run on changed pictures as well; none where none is."""
+
+    quick: float = 0.0  # a run of the search
+    whole: float = 0.0  # a last one
+
+
+NO_CARDS = Cards()
+
+
+def seconds_of_cards(data: Data, an_image: float) -> Cards:
+    """Return what the cards of robustness of a design take, on one thread of this machine.
+
+    Args:
+        data: A few images of which are changed, to see how long it takes.
+        an_image: Seconds of training.
+    """
+    few, corruptions = data.train.images[:_CHANGED].contiguous(), corruptions_for(*data.shape)
+    times: list[float] = []
+    for _ in range(3):  # the first brings in what changes pictures
+        started = time.perf_counter()
+        for one in corruptions:
+            one.apply(few, one.published[len(one.published) // 2])
+        times.append(time.perf_counter() - started)
+    a_version = min(times) / len(few) / len(corruptions) + an_image / _PASSES
+    versions = sum(len(one.published) for one in corruptions) + _SEEN
+    return Cards(
+        a_version * min(len(data.train) // FOLDS, QUICK) * (len(corruptions) + _SEEN_QUICKLY),
+        a_version * min(len(data.test), CARD) * versions,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """How long a design will take.
@@ -97,11 +146,13 @@ class Estimate:
         search: Seconds until the winner is known, as a rule.
         confirm: Seconds of its last runs.
         least: Seconds of the least that could be called a design: a few short runs, and one.
+        card: Seconds that it takes to judge one last run on changed pictures.
     """
 
     search: float
     confirm: float
     least: float
+    card: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -109,7 +160,9 @@ class Estimate:
         return self.search + self.confirm + _AROUND
 
 
-def estimate(an_image: float, images: int, recipe: Recipe, work: Work, jobs: int) -> Estimate:
+def estimate(
+    an_image: float, images: int, recipe: Recipe, work: Work, jobs: int, cards: Cards = NO_CARDS
+) -> Estimate:
     """Return how long a design takes.
 
     Args:
@@ -118,11 +171,14 @@ def estimate(an_image: float, images: int, recipe: Recipe, work: Work, jobs: int
         recipe: Of a whole run of the search.
         work: In runs of that length.
         jobs: Runs side by side.
+        cards: Of runs that are judged on changed pictures as well.
     """
     epoch = _EXTRA * an_image * images
     run = epoch * recipe.epochs
-    least = epoch * (_FEW / jobs + 2) + _AROUND
-    return Estimate(run * work.search / jobs, run * work.confirm / jobs, least)
+    least = epoch * (_FEW / jobs + 2) + cards.quick * _FEW / jobs + cards.whole + _AROUND
+    search = (run * work.search + cards.quick * work.judged) / jobs
+    confirm = (run * work.confirm + cards.whole * work.last) / jobs
+    return Estimate(search, confirm, least, cards.whole)
 
 
 def fitted(profile: Profile, usual: Estimate, limit: float | int) -> Profile:
@@ -206,7 +262,7 @@ class Clock:
 
 
 def lasting_within(
-    seconds: float, epochs: int, an_epoch: Iterable[float], seeds: int, jobs: int
+    seconds: float, epochs: int, an_epoch: Iterable[float], seeds: int, jobs: int, card: float = 0.0
 ) -> int:
     """Return the epochs of the last runs that the time left allows, as many as planned at most.
 
@@ -216,10 +272,12 @@ def lasting_within(
         an_epoch: Seconds that an epoch took in the search, of each net that is trained now.
         seeds: Of each net.
         jobs: Runs side by side.
+        card: Seconds that each run is judged on changed pictures.
     """
     lengths = [one for one in an_epoch for _ in range(seeds)]
     at_once = max(sum(lengths) / jobs, max(lengths))
-    return max(min(epochs, int(seconds / (_UNEVEN * at_once))), 1)
+    judging = card * max(len(lengths) / jobs, 1)
+    return max(min(epochs, int((seconds / _UNEVEN - judging) / at_once)), 1)
 
 
 def seconds_of(text: object) -> float:

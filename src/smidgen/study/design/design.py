@@ -173,7 +173,8 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
             else:
                 search.say(CONFIRM, "the time allows no plain methods beside the last runs")
             replicates = range(begun.profile.confirm_seeds)
-            winner, *front = in_time(search, [winner, *front], len(replicates), jobs, clock)
+            card = begun.expected.card
+            winner, *front = in_time(search, [winner, *front], len(replicates), jobs, clock, card)
             rows = search.measure(CONFIRM, [winner, *front], replicates, full=True)
             if winner not in rows:
                 raise StudyError(f"the last runs of {titled(winner)} failed")

@@ -16,11 +16,13 @@ from smidgen.recipe import Recipe
 from smidgen.robust.corruptions import corruptions_for
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import (
+    NO_CARDS,
     Estimate,
     estimate,
     fitted,
     require_time,
     seconds_an_image,
+    seconds_of_cards,
     work_of,
 )
 from smidgen.study.design.inputs import Input, inputs
@@ -157,14 +159,14 @@ def outset(
         late = longer and bool(late_methods(profile, data))
         late = late or (wishes.epochs is None and is_small(data))
         work = work_of(profile, wishes.epochs, recipe.epochs, front=wishes.pareto, late=late)
-        return recipe, estimate(an_image, len(data.train), recipe, work, jobs)
+        return recipe, estimate(an_image, len(data.train), recipe, work, jobs, cards)
 
     timed = sorted(entrants, key=lambda one: one.shaped.spec.macs)[len(entrants) // 2]
+    seen = data if timed.origin is None else timed.origin.load()
     an_image = seconds_an_image(
-        timed.maker.built(timed.shaped.spec),
-        data if timed.origin is None else timed.origin.load(),
-        recipe_of(profile, data, params, wishes.epochs),
+        timed.maker.built(timed.shaped.spec), seen, recipe_of(profile, data, params, wishes.epochs)
     )
+    cards = NO_CARDS if wishes.purpose == PURPOSES[0] else seconds_of_cards(seen, an_image)
     recipe, expected = lengths(profile)
     if wishes.seconds is not None and known.get("seconds") == wishes.seconds:
         profile = profile.lasting(known["of"])  # the pace is another now, and all runs were too

@@ -115,7 +115,7 @@ def lengthened(
 
 
 def in_time(
-    search: Search, last: Sequence[Candidate], seeds: int, jobs: int, clock: Clock
+    search: Search, last: Sequence[Candidate], seeds: int, jobs: int, clock: Clock, card: float
 ) -> list[Candidate]:
     """Return the candidates with as many epochs of their last runs as the time left allows.
 
@@ -127,6 +127,7 @@ def in_time(
         seeds: Of each.
         jobs: Runs side by side.
         clock: Knows what is left.
+        card: Seconds that each run is judged on changed pictures.
     """
     planned = last[0].recipe.epochs
     if clock.seconds is None:
@@ -145,7 +146,7 @@ def in_time(
     asked = [clock.limit, planned]
     *before, epochs = search.store.notes().get("last", [None])
     if before != asked:  # what was interrupted may have been tested already
-        epochs = lasting_within(clock.seconds, planned, an_epoch, seeds, jobs)
+        epochs = lasting_within(clock.seconds, planned, an_epoch, seeds, jobs, card)
         search.store.note("last", [*asked, epochs])
     if epochs < planned:
         search.say(RECIPE, f"the time left is enough for {epochs} epochs and not {planned}")
