@@ -222,6 +222,21 @@ BROKEN = {
         "[smidgen.methods]\ncutout = stranger:Odd\n",
         "smidgen has that name already",
     ),
+    "a name of ours in another spelling": (
+        ODD.replace('"odd"', '"one_cycle"'),
+        "[smidgen.methods]\none_cycle = stranger:Odd\n",
+        "smidgen has that name already",
+    ),
+    "a name with a space": (
+        ODD.replace('"odd"', '"very odd"'),
+        "[smidgen.methods]\nvery odd = stranger:Odd\n",
+        "a method is named as in Python, or with hyphens, got 'very odd'",
+    ),
+    "a source with arguments": (
+        "class Odd:\n    def __init__(self, place): ...\n",
+        "[smidgen.data]\nodd = stranger:Odd\n",
+        "looking at it ends with TypeError: Odd.__init__() missing 1 required",
+    ),
     "data": ("", "[smidgen.data]\nodd = stranger:dict\n", "its import ends with AttributeError"),
     "no source": ("Odd = dict", "[smidgen.data]\nodd = stranger:Odd\n", "it is no Source"),
     "no target": ("Odd = 3", "[smidgen.targets]\nodd = stranger:Odd\n", "it is no function"),
@@ -241,6 +256,13 @@ def test_a_plugin_that_breaks_is_named_in_one_line_and_left_out(case: str, tmp_p
     assert f"is left out: {said}" in line
     assert "odd" not in done.stdout
     assert len(json.loads(done.stdout)) >= 4
+
+
+def test_an_argument_without_a_default_is_listed_by_its_name(tmp_path: Path) -> None:
+    place = made_package(tmp_path, ODD.replace("    name:", "    power: float\n    name:"))
+    done = smidgen("list", "methods", "--json", path=place)
+    (odd,) = [row for row in json.loads(done.stdout) if row["name"] == "odd"]
+    assert odd["arguments"] == "power"
 
 
 def test_what_a_plugin_prints_as_it_is_imported_is_no_result(tmp_path: Path) -> None:

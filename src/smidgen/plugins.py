@@ -54,7 +54,10 @@ def found(group: str) -> tuple[Plugin, ...]:
 
 
 def checked(
-    group: str, refusal_of: Callable[[Plugin], str], taken: Collection[str]
+    group: str,
+    refusal_of: Callable[[Plugin], str],
+    taken: Collection[str],
+    as_read: Callable[[str], str] = str,
 ) -> tuple[Plugin, ...]:
     """Return every entry point of a group; those that cannot be used have a refusal.
 
@@ -62,17 +65,19 @@ def checked(
         group: One of ``GROUPS``.
         refusal_of: Says why a value is none of this kind, or nothing.
         taken: Names that smidgen has itself.
+        as_read: One spelling of names that are read alike.
     """
-    seen: dict[str, str] = dict.fromkeys(taken, OWN)
+    seen: dict[str, str] = dict.fromkeys(map(as_read, taken), OWN)
     all_of: list[Plugin] = []
     for plugin in found(group):
         refusal = plugin.refusal or _refusal(plugin, refusal_of)
-        if not refusal and plugin.name in seen:
-            refusal = f"{seen[plugin.name]} has that name already"
+        name = as_read(plugin.name)
+        if not refusal and name in seen:
+            refusal = f"{seen[name]} has that name already"
         if refusal:
             plugin = Plugin(plugin.group, plugin.name, plugin.package, None, refusal)
         else:
-            seen[plugin.name] = plugin.package
+            seen[name] = plugin.package
         all_of.append(plugin)
     return tuple(all_of)
 
@@ -109,16 +114,19 @@ def _loaded(group: str, point: EntryPoint) -> Plugin:
         with redirect_stdout(sys.stderr):  # results alone are on standard output
             return Plugin(group, point.name, _package(point), point.load())
     except (Exception, SystemExit) as error:  # whatever a stranger's module does as it is imported
-        said = " ".join(str(error).split())[:300]
-        why = f"its import ends with {type(error).__name__}{': ' if said else ''}{said}"
-        return Plugin(group, point.name, _package(point), None, why)
+        return Plugin(group, point.name, _package(point), None, f"its import {_ends_with(error)}")
 
 
 def _refusal(plugin: Plugin, refusal_of: Callable[[Plugin], str]) -> str:
     try:
         return refusal_of(plugin)
     except (Exception, SystemExit) as error:
-        return f"looking at it ends with {type(error).__name__}"
+        return f"looking at it {_ends_with(error)}"
+
+
+def _ends_with(error: BaseException) -> str:
+    said = " ".join(str(error).split())[:300]
+    return f"ends with {type(error).__name__}{': ' if said else ''}{said}"
 
 
 def _package(point: EntryPoint) -> str:

@@ -87,6 +87,11 @@ def nearest(name: object, known: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 
+def readable(name: str) -> str:
+    """Return a name as Python can read it, with underscores for hyphens."""
+    return name.replace("-", "_")
+
+
 def _readable(text: str) -> str:
     """Return ``text`` as Python can read it: 5x1 in brackets, hyphens in names as underscores.
 
@@ -111,7 +116,7 @@ def _built(node: ast.expr, kinds: Mapping[str, type[T]], what: str) -> T:
     call = node if isinstance(node, ast.Call) else ast.Call(func=node, args=[], keywords=[])
     if not isinstance(call.func, ast.Name):
         raise ValueError(f"{what} must be name(argument=value, ...), got {_source(node)}")
-    by_name = {name.replace("-", "_"): name for name in kinds}
+    by_name = {readable(name): name for name in kinds}
     if call.func.id not in by_name:
         asked = call.func.id.replace("_", "-") if "-" in "".join(kinds) else call.func.id
         raise ValueError(f"unknown {what} {shown(asked)}; {nearest(asked, kinds)}")

@@ -1,13 +1,16 @@
 """``smidgen list``."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from smidgen.cli.options import Json
 from smidgen.cli.terminal import print_json, table
 from smidgen.plugins import OWN
+
+if TYPE_CHECKING:
+    from dataclasses import Field
 
 _Table = tuple[list[str], list[list[object]]]
 _KINDS = ("nets", "methods", "data", "targets", "recipes", "kernels", "plugins")
@@ -53,9 +56,15 @@ def _methods() -> _Table:
     for method in known().values():
         kind = next(one for one in KINDS if issubclass(method, one))
         kind = kind.__name__.removesuffix("Method").lower()
-        defaults = ", ".join(f"{field.name}={field.default}" for field in fields(method))  # pyright: ignore[reportArgumentType]
+        defaults = ", ".join(map(_default, fields(method)))  # pyright: ignore[reportArgumentType]
         body.append([method.name, kind, defaults, _said(method), package_named(method.name)])
     return ["name", "kind", "arguments", "what", "package"], body
+
+
+def _default(field: "Field[Any]") -> str:
+    from dataclasses import MISSING
+
+    return field.name if field.default is MISSING else f"{field.name}={field.default}"
 
 
 def _data() -> _Table:

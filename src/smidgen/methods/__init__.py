@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import is_dataclass
 from functools import cache
 from inspect import isabstract, isclass
+from keyword import iskeyword
 
 from smidgen import plugins
 from smidgen.limits import TEXT, require_at_most
@@ -31,7 +32,7 @@ from smidgen.methods.swa import SWA
 from smidgen.methods.trivial_augment import TrivialAugment
 from smidgen.names import require_kind
 from smidgen.spec import NetSpec
-from smidgen.text import IN_QUOTES, parse_list
+from smidgen.text import IN_QUOTES, parse_list, readable
 
 METHODS: tuple[type[Method], ...] = (
     BlurPool,
@@ -136,7 +137,7 @@ def in_order(methods: Iterable[Method]) -> tuple[Method, ...]:
 @cache
 def installed() -> tuple[plugins.Plugin, ...]:
     """Return the methods of other packages, those that cannot be used with the reason."""
-    return plugins.checked(plugins.METHODS, _refusal, BY_NAME)
+    return plugins.checked(plugins.METHODS, _refusal, BY_NAME, readable)
 
 
 @cache
@@ -177,6 +178,8 @@ def _refusal(plugin: plugins.Plugin) -> str:
         return "it must be a frozen dataclass with every method of its kind"
     if getattr(kind, "name", None) != plugin.name:
         return f"its name is {getattr(kind, 'name', None)!r}"
+    if not readable(plugin.name).isidentifier() or iskeyword(readable(plugin.name)):
+        return f"a method is named as in Python, or with hyphens, got {plugin.name!r}"
     return ""
 
 
