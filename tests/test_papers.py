@@ -60,6 +60,22 @@ def test_the_paths_name_what_the_code_calls_its_registries() -> None:
         assert len(registry) > 3
 
 
+@pytest.mark.parametrize(
+    ("part", "places"),
+    [
+        ("a method", ("docs/methods.md", "docs/python.md", "tests/methods/test_ranges.py")),
+        ("a layer", ("docs/python.md", "tests/test_layers.py")),
+        ("a target", ("`TARGETS` of `tests/export/test_export.py`", "docs/export.md")),
+    ],
+)
+def test_a_path_names_every_place_that_asks_for_the_new_one(
+    part: str, places: tuple[str, ...]
+) -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    section = text.partition(f"## Five minutes: {part}\n")[2].partition("\n## ")[0]
+    assert [place for place in places if place not in section] == []
+
+
 def test_the_licence_is_the_one_that_metadata_and_citation_name() -> None:
     assert PROJECT["license"] == "Apache-2.0"
     assert "Apache License\n" in (ROOT / "LICENSE").read_text()
