@@ -556,6 +556,45 @@ def test_what_goes_on_after_control_c_is_told_of_each_verb(
     assert capsys.readouterr().err == f"smidgen: interrupted{end}\n"
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there are no such signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_command_that_is_ended_from_outside_tidies_up(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number, tidied = signal.Signals[name], []
+
+    def ended(**_: object) -> int:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(5)
+        finally:
+            tidied.append(name)
+        return 0
+
+    monkeypatch.setattr("smidgen.cli.app", ended)
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        assert smidgen("design") == 128 + number
+        assert signal.getsignal(number) is signal.SIG_DFL
+    finally:
+        signal.signal(number, before)
+    assert tidied
+    assert capsys.readouterr().err == "smidgen: interrupted; the same command goes on\n"
+
+
+def test_a_signal_that_is_ignored_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def goes_on(**_: object) -> int:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr("smidgen.cli.app", goes_on)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert smidgen("list") == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_control_c_inside_an_import_that_swallows_it_is_not_lost(
     empty_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

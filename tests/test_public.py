@@ -75,6 +75,8 @@ for wrong in (
     lambda: sm.design("digits", out=None, max_params=900),
     lambda: sm.design("digits", out="never", max_params=900, profile=5),
     lambda: sm.zoo.net(None),
+    lambda: net.fitted(sm.layers.Shape(1, 8, 8), data.classes),
+    lambda: sm.layers.Conv(8.5),
     lambda: sm.methods.parse(["mixup"]),
     lambda: sm.train(net, data, pace=3),
     lambda: sm.train(net, data, observer=3),
@@ -121,6 +123,8 @@ jobs must be a whole number >= 1, got 1.5
 out must be a path, got None
 unknown profile 5; known: quick, standard, thorough
 the name of a net must be a str, as in 'mnist-1k5-dw', got None
+classifier classes must be a whole number, got ('0', '1',
+conv out_channels must be a whole number, got 8.5
 methods as text must be a str, as in 'cutout(length=8), mixup', got ['mixup']
 a pace must be a Pace, as in Pace(save_every=60), got 3
 an observer must be a function of a Report, got 3

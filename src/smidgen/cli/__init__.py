@@ -25,7 +25,7 @@ from smidgen.cli import (
     study,
     train,
 )
-from smidgen.cli.interrupts import after_imports
+from smidgen.cli.interrupts import after_imports, like_control_c
 from smidgen.cli.terminal import QUIET, tell, warn
 from smidgen.escape import terminal
 from smidgen.release import software
@@ -115,6 +115,7 @@ for _name, _verb in (
     app.command(_name, short_help=(_verb.__doc__ or "").split("\n")[0])(_verb)
 
 BAD_INPUT, INTERRUPTED = 2, 130  # exit statuses beside 0; 1 is of a study with failed trials
+BY_SIGNAL = 128  # is added to its number
 _GOES_ON = {
     "train": "; the last checkpoint is kept, --resume goes on",
     "study": "; the same command goes on",
@@ -142,8 +143,8 @@ def main() -> None:
     if isinstance(sys.stdout, TextIOWrapper):  # a name is no reason to lose what was computed
         sys.stdout.reconfigure(errors="backslashreplace")
     words = [_at_home(word) for word in _in_front(sys.argv[1:])]
-    with _logged(on=VERBOSELY in words[:2]), after_imports():
-        _run(words or ["--help"])
+    with _logged(on=VERBOSELY in words[:2]), after_imports(), like_control_c() as signals:
+        _run(words or ["--help"], signals)
 
 
 def _open_streams() -> None:
@@ -156,8 +157,13 @@ def _open_streams() -> None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - for as long as we run
 
 
-def _run(words: list[str]) -> None:
-    """Run a command line and end this process with its status."""
+def _run(words: list[str], signals: list[int]) -> None:
+    """Run a command line and end this process with its status.
+
+    Args:
+        words: Of the command line.
+        signals: That have come to end it; it grows.
+    """
     status: object = None
     try:
         status = app(args=words, standalone_mode=False)
@@ -181,7 +187,8 @@ def _run(words: list[str]) -> None:
         _stop(f"{said}{hint}", BAD_INPUT)
     if status == INTERRUPTED:  # what typer makes of Ctrl-C
         verb = next((word for word in words if not word.startswith("-")), "")
-        _stop(f"interrupted{_GOES_ON.get(verb, '')}", INTERRUPTED)
+        code = BY_SIGNAL + signals[0] if signals else INTERRUPTED
+        _stop(f"interrupted{_GOES_ON.get(verb, '')}", code)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C while modules are imported: it waits for their end."""
+"""Ctrl-C, and signals that end a command as it does: they wait for the end of an import."""
 
 import _thread
 import inspect
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 _AGAIN = 0.05  # seconds until it is asked again whether the import has ended
+_ENDING = [one for one in signal.Signals if one.name in ("SIGTERM", "SIGHUP")]
 _IMPORT = "<frozen importlib"  # how the files of Python's own import begin
 
 
@@ -35,10 +36,37 @@ def after_imports() -> Generator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _interrupted(_: int, frame: FrameType | None) -> None:
+@contextmanager
+def like_control_c() -> Generator[list[int]]:
+    """End a command by SIGTERM or SIGHUP as by Ctrl-C: what it holds is tidied up.
+
+    Otherwise half-made folders stay, and in a container, where a command is process 1, SIGTERM
+    does nothing. A signal that is ignored, as under nohup, or somebody else's, stays so.
+
+    Yields:
+        The numbers of those that came.
+    """
+    came: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        _interrupted(number, frame)
+
+    main = threading.current_thread() is threading.main_thread()
+    ours = [one for one in _ENDING if main and signal.getsignal(one) is signal.SIG_DFL]
+    for one in ours:
+        signal.signal(one, end)
+    try:
+        yield came
+    finally:
+        for one in ours:
+            signal.signal(one, signal.SIG_DFL)
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
     if not _importing(frame):
         raise KeyboardInterrupt
-    again = threading.Timer(_AGAIN, _thread.interrupt_main)
+    again = threading.Timer(_AGAIN, _thread.interrupt_main, (number,))
     again.daemon = True
     again.start()
 

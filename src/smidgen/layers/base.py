@@ -1,11 +1,12 @@
 """The contract every layer keeps."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias, final
+from typing import ClassVar, Literal, NamedTuple, Self, SupportsIndex, TypeAlias, final
 
 from torch import nn
 
 from smidgen import limits
+from smidgen.names import shown
 
 Activation: TypeAlias = Literal["none", "relu"]
 Kernel: TypeAlias = int | tuple[int, int]  # a side, or rows and columns
@@ -127,9 +128,17 @@ def require_positive(**numbers: int) -> None:
         ValueError: Naming the argument, as in ``conv out_channels``, given as ``conv__...``.
     """
     for label, number in numbers.items():
+        name = label.replace("__", " ")
+        require_whole(number, name)
         if number < 1:
-            raise ValueError(f"{label.replace('__', ' ')} must be >= 1, got {number}")
-        limits.require_at_most(label.replace("__", " "), number, limits.CHANNELS)
+            raise ValueError(f"{name} must be >= 1, got {number}")
+        limits.require_at_most(name, number, limits.CHANNELS)
+
+
+def require_whole(number: object, what: str) -> None:
+    """Refuse what is no whole number, as the names of classes for how many there are."""
+    if not isinstance(number, SupportsIndex):
+        raise ValueError(f"{what} must be a whole number, got {shown(number)}")
 
 
 def sides_of(kernel: Kernel) -> tuple[int, int]:
