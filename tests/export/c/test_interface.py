@@ -390,7 +390,18 @@ def test_no_macro_of_a_net_is_one_of_stdint(command: tuple[str, ...], tmp_path: 
 
 
 def test_names_that_c_cannot_have_are_refused() -> None:
-    taken = ("for", "restrict", "co_await", "_net", "stdint", "int8_t", "main", "word", "int8", "aux")
+    taken = (
+        "for",
+        "restrict",
+        "co_await",
+        "_net",
+        "stdint",
+        "int8_t",
+        "main",
+        "word",
+        "int8",
+        "aux",
+    )
     for name in (*taken, "a__b"):
         assert is_taken(name)
         with pytest.raises(ValueError, match=f"got (the keyword )?'{name}'"):
