@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import sqlite3
 import subprocess
@@ -275,13 +276,16 @@ def test_what_killed_studies_left_is_cleared_by_the_next_start_and_nothing_else(
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "thesis.txt").write_text("years of work")
-    parent = f"smidgen-study-{os.getppid()}-x"  # of a study that runs
-    for name in ("smidgen-study-999999999-x", parent, "smidgen-study-mine", "another"):
+    monkeypatch.setattr(platform, "node", lambda: "here.local")
+    parent = f"smidgen-study-here.local-{os.getppid()}-x"  # of a study that runs
+    elsewhere = "smidgen-study-there.local-999999999-x"  # of a machine that shares the folder
+    killed, mine = "smidgen-study-here.local-999999999-x", "smidgen-study-mine"
+    for name in (killed, parent, elsewhere, mine, "another"):
         (place / name).mkdir()
-    (place / "smidgen-study-999999998-x").symlink_to(precious)
+    (place / "smidgen-study-here.local-999999998-x").symlink_to(precious)
     with Pool(Store(tmp_path / "study.db"), 1):
         names = {path.name for path in place.iterdir()}
-    assert "smidgen-study-999999999-x" not in names
-    assert names >= {parent, "smidgen-study-mine", "another"}
+    assert killed not in names
+    assert names >= {parent, elsewhere, mine, "another"}
     assert (precious / "thesis.txt").read_text() == "years of work"
     assert not [path for path in place.iterdir() if str(os.getpid()) in path.name]

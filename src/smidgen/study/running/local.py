@@ -1,6 +1,7 @@
 """Running a study on this machine: some processes side by side, one thread each."""
 
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from tempfile import TemporaryDirectory, gettempdir
 from typing import NamedTuple, Protocol, runtime_checkable
 
 from smidgen.files import runs
+from smidgen.names import as_name
 from smidgen.study.database import RoomError
 from smidgen.study.owner import clear_dead
 from smidgen.study.status import Ended, Status
@@ -112,7 +114,7 @@ class Pool:
 
     def __enter__(self) -> "Pool":
         _clear_left()
-        self._folder = TemporaryDirectory(prefix=f"smidgen-study-{os.getpid()}-")
+        self._folder = TemporaryDirectory(prefix=f"{_prefix()}{os.getpid()}-")
         self._store.release_lost()
         clear_dead(self._store.owners)
         return self
@@ -187,10 +189,15 @@ class Pool:
             raise StudyError(f"no worker could be started: {worker.last_line}")
 
 
+def _prefix() -> str:
+    """Return how the temporary folders of studies on this machine begin; others may share them."""
+    return f"smidgen-study-{as_name(platform.node())}-"
+
+
 def _clear_left() -> None:
     """Remove the folders of studies that were killed."""
-    for path in Path(gettempdir()).glob("smidgen-study-*"):
-        found = re.fullmatch(r"smidgen-study-([0-9]+)-.*", path.name)
+    for path in Path(gettempdir()).glob(f"{_prefix()}*"):
+        found = re.fullmatch(rf"{re.escape(_prefix())}([0-9]+)-.*", path.name)
         if found and not path.is_symlink() and not runs(int(found[1])):
             rmtree(path, ignore_errors=True)  # somebody else's are not ours to remove
 
