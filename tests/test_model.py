@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 from io import BytesIO
@@ -147,6 +148,24 @@ def test_a_broken_picture_stops_none_of_the_others(model: Model, red: Path) -> N
 def test_a_path_is_not_gone_through_letter_by_letter(single: Any, model: Model) -> None:
     with pytest.raises(DataError, match=r"each takes many pictures, .* got b?'photos'"):
         next(model.each(single))
+
+
+def test_who_stops_waits_for_no_picture_that_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+
+    def slowly(picture: object) -> Image.Image:
+        time.sleep(0.002)
+        opened.append(picture)
+        return Image.new("RGB", (8, 6))
+
+    def interrupted(_: object) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("smidgen.model.open_picture", slowly)
+    monkeypatch.setattr("smidgen.model.os.cpu_count", lambda: 2)
+    with pytest.raises(KeyboardInterrupt):
+        list(Model("mine", ("cat", "owl"), SEEN, interrupted).each([b""] * 200))
+    assert len(opened) < 100, "64 are answered at once, and as many wait"
 
 
 @pytest.mark.parametrize(

@@ -108,18 +108,21 @@ class Model:
         with ThreadPoolExecutor(workers) as pool:
             ahead: deque[Future[Array | str]] = deque()
             batch: list[Array | str] = []
-            for picture in pictures:
-                ahead.append(pool.submit(self._tried, picture))
-                if len(ahead) > _BATCH + 2 * workers:
+            try:
+                for picture in pictures:
+                    ahead.append(pool.submit(self._tried, picture))
+                    if len(ahead) > _BATCH + 2 * workers:
+                        batch.append(ahead.popleft().result())
+                    if len(batch) == _BATCH:
+                        yield from self._told(batch)
+                        batch = []
+                while ahead:
                     batch.append(ahead.popleft().result())
-                if len(batch) == _BATCH:
-                    yield from self._told(batch)
-                    batch = []
-            while ahead:
-                batch.append(ahead.popleft().result())
-                if len(batch) == _BATCH or not ahead:
-                    yield from self._told(batch)
-                    batch = []
+                    if len(batch) == _BATCH or not ahead:
+                        yield from self._told(batch)
+                        batch = []
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)  # of who stops before the end
 
     def _tried(self, picture: Any) -> Array | str:
         try:

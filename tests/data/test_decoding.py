@@ -1,6 +1,7 @@
 """Many pictures are decoded several at a time, in order, and what is broken stops none."""
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +32,22 @@ def test_several_are_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     broken: dict[int, str] = {}
     assert each(rows(96), work, broken) == list(range(96))
     assert broken == {}
+
+
+def test_who_stops_waits_for_no_picture_that_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smidgen.data.decoding.os.cpu_count", lambda: 1)
+    decoded: list[int] = []
+
+    def work(row: Row) -> None:
+        time.sleep(0.002)
+        decoded.append(row.number)
+
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        each(rows(320), work, {}, interrupted)
+    assert 32 <= len(decoded) < 50, "a thread takes 32 in one go"
 
 
 def test_results_are_in_order_and_what_is_broken_is_noted() -> None:

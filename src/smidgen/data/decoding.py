@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 from smidgen.data.errors import DataError
@@ -30,10 +31,13 @@ def each(
         report: Called now and then with the number of rows done.
     """
     results: list[Any] = [None] * len(rows)
+    stopped = Event()  # who is interrupted waits for no picture that has not begun
 
     def chunk(first: int) -> int:
         numbers = range(first, min(first + _CHUNK, len(rows)))
         for number in numbers:
+            if stopped.is_set():
+                break
             if number not in broken:
                 results[number], why = _tried(work, rows[number])
                 if why:
@@ -42,8 +46,11 @@ def each(
 
     starts = range(0, len(rows), _CHUNK)
     with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
-        for done in pool.map(chunk, starts):
-            report(done)
+        try:
+            for done in pool.map(chunk, starts):
+                report(done)
+        finally:
+            stopped.set()
     return results
 
 
