@@ -3,7 +3,8 @@
 import logging
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,11 +114,24 @@ def _asked(library: Any, place: Place, files: Mapping[str, int]) -> bool:
     return True
 
 
+@contextmanager
+def without_bars() -> Generator[None]:
+    """Keep the hub's library from showing bars inside the block; they are back after it."""
+    from huggingface_hub import utils
+
+    shown = not utils.are_progress_bars_disabled()
+    utils.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            utils.enable_progress_bars()
+
+
+@without_bars()
 def _download(library: Any, place: Place, name: str, revision: str, *, local: bool) -> Path:
     from huggingface_hub import errors
-    from huggingface_hub.utils import disable_progress_bars
 
-    disable_progress_bars()
     try:
         held = library.hf_hub_download(
             place.repository, name, revision=revision, local_files_only=local

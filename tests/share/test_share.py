@@ -245,6 +245,12 @@ def test_without_the_hub_the_cache_serves_and_says_so(
         assert sm.load("hub:ann/net").classes == before
 
 
+def test_the_bars_of_the_hub_s_library_are_back_afterwards(shared: Any) -> None:
+    assert not library.utils.are_progress_bars_disabled(), "after a push"
+    sm.load("hub:ann/net")
+    assert not library.utils.are_progress_bars_disabled(), "after a fetch"
+
+
 def test_a_network_that_ends_in_the_middle_of_a_model_is_one_line(
     shared: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,7 @@ from smidgen.escape import html, shell, shell_lines
 from smidgen.escape import markdown as escaped
 from smidgen.export.ship import PROOF
 from smidgen.export.targets import PACKAGES
-from smidgen.hub import Place, place_of, require_extra, told
+from smidgen.hub import Place, place_of, require_extra, told, without_bars
 from smidgen.limits import TENSOR_BYTES, content
 from smidgen.run import PLAN, WEIGHTS, run_folder, shared_plan
 from smidgen.share.card import card_of, require_licence
@@ -170,14 +170,13 @@ def _space_card(
     ).encode()
 
 
+@without_bars()
 def _sent(
     library: Any, there: Place, kind: str, files: Mapping[str, bytes], *, private: bool
 ) -> str:
     """Make a repository hold these files, and of artefacts, rows and reports no others."""
     from huggingface_hub.errors import HfHubHTTPError
-    from huggingface_hub.utils import disable_progress_bars
 
-    disable_progress_bars()
     api = library.HfApi()
     extra = {"space_sdk": "static"} if kind == "space" else {}
     try:
