@@ -13,6 +13,7 @@ from tests.study.conftest import Jobs
 from typer.testing import CliRunner
 
 from smidgen.cli import app
+from smidgen.study.database import RoomError, told
 from smidgen.study.job import Job, Origin
 from smidgen.study.owner import is_alive, owner
 from smidgen.study.records import load
@@ -434,3 +435,22 @@ def test_what_fails_in_the_middle_of_writing_is_undone(store: Store, jobs: Jobs)
     assert store.status().total == 0
     store.add("s", [second])
     assert store.status().total == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (sqlite3.SQLITE_IOERR_SHMMAP, "choose a folder on another disk"),
+        (sqlite3.SQLITE_IOERR_LOCK, "choose a folder on another disk"),
+        (sqlite3.SQLITE_IOERR_WRITE, "it goes on when there is room"),
+    ],
+)
+def test_a_disk_that_cannot_hold_a_store_is_told_from_one_that_is_full(
+    code: int, said: str
+) -> None:
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = code
+    refused = pytest.raises(StoreError, match=f"^mine.db: disk I/O error: .*{said}$")
+    with refused as held, told(Path("mine.db")):
+        raise error
+    assert isinstance(held.value, RoomError) == ("room" in said)

@@ -92,6 +92,11 @@ def told(path: Path) -> Generator[None]:
     try:
         yield
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) in _UNSHARED:
+            raise StoreError(
+                f"{path}: {error}: its disk shares no locks or memory between processes, as some"
+                " network drives do not: choose a folder on another disk"
+            ) from error
         if _code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
             raise RoomError(
                 f"{path}: {error}: what has finished is kept; it goes on when there is room"
@@ -104,6 +109,11 @@ def _code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
+_UNSHARED = (  # no fault of a full disk, and none that passes
+    *(sqlite3.SQLITE_IOERR_LOCK, sqlite3.SQLITE_IOERR_RDLOCK, sqlite3.SQLITE_IOERR_UNLOCK),
+    *(sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK, sqlite3.SQLITE_IOERR_SHMOPEN),
+    *(sqlite3.SQLITE_IOERR_SHMLOCK, sqlite3.SQLITE_IOERR_SHMMAP),
+)
 _CANNOT_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
 
