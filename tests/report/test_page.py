@@ -55,16 +55,16 @@ def test_charts_of_one_title_are_files_each(
     written: Callable[[Rows], Path], tmp_path: Path
 ) -> None:
     rows = [
-        row("a", methods, 0, 150, recipe={"epochs": 3, "peak_lr": rate}, key=f"{rate}{methods}")
-        for rate in (0.1, 0.2)
+        row(net, methods, 0, 150, key=f"{net}{methods}")
+        for net in ("a.b", "a-b")
         for methods in ([], ["blurpool"])
     ]
     files = write_charts(written(rows), tmp_path / "charts")
     assert len(set(files)) == len(files)
     effects = sorted(path.name for path in files if "effects-on-a" in path.name)
     assert effects == [
-        "mnist-test-images-effects-on-a-3-epochs-2.svg",
-        "mnist-test-images-effects-on-a-3-epochs.svg",
+        "mnist-test-images-effects-on-a-b-2.svg",
+        "mnist-test-images-effects-on-a-b.svg",
     ]
 
 
