@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from tests.export.tab import needs_chromium, needs_clang
+from tests.thinned import thinned
 from tests.waiting import PATIENCE
 
 import smidgen as sm
@@ -198,6 +199,7 @@ def in_page(tab: Any, picture: bytes) -> tuple[NDArray[Any], list[float]]:
 @pytest.mark.browser
 @needs_chromium
 @needs_clang
+@pytest.mark.parametrize("run", thinned(SEEN), indirect=True)
 def test_the_page_makes_the_same_of_a_picture(run: Run, tmp_path: Path, browser: Any) -> None:
     program, seen = source_of(run, _none()).program, run.preprocessing
     module = compile_wasm(generate_float(program, "net"), program)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tests.export.nets import NESTS, excited, nest, pixels_for
 from tests.export.tab import compiled, integers, needs_clang
+from tests.thinned import thinned
 
 from smidgen import zoo
 from smidgen.export.int8.program import IntConv2d
@@ -25,7 +26,7 @@ SPECS = {
 
 
 @needs_clang
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@pytest.mark.parametrize("spec", thinned(SPECS.values()), ids=SPECS)
 def test_both_modules_compute_what_the_simulation_computes(spec: NetSpec) -> None:
     program, pixels = integers(spec), pixels_for(spec, 3)
     expected = simulate(program, pixels)

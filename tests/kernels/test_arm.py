@@ -10,6 +10,7 @@ from tests.kernels.cases import OPERATIONS, compare, operands
 from tests.kernels.elsewhere import ARM, Elsewhere, built, remember
 from tests.kernels.test_against_float64 import SIZES
 from tests.kernels.test_batch import sampled
+from tests.thinned import thinned
 from torch import Tensor, UntypedStorage
 
 from smidgen import kernels
@@ -61,7 +62,7 @@ def test_is_what_runs_and_says_so() -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", thinned(OPERATIONS))
 def test_every_operation_agrees_with_float64(name: str, dtype: torch.dtype) -> None:
     for size, out in SIZES:
         if "wise" in name and name != "pointwise" and size[1] == 1:
@@ -83,7 +84,7 @@ def test_a_net_of_every_link_agrees_with_float64() -> None:
     test_chain.agree(test_chain.EVERY_LINK, 19, torch.float32, 2e-5)
 
 
-@pytest.mark.parametrize("name", test_chain.SUMS)
+@pytest.mark.parametrize("name", thinned(test_chain.SUMS))
 def test_sums_agree_with_float64(name: str) -> None:
     test_chain.agree(test_chain.summed(name), 21, torch.float32, 3e-5)
 

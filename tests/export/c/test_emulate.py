@@ -10,6 +10,7 @@ from typing import Literal, get_args
 import numpy as np
 import pytest
 from tests.export.nets import blurred, excited, nest, pixels_for, warmed
+from tests.thinned import thinned
 
 from smidgen import layers, zoo
 from smidgen.export.c import emulate, int8_facts
@@ -95,10 +96,12 @@ def test_every_kernel_is_exact_on_boards_with_and_without_dual_macs(core: Core) 
 @needs_board
 @pytest.mark.parametrize(
     ("channels", "width", "activation"),
-    [
-        *((1, 1, "relu"), (2, 2, "relu"), (3, 3, "relu"), (1, 4, "relu"), (2, 5, "relu")),
-        *((3, 7, "relu"), (1, 9, "relu"), (2, 2, "none"), (1, 4, "none"), (3, 7, "none")),
-    ],
+    thinned(
+        [
+            *((1, 1, "relu"), (2, 2, "relu"), (3, 3, "relu"), (1, 4, "relu"), (2, 5, "relu")),
+            *((3, 7, "relu"), (1, 9, "relu"), (2, 2, "none"), (1, 4, "none"), (3, 7, "none")),
+        ]
+    ),
 )
 @pytest.mark.parametrize("core", ["m0plus", "m4", "m55"])
 def test_loops_in_assembly_are_exact_at_every_width(
@@ -119,7 +122,7 @@ def test_loops_in_assembly_are_exact_at_every_width(
 
 @pytest.mark.mcu
 @needs_board
-@pytest.mark.parametrize("width", [1, 2, 3, 5, 6, 7, 9, 14])
+@pytest.mark.parametrize("width", thinned([1, 2, 3, 5, 6, 7, 9, 14]))
 @pytest.mark.parametrize("activation", ["relu", "none"])
 def test_loops_for_larger_nets_are_exact_at_every_width(
     width: int, activation: Literal["relu", "none"], monkeypatch: pytest.MonkeyPatch
@@ -230,7 +233,9 @@ def test_a_core_without_wide_products_takes_half_of_what_plain_c_took() -> None:
 @pytest.mark.parametrize("core", ["m0plus", "m4", "m55"])
 @pytest.mark.parametrize(
     ("sides", "pools"),
-    [((12, 8), (2,)), ((12, 18), (3,)), ((12, 8), (2, 2)), ((11, 8), (2,)), ((8, 8), (8,))],
+    thinned(
+        [((12, 8), (2,)), ((12, 18), (3,)), ((12, 8), (2, 2)), ((11, 8), (2,)), ((8, 8), (8,))]
+    ),
 )
 def test_gates_after_the_pooling_are_exact(
     core: Core, sides: tuple[int, int], pools: tuple[int, ...]
@@ -252,7 +257,7 @@ def test_a_gate_before_a_pooling_holds_the_smaller_map() -> None:
 
 @pytest.mark.mcu
 @needs_board
-@pytest.mark.parametrize("terms", [1, 4, 15, 16, 17, 28, 32, 33, 64, 68])
+@pytest.mark.parametrize("terms", thinned([1, 4, 15, 16, 17, 28, 32, 33, 64, 68]))
 @pytest.mark.parametrize("activation", ["relu", "none"])
 def test_helium_is_exact_at_every_number_of_terms_and_outputs(
     terms: int, activation: Literal["relu", "none"]

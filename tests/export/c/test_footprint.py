@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 import torch
 from tests.export.nets import excited, nest, pixels_for, warmed
+from tests.thinned import thinned
 
 from smidgen import layers, zoo
 from smidgen.export.c.emulate import run_board, write_source
@@ -69,7 +70,7 @@ SPECS = {
 
 @pytest.mark.mcu
 @needs_board
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", thinned(SPECS))
 def test_the_prediction_is_within_five_percent_of_the_linker(name: str) -> None:
     spec = SPECS[name]
     program = warmed(spec)
@@ -112,7 +113,7 @@ def test_every_kind_of_layer_has_a_template_and_a_size() -> None:
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", thinned(SPECS))
 def test_predicted_tables_and_arena_are_what_a_compiler_makes_of_them(
     name: str, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.export.c.compiled import integers
 from tests.export.nets import excited, nest, pixels_for, warmed
+from tests.thinned import thinned
 
 from smidgen import layers
 from smidgen.data import Preprocessing
@@ -115,7 +116,7 @@ SPARSE = {  # each without some of the kernels, and so without what only those c
 AWAY = ("--target=arm-none-eabi", "-ffreestanding", "-D__ARM_FEATURE_UNALIGNED=1")
 
 
-@pytest.mark.parametrize("body", SPARSE.values(), ids=SPARSE)
+@pytest.mark.parametrize("body", thinned(SPARSE.values()), ids=SPARSE)
 @pytest.mark.parametrize("compiler", ["clang", "arm-none-eabi-gcc"])
 def test_a_source_has_no_function_that_a_core_does_not_use(
     body: list[str], compiler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
