@@ -124,8 +124,7 @@ def evaluate(
     """
     require_kind(run, Run, "what is judged", "as smidgen.load_run(FOLDER) returns")
     require_kind(images, Split, "images", "as in data.test")
-    if weights is not None:
-        weights = require_path(weights, "weights")
+    file = None if weights is None else require_path(weights, "weights")
     if tuple(images.images.shape[1:]) != tuple(run.trial.net.input_shape):
         found = "x".join(str(side) for side in images.images.shape[1:])
         raise ValueError(f"the run takes {run.trial.net.input_shape} images, got {found}")
@@ -154,7 +153,7 @@ def evaluate(
         latency=latency(run.model, images.images, run.mean, run.std) if measure_latency else None,
         bytes_float32=4 * deployed,
         bytes_int8=deployed,
-        bytes_on_disk=Path(weights).stat().st_size if weights and Path(weights).exists() else None,
+        bytes_on_disk=file.stat().st_size if file and file.exists() else None,
     )
 
 

@@ -165,15 +165,17 @@ def constant(*of: object) -> float:
     return 1e-4
 
 
+def short(digits: Data, at: Path, prefer: str = "best", purpose: str = "accuracy") -> Outset:
+    wishes = Wishes("quick", 2, prefer, balance=False, pareto=False, seconds=None, purpose=purpose)
+    return outset(Origin("digits"), digits, BUDGET, at / "out", wishes, 1)
+
+
 def test_a_search_for_the_smallest_is_not_told_to_take_the_time_of_neighbours(
     tmp_path: Path, digits: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "seconds_an_image", constant)
-    profiles = [
-        outset(Origin("digits"), digits, BUDGET, tmp_path / "out", wishes, 1).profile
-        for prefer in ("best", "smallest")
-        for wishes in [Wishes("quick", 2, prefer, balance=False, pareto=False, seconds=None)]
-    ]
+    each = ("best", "smallest")
+    profiles = [short(digits, tmp_path, prefer=prefer).profile for prefer in each]
     assert [profile.move_rounds for profile in profiles] == [1, 0]
 
 
@@ -193,11 +195,8 @@ def test_a_design_for_robust_tells_the_time_of_its_cards(
     tmp_path: Path, digits: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "seconds_an_image", constant)
-    expected = [
-        outset(Origin("digits"), digits, BUDGET, tmp_path / "out", wishes, 1).expected
-        for purpose in ("accuracy", "robust")
-        for wishes in [Wishes("quick", 2, "best", False, False, None, purpose)]
-    ]
+    each = ("accuracy", "robust")
+    expected = [short(digits, tmp_path, purpose=purpose).expected for purpose in each]
     assert [one.card > 0 for one in expected] == [False, True]
     assert expected[1].confirm > expected[0].confirm + 2 * expected[1].card
 
