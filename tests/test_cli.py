@@ -303,6 +303,8 @@ def test_train_then_evaluate_then_refuse_to_overwrite(
     assert asked | {"macs", "bytes"} <= found.keys()
     assert (found["split"], found["params"]) == ("test", 1560)
     assert json.loads(Path("rows.jsonl").read_text())["key"] == found["key"]
+    key = json.loads(captured.out)["key"]
+    assert found["key"] == f"{key}-test", "no row of a trial that is judged on held-out images"
     assert len(found["confusion"]) == len(found["classes"]) == 10
     assert smidgen("evaluate", "run") == 0
     shown = capsys.readouterr().out

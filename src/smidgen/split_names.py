@@ -26,6 +26,18 @@ def fold_of(name: str) -> tuple[int, int, int] | None:
     return (number, of, round_) if number <= of and of > 1 else None
 
 
+def row_key(key: str, trained_on: str, split: str) -> str:
+    """Return the key of a row: the trial's own, but of images that are not what judges the trial.
+
+    Args:
+        key: Of the trial; one that says already what it is of is kept.
+        trained_on: Name of the split that the trial trains on.
+        split: Name of the images that the row judges.
+    """
+    own = "test" if trained_on == FULL else "held-out"
+    return key if split == own or "-" in key else f"{key}-{split}"
+
+
 def require_split(name: str) -> None:
     """Refuse a name that stands for no split.
 

@@ -208,6 +208,23 @@ def test_rows_survive_as_json_lines(store: Store, jobs: Jobs, tmp_path: Path) ->
     assert bare.status("s").done == 1
 
 
+def test_a_row_of_test_images_is_not_that_of_a_trial_that_held_others_out(
+    store: Store, jobs: Jobs, tmp_path: Path
+) -> None:
+    first, second = jobs(seeds=(0, 1))
+    told = [
+        {**row_of(first), "trained_on": "selection", "split": "test"},
+        {**row_of(second), "trained_on": "selection", "split": "held-out"},
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in told))
+    assert store.import_rows(tmp_path / "rows.jsonl") == 2
+    store.add("s", [first, second])
+    assert store.status("s")[:4] == (1, 0, 0, 1)
+    assert [row["split"] for row in store.rows("s")] == ["held-out"]
+    store.export_rows(tmp_path / "again.jsonl")
+    assert store.import_rows(tmp_path / "again.jsonl") == 0
+
+
 def test_rows_of_a_study_under_way_are_written_by_its_status(
     jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

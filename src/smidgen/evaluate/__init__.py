@@ -22,6 +22,7 @@ from smidgen.evaluate.shift import shift_consistency
 from smidgen.names import require_kind, require_path
 from smidgen.run import Run
 from smidgen.show import card, percent
+from smidgen.split_names import row_key
 from smidgen.tensors import Logits
 
 MATRIX_CLASSES = 100  # of more classes a row keeps no confusion matrix
@@ -164,7 +165,7 @@ def row(run: Run, evaluation: Evaluation, study: str, revision: str) -> dict[str
     if len(evaluation.classes) > MATRIX_CLASSES:
         figures["confusion"] = None
     return {
-        "key": trial.key,
+        "key": row_key(trial.key, trial.split, evaluation.split),
         "command": trial.command(run.origin, run.preprocessing),
         "study": study,
         "net": trial.net.name,

@@ -16,6 +16,7 @@ from smidgen.checkpoint import checkpoints
 from smidgen.files import write_atomically
 from smidgen.names import require_key, shown
 from smidgen.run import WEIGHTS
+from smidgen.split_names import row_key
 from smidgen.study.database import StoreError, connect, told
 from smidgen.study.job import Job
 from smidgen.study.owner import is_alive
@@ -329,10 +330,17 @@ class Store:
     def import_rows(self, path: Path) -> int:
         """Take finished rows from JSON lines; return how many the store did not have.
 
+        What older versions wrote of test images, for a trial that held others out, is no row of
+        the trial.
+
         Raises:
             StoreError: If a line is no row; nothing is taken then.
         """
-        return self._take(read_rows(path))
+        rows = read_rows(path)
+        for row in rows:
+            if "trained_on" in row and "split" in row:
+                row["key"] = row_key(row["key"], row["trained_on"], row["split"])
+        return self._take(rows)
 
     def keep(self, study: str, rows: Iterable[dict[str, Any]]) -> int:
         """Keep finished rows of ``study`` that no trial made; return how many were new."""
