@@ -1,10 +1,13 @@
 """``smidgen predict``: pictures of any kind in, a class and a probability each out."""
 
 import csv
+import errno
 import io
 import json
 import os
 import sys
+from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,10 @@ import pytest
 from PIL import Image
 
 import smidgen as sm
-from smidgen.cli import main
+from smidgen.answer import Answer
+from smidgen.cli import answers, main
 from smidgen.layers import Shape
+from smidgen.model import Told
 from smidgen.recipe import Recipe
 from smidgen.train import train
 
@@ -177,6 +182,79 @@ def test_a_file_named_like_a_formula_is_none_in_the_csv_file(run: Path) -> None:
         (row,) = csv.DictReader(file)
     assert row["picture"] == "'=1+1.jpg"
     assert float(row["probability"]) > 0
+
+
+def told(name: str) -> Told:
+    return Told(Answer((("seven", 0.75), ("one", 0.25))), "") if name else Told(None, "is empty")
+
+
+def test_rows_are_in_the_csv_file_as_they_are_answered(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("out.csv").write_text("of another day\n")
+    seen: list[str] = []
+
+    def each(*_: Any) -> Iterator[Told]:
+        for name in ("", "a", "b"):
+            yield told(name)
+            seen.append(Path("out.csv").read_text())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sm.model.Model, "each", each)
+    assert smidgen("predict", run, "new", "--csv", "out.csv") == 130
+    heading = "picture,class,probability,error\n"
+    broken, one, two = (
+        f"new/{name},{rest}\n"
+        for name, rest in (
+            ("clear.PNG", ",,is empty"),
+            ("deep/grey.png", "seven,0.75,"),
+            ("photo.jfif", "seven,0.75,"),
+        )
+    )
+    assert seen == ["of another day\n", heading + broken + one, heading + broken + one + two]
+    assert Path("out.csv").read_text() == seen[-1]
+    assert capsys.readouterr().err == "out.csv: 3 of 5 pictures\nsmidgen: interrupted\n"
+
+
+def test_on_a_full_disk_the_csv_file_keeps_its_whole_rows(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Filling(FileIO):
+        def write(self, content: Any) -> int:
+            room = 100 - self.tell()
+            if room <= 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().write(content[:room])
+
+    monkeypatch.setattr(answers, "FileIO", Filling)
+    assert smidgen("predict", run, "new", "--csv", "out.csv") == 2
+    assert capsys.readouterr().err.splitlines() == [
+        "out.csv: 1 of 5 pictures",
+        "smidgen: out.csv: No space left on device",
+    ]
+    with Path("out.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert row["error"] == ""
+
+
+@pytest.mark.parametrize("named", ["new/wide.jpg", "new", "test.csv"])
+def test_a_csv_file_is_not_written_over_what_is_asked_of(
+    named: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("test.csv").write_text("label,pixel0\n" + "1,2\n" * 9)
+    over = Path("new/wide.jpg" if named == "new" else named)
+    before = over.read_bytes()
+    assert smidgen("predict", run, named, "--csv", over) == 2
+    assert "is one of the pictures: it would be overwritten" in capsys.readouterr().err
+    assert over.read_bytes() == before
+
+
+def test_a_folder_called_dash_keeps_no_rows_from_standard_output(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("-").mkdir()
+    assert smidgen("predict", run, "new/wide.jpg", "--csv", "-") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names are text there")

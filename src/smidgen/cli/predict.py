@@ -1,25 +1,27 @@
 """``smidgen predict``."""
 
-import csv as csv_text
-import io
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from smidgen.cli.answers import STREAM, CsvRows
 from smidgen.cli.options import Json, in_a_folder
-from smidgen.cli.terminal import LoadingProgress, print_json, say, tell, warn
-from smidgen.escape import cell, whole
+from smidgen.cli.terminal import LoadingProgress, print_json, tell, warn
 from smidgen.limits import BOUNDLESS, ENCODED, is_boundless, require_at_most
 
 if TYPE_CHECKING:
     from smidgen.answer import Answer
+    from smidgen.model import Told
 
-STREAM = "-"  # of pictures, standard input; of rows, standard output
 _NAMED = 20  # broken pictures that are named one by one
-_END = "\r\n"  # of a row (RFC 4180)
+
+
+def _writable(path: Path | None) -> Path | None:
+    return path if str(path) == STREAM else in_a_folder(path)
 
 
 def predict(
@@ -42,7 +44,7 @@ def predict(
         Path | None,
         typer.Option(
             metavar="FILE",
-            callback=in_a_folder,
+            callback=_writable,
             help="Write a row a picture to this file; - is standard output.",
         ),
     ] = None,
@@ -55,6 +57,7 @@ def predict(
     if streamed and json:
         raise ValueError("--csv - and --json both write to standard output: ask for one of them")
     found = list(_listed(pictures))
+    _require_another(None if streamed else csv, {*pictures, *(name for name, _ in found)})
     from smidgen.model import load
 
     asked = load(model)
@@ -64,25 +67,23 @@ def predict(
     broken: list[str] = []
     width = max(len(name) for name in listed)
     shown = not json and csv is None  # lines are progress enough on a terminal, and a bar in them
-    with LoadingProgress(on=not (shown and sys.stdout.isatty())) as progress:
-        for name, told in zip(listed, asked.each(content), strict=True):
-            if told.answer is None:
-                error = f"standard input {told.error}" if name == STREAM else told.error
-                broken.append(error)
-                rows.append({"picture": name, "error": error})
-            else:
-                rows.append(_row(name, told.answer, top))
-                if shown:
-                    tell(_line(name.ljust(width), told.answer, top))
-            progress.observe("pictures", len(rows), len(listed))
-    _require_one(broken, len(listed))
+    table = nullcontext()
     if csv is not None:
-        written = _table(rows, min(top, len(asked.classes)))
-        if streamed:
-            tell(*written.removesuffix(_END).split(_END))
-        else:
-            csv.write_text(written, encoding="utf-8", newline="")
-            say(f"{csv}: {len(rows):,} {'picture' if len(rows) == 1 else 'pictures'}")
+        table = CsvRows(csv, min(top, len(asked.classes)), len(listed))
+    barred = not ((shown or streamed) and sys.stdout.isatty())
+    with table as written, LoadingProgress(on=barred) as progress:
+        for done, (name, told) in enumerate(zip(listed, asked.each(content), strict=True), 1):
+            row = _row(name, told, top)
+            if told.answer is None:
+                broken.append(row["error"])
+            elif shown:
+                tell(_line(name.ljust(width), told.answer, top))
+            if written:
+                written.add(row)
+            if json:
+                rows.append(row)
+            progress.observe("pictures", done, len(listed))
+    _require_one(broken, len(listed))
     if json:
         print_json(rows)
     _tell(broken, len(listed))
@@ -118,8 +119,23 @@ def _listed(pictures: list[str]) -> Iterator[tuple[str, Any]]:
             raise ValueError(f"there is no picture {name}")
 
 
-def _row(name: str, answer: "Answer", top: int) -> dict[str, Any]:
-    best = [{"class": of, "probability": share} for of, share in answer.top(top)]
+def _require_another(csv: Path | None, pictures: set[str]) -> None:
+    """Refuse to write rows over what is asked of.
+
+    Raises:
+        ValueError: Naming the file.
+    """
+    if csv is None or not csv.exists():
+        return
+    if any(Path(of).exists() and csv.samefile(of) for of in pictures):
+        raise ValueError(f"--csv {csv} is one of the pictures: it would be overwritten")
+
+
+def _row(name: str, told: "Told", top: int) -> dict[str, Any]:
+    if told.answer is None:
+        error = f"standard input {told.error}" if name == STREAM else told.error
+        return {"picture": name, "error": error}
+    best = [{"class": of, "probability": share} for of, share in told.answer.top(top)]
     return {"picture": name, **best[0], **({"top": best} if top > 1 else {})}
 
 
@@ -127,27 +143,6 @@ def _line(name: str, answer: "Answer", top: int) -> str:
     best = answer.top(top)
     width = max(len(of) for of, _ in answer.ranking)
     return f"{name}  " + "   ".join(f"{of.ljust(width)} {100 * p:5.1f} %" for of, p in best)
-
-
-def _table(rows: list[dict[str, Any]], top: int) -> str:
-    """Return rows as CSV."""
-    numbers = ["", *(f"_{place}" for place in range(2, top + 1))]
-    header = ["picture", *(f"{of}{n}" for n in numbers for of in ("class", "probability")), "error"]
-    table = io.StringIO()
-    writer = csv_text.DictWriter(table, header, lineterminator=_END)
-    writer.writeheader()
-    for row in rows:
-        best = row.get("top", [row] if "class" in row else [])
-        values = {
-            f"{of}{n}": found[of]
-            for n, found in zip(numbers, best, strict=False)
-            for of in ("class", "probability")
-        }
-        written = {"picture": row["picture"], **values, "error": row.get("error", "")}
-        writer.writerow(
-            {k: cell(whole(v)) if isinstance(v, str) else v for k, v in written.items()}
-        )
-    return table.getvalue()
 
 
 def _require_one(broken: list[str], asked: int) -> None:

@@ -1,0 +1,96 @@
+"""Answers as rows of a CSV file, each in it as soon as it is known."""
+
+import csv
+import io
+from collections.abc import Mapping
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+from types import TracebackType
+from typing import Any, final
+
+from smidgen.cli.terminal import say, tell, warn
+from smidgen.escape import cell, whole
+
+STREAM = "-"  # of pictures, standard input; of rows, standard output
+_END = "\r\n"  # of a row (RFC 4180)
+
+
+@final
+class CsvRows:
+    """Writes a row a picture; what is in the file are whole rows, whatever ends the command.
+
+    It is begun with the first answer: where there is none, what was there before stays.
+
+    Args:
+        place: The file, or ``-`` for standard output.
+        top: Classes that are told of each picture.
+        asked: Rows that there will be.
+    """
+
+    def __init__(self, place: Path, top: int, asked: int) -> None:
+        self.place, self.asked, self.written = place, asked, 0
+        numbers = ["", *(f"_{rank}" for rank in range(2, top + 1))]
+        self._places = [(f"class{number}", f"probability{number}") for number in numbers]
+        self._columns = ["picture", *(name for pair in self._places for name in pair), "error"]
+        self._file: FileIO | None = None
+        self._bytes = 0  # of the rows in the file
+        self._unanswered: list[Mapping[str, Any]] = []  # before the first answer
+
+    def __enter__(self) -> "CsvRows":
+        return self
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Write the row of a picture.
+
+        Raises:
+            OSError: Naming the file, if it cannot be written.
+        """
+        if not self.written and "error" in row:
+            self._unanswered.append(row)
+            return
+        if not self.written:
+            self._write({name: name for name in self._columns})
+        for one in (*self._unanswered, row):
+            best = one.get("top", [one] if "class" in one else [])
+            values = {"picture": one["picture"], "error": one.get("error", "")}
+            for (name, share), answer in zip(self._places, best, strict=False):
+                values |= {name: answer["class"], share: answer["probability"]}
+            self._write({k: cell(whole(v)) if isinstance(v, str) else v for k, v in values.items()})
+            self.written += 1
+        self._unanswered = []
+
+    def _write(self, values: Mapping[str, Any]) -> None:
+        text = io.StringIO()
+        csv.DictWriter(text, self._columns, lineterminator=_END).writerow(values)
+        if str(self.place) == STREAM:
+            tell(text.getvalue().removesuffix(_END))
+            return
+        row = text.getvalue().encode()
+        try:
+            if self._file is None:
+                self._file = FileIO(self.place, "w")
+            left = row
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            if self._file is not None:
+                with suppress(OSError):  # no pipe can be cut
+                    self._file.truncate(self._bytes)
+            raise OSError(error.errno, error.strerror, str(self.place)) from error
+        self._bytes += len(row)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if self._file is None:
+            return
+        self._file.close()
+        pictures = "picture" if self.asked == 1 else "pictures"
+        if self.written == self.asked:
+            say(f"{self.place}: {self.asked:,} {pictures}")
+        else:
+            warn(f"{self.place}: {self.written:,} of {self.asked:,} {pictures}")
