@@ -288,6 +288,16 @@ def kept(store: Store, key: str, *columns: str) -> tuple[object, ...]:
         ).fetchone()
 
 
+def test_stores_that_differ_in_their_suffix_have_run_folders_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "older.sqlite").touch()  # its folder was named by an older version
+    (tmp_path / "older.runs").mkdir()
+    names = ("a.db", "a.sqlite", "a.0.1", "a.0.2", "older.sqlite", "older.0.2")
+    runs = [Store(tmp_path / name).runs.name for name in names]
+    own = ["a.runs", "a.sqlite.runs", "a.0.1.runs", "a.0.2.runs"]
+    assert runs == [*own, "older.runs", "older.0.2.runs"]
+    assert [Store(tmp_path / name).runs.name for name in names] == runs, "opened again"
+
+
 def test_what_was_written_last_is_not_left_out_where_it_cannot_be_read(
     store: Store, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

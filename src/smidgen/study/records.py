@@ -135,8 +135,18 @@ def load(path: Path | str) -> Records:
 
 
 def runs_of(path: Path) -> Path:
-    """Return the folder of the run folders, one a trial, beside a store."""
-    return path.with_suffix(".runs")
+    """Return the folder of the run folders, one a trial, beside a store.
+
+    Stores that differ only in their suffix have one each; a store of before that keeps its own.
+    """
+    own, before = own_runs_of(path), path.with_suffix(".runs")
+    return before if before.is_dir() and not own.is_dir() else own
+
+
+def own_runs_of(path: Path) -> Path:
+    """Return the folder that a new store has of its own."""
+    plain = path.suffix in ("", ".db")
+    return path.with_suffix(".runs") if plain else path.with_name(f"{path.name}.runs")
 
 
 def owners_of(path: Path) -> Path:

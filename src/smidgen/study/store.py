@@ -25,6 +25,7 @@ from smidgen.study.records import (
     ended_in,
     ends_in,
     notes_in,
+    own_runs_of,
     owners_of,
     rows_in,
     runs_of,
@@ -67,7 +68,10 @@ class Store:
             StoreError: If the file is no store, cannot be written, or is missing.
         """
         self.path = Path(path)
+        is_new = not self.path.exists()
         self._db = connect(self.path, create=create)
+        if is_new and (own := own_runs_of(self.path)) != self.path.with_suffix(".runs"):
+            own.mkdir(exist_ok=True)  # by which it is known later on
 
     def close(self) -> None:
         """Let go of the file."""

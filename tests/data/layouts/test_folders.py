@@ -286,7 +286,10 @@ def test_classes_of_a_run_are_matched_by_name(image_folder: Folder) -> None:
         load(folder, classes=("dog", "cab"))
 
 
-OURS = ("mine/design.db", "net/run.json", "net-c/artefact.json", "runs/a/run.json", "s.runs/k/x")
+OURS = (
+    *("mine/design.db", "net/run.json", "net-c/artefact.json", "runs/a/run.json"),
+    *("s.runs/k/x", "t.sqlite.runs/k/x"),
+)
 
 
 def test_what_smidgen_wrote_among_the_classes_is_none(image_folder: Folder) -> None:
@@ -294,7 +297,8 @@ def test_what_smidgen_wrote_among_the_classes_is_none(image_folder: Folder) -> N
     folder = image_folder({"": {"cat": 4, "dog": 4}})
     with pytest.warns(DataWarning):
         before = load(folder)
-    (folder / "s.db").touch()
+    for name in ("s.db", "t.sqlite"):
+        (folder / name).touch()
     for name in OURS:
         (folder / name).parent.mkdir(parents=True)
         (folder / name).touch()
@@ -310,6 +314,7 @@ def test_what_smidgen_wrote_among_the_classes_is_none(image_folder: Folder) -> N
 def test_files_by_which_its_folders_are_known_are_those_that_smidgen_writes() -> None:
     assert {run.PLAN, ship.PROOF, outset.STORE} == set(MADE)
     assert runs_of(Path("s.db")) == Path("s.runs")
+    assert runs_of(Path("t.sqlite")) == Path("t.sqlite.runs")
 
 
 def test_a_class_with_no_image_is_named(image_folder: Folder) -> None:

@@ -200,7 +200,8 @@ def _is_folder(path: Path) -> bool:
 
 def _is_made(folder: Path) -> bool:
     """Return whether smidgen wrote a folder: a run, a design, an export, the runs of a study."""
-    of_study = folder.suffix == ".runs" and folder.with_suffix(".db").is_file()
+    stores = folder.with_suffix(".db"), folder.with_suffix("")
+    of_study = folder.suffix == ".runs" and any(store.is_file() for store in stores)
     return of_study or any((folder / name).is_file() for name in MADE)
 
 
