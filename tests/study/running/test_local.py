@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.study.conftest import Jobs
 from tests.waiting import stop_at_second_checkpoint, until
 
@@ -289,3 +290,47 @@ def test_what_killed_studies_left_is_cleared_by_the_next_start_and_nothing_else(
     assert names >= {parent, elsewhere, mine, "another"}
     assert (precious / "thesis.txt").read_text() == "years of work"
     assert not [path for path in place.iterdir() if str(os.getpid()) in path.name]
+
+
+@pytest.mark.parametrize(
+    ("count", "visible", "given"),
+    [
+        (3, None, ["0", "1", "2", "0"]),
+        (2, "5, GPU-8932f937", ["5", "GPU-8932f937", "5", "GPU-8932f937"]),
+        (1, "5", ["5"] * 4),
+        (0, None, [None] * 4),
+    ],
+)
+def test_workers_are_spread_over_the_gpus(
+    count: int, visible: str | None, given: list[Any], tmp_path: Path, monkeypatch: Any
+) -> None:
+    started: list[dict[str, str]] = []
+
+    class Process:
+        returncode = -signal.SIGTERM
+
+        def __init__(self, *_: Any, env: dict[str, str], **__: Any) -> None:
+            started.append(env)
+            self.ended: int | None = None
+
+        def poll(self) -> int | None:
+            return self.ended
+
+        def kill(self) -> None:
+            self.ended = self.returncode
+
+        def communicate(self) -> None: ...
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+    monkeypatch.setattr(subprocess, "Popen", Process)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with Pool(Store(tmp_path / "s.db"), 4) as pool:
+        for _ in range(4):
+            pool._start()
+        assert [env.get("CUDA_VISIBLE_DEVICES") for env in started] == given
+        pool._workers[1].process.kill()
+        pool._bury_dead()
+        pool._start()
+        assert started[-1].get("CUDA_VISIBLE_DEVICES") == given[1], "in the place of the one lost"

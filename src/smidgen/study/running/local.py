@@ -15,6 +15,8 @@ from shutil import rmtree
 from tempfile import TemporaryDirectory, gettempdir
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import torch
+
 from smidgen.files import runs
 from smidgen.names import as_name
 from smidgen.study.database import RoomError
@@ -30,6 +32,7 @@ _KILLED = [one for one in signal.Signals if one.name in ("SIGKILL", "SIGTERM")] 
 _OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # what a session is on Windows
 _STILLBORN_KILLED = 100  # likewise, where they were killed
 NO_ROOM = 75  # exit status of a worker whose disk is full
+_GPUS = "CUDA_VISIBLE_DEVICES"
 _THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
 
@@ -61,6 +64,7 @@ class _Worker:
     process: "subprocess.Popen[bytes]"
     name_file: Path
     log: Path
+    gpu: str  # or nothing where there is no choice
 
     @property
     def name(self) -> str:
@@ -148,6 +152,7 @@ class Pool:
         folder = Path(self._folder.name)
         name_file, log = folder / f"{self._started}.name", folder / f"{self._started}.log"
         self._started += 1
+        gpu = _least_used([worker.gpu for worker in self._workers])
         with log.open("wb") as file:
             process = subprocess.Popen(
                 [
@@ -161,11 +166,11 @@ class Pool:
                 stdin=subprocess.PIPE,  # closes when this process ends, and the worker with it
                 stdout=subprocess.DEVNULL,
                 stderr=file,
-                env={**os.environ, **_THREADS},
+                env={**os.environ, **_THREADS, **({_GPUS: gpu} if gpu else {})},
                 start_new_session=True,
                 creationflags=_OWN_GROUP,  # Ctrl-C is for this process, which ends the workers
             )
-        self._workers.append(_Worker(process, name_file, log))
+        self._workers.append(_Worker(process, name_file, log, gpu))
 
     def _bury_dead(self) -> None:
         """Note the trials of workers that ended, which none does by itself."""
@@ -187,6 +192,15 @@ class Pool:
         self._stillborn = 0 if worker.name else self._stillborn + 1
         if self._stillborn >= (_STILLBORN_KILLED if killed else _STILLBORN) and not worker.name:
             raise StudyError(f"no worker could be started: {worker.last_line}")
+
+
+def _least_used(taken: list[str]) -> str:
+    """Return the GPU that fewest workers have, as CUDA names it; nothing if there are not two."""
+    count = torch.cuda.device_count()
+    if count < 2:  # noqa: PLR2004
+        return ""
+    named = [name.strip() for name in os.environ.get(_GPUS, "").split(",") if name.strip()]
+    return min((named or list(map(str, range(count))))[:count], key=taken.count)
 
 
 def _prefix() -> str:
