@@ -182,6 +182,23 @@ def test_tensorboard_gets_a_run_for_real(capsys: pytest.CaptureFixture[str]) -> 
     assert events.Scalars("held_out_accuracy")[1].value > 0.1
 
 
+def test_curves_of_a_run_that_is_trained_anew_are_not_among_the_old_ones() -> None:
+    pytest.importorskip("tensorboard", reason="pip install 'smidgen[tensorboard]'")
+    from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
+
+    for epochs in (range(1, 5), range(1, 3), range(2, 4)):  # the last one is resumed
+        with tracking(["tensorboard"], FACTS) as tracked:
+            for epoch in epochs:
+                tracked.epoch(record(epoch, len(epochs) / 10))
+    with tracking(["tensorboard"], FACTS):
+        pass  # refused, as where there is a run already
+    events: Any = EventAccumulator("runs/tensorboard/one").Reload()
+    curve = events.Tensors("held_out_accuracy")
+    told = [(event.step, round(event.tensor_proto.float_val[0], 1)) for event in curve]
+    assert told == [(1, 0.2), (2, 0.2), (3, 0.2)]
+    assert [event.step for event in events.Tensors("settings/text_summary")] == [1, 2]
+
+
 def test_trackio_gets_a_run_for_real(
     empty_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

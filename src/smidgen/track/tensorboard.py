@@ -15,17 +15,27 @@ class TensorBoard(Tracker):
     def __init__(self, facts: Facts) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        place = Path(facts.folder) / FOLDER / facts.name
-        self._writer: Any = SummaryWriter(str(place))
-        lines = [f"| {name} | {value} |" for name, value in facts.settings.items()]
-        self._writer.add_text("settings", "\n".join(["| name | value |", "| --- | --- |", *lines]))
+        self._kind, self._facts = SummaryWriter, facts
+        self._writer: Any = None
 
     def log(self, figures: Mapping[str, float], epoch: int) -> None:
+        if self._writer is None:
+            self._writer = self._begun(epoch)
         for name, value in figures.items():
             self._writer.add_scalar(name, value, epoch)
 
     def close(self) -> None:
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _begun(self, epoch: int) -> Any:
+        """Return a writer; what an earlier run of the folder told from this epoch on is void."""
+        place = Path(self._facts.folder) / FOLDER / self._facts.name
+        writer = self._kind(str(place), purge_step=epoch)
+        lines = [f"| {name} | {value} |" for name, value in self._facts.settings.items()]
+        text = "\n".join(["| name | value |", "| --- | --- |", *lines])
+        writer.add_text("settings", text, global_step=epoch)
+        return writer
 
 
 def start(facts: Facts) -> Tracker:
