@@ -151,6 +151,16 @@ def test_a_tracker_that_cannot_begin_is_one_line_before_training(
         track_row(["wandb"], row, "place")
 
 
+def test_a_run_whose_settings_mlflow_refuses_is_ended_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken = Broken("log_params")
+    monkeypatch.setitem(sys.modules, "mlflow", broken)
+    with pytest.raises(ValueError, match="mlflow cannot begin"), tracking(["mlflow"], FACTS):
+        pass
+    assert broken.said[-1] == ("end_run", "FAILED", {})
+
+
 @pytest.mark.parametrize(("call", "said"), [("log", "takes no more"), ("finish", "not end well")])
 def test_a_run_goes_on_without_a_tracker_that_fails(
     call: str, said: str, monkeypatch: pytest.MonkeyPatch

@@ -14,7 +14,11 @@ class MLflow(Tracker):
         self._library: Any = importlib.import_module("mlflow")
         self._library.set_experiment(PROJECT)
         self._library.start_run(run_name=facts.name)
-        self._library.log_params(dict(facts.settings))
+        try:
+            self._library.log_params(dict(facts.settings))
+        except BaseException:
+            self._library.end_run("FAILED")
+            raise
 
     def log(self, figures: Mapping[str, float], epoch: int) -> None:
         self._library.log_metrics(dict(figures), step=epoch)
