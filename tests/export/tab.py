@@ -78,6 +78,7 @@ class Tab:
         self.page.on("pageerror", self._hear)
         self.page.on("request", self._see)
         self.page.goto(file.as_uri())
+        self.wait("window.smidgen !== undefined")
 
     def _hear(self, message: Any) -> None:
         self.complaints.append(getattr(message, "text", str(message)))

@@ -216,6 +216,8 @@ def test_the_page_makes_the_same_of_a_picture(run: Run, tmp_path: Path, browser:
 
     tab.on("pageerror", hear)
     tab.goto((tmp_path / "page.html").as_uri())
+    while not tab.evaluate("!!window.smidgen"):
+        tab.wait_for_timeout(25)
     model = model_of(run)
     for kind in KINDS:
         pixels, logits = in_page(tab, encoded(kind))

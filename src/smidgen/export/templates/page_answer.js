@@ -60,8 +60,9 @@ function answer() {
     list.scrollTop = row.offsetTop;
   }
   const unsure = pixels && shares[top] < state.threshold;
+  // The mark lets a name that runs to the left end before the number.
   say(pixels ? unsure ? "not sure" : net.classes[top] : "–",
-    pixels ? (unsure ? `perhaps ${net.classes[top]}, ` : "") + percent(shares[top]) : "", unsure);
+    pixels ? (unsure ? `perhaps ${net.classes[top]}\u200e, ` : "") + percent(shares[top]) : "", unsure);
   $("hint").style.opacity = pixels ? 0 : 1;
   toCanvas(pixels || new Uint8Array(channels * plane).fill(net.background), $("seen"));
   redraw();

@@ -14,9 +14,9 @@ function isPicture({ path, file }) {
   if (inside.some(part => /^[.@]/.test(part) || part === "__MACOSX")) return false;
   return PICTURE.test(path) || (!/\.[^.]+$/.test(parts.at(-1)) && file.size > 0) || file.type.startsWith("image/");
 }
-// The class whose name a folder around the picture has, the nearest one.
+// The class whose name a folder around the picture has, the nearest one; names in one form, as in training.
 function labelOf(path) {
-  const around = path.split("/").slice(0, -1).reverse().map(part => net.classes.indexOf(part));
+  const around = path.split("/").slice(0, -1).reverse().map(part => net.classes.indexOf(part.normalize("NFC").trim().replace(/\s+/g, " ")));
   return around.find(place => place >= 0) ?? null;
 }
 async function answerFolder(files) {

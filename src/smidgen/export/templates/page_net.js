@@ -19,7 +19,8 @@ function element(tag, attributes = {}, ...children) {
 // The net: planes of bytes in, logits out. The module takes pixel by pixel.
 // Of two modules the first one needs SIMD128, which browsers before 2021 to 2023 lack.
 const module_ = net.modules.map(({ code, sha256 }) => ({ code: bytesOf(code), sha256 })).find(({ code }) => WebAssembly.validate(code));
-const wasm = new WebAssembly.Instance(new WebAssembly.Module(module_.code)).exports;
+// Chrome before 115 takes no module of more than 4 KB without being waited for.
+const wasm = (await WebAssembly.instantiate(module_.code)).instance.exports;
 // Where a place of a map lies for the net, to which rows and columns may be exchanged.
 const placeOf = (i, rows, columns) => net.preprocessing.turned ? (i % columns) * rows + Math.floor(i / columns) : i;
 function logitsOf(pixels) {

@@ -151,7 +151,7 @@ $("clear").addEventListener("click", clear);
 $("cutting").hidden = channels > 1 || !net.ink_box;
 $("cut").addEventListener("change", () => { if (state.image && !live.stream) display(state.picture, state.image); });
 function take(files) {
-  if (files.length === 1) load(files[0].file); else if (files.length) answerFolder(files);
+  if (files.length > 1 && takesPictures) answerFolder(files); else if (files.length) load(files[0].file);
 }
 const listed = files => Array.from(files, file => ({ path: file.webkitRelativePath || file.name, file }));
 $("file").addEventListener("change", event => { take(listed(event.target.files)); event.target.value = ""; });

@@ -86,6 +86,7 @@ for (const sample of net.samples) {
   $("samples").lastChild.append(button);
 }
 $("samples").hidden = !net.samples.length;
+if (net.samples.length < net.classes.length) $("samples").firstChild.textContent = `From the test set, one of each class (${net.samples.length} of ${net.classes.length} are here):`;
 if (counts.length) drawCurve();
 clear();
 cover();
@@ -95,4 +96,4 @@ for (const delay of [60, 1500, 4000]) setTimeout(() => { // browsers compile wha
   fastest = Math.min(fastest, secondsAnImage());
   $("time").textContent = fastest < 1e-3 ? `${number(Math.round(fastest * 1e6))} µs` : `${(fastest * 1e3).toFixed(1)} ms`;
 }, delay);
-window.smidgen = { state, folder, logitsOf, squaresOf, csv };
+window.smidgen = { state, folder, live, logitsOf, squaresOf, csv };
