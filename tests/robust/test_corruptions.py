@@ -1,6 +1,7 @@
 """Corruptions against closed forms, Pillow and OpenCV, and what all of them promise."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -223,6 +224,21 @@ def test_other_sizes_and_oblong_ones_have_the_set_of_their_mode(channels: int, s
     assert len(found) == 15
     for one in found:
         assert one.apply(given, one.published[-1]).shape == given.shape
+
+
+@pytest.mark.parametrize(
+    ("side", "parts"), [(8, [500, 20]), (96, [500, 20]), (192, [125, 125, 125, 125, 20])]
+)
+def test_of_large_pictures_fewer_are_changed_at_once(side: int, parts: list[int]) -> None:
+    seen: list[int] = []
+
+    def change(x: Any, *_: Any) -> Any:
+        seen.append(len(x))
+        return x
+
+    many = torch.zeros(1, 1, side, side, dtype=torch.uint8).expand(520, -1, -1, -1)
+    Corruption("none", change, ((),), (1,), 32).apply(many, 1)
+    assert seen == parts
 
 
 @pytest.mark.parametrize(

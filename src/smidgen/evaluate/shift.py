@@ -8,10 +8,15 @@ from smidgen.evaluate.accuracy import predict
 from smidgen.tensors import Pixels
 
 DIRECTIONS = ((0, 1), (0, -1), (1, 0), (-1, 0))  # rows, columns
+_BATCH = 100  # images at a time: padding is of floats, four times the bytes
 
 
 def shifted(pixels: Pixels, rows: int, columns: int) -> Pixels:
     """Return the images moved by whole pixels; the border pixel is repeated into the gap."""
+    return torch.cat([_shifted(part, rows, columns) for part in pixels.split(_BATCH)])
+
+
+def _shifted(pixels: Pixels, rows: int, columns: int) -> Pixels:
     height, width = pixels.shape[2:]
     top, left = max(rows, 0), max(columns, 0)
     padding = [left, max(-columns, 0), top, max(-rows, 0)]

@@ -30,6 +30,7 @@ from smidgen.tensors import Logits, Pixels
 Answers: TypeAlias = Callable[[Pixels], Logits]
 Progress: TypeAlias = Callable[[str, int, int], None]  # what is judged, which, of how many
 CERTAIN = 0.9  # a confidence that most would trust, whatever the threshold
+_BATCH = 100  # pictures at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +205,8 @@ def robust_card(
             spoilt = one.apply(pixels, severity, seed)
             said = answers(spoilt)
             bins.append(reliability(said, labels))
-            change = float((spoilt.int() - pixels.int()).abs().double().mean())
             figures = accuracy(said, labels), nll(said, labels), ece(said, labels)
-            levels.append(Level(severity, *figures, change))
+            levels.append(Level(severity, *figures, _distance(spoilt, pixels)))
         corruptions.append(Corrupted(one.name, fmean(of.accuracy for of in levels), tuple(levels)))
     seen: list[Seen] = []
     for kind, amount, unit, apply in ways:
@@ -300,6 +300,12 @@ def _threshold(
         own = answers(aside.judges.images), aside.judges.labels
     kept, right = kept_by(confidence, *own)
     return Threshold(confidence, wanted, held_out_kept, len(own[1]), kept, right), ""
+
+
+def _distance(spoilt: Pixels, pixels: Pixels) -> float:
+    """Return how far a pixel is from the clean one on average, 0 to 255."""
+    parts = zip(spoilt.split(_BATCH), pixels.split(_BATCH), strict=True)
+    return sum(int((one.int() - of.int()).abs().sum()) for one, of in parts) / pixels.numel()
 
 
 def _kept(

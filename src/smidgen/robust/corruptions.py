@@ -17,7 +17,8 @@ SEVERITIES = (1, 2, 3, 4, 5)
 LEAST = 8  # pixels of a side: below, most of them leave nothing to see
 _GREY, _RGB = 1, 3
 _MODES = {_GREY: "grey (1 channel)", _RGB: "rgb (3)"}
-_BATCH = 500  # pictures at a time
+_BATCH = 500  # pictures at a time, as recorded figures were drawn: draws depend on it
+_LARGE = 96 * 96  # pixels of a picture: of larger ones fewer, as many pixels
 _TINY = np.float32(1e-3)  # the rounding of float32, before a value loses its fraction
 
 
@@ -81,7 +82,8 @@ class Corruption:
         random = np.random.default_rng((seed, severity, zlib.crc32(self.name.encode())))
         unit = min(height, width) / self.side
         parts: list[torch.Tensor] = []
-        for part in pixels.split(_BATCH):
+        count = max(1, _BATCH * min(1.0, _LARGE / (height * width)))
+        for part in pixels.split(int(count)):
             x = part.permute(0, 2, 3, 1).numpy().astype(np.float32) / np.float32(255)
             x = np.clip(self.change(x, unit, random, *numbers), 0, 1) * np.float32(255)
             bytes_ = np.floor(x + _TINY).astype(np.uint8)
