@@ -69,6 +69,15 @@ def test_the_surest_wrong_answers_come_with_their_pictures() -> None:
     assert cat.detail == "90 %, 1 of 2 seeds"
 
 
+def test_seeds_that_list_no_wrong_answers_are_not_counted() -> None:
+    """As rows of ``evaluate --row``, which tell their figures alone."""
+    sure = [wrong(9, 1, 0, 0.9, sure=True)]
+    rows = [seen(0, wrong=sure), seen(1, wrong=sure), seen(2, wrong=None)]
+    first, second = look_at(rows).walls
+    assert first.shots[0].detail == second.shots[0].detail == "90 %, 2 of 2 seeds"
+    assert "All 2 seeds" in second.note
+
+
 def test_a_test_label_is_doubted_only_with_one_voice_and_surely() -> None:
     first = [wrong(9, 1, 0, 0.9, sure=True), wrong(8, 1, 0, 0.9, sure=False)]
     second = [wrong(9, 1, 0, 0.8, sure=True), wrong(8, 1, 0, 0.8, sure=True)]
@@ -105,6 +114,13 @@ def test_a_label_is_doubted_by_most_models_that_did_not_see_it() -> None:
     look = closer_look(point, [], rows)
     assert look
     assert [wall.title for wall in look.walls] == ["Labels that the models contradict"]
+
+
+def test_models_that_do_not_tell_their_doubts_have_no_say() -> None:
+    doubt = wrong(5, 0, 1, 0.9, sure=True)
+    wall = doubts([held_out(0, doubt), held_out(1, doubt), *(held_out(n, doubted=None) for n in range(2, 9))])
+    assert wall
+    assert wall.shots[0].detail == "90 %, 2 of 2 models"
 
 
 def test_a_single_model_or_a_minority_doubts_nothing() -> None:

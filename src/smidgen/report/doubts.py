@@ -40,7 +40,8 @@ class _Doubt(NamedTuple):
 def doubts(rows: Iterable[dict[str, Any]]) -> Wall | None:
     """Return the pictures whose label most models contradict that were trained without it.
 
-    Rows of one split judged the same pictures. Those trained for less than half of its most
+    Rows of one split judged the same pictures; one that does not tell its doubts, as of
+    ``evaluate --row``, is not counted. Those trained for less than half of its most
     epochs have no say. The first of equals in share are those with the surest answers.
 
     Args:
@@ -48,7 +49,7 @@ def doubts(rows: Iterable[dict[str, Any]]) -> Wall | None:
     """
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
-        if row.get("classes"):
+        if row.get("classes") and row.get("doubted") is not None:
             groups.setdefault(row["trained_on"], []).append(row)
     trained = {name: _trained(group) for name, group in groups.items()}
     said: dict[tuple[Any, ...], list[tuple[str, dict[str, Any]]]] = {}

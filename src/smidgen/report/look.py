@@ -51,6 +51,7 @@ def closer_look(
     """
     rows = [row for row in point.rows.values() if row.get("classes")]
     names: list[str] = rows[0]["classes"] if rows else []
+    telling = [row for row in rows if row.get("wrong") is not None]
     matrices = [row["confusion"] for row in rows if row.get("confusion")]
     matrix = _summed(matrices) if matrices else None
     drawing = point.first.get("drawing")
@@ -68,7 +69,7 @@ def closer_look(
         warnings=(*_of_classes(matrices, names), *_of_baselines(point, baselines)),
         tables=tuple(tables + ([beside] if beside else [])),
         charts=tuple(charts),
-        walls=tuple(wall for wall in (_wrong(rows), doubts(held_out), _doubted(rows)) if wall),
+        walls=tuple(wall for wall in (_wrong(telling), doubts(held_out), _doubted(telling)) if wall),
         lines=_lines(rows, matrix),
     )
 
