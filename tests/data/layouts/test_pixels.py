@@ -11,6 +11,7 @@ import torch
 from tests.data.conftest import pixels, png
 
 from smidgen.data import DataError, load
+from smidgen.data.layouts.pixels import pictures_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
 SIDE = 8
@@ -54,6 +55,49 @@ def test_a_column_a_pixel(tmp_path: Path, header: list[str]) -> None:
     for part, split in (("train", data.train), ("test", data.test)):
         assert seen(split)[..., 0].equal(torch.from_numpy(parts[part]))
         assert split.labels.tolist() == [number % 2 for number in range(len(split))]
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2], [1, 2, 3], ["cat", "eel", "owl"]])
+@pytest.mark.parametrize("edge", [0, None])  # as of MNIST, and of photographs
+@pytest.mark.parametrize("last", [True, False])
+def test_without_a_header_labels_are_known_first_or_last(
+    tmp_path: Path, labels: list[Any], edge: int | None, last: bool
+) -> None:
+    images = {"train": pixels(0, 60, SIDE, SIDE), "test": pixels(1, 6, SIDE, SIDE)}
+    for part, of in images.items():
+        if edge is not None:
+            of[:, [0, -1], [0, -1]] = edge
+        rows = rows_of(of, [labels[number % 3] for number in range(len(of))])
+        write(
+            tmp_path / "data" / f"{part}.csv",
+            [[*row[1:], row[0]] for row in rows] if last else rows,
+        )
+    data = load(tmp_path / "data")
+    assert data.classes == tuple(map(str, labels))
+    for part, split in (("train", data.train), ("test", data.test)):
+        assert seen(split)[..., 0].equal(torch.from_numpy(images[part])), "none is lost"
+        assert split.labels.tolist() == [number % 3 for number in range(len(split))]
+    asked = load(tmp_path / "data", label_column="last" if last else "first")
+    assert asked.fingerprint == data.fingerprint
+
+
+def test_without_a_header_labels_that_may_be_first_or_last_are_asked_for(tmp_path: Path) -> None:
+    images = pixels(0, 60, SIDE, SIDE)
+    images[:, 0, 0] = [number % 4 for number in range(60)]
+    path = write(tmp_path / "a.csv", [[*im.ravel(), i % 3] for i, im in enumerate(images)])
+    with pytest.raises(DataError, match="--label-column first or --label-column last says which"):
+        load(path)
+    assert len(load(path, label_column="first").classes) == 4
+    assert len(load(path, label_column="last").classes) == 3
+    with pytest.raises(DataError, match=r"has no column '64'.*known: first, last"):
+        load(path, label_column="64")
+
+
+def test_a_table_without_a_header_and_labels_is_pictures_alone(tmp_path: Path) -> None:
+    images = pixels(0, 5, SIDE, SIDE)
+    found = pictures_of(write(tmp_path / "a.csv", [image.ravel() for image in images]))
+    assert found is not None
+    assert np.array_equal(found[..., 0], images)
 
 
 def test_colours_follow_each_other_and_labels_may_come_last(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -31,6 +31,7 @@ _BARE = re.compile(r"\d+", re.ASCII)  # 783
 _TEXTS = ("pixels", "pixel_values")  # columns that hold all pixels of a picture, with spaces
 _NUMBERS = ("", "id", "index", "image_id", "imageid", "row_id", "unnamed:_0")  # of rows
 _PARTS = (*columns.PARTS, "usage")
+_FIRST, _LAST = "first", "last"  # columns of a table without a header that may be the label
 _LEAST = 64  # pixels: of fewer columns that are numbers nothing says that they are a picture
 _LINE = 1 << 22  # bytes of a line that is looked at
 _COLORS = 3
@@ -42,8 +43,8 @@ class _Form(NamedTuple):
 
     mark: str
     skipped: int  # lines above the first picture
-    names: tuple[str, ...]  # of all columns, or none
-    pixels: tuple[int, ...]  # the columns of pixels, or the one that holds all
+    names: tuple[str, ...]  # of all columns
+    pixels: tuple[int, ...]  # the columns of pixels, the one that holds all, or not known yet
     size: int  # pixels a picture
 
 
@@ -125,7 +126,7 @@ def pictures_of(table: Path) -> Values | None:
     if form is None:
         return None
     with _telling(table):
-        return _values(table, form)
+        return _values(table, _decided(table, form, None))
 
 
 @contextmanager
@@ -151,17 +152,18 @@ class _Rows(NamedTuple):
 def _read(table: Path, part: str, wish: Wish, known: str | None) -> _Rows:
     form = _form_of(table)
     assert form is not None, "it was claimed"
+    asked = wish.label_column or (known if known in (_FIRST, _LAST) else None)
+    form = _decided(table, form, asked)
     values = _values(table, form)
     others = [name for i, name in enumerate(form.names) if i not in form.pixels]
     split = next((name for name in others if columns.form(name) in _PARTS), None)
-    hidden = known is not None and part != TRAIN and known not in others
+    lacking = known not in others if known not in (_FIRST, _LAST) else not others
     label = None
-    if not hidden and (form.names or wish.label_column is not None):  # or else it is the first
-        label = _label_column(table, [name for name in others if name != split], wish)
     labels: list[str | None] = [None] * len(values)
-    if not hidden:
-        column = form.names.index(label) if label else 0
-        labels = labels_of(_cells(table, form, column), len(values), (), str(table))
+    if not (lacking and known is not None and part != TRAIN):
+        label = _label_column(table, [name for name in others if name != split], wish)
+        cells = _cells(table, form, form.names.index(label))
+        labels = labels_of(cells, len(values), (), str(table))
     parts = [part] * len(values)
     if split is not None:
         said = _cells(table, form, form.names.index(split))
@@ -174,6 +176,46 @@ def _label_column(table: Path, names: Sequence[str], wish: Wish) -> str:
     plain = [name for name in names if columns.form(name) not in _NUMBERS]
     alone = plain if len(plain) == 1 else []
     return columns.chosen(str(table), "label", names, columns.LABELS, wish.label_column, alone)
+
+
+def _decided(table: Path, form: _Form, asked: str | None) -> _Form:
+    """Return a form with its pixels, of a table without a header all but its first or last column.
+
+    The last holds the labels if it has text, or is numbered as labels are where the first is not
+    and has more values, or one alone.
+
+    Raises:
+        DataError: If both may hold them and it is not asked for one.
+    """
+    if form.pixels:
+        return form
+    ends = (0, form.size)
+    if asked is not None:
+        label = form.names.index(columns.chosen(str(table), "label", (_FIRST, _LAST), (), asked))
+    else:
+        cells = _loaded(table, form, ends, np.object_)
+        first, last = ({str(cell).strip() for cell in column} for column in cells.T)
+        fewer = 1 < len(last) < len(first)
+        if not all(map(is_number, first | last)):
+            label = ends[all(map(is_number, first))]
+        elif _numbered(first) != _numbered(last):
+            label = ends[_numbered(last) and (fewer or len(first) == 1)]
+        elif fewer:
+            raise DataError(
+                f"{table} has no header, and its first column or its last may hold the labels: "
+                f"--label-column {_FIRST} or --label-column {_LAST} says which"
+            )
+        else:
+            label = 0
+    return form._replace(pixels=tuple(i for i in range(form.size + 1) if i != label))
+
+
+def _numbered(cells: Collection[str]) -> bool:
+    """Return whether the values of a column are 0, 1, 2, ... or 1, 2, 3, ..., several of them."""
+    found = sorted(map(float, cells))
+    return (
+        len(found) > 1 and found[0] in (0, 1) and found == [found[0] + i for i in range(len(found))]
+    )
 
 
 def _values(table: Path, form: _Form) -> Values:
@@ -241,10 +283,8 @@ def _form_of(table: Path) -> _Form | None:
         first, second = (next(csv.reader(io.StringIO(line), delimiter=mark), []) for line in lines)
     except (OSError, ValueError, csv.Error):
         return None
-    if len(first) > _LEAST and all(map(is_number, first)):
-        skipped = int(_are_names(first))
-        form = _Form(mark, skipped, (), tuple(range(1, len(first))), len(first) - 1)
-        return form if _shape(form.size) else None
+    if form := _without_header(first, mark):
+        return form
     names = [columns.form(name) for name in first]
     pixels = tuple(i for i, name in enumerate(names) if _NAME.fullmatch(name))
     if all(_BARE.fullmatch(names[i]) for i in pixels) and not _shape(len(pixels)):
@@ -256,6 +296,23 @@ def _form_of(table: Path) -> _Form | None:
         if len(values) >= _LEAST and all(map(is_number, values)):
             return _Form(mark, 1, tuple(first), (i,), len(values))
     return None
+
+
+def _without_header(cells: Sequence[str], mark: str) -> _Form | None:
+    """Return the form of a table whose first line holds a picture, or numbers as pandas has them.
+
+    Beside a text, as a label is, numbers that repeat are a picture, and no names.
+    """
+    size, numbers = len(cells) - 1, [cell for cell in cells if is_number(cell)]
+    repeat = len(set(numbers)) < len(numbers)
+    if len(numbers) == size + 1 >= _LEAST and repeat and _shape(size + 1) and not _shape(size):
+        return _Form(mark, 0, ("",) * (size + 1), tuple(range(size + 1)), size + 1)
+    texts = [i for i, cell in enumerate(cells) if not is_number(cell)]
+    names = bool(texts) and not (repeat and texts in ([0], [size]))
+    if size < _LEAST or not _shape(size) or names:
+        return None
+    skipped = int(not texts and _are_names(cells))
+    return _Form(mark, skipped, (_FIRST, *("",) * (size - 1), _LAST), (), size)
 
 
 def _are_names(cells: Sequence[str]) -> bool:
