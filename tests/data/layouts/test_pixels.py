@@ -256,6 +256,13 @@ def test_a_table_in_a_folder_alone_is_found(tmp_path: Path) -> None:
     assert load(tmp_path / "fer").classes == ("0", "1")
 
 
+def test_a_folder_beside_a_table_is_not_looked_into_instead(tmp_path: Path) -> None:
+    rows = rows_of(pixels(0, 10, SIDE, SIDE), [0, 1] * 5)
+    path = write(tmp_path / "fer" / "fer.csv", [["label", *NAMES], *rows])
+    (path.parent / "notes" / "older").mkdir(parents=True)
+    assert load(path.parent).classes == ("0", "1")
+
+
 def test_the_named_column_of_labels_is_taken(tmp_path: Path) -> None:
     rows = [[*row, "even"] for row in rows_of(pixels(0, 20, SIDE, SIDE), [0, 1] * 10)]
     rows[0][-1] = rows[1][-1] = "odd"

@@ -18,7 +18,7 @@ from smidgen.data import columns
 from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import PARTS, TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.data.errors import DataError
-from smidgen.data.layouts.folders import pictures_below, unwrapped
+from smidgen.data.layouts.folders import pictures_below
 from smidgen.data.layouts.tables import delimiter_of, is_number, tables_in
 from smidgen.data.names import part_in
 from smidgen.data.preprocessing import Values
@@ -61,10 +61,9 @@ class Pixels(Source):
         """Return the layout if ``path`` has it: it is such a table, or holds some."""
         if path.is_file():
             return Pixels(path, ((TRAIN, path),)) if _form_of(path) else None
-        root = unwrapped(path)
-        tables = [table for table in tables_in(root) if _form_of(table)]
+        tables = [table for table in tables_in(path) if _form_of(table)]
         found = tuple((part_in(table.stem) or TRAIN, table) for table in tables)
-        return Pixels(root, found) if found else None
+        return Pixels(path, found) if found else None
 
     def identity(self) -> tuple[str, ...]:
         files = (file_identity(table, self.folder) for _, table in self.tables)
