@@ -21,6 +21,7 @@ from tests.export.nets import (
     program_of,
     spec_of,
 )
+from tests.largest import LargestTensor
 from torch import nn
 
 from smidgen import layers, zoo
@@ -68,6 +69,19 @@ def test_the_folded_program_answers_what_the_trained_model_answers(
 @given(plans())
 def test_any_net_folds_exactly(plan: Plan) -> None:
     assert_same(spec_of(plan))
+
+
+def test_many_images_are_answered_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = zoo.net("mnist-1k5-dw")
+    program, images = program_of(spec), pixels_for(spec, 9)
+    whole = run_float(program, images)
+    monkeypatch.setattr(ops, "_PIXELS", 2 * images[0, 0].size)
+    with LargestTensor() as of_few:
+        run_float(program, images[:2])
+    with LargestTensor() as of_many:
+        found = run_float(program, images)
+    assert of_many.nbytes == of_few.nbytes
+    np.testing.assert_allclose(found, whole, rtol=0, atol=1e-4)
 
 
 def net(*body: Layer, shape: Shape = Shape(3, 8, 8)) -> NetSpec:  # noqa: B008

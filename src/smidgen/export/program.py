@@ -16,6 +16,7 @@ from smidgen.layers.base import Kernel, sides_of
 
 FloatArray: TypeAlias = NDArray[np.floating[Any]]  # float32 once a program is complete
 Pixels: TypeAlias = NDArray[np.uint8]  # n c h w, as stored
+_BATCH, _PIXELS = 256, 2**18  # images at once, and pixels of them: torch's sums depend on it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,15 +219,17 @@ class Program:
         return list(self.walk())[-1][0].out_shape(Shape(1, 1, 1)).channels
 
 
-def run_float(program: Program, pixels: Pixels, batch_size: int = 256) -> FloatArray:
+def run_float(program: Program, pixels: Pixels) -> FloatArray:
     """Return the logits (n, classes) of uint8 ``pixels`` (n, c, h, w), computed in float32."""
-    logits = [trace(program, part)[-1] for part in _parts(pixels, batch_size)]
+    size = max(1, min(_BATCH, _PIXELS // (pixels.shape[2] * pixels.shape[3])))
+    parts = (pixels[start : start + size] for start in range(0, len(pixels), size))
+    logits = [apply_all(program.operations, _floats(part)).numpy() for part in parts]
     return np.concatenate(logits) if logits else np.zeros((0, program.classes), np.float32)
 
 
 def trace(program: Program, pixels: Pixels) -> list[FloatArray]:
     """Return what every operation makes of ``pixels``, in order; the logits come last."""
-    x = torch.from_numpy(pixels.astype(np.float32))
+    x = _floats(pixels)
     seen: list[FloatArray] = []
     for operation in program.operations:
         x = apply(operation, x)
@@ -298,8 +301,8 @@ def _blurred(blur: Blur, x: Tensor) -> Tensor:
     return F.conv2d(x, kernel, stride=blur.stride, groups=x.shape[1])
 
 
-def _parts(pixels: Pixels, size: int) -> Iterator[Pixels]:
-    return (pixels[i : i + size] for i in range(0, len(pixels), size))
+def _floats(pixels: Pixels) -> Tensor:
+    return torch.from_numpy(pixels.astype(np.float32))
 
 
 def _like(array: FloatArray, x: Tensor) -> Tensor:

@@ -5,10 +5,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from tests.export.nets import blurred, excited, nest, pixels_for, warmed
+from tests.largest import LargestTensor
 
 from smidgen import zoo
 from smidgen.export.int8 import calibrate as module
-from smidgen.export.int8.calibrate import _range, calibrate
+from smidgen.export.int8.calibrate import METHODS, _Values, calibrate
 from smidgen.export.lower import lower
 from smidgen.export.program import Conv2d, GlobalAveragePool, Residual, SqueezeExcite, apply, trace
 from smidgen.spec import NetSpec
@@ -71,16 +72,55 @@ def test_a_gate_has_the_ranges_of_its_mean_its_latent_channels_and_its_result() 
     np.testing.assert_allclose(ranges[place], expected, rtol=1e-5)
 
 
+def range_of(values: NDArray[np.float32], method: str, parts: int = 1) -> tuple[float, float]:
+    seen = _Values(method, len(values))
+    for part in np.array_split(values, parts):
+        seen.add(part)
+    return seen.range()
+
+
+@pytest.mark.parametrize("count", [1, 2, 1001, 20_000])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_range_is_the_same_to_the_bit_however_the_values_come(
+    method: str, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_SAMPLE", 600)
+    values = np.random.default_rng(count).normal(0.3, 2, count).astype(np.float32)
+    whole = range_of(values, method)
+    assert all(range_of(values, method, parts) == whole for parts in (2, 7, 400) if parts <= count)
+    if method.startswith("percentile"):
+        kept = float(method.removeprefix("percentile-"))
+        low, high = np.percentile(values, [100 - kept, kept])
+        assert whole == (min(float(low), 0.0), max(float(high), 0.0))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_many_images_go_through_a_net_in_parts(
+    method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = nest("resnet")
+    program, images = lower(warmed(spec)), pixels_for(spec, 9)
+    whole = calibrate(program, images, method)
+    monkeypatch.setattr(module, "_PIXELS", 2 * images[0, 0].size)
+    with LargestTensor() as of_few:
+        calibrate(program, images[:2], method)
+    with LargestTensor() as of_many:
+        found = calibrate(program, images, method)
+    assert of_many.nbytes == of_few.nbytes
+    for own, of_all in zip(found, whole, strict=True):
+        np.testing.assert_allclose(own, of_all, rtol=0.05)  # a fraction more or less of the range
+
+
 def floats(*values: float) -> NDArray[np.float32]:
     return np.array(values, np.float32)
 
 
 @pytest.mark.parametrize("method", ["minmax", "mse", "percentile-99.9", "percentile-99.99"])
 def test_a_range_holds_zero_and_is_no_wider_than_the_values(method: str) -> None:
-    assert _range(np.linspace(2, 3, 1000, dtype=np.float32), method)[0] == 0
-    assert _range(np.linspace(-3, -2, 1000, dtype=np.float32), method)[1] == 0
-    assert _range(floats(0, 0, 0), method) == (0, 0)
-    low, high = _range(np.linspace(-2, 3, 1000, dtype=np.float32), method)
+    assert range_of(np.linspace(2, 3, 1000, dtype=np.float32), method)[0] == 0
+    assert range_of(np.linspace(-3, -2, 1000, dtype=np.float32), method)[1] == 0
+    assert range_of(floats(0, 0, 0), method) == (0, 0)
+    low, high = range_of(np.linspace(-2, 3, 1000, dtype=np.float32), method)
     assert -2 <= low < -1.5
     assert 2.2 < high <= 3
 
@@ -88,13 +128,13 @@ def test_a_range_holds_zero_and_is_no_wider_than_the_values(method: str) -> None
 def test_percentiles_leave_out_the_few_values_beyond_them() -> None:
     values = np.zeros(20_000, np.float32)
     values[:15], values[15:40] = 5.0, 0.25  # 0.075 % and 0.2 % are at least as large
-    assert _range(values, "percentile-99.9") == pytest.approx((0, 0.25))
-    assert _range(-values, "percentile-99.9") == pytest.approx((-0.25, 0))
-    assert _range(values, "percentile-99.99") == pytest.approx((0, 5.0))
+    assert range_of(values, "percentile-99.9") == pytest.approx((0, 0.25))
+    assert range_of(-values, "percentile-99.9") == pytest.approx((-0.25, 0))
+    assert range_of(values, "percentile-99.99") == pytest.approx((0, 5.0))
     few = np.full(20_000, -1, np.float32)
     few[0] = 5.0
-    assert _range(few, "percentile-99.9") == pytest.approx((-1, 0))
-    assert _range(-few, "percentile-99.9") == pytest.approx((0, 1))
+    assert range_of(few, "percentile-99.9") == pytest.approx((-1, 0))
+    assert range_of(-few, "percentile-99.9") == pytest.approx((0, 1))
 
 
 def errors(values: NDArray[np.float32], low: float, high: float) -> list[float]:
@@ -118,26 +158,26 @@ def test_mse_takes_the_fraction_of_least_error_on_values_spread_over_all(
     values[1], values[8] = 9.0, -6.0
     seen = values if sample > 4000 else values[::8]
     expected = np.linspace(1, 0.2, 81)[int(np.argmin(errors(seen, -6, 9)))]
-    low, high = _range(values, "mse")
+    low, high = range_of(values, "mse")
     assert (low / -6, high / 9) == pytest.approx((expected, expected))
     turned = np.linspace(1, 0.2, 81)[int(np.argmin(errors(-seen, -9, 6)))]
-    low, high = _range(-values, "mse")
+    low, high = range_of(-values, "mse")
     assert (low / -9, high / 6) == pytest.approx((turned, turned))
 
 
 def test_mse_looks_at_every_value_of_a_few() -> None:
     values = np.random.default_rng(0).uniform(0, 0.01, 4000).astype(np.float32)
     values[1] = 4.0  # one in so few is worth keeping
-    assert _range(values, "mse")[1] > 2
+    assert range_of(values, "mse")[1] > 2
 
 
-def test_mse_goes_down_to_a_fifth_of_the_range() -> None:
+def test_mse_goes_down_to_a_fifth_of_therange_of() -> None:
     values = np.random.default_rng(0).uniform(0, 0.01, 400_000).astype(np.float32)
     values[1] = 4.0  # of so many values every second one is looked at
-    assert _range(values, "mse")[1] == pytest.approx(0.8)
+    assert range_of(values, "mse")[1] == pytest.approx(0.8)
 
 
 def test_mse_keeps_the_whole_of_a_range_that_is_evenly_used() -> None:
-    assert _range(np.linspace(0, 4, 10_001, dtype=np.float32), "mse")[1] == pytest.approx(
+    assert range_of(np.linspace(0, 4, 10_001, dtype=np.float32), "mse")[1] == pytest.approx(
         4, rel=0.02
     )
