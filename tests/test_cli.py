@@ -411,7 +411,7 @@ BAD = {
     "out of range": (
         None,
         (*TRAIN, "--with", "mixup(alpha=-1)"),
-        "mixup alpha must be finite and >= 0",
+        "mixup alpha must be in [0, 1,000,000]",
     ),
     "two schedules": (None, (*TRAIN, "--with", "cosine,one-cycle"), "at most one ScheduleMethod"),
     "epochs": (None, (*TRAIN, "--epochs", "0"), "recipe epochs must be >= 1, got 0"),

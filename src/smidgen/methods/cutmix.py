@@ -1,12 +1,13 @@
 """CutMix: paste a rectangle of another image, and as much of its target."""
 
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import sqrt
 from random import Random
 from typing import ClassVar
 
 import torch
 
+from smidgen.limits import ALPHA
 from smidgen.methods.base import BatchMethod
 from smidgen.tensors import Batch
 
@@ -21,7 +22,8 @@ class CutMix(BatchMethod):
     the pixels that the clipped rectangle has. One rectangle a batch.
 
     Args:
-        alpha: Over 0. Small values paste nearly nothing or nearly all, 1 draws the area uniformly.
+        alpha: In (0, 1,000,000]. Small values paste nearly nothing or nearly all, 1 draws the
+            area uniformly.
         probability: Share of the batches that are mixed; in (0, 1].
 
     Raises:
@@ -39,8 +41,8 @@ class CutMix(BatchMethod):
     name: ClassVar[str] = "cutmix"
 
     def __post_init__(self) -> None:
-        if not 0 < self.alpha < inf:
-            raise ValueError(f"cutmix alpha must be finite and > 0, got {self.alpha}")
+        if not 0 < self.alpha <= ALPHA:
+            raise ValueError(f"cutmix alpha must be in (0, {ALPHA:,}], got {self.alpha}")
         if not 0 < self.probability <= 1:
             raise ValueError(f"cutmix probability must be in (0, 1], got {self.probability}")
 

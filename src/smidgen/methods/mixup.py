@@ -1,13 +1,13 @@
 """Mixup: train on blends of two images and of their targets."""
 
 from dataclasses import dataclass
-from math import inf
 from random import Random
 from typing import ClassVar
 
 import torch
 
 from smidgen.kernels import batch as pixels
+from smidgen.limits import ALPHA
 from smidgen.methods.base import BatchMethod
 from smidgen.tensors import Batch
 
@@ -20,8 +20,8 @@ class Mixup(BatchMethod):
     ``m = min(l, 1 - l)`` and ``l ~ Beta(alpha, alpha)`` drawn once a batch.
 
     Args:
-        alpha: Strength, >= 0. Small values leave most batches nearly untouched (0: all), 1 draws
-            ``m`` uniformly.
+        alpha: Strength, 0 to 1,000,000. Small values leave most batches nearly untouched (0: all),
+            1 draws ``m`` uniformly.
 
     Raises:
         ValueError: If ``alpha`` is out of its range.
@@ -37,8 +37,8 @@ class Mixup(BatchMethod):
     name: ClassVar[str] = "mixup"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.alpha < inf:
-            raise ValueError(f"mixup alpha must be finite and >= 0, got {self.alpha}")
+        if not 0 <= self.alpha <= ALPHA:
+            raise ValueError(f"mixup alpha must be in [0, {ALPHA:,}], got {self.alpha}")
 
     def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
         del progress
