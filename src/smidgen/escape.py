@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+LEFT_TO_RIGHT = "\u200e"  # ends a name that runs to the left before a number
 _TURNING = frozenset("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
 _JOINERS = "\u200c\u200d"  # no signs of their own, but part of words and of pictures of people
 _UNFIT_FOR_XML = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")

@@ -1,6 +1,7 @@
 """Rows and columns are exchanged after the fit, whatever the pictures come from, and it is told."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,8 @@ def test_every_image_is_the_transpose_of_what_it_would_be(made: object, tmp_path
     again = load(place, preprocessing=other.preprocessing, classes=other.classes)
     assert (again.fingerprint, again.preprocessing) == (other.fingerprint, other.preprocessing)
     assert contact_sheet(other) == contact_sheet(own), "pictures are shown as they lie"
+    umlauts = [contact_sheet(replace(own, classes=(name, *own.classes[1:]))) for name in "äß"]
+    assert umlauts[0] != umlauts[1], "the font has them"
 
 
 def wide() -> Data:

@@ -318,6 +318,11 @@ def test_chromium_draws_it_alone_and_sorts_its_tables(page: Path, browser: Any) 
     table.locator("th button").nth(1).click()
     again = table.locator("tbody td:nth-child(2)").all_inner_texts()
     assert [float(text) for text in again] == sorted(values)
+    for order in ("ascending", "descending"):
+        table.locator("th button").first.click()
+        names = table.locator("tbody td:first-child").all_inner_texts()
+        assert names == sorted(names, key=str.casefold, reverse=order == "descending")
+        assert table.locator("th").first.get_attribute("aria-sort") == order
 
 
 def full_page(written: Callable[[Rows], Path], tmp_path: Path, **other: Any) -> Path:

@@ -95,7 +95,7 @@ def inspected(data: Data, catalogue: Catalogue, wish: Wish) -> Inspection:
 
 def contact_sheet(data: Data) -> bytes:
     """Return a PNG with up to ten training pictures a class, of 40 classes, at the net's size."""
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
     channels, (height, width) = data.shape[0], data.preprocessing.size
     factor = max(1, TILE // max(height, width))
@@ -103,11 +103,11 @@ def contact_sheet(data: Data) -> bytes:
     shown = data.classes[:DOWN]
     row_height = tall + _TEXT + _MARGIN
     sheet = Image.new("RGB", (ACROSS * wide + _MARGIN, len(shown) * row_height + _MARGIN), "white")
-    draw = ImageDraw.Draw(sheet)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default_imagefont()
     for number, name in enumerate(shown):
         top = number * row_height + _MARGIN
         members = (data.train.labels == number).nonzero().flatten()
-        draw.text((_MARGIN, top), f"{_plain(name)} ({len(members):,})", fill="black")
+        draw.text((_MARGIN, top), f"{_plain(name)} ({len(members):,})", "black", font)
         for place, row in enumerate(_spread(members.tolist(), ACROSS)):
             pixels = data.preprocessing.turn(data.train.images[row]).permute(1, 2, 0).numpy()
             tile = np.repeat(np.repeat(_shown(pixels, channels), factor, axis=0), factor, axis=1)
@@ -130,5 +130,5 @@ def _spread(rows: Sequence[int], count: int) -> Sequence[int]:
 
 
 def _plain(name: str) -> str:
-    """Return a name that the built-in font can draw."""
+    """Return a name that the built-in font of fixed width can draw; the other has only ASCII."""
     return name.encode("latin-1", errors="replace").decode("latin-1")

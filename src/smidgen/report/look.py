@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from smidgen.confusion import Matrix, balanced_accuracy, by_class, largest_share, never_answered
+from smidgen.escape import LEFT_TO_RIGHT
 from smidgen.report.chart import Chart
 from smidgen.report.doubts import Shot, Wall, doubts, pictures_of
 from smidgen.report.matrix import confusion_chart
@@ -117,7 +118,7 @@ def _most_taken_for(line: Sequence[int], own: int, names: Sequence[str]) -> str:
     if not others:
         return "-"
     count, place = max(others)
-    return f"{names[-place]}, {100 * count / sum(line):.1f} %"
+    return f"{names[-place]}{LEFT_TO_RIGHT}, {100 * count / sum(line):.1f} %"
 
 
 def _of_classes(matrices: Sequence[Matrix], names: Sequence[str]) -> list[str]:

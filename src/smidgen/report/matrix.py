@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from smidgen.confusion import Matrix
+from smidgen.escape import LEFT_TO_RIGHT
 from smidgen.report.chart import BETTER, NARROW, WORSE, Chart, draw
 from smidgen.report.svg import CARD, INK, MUTED, TEXT, Canvas, Number, shortened, width_of
 
@@ -43,7 +44,8 @@ def _drawn(width: int, matrix: Matrix, names: Sequence[str]) -> Canvas:
             canvas.text(left + at, top - 6, text, INK, size=size, turned=True, told=name)
         for column, count in enumerate(counts):
             x, share = left + cell * column, count / (sum(counts) or 1)
-            told = f"{name} answered as {names[column]}: {count:,} ({100 * share:.1f} %)"
+            answer = f"{names[column]}{LEFT_TO_RIGHT}"
+            told = f"{name} answered as {answer}: {count:,} ({100 * share:.1f} %)"
             canvas.rect(x, y, cell - 1, cell - 1, CARD, told=told if not count else "")
             if count:
                 colour = BETTER if row == column else WORSE

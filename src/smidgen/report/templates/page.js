@@ -6,14 +6,14 @@ for (const button of document.querySelectorAll("th button")) {
     const head = button.parentElement, row = head.parentElement;
     const place = [...row.children].indexOf(head);
     const body = row.parentElement.parentElement.tBodies[0];
-    const up = head.getAttribute("aria-sort") === "descending";
+    const numeric = head.classList.contains("number"); // the largest first, words from A
+    const up = (head.getAttribute("aria-sort") ?? (numeric ? "ascending" : "descending")) === "descending";
     for (const other of row.children) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
     const value = (line) => line.children[place].dataset.value;
-    const numeric = head.classList.contains("number");
     const order = numeric
       ? (a, b) => Number(value(a).replace("inf", "Infinity")) - Number(value(b).replace("inf", "Infinity"))
-      : (a, b) => value(b).localeCompare(value(a));
+      : (a, b) => value(a).localeCompare(value(b));
     body.append(...[...body.rows].sort((a, b) => (up ? order(a, b) : order(b, a))));
   });
 }

@@ -5,6 +5,7 @@ from dataclasses import replace
 from math import ceil
 from statistics import fmean
 
+from smidgen.sizes import counted
 from smidgen.study.design.clock import Clock, lasting_within
 from smidgen.study.design.gain import Belief
 from smidgen.study.design.profile import Profile, is_small
@@ -149,7 +150,8 @@ def in_time(
         epochs = lasting_within(clock.seconds, planned, an_epoch, seeds, jobs, card)
         search.store.note("last", [*asked, epochs])
     if epochs < planned:
-        search.say(RECIPE, f"the time left is enough for {epochs} epochs and not {planned}")
+        enough = counted(epochs, "epoch", "epochs")
+        search.say(RECIPE, f"the time left is enough for {enough} and not {planned}")
     return [one.lasting(epochs) for one in last]
 
 
