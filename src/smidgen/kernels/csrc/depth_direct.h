@@ -62,7 +62,7 @@ INLINE void direct_back(const Depth *d, const Value *x, const Value *g, const fl
     Int c = d->channels, count = d->width * c;
     for (Int j = 0; j < c; j += LANES) {
         vf w[9], s[9];
-        for (int t = 0; t < 9; t++) w[t] = load_f32(weights + t * c + j), s[t] = (vf){};
+        for (int t = 0; t < 9; t++) w[t] = again ? load_f32(weights + t * c + j) : (vf){}, s[t] = (vf){};
         for (Int y = from; y < to; y++) {
             const Value *rows[3];
             vf l[3], m[3];
