@@ -174,6 +174,21 @@ def test_other_data_types_run_on_torch(dtype: torch.dtype) -> None:
     assert torch.equal(kernels.max_pool2d(x), F.max_pool2d(x, 2, 2))
 
 
+@pytest.mark.parametrize("name", ["bn_relu", "conv", "depthwise", "channelwise", "excite"])
+def test_a_map_of_other_channels_is_refused_in_training_too(name: str) -> None:
+    x, *rest = [t.float() for t in operands(name, (3, 12, 9, 7), 10, 3)]
+    for other in (x[:, :5], torch.cat([x, x[:, :1]], 1)):
+        with pytest.raises(RuntimeError, match="channels|running_mean|size"):
+            run(name, kernels, [other, *rest])
+
+
+@pytest.mark.parametrize("name", ["conv", "depthwise", "channelwise"])
+def test_parameters_elsewhere_are_refused(name: str) -> None:
+    x, *rest = [t.float() for t in operands(name, (3, 12, 9, 7), 10, 3)]
+    with pytest.raises(RuntimeError, match="device"):
+        OPERATIONS[name](kernels, x, *[t.to("meta") for t in rest])
+
+
 def test_evaluation_uses_the_running_statistics() -> None:
     depth, point, norm = block = _block(True)
     norm.running_mean = torch.randn(20)

@@ -75,16 +75,22 @@ def _cast(x: Tensor) -> Tensor:
     return x
 
 
-def _ready(x: Tensor, *parameters: Tensor | None) -> bool:
-    """Whether the compiled path serves these tensors here and now."""
+def _ready(x: Tensor, *parameters: Tensor | None, channels: int | None = None) -> bool:
+    """Whether the compiled path serves these tensors here and now; torch refuses what cannot be.
+
+    Args:
+        x: A map.
+        parameters: Of the operation.
+        channels: How many it takes; none if any.
+    """
     if type(x) is not Tensor or x.device.type != "cpu" or operations(x.dtype) is None:
         return False
     if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
         return False
     for p in parameters:
-        if p is not None and (p.dtype != torch.float32 or not p.is_contiguous()):
+        if p is not None and not (p.is_cpu and p.dtype == torch.float32 and p.is_contiguous()):
             return False
-    return x.dim() == MAP and x.numel() > 0
+    return x.dim() == MAP and x.numel() > 0 and channels in (None, x.shape[1])
 
 
 def _trains(norm: nn.BatchNorm2d) -> bool:
@@ -102,7 +108,8 @@ def _last(x: Tensor) -> Tensor:
 def bn_relu(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
     """Return relu(norm(x))."""
     x = _cast(x)
-    if not (_trains(norm) and _ready(x, norm.weight, norm.bias)):
+    channels = norm.num_features
+    if not (_trains(norm) and _ready(x, norm.weight, norm.bias, channels=channels)):
         return reference.bn_relu(x, norm)
     return functions.BnRelu.apply(_last(x), norm.weight, norm.bias, functions.Norm(norm))
 
@@ -122,7 +129,7 @@ def conv_bn_relu(
         _trains(norm)
         and stride == 1
         and _square(weight)
-        and _ready(x, weight, bias, norm.weight, norm.bias)
+        and _ready(x, weight, bias, norm.weight, norm.bias, channels=weight.shape[1])
     ):
         return reference.conv_bn_relu(x, weight, bias, norm, stride, relu=relu)
     return functions.ConvBnRelu.apply(
@@ -144,8 +151,8 @@ def depthwise_bn_relu(
     """Return relu(norm(pointwise(depthwise(x)))), the border keeping the size at stride 1."""
     x = _cast(x)
     parameters = (depth, depth_bias, point, point_bias, norm.weight, norm.bias)
-    served = stride == 1 and _square(depth)
-    if not (served and _trains(norm) and _ready(x, *parameters)):
+    served = stride == 1 and _square(depth) and _trains(norm)
+    if not (served and _ready(x, *parameters, channels=len(depth))):
         return reference.depthwise_bn_relu(
             x, (depth, depth_bias), (point, point_bias), norm, stride, relu=relu
         )
@@ -164,8 +171,8 @@ def channelwise_bn_relu(
     """Return relu(norm(conv(x))) of a filter a channel, the border keeping the size at stride 1."""
     x = _cast(x)
     parameters = (weight, bias, norm.weight, norm.bias)
-    served = stride == 1 and _square(weight)
-    if not (served and _trains(norm) and _ready(x, *parameters)):
+    served = stride == 1 and _square(weight) and _trains(norm)
+    if not (served and _ready(x, *parameters, channels=len(weight))):
         return reference.channelwise_bn_relu(x, weight, bias, norm, stride, relu=relu)
     return functions.ConvBnRelu.apply(_last(x), *parameters, functions.Norm(norm), True, relu)
 
@@ -178,7 +185,8 @@ def add(x: Tensor, y: Tensor, *, relu: bool = False) -> Tensor:
 def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return the 1 x 1 convolution of x."""
     x = _cast(x)
-    if not (x.requires_grad and torch.is_grad_enabled() and _ready(x, weight, bias)):
+    learns = x.requires_grad and torch.is_grad_enabled()
+    if not (learns and _ready(x, weight, bias, channels=weight.shape[1])):
         return reference.convolution(x, weight, bias)
     if x.shape[2:] == (1, 1):  # pooled maps: a plain product, less to set up than a convolution
         bias = None if bias is None else bias.to(x.dtype)
@@ -213,6 +221,7 @@ def squeeze_excite(x: Tensor, squeeze: Tensor, excite: Tensor) -> Tensor:
     The weights are those of 1 x 1 convolutions, (l, c, 1, 1) and (c, l, 1, 1).
     """
     x = _cast(x)
-    if not (x.requires_grad and torch.is_grad_enabled() and _ready(x, squeeze, excite)):
+    learns = x.requires_grad and torch.is_grad_enabled()
+    if not (learns and _ready(x, squeeze, excite, channels=squeeze.shape[1])):
         return reference.squeeze_excite(x, squeeze, excite)
     return functions.Excite.apply(_last(x), squeeze, excite)
