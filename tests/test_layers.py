@@ -238,6 +238,12 @@ def test_equal_sides_are_one_number() -> None:
     assert MaxPool((2, 2)) == MaxPool(2)
 
 
+@pytest.mark.parametrize("side", [3, 99])
+def test_a_blur_of_any_size_keeps_what_is_the_same_everywhere(side: int) -> None:
+    blurred = Blur(1, side).build(Shape(1, 50, 51))(torch.full((1, 1, 50, 51), 3.0))
+    torch.testing.assert_close(blurred, torch.full((1, 1, 50, 51), 3.0))
+
+
 def test_squeeze_excite_gates_two_channels_by_the_formula() -> None:
     gate = SqueezeExcite(1).build(Shape(2, 3, 3))
     squeeze, excite = (p for p in gate.parameters())
@@ -276,6 +282,7 @@ def test_max_pool_drops_what_does_not_fill_a_window() -> None:
             "conv activation must be 'none' or 'relu', got 'gelu'",
         ),  # pyright: ignore[reportArgumentType]
         (lambda: Channelwise(2), "channelwise kernel_size must be odd, got 2"),
+        (lambda: Conv(True), "conv out_channels must be a whole number, got True"),
         (lambda: MaxPool().out_shape(Shape(1, 1, 4)), "needs a map at least that large"),
         (lambda: Blur(kernel_size=5).out_shape(Shape(1, 2, 9)), "needs sides over 2 pixels"),
         (lambda: Classifier(2).out_shape(Shape(1, 2, 2)), "classifier needs a 1x1 map"),

@@ -77,6 +77,13 @@ for wrong in (
     lambda: sm.zoo.net(None),
     lambda: net.fitted(sm.layers.Shape(1, 8, 8), data.classes),
     lambda: sm.layers.Conv(8.5),
+    lambda: sm.layers.Conv(8, 3.0),
+    lambda: sm.layers.Conv(8, "3"),
+    lambda: sm.layers.Conv(8, bias=1),
+    lambda: sm.layers.Classifier(8, bias="no"),
+    lambda: sm.layers.Residual((sm.layers.Conv(8),), shortcut=np.True_),
+    lambda: sm.layers.Blur(2, (3, 3)),
+    lambda: sm.layers.MaxPool((3, 3, 3)),
     lambda: sm.methods.parse(["mixup"]),
     lambda: sm.train(net, data, pace=3),
     lambda: sm.train(net, data, observer=3),
@@ -100,6 +107,8 @@ for wrong in (
         print(error)
 sm.evaluate(run, data.test, weights="run/weights.safetensors", measure_latency=False)
 print(sm.data.load("digits", image_size=np.int64(9)).shape)
+tall = sm.layers.Conv(8, tuple(np.array([5, 1])))
+print(*replace(net, layers=(tall,)).to_dict()["layers"])
 """
 SAID = """
 data must be a Data, as smidgen.data.load(NAME) returns, got 'digits'
@@ -125,6 +134,13 @@ unknown profile 5; known: quick, standard, thorough
 the name of a net must be a str, as in 'mnist-1k5-dw', got None
 classifier classes must be a whole number, got ('0', '1',
 conv out_channels must be a whole number, got 8.5
+conv kernel_size must be a whole number, got 3.0
+conv kernel_size must be a whole number, got '3'
+conv bias must be true or false, got 1
+classifier bias must be true or false, got 'no'
+residual shortcut must be true or false, got np.True_
+blur kernel_size must be a whole number, got (3, 3)
+max_pool kernel_size must be one number, or rows and columns, got (3, 3, 3)
 methods as text must be a str, as in 'cutout(length=8), mixup', got ['mixup']
 a pace must be a Pace, as in Pace(save_every=60), got 3
 an observer must be a function of a Report, got 3
@@ -142,6 +158,7 @@ classes of mine must be texts, as in ['cat', 'owl'], got 'abcdefghij'
 a part of data must be a Split, as in Split(images, labels), got 5
 top must be a whole number >= 1, got 1.5
 (1, 9, 9)
+conv(out_channels=8, kernel_size=5x1)
 """
 
 

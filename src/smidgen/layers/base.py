@@ -1,6 +1,7 @@
 """The contract every layer keeps."""
 
 from abc import ABC, abstractmethod
+from operator import index
 from typing import ClassVar, Literal, NamedTuple, Self, SupportsIndex, TypeAlias, final
 
 from torch import nn
@@ -137,8 +138,16 @@ def require_positive(**numbers: int) -> None:
 
 def require_whole(number: object, what: str) -> None:
     """Refuse what is no whole number, as the names of classes for how many there are."""
-    if not isinstance(number, SupportsIndex):
+    if not isinstance(number, SupportsIndex) or isinstance(number, bool):
         raise ValueError(f"{what} must be a whole number, got {shown(number)}")
+
+
+def require_flag(**flags: bool) -> None:
+    """Refuse what is neither true nor false: its text could not be read again."""
+    for label, flag in flags.items():
+        if type(flag) is not bool:
+            name = label.replace("__", " ")
+            raise ValueError(f"{name} must be true or false, got {shown(flag)}")
 
 
 def sides_of(kernel: Kernel) -> tuple[int, int]:
@@ -153,9 +162,17 @@ def within(kernel: Kernel) -> tuple[int, int]:
 
 
 def squared(layer: Layer, **kernels: Kernel) -> None:
-    """Make a frozen layer's kernel of equal sides one number, so that equal layers are equal."""
+    """Make a frozen layer's kernel of equal sides one number, so that equal layers are equal.
+
+    Raises:
+        ValueError: If it has other sides than rows and columns.
+    """
     for name, kernel in kernels.items():
-        rows, columns = sides_of(kernel)
+        sides = [index(side) for side in sides_of(kernel)]  # those of numpy are written otherwise
+        if len(sides) != 2:  # noqa: PLR2004 - rows and columns
+            said = "must be one number, or rows and columns"
+            raise ValueError(f"{layer.name} {name} {said}, got {shown(kernel)}")
+        rows, columns = sides
         object.__setattr__(layer, name, rows if rows == columns else (rows, columns))
 
 
@@ -163,9 +180,11 @@ def require_odd(**kernels: Kernel) -> None:
     """Refuse an even kernel, which has no centre and so no "same" padding."""
     numbers = [(label, side) for label, kernel in kernels.items() for side in sides_of(kernel)]
     for label, number in numbers:
+        name = label.replace("__", " ")
+        require_whole(number, name)
         if number < 1 or number % 2 == 0:
-            raise ValueError(f"{label.replace('__', ' ')} must be odd, got {number}")
-        limits.require_at_most(label.replace("__", " "), number, limits.KERNEL)
+            raise ValueError(f"{name} must be odd, got {number}")
+        limits.require_at_most(name, number, limits.KERNEL)
 
 
 def require_activation(name: str, activation: str) -> None:

@@ -10,7 +10,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from smidgen.kernels.reference import strided
-from smidgen.layers.base import PlainLayer, Shape, require_odd, require_positive, same_padded
+from smidgen.layers.base import (
+    PlainLayer,
+    Shape,
+    require_odd,
+    require_positive,
+    require_whole,
+    same_padded,
+)
 from smidgen.tensors import Images
 
 
@@ -34,6 +41,7 @@ class Blur(PlainLayer):
 
     def __post_init__(self) -> None:
         require_positive(blur__stride=self.stride)
+        require_whole(self.kernel_size, "blur kernel_size")  # one for both sides
         require_odd(blur__kernel_size=self.kernel_size)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
@@ -68,8 +76,9 @@ class BlurModule(nn.Module):
     def __init__(self, channels: int, stride: int, kernel_size: int) -> None:
         super().__init__()
         self.stride, self.kernel_size = stride, kernel_size
-        row = torch.tensor([comb(kernel_size - 1, i) for i in range(kernel_size)]).float()
-        kernel = torch.outer(row, row) / row.sum() ** 2
+        last = kernel_size - 1
+        row = torch.tensor([comb(last, i) / 2**last for i in range(kernel_size)]).float()
+        kernel = torch.outer(row, row)
         self.register_buffer(
             "kernel", kernel.expand(channels, 1, -1, -1).contiguous(), persistent=False
         )

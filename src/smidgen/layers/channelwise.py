@@ -15,6 +15,7 @@ from smidgen.layers.base import (
     PlainLayer,
     Shape,
     require_activation,
+    require_flag,
     require_odd,
     require_positive,
     same_padded,
@@ -52,6 +53,7 @@ class Channelwise(PlainLayer):
         require_positive(channelwise__stride=self.stride)
         require_odd(channelwise__kernel_size=self.kernel_size)
         squared(self, kernel_size=self.kernel_size)
+        require_flag(channelwise__bias=self.bias)
         require_activation("channelwise", self.activation)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:

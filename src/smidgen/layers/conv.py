@@ -15,6 +15,7 @@ from smidgen.layers.base import (
     PlainLayer,
     Shape,
     require_activation,
+    require_flag,
     require_odd,
     require_positive,
     same_padded,
@@ -51,6 +52,7 @@ class Conv(PlainLayer):
         require_positive(conv__out_channels=self.out_channels, conv__stride=self.stride)
         require_odd(conv__kernel_size=self.kernel_size)
         squared(self, kernel_size=self.kernel_size)
+        require_flag(conv__bias=self.bias)
         require_activation("conv", self.activation)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:

@@ -15,6 +15,7 @@ from smidgen.layers.base import (
     PlainLayer,
     Shape,
     require_activation,
+    require_flag,
     require_odd,
     require_positive,
     same_padded,
@@ -54,6 +55,7 @@ class Depthwise(PlainLayer):
         require_positive(depthwise__out_channels=self.out_channels, depthwise__stride=self.stride)
         require_odd(depthwise__kernel_size=self.kernel_size)
         squared(self, kernel_size=self.kernel_size)
+        require_flag(depthwise__bias=self.bias)
         require_activation("depthwise", self.activation)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:

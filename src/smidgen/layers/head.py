@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from smidgen import kernels, limits
 from smidgen.kernels import links
-from smidgen.layers.base import PlainLayer, Shape, require_whole
+from smidgen.layers.base import PlainLayer, Shape, require_flag, require_whole
 from smidgen.layers.transition import PointwiseModule
 from smidgen.tensors import Images
 
@@ -67,6 +67,7 @@ class Classifier(PlainLayer):
         if self.classes < 2:  # noqa: PLR2004 - one class is no choice
             raise ValueError(f"classifier classes must be >= 2, got {self.classes}")
         limits.require_at_most("classifier classes", self.classes, limits.CHANNELS)
+        require_flag(classifier__bias=self.bias)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
         if (shape.height, shape.width) != (1, 1):

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from smidgen import kernels
 from smidgen.kernels import links
-from smidgen.layers.base import Activation, Layer, Shape, require_activation
+from smidgen.layers.base import Activation, Layer, Shape, require_activation, require_flag
 from smidgen.layers.blur import Blur
 from smidgen.layers.conv import Conv
 from smidgen.layers.nest import (
@@ -51,6 +51,7 @@ class Residual(Nest):
 
     def __post_init__(self) -> None:
         require_nestable("residual", self.layers)
+        require_flag(residual__shortcut=self.shortcut)
         require_activation("residual", self.activation)
 
     @property

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from smidgen import kernels
 from smidgen.kernels import links
-from smidgen.layers.base import PlainLayer, Shape, require_positive
+from smidgen.layers.base import PlainLayer, Shape, require_flag, require_positive
 from smidgen.tensors import Images
 
 
@@ -30,6 +30,7 @@ class Transition(PlainLayer):
 
     def __post_init__(self) -> None:
         require_positive(transition__out_channels=self.out_channels)
+        require_flag(transition__bias=self.bias)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
         return (shape._replace(channels=self.out_channels),)
