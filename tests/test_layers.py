@@ -238,10 +238,9 @@ def test_equal_sides_are_one_number() -> None:
     assert MaxPool((2, 2)) == MaxPool(2)
 
 
-@pytest.mark.parametrize("side", [3, 99])
-def test_a_blur_of_any_size_keeps_what_is_the_same_everywhere(side: int) -> None:
-    blurred = Blur(1, side).build(Shape(1, 50, 51))(torch.full((1, 1, 50, 51), 3.0))
-    torch.testing.assert_close(blurred, torch.full((1, 1, 50, 51), 3.0))
+def test_the_widest_blur_keeps_what_is_the_same_everywhere() -> None:
+    blurred = Blur(1, 63).build(Shape(1, 40, 41))(torch.full((1, 1, 40, 41), 3.0))
+    torch.testing.assert_close(blurred, torch.full((1, 1, 40, 41), 3.0))
 
 
 def test_squeeze_excite_gates_two_channels_by_the_formula() -> None:
@@ -275,6 +274,7 @@ def test_max_pool_drops_what_does_not_fill_a_window() -> None:
             "max_pool kernel_size=1x5 needs a map at least that large, got 1x4x4",
         ),
         (lambda: Blur(kernel_size=4), "blur kernel_size must be odd, got 4"),
+        (lambda: Blur(kernel_size=65), "blur kernel_size must be at most 63, got 65"),
         (lambda: SqueezeExcite(0), "squeeze_excite latent_channels must be >= 1, got 0"),
         (lambda: Classifier(1), "classifier classes must be >= 2, got 1"),
         (

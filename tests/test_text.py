@@ -72,6 +72,8 @@ def test_two_sides_are_read_and_written_with_a_cross() -> None:
     assert to_text(Conv(16, (1, 7))) == "conv(out_channels=16, kernel_size=1x7)"
     with pytest.raises(ValueError, match="layer must be name"):
         parse("conv(16, 5x1x3)", kinds, "layer")
+    with pytest.raises(ValueError, match="kernel_size must be odd, got 0"):
+        parse("conv(16, 0x3)", kinds, "layer")  # in Python, the hexadecimal 3
 
 
 def test_a_list_keeps_its_order_and_its_inner_commas() -> None:

@@ -11,6 +11,7 @@ REPEATED = 100  # times that weights are used again
 CHANNELS = 65_535  # of a map, and classes
 SIDE = 65_535  # pixels a side, of a picture or a map
 KERNEL = 99  # pixels a side
+BLUR = 63  # pixels a side: float32 holds the square of its weights' sum
 INPUT_CHANNELS = 1_024
 PARAMS = 100_000_000  # of a net: 400 MB
 ACTIVATIONS = 1 << 28  # elements of an image's maps alive at once: 1 GB

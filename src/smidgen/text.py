@@ -17,7 +17,7 @@ _HYPHEN = re.compile(
     rf"{IN_QUOTES}|=\s*([A-Za-z]\w*(?:-\w+)+)(?=\s*[,)])|(?<=[^\W\d_])-(?=[^\W\d_])"
 )
 _SPACE = re.compile(rf"{IN_QUOTES}| ")
-_SIDES = re.compile(rf"{IN_QUOTES}|(?<![\w.])([1-9]\d*)x(\d+)(?![\w.])")  # as in conv(16, 5x1)
+_SIDES = re.compile(rf"{IN_QUOTES}|(?<![\w.])(\d+)x(\d+)(?![\w.])")  # as in conv(16, 5x1)
 _UNREADABLE = (MemoryError, RecursionError, SyntaxError, TypeError, ValueError)  # to the parser
 
 # In the metadata of a dataclass' first field: a tuple of values that are read and written like the

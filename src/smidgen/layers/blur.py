@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from smidgen import limits
 from smidgen.kernels.reference import strided
 from smidgen.layers.base import (
     PlainLayer,
@@ -43,6 +44,7 @@ class Blur(PlainLayer):
         require_positive(blur__stride=self.stride)
         require_whole(self.kernel_size, "blur kernel_size")  # one for both sides
         require_odd(blur__kernel_size=self.kernel_size)
+        limits.require_at_most("blur kernel_size", self.kernel_size, limits.BLUR)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
         reach = self.kernel_size // 2
@@ -76,9 +78,8 @@ class BlurModule(nn.Module):
     def __init__(self, channels: int, stride: int, kernel_size: int) -> None:
         super().__init__()
         self.stride, self.kernel_size = stride, kernel_size
-        last = kernel_size - 1
-        row = torch.tensor([comb(last, i) / 2**last for i in range(kernel_size)]).float()
-        kernel = torch.outer(row, row)
+        row = torch.tensor([comb(kernel_size - 1, i) for i in range(kernel_size)]).float()
+        kernel = torch.outer(row, row) / row.sum() ** 2
         self.register_buffer(
             "kernel", kernel.expand(channels, 1, -1, -1).contiguous(), persistent=False
         )
