@@ -87,6 +87,22 @@ def test_wheels_are_built_once_a_platform_and_tried() -> None:
     assert (ROOT / tried).exists()
 
 
+@pytest.mark.parametrize("compiler", ["unix", "mingw32"])
+def test_without_a_compiler_a_build_goes_on(compiler: str, tmp_path: Path) -> None:
+    places = f"--build-lib={tmp_path}", f"--build-temp={tmp_path}"
+    done = subprocess.run(
+        [sys.executable, "setup.py", "build_ext", f"--compiler={compiler}", *places],
+        cwd=ROOT,
+        env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "No such file or directory: 'gcc'" in done.stdout + done.stderr
+    assert not list(tmp_path.rglob("native.so"))
+
+
 def test_the_hosts_ci_calls_targets_that_there_are_on_every_python_that_is_named() -> None:
     flow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
     makefile = (ROOT / "Makefile").read_text()

@@ -148,6 +148,17 @@ def test_a_broken_library_counts_as_absent(tmp_path: Path) -> None:
     assert available(tmp_path / "native.so") == ("torch",)
 
 
+@pytest.mark.parametrize("error", [AttributeError, OSError, TypeError])
+def test_a_c_library_that_cannot_be_asked_keeps_no_memory(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(name: None) -> None:
+        raise error
+
+    monkeypatch.setattr(library.ctypes, "CDLL", refuse)
+    assert not kernels.keep_memory()
+
+
 def test_an_unknown_path_is_refused_with_the_ones_that_exist(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -178,7 +189,7 @@ def test_other_data_types_run_on_torch(dtype: torch.dtype) -> None:
 def test_a_map_of_other_channels_is_refused_in_training_too(name: str) -> None:
     x, *rest = [t.float() for t in operands(name, (3, 12, 9, 7), 10, 3)]
     for other in (x[:, :5], torch.cat([x, x[:, :1]], 1)):
-        with pytest.raises(RuntimeError, match="channels|running_mean|size"):
+        with pytest.raises(RuntimeError, match=r"channels|running_mean|size"):
             run(name, kernels, [other, *rest])
 
 

@@ -247,7 +247,7 @@ def keep_memory() -> bool:
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):
+    except (AttributeError, OSError, TypeError):  # the last on Windows, where no name is no library
         return False
     # Setting either ends the C library's own adjustment of both, so that one alone would be worse
     # than none; older ones refuse more than 32 MiB for the first.
