@@ -57,6 +57,7 @@ def test_a_number_is_written_as_its_argument_is_read() -> None:
         ("swa(lr=0.5)", SWA(lr=0.5)),
         ("mixup(1)", Mixup(1.0)),
         ("distill(teacher=my-run)", Distill("my-run")),
+        ("distill(my-run, 0.25)", Distill("my-run", 0.25)),
         ("distill(teacher = my-run-2, share=0.25)", Distill("my-run-2", 0.25)),
     ],
 )

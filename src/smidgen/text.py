@@ -16,6 +16,7 @@ IN_QUOTES = r"'(?:[^'\\]|\\.)*'" + r'|"(?:[^"\\]|\\.)*"'
 _HYPHEN = re.compile(
     rf"{IN_QUOTES}|=\s*([A-Za-z]\w*(?:-\w+)+)(?=\s*[,)])|(?<=[^\W\d_])-(?=[^\W\d_])"
 )
+_TIE = "\N{UNDERTIE}"  # for a hyphen inside of a name, as Python reads it
 _SPACE = re.compile(rf"{IN_QUOTES}| ")
 _SIDES = re.compile(rf"{IN_QUOTES}|(?<![\w.])(\d+)x(\d+)(?![\w.])")  # as in conv(16, 5x1)
 _UNREADABLE = (MemoryError, RecursionError, SyntaxError, TypeError, ValueError)  # to the parser
@@ -93,7 +94,7 @@ def readable(name: str) -> str:
 
 
 def _readable(text: str) -> str:
-    """Return ``text`` as Python can read it: 5x1 in brackets, hyphens in names as underscores.
+    """Return ``text`` as Python can read it: 5x1 in brackets, ties for hyphens in names.
 
     A value with hyphens, such as the name of a folder, is put in quotes.
     """
@@ -104,7 +105,7 @@ def _readable(text: str) -> str:
 def _without_hyphen(found: re.Match[str]) -> str:
     if found[1]:
         return f"={found[1]!r}"
-    return "_" if found[0] == "-" else found[0]
+    return _TIE if found[0] == "-" else found[0]
 
 
 def without_spaces(text: str) -> str:
@@ -117,10 +118,11 @@ def _built(node: ast.expr, kinds: Mapping[str, type[T]], what: str) -> T:
     if not isinstance(call.func, ast.Name):
         raise ValueError(f"{what} must be name(argument=value, ...), got {_source(node)}")
     by_name = {readable(name): name for name in kinds}
-    if call.func.id not in by_name:
-        asked = call.func.id.replace("_", "-") if "-" in "".join(kinds) else call.func.id
+    own = call.func.id.replace(_TIE, "_")
+    if own not in by_name:
+        asked = own.replace("_", "-") if "-" in "".join(kinds) else own
         raise ValueError(f"unknown {what} {shown(asked)}; {nearest(asked, kinds)}")
-    name = by_name[call.func.id]
+    name = by_name[own]
     known, held = _names(kinds[name]), _held(kinds[name])
     named: dict[str, Any] = {}
     if held is not None:
@@ -130,7 +132,7 @@ def _built(node: ast.expr, kinds: Mapping[str, type[T]], what: str) -> T:
         raise ValueError(f"{what} {name} takes {len(known)} arguments, got {len(call.args)}")
     pairs = [
         *zip(known, call.args, strict=False),
-        *((k.arg or "**", k.value) for k in call.keywords),
+        *(((k.arg or "**").replace(_TIE, "_"), k.value) for k in call.keywords),
     ]
     for argument, value in pairs:
         if argument == held:
@@ -191,7 +193,8 @@ def _held(kind: type[Any]) -> str | None:
 
 def _value(node: ast.expr, where: str) -> Any:
     if isinstance(node, ast.Name):
-        return {"true": True, "false": False, "none": None}.get(node.id.lower(), node.id)
+        word = node.id.replace(_TIE, "-")
+        return {"true": True, "false": False, "none": None}.get(word.lower(), word)
     try:
         value = ast.literal_eval(node)
         hash(value)  # what a frozen value holds
@@ -210,6 +213,6 @@ def literal(value: Any) -> str:
 
 def _source(node: ast.expr) -> str:
     try:
-        return shown(ast.unparse(node))
+        return shown(ast.unparse(node).replace(_TIE, "-"))
     except _UNREADABLE:
         return "one nested too deep"
