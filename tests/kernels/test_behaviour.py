@@ -148,6 +148,17 @@ def test_a_broken_library_counts_as_absent(tmp_path: Path) -> None:
     assert available(tmp_path / "native.so") == ("torch",)
 
 
+def test_a_library_of_other_sources_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Older:
+        @staticmethod
+        def smidgen_processor() -> int:
+            return 0
+
+    monkeypatch.setattr(library, "_native", lambda path: Older())  # pyright: ignore[reportUnknownLambdaType]
+    with pytest.raises(ValueError, match=r"native.so is of another version: install smidgen again"):
+        library.load("portable", torch.float32)
+
+
 @pytest.mark.parametrize("error", [AttributeError, OSError, TypeError])
 def test_a_c_library_that_cannot_be_asked_keeps_no_memory(
     error: type[Exception], monkeypatch: pytest.MonkeyPatch

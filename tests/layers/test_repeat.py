@@ -129,6 +129,12 @@ def test_a_nest_runs_a_bounded_number_of_layers() -> None:
         Residual((Repeat((Conv(8),) * 11, times=100),))
 
 
+def test_passes_are_not_made_where_their_weights_take_the_memory() -> None:
+    spec = NetSpec(Shape(350, 3, 3), (Repeat((Conv(350),), times=100),))
+    with pytest.raises(ValueError, match="params of all passes of a repeat must be at most"):
+        spec.build()
+
+
 def test_nets_with_repeats_hold_their_classifier_outside() -> None:
     net = NetSpec(SHAPE, (Repeat((Conv(8),)), GlobalAveragePool(), Classifier(2)))
     assert net.fitted(Shape(8, 3, 4), 5).out_shape == Shape(5, 1, 1)

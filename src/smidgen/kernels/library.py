@@ -110,14 +110,20 @@ def available(path: Path = LIBRARY) -> tuple[str, ...]:
 
 
 def load(name: str, dtype: torch.dtype) -> Operations:
-    """Return the operations of one implementation; those of pairs take float32 one by one."""
+    """Return the operations of one implementation; those of pairs take float32 one by one.
+
+    Raises:
+        ValueError: If one is missing, as where sources are newer than what was compiled of them.
+    """
     native = _native(LIBRARY)
     assert native is not None, "the caller knows what is available"
     if name in PAIRED and dtype == torch.float32:
         name = "avx512"
     found: dict[str, Any] = {}
     for function, signature in _SIGNATURES.items():
-        call = getattr(native, f"{function}_{name}_{str(dtype).removeprefix('torch.')}")
+        call = getattr(native, f"{function}_{name}_{str(dtype).removeprefix('torch.')}", None)
+        if call is None:
+            raise ValueError(f"{LIBRARY} is of another version: install smidgen again")
         call.argtypes, call.restype = signature, None
         found[function] = call
     return Operations(**found)

@@ -8,7 +8,7 @@ from torch import nn
 from smidgen.kernels import links
 from smidgen.layers.base import Layer, Shape, require_positive
 from smidgen.layers.nest import Layers, Nest, end_of, peak_of, require_nestable, stack, through
-from smidgen.limits import REPEATED
+from smidgen.limits import PARAMS, REPEATED, require_at_most
 from smidgen.tensors import Images
 
 
@@ -77,6 +77,8 @@ class Repeat(Nest):
         return self.times * sum(l.macs(before) for l, before in through(self.layers, shape))  # noqa: E741
 
     def build(self, shape: Shape) -> nn.Module:
+        once = sum(layer.params(before) for layer, before in through(self.layers, shape))
+        require_at_most("params of all passes of a repeat", once * self.times, PARAMS)
         return RepeatModule([stack(self.layers, shape) for _ in range(self.times)])
 
     def _norm(self, shape: Shape) -> int:
