@@ -83,7 +83,7 @@ def _data() -> _Table:
     for name, what in (
         ("a folder", "CLASS/*.jpg, or train/CLASS and test/CLASS; pictures of any kind and size"),
         ("a folder", "a table of file names and labels beside pictures: .csv, .tsv, .jsonl"),
-        ("a folder or file", ".npz, IDX, Parquet; tables of pixel values, .csv, .tsv"),
+        ("a folder or file", ".npz, .mat, IDX, Parquet; tables of pixel values, .csv, .tsv"),
         ("owner/name", "an image classification data set of the hub"),
     ):
         body.append([name, what, OWN])

@@ -39,8 +39,8 @@ def layout_of(path: Path) -> Layout:
                 return found
     if not path.is_dir():
         raise DataError(
-            f"{path} must be a folder, or a file .npz, .parquet, .csv or .jsonl; got another file "
-            f"(an archive must be unpacked first)"
+            f"{path} must be a folder, or a file .npz, .mat, .parquet, .csv or .jsonl; got another "
+            f"file (an archive must be unpacked first)"
         )
     if pictures := pictures_below(path):
         raise DataError(
@@ -51,7 +51,7 @@ def layout_of(path: Path) -> Layout:
     held = sorted(child.name for child in path.iterdir())
     raise DataError(
         f"{path} must hold CLASS/*.jpg, train/CLASS/*.png, a table of pictures or pixels, .npz, "
-        f"IDX or Parquet files, got {', '.join(held[:_SHOWN]) or 'an empty folder'}"
+        f".mat, IDX or Parquet files, got {', '.join(held[:_SHOWN]) or 'an empty folder'}"
     )
 
 

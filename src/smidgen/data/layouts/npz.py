@@ -1,7 +1,7 @@
-"""Arrays in files .npz or .npy: of Keras, of MedMNIST, of KMNIST, or simply images and labels."""
+"""Arrays in files .npz, .npy or .mat: of Keras, MedMNIST, KMNIST, or simply images and labels."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
@@ -14,12 +14,14 @@ import numpy as np
 from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.data.errors import DataError
+from smidgen.data.layouts import matlab
 from smidgen.data.names import part_in
 from smidgen.data.values import images_of, labels_of
 from smidgen.limits import VALUES, require_at_most
 
 _IMAGES = ("x", "image", "images", "imgs", "data", "pictures", "pixels", "arr_0")
 _LABELS = ("y", "label", "labels", "target", "targets", "class", "arr_1")
+_WANTED = {"images", "labels"}
 _CLASSES = ("classes", "class_names", "label_names", "names", "target_names")
 
 
@@ -29,7 +31,7 @@ class Npz(Source):
     """Arrays such as x_train and y_train, or train_images and train_labels.
 
     Args:
-        file: The file .npz, or a folder of several, or of files .npy.
+        file: The file .npz or .mat, or a folder of several, or of files .npy.
     """
 
     file: Path
@@ -38,13 +40,16 @@ class Npz(Source):
     def claim(path: Path) -> "Npz | None":
         """Return the layout if ``path`` has it: such a file, or a folder of some."""
         if not path.is_dir():
-            return Npz(path) if path.suffix.lower() == ".npz" else None
+            return Npz(path) if path.suffix.lower() in (".npz", matlab.ENDING) else None
         held = _files_in(path, ".npz")
         if len(held) > 1:  # a table beside them is as likely what is meant, unless they tell
-            return Npz(path) if _names_in(held) >= {"images", "labels"} else None
+            return Npz(path) if _names_in(held) >= _WANTED else None
         if held:
             return Npz(held[0])
-        return Npz(path) if len(_files_in(path, ".npy")) > 1 else None
+        if len(_files_in(path, ".npy")) > 1:
+            return Npz(path)
+        names = matlab.names_in(_files_in(path, matlab.ENDING))
+        return Npz(path) if {kind for name in names for kind in _kinds(name)} == _WANTED else None
 
     def identity(self) -> tuple[str, ...]:
         files = self._files
@@ -54,7 +59,8 @@ class Npz(Source):
     def _files(self) -> list[Path]:
         if not self.file.is_dir():
             return [self.file]
-        return _files_in(self.file, ".npz") or _files_in(self.file, ".npy")
+        held = (_files_in(self.file, ending) for ending in (".npz", ".npy", matlab.ENDING))
+        return next(filter(None, held))
 
     def catalogue(self, wish: Wish) -> Catalogue:
         try:
@@ -72,6 +78,8 @@ class Npz(Source):
             # mapped first: a file that is shorter than it says asks for no memory
             held = {file.stem: np.load(file, "r", allow_pickle=False) for file in files}
             return {name: np.array(array) for name, array in held.items()}
+        if files[0].suffix.lower() == matlab.ENDING:
+            return _of_matlab(files)
         found: dict[str, Any] = {}
         room = VALUES
         for path in files:
@@ -133,6 +141,15 @@ class Npz(Source):
         where = f"{self.file} {part}"
         pictures = Arrays(images_of(images, where), lambda row: f"{where} row {row}")
         return Part(pictures, labels_of(labels, len(pictures), names, where))
+
+
+def _of_matlab(files: Sequence[Path]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for path in files:
+        stored = matlab.arrays_of(path, VALUES - sum(array.nbytes for array in found.values()))
+        for name, array in stored.items():
+            found[name if len(files) == 1 else _full(path, name, len(stored))] = array
+    return found
 
 
 def _files_in(folder: Path, ending: str) -> list[Path]:
