@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -216,6 +217,11 @@ BROKEN = {
     "no method": ("Odd = dict", "", "it is no Method"),
     "not frozen": (ODD.replace("frozen=True, ", ""), "", "it must be a frozen dataclass"),
     "abstract": (ODD.replace("lr_factor", "factor"), "", "it must be a frozen dataclass"),
+    "a rewrite of nothing that is named": (
+        ODD.replace("Schedule", "Architecture").replace("lr_factor", "rewrite"),
+        "",
+        "it must be a frozen dataclass with every method, and the target, of its kind",
+    ),
     "another name": (ODD, "[smidgen.methods]\nstrange = stranger:Odd\n", "its name is 'odd'"),
     "a name of ours": (
         ODD.replace('"odd"', '"cutout"'),
@@ -256,6 +262,126 @@ def test_a_plugin_that_breaks_is_named_in_one_line_and_left_out(case: str, tmp_p
     assert f"is left out: {said}" in line
     assert "odd" not in done.stdout
     assert len(json.loads(done.stdout)) >= 4
+
+
+WRONG = {
+    "batch": ("Batch", "transform", "None", "must return a Batch, got None"),
+    "images": (
+        "Batch",
+        "transform",
+        "args[0].__class__(args[0].images[1:], args[0].targets[1:])",
+        "must keep shape and type of images, float32 24x3x8x8, got float32 23x3x8x8",
+    ),
+    "targets": (
+        "Batch",
+        "transform",
+        "args[0].__class__(args[0].images, args[0].targets.double())",
+        "must keep shape and type of targets, float32 24x5, got float64 24x5",
+    ),
+    "factor": ("Schedule", "lr_factor", "'fast'", "must return a number, got 'fast'"),
+    "net": ("Architecture", "rewrite", "None", "must return a NetSpec, got None"),
+    "loss": ("Gradient", "backward", "None", "must return a Tensor, got None"),
+    "tracker": ("Weight", "follow", "args", "must return a WeightTracker, got (tensor("),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_method_that_returns_the_wrong_thing_is_named_in_one_line(case: str) -> None:
+    kind, of, value, said = WRONG[case]
+    code = (
+        ODD.replace("Schedule", kind)
+        .replace("lr_factor", of)
+        .replace("(self, progress)", "(self, *args)")
+    )
+    code = code.replace("1.0 - progress / 2", value)
+    if kind == "Weight":
+        code += "    def lr_factor(self, progress, scheduled): ...\n"
+    found: dict[str, Any] = {"__name__": "stranger"}
+    exec(code, found)
+    with pytest.raises(ValueError, match=f"^{of} of method odd {re.escape(said)}"):
+        train(NET, some_data(), methods=[found["Odd"]()], runtime=SINGLE)
+
+
+SOURCE = """
+from smidgen.data.base import Source
+from smidgen.data.catalogue import Catalogue, Part
+
+class Odd(Source):
+    def identity(self):
+        return ("1",)
+
+    def catalogue(self, wish):
+        return Catalogue({})
+"""
+TARGET = """
+from smidgen.export.artefact import Artefact, Oracle
+
+def odd(source, wish):
+    oracle = Oracle("it", None, 1, 1.0)
+    return Artefact({}, None, "none", (1,), 1.0, oracle, "float32")
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        (
+            '("1",)',
+            '"1"',
+            "identity of Odd of stranger 0.1.0 must return a tuple of texts, got '1'",
+        ),
+        (
+            "Catalogue({})",
+            "{}",
+            "catalogue of Odd of stranger 0.1.0 must return a Catalogue, got {}",
+        ),
+        (
+            "Catalogue({})",
+            "Catalogue({'train': [1]})",
+            "must return parts of train, validation, test, each a Part, got {'train': [1]}",
+        ),
+        (
+            "Catalogue({})",
+            "Catalogue({'test': Part([1], [])})",
+            "must return a label a picture of test, got '1 and 0'",
+        ),
+    ],
+)
+def test_data_that_return_the_wrong_thing_are_named_in_one_line(
+    right: str, wrong: str, said: str, tmp_path: Path
+) -> None:
+    code, points = SOURCE.replace(right, wrong), "[smidgen.data]\nodd = stranger:Odd\n"
+    place = made_package(tmp_path, code, points=points)
+    done = smidgen("inspect-data", "odd", path=place)
+    assert done.returncode == 2
+    (line,) = done.stderr.strip().splitlines()
+    assert said in line
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        (
+            "return Artefact",
+            "return {} and Artefact",
+            "odd of stranger 0.1.0 must return an Artefact, got {}",
+        ),
+        ("{}", "{}", "odd of stranger 0.1.0 must return files, bytes by name, got {}"),
+        (
+            "{}",
+            "{'a.txt': 'a'}",
+            "odd of stranger 0.1.0 must return files, bytes by name, got {'a.txt': 'a'}",
+        ),
+    ],
+)
+def test_a_target_that_returns_the_wrong_thing_is_named_in_one_line(
+    right: str, wrong: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh: None
+) -> None:
+    code, points = TARGET.replace(right, wrong), "[smidgen.targets]\nodd = stranger:odd\n"
+    monkeypatch.syspath_prepend(made_package(tmp_path, code, points=points))
+    nothing: Any = None
+    with pytest.raises(ValueError, match=f"the target {re.escape(said)}$"):
+        targets.target_of("odd")(nothing, nothing)
 
 
 def test_an_argument_without_a_default_is_listed_by_its_name(tmp_path: Path) -> None:

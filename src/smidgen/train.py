@@ -14,7 +14,7 @@ from smidgen.data import Data
 from smidgen.files import clear_temporaries, locked
 from smidgen.flat import Flat
 from smidgen.layers import Shape
-from smidgen.methods.base import GradientMethod, Method
+from smidgen.methods.base import GradientMethod, Method, returned, transformed
 from smidgen.names import require_kind, shown
 from smidgen.progress import training_bar
 from smidgen.recipe import Recipe
@@ -197,14 +197,15 @@ def _run_epoch(training: Training, epoch: int, observer: Observer) -> None:
 def _step(training: Training, batch: Batch, progress: float) -> Scalar:
     batch = training.weighed(batch)  # by their labels: what softens these has no say in it
     for method in training.batch_methods:
-        batch = method.transform(batch, progress, training.generator)
+        batch = transformed(method, batch, progress, training.generator)
     training.set_lr(progress)
     training.flat.gradient.zero_()
     if training.gradient is None:
         loss = training.descend(batch)
     else:
-        descend = training.gradient.backward
-        loss = descend(lambda: training.loss_of(batch), training.model, training.flat)
+        descend, model = training.gradient.backward, training.model
+        loss = descend(lambda: training.loss_of(batch), model, training.flat)
+        loss = returned(training.gradient, "backward", loss, Tensor)
     training.optimizer.step()
     return loss
 

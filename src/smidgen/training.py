@@ -4,6 +4,7 @@ import warnings
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from math import ceil, isfinite
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from smidgen.methods.base import (
     WeightTracker,
     at_most_one,
     of_kind,
+    returned,
+    transformed,
 )
 from smidgen.methods.upright import upright
 from smidgen.recipe import Recipe
@@ -116,8 +119,9 @@ class Training:
         self.trackers: list[WeightTracker] = []
         watched = self.flat.weights
         for method in self.weight_methods:  # each averages what the one before it chose
-            self.trackers.append(method.follow(watched))
-            watched = self.trackers[-1].average
+            tracker = returned(method, "follow", method.follow(watched), WeightTracker)
+            self.trackers.append(tracker)
+            watched = tracker.average
         self._links = links_of(self.model) if runtime.device == "cpu" else None
         self._chain: Chain | None = None
         self._graphed: GraphedLoss | None = None
@@ -162,9 +166,11 @@ class Training:
 
     def set_lr(self, progress: float) -> None:
         """Set the learning rate of the step at ``progress``."""
-        factor = self.schedule.lr_factor(progress) if self.schedule else 1.0
+        factor = 1.0
+        if self.schedule:
+            factor = _factor_of(self.schedule, self.schedule.lr_factor(progress))
         for method in self.weight_methods:
-            factor = method.lr_factor(progress, factor)
+            factor = _factor_of(method, method.lr_factor(progress, factor))
         for group in self.optimizer.param_groups:
             group["lr"] = self.trial.recipe.peak_lr * factor
 
@@ -293,7 +299,7 @@ class Training:
             for norm in norms:
                 norm.momentum = 1 / count  # the mean of all batches so far
             for method in self.batch_methods:
-                batch = method.transform(batch, 1.0, generator)
+                batch = transformed(method, batch, 1.0, generator)
             images = batch.images.to(dtype)
             chain = self._chain_for(images)
             if chain is None:
@@ -302,6 +308,10 @@ class Training:
                 chain.run_forward(images, batch.targets)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
+
+
+def _factor_of(method: ScheduleMethod | WeightMethod, factor: object) -> float:
+    return float(returned(method, "lr_factor", factor, Real))  # NumPy's numbers, too
 
 
 def _packages(trial: Trial) -> dict[str, str]:

@@ -7,7 +7,9 @@ from typing import Any, final
 
 from smidgen import plugins
 from smidgen.data.base import Source
-from smidgen.data.catalogue import Catalogue, Wish
+from smidgen.data.catalogue import PARTS, Catalogue, Part, Wish
+from smidgen.data.errors import DataError
+from smidgen.names import shown
 
 
 @final
@@ -19,10 +21,28 @@ class Plugged(Source):
     source: Source
 
     def identity(self) -> tuple[str, ...]:
-        return (self.package, type(self.source).__name__, *self.source.identity())
+        found: Any = self.source.identity()
+        if not (isinstance(found, tuple) and all(isinstance(part, str) for part in found)):
+            raise self._refused("identity", "a tuple of texts", found)
+        return (self.package, type(self.source).__name__, *found)
 
     def catalogue(self, wish: Wish) -> Catalogue:
-        return self.source.catalogue(wish)
+        found: Any = self.source.catalogue(wish)
+        if not isinstance(found, Catalogue):
+            raise self._refused("catalogue", "a Catalogue", found)
+        parts: Mapping[Any, Any] = found.parts
+        for name, part in parts.items():
+            if name not in PARTS or not isinstance(part, Part):
+                known = ", ".join(PARTS)
+                raise self._refused("catalogue", f"parts of {known}, each a Part", {name: part})
+            if len(part.pictures) != len(part.labels):
+                counts = f"{len(part.pictures):,} and {len(part.labels):,}"
+                raise self._refused("catalogue", f"a label a picture of {name}", counts)
+        return found
+
+    def _refused(self, of: str, what: str, got: object) -> DataError:
+        name = type(self.source).__name__
+        return DataError(f"{of} of {name} of {self.package} must return {what}, got {shown(got)}")
 
 
 @cache

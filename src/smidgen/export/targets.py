@@ -1,9 +1,10 @@
 """Targets: for each, how its artefact is made, run and doubted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from smidgen.export.tflite.tables import require_flatbuffers
 from smidgen.export.tflite.target import tflite
 from smidgen.export.wasm import compile_wasm, load_wasm
 from smidgen.export.wasm import require_tools as require_wasm
-from smidgen.names import require_kind
+from smidgen.names import require_kind, shown
 from smidgen.text import nearest
 
 _COMPARED = 64  # images that both WebAssembly modules must answer alike before they are proved
@@ -149,7 +150,23 @@ def target_of(name: str) -> Callable[[Source, Wish], Artefact]:
     others = plugins.working(installed())
     if name not in others:
         raise ValueError(f"unknown target {name!r}; {nearest(name, [*TARGETS, *others])}")
-    return others[name].value
+    return lambda source, wish: _artefact(others[name], others[name].value(source, wish))
+
+
+def _artefact(plugin: plugins.Plugin, made: object) -> Artefact:
+    """Return what a target of another package made.
+
+    Raises:
+        ValueError: If it is no artefact with a file, naming the target.
+    """
+    whose = f"the target {plugin.name} of {plugin.package}"
+    if not isinstance(made, Artefact):
+        raise ValueError(f"{whose} must return an Artefact, got {shown(made)}")
+    files: Any = made.files
+    contents = list(files.values()) if isinstance(files, Mapping) else []
+    if not contents or not all(isinstance(content, bytes) for content in contents):
+        raise ValueError(f"{whose} must return files, bytes by name, got {shown(files)}")
+    return made
 
 
 @cache

@@ -11,7 +11,7 @@ from keyword import iskeyword
 from smidgen import plugins
 from smidgen.limits import TEXT, require_at_most
 from smidgen.methods.affine import Affine
-from smidgen.methods.base import KINDS, ArchitectureMethod, Method, of_kind
+from smidgen.methods.base import KINDS, ArchitectureMethod, Method, of_kind, returned
 from smidgen.methods.blurpool import BlurPool
 from smidgen.methods.cosine import Cosine
 from smidgen.methods.crop import Crop
@@ -174,8 +174,10 @@ def _refusal(plugin: plugins.Plugin) -> str:
         return "it is no Method"
     if sum(issubclass(kind, one) for one in KINDS) != 1:
         return f"it must be of exactly one kind: {', '.join(one.__name__ for one in KINDS)}"
-    if isabstract(kind) or not is_dataclass(kind) or not kind.__dataclass_params__.frozen:  # pyright: ignore
-        return "it must be a frozen dataclass with every method of its kind"
+    frozen = is_dataclass(kind) and kind.__dataclass_params__.frozen  # pyright: ignore
+    targeted = hasattr(kind, "target") or not issubclass(kind, ArchitectureMethod)
+    if isabstract(kind) or not frozen or not targeted:
+        return "it must be a frozen dataclass with every method, and the target, of its kind"
     if getattr(kind, "name", None) != plugin.name:
         return f"its name is {getattr(kind, 'name', None)!r}"
     if not readable(plugin.name).isidentifier() or iskeyword(readable(plugin.name)):
@@ -190,7 +192,7 @@ def rewritten(spec: NetSpec, methods: Iterable[Method]) -> NetSpec:
         UserWarning: If a method finds nothing in the net to act on.
     """
     for method in of_kind(in_order(methods), ArchitectureMethod):
-        new = method.rewrite(spec)
+        new = returned(method, "rewrite", method.rewrite(spec), NetSpec)
         if new == spec:
             warnings.warn(
                 f"{method.name} changes nothing in {spec.name}: it has no {method.target}",

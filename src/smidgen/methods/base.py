@@ -6,6 +6,7 @@ The training loop calls the kinds in the order they are written below.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from numbers import Real
 from typing import ClassVar, TypeVar
 
 import torch
@@ -13,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from smidgen.flat import Flat
+from smidgen.names import shown
 from smidgen.spec import NetSpec
 from smidgen.tensors import Batch, Scalar
 
@@ -129,6 +131,49 @@ class WeightTracker(ABC):
 KINDS = (ArchitectureMethod, BatchMethod, ScheduleMethod, GradientMethod, WeightMethod)
 
 M = TypeVar("M", bound=Method)
+T = TypeVar("T")
+
+
+def returned(method: Method, of: str, value: object, kind: type[T]) -> T:
+    """Return what a method returned, which may be another package's.
+
+    Args:
+        method: Whose it is.
+        of: Which of its functions returned it.
+        value: As it was returned.
+        kind: That it must be of.
+
+    Raises:
+        ValueError: If it is of another kind, naming method and kind.
+    """
+    if not isinstance(value, kind):
+        name = "number" if kind is Real else kind.__name__
+        raise ValueError(f"{of} of method {method.name} must return a {name}, got {shown(value)}")
+    return value
+
+
+def transformed(
+    method: BatchMethod, batch: Batch, progress: float, generator: torch.Generator
+) -> Batch:
+    """Return what a method makes of a batch; see :meth:`BatchMethod.transform`.
+
+    Raises:
+        ValueError: If that is no batch, or one of other shapes or types.
+    """
+    new = returned(method, "transform", method.transform(batch, progress, generator), Batch)
+    for what in ("images", "targets"):
+        was, now = getattr(batch, what), returned(method, "transform", getattr(new, what), Tensor)
+        if (now.shape, now.dtype) != (was.shape, was.dtype):
+            raise ValueError(
+                f"transform of method {method.name} must keep shape and type of {what},"
+                f" {_described(was)}, got {_described(now)}"
+            )
+    return new
+
+
+def _described(tensor: Tensor) -> str:
+    shape = "x".join(map(str, tensor.shape))
+    return f"{str(tensor.dtype).removeprefix('torch.')} {shape}"
 
 
 def of_kind(methods: Iterable[Method], kind: type[M]) -> tuple[M, ...]:

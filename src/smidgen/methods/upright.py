@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import torch
 
-from smidgen.methods.base import BatchMethod
+from smidgen.methods.base import BatchMethod, transformed
 from smidgen.methods.distill import Distill
 from smidgen.tensors import Batch
 
@@ -27,7 +27,7 @@ class Upright(BatchMethod):
     name: ClassVar[str] = "upright"
 
     def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
-        return _turned(self.method.transform(_turned(batch), progress, generator))
+        return _turned(transformed(self.method, _turned(batch), progress, generator))
 
 
 def upright(methods: Iterable[BatchMethod], *, turned: bool) -> tuple[BatchMethod, ...]:
