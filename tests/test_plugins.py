@@ -144,7 +144,7 @@ def test_a_run_with_a_plugin_is_read_judged_and_exported_again(run: Path, instal
     assert plan["origin"] == "stripes::package=smidgen-example 0.1.0"
     judged = smidgen("evaluate", str(run), "--json", path=installed)
     row = json.loads(judged.stdout)
-    assert (row["key"], row["methods"]) == (plan["key"], ["noise(strength=0.2)"])
+    assert (row["key"], row["methods"]) == (f"{plan['key']}-test", ["noise(strength=0.2)"])
     assert row["versions"]["smidgen-example"] == "0.1.0"
     out = run.with_name("arrays")
     done = smidgen("export", str(run), "--to", "numpy", "--out", str(out), path=installed)
