@@ -9,9 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.largest import LargestTensor
 from torch import nn
 
-from smidgen.evaluate import cost
+from smidgen.evaluate import cost, shift
 from smidgen.evaluate.accuracy import accuracy, accuracy_by_class, predict
 from smidgen.evaluate.calibration import ece, nll
 from smidgen.evaluate.cost import latency
@@ -78,17 +79,23 @@ class ColumnReader(nn.Module):
         return nn.functional.one_hot(column // self.width, 10).float()
 
 
+@pytest.mark.parametrize("together", [0, 5 * 8 * 100])
 @pytest.mark.parametrize(("width", "expected"), [(10, 1.0), (1, 0.5), (4, 1 - 4 / 32)])
-def test_shift_consistency_by_hand(width: int, expected: float) -> None:
+def test_shift_consistency_by_hand(
+    width: int, expected: float, together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One bright pixel in each of the 8 inner columns of 10.
 
     Rows never matter. At width 4, one image crosses 3|4 and one 7|8, each way: 4 of 32 shifts.
     """
+    monkeypatch.setattr(shift, "_TOGETHER", together)
     pixels = torch.zeros(8, 1, 10, 10, dtype=torch.uint8)
     for i in range(8):
         pixels[i, 0, 5, i + 1] = 255
-    found = shift_consistency(ColumnReader(width), pixels, (0.0,), (1.0,))
+    with LargestTensor() as tensors:
+        found = shift_consistency(ColumnReader(width), pixels, (0.0,), (1.0,))
     assert found == pytest.approx(expected)
+    assert (tensors.nbytes < 5 * pixels.nbytes) == (not together)
 
 
 def test_prediction_keeps_the_mode_and_does_not_depend_on_the_batch() -> None:
@@ -128,13 +135,17 @@ def test_a_forked_process_predicts_as_the_one_before_it_did() -> None:
     assert subprocess.run([sys.executable, "-c", FORKED]).returncode == 0
 
 
-@pytest.mark.parametrize(("images", "best"), [(40, 32), (128, 128), (600, 128), (20, 1)])
+@pytest.mark.parametrize(
+    ("images", "most", "best"),
+    [(40, 512, 32), (128, 512, 128), (600, 512, 128), (20, 512, 1), (600, 127, 32), (600, 31, 1)],
+)
 def test_latency_is_of_one_image_and_of_the_batch_that_is_best(
-    images: int, best: int, monkeypatch: pytest.MonkeyPatch
+    images: int, most: int, best: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a machine whose calls take as long as is said here: per batch, net alone and all of it."""
+    monkeypatch.setattr(cost, "_PIXELS", most * 36)
     taken = {1: (0.002, 0.003), 32: (0.032, 0.064), 128: (0.064, 0.096), 512: (0.512, 1.0)}
-    sizes = [size for size in (32, 128, 512) if size <= images]
+    sizes = [size for size in (32, 128, 512) if size <= min(images, most)]
     of_best = [] if best == 1 else [taken[best][0]]
     answers = iter([*taken[1], *(taken[size][1] for size in sizes), *of_best])
 

@@ -12,6 +12,7 @@ from smidgen.data import normalise
 from smidgen.tensors import Pixels
 
 BATCH_SIZES = (32, 128, 512)
+_PIXELS = 512 * 96 * 96  # of a batch at most: its maps take gigabytes where images are large
 IMAGES = 10_000  # what a total latency is scaled to, as in the reference study
 _ROUNDS = 7
 _SECONDS = 0.03  # of one round at the least: what interrupts one is left out by the median
@@ -62,7 +63,8 @@ def latency(
         return seconds_of(lambda: end_to_end(batch), device)
 
     alone = kernel(1), whole(1)
-    by_size = {size: whole(size) for size in BATCH_SIZES if size <= len(pixels)} or {1: alone[1]}
+    most = min(len(pixels), _PIXELS // (pixels.shape[2] * pixels.shape[3]))
+    by_size = {size: whole(size) for size in BATCH_SIZES if size <= most} or {1: alone[1]}
     best = min(by_size, key=lambda size: by_size[size] / size)
     return Latency(
         kernel_ms=alone[0] * 1e3,

@@ -1,5 +1,8 @@
 """Whether a prediction survives a shift of the image by one pixel."""
 
+from collections.abc import Iterable
+from itertools import chain
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -9,6 +12,7 @@ from smidgen.tensors import Pixels
 
 DIRECTIONS = ((0, 1), (0, -1), (1, 0), (-1, 0))  # rows, columns
 _BATCH = 100  # images at a time: padding is of floats, four times the bytes
+_TOGETHER = 2**28  # bytes of images and their shifts that are answered at once
 
 
 def shifted(pixels: Pixels, rows: int, columns: int) -> Pixels:
@@ -34,9 +38,11 @@ def shift_consistency(
 
     Source: Zhang 2019, arXiv:1904.11486, sec. 4.1, with one pixel instead of up to eight.
     """
-    moved = [shifted(pixels, rows, columns) for rows, columns in DIRECTIONS]
-    # All at once: calls take longer than the arithmetic of a small net on few images.
-    unmoved, *answers = (
-        predict(model, torch.cat([pixels, *moved]), mean, std).argmax(1).split(len(pixels))
-    )
+    moved = (shifted(pixels, rows, columns) for rows, columns in DIRECTIONS)
+    versions: Iterable[Pixels] = chain([pixels], moved)
+    if pixels.nbytes * (1 + len(DIRECTIONS)) <= _TOGETHER:
+        # All at once: calls take longer than the arithmetic of a small net on few images.
+        versions = [torch.cat(list(versions))]
+    found = torch.cat([predict(model, one, mean, std).argmax(1) for one in versions])
+    unmoved, *answers = found.split(len(pixels))
     return sum(float((one == unmoved).double().mean()) for one in answers) / len(DIRECTIONS)
