@@ -508,6 +508,22 @@ def test_artefacts_beside_a_run_with_brackets_in_its_name_are_found(
     assert [one.target for one in facts_of(tmp_path / "mine [1]").artefacts] == ["onnx"]
 
 
+def test_a_second_artefact_of_a_target_takes_no_file_of_the_first(
+    run: Path, hub: Any, tmp_path: Path
+) -> None:
+    shutil.copytree(run, tmp_path / "mine")
+    for name in ("onnx", "onnx-other"):
+        shutil.copytree(run.with_name("mine-onnx"), tmp_path / f"mine-{name}")
+    other = tmp_path / "mine-onnx-other/artefact.json"
+    other.write_text(other.read_text() + "\n")
+    push(tmp_path / "mine", "ann/two")
+    held = hub.repositories["model/ann/two"]
+    for name, folder in (("onnx", "mine-onnx"), ("onnx-2", "mine-onnx-other")):
+        for file in ("artefact.json", "mnist_1k5_dw.onnx"):
+            assert held[f"artefacts/{name}/{file}"] == (tmp_path / folder / file).read_bytes()
+    assert "| `onnx-2` |" in held["README.md"].decode()
+
+
 def test_a_card_without_data_says_what_was_not_measured(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "moved"
     shutil.copytree(run, copy)

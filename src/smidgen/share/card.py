@@ -258,7 +258,7 @@ def _sizes(facts: Facts) -> str:
     for one in facts.artefacts:
         size = one.proof.get("bytes")
         shown = f"{size:,}" if isinstance(size, int) else ""
-        rows += [[_code(one.target), shown, _artefact(one)]]
+        rows += [[_code(one.name), shown, _artefact(one)]]
     return _table(("what", "amount", "of"), rows)
 
 

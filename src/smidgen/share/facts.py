@@ -35,11 +35,13 @@ class Artefact:
     """An exported form of the model.
 
     Args:
+        name: The target, with a number from the second of its kind on, as ``c-2``.
         target: Such as ``c``.
         folder: That holds it.
         proof: What was measured of it.
     """
 
+    name: str
     target: str
     folder: Path
     proof: Mapping[str, Any]
@@ -180,7 +182,9 @@ def _artefacts(place: Path, run: Run) -> list[Artefact]:
         except (OSError, ValueError, KeyError, TypeError):
             continue  # no artefact of smidgen's
         if proof.get("training_key") == run.trial.key:
-            found.append(Artefact(target, path.parent, proof))
+            number = 1 + sum(one.target == target for one in found)
+            name = target if number == 1 else f"{target}-{number}"
+            found.append(Artefact(name, target, path.parent, proof))
     return found
 
 

@@ -103,7 +103,7 @@ def _files(facts: Facts, there: Place, licence: str | None, about: str) -> dict[
     for one in facts.artefacts:
         if one.target not in PACKAGES:
             for name, path in _made(one):
-                files[f"{ARTEFACTS}/{one.target}/{name}"] = content(path, TENSOR_BYTES)
+                files[f"{ARTEFACTS}/{one.name}/{name}"] = content(path, TENSOR_BYTES)
     return files
 
 
