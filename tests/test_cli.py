@@ -25,6 +25,7 @@ from smidgen.checkpoint import checkpoints
 from smidgen.cli import main
 from smidgen.cli.robust import Place
 from smidgen.export.int8 import finish
+from smidgen.study.store import Store
 
 TRAIN = ("train", "mnist-1k5-dw", "--data", "digits")
 
@@ -671,6 +672,14 @@ def test_the_held_out_images_of_a_full_run_do_not_exist(
 def test_a_title_without_a_page_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert smidgen("report", "study.db", "--title", "Mine") == 2
     assert "--title is of the page that --out writes" in capsys.readouterr().err
+
+
+def test_a_design_is_reported_by_its_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine").mkdir()
+    Store("mine/design.db").close()
+    assert smidgen("report", "mine", "--out", "page.html") == 0
+    assert Path("page.html").exists()
+    assert "page.html: " in capsys.readouterr().err
 
 
 def test_what_stands_in_a_file_and_is_not_taken_is_told(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from rich.cells import cell_len
 
 import smidgen as sm
 from smidgen.answer import Answer
@@ -133,6 +134,18 @@ def test_quiet_names_broken_pictures_all_the_same(
     (pictures / "broken.png").write_bytes(b"\x89PNG")
     assert smidgen("--quiet", "predict", run, "new/wide.jpg", "new/broken.png") == 0
     assert "1 of 2 pictures cannot be read" in capsys.readouterr().err
+
+
+def test_answers_stand_below_one_another_whatever_the_names(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = ("a.png", "\u67f4\u72ac.png", "u\u0308.png")  # letters of one, two and no cells
+    for name in names:
+        Image.new("L", (8, 8), 90).save(name)
+    assert smidgen("predict", run, *names) == 0
+    lines = capsys.readouterr().out.splitlines()
+    (answer,) = {line.partition("  ")[2].strip() for line in lines}
+    assert [cell_len(line.removesuffix(answer)) for line in lines] == 3 * [len("12345678  ")]
 
 
 def test_top_tells_more_classes(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

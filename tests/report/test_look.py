@@ -118,7 +118,9 @@ def test_a_label_is_doubted_by_most_models_that_did_not_see_it() -> None:
 
 def test_models_that_do_not_tell_their_doubts_have_no_say() -> None:
     doubt = wrong(5, 0, 1, 0.9, sure=True)
-    wall = doubts([held_out(0, doubt), held_out(1, doubt), *(held_out(n, doubted=None) for n in range(2, 9))])
+    wall = doubts(
+        [held_out(0, doubt), held_out(1, doubt), *(held_out(n, doubted=None) for n in range(2, 9))]
+    )
     assert wall
     assert wall.shots[0].detail == "90 %, 2 of 2 models"
 

@@ -10,11 +10,10 @@ import typer
 
 from smidgen.cli.answers import STREAM, CsvRows
 from smidgen.cli.options import Json, in_a_folder
-from smidgen.cli.terminal import LoadingProgress, print_json, tell, warn
+from smidgen.cli.terminal import LoadingProgress, padded, print_json, tell, warn
 from smidgen.limits import BOUNDLESS, ENCODED, is_boundless, require_at_most
 
 if TYPE_CHECKING:
-    from smidgen.answer import Answer
     from smidgen.model import Told
 
 _NAMED = 20  # broken pictures that are named one by one
@@ -65,7 +64,8 @@ def predict(
     content = [_from_stdin() if name == STREAM else picture for name, picture in found]
     rows: list[dict[str, Any]] = []
     broken: list[str] = []
-    width = max(len(name) for name in listed)
+    names = padded(listed)
+    classes = dict(zip(asked.classes, padded(asked.classes), strict=True))
     shown = not json and csv is None  # lines are progress enough on a terminal, and a bar in them
     table = nullcontext()
     if csv is not None:
@@ -77,7 +77,9 @@ def predict(
             if told.answer is None:
                 broken.append(row["error"])
             elif shown:
-                tell(_line(name.ljust(width), told.answer, top))
+                best = told.answer.top(top)
+                told_of = [f"{classes[of]} {100 * share:5.1f} %" for of, share in best]
+                tell(f"{names[done - 1]}  {'   '.join(told_of)}")
             if written:
                 written.add(row)
             if json:
@@ -137,12 +139,6 @@ def _row(name: str, told: "Told", top: int) -> dict[str, Any]:
         return {"picture": name, "error": error}
     best = [{"class": of, "probability": share} for of, share in told.answer.top(top)]
     return {"picture": name, **best[0], **({"top": best} if top > 1 else {})}
-
-
-def _line(name: str, answer: "Answer", top: int) -> str:
-    best = answer.top(top)
-    width = max(len(of) for of, _ in answer.ranking)
-    return f"{name}  " + "   ".join(f"{of.ljust(width)} {100 * p:5.1f} %" for of, p in best)
 
 
 def _require_one(broken: list[str], asked: int) -> None:

@@ -10,7 +10,9 @@ from smidgen.escape import shell
 
 
 def report(
-    store: Annotated[Path, typer.Argument(help="A study's store, or rows as JSON lines.")],
+    store: Annotated[
+        Path, typer.Argument(help="A study's store, a design, or rows as JSON lines.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="The page to write; without it, tables as Markdown.")
     ] = None,
@@ -21,7 +23,9 @@ def report(
 ) -> None:
     """Write one self-contained page of what a store holds, finished or not."""
     from smidgen.report import markdown, write_charts, write_page
+    from smidgen.study.design.outset import STORE
 
+    store = store / STORE if (store / STORE).exists() else store
     if title and out is None:
         raise ValueError("--title is of the page that --out writes")
     if charts is not None:

@@ -43,6 +43,15 @@ def tell(*lines: str) -> None:
         print(terminal(line), flush=True)
 
 
+def padded(texts: Sequence[str]) -> list[str]:
+    """Return texts filled up to one width; on a terminal some letters take two cells."""
+    from rich.cells import cell_len
+
+    lengths = [cell_len(terminal(text)) for text in texts]
+    widest = max(lengths)
+    return [text + " " * (widest - own) for text, own in zip(texts, lengths, strict=True)]
+
+
 def say(*lines: str) -> None:
     """Print lines for people on standard error, so that results alone are on standard output."""
     if not QUIET.get():

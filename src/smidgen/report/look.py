@@ -70,7 +70,9 @@ def closer_look(
         warnings=(*_of_classes(matrices, names), *_of_baselines(point, baselines)),
         tables=tuple(tables + ([beside] if beside else [])),
         charts=tuple(charts),
-        walls=tuple(wall for wall in (_wrong(telling), doubts(held_out), _doubted(telling)) if wall),
+        walls=tuple(
+            wall for wall in (_wrong(telling), doubts(held_out), _doubted(telling)) if wall
+        ),
         lines=_lines(rows, matrix),
     )
 
