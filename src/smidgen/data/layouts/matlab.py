@@ -12,7 +12,9 @@ from smidgen.data.errors import DataError
 
 ENDING = ".mat"
 _BYTES = {  # of a number
-    **{"logical": 1, "single": 4, "double": 8},
+    "logical": 1,
+    "single": 4,
+    "double": 8,
     **{f"{sign}int{8 * size}": size for sign in ("", "u") for size in (1, 2, 4, 8)},
 }
 _COLUMN = 2  # axes of a vector, which has no fewer in MATLAB
