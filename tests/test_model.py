@@ -239,6 +239,7 @@ def test_a_design_s_folder_is_its_model_s(folder: Path, tmp_path: Path, red: Pat
     [
         ("preprocessing", '"height": 31', "onnxruntime cannot run the model: .* Got: 31"),
         ("classes", '["a", "b"]', "a model of 2 classes must give n x that, got 1x3"),
+        ("classes", "[" * 100_000, "maximum recursion depth"),
     ],
 )
 def test_an_onnx_file_that_is_not_as_its_card_says_is_refused(

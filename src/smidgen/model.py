@@ -258,7 +258,7 @@ def _of_onnx(path: Path) -> Model:
             Preprocessing.from_dict(json.loads(_held(card, "preprocessing"))),
             _OfOnnx(content),
         )
-    except ValueError as error:
+    except (RecursionError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
 
 

@@ -85,6 +85,15 @@ def test_what_is_stored_is_what_is_learned_and_reads_back(tmp_path: Path) -> Non
         other.load_state_dict(state)
 
 
+def test_weights_that_are_assigned_stay_shared() -> None:
+    layer = Repeat((Depthwise(8), SqueezeExcite(2)), times=3)
+    model, other = nn.Sequential(built(layer)), nn.Sequential(built(layer, seed=1))
+    other.load_state_dict(model.state_dict(), assign=True)
+    assert other.state_dict().keys() == model.state_dict().keys()
+    assert sum(p.numel() for p in other.parameters()) == layer.params(SHAPE)
+    assert torch.equal(other.eval()(images()), model.eval()(images()))
+
+
 def test_deployed_are_kernels_once_and_a_factor_and_a_bias_a_pass() -> None:
     kernels = 8 * 9 + 8 * 8
     assert Repeat((Depthwise(8),), times=9).deployed_params(SHAPE) == kernels + 9 * 2 * 8

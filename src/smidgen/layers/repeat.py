@@ -101,13 +101,10 @@ class RepeatModule(nn.Module):
     def __init__(self, passes: list[nn.Sequential]) -> None:
         super().__init__()
         self.passes = nn.ModuleList(passes)
-        for later in passes[1:]:
-            for own, first in zip(later.modules(), passes[0].modules(), strict=True):
-                if not isinstance(first, nn.BatchNorm2d):
-                    for name, parameter in first.named_parameters(recurse=False):
-                        setattr(own, name, parameter)
+        _share(self)
         self.register_state_dict_post_hook(_store_once)
         self.register_load_state_dict_pre_hook(_load_shared)
+        self.register_load_state_dict_post_hook(_share)  # of assign=True, each has its own
 
     def forward(self, x: Images) -> Images:
         for layers in self.passes:
@@ -117,6 +114,18 @@ class RepeatModule(nn.Module):
     def link(self) -> links.Series | None:
         found = links.series_of(self.passes)
         return None if found is None else links.Series(found)
+
+
+def _share(module: nn.Module, keys: object = None) -> None:
+    """Give the later passes the parameters of the first one, but for those of batch norms."""
+    del keys
+    assert isinstance(module, RepeatModule)
+    first, *rest = module.passes
+    for later in rest:
+        for own, its in zip(later.modules(), first.modules(), strict=True):
+            if not isinstance(its, nn.BatchNorm2d):
+                for name, parameter in its.named_parameters(recurse=False):
+                    setattr(own, name, parameter)
 
 
 def _shared(module: nn.Module, prefix: str) -> dict[str, str]:
