@@ -1,5 +1,6 @@
 """A design goes on where it stopped, warns of what is doubtful, and trains its winner again."""
 
+import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -248,6 +249,26 @@ def test_plain_methods_take_no_time_from_the_last_runs(
     design(Origin("digits"), BUDGET, tmp_path / "out", observer=news.append)
     assert plain.called == left
     assert ("the time allows no plain methods" in str([n.line for n in news])) != left
+
+
+@pytest.mark.parametrize(
+    ("on", "address", "at_once"),
+    [("ray", "10.0.0.1:6379", 64), ("ray", None, 2), ("local", None, 2)],
+)
+def test_the_time_of_a_design_is_told_by_the_cores_of_the_cluster(
+    on: str, address: str | None, at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray = Mock(__spec__=Mock())
+    ray.is_initialized.return_value = False
+    ray.cluster_resources.return_value = {"CPU": 64.0, "memory": 1.0}
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    begin = Mock(side_effect=ValueError("seen"))
+    monkeypatch.setattr(search, "outset", begin)
+    with pytest.raises(ValueError, match="seen"):
+        design(Origin("digits"), BUDGET, tmp_path / "out", jobs=2, on=on, address=address)
+    assert begin.call_args.args[-1] == at_once
+    assert ray.init.called == ray.shutdown.called == (address is not None)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ from smidgen.study.design.tune import in_time, lengthened, tuned
 from smidgen.study.design.turn import turned_told
 from smidgen.study.job import Origin
 from smidgen.study.running.local import StudyError
-from smidgen.study.running.places import require_place, runner_on
+from smidgen.study.running.places import require_place, runner_on, side_by_side
 from smidgen.study.statistics import Interval, accuracy_interval, spread
 from smidgen.study.store import Store
 
@@ -159,6 +159,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
     clock = Clock(seconds)
     data = origin.load()
     judging = judging_of(data, robust=wishes.purpose == "robust")
+    jobs = side_by_side(on, address, jobs)
     begun = outset(origin, data, budget, out, wishes, jobs)
     store = Store(out / STORE)
     try:

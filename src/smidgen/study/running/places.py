@@ -36,6 +36,24 @@ def require_place(on: str, address: str | None, jobs: int | None = None) -> None
         )
 
 
+def side_by_side(on: str, address: str | None, jobs: int) -> int:
+    """Return how many trials run at once.
+
+    Args:
+        on: ``local`` or ``ray``.
+        address: Of a running cluster, which runs as many as it has cores now.
+        jobs: Processes on this machine; also what a cluster of this machine alone is taken for.
+
+    Raises:
+        StudyError: If the cluster cannot be reached.
+    """
+    if on != "ray":
+        return jobs
+    from smidgen.study.running.ray import cores_of
+
+    return cores_of(address) or jobs
+
+
 @contextmanager
 def runner_on(on: str, store: Store, jobs: int, address: str | None) -> Generator[Runner]:
     """Yield what runs the trials of a store.

@@ -1,5 +1,6 @@
 """Running a study on a Ray cluster: each trial a task, every row back into the one store."""
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -66,22 +67,7 @@ class RayPool:
         self._started = False
 
     def __enter__(self) -> "RayPool":
-        try:
-            import ray
-        except ImportError as error:
-            raise StudyError(
-                "--on ray needs Ray, which is not installed: pip install 'smidgen[ray]'"
-            ) from error
-        self._started = not ray.is_initialized()
-        if self._started:
-            try:
-                alone: dict[str, Any] = {} if self._address else {"include_dashboard": False}
-                ray.init(address=self._address, log_to_driver=False, **alone)
-            except (ConnectionError, RuntimeError, ValueError) as error:
-                said = " ".join(str(error).split())
-                raise StudyError(
-                    f"Ray cluster {self._address!r} cannot be reached: {said}"
-                ) from error
+        self._started = _connect(self._address)
         self._store.release_lost()
         return self
 
@@ -98,6 +84,43 @@ class RayPool:
                 return _run(_Cluster(self._store, study, me, *self._slot), observer)
             finally:
                 self._store.release(me)
+
+
+def cores_of(address: str | None) -> int | None:
+    """Return the CPU cores of a cluster that runs already; ``None`` if one would be started here.
+
+    Raises:
+        StudyError: If Ray is not installed, or the cluster cannot be reached.
+    """
+    if not address and "RAY_ADDRESS" not in os.environ:
+        return None
+    started = _connect(address)
+    import ray
+
+    try:
+        return max(int(ray.cluster_resources().get("CPU", 0)), 1)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _connect(address: str | None) -> bool:
+    """Connect to a cluster, or start one; return whether there was no connection before."""
+    try:
+        import ray
+    except ImportError as error:
+        raise StudyError(
+            "--on ray needs Ray, which is not installed: pip install 'smidgen[ray]'"
+        ) from error
+    if ray.is_initialized():
+        return False
+    try:
+        alone: dict[str, Any] = {} if address else {"include_dashboard": False}
+        ray.init(address=address, log_to_driver=False, **alone)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise StudyError(f"Ray cluster {address!r} cannot be reached: {said}") from error
+    return True
 
 
 class _Cluster:
