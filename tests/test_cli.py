@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.full import full_at
 from tests.waiting import PATIENCE, until
 
 from smidgen.__main__ import main as from_the_shell
@@ -25,6 +26,7 @@ from smidgen.checkpoint import checkpoints
 from smidgen.cli import main
 from smidgen.cli.robust import Place
 from smidgen.export.int8 import finish
+from smidgen.study import rows
 from smidgen.study.store import Store
 
 TRAIN = ("train", "mnist-1k5-dw", "--data", "digits")
@@ -291,7 +293,7 @@ def test_what_is_for_robust_alone_is_refused_without_it(
 
 
 def test_train_then_evaluate_then_refuse_to_overwrite(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert smidgen(*TRAIN, "--epochs", "2", "--out", "run", "--json") == 0
     captured = capsys.readouterr()
@@ -307,8 +309,13 @@ def test_train_then_evaluate_then_refuse_to_overwrite(
     key = json.loads(captured.out)["key"]
     assert found["key"] == f"{key}-test", "no row of a trial that is judged on held-out images"
     assert len(found["confusion"]) == len(found["classes"]) == 10
-    assert smidgen("evaluate", "run") == 0
-    shown = capsys.readouterr().out
+    with monkeypatch.context() as patch:
+        patch.setattr(rows, "FileIO", full_at(0))
+        assert smidgen("evaluate", "run", "--row", "full.jsonl") == 2
+    failed = capsys.readouterr()
+    assert failed.err == "smidgen: full.jsonl: No space left on device\n"
+    assert Path("full.jsonl").read_text() == ""
+    shown = failed.out
     assert f"balanced accuracy {100 * found['balanced_accuracy']:.2f} %" in " ".join(shown.split())
     assert "precision %" in shown
     assert smidgen(*TRAIN, "--epochs", "2", "--out", "run") == 2

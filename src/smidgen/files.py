@@ -4,7 +4,8 @@ import errno
 import os
 import re
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
 
 import psutil
@@ -42,6 +43,26 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_whole(file: FileIO, content: bytes, before: int) -> None:
+    """Write bytes at the end of an open file, all of them or none.
+
+    Args:
+        file: Unbuffered.
+        content: To be written.
+        before: Bytes that it holds.
+
+    Raises:
+        OSError: Naming the file, as on a full disk.
+    """
+    try:
+        while content:
+            content = content[file.write(content) :]
+    except OSError as error:
+        with suppress(OSError):  # no pipe can be cut
+            file.truncate(before)
+        raise OSError(error.errno, error.strerror, str(file.name)) from error
 
 
 def is_temporary(path: Path) -> bool:

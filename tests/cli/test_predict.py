@@ -1,13 +1,11 @@
 """``smidgen predict``: pictures of any kind in, a class and a probability each out."""
 
 import csv
-import errno
 import io
 import json
 import os
 import sys
 from collections.abc import Iterator
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.cells import cell_len
+from tests.full import full_at
 
 import smidgen as sm
 from smidgen.answer import Answer
@@ -232,14 +231,7 @@ def test_rows_are_in_the_csv_file_as_they_are_answered(
 def test_on_a_full_disk_the_csv_file_keeps_its_whole_rows(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Filling(FileIO):
-        def write(self, content: Any) -> int:
-            room = 100 - self.tell()
-            if room <= 0:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            return super().write(content[:room])
-
-    monkeypatch.setattr(answers, "FileIO", Filling)
+    monkeypatch.setattr(answers, "FileIO", full_at(100))
     assert smidgen("predict", run, "new", "--csv", "out.csv") == 2
     assert capsys.readouterr().err.splitlines() == [
         "out.csv: 1 of 5 pictures",

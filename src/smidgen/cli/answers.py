@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Mapping
-from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +10,7 @@ from typing import Any, final
 
 from smidgen.cli.terminal import say, tell, warn
 from smidgen.escape import cell, whole
+from smidgen.files import write_whole
 
 STREAM = "-"  # of pictures, standard input; of rows, standard output
 _END = "\r\n"  # of a row (RFC 4180)
@@ -67,17 +67,9 @@ class CsvRows:
             tell(text.getvalue().removesuffix(_END))
             return
         row = text.getvalue().encode()
-        try:
-            if self._file is None:
-                self._file = FileIO(self.place, "w")
-            left = row
-            while left:
-                left = left[self._file.write(left) :]
-        except OSError as error:
-            if self._file is not None:
-                with suppress(OSError):  # no pipe can be cut
-                    self._file.truncate(self._bytes)
-            raise OSError(error.errno, error.strerror, str(self.place)) from error
+        if self._file is None:
+            self._file = FileIO(self.place, "w")
+        write_whole(self._file, row, self._bytes)
         self._bytes += len(row)
 
     def __exit__(

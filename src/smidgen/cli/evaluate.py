@@ -1,6 +1,5 @@
 """``smidgen evaluate``."""
 
-import json as json_text
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -76,6 +75,7 @@ def evaluate(  # noqa: PLR0913 - a command line
     from smidgen.release import revision
     from smidgen.run import WEIGHTS, load_run, run_folder
     from smidgen.runtime import choose
+    from smidgen.study.rows import append_row
 
     wish = asked(robust=robust, images=robust_images, int8=int8, sure=sure, against=against)
     loaded_run = load_run(run)
@@ -111,17 +111,29 @@ def evaluate(  # noqa: PLR0913 - a command line
             cards = measured(loaded_run, images, wish, Place(run, data_dir, own, held_out))
     values = _named(row_of(loaded_run, found, study="", revision=revision()), source)
     values |= columns_of(cards)
-    if row:
-        with row.open("a") as file:
-            file.write(json_text.dumps(values) + "\n")
+    try:
+        if row:
+            append_row(row, values)
+    finally:  # what took an hour is told, whatever becomes of its row
+        _tell(source.name, values, found, cards, json=json)
+
+
+def _tell(
+    data: str,
+    values: dict[str, Any],
+    found: "Evaluation",
+    cards: "dict[str, RobustCard]",
+    *,
+    json: bool,
+) -> None:
     if json:
         latency = values["latency"]
         print_json({**values, "latency_ms": latency["kernel_ms"], "bytes": values["bytes_float32"]})
     else:
-        _show(values, source.name)
+        _show(values, data)
         _show_classes(found)
         if cards:
-            show(cards, source.name)
+            show(cards, data)
     if found.never_answered:
         warn(_never(found.never_answered))
 

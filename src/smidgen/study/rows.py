@@ -1,10 +1,13 @@
-"""Rows as they are read from a store or a file: of the right kinds, or refused by place."""
+"""Rows in a file, and as they are read: of the right kinds, or refused by place."""
 
 import json
+import os
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from smidgen.files import write_whole
 from smidgen.limits import ROW, ROWS_BYTES, content, is_number
 from smidgen.names import require_name, shown
 from smidgen.release import release
@@ -77,6 +80,22 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             raise StoreError(f"{path}, line {number}: a row must have key, study and net")
         rows.append(row)
     return rows
+
+
+def append_row(path: Path, row: Mapping[str, Any]) -> None:
+    """Add a row to a file of JSON lines, whole or not at all, on a line of its own.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    line = f"{json.dumps(row)}\n".encode()
+    size = path.stat().st_size if path.is_file() else 0
+    if size:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read() == b"\n" else b"\n" + line
+    with FileIO(path, "a") as file:
+        write_whole(file, line, size)
 
 
 def _require_kinds(row: Mapping[str, Any]) -> None:
