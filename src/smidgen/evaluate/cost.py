@@ -1,7 +1,7 @@
 """What a prediction costs: time, and bytes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from smidgen.data import normalise
 from smidgen.tensors import Pixels
 
-BATCH_SIZES = (32, 128, 512)
 _PIXELS = 512 * 96 * 96  # of a batch at most: its maps take gigabytes where images are large
 IMAGES = 10_000  # what a total latency is scaled to, as in the reference study
 _ROUNDS = 7
@@ -63,8 +62,7 @@ def latency(
         return seconds_of(lambda: end_to_end(batch), device)
 
     alone = kernel(1), whole(1)
-    most = min(len(pixels), _PIXELS // (pixels.shape[2] * pixels.shape[3]))
-    by_size = {size: whole(size) for size in BATCH_SIZES if size <= most} or {1: alone[1]}
+    by_size = {size: whole(size) for size in batch_sizes(pixels.shape)} or {1: alone[1]}
     best = min(by_size, key=lambda size: by_size[size] / size)
     return Latency(
         kernel_ms=alone[0] * 1e3,
@@ -75,6 +73,13 @@ def latency(
         threads=torch.get_num_threads(),
         device=device.type,
     )
+
+
+def batch_sizes(shape: Sequence[int]) -> tuple[int, ...]:
+    """Return how many at once of images (n, c, h, w) are timed, beside a single one."""
+    count, _, height, width = shape
+    most = min(count, _PIXELS // (height * width))
+    return tuple(size for size in (32, 128, 512) if size <= most)
 
 
 def seconds_of(call: Callable[[], object], device: torch.device) -> float:

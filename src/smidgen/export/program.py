@@ -219,11 +219,16 @@ class Program:
         return list(self.walk())[-1][0].out_shape(Shape(1, 1, 1)).channels
 
 
+def in_parts(pixels: Pixels) -> Iterator[Pixels]:
+    """Yield images as many at a time as there is memory for their maps."""
+    size = max(1, min(_BATCH, _PIXELS // (pixels.shape[2] * pixels.shape[3])))
+    return (pixels[start : start + size] for start in range(0, len(pixels), size))
+
+
 def run_float(program: Program, pixels: Pixels) -> FloatArray:
     """Return the logits (n, classes) of uint8 ``pixels`` (n, c, h, w), computed in float32."""
-    size = max(1, min(_BATCH, _PIXELS // (pixels.shape[2] * pixels.shape[3])))
-    parts = (pixels[start : start + size] for start in range(0, len(pixels), size))
-    logits = [apply_all(program.operations, _floats(part)).numpy() for part in parts]
+    parts = map(_floats, in_parts(pixels))
+    logits = [apply_all(program.operations, part).numpy() for part in parts]
     return np.concatenate(logits) if logits else np.zeros((0, program.classes), np.float32)
 
 

@@ -10,13 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from smidgen.evaluate.cost import BATCH_SIZES, seconds_of
+from smidgen.evaluate.cost import batch_sizes, seconds_of
 from smidgen.export.artefact import Artefact, Infer, Source, Witness, pixels_of
-from smidgen.export.program import Pixels
+from smidgen.export.program import Pixels, in_parts
 from smidgen.kernels.measured import processor
 from smidgen.runtime import versions
-
-_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +218,7 @@ def _measured(
 
 
 def _over(infer: Infer, pixels: Pixels) -> NDArray[Any]:
-    parts = [infer(pixels[i : i + _BATCH]) for i in range(0, len(pixels), _BATCH)]
-    return np.concatenate(parts)
+    return np.concatenate([infer(part) for part in in_parts(pixels)])
 
 
 def _heard(
@@ -284,7 +281,7 @@ def _latency(
             seconds = seconds_of(lambda: infer(part), torch.device("cpu"))
             return Timing(threads, size, 1e6 * seconds / size)
 
-        many = [timed(size) for size in BATCH_SIZES if size <= len(pixels)]
+        many = map(timed, batch_sizes(pixels.shape))
         found += [timed(1), *sorted(many, key=lambda timing: timing.us_per_image)[:1]]
     return tuple(found)
 

@@ -27,6 +27,7 @@ from smidgen.export.firmware.zephyr import zephyr
 from smidgen.export.generated import ALL, ROUNDING, c, made_of
 from smidgen.export.onnx import quantize_onnx, session, to_onnx
 from smidgen.export.onnx import require_tools as require_onnx
+from smidgen.export.program import in_parts
 from smidgen.export.tflite.tables import require_flatbuffers
 from smidgen.export.tflite.target import tflite
 from smidgen.export.wasm import compile_wasm, load_wasm
@@ -61,6 +62,7 @@ def onnx_int8(source: Source, wish: Wish) -> Artefact:
     name = f"{source.stem}.int8.onnx"
     whole = to_onnx(source.program, source.card(), share=False)
     model = quantize_onnx(whole, source.calibration_images, calibration)
+    plain = session(model, optimised=False)
     return Artefact(
         files={name: model},
         infer=lambda folder, threads: session((folder / name).read_bytes(), threads),
@@ -69,7 +71,10 @@ def onnx_int8(source: Source, wish: Wish) -> Artefact:
         scale=1.0,
         # halves that round the other way move a value by a step, and few steps reach the logits
         oracle=Oracle(
-            "the same file without integer kernels", session(model, optimised=False), 2_000, 0.05
+            "the same file without integer kernels",
+            lambda pixels: np.concatenate([plain(part) for part in in_parts(pixels)]),
+            2_000,
+            0.05,
         ),
         numbers="int8",
         calibration=calibration,
