@@ -313,13 +313,33 @@ def test_a_browser_without_simd128_takes_the_plain_module(
         old = (
             f"WebAssembly.validate = code => code.length !== {len(both[0])};"
             "WebAssembly.Module = WebAssembly.Instance = function() { throw new RangeError(); };"
+            "const real = createImageBitmap; createImageBitmap = async (of, asked) => {"
+            "  if (asked?.imageOrientation === 'from-image') throw new TypeError();"
+            "  return real(of, asked); };"
         )
         html = html.replace('"use strict";', f'"use strict"; {old}', 1)
     (tmp_path / "page.html").write_text(html)
     tab = Tab(browser, tmp_path / "page.html")
     assert tab.answer()[1] == simulate(program, images[:1])[0].tolist()
     assert f"{len(both[refuses]):,} bytes" in re.sub(r"\s+", " ", tab.page.inner_text("#bytes"))
+    tab.load(png(images[2].transpose(1, 2, 0)))
+    assert tab.answer()[1] == simulate(program, images[2:3])[0].tolist()
     assert tab.complaints == []
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_a_canvas_that_holds_nothing_is_no_picture(browser: Any, tmp_path: Path) -> None:
+    tab, _, images = photographs(browser, tmp_path / "page.html")
+    tab.page.evaluate(
+        """void (CanvasRenderingContext2D.prototype.getImageData = (x, y, w, h) =>
+        new ImageData(w, h))"""  # as WebKit does on an iPhone where there are too many pixels
+    )
+    buffer = png(images[1].transpose(1, 2, 0))
+    tab.page.set_input_files("#file", {"name": "a.png", "mimeType": "image/png", "buffer": buffer})
+    tab.page.wait_for_selector("text=this picture is too large for this browser")
+    assert tab.page.evaluate("smidgen.state.logits") is None
 
 
 @pytest.mark.browser

@@ -12,7 +12,7 @@ function compare(a, b) {
 function isPicture({ path, file }) {
   const parts = path.split("/"), inside = parts.slice(parts.length > 1 ? 1 : 0);
   if (inside.some(part => /^[.@]/.test(part) || part === "__MACOSX")) return false;
-  return PICTURE.test(path) || (!/\.[^.]+$/.test(parts.at(-1)) && file.size > 0) || file.type.startsWith("image/");
+  return PICTURE.test(path) || (!/\.[^.]+$/.test(parts[parts.length - 1]) && file.size > 0) || file.type.startsWith("image/");
 }
 // The class whose name a folder around the picture has, the nearest one; names in one form, as in training.
 function labelOf(path) {
@@ -113,7 +113,7 @@ function showMore() {
     const wrong = row.label !== null && row.label !== row.top, canvas = element("canvas");
     const answer = net.classes[row.top], more = wrong ? `, is ${net.classes[row.label]}` : "";
     const button = element("button", { type: "button", className: wrong ? "wrong" : "", title: row.path },
-      canvas, element("b", {}, answer), element("span", {}, percent(row.share) + more), element("span", {}, row.path.split("/").at(-1)));
+      canvas, element("b", {}, answer), element("span", {}, percent(row.share) + more), element("span", {}, row.path.split("/").pop()));
     button.ariaLabel = `${row.path}: ${answer} ${percent(row.share)}${more}`;
     button.addEventListener("click", () => {
       load(row.file);
@@ -126,7 +126,7 @@ function showMore() {
 }
 // Small, in its own shape.
 async function thumbnail(file, canvas) {
-  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" }).catch(() => null);
+  const bitmap = await createImageBitmap(file).catch(() => null);
   if (!bitmap) return;
   const scale = Math.min(1, 176 / bitmap.height, 264 / bitmap.width);
   canvas.width = Math.max(1, Math.round(bitmap.width * scale));

@@ -3,8 +3,8 @@ const drawing = channels === 1 && net.ink_box > 0;
 async function imageOf(blob) {
   let bitmap;
   try {
-    bitmap = await createImageBitmap(blob, {
-      imageOrientation: "from-image", colorSpaceConversion: "none", premultiplyAlpha: "none" });
+    // Turned as EXIF says by default; to say so is an error to browsers from before March 2023.
+    bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   } catch {
     throw new Error("this file is no picture");
   }
@@ -22,6 +22,8 @@ function drawn(source, w = source.width, h = source.height, canvas = document.cr
   context.globalCompositeOperation = "destination-over";
   context.fillStyle = level ? "#fff" : "#000";
   context.fillRect(0, 0, w, h);
+  // On an iPhone before iOS 18 a canvas of more than 16 million pixels holds nothing, without a word.
+  if (!context.getImageData(0, 0, 1, 1).data[3]) throw new Error("this picture is too large for this browser");
   return { canvas, image };
 }
 async function load(blob) {
