@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.study.conftest import Jobs
 
+from smidgen.data import Data
 from smidgen.study.running.local import Event, StudyError
 from smidgen.study.running.ray import _trial, dispatch_on_ray
 from smidgen.study.store import Store
@@ -90,7 +91,21 @@ def test_a_node_without_the_package_names_it(jobs: Jobs, tmp_path: Path) -> None
     with pytest.raises(
         ValueError, match=r"of the package smidgen-example 0\.1\.0, which is not inst"
     ):
-        _trial(json.dumps(form), (data, {}), str(tmp_path / "run"), 1)
+        _trial(json.dumps(form), (data, {}), str(tmp_path / "run"), 1, str(tmp_path / "mark"))
+
+
+def test_a_node_with_another_folder_of_that_name_sends_what_it_trained(
+    jobs: Jobs, digits: Data, tmp_path: Path
+) -> None:
+    (job,) = jobs()
+    mark, folder = tmp_path / "mark", tmp_path / job.trial.key
+    _, files = _trial(job.to_text(), (digits, {}), str(folder), 1, str(mark))
+    assert {"run.json", "weights.safetensors"} <= files.keys()
+    assert not folder.exists()
+    mark.touch()
+    _, files = _trial(job.to_text(), (digits, {}), str(folder), 1, str(mark))
+    assert not files
+    assert folder.is_dir()
 
 
 @pytest.mark.slow

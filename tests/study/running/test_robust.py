@@ -171,8 +171,8 @@ def test_strangers_travel_to_the_nodes_of_a_cluster(
         return {}
 
     monkeypatch.setattr(ray, "execute", execute)
-    for folder in (tmp_path / "shared", tmp_path / "own" / "run"):
-        ray._trial(job.to_text(), (data, {"nowhere": black}), str(folder), 1)
+    for mark in (tmp_path, tmp_path / "none"):  # of a folder that the node shares, and not
+        ray._trial(job.to_text(), (data, {"nowhere": black}), str(tmp_path / "run"), 1, str(mark))
     assert given == [(job, {"nowhere": black})] * 2
 
 

@@ -158,7 +158,8 @@ class _Cluster:
                     continue
             text, images = claim.job.to_text(), self._images[str(asked)]
             folder = str(self.store.folder(claim.key).absolute())
-            self.running[self._task.remote(text, images, folder, claim.attempt)] = claim
+            mark = str((self.store.owners / self.me).absolute())
+            self.running[self._task.remote(text, images, folder, claim.attempt, mark)] = claim
 
     def collect(self) -> None:
         """Take the rows of tasks that have ended into the store."""
@@ -194,12 +195,21 @@ def _run(cluster: _Cluster, observer: Observer) -> Status:
 
 
 def _trial(
-    text: str, images: tuple[Data, Others], folder: str, attempt: int
+    text: str, images: tuple[Data, Others], folder: str, attempt: int, mark: str
 ) -> tuple[dict[str, Any], Files]:
-    """Run one trial on a node; return its row, and its files if the store does not see them."""
+    """Run one trial on a node; return its row, and its files if the store does not see them.
+
+    Args:
+        text: Of the job.
+        images: That it needs.
+        folder: Of the trial, beside the store.
+        attempt: Counted from 1.
+        mark: A file of this study, which a node sees if it shares the store's folder; one may have
+            another folder of that name.
+    """
     data, pictures = images
     job, shared = Job.from_text(text), Path(folder)
-    if shared.parent.is_dir():
+    if Path(mark).exists():
         if attempt > 1 and shared.is_dir():
             _clear(shared)
         return execute(job, data, shared, others=pictures), {}
