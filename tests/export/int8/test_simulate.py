@@ -1,5 +1,6 @@
 """Every integer operation against loops over single numbers, on Python's unbounded integers."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -204,3 +205,22 @@ def test_pixels_are_bytes_less_128_and_batches_of_any_size_answer_alike() -> Non
     assert (none.shape, none.dtype) == ((0, 3), np.int32)
     first, _ = trace(program, pixels[:1])
     assert first.shape == (1, 1, 1, 8)
+
+
+def test_of_large_images_fewer_are_simulated_at_once() -> None:
+    conv = IntConv2d(
+        drawn(13, 4, 1, 3, 3), np.zeros(4, np.int32), by(*[(2**30, 9)] * 4), 1, (1, 1), 1,
+        np.zeros(1, np.int8),
+    )  # fmt: skip
+    average = IntAverage(0, by((2**30, 14)))
+    head = IntLinear(drawn(14, 2, 4), np.zeros(2, np.int32), 0.1)
+    program = IntegerProgram("wide", Shape(1, 128, 128), (conv, average, head))
+    pixels = np.zeros((32, 1, 128, 128), np.uint8)
+    tracemalloc.start()
+    try:
+        simulate(program, pixels)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    windows = 4 * 9 * pixels.nbytes  # of all images at once, in float32
+    assert most < windows

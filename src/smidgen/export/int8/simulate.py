@@ -25,12 +25,14 @@ from smidgen.export.int8.program import (
 from smidgen.export.program import Blur, Flatten, MaxPool, Pixels
 from smidgen.layers.base import Kernel, sides_of
 
-_BATCH = 32  # images at a time: the maps of that many stay near the cache
+# Images at a time, and pixels of them: their maps stay near the cache, and their windows in memory.
+_BATCH, _PIXELS = 32, 32 * 64 * 64
 
 
 def simulate(program: IntegerProgram, pixels: Pixels) -> Int32:
     """Return the int32 logits (n, classes) of uint8 ``pixels`` (n, c, h, w)."""
-    parts = [_logits(program, pixels[i : i + _BATCH]) for i in range(0, len(pixels), _BATCH)]
+    size = max(1, min(_BATCH, _PIXELS // (pixels.shape[2] * pixels.shape[3])))
+    parts = [_logits(program, pixels[i : i + size]) for i in range(0, len(pixels), size)]
     return np.concatenate(parts) if parts else np.zeros((0, len(program.head.bias)), np.int32)
 
 
