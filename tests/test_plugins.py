@@ -333,8 +333,9 @@ def odd(source, wish):
         (
             "Catalogue({})",
             "{}",
-            "catalogue of Odd of stranger 0.1.0 must return a Catalogue, got {}",
+            "catalogue of Odd of stranger 0.1.0 must return a Catalogue of parts by name, got {}",
         ),
+        ("{}", "[]", "must return a Catalogue of parts by name, got Catalogue(parts=[]"),
         (
             "Catalogue({})",
             "Catalogue({'train': [1]})",

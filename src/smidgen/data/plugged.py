@@ -28,9 +28,9 @@ class Plugged(Source):
 
     def catalogue(self, wish: Wish) -> Catalogue:
         found: Any = self.source.catalogue(wish)
-        if not isinstance(found, Catalogue):
-            raise self._refused("catalogue", "a Catalogue", found)
-        parts: Mapping[Any, Any] = found.parts
+        parts: Any = found.parts if isinstance(found, Catalogue) else None
+        if not isinstance(parts, Mapping):
+            raise self._refused("catalogue", "a Catalogue of parts by name", found)
         for name, part in parts.items():
             if name not in PARTS or not isinstance(part, Part):
                 known = ", ".join(PARTS)
