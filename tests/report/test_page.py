@@ -178,6 +178,8 @@ def test_a_design_s_page_looks_closer_at_the_tested_winner_alone(study: Rows) ->
     forest = row("forest", [], 0, 90, study="baseline")
     assert _named(Records([*tried, tested, forest], status, notes)) == "winner for mnist"
     assert _named(Records([*tried, tested], status, {})) == "s"
+    alone = {**tested, "study": ""}  # as of `evaluate --row`
+    assert _named(Records([alone, *tried, alone], status, {})) == "s"
     under_way = render(Records(tried, status, notes), "t", "", [])
     assert heads.findall(under_way) == ["tried-32", "tried-48"]
     luckier = seen(0, accuracy=0.99) | {"net": "of-its-front", "fingerprint": "48"}

@@ -97,7 +97,7 @@ def _named(records: Records) -> str:
     tested = {f"{row['net']} for {row['data']}" for row in nets}
     if "design" in records.notes and len(tested) == 1:
         return tested.pop()
-    return ", ".join(dict.fromkeys(row["study"] for row in records.rows))
+    return ", ".join(dict.fromkeys(row["study"] for row in records.rows if row["study"]))
 
 
 def _use(design: Path) -> list[str]:
