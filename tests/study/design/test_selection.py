@@ -234,6 +234,10 @@ def test_on_few_images_longer_runs_must_pay(fake: Fake, chosen: Candidate) -> No
     assert lengthened(better.search, chosen, PROFILE, always).recipe.epochs == 8
     worse = fake(lambda candidate, seed: 0.8 - candidate.recipe.epochs / 1000)
     assert lengthened(worse.search, chosen, PROFILE, always).recipe.epochs == 1
+    assert [line.split(":")[0] for line in worse.search.steps["recipe"]] == [
+        "8 epochs instead of 4",
+        "1 epoch instead of 4",
+    ]
     middle = fake(lambda candidate, seed: 0.8 - abs(candidate.recipe.epochs - 4) / 1000)
     assert lengthened(middle.search, chosen, PROFILE, always).recipe.epochs == 4
     assert parse("ema")[0] in chosen.methods

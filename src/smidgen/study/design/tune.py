@@ -107,9 +107,8 @@ def lengthened(
     for other in others:
         if other in found:
             gain = search.judging.effect(found[other], found[chosen]).mean
-            search.say(
-                RECIPE, f"{other.recipe.epochs} epochs instead of {usual}: {gain:+.2f} points"
-            )
+            epochs = counted(other.recipe.epochs, "epoch", "epochs")
+            search.say(RECIPE, f"{epochs} instead of {usual}: {gain:+.2f} points")
             if gain > most:
                 best, most = other, gain
     return best
