@@ -214,7 +214,7 @@ def _show_classes(found: "Evaluation") -> None:
         others = [(n, name) for n, name in zip(line, found.classes, strict=True) if name != of.name]
         most, other = max(others, default=(0, ""), key=lambda pair: pair[0])
         figures = [percent(share) for share in (of.precision, of.recall, of.f1)]
-        taken = f"{other} ({most:,} times)" if most else ""
+        taken = f"{other} ({counted(most, 'time', 'times')})" if most else ""
         rows.append([of.name, of.images, of.answered, *figures, taken])
     tell("")
     table(

@@ -104,7 +104,7 @@ def _show(proof: "Proof") -> None:
         where = f"training images held out; {proof.calibration}"
         rows.append(["int8", told(proof.held_out_loss), where])
         if proof.finishing_epochs:
-            where = f"the same, {proof.finishing_epochs} epochs"
+            where = f"the same, {counted(proof.finishing_epochs, 'epoch', 'epochs')}"
             rows.append(["after finishing", told(proof.held_out_loss_after), where])
     if proof.flash is not None:
         rows.append(["flash", f"{proof.flash:,}", "bytes of code and constants"])

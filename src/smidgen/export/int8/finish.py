@@ -14,6 +14,7 @@ from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.program import Pixels, Program, run_float
+from smidgen.sizes import counted
 from smidgen.torch_state import gradients
 
 NOTEWORTHY = 0.003  # of accuracy: a loss of more calls for finishing
@@ -89,7 +90,8 @@ def finished(
     loss = aim - accuracy(simulate(plain, images.held_out))
     if loss <= NOTEWORTHY:
         return Finished(plain, 0, loss, loss)
-    tell(f"int8 {told(loss)} on held-out images: finishing for {epochs} epochs")
+    length = counted(epochs, "epoch", "epochs")
+    tell(f"int8 {told(loss)} on held-out images: finishing for {length}")
     better = finish(program, ranges, images.pixels, epochs=epochs, seed=seed)
     after = aim - accuracy(simulate(better, images.held_out))
     if after >= loss:
