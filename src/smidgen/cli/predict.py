@@ -1,7 +1,7 @@
 """``smidgen predict``."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -55,11 +55,11 @@ def predict(
     streamed = csv is not None and str(csv) == STREAM
     if streamed and json:
         raise ValueError("--csv - and --json both write to standard output: ask for one of them")
-    found = list(_listed(pictures))
-    _require_another(None if streamed else csv, {*pictures, *(name for name, _ in found)})
     from smidgen.model import load
 
     asked = load(model)
+    found = list(_listed(pictures, asked.classes))
+    _require_another(None if streamed else csv, {*pictures, *(name for name, _ in found)})
     listed = [name for name, _ in found]
     content = [_from_stdin() if name == STREAM else picture for name, picture in found]
     rows: list[dict[str, Any]] = []
@@ -97,7 +97,7 @@ def _from_stdin() -> bytes:
     return encoded
 
 
-def _listed(pictures: list[str]) -> Iterator[tuple[str, Any]]:
+def _listed(pictures: list[str], classes: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """Yield the pictures named, and those in folders and tables named, as training finds them."""
     from smidgen.data.layouts.folders import pictures_below
     from smidgen.data.layouts.pixels import pictures_of
@@ -113,7 +113,7 @@ def _listed(pictures: list[str]) -> Iterator[tuple[str, Any]]:
             if not found:
                 raise ValueError(f"{name} holds no picture")
             yield from ((str(path), str(path)) for path in found)
-        elif name != STREAM and (values := pictures_of(path)) is not None:
+        elif name != STREAM and (values := pictures_of(path, classes)) is not None:
             yield from ((f"{name} picture {n}", value) for n, value in enumerate(values, 1))
         elif name == STREAM or path.exists():
             yield name, name

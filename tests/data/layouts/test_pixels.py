@@ -93,6 +93,23 @@ def test_without_a_header_labels_that_may_be_first_or_last_are_asked_for(tmp_pat
         load(path, label_column="64")
 
 
+def test_without_a_header_what_is_judged_has_its_labels_where_the_classes_are(
+    tmp_path: Path,
+) -> None:
+    images = pixels(0, 6, SIDE, SIDE)
+    images[:, 0, 0], images[:, -1, -1] = 0, [7, 7, 7, 7, 7, 8]
+    classes = tuple(map(str, range(10)))
+    labels = [3, 3, 3, 9, 9, 0]
+    first = rows_of(images, labels)
+    for name, rows in (("first", first), ("last", [[*row[1:], row[0]] for row in first])):
+        path = write(tmp_path / f"{name}.csv", rows)
+        data = load(path, classes=classes)
+        assert sorted([*data.train.labels.tolist(), *data.test.labels.tolist()]) == sorted(labels)
+        found = pictures_of(path, classes)
+        assert found is not None
+        assert np.array_equal(found[..., 0], images)
+
+
 def test_a_table_without_a_header_and_labels_is_pictures_alone(tmp_path: Path) -> None:
     images = pixels(0, 5, SIDE, SIDE)
     found = pictures_of(write(tmp_path / "a.csv", [image.ravel() for image in images]))

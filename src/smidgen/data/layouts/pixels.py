@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Collection, Generator, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -115,8 +115,12 @@ class Pixels(Source):
             yield f"pictures beside tables of pixels are not read, such as {pictures[0]}"
 
 
-def pictures_of(table: Path) -> Values | None:
+def pictures_of(table: Path, classes: Sequence[str] = ()) -> Values | None:
     """Return the pictures of a table of pixels, n h w c, or None if it is none.
+
+    Args:
+        table: As it lies.
+        classes: That its labels may be of, if it has some.
 
     Raises:
         DataError: If it cannot be read.
@@ -125,7 +129,7 @@ def pictures_of(table: Path) -> Values | None:
     if form is None:
         return None
     with _telling(table):
-        return _values(table, _decided(table, form, None))
+        return _values(table, _decided(table, form, None, classes))
 
 
 @contextmanager
@@ -152,7 +156,7 @@ def _read(table: Path, part: str, wish: Wish, known: str | None) -> _Rows:
     form = _form_of(table)
     assert form is not None, "it was claimed"
     asked = wish.label_column or (known if known in (_FIRST, _LAST) else None)
-    form = _decided(table, form, asked)
+    form = _decided(table, form, asked, wish.classes)
     values = _values(table, form)
     others = [name for i, name in enumerate(form.names) if i not in form.pixels]
     split = next((name for name in others if columns.form(name) in _PARTS), None)
@@ -177,14 +181,17 @@ def _label_column(table: Path, names: Sequence[str], wish: Wish) -> str:
     return columns.chosen(str(table), "label", names, columns.LABELS, wish.label_column, alone)
 
 
-def _decided(table: Path, form: _Form, asked: str | None) -> _Form:
+def _decided(table: Path, form: _Form, asked: str | None, classes: Collection[str]) -> _Form:
     """Return a form with its pixels, of a table without a header all but its first or last column.
 
-    The last holds the labels if it has text, or is numbered as labels are where the first is not
-    and has more values, or one alone.
+    Args:
+        table: To be read.
+        form: Of it.
+        asked: Which of the two holds the labels, or ``None``.
+        classes: That the labels are of, or none if they are not known yet.
 
     Raises:
-        DataError: If both may hold them and it is not asked for one.
+        DataError: If both may hold the labels and nothing says which.
     """
     if form.pixels:
         return form
@@ -194,19 +201,31 @@ def _decided(table: Path, form: _Form, asked: str | None) -> _Form:
     else:
         cells = _loaded(table, form, ends, np.object_)
         first, last = ({str(cell).strip() for cell in column} for column in cells.T)
-        fewer = 1 < len(last) < len(first)
-        if not all(map(is_number, first | last)):
-            label = ends[all(map(is_number, first))]
-        elif _numbered(first) != _numbered(last):
-            label = ends[_numbered(last) and (fewer or len(first) == 1)]
-        elif fewer:
+        is_last = _is_last(first, last, set(classes))
+        if is_last is None:
             raise DataError(
                 f"{table} has no header, and its first column or its last may hold the labels: "
                 f"--label-column {_FIRST} or --label-column {_LAST} says which"
             )
-        else:
-            label = 0
+        label = ends[is_last]
     return form._replace(pixels=tuple(i for i in range(form.size + 1) if i != label))
+
+
+def _is_last(first: Set[str], last: Set[str], classes: Set[str]) -> bool | None:
+    """Return whether the values of the last column, not of the first, are labels; None if unclear.
+
+    Text is, and what is of the classes; else what is numbered as labels are where the other is not.
+    Of several values there must be fewer than in the other: pixels have many.
+    """
+    if not all(map(is_number, first | last)):
+        return all(map(is_number, first))
+    if classes:
+        return last <= classes and not (first <= classes and len(first) >= len(last))
+    if len(first) == 1 or len(last) == 1:
+        return len(last) > 1
+    if len(last) >= len(first):
+        return False
+    return _numbered(last) if _numbered(first) != _numbered(last) else None
 
 
 def _numbered(cells: Collection[str]) -> bool:
