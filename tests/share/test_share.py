@@ -524,6 +524,18 @@ def test_a_second_artefact_of_a_target_takes_no_file_of_the_first(
     assert "| `onnx-2` |" in held["README.md"].decode()
 
 
+@pytest.mark.parametrize(("place", "name"), [(".", "mine"), ("hub:ann/net", "hub:ann/net")])
+@pytest.mark.filterwarnings("ignore:the card has no figures")
+def test_a_card_names_a_model_as_its_commands_must(
+    place: str, name: str, run: Path, shared: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(run)
+    text = write_card(place, tmp_path / "card.md").read_text()
+    assert f"smidgen predict {name} picture.jpg" in text
+    assert f'sm.load("{name}")' in text
+    assert f"smidgen export {name} --to c" in text
+
+
 def test_a_card_without_data_says_what_was_not_measured(run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "moved"
     shutil.copytree(run, copy)

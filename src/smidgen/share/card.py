@@ -11,7 +11,7 @@ from smidgen.escape import markdown as escaped
 from smidgen.escape import shell, terminal
 from smidgen.export.c.boards import verdict
 from smidgen.files import write_atomically
-from smidgen.hub import PREFIX
+from smidgen.hub import PREFIX, is_hub
 from smidgen.release import release
 from smidgen.share.facts import Artefact, Facts, facts_of
 from smidgen.sizes import counted
@@ -147,7 +147,7 @@ def _use(facts: Facts, about: str) -> str:
 
 
 def _how(facts: Facts, repository: str | None) -> str:
-    place = f"{PREFIX}{repository}" if repository else str(facts.place.name or facts.place)
+    place = _named(facts, repository)
     command = shell(["smidgen", "predict", place, "picture.jpg"])
     packages = "'smidgen[hub]'" if repository else "smidgen"
     return (
@@ -157,6 +157,16 @@ def _how(facts: Facts, repository: str | None) -> str:
         f"A picture goes through: {escaped(facts.run.preprocessing.text)}; smidgen does that"
         " itself."
     )
+
+
+def _named(facts: Facts, repository: str | None) -> str:
+    """Return what commands call the model: its place on the hub, or its folder without others."""
+    if repository:
+        return f"{PREFIX}{repository}"
+    if is_hub(facts.place):
+        return facts.place.as_posix()
+    folder = facts.place if facts.place.name not in ("", "..") else facts.place.resolve()
+    return folder.name or str(folder)
 
 
 def _data(facts: Facts) -> str:
@@ -274,7 +284,7 @@ def _artefact(one: Artefact) -> str:
 
 
 def _board(facts: Facts, repository: str | None) -> str:
-    place = f"{PREFIX}{repository}" if repository else str(facts.place.name or facts.place)
+    place = _named(facts, repository)
     said: list[str] = []
     if facts.footprint is not None:
         flash, ram = facts.footprint
