@@ -312,6 +312,7 @@ def test_a_browser_without_simd128_takes_the_plain_module(
     if refuses:  # as an old browser would the first, and Chrome before 115 both, unless it may wait
         old = (
             f"WebAssembly.validate = code => code.length !== {len(both[0])};"
+            "delete Element.prototype.ariaLabel; delete Element.prototype.ariaPressed;"
             "WebAssembly.Module = WebAssembly.Instance = function() { throw new RangeError(); };"
             "const real = createImageBitmap; createImageBitmap = async (of, asked) => {"
             "  if (asked?.imageOrientation === 'from-image') throw new TypeError();"
@@ -324,6 +325,9 @@ def test_a_browser_without_simd128_takes_the_plain_module(
     assert f"{len(both[refuses]):,} bytes" in re.sub(r"\s+", " ", tab.page.inner_text("#bytes"))
     tab.load(png(images[2].transpose(1, 2, 0)))
     assert tab.answer()[1] == simulate(program, images[2:3])[0].tolist()
+    told = tab.page.locator("#samples button").first.get_attribute("aria-label")
+    assert told == "a test image of class a"
+    assert tab.page.locator("#bars button[aria-pressed=false]").count() == program.classes
     assert tab.complaints == []
 
 

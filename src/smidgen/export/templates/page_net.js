@@ -6,6 +6,10 @@ const plane = height * width;
 const dark = net.background < 128;
 const number = value => value.toLocaleString("en");
 const percent = (share, places = 1) => (100 * share).toFixed(places) + "\u00a0%";
+for (const name of ["Label", "Live", "Pressed"]) { // which Firefox before 119 knows as attributes alone
+  if (!(`aria${name}` in Element.prototype)) Object.defineProperty(Element.prototype, `aria${name}`, {
+    set(value) { this.setAttribute(`aria-${name.toLowerCase()}`, value); } });
+}
 // Elements are built, never parsed: names from data stay text.
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
