@@ -38,6 +38,8 @@ def test_a_long_text_is_cut_with_an_ellipsis() -> None:
     cut = shortened("a name that goes on and on", 60)
     assert cut.endswith("…")
     assert width_of(cut) <= 60
+    assert width_of("柴犬と猫", 10) == 40, "letters as wide as they are high"
+    assert width_of("u\u0308", 10) == width_of("u", 10), "and such as stand upon another"
 
 
 @given(low=st.floats(-1e4, 1e4), span=st.floats(1e-3, 1e4), count=st.integers(2, 12))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import TypeAlias
+from unicodedata import combining, east_asian_width
 
 from smidgen.escape import html
 
@@ -27,7 +28,14 @@ _WIDE, _MIDDLE, _SLIM = "MWmw@%", "ABCDEFGHKNOPQRSUVXYZ&", "iljtfrI.,:;'|!()[]- 
 def width_of(text: str, size: Number = TEXT) -> float:
     """Return about how many pixels a text takes in a system font, rather more than less."""
     letters = {_WIDE: 0.9, _MIDDLE: 0.7, _SLIM: 0.4}
-    return size * sum(next((w for k, w in letters.items() if c in k), 0.59) for c in text)
+    return size * sum(next((w for k, w in letters.items() if c in k), _other(c)) for c in text)
+
+
+def _other(letter: str) -> float:
+    """Return the share of its size that a letter of any script takes."""
+    if combining(letter):
+        return 0.0
+    return 1.0 if east_asian_width(letter) in "WF" else 0.59
 
 
 def shortened(text: str, width: Number, size: Number = TEXT) -> str:
