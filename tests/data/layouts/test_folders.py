@@ -391,6 +391,12 @@ def test_a_train_may_be_a_class(image_folder: Folder) -> None:
         load(folder)
 
 
+def test_one_class_beside_one_called_as_a_part_is_told_why_it_is_none(image_folder: Folder) -> None:
+    folder = image_folder({"control": {".": 4}, "test": {".": 4}})
+    with pytest.raises(DataError, match="; 'test' is a part of data: a class needs"):
+        load(folder)
+
+
 @pytest.mark.parametrize("inner", ["", "seg_{}"])
 def test_parts_may_share_a_name_before_theirs(image_folder: Folder, inner: str) -> None:
     """As of the scenes of Intel: they were classes, called seg_train and seg_test."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from smidgen.data.errors import DataError
-from smidgen.data.layouts.folders import DEEPEST, Folders, pictures_below, subfolders
+from smidgen.data.layouts.folders import DEEPEST, Folders, parts_in, pictures_below, subfolders
 from smidgen.data.layouts.idx import Idx
 from smidgen.data.layouts.listed import Listed
 from smidgen.data.layouts.npz import Npz
@@ -43,10 +43,13 @@ def layout_of(path: Path) -> Layout:
             f"file (an archive must be unpacked first)"
         )
     if pictures := pictures_below(path):
+        parts = [place.name for _, place in parts_in(path)]
+        beside = parts and len(subfolders(path)) > len(parts)
         raise DataError(
             f"{path} holds pictures without classes, as {pictures[0].relative_to(path)}: put them "
             f"in a folder a class, as in {path.name}/CLASS/*.jpg (or train/CLASS/*.jpg below it), "
             f"or name them in {path.name}/labels.csv (file_name,label)"
+            + (f"; {parts[0]!r} is a part of data: a class needs another name" if beside else "")
         )
     held = sorted(child.name for child in path.iterdir())
     raise DataError(
