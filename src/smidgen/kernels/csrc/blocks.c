@@ -149,7 +149,7 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
     Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
     const float *taps = depth_weights(&d, deep, 0);
     float *map = TAKE_ZERO(float, depth_map(&d));
-    Strip strip = strip_of(&d);
+    Strip strip = strip_of(&d, STRIP);
     Int group = strip.images, most = group * strip.rows * s->width;
     Value *middle = TAKE(Value, most * s->channels);
     Convolution c = convolution_of(1, most, s->channels, s->outputs, 1, point, 0);
@@ -192,7 +192,7 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
     const float *taps = depth_weights(&d, deep, 0), *flipped = depth_weights(&d, deep, 1);
     float *map = TAKE_ZERO(float, depth_map(&d)), *dmap = TAKE_ZERO(float, depth_map(&d));
     float *sums = TAKE_ZERO(float, kernel * d.vectors * LANES);
-    Strip strip = strip_of(&d);
+    Strip strip = strip_of(&d, STRIP_BACK);
     Int group = strip.images, most = group * strip.rows * s->width;
     Convolution c = convolution_of(1, most, s->outputs, s->channels, 1, point, 1);
     WeightGradient g = weight_gradient_of(1, most, s->channels, s->outputs, 1);

@@ -1,4 +1,4 @@
-/* Depthwise convolutions of 3 x 3 where vectors hold channels of one pixel and registers are many: no map with a border is
+/* Depthwise convolutions of 3 x 3 where vectors hold channels of one pixel: no map with a border is
  * written. A row is walked from left to right with its neighbours in registers, two rows of the result at a time, and what
  * lies outside the image is a row of zeros. Rows are taken by the strip, so that what is computed from them next finds them in
  * the cache nearest to the core.
@@ -82,9 +82,9 @@ INLINE void direct_back(const Depth *d, const Value *x, const Value *g, const fl
 typedef struct {
     Int images, rows;
 } Strip;
-enum { STRIP = 128 };
-static Strip strip_of(const Depth *d) {
-    Int pixels = d->height * d->width, rows = up(STRIP / smaller(STRIP, d->width), 2);
+enum { STRIP = 128, STRIP_BACK = LANES == 8 ? 64 : STRIP };
+static Strip strip_of(const Depth *d, Int most) {
+    Int pixels = d->height * d->width, rows = up(most / smaller(most, d->width), 2);
     if (d->zeros && rows < d->height) return (Strip){1, rows};
     return (Strip){PAIR * (1 + 63 / pixels), d->height};
 }

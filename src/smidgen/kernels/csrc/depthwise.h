@@ -16,7 +16,7 @@ static Depth depth_of(Int height, Int width, Int channels, Int kernel) {
         Int rest = a % b;
         a = b, b = rest;
     }
-    int direct = LANES == 16 && kernel == 3 && channels % LANES == 0;
+    int direct = LANES >= 8 && kernel == 3 && channels % LANES == 0;
     return (Depth){height, width, channels, kernel, channels / a, direct ? TAKE_ZERO(Value, width * channels) : NULL};
 }
 static Int depth_row(const Depth *d) { return (d->width + d->kernel - 1) * d->channels; }

@@ -4,7 +4,7 @@
  * where products are not paired), broadcast against LANES output channels. In a gradient of weights it is the same
  * channel of two images, so that neighbours of any tap pair up alike.
  */
-enum { PIXELS = LANES == 8 ? 4 : 8, ITEMS = PIXELS, COLUMNS = 2, MANY = 2 * PIXELS };
+enum { PIXELS = LANES == 8 ? 6 : 8, ITEMS = PIXELS, COLUMNS = 2, MANY = LANES == 8 ? 8 : 16 };
 
 #if PAIRED
 static Item item_of(float value) {
@@ -134,11 +134,16 @@ INLINE void product_tile(const Product *p, const Item *x, Int column, Int at, co
 #define PRODUCT_CASE(n, vectors) \
     case n: product_tile(p, x, column, at, n, vectors); break;
 #if LANES == 8
-#define CASES(M, vectors) M(1, vectors) M(2, vectors) M(3, vectors) M(4, vectors)
+#define CASES(M, vectors) M(1, vectors) M(2, vectors) M(3, vectors) M(4, vectors) M(5, vectors) M(6, vectors)
 #else
 #define CASES(M, vectors) \
     M(1, vectors) M(2, vectors) M(3, vectors) M(4, vectors) M(5, vectors) M(6, vectors) M(7, vectors) M(8, vectors)
 #endif
+/* Of what is left, the next tile's: one small tile after many whole ones would wait for its own few sums. */
+INLINE int taken_of(Int left, const int most) {
+    if (most == 6 && (left == 7 || left == 8)) return 4;
+    return (int)smaller(most, left);
+}
 static void product(const Product *p) {
     for (Int column = 0; column < p->outputs; column += COLUMNS * LANES) {
         int wide = p->outputs - column > LANES;
@@ -153,7 +158,7 @@ static void product(const Product *p) {
                     product_tile(p, x, column, at, MANY, 1);
                     continue;
                 }
-                pixels = smaller(PIXELS, pixels);
+                pixels = taken_of(pixels, PIXELS);
                 if (wide) switch (pixels) { CASES(PRODUCT_CASE, 2) }
                 else switch (pixels) { CASES(PRODUCT_CASE, 1) }
             }
@@ -256,7 +261,7 @@ static void gradient(const Gradient *g) {
                         gradient_tile(g, x, d, rows, sums, MANY, 1);
                         continue;
                     }
-                    items = smaller(ITEMS, items);
+                    items = taken_of(items, ITEMS);
                     if (wide) switch (items) { CASES(GRADIENT_CASE, 2) }
                     else switch (items) { CASES(GRADIENT_CASE, 1) }
                 }

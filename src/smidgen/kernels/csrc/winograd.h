@@ -9,7 +9,7 @@ enum { FREQUENCIES = 16 };
 
 /* Below these the transforms cost what the products save. */
 static int winograd_pays(Int inputs, Int outputs, Int kernel, Int height, Int width) {
-    Int least = PAIRED ? 32 : 16;
+    Int least = PAIRED || LANES == 8 ? 32 : 16;
     return kernel == 3 && inputs % LANES == 0 && outputs % LANES == 0 && inputs >= least && outputs >= least && height > 2 && width > 2;
 }
 
