@@ -295,13 +295,15 @@ def test_the_page_is_a_static_space(run: Path, hub: Any) -> None:
     with pytest.raises(ValueError, match=r"--space needs a page: `smidgen export .* --to wasm`"):
         push(run, "ann/net", space=True)
     assert not hub.repositories, "nothing is sent before"
-    page = run.with_name("mine-onnx") / "page.html"
+    page, other = (run.with_name("mine-onnx") / name for name in ("mnist_1k5_dw.html", "a.html"))
     page.write_text("<title>recognise</title>")
+    other.write_text("<title>of mine</title>")
     told: list[str] = []
     try:
         pushed = push(run, "ann/net", space=True, tell=told.append)
     finally:
         page.unlink()
+        other.unlink()
     held = hub.repositories["space/ann/net"]
     assert held["index.html"] == b"<title>recognise</title>"
     assert hub.facts["space/ann/net"]["sdk"] == "static"

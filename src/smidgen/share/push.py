@@ -125,7 +125,8 @@ def _pages(facts: Facts) -> dict[str, bytes]:
     """
     found: dict[str, bytes] = {}
     for one in facts.artefacts:
-        for path in sorted(one.folder.glob("*.html")):
+        path = one.folder / Path(str(one.proof.get("artefact"))).with_suffix(".html").name
+        if path.is_file() and not path.is_symlink():
             found.setdefault("index.html", content(path, TENSOR_BYTES))
     report = facts.place / REPORT
     if report.exists():
