@@ -158,7 +158,7 @@ def test_the_page_draws_the_squares_of_the_class_that_is_asked_for(
 
     tab.page.uncheck("#watch")
     assert tab.page.inner_text("#told") == ""
-    blank = "[...look.getImageData(0, 60, look.canvas.width, 400).data].every(v => !v)"
+    blank = "[...look.getContext('2d').getImageData(0, 60, look.width, 400).data].every(v => !v)"
     assert tab.page.evaluate(blank)
     assert [said for said in tab.complaints if "getImageData" not in said] == []  # the test's own
 
