@@ -135,6 +135,24 @@ def test_a_page_that_follows_a_design_is_named_after_its_data(
     assert len(searched) == 3
 
 
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_page_that_follows_a_design_is_stopped_with_it(
+    asked: bool, searched: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from smidgen.report.live import LivePage
+
+    stopped = list[LivePage]()
+
+    def stop(page: LivePage) -> None:
+        stopped.append(page)
+
+    monkeypatch.setattr(LivePage, "stop", stop)
+    with pytest.raises(ValueError, match="searched"):
+        sm.design("digits", out=tmp_path, max_params=500, live=asked)
+    assert searched
+    assert len(stopped) == asked
+
+
 def test_data_from_nowhere_are_refused(searched: list[Any], tmp_path: Path) -> None:
     digits = sm.data.load("digits", cache_dir=tmp_path)
     part = Split(digits.test.images, digits.test.labels)

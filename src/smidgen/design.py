@@ -110,23 +110,28 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         if live:
             page.follow(news.phase, news.line)
 
-    with float32_on_the_cpu():
-        found = search(
-            origin,
-            budget,
-            out,
-            profile=profile,
-            jobs=os.cpu_count() or 1 if jobs is None else jobs,
-            epochs=epochs,
-            prefer=prefer,
-            balance=balance,
-            pareto=pareto,
-            purpose=purpose,
-            seconds=None if time is None else seconds_of(time),
-            on=on,
-            address=address,
-            observer=observe,
-        )
+    try:
+        with float32_on_the_cpu():
+            found = search(
+                origin,
+                budget,
+                out,
+                profile=profile,
+                jobs=os.cpu_count() or 1 if jobs is None else jobs,
+                epochs=epochs,
+                prefer=prefer,
+                balance=balance,
+                pareto=pareto,
+                purpose=purpose,
+                seconds=None if time is None else seconds_of(time),
+                on=on,
+                address=address,
+                observer=observe,
+            )
+    except BaseException:  # an interruption, too: the page would ask for news for ever
+        if live:
+            page.stop()
+        raise
     write_page(
         Path(out) / STORE,
         Path(out) / REPORT,

@@ -33,6 +33,21 @@ def test_it_is_written_at_once_and_then_not_too_often(
     assert "9 nets inside" in out.read_text()
 
 
+def test_a_design_that_ends_early_leaves_a_page_at_rest(
+    study: Rows, written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "page.html"
+    page = LivePage(written(study), out, "A net for photos")
+    page.stop()
+    assert not out.exists(), "none was asked for yet"
+    page.follow("reduce", "9 nets inside the budget")
+    page.stop()
+    text = out.read_text()
+    assert "Stopped in phase reduce." in text
+    assert "9 nets inside the budget" in text
+    assert 'http-equiv="refresh"' not in text
+
+
 def test_a_page_of_no_design_is_at_rest(
     study: Rows, written: Callable[[Rows], Path], tmp_path: Path
 ) -> None:

@@ -25,14 +25,22 @@ class LivePage:
         started = time.monotonic()
         if started < self._due:
             return
+        self._write(f"Phase {phase}", refresh=round(_EVERY))
+        ended = time.monotonic()
+        self._due = ended + max(_EVERY, (ended - started) / _SHARE)
+
+    def stop(self) -> None:
+        """Write a last page, which says that the design does not go on, if there is one."""
+        if self._steps:
+            self._write(f"Stopped in phase {list(self._steps)[-1]}", refresh=0)
+
+    def _write(self, phase: str, refresh: int) -> None:
         told = [{"title": name.title(), "lines": lines} for name, lines in self._steps.items()]
         write_page(
             self._store,
             self._out,
             title=self._title,
-            phase=f"Phase {phase}",
-            refresh=round(_EVERY),
+            phase=phase,
+            refresh=refresh,
             story={"facts": [], "steps": told},
         )
-        ended = time.monotonic()
-        self._due = ended + max(_EVERY, (ended - started) / _SHARE)
