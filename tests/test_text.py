@@ -58,6 +58,8 @@ def test_a_number_is_written_as_its_argument_is_read() -> None:
         ("mixup(1)", Mixup(1.0)),
         ("distill(teacher=my-run)", Distill("my-run")),
         ("distill(my-run, 0.25)", Distill("my-run", 0.25)),
+        ("distill(my-run-2)", Distill("my-run-2")),
+        ("distill(run_1-2)", Distill("run_1-2")),
         ("distill(teacher = my-run-2, share=0.25)", Distill("my-run-2", 0.25)),
     ],
 )

@@ -13,9 +13,7 @@ from smidgen.names import shown
 
 T = TypeVar("T")
 IN_QUOTES = r"'(?:[^'\\]|\\.)*'" + r'|"(?:[^"\\]|\\.)*"'
-_HYPHEN = re.compile(
-    rf"{IN_QUOTES}|=\s*([A-Za-z]\w*(?:-\w+)+)(?=\s*[,)])|(?<=[^\W\d_])-(?=[^\W\d_])"
-)
+_HYPHENED = re.compile(rf"{IN_QUOTES}|\b[^\W\d]\w*(?:-\w+)+")
 _TIE = "\N{UNDERTIE}"  # for a hyphen inside of a name, as Python reads it
 _SPACE = re.compile(rf"{IN_QUOTES}| ")
 _SIDES = re.compile(rf"{IN_QUOTES}|(?<![\w.])(\d+)x(\d+)(?![\w.])")  # as in conv(16, 5x1)
@@ -94,18 +92,13 @@ def readable(name: str) -> str:
 
 
 def _readable(text: str) -> str:
-    """Return ``text`` as Python can read it: 5x1 in brackets, ties for hyphens in names.
-
-    A value with hyphens, such as the name of a folder, is put in quotes.
-    """
+    """Return ``text`` as Python can read it: 5x1 in brackets, ties for hyphens in names."""
     text = _SIDES.sub(lambda found: f"({found[1]}, {found[2]})" if found[1] else found[0], text)
-    return _HYPHEN.sub(_without_hyphen, text)
+    return _HYPHENED.sub(_tied, text)
 
 
-def _without_hyphen(found: re.Match[str]) -> str:
-    if found[1]:
-        return f"={found[1]!r}"
-    return _TIE if found[0] == "-" else found[0]
+def _tied(found: re.Match[str]) -> str:
+    return found[0] if found[0][0] in "'\"" else found[0].replace("-", _TIE)
 
 
 def without_spaces(text: str) -> str:
