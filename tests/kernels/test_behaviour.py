@@ -205,6 +205,20 @@ def test_a_map_of_other_channels_is_refused_in_training_too(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["conv", "depthwise", "channelwise"])
+def test_a_norm_of_other_channels_is_refused(name: str) -> None:
+    x, *rest, weight, bias = [t.float() for t in operands(name, (3, 12, 9, 7), 10, 3)]
+    with pytest.raises(RuntimeError, match="running_mean"):
+        OPERATIONS[name](kernels, x, *rest, weight[:7], bias[:7])
+
+
+@pytest.mark.parametrize("name", ["depthwise", "excite"])
+def test_filters_that_do_not_follow_each_other_are_refused(name: str) -> None:
+    x, first, second, *norm = [t.float() for t in operands(name, (3, 12, 9, 7), 16, 3)]
+    with pytest.raises(RuntimeError, match="channels"):
+        OPERATIONS[name](kernels, x.requires_grad_(), first, second[:, :3].contiguous(), *norm)
+
+
+@pytest.mark.parametrize("name", ["conv", "depthwise", "channelwise"])
 def test_parameters_elsewhere_are_refused(name: str) -> None:
     x, *rest = [t.float() for t in operands(name, (3, 12, 9, 7), 10, 3)]
     with pytest.raises(RuntimeError, match="device"):

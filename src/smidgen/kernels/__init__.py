@@ -93,8 +93,10 @@ def _ready(x: Tensor, *parameters: Tensor | None, channels: int | None = None) -
     return x.dim() == MAP and x.numel() > 0 and channels in (None, x.shape[1])
 
 
-def _trains(norm: nn.BatchNorm2d) -> bool:
-    return norm.training and norm.affine and norm.momentum is not None
+def _trains(norm: nn.BatchNorm2d, channels: int) -> bool:
+    """Whether a norm is of so many channels and normalises by the batch."""
+    by_batch = norm.training and norm.affine and norm.momentum is not None
+    return by_batch and norm.num_features == channels
 
 
 def _square(weight: Tensor) -> bool:
@@ -108,8 +110,7 @@ def _last(x: Tensor) -> Tensor:
 def bn_relu(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
     """Return relu(norm(x))."""
     x = _cast(x)
-    channels = norm.num_features
-    if not (_trains(norm) and _ready(x, norm.weight, norm.bias, channels=channels)):
+    if not (_ready(x, norm.weight, norm.bias) and _trains(norm, x.shape[1])):
         return reference.bn_relu(x, norm)
     return functions.BnRelu.apply(_last(x), norm.weight, norm.bias, functions.Norm(norm))
 
@@ -126,7 +127,7 @@ def conv_bn_relu(
     """Return relu(norm(conv(x))), with the border that keeps the size at stride 1."""
     x = _cast(x)
     if not (
-        _trains(norm)
+        _trains(norm, len(weight))
         and stride == 1
         and _square(weight)
         and _ready(x, weight, bias, norm.weight, norm.bias, channels=weight.shape[1])
@@ -151,8 +152,9 @@ def depthwise_bn_relu(
     """Return relu(norm(pointwise(depthwise(x)))), the border keeping the size at stride 1."""
     x = _cast(x)
     parameters = (depth, depth_bias, point, point_bias, norm.weight, norm.bias)
-    served = stride == 1 and _square(depth) and _trains(norm)
-    if not (served and _ready(x, *parameters, channels=len(depth))):
+    served = stride == 1 and _square(depth) and _trains(norm, len(point))
+    fits = point.shape[1] == len(depth)
+    if not (served and fits and _ready(x, *parameters, channels=len(depth))):
         return reference.depthwise_bn_relu(
             x, (depth, depth_bias), (point, point_bias), norm, stride, relu=relu
         )
@@ -171,7 +173,7 @@ def channelwise_bn_relu(
     """Return relu(norm(conv(x))) of a filter a channel, the border keeping the size at stride 1."""
     x = _cast(x)
     parameters = (weight, bias, norm.weight, norm.bias)
-    served = stride == 1 and _square(weight) and _trains(norm)
+    served = stride == 1 and _square(weight) and _trains(norm, len(weight))
     if not (served and _ready(x, *parameters, channels=len(weight))):
         return reference.channelwise_bn_relu(x, weight, bias, norm, stride, relu=relu)
     return functions.ConvBnRelu.apply(_last(x), *parameters, functions.Norm(norm), True, relu)
@@ -222,6 +224,7 @@ def squeeze_excite(x: Tensor, squeeze: Tensor, excite: Tensor) -> Tensor:
     """
     x = _cast(x)
     learns = x.requires_grad and torch.is_grad_enabled()
-    if not (learns and _ready(x, squeeze, excite, channels=squeeze.shape[1])):
+    fits = squeeze.shape[:2] == excite.shape[1::-1]
+    if not (learns and fits and _ready(x, squeeze, excite, channels=squeeze.shape[1])):
         return reference.squeeze_excite(x, squeeze, excite)
     return functions.Excite.apply(_last(x), squeeze, excite)
