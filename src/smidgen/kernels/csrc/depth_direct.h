@@ -1,7 +1,6 @@
-/* Depthwise convolutions of 3 x 3 where vectors hold channels of one pixel: no map with a border is
- * written. A row is walked from left to right with its neighbours in registers, two rows of the result at a time, and what
- * lies outside the image is a row of zeros. Rows are taken by the strip, so that what is computed from them next finds them in
- * the cache nearest to the core.
+/* Depthwise convolutions of 3 x 3 where vectors hold channels of one pixel: no map with a border is written. A row is walked
+ * from left to right with its neighbours in registers, two rows of the result at a time, and what lies outside the image is a
+ * row of zeros. Rows are taken by the strip, so that what is computed from them next finds them in the cache nearest to the core.
  */
 INLINE vf three_by_three(const vf *w, const vf *l, const vf *m, const vf *r) { /* of three rows one below the other */
     vf sum = w[0] * l[0];
