@@ -91,6 +91,16 @@ def test_without_a_header_labels_that_may_be_first_or_last_are_asked_for(tmp_pat
     assert len(load(path, label_column="last").classes) == 3
     with pytest.raises(DataError, match=r"has no column '64'.*known: first, last"):
         load(path, label_column="64")
+    images[:, 0, 0] = np.resize([0, 3, 17], 60)  # as of a corner that is nearly always dark
+    path = write(tmp_path / "b.csv", [[*im.ravel(), i % 10] for i, im in enumerate(images)])
+    with pytest.raises(DataError, match="--label-column first or --label-column last says which"):
+        load(path)
+
+
+def test_without_a_header_and_with_all_values_the_last_column_is_a_pixel(tmp_path: Path) -> None:
+    images = pixels(0, 512, SIDE, SIDE)
+    images[:, -1, -1] = np.resize(range(256), 512)
+    assert load(write(tmp_path / "a.csv", rows_of(images, [3, 5] * 256))).classes == ("3", "5")
 
 
 def test_without_a_header_what_is_judged_has_its_labels_where_the_classes_are(
@@ -108,6 +118,14 @@ def test_without_a_header_what_is_judged_has_its_labels_where_the_classes_are(
         found = pictures_of(path, classes)
         assert found is not None
         assert np.array_equal(found[..., 0], images)
+
+
+def test_without_a_header_labels_that_the_run_does_not_know_are_no_pixels(tmp_path: Path) -> None:
+    images = pixels(0, 52, SIDE, SIDE)
+    images[:, -1, -1] = 0
+    letters = write(tmp_path / "a.csv", rows_of(images, [n % 26 + 1 for n in range(52)]))
+    with pytest.raises(DataError, match="10"):
+        load(letters, classes=tuple(map(str, range(10))))
 
 
 def test_a_table_without_a_header_and_labels_is_pictures_alone(tmp_path: Path) -> None:

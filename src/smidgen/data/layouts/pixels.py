@@ -214,18 +214,20 @@ def _decided(table: Path, form: _Form, asked: str | None, classes: Collection[st
 def _is_last(first: Set[str], last: Set[str], classes: Set[str]) -> bool | None:
     """Return whether the values of the last column, not of the first, are labels; None if unclear.
 
-    Text is, and what is of the classes; else what is numbered as labels are where the other is not.
-    Of several values there must be fewer than in the other: pixels have many.
+    Text is, and what is of the classes, unless the first may be labels of others; else what is
+    numbered as labels are where the other is not. Pixels have more values, where they have several.
     """
     if not all(map(is_number, first | last)):
         return all(map(is_number, first))
+    labels = _numbered(first), _numbered(last)
     if classes:
-        return last <= classes and not (first <= classes and len(first) >= len(last))
+        others = labels[0] and len(first) > len(last)
+        return last <= classes and not (others or (first <= classes and len(first) >= len(last)))
     if len(first) == 1 or len(last) == 1:
         return len(last) > 1
-    if len(last) >= len(first):
-        return False
-    return _numbered(last) if _numbered(first) != _numbered(last) else None
+    if len(last) < len(first):
+        return labels[1] if labels[0] != labels[1] else None
+    return None if labels == (False, True) and len(last) <= _BYTE else False
 
 
 def _numbered(cells: Collection[str]) -> bool:
