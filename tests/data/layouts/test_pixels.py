@@ -40,6 +40,7 @@ def seen(split: Any) -> Any:
         ["label", *(f"{row + 1}x{column + 1}" for row in range(SIDE) for column in range(SIDE))],
         ["label", *map(str, range(SIDE * SIDE))],
         ["target", *(f"pixel_{row}_{column}" for row in range(SIDE) for column in range(SIDE))],
+        ["label", *(f"{row}.{column}" for row in range(SIDE) for column in range(SIDE))],
         [],  # as of the first MNIST in CSV
         list(map(str, range(SIDE * SIDE + 1))),  # as pandas names columns
         ["0", "0.1", "0.2", *(f"0.{i}" for i in range(3, SIDE * SIDE + 1))],  # or a lost first row
@@ -259,11 +260,18 @@ def test_pictures_beside_tables_of_pixels_are_told(tmp_path: Path) -> None:
     )
 
 
-def test_a_first_row_of_fractions_is_a_picture(tmp_path: Path) -> None:
-    images = pixels(0, 20, SIDE, SIDE)
-    rows = [[number % 2, *(image.ravel() / 255)] for number, image in enumerate(images)]
-    data = load(write(tmp_path / "a.csv", rows))
+@pytest.mark.parametrize("names", [["0", "1"], ["cat", "owl"]])
+@pytest.mark.parametrize("least", [0, -0.5])
+def test_a_first_row_of_fractions_is_a_picture(
+    tmp_path: Path, names: list[str], least: float
+) -> None:
+    images = np.random.default_rng(0).random((20, SIDE, SIDE)) + least
+    labels = [names[number % 2] for number in range(20)]
+    data = load(write(tmp_path / "a.csv", rows_of(images, labels)))
     assert len(data.train) + len(data.test) == len(images)
+    found = pictures_of(write(tmp_path / "b.csv", [image.ravel() for image in images]))
+    assert found is not None
+    assert found[..., 0] == pytest.approx(images)
 
 
 @pytest.mark.parametrize("columns", [64, 65])

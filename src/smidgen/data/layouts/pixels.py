@@ -321,14 +321,17 @@ def _form_of(table: Path) -> _Form | None:
 def _without_header(cells: Sequence[str], mark: str) -> _Form | None:
     """Return the form of a table whose first line holds a picture, or numbers as pandas has them.
 
-    Beside a text, as a label is, numbers that repeat are a picture, and no names.
+    Beside a text, as a label is, numbers are a picture, and no names, if they repeat, or are
+    fractions in no order: names are as 0, 1, 2, ..., or as row and column, 0.0, 0.1, ...
     """
     size, numbers = len(cells) - 1, [cell for cell in cells if is_number(cell)]
-    repeat = len(set(numbers)) < len(numbers)
-    if len(numbers) == size + 1 >= _LEAST and repeat and _shape(size + 1) and not _shape(size):
+    rows = [float(cell) // 1 for cell in numbers]
+    named = _are_names(numbers) or (rows == sorted(rows) and len(set(rows)) > 1)
+    picture = len(set(numbers)) < len(numbers) or not named
+    if len(numbers) == size + 1 >= _LEAST and picture and _shape(size + 1) and not _shape(size):
         return _Form(mark, 0, ("",) * (size + 1), tuple(range(size + 1)), size + 1)
     texts = [i for i, cell in enumerate(cells) if not is_number(cell)]
-    names = bool(texts) and not (repeat and texts in ([0], [size]))
+    names = bool(texts) and not (picture and texts in ([0], [size]))
     if size < _LEAST or not _shape(size) or names:
         return None
     skipped = int(not texts and _are_names(cells))
