@@ -305,6 +305,7 @@ def test_one_that_can_be_read_is_enough(run: Path, capsys: pytest.CaptureFixture
         (("RUN", "new/wide.jpg", "--csv", "-", "--json"), "ask for one of them"),
         (("RUN", "/"), "/ must be a folder of pictures, got a whole disk or home"),
         (("RUN", "empty"), "empty holds no picture"),
+        (("RUN", "rows.csv"), "rows.csv holds no picture"),
         (("RUN", "-", "-"), "which can be read once"),
     ],
 )
@@ -314,6 +315,7 @@ def test_bad_input_is_one_line(
     for name in ("empty", "broken/a.jpg", "broken/b.png"):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_bytes(b"nothing") if "." in name else Path(name).mkdir()
+    Path("rows.csv").write_text(",".join(f"pixel{number}" for number in range(64)) + "\n")
     before = sorted(Path.cwd().rglob("*"))
     assert smidgen("predict", *(str(run) if a == "RUN" else a for a in arguments)) == 2
     captured = capsys.readouterr()

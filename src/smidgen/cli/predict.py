@@ -114,6 +114,8 @@ def _listed(pictures: list[str], classes: Sequence[str]) -> Iterator[tuple[str, 
                 raise ValueError(f"{name} holds no picture")
             yield from ((str(path), str(path)) for path in found)
         elif name != STREAM and (values := pictures_of(path, classes)) is not None:
+            if not len(values):
+                raise ValueError(f"{name} holds no picture")
             yield from ((f"{name} picture {n}", value) for n, value in enumerate(values, 1))
         elif name == STREAM or path.exists():
             yield name, name

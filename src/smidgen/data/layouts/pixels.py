@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import warnings
 from collections import Counter
 from collections.abc import Collection, Generator, Iterator, Sequence, Set
 from contextlib import contextmanager
@@ -279,17 +280,19 @@ def _cells(table: Path, form: _Form, column: int) -> list[str]:
 
 
 def _loaded(table: Path, form: _Form, wanted: Sequence[int], dtype: type[np.generic]) -> Any:
-    return np.loadtxt(
-        table,
-        dtype=dtype,
-        comments=None,
-        delimiter=form.mark,
-        skiprows=form.skipped,
-        usecols=wanted,
-        ndmin=2,
-        encoding="utf-8-sig",
-        quotechar='"',
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*no data")  # of no row: it is told as other emptiness
+        return np.loadtxt(
+            table,
+            dtype=dtype,
+            comments=None,
+            delimiter=form.mark,
+            skiprows=form.skipped,
+            usecols=wanted,
+            ndmin=2,
+            encoding="utf-8-sig",
+            quotechar='"',
+        )
 
 
 def _form_of(table: Path) -> _Form | None:
