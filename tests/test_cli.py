@@ -681,6 +681,30 @@ def test_a_title_without_a_page_is_refused(capsys: pytest.CaptureFixture[str]) -
     assert "--title is of the page that --out writes" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "over"),
+    [
+        (("report", "a.db", "--out", "b.db"), "b.db"),
+        (("report", "mine", "--out", "mine/design.db"), "mine/design.db"),
+        (("study", "s.toml", "--store", "a.db", "--status", "--export", "a.db"), "a.db"),
+        (("study", "s.toml", "--store", "new.db", "--export", "new.db"), "new.db"),
+        (("study", "s.toml", "--export", "./s.toml"), "s.toml"),
+    ],
+)
+def test_what_is_read_is_not_written_over(
+    arguments: tuple[str, ...], over: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine").mkdir()
+    for name in ("a.db", "mine/design.db"):
+        Store(name).close()
+    Path("b.db").hardlink_to("a.db")
+    Path("s.toml").write_text("")
+    before = Path(over).read_bytes() if Path(over).exists() else b""
+    assert smidgen(*arguments) == 2
+    assert ": it would be overwritten" in capsys.readouterr().err
+    assert (Path(over).read_bytes() if Path(over).exists() else b"") == before
+
+
 def test_a_design_is_reported_by_its_folder(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine").mkdir()
     Store("mine/design.db").close()

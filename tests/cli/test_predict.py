@@ -19,7 +19,7 @@ import smidgen as sm
 from smidgen.answer import Answer
 from smidgen.cli import answers, main
 from smidgen.layers import Shape
-from smidgen.model import Told
+from smidgen.model import Model, Told
 from smidgen.recipe import Recipe
 from smidgen.train import train
 
@@ -250,8 +250,22 @@ def test_a_csv_file_is_not_written_over_what_is_asked_of(
     over = Path("new/wide.jpg" if named == "new" else named)
     before = over.read_bytes()
     assert smidgen("predict", run, named, "--csv", over) == 2
-    assert "is one of the pictures: it would be overwritten" in capsys.readouterr().err
+    assert "is the model or one of the pictures: it would be overwritten" in capsys.readouterr().err
     assert over.read_bytes() == before
+
+
+def test_a_csv_file_is_not_written_over_the_model(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = sm.load(run)
+
+    def loaded(_: str) -> Model:
+        return model
+
+    monkeypatch.setattr("smidgen.model.load", loaded)
+    Path("net.onnx").write_bytes(b"it")
+    assert smidgen("predict", "net.onnx", "new/wide.jpg", "--csv", "net.onnx") == 2
+    assert Path("net.onnx").read_bytes() == b"it"
 
 
 def test_a_folder_called_dash_keeps_no_rows_from_standard_output(

@@ -1,6 +1,7 @@
 """Arguments and options that several verbs share."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,26 @@ def in_a_folder(path: Path | None) -> Path | None:
     if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
         raise ValueError(f"{path}: cannot be written: permission denied")
     return path
+
+
+def require_another(option: str, path: Path | None, read: Iterable[str | Path], what: str) -> None:
+    """Refuse to write over what is read.
+
+    Args:
+        option: That names the file.
+        path: To be written, if any.
+        read: What is read, whether it is there or not.
+        what: That is, for the error.
+
+    Raises:
+        ValueError: Naming the file.
+    """
+    if path is None:
+        return
+    own, is_there = path.absolute(), path.exists()
+    for of in map(Path, read):
+        if of.absolute() == own or (is_there and of.exists() and path.samefile(of)):
+            raise ValueError(f"{option} {path} is {what}: it would be overwritten")
 
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]

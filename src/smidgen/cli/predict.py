@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smidgen.cli.answers import STREAM, CsvRows
-from smidgen.cli.options import Json, in_a_folder
+from smidgen.cli.options import Json, in_a_folder, require_another
 from smidgen.cli.terminal import LoadingProgress, padded, print_json, tell, warn
 from smidgen.limits import BOUNDLESS, ENCODED, is_boundless, require_at_most
 
@@ -59,7 +59,8 @@ def predict(
 
     asked = load(model)
     found = list(_listed(pictures, asked.classes))
-    _require_another(None if streamed else csv, {*pictures, *(name for name, _ in found)})
+    read = {model, *pictures, *(name for name, _ in found)}
+    require_another("--csv", None if streamed else csv, read, "the model or one of the pictures")
     listed = [name for name, _ in found]
     content = [_from_stdin() if name == STREAM else picture for name, picture in found]
     rows: list[dict[str, Any]] = []
@@ -121,18 +122,6 @@ def _listed(pictures: list[str], classes: Sequence[str]) -> Iterator[tuple[str, 
             yield name, name
         else:
             raise ValueError(f"there is no picture {name}")
-
-
-def _require_another(csv: Path | None, pictures: set[str]) -> None:
-    """Refuse to write rows over what is asked of.
-
-    Raises:
-        ValueError: Naming the file.
-    """
-    if csv is None or not csv.exists():
-        return
-    if any(Path(of).exists() and csv.samefile(of) for of in pictures):
-        raise ValueError(f"--csv {csv} is one of the pictures: it would be overwritten")
 
 
 def _row(name: str, told: "Told", top: int) -> dict[str, Any]:

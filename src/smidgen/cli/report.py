@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from smidgen.cli.options import require_another
 from smidgen.cli.terminal import say, tell
 from smidgen.escape import shell
 
@@ -26,6 +27,7 @@ def report(
     from smidgen.study.design.outset import STORE
 
     store = store / STORE if (store / STORE).exists() else store
+    require_another("--out", out, [store], "what the report is of")
     if title and out is None:
         raise ValueError("--title is of the page that --out writes")
     if charts is not None:

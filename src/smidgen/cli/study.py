@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smidgen.cli.options import Color, DataDir, ImageSize, Json, Track, in_a_folder
+from smidgen.cli.options import Color, DataDir, ImageSize, Json, Track, in_a_folder, require_another
 from smidgen.cli.terminal import print_json, say, table, warn
 from smidgen.sizes import counted
 
@@ -57,6 +57,7 @@ def study(  # noqa: PLR0913 - a command line
             "--status runs nothing and takes nothing in: no --import, no --retry-failed"
         )
     observe = _observing(require_trackers(track or ()), store)
+    require_another("--export", export, (store, recipe_path(plan)), "the study or its store")
     read = read_plan(recipe_path(plan))
     if status:
         opened = Store(store, create=False)
