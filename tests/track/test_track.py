@@ -209,6 +209,17 @@ def test_curves_of_a_run_that_is_trained_anew_are_not_among_the_old_ones() -> No
     assert [event.step for event in events.Tensors("settings/text_summary")] == [1, 2]
 
 
+def test_tensorboard_without_a_place_is_refused_before_the_first_epoch() -> None:
+    pytest.importorskip("tensorboard", reason="pip install 'smidgen[tensorboard]'")
+    Path("runs").mkdir()
+    Path("runs/tensorboard").touch()
+    with (
+        pytest.raises(ValueError, match=r"--track tensorboard cannot begin: .*runs/tensorboard"),
+        tracking(["tensorboard"], FACTS),
+    ):
+        pass
+
+
 def test_trackio_gets_a_run_for_real(
     empty_folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,8 @@ class TensorBoard(Tracker):
         from torch.utils.tensorboard import SummaryWriter
 
         self._kind, self._facts = SummaryWriter, facts
+        self._place = Path(facts.folder) / FOLDER / facts.name
+        self._place.mkdir(parents=True, exist_ok=True)  # or refused, before the first epoch
         self._writer: Any = None
 
     def log(self, figures: Mapping[str, float], epoch: int) -> None:
@@ -30,8 +32,7 @@ class TensorBoard(Tracker):
 
     def _begun(self, epoch: int) -> Any:
         """Return a writer; what an earlier run of the folder told from this epoch on is void."""
-        place = Path(self._facts.folder) / FOLDER / self._facts.name
-        writer = self._kind(str(place), purge_step=epoch)
+        writer = self._kind(str(self._place), purge_step=epoch)
         lines = [f"| {name} | {value} |" for name, value in self._facts.settings.items()]
         text = "\n".join(["| name | value |", "| --- | --- |", *lines])
         writer.add_text("settings", text, global_step=epoch)
