@@ -5,12 +5,12 @@ import io
 from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
 from typing import Any, final
 
 from smidgen.cli.terminal import say, tell, warn
 from smidgen.escape import cell, whole
 from smidgen.files import write_whole
+from smidgen.sizes import counted
 
 STREAM = "-"  # of pictures, standard input; of rows, standard output
 _END = "\r\n"  # of a row (RFC 4180)
@@ -72,17 +72,12 @@ class CsvRows:
         write_whole(self._file, row, self._bytes)
         self._bytes += len(row)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._file is None:
             return
         self._file.close()
-        pictures = "picture" if self.asked == 1 else "pictures"
+        asked = counted(self.asked, "picture", "pictures")
         if self.written == self.asked:
-            say(f"{self.place}: {self.asked:,} {pictures}")
+            say(f"{self.place}: {asked}")
         else:
-            warn(f"{self.place}: {self.written:,} of {self.asked:,} {pictures}")
+            warn(f"{self.place}: {self.written:,} of {asked}")

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 from math import isfinite
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from smidgen.escape import shell, terminal
@@ -138,12 +137,7 @@ class Barred:
 
     bar: Any = None
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self.bar:
             self.bar.stop()
 
