@@ -69,6 +69,20 @@ def test_rows_without_the_card_that_is_asked_for_are_told(
     assert "1 of the rows was made before, without the card" in capsys.readouterr().err
 
 
+def test_runs_of_another_precision_than_is_asked_for_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As those that lie beside a store that was deleted, or that a store of like name made."""
+    plan, store = tmp_path / "plan.toml", tmp_path / "0.db"
+    asking = PLAN.format(seeds="0").replace("latency = false", 'precision = "float32"')
+    for asked in (asking, asking.replace("float32", "bfloat16")):
+        plan.write_text(asked)
+        store.unlink(missing_ok=True)
+        assert smidgen("study", str(plan), "--store", str(store)) == 0
+        other = "1 of the rows is of runs trained before, not in bfloat16"
+        assert (other in capsys.readouterr().err) == ("bfloat16" in asked)
+
+
 def test_a_file_that_was_edited_leaves_nothing_of_what_it_asked_for_before(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from smidgen.cli.terminal import print_json, say, table, warn
 from smidgen.sizes import counted
 
 if TYPE_CHECKING:
+    from smidgen.study.plan import Plan
     from smidgen.study.running.local import Event
     from smidgen.study.status import Status
 
@@ -71,8 +72,8 @@ def study(  # noqa: PLR0913 - a command line
     require_place(on, address, jobs)
     queued = read.jobs(read.origin.load())
     opened = Store(store)
-    for rows in import_ or ():
-        opened.import_rows(rows)
+    for path in import_ or ():
+        opened.import_rows(path)
     if over := opened.keep_only(read.name, queued):
         say(f"{counted(over, 'trial', 'trials')} left out, not done: no longer in the file")
     opened.add(read.name, queued)
@@ -90,12 +91,22 @@ def study(  # noqa: PLR0913 - a command line
         opened.export_rows(export, study=read.name)
     ended = opened.status(read.name)
     _show(ended, json=json)
-    if lacking := sum(map(read.lacks, opened.rows(read.name))):
+    _tell_made_before(read, opened.rows(read.name))
+    return 1 if ended.failed else 0
+
+
+def _tell_made_before(plan: "Plan", rows: Sequence[dict[str, Any]]) -> None:
+    """Warn of rows that are not as the study asks for them now, and are not made again."""
+    if lacking := sum(map(plan.lacks, rows)):
         warn(
             f"{counted(lacking, 'of the rows was', 'of the rows were')} made before, without the"
             " card that the study asks for; another --store has them made with it"
         )
-    return 1 if ended.failed else 0
+    if differing := sum(map(plan.differs, rows)):
+        warn(
+            f"{counted(differing, 'of the rows is', 'of the rows are')} of runs trained before, not"
+            f" in {plan.precision} as the study asks; another --store has them trained in it"
+        )
 
 
 def _observing(trackers: Sequence[str], store: Path) -> "Callable[[Event], None]":

@@ -119,6 +119,11 @@ class Plan:
         strangers = (row.get("robust") or {}).get("strangers", [])
         return self.robust and len(strangers) < len(DRAWN) + len(self.against)
 
+    def differs(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether a row is of another precision than the study asks for; no key tells it."""
+        asked = self.precision != PRECISIONS[0] and "precision" in row
+        return asked and row["precision"] != self.precision
+
     def _require_card(self, data: Data) -> None:
         """Refuse what no card can be made of, before anything is trained."""
         if self.robust:
