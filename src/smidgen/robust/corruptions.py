@@ -50,9 +50,7 @@ class Corruption:
             ValueError: Naming what it needs.
         """
         if channels not in self.channels:
-            modes = " or ".join(
-                {_GREY: "grey (1 channel)", _RGB: "rgb (3)"}[n] for n in self.channels
-            )
+            modes = " or ".join(_MODES[n] for n in self.channels)
             raise ValueError(f"{self.name} needs {modes} pictures, got {channels} channels")
         if min(height, width) < LEAST:
             raise ValueError(
