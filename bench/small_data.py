@@ -1,13 +1,14 @@
 """Is a design on few pictures ahead of logistic regression, of a forest, and of an older design?
 
+    python bench/small_data.py --label references --source src
     python bench/small_data.py --label new --source src
     python bench/small_data.py --label old --source ../older/src
 
 Pictures are drawn from MNIST's and CIFAR-10's training sets, evenly over the classes, another draw
 a seed, and written as PNG files; 2,000 test pictures are the same for every draw. Each design is
-the command line's, quick, within 3,000 parameters, in a process of its own. The references see
-the same pixels: scikit-learn's logistic regression (C chosen on held-out fifths) and a forest of
-500 trees. Rows that the file holds already are not made again.
+the command line's, quick, within 3,000 parameters, in a process of its own. The references, which
+the label of that name asks for, see the same pixels: scikit-learn's logistic regression (C chosen
+on held-out fifths) and a forest of 500 trees. Rows that the file holds already are not made again.
 """
 
 import json
