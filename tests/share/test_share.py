@@ -295,13 +295,19 @@ def test_the_page_is_a_static_space(run: Path, hub: Any) -> None:
     with pytest.raises(ValueError, match=r"--space needs a page: `smidgen export .* --to wasm`"):
         push(run, "ann/net", space=True)
     assert not hub.repositories, "nothing is sent before"
-    page, other = (run.with_name("mine-onnx") / name for name in ("mnist_1k5_dw.html", "a.html"))
+    proof = run.with_name("mine-onnx") / "artefact.json"
+    page, other = (proof.with_name(name) for name in ("mnist_1k5_dw.html", "a.html"))
     page.write_text("<title>recognise</title>")
     other.write_text("<title>of mine</title>")
-    told: list[str] = []
+    told, held = list[str](), proof.read_text()
     try:
+        with pytest.raises(ValueError, match="--space needs a page"):  # none that export wrote
+            push(run, "ann/net", space=True)
+        form = json.loads(held)
+        proof.write_text(json.dumps({**form, "files": {**form["files"], page.name: {}}}))
         pushed = push(run, "ann/net", space=True, tell=told.append)
     finally:
+        proof.write_text(held)
         page.unlink()
         other.unlink()
     held = hub.repositories["space/ann/net"]

@@ -107,12 +107,15 @@ def _files(facts: Facts, there: Place, licence: str | None, about: str) -> dict[
     return files
 
 
-def _made(artefact: Artefact) -> Iterator[tuple[str, Path]]:
-    """Yield what export wrote, by name; no page, which shows pictures, and nothing of others."""
+def _made(artefact: Artefact, *, pages: bool = False) -> Iterator[tuple[str, Path]]:
+    """Yield what export wrote, by name, and nothing of others.
+
+    Pages show pictures: they come alone, and only where they are asked for.
+    """
     named = artefact.proof.get("files") or {}
     for path in sorted(artefact.folder.rglob("*")):
         name = path.relative_to(artefact.folder).as_posix()
-        plain = path.is_file() and not path.is_symlink() and path.suffix != ".html"
+        plain = path.is_file() and not path.is_symlink() and (path.suffix == ".html") == pages
         if plain and (name == PROOF or name in named):
             yield name, path
 
@@ -125,8 +128,7 @@ def _pages(facts: Facts) -> dict[str, bytes]:
     """
     found: dict[str, bytes] = {}
     for one in facts.artefacts:
-        path = one.folder / Path(str(one.proof.get("artefact"))).with_suffix(".html").name
-        if path.is_file() and not path.is_symlink():
+        for _, path in _made(one, pages=True):
             found.setdefault("index.html", content(path, TENSOR_BYTES))
     report = facts.place / REPORT
     if report.exists():
