@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import datasets
@@ -13,6 +14,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 import torch
+from datasets.exceptions import DatasetGenerationError
 from PIL import Image
 
 from smidgen.data import NAMED, DataError, DataWarning, load
@@ -216,6 +218,79 @@ def test_a_hub_id_may_name_its_revision(hub: list[tuple[str, str]]) -> None:
     assert hub[-1] == ("owner/pets", "main")
     load("ylecun/mnist")
     assert hub[-1] == ("ylecun/mnist", "77f3279092a1c1579b2250db8eafed0ad422088c")
+
+
+def test_a_data_set_of_the_hub_is_that_of_the_commit_its_branch_is_at(
+    hub: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    now = "a" * 40
+
+    def info(*asked: Any, **named: Any) -> Any:
+        return SimpleNamespace(sha=now)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
+    with pytest.warns(DataWarning, match="not pinned"):
+        first = load("owner/pets")
+    assert (first.origin, hub[-1]) == (f"owner/pets@{now}", ("owner/pets", now))
+    old, now = now, "b" * 40
+    monkeypatch.setitem(BOTH, "test", ([png(9)], [1]))
+    with pytest.warns(DataWarning, match="not pinned"):
+        assert load("owner/pets").fingerprint != first.fingerprint, "it was the cache's of before"
+    assert load(first.origin).fingerprint == first.fingerprint
+
+    asked = len(hub)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    place = tmp_path / "datasets--owner--pets"
+    for name, content in ((f"snapshots/{old}/README.md", ""), ("refs/main", old)):
+        (place / name).parent.mkdir(parents=True)
+        (place / name).write_text(content)
+    with pytest.warns(DataWarning, match="not pinned"):
+        assert load("owner/pets").fingerprint == first.fingerprint, "as it was fetched last"
+    assert len(hub) == asked
+
+
+def test_pictures_of_the_hub_are_read_where_its_cache_is(
+    hub: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Such as HF_HUB_CACHE says; and nowhere else."""
+    features = datasets.Features(
+        image=datasets.Image(), label=datasets.ClassLabel(names=["cat", "dog"])
+    )
+    columns: dict[str, list[Any]] = {"image": [], "label": []}
+    for level in range(6):
+        place = tmp_path / "cache" / f"{level}.png"
+        place.parent.mkdir(exist_ok=True)
+        place.write_bytes(png(level))
+        columns["image"].append({"bytes": None, "path": str(place)})
+        columns["label"].append(level % 2)
+    rows = datasets.Dataset.from_dict(columns, features)
+    splits = datasets.DatasetDict(dict.fromkeys(("train", "extra", "unsure"), rows))
+
+    def table(*asked: Any, **named: Any) -> datasets.DatasetDict:
+        return splits
+
+    monkeypatch.setattr(datasets, "load_dataset", table)
+    with pytest.raises(DataError, match="which is not of the hub"):
+        load("owner/pets@c1")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    with pytest.warns(DataWarning) as heard:
+        data = load("owner/pets@c1")
+    assert len(data.train) + len(data.test) == 6
+    said = [str(warning.message) for warning in heard]
+    assert "owner/pets: splits not read: extra, unsure" in said
+
+
+def test_what_the_hub_s_library_stumbled_over_is_told(
+    hub: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*asked: Any, **named: Any) -> None:
+        said = "An error occurred while generating the dataset"
+        raise DatasetGenerationError(said) from OSError(28, "No space left")
+
+    monkeypatch.setattr(datasets, "load_dataset", broken)
+    with pytest.raises(DataError, match=r"^owner/pets cannot be read: .*No space left$"):
+        load("owner/pets@c1")
 
 
 def test_a_broken_row_of_the_hub_is_named(

@@ -1,6 +1,8 @@
 """Data sets of the Hugging Face hub."""
 
-from dataclasses import dataclass
+import re
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, final
@@ -14,6 +16,8 @@ from smidgen.data.quiet import quiet
 from smidgen.data.values import labels_of
 
 PATIENCE = 20.0  # seconds to wait for the hub's first answer
+_README = "README.md"  # is fetched first
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 EXTRA = "the hub needs the package datasets: pip install 'smidgen[hub]'"
 
 
@@ -25,6 +29,33 @@ class Hub(Source):
     repository: str
     revision: str
 
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the revision is a commit, which never changes."""
+        return _COMMIT.fullmatch(self.revision) is not None
+
+    def pinned(self) -> "Hub":
+        """Return the data set at the commit that its revision names now.
+
+        Where the hub does not answer it is the one that was fetched last; itself if there is none.
+        """
+        try:
+            import huggingface_hub.constants
+        except ImportError:
+            return self
+        if not huggingface_hub.constants.HF_HUB_OFFLINE:
+            with suppress(Exception):  # `catalogue` asks again, and tells
+                found = huggingface_hub.HfApi().dataset_info(
+                    self.repository, revision=self.revision, timeout=PATIENCE
+                )
+                return replace(self, revision=found.sha or self.revision)
+        held = None
+        with suppress(ValueError):  # no name of the hub's
+            held = huggingface_hub.try_to_load_from_cache(
+                self.repository, _README, repo_type="dataset", revision=self.revision
+            )
+        return replace(self, revision=Path(held).parent.name) if isinstance(held, str) else self
+
     def identity(self) -> tuple[str, ...]:
         return (self.repository, self.revision)
 
@@ -35,9 +66,11 @@ class Hub(Source):
             loaded: Any = self._loaded(scratch)
             parts: dict[str, Part] = {}
             classes: tuple[str, ...] = ()
+            unread: list[str] = []
             for split, rows in loaded.items():
                 part = part_of(str(split))
                 if part is None or part in parts:
+                    unread.append(str(split))
                     continue
                 parts[part], names = self._part(str(split), rows, wish, Path(scratch))
                 if part == TRAIN or not classes:
@@ -45,7 +78,8 @@ class Hub(Source):
         if not parts:
             held = ", ".join(map(str, loaded)) or "none"
             raise DataError(f"{self.repository} must have a split 'train' or 'test', got {held}")
-        return Catalogue(parts, classes)
+        notes = (f"splits not read: {', '.join(unread)}",) if unread else ()
+        return Catalogue(parts, classes, notes)
 
     def _part(
         self, split: str, rows: Any, wish: Wish, scratch: Path
@@ -90,13 +124,16 @@ class Hub(Source):
 
     def _loaded(self, scratch: str) -> Any:
         import datasets
+        from datasets.exceptions import DatasetGenerationError
 
         try:
             return datasets.load_dataset(self.repository, revision=self.revision, cache_dir=scratch)
         except ConnectionError as error:
             raise self._unreachable(error) from error
         except Exception as error:  # whatever a strange repository leads the library to
-            raise DataError(f"{self.repository} cannot be read: {_one_line(error)}") from error
+            made = isinstance(error, DatasetGenerationError)
+            why = error.__cause__ if made and error.__cause__ else error  # it says no more itself
+            raise DataError(f"{self.repository} cannot be read: {_one_line(why)}") from error
 
     def _unreachable(self, error: Exception) -> DataError:
         return DataError(
@@ -124,12 +161,12 @@ def _columns(where: str, features: Any, wish: Wish) -> tuple[str, str]:
 
 def _content(value: Any, scratch: Path) -> bytes | None:
     """Return an encoded picture; one that is named is read from what was downloaded alone."""
-    import huggingface_hub.constants
+    from huggingface_hub.constants import HF_HOME, HF_HUB_CACHE
 
     if value is None or value["bytes"] is not None or not value["path"]:
         return None if value is None else value["bytes"]
     path = Path(value["path"]).resolve()
-    homes = (scratch, Path(huggingface_hub.constants.HF_HOME))
+    homes = (scratch, Path(HF_HOME), Path(HF_HUB_CACHE))
     if not any(path.is_relative_to(home.resolve()) for home in homes):
         raise DataError(f"a table of the hub names the file {path}, which is not of the hub")
     return path.read_bytes()

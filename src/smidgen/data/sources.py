@@ -267,8 +267,10 @@ def _known(text: str, data_dir: str | os.PathLike[str] | None) -> tuple[str, Sou
 
 
 def origin_of(name_or_path: str | os.PathLike[str], source: Source) -> str:
-    """Return what finds the data again from any working folder: an absolute path, or the name."""
+    """Return what finds the data again: an absolute path, a name, or a place and its commit."""
     text = os.fspath(name_or_path)
+    if isinstance(source, Hub) and source.is_pinned and HUB_ID.fullmatch(text):
+        return f"{source.repository}@{source.revision}"
     path = at_home(text)
     of_path = isinstance(source, Layout) and text.removeprefix(KNOWN) not in NAMED
     return str(path.resolve()) if of_path and path.exists() else text
@@ -282,7 +284,8 @@ def _of_hub(repository: str, revision: str | None) -> Source:
             DataWarning,
             stacklevel=4,
         )
-    return Hub(repository, revision or pinned.get(repository, UNPINNED))
+    found = Hub(repository, revision or pinned.get(repository, UNPINNED))
+    return found if found.is_pinned else found.pinned()
 
 
 def _local(name: str, data_dir: str | os.PathLike[str] | None) -> Path | None:
