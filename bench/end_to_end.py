@@ -1,4 +1,4 @@
-"""Compare whole training steps, data and augmentation included, with bare ones.
+"""Compare whole training steps, data, augmentation and averages included, with bare ones.
 
 Command: ``python bench/end_to_end.py [threads ...]``, 1 and 2 by default. A bare step is forward,
 backward and optimizer on one fixed batch. Short rounds alternate; the share is the median of the
@@ -20,7 +20,7 @@ from smidgen.methods import parse
 from smidgen.methods.base import BatchMethod, of_kind
 from smidgen.runtime import Runtime, choose
 from smidgen.tensors import Batch
-from smidgen.train import Backprop, _step
+from smidgen.train import _step
 from smidgen.training import Training
 from smidgen.trial import Trial
 
@@ -45,10 +45,15 @@ def training_of(net: str, name: str, threads: int) -> Training:
     return training
 
 
+def whole_step(training: Training, batch: Batch) -> None:
+    _step(training, batch, progress=0.3)
+    for tracker in training.trackers:
+        tracker.after_step()
+
+
 def bare_step(training: Training, batch: Batch) -> None:
     training.flat.gradient.zero_()
-    loss = lambda: training.loss_of(batch)  # noqa: E731
-    Backprop().backward(loss, training.model, training.flat)
+    training.descend(batch)
     training.optimizer.step()
 
 
@@ -65,7 +70,7 @@ def share(training: Training, steps: int, clock: Callable[[], float]) -> str:
     rate(lambda: bare_step(training, fixed))
     pairs = [
         (
-            rate(lambda: _step(training, next(batches), progress=0.3)),
+            rate(lambda: whole_step(training, next(batches))),
             rate(lambda: bare_step(training, fixed)),
         )
         for _ in range(ROUNDS)

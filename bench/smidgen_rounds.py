@@ -14,7 +14,7 @@ from smidgen.methods.base import BatchMethod, Method
 from smidgen.recipe import Recipe
 from smidgen.runtime import choose
 from smidgen.spec import NetSpec
-from smidgen.train import Backprop, Report, train
+from smidgen.train import Report, train
 from smidgen.training import Training
 from smidgen.trial import Trial
 from smidgen.zoo import net
@@ -76,12 +76,15 @@ def bare_step(job: Job, rounds: Rounds) -> None:
     with runtime.active():
         training = Training(trial, data, runtime)
         batch = next(training.batches.epoch(training.generator))
-        backward = (training.gradient or Backprop()).backward
         rounds.ready(trial.spec.params)
         training.model.train()
         while True:
             training.flat.gradient.zero_()
-            loss = backward(lambda: training.loss_of(batch), training.model, training.flat)
+            if training.gradient is None:
+                loss = training.descend(batch)
+            else:
+                backward, model = training.gradient.backward, training.model
+                loss = backward(lambda: training.loss_of(batch), model, training.flat)
             training.optimizer.step()
             rounds.step_done(job.batch_size, loss)
 

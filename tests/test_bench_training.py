@@ -10,8 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from smidgen.methods import BlurPool, Cutout, SqueezeExcite, rewritten
+from smidgen.data import load
+from smidgen.layers import Shape
+from smidgen.methods import EMA, BlurPool, Cutout, SqueezeExcite, rewritten
+from smidgen.recipe import Recipe
+from smidgen.runtime import Runtime
 from smidgen.tensors import Batch
+from smidgen.training import Training
+from smidgen.trial import Trial
 from smidgen.zoo import net
 
 BENCH = Path(__file__).parents[1] / "bench"
@@ -28,6 +34,74 @@ def plain() -> Generator[ModuleType]:
     spec.loader.exec_module(module)
     yield module
     sys.path.remove(str(BENCH))
+
+
+@pytest.fixture
+def training() -> Training:
+    """Return a run of digits whose weights are averaged."""
+    data = load("digits")
+    spec = net("mnist-1k5-dw").fitted(Shape(*data.shape), len(data.classes))
+    trial = Trial(spec, (EMA(),), Recipe(), 0, "digits", data.fingerprint, "full")
+    return Training(trial, data, Runtime("cpu", 1, "float32"))
+
+
+def test_a_whole_step_averages_and_a_bare_one_descends_as_training_does(
+    plain: ModuleType, training: Training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import end_to_end  # pyright: ignore[reportMissingImports]
+
+    batch = next(training.batches.epoch(training.generator))
+    descents: list[Batch] = []
+    descend = Training.descend
+
+    def counted(self: Training, batch: Batch) -> Tensor:
+        descents.append(batch)
+        return descend(self, batch)
+
+    monkeypatch.setattr(Training, "descend", counted)
+    averaged: list[object] = []
+    monkeypatch.setattr(type(training.trackers[0]), "after_step", averaged.append)
+    end_to_end.bare_step(training, batch)
+    assert (len(descents), len(averaged)) == (1, 0)
+    end_to_end.whole_step(training, batch)
+    assert (len(descents), len(averaged)) == (2, 1)
+
+
+@pytest.mark.parametrize(("methods", "descends"), [("none", 1), ("sam", 0)])
+def test_a_bare_round_descends_as_training_does(
+    plain: ModuleType,
+    methods: str,
+    descends: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import rounds  # pyright: ignore[reportMissingImports]
+    import smidgen_rounds  # pyright: ignore[reportMissingImports]
+
+    images = torch.randint(256, (256, 1, 28, 28), dtype=torch.uint8)
+    torch.save({"images": images, "labels": torch.arange(256) % 10}, tmp_path / "drawn.pt")
+    descents: list[Batch] = []
+    descend = Training.descend
+
+    def counted(self: Training, batch: Batch) -> Tensor:
+        descents.append(batch)
+        return descend(self, batch)
+
+    class One:
+        """A round of one step."""
+
+        def ready(self, parameters: int) -> None:
+            assert parameters == 1_560
+
+        def step_done(self, images: int, loss: Tensor) -> None:
+            assert bool(loss.isfinite())
+            raise rounds.JobIsOver
+
+    monkeypatch.setattr(Training, "descend", counted)
+    job = rounds.Job("mnist-1k5-dw", methods, 1, str(tmp_path / "drawn.pt"), 128)
+    with pytest.raises(rounds.JobIsOver):
+        smidgen_rounds.bare_step(job, One())
+    assert len(descents) == descends
 
 
 @pytest.mark.parametrize("name", ["mnist-1k5-dw", "cifar-143k-dw"])
