@@ -92,13 +92,25 @@ def test_the_licence_is_the_one_that_metadata_and_citation_name() -> None:
 
 def test_notices_name_every_package_that_comes_along() -> None:
     wanted = [*PROJECT["dependencies"]]
-    for extra in ("export", "hub", "ray"):
-        wanted += PROJECT["optional-dependencies"][extra]
+    extras = PROJECT["optional-dependencies"]
+    for extra in extras.keys() - {"docs", "dev"}:
+        wanted += extras[extra]
     text = (ROOT / "THIRD_PARTY.md").read_text()
     table = "".join(line for line in text.splitlines() if line.startswith("|"))
     for requirement in wanted:
         name = re.split(r"[<>=;\[ ]", requirement)[0]
         assert re.search(rf"\b{name}\b", table), name
+
+
+def test_notices_give_no_extra_a_package_that_it_does_not_bring() -> None:
+    rows = re.findall(
+        r"^\| `\[(\w+)\]`: (.*?) \|", (ROOT / "THIRD_PARTY.md").read_text(), re.MULTILINE
+    )
+    assert rows
+    for extra, named in rows:
+        assert set(named.replace(" and ", ", ").split(", ")) <= set(
+            PROJECT["optional-dependencies"][extra]
+        )
 
 
 @pytest.mark.skipif(not LIBRARY.exists(), reason="no compiled operations")
