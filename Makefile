@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: lint types tests tag robust docs windows-tools stress wrong-edits mutants help floors test-python wheel setup demo reference reference-long test check format test-long system-tools web-tools kernels records mlperf
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: .setup-done  ## .venv with everything, at the versions of constraints.txt
 .setup-done: pyproject.toml constraints.txt setup.py tools/setup.sh $(wildcard src/smidgen/kernels/csrc/*)
@@ -108,8 +108,8 @@ wrong-edits: setup  ## wrong edits that once no test noticed
 	$(PY)/python tools/wrong_edits.py
 
 mutants: setup  ## wrong edits drawn from all, an hour or two
-	nice $(PY)/python tools/mutate.py --list tools/mutants.txt --most 25 --rows results/mutants.jsonl
-	$(PY)/python tools/mutate.py --table --rows results/mutants.jsonl
+	nice $(PY)/python tools/mutate.py --list tools/mutants.txt --most 25 --rows results/mutants.jsonl; \
+	  status=$$?; $(PY)/python tools/mutate.py --table --rows results/mutants.jsonl; exit $$status
 
 # What browser and microcontroller tests need; Debian and its relatives.
 system-tools:  ## browser, cross compilers and emulators (Debian, as root)

@@ -117,6 +117,35 @@ def test_the_hosts_ci_calls_targets_that_there_are_on_every_python_that_is_named
     assert {system.partition("-")[0] for system in matrix["os"]} == {"ubuntu", "macos", "windows"}
 
 
+@pytest.mark.parametrize("script", ["Makefile", "tools/setup.sh", "tools/wheel.sh", "tools/tag.sh"])
+def test_a_target_for_every_system_asks_for_nothing_that_gnus_programs_alone_know(
+    script: str,
+) -> None:
+    only_gnu = r"\bsed [^\n]*\\t|\bsed -i|\bstat -c|\bgrep -\w*P|\breadlink -f|\btar -[cx] "
+    assert re.findall(only_gnu, (ROOT / script).read_text()) == []
+
+
+def test_edits_that_were_drawn_are_told_where_some_went_unnoticed(tmp_path: Path) -> None:
+    said = subprocess.run(
+        ["make", "--silent", "mutants", "--old-file=setup", "PY=."],
+        cwd=_with_python_that_fails(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.returncode == 2, said.stderr
+    assert [line.split()[1] for line in said.stdout.splitlines()] == ["--list", "--table"]
+
+
+def _with_python_that_fails(folder: Path) -> Path:
+    """Return a folder whose Makefile is ours and whose Python tells its words and fails."""
+    shutil.copy(ROOT / "Makefile", folder / "Makefile")
+    script = folder / "python"
+    script.write_text('#!/bin/sh\necho "$@"\n[ "$2" = --table ]\n')
+    script.chmod(0o755)
+    return folder
+
+
 def test_studies_of_make_are_there_and_import_rows_of_such() -> None:
     makefile = (ROOT / "Makefile").read_text()
     studies = set(re.findall(r"/smidgen study ([\w-]+)", makefile))

@@ -10,7 +10,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 mkdir "$folder/source" "$folder/empty"
 tar -C "$root" --exclude='*.so' --exclude=__pycache__ --exclude='*.egg-info' \
-    -c pyproject.toml setup.py README.md LICENSE LICENSE-0BSD THIRD_PARTY.md src | tar -x -C "$folder/source"
+    -cf - pyproject.toml setup.py README.md LICENSE LICENSE-0BSD THIRD_PARTY.md src | tar -xf - -C "$folder/source"
 cd "$folder"
 "$ours" -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w wheels ./source
 wheel=$(ls wheels/smidgen-*-py3-none-*.whl)  # one a platform, whatever the Python
@@ -39,5 +39,5 @@ smidgen=../env/bin/smidgen
 test -s shipped/artefact.json
 mkdir -p "$root/dist"
 cp "../$wheel" "$root/dist/"
-echo "$(basename "$wheel"): $(stat -c %s "../$wheel") bytes; trained and exported under" \
+echo "$(basename "$wheel"): $(($(wc -c <"../$wheel"))) bytes; trained and exported under" \
      "$(../env/bin/python --version)"
