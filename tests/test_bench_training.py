@@ -60,7 +60,11 @@ def test_a_whole_step_averages_and_a_bare_one_descends_as_training_does(
 
     monkeypatch.setattr(Training, "descend", counted)
     averaged: list[object] = []
-    monkeypatch.setattr(type(training.trackers[0]), "after_step", averaged.append)
+
+    def noted(self: object) -> None:
+        averaged.append(self)
+
+    monkeypatch.setattr(type(training.trackers[0]), "after_step", noted)
     end_to_end.bare_step(training, batch)
     assert (len(descents), len(averaged)) == (1, 0)
     end_to_end.whole_step(training, batch)
