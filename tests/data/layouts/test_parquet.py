@@ -324,6 +324,14 @@ def test_strange_notes_of_the_hub_in_a_file_say_nothing(said: str, tmp_path: Pat
         assert load(tmp_path / "a.parquet").classes == ("0", "1")
 
 
+def test_pieces_of_a_table_that_are_not_there_are_told(parquet_folder: Folder) -> None:
+    folder = parquet_folder({"train-00000-of-00003": BOTH["train"], "test": BOTH["test"]})
+    lacking = r"^table: 2 files of the 3 of 'train' missing, such as train-00001-of-00003\.parquet$"
+    with pytest.warns(DataWarning, match=lacking):
+        data = load(folder)
+    assert len(data.train) == len(BOTH["train"][1])
+
+
 def test_a_split_without_rows(parquet_folder: Folder) -> None:
     with pytest.raises(DataError, match="the part 'test' must have at least one row"):
         load(parquet_folder({"train": rows([0, 1]), "test": rows([])}))

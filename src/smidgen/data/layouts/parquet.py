@@ -1,8 +1,9 @@
 """Parquet files, of the hub or of other tools: a column of encoded pictures and one of labels."""
 
 import json
+import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -15,8 +16,10 @@ from smidgen.data.errors import DataError
 from smidgen.data.names import is_system, part_in
 from smidgen.data.values import labels_of
 from smidgen.limits import IMAGES, README, VALUES, content
+from smidgen.sizes import counted
 
 _AT_ONCE = 1_000  # rows
+_PIECE = re.compile(r"(.+)-([0-9]{5})-of-([0-9]{5})(-[0-9a-f]+)?")  # of a table, as the hub has it
 
 
 @final
@@ -57,13 +60,28 @@ class Parquet(Source):
             parts[part], names = _part(files, said, wish)
             if part == TRAIN or not classes:
                 classes = names
-        return Catalogue(parts, classes)
+        return Catalogue(parts, classes, tuple(_lacking(self.files)))
 
 
 def parquet_files(folder: Path) -> list[Path]:
     """Return the Parquet files below ``folder``, in order, hidden ones left out."""
     found = (path for path in folder.rglob("*.parquet") if path.is_file())
     return sorted(path for path in found if not any(map(is_system, path.relative_to(folder).parts)))
+
+
+def _lacking(files: Sequence[Path]) -> Iterator[str]:
+    """Yield a note of each table of which pieces are not there, as after half a download."""
+    pieces: dict[tuple[Path, str, str], set[int]] = {}
+    for path in files:
+        if found := _PIECE.fullmatch(path.stem):
+            name, number, of, _ = found.groups()
+            pieces.setdefault((path.parent, name, of), set()).add(int(number))
+    for (_, name, of), there in pieces.items():
+        if lacking := sorted({*range(int(of))} - there):
+            yield (
+                f"{counted(len(lacking), 'file', 'files')} of the {int(of):,} of {name!r} missing,"
+                f" such as {name}-{lacking[0]:05}-of-{of}.parquet"
+            )
 
 
 def _require_pyarrow() -> None:
