@@ -89,6 +89,17 @@ def test_a_local_copy_may_be_named_as_on_the_hub(parquet_folder: Folder) -> None
     copies = parquet_folder(BOTH, name="copies/owner/pets").parent.parent
     data = load("owner/pets", data_dir=copies)
     assert data.name == "owner/pets"
+    with pytest.warns(DataWarning, match="a local copy, whatever its revision"):
+        assert load("owner/pets@v1", data_dir=copies).fingerprint == data.fingerprint
+
+
+def test_a_folder_that_is_not_here_is_no_local_copy(
+    parquet_folder: Folder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SMIDGEN_DATA", str(parquet_folder(BOTH, name="copies/mnist").parent))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="there is no folder mnist"):
+        load("./mnist")
 
 
 def test_what_a_folder_of_copies_lacks(

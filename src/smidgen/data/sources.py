@@ -34,7 +34,7 @@ from smidgen.torch_state import float32_on_the_cpu
 
 _LOG = logging.getLogger(__name__)
 VARIABLE = "SMIDGEN_DATA"  # a folder of local copies
-HUB_ID = re.compile(r"([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?", re.ASCII)
+HUB_ID = re.compile(r"([\w-][\w.-]*/[\w.-]+?)(?:@([\w./-]+))?", re.ASCII)  # no ./folder
 UNPINNED = "main"
 _MOST_FOLDERS = 8  # that are named with the data sets that are known
 KNOWN = "known:"  # before a name that a folder here has too
@@ -226,6 +226,9 @@ def find(
             return Path(text).name, layout_of(Path(text))
         repository, revision = match.groups()
         if local := _local(repository, data_dir):
+            if revision:
+                said = f"{repository}: {local} is read, a local copy, whatever its revision"
+                warnings.warn(said, DataWarning, stacklevel=3)
             return repository, layout_of(local)
         if not Path(text.split("/", maxsplit=1)[0]).is_dir():
             return repository, _of_hub(repository, revision)
