@@ -2,6 +2,7 @@
 
 import shutil
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,6 +104,8 @@ def test_held_out_images_are_those_of_the_run_s_split(run: Run) -> None:
     whole = sm.train(run.trial.net, data, recipe=Recipe(epochs=1, batch_size=6), split="full")
     with pytest.raises(ValueError, match="run was trained on all images: nothing was held out"):
         held_out_of(whole, data, "run")
+    given = replace(data, validation=data.test, fingerprint="")
+    assert held_out_of(whole, given, "run") is data.test, "it is never trained on"
 
 
 def test_other_data_go_through_what_the_run_s_did(run: Run, elsewhere: Path) -> None:

@@ -45,6 +45,31 @@ def test_what_is_decided_of_arrays_is_told_as_of_files() -> None:
         from_arrays(images, EVEN, test=(images[:3], EVEN[:3]))
 
 
+@pytest.mark.parametrize("several", [list, np.asarray])
+def test_truth_values_are_black_and_white(several: Any) -> None:
+    images = pixels(0, 40, 6, 5) > 127
+    data = from_arrays(several(images), EVEN, test=(several(images[:2]), [0, 1]))
+    assert data.train.images[:, 0].equal(torch.from_numpy(images * np.uint8(255)))
+
+
+def test_pictures_of_few_rows_have_their_channels_last() -> None:
+    images = pixels(0, 40, 4, 9, 3)
+    data = from_arrays(images, EVEN, test=(images[:2], [0, 1]))
+    assert data.train.images.permute(0, 2, 3, 1).equal(torch.from_numpy(images))
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([[1, 0, 0], [1, 1, 0]] * 20, "train must have one label a picture, 40, got 40x3"),
+        ([0.0, float("nan")] * 20, "the label of arrays train row 1 must name a class, got none"),
+    ],
+)
+def test_several_labels_and_none_are_refused(labels: list[Any], said: str) -> None:
+    with pytest.raises(DataError, match=said):
+        from_arrays(pixels(0, 40, 6, 5), np.array(labels))
+
+
 def test_batches_are_no_pictures() -> None:
     pairs = TensorDataset(torch.from_numpy(pixels(0, 40, 1, 6, 5)), torch.from_numpy(EVEN))
     with pytest.raises(DataError, match="or a Dataset of such pairs, got DataLoader"):

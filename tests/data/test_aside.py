@@ -67,6 +67,20 @@ def test_the_content_counts_and_not_the_file() -> None:
     assert content_key(grey.reshape(7, 9)) != content_key(grey)
 
 
+def test_what_is_transparent_counts_however_it_is_kept() -> None:
+    palette = Image.fromarray(pixels(0, 9, 7) % 4, "P")
+    palette.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0])
+    palette.info["transparency"] = 1
+    clear = palette.convert("RGBA")
+    assert content_key(palette) == content_key(clear)
+    assert content_key(palette) != content_key(clear.convert("RGB"))
+
+
+def test_of_a_class_all_above_or_all_below_the_share_the_nearest_to_it_changes_sides() -> None:
+    keys = [bytes([n]) + bytes(15) for n in (200, 60, 90, 10, 40, 30)]
+    assert aside(keys, [0, 0, 0, 1, 1, 1], NAMES) == [False, True, False, True, False, True]
+
+
 @pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
 def test_from_folder_to_folder(tmp_path: Path) -> None:
     """Renamed, in another order, with more pictures and another size: the same are tested on."""

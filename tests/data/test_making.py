@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from tests.data.conftest import pixels, png
 
 from smidgen.data import Data, DataError, DataWarning, Preprocessing, load
@@ -153,9 +154,12 @@ def test_sixteen_bits_among_eight_are_told(folder: Callable[..., Path]) -> None:
     assert (data.train.images[1] == 9).all()
 
 
-def test_colours_of_sixteen_bits_are_told(folder: Callable[..., Path]) -> None:
-    head = struct.pack(">IIBBBBB", 5, 6, 16, 2, 0, 0, 0)
-    rows = zlib.compress(b"".join(b"\0" + bytes([0, 9] * 15) for _ in range(6)))
+@pytest.mark.parametrize(("kind", "channels"), [(2, 3), (6, 4)])
+def test_colours_of_sixteen_bits_are_told(
+    folder: Callable[..., Path], kind: int, channels: int
+) -> None:
+    head = struct.pack(">IIBBBBB", 5, 6, 16, kind, 0, 0, 0)
+    rows = zlib.compress(b"".join(b"\0" + bytes([0, 9] * 5 * channels) for _ in range(6)))
     chunks = [(b"IHDR", head), (b"IDAT", rows), (b"IEND", b"")]
     deep = b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(of)) + kind + of + struct.pack(">I", zlib.crc32(kind + of))
@@ -184,6 +188,34 @@ def test_a_tiff_is_turned_once_before_its_size_counts(folder: Callable[..., Path
     turned = [encoded(Image.fromarray(pixels(n, 40, 30, 3)), "TIFF", exif=exif) for n in range(3)]
     data, said = loaded(folder(turned, [png(pixels(9, 30, 40, 3))]))
     assert (data.shape, said) == ((3, 30, 40), "")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "PNG with EXIF as text", "TIFF"])
+def test_a_head_is_of_a_picture_as_it_stands(tmp_path: Path, kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options: dict[str, Any] = {"exif": exif}
+    if kind.endswith("text"):
+        options["pnginfo"] = text = PngInfo()
+        text.add_text("Raw profile type exif", f"\nexif\n0\n{exif.tobytes().hex()}", zip=True)
+        del options["exif"]
+    path = tmp_path / "one.img"
+    path.write_bytes(encoded(Image.fromarray(pixels(0, 7, 5, 3)), kind.split()[0], **options))
+    head, picture = Files([path]).head(0), Files([path]).picture(0, None)
+    assert (head.height, head.width) == (picture.height, picture.width)
+    assert (head.height, head.width) == ((5, 7) if orientation > 4 else (7, 5))
+
+
+@pytest.mark.parametrize(("shape", "colour"), [((6, 5), 9), ((6, 5, 3), (9, 9, 9))])
+def test_one_colour_may_be_the_transparent_one(
+    tmp_path: Path, shape: tuple[int, ...], colour: Any
+) -> None:
+    path = tmp_path / "one.png"
+    path.write_bytes(encoded(Image.fromarray(pixels(0, *shape)), transparency=colour))
+    assert Files([path]).head(0).alpha
+    path.write_bytes(png(pixels(0, *shape)))
+    assert not Files([path]).head(0).alpha
 
 
 def test_copies_between_parts_are_told_with_how_many(folder: Callable[..., Path]) -> None:

@@ -236,3 +236,9 @@ def test_it_is_told_in_a_line() -> None:
     )
     deep = Preprocessing(8, 8, "grey", 1, offset=(0.0,), scale=(4095 / 255,))
     assert deep.text == "grey 8x8, stretched, transparent over white, values 0 to 4095"
+
+
+def test_sixteen_bits_become_the_nearest_of_eight() -> None:
+    every = np.arange(1 << 16, dtype=np.uint16).reshape(256, 256)
+    found = Preprocessing(256, 256, "grey", 1).pixels(Image.fromarray(every))
+    assert np.array_equal(found[:, :, 0], np.rint(every / 257))

@@ -241,6 +241,25 @@ def test_images_for_calibration_are_of_every_part_of_the_split(count: int) -> No
     assert 0.4 < (found % 2).mean() < 0.6
 
 
+@pytest.mark.parametrize("validation", [True, False])
+def test_what_is_finished_with_is_not_what_tells_whether_it_helped(validation: bool) -> None:
+    """All images differ: their first two bytes count them, through the parts."""
+    places = torch.arange(70)
+    images = torch.stack([places // 256, places % 256], 1)[:, :, None, None].to(torch.uint8)
+    train, test, held = (
+        Split(images[at], torch.arange(at.stop - at.start) % 2)
+        for at in (slice(0, 50), slice(50, 60), slice(60, 70))
+    )
+    data = Data("d", train, test, ("a", "b"), validation=held if validation else None)
+    nothing: Any = None
+    found = Source(nothing, data, nothing).finishing_images
+    assert found is not None
+    learned, others = (set(of[:, 1, 0, 0].tolist()) for of in (found.pixels, found.held_out))
+    assert not learned & others
+    assert learned | others == {*range(50), *(range(60, 70) if validation else ())}
+    assert (others == set(range(60, 70))) == validation
+
+
 @pytest.mark.parametrize("place", ["../out", ".", "../link"])
 def test_an_empty_folder_is_used(
     place: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -122,6 +122,28 @@ def test_effects_are_paired_by_seed_with_their_cost(study: Rows) -> None:
     assert by_label["squeeze-excite"].params == 126
 
 
+@pytest.mark.parametrize(("more", "shown"), [(1, False), (5, True)])
+def test_seeds_that_gain_the_same_images_are_no_certainty(more: int, shown: bool) -> None:
+    """The spread is at least that of two roundings to an image."""
+    rows = [
+        row("a", methods, seed, right)
+        for seed in range(3)
+        for methods, right in (([], 150 + seed), (["blurpool"], 150 + seed + more))
+    ]
+    ((_, (found,)),) = effects(points_of(rows))
+    half = stats.t.ppf(0.975, 2) * 100 / IMAGES / 6**0.5 / 3**0.5
+    assert found.accuracy.high - found.accuracy.mean == pytest.approx(half)
+    assert found.accuracy.excludes_zero == shown
+
+
+def test_the_chance_of_the_pictures_is_that_of_as_many_as_there_are() -> None:
+    (point,) = points_of([row("a", [], seed, 150) for seed in range(3)])
+    ends = stats.binomtest(150, IMAGES).proportion_ci(method="wilson")
+    assert (point.accuracy.low, point.accuracy.high) == pytest.approx(
+        (100 * ends.low, 100 * ends.high)
+    )
+
+
 def test_pictures_of_another_fingerprint_are_no_baseline() -> None:
     plain = [row("a", ["cosine"], seed, 150 + seed) for seed in range(3)]
     other = [

@@ -123,10 +123,22 @@ def test_nothing_private_leaves(run: Path, shared: Any) -> None:
     assert not {"pictures", "wrong", "doubted"} & row.keys()
     facts = facts_of(run)
     full = {**facts.rows[0], "pictures": {"test/0": "AAAA"}, "wrong": [{"file": "secret-1.png"}]}
+    full["doubted"] = [{"file": "secret-2.png"}]
     (shown,) = replace(facts, rows=(full,)).shared_rows
     told = {**facts.rows[0], "command": shown["command"]}
     assert shown == told
     assert "--data 'private photos' --seed 0" in shown["command"]
+
+
+def test_what_a_link_leads_to_does_not_leave(run: Path, hub: Any, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "mine")
+    shutil.copytree(run.with_name("mine-onnx"), tmp_path / "mine-onnx")
+    (tmp_path / "secret").write_text("secret")
+    net = tmp_path / "mine-onnx" / "mnist_1k5_dw.onnx"
+    net.unlink()
+    net.symlink_to(tmp_path / "secret")
+    push(tmp_path / "mine", "ann/linked")
+    assert "artefacts/onnx/mnist_1k5_dw.onnx" not in hub.repositories["model/ann/linked"]
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def same_labels(data: Data, folder: Path) -> None:
     [
         ("file_name,label", "images/{0:02}.png,{1}"),
         ("filename,label", "{0:02}.png,{1}"),
+        ("filename,label", "images\\{0:02}.png,{1}"),
         ("id,label", "{0:02},{1}"),
         ("Image;Class", "{0:02}.png;{1}"),
         ("path\tfold\ttarget", "images/{0:02}.png\t3\t{1}"),
@@ -435,6 +436,16 @@ def test_rows_that_say_the_same_again_are_one_picture(pictures: Path) -> None:
     with pytest.warns(DataWarning, match="3 rows name a picture again with one label"):
         data = load(pictures)
     assert len(data.train) + len(data.test) == 40
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_rows_that_contradict_are_both_kept_and_told(pictures: Path) -> None:
+    rows = [f"{n:02}.png,{label}" for n, label in enumerate(LABELS)]
+    table(pictures, ["filename,class", *rows, "00.png,dog"])
+    with pytest.warns(DataWarning, match="1 picture is in two classes") as said:
+        data = load(pictures)
+    assert len(data.train) + len(data.test) == 41
+    assert not any("taken once" in str(one.message) for one in said)
 
 
 @pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")

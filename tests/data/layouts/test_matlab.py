@@ -61,3 +61,12 @@ def test_more_than_memory_holds_is_refused_before_it_is_read(tmp_path: Path) -> 
     path.write_bytes(held.replace(dims, np.array([1 << 16, 1 << 16, 4], "<i4").tobytes()))
     with pytest.raises(DataError, match="says that it holds 17,179,869,216 bytes, too many"):
         load(path)
+
+
+def test_files_have_room_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smidgen.data.layouts.npz.VALUES", 1_000)
+    for part in ("train", "test"):
+        labels = np.arange(20, dtype=np.uint8)[:, None] % 2
+        written(tmp_path / "set" / f"{part}.mat", X=pixels(0, 20, 6, 5), y=labels)
+    with pytest.raises(DataError, match="says that it holds 620 bytes, too many"):
+        load(tmp_path / "set")

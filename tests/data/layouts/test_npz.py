@@ -1,5 +1,6 @@
 """Arrays as Keras and MedMNIST keep them."""
 
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,15 @@ import torch
 from tests.data.conftest import pixels
 
 from smidgen.data import DataError, DataWarning, load
+
+
+class Runs:
+    """Notes that a pickle of it was read."""
+
+    done = False
+
+    def __reduce__(self) -> Any:
+        return setattr, (Runs, "done", True)
 
 
 def test_arrays_of_keras(tmp_path: Path) -> None:
@@ -77,6 +87,26 @@ def test_no_pickle_is_read(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", images=np.array([print, 1], object), labels=np.arange(2))
     with pytest.raises(DataError, match=r"a.npz cannot be read as arrays: .*allow_pickle"):
         load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_a_pickle_that_is_called_an_array_is_not_run(tmp_path: Path, ending: str) -> None:
+    place = tmp_path / "set"
+    place.mkdir()
+    for name in ("images", "labels"):
+        (place / f"{name}.{ending}").write_bytes(pickle.dumps(Runs()))
+    with pytest.raises(DataError):
+        load(place if ending == "npy" else place / "images.npz")
+    assert not Runs.done
+
+
+def test_archives_have_room_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smidgen.data.layouts.npz.VALUES", 1_000)
+    for part in ("train", "test"):
+        where = tmp_path / f"data_{part}.npz"
+        np.savez(where, x=pixels(0, 20, 6, 5), y=np.arange(20, dtype=np.uint8) % 2)
+    with pytest.raises(DataError, match="says that it holds 876 bytes, too many"):
+        load(tmp_path)
 
 
 def test_labels_that_do_not_fit_are_told(tmp_path: Path) -> None:

@@ -345,16 +345,18 @@ def test_a_folder_of_several_data_sets_is_refused(parquet_folder: Folder) -> Non
 
 
 def test_names_of_the_classes_may_stand_in_the_readme(tmp_path: Path) -> None:
-    for split, first in (("train", 0), ("test", 10)):
-        images = [{"bytes": png(first + number), "path": None} for number in range(2)]
-        table = pa.table({"image": images, "label": pa.array([0, 1], pa.int64())})
+    names = [f"class {letter}" for letter in "lkjihgfedcba"]  # twelve: 10 is after 9, not after 1
+    for split, first in (("train", 0), ("test", 20)):
+        images = [{"bytes": png(first + number), "path": None} for number in range(12)]
+        table = pa.table({"image": images, "label": pa.array(range(12), pa.int64())})
         pq.write_table(table, tmp_path / f"{split}.parquet")
     (tmp_path / "README.md").write_text(
         "---\ndataset_info:\n  features:\n  - name: image\n    dtype: image\n  - name: label\n"
-        "    dtype:\n      class_label:\n        names:\n          '0': cat\n          '1': dog\n"
-        "---\n"
+        "    dtype:\n      class_label:\n        names:\n"
+        + "".join(f"          '{number}': {name}\n" for number, name in enumerate(names))
+        + "---\n"
     )
-    assert load(tmp_path).classes == ("cat", "dog")
+    assert load(tmp_path).classes == tuple(names)
 
 
 def test_a_readme_of_aliases_says_nothing(tmp_path: Path) -> None:

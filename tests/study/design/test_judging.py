@@ -61,6 +61,18 @@ def test_folds_that_share_their_training_images_widen_an_interval() -> None:
     assert folds.error == pytest.approx(float(np.std([1, 2, 4], ddof=1)) * (1 / 3 + 0.25) ** 0.5)
 
 
+@pytest.mark.parametrize(("images", "shown"), [(100, False), (100_000, True)])
+def test_replicates_that_differ_by_the_same_images_are_no_certainty(
+    images: int, shown: bool
+) -> None:
+    base, rows = (
+        {n: {"accuracy": share, "images": images} for n in range(3)} for share in (0.5, 0.51)
+    )
+    found = Judging(0, balanced=False, images=images).effect(rows, base)
+    assert found.mean == pytest.approx(1)
+    assert found.excludes_zero == shown
+
+
 def test_a_belief_moves_as_far_as_a_measurement_is_exact() -> None:
     belief = Belief(1.0, 2.0)
     exact = belief.after(Interval(-1.0, -1.1, -0.9, 4), 0.01)
