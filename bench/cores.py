@@ -18,7 +18,7 @@ import torch
 import typer
 from rich.console import Console
 from rich.table import Table
-from rows import origin, write_rows
+from rows import origin, update_rows
 
 from smidgen import zoo
 from smidgen.export.c.emulate import (
@@ -72,7 +72,9 @@ def main(
     core: Annotated[list[str] | None, typer.Option(help="One of them; default: all.")] = None,
     methods: Annotated[str, typer.Option(help="That change layers, as in --with.")] = "",
     optimize: Annotated[str, typer.Option(help="speed or flash.")] = "speed",
-    out: Annotated[Path, typer.Option(help="Rows, as JSON lines.")] = Path("results/cores.jsonl"),
+    out: Annotated[Path, typer.Option(help="Rows; others that are there stay.")] = Path(
+        "results/cores.jsonl"
+    ),
 ) -> None:
     """Measure, print and write the rows."""
     for one in core or ():
@@ -94,7 +96,7 @@ def main(
             cost = (run.footprint.flash, run.ram, run.instructions, len(images))
             labels = ("cores", name, methods, one, run.emulated, optimize)
             rows.append(Row(*labels, spec.macs, *cost, **origin()))
-    write_rows(out, rows)
+    update_rows(out, rows, ("net", "methods", "core", "optimize"))
     table = Table("net", "core", "flash", "RAM", "instructions", "a MAC")
     for row in rows:
         counts = (f"{value:,}" for value in (row.flash, row.ram, row.instructions))

@@ -3,7 +3,7 @@
 import json
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,3 +36,19 @@ def write_rows(path: Path, rows: "Iterable[DataclassInstance]") -> None:
     """Write rows as JSON lines, in place of what was there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
+
+
+def update_rows(path: Path, rows: "Sequence[DataclassInstance]", known_by: Sequence[str]) -> None:
+    """Write rows as JSON lines; those that were there and differ in ``known_by`` stay before them.
+
+    Args:
+        path: Of the file.
+        rows: What was measured.
+        known_by: The columns that tell one measurement from another.
+    """
+    made = [asdict(row) for row in rows]
+    anew = {tuple(row[name] for name in known_by) for row in made}
+    there = path.read_text().splitlines() if path.exists() else []
+    kept = [row for row in map(json.loads, there) if tuple(row[n] for n in known_by) not in anew]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in [*kept, *made]))
