@@ -202,7 +202,8 @@ class Handler(BaseHTTPRequestHandler):
             for path, content in held.items()
         ]
         place = name.split("/", 1)[1]
-        facts = {"id": place, "modelId": place, "sha": self.hub.commit_of(name), "private": False}
+        hidden = self.hub.facts[name].get("visibility") == "private"
+        facts = {"id": place, "modelId": place, "sha": self.hub.commit_of(name), "private": hidden}
         self.say(200, {**facts, "siblings": siblings, "tags": [], "downloads": 0})
 
     def resolve(self, name: str, revision: str, path: str) -> None:

@@ -288,6 +288,17 @@ def test_pushed_again_it_holds_no_artefact_of_before(run: Path, shared: Any, hub
     assert b"Not stated" in held["README.md"]
 
 
+def test_what_is_to_be_private_goes_to_no_public_repository(run: Path, shared: Any) -> None:
+    assert "visibility" not in shared.facts["model/ann/net"], "its owner may have a default"
+    before = dict(shared.repositories["model/ann/net"])
+    with pytest.raises(ValueError, match=r"^ann/net is there already, a public model: --private"):
+        push(run, "ann/net", private=True, about="Secret.")
+    assert shared.repositories["model/ann/net"] == before
+    for about in ("Secret.", "Secret again."):
+        push(run, "ann/hidden", private=True, about=about)
+    assert shared.facts["model/ann/hidden"]["visibility"] == "private"
+
+
 def test_pushed_again_without_figures_it_holds_no_rows_of_before(
     run: Path, shared: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

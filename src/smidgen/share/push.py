@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -63,7 +64,8 @@ def push(  # noqa: PLR0913 - a door; all but two arguments by keyword
 
     Raises:
         ValueError: In one line, before anything is sent: no extra, no token, no such run, no page
-            for a Space; or if the hub refuses or cannot be reached.
+            for a Space, a public repository where a private one was asked for; or if the hub
+            refuses or cannot be reached.
     """
     library, there = require_extra(), place_of(repository)
     if there.revision is not None:
@@ -72,6 +74,9 @@ def push(  # noqa: PLR0913 - a door; all but two arguments by keyword
     run_folder(place)
     if library.get_token() is None:
         raise ValueError(NO_TOKEN)
+    if private:
+        for kind in ("model", "space")[: 1 + space]:
+            _require_hidden(library, there, kind)
     facts = facts_of(place, data=data, data_dir=data_dir)
     pages = _pages(facts) if space else {}
     files = _files(facts, there, licence, about)
@@ -173,18 +178,46 @@ def _space_card(
     ).encode()
 
 
+@contextmanager
+def _telling(there: Place) -> Generator[None]:
+    """Tell in one line what the hub refuses inside this block, or that it cannot be reached."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        yield
+    except HfHubHTTPError as error:
+        raise ValueError(told(error, there)) from None
+    except ValueError as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"the hub refuses what is sent to {there.repository}: {said}") from None
+    except Exception as error:  # no network; the kind depends on the library beneath the hub's
+        said = " ".join(str(error).split())
+        raise ValueError(f"the hub cannot be reached for {there.repository}: {said}") from error
+
+
+def _require_hidden(library: Any, there: Place, kind: str) -> None:
+    """Refuse a public repository that is there, which would show what was meant to be private."""
+    api = library.HfApi()
+    with _telling(there):
+        held = api.repo_exists(there.repository, repo_type=kind)
+        public = held and not api.repo_info(there.repository, repo_type=kind).private
+    if public:
+        raise ValueError(
+            f"{there.repository} is there already, a public {kind}: --private is of a new one"
+        )
+
+
 @without_bars()
 def _sent(
     library: Any, there: Place, kind: str, files: Mapping[str, bytes], *, private: bool
 ) -> str:
     """Make a repository hold these files, and of artefacts, rows and reports no others."""
-    from huggingface_hub.errors import HfHubHTTPError
-
     api = library.HfApi()
     extra = {"space_sdk": "static"} if kind == "space" else {}
-    try:
+    hidden = private or None  # an organisation may have its own default
+    with _telling(there):
         url = api.create_repo(
-            there.repository, repo_type=kind, private=private, exist_ok=True, **extra
+            there.repository, repo_type=kind, private=hidden, exist_ok=True, **extra
         )
         held = api.list_repo_files(there.repository, repo_type=kind)
         ours = [
@@ -200,12 +233,4 @@ def _sent(
             commit_message="The model with its card" if kind == "model" else "The page",
             repo_type=kind,
         )
-    except HfHubHTTPError as error:
-        raise ValueError(told(error, there)) from None
-    except ValueError as error:
-        said = " ".join(str(error).split())
-        raise ValueError(f"the hub refuses what is sent to {there.repository}: {said}") from None
-    except Exception as error:  # no network; the kind depends on the library beneath the hub's
-        said = " ".join(str(error).split())
-        raise ValueError(f"the hub cannot be reached for {there.repository}: {said}") from error
     return str(url)
