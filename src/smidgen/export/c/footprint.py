@@ -2,8 +2,8 @@
 
 Tables and static memory do not depend on the weights' values, so the C of an untrained net gives
 them to the byte. The code is one function a kind of layer: its size is a sum of the constants
-below, fitted to 81 nets compiled by gcc 12.2 with -O2 (bench/code_size.py; largest residual 2.1 %
-of flash). The stack is what was measured under QEMU.
+below, fitted to 81 nets compiled by gcc 12.2 with -O2 (bench/code_size.py); the C has changed
+since, so that the largest error is 3.2 % of flash. The stack is what was measured under QEMU.
 """
 
 import itertools
