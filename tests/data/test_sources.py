@@ -234,30 +234,33 @@ def test_a_hub_id_may_name_its_revision(hub: list[tuple[str, str]]) -> None:
 def test_a_data_set_of_the_hub_is_that_of_the_commit_its_branch_is_at(
     hub: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    now = "a" * 40
+    now, place = "a" * 40, tmp_path / "datasets--owner--pets"
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
 
     def info(*asked: Any, **named: Any) -> Any:
         return SimpleNamespace(sha=now)
 
+    def fetch(repository: str, name: str, *, repo_type: str, revision: str) -> None:
+        for path, content in ((f"snapshots/{now}/{name}", ""), (f"refs/{revision}", now)):
+            (place / path).parent.mkdir(parents=True, exist_ok=True)
+            (place / path).write_text(content)
+
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
     with pytest.warns(DataWarning, match="not pinned"):
         first = load("owner/pets")
     assert (first.origin, hub[-1]) == (f"owner/pets@{now}", ("owner/pets", now))
-    old, now = now, "b" * 40
+    now = "b" * 40
     monkeypatch.setitem(BOTH, "test", ([png(9)], [1]))
     with pytest.warns(DataWarning, match="not pinned"):
-        assert load("owner/pets").fingerprint != first.fingerprint, "it was the cache's of before"
+        second = load("owner/pets")
+    assert second.fingerprint != first.fingerprint, "it was the cache's of before"
     assert load(first.origin).fingerprint == first.fingerprint
 
     asked = len(hub)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    place = tmp_path / "datasets--owner--pets"
-    for name, content in ((f"snapshots/{old}/README.md", ""), ("refs/main", old)):
-        (place / name).parent.mkdir(parents=True)
-        (place / name).write_text(content)
     with pytest.warns(DataWarning, match="not pinned"):
-        assert load("owner/pets").fingerprint == first.fingerprint, "as it was fetched last"
+        assert load("owner/pets").fingerprint == second.fingerprint, "as it was fetched last"
     assert len(hub) == asked
 
 

@@ -16,7 +16,7 @@ from smidgen.data.quiet import quiet
 from smidgen.data.values import labels_of
 
 PATIENCE = 20.0  # seconds to wait for the hub's first answer
-_README = "README.md"  # is fetched first
+_README = "README.md"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 EXTRA = "the hub needs the package datasets: pip install 'smidgen[hub]'"
 
@@ -48,7 +48,12 @@ class Hub(Source):
                 found = huggingface_hub.HfApi().dataset_info(
                     self.repository, revision=self.revision, timeout=PATIENCE
                 )
-                return replace(self, revision=found.sha or self.revision)
+                commit = found.sha or self.revision
+                with suppress(Exception):  # by it the cache knows the commit without the hub
+                    huggingface_hub.hf_hub_download(
+                        self.repository, _README, repo_type="dataset", revision=self.revision
+                    )
+                return replace(self, revision=commit)
         held = None
         with suppress(ValueError):  # no name of the hub's
             held = huggingface_hub.try_to_load_from_cache(
