@@ -228,6 +228,14 @@ def test_a_model_of_the_hub_answers_as_the_one_that_was_pushed(
     assert not any("artefacts" in asked or "rows" in asked for asked in shared.asked)
 
 
+def test_all_files_of_a_model_are_of_the_commit_of_the_first(shared: Any) -> None:
+    sm.load("hub:ann/net")
+    asked = [path for path in shared.asked if path.endswith("/weights.safetensors")]
+    commit = shared.commit_of("model/ann/net")
+    assert asked
+    assert all(f"/resolve/{commit}/" in path for path in asked)
+
+
 def test_the_command_line_predicts_and_judges_from_the_hub(
     run: Path, shared: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -537,6 +545,14 @@ def test_artefacts_beside_a_run_with_brackets_in_its_name_are_found(
     shutil.copytree(run, tmp_path / "mine [1]")
     shutil.copytree(run.with_name("mine-onnx"), tmp_path / "mine [1]-onnx")
     assert [one.target for one in facts_of(tmp_path / "mine [1]").artefacts] == ["onnx"]
+
+
+def test_what_was_exported_of_another_run_is_none_of_this_one_s(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / "mine")
+    shutil.copytree(run.with_name("mine-onnx"), tmp_path / "mine-onnx")
+    proof = tmp_path / "mine-onnx" / "artefact.json"
+    proof.write_text(json.dumps(json.loads(proof.read_text()) | {"training_key": "0" * 16}))
+    assert not facts_of(tmp_path / "mine").artefacts
 
 
 def test_a_second_artefact_of_a_target_takes_no_file_of_the_first(
