@@ -122,14 +122,14 @@ INLINE void product_tile(const Product *p, const Item *x, Int column, Int at, co
             for (int j = 0; j < vectors; j++) store_f32(p->sums + at + i * p->outputs + j * LANES, sum[i][j]);
         return;
     }
-    Int left = p->outputs - column;
+    int last = (vectors - 1) * LANES; /* of the vectors only the last may be a part of one */
+    Int left = p->outputs - column - last;
     Value *out = p->result + at;
-    for (int i = 0; i < pixels; i++)
-        for (int j = 0; j < vectors; j++) {
-            Int n = left - j * LANES;
-            if (n >= LANES) STORE(out + i * p->outputs + j * LANES, sum[i][j]);
-            else STORE_N(out + i * p->outputs + j * LANES, sum[i][j], (int)n);
-        }
+    for (int i = 0; i < pixels; i++, out += p->outputs) {
+        for (int j = 0; j < vectors - 1; j++) STORE(out + j * LANES, sum[i][j]);
+        if (left >= LANES) STORE(out + last, sum[i][vectors - 1]);
+        else STORE_N(out + last, sum[i][vectors - 1], (int)left);
+    }
 }
 #define PRODUCT_CASE(n, vectors) \
     case n: product_tile(p, x, column, at, n, vectors); break;

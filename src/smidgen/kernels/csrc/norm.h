@@ -204,6 +204,7 @@ INLINE void backward_chunk(const Affine *a, Int whole, const Value *z, const Val
     }
     for (Int i = lane; i < count; i += whole)
         for (int k = 0; k < vectors; k++) {
+            if (LANES == 8) fetch_soon(z + i + k * LANES, k), fetch_soon(dy + i + k * LANES, k), fetch_soon(dz + i + k * LANES, k);
             vf v = LOAD(z + i + k * LANES), g = opened(LOAD(dy + i + k * LANES), v, mean[k], scale[k], bias[k], floor);
             STORE(dz + i + k * LANES, scale[k] * g + ((v - mean[k]) * slope[k] + offset[k]));
         }

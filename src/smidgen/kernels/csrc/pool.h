@@ -210,6 +210,7 @@ INLINE void max_blur_backward_by(const Pool *p, const float *sign, const Value *
         for (; i < wide * c; i += LANES) {
             Int n = wide * c - i;
             vf s = sign ? load_f32(sign + i) : splat(1.0f), here, right, under_here, under_right, d;
+            if (LANES == 8) __builtin_prefetch(under + i + SOON), __builtin_prefetch(dx + r * count + i + SOON, 1);
             if (n >= LANES) {
                 here = LOAD(from + i), right = LOAD(from + i + c), under_here = LOAD(under + i), under_right = LOAD(under + i + c);
                 d = load_f32(g + i);

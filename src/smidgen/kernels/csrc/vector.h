@@ -110,12 +110,25 @@ INLINE void store_bf16_n(uint16_t *p, vf v, int n) {
     _mm256_mask_storeu_epi16(p, (__mmask16)((1u << n) - 1), (__m256i)narrow(v));
 }
 #else
+#if LANES == 8 /* in pieces of four, two and one: a copy through memory would wait for what was just stored */
+INLINE vf load_f32_n(const float *p, int n) {
+    static const int32_t kept[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1};
+    return (vf)_mm256_maskload_ps(p, _mm256_loadu_si256((const __m256i *)(kept + LANES - n)));
+}
+INLINE void store_f32_n(float *p, vf v, int n) {
+    __m128 rest = _mm256_castps256_ps128((__m256)v);
+    if (n & 4) _mm_storeu_ps(p, rest), rest = _mm256_extractf128_ps((__m256)v, 1), p += 4;
+    if (n & 2) _mm_storel_pi((__m64 *)p, rest), rest = _mm_movehl_ps(rest, rest), p += 2;
+    if (n & 1) _mm_store_ss(p, rest);
+}
+#else
 INLINE vf load_f32_n(const float *p, int n) {
     vf v = {};
     memcpy(&v, p, sizeof(float) * (size_t)n);
     return v;
 }
 INLINE void store_f32_n(float *p, vf v, int n) { memcpy(p, &v, sizeof(float) * (size_t)n); }
+#endif
 INLINE vf load_bf16_n(const uint16_t *p, int n) {
     vh h = {};
     memcpy(&h, p, sizeof(uint16_t) * (size_t)n);
