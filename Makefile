@@ -10,8 +10,8 @@ export PYTHONDONTWRITEBYTECODE :=
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: .setup-done  ## .venv with everything, at the versions of constraints.txt
-.setup-done: pyproject.toml constraints.txt setup.py tools/setup.sh $(wildcard src/smidgen/kernels/csrc/*)
+setup: .venv/setup-done  ## .venv with everything, at the versions of constraints.txt
+.venv/setup-done: pyproject.toml constraints.txt setup.py tools/setup.sh $(wildcard src/smidgen/kernels/csrc/*)
 	tools/setup.sh
 	@touch $@
 
