@@ -1,9 +1,11 @@
-"""Waiting for other processes, as long as it takes on a busy machine."""
+"""Waiting for other processes and threads, as long as it takes on a busy machine."""
 
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -56,3 +58,15 @@ def stop_at_second_checkpoint(module: str, folder: Path, monkeypatch: pytest.Mon
     (hook / "sitecustomize.py").write_text(form)
     monkeypatch.setenv("PYTHONPATH", str(hook), prepend=":")
     return stopped
+
+
+def ending(told: Event) -> type[ThreadPoolExecutor]:
+    """Return a pool that sets ``told`` when it is to end, before it waits for what runs in it."""
+
+    class Pool(ThreadPoolExecutor):
+        def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+            super().shutdown(wait=False, cancel_futures=cancel_futures)
+            told.set()
+            super().shutdown(wait=wait)
+
+    return Pool

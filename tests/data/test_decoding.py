@@ -1,13 +1,12 @@
 """Many pictures are decoded several at a time, in order, and what is broken stops none."""
 
 import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, ending
 
 from smidgen.data import DataError
 from smidgen.data.catalogue import Arrays
@@ -36,18 +35,23 @@ def test_several_are_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_who_stops_waits_for_no_picture_that_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("smidgen.data.decoding.os.cpu_count", lambda: 1)
+    begun, told = threading.Event(), threading.Event()
+    monkeypatch.setattr("smidgen.data.decoding.ThreadPoolExecutor", ending(told))
     decoded: list[int] = []
 
     def work(row: Row) -> None:
-        time.sleep(0.002)
+        if row.number >= 32:  # of the second go
+            begun.set()
+            told.wait(PATIENCE)
         decoded.append(row.number)
 
     def interrupted(_: int) -> None:
+        begun.wait(PATIENCE)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         each(rows(320), work, {}, interrupted)
-    assert 32 <= len(decoded) < 50, "a thread takes 32 in one go"
+    assert len(decoded) == 33, "a thread takes 32 in one go, and has begun with one more"
 
 
 def test_results_are_in_order_and_what_is_broken_is_noted() -> None:
