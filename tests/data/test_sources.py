@@ -189,8 +189,10 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     def info(self: Any, repository: str, *, revision: str, timeout: float) -> None:
         asked.append((repository, revision))
 
-    def table(repository: str, *, revision: str, cache_dir: str) -> datasets.DatasetDict:
-        asked.append((repository, revision))
+    def table(
+        repository: str, configuration: str | None, *, revision: str, cache_dir: str
+    ) -> datasets.DatasetDict:
+        asked.append((":".join(filter(None, (repository, configuration))), revision))
         features = datasets.Features(
             img=datasets.Image(), label=datasets.ClassLabel(names=["cat", "dog"])
         )
@@ -304,6 +306,43 @@ def test_what_the_hub_s_library_stumbled_over_is_told(
 
     monkeypatch.setattr(datasets, "load_dataset", broken)
     with pytest.raises(DataError, match=r"^owner/pets cannot be read: .*No space left$"):
+        load("owner/pets@c1")
+
+
+def test_of_several_configurations_of_the_hub_one_is_named(
+    hub: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = load("owner/pets:small@c1")
+    assert (data.name, data.origin) == ("owner/pets:small", "owner/pets:small@c1")
+    assert hub[-1] == ("owner/pets:small", "c1")
+    load("owner/pets:large@c1")
+    assert hub[-1] == ("owner/pets:large", "c1")  # not the decoded pictures of the other
+    (tmp_path / "owner/pets/large/cat").mkdir(parents=True)
+    (tmp_path / "owner/pets/large/cat/a.png").write_bytes(BOTH["train"][0][0])
+    assert find("owner/pets:large", tmp_path)[0] == "owner/pets:large"
+    with pytest.raises(DataError, match="must hold 'owner/pets/small'"):
+        load("owner/pets:small", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Config name is missing.\nPlease pick one among the available configs: ['small', 'large']",
+        "BuilderConfig 'tiny' not found. Available: ['small', 'large']",
+    ],
+)
+def test_configurations_of_the_hub_are_told(
+    said: str, hub: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*asked: Any, **named: Any) -> None:
+        raise ValueError(said)
+
+    monkeypatch.setattr(datasets, "load_dataset", refuse)
+    told = (
+        r"^owner/pets has several configurations, \['small', 'large'\]: name one of them, as in"
+        r" owner/pets:small$"
+    )
+    with pytest.raises(DataError, match=told):
         load("owner/pets@c1")
 
 

@@ -18,16 +18,27 @@ from smidgen.data.values import labels_of
 PATIENCE = 20.0  # seconds to wait for the hub's first answer
 _README = "README.md"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+# What its library says where a configuration has to be named, or is not there.
+_SEVERAL = re.compile(r"(?:available configs|not found\. Available): (\[(?:'([\w.-]+)')?[^]]*\])")
 EXTRA = "the hub needs the package datasets: pip install 'smidgen[hub]'"
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Hub(Source):
-    """The data set ``repository`` as it was at ``revision``, a commit, tag or branch."""
+    """The data set ``repository`` as it was at ``revision``, a commit, tag or branch.
+
+    Of several configurations it is the one that is named, or the hub's default.
+    """
 
     repository: str
     revision: str
+    configuration: str | None = None
+
+    @property
+    def name(self) -> str:
+        """As it is asked for, without its revision."""
+        return ":".join(part for part in (self.repository, self.configuration) if part)
 
     @property
     def is_pinned(self) -> bool:
@@ -62,7 +73,7 @@ class Hub(Source):
         return replace(self, revision=Path(held).parent.name) if isinstance(held, str) else self
 
     def identity(self) -> tuple[str, ...]:
-        return (self.repository, self.revision)
+        return tuple(part for part in (self.repository, self.revision, self.configuration) if part)
 
     def catalogue(self, wish: Wish) -> Catalogue:
         self._require_answer()
@@ -82,7 +93,7 @@ class Hub(Source):
                     classes = names
         if not parts:
             held = ", ".join(map(str, loaded)) or "none"
-            raise DataError(f"{self.repository} must have a split 'train' or 'test', got {held}")
+            raise DataError(f"{self.name} must have a split 'train' or 'test', got {held}")
         notes = (f"splits not read: {', '.join(unread)}",) if unread else ()
         return Catalogue(parts, classes, notes)
 
@@ -132,13 +143,20 @@ class Hub(Source):
         from datasets.exceptions import DatasetGenerationError
 
         try:
-            return datasets.load_dataset(self.repository, revision=self.revision, cache_dir=scratch)
+            return datasets.load_dataset(
+                self.repository, self.configuration, revision=self.revision, cache_dir=scratch
+            )
         except ConnectionError as error:
             raise self._unreachable(error) from error
         except Exception as error:  # whatever a strange repository leads the library to
             made = isinstance(error, DatasetGenerationError)
             why = error.__cause__ if made and error.__cause__ else error  # it says no more itself
-            raise DataError(f"{self.repository} cannot be read: {_one_line(why)}") from error
+            said = _one_line(why)
+            if several := _SEVERAL.search(said):
+                example = f"{self.repository}:{several[2] or 'NAME'}"
+                held = f"{self.repository} has several configurations, {several[1]}"
+                raise DataError(f"{held}: name one of them, as in {example}") from error
+            raise DataError(f"{self.name} cannot be read: {said}") from error
 
     def _unreachable(self, error: Exception) -> DataError:
         return DataError(

@@ -34,7 +34,8 @@ from smidgen.torch_state import float32_on_the_cpu
 
 _LOG = logging.getLogger(__name__)
 VARIABLE = "SMIDGEN_DATA"  # a folder of local copies
-HUB_ID = re.compile(r"([\w-][\w.-]*/[\w.-]+?)(?:@([\w./-]+))?", re.ASCII)  # no ./folder
+# Repository, configuration and revision; no ./folder.
+HUB_ID = re.compile(r"([\w-][\w.-]*/[\w.-]+?)(?::([\w-][\w.-]*))?(?:@([\w./-]+))?", re.ASCII)
 UNPINNED = "main"
 _MOST_FOLDERS = 8  # that are named with the data sets that are known
 KNOWN = "known:"  # before a name that a folder here has too
@@ -82,7 +83,8 @@ def load(  # noqa: PLR0913 - all but one by keyword
 
     Args:
         name_or_path: A name in ``NAMED``; a folder or file of one of the layouts of
-            docs/data.md; or the hub's ``owner/name``, with ``@revision`` to pin it.
+            docs/data.md; or the hub's ``owner/name``, with ``@revision`` to pin it,
+            ``owner/name:configuration`` where it has several.
         data_dir: A folder of local copies, which must then hold this one.
         image_size: N or HxW that every image is fitted to; without it one is chosen, and told.
         color: ``grey`` or ``rgb``; grey if all images are, by default.
@@ -224,14 +226,15 @@ def find(
         # As on a command line, a folder that is there is meant before a place on the hub.
         if Path(text).is_dir():
             return Path(text).name, layout_of(Path(text))
-        repository, revision = match.groups()
-        if local := _local(repository, data_dir):
+        repository, configuration, revision = match.groups()
+        there = Hub(repository, revision or UNPINNED, configuration)
+        if local := _local("/".join(filter(None, (repository, configuration))), data_dir):
             if revision:
-                said = f"{repository}: {local} is read, a local copy, whatever its revision"
+                said = f"{there.name}: {local} is read, a local copy, whatever its revision"
                 warnings.warn(said, DataWarning, stacklevel=3)
-            return repository, layout_of(local)
+            return there.name, layout_of(local)
         if not Path(text.split("/", maxsplit=1)[0]).is_dir():
-            return repository, _of_hub(repository, revision)
+            return there.name, _of_hub(there, pinned=revision is not None)
     path = at_home(text)
     if not path.exists() and "/" not in text and os.sep not in text:
         known = [*NAMED, *others(), *_folders_here()]
@@ -273,22 +276,25 @@ def origin_of(name_or_path: str | os.PathLike[str], source: Source) -> str:
     """Return what finds the data again: an absolute path, a name, or a place and its commit."""
     text = os.fspath(name_or_path)
     if isinstance(source, Hub) and source.is_pinned and HUB_ID.fullmatch(text):
-        return f"{source.repository}@{source.revision}"
+        return f"{source.name}@{source.revision}"
     path = at_home(text)
     of_path = isinstance(source, Layout) and text.removeprefix(KNOWN) not in NAMED
     return str(path.resolve()) if of_path and path.exists() else text
 
 
-def _of_hub(repository: str, revision: str | None) -> Source:
-    pinned = {s.repository: s.revision for s in NAMED.values() if isinstance(s, Hub)}
-    if revision is None and repository not in pinned:
-        warnings.warn(
-            f"{repository} is not pinned and may change; name a commit, {repository}@REVISION",
-            DataWarning,
-            stacklevel=4,
-        )
-    found = Hub(repository, revision or pinned.get(repository, UNPINNED))
-    return found if found.is_pinned else found.pinned()
+def _of_hub(there: Hub, *, pinned: bool) -> Source:
+    """Return a data set of the hub at a commit, as far as that can be known."""
+    if pinned:
+        return there if there.is_pinned else there.pinned()
+    known = {s.repository: s.revision for s in NAMED.values() if isinstance(s, Hub)}
+    if there.repository in known:
+        return replace(there, revision=known[there.repository])
+    warnings.warn(
+        f"{there.name} is not pinned and may change; name a commit, {there.name}@REVISION",
+        DataWarning,
+        stacklevel=4,
+    )
+    return there.pinned()
 
 
 def _local(name: str, data_dir: str | os.PathLike[str] | None) -> Path | None:

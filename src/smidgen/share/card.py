@@ -97,7 +97,8 @@ def _metadata(facts: Facts, licence: str | None) -> str:
     """Return the block that the hub reads; JSON's values are YAML's."""
     trial, accuracy = facts.run.trial, facts.accuracy
     known = NAMED.get(trial.data.removeprefix("known:"))
-    repository = getattr(known, "repository", trial.data if HUB_ID.fullmatch(trial.data) else "")
+    named = HUB_ID.fullmatch(trial.data)
+    repository = getattr(known, "repository", named[1] if named else "")
     values: dict[str, Any] = {
         "license": licence or NO_LICENCE,
         "library_name": "smidgen",
@@ -105,7 +106,7 @@ def _metadata(facts: Facts, licence: str | None) -> str:
         "tags": ["smidgen", "tinyml", "image-classification"],
     }
     if repository:
-        values["datasets"] = [repository.split("@")[0]]
+        values["datasets"] = [repository]
     if accuracy is not None:
         metric = {
             "type": "accuracy",
