@@ -1,5 +1,6 @@
 """A study file becomes the trials it says, or a one-line error that names file and key."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,15 @@ def test_trials_are_nets_times_methods_times_seeds(tmp_path: Path, digits: Data)
     assert all(job.trial.recipe.epochs == 2 for job in jobs)
     (other,) = [job.trial for job in jobs if job.trial.seed == 5]
     assert other.recipe.peak_lr == 0.02
+
+
+def test_jobs_are_of_the_commit_that_was_planned_for(tmp_path: Path, digits: Data) -> None:
+    """A branch of the hub that moves meanwhile fails none of them."""
+    plan = written(tmp_path, GOOD.replace('"digits"', '"owner/pets::label-column=kind"'))
+    there = replace(digits, origin=f"owner/pets@{'a' * 40}::label-column=kind")
+    assert {job.origin.name for job in plan.jobs(there)} == {there.origin}
+    here = replace(digits, origin="/photos/pets")
+    assert {job.origin for job in plan.jobs(here)} == {plan.origin}
 
 
 def test_seeds_come_in_rounds_so_that_an_early_stop_leaves_every_point(

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TypeAlias
 
 from smidgen.data import Data, load
 from smidgen.data.base import Progress
+from smidgen.data.remembered import asked_of, place_of, with_asked
+from smidgen.data.sources import HUB_ID
 from smidgen.limits import ROW, require_at_most
 from smidgen.names import shown
 from smidgen.release import release, require_known
@@ -57,6 +59,17 @@ class Origin:
         """
         asked = asdict(self)
         return load(asked.pop("name"), **asked, progress=progress)
+
+    def at(self, data: Data) -> "Origin":
+        """Return where the same images stay: of the hub, at the commit that a branch was at.
+
+        Args:
+            data: What :meth:`load` returned.
+        """
+        place = place_of(data.origin)
+        if not HUB_ID.fullmatch(place):
+            return self
+        return replace(self, name=with_asked(place, asked_of(self.name)))
 
     def others(self, against: tuple[str, ...], data: Data) -> Others:
         """Return pictures of other data sets, made as these are.

@@ -81,6 +81,7 @@ class Plan:
                 what a card needs cannot be had.
         """
         self._require_card(data)
+        origin = self.origin.at(data)
         jobs: dict[str, tuple[int, Job]] = {}
         shape = Shape(*data.shape)
         for group in self.groups:
@@ -103,7 +104,7 @@ class Plan:
                         robust = "card" if self.robust else ""
                         job = Job(
                             trial,
-                            self.origin,
+                            origin,
                             self.latency,
                             self.precision,
                             robust,

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 from unittest.mock import Mock
@@ -38,6 +39,18 @@ from smidgen.study.store import Store
 from smidgen.trial import Trial
 
 BUDGET = Budget(max_params=1000)
+
+
+def test_all_trials_are_of_the_commit_that_the_images_were_of_at_first(
+    tmp_path: Path, digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = replace(digits, origin=f"owner/pets@{'a' * 40}")
+    begun = Mock(side_effect=StudyError("begun"))
+    monkeypatch.setattr(Origin, "load", Mock(return_value=there))
+    monkeypatch.setattr(search, "outset", begun)
+    with pytest.raises(StudyError, match="begun"):
+        design(Origin("owner/pets"), BUDGET, tmp_path)
+    assert begun.call_args.args[0] == Origin(there.origin)
 
 
 def test_the_plan_file_trains_the_winner_again(tmp_path: Path, tiny: NetSpec, digits: Data) -> None:

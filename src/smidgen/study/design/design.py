@@ -158,6 +158,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
         raise ValueError(f"jobs must be a whole number >= 1, got {jobs!r}")
     clock = Clock(seconds)
     data = origin.load()
+    origin = origin.at(data)
     judging = judging_of(data, robust=wishes.purpose == "robust")
     jobs = side_by_side(on, address, jobs)
     begun = outset(origin, data, budget, out, wishes, jobs)
