@@ -185,6 +185,22 @@ def test_of_the_run_s_own_pictures_only_the_part_set_aside_is_judged_wherever_th
     assert moved.test.images.equal(data.test.images)
 
 
+def test_of_data_of_the_hub_that_went_on_the_part_set_aside_is_judged(elsewhere: Path) -> None:
+    (elsewhere / "copies" / "owner").mkdir(parents=True)
+    photographs(elsewhere / "all")
+    shutil.move(elsewhere / "all" / "train", elsewhere / "copies" / "owner" / "pets")
+    with pytest.warns(sm.data.DataWarning, match="set aside"):
+        data = sm.data.load("owner/pets", data_dir=elsewhere / "copies", image_size=12)
+    spec = sm.zoo.net("mnist-1k5-dw").fitted(Shape(*data.shape), 3)
+    data = replace(data, origin=f"owner/pets@{'a' * 40}")
+    run = sm.train(spec, data, recipe=Recipe(epochs=1, batch_size=6))
+    new = elsewhere / "copies" / "owner" / "pets" / "cat" / "new.png"
+    Image.new("RGB", (9, 9)).save(new)
+    with pytest.warns(sm.data.DataWarning, match="set aside"):
+        grown = judged_on(run, "owner/pets", data_dir=elsewhere / "copies")
+    assert len(data.test) <= len(grown.test) <= len(data.test) + 1
+
+
 @pytest.fixture
 def tabled(elsewhere: Path) -> Run:
     """Train on a table whose columns had to be named, with pictures missing and broken."""

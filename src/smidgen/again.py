@@ -14,7 +14,7 @@ from smidgen.data.decoding import LEFT_OUT
 from smidgen.data.making import NO_TEST
 from smidgen.data.parts import parts
 from smidgen.data.remembered import asked_of, place_of, with_asked
-from smidgen.data.sources import KNOWN, NO_COLUMNS
+from smidgen.data.sources import HUB_ID, KNOWN, NO_COLUMNS
 from smidgen.files import at_home
 from smidgen.run import Run
 from smidgen.split_names import FULL
@@ -147,10 +147,14 @@ def _said_before(said: str, found: Data) -> bool:
 
 
 def _same_place(run: Run, data: Path | str) -> bool:
-    """Return whether data are where the run's were."""
-    own, other = place_of(run.origin), place_of(str(data))
+    """Return whether data are where the run's were, on the hub at whatever commit."""
+    own, other = (_unpinned(place_of(origin)) for origin in (run.origin, str(data)))
     paths = [at_home(place).resolve() for place in (own, other)]
     return own == other or (paths[0] == paths[1] and paths[0].exists())
+
+
+def _unpinned(place: str) -> str:
+    return place.partition("@")[0] if HUB_ID.fullmatch(place) else place
 
 
 def _read(
