@@ -243,9 +243,9 @@ def test_a_data_set_of_the_hub_is_that_of_the_commit_its_branch_is_at(
         return SimpleNamespace(sha=now)
 
     def fetch(repository: str, name: str, *, repo_type: str, revision: str) -> None:
-        for path, content in ((f"snapshots/{now}/{name}", ""), (f"refs/{revision}", now)):
-            (place / path).parent.mkdir(parents=True, exist_ok=True)
-            (place / path).write_text(content)
+        (place / "refs").mkdir(parents=True, exist_ok=True)
+        (place / "refs" / revision).write_text(now)
+        raise FileNotFoundError  # as of a data set without a README.md
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
@@ -339,7 +339,7 @@ def test_configurations_of_the_hub_are_told(
 
     monkeypatch.setattr(datasets, "load_dataset", refuse)
     told = (
-        r"^owner/pets has several configurations, \['small', 'large'\]: name one of them, as in"
+        r"^owner/pets has the configurations \['small', 'large'\]: name one of them, as in"
         r" owner/pets:small$"
     )
     with pytest.raises(DataError, match=told):

@@ -51,26 +51,28 @@ class Hub(Source):
         Where the hub does not answer it is the one that was fetched last; itself if there is none.
         """
         try:
-            import huggingface_hub.constants
+            import huggingface_hub
+            from huggingface_hub import constants
+            from huggingface_hub.file_download import repo_folder_name
         except ImportError:
             return self
-        if not huggingface_hub.constants.HF_HUB_OFFLINE:
+        if not constants.HF_HUB_OFFLINE:
             with suppress(Exception):  # `catalogue` asks again, and tells
                 found = huggingface_hub.HfApi().dataset_info(
                     self.repository, revision=self.revision, timeout=PATIENCE
                 )
                 commit = found.sha or self.revision
-                with suppress(Exception):  # by it the cache knows the commit without the hub
+                with suppress(Exception):  # there or not, the cache then knows the commit
                     huggingface_hub.hf_hub_download(
                         self.repository, _README, repo_type="dataset", revision=self.revision
                     )
                 return replace(self, revision=commit)
-        held = None
-        with suppress(ValueError):  # no name of the hub's
-            held = huggingface_hub.try_to_load_from_cache(
-                self.repository, _README, repo_type="dataset", revision=self.revision
-            )
-        return replace(self, revision=Path(held).parent.name) if isinstance(held, str) else self
+        there = repo_folder_name(repo_id=self.repository, repo_type="dataset")
+        with suppress(OSError, ValueError):  # it was never asked for; no text
+            held = Path(constants.HF_HUB_CACHE, there, "refs", self.revision).read_text()
+            if _COMMIT.fullmatch(held):
+                return replace(self, revision=held)
+        return self
 
     def identity(self) -> tuple[str, ...]:
         return tuple(part for part in (self.repository, self.revision, self.configuration) if part)
@@ -154,7 +156,7 @@ class Hub(Source):
             said = _one_line(why)
             if several := _SEVERAL.search(said):
                 example = f"{self.repository}:{several[2] or 'NAME'}"
-                held = f"{self.repository} has several configurations, {several[1]}"
+                held = f"{self.repository} has the configurations {several[1]}"
                 raise DataError(f"{held}: name one of them, as in {example}") from error
             raise DataError(f"{self.name} cannot be read: {said}") from error
 
