@@ -332,6 +332,16 @@ def test_pieces_of_a_table_that_are_not_there_are_told(parquet_folder: Folder) -
     assert len(data.train) == len(BOTH["train"][1])
 
 
+@pytest.mark.filterwarnings("error:.*missing")
+@pytest.mark.filterwarnings("ignore:.*set aside")
+def test_pieces_that_are_there_are_not_told(parquet_folder: Folder) -> None:
+    """Such as those beside the one that is named, and those that are counted from one."""
+    named = parquet_folder({f"train-{n:05}-of-00002": rows([0, 1] * 9, 20 * n) for n in (0, 1)})
+    load(named / "data" / "train-00000-of-00002.parquet")
+    counted = {f"train-{n:05}-of-00002": rows([0, 1], 20 * n) for n in (1, 2)}
+    load(parquet_folder({**counted, "test": BOTH["test"]}, name="counted"))
+
+
 def test_a_split_without_rows(parquet_folder: Folder) -> None:
     with pytest.raises(DataError, match="the part 'test' must have at least one row"):
         load(parquet_folder({"train": rows([0, 1]), "test": rows([])}))

@@ -71,17 +71,20 @@ def parquet_files(folder: Path) -> list[Path]:
 
 def _lacking(files: Sequence[Path]) -> Iterator[str]:
     """Yield a note of each table of which pieces are not there, as after half a download."""
-    pieces: dict[tuple[Path, str, str], set[int]] = {}
-    for path in files:
-        if found := _PIECE.fullmatch(path.stem):
-            name, number, of, _ = found.groups()
-            pieces.setdefault((path.parent, name, of), set()).add(int(number))
-    for (_, name, of), there in pieces.items():
-        if lacking := sorted({*range(int(of))} - there):
+    read = {(path.parent, found[1], found[3]) for path in files if (found := _piece(path))}
+    for folder, name, of in sorted(read):
+        beside = filter(None, map(_piece, folder.iterdir()))
+        there = {int(found[2]) for found in beside if (found[1], found[3]) == (name, of)}
+        first = int(int(of) in there)  # some count from one
+        if lacking := sorted({*range(first, int(of) + first)} - there):
             yield (
                 f"{counted(len(lacking), 'file', 'files')} of the {int(of):,} of {name!r} missing,"
                 f" such as {name}-{lacking[0]:05}-of-{of}.parquet"
             )
+
+
+def _piece(path: Path) -> re.Match[str] | None:
+    return _PIECE.fullmatch(path.stem) if path.suffix.lower() == ".parquet" else None
 
 
 def _require_pyarrow() -> None:
