@@ -29,7 +29,6 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"])
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LANGUAGES = {"sh", "python", "toml", "c", "text", "json", ""}
-WRONG_EDITS = tomllib.loads((ROOT / "tools" / "wrong_edits.toml").read_text())
 MADE = {"commands.md", "changelog.md", *(f"notebooks/{path.stem}.md" for path in NOTEBOOKS)}
 
 
@@ -250,18 +249,6 @@ def test_flash_and_ram_of_the_readme_are_those_of_rows() -> None:
     rows = rows_of("records-int8") + [row for row in rows_of("cores") if row["core"] == "m4"]
     assert len(shown) == 4
     assert set(shown) <= {(f"{row['flash']:,}", f"{row['ram']:,}") for row in rows}
-
-
-@pytest.mark.parametrize("name", WRONG_EDITS)
-def test_a_wrong_edit_can_be_made_and_stands_in_the_table(name: str) -> None:
-    edit = WRONG_EDITS[name]
-    assert (ROOT / edit["module"]).read_text().count(edit["was"]) == 1, (
-        f"tools/wrong_edits.toml must say where {edit['module']} holds it now"
-    )
-    for test in edit["tests"].split():
-        file, _, function = test.partition("::")
-        assert not function or f"def {function}(" in (ROOT / file).read_text()
-    assert f"\n| `{name}` | " in (ROOT / "docs" / "testing.md").read_text()
 
 
 def test_notebooks_show_what_the_version_of_now_prints() -> None:
