@@ -1,5 +1,6 @@
 """What a candidate's figure is, and what is believed of a method after a measurement."""
 
+from dataclasses import replace
 from math import exp
 
 import numpy as np
@@ -132,6 +133,13 @@ def test_what_is_left_to_gain_for_robust_is_left_on_changed_pictures_too() -> No
     assert Judging(5, balanced=False, images=9).level(row) == pytest.approx(99)
     robust = Judging(5, balanced=False, images=9, robust=True)
     assert robust.level(row) == robust.points(row) < 70
+
+
+def test_a_validation_part_judges_however_small_and_is_no_training_images() -> None:
+    data = data_of([10, 10])
+    found = judging_of(replace(data, validation=data.train))
+    assert found == Judging(0, balanced=False, images=20)
+    assert str(found) == "accuracy on 20 images held out of training"
 
 
 def test_it_is_told_what_a_design_for_robust_weighs() -> None:

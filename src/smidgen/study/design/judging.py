@@ -120,7 +120,7 @@ class Judging:
             )
         what = "balanced accuracy" if self.balanced else "accuracy"
         if self.folds == 0:
-            return f"{what} on {self.images:,} training images held out"
+            return f"{what} on {self.images:,} images held out of training"
         return (
             f"the mean of {what} and likelihood, 100 exp(-NLL), on folds held out of"
             f" {self.images:,} training images, {self.folds} a round"
