@@ -1,5 +1,5 @@
 # smidgen on a plain Python, with a C compiler for proofs of exported C:
-#   docker build -t smidgen . && docker run --rm -v "$PWD:/home/smidgen/here" smidgen design --data photos --out mine
+#   docker build -t smidgen . && docker run --rm -v "$PWD:/home/smidgen/here" smidgen design --data photos --max-params 5k --out mine
 # The first stage builds the wheel; the second holds what is used. Debian keeps one version of its packages, so that none is pinned.
 FROM python:3.13-slim AS build
 # hadolint ignore=DL3008

@@ -1,4 +1,4 @@
-# make demo: the main job on the embedded data set.  make test: every check and test.
+# make demo: the main job on the embedded data set.  make test: what CI runs.
 PY := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 export SMIDGEN_DATA ?= $(wildcard $(abspath ../shared/data))
 export OMP_NUM_THREADS ?= 1

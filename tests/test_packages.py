@@ -224,8 +224,10 @@ def test_what_runs_elsewhere_is_in_order(command: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_container_takes_extras_that_there_are() -> None:
+def test_the_container_takes_extras_that_there_are_and_shows_a_design_with_a_budget() -> None:
     text = (ROOT / "Dockerfile").read_text()
+    (shown,) = re.findall(r"^#.* smidgen design (.*)$", text, re.MULTILINE)
+    assert "--max-" in shown
     (extras,) = re.findall(r"^ARG EXTRAS=(.*)$", text, re.MULTILINE)
     assert set(extras.split(",")) <= set(PROJECT["project"]["optional-dependencies"])
     assert text.rstrip().endswith('ENTRYPOINT ["smidgen"]')
