@@ -69,6 +69,13 @@ def test_data_that_moved_are_read_where_they_are_now(run: Run, elsewhere: Path) 
     assert trained_on(run, "run", data=moved).fingerprint == run.trial.fingerprint
 
 
+def test_what_is_neither_a_place_nor_data_is_refused(run: Run) -> None:
+    part = sm.data.load("digits").test
+    for wrong in (part, part.images.numpy()):
+        with pytest.raises(ValueError, match="must be a path, got "):
+            trained_on(run, "run", data=wrong)  # pyright: ignore[reportArgumentType]
+
+
 def test_what_was_said_in_training_is_not_said_again(elsewhere: Path) -> None:
     photos = photographs(elsewhere / "parts") / "train"
     with warnings.catch_warnings(record=True) as heard:

@@ -1,6 +1,7 @@
 """Designs from Python: what is asked before any work."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,15 @@ def test_a_page_that_follows_a_design_is_stopped_with_it(
         sm.design("digits", out=tmp_path, max_params=500, live=asked)
     assert searched
     assert len(stopped) == asked
+
+
+def test_data_that_were_changed_are_not_searched_as_they_were(
+    searched: list[Any], tmp_path: Path
+) -> None:
+    digits = sm.data.load("digits", cache_dir=tmp_path)
+    with pytest.raises(ValueError, match="digits must be as they were loaded, got others"):
+        sm.design(replace(digits, train=digits.test), out=tmp_path, max_params=500)
+    assert not searched
 
 
 def test_data_from_nowhere_are_refused(searched: list[Any], tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from smidgen import zoo
-from smidgen.data import Batches, Data, Split, load, normalise
+from smidgen.again import trained_on
+from smidgen.data import Batches, Data, DataError, Split, load, normalise
 from smidgen.data.parts import parts
 from smidgen.evaluate import evaluate
 from smidgen.evaluate.accuracy import accuracy, predict
@@ -423,6 +424,18 @@ def test_the_defaults_of_torch_change_no_bit(
         found = run.model.state_dict()[name]
         assert found.dtype == tensor.dtype
         assert torch.equal(found, tensor), name
+
+
+def test_data_that_were_changed_are_other_data(tmp_path: Path) -> None:
+    data, recipe = bars(64), Recipe(epochs=1, batch_size=16)
+    fewer = replace(data, train=Split(data.train.images[:32], data.train.labels[:32]))
+    run = train(NET, data, recipe=recipe, runtime=CPU, folder=tmp_path / "run")
+    assert run.trial.fingerprint == data.fingerprint
+    assert train(NET, fewer, recipe=recipe, runtime=CPU).trial.key != run.trial.key
+    with pytest.raises(ValueError, match="holds another run: fingerprint is"):
+        train(NET, fewer, recipe=recipe, runtime=CPU, folder=tmp_path / "run", resume=True)
+    with pytest.raises(DataError, match="is not the data run was trained on"):
+        trained_on(run, "run", data=fewer)
 
 
 @pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])

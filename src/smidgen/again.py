@@ -9,13 +9,14 @@ from typing import NamedTuple
 import torch
 
 from smidgen.data import NAMED, Data, DataError, DataWarning, Split, load
-from smidgen.data.base import Progress
+from smidgen.data.base import Progress, as_it_is
 from smidgen.data.decoding import LEFT_OUT
 from smidgen.data.making import NO_TEST
 from smidgen.data.parts import parts
 from smidgen.data.remembered import asked_of, place_of, with_asked
 from smidgen.data.sources import HUB_ID, KNOWN, NO_COLUMNS
 from smidgen.files import at_home
+from smidgen.names import require_path
 from smidgen.run import Run
 from smidgen.split_names import FULL
 
@@ -55,9 +56,11 @@ def trained_on(
         DataError: If they are gone, cannot be read, or are others.
     """
     if isinstance(data, Data):
-        if data.fingerprint != run.trial.fingerprint:
+        if as_it_is(data).fingerprint != run.trial.fingerprint:
             raise DataError(f"{data.name} is not the data {folder} was trained on")
         return data
+    if data is not None:
+        require_path(data, "data, if they are none that smidgen.data.load returned,")
     place = str(data or place_of(run.origin))
     if data is None and Path(place).is_absolute() and not Path(place).exists():
         raise DataError(

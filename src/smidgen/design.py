@@ -145,6 +145,7 @@ def _origin(
     data: "Data | Origin | Path | str", data_dir: Path | str | None, size: "ImageSize"
 ) -> "Origin":
     from smidgen.data import Data
+    from smidgen.data.base import as_it_is
     from smidgen.data.sizes import checked_size
     from smidgen.names import shown
     from smidgen.study.job import Origin
@@ -161,6 +162,11 @@ def _origin(
             raise ValueError(
                 f"the processes of a design load their data again: {data.name} must come from a"
                 " folder or a name"
+            )
+        if as_it_is(data) is not data:
+            raise ValueError(
+                f"the processes of a design load their data again: {data.name} must be as they were"
+                " loaded, got others; smidgen.data.from_arrays takes changed ones"
             )
         return _origin_of(data)
     try:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from smidgen.checkpoint import CheckpointError, checkpoints
 from smidgen.data import Data
+from smidgen.data.base import as_it_is
 from smidgen.files import clear_temporaries, locked
 from smidgen.flat import Flat
 from smidgen.layers import Shape
@@ -90,6 +91,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     require_kind(pace, Pace, "a pace", "as in Pace(save_every=60)")
     if not (observer is None or callable(observer)):
         raise ValueError(f"an observer must be a function of a Report, got {shown(observer)}")
+    data = as_it_is(data)
     trial = Trial(
         net=spec,
         methods=with_teachers(methods, data, split),

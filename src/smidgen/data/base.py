@@ -5,7 +5,7 @@ import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
@@ -210,6 +210,15 @@ def fingerprint(
         digest.update(_raw(split.images.permute(0, 2, 3, 1)))
         digest.update(_raw(split.labels))
     return digest.hexdigest()[:32]
+
+
+def as_it_is(data: Data) -> Data:
+    """Return data with the fingerprint of what they hold now.
+
+    ``dataclasses.replace`` keeps the one of what they held before.
+    """
+    found = fingerprint(data.train, data.test, data.classes, data.validation)
+    return data if data.fingerprint == found else replace(data, fingerprint=found)
 
 
 def _require_known_labels(split: Split, where: str, classes: int) -> None:
