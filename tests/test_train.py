@@ -13,7 +13,7 @@ from smidgen import zoo
 from smidgen.again import trained_on
 from smidgen.data import Batches, Data, DataError, Split, load, normalise
 from smidgen.data.parts import parts
-from smidgen.evaluate import evaluate
+from smidgen.evaluate import Evaluation, evaluate
 from smidgen.evaluate.accuracy import accuracy, predict
 from smidgen.flat import Flat
 from smidgen.kernels.library import forget_choice
@@ -49,6 +49,7 @@ from smidgen.methods.base import (
     WeightMethod,
     WeightTracker,
 )
+from smidgen.model import model_of
 from smidgen.recipe import Recipe
 from smidgen.run import WEIGHTS, load_run
 from smidgen.runtime import Runtime
@@ -424,6 +425,21 @@ def test_the_defaults_of_torch_change_no_bit(
         found = run.model.state_dict()[name]
         assert found.dtype == tensor.dtype
         assert torch.equal(found, tensor), name
+
+
+def test_a_caller_s_autocast_changes_no_bit() -> None:
+    strided = NetSpec(Shape(1, 8, 8), (Conv(4, stride=2), GlobalAveragePool(), Classifier(2)))
+    data, recipe = bars(64), Recipe(epochs=1, batch_size=16)
+
+    def found() -> tuple[float, Evaluation]:
+        run = train(strided, data, recipe=recipe, runtime=CPU)
+        answer = model_of(run).predict(data.test.images[0])
+        return answer.probability, evaluate(run, data.test, measure_latency=False)
+
+    wanted = found()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert found() == wanted
+        assert torch.is_autocast_enabled("cpu"), "the caller's own is as it was"
 
 
 def test_data_that_were_changed_are_other_data(tmp_path: Path) -> None:

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from threading import Lock
 
 import torch
+from torch import nn
 
 _PROCESS = os.getpid()  # that this is imported in
 _SEEDED = Lock()  # the global generator, from which modules draw: one net at a time
@@ -22,14 +23,45 @@ def one_thread_if_forked() -> None:
 
 @contextmanager
 def float32_on_the_cpu() -> Generator[None]:
-    """Make new tensors float32 on the CPU inside the block, whatever the caller's defaults are."""
+    """Make new tensors float32 on the CPU inside the block, whatever the caller's defaults are.
+
+    Nor does a caller's autocast change the data type of any operation.
+    """
     before, elsewhere = torch.get_default_dtype(), torch.get_default_device().type != "cpu"
     torch.set_default_dtype(torch.float32)
     try:
-        with torch.device("cpu") if elsewhere else nullcontext():  # it slows every operation
+        with (
+            torch.device("cpu") if elsewhere else nullcontext(),  # it slows every operation
+            _without_autocast(),
+        ):
             yield
     finally:
         torch.set_default_dtype(before)
+
+
+@contextmanager
+def _without_autocast() -> Generator[None]:
+    with ExitStack() as stack:
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        yield
+
+
+@contextmanager
+def answering(model: nn.Module) -> Generator[None]:
+    """Let a model answer as one that is deployed inside the block, in float32.
+
+    Each of its modules keeps its mode, and the caller's autocast is back after the block.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with _without_autocast():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 @contextmanager

@@ -112,6 +112,17 @@ def test_prediction_keeps_the_mode_and_does_not_depend_on_the_batch() -> None:
     torch.testing.assert_close(whole[500:], last)
 
 
+def test_what_judges_leaves_a_model_as_it_was() -> None:
+    model = nn.Sequential(nn.BatchNorm2d(1), nn.BatchNorm2d(1), nn.Flatten()).train()
+    model[1].eval()  # as a norm that is kept while the others are trained
+    before = [tensor.clone() for tensor in model.state_dict().values()]
+    pixels = torch.arange(8 * 36, dtype=torch.uint8).view(8, 1, 6, 6)
+    predict(model, pixels, (0.5,), (0.5,))
+    latency(model, pixels, (0.5,), (0.5,))
+    assert [module.training for module in model] == [True, False, True]
+    assert all(map(torch.equal, before, model.state_dict().values()))
+
+
 FLAT = nn.Sequential(nn.Flatten(), nn.Linear(36, 2)).eval()
 
 
