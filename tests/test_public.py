@@ -66,6 +66,8 @@ for wrong in (
     lambda: sm.evaluate(run, data),
     lambda: sm.evaluate(data.test, run),
     lambda: sm.evaluate(run, replace(data.test, labels=data.test.labels + 1)),
+    lambda: sm.evaluate(run, replace(data.test, labels=data.test.labels - 1)),
+    lambda: sm.evaluate(run, data.test, shifted=0),
     lambda: sm.data.load("digits", image_size=16.5),
     lambda: sm.data.from_arrays(np.zeros((4, 6, 5)), [0, 1, 0, 1], range(2)),
     lambda: sm.data.from_arrays(np.zeros((4, 6, 5)), [0, 1, 0, 1], name=5),
@@ -123,6 +125,8 @@ a run is named by its folder, the folder= of train, got int
 images must be a Split, as in data.test, got Data(
 what is judged must be a Run, as smidgen.load_run(FOLDER) returns, got Split(
 the run knows 10 classes, 0 to 9, got the label 10
+the run knows 10 classes, 0 to 9, got the label -1
+shifted must be a whole number >= 1, got 0
 image size must be N or HxW, as in 32 or 24x32, each >= 1, got 16.5
 classes of arrays must be texts, as in ['cat', 'owl'], got (0, 1)
 the name of data must be a text, got 5

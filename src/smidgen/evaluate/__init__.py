@@ -19,7 +19,7 @@ from smidgen.evaluate.calibration import BINS, ece, nll
 from smidgen.evaluate.cost import Latency, latency
 from smidgen.evaluate.pictures import doubted, looked_at
 from smidgen.evaluate.shift import shift_consistency
-from smidgen.names import require_kind, require_path
+from smidgen.names import require_kind, require_path, shown
 from smidgen.run import Run
 from smidgen.show import card, percent
 from smidgen.split_names import row_key
@@ -118,7 +118,8 @@ def evaluate(
         measure_latency: Whether to spend the seconds that timing takes.
         weights: The run's file on disk, to tell its size.
         logits: Of these images by :func:`predict`, where they are known.
-        shifted: Images on which the consistency under shifts is found, at most; by default all.
+        shifted: Images on which the consistency under shifts is found, at most, >= 1; by default
+            all.
 
     Raises:
         ValueError: If the images do not fit the net, or an argument is of another kind.
@@ -130,10 +131,14 @@ def evaluate(
         found = "x".join(str(side) for side in images.images.shape[1:])
         raise ValueError(f"the run takes {run.trial.net.input_shape} images, got {found}")
     labels, classes = images.labels, len(run.classes)
-    if int(labels.max()) >= classes:
+    least, greatest = (int(label) for label in labels.aminmax())
+    if not 0 <= least <= greatest < classes:
+        outside = least if least < 0 else greatest
         raise ValueError(
-            f"the run knows {classes} classes, 0 to {classes - 1}, got the label {labels.max()}"
+            f"the run knows {classes} classes, 0 to {classes - 1}, got the label {outside}"
         )
+    if not (shifted is None or (type(shifted) is int and shifted >= 1)):
+        raise ValueError(f"shifted must be a whole number >= 1, got {shown(shifted)}")
     if logits is None:
         logits = predict(run.model, images.images, run.mean, run.std)
     some = images.images[:: -(-len(labels) // shifted) if shifted else 1]
