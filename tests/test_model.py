@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import shutil
+from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from io import BytesIO
@@ -133,6 +134,29 @@ def test_no_picture_is_lost_when_there_are_more_than_a_batch(model: Model) -> No
     assert [t.answer and t.answer.name for t in told[:72]] == [
         t.answer and t.answer.name for t in told[72:144]
     ]
+
+
+def test_what_lies_in_memory_is_read_before_it_is_written_again() -> None:
+    def answered(pixels: Any) -> Any:
+        return pixels.reshape(len(pixels), -1)[:, :2] / 9
+
+    def frames(frame: Any) -> Iterator[Any]:
+        for number in range(100):
+            frame[:] = 0
+            frame[0, number % 2] = 90
+            yield frame
+
+    mine = Model("mine", ("left", "right"), Preprocessing(6, 8, "grey", 1), answered)
+    for frame in (np.zeros((6, 8), np.uint8), np.zeros((6, 8, 3), np.uint8)):
+        names = [told.answer and told.answer.name for told in mine.each(frames(frame))]
+        assert names == ["left", "right"] * 50
+
+
+def test_one_picture_that_is_not_decoded_yet_may_come_several_times(model: Model) -> None:
+    file = BytesIO()
+    Image.effect_noise((900, 900), 40).convert("RGB").save(file, "PNG")
+    image = Image.open(BytesIO(file.getvalue()))
+    assert len({answer.ranking for answer in model.predict([image] * 8)}) == 1
 
 
 def test_a_broken_picture_stops_none_of_the_others(model: Model, red: Path) -> None:

@@ -94,7 +94,9 @@ class Model:
     def each(self, pictures: Iterable[Any]) -> Iterator[Told]:
         """Yield what came of each picture, in order; what cannot be read stops none of the others.
 
-        Pictures are decoded side by side, one a processor, and a few batches ahead.
+        Files are decoded side by side, one a processor, and a few batches ahead. What lies in
+        memory is read as it comes, so that its place may be used for the next one, as a camera's
+        frame.
 
         Raises:
             DataError: If it is a single one, or the path of a folder.
@@ -110,7 +112,11 @@ class Model:
             batch: list[Array | str] = []
             try:
                 for picture in pictures:
-                    ahead.append(pool.submit(self._tried, picture))
+                    if isinstance(picture, str | bytes | os.PathLike):
+                        ahead.append(pool.submit(self._tried, picture))
+                    else:
+                        ahead.append(Future())
+                        ahead[-1].set_result(self._tried(picture))
                     if len(ahead) > _BATCH + 2 * workers:
                         batch.append(ahead.popleft().result())
                     if len(batch) == _BATCH:
@@ -157,7 +163,7 @@ class Model:
         if isinstance(picture, np.ndarray):
             pixels = self.preprocessing.pixels(picture)
             _tell_another_unit(picture, self.preprocessing)
-            return pixels
+            return pixels.copy()  # bytes that fit are the array itself
         if hasattr(picture, "getexif"):
             return self.preprocessing.pixels(loaded(picture))
         raise DataError(
