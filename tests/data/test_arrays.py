@@ -62,6 +62,7 @@ def test_pictures_of_few_rows_have_their_channels_last() -> None:
     ("labels", "said"),
     [
         ([[1, 0, 0], [1, 1, 0]] * 20, "train must have one label a picture, 40, got 40x3"),
+        ([[0.3, 0.7], [0.8, 0.2]] * 20, "train must have one label a picture, 40, got 40x2"),
         ([0.0, float("nan")] * 20, "the label of arrays train row 1 must name a class, got none"),
     ],
 )
@@ -194,6 +195,8 @@ def test_a_torch_data_set_of_tensors() -> None:
         (np.full((4, 6, 5), np.nan), [0, 1, 0, 1], "must hold finite numbers, got NaN"),
         ([1, 2, 3, 4], [0, 1, 0, 1], "must be an array or a Pillow image, got int"),
         (7, None, "must be images and labels, or a Dataset of such pairs, got int"),
+        ([{"image": 1, "label": 0}] * 4, None, "or a Dataset of such pairs, got list"),
+        ({"image": [1], "label": [0]}, None, "or a Dataset of such pairs, got dict"),
     ],
 )
 def test_what_does_not_fit_is_told(images: Any, labels: Any, said: str) -> None:
@@ -320,6 +323,16 @@ def test_arrays_are_found_in_the_cache_that_was_chosen(tmp_path: Path) -> None:
     assert len(list((tmp_path / "mine").iterdir())) == 1
     again = load(data.origin)
     assert (again.fingerprint, again.origin) == (data.fingerprint, data.origin)
+
+
+def test_arrays_whose_cache_is_damaged_are_kept_again(tmp_path: Path) -> None:
+    data = from_arrays(pixels(0, 40, 6, 5), EVEN, cache_dir=tmp_path)
+    (kept,) = tmp_path.iterdir()
+    kept.write_bytes(kept.read_bytes()[:300])
+    with pytest.raises(DataError, match="make them again with smidgen"):
+        load(data.origin)
+    from_arrays(pixels(0, 40, 6, 5), EVEN, cache_dir=tmp_path)
+    assert load(data.origin).fingerprint == data.fingerprint
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
@@ -100,7 +100,7 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     cache, key = cache_at(cache_dir), _key(data)
     if cache.require_writable():
         path = cache.path("arrays", key)
-        if not path.exists():
+        if cache.read(path) is None:  # nor if it is damaged
             cache.write(path, data, source=f"arrays of {name}")
     held = None if cache_dir is None else str(cache.folder.absolute())
     data = replace(data, origin=with_asked(f"{KEPT}{key}", {"cache-dir": held}))
@@ -261,10 +261,13 @@ def _of_dataset(where: str, dataset: Any) -> tuple[list[Any], list[Any]]:
             if hasattr(dataset, "__getitem__")
             else iter(dataset)
         )
-        for image, label in pairs:
+        for pair in pairs:
+            if isinstance(pair, Mapping):
+                raise TypeError("its keys are no image and no label")
+            image, label = pair
             images.append(image)
             labels.append(label.item() if isinstance(label, torch.Tensor) else label)
-    except (RuntimeError, TypeError, ValueError) as error:  # the first of a batch's labels
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:  # of a batch's labels, too
         raise DataError(
             f"{where} must be images and labels, or a Dataset of such pairs, "
             f"got {type(dataset).__name__}"

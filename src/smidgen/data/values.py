@@ -76,7 +76,7 @@ def labels_of(labels: Any, count: int, names: Sequence[str], where: str) -> list
     if found.ndim == 2 and 1 in found.shape:  # noqa: PLR2004 - a column of labels
         found = found.reshape(-1)
     of_numbers = found.ndim == 2 and len(found) == count and found.dtype.kind in "buif"  # noqa: PLR2004
-    if of_numbers and (found.sum(axis=1) == 1).all():
+    if of_numbers and np.isin(found, (0, 1)).all() and (found.sum(axis=1) == 1).all():
         found = found.argmax(axis=1)  # one-hot
     if found.ndim != 1 or len(found) != count:
         shape = "x".join(str(side) for side in found.shape)
