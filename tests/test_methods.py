@@ -55,6 +55,26 @@ def test_a_stranger_is_applied_last() -> None:
     assert in_order([Stranger(), *ALL])[-1] == Stranger()
 
 
+def test_what_no_run_could_apply_or_name_is_no_method() -> None:
+    @dataclass(frozen=True, slots=True)
+    class OfNoKind(Method):
+        name: ClassVar[str] = "of-no-kind"
+
+    class NoDataclass(ScheduleMethod):
+        name: ClassVar[str] = "no-dataclass"
+
+        def lr_factor(self, progress: float) -> float:
+            return 1.0
+
+    @dataclass(frozen=True, slots=True)
+    class Nameless(NoDataclass):
+        name: ClassVar[str] = None  # pyright: ignore[reportAssignmentType]
+
+    for wrong in (OfNoKind(), NoDataclass(), Nameless()):
+        with pytest.raises(ValueError, match=r"a frozen dataclass with a name, of exactly one"):
+            run_with([wrong])
+
+
 def test_two_schedules_contradict_each_other() -> None:
     with pytest.raises(ValueError, match=r"at most one ScheduleMethod per run, got one-cycle and"):
         at_most_one(parse("one-cycle, cosine"), ScheduleMethod)

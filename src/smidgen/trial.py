@@ -13,7 +13,7 @@ from smidgen.data.arrays import KEPT
 from smidgen.data.preprocessing import CHANNELS, Preprocessing
 from smidgen.escape import shell
 from smidgen.methods import in_order, package_named, package_of, parse, rewritten
-from smidgen.methods.base import Method, require_together
+from smidgen.methods.base import Method, require_method, require_together
 from smidgen.methods.distill import Distill
 from smidgen.names import require_kind, shown
 from smidgen.plugins import OWN, require_package
@@ -60,7 +60,7 @@ class Trial:
         if not (type(self.seed) is int and 0 <= self.seed < 2**63):
             raise ValueError(f"seed must be a whole number in [0, 2^63), got {self.seed!r}")
         for method in self.methods:
-            require_kind(method, Method, "a method", "as in BlurPool()")
+            require_method(method)
         require_together(self.methods)
         object.__setattr__(self, "packages", _packages(self.methods, dict(self.packages)))
 

@@ -6,6 +6,7 @@ The training loop calls the kinds in the order they are written below.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import is_dataclass
 from numbers import Real
 from typing import ClassVar, TypeVar
 
@@ -14,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from smidgen.flat import Flat
-from smidgen.names import shown
+from smidgen.names import require_kind, shown
 from smidgen.spec import NetSpec
 from smidgen.tensors import Batch, Scalar
 
@@ -192,6 +193,22 @@ def at_most_one(methods: Iterable[Method], kind: type[M]) -> M | None:
         names = " and ".join(method.name for method in found)
         raise ValueError(f"at most one {kind.__name__} per run, got {names}")
     return found[0] if found else None
+
+
+def require_method(method: object) -> None:
+    """Refuse what no run can apply, and no row can name.
+
+    Raises:
+        ValueError: If it is no method, none of a single kind, no dataclass or has no name.
+    """
+    require_kind(method, Method, "a method", "as in BlurPool()")
+    kinds = ", ".join(kind.__name__ for kind in KINDS)
+    fits = sum(isinstance(method, kind) for kind in KINDS) == 1
+    if not (fits and is_dataclass(method) and isinstance(getattr(method, "name", None), str)):
+        raise ValueError(
+            f"a method must be a frozen dataclass with a name, of exactly one kind ({kinds}),"
+            f" got {shown(method)}"
+        )
 
 
 def require_together(methods: Sequence[Method]) -> None:
