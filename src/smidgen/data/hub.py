@@ -69,7 +69,9 @@ class Hub(Source):
                 return replace(self, revision=commit)
         there = repo_folder_name(repo_id=self.repository, repo_type="dataset")
         with suppress(OSError, ValueError):  # it was never asked for; no text
-            held = Path(constants.HF_HUB_CACHE, there, "refs", self.revision).read_text()
+            held = Path(constants.HF_HUB_CACHE, there, "refs", self.revision).read_text(
+                encoding="utf-8"
+            )
             if _COMMIT.fullmatch(held):
                 return replace(self, revision=held)
         return self
