@@ -73,7 +73,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         Image.fromarray(pixels).save(folder / f"{number}{',' if number == 3 else ''}.png")
     (place / "new" / "broken.png").write_bytes(b"no picture")
     (place / "new" / "notes.txt").write_text("nor this")
-    for hidden in (".hidden", "__MACOSX"):
+    (place / "new" / "drawing.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    for hidden in (".hidden", "__MACOSX", "#recycle"):
         (place / "new" / hidden).mkdir()
         Image.fromarray(rng.integers(0, 256, (9, 9), np.uint8)).save(
             place / "new" / hidden / "a.png"

@@ -12,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from smidgen.data import Preprocessing
+from smidgen.data.layouts.folders import ENDINGS
+from smidgen.data.names import SYSTEM
 from smidgen.escape import json_in_page
 from smidgen.export.program import Pixels
 from smidgen.layers import Shape
@@ -82,6 +84,8 @@ def page(module: bytes, input_shape: Shape, facts: Facts, plain: bytes = b"") ->
             for label, pixels in facts.samples
         ],
         "squares": facts.squares and _as_it_lies(facts.squares, seen),
+        "endings": ENDINGS,
+        "system": SYSTEM,
         **_as_it_lies(input_shape, seen),
     }
     html = _template("page.html")

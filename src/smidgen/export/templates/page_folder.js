@@ -1,7 +1,7 @@
 // A folder: all its pictures answered, one after another; rows in the order of their paths.
 const folder = { turn: 0, rows: [], broken: [], chosen: null, shown: 0, filter: null };
 const STEP = 30; // pictures shown at once
-const PICTURE = /\.(png|apng|jpe?g|jfif|gif|webp|bmp|ico|avif|tiff?|heic|heif|svg)$/i;
+const ENDINGS = [...net.endings, ".apng"]; // of pictures to `predict`, and one that it knows by its content
 function compare(a, b) {
   const [left, right] = [a.path.split("/"), b.path.split("/")];
   for (let i = 0; i < Math.min(left.length, right.length); i++) {
@@ -10,9 +10,9 @@ function compare(a, b) {
   return left.length - right.length;
 }
 function isPicture({ path, file }) {
-  const parts = path.split("/"), inside = parts.slice(parts.length > 1 ? 1 : 0);
-  if (inside.some(part => /^[.@]/.test(part) || part === "__MACOSX")) return false;
-  return PICTURE.test(path) || (!/\.[^.]+$/.test(parts[parts.length - 1]) && file.size > 0) || file.type.startsWith("image/");
+  const parts = path.split("/"), inside = parts.slice(parts.length > 1 ? 1 : 0), name = parts[parts.length - 1].toLowerCase();
+  if (inside.some(part => part.startsWith(".") || net.system.includes(part))) return false;
+  return ENDINGS.some(ending => name.endsWith(ending)) || (!/\.[^.]+$/.test(name) && file.size > 0);
 }
 // The class whose name a folder around the picture has, the nearest one; names in one form, as in training.
 function labelOf(path) {
