@@ -208,6 +208,20 @@ def test_of_data_of_the_hub_that_went_on_the_part_set_aside_is_judged(elsewhere:
     assert len(data.test) <= len(grown.test) <= len(data.test) + 1
 
 
+def test_the_folder_of_copies_of_a_run_is_not_that_of_other_data(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for copies, name in (("copies", "pets"), ("more", "others")):
+        (elsewhere / copies / "owner").mkdir(parents=True)
+        photographs(elsewhere / copies / "owner" / name)
+    data = sm.data.load("owner/pets", data_dir=elsewhere / "copies", image_size=12)
+    spec = sm.zoo.net("mnist-1k5-dw").fitted(Shape(*data.shape), 3)
+    run = sm.train(spec, data, recipe=Recipe(epochs=1, batch_size=6))
+    monkeypatch.setenv("SMIDGEN_DATA", str(elsewhere / "more"))
+    assert judged_on(run, "owner/others").name == "owner/others"
+    assert judged_on(run, "owner/pets").fingerprint == data.fingerprint
+
+
 @pytest.fixture
 def tabled(elsewhere: Path) -> Run:
     """Train on a table whose columns had to be named, with pictures missing and broken."""

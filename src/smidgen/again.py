@@ -170,9 +170,10 @@ def _read(
     skip_broken: bool,
 ) -> Data:
     asked = asked_of(run.origin)
+    held = asked.get("data-dir") if _same_place(run, data) else None
     return load(
         data,
-        data_dir=data_dir or asked.get("data-dir"),
+        data_dir=data_dir or held,
         preprocessing=run.preprocessing,
         classes=run.classes,
         image_column=columns.image or asked.get("image-column"),

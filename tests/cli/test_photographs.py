@@ -180,3 +180,17 @@ def test_a_study_file_may_ask_for_a_size(tmp_path: Path, written: str) -> None:
     )
     expected = "20x20" if written == "20" else "24x20"
     assert read_plan(tmp_path / "study.toml").origin == Origin("photos", None, expected, "grey")
+
+
+def test_the_folder_of_a_run_is_one_whatever_the_data_are_called(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "copies" / "owner" / "shapes").mkdir(parents=True)
+    (home / "photos").rename(tmp_path / "copies" / "owner" / "shapes" / "small")
+    monkeypatch.setenv("SMIDGEN_DATA", str(tmp_path / "copies"))
+    try:
+        words = ("train", "mnist-1k5-dw", "--data", "owner/shapes:small", "--epochs", "1")
+        assert smidgen(home, *words, where=tmp_path).returncode == 0
+    finally:
+        (tmp_path / "copies" / "owner" / "shapes" / "small").rename(home / "photos")
+    assert (tmp_path / "runs" / "mnist-1k5-dw-owner-shapes-small-seed0" / "run.json").exists()

@@ -1,5 +1,6 @@
 """``smidgen train``."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -131,7 +132,8 @@ def train(  # noqa: PLR0913 - a command line
     if (spec.input_shape, spec.out_shape.channels) != (shape, classes):
         spec = spec.fitted(shape, classes)
         heading = f"{spec.name} fitted to {shape}, {classes} classes: {spec.params:,} params"
-    folder = out or Path("runs") / f"{spec.name}-{loaded.name}-seed{seed}"
+    data_name = re.sub("[/:]", "-", loaded.name)  # as of the hub
+    folder = out or Path("runs") / f"{spec.name}-{data_name}-seed{seed}"
     facts = facts_of(spec, methods, numbers, loaded.name, seed, folder)
     with (
         TrainingProgress(numbers.epochs, heading) as progress,
