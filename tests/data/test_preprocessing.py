@@ -167,6 +167,16 @@ def test_a_picture_of_16_bits_is_read_by_the_range_of_the_model() -> None:
     [
         (Preprocessing(2, 2, "rgb", 3), np.zeros((2, 2, 3)), r"must hold bytes \(uint8\), got flo"),
         (Preprocessing(2, 2, "rgb", 3), np.zeros((2, 2, 5), np.uint8), "x 3, got 2 x 2 x 5"),
+        (
+            Preprocessing(1, 1, "grey", 1, offset=(0.0,), scale=(1.0,)),
+            np.ones((1, 1), np.complex64),
+            "real numbers, got complex64",
+        ),
+        (
+            Preprocessing(1, 1, "grey", 1, offset=(0.0,), scale=(1.0,)),
+            np.array([["7"]]),
+            "real numbers, got <U1",
+        ),
         (Preprocessing(2, 2, "channels", 2), np.zeros((2, 2, 3), np.uint8), "x 2, got 2 x 2 x 3"),
         (Preprocessing(2, 2, "channels", 2), Image.new("L", (2, 2)), "arrays of 2 channels, got a"),
         (Preprocessing(2, 2, "grey", 1), np.zeros(4, np.uint8), "must be height x width .* got 4"),

@@ -187,6 +187,8 @@ class Preprocessing:
         return with_channels(np.asarray(image if image.mode == wanted else image.convert(wanted)))
 
     def _of_array(self, array: Values) -> Array:
+        if array.dtype.kind not in "buif":
+            raise DataError(f"an array must hold real numbers, got {array.dtype}")
         values = with_channels(array)
         if self.scale:
             return to_bytes(self._with_our_channels(values), self.offset, self.scale)
