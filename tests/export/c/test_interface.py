@@ -18,6 +18,7 @@ from smidgen.data import Preprocessing
 from smidgen.export.c import int8_facts
 from smidgen.export.c.emulate import (
     WARNINGS,
+    Core,
     machine,
     require_equal,
     run_host,
@@ -227,6 +228,18 @@ def test_two_nets_of_one_name_are_told_apart_by_a_sentence(nets: Path, tmp_path:
     assert "two nets are called cats: export one of them with another --name" in said
     (tmp_path / "same.c").write_text(f'#include "{nets}/cats.h"\n' * 2)
     call(["gcc", "-c", "same.c"], tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no cross-compiler")
+@pytest.mark.parametrize("core", ["m0plus", "m4", "m55"])
+def test_a_compiler_that_is_not_gcc_sees_nothing_of_its_language(core: Core, nets: Path) -> None:
+    """Compilers of IAR and TI know Arm's macros, but neither GCC's assembly nor its functions."""
+    for name in ("cats", "dogs", "birds"):
+        (nets / "bare.c").write_text((nets / f"{name}.c").read_text().replace("#include", "//"))
+        command = ["arm-none-eabi-gcc", *machine(core), "-U__GNUC__", "-E", "-P"]
+        said = call([*command, "bare.c"], nets)
+        assert "_rows(" in said
+        assert re.search("__asm|__builtin|__attribute", said) is None
 
 
 NESTED = """

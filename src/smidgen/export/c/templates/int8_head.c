@@ -1,19 +1,20 @@
-/* Arm's instructions for two products or four bytes at once; memory must hold the low byte first. */
-#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN)
+/* Arm's instructions for two products or four bytes at once, written as GCC takes them; memory must hold the
+   low byte first. */
+#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN) && defined(__GNUC__)
 #define TWO_AT_ONCE 1
 #else
 #define TWO_AT_ONCE 0
 #endif
 /* Helium: sixteen bytes at once, in assembly and by the compiler's own names for its instructions. */
-#if SPEED && TWO_AT_ONCE && defined(__ARM_FEATURE_MVE) && defined(__GNUC__)
+#if SPEED && TWO_AT_ONCE && defined(__ARM_FEATURE_MVE)
 #define HELIUM 1
 #include <arm_mve.h>
 #else
 #define HELIUM 0
 #endif
-/* Loops in assembly: for compilers that take it, and memory that may be read at any address; a second
-   rounding by one bit alone is none of theirs. */
-#if SPEED && SHIFTED && !HELIUM && TWO_AT_ONCE && defined(__GNUC__) && defined(__thumb2__) && defined(__ARM_FEATURE_UNALIGNED)
+/* Loops in assembly: for memory that may be read at any address; a second rounding by one bit alone is
+   none of theirs. */
+#if SPEED && SHIFTED && !HELIUM && TWO_AT_ONCE && defined(__thumb2__) && defined(__ARM_FEATURE_UNALIGNED)
 #define TILED 1
 #else
 #define TILED 0
