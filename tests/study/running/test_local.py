@@ -334,3 +334,21 @@ def test_workers_are_spread_over_the_gpus(
         pool._bury_dead()
         pool._start()
         assert started[-1].get("CUDA_VISIBLE_DEVICES") == given[1], "in the place of the one lost"
+
+
+@pytest.mark.parametrize("searched", [True, False])
+def test_workers_import_from_the_working_folder_only_if_the_study_does(
+    searched: bool, jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "random.py").write_text("raise ImportError('of the working folder')")
+    monkeypatch.chdir(tmp_path)
+    (job,) = jobs(epochs=1)
+    store = Store(tmp_path / "study.db")
+    store.add("s", [job])
+    elsewhere = [place for place in sys.path if place not in ("", str(tmp_path))]
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *elsewhere] if searched else elsewhere)
+    if searched:
+        with pytest.raises(StudyError, match="of the working folder"):
+            dispatch(store, "s")
+    else:
+        assert dispatch(store, "s").done == 1

@@ -156,7 +156,7 @@ class Pool:
         with log.open("wb") as file:
             process = subprocess.Popen(
                 [
-                    sys.executable,
+                    *_python(),
                     "-m",
                     "smidgen.study.running.worker",
                     self._store.path,
@@ -192,6 +192,15 @@ class Pool:
         self._stillborn = 0 if worker.name else self._stillborn + 1
         if self._stillborn >= (_STILLBORN_KILLED if killed else _STILLBORN) and not worker.name:
             raise StudyError(f"no worker could be started: {worker.last_line}")
+
+
+def _python() -> list[str]:
+    """Return this Python, to import from the working folder only if this process does.
+
+    With ``-m`` alone a file there, as random.py, would take the place of a module.
+    """
+    elsewhere = {"", str(Path.cwd())}.isdisjoint(sys.path)
+    return [sys.executable, "-P"] if elsewhere else [sys.executable]
 
 
 def _least_used(taken: list[str]) -> str:
