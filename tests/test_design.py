@@ -55,6 +55,15 @@ def test_data_of_another_kind_are_refused_in_one_line(searched: list[Any], tmp_p
     assert not searched
 
 
+def test_as_many_trials_run_at_once_as_this_process_has_processors(
+    searched: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smidgen.machine.processors", lambda: 3)
+    with pytest.raises(ValueError, match="searched"):
+        sm.design("digits", out=tmp_path, max_params=500)
+    assert searched[0][1]["jobs"] == 3
+
+
 def test_no_trials_at_once_are_not_taken_for_as_many_as_usual(
     searched: list[Any], tmp_path: Path
 ) -> None:

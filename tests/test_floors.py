@@ -11,7 +11,7 @@ FLOORS = [  # ground first; a name covers the module or package it starts
     {
         *("tensors", "names", "escape", "text", "recipe", "flat", "adamw", "chance", "confusion"),
         *("sizes", "limits", "files", "release", "show", "plugins"),
-        *("places", "split_names", "torch_state"),
+        *("places", "machine", "split_names", "torch_state"),
     },
     {"kernels", "layers", "data"},
     {"spec"},

@@ -191,7 +191,7 @@ def test_who_stops_waits_for_no_picture_that_has_not_begun(monkeypatch: pytest.M
 
     monkeypatch.setattr("smidgen.model.open_picture", slowly)
     monkeypatch.setattr("smidgen.model.ThreadPoolExecutor", ending(told))
-    monkeypatch.setattr("smidgen.model.os.cpu_count", lambda: 2)
+    monkeypatch.setattr("smidgen.model.processors", lambda: 2)
     with pytest.raises(KeyboardInterrupt):
         list(Model("mine", ("cat", "owl"), SEEN, interrupted).each([b""] * 200))
     assert 64 <= len(opened) <= 66, "64 are answered at once, and two more were begun"

@@ -74,6 +74,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     """
     _require_page()
     from smidgen.data.remembered import place_of
+    from smidgen.machine import processors
     from smidgen.names import require_path
     from smidgen.report import write_page
     from smidgen.report.live import LivePage
@@ -117,7 +118,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
                 budget,
                 out,
                 profile=profile,
-                jobs=os.cpu_count() or 1 if jobs is None else jobs,
+                jobs=processors() if jobs is None else jobs,
                 epochs=epochs,
                 prefer=prefer,
                 balance=balance,

@@ -19,6 +19,7 @@ from smidgen.data import DataError, DataWarning, Preprocessing
 from smidgen.data.decode import loaded, open_picture
 from smidgen.data.values import array_of
 from smidgen.hub import is_hub
+from smidgen.machine import processors
 from smidgen.names import shown
 from smidgen.run import Run, load_run, path_of
 
@@ -106,7 +107,7 @@ class Model:
                 "each takes many pictures, such as Path('new').glob('*.jpg'), got"
                 f" {shown(pictures)}"
             )
-        workers = os.cpu_count() or 1
+        workers = processors()
         with ThreadPoolExecutor(workers) as pool:
             ahead: deque[Future[Array | str]] = deque()
             batch: list[Array | str] = []

@@ -1,6 +1,7 @@
 """Decoded data are kept whole, found again at once, and made again when they do not fit."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -293,3 +294,35 @@ def test_two_of_one_process_number_may_fill_the_cache_at_once(
     data = load(folder, cache_dir=tmp_path / "cache")
     cached(tmp_path / "cache")
     assert same(data, load(folder, cache_dir=tmp_path / "cache"))
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_decoded_data_are_for_all_whom_the_umask_lets_read(
+    umask: int, mode: int, image_folder: Folder, tmp_path: Path
+) -> None:
+    before = os.umask(umask)
+    try:
+        load(image_folder(BOTH), cache_dir=tmp_path / "cache")
+    finally:
+        os.umask(before)
+    (path,) = (tmp_path / "cache").iterdir()
+    assert path.stat().st_mode & 0o777 == mode
+
+
+def test_more_pictures_than_memory_is_free_are_told_before_they_are_decoded(
+    image_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smidgen.data.sources.memory", lambda: 7 * 6 * 5 - 1)
+    monkeypatch.setattr("smidgen.data.making.content_key", None)  # whoever decodes fails
+    with (
+        pytest.warns(DataWarning, match="of memory, and 0 MB are free: --image-size N"),
+        pytest.raises(DataError, match="cannot be used"),
+    ):
+        load(image_folder(BOTH))
+
+
+def test_pictures_for_which_memory_is_free_are_decoded_in_silence(
+    image_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smidgen.data.sources.memory", lambda: 7 * 6 * 5)
+    assert len(load(image_folder(BOTH)).train) == 5

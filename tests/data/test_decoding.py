@@ -20,7 +20,7 @@ def rows(count: int) -> list[Row]:
 
 
 def test_several_are_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smidgen.data.decoding.os.cpu_count", lambda: 2)
+    monkeypatch.setattr("smidgen.data.decoding.processors", lambda: 2)
     meeting = threading.Barrier(2, timeout=PATIENCE)  # whoever works alone waits in vain
 
     def work(row: Row) -> int:
@@ -34,7 +34,7 @@ def test_several_are_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_who_stops_waits_for_no_picture_that_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("smidgen.data.decoding.os.cpu_count", lambda: 1)
+    monkeypatch.setattr("smidgen.data.decoding.processors", lambda: 1)
     begun, told = threading.Event(), threading.Event()
     monkeypatch.setattr("smidgen.data.decoding.ThreadPoolExecutor", ending(told))
     decoded: list[int] = []

@@ -1,6 +1,8 @@
 """Which operations run, and in which number format, is measured once a machine and kept."""
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -185,3 +187,20 @@ def test_measuring_takes_time_and_no_random_numbers(
     assert torch.equal(torch.get_rng_state(), before)
     assert all(ms > 0 for ms in times.values())
     assert {name for name, _ in times} == set(library.candidates())
+
+
+def test_timings_are_for_all_whom_the_umask_lets_read(found: Found, tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        found()
+    finally:
+        os.umask(before)
+    assert _file(tmp_path).stat().st_mode & 0o777 == 0o644
+
+
+def test_a_disk_without_links_keeps_timings(found: Found, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    assert found() == found(offset=10)

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
+from stat import S_IMODE
 from tempfile import TemporaryFile
 
 from smidgen.data.base import Data, Split, fingerprint
@@ -149,7 +150,10 @@ class Cache:
         )  # numbers repeat in containers
         try:
             try:
+                partial.touch()
+                mode = S_IMODE(partial.stat().st_mode)
                 save_file(tensors, partial, metadata={"smidgen": json.dumps(said)})
+                partial.chmod(mode)  # safetensors closes it to others, whatever the umask
                 partial.replace(path)
             finally:
                 partial.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """Many pictures decoded several at a time, and what is said of those that cannot be."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -8,6 +7,7 @@ from typing import Any
 
 from smidgen.data.errors import DataError
 from smidgen.data.labelled import Row
+from smidgen.machine import processors
 from smidgen.sizes import counted
 
 AT_ONCE = 8  # pictures, at most: each may be large
@@ -45,7 +45,7 @@ def each(
         return numbers.stop
 
     starts = range(0, len(rows), _CHUNK)
-    with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(min(AT_ONCE, processors())) as pool:
         try:
             for done in pool.map(chunk, starts):
                 report(done)

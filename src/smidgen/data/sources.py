@@ -27,6 +27,7 @@ from smidgen.data.remembered import asked_of, place_of, remembered, with_asked, 
 from smidgen.data.sizes import ImageSize
 from smidgen.data.turned import exchanged
 from smidgen.files import at_home
+from smidgen.machine import memory
 from smidgen.names import require_kind, shown
 from smidgen.plugins import DATA, names
 from smidgen.text import nearest
@@ -170,6 +171,13 @@ def _read(name: str, source: Source, wish: Wish, cache: Cache, progress: Progres
         def planned(size: int) -> None:
             nonlocal writable
             writable = writable and cache.has_room(size)
+            if size > (free := memory()):
+                warnings.warn(
+                    f"the decoded pictures of {name} take {size / 1e6:,.0f} MB of memory, and"
+                    f" {free / 1e6:,.0f} MB are free: --image-size N makes them smaller",
+                    DataWarning,
+                    stacklevel=2,
+                )
 
         with float32_on_the_cpu():
             data = made(name, source.catalogue(wish), wish, progress, planned)

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from secrets import token_hex
 from time import thread_time
 from typing import Protocol, runtime_checkable
 
@@ -142,15 +142,17 @@ def _read(path: Path, candidates: Sequence[Candidate]) -> Timings | None:
 def _write(path: Path, found: Timings) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [[*which, round(ms, 4)] for which, ms in found.items()]
-    with NamedTemporaryFile(
-        "w", dir=path.parent, suffix=".tmp", delete=False, encoding="utf-8"
-    ) as file:
-        json.dump({"processor": processor(), "timings": rows}, file)
+    partial = path.with_name(f"{path.name}.{token_hex(4)}.tmp")
     try:
+        partial.write_text(
+            json.dumps({"processor": processor(), "timings": rows}), encoding="utf-8"
+        )
         if _read(path, list(found)) is None:
             path.unlink(missing_ok=True)  # what is there is not whole
-        os.link(file.name, path)  # of processes side by side one comes first
+        os.link(partial, path)  # of processes side by side one comes first
     except FileExistsError:
         pass
+    except OSError:  # a disk without links
+        partial.replace(path)
     finally:
-        Path(file.name).unlink()
+        partial.unlink(missing_ok=True)
