@@ -137,3 +137,12 @@ def tiny() -> tuple[Any, Any, *tuple[()]]:
 NET = sm.NetSpec.from_dict(
     {"input": [1, 8, 8], "layers": ["conv(2)", "global_average_pool", "classifier(10)"]}
 )
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr"])
+def test_a_stream_that_is_closed_is_no_terminal(
+    closed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None if name == closed else Terminal())
+    assert training_bar("net", 3) is None

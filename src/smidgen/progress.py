@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, TextIO, final
 
 from smidgen.escape import html, terminal
 from smidgen.run import EpochRecord
@@ -83,7 +83,8 @@ def _in_notebook() -> Show | None:
 
 
 def _on_terminal() -> Show | None:
-    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+    streams: list[TextIO | None] = [sys.stdout, sys.stderr]  # None where the caller closed one
+    if not all(stream is not None and stream.isatty() for stream in streams):
         return None
     widest = [0]
 

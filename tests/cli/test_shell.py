@@ -188,3 +188,17 @@ def test_the_cache_lies_where_xdg_says(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_every_verb_stands_on_the_page(verb: str) -> None:
     assert f"| `{verb}` |" in PAGE
+
+
+def test_a_warning_that_python_makes_an_error_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def warned(**_: object) -> None:
+        raise UserWarning("two classes\nare uneven")
+
+    monkeypatch.setattr("smidgen.cli.app", warned)
+    monkeypatch.setattr(sys, "argv", ["smidgen", "list", "nets"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "smidgen: two classes are uneven\n"

@@ -167,7 +167,7 @@ def _run(words: list[str], signals: list[int]) -> None:
     status: object = None
     try:
         status = app(args=words, standalone_mode=False)
-    except (ValueError, FloatingPointError) as error:
+    except (ValueError, FloatingPointError, Warning) as error:  # the last of python -W error
         _stop(str(error), BAD_INPUT)
     except BrokenPipeError:
         sys.stderr.close()
