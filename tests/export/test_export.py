@@ -203,6 +203,22 @@ def test_a_crash_leaves_nothing(run: Path, tmp_path: Path, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_compiled_library_that_does_not_load_is_told(tmp_path: Path) -> None:
+    library = tmp_path / "net.so"
+    library.write_bytes(b"as good as on a disk that lets nothing run")
+    with pytest.raises(ValueError, match=r"cannot be loaded: .*net\.so.*; TMPDIR names another"):
+        load_library(library, "int32_t", 10)
+
+
+def test_a_new_folder_is_open_to_whom_the_umask_lets_in(run: Path, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        export(run, "onnx", tmp_path / "out")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
+
+
 def test_a_folder_in_use_is_left_alone(run: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("dear to me")
     with pytest.raises(ValueError, match="is there and not empty: choose another folder"):

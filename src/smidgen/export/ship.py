@@ -2,11 +2,11 @@
 
 import json
 import shutil
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 from numpy.typing import NDArray
@@ -128,7 +128,8 @@ def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proo
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         place = out if standing else out.parent
-        folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=place))
+        folder = place / f".{out.name}-{token_hex(4)}"
+        folder.mkdir()
     except OSError as error:
         raise ValueError(f"{out.parent}: cannot be written: {error.strerror}") from None
     try:
@@ -148,7 +149,6 @@ def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proo
             for path in sorted(folder.iterdir(), key=lambda path: path.name == PROOF):
                 path.replace(out / path.name)  # the proof last: what it is beside is whole
         else:
-            folder.chmod(0o755)  # a temporary folder is closed to others
             folder.replace(out)
     except OSError as error:
         raise ValueError(f"{out}: cannot be written: {error.strerror}") from error

@@ -63,8 +63,17 @@ def find_compiler() -> str | None:
 
 
 def load_library(library: Path, kind: str, classes: int) -> Callable[[Pixels], NDArray[Any]]:
-    """Return what runs a library on images (n, c, h, w); not from two threads at a time."""
-    run = ctypes.CDLL(str(library)).RUN  # no net is called so
+    """Return what runs a library on images (n, c, h, w); not from two threads at a time.
+
+    Raises:
+        ValueError: If this machine does not load it.
+    """
+    try:
+        run = ctypes.CDLL(str(library)).RUN  # no net is called so
+    except OSError as error:  # as on a disk that is mounted noexec
+        raise ValueError(
+            f"the compiled C cannot be loaded: {error}; TMPDIR names another folder for it"
+        ) from None
     of_logits = KINDS[kind]
 
     def infer(pixels: Pixels) -> NDArray[Any]:
