@@ -421,7 +421,7 @@ def test_names_that_c_cannot_have_are_refused() -> None:
         with pytest.raises(ValueError, match=f"got (the keyword )?'{name}'"):
             require_identifier(name)
     require_identifier("cats_in")
-    for name in ("cats_in", "cats_rows", "cats_class_name", "pictures", "Cats", "2cats", ""):
+    for name in ("cats_in", "cats_rows", "cats_class_name", "camera", "Cats", "2cats", ""):
         with pytest.raises(ValueError, match="name must "):
             require_own(name)
     require_own("cats")

@@ -83,6 +83,14 @@ def test_the_pictures_are_of_every_class_and_answered_as_the_oracle_does(
     assert sums[1].split(", ") == [f"{sum_of(row)}u" for row in logits]
 
 
+def test_self_tests_of_several_nets_fit_into_one_file() -> None:
+    for file in ("common/self_test.c", "common/sums.c"):
+        text = filled_in(template(file), "digits", {})
+        names = re.findall(r"^(?:static |const |int ).*?(\w+)[(\[]", text, re.MULTILINE)
+        assert len(names) > 1
+        assert [name for name in names if not name.startswith("digits_")] == []
+
+
 def test_the_frame_of_an_example_is_the_picture_as_it_lies(source: Source) -> None:
     run = replace(source.run, preprocessing=replace(source.run.preprocessing, turned=True))
     turned = replace(source, run=run)

@@ -35,7 +35,7 @@ remquo rint scalbn signal sq strcoll strcspn strerror strpbrk strspn strtod strt
 tone vprintf word
 """  # likewise, of C99's mathematics and characters, and of Arduino
 _DEVICES = "aux com1 com2 com3 com4 con lpt1 lpt2 lpt3 nul prn"  # no file of Windows is called so
-_BESIDE = "answers camera counted frame logits memory pictures sum_of sums written"  # in packages
+_BESIDE = "camera frame logits memory"  # in the sketches and programs of packages
 _TAKEN = frozenset(f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_OTHERS} {_DEVICES} {_BESIDE}".split())
 _MEASURED = re.compile(  # by macros of <stdint.h>, as INT8_WIDTH, in C23 and in C++ with extensions
     "u?int(max|ptr|(_least|_fast)?(8|16|32|64))|ptrdiff|sig_atomic|size|wint"

@@ -124,7 +124,7 @@ def _values(parts: Parts, base: Artefact) -> dict[str, str]:
         "PICTURES": ",\n".join(f"    {{{numbers}}}" for numbers in map(_lines, _rows(parts))),
         "ANSWERS": ", ".join(map(str, answers)),
         "SUMS": f"{sums}\n" if exact else "",
-        "CHECK": " && sum_of(logits) == sums[place]" if exact else "",
+        "CHECK": named(" && NAME_sum_of(logits) == NAME_sums[place]", made.name) if exact else "",
         "KEYWORD": "NAME",
     }
 
