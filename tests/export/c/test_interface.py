@@ -403,6 +403,18 @@ def test_no_macro_of_a_net_is_one_of_stdint(command: tuple[str, ...], tmp_path: 
     assert [name for name in macros if not is_taken(name.lower())] == []
 
 
+def test_no_file_of_a_net_is_found_in_place_of_a_systems(tmp_path: Path) -> None:
+    """Headers of C and C++ include others by names that any folder may hold."""
+    if shutil.which("g++") is None or not Path("/usr/include/features.h").exists():
+        pytest.skip("g++ or glibc is not installed")
+    headers = ("stdio.h", "stdlib.h", "string.h", "math.h", "string", "thread")
+    (tmp_path / "all.cpp").write_text("".join(f"#include <{name}>\n" for name in headers))
+    made = call(["g++", "-E", "all.cpp"], tmp_path)
+    taken = set(re.findall(r'^# \d+ "/usr/include/(?:[\w-]+/)?([a-z]\w*)\.h"', made, re.MULTILINE))
+    assert {"stdio", "features"} <= taken
+    assert [name for name in taken if not is_taken(name)] == []
+
+
 def test_names_that_c_cannot_have_are_refused() -> None:
     taken = (
         "for",
@@ -413,6 +425,8 @@ def test_names_that_c_cannot_have_are_refused() -> None:
         "int8_t",
         "main",
         "word",
+        "alarm",
+        "std",
         "int8",
         "aux",
     )

@@ -13,9 +13,9 @@ try typedef typeid typename typeof typeof_unqual union unsigned using virtual vo
 while xor xor_eq
 """
 _HEADERS = """
-arduino assert complex config ctype errno fenv float inttypes iso646 limits locale malloc math
-memory setjmp signal stdalign stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn
-string strings tgmath threads time uchar unistd wchar wctype
+alloca arduino assert complex config ctype endian errno features fenv float inttypes iso646 limits
+locale malloc math memory pthread sched setjmp signal stdalign stdarg stdatomic stdbool stddef
+stdint stdio stdlib stdnoreturn string strings tgmath threads time uchar unistd wchar wctype
 """  # whose files would be found in place of the library's
 _FUNCTIONS = """
 abort abs acos app_main asin atan atan2 atexit atof atoi atol calloc ceil clock close cos cosh
@@ -26,6 +26,10 @@ putchar puts qsort raise rand random read realloc remove rename rewind round sca
 sinh sleep smidgen snprintf sprintf sqrt srand sscanf strcat strchr strcmp strcpy strlen strncmp
 strncpy strstr strtol system tan tanh tolower toupper trunc unix write y0 y1 yield yn
 """  # and macros that compilers, libraries or boards know
+_SYSTEM = """
+accept access alarm bind connect daemon ffs finite flock fork infinity kill link listen nice pause
+pipe poll recv revoke send shutdown significand socket stat std sync syscall truncate wait
+"""  # likewise, of POSIX, and the namespace of C++
 _OTHERS = """
 acosh asinh atanh bit boolean byte carg cbrt cexp cimag conj constrain copysign cpow creal csqrt
 degrees div erf erfc exp2 expm1 fdim fma fmax fmin gamma hypot ilogb imaxabs interrupts isblank
@@ -36,7 +40,9 @@ tone vprintf word
 """  # likewise, of C99's mathematics and characters, and of Arduino
 _DEVICES = "aux com1 com2 com3 com4 con lpt1 lpt2 lpt3 nul prn"  # no file of Windows is called so
 _BESIDE = "camera frame logits memory"  # in the sketches and programs of packages
-_TAKEN = frozenset(f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_OTHERS} {_DEVICES} {_BESIDE}".split())
+_TAKEN = frozenset(
+    f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_SYSTEM} {_OTHERS} {_DEVICES} {_BESIDE}".split()
+)
 _MEASURED = re.compile(  # by macros of <stdint.h>, as INT8_WIDTH, in C23 and in C++ with extensions
     "u?int(max|ptr|(_least|_fast)?(8|16|32|64))|ptrdiff|sig_atomic|size|wint"
 )
