@@ -25,7 +25,7 @@ from tests.export.nets import (
 from smidgen import layers, zoo
 from smidgen.export.artefact import Wish
 from smidgen.export.c import host_int8
-from smidgen.export.c.emulate import WARNINGS, prepare, require_equal, run_host
+from smidgen.export.c.emulate import WARNINGS, prepare, require_equal, run_host, write_source
 from smidgen.export.c.host_int8 import generate_host
 from smidgen.export.c.host_map import Map
 from smidgen.export.c.host_packed import packed_dense, packed_filter, units
@@ -175,6 +175,16 @@ def test_neon_is_exact(machine: str) -> None:
             subprocess.run([emulator, "-cpu", "max", "./main"], cwd=folder, check=True)
             found = np.frombuffer((folder / "logits.bin").read_bytes(), np.int32)
         require_equal(spec.name, found.reshape(len(images), -1), simulate(program, images))
+
+
+def test_the_header_says_what_stack_there_must_be(tmp_path: Path) -> None:
+    source = generate_host(integers(NetSpec(Shape(3, 8, 8), (layers.Conv(17), *HEAD))))
+    assert "and some ten thousand (of code that is optimised) of stack" in source.header
+    write_source(source, tmp_path)
+    command = ["gcc", "-std=c99", "-O2", "-fstack-usage", "-c", "net.c", "-o", "net.o"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    frames = [int(row.split("\t")[1]) for row in (tmp_path / "net.su").read_text().splitlines()]
+    assert max(frames) < 10_000
 
 
 def test_weights_lie_in_fours_of_sixteen_outputs() -> None:

@@ -85,6 +85,7 @@ def test_the_library_has_what_arduino_asks_for(packaged: Packaged) -> None:
     assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,62}", properties["name"])
     assert re.fullmatch(r"\d+\.\d+\.\d+", properties["version"])
     assert properties["category"] == "Data Processing"  # of those in the specification
+    assert properties["sentence"].endswith("8 x 8 pixels of 1 channel to one of 10 classes.")
     assert all((folder / "src" / name).exists() for name in properties["includes"].split(","))
     for line in (folder / "keywords.txt").read_text().splitlines():
         word, kind = line.split("\t")

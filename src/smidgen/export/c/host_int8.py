@@ -118,10 +118,11 @@ def generate_host(program: IntegerProgram, name: str = "net") -> Source:
     table_bytes = 4 * _FIELDS * len(plan.steps)
     table_bytes += sum(_BYTES[kind] * len(values) for kind, _, values in data.arrays())
     parts = tuple(sorted(kind.lower() for kind in kinds - {"READ", "CLASSIFY"}))
-    needed = Needed(table_bytes, arena, parts, len(plan.steps) - 1)
+    needed = Needed(table_bytes, arena, parts, len(plan.steps) - 1, stack=_STACK)
     return written(program, name, "".join(source), needed, scale=program.head.scale)
 
 
+_STACK = "some ten thousand (of code that is optimised)"
 _BYTES = {"int8_t": 1, "uint8_t": 1, "int32_t": 4}
 
 

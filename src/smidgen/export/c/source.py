@@ -50,6 +50,7 @@ class Needed(NamedTuple):
     parts: tuple[str, ...]
     layers: int
     helium_slack: int = 0  # bytes of memory more, on a core with Helium
+    stack: str = "a few hundred"  # bytes, in words
 
 
 def written(
@@ -77,6 +78,7 @@ def written(
         "TABLE_BYTES": str(needed.table_bytes),
         "ARENA_BYTES": str(needed.arena_bytes),
         "HELIUM_BYTES": str(needed.arena_bytes + needed.helium_slack),
+        "STACK": needed.stack,
         "HEIGHT": str(height),
         "WIDTH": str(width),
         "CHANNELS": str(channels),

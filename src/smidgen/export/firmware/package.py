@@ -113,7 +113,6 @@ def _values(parts: Parts, base: Artefact) -> dict[str, str]:
         "HEIGHT": str(height),
         "WIDTH": str(width),
         "CHANNELS": f"{channels} channel{'s' * (channels > 1)}",
-        "PIXELS": str(pixels),
         "CLASSES": str(made.classes),
         "ARENA": f"{made.arena_bytes:,}",
         "FLASH": f", {base.flash:,} of flash on a Cortex-M4" if base.flash is not None else "",

@@ -4,13 +4,13 @@
 #define UPPER_H
 #define UPPER_MADE_OF_<MADE_OF> 1
 /* <TITLE>, <NUMBERS>.
-   Tables: <TABLE_BYTES> bytes. Memory: <ARENA_BYTES> bytes, and a few hundred of stack. */
+   Tables: <TABLE_BYTES> bytes. Memory: <ARENA_BYTES> bytes, and <STACK> of stack. */
 #include <stdint.h>
 
 #define UPPER_HEIGHT <HEIGHT>
 #define UPPER_WIDTH <WIDTH>
 #define UPPER_CHANNELS <CHANNELS>
-#define UPPER_PIXELS <PIXELS>
+#define UPPER_PIXELS <PIXELS> /* bytes of a picture, 0 to 255 each */
 #define UPPER_CLASSES <CLASSES>
 #if defined(__ARM_FEATURE_MVE) /* whose loads reach a little further */
 #define UPPER_MEMORY_BYTES <HELIUM_BYTES>
@@ -41,7 +41,8 @@ extern "C" {
 typedef const uint8_t *NAME_source(void *context, int row);
 
 #if UPPER_STATIC_MEMORY
-/* Takes all pixels, row by row; its memory is static, so one call at a time. */
+/* Takes all pixels, UPPER_PIXELS bytes row by row, and writes UPPER_CLASSES logits; its memory is
+   static, so one call at a time. */
 void NAME(const uint8_t *pixels, <KIND> *logits);
 #endif
 
