@@ -9,13 +9,23 @@ import torch
 
 import smidgen.methods
 from smidgen.flat import Flat
-from smidgen.methods import BY_NAME, METHODS, Distill, Method, in_order, parse, rewritten
+from smidgen.methods import (
+    BY_NAME,
+    METHODS,
+    Distill,
+    Method,
+    Pretrained,
+    in_order,
+    parse,
+    rewritten,
+)
 from smidgen.methods.base import BatchMethod, ScheduleMethod, at_most_one
 from smidgen.tensors import Batch
 from smidgen.testing import method_checks
 from smidgen.testing.given import NET, run_with
 
-ALL = [kind() for kind in METHODS if kind is not Distill]  # which needs a teacher: its own tests
+# Those that learn from a run have tests of their own.
+ALL = [kind() for kind in METHODS if kind not in (Distill, Pretrained)]
 
 
 def of(kind: type[Method]) -> pytest.MarkDecorator:
@@ -142,6 +152,7 @@ def test_a_batch_is_transformed_once_a_step_although_sam_passes_twice() -> None:
         ("swa:start=0.75:lr=0.15", "swa(start=0.75, lr=0.15)"),
         ("distill:teacher=runs/my-net:share=0.9", "distill(teacher='runs/my-net', share=0.9)"),
         ("distill:teacher=my-net", "distill('my-net')"),
+        ("pretrained:run=runs/my-net", "pretrained('runs/my-net')"),
         ("distill(teacher='hub:me/my-net'), sam", "distill(teacher='hub:me/my-net'), sam"),
         ("label-smoothing:smoothing=0.2, ema", "label-smoothing(smoothing=0.2), ema"),
     ],

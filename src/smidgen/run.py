@@ -5,7 +5,7 @@ import json
 import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from smidgen.hub import fetched, is_hub
 from smidgen.limits import PLAN_BYTES, TENSOR_BYTES, content, is_number
 from smidgen.methods import parse
 from smidgen.methods.base import Method
-from smidgen.methods.distill import Distill
+from smidgen.methods.of_runs import placed, run_of
 from smidgen.names import shown
 from smidgen.release import release, require_known
 from smidgen.show import card, percent
@@ -161,10 +161,9 @@ def shared_plan(folder: Path) -> bytes:
 
 
 def unplaced(method: Method) -> Method:
-    """Return a method whose teacher, if it has one at a path of this machine, is only named."""
-    if isinstance(method, Distill) and Path(method.teacher).is_absolute():
-        return replace(method, teacher=Path(method.teacher).name)
-    return method
+    """Return a method whose run, if it learns from one at a path of this machine, is only named."""
+    place = run_of(method)
+    return placed(method, Path(place).name) if place and Path(place).is_absolute() else method
 
 
 def load_plan(folder: Path) -> Plan:

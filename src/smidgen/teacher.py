@@ -1,6 +1,7 @@
-"""The teachers of a distilled run: found, checked and asked."""
+"""The runs that a run learns from, teachers and earlier ones: found, checked and asked."""
 
 import hashlib
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,37 +13,52 @@ from torch import Tensor, nn
 from smidgen.checkpoint import CheckpointError
 from smidgen.data import Data
 from smidgen.hub import is_hub
-from smidgen.methods.base import BatchMethod, Method
+from smidgen.methods import rewritten
+from smidgen.methods.base import BatchMethod, Method, StartMethod, of_kind
 from smidgen.methods.distill import Distill
+from smidgen.methods.of_runs import placed
+from smidgen.methods.pretrained import Pretrained
 from smidgen.run import Run, load_run
+from smidgen.spec import NetSpec
 from smidgen.split_names import FULL, SELECTION
 from smidgen.tensors import Batch
 
 _DIGITS = 16
 
 
-def with_teachers(methods: Iterable[Method], data: Data, split: str) -> tuple[Method, ...]:
-    """Return methods with the digest and the absolute path of each teacher, which may teach this.
+def with_teachers(
+    methods: Iterable[Method], data: Data, split: str, net: NetSpec
+) -> tuple[Method, ...]:
+    """Return methods with the digest and the absolute path of each run that they learn from.
 
     Args:
         methods: In any order.
         data: Of the run that is to learn.
         split: Likewise.
+        net: Likewise, before architecture methods.
 
     Raises:
-        ValueError: If a teacher is no finished run, knows other classes or other pictures, was
-            trained on images that are to be held out, or is another one than the digest says.
+        ValueError: If a teacher or an earlier run is no finished run, was trained on images that
+            are to be held out, or is another one than the digest says; if a teacher knows other
+            classes or other pictures, or an earlier run is of other layers.
     """
-    return tuple(
-        replace(
-            method,
-            teacher=_absolute(method.teacher),
-            digest=digest(_teacher(method, data, split)),
-        )
-        if isinstance(method, Distill)
-        else method
-        for method in methods
-    )
+    methods = tuple(methods)
+    found: list[Method] = []
+    for method in methods:
+        if isinstance(method, Distill):
+            known = digest(_teacher(method, data, split))
+            method = placed(replace(method, digest=known), _absolute(method.teacher))
+        elif isinstance(method, Pretrained):
+            known = digest(_earlier(method, data, split, _built(net, methods)))
+            method = placed(replace(method, digest=known), _absolute(method.run))
+        found.append(method)
+    return tuple(found)
+
+
+def _built(net: NetSpec, methods: Iterable[Method]) -> NetSpec:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # told where it is built
+        return rewritten(net, methods)
 
 
 def _absolute(place: str) -> str:
@@ -64,14 +80,7 @@ def _teacher(method: Distill, data: Data, split: str) -> Run:
     Raises:
         ValueError: As of :func:`with_teachers`.
     """
-    if not method.teacher:
-        raise ValueError("distill teacher must be the folder of a run, got none")
-    try:
-        run = load_run(method.teacher)
-    except CheckpointError as error:
-        raise CheckpointError(f"distill teacher: {error}") from error
-    except ValueError as error:
-        raise ValueError(f"distill teacher: {error}") from error
+    run = _read("distill teacher", method.teacher)
     where = f"distill teacher {method.teacher}"
     if run.classes != data.classes:
         raise ValueError(
@@ -83,6 +92,47 @@ def _teacher(method: Distill, data: Data, split: str) -> Run:
             f"{where} must see the pictures of {data.name}, {data.preprocessing.text},"
             f" got {run.preprocessing.text}"
         )
+    _require(where, run, data, split, method.digest)
+    return run
+
+
+def _earlier(method: Pretrained, data: Data, split: str, spec: NetSpec) -> Run:
+    """Return the run whose weights are begun with, for a net that will be built.
+
+    Raises:
+        ValueError: As of :func:`with_teachers`.
+    """
+    run = _read("pretrained run", method.run)
+    where = f"pretrained run {method.run}"
+    own, its = (
+        (one.input_shape.channels, one.layers[:-1], turned)
+        for one, turned in (
+            (spec, data.preprocessing.turned),
+            (run.trial.spec, run.preprocessing.turned),
+        )
+    )
+    if own != its:
+        raise ValueError(
+            f"{where} must have the layers of {spec.name} and its methods, but for the classifier,"
+            " for as many channels, and rows and columns as here"
+        )
+    _require(where, run, data, split, method.digest)
+    return run
+
+
+def _read(what: str, place: str) -> Run:
+    if not place:
+        raise ValueError(f"{what} must be the folder of a run, got none")
+    try:
+        return load_run(place)
+    except CheckpointError as error:
+        raise CheckpointError(f"{what}: {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
+
+
+def _require(where: str, run: Run, data: Data, split: str, known: str) -> None:
+    """Refuse a run that has learned what is to be held out, or is another one than was named."""
     same = run.trial.fingerprint == data.fingerprint
     aside = split == SELECTION and data.validation is not None  # nothing is trained on those
     if same and split not in (FULL, run.trial.split) and not aside:
@@ -90,9 +140,8 @@ def _teacher(method: Distill, data: Data, split: str) -> Run:
             f"{where} must be of the split {split}, got {run.trial.split}: it has learned images"
             " that are to be held out"
         )
-    if method.digest and method.digest != digest(run):
-        raise ValueError(f"{where} must have the digest {method.digest}, got {digest(run)}")
-    return run
+    if known and known != digest(run):
+        raise ValueError(f"{where} must have the digest {known}, got {digest(run)}")
 
 
 def _listed(classes: tuple[str, ...]) -> str:
@@ -124,6 +173,49 @@ class Lesson(BatchMethod):
         seen = torch.addcmul(self.shift, batch.images.float(), self.scale)
         # in the data type of the run: a teacher in float32 takes longer than the whole step
         return self.method.taught(batch, self.model(seen.to(batch.images.dtype)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Begun(StartMethod):
+    """A start with the run at hand whose weights are begun with.
+
+    Args:
+        run: As loaded.
+        classes: Of the run that is to learn.
+    """
+
+    run: Run
+    classes: tuple[str, ...]
+
+    name: ClassVar[str] = "pretrained"
+
+    @torch.no_grad()
+    def start(self, model: nn.Module) -> None:
+        own, its = model.state_dict(), self.run.model.state_dict()
+        classifier = f"{len(self.run.trial.spec.layers) - 1}."
+        fits = self.run.classes == self.classes
+        for name, tensor in own.items():
+            if not name.startswith(classifier) or (fits and its[name].shape == tensor.shape):
+                tensor.copy_(its[name])
+
+
+def started(
+    methods: Iterable[Method], data: Data, split: str, spec: NetSpec
+) -> tuple[StartMethod, ...]:
+    """Return the methods that set the first weights, those that take a run's with it.
+
+    Args:
+        methods: Of the run.
+        data: Likewise.
+        split: Likewise.
+        spec: That is built.
+    """
+    return tuple(
+        Begun(_earlier(method, data, split, spec), data.classes)
+        if isinstance(method, Pretrained)
+        else method
+        for method in of_kind(methods, StartMethod)
+    )
 
 
 def lessons(

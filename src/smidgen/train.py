@@ -94,7 +94,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     data = as_it_is(data)
     trial = Trial(
         net=spec,
-        methods=with_teachers(methods, data, split),
+        methods=with_teachers(methods, data, split, spec),
         recipe=Recipe() if recipe is None else recipe,
         seed=seed,
         data=data.name,

@@ -27,6 +27,7 @@ from smidgen.methods.base import (
     BatchMethod,
     GradientMethod,
     ScheduleMethod,
+    StartMethod,
     WeightMethod,
     WeightTracker,
     at_most_one,
@@ -38,7 +39,7 @@ from smidgen.methods.upright import upright
 from smidgen.recipe import Recipe
 from smidgen.run import EpochRecord, Run, record_of
 from smidgen.runtime import Runtime, versions
-from smidgen.teacher import lessons
+from smidgen.teacher import lessons, started
 from smidgen.tensors import Batch, Images, Labels, Scalar
 from smidgen.trial import Trial
 
@@ -114,6 +115,8 @@ class Training:
             self._weights = class_weights(images.labels, len(data.classes)).to(runtime.device)
 
         self.model = trial.spec.build(trial.seed).to(runtime.device)
+        if start := at_most_one(started(methods, data, trial.split, trial.spec), StartMethod):
+            start.start(self.model)
         self.flat = Flat(self.model)
         self.optimizer = _optimizer(self.flat, trial.recipe)
         self.trackers: list[WeightTracker] = []

@@ -5,7 +5,7 @@ import json
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 from smidgen import zoo
@@ -14,7 +14,7 @@ from smidgen.data.preprocessing import CHANNELS, Preprocessing
 from smidgen.escape import shell
 from smidgen.methods import in_order, package_named, package_of, parse, rewritten
 from smidgen.methods.base import Method, require_method, require_together
-from smidgen.methods.distill import Distill
+from smidgen.methods.of_runs import placed
 from smidgen.names import require_kind, shown
 from smidgen.plugins import OWN, require_package
 from smidgen.recipe import Recipe
@@ -177,16 +177,12 @@ class Trial:
     def key(self) -> str:
         """Hash of the content; names of the net and of the data set do not count.
 
-        Of a teacher what counts is what it answers, wherever it lies.
+        Of a run that is learned from what counts is what it answers, wherever it lies.
         """
         content = self.to_dict()
-        content["methods"] = [to_text(_unplaced(method)) for method in in_order(self.methods)]
+        content["methods"] = [to_text(placed(method, "")) for method in in_order(self.methods)]
         del content["data"], content["net"]["name"]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _unplaced(method: Method) -> Method:
-    return replace(method, teacher="") if isinstance(method, Distill) else method
 
 
 def _packages(methods: tuple[Method, ...], given: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -185,7 +185,7 @@ def test_the_command_of_a_run_names_its_teacher_for_any_folder(
     found = run(tmp_path / "student", [Distill(teacher.name)])
     assert str(teacher) in found.trial.command("noise", found.preprocessing)
     monkeypatch.chdir(tmp_path)
-    assert with_teachers(load_run("student").trial.methods, some_data(), "full")
+    assert with_teachers(load_run("student").trial.methods, some_data(), "full", NET)
 
 
 def test_a_run_stopped_and_resumed_ends_at_the_same_bits(teacher: Path, tmp_path: Path) -> None:
@@ -241,16 +241,16 @@ def test_refuses_a_teacher_of_other_classes_pictures_or_images_held_out(teacher:
     with pytest.raises(
         ValueError, match=r"must know the classes of noise, v, w, x, ... \(5\), got"
     ):
-        with_teachers([method], others(data, classes=tuple("vwxyz")), "full")
+        with_teachers([method], others(data, classes=tuple("vwxyz")), "full", NET)
     small = Split(data.train.images[:, :, :6, :6], data.train.labels)
     with pytest.raises(ValueError, match=r"must see the pictures of noise, .*6.*, got .*8"):
-        with_teachers([method], others(data, train=small, test=small), "full")
+        with_teachers([method], others(data, train=small, test=small), "full", NET)
     with pytest.raises(
         ValueError, match="must be of the split selection, got full: it has learned"
     ):
-        with_teachers([method], data, "selection")
+        with_teachers([method], data, "selection", NET)
     with pytest.raises(ValueError, match=r"must have the digest 0123, got [0-9a-f]{16}$"):
-        with_teachers([replace(method, digest="0123")], data, "full")
+        with_teachers([replace(method, digest="0123")], data, "full", NET)
 
 
 def test_a_teacher_of_all_training_images_has_not_learned_a_validation_part(
@@ -261,7 +261,7 @@ def test_a_teacher_of_all_training_images_has_not_learned_a_validation_part(
     run(tmp_path / "teacher", [], data, split="full")
     run(None, [Distill(str(tmp_path / "teacher"))], data, split="selection")
     with pytest.raises(ValueError, match="must be of the split fold-1-of-2, got full"):
-        with_teachers([Distill(str(tmp_path / "teacher"))], data, "fold-1-of-2")
+        with_teachers([Distill(str(tmp_path / "teacher"))], data, "fold-1-of-2", NET)
 
 
 @pytest.mark.parametrize(

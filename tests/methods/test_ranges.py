@@ -12,6 +12,7 @@ from smidgen.methods import BY_NAME, EMA, METHODS, SWA
 DEFAULTS: dict[str, dict[str, Any]] = {
     "blurpool": {"kernel_size": 3, "position": "after"},
     "squeeze-excite": {"ratio": 16, "min_channels": 1},
+    "pretrained": {"run": "", "digest": ""},
     "crop": {"padding": 4},
     "flip": {"probability": 0.5},
     "trivial-augment": {"strength": 1.0},
@@ -36,7 +37,10 @@ DEFAULTS: dict[str, dict[str, Any]] = {
     "ema": {"decay": 0.998, "warmup": True},
     "swa": {"start": 0.75, "lr": None},
 }
-FREE = {("ema", "warmup"), ("distill", "teacher"), ("distill", "digest")}  # of any value
+FREE = {  # of any value
+    *(("ema", "warmup"), ("distill", "teacher"), ("distill", "digest")),
+    *(("pretrained", "run"), ("pretrained", "digest")),
+}
 NEARLY = 1 - 2**-40
 # Of each argument: values that it may have, and values that it may not have.
 ENDS: list[tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = [

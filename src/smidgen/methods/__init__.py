@@ -25,6 +25,7 @@ from smidgen.methods.label_smoothing import LabelSmoothing
 from smidgen.methods.lookahead import Lookahead
 from smidgen.methods.mixup import Mixup
 from smidgen.methods.one_cycle import OneCycle
+from smidgen.methods.pretrained import Pretrained
 from smidgen.methods.random_erasing import RandomErasing
 from smidgen.methods.sam import SAM
 from smidgen.methods.squeeze_excite import SqueezeExcite
@@ -37,6 +38,7 @@ from smidgen.text import IN_QUOTES, parse_list, readable
 METHODS: tuple[type[Method], ...] = (
     BlurPool,
     SqueezeExcite,
+    Pretrained,
     Crop,
     Flip,
     TrivialAugment,
@@ -81,6 +83,7 @@ __all__ = [
     "Method",
     "Mixup",
     "OneCycle",
+    "Pretrained",
     "RandomErasing",
     "SqueezeExcite",
     "TrivialAugment",

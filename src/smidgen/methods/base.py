@@ -1,4 +1,4 @@
-"""The five places where a method may act, and nothing else.
+"""The six places where a method may act, and nothing else.
 
 A method is a frozen dataclass of hyperparameters that extends exactly one of these kinds.
 The training loop calls the kinds in the order they are written below.
@@ -36,6 +36,20 @@ class ArchitectureMethod(Method):
     @abstractmethod
     def rewrite(self, spec: NetSpec) -> NetSpec:
         """Return the spec to build instead of ``spec``."""
+
+
+class StartMethod(Method):
+    """Sets the weights that training begins with. At most one per run."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def start(self, model: nn.Module) -> None:
+        """Change weights and statistics of ``model`` in place; they were drawn by the seed.
+
+        Args:
+            model: On its device, before the first step.
+        """
 
 
 class BatchMethod(Method):
@@ -129,7 +143,10 @@ class WeightTracker(ABC):
         """Go on from what :meth:`state` returned."""
 
 
-KINDS = (ArchitectureMethod, BatchMethod, ScheduleMethod, GradientMethod, WeightMethod)
+KINDS = (
+    *(ArchitectureMethod, StartMethod, BatchMethod),
+    *(ScheduleMethod, GradientMethod, WeightMethod),
+)
 
 M = TypeVar("M", bound=Method)
 T = TypeVar("T")
@@ -217,6 +234,7 @@ def require_together(methods: Sequence[Method]) -> None:
     Raises:
         ValueError: If one is there twice, or two of them exclude each other.
     """
+    at_most_one(methods, StartMethod)
     at_most_one(methods, ScheduleMethod)
     at_most_one(methods, GradientMethod)
     names = [method.name for method in methods]

@@ -90,7 +90,7 @@ class Plan:
                 fitted = lying.fitted(shape, len(data.classes))
                 for combination in group.combinations:
                     methods = with_baseline(combination, self.baseline)
-                    methods = with_teachers(methods, data, self.split)
+                    methods = with_teachers(methods, data, self.split, fitted)
                     for place, seed in enumerate(group.seeds):
                         trial = Trial(
                             net=fitted,

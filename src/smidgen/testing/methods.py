@@ -18,6 +18,7 @@ from smidgen.methods.base import (
     BatchMethod,
     GradientMethod,
     ScheduleMethod,
+    StartMethod,
     WeightMethod,
 )
 from smidgen.testing.given import BARE, NET, a_batch, loss_on, run_with, seeded
@@ -41,6 +42,7 @@ def method_checks(method: Method) -> tuple[Check, ...]:
             takes_a_slice_that_is_not_dense,
             draws_only_from_its_generator,
         ),
+        StartMethod: (begins_alike_with_finite_weights,),
         ScheduleMethod: (is_a_continuous_fraction_of_the_peak,),
         GradientMethod: (reports_the_plain_loss_and_moves_nothing_else,),
         WeightMethod: (
@@ -182,6 +184,19 @@ def draws_only_from_its_generator(method: BatchMethod) -> None:
     assert torch.equal(once.targets, again.targets), "one seed gives two results"
     untouched = torch.equal(state, torch.random.get_rng_state())
     assert untouched, "the global generator was touched"
+
+
+def begins_alike_with_finite_weights(method: StartMethod) -> None:
+    """Two models of one seed begin alike, with as many weights as they had."""
+    models = [NET.build(seed=0) for _ in range(2)]
+    before = {name: value.shape for name, value in models[0].state_dict().items()}
+    for model in models:
+        method.start(model)
+    one, other = (model.state_dict() for model in models)
+    assert {name: value.shape for name, value in one.items()} == before, "shapes must stay"
+    for name, value in one.items():
+        assert value.isfinite().all(), f"{name} must be finite"
+        assert torch.equal(value, other[name]), f"{name} must be the same for the same seed"
 
 
 def is_a_continuous_fraction_of_the_peak(method: ScheduleMethod) -> None:
