@@ -22,6 +22,7 @@ from smidgen.recipe import Recipe
 from smidgen.run import WEIGHTS, EpochRecord, Run, load_run, open_folder, path_of, require_folder
 from smidgen.runtime import Runtime, choose, tell_if_slow
 from smidgen.spec import NetSpec
+from smidgen.split_names import FULL
 from smidgen.teacher import with_teachers
 from smidgen.tensors import Batch, Scalar
 from smidgen.training import AT_EVERY_EPOCH, Pace, Training
@@ -91,7 +92,8 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     require_kind(pace, Pace, "a pace", "as in Pace(save_every=60)")
     if not (observer is None or callable(observer)):
         raise ValueError(f"an observer must be a function of a Report, got {shown(observer)}")
-    data = as_it_is(data)
+    if split == FULL:  # where choices are made, nothing reads the test part, which is in it
+        data = as_it_is(data)
     trial = Trial(
         net=spec,
         methods=with_teachers(methods, data, split, spec),
