@@ -132,7 +132,7 @@ def main(
                     **origin(),
                 )
                 rows.append(row)
-                print(json.dumps(asdict(rows[-1])), flush=True)
+                print(json.dumps(asdict(row)), flush=True)
     update_rows(out, rows, ("images", "draw", "epochs", "six_epochs"))
     for size in dict.fromkeys(row.images for row in rows):
         gains = [100 * (row.pretrained - row.drawn) for row in rows if row.images == size]

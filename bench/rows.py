@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from smidgen.methods.base import ArchitectureMethod
 from smidgen.release import revision
@@ -34,8 +34,7 @@ def origin() -> dict[str, str]:
 
 def write_rows(path: Path, rows: "Iterable[DataclassInstance]") -> None:
     """Write rows as JSON lines, in place of what was there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(asdict(row)) + "\n" for row in rows))
+    _write(path, map(asdict, rows))
 
 
 def update_rows(path: Path, rows: "Sequence[DataclassInstance]", known_by: Sequence[str]) -> None:
@@ -50,5 +49,9 @@ def update_rows(path: Path, rows: "Sequence[DataclassInstance]", known_by: Seque
     anew = {tuple(row[name] for name in known_by) for row in made}
     there = path.read_text().splitlines() if path.exists() else []
     kept = [row for row in map(json.loads, there) if tuple(row[n] for n in known_by) not in anew]
+    _write(path, [*kept, *made])
+
+
+def _write(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in [*kept, *made]))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))

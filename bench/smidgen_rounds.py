@@ -80,11 +80,7 @@ def bare_step(job: Job, rounds: Rounds) -> None:
         training.model.train()
         while True:
             training.flat.gradient.zero_()
-            if training.gradient is None:
-                loss = training.descend(batch)
-            else:
-                backward, model = training.gradient.backward, training.model
-                loss = backward(lambda: training.loss_of(batch), model, training.flat)
+            loss = training.backward(batch)
             training.optimizer.step()
             rounds.step_done(job.batch_size, loss)
 

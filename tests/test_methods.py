@@ -12,20 +12,19 @@ from smidgen.flat import Flat
 from smidgen.methods import (
     BY_NAME,
     METHODS,
-    Distill,
     Method,
-    Pretrained,
     in_order,
     parse,
     rewritten,
 )
 from smidgen.methods.base import BatchMethod, ScheduleMethod, at_most_one
+from smidgen.methods.of_runs import run_of
 from smidgen.tensors import Batch
 from smidgen.testing import method_checks
 from smidgen.testing.given import NET, run_with
 
 # Those that learn from a run have tests of their own.
-ALL = [kind() for kind in METHODS if kind not in (Distill, Pretrained)]
+ALL = [kind() for kind in METHODS if run_of(kind()) is None]
 
 
 def of(kind: type[Method]) -> pytest.MarkDecorator:

@@ -34,11 +34,9 @@ from smidgen.methods import (
     Affine,
     BlurPool,
     Cutout,
-    Distill,
     LabelSmoothing,
     Lookahead,
     OneCycle,
-    Pretrained,
     SqueezeExcite,
 )
 from smidgen.methods.base import (
@@ -50,6 +48,7 @@ from smidgen.methods.base import (
     WeightMethod,
     WeightTracker,
 )
+from smidgen.methods.of_runs import run_of
 from smidgen.model import model_of
 from smidgen.recipe import Recipe
 from smidgen.run import WEIGHTS, load_run
@@ -213,7 +212,7 @@ def test_same_seed_same_bits_and_other_seed_other_bits(precision: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for kind in METHODS if kind not in (Distill, Pretrained)],
+    [kind for kind in METHODS if run_of(kind()) is None],
     ids=lambda kind: kind.name,
 )
 def test_every_method_trains_alone(kind: type[Method]) -> None:

@@ -11,12 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from smidgen.checkpoint import CheckpointError
-from smidgen.data import Data
+from smidgen.data import Data, Preprocessing
 from smidgen.hub import is_hub
 from smidgen.methods import rewritten
 from smidgen.methods.base import BatchMethod, Method, StartMethod, of_kind
 from smidgen.methods.distill import Distill
-from smidgen.methods.of_runs import placed
 from smidgen.methods.pretrained import Pretrained
 from smidgen.run import Run, load_run
 from smidgen.spec import NetSpec
@@ -47,10 +46,10 @@ def with_teachers(
     for method in methods:
         if isinstance(method, Distill):
             known = digest(_teacher(method, data, split))
-            method = placed(replace(method, digest=known), _absolute(method.teacher))
+            method = replace(method, teacher=_absolute(method.teacher), digest=known)
         elif isinstance(method, Pretrained):
             known = digest(_earlier(method, data, split, _built(net, methods)))
-            method = placed(replace(method, digest=known), _absolute(method.run))
+            method = replace(method, run=_absolute(method.run), digest=known)
         found.append(method)
     return tuple(found)
 
@@ -104,20 +103,18 @@ def _earlier(method: Pretrained, data: Data, split: str, spec: NetSpec) -> Run:
     """
     run = _read("pretrained run", method.run)
     where = f"pretrained run {method.run}"
-    own, its = (
-        (one.input_shape.channels, one.layers[:-1], turned)
-        for one, turned in (
-            (spec, data.preprocessing.turned),
-            (run.trial.spec, run.preprocessing.turned),
-        )
-    )
-    if own != its:
+    if _body(spec, data.preprocessing) != _body(run.trial.spec, run.preprocessing):
         raise ValueError(
             f"{where} must have the layers of {spec.name} and its methods, but for the classifier,"
             " for as many channels, and rows and columns as here"
         )
     _require(where, run, data, split, method.digest)
     return run
+
+
+def _body(spec: NetSpec, preprocessing: Preprocessing) -> tuple[object, ...]:
+    """Return all that must be the same for weights to mean the same: the classifier need not be."""
+    return spec.input_shape.channels, spec.layers[:-1], preprocessing.turned
 
 
 def _read(what: str, place: str) -> Run:

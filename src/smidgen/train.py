@@ -15,7 +15,7 @@ from smidgen.data.base import as_it_is
 from smidgen.files import clear_temporaries, locked
 from smidgen.flat import Flat
 from smidgen.layers import Shape
-from smidgen.methods.base import GradientMethod, Method, returned, transformed
+from smidgen.methods.base import GradientMethod, Method, transformed
 from smidgen.names import require_kind, shown
 from smidgen.progress import training_bar
 from smidgen.recipe import Recipe
@@ -204,12 +204,7 @@ def _step(training: Training, batch: Batch, progress: float) -> Scalar:
         batch = transformed(method, batch, progress, training.generator)
     training.set_lr(progress)
     training.flat.gradient.zero_()
-    if training.gradient is None:
-        loss = training.descend(batch)
-    else:
-        descend, model = training.gradient.backward, training.model
-        loss = descend(lambda: training.loss_of(batch), model, training.flat)
-        loss = returned(training.gradient, "backward", loss, Tensor)
+    loss = training.backward(batch)
     training.optimizer.step()
     return loss
 

@@ -150,6 +150,13 @@ class Training:
             return F.cross_entropy(self.model(images).float(), targets)
         return chain.loss(images, targets)
 
+    def backward(self, batch: Batch) -> Scalar:
+        """Return the loss on ``batch``, the gradient that the run's method makes of it added."""
+        if self.gradient is None:
+            return self.descend(batch)
+        loss = self.gradient.backward(lambda: self.loss_of(batch), self.model, self.flat)
+        return returned(self.gradient, "backward", loss, Tensor)
+
     def descend(self, batch: Batch) -> Scalar:
         """Return the loss on ``batch`` with its gradient added to the parameters'."""
         chain = self._chain_for(batch.images)

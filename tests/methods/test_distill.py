@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.methods.learned import others, run
 
-from smidgen.data import Data, Split
-from smidgen.data.base import FOUND
+from smidgen.data import Split
 from smidgen.export.artefact import source_of
 from smidgen.layers import Classifier, Conv, Flatten, GlobalAveragePool, Shape
-from smidgen.methods import Distill, Method, parse
+from smidgen.methods import Distill, parse
 from smidgen.recipe import Recipe
 from smidgen.run import load_run, shared_plan
 from smidgen.share.facts import facts_of
@@ -26,20 +26,6 @@ from smidgen.text import to_text
 from smidgen.train import Report, train
 
 BIG = NetSpec(Shape(3, 8, 8), (Conv(24), GlobalAveragePool(), Classifier(CLASSES)), "big")
-NUMBERS: dict[str, Any] = {"epochs": 2, "batch_size": 8, "peak_lr": 0.01}
-
-
-def run(folder: Path | None, methods: list[Method], data: Data | None = None, **more: Any) -> Any:
-    recipe = Recipe(**NUMBERS)
-    return train(
-        more.pop("net", NET),
-        data or some_data(),
-        methods=methods,
-        recipe=recipe,
-        runtime=SINGLE,
-        folder=folder,
-        **more,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -232,10 +218,6 @@ def test_a_flattened_head_of_a_teacher_serves_too(tmp_path: Path) -> None:
     run(None, [Distill(str(tmp_path / "teacher"))])
 
 
-def others(data: Data, **changes: Any) -> Data:
-    return replace(data, **{"fingerprint": "", "preprocessing": FOUND, **changes})
-
-
 def test_refuses_a_teacher_of_other_classes_pictures_or_images_held_out(teacher: Path) -> None:
     data, method = some_data(), Distill(str(teacher))
     with pytest.raises(
@@ -262,19 +244,6 @@ def test_a_teacher_of_all_training_images_has_not_learned_a_validation_part(
     run(None, [Distill(str(tmp_path / "teacher"))], data, split="selection")
     with pytest.raises(ValueError, match="must be of the split fold-1-of-2, got full"):
         with_teachers([Distill(str(tmp_path / "teacher"))], data, "fold-1-of-2", NET)
-
-
-@pytest.mark.parametrize(
-    ("place", "said"),
-    [("", "must be the folder of a run, got none"), ("nowhere", "nowhere is no run folder")],
-)
-def test_refuses_what_is_no_run(
-    place: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=f"distill teacher:? {said}"):
-        run(tmp_path / "run", [Distill(place)])
-    assert not (tmp_path / "run").exists(), "nothing is written"
 
 
 def test_a_study_asks_for_the_digest_when_it_is_planned(teacher: Path, tmp_path: Path) -> None:

@@ -6,36 +6,23 @@ from typing import Any
 
 import pytest
 import torch
+from tests.methods.learned import others, run
 
 from smidgen.data import Data, Split
-from smidgen.data.base import FOUND
 from smidgen.layers import Classifier, Conv, GlobalAveragePool, Shape
-from smidgen.methods import BlurPool, Method, OneCycle, Pretrained, parse
+from smidgen.methods import BlurPool, OneCycle, Pretrained, parse
 from smidgen.recipe import Recipe
-from smidgen.run import Run, load_run, shared_plan
+from smidgen.run import load_run, shared_plan
 from smidgen.spec import NetSpec
 from smidgen.study.plan import read_plan
 from smidgen.teacher import digest, with_teachers
 from smidgen.testing import methods as promises
 from smidgen.testing.given import NET, SINGLE, some_data
 from smidgen.text import to_text
-from smidgen.train import train
 from smidgen.training import Training
 from smidgen.trial import Trial
 
 LAST = f"{len(NET.layers) - 1}."  # of the classifier's weights
-
-
-def run(folder: Path | None, methods: list[Method], data: Data | None = None, **more: Any) -> Run:
-    return train(
-        more.pop("net", NET),
-        data or some_data(),
-        methods=methods,
-        recipe=Recipe(epochs=1, batch_size=8, peak_lr=0.01),
-        runtime=SINGLE,
-        folder=folder,
-        **more,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +30,6 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("earlier") / "my-net"
     run(folder, [], seed=7)
     return folder
-
-
-def others(data: Data, **changes: Any) -> Data:
-    return replace(data, **{"fingerprint": "", "preprocessing": FOUND, **changes})
 
 
 def of_three_classes() -> Data:
@@ -160,19 +143,6 @@ def test_refuses_a_run_of_other_layers_or_of_images_held_out(earlier: Path) -> N
         with_teachers([method], some_data(), "selection", NET)
     with pytest.raises(ValueError, match=r"must have the digest 0123, got [0-9a-f]{16}$"):
         with_teachers([replace(method, digest="0123")], some_data(), "full", NET)
-
-
-@pytest.mark.parametrize(
-    ("place", "said"),
-    [("", "must be the folder of a run, got none"), ("nowhere", "nowhere is no run folder")],
-)
-def test_refuses_what_is_no_run(
-    place: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ValueError, match=f"pretrained run:? {said}"):
-        run(tmp_path / "run", [Pretrained(place)])
-    assert not (tmp_path / "run").exists(), "nothing is written"
 
 
 def test_a_study_asks_for_the_digest_when_it_is_planned(tmp_path: Path) -> None:
