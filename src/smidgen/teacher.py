@@ -14,7 +14,7 @@ from smidgen.checkpoint import CheckpointError
 from smidgen.data import Data, Preprocessing
 from smidgen.hub import is_hub
 from smidgen.methods import rewritten
-from smidgen.methods.base import BatchMethod, Method, StartMethod, of_kind
+from smidgen.methods.base import ArchitectureMethod, BatchMethod, Method, StartMethod, of_kind
 from smidgen.methods.distill import Distill
 from smidgen.methods.pretrained import Pretrained
 from smidgen.run import Run, load_run
@@ -104,9 +104,12 @@ def _earlier(method: Pretrained, data: Data, split: str, spec: NetSpec) -> Run:
     run = _read("pretrained run", method.run)
     where = f"pretrained run {method.run}"
     if _body(spec, data.preprocessing) != _body(run.trial.spec, run.preprocessing):
+        changing = [one.name for one in of_kind(run.trial.methods, ArchitectureMethod)]
         raise ValueError(
             f"{where} must have the layers of {spec.name} and its methods, but for the classifier,"
-            " for as many channels, and rows and columns as here"
+            " for as many channels, and rows and columns as here; it is"
+            f" {run.trial.net.name} with {', '.join(changing) or 'no method that changes layers'},"
+            f" for {run.trial.spec.input_shape.channels} channels"
         )
     _require(where, run, data, split, method.digest)
     return run

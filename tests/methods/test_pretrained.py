@@ -135,6 +135,9 @@ def test_refuses_a_run_of_other_layers_or_of_images_held_out(earlier: Path) -> N
         with_teachers([method], some_data(), "full", wide)
     with pytest.raises(ValueError, match=said):
         with_teachers([method, BlurPool()], some_data(), "full", NET)
+    told = r"it is .* with no method that changes layers, for 3 channels$"
+    with pytest.raises(ValueError, match=told):
+        with_teachers([method], some_data(), "full", wide)
     data = some_data()
     turned = others(data, preprocessing=replace(data.preprocessing, turned=True))
     with pytest.raises(ValueError, match=said):
