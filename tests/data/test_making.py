@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from PIL import Image
@@ -154,19 +155,62 @@ def test_sixteen_bits_among_eight_are_told(folder: Callable[..., Path]) -> None:
     assert (data.train.images[1] == 9).all()
 
 
-@pytest.mark.parametrize(("kind", "channels"), [(2, 3), (6, 4)])
-def test_colours_of_sixteen_bits_are_told(
-    folder: Callable[..., Path], kind: int, channels: int
-) -> None:
-    head = struct.pack(">IIBBBBB", 5, 6, 16, kind, 0, 0, 0)
-    rows = zlib.compress(b"".join(b"\0" + bytes([0, 9] * 5 * channels) for _ in range(6)))
-    chunks = [(b"IHDR", head), (b"IDAT", rows), (b"IEND", b"")]
-    deep = b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(of)) + kind + of + struct.pack(">I", zlib.crc32(kind + of))
-        for kind, of in chunks
+def deep_png(values: npt.NDArray[np.uint16], **chunks: bytes) -> bytes:
+    """Return a PNG h w c of 16 bits a channel, as Pillow writes none of several."""
+    height, width, channels = values.shape
+    kind = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    head = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    all_chunks = {"IHDR": head, **chunks, "IDAT": zlib.compress(rows), "IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(of))
+        + name.encode()
+        + of
+        + struct.pack(">I", zlib.crc32(name.encode() + of))
+        for name, of in all_chunks.items()
     )
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_colours_of_sixteen_bits_are_told(folder: Callable[..., Path], channels: int) -> None:
+    deep = deep_png(np.full((6, 5, channels), 9, np.uint16))
     _, said = loaded(folder([png(pixels(0, 6, 5, 3)), deep], [png(pixels(1, 6, 5, 3))]))
-    assert "1 colour picture has 16 bits a channel, of which the upper 8 are taken" in said
+    assert (
+        "1 picture has 16 bits in each of several channels, of which the upper 8 are taken" in said
+    )
+
+
+def test_grey_of_sixteen_bits_keeps_them_beside_alpha_that_hides_nothing(
+    folder: Callable[..., Path],
+) -> None:
+    values = np.random.default_rng(0).integers(0, 4096, (5, 6, 5, 1), dtype=np.uint16)
+    alpha = np.full((5, 6, 5, 1), 65_535, np.uint16)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = {"eXIf": exif.tobytes().removeprefix(b"Exif\0\0")}
+    for chunks in ({}, turned):
+        plain = [deep_png(picture, **chunks) for picture in values]
+        with_alpha = [deep_png(picture, **chunks) for picture in np.concatenate([values, alpha], 3)]
+        one, said = loaded(folder(plain[:3], plain[3:]))
+        other, said_too = loaded(folder(with_alpha[:3], with_alpha[3:]))
+        assert said == said_too
+        assert one.fingerprint == other.fingerprint
+        assert one.shape == ((1, 5, 6) if chunks else (1, 6, 5))
+
+
+def test_grey_of_sixteen_bits_with_transparent_pixels_stays_grey_and_is_told(
+    folder: Callable[..., Path],
+) -> None:
+    values = np.random.default_rng(0).integers(0, 65_536, (6, 5, 2), dtype=np.uint16)
+    shallow = Image.fromarray((values >> 8).astype(np.uint8), "LA")
+    one, said = loaded(folder([deep_png(values), png(pixels(0, 6, 5))], [png(pixels(1, 6, 5))]))
+    other, _ = loaded(folder([encoded(shallow), png(pixels(0, 6, 5))], [png(pixels(1, 6, 5))]))
+    assert one.fingerprint == other.fingerprint
+    assert one.preprocessing.color == "grey"
+    assert (
+        "1 picture has 16 bits in each of several channels, of which the upper 8 are taken" in said
+    )
+    assert "1 picture is transparent" in said
 
 
 def test_colours_of_sixteen_bits_in_a_tiff_are_told(folder: Callable[..., Path]) -> None:
@@ -177,7 +221,9 @@ def test_colours_of_sixteen_bits_in_a_tiff_are_told(folder: Callable[..., Path])
     deep += struct.pack("<3H", 16, 16, 16) + bytes([0, 9] * 90)
     data, said = loaded(folder([png(pixels(0, 6, 5, 3)), deep], [png(pixels(1, 6, 5, 3))]))
     assert data.train.images[1].unique().tolist() == [9]
-    assert "1 colour picture has 16 bits a channel, of which the upper 8 are taken" in said
+    assert (
+        "1 picture has 16 bits in each of several channels, of which the upper 8 are taken" in said
+    )
     _, said = loaded(folder([encoded(Image.fromarray(pixels(n, 6, 5, 3)), "TIFF") for n in (0, 1)]))
     assert "16 bits" not in said
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast, final
 
-from smidgen.data.decode import is_deep, open_picture, opened
+from smidgen.data.decode import is_deep, loaded, open_picture, opened, require_room
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Background, Color, Fit, Preprocessing, Values, upright_size
 from smidgen.data.sizes import ImageSize, checked_size
@@ -15,6 +15,8 @@ from smidgen.data.sizes import ImageSize, checked_size
 TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
 PNG = b"\x89PNG\r\n\x1a\n"
 _BYTE = 8  # bits
+_DEEP_GREY_AND_ALPHA = b"\x10\x04"
+_DEEP = (b"\x10\x02", b"\x10\x06", _DEEP_GREY_AND_ALPHA)  # of 16 bits: RGB, RGBA
 _HEAD = 4_096  # bytes in which a PNG says all that `head` asks, or else it is opened
 
 
@@ -26,7 +28,7 @@ class Head(NamedTuple):
     channels: int  # 1 if it is grey, 3 if it has colours, or those of an array
     deep: bool = False  # whether its values are no bytes
     alpha: bool = False  # whether pixels may be transparent
-    coarse: bool = False  # whether it has 16 bits a colour, of which Pillow reads 8
+    coarse: bool = False  # whether it has 16 bits a channel, of which 8 are read
 
 
 class Pictures(ABC):
@@ -231,10 +233,15 @@ def _head(start: bytes) -> Head | None:
 
 def _opened_head(source: Any, start: bytes) -> Head:
     image = opened(source)
+    of_png = start[24:26] if start.startswith(PNG) else b""  # bits a channel, and which channels
+    if of_png == _DEEP_GREY_AND_ALPHA:  # only its pixels say whether any is transparent
+        require_room(image)
+        image = loaded(image)
     height, width = upright_size(image)
     grey = image.mode in ("1", "L", "LA", "La") or is_deep(image)
-    deep_png = start.startswith(PNG) and start[24:26] in (b"\x10\x02", b"\x10\x06")
-    coarse = deep_png or (not grey and image.format == "TIFF" and _bits_of_tiff(image) > _BYTE)
+    coarse = (of_png in _DEEP and not is_deep(image)) or (
+        not grey and image.format == "TIFF" and _bits_of_tiff(image) > _BYTE
+    )
     clear = image.has_transparency_data
     return Head(height, width, 1 if grey else 3, is_deep(image), clear, coarse)
 

@@ -9,8 +9,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
+
 from smidgen.data.errors import DataError
-from smidgen.data.preprocessing import DEEP, upright
+from smidgen.data.preprocessing import DEEP, DEEPEST, upright
 from smidgen.limits import ENCODED, LARGE_JPEG, PICTURE, content
 
 KEPT_SIDE = 512  # pixels a side, at least, that a large JPEG is decoded to
@@ -24,6 +26,7 @@ SIGNATURES = (  # of those, and of HEIC, so that it is told and not passed over
     *(b"P1\n", b"P2\n", b"P3\n", b"P4\n", b"P5\n", b"P6\n", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
     *(bytes([0, 0, 0, n]) + b"ftyp" + kind for n in range(20, 48, 4) for kind in _BOXED),
 )
+_DEEP_GREY_AND_ALPHA = "LA;16B"  # how Pillow names a PNG's two times 16 bits a pixel
 _OPENING = threading.Lock()  # of Pillow's own limit, and of the filter for its warning
 
 
@@ -46,7 +49,7 @@ def open_picture(
     """
     encoded = source if isinstance(source, bytes) else _content(Path(source))
     image = opened(encoded)
-    _require_room(image)
+    require_room(image)
     if size is not None:
         side = max(KEPT_SIDE, KEPT_EACH * max(size))
         image.draft(None, (side, side))
@@ -58,17 +61,39 @@ def open_picture(
 def loaded(image: Any) -> Any:
     """Return a Pillow image decoded, and turned as its EXIF says.
 
+    A PNG of grey and alpha with 16 bits each, of which Pillow gives the upper 8 as colours, is grey
+    with all of its bits where nothing is transparent, and otherwise grey and alpha, the upper 8.
+
     Raises:
         DataError: If what it is of is broken, or closed.
     """
     try:
+        deep = _is_deep_grey_and_alpha(image)
+        if deep:  # four bytes a pixel, as a colour and alpha of 8 bits have: all arrive as they are
+            image.tile = [(*image.tile[0][:3], "RGBA")]
         image.load()
-        return upright(image)
+        image = upright(image)
+        return _grey_of(image) if deep else image
     except Exception as error:  # decoders raise whatever a broken file leads them to
         raise DataError(_unreadable(error)) from error
 
 
-def _require_room(image: Any) -> None:
+def _is_deep_grey_and_alpha(image: Any) -> bool:
+    tiles = getattr(image, "tile", ())
+    return image.format == "PNG" and len(tiles) == 1 and tiles[0][3] == _DEEP_GREY_AND_ALPHA
+
+
+def _grey_of(image: Any) -> Any:
+    """Return grey, or grey and alpha, of an image that holds upper and lower bytes of both."""
+    from PIL import Image
+
+    values = np.asarray(image).view(">u2")
+    if (values[:, :, 1] == DEEPEST).all():
+        return Image.fromarray(values[:, :, 0].astype(np.uint16))
+    return Image.fromarray((values >> 8).astype(np.uint8), "LA")
+
+
+def require_room(image: Any) -> None:
     """Refuse what would take too much memory to decode.
 
     A JPEG from a camera is decoded row by row, so that one as large as telephones make them is

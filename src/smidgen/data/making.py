@@ -103,9 +103,9 @@ def _how(
         )
         notes.append(f"{seen} composed over {background}")
     if coarse := sum(head.coarse for head in good):
-        pictures = counted(coarse, "colour picture has", "colour pictures have")
+        pictures = counted(coarse, "picture has", "pictures have")
         notes.append(
-            f"{pictures} 16 bits a channel, of which the upper 8 are taken: "
+            f"{pictures} 16 bits in each of several channels, of which the upper 8 are taken: "
             f"where fewer bits are in use they are dark, and must be converted first"
         )
     how, more = survey.decided(good, wish, background)

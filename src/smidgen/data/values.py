@@ -9,7 +9,7 @@ import torch
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Values
 
-_FEW = 4  # channels, at most, of what is surely channels
+FEW = 4  # channels, at most, of what is surely channels
 _ROWS = 3  # axes of pictures without channels
 
 
@@ -45,7 +45,7 @@ def images_of(images: Any, where: str, *, channels_first: bool = False) -> Value
         values = values[..., None]
     elif values.ndim == _ROWS + 1:
         _, first, _, last = values.shape
-        if channels_first or (first <= _FEW < last):
+        if channels_first or (first <= FEW < last):
             values = values.transpose(0, 2, 3, 1)
     if values.ndim != _ROWS + 1 or 0 in values.shape or values.dtype.kind not in "uif":
         shape = "x".join(str(side) for side in np.shape(images))

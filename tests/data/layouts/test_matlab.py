@@ -42,6 +42,51 @@ def test_one_file_of_grey_pictures_first_or_last(tmp_path: Path, last: bool) -> 
     assert {image.numpy().tobytes() for image in found} == {image.tobytes() for image in images}
 
 
+@pytest.mark.parametrize("axes", ["hwcn", "nhwc", "nchw"])
+def test_channels_tell_which_axis_counts_where_two_are_as_long(tmp_path: Path, axes: str) -> None:
+    images = pixels(3, 12, 12, 12, 3)
+    stored = images.transpose(*("nhwc".index(axis) for axis in axes))
+    path = written(tmp_path / "a.mat", X=stored, y=np.arange(12)[:, None] % 2)
+    with pytest.warns(DataWarning, match="no test images"):
+        data = load(path)
+    found = torch.cat([data.train.images, data.test.images]).permute(0, 2, 3, 1)
+    assert {image.numpy().tobytes() for image in found} == {image.tobytes() for image in images}
+
+
+def test_four_pictures_of_four_channels(tmp_path: Path) -> None:
+    images, others = pixels(4, 4, 7, 6, 4), pixels(5, 3, 7, 6, 4)
+    arrays = {"train_x": images, "train_y": [0, 1, 0, 1], "test_x": others, "test_y": [0, 1, 0]}
+    data = load(written(tmp_path / "a.mat", **arrays))
+    assert data.train.images.permute(0, 2, 3, 1).equal(torch.from_numpy(images))
+
+
+def test_an_axis_that_cannot_be_told_is_refused(tmp_path: Path) -> None:
+    images = pixels(5, 12, 12, 12)
+    path = written(tmp_path / "a.mat", X=images, y=np.arange(12) % 2)
+    with pytest.raises(DataError, match="counted by the first axis or the last of 12x12x12, since"):
+        load(path)
+    path = written(path, X=images.transpose(1, 2, 0)[:, :, None], y=np.arange(12) % 2)
+    with pytest.warns(DataWarning, match="no test images"):
+        assert load(path).shape == (1, 12, 12)
+
+
+def test_the_labels_of_the_pictures_count_and_no_other_numbers(tmp_path: Path) -> None:
+    images = pixels(6, 30, 8, 8, 3)
+    last, labels = images.transpose(1, 2, 3, 0), np.arange(30) % 2
+    of_train = {"train_x": last[..., :8], "train_y": labels[:8]}  # as many as there are rows
+    of_test = {"test_x": last[..., 8:], "test_y": np.eye(2)[labels[8:]]}
+    one = written(tmp_path / "a.mat", **of_train, **of_test, mean=np.arange(8.0))
+    written(tmp_path / "two" / "train_images.mat", X=last[..., :8])
+    written(tmp_path / "two" / "train_labels.mat", y=labels[:8])
+    written(tmp_path / "two" / "test_images.mat", X=last[..., 8:])
+    written(tmp_path / "two" / "test_labels.mat", y=labels[8:])
+    for place in (one, tmp_path / "two"):
+        data = load(place)
+        for split, first, end in ((data.train, 0, 8), (data.test, 8, 30)):
+            assert split.images.permute(0, 2, 3, 1).equal(torch.from_numpy(images[first:end]))
+            assert split.labels.tolist() == labels[first:end].tolist()
+
+
 def test_what_is_no_data_set_is_told(tmp_path: Path) -> None:
     path = written(tmp_path / "a" / "imagelabels.mat", labels=[1, 2])
     with pytest.raises(DataError, match=r"a\.mat must hold .* got labels"):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from smidgen.data.errors import DataError
+from smidgen.data.values import FEW
 
 ENDING = ".mat"
 _BYTES = {  # of a number
@@ -21,10 +22,7 @@ _COLUMN = 2  # axes of a vector, which has no fewer in MATLAB
 
 
 def arrays_of(path: Path, room: int) -> dict[str, Any]:
-    """Return the numbers of a file by name; of pictures, the first axis counts them.
-
-    MATLAB has them the other way round, height x width x channels x pictures: the axis of as many
-    as there are labels is the one.
+    """Return the numbers of a file by name, their axes as they lie.
 
     Args:
         path: Of the file.
@@ -40,14 +38,38 @@ def arrays_of(path: Path, room: int) -> dict[str, Any]:
     if said > room:
         raise DataError(f"{path} says that it holds {said:,} bytes, too many")
     stored = loadmat(path, variable_names=list(held))
-    found = {name: np.asarray(stored[name]) for name in held}
-    counts = {of.size for of in found.values() if of.ndim == _COLUMN and 1 in of.shape}
-    return {
-        name: np.moveaxis(of, -1, 0)
-        if of.ndim > _COLUMN and of.shape[-1] in counts and of.shape[0] not in counts
-        else of
-        for name, of in found.items()
-    }
+    return {name: np.asarray(stored[name]) for name in held}
+
+
+def pictures_first(images: Any, labels: Any, where: str) -> Any:
+    """Return pictures with the axis first that counts them.
+
+    MATLAB has it last, height x width x channels x pictures; what was written by others may have
+    it first. It is the one of as many as there are labels. Where both are, that of channels tells.
+
+    Args:
+        images: Of one part.
+        labels: Of the same pictures: one each, or a row of one for each class.
+        where: For errors.
+
+    Raises:
+        DataError: If it may be either.
+    """
+    count = labels.size if 1 in labels.shape else len(labels)
+    if images.ndim <= _COLUMN or images.shape[-1] != count:
+        return images
+    if images.shape[0] == count:
+        of_channels = [axis for axis in range(1, images.ndim) if images.shape[axis] <= FEW]
+        if images.ndim != _COLUMN + 2 or len(of_channels) != 1:
+            sides = "x".join(map(str, images.shape))
+            raise DataError(
+                f"the pictures of {where} may be counted by the first axis or the last of {sides}, "
+                f"since there are {count:,} labels: write them as height x width x channels x "
+                f"pictures, with one channel if they are grey"
+            )
+        if of_channels != [2]:
+            return images
+    return np.moveaxis(images, -1, 0)
 
 
 def names_in(files: Iterable[Path]) -> list[str]:

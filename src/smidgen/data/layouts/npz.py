@@ -135,7 +135,10 @@ class Npz(Source):
                     )
         for part, found in by_part.items():
             if "images" in found and "labels" in found:
-                yield part, (stored[found["images"]], stored[found["labels"]])
+                images, labels = stored[found["images"]], stored[found["labels"]]
+                if self._files[0].suffix.lower() == matlab.ENDING:
+                    images = matlab.pictures_first(images, labels, f"{self.file} {part}")
+                yield part, (images, labels)
 
     def _part(self, part: str, images: Any, labels: Any, names: tuple[str, ...]) -> Part:
         where = f"{self.file} {part}"
