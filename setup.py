@@ -99,7 +99,9 @@ class BuildKernels(build_ext):
     def build_extension(self, ext: Extension) -> None:
         """Compile blocks.c and batch.c for every instruction set the compiler knows, and link."""
         folder = Path(self.build_temp) / "kernels"
+        options = ["-static"] if ON_WINDOWS else ["-pthread"]
         objects = self._compile("processor.c", folder, [], [])
+        objects += self._compile("memory.c", folder, [], [])
         on_x86 = platform.machine().lower() in {"x86_64", "amd64"}
         known = [PORTABLE, *(v for v in (X86 if on_x86 else []) if self._knows(v, folder))]
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # each waits for a compiler
@@ -110,9 +112,8 @@ class BuildKernels(build_ext):
             ]
         objects += [path for paths in made for path in paths.result()]
         target = Path(self.get_ext_fullpath(ext.name))
-        alone = ["-static"] if ON_WINDOWS else []
         self.compiler.link_shared_object(
-            objects, str(target), libraries=["m"], extra_postargs=alone
+            objects, str(target), libraries=["m"], extra_postargs=options
         )
 
     def _knows(self, variant: Variant, folder: Path) -> bool:

@@ -47,7 +47,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     )
     macros = {"LANES": 4, "PAIRED": 1, "AMX": 1, "BFLOAT16": 1, "SUFFIX": f"{PATH}_bfloat16"}
     macros |= {"TILES": f'"{HERE / "tiles.h"}"'}
-    sources = [str(CSRC / "blocks.c"), str(CSRC / "batch.c"), str(processor)]
+    sources = [*(str(CSRC / f"{name}.c") for name in ("blocks", "batch", "memory")), str(processor)]
     return _compiled(folder, "emulated", *(f"-D{k}={v}" for k, v in macros.items()), *sources)
 
 

@@ -1,6 +1,9 @@
 """The fused operations keep torch's habits: NaN, buffers, layouts, fall-backs, same bits."""
 
 import copy
+import ctypes
+import mmap
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from smidgen import kernels
 from smidgen.kernels import available, library, reference
 from smidgen.kernels.library import forget_choice
 
+MEMORY = Path("/proc/self/statm")
 COMPILED = [name for name in available() if name != "torch"]
 fused = pytest.mark.skipif(not COMPILED, reason="built without the compiled operations")
 
@@ -116,6 +120,27 @@ def test_repeats_bit_for_bit_whatever_ran_before(name: str) -> None:
     first = run(name, kernels, ins)
     run("conv", kernels, [t.float() for t in operands("conv", (2, 24, 17, 11), 40, 5)])
     assert all(torch.equal(a, b) for a, b in zip(first, run(name, kernels, ins), strict=True))
+
+
+@fused
+@pytest.mark.skipif(not MEMORY.exists(), reason="needs Linux, which tells a process its memory")
+def test_a_thread_that_ends_gives_its_memory_back() -> None:
+    native, piece = ctypes.CDLL(str(library.LIBRARY)), ctypes.c_int64(2**28)
+
+    def work() -> None:
+        for _ in range(3):  # apart, then in one piece, then what is there already
+            native.smidgen_memory_open()
+            native.smidgen_memory_take(piece, ctypes.c_size_t(1))
+
+    def reserved() -> int:
+        return int(MEMORY.read_text().split()[0]) * mmap.PAGESIZE
+
+    before = reserved()
+    for _ in range(8):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert reserved() - before < 4 * piece.value
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])

@@ -13,7 +13,7 @@ typedef struct {
 void EXPORT(batch_gather)(const uint8_t *pixels, const Int *rows, const float *scale, const float *shift, Value *out,
                           Int count, Int size) {
     enum { LINE = 64, AHEAD = 2 }; /* rows lie far apart: fetch them before they are needed */
-    arena_open();
+    smidgen_memory_open();
     float *values = TAKE(float, size);
     for (Int i = 0; i < count; i++, out += size) {
         const uint8_t *row = pixels + rows[i] * size;
@@ -206,7 +206,7 @@ static void interleave(const Value *planes, Value *y, Int count, Int room, Int s
 
 /* The pixel at u of the new image is the old one at matrix (u, 1), bilinear, zero outside. */
 void EXPORT(batch_warp)(const Layout *l, const Value *x, Value *y, const float *matrices) {
-    arena_open();
+    smidgen_memory_open();
     Places p = places_of(l);
     Int room = up(p.pixels, LANES), size = p.pixels * l->step;
     float *padded = TAKE_ZERO(float, 2 * (l->width + BORDER) * (l->height + BORDER));

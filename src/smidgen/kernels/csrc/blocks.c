@@ -55,7 +55,7 @@ static void finish_forward(Watch *w, Tailed *t, const Value *z, Value *y, const 
 void EXPORT(norm_forward)(const Shape *s, const Value *z, Value *y, State state, double momentum, double eps) {
     Norm norm = norm_of(state, momentum, eps);
     Watch w = {.pivot = NULL};
-    arena_open();
+    smidgen_memory_open();
     Tailed t = tail_of(NULL, &norm, s->images, s->height, s->width, s->channels);
     watch(&w, z, t.images * t.count, s->channels);
     finish_forward(&w, &t, z, y, NULL);
@@ -63,7 +63,7 @@ void EXPORT(norm_forward)(const Shape *s, const Value *z, Value *y, State state,
 void EXPORT(norm_backward)(const Shape *s, const Value *z, const Value *dy, Value *dz, State state, float *dweight,
                            float *dbias) {
     Norm norm = norm_of(state, 0, 0);
-    arena_open();
+    smidgen_memory_open();
     Tailed t = tail_of(NULL, &norm, s->images, s->height, s->width, s->channels);
     tail_reduce(&t, z, dy, dweight, dbias);
     backward(&t.affine, t.pattern, z, dy, dz, t.images * t.count);
@@ -74,7 +74,7 @@ void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *we
     Norm norm = norm_of(state, momentum, eps);
     Int pixels = s->height * s->width, columns = up(s->outputs, LANES);
     Watch w = {.pivot = NULL};
-    arena_open();
+    smidgen_memory_open();
     Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
     Convolution c = convolution_of(s->height, s->width, s->channels, s->outputs, s->kernel, weights, 0);
     if (norm.weight == NULL && bias) /* pointwise only, so never Winograd's */
@@ -99,7 +99,7 @@ void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *w
     Norm norm = norm_of(state, 0, 0);
     Int pixels = s->height * s->width, in = pixels * s->channels, out = pixels * s->outputs;
     Convolution c = {.kernel = 0};
-    arena_open();
+    smidgen_memory_open();
     Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
     tail_reduce(&t, z, dy, dscale, dshift);
     if (dx) c = convolution_of(s->height, s->width, s->outputs, s->channels, s->kernel, weights, 1);
@@ -144,7 +144,7 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
     Norm norm = norm_of(state, momentum, eps);
     Int pixels = s->height * s->width, in = pixels * s->channels, out = pixels * s->outputs;
     Watch w = {.pivot = NULL};
-    arena_open();
+    smidgen_memory_open();
     Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
     Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
     const float *taps = depth_weights(&d, deep, 0);
@@ -185,7 +185,7 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
                                 float *dshift, const Tail *tail) {
     Norm norm = norm_of(state, 0, 0);
     Int pixels = s->height * s->width, in = pixels * s->channels, out = pixels * s->outputs, kernel = s->kernel * s->kernel;
-    arena_open();
+    smidgen_memory_open();
     Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
     tail_reduce(&t, z, dy, dscale, dshift);
     Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
@@ -243,7 +243,7 @@ void EXPORT(channelwise_forward)(const Shape *s, const Value *x, const float *de
     Norm norm = norm_of(state, momentum, eps);
     Int in = s->height * s->width * s->channels;
     Watch w = {.pivot = NULL};
-    arena_open();
+    smidgen_memory_open();
     Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->channels);
     Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
     const float *taps = depth_weights(&d, deep, 0);
@@ -259,7 +259,7 @@ void EXPORT(channelwise_backward)(const Shape *s, const Value *x, const float *d
                                   Value *dx, float *ddeep, float *dscale, float *dshift, const Tail *tail) {
     Norm norm = norm_of(state, 0, 0);
     Int in = s->height * s->width * s->channels;
-    arena_open();
+    smidgen_memory_open();
     Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->channels);
     tail_reduce(&t, z, dy, dscale, dshift);
     Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
@@ -284,13 +284,13 @@ void EXPORT(cut_backward)(const Shape *s, const Value *y, const Value *dy, Value
 }
 
 void EXPORT(pool_forward)(const Shape *s, const Value *x, Value *y, int blurred) {
-    arena_open();
+    smidgen_memory_open();
     Pool p = pool_open(s->height, s->width, s->channels, blurred);
     Int in = s->height * s->width * s->channels, out = p.out_height * p.out_width * s->channels;
     for (Int i = 0; i < s->images; i++) (blurred ? max_blur_forward : max_forward)(&p, x + i * in, y + i * out);
 }
 void EXPORT(pool_backward)(const Shape *s, const Value *x, const Value *dy, Value *dx, int blurred) {
-    arena_open();
+    smidgen_memory_open();
     Pool p = pool_open(s->height, s->width, s->channels, blurred);
     Int in = s->height * s->width * s->channels, out = p.out_height * p.out_width * s->channels;
     for (Int i = 0; i < s->images; i++)
@@ -310,7 +310,7 @@ void EXPORT(average_backward)(const Shape *s, const float *dy, Value *dx) {
 void EXPORT(head_forward)(const Shape *s, const Value *x, const float *weight, const float *bias, const float *targets,
                           float *pooled, float *logits, float *loss) {
     Int pixels = s->height * s->width, c = s->channels, classes = s->outputs, columns = up(classes, LANES);
-    arena_open();
+    smidgen_memory_open();
     const float *rows = transposed(weight, classes, c, columns);
     float *out = TAKE(float, columns);
     double sum = 0;
@@ -326,7 +326,7 @@ void EXPORT(head_backward)(const Shape *s, const float *weight, const float *poo
                            Value *dx, float *dweight, float *dbias) {
     Int pixels = s->height * s->width, c = s->channels, classes = s->outputs, images = s->images;
     float share = *dloss / (float)images;
-    arena_open();
+    smidgen_memory_open();
     float *dpooled = TAKE(float, c), *columns = TAKE(float, classes * images);
     for (Int k = 0; k < classes; k++) {
         float total = 0.0f;
@@ -345,7 +345,7 @@ void EXPORT(head_backward)(const Shape *s, const float *weight, const float *poo
 void EXPORT(excite_forward)(const Shape *s, const Value *x, const float *squeeze, const float *excite, Value *y, float *mean,
                             float *hidden, float *gate) {
     Int c = s->channels, latent = s->outputs, in = s->height * s->width * c;
-    arena_open();
+    smidgen_memory_open();
     Gate g = gate_of(s->height * s->width, c, latent, squeeze, excite);
     for (Int i = 0; i < s->images; i += LANES)
         gate_forward(&g, x + i * in, smaller(LANES, s->images - i), y + i * in, mean + i * c, hidden + i * latent, gate + i * c);
@@ -354,7 +354,7 @@ void EXPORT(excite_backward)(const Shape *s, const Value *x, const Value *dy, co
                              const float *mean, const float *hidden, const float *gate, Value *dx, float *dsqueeze,
                              float *dexcite) {
     Int c = s->channels, latent = s->outputs, in = s->height * s->width * c, groups = up(s->images, LANES) / LANES;
-    arena_open();
+    smidgen_memory_open();
     Gate g = gate_of(s->height * s->width, c, latent, squeeze, excite);
     float *dlogit = TAKE(float, groups * c * LANES), *dhidden = TAKE(float, groups * latent * LANES);
     float *dmean = TAKE(float, c * LANES);

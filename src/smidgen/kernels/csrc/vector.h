@@ -11,17 +11,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-#if defined(_WIN32)
-#include <malloc.h>
-#define ALIGNED(to, size) _aligned_malloc(size, to)
-#define RELEASE(p) _aligned_free(p)
-#else
-#define ALIGNED(to, size) aligned_alloc(to, size)
-#define RELEASE(p) free(p)
-#endif
 #if LANES > 4
 #include <immintrin.h>
 #endif
@@ -203,49 +192,8 @@ INLINE void look_ahead(Ahead *a, int place, const void *from, Int bytes) {
     a->from[place] = from, a->to[place] = a->from[place] + bytes;
 }
 
-/* Memory for one call, kept by the thread for the next one. What does not fit is allocated apart, once: the next call
- * finds room for it. Slack behind every piece lets vectors read past its end. */
-typedef struct Extra {
-    struct Extra *next;
-} Extra;
-static __thread struct {
-    char *base;
-    size_t size, used;
-    Extra *extra;
-} arena;
-enum { SLACK = 256 };
-
-static void *allocate(size_t size) {
-    size_t large = (size_t)1 << 21; /* bytes of a large page, which saves the processor looking up hundreds of small ones */
-    int worth_it = size >= large / 8;
-    void *p = worth_it ? ALIGNED(large, (size + large - 1) / large * large) : ALIGNED(64, size);
-    if (p == NULL) abort();
-#ifdef MADV_HUGEPAGE
-    if (worth_it) madvise(p, (size + large - 1) / large * large, MADV_HUGEPAGE); /* the system may refuse */
-#endif
-    return p;
-}
-static void arena_open(void) {
-    while (arena.extra) {
-        Extra *next = arena.extra->next;
-        RELEASE(arena.extra);
-        arena.extra = next;
-    }
-    if (arena.used > arena.size) {
-        RELEASE(arena.base);
-        arena.base = allocate(arena.used);
-        arena.size = arena.used;
-    }
-    arena.used = 0;
-}
-static void *take(Int count, size_t item) {
-    size_t size = (size_t)up((Int)((size_t)count * item) + SLACK, 64), from = arena.used;
-    arena.used += size;
-    if (arena.used <= arena.size) return arena.base + from;
-    Extra *extra = allocate(size + 64);
-    extra->next = arena.extra;
-    arena.extra = extra;
-    return (char *)extra + 64;
-}
-#define TAKE(type, count) ((type *)take(count, sizeof(type)))
+/* Memory of a call, from memory.c: opened once, then taken piece by piece. Vectors may read past the end of a piece. */
+void smidgen_memory_open(void);
+void *smidgen_memory_take(int64_t count, size_t item);
+#define TAKE(type, count) ((type *)smidgen_memory_take(count, sizeof(type)))
 #define TAKE_ZERO(type, count) ((type *)memset(TAKE(type, count), 0, sizeof(type) * (size_t)(count)))
