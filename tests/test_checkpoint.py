@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -96,6 +98,75 @@ def test_kill_nine_and_resume_through_the_command_line(
     assert not (killed / "weights.safetensors").exists()
     assert command(*words(killed, "--resume")).returncode == 0
     assert same_bits(load_run(whole).model, load_run(killed).model)
+
+
+def begun(folder: Path, precision: str = "float32", epochs: int = 2) -> Any:
+    """Train with all that a checkpoint holds of a run, or go on with it."""
+    return train(
+        NET,
+        load("digits"),
+        methods=parse("one-cycle, ema, lookahead"),
+        recipe=Recipe(epochs=epochs),
+        runtime=Runtime("cpu", 1, precision),
+        folder=folder,
+        resume=folder.exists(),
+    )
+
+
+def test_a_run_begun_in_another_precision_is_not_gone_on_with(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    begun(folder)
+    (folder / "weights.safetensors").unlink()
+    said = "run holds a run begun in float32, and this is bfloat16: precision float32 goes on with"
+    with pytest.raises(ValueError, match=said):
+        begun(folder, "bfloat16")
+    assert not (folder / "weights.safetensors").exists()
+    begun(folder)
+
+
+def test_a_checkpoint_from_before_it_told_the_precision_is_gone_on_with(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    begun(folder)
+    (folder / "weights.safetensors").unlink()
+    newest = checkpoints(folder)[0]
+    tensors, values = load_tensors(newest)
+    del values["precision"]
+    save_tensors(newest, tensors, values)
+    begun(folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "said"),
+    [
+        ("weights", itemgetter(slice(1)), r"all weights must be float32 \d+, got float32 1$"),
+        ("buffer.", torch.Tensor.double, r"batch-norm \S+ must be \S+ \S+, got float64"),
+        (
+            "tracker.0.slow",
+            itemgetter(slice(1)),
+            r"lookahead slow must be float32 \d+, got float32 1",
+        ),
+        ("tracker.0.slow", None, r"lookahead slow must be float32 \d+, got none"),
+        ("tracker.1.average", itemgetter(slice(1)), r"ema average must be float32 \d+, got float"),
+        ("optimizer.0.exp_avg", itemgetter(slice(1)), r"adamw exp_avg must be float32 \d+, got f"),
+        ("optimizer.1.exp_avg_sq", None, r"adamw exp_avg_sq must be float32 \d+, got none"),
+    ],
+)
+def test_tensors_of_other_shapes_or_methods_are_refused(
+    tmp_path: Path, name: str, changed: Any, said: str
+) -> None:
+    folder = tmp_path / "run"
+    begun(folder, epochs=1)
+    (folder / "weights.safetensors").unlink()
+    (newest,) = checkpoints(folder)
+    tensors, values = load_tensors(newest)
+    name = min(found for found in tensors if found.startswith(name))
+    if changed is None:
+        del tensors[name]
+    else:
+        tensors[name] = changed(tensors[name])
+    save_tensors(newest, tensors, values)
+    with pytest.raises(CheckpointError, match=f"a checkpoint of another run or version: {said}"):
+        begun(folder, epochs=1)
 
 
 def some_tensors() -> dict[str, torch.Tensor]:

@@ -74,6 +74,7 @@ def change_weights(folder: Path, change: Change) -> None:
     tensors, values = load_tensors(folder / WEIGHTS)
     change(tensors, values)
     save_tensors(folder / WEIGHTS, tensors, values)
+    change_plan(folder, {"weights": ...})  # as of a run from before it named them
 
 
 def changed(change: Plain) -> Change:
@@ -117,6 +118,7 @@ def test_a_plan_without_a_digest_is_from_before_and_read(folder: Path) -> None:
         ({"methods": "sam"}, "methods must be a list of texts"),
         ({"methods": ["a" * 10**6]}, "must be at most 10,000"),
         ({"data": None}, "data of a trial"),
+        ({"weights": 7}, "weights must be a text, got 7"),
         ({"net.input": [1, 10**9, 8]}, "must be at most 65,535"),
         ({"net.layers": ["conv(1000000000)"]}, "must be at most 65,535"),
     ],
@@ -186,6 +188,86 @@ def test_weights_and_statistics_that_cannot_be_are_one_line(
     with pytest.raises(CheckpointError, match=said) as refused:
         load_run(folder)
     assert str(folder / WEIGHTS) in str(refused.value)
+
+
+@pytest.fixture(scope="module")
+def another(net: NetSpec, digits: Data, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run of the same net, with another seed."""
+    folder = tmp_path_factory.mktemp("runs") / "another"
+    train(net, digits, recipe=Recipe(epochs=1), split="full", seed=1, folder=folder)
+    return folder
+
+
+def test_weights_of_another_run_of_the_same_net_are_refused(folder: Path, another: Path) -> None:
+    shutil.copy(another / WEIGHTS, folder)
+    said = (
+        rf"weights\.safetensors: weights of another run: .*[0-9a-f]{{16}}, and {PLAN} beside them"
+    )
+    with pytest.raises(CheckpointError, match=said) as refused:
+        load_run(folder)
+    assert len(str(refused.value).splitlines()) == 1
+    shutil.copy(another / PLAN, folder)
+    assert load_run(folder).trial.seed == 1
+
+
+def test_weights_beside_a_plan_from_before_it_named_them_are_read(folder: Path) -> None:
+    before = load_run(folder)
+    change_plan(folder, {"weights": ...})
+    assert runs.digest(load_run(folder)) == runs.digest(before)
+
+
+def test_resumed_over_weights_of_another_run_its_own_come_back(
+    folder: Path, another: Path, net: NetSpec, digits: Data
+) -> None:
+    own = runs.digest(load_run(folder))
+    shutil.copy(another / WEIGHTS, folder)
+    with pytest.warns(UserWarning, match=r"weights of another run: .*; the last checkpoint makes"):
+        train(net, digits, recipe=Recipe(epochs=1), split="full", folder=folder, resume=True)
+    assert runs.digest(load_run(folder)) == own != runs.digest(load_run(another))
+
+
+def test_no_weights_lie_in_a_folder_that_its_plan_does_not_name(
+    net: NetSpec, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = runs.write_atomically
+
+    def cut_short(path: Path, content: bytes) -> None:
+        if path.name == WEIGHTS:
+            raise KeyboardInterrupt
+        written(path, content)
+
+    numbers: Any = {"recipe": Recipe(epochs=1), "folder": tmp_path / "run"}
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "write_atomically", cut_short)
+        with pytest.raises(KeyboardInterrupt):
+            train(net, digits, **numbers)
+    assert load_plan(tmp_path / "run").weights
+    with pytest.raises(ValueError, match="training has not finished"):
+        load_run(tmp_path / "run")
+    train(net, digits, resume=True, **numbers)
+    load_run(tmp_path / "run")
+
+
+def test_a_run_is_saved_in_no_other_run_s_folder(folder: Path, another: Path) -> None:
+    before = contents(folder)
+    with pytest.raises(ValueError, match="holds another run: seed is 0 there and 1 here"):
+        load_run(another).save(folder)
+    with pytest.raises(ValueError, match=f"is no run folder: it has no {PLAN}"):
+        load_run(another).save(folder.parent)
+    assert contents(folder) == before
+
+
+def test_resuming_without_a_folder_is_refused(net: NetSpec, digits: Data) -> None:
+    with pytest.raises(ValueError, match="resume goes on with the run in a folder: name it"):
+        train(net, digits, recipe=Recipe(epochs=1), resume=True)
+
+
+def test_a_folder_below_that_of_the_user_is_found(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(folder.parent))
+    monkeypatch.setenv("USERPROFILE", str(folder.parent))
+    assert load_run("~/run").trial == load_run(folder).trial
 
 
 def test_a_file_of_weights_that_is_too_large_is_not_read(folder: Path) -> None:
@@ -259,7 +341,8 @@ def test_damaged_weights_of_a_finished_run_come_back_from_the_last_checkpoint(
     sound = load_run(folder)
     assert checkpoints(folder)
     (folder / WEIGHTS).write_bytes(b"\x00" * 50)
-    train(net, digits, recipe=Recipe(epochs=1), split="full", folder=folder, resume=True)
+    with pytest.warns(UserWarning, match=r"truncated .*; the last checkpoint makes them again"):
+        train(net, digits, recipe=Recipe(epochs=1), split="full", folder=folder, resume=True)
     for one, other in zip(
         sound.model.state_dict().values(), load_run(folder).model.state_dict().values(), strict=True
     ):

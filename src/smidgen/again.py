@@ -112,7 +112,7 @@ def judged_on(
     Raises:
         DataError: If they cannot be read, or hold a class that the run does not know.
     """
-    own = _same_place(run, data)
+    own = same_place(run, data)
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         found = _read(run, data, data_dir, progress, columns, skip_broken=skip_broken or own)
@@ -149,8 +149,13 @@ def _said_before(said: str, found: Data) -> bool:
     return LEFT_OUT not in said and any(said.endswith(note) for note in found.notes)
 
 
-def _same_place(run: Run, data: Path | str) -> bool:
-    """Return whether data are where the run's were, on the hub at whatever commit."""
+def same_place(run: Run, data: Path | str) -> bool:
+    """Return whether data are where the run's were, on the hub at whatever commit.
+
+    Args:
+        run: As loaded.
+        data: A place, or the origin of data.
+    """
     own, other = (_unpinned(place_of(origin)) for origin in (run.origin, str(data)))
     paths = [at_home(place).resolve() for place in (own, other)]
     return own == other or (paths[0] == paths[1] and paths[0].exists())
@@ -170,7 +175,7 @@ def _read(
     skip_broken: bool,
 ) -> Data:
     asked = asked_of(run.origin)
-    held = asked.get("data-dir") if _same_place(run, data) else None
+    held = asked.get("data-dir") if same_place(run, data) else None
     return load(
         data,
         data_dir=data_dir or held,

@@ -29,14 +29,29 @@ class CheckpointError(ValueError):
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
     """Write tensors and JSON values to a safetensors file with a digest of both."""
+    write_atomically(path, packed(tensors, values)[0])
+
+
+def packed(tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> tuple[bytes, str]:
+    """Return the file that :func:`save_tensors` writes, and the digest in it."""
     text = json.dumps(values, sort_keys=True)
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    metadata = {"values": text, "sha256": _digest(tensors, text)}
-    write_atomically(path, to_bytes(tensors, metadata))
+    digest = _digest(tensors, text)
+    return to_bytes(tensors, {"values": text, "sha256": digest}), digest
 
 
 def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Return what :func:`save_tensors` wrote.
+
+    Raises:
+        CheckpointError: If the file is missing, truncated or altered.
+    """
+    tensors, values, _ = load_with_digest(path)
+    return tensors, values
+
+
+def load_with_digest(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+    """Return what :func:`save_tensors` wrote, and its digest.
 
     Raises:
         CheckpointError: If the file is missing, truncated or altered.
@@ -60,7 +75,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(f"{path}: altered: its content does not match its digest")
     if not isinstance(values, dict):
         raise CheckpointError(f"{path}: its values must be a table, got {shown(values)}")
-    return tensors, values
+    return tensors, values, digest
 
 
 def save_checkpoint(

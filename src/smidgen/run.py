@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
-from smidgen.checkpoint import CheckpointError, load_tensors, save_tensors
+from smidgen.checkpoint import CheckpointError, load_with_digest, packed
 from smidgen.data import Data, Preprocessing
 from smidgen.data.base import as_they_are
 from smidgen.data.remembered import unplaced as unplaced_origin
-from smidgen.files import LOCK, is_temporary, write_atomically
+from smidgen.files import LOCK, at_home, is_temporary, write_atomically
 from smidgen.hub import fetched, is_hub
 from smidgen.limits import PLAN_BYTES, TENSOR_BYTES, content, is_number
 from smidgen.methods import parse
@@ -30,6 +30,7 @@ from smidgen.trial import Trial
 
 PLAN, WEIGHTS = "run.json", "weights.safetensors"
 MODEL = "model"  # the run's folder in a design's
+_DIGITS = 16  # of a digest that people read
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,11 @@ class Run:
         return self.history[-1].seconds if self.history else 0.0
 
     def save(self, folder: Path) -> None:
-        """Write the trained model to ``folder``, beside its plan."""
+        """Write the trained model to ``folder``, beside its plan, which gets a digest of it.
+
+        Raises:
+            ValueError: If the folder holds no plan, or that of another run.
+        """
         values = {
             "mean": self.mean,
             "std": self.std,
@@ -120,7 +125,13 @@ class Run:
             "machine": self.machine,
             "versions": self.versions,
         }
-        save_tensors(folder / WEIGHTS, self.model.state_dict(), values)
+        written, known = packed(self.model.state_dict(), values)
+        _require_same(folder, load_plan(folder).trial, self.trial)
+        form = json.loads(content(folder / PLAN, PLAN_BYTES))
+        form.pop("sha256", None)
+        # before the weights: whenever this is cut short, none lie there that it does not name
+        _write_plan(folder, {**form, "weights": known})
+        write_atomically(folder / WEIGHTS, written)
 
 
 class Plan(NamedTuple):
@@ -130,11 +141,13 @@ class Plan(NamedTuple):
         trial: That is trained.
         preprocessing: Of its pictures; ``None`` in runs from before it was kept.
         origin: Where the data were; empty likewise.
+        weights: Digest of the file of its weights; empty until it has ended, and likewise.
     """
 
     trial: Trial
     preprocessing: Preprocessing | None
     origin: str
+    weights: str
 
 
 def save_plan(folder: Path, trial: Trial, data: Data) -> None:
@@ -146,8 +159,12 @@ def save_plan(folder: Path, trial: Trial, data: Data) -> None:
         "preprocessing": data.preprocessing.to_dict(),
         "smidgen": release(),
     }
-    form["sha256"] = _digest(form)
-    write_atomically(folder / PLAN, f"{json.dumps(form, indent=1)}\n".encode())
+    _write_plan(folder, form)
+
+
+def _write_plan(folder: Path, form: Mapping[str, Any]) -> None:
+    whole = {**form, "sha256": _plan_digest(form)}
+    write_atomically(folder / PLAN, f"{json.dumps(whole, indent=1)}\n".encode())
 
 
 def shared_plan(folder: Path) -> bytes:
@@ -157,7 +174,7 @@ def shared_plan(folder: Path) -> bytes:
     form["methods"] = [to_text(unplaced(method)) for method in parse(", ".join(form["methods"]))]
     if "origin" in form:
         form["origin"] = unplaced_origin(form["origin"], form["data"])
-    return f"{json.dumps({**form, 'sha256': _digest(form)}, indent=1)}\n".encode()
+    return f"{json.dumps({**form, 'sha256': _plan_digest(form)}, indent=1)}\n".encode()
 
 
 def unplaced(method: Method) -> Method:
@@ -192,24 +209,35 @@ def _plan(form: Any) -> Plan:
     if not isinstance(form, dict):
         raise ValueError(f"a run must be a table, got {shown(form)}")
     expected = form.pop("sha256", None)  # runs from before it was kept have none
-    if expected is not None and expected != _digest(form):
+    if expected is not None and expected != _plan_digest(form):
         raise ValueError("altered: its content does not match its digest")
     by = form.pop("smidgen", None)
     if "key" not in form:
         raise ValueError("a run needs the key 'key'")
     del form["key"]
     origin, seen = form.pop("origin", ""), form.pop("preprocessing", None)
-    if not isinstance(origin, str):
-        raise ValueError(f"origin must be a text, got {shown(origin)}")
+    weights = form.pop("weights", "")
+    for name, value in (("origin", origin), ("weights", weights)):
+        if not isinstance(value, str):
+            raise ValueError(f"{name} must be a text, got {shown(value)}")
     trial = Trial.from_dict(form, by)
     preprocessing = None if seen is None else Preprocessing.from_dict(seen)
     if preprocessing is not None:
         _require_input(trial, preprocessing)
-    return Plan(trial, preprocessing, origin)
+    return Plan(trial, preprocessing, origin, weights)
 
 
-def _digest(form: Mapping[str, Any]) -> str:
+def _plan_digest(form: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()
+
+
+def digest(run: Run) -> str:
+    """Return a hash of all that decides what a run answers to an image."""
+    found = hashlib.sha256(repr((run.trial.spec.to_dict(), run.mean, run.std)).encode())
+    for name, tensor in sorted(run.model.state_dict().items()):
+        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.contiguous().numpy().tobytes())
+    return found.hexdigest()[:_DIGITS]
 
 
 def _require_input(trial: Trial, seen: Preprocessing) -> None:
@@ -228,7 +256,7 @@ def path_of(place: Path | str) -> Path:
         ValueError: If it is none, such as a run itself.
     """
     try:
-        return Path(place)
+        return at_home(place)
     except TypeError:
         raise ValueError(
             f"a run is named by its folder, the folder= of train, got {type(place).__name__}"
@@ -286,6 +314,15 @@ def require_folder(folder: Path, trial: Trial, *, resume: bool) -> bool:
     return plan.preprocessing is None and WEIGHTS not in held
 
 
+def methods_in(folder: Path) -> tuple[Method, ...]:
+    """Return the methods of the run that a folder holds; none if there is no run.
+
+    Raises:
+        ValueError: As of :func:`load_plan`.
+    """
+    return load_plan(folder).trial.methods if (folder / PLAN).exists() else ()
+
+
 def open_folder(folder: Path, trial: Trial, data: Data, *, resume: bool) -> None:
     """Make a folder that nobody else is in ready for a run of ``trial``.
 
@@ -324,17 +361,23 @@ def load_run(folder: Path | str) -> Run:
         folder: Of the run, or of the design that ended in it; or ``hub:USER/NAME``.
 
     Raises:
-        ValueError: If it is no run folder, training has not finished, or its weights are damaged.
+        ValueError: If it is no run folder, training has not finished, or its weights are damaged
+            or those of another run.
 
     Warns:
         UserWarning: If the run is from before preprocessing was kept.
     """
     folder = run_folder(folder)
-    trial, preprocessing, origin = load_plan(folder)
+    trial, preprocessing, origin, known = load_plan(folder)
     path = folder / WEIGHTS
     if not path.exists():
         raise ValueError(f"{folder} has no {WEIGHTS}: training has not finished (--resume goes on)")
-    tensors, values = load_tensors(path)
+    tensors, values, found = load_with_digest(path)
+    if known and found != known:
+        raise CheckpointError(
+            f"{path}: weights of another run: their digest is {found[:_DIGITS]}, and {PLAN}"
+            f" beside them names {shown(known[:_DIGITS])[1:-1]}; a run is copied whole"
+        )
     try:
         _require_possible(tensors)
         model = trial.spec.build()

@@ -1,32 +1,37 @@
 """The runs that a run learns from, teachers and earlier ones: found, checked and asked."""
 
-import hashlib
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from smidgen.checkpoint import CheckpointError
+from smidgen.again import same_place
 from smidgen.data import Data, Preprocessing
 from smidgen.hub import is_hub
 from smidgen.methods import rewritten
 from smidgen.methods.base import ArchitectureMethod, BatchMethod, Method, StartMethod, of_kind
 from smidgen.methods.distill import Distill
+from smidgen.methods.of_runs import placed, run_of
 from smidgen.methods.pretrained import Pretrained
-from smidgen.run import Run, load_run
+from smidgen.run import Run, digest, load_run, path_of
 from smidgen.spec import NetSpec
 from smidgen.split_names import FULL, SELECTION
 from smidgen.tensors import Batch
 
-_DIGITS = 16
+
+class UnreadError(ValueError):
+    """A run to learn from that is not there, has not ended or is damaged."""
 
 
 def with_teachers(
-    methods: Iterable[Method], data: Data, split: str, net: NetSpec
+    methods: Iterable[Method],
+    data: Data,
+    split: str,
+    net: NetSpec,
+    begun: Iterable[Method] = (),
 ) -> tuple[Method, ...]:
     """Return methods with the digest and the absolute path of each run that they learn from.
 
@@ -35,6 +40,7 @@ def with_teachers(
         data: Of the run that is to learn.
         split: Likewise.
         net: Likewise, before architecture methods.
+        begun: The methods of the run if it began before, which know digests of runs that are gone.
 
     Raises:
         ValueError: If a teacher or an earlier run is no finished run, was trained on images that
@@ -44,12 +50,17 @@ def with_teachers(
     methods = tuple(methods)
     found: list[Method] = []
     for method in methods:
-        if isinstance(method, Distill):
-            known = digest(_teacher(method, data, split))
-            method = replace(method, teacher=_absolute(method.teacher), digest=known)
-        elif isinstance(method, Pretrained):
-            known = digest(_earlier(method, data, split, _built(net, methods)))
-            method = replace(method, run=_absolute(method.run), digest=known)
+        if isinstance(method, Distill | Pretrained):
+            try:
+                if isinstance(method, Distill):
+                    known = digest(_teacher(method, data, split))
+                else:
+                    known = digest(_earlier(method, data, split, _built(net, methods)))
+            except UnreadError:
+                if not (known := _digest_of(method, begun)):
+                    raise
+            method = replace(method, digest=known)
+            method = placed(method, _absolute(run_of(method) or ""))
         found.append(method)
     return tuple(found)
 
@@ -61,16 +72,18 @@ def _built(net: NetSpec, methods: Iterable[Method]) -> NetSpec:
 
 
 def _absolute(place: str) -> str:
-    return place if is_hub(place) else str(Path(place).absolute())
+    return place if is_hub(place) else str(path_of(place).absolute())
 
 
-def digest(run: Run) -> str:
-    """Return a hash of all that decides what a run answers to an image."""
-    found = hashlib.sha256(repr((run.trial.spec.to_dict(), run.mean, run.std)).encode())
-    for name, tensor in sorted(run.model.state_dict().items()):
-        found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(tensor.contiguous().numpy().tobytes())
-    return found.hexdigest()[:_DIGITS]
+def _digest_of(method: Distill | Pretrained, there: Iterable[Method]) -> str:
+    """Return the digest that one of the methods has of the run that this one names; or nothing."""
+    place = _absolute(run_of(method) or "")
+    for one in there:
+        if not (isinstance(one, Distill | Pretrained) and type(one) is type(method)):
+            continue
+        if run_of(one) == place and method.digest in ("", one.digest):
+            return one.digest
+    return ""
 
 
 def _teacher(method: Distill, data: Data, split: str) -> Run:
@@ -79,7 +92,7 @@ def _teacher(method: Distill, data: Data, split: str) -> Run:
     Raises:
         ValueError: As of :func:`with_teachers`.
     """
-    run = _read("distill teacher", method.teacher)
+    run = _read(method)
     where = f"distill teacher {method.teacher}"
     if run.classes != data.classes:
         raise ValueError(
@@ -101,7 +114,7 @@ def _earlier(method: Pretrained, data: Data, split: str, spec: NetSpec) -> Run:
     Raises:
         ValueError: As of :func:`with_teachers`.
     """
-    run = _read("pretrained run", method.run)
+    run = _read(method)
     where = f"pretrained run {method.run}"
     if _body(spec, data.preprocessing) != _body(run.trial.spec, run.preprocessing):
         changing = [one.name for one in of_kind(run.trial.methods, ArchitectureMethod)]
@@ -120,20 +133,22 @@ def _body(spec: NetSpec, preprocessing: Preprocessing) -> tuple[object, ...]:
     return spec.input_shape.channels, spec.layers[:-1], preprocessing.turned
 
 
-def _read(what: str, place: str) -> Run:
+def _read(method: Distill | Pretrained) -> Run:
+    what = "distill teacher" if isinstance(method, Distill) else "pretrained run"
+    place = run_of(method)
     if not place:
-        raise ValueError(f"{what} must be the folder of a run, got none")
+        raise UnreadError(f"{what} must be the folder of a run, got none")
     try:
         return load_run(place)
-    except CheckpointError as error:
-        raise CheckpointError(f"{what}: {error}") from error
     except ValueError as error:
-        raise ValueError(f"{what}: {error}") from error
+        raise UnreadError(f"{what}: {error}") from error
 
 
 def _require(where: str, run: Run, data: Data, split: str, known: str) -> None:
     """Refuse a run that has learned what is to be held out, or is another one than was named."""
-    same = run.trial.fingerprint == data.fingerprint
+    # the same pictures in another size are other data, and as many are held out of those
+    there = bool(data.origin) and same_place(run, data.origin)
+    same = there or run.trial.fingerprint == data.fingerprint
     aside = split == SELECTION and data.validation is not None  # nothing is trained on those
     if same and split not in (FULL, run.trial.split) and not aside:
         raise ValueError(
@@ -199,23 +214,18 @@ class Begun(StartMethod):
                 tensor.copy_(its[name])
 
 
-def started(
-    methods: Iterable[Method], data: Data, split: str, spec: NetSpec
-) -> tuple[StartMethod, ...]:
-    """Return the methods that set the first weights, those that take a run's with it.
+def started(method: StartMethod, data: Data, split: str, spec: NetSpec) -> StartMethod:
+    """Return the method that sets the first weights; if it takes a run's, with that at hand.
 
     Args:
-        methods: Of the run.
+        method: Of the run that begins.
         data: Likewise.
         split: Likewise.
         spec: That is built.
     """
-    return tuple(
-        Begun(_earlier(method, data, split, spec), data.classes)
-        if isinstance(method, Pretrained)
-        else method
-        for method in of_kind(methods, StartMethod)
-    )
+    if isinstance(method, Pretrained):
+        return Begun(_earlier(method, data, split, spec), data.classes)
+    return method
 
 
 def lessons(

@@ -2,6 +2,7 @@
 
 import logging
 import time
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +20,16 @@ from smidgen.methods.base import GradientMethod, Method, transformed
 from smidgen.names import require_kind, shown
 from smidgen.progress import training_bar
 from smidgen.recipe import Recipe
-from smidgen.run import WEIGHTS, EpochRecord, Run, load_run, open_folder, path_of, require_folder
+from smidgen.run import (
+    WEIGHTS,
+    EpochRecord,
+    Run,
+    load_run,
+    methods_in,
+    open_folder,
+    path_of,
+    require_folder,
+)
 from smidgen.runtime import Runtime, choose, tell_if_slow
 from smidgen.spec import NetSpec
 from smidgen.split_names import FULL
@@ -80,7 +90,8 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     Raises:
         ValueError: If an argument is of another kind, the spec does not fit the data or end in its
             only classifier, methods contradict each other, a teacher cannot teach this, ``folder``
-            holds a run and ``resume`` is off, or holds another run.
+            holds a run and ``resume`` is off, or holds another run, or one begun in another
+            precision; or ``resume`` is on without it.
         TrainingDivergedError: If the loss is no longer finite; the last checkpoint stays.
     """
     require_kind(data, Data, "data", "as smidgen.data.load(NAME) returns")
@@ -94,9 +105,13 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         raise ValueError(f"an observer must be a function of a Report, got {shown(observer)}")
     if split == FULL:  # where choices are made, nothing reads the test part, which is in it
         data = as_it_is(data)
+    folder = None if folder is None else path_of(folder)
+    if resume and folder is None:
+        raise ValueError("resume goes on with the run in a folder: name it, as in folder='mine'")
+    begun = methods_in(folder) if resume and folder else ()
     trial = Trial(
         net=spec,
-        methods=with_teachers(methods, data, split, spec),
+        methods=with_teachers(methods, data, split, spec, begun),
         recipe=Recipe() if recipe is None else recipe,
         seed=seed,
         data=data.name,
@@ -109,7 +124,6 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         tell_if_slow()
     if folder is None:
         return _trained(trial, data, runtime, _Saver(None, pace), observer)
-    folder = path_of(folder)
     require_folder(folder, trial, resume=resume)
     with locked(folder):
         open_folder(folder, trial, data, resume=resume)  # another run may have begun in it
@@ -121,15 +135,20 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
 
 
 def _finished(folder: Path) -> Run | None:
-    """Return the run that a folder holds if it has ended, so that nothing is written again."""
+    """Return the run that a folder holds if it has ended, so that nothing is written again.
+
+    Warns:
+        UserWarning: If its weights are damaged, and a checkpoint is there.
+    """
     if not (folder / WEIGHTS).exists():
         return None
     try:
         return load_run(folder)
-    except CheckpointError:
+    except CheckpointError as error:
         if not checkpoints(folder):
             raise
-        return None  # damaged: the last checkpoint makes it again
+        warnings.warn(f"{error}; the last checkpoint makes them again", stacklevel=3)
+        return None
 
 
 class _Saver:
@@ -156,10 +175,11 @@ def _trained(
 ) -> Run:
     _LOG.info("trial %s: %s on %s, seed %d", trial.key, trial.net.name, trial.data, trial.seed)
     with runtime.active():
-        training = Training(trial, data, runtime, saver.pace)
+        kept = saver.folder if resume and saver.folder and checkpoints(saver.folder) else None
+        training = Training(trial, data, runtime, saver.pace, begins=kept is None)
         observer = observer or _bar(trial)
-        if saver.folder is not None and resume:
-            training.restore(saver.folder)
+        if kept is not None:
+            training.restore(kept)
         for epoch in range(len(training.history), trial.recipe.epochs):
             _run_epoch(training, epoch, observer)
             _LOG.debug("trial %s: %s", trial.key, training.history[-1])

@@ -1,6 +1,7 @@
 """The state of a run in progress: what a checkpoint holds, and what a step needs."""
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from math import ceil, isfinite
@@ -31,11 +32,13 @@ from smidgen.methods.base import (
     WeightMethod,
     WeightTracker,
     at_most_one,
+    described,
     of_kind,
     returned,
     transformed,
 )
 from smidgen.methods.upright import upright
+from smidgen.names import shown
 from smidgen.recipe import Recipe
 from smidgen.run import EpochRecord, Run, record_of
 from smidgen.runtime import Runtime, versions
@@ -48,6 +51,10 @@ _GLANCE = 4  # batches that give averaged weights the statistics they are judged
 
 class TrainingDivergedError(FloatingPointError):
     """The loss or the weights are no longer finite."""
+
+
+class PrecisionError(ValueError):
+    """A run that was begun in another precision than it is to go on in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +82,26 @@ class Training:
     """A run in progress: all that a checkpoint holds, and what it was made from."""
 
     def __init__(
-        self, trial: Trial, data: Data, runtime: Runtime, pace: Pace = AT_EVERY_EPOCH
+        self,
+        trial: Trial,
+        data: Data,
+        runtime: Runtime,
+        pace: Pace = AT_EVERY_EPOCH,
+        *,
+        begins: bool = True,
     ) -> None:
+        """Prepare the first step, or :meth:`restore`, which needs no weights to begin with.
+
+        Args:
+            trial: What is trained.
+            data: On what.
+            runtime: Where.
+            pace: How often it stops to save and to look.
+            begins: Whether it does not go on from a checkpoint.
+
+        Raises:
+            ValueError: As of :func:`smidgen.train.train`.
+        """
         self.trial, self.runtime, self.data = trial, runtime, data
         methods = in_order(trial.methods)
         self.schedule = at_most_one(methods, ScheduleMethod)
@@ -115,8 +140,9 @@ class Training:
             self._weights = class_weights(images.labels, len(data.classes)).to(runtime.device)
 
         self.model = trial.spec.build(trial.seed).to(runtime.device)
-        if start := at_most_one(started(methods, data, trial.split, trial.spec), StartMethod):
-            start.start(self.model)
+        first = at_most_one(methods, StartMethod)
+        if begins and first is not None:
+            started(first, data, trial.split, trial.spec).start(self.model)
         self.flat = Flat(self.model)
         self.optimizer = _optimizer(self.flat, trial.recipe)
         self.trackers: list[WeightTracker] = []
@@ -235,17 +261,32 @@ class Training:
             tensors |= {f"tracker.{place}.{name}": t for name, t in tracker.state().items()}
         for place, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{place}.{name}": t for name, t in state.items()}
-        values = {"key": self.trial.key, "history": [asdict(record) for record in self.history]}
+        values = {
+            "key": self.trial.key,
+            "precision": self.runtime.precision,
+            "history": [asdict(record) for record in self.history],
+        }
         save_checkpoint(folder, len(self.history), tensors, values)
 
     def restore(self, folder: Path) -> None:
-        """Go on from the newest sound checkpoint in ``folder``, if it holds any."""
+        """Go on from the newest sound checkpoint in ``folder``, if it holds any.
+
+        Raises:
+            PrecisionError: If it was begun in another precision.
+            CheckpointError: If none is sound, or it is that of another run.
+        """
         found = load_newest(folder)
         if found is None:
             return
         tensors, values, refused = found
         for reason in refused:
             warnings.warn(f"{reason}; the checkpoint before it is used", stacklevel=2)
+        began, here = values.get("precision"), self.runtime.precision
+        if began not in (None, here):  # None: from before it was kept
+            raise PrecisionError(
+                f"{folder} holds a run begun in {shown(began)[1:-1]}, and this is {here}: precision"
+                f" {shown(began)[1:-1]} goes on with it, another folder begins anew"
+            )
         try:
             self._restore(tensors, values)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -257,18 +298,34 @@ class Training:
     def _restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
         if values["key"] != self.trial.key:
             raise ValueError(f"it is of trial {values['key']}, and this is {self.trial.key}")
+        weights, own = {"weights": self.flat.weights}, dict(self.model.named_buffers())
+        _require_alike("all", weights, {"weights": tensors["weights"]})
+        _require_alike("batch-norm", own, buffers := _under("buffer.", tensors))
         with torch.no_grad():
             self.flat.weights.copy_(tensors["weights"])
-            for name, buffer in self.model.named_buffers():
-                buffer.copy_(tensors[f"buffer.{name}"])
+            for name, buffer in own.items():
+                buffer.copy_(buffers[name])
         self.generator.set_state(tensors["generator"])
         for place, tracker in enumerate(self.trackers):
-            tracker.load(_under(f"tracker.{place}.", tensors))
+            found = _under(f"tracker.{place}.", tensors)
+            _require_alike(self.weight_methods[place].name, tracker.state(), found)
+            tracker.load(found)
         state = self.optimizer.state_dict()
-        places = range(len(self.optimizer.param_groups))
-        state["state"] = {place: _under(f"optimizer.{place}.", tensors) for place in places}
+        state["state"] = {
+            place: self._moments(group, _under(f"optimizer.{place}.", tensors))
+            for place, group in enumerate(self.optimizer.param_groups)
+        }
         self.optimizer.load_state_dict(state)
         self.history = [record_of(record) for record in values["history"]]
+
+    def _moments(self, group: dict[str, Any], found: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return what an optimizer remembers of a group, held against its weights."""
+        weights = group["params"][0]
+        own = dict(self.optimizer.state.get(weights, {}))
+        if not own and self.trial.recipe.momentum:  # SGD, before its first step
+            own = {"momentum_buffer": weights}
+        _require_alike(self.trial.recipe.optimizer, own, found)
+        return found
 
     def finished(self) -> Run:
         """Return the run, with the weights that the weight methods chose."""
@@ -335,6 +392,20 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
         for name, tensor in tensors.items()
         if name.startswith(prefix)
     }
+
+
+def _require_alike(whose: str, own: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    """Refuse tensors of a checkpoint of other names, shapes or types than there are here.
+
+    A copy would spread one number over a thousand without a word.
+
+    Raises:
+        ValueError: Naming the first of them.
+    """
+    for name in sorted({*own, *found}):
+        here, there = (described(of[name]) if name in of else "none" for of in (own, found))
+        if here != there:
+            raise ValueError(f"{whose} {name} must be {here}, got {there}")
 
 
 def class_weights(labels: Labels, classes: int) -> Tensor:

@@ -14,11 +14,11 @@ from smidgen.export.artefact import source_of
 from smidgen.layers import Classifier, Conv, Flatten, GlobalAveragePool, Shape
 from smidgen.methods import Distill, parse
 from smidgen.recipe import Recipe
-from smidgen.run import load_run, shared_plan
+from smidgen.run import digest, load_run, shared_plan
 from smidgen.share.facts import facts_of
 from smidgen.spec import NetSpec
 from smidgen.study.plan import read_plan
-from smidgen.teacher import Lesson, digest, lessons, with_teachers
+from smidgen.teacher import Lesson, lessons, with_teachers
 from smidgen.tensors import Batch
 from smidgen.testing import methods as promises
 from smidgen.testing.given import CLASSES, NET, SINGLE, a_batch, seeded, some_data

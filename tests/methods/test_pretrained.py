@@ -1,5 +1,6 @@
 """Training that begins with the weights of a run: of which layers, and of which runs."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,14 +9,15 @@ import pytest
 import torch
 from tests.methods.learned import others, run
 
-from smidgen.data import Data, Split
+from smidgen.checkpoint import checkpoints
+from smidgen.data import Data, Split, load
 from smidgen.layers import Classifier, Conv, GlobalAveragePool, Shape
-from smidgen.methods import BlurPool, OneCycle, Pretrained, parse
+from smidgen.methods import BlurPool, Distill, Method, OneCycle, Pretrained, parse
 from smidgen.recipe import Recipe
-from smidgen.run import load_run, shared_plan
+from smidgen.run import WEIGHTS, digest, load_run, shared_plan
 from smidgen.spec import NetSpec
 from smidgen.study.plan import read_plan
-from smidgen.teacher import digest, with_teachers
+from smidgen.teacher import with_teachers
 from smidgen.testing import methods as promises
 from smidgen.testing.given import NET, SINGLE, some_data
 from smidgen.text import to_text
@@ -146,6 +148,76 @@ def test_refuses_a_run_of_other_layers_or_of_images_held_out(earlier: Path) -> N
         with_teachers([method], some_data(), "selection", NET)
     with pytest.raises(ValueError, match=r"must have the digest 0123, got [0-9a-f]{16}$"):
         with_teachers([replace(method, digest="0123")], some_data(), "full", NET)
+
+
+@pytest.mark.parametrize("method", [Pretrained, Distill])
+def test_a_finished_run_is_resumed_without_the_one_that_it_learned_from(
+    method: type[Pretrained | Distill], tmp_path: Path
+) -> None:
+    run(tmp_path / "first", [])
+    methods: list[Method] = [method(str(tmp_path / "first"))]
+    once = run(tmp_path / "second", methods)
+    shutil.rmtree(tmp_path / "first")
+    again = run(tmp_path / "second", methods, resume=True)
+    assert digest(again) == digest(once)
+    with pytest.raises(ValueError, match="is no run folder: there is nothing of that name"):
+        run(tmp_path / "third", methods)
+
+
+def test_a_cut_run_goes_on_from_its_checkpoint_without_the_one_it_began_with(
+    tmp_path: Path,
+) -> None:
+    run(tmp_path / "first", [])
+    methods: list[Method] = [Pretrained(str(tmp_path / "first")), OneCycle()]
+    once = run(tmp_path / "second", methods)
+    (tmp_path / "second" / WEIGHTS).unlink()
+    checkpoints(tmp_path / "second")[0].unlink()
+    shutil.rmtree(tmp_path / "first")
+    assert digest(run(tmp_path / "second", methods, resume=True)) == digest(once)
+
+
+def test_a_cut_run_without_a_checkpoint_needs_the_one_it_begins_with(tmp_path: Path) -> None:
+    run(tmp_path / "first", [])
+    methods: list[Method] = [Pretrained(str(tmp_path / "first"))]
+    run(tmp_path / "second", methods)
+    for path in [tmp_path / "second" / WEIGHTS, *checkpoints(tmp_path / "second")]:
+        path.unlink()
+    shutil.rmtree(tmp_path / "first")
+    with pytest.raises(ValueError, match=r"pretrained run: .*first is no run folder"):
+        run(tmp_path / "second", methods, resume=True)
+
+
+def test_another_run_in_the_place_of_the_one_begun_with_is_told(tmp_path: Path) -> None:
+    run(tmp_path / "first", [])
+    method = Pretrained(str(tmp_path / "first"))
+    run(tmp_path / "second", [method])
+    shutil.rmtree(tmp_path / "first")
+    run(tmp_path / "first", [], seed=1)
+    with pytest.raises(ValueError, match=r"second holds another run: methods is .*pretrained"):
+        run(tmp_path / "second", [method], resume=True)
+    shutil.rmtree(tmp_path / "first")
+    with pytest.raises(ValueError, match="is no run folder"):
+        run(tmp_path / "second", [replace(method, digest="0123")], resume=True)
+
+
+def test_the_same_pictures_in_another_size_are_no_way_to_those_held_out(tmp_path: Path) -> None:
+    net = {size: NET.fitted(Shape(1, size, size), 10) for size in (8, 16)}
+    small, large = load("digits"), load("digits", image_size=16)
+    run(tmp_path / "all", [], small, net=net[8], split="full")
+    method = Pretrained(str(tmp_path / "all"))
+    with pytest.raises(ValueError, match=r"must be of the split selection, got full: it has lear"):
+        with_teachers([method], large, "selection", net[16])
+    with_teachers([method], large, "full", net[16])
+    with_teachers([method], replace(large, origin=""), "selection", net[16])
+
+
+def test_a_run_below_the_folder_of_the_user_is_found(
+    earlier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(earlier.parent))
+    monkeypatch.setenv("USERPROFILE", str(earlier.parent))
+    (found,) = with_teachers([Pretrained("~/my-net")], some_data(), "full", NET)
+    assert found == Pretrained(str(earlier), digest(load_run(earlier)))
 
 
 def test_a_study_asks_for_the_digest_when_it_is_planned(tmp_path: Path) -> None:

@@ -20,11 +20,12 @@ from PIL import Image
 
 import smidgen as sm
 from smidgen import hub as fetching
+from smidgen.checkpoint import load_tensors, save_tensors
 from smidgen.cli import main
 from smidgen.escape import html, shell
 from smidgen.export.artefact import Wish
 from smidgen.hub import place_of
-from smidgen.run import load_run, shared_plan
+from smidgen.run import WEIGHTS, digest, load_run, shared_plan
 from smidgen.share.card import write_card
 from smidgen.share.facts import Facts, facts_of
 from smidgen.share.push import push
@@ -553,6 +554,32 @@ def test_what_was_exported_of_another_run_is_none_of_this_one_s(run: Path, tmp_p
     proof = tmp_path / "mine-onnx" / "artefact.json"
     proof.write_text(json.dumps(json.loads(proof.read_text()) | {"training_key": "0" * 16}))
     assert not facts_of(tmp_path / "mine").artefacts
+
+
+def test_what_was_exported_before_it_was_trained_again_is_left_out_and_told(
+    run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run, tmp_path / "mine")
+    shutil.copytree(run.with_name("mine-onnx"), tmp_path / "mine-onnx")
+    proof = tmp_path / "mine-onnx" / "artefact.json"
+    form = json.loads(proof.read_text())
+    assert form["training_digest"] == digest(load_run(run))
+    proof.write_text(json.dumps(form | {"training_digest": "0" * 16}))
+    with pytest.warns(UserWarning, match="mine-onnx is left out: it was exported before the run"):
+        assert not facts_of(tmp_path / "mine").artefacts
+    del form["training_digest"]  # as older versions wrote it
+    proof.write_text(json.dumps(form))
+    assert [one.target for one in facts_of(tmp_path / "mine").artefacts] == ["onnx"]
+
+
+def test_weights_of_another_run_are_not_pushed(run: Path, hub: Any, tmp_path: Path) -> None:
+    mine = shutil.copytree(run, tmp_path / "mine")
+    tensors, values = load_tensors(mine / WEIGHTS)
+    first = min(tensors)
+    save_tensors(mine / WEIGHTS, {**tensors, first: tensors[first] + 1}, values)
+    with pytest.raises(ValueError, match="weights of another run"):
+        push(mine, "ann/mixed")
+    assert "model/ann/mixed" not in hub.repositories
 
 
 def test_a_second_artefact_of_a_target_takes_no_file_of_the_first(

@@ -82,7 +82,7 @@ def _asked(net: str) -> "tuple[NetSpec, tuple[Method, ...], bool]":
     from smidgen.run import load_plan, run_folder
 
     if os.path.isdir(net):  # noqa: PTH112 - Path's own fails on a table, which may be long
-        trial, seen, _ = load_plan(run_folder(net))
+        trial, seen, *_ = load_plan(run_folder(net))
         return trial.net, trial.methods, seen is not None and seen.turned
     return load_net(net), load_methods(net), is_turned(net)
 

@@ -14,6 +14,7 @@ from smidgen.evaluate.cost import batch_sizes, seconds_of
 from smidgen.export.artefact import Artefact, Infer, Source, Witness, pixels_of
 from smidgen.export.program import Pixels, in_parts
 from smidgen.kernels.measured import processor
+from smidgen.run import digest
 from smidgen.runtime import versions
 
 
@@ -67,6 +68,7 @@ class Proof:
         files: Bytes and sha256 of every file.
         net: Name of the net.
         training_key: Of the run.
+        training_digest: Of its weights, which training again may find others of.
         params: As trained.
         macs: An image.
         classes: Names, in the order of the logits.
@@ -105,6 +107,7 @@ class Proof:
     files: Mapping[str, Mapping[str, Any]]
     net: str
     training_key: str
+    training_digest: str
     params: int
     macs: int
     classes: tuple[str, ...]
@@ -170,6 +173,7 @@ def proved(
         files=files,
         net=run.trial.net.name,
         training_key=run.trial.key,
+        training_digest=digest(run),
         params=run.trial.spec.params,
         macs=run.trial.spec.macs,
         classes=run.classes,

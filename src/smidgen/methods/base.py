@@ -136,7 +136,10 @@ class WeightTracker(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """Return all that a resumed run needs, by name, to be saved in a checkpoint."""
+        """Return all that a resumed run needs, by name, to be saved in a checkpoint.
+
+        Names, shapes and types are the same at every call.
+        """
 
     @abstractmethod
     def load(self, state: dict[str, Tensor]) -> None:
@@ -184,13 +187,14 @@ def transformed(
         if (now.shape, now.dtype) != (was.shape, was.dtype):
             raise ValueError(
                 f"transform of method {method.name} must keep shape and type of {what},"
-                f" {_described(was)}, got {_described(now)}"
+                f" {described(was)}, got {described(now)}"
             )
     return new
 
 
-def _described(tensor: Tensor) -> str:
-    shape = "x".join(map(str, tensor.shape))
+def described(tensor: Tensor) -> str:
+    """Return type and shape of a tensor, for an error."""
+    shape = "x".join(map(str, tensor.shape)) or "scalar"
     return f"{str(tensor.dtype).removeprefix('torch.')} {shape}"
 
 

@@ -19,7 +19,7 @@ from smidgen.limits import PLAN_BYTES, content
 from smidgen.names import require_name
 from smidgen.release import release
 from smidgen.report.checked import require_rows
-from smidgen.run import PLAN, WEIGHTS, Run, load_run, run_folder, unplaced
+from smidgen.run import PLAN, WEIGHTS, Run, digest, load_run, run_folder, unplaced
 from smidgen.study.design.design import ROWS
 from smidgen.study.design.outset import STORE
 from smidgen.study.rows import read_rows
@@ -174,14 +174,22 @@ def _judged(
 def _artefacts(place: Path, run: Run) -> list[Artefact]:
     """Return what was exported of this very run to folders beside it."""
     found: list[Artefact] = []
-    named = place_of(place, "")
+    named, own = place_of(place, ""), digest(run)
     for path in sorted(named.parent.glob(f"{glob.escape(named.name)}*/{PROOF}")):
         try:
             proof = json.loads(content(path, PLAN_BYTES))
             target = require_name(proof["target"], "a target")
         except (OSError, ValueError, KeyError, TypeError):
             continue  # no artefact of smidgen's
-        if proof.get("training_key") == run.trial.key:
+        if proof.get("training_key") != run.trial.key:
+            continue
+        if proof.get("training_digest", own) != own:  # older ones have none
+            warnings.warn(
+                f"{path.parent} is left out: it was exported before the run was trained again, to"
+                " other weights",
+                stacklevel=4,
+            )
+        else:
             number = 1 + sum(one.target == target for one in found)
             name = target if number == 1 else f"{target}-{number}"
             found.append(Artefact(name, target, path.parent, proof))

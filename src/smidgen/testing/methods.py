@@ -255,6 +255,10 @@ def resumes_to_the_same_bits(method: WeightMethod) -> None:
     steps(first, again, range(14))
     state = first.state()
     steps(first, again, range(14, 15))  # what was saved must not follow the run that goes on
+    fixed = [
+        sorted((name, t.dtype, t.shape) for name, t in of.items()) for of in (second.state(), state)
+    ]
+    assert fixed[0] == fixed[1], "names, shapes or types of what is saved change in a run"
     second.load(state)
     steps(second, again, range(14, 16))
     assert torch.equal(whole.average, second.average), "resumed, it ends elsewhere"

@@ -20,12 +20,15 @@ from tests.waiting import stop_at_second_checkpoint, until
 
 from smidgen.checkpoint import checkpoints
 from smidgen.data import Data
+from smidgen.run import WEIGHTS
+from smidgen.runtime import choose
 from smidgen.study.owner import owner
 from smidgen.study.running import worker
 from smidgen.study.running.local import Event, Pool, StudyError, Watch, dispatch
 from smidgen.study.running.one import execute
 from smidgen.study.status import Ended
 from smidgen.study.store import Store
+from smidgen.train import train
 
 # what two runs of one trial may differ in
 TIMED = {"seconds", "history", "bytes_on_disk", "latency", "study", "studies"}
@@ -81,6 +84,27 @@ def test_a_tested_row_shows_the_pictures_behind_it(
     assert [layer["layer"].split("(")[0] for layer in row["drawing"]] == [
         "conv", "max_pool", "depthwise", "global_average_pool", "classifier",
     ]  # fmt: skip
+
+
+def test_a_trial_begun_in_another_precision_is_begun_anew(
+    jobs: Jobs, digits: Data, tmp_path: Path
+) -> None:
+    (job,) = jobs(epochs=3)
+    train(
+        job.trial.net,
+        digits,
+        recipe=job.trial.recipe,
+        split=job.trial.split,
+        runtime=choose("cpu", precision="float32"),
+        folder=tmp_path / "run",
+    )
+    (tmp_path / "run" / WEIGHTS).unlink()
+    epochs: set[int] = set()
+    other = replace(job, precision="bfloat16")
+    row = execute(other, digits, tmp_path / "run", lambda report: epochs.add(report.epoch))
+    assert row["precision"] == "bfloat16"
+    assert epochs == {1, 2, 3}
+    assert len(row["history"]) == 3
 
 
 def test_a_trial_planned_for_other_images_is_refused(

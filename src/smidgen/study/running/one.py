@@ -3,6 +3,7 @@
 import base64
 import shutil
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from smidgen.runtime import choose
 from smidgen.study.job import CARD, QUICK, Job, Others
 from smidgen.study.owner import alone
 from smidgen.train import Observer, train
-from smidgen.training import Pace
+from smidgen.training import Pace, PrecisionError
 
 # What a trial may lose when it is killed, and a twentieth of the training images predicted for a
 # curve by which nothing is chosen.
@@ -36,6 +37,8 @@ def execute(
     others: Others | None = None,
 ) -> dict[str, Any]:
     """Run a job and return its row; what an earlier attempt left in ``folder`` is gone on with.
+
+    What it left in another precision is begun anew.
 
     The row of a trial on the split ``selection`` is of the held-out images: the test set is not
     touched. Checkpoints are dropped at the end; the trained weights stay.
@@ -61,7 +64,8 @@ def execute(
     with alone(folder.with_suffix(".lock")):
         if folder.exists() and not (folder / PLAN).exists():
             shutil.rmtree(folder)  # killed before it had begun
-        run = train(
+        trained = partial(
+            train,
             trial.net,
             data,
             methods=trial.methods,
@@ -74,6 +78,11 @@ def execute(
             pace=PACE,
             observer=observer,
         )
+        try:
+            run = trained()
+        except PrecisionError:  # the study asks for another now, or this is another machine
+            shutil.rmtree(folder)
+            run = trained()
         for path in checkpoints(folder):
             path.unlink()
     if others is None:
