@@ -1,5 +1,6 @@
 """The proof itself: emulated boards give the simulation's bits, and a wrong bit is found."""
 
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -61,6 +62,20 @@ def test_fifty_images_are_exact_on_every_core(core: Core) -> None:
     require_equal(core, run.logits, expected)
     reach = HELIUM_SLACK if core == "m55" else 0
     assert run.footprint.static_ram == source.arena_bytes + reach
+
+
+@pytest.mark.mcu
+@needs_board
+@pytest.mark.parametrize("times", [1, 40])
+def test_the_header_tells_no_less_stack_than_is_taken(times: int) -> None:
+    lines = ["conv(4)", f"repeat(residual(conv(4), conv(4)), times={times})"]
+    ends = ["global_average_pool()", "classifier(3)"]
+    spec = NetSpec.from_dict({"name": "deep", "input": [1, 6, 6], "layers": [*lines, *ends]})
+    source, images, _ = exported(spec, 2)
+    told = re.search(r"and about ([\d,]+) \(of a Cortex-M4's\) of stack", source.header)
+    assert told is not None
+    taken = run_board(source, images).stack
+    assert taken <= int(told[1].replace(",", "")) <= taken + 300
 
 
 @pytest.mark.mcu

@@ -78,6 +78,13 @@ def test_rows_that_fill_vectors_and_rows_that_do_not_agree(
     assert_close(NetSpec(shape, (*body, *HEAD)), (width,))
 
 
+def test_what_grows_with_a_map_lies_in_memory_and_not_on_the_stack() -> None:
+    wide = NetSpec(Shape(1, 3, 1000), (layers.Blur(2, 5), layers.Conv(3), *HEAD))
+    many = NetSpec(Shape(1, 3, 3), (layers.Conv(400), layers.SqueezeExcite(100), *HEAD))
+    for spec in (wide, many):
+        assert_close(spec, ("-O2", "-Wframe-larger-than=500"))
+
+
 @pytest.mark.parametrize("name", NESTS)
 def test_sums_and_repeats_agree(name: str) -> None:
     assert_close(nest(name), ("-march=native",))

@@ -43,6 +43,7 @@ from smidgen.layers import Shape
 from smidgen.layers.base import sides_of
 
 Steps: TypeAlias = Sequence[tuple[Operation, Shape]]
+_STACK = "a few hundred (some ten thousand with wide vectors, or not optimised)"
 _APART = "written apart from those that pass rows"
 
 
@@ -232,7 +233,7 @@ def _rows(
             made = Map(f"row{number}", out, rows, 0)
             text.keep(made, until=0)
             to = made.at(f"y % {rows}" if rows > 1 else "0")
-        begin = at if index else _begin(operation, source)
+        begin = at if index else _begin(operation, source, number)
         lines.append(f"layer{number}({begin}, {to});")
         _layer(text, operation, number, current, made)
         current, at = made, to
@@ -251,7 +252,7 @@ def _rows(
     write_loop(text, lines, height)
 
 
-def _begin(operation: Operation, source: Map) -> str:
+def _begin(operation: Operation, source: Map, number: int) -> str:
     """Return what a layer is told of the map it reads, to make row ``y`` of its own."""
     match operation:
         case Conv2d(stride=stride, padding=(border, _)):
@@ -259,7 +260,7 @@ def _begin(operation: Operation, source: Map) -> str:
         case MaxPool(stride=stride):
             return source.at(f"y * {stride} - 0")
         case Blur():  # which reflects: it looks for its rows itself
-            return f"{source.at('0')}, y"
+            return f"{source.at('0')}, y, line{number}"
         case (
             Normalise() | SqueezeExcite() | Residual() | GlobalAveragePool() | Flatten() | Linear()
         ):
@@ -308,5 +309,5 @@ def _written(program: Program, text: Text, name: str) -> Source:
     )
     table_bytes = text.table_bytes + 4 * sum(pitch for _, pitch in text.masks)
     names = tuple(sorted({type(op).__name__ for op in program.operations}))
-    needed = Needed(table_bytes, arena, names, len(program.operations))
+    needed = Needed(table_bytes, arena, names, len(program.operations), _STACK)
     return written(program, name, source, needed, scale=None)

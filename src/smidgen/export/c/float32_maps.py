@@ -81,10 +81,10 @@ def blur(text: Text, own: Blur, number: int, source: Map, made: Map) -> None:
     """Write the binomial filter with reflected borders; it asks for the row it is at."""
     _, height, width = source.shape
     reach, k = own.kernel_size // 2, own.kernel_size
+    text.scratch(f"line{number}", width + 2 * reach)
     text.table(f"taps{number}", np.array(own.row, np.float64) / sum(own.row))
     body = f"""\
   for (int c = 0; c < {made.shape.channels}; c++, out += {made.pitch}) {{
-    float line[{width + 2 * reach}];
     for (int x = 0; x < {width}; x++) {{
       float sum = 0;
       for (int j = 0; j < {k}; j++) {{
@@ -105,7 +105,7 @@ def blur(text: Text, own: Blur, number: int, source: Map, made: Map) -> None:
     clear(out + {made.shape.width}, {made.pitch - made.shape.width});
   }}
 """
-    write_function(text, number, body, "int y, ")
+    write_function(text, number, body, "int y, float *RESTRICT line, ")
 
 
 def average(text: Text, lines: list[str], source: Map, at: str, target: Map, height: int) -> None:
@@ -125,27 +125,30 @@ def excite(text: Text, own: SqueezeExcite, source: Map, number: int) -> None:
     """Write squeeze-and-excitation, in place: its gates depend on the whole map."""
     channels, height, width = source.shape
     latent = len(own.squeeze)
+    text.scratch(f"mean{number}", channels)
+    text.scratch(f"hidden{number}", latent)
     text.table(f"squeeze{number}", own.squeeze)
     text.table(f"excite{number}", own.excite)
     text.body.append(f"""\
 {{
-    float mean[{channels}], hidden[{latent}];
     for (int c = 0; c < {channels}; c++) {{
       float sum = 0;
       for (int y = 0; y < {height}; y++) {{
         const float *row = {source.at("y")} + c * {source.pitch};
         for (int x = 0; x < {width}; x++) sum += row[x];
       }}
-      mean[c] = sum * {literal(1 / (height * width))};
+      mean{number}[c] = sum * {literal(1 / (height * width))};
     }}
     for (int l = 0; l < {latent}; l++) {{
       float sum = 0;
-      for (int c = 0; c < {channels}; c++) sum += squeeze{number}[l * {channels} + c] * mean[c];
-      hidden[l] = sum > 0 ? sum : 0;
+      const float *w = squeeze{number} + l * {channels};
+      for (int c = 0; c < {channels}; c++) sum += w[c] * mean{number}[c];
+      hidden{number}[l] = sum > 0 ? sum : 0;
     }}
     for (int c = 0; c < {channels}; c++) {{
       float sum = 0;
-      for (int l = 0; l < {latent}; l++) sum += excite{number}[c * {latent} + l] * hidden[l];
+      const float *w = excite{number} + c * {latent};
+      for (int l = 0; l < {latent}; l++) sum += w[l] * hidden{number}[l];
       const float gate = sigmoid(sum);
       for (int y = 0; y < {height}; y++) {{
         float *row = {source.at("y")} + c * {source.pitch};

@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from smidgen.export.c.arena import Buffer
 from smidgen.export.c.float32_text import (
     ACCUMULATORS,
     VECTOR,
@@ -38,7 +37,7 @@ def convolve_packed(
     rows, width = rows_at_once(own, shape), made.shape.width
     taps = inputs * high * wide
     for name, count in ((f"taps{number}", taps), (f"sums{number}", outputs)):
-        text.buffers[name] = Buffer(4 * count * VECTOR, text.epoch, text.epoch)
+        text.scratch(name, count * VECTOR)
     blocks = range(0, outputs, ACCUMULATORS)
     parts = [own.weight[at : at + ACCUMULATORS].transpose(1, 2, 3, 0) for at in blocks]
     text.table(f"weight{number}", np.concatenate([part.ravel() for part in parts]))

@@ -76,6 +76,10 @@ class Text:
     def keep(self, made: Map, *, until: int) -> None:
         self.buffers[made.name] = Buffer(4 * made.size, self.epoch, self.epoch + until)
 
+    def scratch(self, name: str, floats: int) -> None:
+        """Plan floats that one layer alone needs, in the arena: a stack may be small."""
+        self.buffers[name] = Buffer(4 * floats, self.epoch, self.epoch)
+
     def hold(self, made: Map, *, until: int) -> None:
         """Keep a map that has been planned at least as long."""
         planned = self.buffers[made.name]

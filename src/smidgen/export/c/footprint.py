@@ -3,7 +3,7 @@
 Tables and static memory do not depend on the weights' values, so the C of an untrained net gives
 them to the byte. The code is one function a kind of layer: its size is a sum of the constants
 below, fitted to 81 nets compiled by gcc 12.2 with -O2 (bench/code_size.py); the C has changed
-since, so that the largest error is 3.2 % of flash. The stack is what was measured under QEMU.
+since, so that the largest error is 3.2 % of flash.
 """
 
 import itertools
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 
 from smidgen.export.c.int8 import generate
-from smidgen.export.c.int8_layout import laid_out
+from smidgen.export.c.int8_layout import laid_out, stack_of
 from smidgen.export.c.source import Source
 from smidgen.export.fold import fold
 from smidgen.export.int8.program import IntegerProgram
@@ -57,12 +57,6 @@ CODE = {
     "flatten": 212,
     "border": 98,
 }
-STACK = 304  # at most, so that a budget is kept
-STACK_A_LAYER = 12  # how far each has come
-STACK_EXCITED = 52
-STACK_SHORTCUT = 64
-STACK_LARGE = 24
-STACK_GATHERED = 56
 
 
 class Cost(NamedTuple):
@@ -80,12 +74,9 @@ def predict_cost(spec: NetSpec) -> Cost:
     """
     needed = laid_out(_dummy(spec)).needed
     code = sum(CODE[part] for part in needed.parts)
-    stack = STACK + STACK_A_LAYER * needed.layers
-    stack += STACK_EXCITED if "excite" in needed.parts else 0
-    stack += STACK_SHORTCUT if "shortcut" in needed.parts else 0
-    stack += STACK_GATHERED if "gather" in needed.parts else 0
-    stack += STACK_LARGE if "large_filter" in needed.parts else 0
-    return Cost(needed.table_bytes + code, needed.arena_bytes + stack)
+    return Cost(
+        needed.table_bytes + code, needed.arena_bytes + stack_of(needed.parts, needed.layers)
+    )
 
 
 def dummy_source(spec: NetSpec) -> Source:

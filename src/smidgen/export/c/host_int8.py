@@ -118,7 +118,7 @@ def generate_host(program: IntegerProgram, name: str = "net") -> Source:
     table_bytes = 4 * _FIELDS * len(plan.steps)
     table_bytes += sum(_BYTES[kind] * len(values) for kind, _, values in data.arrays())
     parts = tuple(sorted(kind.lower() for kind in kinds - {"READ", "CLASSIFY"}))
-    needed = Needed(table_bytes, arena, parts, len(plan.steps) - 1, stack=_STACK)
+    needed = Needed(table_bytes, arena, parts, len(plan.steps) - 1, _STACK)
     return written(program, name, "".join(source), needed, scale=program.head.scale)
 
 

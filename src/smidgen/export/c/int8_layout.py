@@ -1,7 +1,7 @@
 """Where everything of a net lies in int8 C, and what that takes, before any of it is written."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -24,6 +24,9 @@ from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram
 SLACK = 4  # bytes that a load of four may reach beyond the last map, and a copy beyond a window
 HELIUM_SLACK = 28  # bytes that Helium's may reach beyond that
 _BYTES = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
+_STACK = 304  # bytes on a Cortex-M4 under QEMU, at most, so that a budget is kept
+_STACK_A_LAYER = 12  # how far each has come
+_STACK_OF = {"excite": 52, "shortcut": 64, "large_filter": 24, "gather": 56}
 # callers after callees; the classifier is where the loop ends
 _KERNELS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "CLASSIFY")
 
@@ -102,6 +105,7 @@ def laid_out(program: IntegerProgram) -> Layout:
     facts = facts_of(program, tables, rows)
     parts = _parts(facts, rows, kernels, bordered=bordered is not None)
     chain = len(tables.rows)
+    stack = f"about {-(-stack_of(parts, chain) // 100) * 100:,} (of a Cortex-M4's)"
     return Layout(
         tuple(rows),
         chain,
@@ -113,8 +117,14 @@ def laid_out(program: IntegerProgram) -> Layout:
         facts,
         bordered,
         tuple(data),
-        Needed(table_bytes, arena, parts, chain, HELIUM_SLACK),
+        Needed(table_bytes, arena, parts, chain, stack, HELIUM_SLACK),
     )
+
+
+def stack_of(parts: Collection[str], layers: int) -> int:
+    """Return the bytes of stack that the C takes on a Cortex-M4, compiled with -O2, at most."""
+    of_parts = sum(size for part, size in _STACK_OF.items() if part in parts)
+    return _STACK + _STACK_A_LAYER * layers + of_parts
 
 
 def _parts(

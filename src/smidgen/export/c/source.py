@@ -49,8 +49,8 @@ class Needed(NamedTuple):
     arena_bytes: int
     parts: tuple[str, ...]
     layers: int
+    stack: str  # bytes, in words
     helium_slack: int = 0  # bytes of memory more, on a core with Helium
-    stack: str = "a few hundred"  # bytes, in words
 
 
 def written(
