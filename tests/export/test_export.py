@@ -234,6 +234,9 @@ def test_a_folder_in_use_is_left_alone(run: Path, tmp_path: Path) -> None:
         ("int", "net_int"),
         ("a--b", "a_b"),
         ("memory", "net_memory"),
+        ("x-picture", "x_picture_net"),  # x_picture.h is a file of x
+        ("frame", "net_frame_net"),
+        ("mean", "mean"),
     ],
 )
 def test_a_net_gives_its_files_a_name_that_c_can_have(net: str, stem: str) -> None:

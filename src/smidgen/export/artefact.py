@@ -14,7 +14,7 @@ from torch import nn
 from smidgen.data import Data
 from smidgen.data.parts import held_out, parts
 from smidgen.evaluate import predict
-from smidgen.export.c.names import is_taken
+from smidgen.export.c.names import identifier_of
 from smidgen.export.fold import fold
 from smidgen.export.int8.finish import Finished, Images
 from smidgen.export.program import Pixels, Program
@@ -140,12 +140,7 @@ class Source:
     @property
     def stem(self) -> str:
         """Name of the files, and of the C function: lower case, digits and underscores."""
-        if self.name is not None:
-            return self.name
-        plain = re.sub(r"[^a-z0-9]+", "_", self.run.trial.net.name.lower()).strip("_")
-        plain = re.sub("_t$", "t", plain)  # C keeps names that end so to itself
-        free = plain[:1].isalpha() and not is_taken(plain)
-        return plain if free else f"net_{plain}".rstrip("_")
+        return self.name or identifier_of(self.run.trial.net.name)
 
     @property
     def calibration_images(self) -> Pixels:

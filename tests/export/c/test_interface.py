@@ -33,6 +33,8 @@ from smidgen.export.c.int8_facts import ROOMY
 from smidgen.export.c.names import is_taken, require_identifier, require_own
 from smidgen.export.c.picture import described, picture_header, signed
 from smidgen.export.c.source import Source
+from smidgen.export.c.text import named
+from smidgen.export.firmware.package import template
 from smidgen.export.int8.simulate import simulate
 from smidgen.layers import Shape
 from smidgen.spec import NetSpec
@@ -218,6 +220,17 @@ def test_no_name_is_defined_twice_in_the_files_of_a_net(tmp_path: Path) -> None:
         ]
         assert "CATS_OFFSETS" in defined
         assert sorted(set(defined)) == sorted(defined)
+
+
+def test_no_net_is_called_as_what_another_one_declares(nets: Path) -> None:
+    texts = [(nets / name).read_text() for name in ("cats.h", "cats_picture.h")]
+    texts.append(named(template("common/self_test.h"), "cats"))
+    declared = set(re.findall(r"\b(cats_\w+)(?=\()|(?<=} )(cats_\w+);", "".join(texts)))
+    names = {name for pair in declared for name in pair if name}
+    assert {"cats_in", "cats_mean", "cats_test_answer", "cats_frame"} <= names
+    for name in names:
+        with pytest.raises(ValueError, match="name must not end as the functions of a net do"):
+            require_own(name)
 
 
 def test_two_nets_of_one_name_are_told_apart_by_a_sentence(nets: Path, tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ _MEASURED = re.compile(  # by macros of <stdint.h>, as INT8_WIDTH, in C23 and in
     "u?int(max|ptr|(_least|_fast)?(8|16|32|64))|ptrdiff|sig_atomic|size|wint"
 )
 _OURS = re.compile(
-    ".*_(in|rows|source|argmax|probabilities|power|class_name|picture|frame|frame_row|self_test)"
+    ".*_(in|rows|source|argmax|probabilities|power|class_name|picture|frame|frame_row|self_test"
+    "|test_picture|test_answer|from|until|mean|add_(rgb|yuv|row))"
 )
 
 
@@ -55,6 +56,15 @@ def is_taken(name: str) -> bool:
     """Return whether a language, a library or a board has the name already."""
     reserved = name.startswith("_") or name.endswith("_t") or "__" in name
     return name in _TAKEN or reserved or _MEASURED.fullmatch(name) is not None
+
+
+def identifier_of(title: str) -> str:
+    """Return the name in C of a net with a title: lower case, digits and underscores."""
+    plain = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
+    plain = re.sub("_t$", "t", plain)  # C keeps names that end so to itself
+    if not plain[:1].isalpha() or is_taken(plain):
+        plain = f"net_{plain}".rstrip("_")
+    return f"{plain}_net" if _OURS.fullmatch(plain) else plain
 
 
 def require_identifier(name: str) -> None:
