@@ -286,3 +286,39 @@ def test_convolutions_keep_their_stride_groups_padding_and_activation() -> None:
         (1, (1, 1), 3, False),
         (1, (0, 0), 1, True),
     ]
+
+
+@pytest.mark.parametrize("count", [1, 3, 16])
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        (
+            "0.conv.bias",
+            r"layer 1 conv\(out_channels=8, bias=true\): its conv.bias must be of shape \(8,\)",
+        ),
+        ("1.layers.0.pointwise.bias", r"layer 2 residual\(.*\): its layers.0.pointwise.bias must"),
+        (
+            "3.0.conv.bias",
+            r"layer 4 classifier\(classes=5, bias=true\): its 0.conv.bias must be of shape",
+        ),
+    ],
+)
+def test_a_bias_of_another_length_is_refused_with_its_layer(
+    place: str, told: str, count: int
+) -> None:
+    body = ["conv(8, bias=true)", "residual(depthwise(8, bias=true))", *AVERAGE]
+    spec = NetSpec.from_dict({"name": "net", "input": [3, 8, 8], "layers": body})
+    model = lively(spec)
+    own, _, name = place.rpartition(".")
+    setattr(model.get_submodule(own), name, nn.Parameter(torch.ones(count)))
+    with pytest.raises(ValueError, match=f"net, {told}.*got \\({count},\\)"):
+        fold(spec, model, MEAN, STD)
+
+
+def test_a_model_without_a_bias_that_its_spec_has_is_refused_with_its_layer() -> None:
+    one, other = (
+        NetSpec.from_dict({"name": "net", "input": [3, 8, 8], "layers": [conv, *AVERAGE]})
+        for conv in ("conv(8, bias=true)", "conv(8)")
+    )
+    with pytest.raises(ValueError, match=r"net, layer 1 conv\(.*\): must have 7 tensors, got 6"):
+        fold(one, lively(other), MEAN, STD)

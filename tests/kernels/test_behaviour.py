@@ -236,6 +236,35 @@ def test_a_norm_of_other_channels_is_refused(name: str) -> None:
         OPERATIONS[name](kernels, x, *rest, weight[:7], bias[:7])
 
 
+@pytest.mark.parametrize("count", [1, 5, 24])
+@pytest.mark.parametrize("place", ["0.bias", "1.bias", "2.weight", "2.bias", "2.running_mean"])
+def test_vectors_of_another_length_are_refused(place: str, count: int) -> None:
+    block = nn.Sequential(*_block(True))
+    name, _, own = place.partition(".")
+    kept = getattr(block[int(name)], own)
+    other = torch.ones(count)
+    setattr(block[int(name)], own, nn.Parameter(other) if kept.requires_grad else other)
+    depth, point, norm = block
+    assert isinstance(depth, nn.Conv2d)
+    assert isinstance(point, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    x = torch.randn(2, 12, 7, 7, requires_grad=True)
+    with pytest.raises(RuntimeError, match=r"bias|weight|running_mean|size|shape"):
+        _depthwise(x, (depth, point, norm))
+
+
+@pytest.mark.parametrize("name", ["conv", "channelwise", "pointwise"])
+def test_a_bias_of_another_length_is_refused(name: str) -> None:
+    x, weight, *_ = [t.float() for t in operands(name, (3, 12, 9, 7), 12, 3)]
+    x.requires_grad_()
+    norm = nn.BatchNorm2d(12)
+    of = {"conv": kernels.conv_bn_relu, "channelwise": kernels.channelwise_bn_relu}
+    for bias in (torch.ones(1), torch.ones(11), torch.ones(24)):
+        called = partial(of[name], norm=norm) if name in of else kernels.pointwise
+        with pytest.raises(RuntimeError, match="bias"):
+            called(x, weight, bias)
+
+
 @pytest.mark.parametrize("name", ["depthwise", "excite"])
 def test_filters_that_do_not_follow_each_other_are_refused(name: str) -> None:
     x, first, second, *norm = [t.float() for t in operands(name, (3, 12, 9, 7), 16, 3)]

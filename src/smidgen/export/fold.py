@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -71,14 +72,19 @@ def fold(
 
     Raises:
         ValueError: If the spec does not end in its only classifier, the numbers of channels
-            differ, or a weight is not finite; the layer is named.
+            differ, or a tensor is of another shape than the spec's or not finite; the layer is
+            named.
     """
     _check(spec, mean, std)
     operations: list[Operation] = []
     found = _Parameters([])
+    with torch.device("meta"):  # shapes alone
+        plain = spec.build()
     for place, ((layer, shape), module) in enumerate(zip(spec.walk(), model, strict=True), 1):
+        where = f"{spec.name}, layer {place} {to_text(layer)}"
+        _require_shapes(module, plain[place - 1], where)
         for operation in _operations(layer, shape, module, found):
-            _require_finite(operation, f"{spec.name}, layer {place} {to_text(layer)}")
+            _require_finite(operation, where)
             operations.append(operation)
     operations = merged(operations, spec.input_shape)
     uses = Counter(conv.shared.key for conv in _convs(operations) if conv.shared)
@@ -251,6 +257,16 @@ def _single(operation: Operation, uses: Counter[int]) -> Operation:
             return Residual(inner, shortcut, relu)
         case Normalise() | MaxPool() | Blur() | GlobalAveragePool() | Flatten():
             return operation
+
+
+def _require_shapes(module: nn.Module, plain: nn.Module, where: str) -> None:
+    held, expected = ([*of.named_parameters(), *of.named_buffers()] for of in (module, plain))
+    if len(held) != len(expected):
+        raise ValueError(f"{where}: must have {len(expected)} tensors, got {len(held)}")
+    for (name, tensor), (_, like) in zip(held, expected, strict=True):
+        got, known = tuple(tensor.shape), tuple(like.shape)
+        if got != known:
+            raise ValueError(f"{where}: its {name} must be of shape {known}, got {got}")
 
 
 def _require_finite(operation: Operation, where: str) -> None:

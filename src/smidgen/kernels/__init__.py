@@ -93,10 +93,16 @@ def _ready(x: Tensor, *parameters: Tensor | None, channels: int | None = None) -
     return x.dim() == MAP and x.numel() > 0 and channels in (None, x.shape[1])
 
 
+def _of(channels: int, *vectors: Tensor | None) -> bool:
+    """Whether vectors have a number a channel: C reads and writes so many."""
+    return all(vector is None or vector.shape == (channels,) for vector in vectors)
+
+
 def _trains(norm: nn.BatchNorm2d, channels: int) -> bool:
     """Whether a norm is of so many channels and normalises by the batch."""
     by_batch = norm.training and norm.affine and norm.momentum is not None
-    return by_batch and norm.num_features == channels
+    held = norm.weight, norm.bias, norm.running_mean, norm.running_var
+    return by_batch and norm.num_features == channels and _of(channels, *held)
 
 
 def _square(weight: Tensor) -> bool:
@@ -128,6 +134,7 @@ def conv_bn_relu(
     x = _cast(x)
     if not (
         _trains(norm, len(weight))
+        and _of(len(weight), bias)
         and stride == 1
         and _square(weight)
         and _ready(x, weight, bias, norm.weight, norm.bias, channels=weight.shape[1])
@@ -154,6 +161,7 @@ def depthwise_bn_relu(
     parameters = (depth, depth_bias, point, point_bias, norm.weight, norm.bias)
     served = stride == 1 and _square(depth) and _trains(norm, len(point))
     fits = point.shape[1] == len(depth)
+    fits = fits and _of(len(depth), depth_bias) and _of(len(point), point_bias)
     if not (served and fits and _ready(x, *parameters, channels=len(depth))):
         return reference.depthwise_bn_relu(
             x, (depth, depth_bias), (point, point_bias), norm, stride, relu=relu
@@ -174,7 +182,8 @@ def channelwise_bn_relu(
     x = _cast(x)
     parameters = (weight, bias, norm.weight, norm.bias)
     served = stride == 1 and _square(weight) and _trains(norm, len(weight))
-    if not (served and _ready(x, *parameters, channels=len(weight))):
+    fits = _of(len(weight), bias)
+    if not (served and fits and _ready(x, *parameters, channels=len(weight))):
         return reference.channelwise_bn_relu(x, weight, bias, norm, stride, relu=relu)
     return functions.ConvBnRelu.apply(_last(x), *parameters, functions.Norm(norm), True, relu)
 
@@ -188,7 +197,8 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return the 1 x 1 convolution of x."""
     x = _cast(x)
     learns = x.requires_grad and torch.is_grad_enabled()
-    if not (learns and _ready(x, weight, bias, channels=weight.shape[1])):
+    fits = _of(len(weight), bias)
+    if not (learns and fits and _ready(x, weight, bias, channels=weight.shape[1])):
         return reference.convolution(x, weight, bias)
     if x.shape[2:] == (1, 1):  # pooled maps: a plain product, less to set up than a convolution
         bias = None if bias is None else bias.to(x.dtype)
