@@ -2,23 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from smidgen.data import Preprocessing
+from smidgen.data.preprocessing import Color, Fit
 from smidgen.escape import c_comment, c_string
 from smidgen.export.c.source import Source
 from smidgen.export.c.text import filled, named
 
 _AFTER = "#include <stdint.h>\n"
-_FITS = ("stretch", "crop", "pad")
-_COLORS = ("grey", "rgb", "channels")
 _WHITE = 255
 _UNPROVED = "/* Accuracy and proof: not measured. */\n"
-_ORDER = {
-    "grey": "One byte a pixel",
-    "rgb": "Red, green and blue of a pixel follow each other",
-    "channels": "The channels of a pixel follow each other",
-}
 _CLASS_NAME = """
 /* Returns the name of a class. */
 static inline const char *NAME_class_name(int place) {
@@ -48,10 +42,10 @@ def described(
         _UNPROVED.rstrip("\n"),
         "",
         f"/* Pictures: {c_comment(seen.text)}.",
-        f"   {_ORDER[seen.color]}; the mean and the deviation of",
+        f"   {_order(seen.color)}; the mean and the deviation of",
         "   training are taken into account inside. */",
-        *_chosen("COLOR", upper, seen.color, _COLORS),
-        *_chosen("FIT", upper, seen.fit, _FITS),
+        *_chosen("COLOR", upper, seen.color, get_args(Color)),
+        *_chosen("FIT", upper, seen.fit, get_args(Fit)),
         f"#define {upper}_BACKGROUND {0 if seen.background == 'black' else _WHITE}",
         f"#define {upper}_TURNED {int(seen.turned)} /* whether rows and columns are exchanged */",
     ]
@@ -98,6 +92,16 @@ def signed(made: Source, proof: Mapping[str, Any]) -> str:
 def picture_header(made: Source, seen: Preprocessing) -> str:
     """Return ``<name>_picture.h``: a picture or a frame of any size becomes what the net takes."""
     return filled("picture.h", made.name, {"TEXT": c_comment(seen.text)})
+
+
+def _order(color: Color) -> str:
+    match color:
+        case "grey":
+            return "One byte a pixel"
+        case "rgb":
+            return "Red, green and blue of a pixel follow each other"
+        case "channels":
+            return "The channels of a pixel follow each other"
 
 
 def _chosen(what: str, upper: str, value: str, known: Sequence[str]) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from smidgen.escape import whole
 from smidgen.export.tflite.tables import Table, Value, packed
+from smidgen.export.tflite.write import Input
 from smidgen.layers import Shape
 
 # The numbers below are those of TensorFlow Lite's metadata_schema.fbs, version 1.
@@ -22,12 +23,11 @@ _IDENTIFIER = b"M001"
 _PARSER = "1.0.0"  # the oldest that knows every field
 _DESCRIPTIONS, _AXIS_LABELS = np.int8(1), np.int8(2)  # kinds of attached files
 _FEATURE, _IMAGE, _NORMALISATION = np.uint8(1), np.uint8(2), np.uint8(1)  # of unions
-_ENDS = {"uint8": (0, 255), "int8": (-128, 127), "float32": (0, 1)}  # of pixels
 _COLOURS = {3: np.int8(1), 1: np.int8(2)}  # RGB, grey
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # archives know no earlier; the same net gives the same file
 
 
-def metadata(card: Mapping[str, str], shape: Shape, takes: str) -> bytes:
+def metadata(card: Mapping[str, str], shape: Shape, takes: Input) -> bytes:
     """Return the metadata of a file.
 
     Args:
@@ -35,7 +35,7 @@ def metadata(card: Mapping[str, str], shape: Shape, takes: str) -> bytes:
         shape: Of an image.
         takes: Numbers of the input.
     """
-    lowest, highest = _ENDS[takes]
+    lowest, highest = _ends(takes)
     labels = _attached(LABELS, "class names, in the order of the logits", _AXIS_LABELS)
     pixels: dict[int, Value] = {
         0: "pixels",
@@ -72,6 +72,17 @@ def attached(file: bytes, card: Mapping[str, str], classes: Sequence[str]) -> by
         for name, text in ((LABELS, labels), (CARD, json.dumps(card, indent=1) + "\n")):
             archive.writestr(zipfile.ZipInfo(name, _LONG_AGO), text)
     return all_.getvalue()
+
+
+def _ends(takes: Input) -> tuple[int, int]:
+    """Return the least and the largest that a pixel can be."""
+    match takes:
+        case "uint8":
+            return 0, 255
+        case "int8":
+            return -128, 127
+        case "float32":
+            return 0, 1
 
 
 def _content(shape: Shape) -> Table:

@@ -39,7 +39,6 @@ UNPROVED = (
 _SIMULATED = 2_000  # images that it is held against the simulation on
 # other releases may round otherwise, a value by a step, and few steps reach the logits
 _ALLOWED = 0.05
-_TAKES = {"uint8": "uint8, 0 to 255", "int8": "int8, pixels less 128", "float32": "float32, 0 to 1"}
 
 
 def tflite(source: Source, wish: Wish) -> Artefact:
@@ -138,6 +137,16 @@ def _takes(wish: Wish) -> Input:
     raise ValueError(f"unknown input {wish.input!r} of tflite; {nearest(wish.input or '', INPUTS)}")
 
 
+def _pixels(takes: Input) -> str:
+    match takes:
+        case "uint8":
+            return "uint8, 0 to 255"
+        case "int8":
+            return "int8, pixels less 128"
+        case "float32":
+            return "float32, 0 to 1"
+
+
 def _made(source: Source, program: IntegerProgram, takes: Input) -> Written:
     """Return the file, with what it says of itself."""
     seen = simulate(program, source.calibration_images) * program.head.scale
@@ -145,7 +154,7 @@ def _made(source: Source, program: IntegerProgram, takes: Input) -> Written:
     shape = program.input_shape
     sides = f"(1, {shape.height}, {shape.width}, {shape.channels})"
     card = source.card() | {
-        "input": f"{_TAKES[takes]}; {sides}, rows of pixels, the channels of a pixel together",
+        "input": f"{_pixels(takes)}; {sides}, rows of pixels, the channels of a pixel together",
         "output": f"logits (1, classes), {'float32' if takes == 'float32' else 'int8'};"
         " softmax of what they stand for gives probabilities",
     }
