@@ -104,6 +104,15 @@ def test_the_default_place_follows_xdg(
     assert cached(tmp_path / "home" / ".cache" / "smidgen").suffix == ".safetensors"
 
 
+@pytest.mark.parametrize("relative", ["", "caches", "~/caches"])
+def test_a_relative_place_counts_for_nothing(
+    relative: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", relative)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert cache_at(None).folder == tmp_path / "home" / ".cache" / "smidgen"
+
+
 def test_a_user_without_a_home_caches_below_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.delenv("HOME")

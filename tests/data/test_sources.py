@@ -20,7 +20,7 @@ from PIL import Image
 from smidgen.data import NAMED, DataError, DataWarning, load
 from smidgen.data.hub import Hub
 from smidgen.data.remembered import asked_of, place_of, with_asked
-from smidgen.data.sources import find
+from smidgen.data.sources import find, staying
 
 Folder = Callable[..., Path]
 
@@ -186,8 +186,9 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """Answer for the hub with a small table, and return what was asked for."""
     asked: list[tuple[str, str]] = []
 
-    def info(self: Any, repository: str, *, revision: str, timeout: float) -> None:
+    def info(self: Any, repository: str, *, revision: str, timeout: float) -> Any:
         asked.append((repository, revision))
+        return SimpleNamespace(sha=None)
 
     def table(
         repository: str, configuration: str | None, *, revision: str, cache_dir: str
@@ -264,6 +265,99 @@ def test_a_data_set_of_the_hub_is_that_of_the_commit_its_branch_is_at(
     with pytest.warns(DataWarning, match="not pinned"):
         assert load("owner/pets").fingerprint == second.fingerprint, "as it was fetched last"
     assert len(hub) == asked
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Answer for a hub that never does, and return for how long it was waited for, each time."""
+    waited: list[float] = []
+
+    def info(*asked: Any, timeout: float, **named: Any) -> Any:
+        waited.append(timeout)
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
+    return waited
+
+
+@pytest.mark.filterwarnings("ignore:owner/pets is not pinned")
+def test_a_hub_is_asked_once_for_the_commit_of_a_branch(
+    hub: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def info(self: Any, repository: str, *, revision: str, timeout: float) -> Any:
+        asked.append(revision)
+        return SimpleNamespace(sha="a" * 40)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *of, **named: None)
+    load("owner/pets")
+    assert (asked, hub) == (["main"], [("owner/pets", "a" * 40)])
+    assert staying("owner/pets::label-column=kind") == f"owner/pets@{'a' * 40}::label-column=kind"
+    assert staying("owner/pets@c1") == f"owner/pets@{'a' * 40}"
+    assert asked == ["main", "main", "c1"]
+    for other in ("digits", "mnist", "./owner/pets", f"owner/pets@{'b' * 40}"):
+        assert staying(other) == other
+    assert len(asked) == 3
+
+
+@pytest.mark.filterwarnings("ignore:owner/pets is not pinned")
+def test_a_silent_hub_is_waited_for_once(silent: list[float]) -> None:
+    with pytest.raises(DataError, match=r"hub cannot be reached for owner/pets \(timed out\); a"):
+        load("owner/pets")
+    assert silent == [20]
+
+
+@pytest.mark.filterwarnings("ignore:owner/pets is not pinned")
+@pytest.mark.parametrize("offline", [True, False])
+@pytest.mark.parametrize("branch", [True, False])
+def test_what_was_fetched_is_read_where_the_hub_is_silent(
+    *,
+    offline: bool,
+    branch: bool,
+    silent: list[float],
+    parquet_folder: Folder,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    commit, place = "a" * 40, tmp_path / ".hub" / "datasets--owner--pets"
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(place.parent))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", offline)
+    (place / "refs").mkdir(parents=True)
+    (place / "refs" / "main").write_text(commit)
+    (place / "snapshots" / commit).mkdir(parents=True)
+    (place / "snapshots" / commit / "README.md").write_text("# Pets")
+    name = "owner/pets" if branch else f"owner/pets@{commit}"
+    with pytest.raises(DataError, match="hub cannot be reached for owner/pets"):
+        load(name)
+    written = parquet_folder(BOTH) / "data"
+    written.rename(place / "snapshots" / commit / "data")
+    silent.clear()
+    with pytest.warns(DataWarning, match="owner/pets: read as it had been fetched, .*: what had"):
+        data = load(name)
+    assert silent == ([] if offline else [5])
+    assert (data.name, data.origin) == ("owner/pets", f"owner/pets@{commit}")
+    assert data.fingerprint == load(parquet_folder(BOTH, name="same")).fingerprint
+    with pytest.raises(DataError, match="hub cannot be reached for owner/pets"):
+        load(f"owner/pets@{'b' * 40}")
+    piece = place / "snapshots" / commit / "data" / "train-00000-of-00001.parquet"
+    piece.rename(piece.with_name("train-00001-of-00002.parquet"))
+    with pytest.raises(
+        DataError, match="is not the whole of owner/pets: 1 file of the 2 of 'train'"
+    ):
+        load(name, image_size=3)
+
+
+def test_a_revision_leads_to_no_other_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, parquet_folder: Folder
+) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    (tmp_path / "hub" / "datasets--owner--pets" / "snapshots").mkdir(parents=True)
+    parquet_folder(BOTH, name="mine")
+    with pytest.raises(DataError, match="hub cannot be reached for owner/pets"):
+        load("owner/pets@../../../mine")
 
 
 def test_pictures_of_the_hub_are_read_where_its_cache_is(

@@ -2,7 +2,7 @@
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, final
@@ -11,11 +11,14 @@ from smidgen.data import columns
 from smidgen.data.base import Source
 from smidgen.data.catalogue import TRAIN, Catalogue, Encoded, Part, Wish
 from smidgen.data.errors import DataError
+from smidgen.data.layouts.parquet import lacking, parquet_files
 from smidgen.data.names import part_of
 from smidgen.data.quiet import quiet
 from smidgen.data.values import labels_of
 
 PATIENCE = 20.0  # seconds to wait for the hub's first answer
+IMPATIENCE = 5.0  # likewise, where what was fetched before may do
+OFFLINE = "HF_HUB_OFFLINE is set"
 _README = "README.md"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # What its library says where a configuration has to be named, or is not there.
@@ -29,11 +32,18 @@ class Hub(Source):
     """The data set ``repository`` as it was at ``revision``, a commit, tag or branch.
 
     Of several configurations it is the one that is named, or the hub's default.
+
+    Args:
+        repository: ``owner/name``.
+        revision: Of it.
+        configuration: Of it, or None.
+        silence: Why the hub does not answer, nothing if it does, None as long as it is not asked.
     """
 
     repository: str
     revision: str
     configuration: str | None = None
+    silence: str | None = field(default=None, compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -52,38 +62,61 @@ class Hub(Source):
         """
         try:
             import huggingface_hub
-            from huggingface_hub import constants
-            from huggingface_hub.file_download import repo_folder_name
+            from huggingface_hub.constants import HF_HUB_OFFLINE
+            from huggingface_hub.errors import HfHubHTTPError
         except ImportError:
             return self
-        if not constants.HF_HUB_OFFLINE:
-            with suppress(Exception):  # `catalogue` asks again, and tells
-                found = huggingface_hub.HfApi().dataset_info(
-                    self.repository, revision=self.revision, timeout=PATIENCE
-                )
-                commit = found.sha or self.revision
-                with suppress(Exception):  # there or not, the cache then knows the commit
-                    huggingface_hub.hf_hub_download(
-                        self.repository, _README, repo_type="dataset", revision=self.revision
-                    )
-                return replace(self, revision=commit)
+        held, silence = self._held, OFFLINE
+        if not HF_HUB_OFFLINE:
+            try:
+                commit = self._asked(IMPATIENCE if held else PATIENCE)
+            except HfHubHTTPError:
+                silence = None  # `catalogue` asks again, and tells
+            except Exception as error:  # the kind depends on the library beneath the hub's
+                silence = _one_line(error)
+            else:
+                if commit != held:
+                    with suppress(Exception):  # there or not, the cache then knows the commit
+                        huggingface_hub.hf_hub_download(
+                            self.repository, _README, repo_type="dataset", revision=self.revision
+                        )
+                return replace(self, revision=commit or self.revision, silence="")
+        return replace(self, revision=held or self.revision, silence=silence)
+
+    @property
+    def _held(self) -> str | None:
+        """The commit that the revision named when it was last asked for."""
+        with suppress(OSError, ValueError):  # it never was; no text
+            held = (self._cache / "refs" / self.revision).read_text(encoding="utf-8")
+            return held if _COMMIT.fullmatch(held) else None
+        return None
+
+    @property
+    def _cache(self) -> Path:
+        """What the hub's library keeps of the repository."""
+        from huggingface_hub import constants
+        from huggingface_hub.file_download import repo_folder_name
+
         there = repo_folder_name(repo_id=self.repository, repo_type="dataset")
-        with suppress(OSError, ValueError):  # it was never asked for; no text
-            held = Path(constants.HF_HUB_CACHE, there, "refs", self.revision).read_text(
-                encoding="utf-8"
-            )
-            if _COMMIT.fullmatch(held):
-                return replace(self, revision=held)
-        return self
+        return Path(constants.HF_HUB_CACHE, there)
+
+    def _asked(self, patience: float) -> str | None:
+        """Ask the hub for the commit of the revision; its library would retry for long."""
+        import huggingface_hub
+
+        found = huggingface_hub.HfApi().dataset_info(
+            self.repository, revision=self.revision, timeout=patience
+        )
+        return found.sha
 
     def identity(self) -> tuple[str, ...]:
         return tuple(part for part in (self.repository, self.revision, self.configuration) if part)
 
     def catalogue(self, wish: Wish) -> Catalogue:
-        self._require_answer()
+        place, notes = self._place()
         # The library shows a bar as it downloads; the table it then builds is not needed twice.
         with TemporaryDirectory() as scratch, quiet():
-            loaded: Any = self._loaded(scratch)
+            loaded: Any = self._loaded(place, scratch)
             parts: dict[str, Part] = {}
             classes: tuple[str, ...] = ()
             unread: list[str] = []
@@ -98,7 +131,8 @@ class Hub(Source):
         if not parts:
             held = ", ".join(map(str, loaded)) or "none"
             raise DataError(f"{self.name} must have a split 'train' or 'test', got {held}")
-        notes = (f"splits not read: {', '.join(unread)}",) if unread else ()
+        if unread:
+            notes = (*notes, f"splits not read: {', '.join(unread)}")
         return Catalogue(parts, classes, notes)
 
     def _part(
@@ -119,39 +153,62 @@ class Hub(Source):
         found = labels_of(labels, len(labels), names, where) if labels else []
         return Part(Encoded(contents, _Rows(self.repository, split)), found), names
 
-    def _require_answer(self) -> None:
-        """Ask once whether hub and data set are there: the library would retry for long."""
+    def _place(self) -> tuple[str, tuple[str, ...]]:
+        """Return what is read: the repository, or the files that were fetched, and a note of it.
+
+        Raises:
+            DataError: If the hub has no such data, or it is silent and they were not fetched.
+        """
         try:
             import datasets as _  # noqa: F401 - before anything is asked for
-            import huggingface_hub.constants
+            from huggingface_hub import constants
             from huggingface_hub.errors import HfHubHTTPError
         except ImportError:
             raise DataError(EXTRA) from None
 
-        if huggingface_hub.constants.HF_HUB_OFFLINE:
-            return  # what was downloaded before may do
+        held = self._fetched()
+        silence = OFFLINE if constants.HF_HUB_OFFLINE else self.silence
         try:
-            huggingface_hub.HfApi().dataset_info(
-                self.repository, revision=self.revision, timeout=PATIENCE
-            )
+            if silence is None:
+                self._asked(IMPATIENCE if held else PATIENCE)
         except HfHubHTTPError as error:
             raise DataError(
                 f"the hub does not give {self.repository!r} at revision {self.revision!r}: "
                 f"{_one_line(error)}"
             ) from error
         except Exception as error:  # the kind depends on the library beneath the hub's
-            raise self._unreachable(error) from error
+            silence = _one_line(error)
+        if not silence:
+            return self.repository, ()
+        if held is None:
+            raise self._unreachable(silence)
+        how = f"without an answer of the hub ({silence})"
+        if missing := list(lacking(parquet_files(held))):
+            raise DataError(f"{held} is not the whole of {self.name}: {missing[0]}, {how}")
+        note = f"read as it had been fetched, {held}, {how}: what had not been is not missed"
+        return str(held), (note,)
 
-    def _loaded(self, scratch: str) -> Any:
+    def _fetched(self) -> Path | None:
+        """Return the folder of the files that were fetched, unless there is but the README."""
+        commit = self.revision if self.is_pinned else self._held
+        if commit is None:
+            return None
+        folder = self._cache / "snapshots" / commit
+        names = (path.name for path in folder.rglob("*") if path.is_file())
+        return folder if any(name != _README for name in names) else None
+
+    def _loaded(self, place: str, scratch: str) -> Any:
         import datasets
         from datasets.exceptions import DatasetGenerationError
 
+        # Files of this machine have no revision.
+        revision = self.revision if place == self.repository else None
         try:
             return datasets.load_dataset(
-                self.repository, self.configuration, revision=self.revision, cache_dir=scratch
+                place, self.configuration, revision=revision, cache_dir=scratch
             )
         except ConnectionError as error:
-            raise self._unreachable(error) from error
+            raise self._unreachable(_one_line(error)) from error
         except Exception as error:  # whatever a strange repository leads the library to
             made = isinstance(error, DatasetGenerationError)
             why = error.__cause__ if made and error.__cause__ else error  # it says no more itself
@@ -162,9 +219,9 @@ class Hub(Source):
                 raise DataError(f"{held}: name one of them, as in {example}") from error
             raise DataError(f"{self.name} cannot be read: {said}") from error
 
-    def _unreachable(self, error: Exception) -> DataError:
+    def _unreachable(self, why: str) -> DataError:
         return DataError(
-            f"the hub cannot be reached for {self.repository} ({_one_line(error)}); a folder of "
+            f"the hub cannot be reached for {self.repository} ({why}); a folder of "
             f"local copies is named with --data-dir or the variable SMIDGEN_DATA"
         )
 

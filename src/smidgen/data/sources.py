@@ -290,6 +290,23 @@ def origin_of(name_or_path: str | os.PathLike[str], source: Source) -> str:
     return str(path.resolve()) if of_path and path.exists() else text
 
 
+def staying(origin: str, data_dir: str | os.PathLike[str] | None = None) -> str:
+    """Return what finds the same data later: of the hub, the commit that a branch is at now.
+
+    Args:
+        origin: As :func:`load` takes it.
+        data_dir: See there.
+
+    Raises:
+        DataError: If there are no such data.
+    """
+    place, asked = place_of(origin), asked_of(origin)
+    if not HUB_ID.fullmatch(place):
+        return origin
+    _, source = find(place, data_dir or asked.get("data-dir"))
+    return with_asked(origin_of(place, source), asked) if isinstance(source, Hub) else origin
+
+
 def _of_hub(there: Hub, *, pinned: bool) -> Source:
     """Return a data set of the hub at a commit, as far as that can be known."""
     if pinned:

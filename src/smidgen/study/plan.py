@@ -9,6 +9,7 @@ from typing import Any
 
 from smidgen.data import Data
 from smidgen.data.sizes import checked_size
+from smidgen.data.sources import staying
 from smidgen.layers import Shape
 from smidgen.limits import PLAN_BYTES, content
 from smidgen.methods import Method, parse
@@ -80,8 +81,7 @@ class Plan:
             ValueError: If a net does not take images of this size, a teacher cannot teach this, or
                 what a card needs cannot be had.
         """
-        self._require_card(data)
-        origin = self.origin.at(data)
+        origin, against = self.origin.at(data), self._card_against(data)
         jobs: dict[str, tuple[int, Job]] = {}
         shape = Shape(*data.shape)
         for group in self.groups:
@@ -108,7 +108,7 @@ class Plan:
                             self.latency,
                             self.precision,
                             robust,
-                            self.against,
+                            against,
                         )
                         jobs.setdefault(trial.key, (place, job))
         return [job for _, job in sorted(jobs.values(), key=lambda placed: placed[0])]
@@ -125,13 +125,20 @@ class Plan:
         asked = self.precision != PRECISIONS[0] and "precision" in row
         return asked and row["precision"] != self.precision
 
-    def _require_card(self, data: Data) -> None:
-        """Refuse what no card can be made of, before anything is trained."""
-        if self.robust:
-            from smidgen.robust.corruptions import corruptions_for
+    def _card_against(self, data: Data) -> tuple[str, ...]:
+        """Return the other data sets of a card, of the hub as they are now for every trial.
 
-            corruptions_for(*data.shape)
-            self.origin.others(self.against, data)
+        Raises:
+            ValueError: If no card can be made of them, before anything is trained.
+        """
+        if not self.robust:
+            return self.against
+        from smidgen.robust.corruptions import corruptions_for
+
+        corruptions_for(*data.shape)
+        against = tuple(staying(place, self.origin.data_dir) for place in self.against)
+        self.origin.others(against, data)
+        return against
 
 
 def with_baseline(methods: Sequence[Method], baseline: Sequence[Method]) -> tuple[Method, ...]:

@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 import smidgen as sm
-from smidgen.data import Data
+from smidgen.data import Data, DataWarning
+from smidgen.data.hub import Hub
 from smidgen.data.parts import folds_of, parts
 from smidgen.evaluate import predict
 from smidgen.recipe import Recipe
@@ -143,6 +144,25 @@ def test_strangers_of_another_data_set_are_made_as_the_nets_pictures_are(
     assert own["confidence"] == pytest.approx(float(sure.mean()))
     line = made.row["robust"]["threshold"]["confidence"]
     assert own["answered"] == pytest.approx(float((sure >= line).double().mean()))
+
+
+def test_strangers_of_the_hub_are_of_one_commit_in_every_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def pinned(there: Hub) -> Hub:
+        return replace(there, revision="a" * 40)
+
+    def others(origin: Origin, against: tuple[str, ...], data: Data) -> Others:
+        asked.append(against)
+        return {}
+
+    monkeypatch.setattr(Hub, "pinned", pinned)
+    monkeypatch.setattr(Origin, "others", others)
+    with pytest.warns(DataWarning, match="owner/x is not pinned"):
+        (job,) = planned(tmp_path, AGAINST.format("owner/x")).jobs(sm.data.load("digits"))
+    assert asked == [job.against] == [(f"owner/x@{'a' * 40}",)]
 
 
 def test_a_study_asks_for_strangers_and_tells_rows_that_lack_them(

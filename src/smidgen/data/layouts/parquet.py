@@ -60,7 +60,7 @@ class Parquet(Source):
             parts[part], names = _part(files, said, wish)
             if part == TRAIN or not classes:
                 classes = names
-        return Catalogue(parts, classes, tuple(_lacking(self.files)))
+        return Catalogue(parts, classes, tuple(lacking(self.files)))
 
 
 def parquet_files(folder: Path) -> list[Path]:
@@ -69,7 +69,7 @@ def parquet_files(folder: Path) -> list[Path]:
     return sorted(path for path in found if not any(map(is_system, path.relative_to(folder).parts)))
 
 
-def _lacking(files: Sequence[Path]) -> Iterator[str]:
+def lacking(files: Sequence[Path]) -> Iterator[str]:
     """Yield a note of each table of which pieces are not there, as after half a download."""
     read = {(path.parent, found[1], found[3]) for path in files if (found := _piece(path))}
     for folder, name, of in sorted(read):
