@@ -290,8 +290,11 @@ def test_a_hub_is_asked_once_for_the_commit_of_a_branch(
         asked.append(revision)
         return SimpleNamespace(sha="a" * 40)
 
+    def fetch(*of: Any, **named: Any) -> None:
+        raise FileNotFoundError
+
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *of, **named: None)
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", fetch)
     load("owner/pets")
     assert (asked, hub) == (["main"], [("owner/pets", "a" * 40)])
     assert staying("owner/pets::label-column=kind") == f"owner/pets@{'a' * 40}::label-column=kind"

@@ -230,6 +230,18 @@ def test_a_link_to_a_pipe_is_not_waited_for(name: str, image_folder: Folder, pip
     assert data.notes == ()
 
 
+@pytest.mark.parametrize("place", [".", "train"])
+def test_a_link_to_a_folder_above_makes_no_class_of_all_pictures(
+    image_folder: Folder, place: str, tmp_path: Path
+) -> None:
+    folder = image_folder({"train": {"cat": 3, "dog": 3}, "test": {"cat": 1, "dog": 1}})
+    before = load(folder)
+    (folder / "train" / "dog" / "up").symlink_to(folder / place)
+    (tmp_path / "there").symlink_to(tmp_path)
+    for way in (folder, tmp_path / "there" / folder.name):
+        assert load(way, cache_dir=tmp_path / "other").fingerprint == before.fingerprint
+
+
 def test_a_link_in_a_circle_ends(image_folder: Folder) -> None:
     folder = image_folder(BOTH)
     (folder / "train" / "dog" / "again").symlink_to(folder / "train" / "dog")

@@ -271,9 +271,11 @@ def _files(folder: Path) -> list[Path]:
 def _below(folder: Path) -> Iterator[Path]:
     """Yield the files and dead links below ``folder`` in order, but hidden ones, systems' and ours.
 
-    Links to folders are followed, but not into a folder that is being read already.
+    Links to folders are followed, but not into a folder that is being read already, nor into one
+    above it: what lies beside would be taken for a part of it.
     """
-    yield from _walked(folder, frozenset())
+    above = (*folder.absolute().parents, *Path(os.path.realpath(folder)).parents)
+    yield from _walked(folder, frozenset(map(os.path.realpath, above)))
 
 
 def _walked(folder: Path, above: frozenset[str]) -> Iterator[Path]:
