@@ -177,6 +177,12 @@ def test_validation_without_test_leaves_a_test_part_to_be_set_aside(image_folder
     assert len(data.train) + len(data.test) == 40
 
 
+def test_a_folder_of_archives_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "train.ZIP").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"got train.ZIP \(an archive must be unpacked first\)$"):
+        load(tmp_path)
+
+
 def test_an_archive_unpacked_twice_is_read(image_folder: Folder) -> None:
     folder = image_folder({"photos/photos": {"cat": 20, "dog": 20}}, "outer")
     (folder / "__MACOSX" / "photos" / "cat").mkdir(parents=True)

@@ -97,6 +97,16 @@ def test_a_table_above_folders_that_are_no_classes_wins(tmp_path: Path) -> None:
         (["file_name,label", "x.png,cat", "y.png,dog"], r"2 of 2 pictures are not there, such as"),
         (["file_name,label"], r"labels.csv must have a row a picture, got none"),
         (["kind,label", "a,cat", "b,dog"], r"labels.csv must have a column with the image"),
+        (["file_name|label", "a|cat", "b|dog"], r"begin with names of .*, got 'file_name\|label'$"),
+        (
+            ["# made by hand", "file_name,label", "a,cat"],
+            r"must begin with names .* '# made by hand'",
+        ),
+        (
+            ["file_name,label,label", "a,cat,x"],
+            r"line 1 must name each column once, got 'label' tw",
+        ),
+        (["sep=;", "file_name;label", "a;b;c"], r"labels.csv line 3 must have 2 cells, got 3"),
     ],
 )
 def test_a_table_beside_a_lone_folder_says_what_it_lacks(
@@ -104,6 +114,25 @@ def test_a_table_beside_a_lone_folder_says_what_it_lacks(
 ) -> None:
     with pytest.raises(DataError, match=said):
         load(table(pictures, rows))
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "sep=;\r"])
+def test_what_spreadsheets_say_is_between_cells_is_no_header(pictures: Path, first: str) -> None:
+    rows = [f"{number:02}.png;{label}" for number, label in enumerate(LABELS)]
+    with pytest.warns(DataWarning, match="no test images"):
+        same_labels(load(table(pictures, [first, "file_name;label", *rows])), pictures)
+
+
+def test_a_table_wins_over_folders_that_hold_pictures_of_one_name(tmp_path: Path) -> None:
+    rows: list[str] = []
+    for number in range(20):
+        name = Path(f"batch{number % 2}", f"{number // 2}.png")
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(png(pixels(number, 6, 5)))
+        rows.append(f"{name.as_posix()},{'cat' if number % 3 else 'dog'}")
+    table(tmp_path, ["file_name,label", *rows])
+    with pytest.warns(DataWarning, match="no test images"):
+        assert load(tmp_path).classes == ("cat", "dog")
 
 
 def test_a_lone_folder_without_a_table_says_what_to_do(pictures: Path) -> None:
@@ -305,6 +334,13 @@ def test_several_labels_a_picture_are_refused(pictures: Path, labels: list[list[
     ]
     table(pictures, rows, "metadata.jsonl")
     with pytest.raises(DataError, match=r"metadata.jsonl must have one label a picture, 40, got"):
+        load(pictures)
+
+
+def test_a_line_that_is_no_json_is_named(pictures: Path) -> None:
+    rows = [f'{{"file_name": "{number:02}.png", "label": "x"}}' for number in range(3)]
+    table(pictures, [*rows, '{"file_name": '], "metadata.jsonl")
+    with pytest.raises(DataError, match=r'metadata.jsonl line 4 is no JSON, got {"file_name": $'):
         load(pictures)
 
 

@@ -15,6 +15,8 @@ from smidgen.limits import BOUNDLESS, is_boundless
 
 Layout: TypeAlias = Folders | Listed | Npz | Idx | Parquet | Pixels
 LAYOUTS: tuple[type[Layout], ...] = (Listed, Folders, Npz, Idx, Parquet, Pixels)  # first claims
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z", ".rar")
+_UNPACKED = "an archive must be unpacked first"
 _SHOWN = 5
 
 
@@ -40,7 +42,7 @@ def layout_of(path: Path) -> Layout:
     if not path.is_dir():
         raise DataError(
             f"{path} must be a folder, or a file .npz, .mat, .parquet, .csv or .jsonl; got another "
-            f"file (an archive must be unpacked first)"
+            f"file ({_UNPACKED})"
         )
     if pictures := pictures_below(path):
         parts = [place.name for _, place in parts_in(path)]
@@ -52,9 +54,11 @@ def layout_of(path: Path) -> Layout:
             + (f"; {parts[0]!r} is a part of data: a class needs another name" if beside else "")
         )
     held = sorted(child.name for child in path.iterdir())
+    packed = any(name.casefold().endswith(_ARCHIVES) for name in held)
     raise DataError(
         f"{path} must hold CLASS/*.jpg, train/CLASS/*.png, a table of pictures or pixels, .npz, "
         f".mat, IDX or Parquet files, got {', '.join(held[:_SHOWN]) or 'an empty folder'}"
+        + (f" ({_UNPACKED})" if packed else "")
     )
 
 

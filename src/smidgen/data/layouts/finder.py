@@ -37,7 +37,7 @@ class Finder:
         plain, held = _plain(name), (self.by_name, *self.of_part.values())
         if any(_called(plain, by_name) is not None for by_name in held):
             return True
-        return plain.name == str(plain) and table.parent / plain in self.below
+        return any(place / plain in self.below for place in (table.parent, self.folder))
 
     def __call__(self, name: str, table: Path, part: str) -> Path | None:
         """Return the picture of that name, that of the part if there are several, or None.

@@ -125,6 +125,11 @@ def _columns(
     """Return which columns of a table are read; ``known`` are those of the training labels."""
     if not rows:
         raise DataError(f"{table} must have a row a picture, got none")
+    if len(rows[0]) == 1 and not _naming(table, rows, find):
+        raise DataError(
+            f"{table} must begin with names of columns, such as file_name,label, with commas, "
+            f"semicolons or tabs between, got {next(iter(rows[0]))!r}"
+        )
     file = _file_column(table, rows, find, wish.image_column)
     _require_no_boxes(table, rows, file)
     others = [name for name in rows[0] if name != file and columns.form(name) not in columns.PARTS]

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from smidgen.limits import TABLE, content
 
 ENDINGS = (".csv", ".tsv", ".jsonl")
 OF_EDGE_IMPULSE = "info.labels"  # what its exports hold
+_OF_SPREADSHEETS = re.compile(r'"?sep=([,;|\t])"?\r?\n')  # their line of what is between cells
 _FEW = 2  # columns of a table without a header
 
 Row = dict[str, Any]
@@ -72,7 +74,10 @@ def _of_json(table: Path, text: str, most: int | None) -> list[Row]:
     for number, line in enumerate(text.split("\n"), 1):  # texts may hold other ends of lines
         if not line.strip():
             continue
-        row = json.loads(line)
+        try:
+            row = json.loads(line)
+        except ValueError:
+            raise DataError(f"{table} line {number} is no JSON, got {line[:40]}") from None
         if not isinstance(row, dict):
             raise DataError(f"{table} line {number} must be a JSON object, got {line[:40]}")
         if rows and (lacking := [name for name in rows[0] if name not in row]):
@@ -106,19 +111,24 @@ def _of_edge_impulse(table: Path, text: str, most: int | None) -> list[Row]:
 
 
 def _of_csv(table: Path, text: str, most: int | None) -> list[Row]:
-    mark = delimiter_of(text.split("\n", 1)[0])
+    first = 1
+    if told := _OF_SPREADSHEETS.match(text):
+        text, first = text[told.end() :], 2
+    mark = told[1] if told else delimiter_of(text.split("\n", 1)[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
     header = next(reader, None)
     if not header:
         return []
-    lines = enumerate(reader, 2)
+    if twice := [name for name in header if name.strip() and header.count(name) > 1]:
+        raise DataError(f"{table} line {first} must name each column once, got {twice[0]!r} twice")
+    lines = enumerate(reader, first + 1)
     if pictures := [i for i, cell in enumerate(header) if _is_of_picture(cell)]:
         if len(header) != _FEW:
             raise DataError(
-                f"{table} line 1 must name the columns, such as file_name,label, got "
+                f"{table} line {first} must name the columns, such as file_name,label, got "
                 f"{header[pictures[0]]!r}"
             )
-        lines = chain([(1, header)], lines)
+        lines = chain([(first, header)], lines)
         header = ["label", "file_name"] if pictures == [1] else ["file_name", "label"]
     rows: list[Row] = []
     for number, cells in lines:
