@@ -18,6 +18,7 @@ from tests.data.conftest import pixels, png
 
 from smidgen.data import Data, DataError, DataWarning, Preprocessing, load
 from smidgen.data.catalogue import Files
+from smidgen.data.decode import loaded as decoded_of_others
 from smidgen.data.decoding import AT_ONCE
 
 
@@ -211,6 +212,13 @@ def test_grey_of_sixteen_bits_with_transparent_pixels_stays_grey_and_is_told(
         "1 picture has 16 bits in each of several channels, of which the upper 8 are taken" in said
     )
     assert "1 picture is transparent" in said
+
+
+def test_a_picture_that_somebody_opened_stays_as_it_is() -> None:
+    values = np.random.default_rng(0).integers(0, 65_536, (6, 5, 2), dtype=np.uint16)
+    own, expected = (Image.open(io.BytesIO(deep_png(values))) for _ in range(2))
+    for _ in range(2):
+        assert decoded_of_others(own).tobytes() == expected.tobytes()
 
 
 def test_colours_of_sixteen_bits_in_a_tiff_are_told(folder: Callable[..., Path]) -> None:

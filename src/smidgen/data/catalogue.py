@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast, final
 
-from smidgen.data.decode import is_deep, loaded, open_picture, opened, require_room
+from smidgen.data.decode import decoded, is_deep, open_picture, opened, require_room
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Background, Color, Fit, Preprocessing, Values, upright_size
 from smidgen.data.sizes import ImageSize, checked_size
@@ -236,7 +236,7 @@ def _opened_head(source: Any, start: bytes) -> Head:
     of_png = start[24:26] if start.startswith(PNG) else b""  # bits a channel, and which channels
     if of_png == _DEEP_GREY_AND_ALPHA:  # only its pixels say whether any is transparent
         require_room(image)
-        image = loaded(image)
+        image = decoded(image)
     height, width = upright_size(image)
     grey = image.mode in ("1", "L", "LA", "La") or is_deep(image)
     coarse = (of_png in _DEEP and not is_deep(image)) or (

@@ -55,32 +55,37 @@ def open_picture(
         image.draft(None, (side, side))
     if image.width * image.height > PICTURE:  # a quarter of the largest is less
         image.draft(None, (image.width // 2, image.height // 2))
-    return loaded(image)
+    return decoded(image)
 
 
-def loaded(image: Any) -> Any:
-    """Return a Pillow image decoded, and turned as its EXIF says.
+def decoded(image: Any) -> Any:
+    """Return what :func:`opened` gave decoded and turned; it is of no further use itself.
 
     A PNG of grey and alpha with 16 bits each, of which Pillow gives the upper 8 as colours, is grey
     with all of its bits where nothing is transparent, and otherwise grey and alpha, the upper 8.
 
     Raises:
+        DataError: If what it is of is broken.
+    """
+    tiles = image.tile
+    if not (image.format == "PNG" and tiles and tiles[0][3] == _DEEP_GREY_AND_ALPHA):
+        return loaded(image)
+    # Four bytes a pixel, as a colour and alpha of 8 bits have: all arrive as they are.
+    image.tile = [(*tile[:3], "RGBA") for tile in tiles]
+    return _grey_of(loaded(image))
+
+
+def loaded(image: Any) -> Any:
+    """Return a Pillow image decoded, and turned as its EXIF says.
+
+    Raises:
         DataError: If what it is of is broken, or closed.
     """
     try:
-        deep = _is_deep_grey_and_alpha(image)
-        if deep:  # four bytes a pixel, as a colour and alpha of 8 bits have: all arrive as they are
-            image.tile = [(*image.tile[0][:3], "RGBA")]
         image.load()
-        image = upright(image)
-        return _grey_of(image) if deep else image
+        return upright(image)
     except Exception as error:  # decoders raise whatever a broken file leads them to
         raise DataError(_unreadable(error)) from error
-
-
-def _is_deep_grey_and_alpha(image: Any) -> bool:
-    tiles = getattr(image, "tile", ())
-    return image.format == "PNG" and len(tiles) == 1 and tiles[0][3] == _DEEP_GREY_AND_ALPHA
 
 
 def _grey_of(image: Any) -> Any:
