@@ -72,7 +72,7 @@ def test_the_header_tells_no_less_stack_than_is_taken(times: int) -> None:
     ends = ["global_average_pool()", "classifier(3)"]
     spec = NetSpec.from_dict({"name": "deep", "input": [1, 6, 6], "layers": [*lines, *ends]})
     source, images, _ = exported(spec, 2)
-    told = re.search(r"and about ([\d,]+) \(of a Cortex-M4's\) of stack", source.header)
+    told = re.search(r"and of stack about ([\d,]+) on a Cortex-M4", source.header)
     assert told is not None
     taken = run_board(source, images).stack
     assert taken <= int(told[1].replace(",", "")) <= taken + 300

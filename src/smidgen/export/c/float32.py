@@ -43,7 +43,7 @@ from smidgen.layers import Shape
 from smidgen.layers.base import sides_of
 
 Steps: TypeAlias = Sequence[tuple[Operation, Shape]]
-_STACK = "a few hundred (some ten thousand with wide vectors, or not optimised)"
+_STACK = "a few hundred, with wide vectors or not optimised some ten thousand"
 _APART = "written apart from those that pass rows"
 
 

@@ -122,7 +122,7 @@ def generate_host(program: IntegerProgram, name: str = "net") -> Source:
     return written(program, name, "".join(source), needed, scale=program.head.scale)
 
 
-_STACK = "some ten thousand (of code that is optimised)"
+_STACK = "some ten thousand, if optimised"
 _BYTES = {"int8_t": 1, "uint8_t": 1, "int32_t": 4}
 
 

@@ -105,7 +105,7 @@ def laid_out(program: IntegerProgram) -> Layout:
     facts = facts_of(program, tables, rows)
     parts = _parts(facts, rows, kernels, bordered=bordered is not None)
     chain = len(tables.rows)
-    stack = f"about {-(-stack_of(parts, chain) // 100) * 100:,} (of a Cortex-M4's)"
+    stack = f"about {-(-stack_of(parts, chain) // 100) * 100:,} on a Cortex-M4"
     return Layout(
         tuple(rows),
         chain,

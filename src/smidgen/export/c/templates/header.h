@@ -4,7 +4,7 @@
 #define UPPER_H
 #define UPPER_MADE_OF_<MADE_OF> 1
 /* <TITLE>, <NUMBERS>.
-   Tables: <TABLE_BYTES> bytes. Memory: <ARENA_BYTES> bytes, and <STACK> of stack. */
+   Tables: <TABLE_BYTES> bytes. Memory: <ARENA_BYTES> bytes, and of stack <STACK>. */
 #include <stdint.h>
 
 #define UPPER_HEIGHT <HEIGHT>

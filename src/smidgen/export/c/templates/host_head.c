@@ -16,7 +16,14 @@
 #endif
 #if UPPER_SIMD && KNOWN && defined(__x86_64__) && !defined(_WIN32)
 #define OF_X86 1
+#if !defined(__clang__) /* GCC 12 as C++ warns of what its own header leaves undefined on purpose */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #include <immintrin.h>
+#if !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 #else
 #define OF_X86 0
 #endif
