@@ -156,7 +156,9 @@ def test_one_picture_that_is_not_decoded_yet_may_come_several_times(model: Model
     file = BytesIO()
     Image.effect_noise((900, 900), 40).convert("RGB").save(file, "PNG")
     image = Image.open(BytesIO(file.getvalue()))
-    assert len({answer.ranking for answer in model.predict([image] * 8)}) == 1
+    first, *others = model.predict([image] * 8)
+    for one in others:  # a place in the batch may change the last bits on some processors
+        assert dict(one.ranking) == pytest.approx(dict(first.ranking), rel=1e-5)
 
 
 def test_a_broken_picture_stops_none_of_the_others(model: Model, red: Path) -> None:

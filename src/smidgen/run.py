@@ -272,13 +272,17 @@ def run_folder(place: Path | str) -> Path:
     if is_hub(place):
         return fetched(place, {PLAN: PLAN_BYTES, WEIGHTS: TENSOR_BYTES})
     folder = path_of(place)
-    if (folder / PLAN).exists():
-        return folder
-    if (folder / MODEL / PLAN).exists():
-        return folder / MODEL
-    if not folder.exists():
+    try:
+        if (folder / PLAN).exists():
+            return folder
+        if (folder / MODEL / PLAN).exists():
+            return folder / MODEL
+        there, designed = folder.exists(), (folder / "design.db").exists()
+    except OSError as error:  # a name that is too long, or a folder of somebody else's
+        raise ValueError(f"{shown(str(folder))}: cannot be read: {error.strerror}") from None
+    if not there:
         raise ValueError(f"{folder} is no run folder: there is nothing of that name")
-    if (folder / "design.db").exists():
+    if designed:
         raise ValueError(f"{folder} holds a design that has not ended: its command goes on with it")
     raise ValueError(f"{folder} is no run folder: it has no {PLAN}, and no {MODEL}/ of a design")
 
