@@ -337,6 +337,13 @@ def test_several_labels_a_picture_are_refused(pictures: Path, labels: list[list[
         load(pictures)
 
 
+def test_an_absolute_name_below_the_folder_is_told_how_to_be_written(pictures: Path) -> None:
+    rows = [f"{pictures / 'images'}/{number:02}.png,{LABELS[number]}" for number in range(40)]
+    table(pictures, ["file_name,label", *rows])
+    with pytest.raises(DataError, match=r"which is absolute: write 'images/00.png'$"):
+        load(pictures)
+
+
 def test_a_line_that_is_no_json_is_named(pictures: Path) -> None:
     rows = [f'{{"file_name": "{number:02}.png", "label": "x"}}' for number in range(3)]
     table(pictures, [*rows, '{"file_name": '], "metadata.jsonl")

@@ -47,7 +47,7 @@ class Finder:
         """
         plain = _plain(name)
         if plain.is_absolute() or ".." in plain.parts:
-            found = "absolute: begin it there" if plain.is_absolute() else "outside"
+            found = f"absolute: {self._begun(plain)}" if plain.is_absolute() else "outside"
             raise DataError(
                 f"{table} must name pictures below {self.root}, got {name!r}, which is {found}"
             )
@@ -58,6 +58,11 @@ class Finder:
                     raise DataError(f"{path} must be a picture below {self.root}, got a link")
                 return path
         return _called(plain, self.of_part.get(part, {})) or _called(plain, self.by_name)
+
+    def _begun(self, path: Path) -> str:
+        """Return how an absolute name is written instead, in words."""
+        tops = [top for top in (self.root, self.folder.absolute()) if path.is_relative_to(top)]
+        return f"write {path.relative_to(tops[0]).as_posix()!r}" if tops else "begin it there"
 
 
 def _by_name(paths: Iterable[Path]) -> dict[str, Path | None]:

@@ -104,6 +104,11 @@ class Npz(Source):
                     shape, _, kind = np.lib.format.read_array_header_1_0(file)
                 else:
                     shape, _, kind = np.lib.format.read_array_header_2_0(file)
+            if kind.hasobject:  # pickled, and no pickle is ever read
+                raise DataError(
+                    f"{self.file} must hold numbers and texts, got Python objects in"
+                    f" {name.removesuffix('.npy')!r}: of names save np.array(names, dtype=str)"
+                )
             said += max(prod(shape) * kind.itemsize, stored.zip.getinfo(name).file_size)
         if said > room:
             raise DataError(f"{self.file} says that it holds {said:,} bytes, too many")
