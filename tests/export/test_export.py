@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -144,6 +145,38 @@ def test_every_file_is_in_the_proof(
     assert {path.relative_to(folder).as_posix() for path in written} == {*proof.files, PROOF}
     for name, described in proof.files.items():
         assert described["sha256"] == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+
+
+@pytest.mark.skipif(
+    None in [shutil.which(tool) for tool in ("clang", "wasm-ld", "node")],
+    reason="needs clang, lld and node",
+)
+def test_a_page_of_ones_own_answers_as_the_docs_say(
+    run: Path, digits: Data, proved: Callable[[str], tuple[Path, Proof]], tmp_path: Path
+) -> None:
+    folder, proof = proved("wasm")
+    trained, images = load_run(run), digits.test.images[:3]
+    guide = (Path(__file__).parents[2] / "docs/export.md").read_text()
+    (script,) = re.findall(r"```js\n(const \{ classes, .*?)```", guide, re.DOTALL)
+    lines = [
+        'import { readFileSync } from "fs";',
+        'const type = name => `application/${name.endsWith(".wasm") ? "wasm" : "json"}`;',
+        f"const at = name => {json.dumps(str(folder))} + `/${{name}}`;",
+        "globalThis.fetch = async name => new Response(readFileSync(at(name)),",
+        '  { headers: { "content-type": type(name) } });',
+        "const picture = Uint8Array.from(JSON.parse(process.argv[2]));",
+        script.replace("NET.wasm", proof.artefact),
+        "console.log(JSON.stringify({ answer, found }));",
+    ]
+    (tmp_path / "page.mjs").write_text("\n".join(lines))
+    expected = predict(trained.model, images, trained.mean, trained.std)
+    for image, logits in zip(images, expected, strict=True):
+        pixels = image.permute(1, 2, 0).reshape(-1).tolist()
+        command = ["node", "page.mjs", json.dumps(pixels)]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+        said = json.loads(done.stdout)
+        assert said["answer"] == trained.classes[int(logits.argmax())]
+        np.testing.assert_allclose(said["found"], logits, atol=0.1 * float(logits.abs().max()))
 
 
 def test_the_float_difference_is_rounding_alone(

@@ -72,6 +72,7 @@ class Proof:
         params: As trained.
         macs: An image.
         classes: Names, in the order of the logits.
+        logit_scale: What 1 stands for in the logits of what ran the artefact.
         preprocessing: What a picture goes through on its way to the net.
         data: Name of the data set.
         fingerprint: Of its content.
@@ -111,6 +112,7 @@ class Proof:
     params: int
     macs: int
     classes: tuple[str, ...]
+    logit_scale: float
     preprocessing: Mapping[str, Any]
     data: str
     fingerprint: str
@@ -177,6 +179,7 @@ def proved(
         params=run.trial.spec.params,
         macs=run.trial.spec.macs,
         classes=run.classes,
+        logit_scale=artefact.scale,
         preprocessing=run.preprocessing.to_dict(),
         data=run.trial.data,
         fingerprint=run.trial.fingerprint,
