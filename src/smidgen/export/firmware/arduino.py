@@ -10,9 +10,9 @@ LAYOUT = {
     "examples/camera/camera.ino": "arduino/camera.ino",
     "examples/camera/frame.h": "common/frame.h",
 }
-USE = """Put this folder into the `libraries` folder of your sketchbook, as `NAME`; then File,
-Examples, NAME, picture. The monitor (115,200 baud) shows the answer and the self-test, and the
-light blinks."""
+USE = """Put this folder into the `libraries` folder of your sketchbook, as `NAME`; then open File,
+Examples, NAME, picture, choose your board and upload. The monitor (115,200 baud) shows the answer
+and the self-test, and the light blinks."""
 
 
 def arduino(source: Source, wish: Wish) -> Artefact:
