@@ -28,7 +28,7 @@ from smidgen.methods.base import BatchMethod
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md"])
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-LANGUAGES = {"sh", "python", "toml", "c", "text", "json", ""}
+LANGUAGES = {"sh", "python", "toml", "c", "js", "text", "json", ""}
 MADE = {"commands.md", "changelog.md", *(f"notebooks/{path.stem}.md" for path in NOTEBOOKS)}
 
 
