@@ -54,7 +54,16 @@ class TrainingDivergedError(FloatingPointError):
 
 
 class PrecisionError(ValueError):
-    """A run that was begun in another precision than it is to go on in."""
+    """A run that was begun in another precision than it is to go on in.
+
+    Args:
+        message: What is told.
+        begun: The precision that it was begun in.
+    """
+
+    def __init__(self, message: str, begun: str) -> None:
+        super().__init__(message)
+        self.begun = begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +294,8 @@ class Training:
         if began not in (None, here):  # None: from before it was kept
             raise PrecisionError(
                 f"{folder} holds a run begun in {shown(began)[1:-1]}, and this is {here}: precision"
-                f" {shown(began)[1:-1]} goes on with it, another folder begins anew"
+                f" {shown(began)[1:-1]} goes on with it, another folder begins anew",
+                str(began),
             )
         try:
             self._restore(tensors, values)

@@ -337,7 +337,7 @@ def test_what_was_fetched_is_read_where_the_hub_is_silent(
     written = parquet_folder(BOTH) / "data"
     written.rename(place / "snapshots" / commit / "data")
     silent.clear()
-    with pytest.warns(DataWarning, match="owner/pets: read as it had been fetched, .*: what had"):
+    with pytest.warns(DataWarning, match="owner/pets: read as it was fetched before, .* not known"):
         data = load(name)
     assert silent == ([] if offline else [5])
     assert (data.name, data.origin) == ("owner/pets", f"owner/pets@{commit}")

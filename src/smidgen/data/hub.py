@@ -185,7 +185,9 @@ class Hub(Source):
         how = f"without an answer of the hub ({silence})"
         if missing := list(lacking(parquet_files(held))):
             raise DataError(f"{held} is not the whole of {self.name}: {missing[0]}, {how}")
-        note = f"read as it had been fetched, {held}, {how}: what had not been is not missed"
+        note = (
+            f"read as it was fetched before, {held}, {how}; whether that is all of it is not known"
+        )
         return str(held), (note,)
 
     def _fetched(self) -> Path | None:

@@ -22,6 +22,7 @@ from smidgen.checkpoint import checkpoints
 from smidgen.data import Data
 from smidgen.run import WEIGHTS
 from smidgen.runtime import choose
+from smidgen.study.job import Job
 from smidgen.study.owner import owner
 from smidgen.study.running import worker
 from smidgen.study.running.local import Event, Pool, StudyError, Watch, dispatch
@@ -90,21 +91,39 @@ def test_a_trial_begun_in_another_precision_is_begun_anew(
     jobs: Jobs, digits: Data, tmp_path: Path
 ) -> None:
     (job,) = jobs(epochs=3)
-    train(
-        job.trial.net,
-        digits,
-        recipe=job.trial.recipe,
-        split=job.trial.split,
-        runtime=choose("cpu", precision="float32"),
-        folder=tmp_path / "run",
-    )
-    (tmp_path / "run" / WEIGHTS).unlink()
+    _cut_short(job, digits, tmp_path / "run", "float32")
     epochs: set[int] = set()
     other = replace(job, precision="bfloat16")
     row = execute(other, digits, tmp_path / "run", lambda report: epochs.add(report.epoch))
     assert row["precision"] == "bfloat16"
     assert epochs == {1, 2, 3}
     assert len(row["history"]) == 3
+
+
+@pytest.mark.parametrize("begun", ["float32", "bfloat16"])
+def test_a_trial_whose_precision_is_left_to_the_machine_goes_on_in_that_of_another(
+    jobs: Jobs, digits: Data, tmp_path: Path, begun: str
+) -> None:
+    (job,) = jobs(epochs=3)
+    assert job.precision == "auto"
+    _cut_short(job, digits, tmp_path / "run", begun)
+    epochs: set[int] = set()
+    row = execute(job, digits, tmp_path / "run", lambda report: epochs.add(report.epoch))
+    assert row["precision"] == begun
+    assert epochs == set()
+
+
+def _cut_short(job: Job, data: Data, folder: Path, precision: str) -> None:
+    """Leave what a trial of a machine of that precision does when it is killed before its end."""
+    train(
+        job.trial.net,
+        data,
+        recipe=job.trial.recipe,
+        split=job.trial.split,
+        runtime=choose("cpu", precision=precision),
+        folder=folder,
+    )
+    (folder / WEIGHTS).unlink()
 
 
 def test_a_trial_planned_for_other_images_is_refused(

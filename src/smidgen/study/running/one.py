@@ -17,7 +17,7 @@ from smidgen.evaluate import doubted, evaluate, looked_at, predict, row
 from smidgen.evaluate.calibration import balanced_nll
 from smidgen.release import revision
 from smidgen.run import PLAN, WEIGHTS, Run
-from smidgen.runtime import choose
+from smidgen.runtime import PRECISIONS, choose
 from smidgen.study.job import CARD, QUICK, Job, Others
 from smidgen.study.owner import alone
 from smidgen.train import Observer, train
@@ -38,7 +38,8 @@ def execute(
 ) -> dict[str, Any]:
     """Run a job and return its row; what an earlier attempt left in ``folder`` is gone on with.
 
-    What it left in another precision is begun anew.
+    What it left in another precision is gone on with in that one, unless the study asks for
+    another: then it is begun anew.
 
     The row of a trial on the split ``selection`` is of the held-out images: the test set is not
     touched. Checkpoints are dropped at the end; the trained weights stay.
@@ -72,17 +73,19 @@ def execute(
             recipe=trial.recipe,
             seed=trial.seed,
             split=trial.split,
-            runtime=choose(precision=job.precision),
             folder=folder,
             resume=True,
             pace=PACE,
             observer=observer,
         )
         try:
-            run = trained()
-        except PrecisionError:  # the study asks for another now, or this is another machine
-            shutil.rmtree(folder)
-            run = trained()
+            run = trained(runtime=choose(precision=job.precision))
+        except PrecisionError as error:
+            if job.precision == PRECISIONS[0]:  # left to the machine, and this is another one
+                run = trained(runtime=choose(precision=error.begun))
+            else:
+                shutil.rmtree(folder)
+                run = trained(runtime=choose(precision=job.precision))
         for path in checkpoints(folder):
             path.unlink()
     if others is None:
