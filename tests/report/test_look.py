@@ -1,6 +1,7 @@
 """A closer look shows what the rows hold, warns where it must, and does without what is missing."""
 
 import base64
+import re
 from typing import Any
 from xml.etree import ElementTree
 
@@ -10,6 +11,7 @@ from tests.report.conftest import Rows, png, row, seen
 from smidgen.report.doubts import doubts, sound
 from smidgen.report.look import Look, closer_look
 from smidgen.report.points import points_of
+from smidgen.report.svg import width_of
 from smidgen.report.tables import Cell, Table
 
 
@@ -181,6 +183,7 @@ def test_the_net_is_drawn_with_what_each_layer_costs() -> None:
         said = " ".join(ElementTree.fromstring(drawing).itertext())
         for part in ("conv(out_channels=8)", "8x28x28", "88", "56,448", "7,056"):
             assert part in said
+    assert "7,056 B RAM" in net.narrow
 
 
 def test_a_confusion_is_drawn_with_its_numbers() -> None:
@@ -189,6 +192,20 @@ def test_a_confusion_is_drawn_with_its_numbers() -> None:
     assert "cat answered as dog\u200e: 40 (25.0 %)" in said
     many = look_at([seen(0, classes=[f"c{n}" for n in range(60)], confusion=[[1] * 60] * 60)])
     assert len(many.charts[0].wide) < 800_000
+
+
+def test_names_and_numbers_of_a_confusion_fit_their_cells() -> None:
+    def drawn(names: list[str], width: str) -> str:
+        every = [[4000] * len(names)] * len(names)
+        return str(getattr(look_at([seen(0, classes=names, confusion=every)]).charts[0], width))
+
+    assert drawn(["0", "1"], "wide").count("rotate(-90") == 1, "the title of the axis alone"
+    assert drawn(["cat", "locomotive"], "wide").count("rotate(-90") == 3
+    narrow = drawn([f"class {n}" for n in range(10)], "narrow")
+    sizes = re.findall(r'font-size="([\d.]+)" text-anchor="middle">4000<', narrow)
+    cells = re.findall(r'<rect [^>]*width="([\d.]+)"', narrow)
+    assert len(sizes) == 100
+    assert width_of("4000", float(sizes[0])) < float(cells[0]) - 2
 
 
 def test_old_rows_show_nothing_and_break_nothing() -> None:

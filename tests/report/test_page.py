@@ -13,10 +13,12 @@ import pytest
 from tests.report.conftest import Rows, png, row, seen
 
 from smidgen.report import _named, write_charts, write_page
-from smidgen.report.bars import latency_bars, size_bars
+from smidgen.report.bars import bars, latency_bars, size_bars
+from smidgen.report.chart import SERIES
 from smidgen.report.curves import curves
 from smidgen.report.page import charts_of, duration, render
 from smidgen.report.points import points_of
+from smidgen.report.scatter import accuracy_against_params
 from smidgen.study.records import Records, StoreError
 from smidgen.study.status import Status
 
@@ -135,10 +137,10 @@ def test_the_first_screen_says_how_far_the_best_net_got(
     rows = [row(net, [], 0, right) for net, right in (("worse", 120), ("better", 150))]
     text = write_page(written(rows), tmp_path / "p.html").read_text()
     head = text[: text.index("<h2>")]
-    assert re.search(r"<b>75\.00 ± [\d.]+ \(1 seed\) %</b><span>accuracy, ", head)
+    assert re.search(r"<b>75\.00 ± [\d.]+ % \(1 seed\)</b><span>accuracy, ", head)
     assert "<b>better</b><span>with no method</span>" in head
     assert "worse" not in head
-    assert "test images; the highest of 2, chosen by it</span>" in head
+    assert "test images; the highest of 2, chosen by these images</span>" in head
     alone = write_page(written(rows[1:]), tmp_path / "p.html").read_text()
     assert "test images</span>" in alone[: alone.index("<h2>")]
 
@@ -151,7 +153,7 @@ def test_the_best_is_chosen_of_all_recipes_and_of_all_nets_of_a_name(other: dict
     text = render(Records(rows, Status(2, 0, 0, 0, 0.0, ()), {}), "t", "", [])
     head = text[: text.index("<h2>")]
     assert "<b>75.00 ± " in head
-    assert "the highest of 2, chosen by it" in head
+    assert "the highest of 2, chosen by these images" in head
 
 
 def test_curves_of_a_net_with_two_recipes_have_names_of_their_own() -> None:
@@ -450,3 +452,27 @@ def test_wide_tables_take_the_room_beside_the_text_and_no_more(page: Path, brows
 def brightness(colour: str) -> float:
     red, green, blue = (float(part) for part in re.findall(r"[\d.]+", colour)[:3])
     return (red + green + blue) / 3
+
+
+def test_a_legend_is_cut_where_a_drawing_ends() -> None:
+    name = " + ".join(["label-smoothing"] * 5)
+    chart = bars("T", "accuracy, %", {name: {"fog": 53.04}}, "", ".1f")
+    assert ">53.0<" in chart.wide
+    assert f">{name}<" in chart.wide
+    assert f">{name}<" not in chart.narrow
+    assert f"fog, {name}: 53.04" in chart.narrow, "whole under the pointer"
+
+
+def test_the_baseline_lies_above_what_would_hide_it() -> None:
+    rows = [row("a", methods, 0, 150) for methods in ([], ["sam"], ["mixup"])]
+    chart = accuracy_against_params(points_of(rows))
+    assert chart
+    dots = re.findall(r'<circle [^>]*fill="(#\w+)"><title>a', chart.wide)
+    assert dots == [SERIES[1], SERIES[1], SERIES[0]]
+    lengths = [
+        row("a", methods, 0, 150 + epochs, recipe={"epochs": epochs}, epochs=epochs)
+        for epochs, methods in ((20, ["sam"]), (40, []))
+    ]
+    chart = accuracy_against_params(points_of(lengths))
+    assert chart
+    assert ">a, 20 epochs<" in chart.wide, "two points of one name are told apart"

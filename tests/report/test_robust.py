@@ -65,13 +65,13 @@ def test_a_table_of_effects_is_paired_by_seed(card: RobustCard) -> None:
     assert effects.rows[0][effects.columns.index("clean %")].value == 0
     assert [chart.title for chart in look.charts] == [
         "Accuracy by corruption", "Moved, turned and resized", "Light, contrast and focus",
-        "Answered with 90 % and more though of no class", "Accuracy of the surest answers",
-        "Reliability",
+        "Pictures of no class answered with a confidence of 90 % and more",
+        "Accuracy of the surest answers", "Reliability",
     ]  # fmt: skip
     assert "drawn are" not in look.about, "all of them are"
     more = [row(card, 0, [f"m{number}", "cosine"]) for number in range(3)]
     (look,) = robust_looks(points_of([*rows(card), *more]))
-    assert look.about.endswith("drawn are cosine and the 3 best if corrupted.")
+    assert look.about.endswith("drawn are cosine and the 3 that are best on corrupted images.")
 
 
 def test_effects_over_folds_have_wider_intervals(card: RobustCard) -> None:
@@ -171,7 +171,7 @@ def test_pictures_of_no_class_are_told_kind_by_kind(card: RobustCard) -> None:
     assert (cells["mnist, sure %"], cells["mnist, told apart %"]) == ("25.00", "90.00")
     assert cells_of(table, 1)["mnist, sure %"] == "-", "rows of older stores have no such pictures"
     chart = chart_of(
-        "Answered with 90 % and more though of no class",
+        "Pictures of no class answered with a confidence of 90 % and more",
         [(own, ["cosine"]), (strange(card, "noise"), ["blurpool", "cosine"])],
     )
     assert "<title>mnist, cosine: 25</title>" in chart.wide
@@ -222,7 +222,9 @@ def test_geometry_is_drawn_with_the_unchanged_picture(card: RobustCard) -> None:
     assert chart.wide.count(unchanged) == 2, "rotations and sizes have no such amount"
     assert "scale, times" in chart.wide
     assert "blur, pixels" not in chart.wide
+    assert "over directions" in chart.note
     camera = chart_of("Light, contrast and focus", cards)
+    assert "directions" not in camera.note, "it has none"
     assert camera.wide.count(unchanged) == 3
     assert "blur, pixels" in camera.wide
 

@@ -87,13 +87,40 @@ def test_points_and_effects_of_two_recipes_are_told_apart() -> None:
     ]
 
 
+def test_lengths_of_training_are_in_order_and_in_titles() -> None:
+    rows = [
+        row("a", methods, 0, 150, recipe={"epochs": epochs}, epochs=epochs)
+        for epochs in (40, 160, 20)
+        for methods in ([], ["sam"])
+    ]
+    told = [f"Effects on a, {epochs} epochs" for epochs in (20, 40, 160)]
+    assert [title for title in _titles(rows) if title.startswith("Effects on a")] == told
+    records = Records(rows, Status(len(rows), 0, 0, 0, 0.0, ()), {})
+    charts = [chart.title for _, chart in charts_of(records)]
+    assert [title for title in charts if title.startswith("Effects on a")] == told
+
+
+def test_training_times_of_two_machines_are_no_ratio() -> None:
+    def told(*devices: str) -> list[str]:
+        rows = [
+            row("a", methods, seed, 150, device=device, seconds=seconds)
+            for seed, device in enumerate(devices)
+            for methods, seconds in (([], 10.0 * seed + 10), (["sam"], 40.0))
+        ]
+        rows[0]["device"] = "a GPU"
+        ((baseline, found),) = effects(points_of(rows))
+        return [cells[-1].text for cells in effects_table(baseline, found).rows]
+
+    assert told("a GPU") == ["4.00 x"]
+    assert told("a processor") == ["-"]
+    assert told("a processor", "a processor") == ["2.00 x"], "the second seed's"
+
+
 def _titles(rows: Rows) -> list[str]:
     records = Records(rows, Status(len(rows), 0, 0, 0, 0.0, ()), {})
     charts = {chart.title for _, chart in charts_of(records)}
     tables = [table.title for table in tables_of(records)]
-    assert {title for title in tables if title.startswith("Effects")} <= {
-        title.replace(", 3 epochs", "") for title in charts
-    }
+    assert {title for title in tables if title.startswith("Effects on")} <= charts
     return tables
 
 

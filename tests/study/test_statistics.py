@@ -218,6 +218,10 @@ def test_chances_of_pictures_and_seeds_are_independent() -> None:
 def test_a_mean_is_told_with_what_it_is_off_by(interval: Interval, told: str) -> None:
     assert spread(interval) == told
     assert spread(interval, ".0f").startswith("90")
+    assert " %" not in told
+    figures, _, seed = told.partition(" (")
+    unit = f"{figures} % ({seed}" if seed else f"{figures} %"
+    assert spread(interval, unit=" %") == unit, "which belongs to the figure"
 
 
 def test_five_percent_is_not_below_five_percent() -> None:

@@ -62,7 +62,7 @@ def _most_accurate(points: Sequence[Point]) -> tuple[Sequence[Point], str]:
     return shown, more if len(nets) > _NETS else ""
 
 
-def bars(title: str, axis: str, series: Series, note: str) -> Chart:
+def bars(title: str, axis: str, series: Series, note: str, form: str = ",.3g") -> Chart:
     """Chart figures by net as bars, one colour a kind.
 
     Args:
@@ -70,11 +70,12 @@ def bars(title: str, axis: str, series: Series, note: str) -> Chart:
         axis: Of the values.
         series: By kind, then by net.
         note: Below.
+        form: Of a value beside its bar, below a thousand.
     """
-    return draw(title, note, lambda width: _drawn(width, axis, series))
+    return draw(title, note, lambda width: _drawn(width, axis, series, form))
 
 
-def _drawn(width: int, axis: str, series: Series) -> Canvas:
+def _drawn(width: int, axis: str, series: Series, form: str) -> Canvas:
     narrow = width == NARROW
     kinds = dict(zip(series, SERIES, strict=False))
     nets = list(dict.fromkeys(net for by_net in series.values() for net in by_net))
@@ -99,7 +100,7 @@ def _drawn(width: int, axis: str, series: Series) -> Canvas:
             if value is not None:
                 at = y + above + _GAP / 2 + _BAR * row
                 whole = f"{value:,.0f}" if value >= _WHOLE else ""
-                text, told = whole or f"{value:,.3g}", whole or f"{value:,.4g}"
+                text, told = whole or f"{value:{form}}", whole or f"{value:,.4g}"
                 told = f"{net}, {kind}: {told}"
                 canvas.rect(left, at, x(value) - left, _BAR - 3, kinds[kind], told=told)
                 canvas.text(x(value) + 4, at + _BAR - 5, text, MUTED, size=TEXT - 1)

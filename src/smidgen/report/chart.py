@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from smidgen.report.svg import INK, TEXT, Canvas, width_of
+from smidgen.report.svg import INK, TEXT, Canvas, shortened, width_of
 
 WIDE, NARROW = 840, 330  # pixels, for a page and for a phone
 # Told apart by most colour-blind readers, and with enough contrast on white and on black.
@@ -34,7 +34,8 @@ def legend_height(width: float | int, names: Mapping[str, str]) -> float:
 def legend(canvas: Canvas, names: Mapping[str, str]) -> float:
     """Write names with their colours along the top, and return where the plot may begin."""
     x, y = 0.0, TEXT + 2.0
-    for name, colour in names.items():
+    for whole, colour in names.items():
+        name = shortened(whole, canvas.width - _MARK - 5)
         needed = _MARK + 5 + width_of(name)
         if x and x + needed > canvas.width:
             x, y = 0.0, y + TEXT + 7

@@ -24,10 +24,11 @@ def forest(baseline: Point, found: Sequence[Effect], more: str = "") -> Chart:
         more: What the title tells it by from charts of the same net.
     """
     ordered = sorted(found, key=lambda e: -e.accuracy.mean)
+    reached = spread(baseline.accuracy, unit=" %")
     return draw(
         f"Effects on {baseline.net}{more}",
-        f"Against {baseline.label()} ({spread(baseline.accuracy)} %), paired by seed on the same"
-        " pictures, 95 % t interval over seeds. Grey: no difference shown.",
+        f"Against {baseline.label()} ({reached}), paired by seed on the same pictures,"
+        " 95 % t interval over seeds. Grey: no difference shown.",
         lambda width: _drawn(width, baseline, ordered),
     )
 

@@ -8,7 +8,7 @@ from smidgen.report.axes import BELOW, Scale, across, padded, room_beside, ticks
 from smidgen.report.chart import SERIES, Chart, draw, legend, legend_height
 from smidgen.report.points import Effect, Point, effects, numbers_of, setting_of
 from smidgen.report.reference import reported_of, study_effect
-from smidgen.report.svg import MUTED, Canvas, shortened
+from smidgen.report.svg import MUTED, Canvas
 from smidgen.report.tables import Cell, Table, difference, number, words
 
 _HEIGHT = 300  # pixels of the plot
@@ -72,8 +72,7 @@ def _parts(ways: Sequence[_Way]) -> list[tuple[str, Sequence[_Way]]]:
 
 
 def _drawn(width: int, ways: Sequence[_Way]) -> Canvas:
-    names = [shortened(way.label, width - 20) for way in ways]
-    colours = dict(zip(names, SERIES, strict=False))
+    colours = dict(zip((way.label for way in ways), SERIES, strict=False))
     canvas = Canvas(width, legend_height(width, colours) + _HEIGHT + BELOW)
     top = legend(canvas, colours)
     bottom = top + _HEIGHT

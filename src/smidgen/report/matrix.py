@@ -11,6 +11,8 @@ _NAMED = 40  # classes; of more, names and numbers have no room
 _CELL = 42  # pixels, at the most
 _LABELS = 120  # pixels, at the most, for the names of classes
 _NUMBERS = 15  # pixels of a cell that holds a number, at the least
+_APART = 4  # pixels between the texts of two cells, at the least
+_SMALL = 6  # pixels of a number, at the least
 
 
 def confusion_chart(matrix: Matrix, names: Sequence[str], seeds: int) -> Chart:
@@ -32,6 +34,7 @@ def _drawn(width: int, matrix: Matrix, names: Sequence[str]) -> Canvas:
     top = left
     canvas = Canvas(width, top + cell * len(names) + 4)
     size = min(TEXT, max(cell - 2, 7)) if named else TEXT
+    upright = all(width_of(name, size) < cell - _APART for name in names)
     middle = cell * len(names) / 2
     canvas.text(TEXT, top + middle, "class", MUTED, anchor="middle", turned=True)
     canvas.text(left + middle, TEXT, "answer", MUTED, anchor="middle")
@@ -41,7 +44,11 @@ def _drawn(width: int, matrix: Matrix, names: Sequence[str]) -> Canvas:
             text = shortened(name, room, size)
             at = cell * row + cell / 2 + size * 0.35
             canvas.text(left - 6, top + at, text, INK, anchor="end", size=size, told=name)
-            canvas.text(left + at, top - 6, text, INK, size=size, turned=True, told=name)
+            if upright:
+                across = left + cell * (row + 0.5)
+                canvas.text(across, top - 6, text, INK, anchor="middle", size=size, told=name)
+            else:
+                canvas.text(left + at, top - 6, text, INK, size=size, turned=True, told=name)
         for column, count in enumerate(counts):
             x, share = left + cell * column, count / (sum(counts) or 1)
             answer = f"{names[column]}{LEFT_TO_RIGHT}"
@@ -57,6 +64,7 @@ def _drawn(width: int, matrix: Matrix, names: Sequence[str]) -> Canvas:
 
 def _number(canvas: Canvas, x: Number, y: Number, cell: Number, count: int, told: str) -> None:
     text, size = f"{count}", min(TEXT, cell / 2.4)
-    if cell >= _NUMBERS and width_of(text, size) < cell:
+    size *= min(1, (cell - _APART) / width_of(text, size))
+    if cell >= _NUMBERS and size >= _SMALL:
         x, y = x + cell / 2, y + cell / 2 + size * 0.36
         canvas.text(x, y, text, INK, anchor="middle", size=size, told=told)

@@ -57,8 +57,10 @@ def _drawn(width: int, shape: str, layers: Sequence[dict[str, Any]]) -> Canvas:
         canvas.text(_GLYPH, y + 26, line["output"], MUTED)
         if place and narrow:
             costs = " · ".join(f"{line[key]:,} {title}" for title, key in _COSTS)
-            costs = costs.replace(", bytes", "").replace("parameters", "params")
-            canvas.text(_GLYPH, y + 40, shortened(costs, room), INK, size=TEXT - 1)
+            costs = costs.replace("RAM, bytes", "B RAM").replace("parameters", "params")
+            canvas.text(
+                _GLYPH, y + 40, shortened(costs, width - _GLYPH, TEXT - 1), INK, size=TEXT - 1
+            )
         elif place:
             for column, (title, key) in enumerate(_COSTS):
                 x, share = costs_from + _COST * column, line[key] / most[key]

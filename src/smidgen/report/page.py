@@ -18,7 +18,7 @@ from smidgen.report.curves import curves
 from smidgen.report.forest import forest
 from smidgen.report.lengths import length_charts, length_tables
 from smidgen.report.look import Look, closer_look
-from smidgen.report.points import Point, apart, baselines, effects, longest, points_of
+from smidgen.report.points import Point, baselines, effects, lengths_apart, longest, points_of
 from smidgen.report.reference import comparison
 from smidgen.report.robust import robust_looks
 from smidgen.report.scatter import accuracy_against_params
@@ -162,10 +162,10 @@ def _best(points: Sequence[Point]) -> list[tuple[Point, int]]:
 def _facts(best: Point, of: int) -> list[tuple[str, str]]:
     """Return what the first screen says of a study: how far its best net got, chosen by that."""
     first = best.first
-    chosen = f"; the highest of {of}, chosen by it" if of > 1 else ""
+    chosen = f"; the highest of {of}, chosen by these images" if of > 1 else ""
     where = f"{first['data']}, {first['split']} images{chosen}"
     return [
-        (f"accuracy, {where}", f"{spread(best.accuracy)} %"),
+        (f"accuracy, {where}", spread(best.accuracy, unit=" %")),
         (f"with {best.label()}", best.net),
         ("parameters", f"{first['params']:,}"),
         ("MACs", f"{first['macs']:,}"),
@@ -264,11 +264,9 @@ def _section(title: str, points: list[Point]) -> Section:
     plain = [point for point, _ in baselines(longest(points))]
     found = effects(points)
     drawn: list[Chart | None] = [accuracy_against_params(points)]
-    plain_ones = [baseline for baseline, _ in found]
-    nets = [baseline.net for baseline in plain_ones]
-    for (baseline, of_net), more in zip(found, apart(plain_ones), strict=True):
-        epochs = f", {baseline.first['epochs']} epochs" if nets.count(baseline.net) > 1 else ""
-        drawn.append(forest(baseline, of_net, epochs + more))
+    titles = lengths_apart([baseline for baseline, _ in found])
+    for (baseline, of_net), more in zip(found, titles, strict=True):
+        drawn.append(forest(baseline, of_net, more))
     drawn += length_charts(points)
     shown = plain if len(plain) > 1 else longest(points)
     more = [curves(shown, "held_out_accuracy", "accuracy on held-out images", ".4f")]

@@ -58,10 +58,9 @@ def panels(
 def _drawn(width: int, axis: str, plots: Sequence[Panel], low: Number, high: Number) -> Canvas:
     names = list(dict.fromkeys(name for plot in plots for name in plot.curves))
     colours = dict(zip(names, SERIES, strict=False))
-    named = {shortened(name, width - 20): colour for name, colour in colours.items()}
     lines = [[plot] for plot in plots] if width == NARROW else [plots]
-    canvas = Canvas(width, legend_height(width, named) + len(lines) * (_HEIGHT + BELOW + 6))
-    top = legend(canvas, named)
+    canvas = Canvas(width, legend_height(width, colours) + len(lines) * (_HEIGHT + BELOW + 6))
+    top = legend(canvas, colours)
     levels = ticks(low, high, 5)
     left = room_beside(levels)
     for line in lines:

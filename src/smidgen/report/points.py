@@ -98,7 +98,8 @@ class Effect:
         accuracy: Difference in percentage points.
         params: Learned scalars added.
         macs: Multiply-accumulates added.
-        time: Ratio of training seconds, each the least over its seeds.
+        time: Ratio of training seconds, each the least over its seeds; ``None`` if no two of them
+            were trained on the same device in the same way.
     """
 
     point: Point
@@ -106,7 +107,7 @@ class Effect:
     accuracy: Interval
     params: int
     macs: int
-    time: float
+    time: float | None
 
 
 def points_of(rows: Iterable[dict[str, Any]]) -> list[Point]:
@@ -207,15 +208,52 @@ def effect(point: Point, baseline: Point) -> Effect | None:
         ),
         point.first["params"] - baseline.first["params"],
         point.first["macs"] - baseline.first["macs"],
-        point.seconds / baseline.seconds if baseline.seconds else 1.0,
+        _time(point, baseline),
     )
 
 
+def _time(point: Point, baseline: Point) -> float | None:
+    """Return the ratio of training seconds on what both were trained on."""
+    own, theirs = _seconds(point), _seconds(baseline)
+    shared = [(own[key], theirs[key]) for key in own if theirs.get(key)]
+    return min(shared)[0] / min(shared)[1] if shared else None
+
+
+def _seconds(point: Point) -> dict[tuple[Any, ...], float]:
+    """Return the training seconds by all that they depend on but the net, the least over seeds."""
+    found: dict[tuple[Any, ...], float] = {}
+    for row in point.rows.values():
+        key = tuple(row.get(name) for name in ("device", "kernels", "precision", "threads"))
+        found[key] = min(found.get(key, row["seconds"]), row["seconds"])
+    return found
+
+
 def effects(points: Sequence[Point]) -> list[tuple[Point, list[Effect]]]:
-    """Return the effects of methods by baseline; baselines without any are left out."""
+    """Return the effects of methods by baseline; baselines without any are left out.
+
+    Of a net and recipe that were trained for several lengths the shortest comes first.
+    """
     found: list[tuple[Point, list[Effect]]] = []
     for baseline, others in baselines(points):
         known = [e for e in (effect(point, baseline) for point in others) if e]
         if known:
             found.append((baseline, known))
-    return found
+    places: dict[str, int] = {}
+    for baseline, _ in found:
+        places.setdefault(_but_for_length(baseline), len(places))
+    return sorted(found, key=lambda of: (places[_but_for_length(of[0])], of[0].first["epochs"]))
+
+
+def _but_for_length(point: Point) -> str:
+    return str((*setting_of(point.first), numbers_of(point.first)))
+
+
+def lengths_apart(points: Sequence[Point]) -> list[str]:
+    """Return for each point its epochs, if its net comes with others, and what is :func:`apart`."""
+    lengths: dict[str, set[int]] = {}
+    for point in points:
+        lengths.setdefault(point.net, set()).add(point.first["epochs"])
+    return [
+        (f", {point.first['epochs']} epochs" if len(lengths[point.net]) > 1 else "") + more
+        for point, more in zip(points, apart(points), strict=True)
+    ]

@@ -201,9 +201,8 @@ def _methods_table(title: str, rows: Sequence[Reported], points: Sequence[Point]
         "methods", "accuracy %, study", "ours", "effect, study", "effect, ours", "verdict",
         "params",
     )  # fmt: skip
-    here = (
-        f"{_accuracy(base).text} % here, {base.first['epochs']} epochs" if base else "not trained"
-    )
+    reached = _accuracy(base, " %").text
+    here = f"{reached} here, {base.first['epochs']} epochs" if base else "not trained"
     note = (
         f"Baseline: {base_reported.accuracy:.2f} % in the study, {here}. Effects"
         " are percentage points against it, ours paired by seed with the 95 % t interval; the study"
@@ -285,8 +284,9 @@ def right(row: dict[str, Any]) -> npt.NDArray[np.bool_]:
     return bits[: row["images"]].astype(np.bool_)
 
 
-def _accuracy(point: Point | None) -> Cell:
+def _accuracy(point: Point | None, unit: str = "") -> Cell:
     if point is None:
         return words("not trained yet")
     seeds = f" ({point.accuracy.count})" if point.accuracy.count > 1 else ""
-    return Cell(f"{spread(point.accuracy_over_seeds)}{seeds}", point.accuracy.mean)
+    told = spread(point.accuracy_over_seeds, unit=unit)
+    return Cell(f"{told}{seeds}", point.accuracy.mean)

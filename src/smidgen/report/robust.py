@@ -37,7 +37,7 @@ def _look(baseline: Point, others: Sequence[Point]) -> Look:
     best = sorted(others, key=lambda point: -(point.mean(corrupted) or 0))[: _DRAWN - 1]
     noise = first["recipe"].get("label_noise")
     wrong = f", {100 * noise:g} % of the training labels wrong" if noise else ""
-    some = f"; drawn are {baseline.label()} and the {len(best)} best if corrupted"
+    some = f"; drawn are {baseline.label()} and the {len(best)} that are best on corrupted images"
     drawn = some if len(others) > len(best) else ""
     integers = _integers(every)
     tables = [

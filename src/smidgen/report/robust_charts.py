@@ -36,7 +36,7 @@ def _by_corruption(points: Sequence[Point]) -> Chart:
                 shares.setdefault(name, []).append(100 * one["accuracy"])
         series[point.label()] = {name: sum(of) / len(of) for name, of in shares.items()}
     note = "Accuracy in percent, the mean over seeds and over the published severities."
-    return bars("Accuracy by corruption", "accuracy, %", series, note)
+    return bars("Accuracy by corruption", "accuracy, %", series, note, ".1f")
 
 
 def _seen(title: str, kinds: Sequence[str], points: Sequence[Point]) -> list[Chart]:
@@ -50,10 +50,11 @@ def _seen(title: str, kinds: Sequence[str], points: Sequence[Point]) -> list[Cha
         for kind, unit, marks in _axes(kinds, points)
     ]
     note = (
-        "Accuracy in percent, the mean over seeds and, of shifts and rotations, directions; a point"
-        " tells how many answers are those to the unchanged picture."
+        "Accuracy in percent, the mean over seeds"
+        + (" and, of shifts and rotations, over directions" if "shift" in kinds else "")
+        + ". A dot tells under the pointer how many answers are those to the unchanged picture."
     )
-    return [panels(title, "right, %", plots, note, None)] if plots else []
+    return [panels(title, "accuracy, %", plots, note, None)] if plots else []
 
 
 def _axes(kinds: Sequence[str], points: Sequence[Point]) -> list[tuple[str, str, list[float]]]:
@@ -111,7 +112,8 @@ def _strangers(points: Sequence[Point]) -> list[Chart]:
     if not any(series.values()):
         return []
     note = "Percent of pictures that show none of the classes, the mean over seeds."
-    return [bars("Answered with 90 % and more though of no class", "answered, %", series, note)]
+    title = "Pictures of no class answered with a confidence of 90 % and more"
+    return [bars(title, "so answered, %", series, note, ".1f")]
 
 
 def _selective(points: Sequence[Point]) -> Chart:
@@ -133,7 +135,7 @@ def _selective(points: Sequence[Point]) -> Chart:
         " unanswered. Mean over seeds."
     )
     plot = Panel("answers kept, %", curves, marks)
-    return panels("Accuracy of the surest answers", "right, %", [plot], note, None)
+    return panels("Accuracy of the surest answers", "accuracy, %", [plot], note, None)
 
 
 def _reliability(points: Sequence[Point]) -> Chart:
@@ -155,7 +157,7 @@ def _reliability(points: Sequence[Point]) -> Chart:
         "Answers in 15 bins of confidence, seeds together; on the line a net is right as often as"
         " it says, below it is too sure."
     )
-    return panels("Reliability", "right, %", plots, note, (0, 100))
+    return panels("Reliability", "accuracy, %", plots, note, (0, 100))
 
 
 def _bins(point: Point, field: str) -> list[Dot]:

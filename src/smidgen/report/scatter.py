@@ -15,7 +15,7 @@ from smidgen.report.axes import (
     upward,
 )
 from smidgen.report.chart import NARROW, SAME, SERIES, Chart, draw, legend
-from smidgen.report.points import Point, baselines, longest
+from smidgen.report.points import Point, baselines, lengths_apart, longest
 from smidgen.report.reference import reported_of
 from smidgen.report.svg import INK, TEXT, Canvas, width_of
 from smidgen.study.statistics import spread
@@ -55,14 +55,19 @@ def _dots(points: Sequence[Point]) -> list[_Dot]:
     named = {id(point) for point in points if id(point) in plain and not _is_beaten(point, points)}
     if len(plain) <= _NAMED:
         named = plain
+    of_name = [point for point in points if id(point) in named]
+    names = {
+        id(point): f"{point.net}{more}"
+        for point, more in zip(of_name, lengths_apart(of_name), strict=True)
+    }
     found: list[_Dot] = []
     for point in points:
         of, size = point.accuracy, point.first["params"]
         low, high = (end if isfinite(end) else of.mean for end in (of.low, of.high))
         kind = "baseline" if id(point) in plain else "with more methods"
-        told = f"{point.net}, {point.label()}: {spread(of)} % at {size:,} parameters"
-        name = f"best: {point.net}" if point is best else ""
-        name = point.net if id(point) in named else name
+        reached = spread(of, unit=" %")
+        told = f"{point.net}, {point.label()}: {reached} at {size:,} parameters"
+        name = names.get(id(point), f"best: {point.net}" if point is best else "")
         found.append(_Dot(size, of.mean, low, high, kind, told, name))
     return found
 
@@ -108,7 +113,7 @@ def _drawn(width: int, ours: Sequence[_Dot], studied: Sequence[_Dot]) -> Canvas:
     for dot in ours:
         at = x(dot.params)
         canvas.line(at, y(dot.low), at, y(dot.high), _COLOURS[dot.kind], width=1.5)
-    for dot in ours:
+    for dot in sorted(ours, key=lambda dot: dot.kind == "baseline"):  # which lies above the others
         canvas.circle(x(dot.params), y(dot.accuracy), 4.5, _COLOURS[dot.kind], dot.told)
     _names(canvas, ours, x, y, top)
     return canvas

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import NamedTuple
 
 from smidgen.escape import markdown
-from smidgen.report.points import Effect, Point, apart
+from smidgen.report.points import Effect, Point, apart, lengths_apart
 from smidgen.split_names import FULL
 from smidgen.study.statistics import Interval, spread
 
@@ -109,8 +109,8 @@ def _is_full(point: Point) -> bool:
 
 
 def effects_tables(groups: Sequence[tuple[Point, Sequence[Effect]]]) -> list[Table]:
-    """Return a table a baseline; of those of one net, titles tell in which numbers they differ."""
-    more = apart([baseline for baseline, _ in groups])
+    """Return a table a baseline; of those of one net, titles tell in what they differ."""
+    more = lengths_apart([baseline for baseline, _ in groups])
     return [effects_table(*group, of) for group, of in zip(groups, more, strict=True)]
 
 
@@ -133,11 +133,12 @@ def effects_table(baseline: Point, found: Sequence[Effect], more: str = "") -> T
         if baseline.shared
         else ""
     )
+    reached = spread(baseline.accuracy, unit=" %")
     return Table(
         f"Effects on {baseline.net}{more}",
         ("methods", "accuracy, points", "seeds", "verdict", "params", "MACs", "training time"),
         rows,
-        f"Against {baseline.label()}: {spread(baseline.accuracy)} %. Differences are paired by"
+        f"Against {baseline.label()}: {reached}. Differences are paired by"
         " seed, with their 95 % t interval; one that includes zero shows no difference."
         f"{folds}",
     )

@@ -173,18 +173,18 @@ def paired_effect(
     return mean_interval(differences, kind, floor=step / 6**0.5, shared=shared)
 
 
-def spread(interval: Interval, form: str = ".2f") -> str:
+def spread(interval: Interval, form: str = ".2f", unit: str = "") -> str:
     """Return a mean with half its interval, or with its ends if they are not as far from it.
 
-    A single seed says so.
+    A single seed says so, after the unit.
     """
-    one = " (1 seed)" if interval.count == 1 else ""
+    after = unit + (" (1 seed)" if interval.count == 1 else "")
     if not isfinite(interval.low):
-        return f"{interval.mean:{form}}{one}"
+        return f"{interval.mean:{form}}{after}"
     half = (interval.high - interval.low) / 2
     if abs(interval.high + interval.low - 2 * interval.mean) > _UNEVEN * half:
-        return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]{one}"
-    return f"{interval.mean:{form}} ± {half:{form}}{one}"
+        return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]{after}"
+    return f"{interval.mean:{form}} ± {half:{form}}{after}"
 
 
 @dataclass(frozen=True, slots=True)

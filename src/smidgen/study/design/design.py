@@ -89,8 +89,9 @@ class Design:
     @property
     def _told(self) -> str:
         """What a prompt shows of the design."""
+        reached = spread(self.accuracy, unit=" %")
         return (
-            f"{spread(self.accuracy)} % on test images, {counted(len(self.rows), 'seed', 'seeds')},"
+            f"{reached} on test images, {counted(len(self.rows), 'seed', 'seeds')},"
             f" {self.net.params:,} params with {listed(self.methods)}, in {self.folder}"
         )
 
@@ -250,7 +251,7 @@ def _finished(
         f" {len(search.data.train):,} training images for"
         f" {counted(winner.recipe.epochs, 'epoch', 'epochs')} with"
         f" {counted(len(rows), 'seed', 'seeds')} and tested once on"
-        f" {rows[first]['images']:,} images: {spread(accuracy)} %",
+        f" {rows[first]['images']:,} images: " + spread(accuracy, unit=" %"),
     )
     plain = search.store.rows(PLAIN)
     for row in plain:

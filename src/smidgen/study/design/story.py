@@ -36,7 +36,7 @@ def story(
         for name in ("balanced_accuracy", "ece", "shift_consistency")
     }
     facts = [
-        ("accuracy on test images", f"{spread(accuracy)} %"),
+        ("accuracy on test images", spread(accuracy, unit=" %")),
         ("balanced accuracy, mean over classes", f"{100 * mean['balanced_accuracy']:.2f} %"),
         ("always the largest class", f"{100 * first['largest_class']:.2f} %"),
         ("parameters", f"{first['params']:,}"),
@@ -57,7 +57,7 @@ def story(
         facts.append(("flash as int8 C, predicted", f"{flash:,} bytes"))
         facts.append(("RAM there, predicted", f"{ram:,} bytes"))
     if first["latency"]:
-        facts.append(("ms an image, one thread", f"{first['latency']['kernel_ms']:.3f}"))
+        facts.append(("an image, one thread", f"{first['latency']['kernel_ms']:.3f} ms"))
     asked = {"title": "Asked for", "lines": [f"{search.data.name}: {budget}"]}
     steps = [{"title": name.title(), "lines": lines} for name, lines in search.steps.items()]
     return {
