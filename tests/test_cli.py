@@ -228,8 +228,14 @@ def test_robust_shows_floats_and_integers_and_puts_both_into_the_row(
     asked = ["evaluate", "run", "--robust", "--robust-images", "20", "--int8"]
     assert smidgen(*asked, "--row", "rows.jsonl") == 0
     shown = capsys.readouterr().out
-    for said in ("canny_edges", "rotation", "chosen on held-out", "shapes, int8", "regenerated"):
+    for said in ("canny edges", "rotation", "chosen on held-out", "shapes, int8", "made anew"):
         assert said in shown
+    assert "1 pixel  " in shown
+    assert "1 pixels" not in shown
+    row = json.loads(Path("rows.jsonl").read_text())
+    stranger = row["robust"]["strangers"][0]
+    line = next(line for line in shown.splitlines() if line.startswith("noise, float32"))
+    assert line.split()[-1] == f"{100 * stranger['told_apart']:.1f}", "percent, as on a page"
     row = json.loads(Path("rows.jsonl").read_text())
     floats, integers = row["robust"], row["robust_int8"]
     assert (floats["numbers"], integers["numbers"]) == ("float32", "int8")
@@ -299,7 +305,8 @@ def test_train_then_evaluate_then_refuse_to_overwrite(
     captured = capsys.readouterr()
     assert json.loads(captured.out)["folder"] == "run"
     assert "1x8x8" in captured.err, "that the net was fitted must be said"
-    assert re.search(r"epoch 2/2 .*held-out .* images/s .* s left", captured.err)
+    assert re.search(r"epoch 1/2 .*held-out .* images/s .* s left", captured.err)
+    assert re.search(r"epoch 2/2 .*held-out .* images/s$", captured.err, re.MULTILINE)
     assert smidgen("evaluate", "run", "--json", "--row", "rows.jsonl") == 0
     found = json.loads(capsys.readouterr().out)
     asked = {"accuracy", "split", "nll", "ece", "shift_consistency", "latency_ms", "params"}
@@ -348,10 +355,19 @@ def test_training_ends_with_the_model_s_place_and_what_may_follow(
 ) -> None:
     assert smidgen(*TRAIN, "--epochs", "1", "--out", "my run") == 0
     *_, place, predict, evaluate, export = capsys.readouterr().err.splitlines()
-    assert place.endswith("in my run")
+    assert re.search(r"params, trained in \d+ s, in my run$", place)
     assert predict == "next:   smidgen predict 'my run' PICTURE"
     assert evaluate == "        smidgen evaluate 'my run'"
     assert export == "        smidgen export 'my run' --to c"
+    assert smidgen("report", "my run", "--out", "page.html") == 2
+    assert "smidgen evaluate 'my run' --row rows.jsonl writes its own" in capsys.readouterr().err
+    assert smidgen("evaluate", "my run") == 0
+    names = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines() if line]
+    assert [name for name in names if names.count(name) > 1] == [], "rows of two names"
+    assert smidgen("export", "my run", "--to", "onnx") == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^file +[\d,]+ bytes +mnist_1k5_dw.onnx, float32", shown, re.MULTILINE)
+    assert re.search(r"^latency +[\d.]+ ms ", shown, re.MULTILINE), "in the unit of evaluate"
 
 
 @pytest.mark.filterwarnings("ignore:.*:smidgen.data.DataWarning", "ignore:.* points of accuracy")

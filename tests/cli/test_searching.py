@@ -38,7 +38,7 @@ def test_without_a_terminal_it_is_a_line_a_trial(capsys: pytest.CaptureFixture[s
     assert captured.err.splitlines() == [
         "methods: blurpool: +0.3 points",
         "  12/30  net, blurpool, seed 1: 90.00 % held-out, about 4 min left",
-        "  12/30  net, mixup, seed 1: failed, it broke, about 4 min left",
+        "  12/30  net, mixup, seed 1: failed: it broke, about 4 min left",
     ]
 
 

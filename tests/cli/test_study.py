@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 from tests.test_cli import smidgen
 
+from smidgen.cli.study import _observe
 from smidgen.study.plan import read_plan
+from smidgen.study.running.local import Event
+from smidgen.study.status import Ended, Status
 from smidgen.study.store import Store
 
 PLAN = """
@@ -111,3 +114,32 @@ def test_status_takes_nothing_in_and_quiet_names_what_failed(
         assert "--status runs nothing" in capsys.readouterr().err
     assert smidgen("--quiet", *asked) == 0
     assert "failed: mnist-1k5-dw" in capsys.readouterr().err
+
+
+def test_a_study_ends_with_what_may_follow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, store = tmp_path / "plan.toml", tmp_path / "0.db"
+    broken = (
+        PLAN.format(seeds="0") + 'methods = [["cutout"]]\n[[trials]]\nnets = ["mnist-1k5-dw"]\n'
+    )
+    plan.write_text(broken + "recipe = { peak_lr = 1e30 }\n")
+    assert smidgen("study", str(plan), "--store", str(store)) == 1
+    captured = capsys.readouterr()
+    *_, report, again = captured.err.splitlines()
+    assert report == f"next:   smidgen report {store} --out {tmp_path}/0.html"
+    assert again == f"        smidgen study {plan} --store {store} --retry-failed"
+    assert "0 min" not in captured.out + captured.err
+
+
+def test_a_trial_that_failed_and_waits_again_is_told_as_such(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lost = Ended("k", "net, mixup, seed 1", "queued", "it broke", None, 0.0)
+    _observe(Event(Status(1, 1, 0, 1, None, ()), (lost,)))
+    failed = lost._replace(state="failed")
+    _observe(Event(Status(2, 0, 1, 0, 0.0, ()), (failed,)))
+    assert capsys.readouterr().err.splitlines() == [
+        "1/3  net, mixup, seed 1  failed, to be tried once more  it broke",
+        "2/3  net, mixup, seed 1  failed  it broke",
+    ]

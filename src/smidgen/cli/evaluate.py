@@ -190,8 +190,8 @@ def _show(values: dict[str, Any], data: str) -> None:
         ],
         ["latency, kernel", f"{latency['kernel_ms']:.3f} ms", where],
         ["latency, end to end", f"{latency['end_to_end_ms']:.3f} ms", where],
-        ["latency, kernel", f"{latency['kernel_s_10000']:.3f} s", best],
-        ["latency, end to end", f"{latency['end_to_end_s_10000']:.3f} s", best],
+        ["10,000, kernel", f"{latency['kernel_s_10000']:.3f} s", best],
+        ["10,000, end to end", f"{latency['end_to_end_s_10000']:.3f} s", best],
         ["NLL", f"{values['nll']:.4f}", "nats"],
         ["ECE", f"{100 * values['ece']:.2f} %", "15 bins"],
         [

@@ -93,12 +93,13 @@ def export(  # noqa: PLR0913 - a command line
 
 def _show(proof: "Proof") -> None:
     from smidgen.export.int8.finish import told
+    from smidgen.export.targets import OF_C
 
     trained = f"{100 * proof.float_accuracy:.2f} %"
     rows: list[list[object]] = [
         *_measured(proof),
         ["accuracy of the trained model", trained, f"test, {proof.images:,} images"],
-        ["bytes", f"{proof.bytes:,}", f"{proof.artefact}, {proof.numbers}"],
+        ["file", f"{proof.bytes:,} bytes", f"{proof.artefact}, {proof.numbers}"],
     ]
     if proof.held_out_loss is not None and proof.held_out_loss_after is not None:
         where = f"training images held out; {proof.calibration}"
@@ -106,14 +107,15 @@ def _show(proof: "Proof") -> None:
         if proof.finishing_epochs:
             where = f"the same, {counted(proof.finishing_epochs, 'epoch', 'epochs')}"
             rows.append(["after finishing", told(proof.held_out_loss_after), where])
+    where = " on a Cortex-M4" if proof.target in OF_C else ""
     if proof.flash is not None:
-        rows.append(["flash", f"{proof.flash:,}", "bytes of code and constants"])
+        rows.append(["flash", f"{proof.flash:,} bytes", f"code and constants{where}"])
     if proof.ram is not None:
-        rows.append(["RAM", f"{proof.ram:,}", "bytes"])
+        rows.append(["RAM", f"{proof.ram:,} bytes", f"memory that is written to{where}"])
     for timing in proof.latency:
         threads = counted(timing.threads, "thread", "threads")
         where = f"an image, batch {timing.batch}, {threads}, {proof.runtime}"
-        rows.append(["latency", f"{timing.us_per_image:.1f} µs", where])
+        rows.append(["latency", f"{timing.us_per_image / 1000:.3f} ms", where])
     table(["", "value", "of"], rows, title=f"{proof.net} as {proof.target}")
 
 

@@ -109,7 +109,7 @@ def _show_boards(summary: dict[str, Any], spec: "NetSpec") -> None:
         return
     where = "predicted, int8 C on a Cortex-M4"
     tell(f"flash            {summary['flash']:,} bytes ({where})")
-    tell(f"RAM              {summary['ram']:,} bytes (the picture is the caller's)")
+    tell(f"RAM              {summary['ram']:,} bytes (likewise; the picture itself not counted)")
     if told := turned_told(spec):
         tell(f"                 {told}")
     tell("")
@@ -117,7 +117,7 @@ def _show_boards(summary: dict[str, Any], spec: "NetSpec") -> None:
         [board.name, f"{board.chip}, {board.core}", board.flash, board.ram, judged]
         for board, judged in zip(BOARDS, summary["boards"].values(), strict=True)
     ]
-    table(["board", "chip", "flash", "RAM", "verdict"], rows)
+    table(["board", "chip", "flash bytes", "RAM bytes", "verdict"], rows)
 
 
 def _shape(text: str) -> tuple[int, int, int]:

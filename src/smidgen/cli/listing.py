@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smidgen.cli.options import Json
-from smidgen.cli.terminal import print_json, table
+from smidgen.cli.terminal import print_json, say, table
 from smidgen.plugins import OWN
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ def list_(
     header, body = rows()
     if json:
         print_json([dict(zip(header, row, strict=True)) for row in body])
+    elif not body:
+        say(f"there are no {what}")
     else:
         table(header, [["" if cell is None else cell for cell in row] for row in body])
 

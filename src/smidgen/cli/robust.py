@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from smidgen.run import Run
 
 Cards = Mapping[str, "RobustCard"]
+_TITLE = "Robustness on {}: corruptions made anew from their published definitions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def measured(run: "Run", images: "Split", wish: "RobustWish", place: Place) -> d
             except DataError as error:
                 if wish.int8 or wish.sure is not None:
                     raise
-                warn(f"warning: no threshold for I do not know: {error}")
+                warn(f'warning: no threshold for "I do not know": {error}')
         if place.judges_held_out:
             aside = halved(images)
         else:
@@ -114,16 +115,17 @@ def show(cards: Cards, data: str) -> None:
     first = next(iter(cards.values()))
     columns = [f"{kind}" for kind in cards]
     tell("")
-    table(["", *columns, "of"], _summary(cards), title=f"Robustness on {data}, regenerated")
+    table(["", *columns, "of"], _summary(cards), title=_TITLE.format(data))
     tell("")
-    by_severity = ["accuracy % by severity", "pixels change"]
     rows: list[list[object]] = []
     for place, one in enumerate(first.corruptions):
         shares = [f"{100 * card.corruptions[place].accuracy:.1f}" for card in cards.values()]
-        levels = "  ".join(f"{of.severity}: {100 * of.accuracy:.1f}" for of in one.levels)
+        levels = [f"{100 * of.accuracy:.1f}" for of in one.levels]
         change = sum(of.change for of in one.levels) / len(one.levels)
-        rows.append([one.name, *shares, levels, f"{change:.1f}"])
-    table(["corruption", *(f"{kind} %" for kind in columns), *by_severity], rows)
+        rows.append([one.name.replace("_", " "), *shares, *levels, f"{change:.1f}"])
+    at = [f"at {of.severity}" for of in first.corruptions[0].levels]
+    told = f"accuracy, % ({columns[0]} at each severity); change of a pixel, of 255"
+    table(["corruption", *columns, *at, "change"], rows, title=told)
     tell("")
     rows = []
     for place, seen in enumerate(first.seen):
@@ -131,9 +133,10 @@ def show(cards: Cards, data: str) -> None:
         for card in cards.values():
             one = card.seen[place]
             figures += [f"{100 * one.accuracy:.1f}", f"{100 * one.consistency:.1f}"]
-        rows.append([seen.kind, f"{seen.amount:g} {seen.unit}", *figures])
+        unit = seen.unit.removesuffix("s") if abs(seen.amount) == 1 else seen.unit
+        rows.append([seen.kind, f"{seen.amount:g} {unit}", *figures])
     named = [name for kind in columns for name in (f"{kind} %", "same answer %")]
-    table(["seen otherwise", "by", *named], rows)
+    table(["picture changed", "by", *named], rows)
     tell("")
     _show_confidence(cards)
 
@@ -153,7 +156,7 @@ def _summary(cards: Cards) -> list[list[object]]:
     return [
         ["clean accuracy", *intervals, f"{first.images:,} images, Wilson's interval for them"],
         line("corrupted accuracy", "{:.2%}", "accuracy", of),
-        line("kept of the clean one", "{:.2%}", "relative", "corrupted by clean"),
+        line("kept of clean accuracy", "{:.2%}", "relative", "corrupted / clean accuracy"),
         line("NLL, clean", "{:.4f}", "nll", "nats"),
         line("NLL, corrupted", "{:.4f}", "corrupted_nll", "nats"),
         line("ECE, clean", "{:.2%}", "ece", "15 bins"),
@@ -170,12 +173,12 @@ def _show_confidence(cards: Cards) -> None:
         ]
         for place, (kept, _) in enumerate(first.selective)
     ]
-    table(["answers kept", *(f"{kind}, right" for kind in cards)], rows)
+    table(["answers kept", *(f"{kind}, accuracy" for kind in cards)], rows)
     tell("")
     for kind, card in cards.items():
         line = card.threshold
         if line is None:
-            tell(f"{kind}: no threshold for I do not know: {card.no_threshold}")
+            tell(f'{kind}: no threshold for "I do not know": {card.no_threshold}')
             continue
         right = "-" if line.accuracy is None else f"{100 * line.accuracy:.2f} %"
         tell(
@@ -196,8 +199,8 @@ def _show_confidence(cards: Cards) -> None:
                     one.images,
                     *(f"{100 * share:.1f}" for share in shares),
                     answered,
-                    f"{one.told_apart:.3f}",
+                    f"{100 * one.told_apart:.1f}",
                 ]
             )
-    header = ["of no class", "images", "confidence %", "sure of 90 %", "answered %", "told apart"]
-    table(header, rows)
+    header = ["picture", "images", "confidence %", "sure %", "answered %", "told apart %"]
+    table(header, rows, title="Pictures of no class; sure: a confidence of 90 % or more")

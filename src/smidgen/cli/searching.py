@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-from smidgen.cli.terminal import Barred, say, shows_bars
+from smidgen.cli.terminal import Barred, say, shows_bars, time_left
 from smidgen.escape import terminal
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class DesignProgress(Barred):
             return
         status = news.event.status
         for ended in news.event.ended:
-            result = f"{ended.state}, {ended.error}"
+            result = f"{ended.outcome}: {ended.error}"
             if ended.row:
                 result = f"{100 * ended.row['accuracy']:.2f} % {ended.row['split']}"
             self._say(f"  {status.done}/{status.total}  {ended.title}: {result}{_left(status)}")
@@ -89,5 +89,4 @@ def standing(status: "Status") -> str:
 def _left(status: "Status") -> str:
     if status.seconds_left is None or status.is_complete:
         return ""
-    minutes = status.seconds_left / 60
-    return f", about {minutes:.0f} min left" if minutes >= 1 else ", less than a minute left"
+    return f", {time_left(status.seconds_left)}"

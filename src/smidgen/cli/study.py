@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smidgen.cli.options import Color, DataDir, ImageSize, Json, Track, in_a_folder, require_another
-from smidgen.cli.terminal import print_json, say, table, warn
+from smidgen.cli.terminal import print_json, say, table, time_left, warn
+from smidgen.escape import shell
 from smidgen.sizes import counted
 
 if TYPE_CHECKING:
@@ -92,7 +93,16 @@ def study(  # noqa: PLR0913 - a command line
     ended = opened.status(read.name)
     _show(ended, json=json)
     _tell_made_before(read, opened.rows(read.name))
+    _say_next(plan, store, ended)
     return 1 if ended.failed else 0
+
+
+def _say_next(plan: str, store: Path, ended: "Status") -> None:
+    page = store.with_suffix(".html")
+    say(f"next:   {shell(['smidgen', 'report', str(store), '--out', str(page)])}")
+    if ended.failed:
+        again = ["smidgen", "study", plan, "--store", str(store), "--retry-failed"]
+        say(f"        {shell(again)}")
 
 
 def _tell_made_before(plan: "Plan", rows: Sequence[dict[str, Any]]) -> None:
@@ -124,18 +134,23 @@ def _observing(trackers: Sequence[str], store: Path) -> "Callable[[Event], None]
 
 def _observe(event: "Event") -> None:
     status = event.status
-    left = "" if status.seconds_left is None else f"  {status.seconds_left / 60:.0f} min left"
+    left = "" if _is_over(status) else f"  {time_left(status.seconds_left or 0)}"
     for ended in event.ended:
         row = ended.row
         found = f"{100 * row['accuracy']:.2f} % {row['split']}" if row else ended.error
-        say(f"{status.done}/{status.total}  {ended.title}  {ended.state}  {found}{left}")
+        say(f"{status.done}/{status.total}  {ended.title}  {ended.outcome}  {found}{left}")
+
+
+def _is_over(status: "Status") -> bool:
+    """Tell whether there is nothing left to wait for, or nothing known of how long it takes."""
+    return status.seconds_left is None or status.is_complete
 
 
 def _show(status: "Status", *, json: bool) -> None:
     if json:
         print_json(status._asdict())
         return
-    left = "" if status.seconds_left is None else f"{status.seconds_left / 60:.0f} min"
+    left = "" if _is_over(status) else time_left(status.seconds_left or 0).removesuffix(" left")
     header = ["done", "running", "queued", "failed", "total", "time left"]
     counts = [status.done, status.running, status.queued, status.failed, status.total, left]
     table(header, [counts])

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
 _REFRESH = 0.2  # seconds between two looks at the loss
 _BETWEEN = 3  # letters between the columns of a table
+_WORDS = 8  # letters of a column of words, at the least
+_MINUTE, _HOUR = 60, 3600  # seconds
 _FIGURE = re.compile(r"([+-]?[\d,.]+(e[+-]?\d+)?|nan|inf|-)?( %)?")  # one, or none
 
 
@@ -68,6 +70,16 @@ def shows_bars() -> bool:
     return sys.stderr.isatty() and not QUIET.get()
 
 
+def time_left(seconds: float) -> str:
+    """Return about how long something goes on."""
+    if seconds < _MINUTE:
+        return "less than a minute left"
+    minutes = round(seconds / _MINUTE)
+    return (
+        f"about {minutes} min left" if seconds < 2 * _HOUR else f"about {minutes / 60:.1f} h left"
+    )
+
+
 def next_commands(folder: Path, *verbs: str) -> list[str]:
     """Return the commands that may follow on a model in ``folder``, one a line."""
     options = {"predict": ["PICTURE"], "evaluate": [], "export": ["--to", "c"]}
@@ -81,7 +93,10 @@ def next_commands(folder: Path, *verbs: str) -> list[str]:
 def table(
     header: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None
 ) -> None:
-    """Print rows under a header; numbers are right-aligned, and whole where words leave room."""
+    """Print rows under a header; numbers are right-aligned, and whole where words leave room.
+
+    Where a terminal is too narrow even so, a row is a list of what it holds, a line each.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -98,13 +113,17 @@ def table(
     written = [
         [f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in rows
     ]
-    names = [name.replace("_", " ") for name in header]  # so that they break between their words
+    # so that they break between their words; JSON has them in lower case
+    names = [name.replace("_", " ").replace("macs", "MACs") for name in header]
     numeric = [
         all(isinstance(row[place], int | float) for row in rows)
         if place == 0  # names, which may be digits
         else all(_FIGURE.fullmatch(row[place]) for row in written)
         for place in range(len(header))
     ]
+    if _room_of(names, written, numeric) > console.width:
+        tell(*([] if title is None else [title, ""]), *_as_lists(names, written))
+        return
     whole = numeric if _is_tight(names, written, numeric, console.width) else [False] * len(header)
     for name, is_number, is_whole in zip(names, numeric, whole, strict=True):
         grid.add_column(
@@ -122,14 +141,31 @@ def _is_tight(
     names: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool], width: int
 ) -> bool:
     """Tell whether a table fits a width only if its words break and its numbers do not."""
-    between = _BETWEEN * (len(names) - 1)
-    cells = [max((len(row[place]) for row in rows), default=0) for place in range(len(names))]
-    whole = sum(map(max, map(len, names), cells))
+    whole = sum(map(max, map(len, names), _widest(names, rows)))
+    return whole + _BETWEEN * (len(names) - 1) > width >= _room_of(names, rows, numeric)
+
+
+def _room_of(names: Sequence[str], rows: Sequence[Sequence[str]], numeric: Sequence[bool]) -> int:
+    """Return the letters that a table needs if its words break and its numbers do not."""
     least = (
-        max([cell, *map(len, name.split())]) if is_number else _BETWEEN
-        for name, cell, is_number in zip(names, cells, numeric, strict=True)
+        max([cell, *map(len, name.split())]) if is_number else min(cell, _WORDS)
+        for name, cell, is_number in zip(names, _widest(names, rows), numeric, strict=True)
     )
-    return whole + between > width >= sum(least) + between
+    return sum(least) + _BETWEEN * (len(names) - 1)
+
+
+def _widest(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max((len(row[place]) for row in rows), default=0) for place in range(len(names))]
+
+
+def _as_lists(names: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines, a name and what it is; one without a name or value is left out."""
+    lines: list[str] = []
+    for row in rows:
+        named = zip(padded(names), row, strict=True)
+        lines += [f"{name}  {' '.join(cell.split())}" for name, cell in named if cell]
+        lines.append("")
+    return lines[:-1]
 
 
 class Barred:
@@ -221,13 +257,14 @@ class TrainingProgress(Barred):
         record = report.finished
         assert record is not None
         per_epoch = (now - self.started) / max(report.epoch - (self.first or (1, 0))[0] + 1, 1)
-        left = per_epoch * (self.epochs - report.epoch)
+        seconds = per_epoch * (self.epochs - report.epoch)
+        left = f"{seconds:.0f} s left" if seconds < 2 * _MINUTE else time_left(seconds)
         held_out = record.held_out_accuracy
         accuracy = "" if held_out is None else f"  held-out {100 * held_out:.2f} %"
         line = (
             f"epoch {record.epoch}/{self.epochs}  loss {record.loss:.4f}  lr {record.lr:.2g}"
-            f"{accuracy}  {record.images_per_second:,.0f} images/s  {left:.0f} s left"
-        )
+            f"{accuracy}  {record.images_per_second:,.0f} images/s"
+        ) + (f"  {left}" if report.epoch < self.epochs else "")
         if self.bar:
             self.bar.console.print(line, highlight=False, markup=False)
         else:

@@ -190,7 +190,7 @@ def _end(run: "Run", folder: Path, data: "Data", *, json: bool) -> None:
         print_json({"folder": str(folder), "key": run.trial.key, "seconds": run.seconds})
     else:
         params = f"{run.trial.spec.params:,} params"
-        say(f"{run.trial.net.name}: {params}, {run.seconds:.0f} s, in {folder}")
+        say(f"{run.trial.net.name}: {params}, trained in {run.seconds:,.0f} s, in {folder}")
         say(*next_commands(folder, "predict", "evaluate", "export"))
 
 

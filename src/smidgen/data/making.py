@@ -187,8 +187,8 @@ def _kept(
             parts[place] = TEST if is_test else TRAIN
         if not all(chosen):
             notes.append(
-                f"{NO_TEST}: {sum(chosen):,} of the {len(chosen):,} images were set aside for it, "
-                f"by what each shows"
+                f"{NO_TEST}: {sum(chosen):,} of the {len(chosen):,} images were set aside as such,"
+                " chosen by what each shows: always the same ones"
             )
     placed = [row._replace(part=part) for row, part in zip(rows, parts, strict=True)]
     notes += copies.between_parts(placed, keys)

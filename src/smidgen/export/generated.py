@@ -47,7 +47,7 @@ _SIMULATED = 2_000  # images that integer artefacts are held against the simulat
 
 
 def c(source: Source, wish: Wish) -> Artefact:
-    """Return one header and one source of C99; flash and RAM are a Cortex-M4's."""
+    """Make a source and a header of C99; flash and RAM are told for a Cortex-M4."""
     return in_folder("", made_of(source, wish), source, wish)
 
 

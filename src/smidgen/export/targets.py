@@ -39,7 +39,7 @@ _COMPARED = 64  # images that both WebAssembly modules must answer alike before 
 
 
 def onnx(source: Source, wish: Wish) -> Artefact:
-    """Return the float32 ONNX file; ONNX Runtime is held against torch."""
+    """Make an ONNX file of float32, which ONNX Runtime is to answer as torch does."""
     require(wish.numbers in (None, "float32"), "onnx is float32; onnx-int8 is the integer form")
     require_floats("onnx is float32", wish)
     name = f"{source.stem}.onnx"
@@ -55,7 +55,7 @@ def onnx(source: Source, wish: Wish) -> Artefact:
 
 
 def onnx_int8(source: Source, wish: Wish) -> Artefact:
-    """Return the QDQ form; integer kernels are held against floats between the roundings."""
+    """Make an ONNX file of int8 (QDQ), proved with and without integer kernels."""
     require(wish.numbers in (None, "int8"), "onnx-int8 is int8; onnx is the float32 form")
     require(wish.finish_epochs is None, "onnx-int8 is quantised by onnxruntime: nothing to finish")
     calibration = wish.calibration or "minmax"
@@ -82,7 +82,7 @@ def onnx_int8(source: Source, wish: Wish) -> Artefact:
 
 
 def wasm(source: Source, wish: Wish) -> Artefact:
-    """Return the WebAssembly module of the same C with SIMD128, and one without beside it."""
+    """Make a WebAssembly module with SIMD128, one without, and a page that shows them."""
     made = made_of(replace(source, name="net"), wish)  # a name that nothing in its C has
     generated = made.source
     name, plain, kind = f"{source.stem}.wasm", f"{source.stem}.plain.wasm", generated.logit_type

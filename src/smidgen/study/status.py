@@ -40,6 +40,11 @@ class Ended(NamedTuple):
     row: dict[str, Any] | None
     at: float  # seconds since 1970
 
+    @property
+    def outcome(self) -> str:
+        """How it ended, for people; one that failed may be queued again."""
+        return self.state if self.state in {"done", "failed"} else "failed, to be tried once more"
+
 
 def status_of(records: Iterable[tuple[Any, ...]]) -> Status:
     """Return the status of records (state, title, job, row, progress, started, ended, error)."""

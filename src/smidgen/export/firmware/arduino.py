@@ -16,5 +16,5 @@ and the self-test, and the light blinks."""
 
 
 def arduino(source: Source, wish: Wish) -> Artefact:
-    """Return the library; flash and RAM are a Cortex-M4's."""
+    """Make an Arduino library of the C; flash and RAM are told for a Cortex-M4."""
     return package(source, wish, LAYOUT, USE)

@@ -12,5 +12,5 @@ USE = """`add_subdirectory` this folder and link `smidgen::NAME`. The test on th
 
 
 def cmake(source: Source, wish: Wish) -> Artefact:
-    """Return the library; flash and RAM are a Cortex-M4's."""
+    """Make a CMake library of the C; flash and RAM are told for a Cortex-M4."""
     return package(source, wish, LAYOUT, USE)

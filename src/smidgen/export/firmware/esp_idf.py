@@ -18,5 +18,5 @@ USE = """Put this folder into `components/` of your project, as `NAME`, and `REQ
 
 
 def esp_idf(source: Source, wish: Wish) -> Artefact:
-    """Return the component; flash and RAM are a Cortex-M4's."""
+    """Make an ESP-IDF component of the C; flash and RAM are told for a Cortex-M4."""
     return package(source, wish, LAYOUT, USE)

@@ -13,5 +13,5 @@ in `examples/self_test` prints the self-test: `pio run -t upload && pio device m
 
 
 def platformio(source: Source, wish: Wish) -> Artefact:
-    """Return the library; flash and RAM are a Cortex-M4's."""
+    """Make a PlatformIO library of the C; flash and RAM are told for a Cortex-M4."""
     return package(source, wish, LAYOUT, USE)

@@ -18,5 +18,5 @@ USE = """Name this folder in `ZEPHYR_EXTRA_MODULES`, or in your west manifest, a
 
 
 def zephyr(source: Source, wish: Wish) -> Artefact:
-    """Return the module; flash and RAM are a Cortex-M4's."""
+    """Make a Zephyr module of the C; flash and RAM are told for a Cortex-M4."""
     return package(source, wish, LAYOUT, USE)

@@ -42,7 +42,7 @@ _ALLOWED = 0.05
 
 
 def tflite(source: Source, wish: Wish) -> Artefact:
-    """Return the int8 TensorFlow Lite file; interpreters are held against the simulation."""
+    """Make an int8 TensorFlow Lite file, proved against a simulation in integers."""
     takes = _takes(wish)
     if wish.numbers not in (None, "int8"):
         raise ValueError(f"tflite is int8, got {wish.numbers!r}; onnx and c have a float32 form")
