@@ -79,6 +79,16 @@ def test_every_option_has_a_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert not bare
 
 
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_options_are_told_in_words_and_not_in_types_of_python(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = help_of(verb, capsys=capsys)
+    options = [line for line in shown.splitlines() if line.startswith("  -")]
+    assert not [line for line in options if "<list[" in line or "--no-" in line]
+    assert "Likewise" not in shown, "than what, where options stand alone or in another order"
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_a_shell_completes_verbs_and_options(shell: str) -> None:
     asked = {

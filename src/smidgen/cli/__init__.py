@@ -59,11 +59,9 @@ def of_all_commands(
         ),
     ] = False,
     quiet: Annotated[
-        bool, typer.Option(QUIETLY, help="Tell results, warnings and errors alone.")
+        bool, typer.Option(QUIETLY, help="Show only results, warnings and errors.")
     ] = False,
-    verbose: Annotated[
-        bool, typer.Option(VERBOSELY, help="Tell what smidgen logs as well.")
-    ] = False,
+    verbose: Annotated[bool, typer.Option(VERBOSELY, help="Show what smidgen logs, too.")] = False,
 ) -> None:
     """Design, train, prove and ship very small convolutional networks."""
     del version  # shown before anything else is read

@@ -30,7 +30,8 @@ def design(  # noqa: PLR0913 - a command line
         str | None, typer.Option(metavar="N", help="Learned scalars, as in 20000 or 20k.")
     ] = None,
     max_macs: Annotated[
-        str | None, typer.Option(metavar="N", help="Multiply-accumulates an image.")
+        str | None,
+        typer.Option(metavar="N", help="Multiply-accumulates an image, as in 2000000 or 2M."),
     ] = None,
     max_flash: Annotated[
         str | None,
@@ -40,16 +41,23 @@ def design(  # noqa: PLR0913 - a command line
         ),
     ] = None,
     max_ram: Annotated[
-        str | None, typer.Option(metavar="BYTES", help="Static memory and stack there.")
+        str | None,
+        typer.Option(
+            metavar="BYTES", help="Static memory and stack there, predicted: 8192 or 8KB."
+        ),
     ] = None,
     max_latency: Annotated[
-        float | None, typer.Option(metavar="MS", help="One image on this machine.")
+        float | None, typer.Option(metavar="MS", help="Milliseconds of one image on this machine.")
     ] = None,
-    profile: Annotated[str, typer.Option(help="quick, standard or thorough.")] = "standard",
+    profile: Annotated[
+        str, typer.Option(help="Of the search: quick, standard or thorough.")
+    ] = "standard",
     jobs: Annotated[
         int | None, typer.Option(help="Trials side by side; one a processor by default.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Of the last runs.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over the images in the last runs.")
+    ] = None,
     prefer: Annotated[
         str, typer.Option(help="best in the budget, or smallest that is nearly as good.")
     ] = "best",
@@ -65,13 +73,13 @@ def design(  # noqa: PLR0913 - a command line
     time: Annotated[
         str | None, typer.Option(metavar="2h", help="At most so long: 90s, 20m, 2h, 1h30m.")
     ] = None,
-    on: Annotated[str, typer.Option(help="local or ray.")] = "local",
-    address: Annotated[str | None, typer.Option(help="Of a running Ray cluster.")] = None,
-    data_dir: DataDir = None,
-    image_size: ImageSize = None,
     live: Annotated[
         bool, typer.Option("--live", help="Write the page again and again as the design goes on.")
     ] = False,
+    on: Annotated[str, typer.Option(help="Where trials run: local or ray.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Address of a running Ray cluster.")] = None,
+    data_dir: DataDir = None,
+    image_size: ImageSize = None,
     color: Color = None,
     fit: Fit = None,
     image_column: ImageColumn = None,

@@ -48,17 +48,24 @@ def evaluate(  # noqa: PLR0913 - a command line
     ] = False,
     robust_images: Annotated[
         int | None,
-        typer.Option(metavar="N", help="For --robust, spread over all; 1,000 with --int8."),
+        typer.Option(
+            metavar="N", help="For --robust: images to judge. Default: all; 1,000 with --int8."
+        ),
     ] = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="For --robust: the integers beside the floats.")
+        bool, typer.Option("--int8", help="For --robust: int8 beside float32.")
     ] = False,
     sure: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", help="For --robust: wanted accuracy of what is answered."),
+        typer.Option(
+            metavar="SHARE", help="For --robust: wanted accuracy of what is answered, as 0.95."
+        ),
     ] = None,
     against: Annotated[
-        list[str] | None, typer.Option(help="For --robust: data that show none of the classes.")
+        list[str] | None,
+        typer.Option(
+            metavar="DATA", help="For --robust: data of none of the classes; may be repeated."
+        ),
     ] = None,
     data_dir: DataDir = None,
     image_size: ImageSize = None,

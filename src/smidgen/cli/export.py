@@ -29,9 +29,9 @@ def export(  # noqa: PLR0913 - a command line
         Path | None,
         typer.Option(help="A new folder for the artefact and its proof; default RUN-TARGET."),
     ] = None,
-    numbers: Annotated[str | None, typer.Option(help="int8 or float32, for c.")] = None,
+    numbers: Annotated[str | None, typer.Option(help="For C: int8 (default) or float32.")] = None,
     input: Annotated[
-        str | None, typer.Option(help="uint8 (default), int8 or float32, for tflite.")
+        str | None, typer.Option(help="For tflite: uint8 (default), int8 or float32.")
     ] = None,
     calibration: Annotated[
         str | None,
@@ -55,10 +55,12 @@ def export(  # noqa: PLR0913 - a command line
         ),
     ] = None,
     max_flash: Annotated[
-        str | None, typer.Option(metavar="BYTES", help="Fail if code and constants take more.")
+        str | None,
+        typer.Option(metavar="BYTES", help="Fail if code and constants take more: 16384 or 16KB."),
     ] = None,
     max_ram: Annotated[
-        str | None, typer.Option(metavar="BYTES", help="Fail if memory written to takes more.")
+        str | None,
+        typer.Option(metavar="BYTES", help="Fail if memory that is written to takes more."),
     ] = None,
     data: Annotated[
         str | None, typer.Option(help="Where the data of the run are now, if they were moved.")

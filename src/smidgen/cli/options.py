@@ -58,7 +58,7 @@ ImageSize = Annotated[
 ]
 Color = Annotated[
     str | None,
-    typer.Option(metavar="grey|rgb", help="Default: grey if all images are."),
+    typer.Option(metavar="grey|rgb", help="What a net sees. Default: grey if all images are."),
 ]
 Fit = Annotated[
     str | None,
@@ -74,11 +74,15 @@ Turned = Annotated[
     ),
 ]
 ImageColumn = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Of a table, where it is not clear.")
+    str | None,
+    typer.Option(metavar="NAME", help="A table's column of images, where it is not clear."),
 ]
-LabelColumn = Annotated[str | None, typer.Option(metavar="NAME", help="Likewise.")]
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="A table's column of labels, where it is not clear."),
+]
 SkipBroken = Annotated[
-    bool, typer.Option("--skip-broken", help="Leave out images that cannot be read, and tell.")
+    bool, typer.Option("--skip-broken", help="Leave out images that cannot be read, and say so.")
 ]
 With = Annotated[
     str | None,

@@ -20,7 +20,7 @@ def report(
     charts: Annotated[
         Path | None, typer.Option(help="A folder for the charts, each as an SVG file.")
     ] = None,
-    title: Annotated[str, typer.Option(help="Of the page.")] = "",
+    title: Annotated[str, typer.Option(help="Title of the page.")] = "",
 ) -> None:
     """Write one self-contained page of what a store holds, finished or not."""
     from smidgen.report import markdown, write_charts, write_page

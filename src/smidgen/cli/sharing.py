@@ -42,9 +42,11 @@ def card(
 
 def push(  # noqa: PLR0913 - a command line
     run: _Run,
-    repository: Annotated[str, typer.Argument(metavar="USER/NAME", help="Of the hub.")],
+    repository: Annotated[
+        str, typer.Argument(metavar="USER/NAME", help="The repository on the hub.")
+    ],
     space: Annotated[
-        bool, typer.Option("--space", help="Make its page a static Space as well.")
+        bool, typer.Option("--space", help="Publish the page of the net, too, as a static Space.")
     ] = False,
     private: Annotated[
         bool, typer.Option("--private", help="Show a new repository to nobody else.")

@@ -26,16 +26,20 @@ def study(  # noqa: PLR0913 - a command line
     jobs: Annotated[
         int | None, typer.Option(help="Trials side by side, one process each; 1 by default.")
     ] = None,
-    on: Annotated[str, typer.Option(help="local or ray.")] = "local",
-    address: Annotated[str | None, typer.Option(help="Of a running Ray cluster.")] = None,
+    on: Annotated[str, typer.Option(help="Where trials run: local or ray.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Address of a running Ray cluster.")] = None,
     status: Annotated[
         bool,
         typer.Option("--status", help="Show how far it is, run nothing; --export still writes."),
     ] = False,
-    retry_failed: Annotated[bool, typer.Option(help="Try failed trials once more.")] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try failed trials once more.")
+    ] = False,
     import_: Annotated[
         list[Path] | None,
-        typer.Option("--import", help="Take finished rows from JSON lines; may be repeated."),
+        typer.Option(
+            "--import", metavar="FILE", help="Take finished rows from JSON lines; may be repeated."
+        ),
     ] = None,
     export: Annotated[
         Path | None,
@@ -47,7 +51,7 @@ def study(  # noqa: PLR0913 - a command line
     track: Track = None,
     json: Json = False,
 ) -> int:
-    """Run all trials of a study, or those still missing; stop it at any time, it goes on."""
+    """Run all trials of a study that are not done yet; may be stopped, and goes on."""
     from smidgen.config import recipe_path
     from smidgen.study.plan import read_plan
     from smidgen.study.running.places import require_place
