@@ -144,8 +144,8 @@ def test_what_is_compared_and_how_it_ended_is_told(fake: Fake, entrants: list[En
     smallest, best = entrants[0].shaped.spec, entrants[5].shaped.spec
     assert given.search.steps["reduce"] == [
         f"6 nets inside the budget, {smallest.params:,} parameters to {best.params:,} parameters",
-        f"round 1: 6 nets, 2 epochs, 1 seed: best {best.name} with 97.00",
-        f"round 2: 2 nets, 8 epochs, 3 seeds: best {best.name} with 97.00",
+        f"round 1: 6 nets, 2 epochs, 1 seed: best {best.name} with 97.00 %",
+        f"round 2: 2 nets, 8 epochs, 3 seeds: best {best.name} with 97.00 %",
     ]
 
 
@@ -197,8 +197,8 @@ def test_a_net_that_ties_or_is_just_not_hopeless_is_not_beaten(entrants: list[En
     ("prefer", "percents", "place", "why"),
     [
         ("best", (96.0, 97.0, 97.0), 1, "the best"),  # the smaller of two that are equal
-        ("smallest", (96.0, 96.5, 97.0), 0, "the smallest within 1 points of the best (97.00)"),
-        ("smallest", (95.9, 96.5, 97.0), 1, "the smallest within 1 points of the best (97.00)"),
+        ("smallest", (96.0, 96.5, 97.0), 0, "the smallest within 1 point of the best (97.00 %)"),
+        ("smallest", (95.9, 96.5, 97.0), 1, "the smallest within 1 point of the best (97.00 %)"),
     ],
 )
 def test_the_choice_is_told_with_its_reason(
@@ -216,7 +216,7 @@ def test_the_choice_is_told_with_its_reason(
     spec = nets[place].shaped.spec
     assert given.search.steps["reduce"] == [
         f"chosen: {spec.name}, {spec.params:,} parameters and {spec.macs:,} MACs,"
-        f" with {percents[place]:.2f}: {why}"
+        f" with {percents[place]:.2f} %: {why}"
     ]
 
 

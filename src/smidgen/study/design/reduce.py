@@ -100,7 +100,7 @@ class Contest:
             )
             self._search.say(
                 REDUCE,
-                f"round {number}: {', '.join(of)}: best {best.name} with {scores[best]:.2f}",
+                f"round {number}: {', '.join(of)}: best {best.name} with {scores[best]:.2f} %",
             )
             now = list(scores)
         return scores
@@ -132,7 +132,8 @@ class Contest:
                 break
             self._search.say(
                 REFINE,
-                f"{near[ahead]}: {ahead.name} with {scores[ahead]:.2f} against {scores[best]:.2f}",
+                f"{near[ahead]}: {ahead.name} with {scores[ahead]:.2f} % against"
+                f" {scores[best]:.2f} %",
             )
             best = ahead
         return best
@@ -198,11 +199,12 @@ def choose(
     if prefer == "smallest":
         near = [one for one in scores if scores[one] >= scores[best] - profile.tolerance]
         chosen = min(near, key=lambda one: (one.excess, -scores[one]))
-        why = f"the smallest within {profile.tolerance:g} points of the best ({scores[best]:.2f})"
+        within = f"{profile.tolerance:g} point" + ("s" if profile.tolerance != 1 else "")
+        why = f"the smallest within {within} of the best ({scores[best]:.2f} %)"
     spec = chosen.shaped.spec
     search.say(
         REDUCE,
         f"chosen: {chosen.name}, {told('params', spec.params)} and {told('macs', spec.macs)},"
-        f" with {scores[chosen]:.2f}: {why}",
+        f" with {scores[chosen]:.2f} %: {why}",
     )
     return chosen

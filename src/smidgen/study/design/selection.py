@@ -325,7 +325,7 @@ class Selection:
         if gain is None:
             why = (
                 f"expected {after.mean:+.1f} points; not measured, as differences here are known"
-                f" to about {error:.1f}"
+                f" to about {error:.1f} points"
             )
             shown = False
         else:
