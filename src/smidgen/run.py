@@ -355,6 +355,8 @@ def _require_same(folder: Path, there: Trial, here: Trial) -> None:
         for name in {**old, **new}
         if old.get(name) != new.get(name)
     ]
+    if old["fingerprint"] != new["fingerprint"]:
+        differing.append("so the pictures have changed, or how they are read")
     raise ValueError(f"{folder} holds another run: {'; '.join(differing)}")
 
 

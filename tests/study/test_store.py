@@ -271,6 +271,8 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     path.write_text("not a database, but long enough to have been one" * 40)
     with pytest.raises(StoreError, match=r"notes.db: cannot be used as a store"):
         Store(path)
+    with pytest.raises(StoreError, match=r"must be a study's store, .* got another folder"):
+        load(tmp_path)
     with pytest.raises(StoreError, match="there is no store"):
         Store(tmp_path / "absent.db", create=False)
     assert not (tmp_path / "absent.db").exists()

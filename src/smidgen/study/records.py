@@ -117,6 +117,11 @@ def load(path: Path | str) -> Records:
     path = Path(path)
     if not path.exists():
         raise StoreError(f"there is no store {path}")
+    if path.is_dir():
+        raise StoreError(
+            f"{path} must be a study's store, a design or rows as JSON lines, got another folder"
+            " (of a run, evaluate and card tell)"
+        )
     try:
         with path.open("rb") as file:
             is_database = file.read(len(SQLITE)) == SQLITE

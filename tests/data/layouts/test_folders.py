@@ -248,6 +248,16 @@ def test_a_link_to_a_folder_above_makes_no_class_of_all_pictures(
         assert load(way, cache_dir=tmp_path / "other").fingerprint == before.fingerprint
 
 
+def test_a_folder_is_read_from_within_it(
+    image_folder: Folder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = image_folder(BOTH)
+    before = load(folder)
+    monkeypatch.chdir(folder / "train" / "dog")
+    for way in ("../..", f"../../../{folder.name}"):
+        assert load(way, cache_dir=tmp_path / "other").fingerprint == before.fingerprint
+
+
 def test_a_link_in_a_circle_ends(image_folder: Folder) -> None:
     folder = image_folder(BOTH)
     (folder / "train" / "dog" / "again").symlink_to(folder / "train" / "dog")

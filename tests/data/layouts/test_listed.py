@@ -116,7 +116,7 @@ def test_a_table_beside_a_lone_folder_says_what_it_lacks(
         load(table(pictures, rows))
 
 
-@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "sep=;\r"])
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "sep=;\r", "\n\r", "\nsep=;"])
 def test_what_spreadsheets_say_is_between_cells_is_no_header(pictures: Path, first: str) -> None:
     rows = [f"{number:02}.png;{label}" for number, label in enumerate(LABELS)]
     with pytest.warns(DataWarning, match="no test images"):
@@ -348,6 +348,18 @@ def test_a_line_that_is_no_json_is_named(pictures: Path) -> None:
     rows = [f'{{"file_name": "{number:02}.png", "label": "x"}}' for number in range(3)]
     table(pictures, [*rows, '{"file_name": '], "metadata.jsonl")
     with pytest.raises(DataError, match=r'metadata.jsonl line 4 is no JSON, got {"file_name": $'):
+        load(pictures)
+
+
+def test_lines_of_json_without_pictures_are_asked_for_no_header(pictures: Path) -> None:
+    table(pictures, ['{"label": "cat"}'] * 40, "metadata.jsonl")
+    with pytest.raises(DataError, match=r"metadata.jsonl must have a column with the image"):
+        load(pictures)
+
+
+def test_lines_are_counted_with_the_empty_ones_above_a_header(pictures: Path) -> None:
+    table(pictures, ["", "", "file_name,label", "00.png,cat,more"])
+    with pytest.raises(DataError, match=r"labels.csv line 4 must have 2 cells, got 3"):
         load(pictures)
 
 

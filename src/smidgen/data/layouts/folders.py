@@ -274,7 +274,8 @@ def _below(folder: Path) -> Iterator[Path]:
     Links to folders are followed, but not into a folder that is being read already, nor into one
     above it: what lies beside would be taken for a part of it.
     """
-    above = (*folder.absolute().parents, *Path(os.path.realpath(folder)).parents)
+    named = Path(os.path.abspath(folder))  # noqa: PTH100 - of `cat/..`, cat is no folder above
+    above = (*named.parents, *Path(os.path.realpath(folder)).parents)
     yield from _walked(folder, frozenset(map(os.path.realpath, above)))
 
 

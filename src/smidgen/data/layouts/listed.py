@@ -15,6 +15,7 @@ from smidgen.data.layouts.folders import parts_in, pictures_below, subfolders, u
 from smidgen.data.layouts.pixels import Pixels
 from smidgen.data.layouts.tables import (
     OF_EDGE_IMPULSE,
+    OF_JSON,
     Row,
     is_number,
     is_table,
@@ -125,7 +126,8 @@ def _columns(
     """Return which columns of a table are read; ``known`` are those of the training labels."""
     if not rows:
         raise DataError(f"{table} must have a row a picture, got none")
-    if len(rows[0]) == 1 and not _naming(table, rows, find):
+    has_header = table.suffix.lower() != OF_JSON
+    if has_header and len(rows[0]) == 1 and not _naming(table, rows, find):
         raise DataError(
             f"{table} must begin with names of columns, such as file_name,label, with commas, "
             f"semicolons or tabs between, got {next(iter(rows[0]))!r}"
@@ -235,7 +237,7 @@ def _tables_of(root: Path) -> list[tuple[str, Path]]:
 
 def _names_pictures(table: Path, find: Finder) -> bool:
     """Return whether a table is one of pictures, and not of something else."""
-    of_json = table.suffix.lower() == ".jsonl"
+    of_json = table.suffix.lower() == OF_JSON
     if not (find.below or of_json):
         return False
     try:

@@ -12,7 +12,8 @@ from smidgen.data.errors import DataError
 from smidgen.data.layouts.folders import ENDINGS as OF_PICTURES
 from smidgen.limits import TABLE, content
 
-ENDINGS = (".csv", ".tsv", ".jsonl")
+OF_JSON = ".jsonl"
+ENDINGS = (".csv", ".tsv", OF_JSON)
 OF_EDGE_IMPULSE = "info.labels"  # what its exports hold
 _OF_SPREADSHEETS = re.compile(r'"?sep=([,;|\t])"?\r?\n')  # their line of what is between cells
 _FEW = 2  # columns of a table without a header
@@ -60,7 +61,7 @@ def rows_of(table: Path, most: int | None = None) -> list[Row]:
     try:
         if table.name == OF_EDGE_IMPULSE:
             return _of_edge_impulse(table, text, most)
-        if table.suffix.lower() == ".jsonl":
+        if table.suffix.lower() == OF_JSON:
             return _of_json(table, text, most)
         return _of_csv(table, text, most)
     except (csv.Error, RecursionError, ValueError) as error:
@@ -111,9 +112,10 @@ def _of_edge_impulse(table: Path, text: str, most: int | None) -> list[Row]:
 
 
 def _of_csv(table: Path, text: str, most: int | None) -> list[Row]:
-    first = 1
+    said = text.lstrip("\r\n")  # a header may stand below empty lines
+    text, first = said, 1 + text[: len(text) - len(said)].count("\n")
     if told := _OF_SPREADSHEETS.match(text):
-        text, first = text[told.end() :], 2
+        text, first = text[told.end() :], first + 1
     mark = told[1] if told else delimiter_of(text.split("\n", 1)[0])
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
     header = next(reader, None)
