@@ -729,6 +729,13 @@ def test_a_design_is_reported_by_its_folder(capsys: pytest.CaptureFixture[str]) 
     assert "page.html: " in capsys.readouterr().err
 
 
+def test_a_report_of_no_row_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    Store("study.db").close()
+    assert smidgen("report", "study.db") == 0
+    told = capsys.readouterr()
+    assert (told.out, "study.db holds no row of a finished trial yet" in told.err) == ("", True)
+
+
 def test_what_stands_in_a_file_and_is_not_taken_is_told(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

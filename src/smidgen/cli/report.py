@@ -37,7 +37,10 @@ def report(
         for path in write_charts(store, charts):
             say(str(path))
     if out is None and charts is None:
-        tell(*markdown(store).splitlines())
+        lines = markdown(store).splitlines()
+        tell(*lines)
+        if not lines:
+            say(f"{store} holds no row of a finished trial yet")
     elif out is not None:
         command = shell(["smidgen", "report", str(store), "--out", str(out)])
         page = write_page(store, out, title=title, commands=[command])
