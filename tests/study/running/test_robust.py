@@ -122,7 +122,8 @@ def test_a_threshold_is_chosen_on_one_half_of_what_is_held_out_and_judged_on_the
     assert found["images"] == int((~chooses).sum())
     assert found["kept"] == pytest.approx(float(passed[~chooses].double().mean()))
     assert found["accuracy"] == pytest.approx(float(right[~chooses & passed].mean()))
-    assert found["kept"] != found["held_out_kept"], "the halves tell nothing apart"
+    of_chosen = (found["held_out_kept"], float(right[chooses & passed].mean()))
+    assert (found["kept"], found["accuracy"]) != of_chosen, "the halves tell nothing apart"
 
 
 def test_a_validation_part_chooses_the_threshold_that_test_images_judge(tmp_path: Path) -> None:
