@@ -26,10 +26,7 @@ def report(
     from smidgen.report import markdown, write_charts, write_page
     from smidgen.study.design.outset import STORE
 
-    if (store / STORE).exists():
-        store /= STORE
-    elif store.is_dir():
-        _refuse_run(store)
+    store = store / STORE if (store / STORE).exists() else store
     require_another("--out", out, [store], "what the report is of")
     if title and out is None:
         raise ValueError("--title is of the page that --out writes")
@@ -45,12 +42,3 @@ def report(
         command = shell(["smidgen", "report", str(store), "--out", str(out)])
         page = write_page(store, out, title=title, commands=[command])
         say(f"{page}: {page.stat().st_size:,} bytes")
-
-
-def _refuse_run(folder: Path) -> None:
-    """Say how the row of a run is had, which a report may be of."""
-    from smidgen.run import PLAN
-
-    if (folder / PLAN).exists():
-        row = shell(["smidgen", "evaluate", str(folder), "--row", "rows.jsonl"])
-        raise ValueError(f"{folder} is a run, a report is of rows: {row} writes its own")

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from smidgen.escape import shell
 from smidgen.names import shown
 from smidgen.study.database import SQLITE, StoreError, connect_to_read, told
 from smidgen.study.owner import is_alive
@@ -118,9 +119,10 @@ def load(path: Path | str) -> Records:
     if not path.exists():
         raise StoreError(f"there is no store {path}")
     if path.is_dir():
+        row = shell(["smidgen", "evaluate", str(path), "--row", "rows.jsonl"])
         raise StoreError(
-            f"{path} must be a study's store, a design or rows as JSON lines, got another folder"
-            " (of a run, evaluate and card tell)"
+            f"{path} must be a study's store, a design or rows as JSON lines, got another folder;"
+            f" if it is a run, {row} writes its own"
         )
     try:
         with path.open("rb") as file:
