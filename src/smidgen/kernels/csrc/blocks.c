@@ -132,7 +132,7 @@ static void look_at(Ahead *a, int place, const Value *maps, Int from, Int count,
     if (maps) look_ahead(a, place, maps + from, from < end ? smaller(count, end - from) * (Int)sizeof(Value) : 0);
 }
 static void finish_depth(const Depth *d, const float *sums, float *out) { /* [channel][tap] */
-    Int taps = d->kernel * d->kernel, lanes = d->vectors * LANES;
+    Int taps = d->kernel * d->kernel, lanes = d->lanes;
     memset(out, 0, sizeof(float) * (size_t)(d->channels * taps));
     for (Int t = 0; t < taps; t++)
         for (Int l = 0; l < lanes; l++) out[l % d->channels * taps + t] += sums[t * lanes + l];
@@ -191,7 +191,7 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
     Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
     const float *taps = depth_weights(&d, deep, 0), *flipped = depth_weights(&d, deep, 1);
     float *map = TAKE_ZERO(float, depth_map(&d)), *dmap = TAKE_ZERO(float, depth_map(&d));
-    float *sums = TAKE_ZERO(float, kernel * d.vectors * LANES);
+    float *sums = TAKE_ZERO(float, kernel * d.lanes);
     Strip strip = strip_of(&d, STRIP_BACK);
     Int group = strip.images, most = group * strip.rows * s->width;
     Convolution c = convolution_of(1, most, s->outputs, s->channels, 1, point, 1);
@@ -265,7 +265,7 @@ void EXPORT(channelwise_backward)(const Shape *s, const Value *x, const float *d
     Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
     const float *flipped = depth_weights(&d, deep, 1);
     float *map = TAKE_ZERO(float, depth_map(&d)), *dmap = TAKE_ZERO(float, depth_map(&d));
-    float *sums = TAKE_ZERO(float, s->kernel * s->kernel * d.vectors * LANES);
+    float *sums = TAKE_ZERO(float, s->kernel * s->kernel * d.lanes);
     Value *dz = TAKE(Value, in);
     for (Int i = 0; i < s->images; i++) {
         tail_backward(&t, i, 1, z, dy, dz);

@@ -1,6 +1,6 @@
 /* Depthwise convolutions of 3 x 3 where vectors hold channels of one pixel: no map with a border is written. A row is walked
  * from left to right with its neighbours in registers, two rows of the result at a time, and what lies outside the image is a
- * row of zeros. Rows are taken by the strip, so that what is computed from them next finds them in the cache nearest to the core.
+ * row of zeros. What a last vector takes again is stored again, so `out` is not `returned`, and left out of sums. Rows are taken by the strip, so that what is computed from them next finds them in the cache nearest to the core.
  */
 INLINE vf three_by_three(const vf *w, const vf *l, const vf *m, const vf *r) { /* of three rows one below the other */
     vf sum = w[0] * l[0];
@@ -37,7 +37,8 @@ INLINE void direct_rows(const Depth *d, const vf *w, const Value *x, Int j, Int 
 /* Rows `from` to `to` of the result; `out` and `returned` begin with the image's row `first`. */
 static void direct_three(const Depth *d, const Value *x, const float *weights, const Value *returned, Value *out, Int first, Int from,
                          Int to) {
-    for (Int j = 0; j < d->channels; j += LANES) {
+    for (Int k = 0; k < d->channels; k += LANES) {
+        Int j = whole_vector(k, d->channels);
         vf w[9];
         for (int t = 0; t < 9; t++) w[t] = load_f32(weights + t * d->channels + j);
         Int y = from;
@@ -59,8 +60,9 @@ INLINE void direct_back_step(const vf *w, vf *s, const Value *const *rows, vf *l
 INLINE void direct_back(const Depth *d, const Value *x, const Value *g, const float *weights, Value *out, float *sums, Int from,
                         Int to, const int again) {
     Int c = d->channels, count = d->width * c;
-    for (Int j = 0; j < c; j += LANES) {
-        vf w[9], s[9];
+    for (Int k = 0; k < c; k += LANES) {
+        Int j = whole_vector(k, c);
+        vf w[9], s[9], own = from_lane(k - j);
         for (int t = 0; t < 9; t++) w[t] = again ? load_f32(weights + t * c + j) : (vf){}, s[t] = (vf){};
         for (Int y = from; y < to; y++) {
             const Value *rows[3];
@@ -72,7 +74,7 @@ INLINE void direct_back(const Depth *d, const Value *x, const Value *g, const fl
                 direct_back_step(w, s, rows, l, m, i + c, g + at, to_out, again, 0);
             direct_back_step(w, s, rows, l, m, 0, g + at, to_out, again, 1);
         }
-        for (int t = 0; t < 9; t++) store_f32(sums + t * c + j, load_f32(sums + t * c + j) + s[t]);
+        for (int t = 0; t < 9; t++) store_f32(sums + t * c + j, load_f32(sums + t * c + j) + own * s[t]);
     }
 }
 

@@ -6,7 +6,7 @@
  */
 typedef struct {
     Int height, width, channels, kernel;
-    Int vectors;        /* of the pattern */
+    Int lanes;          /* that weights and sums have: of the pattern, or a channel each */
     const Value *zeros; /* a row of them, where depth_direct.h serves; else NULL */
 } Depth;
 
@@ -16,8 +16,9 @@ static Depth depth_of(Int height, Int width, Int channels, Int kernel) {
         Int rest = a % b;
         a = b, b = rest;
     }
-    int direct = LANES >= 8 && kernel == 3 && channels % LANES == 0;
-    return (Depth){height, width, channels, kernel, channels / a, direct ? TAKE_ZERO(Value, width * channels) : NULL};
+    int direct = LANES >= 8 && kernel == 3 && channels >= LANES;
+    if (direct) return (Depth){height, width, channels, kernel, channels, TAKE_ZERO(Value, width * channels)};
+    return (Depth){height, width, channels, kernel, channels / a * LANES, NULL};
 }
 static Int depth_row(const Depth *d) { return (d->width + d->kernel - 1) * d->channels; }
 /* A row and a vector more than the padded image has: the gradient reads them, times zero, which a NaN left there would survive. */
@@ -35,7 +36,7 @@ static void pad_floats(const Depth *d, const Value *x, float *out) {
 }
 /* weights[channel][tap] -> lanes[tap][lane] */
 static const float *depth_weights(const Depth *d, const float *weights, int flipped) {
-    Int taps = d->kernel * d->kernel, lanes = d->vectors * LANES;
+    Int taps = d->kernel * d->kernel, lanes = d->lanes;
     float *out = TAKE(float, taps * lanes);
     for (Int t = 0; t < taps; t++)
         for (Int l = 0; l < lanes; l++)
@@ -50,7 +51,7 @@ INLINE void depth_store(Value *to, vf v, Int n) {
 /* Columns of `many` vectors from place i on, `apart` apart; `returned`, where not NULL, is added to what is stored. */
 INLINE void depth_columns(const Depth *d, const float *x, const float *weights, Int lane, Int i, Int apart, const Value *returned,
                           Value *out, const int k, const int many) {
-    Int lanes = d->vectors * LANES, row = depth_row(d), count = d->width * d->channels, c = d->channels;
+    Int lanes = d->lanes, row = depth_row(d), count = d->width * d->channels, c = d->channels;
     const int taps = k * k, last = k - 1;
     vf w[25], sums[2][4] = {0}; /* of the rows that are not finished */
     for (int t = 0; t < taps; t++) w[t] = load_f32(weights + t * lanes + lane);
@@ -74,7 +75,7 @@ INLINE void depth_columns(const Depth *d, const float *x, const float *weights, 
         }
 }
 INLINE void depth_unrolled(const Depth *d, const float *x, const float *weights, const Value *returned, Value *out, const int k) {
-    Int lanes = d->vectors * LANES, count = d->width * d->channels;
+    Int lanes = d->lanes, count = d->width * d->channels;
     for (Int lane = 0; lane < lanes && lane < count; lane += LANES) {
         Int i = lane;
         for (; i + lanes < count; i += 2 * lanes) depth_columns(d, x, weights, lane, i, lanes, returned, out, k, 2);
@@ -88,7 +89,7 @@ static void depth_five(const Depth *d, const float *x, const float *weights, con
     depth_unrolled(d, x, weights, returned, out, 5);
 }
 static void depth_any(const Depth *d, const float *x, const float *weights, const Value *returned, Value *out) {
-    Int lanes = d->vectors * LANES, row = depth_row(d), count = d->width * d->channels, k = d->kernel;
+    Int lanes = d->lanes, row = depth_row(d), count = d->width * d->channels, k = d->kernel;
     for (Int y = 0; y < d->height; y++)
         for (Int i = 0, lane = 0; i < count; i += LANES, lane = lane + LANES == lanes ? 0 : lane + LANES) {
             vf sum = {};
@@ -108,7 +109,7 @@ static void depthwise(const Depth *d, const float *x, const float *weights, cons
 INLINE vf depth_load(const float *p, Int n) { return n >= LANES ? load_f32(p) : load_f32_n(p, (int)n); }
 /* sums[tap][lane] += x * g, both padded. */
 static void depth_gradient_three(const Depth *d, const float *x, const float *g, float *sums) {
-    Int lanes = d->vectors * LANES, row = depth_row(d), count = d->width * d->channels, c = d->channels;
+    Int lanes = d->lanes, row = depth_row(d), count = d->width * d->channels, c = d->channels;
     for (Int lane = 0; lane < lanes && lane < count; lane += LANES) {
         vf s[9];
         for (int t = 0; t < 9; t++) s[t] = (vf){};
@@ -129,7 +130,7 @@ static void depth_gradient_three(const Depth *d, const float *x, const float *g,
 }
 /* Of 5 x 5, some rows of taps: as many sums as registers hold. */
 INLINE void depth_gradient_rows(const Depth *d, const float *x, const float *g, float *sums, const int first, const int rows) {
-    Int lanes = d->vectors * LANES, row = depth_row(d), count = d->width * d->channels, c = d->channels;
+    Int lanes = d->lanes, row = depth_row(d), count = d->width * d->channels, c = d->channels;
     for (Int lane = 0; lane < lanes && lane < count; lane += LANES) {
         vf s[15];
         for (int t = 0; t < 5 * rows; t++) s[t] = (vf){};
@@ -156,7 +157,7 @@ static void depth_gradient_five(const Depth *d, const float *x, const float *g, 
     }
 }
 static void depth_gradient_any(const Depth *d, const float *x, const float *g, float *sums) {
-    Int lanes = d->vectors * LANES, row = depth_row(d), count = d->width * d->channels, k = d->kernel, border = k / 2;
+    Int lanes = d->lanes, row = depth_row(d), count = d->width * d->channels, k = d->kernel, border = k / 2;
     for (Int lane = 0; lane < lanes && lane < count; lane += LANES)
         for (Int t = 0; t < k * k; t++) {
             vf s = {};

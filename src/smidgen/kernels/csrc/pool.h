@@ -1,6 +1,6 @@
 /* Max pooling, alone and with the blur that follows it at stride 1, forward and backward, one image at a time.
  *
- * Work is done on float32 rows. Where a pixel's channels do not fill a vector, pixels are stored in ascending order
+ * Where a pixel's channels take no whole vector, work is done on float32 rows: pixels are stored in ascending order
  * and each overwrites what its neighbour spilled.
  */
 typedef struct {
@@ -8,6 +8,7 @@ typedef struct {
     Int out_height, out_width;
     float *row[8];                        /* scratch, each as long as a row of the input */
     float *map;                           /* scratch, as large as the input */
+    float *under;                         /* scratch: of a row, a vector after the other of its channels */
     Int *index;                           /* three places and three weights for each row, then for each column */
 } Pool;
 
@@ -28,12 +29,13 @@ static void max_forward(const Pool *p, const Value *x, Value *y) {
     float *tall = p->row[0], *out = p->row[1];
     for (Int r = 0; r < p->out_height; r++, y += out_count) {
         const Value *top = x + 2 * r * count, *low = top + count;
-        if (c % LANES == 0) {
+        if (c >= LANES) {
             for (Int k = 0; k < p->out_width; k++)
-                for (Int j = 2 * k * c; j < (2 * k + 1) * c; j += LANES) {
-                    __builtin_prefetch(top + j + SOON), __builtin_prefetch(top + j + c + SOON);
-                    __builtin_prefetch(low + j + SOON), __builtin_prefetch(low + j + c + SOON);
-                    STORE(y + j - k * c, larger(larger(LOAD(top + j), LOAD(top + j + c)), larger(LOAD(low + j), LOAD(low + j + c))));
+                for (Int v = 0; v < c; v += LANES) {
+                    Int i = 2 * k * c + whole_vector(v, c);
+                    __builtin_prefetch(top + i + SOON), __builtin_prefetch(top + i + c + SOON);
+                    __builtin_prefetch(low + i + SOON), __builtin_prefetch(low + i + c + SOON);
+                    STORE(y + i - k * c, larger(larger(LOAD(top + i), LOAD(top + i + c)), larger(LOAD(low + i), LOAD(low + i + c))));
                 }
             continue;
         }
@@ -44,8 +46,7 @@ static void max_forward(const Pool *p, const Value *x, Value *y) {
             store_f32(tall + i, larger(LOAD_N(top + i, n), LOAD_N(low + i, n)));
         }
         for (Int k = 0; k < p->out_width; k++)
-            for (Int j = 0; j < c; j += LANES)
-                store_f32(out + k * c + j, larger(load_f32(tall + 2 * k * c + j), load_f32(tall + 2 * k * c + c + j)));
+            store_f32(out + k * c, larger(load_f32(tall + 2 * k * c), load_f32(tall + 2 * k * c + c)));
         rows_out(out, y, out_count);
     }
 }
@@ -58,23 +59,15 @@ INLINE Four to_first(vf a, vf b, vf c, vf top, vf g) {
     vi at_a = ~(a < top), at_b = ~(b < top) & ~at_a, at_c = ~(c < top) & ~at_a & ~at_b;
     return (Four){choose(at_a, g, none), choose(at_b, g, none), choose(at_c, g, none), choose(at_a | at_b | at_c, none, g)};
 }
-/* Two rows of gradients from one. */
+/* Two rows of gradients from one, of channels that take no whole vector. */
 static void max_scatter(const Pool *p, const float *top, const float *low, const float *g, float *dtop, float *dlow) {
     Int c = p->channels;
     for (Int k = 0; k < p->out_width; k++) {
         Int at = 2 * k * c;
-        for (Int j = 0; j < c; j += LANES) {
-            vf a = load_f32(top + at + j), b = load_f32(top + at + c + j), d = load_f32(low + at + j), e = load_f32(low + at + c + j);
-            Four f = to_first(a, b, d, larger(larger(a, b), larger(d, e)), load_f32(g + k * c + j));
-            Int n = smaller(LANES, c - j);
-            if (c < LANES || n == LANES) { /* below a vector the second store overwrites what the first spilled */
-                store_f32(dtop + at + j, f.a), store_f32(dtop + at + c + j, f.b);
-                store_f32(dlow + at + j, f.c), store_f32(dlow + at + c + j, f.d);
-            } else {
-                store_f32_n(dtop + at + j, f.a, (int)n), store_f32_n(dtop + at + c + j, f.b, (int)n);
-                store_f32_n(dlow + at + j, f.c, (int)n), store_f32_n(dlow + at + c + j, f.d, (int)n);
-            }
-        }
+        vf a = load_f32(top + at), b = load_f32(top + at + c), d = load_f32(low + at), e = load_f32(low + at + c);
+        Four f = to_first(a, b, d, larger(larger(a, b), larger(d, e)), load_f32(g + k * c));
+        store_f32(dtop + at, f.a), store_f32(dtop + at + c, f.b);
+        store_f32(dlow + at, f.c), store_f32(dlow + at + c, f.d);
     }
 }
 static void max_backward_rows(const Pool *p, const Value *x, const Value *dy, Value *dx) {
@@ -90,7 +83,8 @@ static void max_backward_rows(const Pool *p, const Value *x, const Value *dy, Va
 static void max_backward_vectors(const Pool *p, const Value *x, const Value *dy, Value *dx) {
     Int c = p->channels, count = p->width * c;
     for (Int k = 0; k < p->out_width; k++, x += 2 * c, dx += 2 * c, dy += c)
-        for (Int j = 0; j < c; j += LANES) {
+        for (Int v = 0; v < c; v += LANES) {
+            Int j = whole_vector(v, c);
             const Value *low = x + count + j;
             __builtin_prefetch(x + j + SOON), __builtin_prefetch(x + c + j + SOON), __builtin_prefetch(dx + j + SOON, 1);
             __builtin_prefetch(low + SOON), __builtin_prefetch(low + c + SOON), __builtin_prefetch(dx + c + j + SOON, 1);
@@ -105,7 +99,7 @@ static void max_backward(const Pool *p, const Value *x, const Value *dy, Value *
     Int c = p->channels, count = p->width * c;
     for (Int r = 0; r < p->out_height; r++) {
         Int at = 2 * r * count;
-        (c % LANES ? max_backward_rows : max_backward_vectors)(p, x + at, dy + r * p->out_width * c, dx + at);
+        (c < LANES ? max_backward_rows : max_backward_vectors)(p, x + at, dy + r * p->out_width * c, dx + at);
         if (p->width % 2) {
             memset(dx + at + count - c, 0, sizeof(Value) * (size_t)c);
             memset(dx + at + 2 * count - c, 0, sizeof(Value) * (size_t)c);
@@ -245,7 +239,7 @@ static Pool pool_open(Int height, Int width, Int channels, int blurred) {
     p.out_height = blurred ? (height - 2) / 2 + 1 : height / 2;
     p.out_width = blurred ? (width - 2) / 2 + 1 : width / 2;
     for (int k = 0; k < 8; k++) p.row[k] = TAKE(float, (width + 2) * channels + 2 * LANES);
-    p.map = TAKE(float, height * width * channels);
+    p.map = TAKE(float, height * width * channels), p.under = TAKE(float, width * up(channels, LANES));
     p.index = TAKE(Int, 6 * (height + width));
     blur_index(p.index, height - 1, p.out_height);
     blur_index(p.index + 6 * (height - 1), width - 1, p.out_width);

@@ -170,7 +170,7 @@ INLINE void store_some(Value *to, vf v, Int n) {
     if (n >= LANES) STORE(to, v);
     else STORE_N(to, v, (int)n);
 }
-/* Where vectors hold the channels of one pixel: a vector of channels at a time, its constants in registers. */
+/* Where a pixel's channels take a vector or more: one of them at a time, its constants in registers. */
 INLINE vf four_largest(const Value *top, const Value *low, Int c, vf sign, vf four[4]) {
     four[0] = LOAD(top) * sign, four[1] = LOAD(top + c) * sign, four[2] = LOAD(low) * sign, four[3] = LOAD(low + c) * sign;
     return larger(larger(four[0], four[1]), larger(four[2], four[3]));
@@ -178,7 +178,8 @@ INLINE vf four_largest(const Value *top, const Value *low, Int c, vf sign, vf fo
 static void tail_max_vectors(const Tailed *t, const Value *z, Value *kept) {
     const Pool *p = &t->pool;
     Int c = t->channels, count = p->width * c;
-    for (Int j = 0; j < c; j += LANES) {
+    for (Int v = 0; v < c; v += LANES) {
+        Int j = whole_vector(v, c);
         vf sign = load_f32(t->sign + j), four[4];
         for (Int r = 0; r < p->out_height; r++)
             for (Int k = 0; k < p->out_width; k++) {
@@ -190,7 +191,7 @@ static void tail_max_vectors(const Tailed *t, const Value *z, Value *kept) {
 }
 static void tail_max(const Tailed *t, const Value *z, Value *kept) {
     const Pool *p = &t->pool;
-    if (t->channels % LANES == 0) {
+    if (t->channels >= LANES) {
         tail_max_vectors(t, z, kept);
         return;
     }
@@ -203,8 +204,7 @@ static void tail_max(const Tailed *t, const Value *z, Value *kept) {
             store_f32(tall + i, larger(s * load_some(top + i, count - i), s * load_some(low + i, count - i)));
         }
         for (Int k = 0; k < p->out_width; k++)
-            for (Int j = 0; j < c; j += LANES)
-                store_f32(out + k * c + j, larger(load_f32(tall + 2 * k * c + j), load_f32(tall + 2 * k * c + c + j)));
+            store_f32(out + k * c, larger(load_f32(tall + 2 * k * c), load_f32(tall + 2 * k * c + c)));
         for (Int i = 0; i < out_count; i += LANES) store_some(kept + i, load_f32(out + i) * load_f32(t->sign + i), out_count - i);
     }
 }
@@ -214,8 +214,9 @@ static void tail_blur_row(const Tailed *t, const Value *z, Int r) {
     Int c = t->channels, count = p->width * c, wide = count - c;
     const Value *top = z + r * count, *low = top + count;
     float *out = p->map + r * wide;
-    if (c % LANES == 0) { /* each column's larger value serves two windows */
-        for (Int j = 0; j < c; j += LANES) {
+    if (c >= LANES) { /* each column's larger value serves two windows */
+        for (Int v = 0; v < c; v += LANES) {
+            Int j = whole_vector(v, c);
             vf s = load_f32(t->sign + j), m = load_f32(t->mean + j), a = load_f32(t->scale + j), b = load_f32(t->bias + j);
             vf gain = load_f32(t->gain + j), floor = splat(t->floor), left = larger(s * LOAD(top + j), s * LOAD(low + j));
             for (Int i = j; i < wide; i += c) {

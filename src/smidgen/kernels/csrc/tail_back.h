@@ -33,40 +33,43 @@ INLINE vf tail_between(const void *context, Int i, vf largest, vf d) {
     add_lanes(t->lift + i, choose(d == 0.0f, d, d * (v - m))); /* past the end of the row d is zero */
     return d;
 }
-/* Where vectors hold the channels of one pixel: a row of windows from left to right, what it shares with the next in registers
- * and, for the row below, in `under`. */
-static void tail_blur_back_row(const Tailed *t, const Value *z, const float *g, Int j, float *under, Value *dx) {
-    Int c = t->channels, count = t->pool.width * c, last = count - c;
+/* Where a pixel's channels take a vector or more: a row of windows from left to right, what it shares with the next in registers
+ * and, for the row below, in `under`, a vector a pixel. */
+static void tail_blur_back_row(const Tailed *t, const Value *z, const float *g, Int from, float *under, Value *dx) {
+    Int c = t->channels, j = whole_vector(from, c), count = t->pool.width * c, last = count - c;
     vf s = load_f32(t->sign + j), m = load_f32(t->mean + j), a = load_f32(t->scale + j), b = load_f32(t->bias + j);
-    vf first = load_f32(t->gain + j), second = load_f32(t->lift + j), right = {}, low_right = {}, floor = splat(t->floor);
+    vf first = {}, second = {}, own = from_lane(from - j), right = {}, low_right = {}, floor = splat(t->floor);
     const Value *low = z + count;
     vf here = s * LOAD(z + j), below = s * LOAD(low + j), column = larger(here, below);
-    for (Int i = j; i < last; i += c) {
+    for (Int i = j; i < last; i += c, under += LANES) {
         vf next = s * LOAD(z + i + c), next_below = s * LOAD(low + i + c), next_column = larger(next, next_below);
         vf top = larger(column, next_column), v = s * top, d = opened(load_f32(g + i), v, m, a, b, floor);
         first += d, second += d * (v - m);
         Four f = to_first(here, next, below, top, d);
-        STORE(dx + i, f.a + right + load_f32(under + i));
-        store_f32(under + i, f.c + low_right);
+        STORE(dx + i, f.a + right + load_f32(under));
+        store_f32(under, f.c + low_right);
         right = f.b, low_right = f.d, here = next, below = next_below, column = next_column;
     }
-    STORE(dx + last + j, right + load_f32(under + last + j));
-    store_f32(under + last + j, low_right);
-    store_f32(t->gain + j, first), store_f32(t->lift + j, second);
+    STORE(dx + last + j, right + load_f32(under));
+    store_f32(under, low_right);
+    add_lanes(t->gain + j, own * first), add_lanes(t->lift + j, own * second);
 }
 static void tail_blur_sums(const Tailed *t, const Value *z, const Value *dy, Value *scattered, float *first, float *second) {
     const Pool *p = &t->pool;
     Int c = t->channels, count = p->width * c, wide = count - c, out_count = p->out_width * c;
     memset(t->gain, 0, sizeof(float) * (size_t)(wide + LANES));
     memset(t->lift, 0, sizeof(float) * (size_t)(wide + LANES));
-    if (c % LANES == 0) {
-        float *under = memset(p->row[2], 0, sizeof(float) * (size_t)count);
+    if (c >= LANES) {
+        memset(p->under, 0, sizeof(float) * (size_t)(p->width * up(c, LANES)));
         for (Int r = 0; r < p->out_height; r++) rows_in(dy + r * out_count, p->map + r * out_count, out_count);
         for (Int r = 0; r + 1 < p->height; r++) {
             blur_back_row(p, r);
-            for (Int j = 0; j < c; j += LANES) tail_blur_back_row(t, z + r * count, p->row[1], j, under, scattered + r * count);
+            for (Int v = 0; v < c; v += LANES)
+                tail_blur_back_row(t, z + r * count, p->row[1], v, p->under + v * p->width, scattered + r * count);
         }
-        rows_out(under, scattered + (p->height - 1) * count, count);
+        for (Int v = 0; v < c; v += LANES)
+            for (Int k = 0; k < p->width; k++)
+                STORE(scattered + (p->height - 1) * count + k * c + whole_vector(v, c), load_f32(p->under + v * p->width + k * LANES));
         fold(t, t->gain, c, first);
         fold(t, t->lift, c, second);
         return;
@@ -161,7 +164,8 @@ static void tail_gated_back(const Tailed *t, const Value *z, const Value *dy, Va
 INLINE void tail_max_back_vectors(const Tailed *t, const Value *z, const Value *dy, Value *dz, const int gated) {
     const Pool *p = &t->pool;
     Int c = t->channels, count = p->width * c;
-    for (Int j = 0; j < c; j += LANES) {
+    for (Int v = 0; v < c; v += LANES) {
+        Int j = whole_vector(v, c);
         vf sign = load_f32(t->sign + j), m = load_f32(t->mean + j), a = load_f32(t->scale + j), b = load_f32(t->bias + j);
         vf slope = load_f32(t->slope + j), offset = load_f32(t->offset + j), gain = load_f32(t->gain + j), lift = load_f32(t->lift + j);
         vf four[4], floor = splat(t->floor);
@@ -187,7 +191,7 @@ INLINE void tail_max_back_vectors(const Tailed *t, const Value *z, const Value *
 }
 static void tail_max_back(const Tailed *t, const Value *z, const Value *dy, Value *dz) {
     const Pool *p = &t->pool;
-    if (t->channels % LANES == 0) {
+    if (t->channels >= LANES) {
         if (t->asked.latent) tail_max_back_vectors(t, z, dy, dz, 1);
         else tail_max_back_vectors(t, z, dy, dz, 0);
         return;

@@ -173,6 +173,15 @@ INLINE vu load_units(const Unit *p) {
 }
 
 INLINE Int smaller(Int a, Int b) { return a < b ? a : b; }
+/* Where vector k / LANES of a pixel's channels begins, of which there are LANES at least: where they do not fill vectors, the
+ * last one takes some of the one before again. */
+INLINE Int whole_vector(Int k, Int channels) { return smaller(k, channels - LANES); }
+/* One from a lane on, zero before. */
+INLINE vf from_lane(Int first) {
+    float lanes[LANES];
+    for (int l = 0; l < LANES; l++) lanes[l] = l >= first;
+    return load_f32(lanes);
+}
 INLINE Int up(Int n, Int step) { return (n + step - 1) / step * step; }
 
 /* What is read next, fetched into the cache line by line while products are computed from it. */
