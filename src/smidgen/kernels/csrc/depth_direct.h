@@ -1,6 +1,7 @@
-/* Depthwise convolutions of 3 x 3 where vectors hold channels of one pixel: no map with a border is written. A row is walked
+/* Depthwise convolutions of 3 x 3 where a pixel's channels take a vector or more: no map with a border is written. A row is walked
  * from left to right with its neighbours in registers, two rows of the result at a time, and what lies outside the image is a
- * row of zeros. What a last vector takes again is stored again, so `out` is not `returned`, and left out of sums. Rows are taken by the strip, so that what is computed from them next finds them in the cache nearest to the core.
+ * row of zeros. What a last vector takes again is stored again, so `out` is not `returned`, and left out of sums. Rows are taken
+ * by the strip, so that what is computed from them next finds them in the cache nearest to the core.
  */
 INLINE vf three_by_three(const vf *w, const vf *l, const vf *m, const vf *r) { /* of three rows one below the other */
     vf sum = w[0] * l[0];
