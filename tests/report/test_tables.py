@@ -87,6 +87,24 @@ def test_points_and_effects_of_two_recipes_are_told_apart() -> None:
     ]
 
 
+def test_data_that_changed_under_a_name_are_told_apart() -> None:
+    rows = [
+        row("a", methods, 0, 150, fingerprint=digits * 32)
+        for digits in "ab"
+        for methods in ([], ["sam"])
+    ]
+    titles = [title for title in _titles(rows) if title.startswith("Effects on a")]
+    assert titles == ["Effects on a, data aaaaaa", "Effects on a, data bbbbbb"]
+    table = points_table("All", points_of(rows))
+    told = ["no method, data aaaaaa", "sam, data aaaaaa", "no method, data bbbbbb"]
+    assert [cells[1].text for cells in table.rows][:3] == told
+    assert "Data: what the name stood for changed" in table.note
+    assert "data" not in str(points_table("All", points_of(rows[:2]))).lower()
+    records = Records(rows, Status(len(rows), 0, 0, 0, 0.0, ()), {})
+    names = [chart.wide for _, chart in charts_of(records)]
+    assert any(">a, data aaaaaa<" in chart for chart in names), "the dots of two data"
+
+
 def test_lengths_of_training_are_in_order_and_in_titles() -> None:
     rows = [
         row("a", methods, 0, 150, recipe={"epochs": epochs}, epochs=epochs)

@@ -14,7 +14,7 @@ from smidgen.report.axes import (
     whole_ticks,
 )
 from smidgen.report.chart import NARROW, SERIES, Chart, draw, legend, legend_height
-from smidgen.report.points import Point, apart
+from smidgen.report.points import Point, apart, numbers_of
 from smidgen.report.svg import Canvas, shortened
 
 _CURVES = len(SERIES)
@@ -92,4 +92,5 @@ def _names(points: Sequence[Point]) -> list[str]:
 
 
 def _numbers(row: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [*row["recipe"].items(), ("params", row["params"]), ("on", row["trained_on"])]
+    own = [(name, row[name]) for name in ("epochs", "params")]
+    return [*numbers_of(row), *own, ("on", row["trained_on"])]

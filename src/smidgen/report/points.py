@@ -88,6 +88,9 @@ class Point:
         return own or ("baseline" if baseline else "no method")
 
 
+DIGITS = 6  # of a fingerprint, where one name stood for several data
+
+
 @dataclass(frozen=True, slots=True)
 class Effect:
     """What a set of methods changes against the baseline of its net, paired by seed.
@@ -130,8 +133,9 @@ def setting_of(row: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def numbers_of(row: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Return the numbers of a row's recipe, its epochs left out."""
-    return sorted((name, of) for name, of in row["recipe"].items() if name != "epochs")
+    """Return the numbers of a row's recipe, but for its epochs, and which data a name means."""
+    recipe = sorted((name, of) for name, of in row["recipe"].items() if name != "epochs")
+    return [*recipe, ("data", row["fingerprint"][:DIGITS])]
 
 
 def apart(

@@ -101,6 +101,8 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
     )
     if whole and not all(map(_is_full, points)):
         note += " On a part: of the training images, the others having been held out."
+    if len({point.first["fingerprint"] for point in points}) > 1:
+        note += " Data: what the name stood for changed; the first digits of its fingerprint."
     return Table(title, columns, rows, note)
 
 
