@@ -50,7 +50,8 @@ def test_agrees_on_filters_of_other_sides(
 ) -> None:
     monkeypatch.setenv("SMIDGEN_KERNELS", path)
     forget_choice()
-    for size, out in (((2, 64, 8, 8), 64), ((8, 24, 5, 3), 9), ((8, 5, 2, 9), 7)):
+    wide = ((2, 64, 8, 8), 64), ((8, 24, 5, 3), 9), ((9, 17, 3, 2), 8), ((9, 32, 3, 1), 5)
+    for size, out in (*wide, ((8, 5, 2, 9), 7)):
         compare(name, operands(name, size, out, kernel), dtype)
 
 

@@ -1,4 +1,4 @@
-/* Depthwise convolutions of 3 x 3 where a pixel's channels take a vector or more: no map with a border is written. A row is walked
+/* Depthwise convolutions of 3 x 3 and 5 x 5 where a pixel's channels take a vector or more: no map with a border is written. A row is walked
  * from left to right with its neighbours in registers, two rows of the result at a time, and what lies outside the image is a
  * row of zeros. What a last vector takes again is stored again, so `out` is not `returned`, and left out of sums. Rows are taken
  * by the strip, so that what is computed from them next finds them in the cache nearest to the core.
@@ -79,6 +79,71 @@ INLINE void direct_back(const Depth *d, const Value *x, const Value *g, const fl
     }
 }
 
+/* The same of 5 x 5: each value read goes to the five results of a row that it belongs to. `sums` are those of the four that
+ * are not finished; returned is the one that is, two pixels before. */
+INLINE vf direct_five_step(const vf *w, const Value *const *rows, Int i, vf *sums) {
+    vf v[5], part[5];
+    for (int r = 0; r < 5; r++) v[r] = LOAD(rows[r] + i);
+    for (int n = 0; n < 5; n++) {
+        part[n] = w[4 - n] * v[0];
+        for (int r = 1; r < 5; r++) part[n] += w[5 * r + 4 - n] * v[r];
+    }
+    vf done = sums[0] + part[0];
+    for (int n = 0; n < 3; n++) sums[n] = sums[n + 1] + part[n + 1];
+    sums[3] = part[4];
+    return done;
+}
+static void direct_five(const Depth *d, const Value *x, const float *weights, const Value *returned, Value *out, Int first, Int from,
+                        Int to) {
+    Int c = d->channels, count = d->width * c, ahead = 2 * c;
+    for (Int k = 0; k < c; k += LANES) {
+        Int j = whole_vector(k, c), i;
+        vf w[25];
+        for (int t = 0; t < 25; t++) w[t] = load_f32(weights + t * c + j);
+        for (Int y = from; y < to; y++) {
+            const Value *rows[5];
+            vf sums[4] = {0};
+            for (int r = 0; r < 5; r++) rows[r] = direct_row(d, x, y - 2 + r) + j;
+            Value *line = out + (y - first) * count + j;
+            const Value *more = returned ? returned + (y - first) * count + j : NULL;
+            for (i = 0; i < ahead && i < count; i += c) direct_five_step(w, rows, i, sums);
+            for (; i < count; i += c) {
+                vf v = direct_five_step(w, rows, i, sums);
+                if (more) v += LOAD(more + i - ahead);
+                STORE(line + i - ahead, v);
+            }
+            int n = i < ahead; /* of a row of one pixel the second of them is its result */
+            for (i = count < ahead ? 0 : count - ahead; i < count; i += c, n++)
+                STORE(line + i, more ? sums[n] + LOAD(more + i) : sums[n]);
+        }
+    }
+}
+static void direct_five_sums(const Depth *d, const Value *x, const Value *g, float *sums, Int from, Int to) {
+    Int c = d->channels, count = d->width * c;
+    for (Int k = 0; k < c; k += LANES) {
+        Int j = whole_vector(k, c);
+        vf s[25], own = from_lane(k - j);
+        for (int t = 0; t < 25; t++) s[t] = (vf){};
+        for (Int y = from; y < to; y++) {
+            const Value *rows[5], *grad = g + y * count + j;
+            for (int r = 0; r < 5; r++) rows[r] = direct_row(d, x, y - 2 + r) + j;
+            vf near[5] = {{0}, {0}, LOAD(grad), c < count ? LOAD(grad + c) : (vf){}}; /* from two pixels before to two after */
+            for (Int i = 0; i < count; i += c) {
+                near[4] = i + 2 * c < count ? LOAD(grad + i + 2 * c) : (vf){};
+                for (int r = 0; r < 5; r++) {
+                    vf v = LOAD(rows[r] + i);
+                    for (int n = 0; n < 5; n++) s[5 * r + n] += v * near[4 - n];
+                }
+                for (int n = 0; n < 4; n++) near[n] = near[n + 1];
+            }
+        }
+        for (int t = 0; t < 25; t++) store_f32(sums + t * c + j, load_f32(sums + t * c + j) + own * s[t]);
+    }
+}
+static void direct(const Depth *d, const Value *x, const float *weights, const Value *returned, Value *out, Int first, Int from, Int to) {
+    (d->kernel == 3 ? direct_three : direct_five)(d, x, weights, returned, out, first, from, to);
+}
+
 /* Rows of an image that are computed together, and images where these are small: so that weights and sums are fetched for some
  * number of pixels, and where rows can be had alone, so that what follows finds these in the first cache. */
 typedef struct {
@@ -94,7 +159,7 @@ static Strip strip_of(const Depth *d, Int most) {
 /* The convolution of `rows` rows of an image from row y on, all of them where d->zeros is NULL. `map` is room for the image with a border. */
 static void depth_forward(const Depth *d, const Value *x, float *map, const float *taps, Value *out, Int y, Int rows) {
     if (d->zeros) {
-        direct_three(d, x, taps, NULL, out, y, y, y + rows);
+        direct(d, x, taps, NULL, out, y, y, y + rows);
         return;
     }
     pad_floats(d, x, map);
@@ -105,10 +170,12 @@ static void depth_forward(const Depth *d, const Value *x, float *map, const floa
 static void depth_backward(const Depth *d, const Value *x, const Value *dy, float *map, float *dmap, const float *taps,
                            const float *flipped, const Value *returned, Value *out, Value *dx, float *sums, Int y, Int rows) {
     if (d->zeros) {
-        Int end = y + rows;
-        if (out) direct_back(d, x, dy, taps, out, sums, y, end, 1);
+        Int end = y + rows, border = d->kernel / 2;
+        if (d->kernel == 5) direct_five_sums(d, x, dy, sums, y, end);
+        else if (out) direct_back(d, x, dy, taps, out, sums, y, end, 1);
         else direct_back(d, x, dy, taps, NULL, sums, y, end, 0);
-        if (dx) direct_three(d, dy, flipped, returned, dx, 0, y == 0 ? 0 : y - 1, end == d->height ? end : end - 1);
+        if (d->kernel == 5 && out) direct_five(d, x, taps, NULL, out, y, y, end);
+        if (dx) direct(d, dy, flipped, returned, dx, 0, y == 0 ? 0 : y - border, end == d->height ? end : end - border);
         return;
     }
     pad_floats(d, x, map);

@@ -16,7 +16,7 @@ static Depth depth_of(Int height, Int width, Int channels, Int kernel) {
         Int rest = a % b;
         a = b, b = rest;
     }
-    int direct = LANES >= 8 && kernel == 3 && channels >= LANES;
+    int direct = LANES >= 8 && (kernel == 3 || kernel == 5) && channels >= LANES;
     if (direct) return (Depth){height, width, channels, kernel, channels, TAKE_ZERO(Value, width * channels)};
     return (Depth){height, width, channels, kernel, channels / a * LANES, NULL};
 }
