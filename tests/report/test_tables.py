@@ -98,7 +98,11 @@ def test_data_that_changed_under_a_name_are_told_apart() -> None:
     table = points_table("All", points_of(rows))
     told = ["no method, data aaaaaa", "sam, data aaaaaa", "no method, data bbbbbb"]
     assert [cells[1].text for cells in table.rows][:3] == told
-    assert "Data: what the name stood for changed" in table.note
+    assert (
+        "Data: the first digits of their fingerprint; the pictures, or the size and" in table.note
+    )
+    others = [rows[0], row("b", [], 0, 150, fingerprint="b" * 32)]
+    assert "fingerprint" not in points_table("All", points_of(others)).note, "names tell these"
     assert "data" not in str(points_table("All", points_of(rows[:2]))).lower()
     records = Records(rows, Status(len(rows), 0, 0, 0, 0.0, ()), {})
     names = [chart.wide for _, chart in charts_of(records)]

@@ -73,11 +73,11 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
         "net", "methods", "accuracy %", "seeds", "epochs", "params", "MACs", "NLL", "ECE %",
         "shift %", "ms", "int8 bytes", "train s",
     )  # fmt: skip
-    whole = any(map(_is_full, points))
+    whole, more = any(map(_is_full, points)), apart(points)
     rows = tuple(
         (
             words(point.net),
-            words(point.label() + more + (", on a part" if whole and not _is_full(point) else "")),
+            words(point.label() + told + (", on a part" if whole and not _is_full(point) else "")),
             Cell(spread(point.accuracy), point.accuracy.mean),
             number(len(point.rows)),
             number(point.first["epochs"]),
@@ -90,7 +90,7 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
             number(point.first["bytes_int8"]),
             number(point.seconds, ",.0f"),
         )
-        for point, more in zip(points, apart(points), strict=True)
+        for point, told in zip(points, more, strict=True)
     )
     note = (
         "Accuracy: mean over seeds of the last epoch, with its 95 % interval for other seeds"
@@ -101,8 +101,11 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
     )
     if whole and not all(map(_is_full, points)):
         note += " On a part: of the training images, the others having been held out."
-    if len({point.first["fingerprint"] for point in points}) > 1:
-        note += " Data: what the name stood for changed; the first digits of its fingerprint."
+    if any(", data " in text for text in more):
+        note += (
+            " Data: the first digits of their fingerprint; the pictures, or the size and colours"
+            " they are read at, differ."
+        )
     return Table(title, columns, rows, note)
 
 

@@ -1,7 +1,7 @@
-/* Depthwise convolutions of 3 x 3 and 5 x 5 where a pixel's channels take a vector or more: no map with a border is written. A row is walked
- * from left to right with its neighbours in registers, two rows of the result at a time, and what lies outside the image is a
- * row of zeros. What a last vector takes again is stored again, so `out` is not `returned`, and left out of sums. Rows are taken
- * by the strip, so that what is computed from them next finds them in the cache nearest to the core.
+/* Depthwise convolutions of 3 x 3 and 5 x 5 where a pixel's channels take a vector or more: no map with a border is written. A
+ * row is walked from left to right with its neighbours in registers, of 3 x 3 two rows of the result at a time, and what lies
+ * outside the image is a row of zeros. What a last vector takes again is stored again, so `out` is not `returned`, and left out
+ * of sums. Rows are taken by the strip, so that what is computed from them next finds them in the cache nearest to the core.
  */
 INLINE vf three_by_three(const vf *w, const vf *l, const vf *m, const vf *r) { /* of three rows one below the other */
     vf sum = w[0] * l[0];
@@ -140,7 +140,8 @@ static void direct_five_sums(const Depth *d, const Value *x, const Value *g, flo
         for (int t = 0; t < 25; t++) store_f32(sums + t * c + j, load_f32(sums + t * c + j) + own * s[t]);
     }
 }
-static void direct(const Depth *d, const Value *x, const float *weights, const Value *returned, Value *out, Int first, Int from, Int to) {
+static void direct(const Depth *d, const Value *x, const float *weights, const Value *returned, Value *out, Int first, Int from,
+                   Int to) {
     (d->kernel == 3 ? direct_three : direct_five)(d, x, weights, returned, out, first, from, to);
 }
 
@@ -171,10 +172,11 @@ static void depth_backward(const Depth *d, const Value *x, const Value *dy, floa
                            const float *flipped, const Value *returned, Value *out, Value *dx, float *sums, Int y, Int rows) {
     if (d->zeros) {
         Int end = y + rows, border = d->kernel / 2;
-        if (d->kernel == 5) direct_five_sums(d, x, dy, sums, y, end);
-        else if (out) direct_back(d, x, dy, taps, out, sums, y, end, 1);
+        if (d->kernel == 5) {
+            direct_five_sums(d, x, dy, sums, y, end);
+            if (out) direct_five(d, x, taps, NULL, out, y, y, end);
+        } else if (out) direct_back(d, x, dy, taps, out, sums, y, end, 1);
         else direct_back(d, x, dy, taps, NULL, sums, y, end, 0);
-        if (d->kernel == 5 && out) direct_five(d, x, taps, NULL, out, y, y, end);
         if (dx) direct(d, dy, flipped, returned, dx, 0, y == 0 ? 0 : y - border, end == d->height ? end : end - border);
         return;
     }
