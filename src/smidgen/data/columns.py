@@ -54,10 +54,14 @@ def chosen(
                 f"{where} has no column {asked!r} ({option}); {nearest(asked, columns)}"
             )
         return asked
-    by_form = {form(column): column for column in reversed(columns)}
     for name in preferred:
-        if name in by_form:
-            return by_form[name]
+        if alike := [column for column in columns if form(column) == name]:
+            if len(alike) > 1:
+                raise DataError(
+                    f"{where} has the columns {', '.join(map(repr, alike))}, each of which could "
+                    f"be the {what}: name one with {option}"
+                )
+            return alike[0]
     if len(alone) == 1:
         return alone[0]
     raise DataError(

@@ -106,6 +106,14 @@ def test_a_table_above_folders_that_are_no_classes_wins(tmp_path: Path) -> None:
             ["file_name,label,label", "a,cat,x"],
             r"line 1 must name each column once, got 'label' tw",
         ),
+        (
+            ["file_name,label,Label ", "00.png,cat,x"],
+            r"columns 'label', 'Label ', each .* be the label: name one with --label-column$",
+        ),
+        (
+            ["File Name,file_name,label", "00.png,00.png,x"],
+            r"columns 'File Name', 'file_name', each .* be the image: name one with --image-column",
+        ),
         (["sep=;", "file_name;label", "a;b;c"], r"labels.csv line 3 must have 2 cells, got 3"),
     ],
 )
