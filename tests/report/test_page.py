@@ -19,6 +19,7 @@ from smidgen.report.curves import curves
 from smidgen.report.page import charts_of, duration, render
 from smidgen.report.points import points_of
 from smidgen.report.scatter import accuracy_against_params
+from smidgen.report.svg import width_of
 from smidgen.study.records import Records, StoreError
 from smidgen.study.status import Status
 
@@ -476,3 +477,29 @@ def test_the_baseline_lies_above_what_would_hide_it() -> None:
     chart = accuracy_against_params(points_of(lengths))
     assert chart
     assert ">a, 20 epochs<" in chart.wide, "two points of one name are told apart"
+
+
+@pytest.mark.parametrize("width", ["wide", "narrow"])
+def test_names_of_nets_cover_no_point(width: str) -> None:
+    sizes = [500, 700, 800, 1000, 2000, 2300]
+    rows = [
+        row(f"net-of-{size}", ["ema"], 0, 150 + 2 * (number // 2), params=size)
+        for number, size in enumerate(sizes)
+    ]
+    chart = accuracy_against_params(points_of(rows))
+    assert chart
+    drawn = str(getattr(chart, width))
+    dots = [
+        (float(x), float(y))
+        for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)" [^>]*><title>net', drawn)
+    ]
+    names = re.findall(
+        r'<text x="([\d.]+)" y="([\d.]+)" [^>]*font-size="(\d+)">(net-of-\d+)<', drawn
+    )
+    assert len(dots) == len(sizes)
+    assert len(names) >= len(sizes) - (width == "narrow")
+    for x, y, size, name in names:
+        left, base, height = float(x), float(y), int(size)
+        right = left + width_of(name, height)
+        for at, level in dots:
+            assert not (left < at + 4 and at - 4 < right and base - height < level + 2 < base + 4)

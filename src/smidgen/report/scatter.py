@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 from smidgen.report.axes import (
     BELOW,
@@ -22,7 +22,28 @@ from smidgen.study.statistics import spread
 
 _HEIGHT = 340
 _NAMED = 8  # nets; of more, only those that no smaller one beats are named in a chart
+_RADIUS = 4.5  # pixels, of a point
+_MOVES = sorted(range(-40, 41, 2), key=lambda moved: (abs(moved), moved))  # of a name, upward first
 _COLOURS = {"baseline": SERIES[0], "with more methods": SERIES[1], "reference study": SAME}
+
+
+class _Box(NamedTuple):
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+    @classmethod
+    def around(cls, x: float, y: float, reach: float) -> Self:
+        return cls(x - reach, x + reach, y - reach, y + reach)
+
+    def overlaps(self, other: Self) -> bool:
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.top < other.bottom
+            and other.top < self.bottom
+        )
 
 
 class _Dot(NamedTuple):
@@ -114,26 +135,33 @@ def _drawn(width: int, ours: Sequence[_Dot], studied: Sequence[_Dot]) -> Canvas:
         at = x(dot.params)
         canvas.line(at, y(dot.low), at, y(dot.high), _COLOURS[dot.kind], width=1.5)
     for dot in sorted(ours, key=lambda dot: dot.kind == "baseline"):  # which lies above the others
-        canvas.circle(x(dot.params), y(dot.accuracy), 4.5, _COLOURS[dot.kind], dot.told)
-    _names(canvas, ours, x, y, top)
+        canvas.circle(x(dot.params), y(dot.accuracy), _RADIUS, _COLOURS[dot.kind], dot.told)
+    _names(canvas, ours, x, y, top, bottom)
     return canvas
 
 
-def _names(canvas: Canvas, dots: Sequence[_Dot], x: Scale, y: Scale, top: float) -> None:
-    """Write the names beside the points, moved up where they would overlap; some have no room."""
-    taken: list[tuple[float, float, float]] = []
+def _names(
+    canvas: Canvas, dots: Sequence[_Dot], x: Scale, y: Scale, top: float, bottom: float
+) -> None:
+    """Write the names beside the points, covering neither points nor names; some have no room."""
     size = TEXT if canvas.width > NARROW else TEXT - 1
+    taken = [_Box.around(x(dot.params), y(dot.accuracy), _RADIUS + 1) for dot in dots]
+    ends = [_Box(x(dot.params) - 1, x(dot.params) + 1, y(dot.high), y(dot.low)) for dot in dots]
     for dot in sorted((dot for dot in dots if dot.name), key=lambda dot: dot.accuracy):
-        needed, at = width_of(dot.name, size), x(dot.params)
-        left = at + 9 + needed > canvas.width
-        start = at - 9 - needed if left else at + 9
-        level = y(dot.accuracy) + 4
-        while any(
-            start < end and start + needed > begin and abs(level - up) < size + 2
-            for begin, end, up in taken
-        ):
-            level -= 2
-        if level < top or start < x.start:
-            continue
-        taken.append((start, start + needed, level))
-        canvas.text(start, level, dot.name, INK, size=size)
+        at, level, needed = x(dot.params), y(dot.accuracy), width_of(dot.name, size)
+        places = [
+            _Box(start, start + needed, level + moved - size / 2, level + moved + size / 2)
+            for moved in _MOVES
+            for start in (at + 2 * _RADIUS, at - 2 * _RADIUS - needed)
+        ]
+        free = [
+            box
+            for box in places
+            if x.start <= box.left and box.right <= canvas.width
+            if top <= box.top and box.bottom <= bottom
+            if not any(box.overlaps(other) for other in taken)
+        ]
+        clear = [box for box in free if not any(box.overlaps(end) for end in ends)]
+        if found := next(iter(clear or free), None):
+            taken.append(found)
+            canvas.text(found.left, found.bottom - 2, dot.name, INK, size=size)
