@@ -755,6 +755,28 @@ def test_what_stands_in_a_file_and_is_not_taken_is_told(
     assert told in capsys.readouterr().err
 
 
+def test_a_net_s_file_whose_images_are_turned_says_so_where_they_are_not(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    layers = 'layers = ["conv(4)", "max_pool", "global_average_pool", "classifier(10)"]\n'
+    Path("net.toml").write_text(f"turned = true\n[net]\ninput = [1, 8, 6]\n{layers}")
+    asked = ("train", "net.toml", "--data", "digits", "--image-size", "6x8", "--epochs", "1")
+    told = "turned = true in net.toml is not taken: --turned takes it"
+    assert smidgen(*asked, "--out", "one") == 0
+    assert told in capsys.readouterr().err
+    assert smidgen(*asked, "--turned", "--out", "two") == 0
+    assert smidgen(*asked, "--recipe", "net.toml", "--out", "three") == 0
+    assert "taken" not in capsys.readouterr().err
+
+
+def test_the_help_of_evaluate_says_that_a_run_has_its_size(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert smidgen("evaluate", "--help") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "--image-size N|HxW Of the run, which is taken without it; another is refused." in told
+
+
 @pytest.mark.parametrize(
     "asked",
     [

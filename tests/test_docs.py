@@ -266,15 +266,25 @@ def test_notebooks_show_what_the_version_of_now_prints() -> None:
     assert told == {version}, "tools/run_notebooks.py runs them anew"
 
 
+@pytest.fixture(scope="module")
+def beside_notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder in which notebooks are opened: that of all of them, in a checkout."""
+    checkout = tmp_path_factory.mktemp("checkout")
+    (checkout / "results").symlink_to(ROOT / "results")
+    (checkout / "notebooks").mkdir()
+    return checkout / "notebooks"
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name_of)
-def test_a_notebook_runs_from_top_to_bottom(notebook: Path, tmp_path: Path) -> None:
+def test_a_notebook_runs_from_top_to_bottom_beside_the_others(
+    notebook: Path, beside_notebooks: Path
+) -> None:
     cells = json.loads(notebook.read_text())["cells"]
     code = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     assert len(cells) > 5
-    (tmp_path / "results").symlink_to(ROOT / "results")
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=tmp_path,
+        cwd=beside_notebooks,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

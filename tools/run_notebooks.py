@@ -15,8 +15,10 @@ def run(path: Path) -> None:
     """Run one, and write it back with what it printed."""
     book = json.loads(path.read_text())
     names: dict[str, Any] = {"__name__": "__main__"}
-    with tempfile.TemporaryDirectory() as place, contextlib.chdir(place):
+    with tempfile.TemporaryDirectory() as checkout, contextlib.chdir(checkout):
         Path("results").symlink_to(ROOT / "results")
+        Path("notebooks").mkdir()
+        os.chdir("notebooks")  # where they are opened
         for number, cell in enumerate(one for one in book["cells"] if one["cell_type"] == "code"):
             said = io.StringIO()
             with contextlib.redirect_stdout(said):

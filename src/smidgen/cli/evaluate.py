@@ -10,7 +10,6 @@ from smidgen.chance import wilson
 from smidgen.cli.options import (
     DataDir,
     ImageColumn,
-    ImageSize,
     Json,
     LabelColumn,
     SkipBroken,
@@ -68,7 +67,12 @@ def evaluate(  # noqa: PLR0913 - a command line
         ),
     ] = None,
     data_dir: DataDir = None,
-    image_size: ImageSize = None,
+    image_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|HxW", help="Of the run, which is taken without it; another is refused."
+        ),
+    ] = None,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     skip_broken: SkipBroken = False,

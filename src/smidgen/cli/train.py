@@ -118,6 +118,8 @@ def train(  # noqa: PLR0913 - a command line
     numbers = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
     runtime = choose(device, threads, precision)
     turned = turned or plan.turned
+    if not turned and config.is_turned(net) and recipe != net:
+        warn(f"warning: turned = true in {net} is not taken: --turned takes it")
     with LoadingProgress() as loading:
         asked = Origin(
             *(name, data_dir, image_size, color, fit, image_column, label_column, skip_broken),
