@@ -118,8 +118,6 @@ def train(  # noqa: PLR0913 - a command line
     numbers = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
     runtime = choose(device, threads, precision)
     turned = turned or plan.turned
-    if not turned and config.is_turned(net) and recipe != net:
-        warn(f"warning: turned = true in {net} is not taken: --turned takes it")
     with LoadingProgress() as loading:
         asked = Origin(
             *(name, data_dir, image_size, color, fit, image_column, label_column, skip_broken),
@@ -127,7 +125,7 @@ def train(  # noqa: PLR0913 - a command line
         )
         loaded = asked.load(loading.observe)
 
-    _tell_left_out(net, recipe, spec, plan, with_)
+    _tell_left_out(net, recipe, spec, plan, with_, turned=turned)
     heading, shape, classes = None, Shape(*loaded.shape), len(loaded.classes)
     if turned:
         spec = spec.as_they_lie(shape)
@@ -174,15 +172,23 @@ def _require_once(settings: Sequence[str], said: Mapping[str, tuple[object, str]
 
 
 def _tell_left_out(
-    net: str, recipe: str | None, spec: "NetSpec", plan: "TrainingPlan", with_: str | None
+    net: str,
+    recipe: str | None,
+    spec: "NetSpec",
+    plan: "TrainingPlan",
+    with_: str | None,
+    *,
+    turned: bool,
 ) -> None:
-    """Warn of a net in the recipe's file, and of methods in the net's, that are not taken."""
-    from smidgen.config import load_methods
+    """Warn of what stands in the recipe's file or the net's and is not taken."""
+    from smidgen.config import is_turned, load_methods
 
     if recipe not in (None, net) and plan.net not in (None, spec):
         warn(f"warning: the net that {recipe} describes is not taken, {net} is")
     if recipe is None and with_ is None and load_methods(net):
         warn(f"warning: the methods in {net} are not taken: --recipe {shell([net])} takes them")
+    if recipe != net and not turned and is_turned(net):
+        warn(f"warning: turned = true in {net} is not taken: --turned takes it")
 
 
 def _end(run: "Run", folder: Path, data: "Data", *, json: bool) -> None:
