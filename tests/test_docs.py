@@ -194,6 +194,15 @@ def test_the_reference_of_python_has_every_method_and_layer() -> None:
     assert sorted(layers) == sorted(kind.__name__ for kind in LAYERS)
 
 
+def test_the_reference_of_python_has_what_pages_and_notebooks_call() -> None:
+    told = (ROOT / "docs" / "python.md").read_text()
+    shown = [text for page in PAGES for text in blocks(page, "python")]
+    cells = [cell for path in NOTEBOOKS for cell in json.loads(path.read_text())["cells"]]
+    code = "\n".join([*shown, *("".join(cell["source"]) for cell in cells)])
+    for called in sorted(set(re.findall(r"\bsm\.([\w.]+)\(", code))):
+        assert re.search(rf"\b{called.rpartition('.')[2]}\b", told), called
+
+
 def test_every_heading_of_a_design_page_is_explained() -> None:
     told = (ROOT / "docs" / "report.md").read_text().lower()
     for page in (ROOT / "results").glob("design-*/report.html"):
