@@ -21,6 +21,7 @@ from typer.core import TyperArgument
 from typer.main import get_command
 
 from smidgen.cli import app
+from smidgen.export.targets import TARGETS
 from smidgen.layers import LAYERS
 from smidgen.methods import METHODS
 from smidgen.methods.base import BatchMethod
@@ -185,6 +186,12 @@ def test_every_option_stands_in_a_page_and_the_synopsis_of_export_has_all_of_its
     synopsis = (ROOT / "docs" / "export.md").read_text().partition("```\n")[2].partition("```")[0]
     for one in known.commands["export"].params:
         assert isinstance(one, TyperArgument) or one.opts[0] in synopsis, one.opts
+
+
+def test_the_help_of_export_names_every_target() -> None:
+    known: Any = get_command(app)
+    told = next(one.help for one in known.commands["export"].params if one.name == "to")
+    assert re.findall(r"[\w-]+", told.replace(" or ", " ")) == [*TARGETS]
 
 
 def test_the_reference_of_python_has_every_method_and_layer() -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import datasets
 import huggingface_hub
@@ -19,6 +19,7 @@ from PIL import Image
 
 from smidgen.data import NAMED, DataError, DataWarning, load
 from smidgen.data.hub import Hub
+from smidgen.data.layouts import LAYOUTS, Layout
 from smidgen.data.remembered import asked_of, place_of, with_asked
 from smidgen.data.sources import find, staying
 
@@ -33,6 +34,10 @@ def png(level: int) -> bytes:
 
 FEW = {"train": {"cat": 2, "dog": 2}, "test": {"cat": 1, "dog": 1}}  # pictures in folders
 BOTH = {"train": ([png(1), png(2)], [0, 1]), "test": ([png(3)], [1])}
+
+
+def test_every_layout_that_claims_a_path_is_one_whose_folder_is_remembered() -> None:
+    assert set(get_args(Layout)) == set(LAYOUTS)
 
 
 def test_digits_are_those_of_scikit_learn() -> None:
