@@ -23,6 +23,12 @@ def test_large_logits_do_not_overflow() -> None:
     assert (answer.name, answer.probability) == ("cat", 1.0)
 
 
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_no_numbers_are_no_answer(number: float) -> None:
+    with pytest.raises(ValueError, match="must give finite logits, got NaN or infinity"):
+        answers_of(np.array([[1, number, 2, 0]]), CLASSES)
+
+
 def test_of_equals_the_class_named_first_wins_as_with_argmax() -> None:
     (answer,) = answers_of(np.array([[1, 2, 2, 0]]), CLASSES)
     assert [name for name, _ in answer.top(2)] == ["dog", "bird"]

@@ -269,6 +269,8 @@ def test_a_design_s_folder_is_its_model_s(folder: Path, tmp_path: Path, red: Pat
     ("name", "changed", "said"),
     [
         ("preprocessing", '"height": 31', "onnxruntime cannot run the model: .* Got: 31"),
+        ("classes", '["a", "a", "b"]', "classes must be several that differ"),
+        ("classes", "[]", "classes must be several that differ"),
         ("classes", '["a", "b"]', "a model of 2 classes must give n x that, got 1x3"),
         ("classes", "[" * 100_000, "maximum recursion depth"),
     ],
@@ -283,6 +285,11 @@ def test_an_onnx_file_that_is_not_as_its_card_says_is_refused(
     (tmp_path / "net.onnx").write_bytes(to_onnx(source.program, card))
     with pytest.raises(ValueError, match=said):
         load(tmp_path / "net.onnx").predict(red)
+
+
+def test_a_run_that_names_no_version_has_a_card(folder: Path) -> None:
+    run = replace(load_run(folder), versions={})
+    assert source_of(run, colours()).card()["made_by"] == "smidgen of an unknown version"
 
 
 def test_an_onnx_file_says_the_same(folder: Path, tmp_path: Path, red: Path) -> None:

@@ -13,10 +13,12 @@ import torch
 from smidgen import run as runs
 from smidgen.checkpoint import CheckpointError, checkpoints, load_tensors, save_tensors
 from smidgen.data import Data, load
+from smidgen.evaluate import evaluate, row
 from smidgen.export.ship import export
 from smidgen.files import clear_temporaries, locked, write_atomically
 from smidgen.layers import Shape
 from smidgen.methods import Cyclical
+from smidgen.model import model_of
 from smidgen.recipe import Recipe
 from smidgen.run import PLAN, WEIGHTS, Run, load_plan, load_run
 from smidgen.spec import NetSpec
@@ -121,6 +123,7 @@ def test_a_plan_without_a_digest_is_from_before_and_read(folder: Path) -> None:
         ({"weights": 7}, "weights must be a text, got 7"),
         ({"net.input": [1, 10**9, 8]}, "must be at most 65,535"),
         ({"net.layers": ["conv(1000000000)"]}, "must be at most 65,535"),
+        ({"preprocessing.offset": [10**400], "preprocessing.scale": [1]}, "'offset' should be a"),
     ],
 )
 def test_a_plan_that_cannot_be_is_one_short_line(
@@ -148,16 +151,25 @@ def negative(tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
     next(t for name, t in tensors.items() if name.endswith("running_var"))[0] = -1.0
 
 
+def wide(tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+    del values
+    tensors.update({name: t.double() for name, t in tensors.items() if t.is_floating_point()})
+    next(t for name, t in tensors.items() if name.endswith("weight")).fill_(1e300)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (nan, "must be finite, got NaN"),
+        (wide, "must be float32, got float64"),
         (negative, "running_var must be >= 0, got -1"),
         (updated(std=[0.0]), "std must be > 0"),
         (updated(mean=[0.1, 0.2]), "mean must be 1 finite numbers"),
         (updated(mean=[float("nan")]), "mean must be 1 finite numbers"),
         (updated(mean=0.5), "mean must be a list"),
         (changed(lambda v: v["classes"].pop()), "classes must be 10 texts"),
+        (updated(classes=["cat"] * 10), "classes must differ"),
+        (changed(lambda v: v["machine"].update(threads="many")), "machine must be texts and a"),
         (
             changed(lambda v: v["history"][0].update(epoch=1.5)),
             "epoch must be a whole number",
@@ -188,6 +200,34 @@ def test_weights_and_statistics_that_cannot_be_are_one_line(
     with pytest.raises(CheckpointError, match=said) as refused:
         load_run(folder)
     assert str(folder / WEIGHTS) in str(refused.value)
+
+
+def test_no_run_says_how_accurate_it_is_where_it_is_judged(folder: Path, digits: Data) -> None:
+    own = load_run(folder)
+    change_weights(folder, changed(lambda v: v["machine"].update(accuracy=1.0, key="0" * 16)))
+    run = load_run(folder)
+    found = evaluate(run, digits.test, measure_latency=False)
+    told = row(run, found, study="", revision="")
+    assert (told["accuracy"], told["key"]) == (found.accuracy, run.trial.key)
+    assert run.machine == own.machine
+
+
+def test_weights_that_overflow_give_no_answer(folder: Path, digits: Data) -> None:
+    def large(tensors: dict[str, torch.Tensor], values: dict[str, Any]) -> None:
+        del values
+        for name, tensor in tensors.items():
+            if name.endswith("weight"):
+                tensor.fill_(3e38)
+
+    change_weights(folder, large)
+    run = load_run(folder)
+    with pytest.raises(ValueError, match="must give finite logits, got NaN or infinity"):
+        evaluate(run, digits.test, measure_latency=False)
+    with pytest.raises(ValueError, match="must give finite logits, got NaN or infinity"):
+        model_of(run).predict(digits.test.images[0, 0].numpy())
+    for to in ("onnx", "c"):
+        with pytest.raises(ValueError, match="must give finite logits, got NaN or infinity"):
+            export(folder, to, folder.parent / to, data=digits)
 
 
 @pytest.fixture(scope="module")

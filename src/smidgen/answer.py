@@ -56,16 +56,33 @@ class Answer:
         return f"Answer({', '.join([*shown, f'and {more} more'] if more else shown)})"
 
 
+def require_finite(finite: bool) -> None:
+    """Refuse logits that are not, of which the first class would be the answer whatever is seen.
+
+    Args:
+        finite: Whether all are.
+
+    Raises:
+        ValueError: If not.
+    """
+    if not finite:
+        raise ValueError(
+            "a model must give finite logits, got NaN or infinity: its weights or statistics are of"
+            " no training"
+        )
+
+
 def answers_of(logits: NDArray[Any], classes: Sequence[str]) -> list[Answer]:
     """Return an answer a row of logits (n, classes); of equals, the class that is named first.
 
     Raises:
-        ValueError: If there is not a logit a class.
+        ValueError: If there is not a logit a class, or one is not finite.
     """
     if logits.shape[1:] != (len(classes),):
         shape = "x".join(map(str, logits.shape))
         raise ValueError(f"a model of {len(classes)} classes must give n x that, got {shape}")
     wide = logits.astype(np.float64)
+    require_finite(bool(np.isfinite(wide).all()))
     powers = np.exp(wide - wide.max(1, keepdims=True))
     shares = powers / powers.sum(1, keepdims=True)
     orders: list[list[int]] = np.argsort(-shares, axis=1, kind="stable").tolist()

@@ -277,7 +277,9 @@ def _held(card: Mapping[str, str], name: str) -> str:
 
 def _names(classes: Any) -> tuple[str, ...]:
     if not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
-        raise ValueError(f"classes must be a list of texts, got {classes!r}")
+        raise ValueError(f"classes must be a list of texts, got {shown(classes)}")
+    if not classes or len(set(classes)) != len(classes):
+        raise ValueError(f"classes must be several that differ, got {shown(classes)}")
     return tuple(classes)
 
 

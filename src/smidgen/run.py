@@ -31,6 +31,10 @@ from smidgen.trial import Trial
 PLAN, WEIGHTS = "run.json", "weights.safetensors"
 MODEL = "model"  # the run's folder in a design's
 _DIGITS = 16  # of a digest that people read
+_MACHINE = {  # what a row says of it, of which it may fill no other column, such as the accuracy
+    **dict.fromkeys(("device", "kernels", "precision"), str),
+    "threads": int,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,8 +389,8 @@ def load_run(folder: Path | str) -> Run:
             f" beside them names {shown(known[:_DIGITS])[1:-1]}; a run is copied whole"
         )
     try:
-        _require_possible(tensors)
         model = trial.spec.build()
+        _require_possible(tensors, model.state_dict())
         model.load_state_dict(tensors)
         seen = _seen(values, trial)
     except RuntimeError as error:
@@ -408,13 +412,20 @@ def load_run(folder: Path | str) -> Run:
     )
 
 
-def _require_possible(tensors: Mapping[str, Tensor]) -> None:
+def _require_possible(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
     """Refuse weights and statistics that no training leaves.
+
+    Args:
+        tensors: As read.
+        own: Of the net, whose data types they must have: 1e300 is finite as float64 alone.
 
     Raises:
         ValueError: Naming the first of them.
     """
     for name, tensor in tensors.items():
+        if name in own and tensor.dtype != own[name].dtype:
+            kind, found = (str(one.dtype).removeprefix("torch.") for one in (own[name], tensor))
+            raise ValueError(f"{name} must be {kind}, got {found}")
         if not bool(tensor.isfinite().all()):
             raise ValueError(f"{name} must be finite, got NaN or infinity")
         if name.endswith("running_var") and bool((tensor < 0).any()):
@@ -446,6 +457,11 @@ def _seen(values: Mapping[str, Any], trial: Trial) -> dict[str, Any]:
     names = values["classes"]
     if len(names) != classes or not all(isinstance(name, str) for name in names):
         raise ValueError(f"classes must be {classes} texts, got {shown(names)}")
+    if len(set(names)) != classes:
+        raise ValueError(f"classes must differ, got {shown(names)}")
+    machine = {name: values["machine"][name] for name in _MACHINE if name in values["machine"]}
+    if not all(type(value) is _MACHINE[name] for name, value in machine.items()):
+        raise ValueError(f"machine must be texts and a number of threads, got {shown(machine)}")
     if not all(isinstance(said, str) for said in values["versions"].values()):
         raise ValueError(f"versions must be texts, got {shown(values['versions'])}")
     return {
@@ -453,7 +469,7 @@ def _seen(values: Mapping[str, Any], trial: Trial) -> dict[str, Any]:
         "std": tuple(map(float, values["std"])),
         "classes": tuple(names),
         "history": tuple(record_of(record, by) for record in values["history"]),
-        "machine": values["machine"],
+        "machine": machine,
         "versions": values["versions"],
     }
 

@@ -36,6 +36,17 @@ def test_without_a_test_part_one_is_set_aside() -> None:
     assert any("set aside" in note for note in data.notes)
 
 
+def test_labels_of_more_digits_than_python_reads_are_names() -> None:
+    names = "1" * 5_000, "2" * 5_000
+    assert from_arrays(pixels(0, 40, 6, 5), [*names] * 20).classes == names
+
+
+def test_a_long_label_of_another_kind_is_a_short_line() -> None:
+    with pytest.raises(DataError, match="must be a whole number or a name") as refused:
+        from_arrays(pixels(0, 40, 6, 5), [{"name": "x" * 10_000}] * 40)
+    assert len(str(refused.value)) < 400
+
+
 def test_what_is_decided_of_arrays_is_told_as_of_files() -> None:
     images = pixels(0, 40, 6, 5)
     with pytest.warns(DataWarning, match="set aside") as said:

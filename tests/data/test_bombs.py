@@ -70,6 +70,25 @@ def npz_that_unpacks_to_too_much(at: Path) -> Path:
     return path
 
 
+def npz_of_many(at: Path, name: str, **arrays: bytes) -> Path:
+    path = at / f"{name}.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        for array, content in arrays.items():
+            file.writestr(f"{array}.npy", content)
+    return path
+
+
+def npz_of_many_pictures(at: Path) -> Path:
+    count = (1 << 26) + 1
+    images, labels = npy((count, 1, 1)) + bytes(count), npy((count,)) + bytes(count)
+    return npz_of_many(at, "many", images=images, labels=labels)
+
+
+def npz_of_many_classes(at: Path) -> Path:
+    held = {"images": npy((2, 1, 1)) + b"\0\1", "labels": npy((2,)) + b"\0\1"}
+    return npz_of_many(at, "names", **held, classes=npy((1 << 28,), "|S0"))
+
+
 def npy_that_says_too_much(at: Path) -> Path:
     folder = at / "arrays"
     folder.mkdir()
@@ -235,10 +254,18 @@ def table_of_pixels_without_end(at: Path) -> Path:
     return path
 
 
+def table_of_many_columns(at: Path) -> Path:
+    path = at / "wide.csv"
+    path.write_text(f"file_name,label{''.join(f',c{number}' for number in range(200_000))}\n")
+    return path
+
+
 BOMBS: dict[Callable[[Path], Path], str] = {
     npz_that_says_too_much: "says that it holds 785,",
     npy_that_says_too_much: "arrays cannot be read as arrays",
     npz_that_unpacks_to_too_much: "says that it holds 9,6",
+    npz_of_many_pictures: "must have at most 67,108,864 pictures, got 67,108,865",
+    npz_of_many_classes: "names of classes in 'classes' must be at most 65,535, got 268,435,456",
     idx_that_says_too_much: "says that it holds 3,367,254,359,280 bytes, too many",
     idx_that_unpacks_to_more_than_it_says: "must hold 128 bytes of values, got 129",
     parquet_of_one_picture_many_times: "bomb.parquet",
@@ -258,6 +285,7 @@ BOMBS: dict[Callable[[Path], Path], str] = {
     onnx_without_end: "bytes of a file must be at most",
     table_without_end: "labels.csv",
     table_of_one_long_label: "10,000 of 10,001 pictures are not there",
+    table_of_many_columns: "must have a row a picture, got none",
     table_of_pixels_without_end: "bytes of a table of pixels must be at most",
 }
 

@@ -364,8 +364,17 @@ def test_a_revision_leads_to_no_other_folder(
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     (tmp_path / "hub" / "datasets--owner--pets" / "snapshots").mkdir(parents=True)
     parquet_folder(BOTH, name="mine")
-    with pytest.raises(DataError, match="hub cannot be reached for owner/pets"):
-        load("owner/pets@../../../mine")
+    for revision in ("../../../mine", str(tmp_path / "mine"), "/dev/zero", "a/../../b"):
+        with pytest.raises(DataError, match=f"there is no folder owner/pets@{revision}"):
+            load(f"owner/pets@{revision}")
+
+
+def test_no_library_of_the_hub_is_used_that_runs_programs_of_repositories(
+    hub: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets, "__version__", "3.6.0")
+    with pytest.raises(DataError, match=r"needs datasets 4 or newer, got 3\.6\.0, which runs"):
+        load("owner/pets@c1")
 
 
 def test_pictures_of_the_hub_are_read_where_its_cache_is(

@@ -140,6 +140,14 @@ def test_what_a_link_leads_to_does_not_leave(run: Path, hub: Any, tmp_path: Path
     net.symlink_to(tmp_path / "secret")
     push(tmp_path / "mine", "ann/linked")
     assert "artefacts/onnx/mnist_1k5_dw.onnx" not in hub.repositories["model/ann/linked"]
+    (tmp_path / "mine" / "report.html").symlink_to(tmp_path / "secret")
+    with pytest.raises(ValueError, match="--space needs a page"):
+        push(tmp_path / "mine", "ann/linked", space=True)
+    proof = tmp_path / "mine-onnx" / "artefact.json"
+    proof.write_text(json.dumps({**json.loads(proof.read_text()), "files": 7}))
+    push(tmp_path / "mine", "ann/linked")
+    held = [name for name in hub.repositories["model/ann/linked"] if "artefacts" in name]
+    assert held == ["artefacts/onnx/artefact.json"]
 
 
 @pytest.mark.parametrize(

@@ -125,6 +125,24 @@ def test_a_file_that_is_no_store_of_ours_is_one_line_that_names_it(
     assert (path.read_bytes() if path.is_file() else b"") == before
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TRIGGER t AFTER UPDATE ON trials BEGIN SELECT 1; END",  # as one that never ends
+        "ALTER TABLE trials ADD COLUMN x AS (printf('%9s', key))",  # as one of a gigabyte a row
+        "ALTER TABLE notes ADD COLUMN x AS (printf('%9s', name))",
+    ],
+)
+def test_a_store_that_computes_is_refused(store: Store, jobs: Jobs, sql: str) -> None:
+    store.add("s", jobs())
+    store.close()
+    with sqlite3.connect(store.path) as db:
+        db.execute(sql)
+    for read in (load, Store):
+        with pytest.raises(StoreError, match="cannot be used as a store: it is of another program"):
+            read(store.path)
+
+
 def test_a_pipe_in_the_place_of_an_owner_is_not_waited_for(store: Store) -> None:
     store.owners.mkdir(parents=True)
     os.mkfifo(store.owners / "1-0123abcd")

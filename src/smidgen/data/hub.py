@@ -24,6 +24,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 # What its library says where a configuration has to be named, or is not there.
 _SEVERAL = re.compile(r"(?:available configs|not found\. Available): (\[(?:'([\w.-]+)')?[^]]*\])")
 EXTRA = "the hub needs the package datasets: pip install 'smidgen[hub]'"
+_WITHOUT_PROGRAMS = 4  # version of it from which no program in a repository is run
 
 
 @final
@@ -160,11 +161,16 @@ class Hub(Source):
             DataError: If the hub has no such data, or it is silent and they were not fetched.
         """
         try:
-            import datasets as _  # noqa: F401 - before anything is asked for
+            import datasets  # before anything is asked for
             from huggingface_hub import constants
             from huggingface_hub.errors import HfHubHTTPError
         except ImportError:
             raise DataError(EXTRA) from None
+        if int(datasets.__version__.partition(".")[0]) < _WITHOUT_PROGRAMS:
+            raise DataError(
+                f"the hub needs datasets {_WITHOUT_PROGRAMS} or newer, got {datasets.__version__},"
+                " which runs programs that a repository holds: pip install -U 'smidgen[hub]'"
+            )
 
         held = self._fetched()
         silence = OFFLINE if constants.HF_HUB_OFFLINE else self.silence

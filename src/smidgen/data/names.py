@@ -37,7 +37,7 @@ def class_names(of: str, classes: Iterable[object]) -> tuple[str, ...]:
     return tuple(map(str, found))
 
 
-_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+_WHOLE = re.compile(r"[+-]?\d{1,1000}", re.ASCII)  # Python reads none of thousands of digits
 COLLECTIONS = frozenset(  # names of folders that are of no class
     ("images", "image", "imgs", "img", "pictures", "photos", "data", "jpg", "jpeg", "png")
 )

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smidgen.data.errors import DataError
-from smidgen.limits import INPUT_CHANNELS, SIDE
+from smidgen.limits import INPUT_CHANNELS, SIDE, is_number
 from smidgen.text import from_mapping
 
 Array: TypeAlias = npt.NDArray[np.uint8]  # h w c
@@ -146,7 +146,7 @@ class Preprocessing:
         if not isinstance(form, Mapping):
             raise DataError(f"preprocessing must be a table, got {form!r}")
         values = {
-            name: tuple(float(n) if isinstance(n, int) else n for n in value)
+            name: tuple(float(n) if is_number(n) else n for n in value)
             if isinstance(value, list)
             else value
             for name, value in form.items()

@@ -35,8 +35,11 @@ from smidgen.torch_state import float32_on_the_cpu
 
 _LOG = logging.getLogger(__name__)
 VARIABLE = "SMIDGEN_DATA"  # a folder of local copies
-# Repository, configuration and revision; no ./folder.
-HUB_ID = re.compile(r"([\w-][\w.-]*/[\w.-]+?)(?::([\w-][\w.-]*))?(?:@([\w./-]+))?", re.ASCII)
+# Repository, configuration and revision; no ./folder. A revision is looked for as a file of the
+# hub's cache, so that it is no path that leads out of there.
+HUB_ID = re.compile(
+    r"([\w-][\w.-]*/[\w.-]+?)(?::([\w-][\w.-]*))?(?:@([\w-](?:[\w/-]|\.(?!\.))*))?", re.ASCII
+)
 UNPINNED = "main"
 _MOST_FOLDERS = 8  # that are named with the data sets that are known
 KNOWN = "known:"  # before a name that a folder here has too

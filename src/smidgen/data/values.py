@@ -8,6 +8,8 @@ import torch
 
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Values
+from smidgen.limits import IMAGES
+from smidgen.names import shown
 
 FEW = 4  # channels, at most, of what is surely channels
 _ROWS = 3  # axes of pictures without channels
@@ -68,6 +70,8 @@ def labels_of(labels: Any, count: int, names: Sequence[str], where: str) -> list
     Raises:
         DataError: If there is not one a picture, or one is no class.
     """
+    if count > IMAGES:  # each label becomes a text
+        raise DataError(f"{where} must have at most {IMAGES:,} pictures, got {count:,}")
     texts = isinstance(labels, list) and any(isinstance(label, str) for label in labels)
     try:  # numpy's own texts all take the room of the longest
         found = np.asarray(labels, object if texts else None)
@@ -97,7 +101,7 @@ def _name(label: Any, names: Sequence[str], where: str, row: int) -> str | None:
         return label
     if not isinstance(label, int):
         raise DataError(
-            f"the label of {where} row {row} must be a whole number or a name, got {label}"
+            f"the label of {where} row {row} must be a whole number or a name, got {shown(label)}"
         )
     if not names:
         if label < 0:

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from smidgen.answer import require_finite
 from smidgen.chance import wilson
 from smidgen.confusion import (
     ClassFigures,
@@ -122,7 +123,8 @@ def evaluate(
             all.
 
     Raises:
-        ValueError: If the images do not fit the net, or an argument is of another kind.
+        ValueError: If the images do not fit the net, an argument is of another kind, or the run's
+            logits are not finite.
     """
     require_kind(run, Run, "what is judged", "as smidgen.load_run(FOLDER) returns")
     require_kind(images, Split, "images", "as in data.test")
@@ -141,6 +143,7 @@ def evaluate(
         raise ValueError(f"shifted must be a whole number >= 1, got {shown(shifted)}")
     if logits is None:
         logits = predict(run.model, images.images, run.mean, run.std)
+    require_finite(bool(logits.isfinite().all()))
     some = images.images[:: -(-len(labels) // shifted) if shifted else 1]
     deployed = run.trial.spec.deployed_params
     matrix = matrix_of(labels.numpy(), logits.argmax(1).numpy(), logits.shape[1])

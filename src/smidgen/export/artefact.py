@@ -187,7 +187,7 @@ class Source:
             "methods": ", ".join(to_text(unplaced(one)) for one in in_order(trial.methods)),
             "data": f"{trial.data} {trial.fingerprint}",
             "training_key": trial.key,
-            "made_by": f"smidgen {self.run.versions['smidgen']}",
+            "made_by": f"smidgen {self.run.versions.get('smidgen', 'of an unknown version')}",
         }
 
     def float_infer(self) -> Infer:

@@ -12,7 +12,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from smidgen.again import trained_on
+from smidgen.answer import require_finite
 from smidgen.data import Data
+from smidgen.evaluate import predict
 from smidgen.export.artefact import (
     Artefact,
     Source,
@@ -91,6 +93,8 @@ def export(
             raise ValueError("code for hosts is not measured on a microcontroller: no limit holds")
     loaded = load_run(run)
     trained = trained_on(loaded, run, data=data, data_dir=data_dir)
+    first = predict(loaded.model, trained.test.images[:1], loaded.mean, loaded.std)
+    require_finite(bool(first.isfinite().all()))
     source = source_of(loaded, trained, wish.name)
     try:
         with float32_on_the_cpu():

@@ -179,7 +179,7 @@ def _artefacts(place: Path, run: Run) -> list[Artefact]:
         try:
             proof = json.loads(content(path, PLAN_BYTES))
             target = require_name(proof["target"], "a target")
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue  # no artefact of smidgen's
         if proof.get("training_key") != run.trial.key:
             continue

@@ -89,7 +89,7 @@ def push(  # noqa: PLR0913 - a door; all but two arguments by keyword
     space_url = None
     if space:
         tell("the page shows what the data look like: pictures of theirs are in it")
-        if facts.place.joinpath(REPORT).exists():
+        if _is_shared(facts.place / REPORT):
             tell("its report names the files of some of these pictures")
         page_files = {**pages, "README.md": _space_card(facts, there, licence, pages)}
         space_url = _sent(library, there, "space", page_files, private=private)
@@ -117,7 +117,8 @@ def _made(artefact: Artefact, *, pages: bool = False) -> Iterator[tuple[str, Pat
 
     Pages show pictures: they come alone, and only where they are asked for.
     """
-    named = artefact.proof.get("files") or {}
+    files = artefact.proof.get("files")
+    named = files if isinstance(files, dict) else {}
     for path in sorted(artefact.folder.rglob("*")):
         name = path.relative_to(artefact.folder).as_posix()
         plain = path.is_file() and not path.is_symlink() and (path.suffix == ".html") == pages
@@ -136,7 +137,7 @@ def _pages(facts: Facts) -> dict[str, bytes]:
         for _, path in _made(one, pages=True):
             found.setdefault("index.html", content(path, TENSOR_BYTES))
     report = facts.place / REPORT
-    if report.exists():
+    if _is_shared(report):
         held = content(report, TENSOR_BYTES).decode()
         shared = _COMMANDS.sub(_unplaced, held).encode()
         found[BESIDE if found else "index.html"] = shared
@@ -146,6 +147,11 @@ def _pages(facts: Facts) -> dict[str, bytes]:
             f" `{shell(['smidgen', 'export', str(facts.place), '--to', 'wasm'])}` writes one"
         )
     return found
+
+
+def _is_shared(report: Path) -> bool:
+    """Tell whether a design has a report of its own: what a link leads to is not sent."""
+    return report.exists() and not report.is_symlink()
 
 
 def _unplaced(commands: re.Match[str]) -> str:
@@ -161,7 +167,7 @@ def _name_of(word: str) -> str:
 def _space_card(
     facts: Facts, there: Place, licence: str | None, pages: Mapping[str, bytes]
 ) -> bytes:
-    recognises = BESIDE in pages or not (facts.place / REPORT).exists()
+    recognises = BESIDE in pages or not _is_shared(facts.place / REPORT)
     does = "It computes in the browser" if recognises else "It tells how the net was found"
     values = {
         "title": there.name,

@@ -185,8 +185,16 @@ def _version(db: sqlite3.Connection, path: Path) -> int:
 
 
 def _is_ours(db: sqlite3.Connection) -> bool:
-    """Tell whether a store's tables are there; a view in their place may never end."""
-    views = db.execute("SELECT lower(name) FROM sqlite_master WHERE type = 'view'").fetchall()
-    if {name for (name,) in views} & _TABLES:
+    """Tell whether a store's tables are there, and nothing in it computes.
+
+    A view in their place, or a trigger, may never end; a column that is generated may give more
+    than memory holds.
+    """
+    found = db.execute("SELECT type, lower(name) FROM sqlite_master").fetchall()
+    if any(kind == "trigger" or (kind == "view" and name in _TABLES) for kind, name in found):
         return False
+    for table in _TABLES:
+        columns = db.execute(f"PRAGMA table_xinfo({table})").fetchall()
+        if any(hidden for *_, hidden in columns):
+            return False
     return {name for _, name, *_ in db.execute("PRAGMA table_info(trials)")} >= _COLUMNS

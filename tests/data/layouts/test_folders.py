@@ -5,6 +5,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -262,6 +263,19 @@ def test_a_link_in_a_circle_ends(image_folder: Folder) -> None:
     folder = image_folder(BOTH)
     (folder / "train" / "dog" / "again").symlink_to(folder / "train" / "dog")
     assert len(load(folder).train) == 5
+
+
+def test_links_to_folders_of_links_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smidgen.data.layouts.folders.LINKS", 1_000)
+    folders = [tmp_path / "set" / f"{place:02}" for place in range(16)]
+    folders[-1].mkdir(parents=True)
+    for folder, following in pairwise(folders):
+        folder.mkdir()
+        for name in "ab":
+            (folder / name).symlink_to(following)  # 32,768 ways to the last
+    (folders[-1] / "x.png").write_bytes(png(pixels(0, 6, 5)))
+    with pytest.raises(DataError, match="is one of over 1,000 links to folders, too many"):
+        load(tmp_path / "set")
 
 
 def test_classes_that_are_numbers_stand_in_the_order_of_their_values(image_folder: Folder) -> None:

@@ -55,6 +55,21 @@ def test_arrays_of_medmnist(tmp_path: Path) -> None:
     assert data.validation.images.permute(0, 2, 3, 1).equal(torch.from_numpy(arrays["val_images"]))
 
 
+@pytest.mark.parametrize(("at", "by"), [(6, b"\xff\0"), (8, b"\0\x08")])
+def test_a_damaged_one_of_several_archives_is_no_traceback(
+    tmp_path: Path, at: int, by: bytes
+) -> None:
+    for name in "ab":
+        np.savez(tmp_path / f"{name}.npz", images=pixels(0, 8, 6, 5))
+    held = bytearray((tmp_path / "a.npz").read_bytes())
+    entry = held.find(b"PK\1\2")  # its version, or that its name is UTF-8
+    held[entry + at : entry + at + 2] = by
+    held[entry + 46 : entry + 48] = b"\xff\xfe"
+    (tmp_path / "a.npz").write_bytes(held)
+    with pytest.raises(DataError, match="must hold"):
+        load(tmp_path)
+
+
 def test_images_and_labels_alone_have_a_test_part_set_aside(tmp_path: Path) -> None:
     names = np.array(["ash", "oak"])
     np.savez(

@@ -369,6 +369,18 @@ def test_names_of_the_classes_may_stand_in_the_readme(tmp_path: Path) -> None:
     assert load(tmp_path).classes == tuple(names)
 
 
+def test_a_readme_that_leaves_a_number_out_moves_no_name_to_another_class(tmp_path: Path) -> None:
+    images = [{"bytes": png(number), "path": None} for number in range(20)]
+    table = pa.table({"image": images, "label": pa.array([0, 1] * 10, pa.int64())})
+    pq.write_table(table, tmp_path / "train.parquet")
+    (tmp_path / "README.md").write_text(
+        "---\ndataset_info:\n  features:\n  - name: label\n    dtype:\n      class_label:\n"
+        "        names:\n          '0': cat\n          '2': dog\n---\n"
+    )
+    with pytest.warns(DataWarning, match="no test images"):
+        assert load(tmp_path).classes == ("0", "1")
+
+
 def test_a_readme_of_aliases_says_nothing(tmp_path: Path) -> None:
     images = [{"bytes": png(number), "path": None} for number in range(20)]
     table = pa.table({"image": images, "label": pa.array([0, 1] * 10, pa.int64())})

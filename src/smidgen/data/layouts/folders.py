@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import final
 
@@ -12,7 +13,7 @@ from smidgen.data.catalogue import TRAIN, Catalogue, Files, Part, Wish
 from smidgen.data.decode import is_picture
 from smidgen.data.errors import DataError
 from smidgen.data.names import COLLECTIONS, MADE, is_system, part_of
-from smidgen.limits import BOUNDLESS, is_boundless
+from smidgen.limits import BOUNDLESS, LINKS, is_boundless
 from smidgen.sizes import counted
 
 ENDINGS = (  # of files that must be pictures; others are if their content says so
@@ -276,10 +277,10 @@ def _below(folder: Path) -> Iterator[Path]:
     """
     named = Path(os.path.abspath(folder))  # noqa: PTH100 - of `cat/..`, cat is no folder above
     above = (*named.parents, *Path(os.path.realpath(folder)).parents)
-    yield from _walked(folder, frozenset(map(os.path.realpath, above)))
+    yield from _walked(folder, frozenset(map(os.path.realpath, above)), count(1))
 
 
-def _walked(folder: Path, above: frozenset[str]) -> Iterator[Path]:
+def _walked(folder: Path, above: frozenset[str], links: Iterator[int]) -> Iterator[Path]:
     real = os.path.realpath(folder)
     if real in above:
         return
@@ -287,7 +288,9 @@ def _walked(folder: Path, above: frozenset[str]) -> Iterator[Path]:
         if is_system(path.name):
             continue
         if _is_folder(path):
+            if path.is_symlink() and next(links) > LINKS:
+                raise DataError(f"{path} is one of over {LINKS:,} links to folders, too many")
             if not _is_made(path):
-                yield from _walked(path, above | {real})
+                yield from _walked(path, above | {real}, links)
         elif path.is_file() or not path.exists():  # never a pipe or a device, nor a link to one
             yield path

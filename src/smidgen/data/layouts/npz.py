@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any, final
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from smidgen.data.errors import DataError
 from smidgen.data.layouts import matlab
 from smidgen.data.names import part_in
 from smidgen.data.values import images_of, labels_of
-from smidgen.limits import VALUES, require_at_most
+from smidgen.limits import CHANNELS, VALUES, require_at_most
 
 _IMAGES = ("x", "image", "images", "imgs", "data", "pictures", "pixels", "arr_0")
 _LABELS = ("y", "label", "labels", "target", "targets", "class", "arr_1")
@@ -118,6 +118,7 @@ class Npz(Source):
         names: tuple[str, ...] = ()
         for name in _CLASSES:
             if name in stored and stored[name].ndim == 1:
+                require_at_most(f"names of classes in {name!r}", len(stored[name]), CHANNELS)
                 names = tuple(str(of) for of in stored[name].tolist())
         parts = {part: self._part(part, *of, names) for part, of in self._pairs(stored)}
         if not parts:
@@ -177,7 +178,7 @@ def _names_in(archives: Iterable[Path]) -> set[str]:
     """Return what archives hold by the names of their arrays, of which none is read."""
     found: set[str] = set()
     for path in archives:
-        with suppress(OSError, BadZipFile), ZipFile(path) as held:
+        with suppress(Exception), ZipFile(path) as held:  # whatever a damaged file leads it to
             names = [name.removesuffix(".npy") for name in held.namelist()]
             found.update(kind for name in names for kind in _kinds(_full(path, name, len(names))))
     return found

@@ -236,17 +236,24 @@ def _readme(folder: Path) -> dict[str, tuple[str, ...]]:
         form = yaml.safe_load(text)
         features = form["dataset_info"]["features"]
         return {
-            feature["name"]: tuple(
-                str(name)
-                for _, name in sorted(
-                    feature["dtype"]["class_label"]["names"].items(), key=lambda of: int(of[0])
-                )
-            )
+            feature["name"]: _numbered(feature["dtype"]["class_label"]["names"])
             for feature in features
             if isinstance(feature["dtype"], dict) and "class_label" in feature["dtype"]
         }
     except Exception:  # whatever a strange README.md holds, the files themselves may do
         return {}
+
+
+def _numbered(names: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Return names of classes in the order of their numbers.
+
+    Raises:
+        ValueError: If the numbers are not 0, 1, 2, ...: names would move to other classes.
+    """
+    numbered = sorted(names.items(), key=lambda of: int(of[0]))
+    if [int(number) for number, _ in numbered] != list(range(len(names))):
+        raise ValueError("numbers of classes must be 0, 1, 2, ...")
+    return tuple(str(name) for _, name in numbered)
 
 
 @final

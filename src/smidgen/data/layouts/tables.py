@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -121,7 +122,8 @@ def _of_csv(table: Path, text: str, most: int | None) -> list[Row]:
     header = next(reader, None)
     if not header:
         return []
-    if twice := [name for name in header if name.strip() and header.count(name) > 1]:
+    named = Counter(header)
+    if twice := [name for name in header if name.strip() and named[name] > 1]:
         raise DataError(f"{table} line {first} must name each column once, got {twice[0]!r} twice")
     lines = enumerate(reader, first + 1)
     if pictures := [i for i, cell in enumerate(header) if _is_of_picture(cell)]:
