@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from smidgen import zoo
-from smidgen.limits import PLAN_BYTES, content
+from smidgen.limits import toml_text
 from smidgen.methods import parse
 from smidgen.methods.base import Method
 from smidgen.names import as_name
@@ -129,7 +129,7 @@ def load_methods(name: str) -> tuple[Method, ...]:
 def _read(name: str) -> tuple[dict[str, Any], str]:
     path = recipe_path(name)
     try:
-        return tomllib.loads(content(path, PLAN_BYTES).decode()), str(path)
+        return tomllib.loads(toml_text(path)), str(path)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -29,6 +29,7 @@ ALPHA = 1_000_000  # of a beta distribution: nearly every draw of it is a half
 THREADS = 1_024
 BATCH = 1_000_000  # images a step
 PLAN_BYTES = 16 << 20  # of run.json, and of recipes, nets and studies as TOML
+DOTS = 1_000  # in a line of TOML: Python's reader takes the square of a key's parts
 TENSOR_BYTES = 4 << 30  # of a file of weights, or a checkpoint
 ROWS_BYTES = 1 << 30  # of rows as JSON lines
 ROW = 1 << 24  # characters of a row or a job in a store
@@ -72,3 +73,16 @@ def content(path: Path, most: int) -> bytes:
         raise ValueError("must be a file")
     require_at_most("bytes of a file", status.st_size, most)
     return path.read_bytes()
+
+
+def toml_text(path: Path) -> str:
+    """Return the text of a file of TOML, a recipe's, a net's or a study's.
+
+    Raises:
+        ValueError: If it is too large, no UTF-8, or has a key of too many parts.
+        OSError: If it cannot be read.
+    """
+    text = content(path, PLAN_BYTES).decode()
+    most = max(line.count(".") for line in text.split("\n"))
+    require_at_most("dots in a line of TOML", most, DOTS)
+    return text

@@ -206,6 +206,12 @@ def net_of_a_large_picture(at: Path) -> Path:
     return net(at, "conv(4)", "global-average-pool", "classifier(2)", shape=(3, 10**9, 10**9))
 
 
+def net_of_a_key_of_many_parts(at: Path) -> Path:
+    path = at / "dots.toml"
+    path.write_text(f"a{'.a' * 2_000_000} = 1\n")
+    return path
+
+
 def net_without_end(at: Path) -> Path:
     path = at / "zero.toml"
     with path.open("wb") as file:
@@ -280,6 +286,7 @@ BOMBS: dict[Callable[[Path], Path], str] = {
     net_of_many_signs: "at most",
     net_of_a_sum: "conv",
     net_of_a_large_picture: "at most",
+    net_of_a_key_of_many_parts: "dots in a line of TOML must be at most 1,000, got 2,000,000",
     net_without_end: "bytes of a file must be at most",
     run_of_a_huge_plan: "bytes of a file must be at most",
     onnx_without_end: "bytes of a file must be at most",

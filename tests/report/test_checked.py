@@ -53,6 +53,7 @@ def test_rows_of_every_version_still_give_a_page(path: Path, tmp_path: Path) -> 
         ("accuracy", float("nan"), "accuracy must be"),
         ("images", 0, "images must be a whole number above 0, got 0"),
         ("params", True, "params must be .*, got True"),
+        ("params", 0, "params must be a whole number above 0, got 0"),
         ("methods", "blurpool", "methods must be a list.*, got 'blurpool'"),
         ("right", "AAAA", "right must be 36 signs of base64, a bit an image"),
         ("confusion", [[1, 2]], "confusion must be of 3 classes"),

@@ -126,10 +126,10 @@ OF_ALL = {
 OF_NETS = {
     **OF_ALL,
     **dict.fromkeys(("data", "trained_on", "device", "precision", "kernels", "revision"), TEXT),
-    **dict.fromkeys(("params", "macs", "seed", "epochs", "threads", "bytes_int8"), WHOLE),
+    **dict.fromkeys(("macs", "seed", "epochs", "threads", "bytes_int8"), WHOLE),
     **dict.fromkeys(("seconds", "nll"), NUMBER),
     **dict.fromkeys(("ece", "shift_consistency"), SHARE),
-    "images": Rule(_positive, "a whole number above 0"),
+    **dict.fromkeys(("images", "params"), Rule(_positive, "a whole number above 0")),
     "methods": Rule(_listed(_text), "a list of texts"),
     "recipe": Rule(_mapped(_setting), "a mapping"),
     "versions": Rule(_mapped(_text), "texts by name"),

@@ -11,7 +11,7 @@ from smidgen.data import Data
 from smidgen.data.sizes import checked_size
 from smidgen.data.sources import staying
 from smidgen.layers import Shape
-from smidgen.limits import PLAN_BYTES, content
+from smidgen.limits import toml_text
 from smidgen.methods import Method, parse
 from smidgen.methods.base import ScheduleMethod
 from smidgen.names import require_name
@@ -202,7 +202,7 @@ def read_plan(path: Path | str) -> Plan:
     """
     path = Path(path)
     try:
-        form = tomllib.loads(content(path, PLAN_BYTES).decode())
+        form = tomllib.loads(toml_text(path))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
