@@ -141,6 +141,14 @@ def test_hardly_trained_models_have_no_say() -> None:
     assert doubts([*rows, *(held_out(n, doubt, epochs=10) for n in range(9))])
 
 
+def test_a_round_of_folds_that_few_models_had_doubts_nothing() -> None:
+    doubt = wrong(5, 0, 1, 0.9, sure=True)
+    rows = [held_out(n, trained_on="fold-1-of-2") for n in range(9)]
+    again = [held_out(n, doubt, trained_on="fold-2-of-2-round-2") for n in range(2)]
+    assert doubts([*rows, *again]) is None, "nine models of the first round judged it as well"
+    assert doubts(again)
+
+
 def test_each_fold_is_judged_by_its_own_models() -> None:
     doubt = wrong(5, 0, 1, 0.9, sure=True)
     rows = [held_out(n, trained_on="fold-1-of-2") for n in range(9)]

@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from tests.report.conftest import Rows, png, row, seen
+from tests.report.conftest import MATRIX, NAMES, Rows, png, row, seen
 
 from smidgen.report import _named, write_charts, write_page
 from smidgen.report.bars import bars, latency_bars, size_bars
@@ -144,6 +144,21 @@ def test_the_first_screen_says_how_far_the_best_net_got(
     assert "test images; the highest of 2, chosen by these images</span>" in head
     alone = write_page(written(rows[1:]), tmp_path / "p.html").read_text()
     assert "test images</span>" in alone[: alone.index("<h2>")]
+
+
+def test_the_images_of_folds_are_counted_together() -> None:
+    of = {"split": "held-out", "confusion": MATRIX, "classes": NAMES}
+    folds = [row("a", [], n, 130, trained_on=f"fold-{n + 1}-of-5", **of) for n in range(3)]
+    one_part = row("b", [], 0, 130, trained_on="selection", **of)
+    pages = [
+        render(Records(rows, Status(1, 0, 0, 0, 0.0, ()), {}), "t", "", [])
+        for rows in (folds, [one_part], [*folds, one_part])
+    ]
+    told = [re.findall(r"Accuracy on (.*) held-out images, which", text) for text in pages]
+    assert told == [["600"], ["200"], ["200 to 600"]]
+    assert "no method, 3 seeds, 600 held-out images of mnist." in pages[0]
+    cats = [re.findall(r"cat</td>\s*<td[^>]*>-</td>\s*<td[^>]*>(\d+)<", text) for text in pages]
+    assert cats[:2] == [["240"], ["80"]]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 from tests.report.conftest import IMAGES, Rows, row
 
+from smidgen.chance import wilson
 from smidgen.report import markdown
 from smidgen.report.page import charts_of, tables_of
 from smidgen.report.points import Point, baselines, effects, points_of
@@ -227,6 +228,28 @@ def test_folds_share_what_they_train_on_and_their_interval_is_wider() -> None:
     assert "Nadeau" in effects_table(baseline, [found]).note
     assert stats.ttest_1samp(points, 0).confidence_interval(0.95).low > 0  # but for what is shared
     assert found.accuracy.verdict == NO_DIFFERENCE
+
+
+def test_the_pictures_of_all_folds_of_a_round_judge_a_point() -> None:
+    folds = [
+        row("a", [], seed, 100, trained_on=f"fold-{number}-of-5{more}", split="held-out")
+        for seed, (number, more) in enumerate([(1, ""), (2, ""), (3, ""), (1, "-round-2")])
+    ]
+    one_part = [row("a", [], n, 100, trained_on="selection", split="held-out") for n in range(4)]
+    tested = [{**of, "split": "test"} for of in folds]
+    many, few, same = (points_of(rows)[0] for rows in (folds, one_part, tested))
+    assert [many.images, few.images, same.images] == [3 * IMAGES, IMAGES, IMAGES]
+    assert many.accuracy.low == pytest.approx(100 * wilson(0.5, 3 * IMAGES)[0])
+    assert few.accuracy.low == pytest.approx(100 * wilson(0.5, IMAGES)[0])
+    assert "counts all of them" in points_table("", [many]).note
+    assert "counts all of them" not in points_table("", [few]).note
+
+
+def test_a_shift_is_told_to_be_of_some_held_out_images() -> None:
+    said = "at most 200 of the held-out images"
+    held_out = row("a", [], 0, 100, trained_on="selection", split="held-out")
+    assert said in points_table("", points_of([held_out])).note
+    assert said not in points_table("", points_of([row("a", [], 0, 100)])).note
 
 
 @pytest.mark.parametrize("data", ["digits", "fashion-mnist"])

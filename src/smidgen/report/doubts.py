@@ -2,8 +2,11 @@
 
 import base64
 import binascii
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
+
+from smidgen.split_names import fold_of
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LARGEST = 30_000  # bytes of a picture that a page takes in
@@ -42,7 +45,9 @@ def doubts(rows: Iterable[dict[str, Any]]) -> Wall | None:
 
     Rows of one split judged the same pictures; one that does not tell its doubts, as of
     ``evaluate --row``, is not counted. Those trained for less than half of its most
-    epochs have no say. The first of equals in share are those with the surest answers.
+    epochs have no say. The folds of a round judge each picture once; that another round judged it,
+    too, is told by no row if none of its models doubts it, so that the fullest round alone has a
+    say. The first of equals in share are those with the surest answers.
 
     Args:
         rows: Of models of one data set, judged on images held out of their training.
@@ -51,6 +56,7 @@ def doubts(rows: Iterable[dict[str, Any]]) -> Wall | None:
     for row in rows:
         if row.get("classes") and row.get("doubted") is not None:
             groups.setdefault(row["trained_on"], []).append(row)
+    groups = _fullest_round(groups)
     trained = {name: _trained(group) for name, group in groups.items()}
     said: dict[tuple[Any, ...], list[tuple[str, dict[str, Any]]]] = {}
     for name, group in trained.items():
@@ -84,6 +90,20 @@ def doubts(rows: Iterable[dict[str, Any]]) -> Wall | None:
     )
     shots = tuple(doubt.shot for doubt in found[:_SHOTS])
     return Wall("Labels that the models contradict", shots, note)
+
+
+def _fullest_round(groups: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Return the groups of one round of folds, that of most models; those of no folds are one."""
+    models: Counter[tuple[int, ...]] = Counter()
+    for name, group in groups.items():
+        models[_round_of(name)] += len(group)
+    fullest = max(models, key=lambda one: models[one], default=())
+    return {name: group for name, group in groups.items() if _round_of(name) == fullest}
+
+
+def _round_of(split: str) -> tuple[int, ...]:
+    fold = fold_of(split)
+    return fold[1:] if fold else ()
 
 
 def _trained(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -61,11 +61,11 @@ def closer_look(
         return None
     charts = [confusion_chart(matrix, names, len(matrices))] if matrix else []
     charts += [net_chart(point.net, point.first["input"], drawing)] if drawing else []
-    tables = [_class_table(matrix, names, rows)] if matrix else []
+    tables = [_class_table(matrix, names, rows, point.images)] if matrix else []
     seeds = f"{len(point.rows)} seeds" if len(point.rows) > 1 else "1 seed"
     return Look(
         title=f"A closer look at {point.net}",
-        about=f"{point.label()}, {seeds}, {point.first['images']:,} {point.first['split']} images"
+        about=f"{point.label()}, {seeds}, {point.images:,} {point.first['split']} images"
         f" of {point.first['data']}.",
         warnings=(*_of_classes(matrices, names), *_of_baselines(point, baselines)),
         tables=tuple(tables + ([beside] if beside else [])),
@@ -84,10 +84,13 @@ def _summed(matrices: Sequence[Matrix]) -> Matrix:
     ]
 
 
-def _class_table(matrix: Matrix, names: Sequence[str], rows: Sequence[dict[str, Any]]) -> Table:
+def _class_table(
+    matrix: Matrix, names: Sequence[str], rows: Sequence[dict[str, Any]], images: int
+) -> Table:
     examples = rows[0].get("examples") or []
     examples = examples if len(examples) == len(names) else [None] * len(names)
     seeds = len([row for row in rows if row.get("confusion")])
+    answers = sum(map(sum, matrix))  # of several seeds to the same images, or of folds each to its
 
     def percent(share: float | None) -> float | None:
         return None if share is None else 100 * share
@@ -96,7 +99,7 @@ def _class_table(matrix: Matrix, names: Sequence[str], rows: Sequence[dict[str, 
         (
             words(of.name),
             number(trained),
-            number(of.images / seeds),
+            number(of.images * images / answers),
             number(percent(of.precision), ".1f"),
             number(percent(of.recall), ".1f"),
             number(percent(of.f1), ".1f"),

@@ -272,8 +272,9 @@ def _section(title: str, points: list[Point]) -> Section:
     more = [curves(shown, "held_out_accuracy", "accuracy on held-out images", ".4f")]
     more.append(curves(shown, "loss", "loss", ".4f"))
     more += [latency_bars(plain), size_bars(plain)]
-    split, images = points[0].first["split"], points[0].first["images"]
-    about = f"Accuracy on {images:,} {split} images" + (
+    split, images = points[0].first["split"], sorted({point.images for point in points})
+    told = " to ".join(f"{count:,}" for count in dict.fromkeys((images[0], images[-1])))
+    about = f"Accuracy on {told} {split} images" + (
         ", which training never saw; the test set was not read."
         if split != "test"
         else ", read once, after the last epoch."

@@ -1,5 +1,6 @@
 """Rows that differ in their seed alone, taken together as one point of a study."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,10 +43,23 @@ class Point:
         return frozenset(text.split("(")[0].replace("_", "-") for text in self.methods)
 
     @cached_property
+    def images(self) -> int:
+        """Different pictures that judged it; each fold has its own, and a round all of them."""
+        if self.first["split"] == "test":
+            return int(self.first["images"])
+        rounds: Counter[int] = Counter()
+        for split, images in {
+            split: row["images"] for (_, split), row in self.rows.items()
+        }.items():
+            fold = fold_of(split)
+            rounds[fold[2] if fold else 0] += images
+        return max(rounds.values())
+
+    @cached_property
     def accuracy(self) -> Interval:
         """In percent, with an interval for other seeds and for other pictures."""
         percents = [100.0 * row["accuracy"] for row in self.rows.values()]
-        return accuracy_interval(percents, self.first["images"])
+        return accuracy_interval(percents, self.images)
 
     @cached_property
     def accuracy_over_seeds(self) -> Interval:

@@ -134,6 +134,7 @@ def _unsure(points: Sequence[Point]) -> list[Table]:
         note = (
             "The least confidence that is answered, chosen on held-out images so that as many"
             " answers are right as was wanted, half of the errors by default; judged on others."
+            " Means are over the seeds that have such a figure."
         )
         tables.append(_means("I do not know", points, figures, note))
     if names:

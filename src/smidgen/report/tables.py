@@ -101,6 +101,10 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
     )
     if whole and not all(map(_is_full, points)):
         note += " On a part: of the training images, the others having been held out."
+    if any(point.first["split"] == "held-out" for point in points):
+        note += " Shift is of at most 200 of the held-out images."
+    if any(point.shared for point in points):
+        note += " Each fold is of other pictures: the interval counts all of them."
     if any(", data " in text for text in more):
         note += (
             " Data: the first digits of their fingerprint; the pictures, or the size and colours"

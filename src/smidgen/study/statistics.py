@@ -131,7 +131,7 @@ def accuracy_interval(percents: Sequence[float], images: int) -> Interval:
 
     Args:
         percents: Accuracies in percent, one a seed.
-        images: How many pictures judged each; the same ones.
+        images: How many pictures judged them: the same ones each, or of folds those of all.
     """
     seeds = mean_interval(percents)
     low, high = (100 * end for end in wilson(min(max(seeds.mean / 100, 0.0), 1.0), images))

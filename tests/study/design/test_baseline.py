@@ -7,6 +7,7 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from smidgen.data import Data, Split
+from smidgen.data.parts import folds_of
 from smidgen.study.design import baseline
 from smidgen.study.design.baseline import MOST_IMAGES, baselines, pixels
 
@@ -53,6 +54,15 @@ def test_a_class_that_is_never_trained_on_gets_little_and_breaks_nothing() -> No
     train = blobs(40)
     labels = torch.cat([train.labels[:-1], torch.tensor([2])])  # one image of a third class
     data = Data("odd", Split(train.images, labels), blobs(20, seed=1), ("up", "down", "other"))
+    assert all(row["accuracy"] > 0.8 for row in baselines(data))
+
+
+def test_a_class_that_is_held_out_whole_breaks_nothing() -> None:
+    train = blobs(40)
+    copied = train.images[folds_of(train, 5, 1) == 1][:1]  # with the label of a third class
+    images, labels = torch.cat([train.images, copied]), torch.cat([train.labels, torch.tensor([2])])
+    data = Data("odd", Split(images, labels), blobs(20, seed=1), ("up", "down", "copies"))
+    assert bool((folds_of(data.train, 5, 1) == 1)[-1]), "it is held out with the image it copies"
     assert all(row["accuracy"] > 0.8 for row in baselines(data))
 
 

@@ -100,8 +100,10 @@ def _logistic(train: Floats, labels: torch.Tensor, held_out: torch.Tensor) -> An
 
     def likelihood(strength: float) -> float:
         fitted = LogisticRegression(C=strength, max_iter=_STEPS).fit(train[~aside], known[~aside])
-        given: Any = fitted.predict_proba(train[aside])
-        places = np.searchsorted(fitted.classes_, known[aside])
+        # a class of nothing but copies of another's images may be held out with all of them
+        judged = aside & np.isin(known, fitted.classes_)
+        given: Any = fitted.predict_proba(train[judged])
+        places = np.searchsorted(fitted.classes_, known[judged])
         return float(np.log(given[np.arange(len(places)), places] + 1e-6).mean())
 
     best = max(_STRENGTHS, key=likelihood) if aside.any() else _STRENGTHS[-1]
