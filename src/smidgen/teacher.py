@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from smidgen.again import same_place
 from smidgen.data import Data, Preprocessing
+from smidgen.data.decode import SAME_PARTS
+from smidgen.data.making import NO_TEST
 from smidgen.hub import is_hub
 from smidgen.methods import rewritten
 from smidgen.methods.base import ArchitectureMethod, BatchMethod, Method, StartMethod, of_kind
@@ -46,6 +48,9 @@ def with_teachers(
         ValueError: If a teacher or an earlier run is no finished run, was trained on images that
             are to be held out, or is another one than the digest says; if a teacher knows other
             classes or other pictures, or an earlier run is of other layers.
+
+    Warns:
+        UserWarning: If an earlier run saw the pictures at a size at which others are set aside.
     """
     methods = tuple(methods)
     found: list[Method] = []
@@ -155,8 +160,21 @@ def _require(where: str, run: Run, data: Data, split: str, known: str) -> None:
             f"{where} must be of the split {split}, got {run.trial.split}: it has learned images"
             " that are to be held out"
         )
+    if there and run.trial.fingerprint != data.fingerprint and _set_aside_anew(run, data):
+        warnings.warn(
+            f"{where} saw these pictures at another size, and beyond {SAME_PARTS} pixels a side"
+            " others may be set aside: it may have learned some of those that judge here",
+            stacklevel=2,
+        )
     if known and known != digest(run):
         raise ValueError(f"{where} must have the digest {known}, got {digest(run)}")
+
+
+def _set_aside_anew(run: Run, data: Data) -> bool:
+    """Whether the test part was set aside here, and may be another one at the size of the run."""
+    sizes = (run.preprocessing.size, data.preprocessing.size)
+    apart = sizes[0] != sizes[1] and max(map(max, sizes)) > SAME_PARTS
+    return apart and any(note.startswith(NO_TEST) for note in data.notes)
 
 
 def _listed(classes: tuple[str, ...]) -> str:

@@ -2,13 +2,16 @@
 
 import io
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from smidgen.cli.design import _show  # pyright: ignore[reportPrivateUsage]
 from smidgen.cli.searching import DesignProgress, heading, standing
 from smidgen.study.design.search import News
 from smidgen.study.running.local import Event
+from smidgen.study.statistics import accuracy_interval
 from smidgen.study.status import Ended, Status
 
 UNDER_WAY = Status(12, 2, 0, 16, 245.0, ())
@@ -57,3 +60,20 @@ def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "12/30  net, blurpool, seed 1: 90.00 % held-out" in screen.getvalue()
     assert "recipe (3 of 4)" in screen.getvalue()
     assert "0 trials done, 4 to come" in screen.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"), [(3, "other seeds and pictures"), (1, "other pictures")]
+)
+def test_an_accuracy_says_what_its_interval_is_for(
+    seeds: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = dict.fromkeys(("params", "deployed_params", "macs", "bytes_int8", "bytes_float32"), 9)
+    row = {**counts, "data": "drawn", "latency": {"kernel_ms": 0.1, "threads": 1}}
+    found: Any = SimpleNamespace(
+        rows=dict.fromkeys(range(seeds), row),
+        accuracy=accuracy_interval([50.0] * seeds, 100),
+        net=SimpleNamespace(name="tiny"),
+    )
+    _show(found)
+    assert f"95 % for {said}" in " ".join(capsys.readouterr().out.split())

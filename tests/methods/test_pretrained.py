@@ -1,16 +1,20 @@
 """Training that begins with the weights of a run: of which layers, and of which runs."""
 
+import itertools
 import shutil
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.methods.learned import others, run
 
 from smidgen.checkpoint import checkpoints
-from smidgen.data import Data, Split, load
+from smidgen.data import Data, DataWarning, Split, load
 from smidgen.layers import Classifier, Conv, GlobalAveragePool, Shape
 from smidgen.methods import BlurPool, Distill, Method, OneCycle, Pretrained, parse
 from smidgen.recipe import Recipe
@@ -209,6 +213,26 @@ def test_the_same_pictures_in_another_size_are_no_way_to_those_held_out(tmp_path
         with_teachers([method], large, "selection", net[16])
     with_teachers([method], large, "full", net[16])
     with_teachers([method], replace(large, origin=""), "selection", net[16])
+
+
+@pytest.mark.parametrize(("size", "warned"), [(64, 0), (72, 1)])
+def test_a_run_of_a_size_at_which_others_are_set_aside_is_told(
+    size: int, warned: int, tmp_path: Path
+) -> None:
+    random = np.random.default_rng(0)
+    for place, name in itertools.product(range(9), ("owl", "hen")):
+        (tmp_path / "photos" / name).mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(random.integers(0, 256, (16, 16), np.uint8))
+        picture.save(tmp_path / "photos" / name / f"{place}.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        small, large = (load(tmp_path / "photos", image_size=side) for side in (16, size))
+    net = {side: NET.fitted(Shape(1, side, side), 2) for side in (16, size)}
+    run(tmp_path / "first", [], small, net=net[16], split="full")
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        with_teachers([Pretrained(str(tmp_path / "first"))], large, "full", net[size])
+    assert sum("may have learned some of those" in str(one.message) for one in heard) == warned
 
 
 def test_a_run_below_the_folder_of_the_user_is_found(

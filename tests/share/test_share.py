@@ -26,7 +26,7 @@ from smidgen.escape import html, shell
 from smidgen.export.artefact import Wish
 from smidgen.hub import place_of
 from smidgen.run import WEIGHTS, digest, load_run, shared_plan
-from smidgen.share.card import write_card
+from smidgen.share.card import card_of, write_card
 from smidgen.share.facts import Facts, facts_of
 from smidgen.share.push import push
 
@@ -638,3 +638,11 @@ def test_a_card_without_data_says_what_was_not_measured(run: Path, tmp_path: Pat
 def test_names_of_the_hub_are_understood(name: str) -> None:
     repository, _, revision = name.partition("@")
     assert place_of(f"{fetching.PREFIX}{name}") == (repository, revision or None)
+
+
+def test_figures_of_one_of_several_seeds_say_so(run: Path) -> None:
+    facts = facts_of(run)
+    (row,) = facts.rows
+    several = replace(facts, rows=(row, {**row, "seed": row["seed"] + 1}))
+    said = f"mean over classes; of this model, seed {row['seed']} |"
+    assert (said in card_of(several), said in card_of(facts)) == (True, False)

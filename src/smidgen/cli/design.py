@@ -183,7 +183,8 @@ def _show_front(found: "Design") -> None:
 def _show(found: "Design") -> None:
     row = found.rows[min(found.rows)]
     accuracy, latency = found.accuracy, row["latency"]
-    of = f"test images, mean and 95 % interval of {counted(len(found.rows), 'seed', 'seeds')}"
+    others = "other seeds and pictures" if len(found.rows) > 1 else "other pictures"
+    of = f"test images, mean of {counted(len(found.rows), 'seed', 'seeds')}, 95 % for {others}"
     rows: list[list[object]] = [
         ["accuracy", f"{accuracy.mean:.2f} % [{accuracy.low:.2f}, {accuracy.high:.2f}]", of],
         ["params", f"{row['params']:,}", f"{row['deployed_params']:,} deployed"],

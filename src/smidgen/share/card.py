@@ -207,7 +207,8 @@ def _figures(facts: Facts) -> str:
         ("ece", "calibration error (ECE)", "{:.2%}", "15 bins"),
     ):
         if mine.get(name) is not None:
-            rows.append([title, form.format(mine[name]).replace("%", " %"), of])
+            whose = of if seeds == 1 else f"{of}; of this model, seed {mine['seed']}"
+            rows.append([title, form.format(mine[name]).replace("%", " %"), whose])
     return _table(("figure", "value", "of"), rows)
 
 
