@@ -17,9 +17,8 @@ from smidgen.limits import ENCODED, LARGE_JPEG, PICTURE, content
 
 KEPT_SIDE = 512  # pixels a side, at least, that a large JPEG is decoded to
 KEPT_EACH = 8  # and pixels a side for each pixel that the net takes, at least
-SAME_PARTS = (
-    KEPT_SIDE // KEPT_EACH
-)  # up to it all sizes see one picture, whose content sets it aside
+# Pixels a side up to which every size sees one decoded picture, whose content sets it aside.
+SAME_PARTS = KEPT_SIDE // KEPT_EACH
 FORMATS = (  # never EPS, which runs a program, nor formats without a signature
     *("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF"),
 )
