@@ -228,8 +228,11 @@ class Begun(StartMethod):
         classifier = f"{len(self.run.trial.spec.layers) - 1}."
         fits = self.run.classes == self.classes
         for name, tensor in own.items():
-            if not name.startswith(classifier) or (fits and its[name].shape == tensor.shape):
-                tensor.copy_(its[name])
+            if name.startswith(classifier):
+                kept = its.get(name)  # none of a bias that its classifier has not
+                if not fits or kept is None or kept.shape != tensor.shape:
+                    continue
+            tensor.copy_(its[name])
 
 
 def started(method: StartMethod, data: Data, split: str, spec: NetSpec) -> StartMethod:
@@ -253,7 +256,7 @@ def lessons(
     statistics: tuple[tuple[float, ...], tuple[float, ...]],
     device: str,
 ) -> tuple[BatchMethod, ...]:
-    """Return methods as a run applies them, those that have a teacher with it.
+    """Return methods as a run applies them: those that have a teacher with it, and last.
 
     Args:
         methods: In order.
@@ -262,6 +265,8 @@ def lessons(
         statistics: Mean and standard deviation, a channel each, that the run's images have lost.
         device: Of the run.
     """
+    # other packages' methods come after all of ours, and a teacher sees what they leave
+    methods = sorted(methods, key=lambda method: isinstance(method, Distill))
     return tuple(
         _lesson(method, _teacher(method, data, split), statistics, device)
         if isinstance(method, Distill)

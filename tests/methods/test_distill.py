@@ -1,8 +1,8 @@
 """Distillation: a teacher that fits, its answers to what the student sees, and its digest."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -12,7 +12,8 @@ from tests.methods.learned import others, run
 from smidgen.data import Split
 from smidgen.export.artefact import source_of
 from smidgen.layers import Classifier, Conv, Flatten, GlobalAveragePool, Shape
-from smidgen.methods import Distill, parse
+from smidgen.methods import Distill, Flip, in_order, parse
+from smidgen.methods.base import BatchMethod, of_kind
 from smidgen.recipe import Recipe
 from smidgen.run import digest, load_run, shared_plan
 from smidgen.share.facts import facts_of
@@ -127,6 +128,24 @@ def test_the_teacher_sees_what_other_methods_made_of_a_picture(teacher: Path) ->
     with torch.no_grad():
         expected = load_run(teacher).model(batch.images.flip(3)).softmax(1)
     torch.testing.assert_close(taught.transform(turned, 0.0, seeded()).targets, expected)
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger(BatchMethod):
+    """Of another package."""
+
+    name: ClassVar[str] = "stranger"
+
+    def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
+        raise NotImplementedError
+
+
+def test_the_teacher_comes_after_methods_of_other_packages(teacher: Path) -> None:
+    given, methods = load_run(teacher), in_order([Stranger(), Distill(str(teacher)), Flip()])
+    found = lessons(
+        of_kind(methods, BatchMethod), some_data(), "full", (given.mean, given.std), "cpu"
+    )
+    assert [method.name for method in found] == ["flip", "stranger", "distill"]
 
 
 def test_a_student_follows_its_teacher(teacher: Path) -> None:

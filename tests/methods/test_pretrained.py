@@ -23,7 +23,7 @@ from smidgen.spec import NetSpec
 from smidgen.study.plan import read_plan
 from smidgen.teacher import with_teachers
 from smidgen.testing import methods as promises
-from smidgen.testing.given import NET, SINGLE, some_data
+from smidgen.testing.given import CLASSES, NET, SINGLE, some_data
 from smidgen.text import to_text
 from smidgen.training import Training
 from smidgen.trial import Trial
@@ -89,6 +89,16 @@ def test_the_classifier_of_the_same_classes_is_kept(earlier: Path) -> None:
     model = begun(Pretrained(str(earlier)), some_data()).model
     for name, value in load_run(earlier).model.state_dict().items():
         torch.testing.assert_close(model.state_dict()[name], value, rtol=0, atol=0)
+
+
+def test_a_bias_that_the_run_has_not_begins_as_drawn(earlier: Path) -> None:
+    net = replace(NET, layers=(*NET.layers[:-1], Classifier(CLASSES, bias=True)))
+    model, drawn = begun(Pretrained(str(earlier)), some_data(), net).model, net.build(0)
+    ended = load_run(earlier).model.state_dict()
+    for name, value in model.state_dict().items():
+        expected = ended.get(name, drawn.state_dict()[name])
+        torch.testing.assert_close(value, expected, rtol=0, atol=0)
+    assert set(model.state_dict()) - set(ended) == {f"{LAST}0.conv.bias"}
 
 
 def test_as_many_other_classes_are_not_the_same(earlier: Path) -> None:

@@ -13,6 +13,7 @@ from tests.export.nets import Plan, pixels_for, plans, program_of, spec_of, warm
 from smidgen import layers, zoo
 from smidgen.export.c.footprint import predict_cost
 from smidgen.export.int8.calibrate import METHODS, Method, calibrate
+from smidgen.export.int8.choose import quantize_best
 from smidgen.export.int8.program import GATES, Grid, IntConv2d, IntegerProgram, Rescale
 from smidgen.export.int8.quantize import (
     _linear,
@@ -262,6 +263,23 @@ def test_more_weights_than_a_sum_has_room_for_are_refused(body: tuple[Layer, ...
     spec = NetSpec(Shape(3, 224, 224), (layers.Flatten(), *body, layers.Classifier(2)))
     with pytest.raises(ValueError, match="one output here has too many weights"):
         predict_cost(spec)
+
+
+def test_a_mean_of_more_pixels_than_a_sum_has_room_for_is_refused() -> None:
+    first = Normalise(np.zeros(1, np.float32), np.ones(1, np.float32))
+    rest = (GlobalAveragePool(), Linear(np.ones((2, 1)), np.zeros(2)))
+    ranges = (((-1.0, 1.0),), ())
+    wide, wider = (Program("wide", Shape(1, side, side), (first, *rest)) for side in (2052, 2053))
+    assert 255 * 2052**2 < 2**30 < 255 * 2053**2
+    assert len(quantize(lower(wide), ranges).operations) == 2
+    with pytest.raises(ValueError, match=r"wide, operation 1: .* too many: 2053 x 2053"):
+        quantize(lower(wider), ranges)
+
+
+def test_a_blur_that_no_c_computes_is_refused_before_anything_is_simulated() -> None:
+    spec = NetSpec(Shape(1, 40, 40), (layers.Conv(2), layers.Blur(2, 35), *HEAD), "wide")
+    with pytest.raises(ValueError, match="wide, operation 2: blur kernel_size must be <= 11, got"):
+        quantize_best(lower(warmed(spec)), pixels_for(spec, 2))
 
 
 def ranges_of(values: NDArray[np.float32], method: Method) -> tuple[float, float]:

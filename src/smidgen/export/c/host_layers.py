@@ -10,6 +10,7 @@ from smidgen.export.c.host_map import BEYOND, BLOCK, Fill, Map, whole
 from smidgen.export.c.host_packed import Packed, Tap, packed_dense, packed_filter, units
 from smidgen.export.c.host_quick import lines
 from smidgen.export.int8.program import (
+    WIDEST_BLUR,
     Addend,
     Int8,
     Int32,
@@ -26,7 +27,6 @@ from smidgen.export.program import Blur, Flatten, MaxPool
 from smidgen.layers import Shape
 from smidgen.layers.base import sides_of
 
-WIDEST_BLUR = 11  # its largest weight is 252
 _NONE = np.array([2**30], np.int32)  # where nothing is multiplied
 _BLUR_OF_BYTES = 5  # the widest whose products of two weights are signed bytes
 

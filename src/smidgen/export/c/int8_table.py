@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from smidgen.export.c.arena import Buffer
 from smidgen.export.int8.program import (
     HEADROOM,
+    WIDEST_BLUR,
     Int32,
     IntAverage,
     IntConv2d,
@@ -23,7 +24,6 @@ from smidgen.layers import Shape
 from smidgen.layers.base import sides_of
 
 _COLLECTS = ("AVERAGE", "FLATTEN")  # write to one row as often as they read one
-WIDEST_BLUR = 11  # its largest weight is 252
 
 
 # A name is also that of a function and its template, and of what footprint.py counts for it.

@@ -13,6 +13,7 @@ from smidgen.layers import Shape
 Int8: TypeAlias = NDArray[np.int8]
 Int32: TypeAlias = NDArray[np.int32]
 
+WIDEST_BLUR = 11  # its largest weight, 252, is a byte
 HEADROOM = 20  # bits that a sum of maps has below a step of theirs
 
 # sigmoid of every gate input q / 16, q = -128 ... 127, in 1/256

@@ -13,6 +13,7 @@ from smidgen.export.int8.calibrate import Ranges
 from smidgen.export.int8.program import (
     GATE_SCALE,
     HEADROOM,
+    WIDEST_BLUR,
     Addend,
     Grid,
     Int32,
@@ -58,11 +59,15 @@ def quantize(program: Program, ranges: Ranges) -> IntegerProgram:
         ranges: Of its maps, from :func:`smidgen.export.int8.calibrate.calibrate`.
 
     Raises:
-        ValueError: If a sum has more weights than 32 bits hold.
+        ValueError: If a sum has more terms than 32 bits hold, or a blur is wider than there is C
+            for; the place of the operation is named.
     """
     grid, done = PIXELS, list[IntOperation]()
-    for (operation, shape), own in zip(program.walk(), ranges, strict=True):
-        integer, grid = _operation(operation, shape, grid, (grid_of(*ends) for ends in own))
+    for place, ((operation, shape), own) in enumerate(zip(program.walk(), ranges, strict=True), 1):
+        try:
+            integer, grid = _operation(operation, shape, grid, (grid_of(*ends) for ends in own))
+        except ValueError as error:
+            raise ValueError(f"{program.name}, operation {place}: {error}") from None
         done.append(integer)
     return IntegerProgram(program.name, program.input_shape, tuple(done))
 
@@ -101,6 +106,8 @@ def _operation(
         case Conv2d():
             out = next(own)
             return _conv(operation, grid, out), out
+        case Blur(kernel_size) if kernel_size > WIDEST_BLUR:
+            raise ValueError(f"blur kernel_size must be <= {WIDEST_BLUR}, got {kernel_size}")
         case MaxPool() | Blur() | Flatten():
             return operation, grid
         case SqueezeExcite():
@@ -171,6 +178,11 @@ def weight_scales(weight: Array, grid: Grid, out: Grid) -> Array:
 
 def _average(shape: Shape, grid: Grid, out: Grid) -> tuple[IntAverage, Grid]:
     pixels = shape.height * shape.width
+    if pixels * max(127 - grid.zero, 128 + grid.zero) > LARGEST_SUM:
+        raise ValueError(
+            "int8 adds up the pixels of a channel in 32 bits, and this map has too many:"
+            f" {shape.height} x {shape.width}"
+        )
     out = no_finer(out, grid.scale / pixels)
     by = rescale([grid.scale / pixels / out.scale], out.zero, out.scale)
     return IntAverage(grid.zero, by), out
