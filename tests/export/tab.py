@@ -27,7 +27,8 @@ from smidgen.spec import NetSpec
 CHROMIUM = "/usr/bin/chromium"
 QUIET = [
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"),
-    *("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"),  # a drawn camera
+    "--use-fake-device-for-media-stream=device-count=2",  # drawn cameras
+    "--use-fake-ui-for-media-stream",
 ]
 
 needs_clang = pytest.mark.skipif(

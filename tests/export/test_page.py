@@ -116,8 +116,46 @@ def test_pictures_of_other_sizes_and_broken_ones(browser: Any, tmp_path: Path) -
     tab.page.set_input_files(
         "#file", {"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}
     )
-    tab.page.wait_for_selector("text=this file is no picture")
+    tab.page.wait_for_selector("text=this file is no picture that this browser reads")
+    tab.page.evaluate(
+        """void (window.createImageBitmap = async () =>
+        ({ width: 9000, height: 9000, close() { window.freed = true; } }))"""
+    )
+    tab.page.set_input_files("#file", {"name": "a", "mimeType": "image/png", "buffer": b"large"})
+    tab.page.wait_for_selector("text=this picture is too large")
+    assert tab.page.evaluate("freed")  # or its 324 megabytes stay for a while
     assert tab.complaints == []
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_a_second_finger_draws_nothing(browser: Any, tmp_path: Path) -> None:
+    spec = zoo.net("mnist-1k5-dw")
+    file = tmp_path / "page.html"
+    module = compiled(integers(spec))
+    file.write_text(page(module, spec.input_shape, facts(spec, pixels_for(spec, 1), ink_box=20)))
+    tab = Tab(browser, file)
+    tab.page.click("#clear")
+    box = tab.page.locator("#ink").bounding_box()
+    session = tab.page.context.new_cdp_session(tab.page)
+    for kind, *shares in (  # of the first finger, of the second
+        ("touchStart", (0.2, 0.2)),
+        ("touchMove", (0.3, 0.2)),
+        ("touchStart", (0.3, 0.2), (0.8, 0.9)),
+        ("touchMove", (0.4, 0.2), (0.9, 0.9)),
+        ("touchMove", (0.5, 0.2)),
+        ("touchEnd",),
+    ):
+        points = [
+            {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": finger}
+            for finger, (x, y) in enumerate(shares)
+        ]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    tab.settle()
+    (stroke,) = tab.page.evaluate("smidgen.state.strokes")
+    assert max(y for _, y in stroke) < 0.3
+    assert stroke[-1][0] == pytest.approx(0.5, abs=0.02)  # the first goes on
 
 
 @pytest.mark.browser
@@ -207,6 +245,46 @@ def test_a_new_picture_ends_the_camera_and_a_refusal_is_said(browser: Any, tmp_p
 @pytest.mark.browser
 @needs_chromium
 @needs_clang
+def test_the_other_camera_is_the_next_one_or_a_phones_other_side(
+    browser: Any, tmp_path: Path
+) -> None:
+    tab, _, _ = photographs(browser, tmp_path / "page.html")
+    label = "smidgen.live.stream?.getVideoTracks()[0].label"
+    tab.page.click("#camera")
+    tab.page.wait_for_selector("#turn")
+    assert tab.page.evaluate(label) == "fake_device_0"
+    for name in ("fake_device_1", "fake_device_0"):
+        tab.page.click("#turn")
+        tab.wait(f"{label} === '{name}'")
+        tab.page.wait_for_selector("#turn")
+    tab.page.evaluate(
+        """(() => { MediaStreamTrack.prototype.getSettings = () => ({ facingMode: "environment" });
+        navigator.mediaDevices.getUserMedia = async ({ video }) => {
+          window.asked = video.facingMode; throw new Error(); }; })()"""
+    )
+    tab.page.click("#turn")
+    tab.page.wait_for_selector("text=the camera cannot be used here")
+    assert tab.page.evaluate("asked") == {"exact": "user"}
+    assert tab.complaints == []
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_a_camera_that_is_unplugged_is_no_longer_live(browser: Any, tmp_path: Path) -> None:
+    tab, _, _ = photographs(browser, tmp_path / "page.html")
+    tab.page.click("#camera")
+    tab.wait("smidgen.state.picture?.width > 100")
+    tab.page.evaluate("smidgen.live.stream.getVideoTracks()[0].dispatchEvent(new Event('ended'))")
+    assert tab.page.evaluate("smidgen.live.stream") is None
+    assert tab.page.locator("#camera[aria-pressed=false]").inner_text() == "Camera"
+    assert tab.page.evaluate("smidgen.state.picture.width") > 100  # the last frame
+    assert tab.complaints == []
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
 def test_a_net_of_measured_values_refuses_pictures_be_they_one_or_many(
     browser: Any, tmp_path: Path
 ) -> None:
@@ -250,6 +328,16 @@ def test_no_answer_is_stale(browser: Any, tmp_path: Path) -> None:
     tab.release()
     assert tab.page.evaluate("smidgen.state.logits") is None
     assert tab.page.inner_text("#answer").strip() == "\u2013"
+
+    tab.hold_first_picture()
+    choose(images[1])
+    tab.page.evaluate(  # dropped text stops nothing
+        """(() => { const dataTransfer = new DataTransfer();
+        dataTransfer.setData("text/plain", "words");
+        document.dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true })); })()"""
+    )
+    tab.release()
+    assert tab.answer()[1] == simulate(program, images[1:2])[0].tolist()
 
     tab.page.locator("#samples button").nth(1).click()
     tab.page.evaluate("void (window.createImageBitmap = () => Promise.reject(new Error()))")

@@ -231,3 +231,28 @@ def test_a_second_folder_takes_the_place_of_the_first(made: Made, browser: Any) 
     paths = json.loads(tab.page.evaluate("JSON.stringify(smidgen.folder.rows.map(r => r.path))"))
     assert paths == ["green/1.png", "green/5.png", "green/9.png"]
     assert tab.page.inner_text("#summary").startswith("3 pictures answered.")
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_of_a_folder_one_picture_at_a_time_is_in_memory(made: Made, browser: Any) -> None:
+    tab = Tab(browser, made.html)
+    tab.page.evaluate(
+        """(() => { window.grounds = new Set(); window.most = 0;
+        let count = 0;
+        const real = createImageBitmap, read = CanvasRenderingContext2D.prototype.getImageData;
+        window.createImageBitmap = async (...all) => {
+          window.most = Math.max(window.most, ++count);
+          return real(...all).finally(() => { count--; });
+        };
+        CanvasRenderingContext2D.prototype.getImageData = function (...all) {
+          window.grounds.add(this.canvas);
+          return read.apply(this, all);
+        }; })()"""
+    )
+    tab.page.set_input_files("#directory", made.pictures)
+    blank = "[...document.querySelectorAll('#gallery canvas')].filter(c => c.width === 300).length"
+    tab.wait(f"document.getElementById('csv').checkVisibility() && {blank} === 0")
+    assert tab.page.locator("#gallery canvas").count() == 14
+    assert tab.page.evaluate("[most, grounds.size]") == [1, 1]

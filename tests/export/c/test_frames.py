@@ -235,6 +235,14 @@ def test_a_camera_that_cannot_be_is_a_sentence_at_compile_time(
         assert expected in done.stderr
 
 
+def test_names_that_windows_h_makes_nothing_of_are_not_needed(tmp_path: Path) -> None:
+    prepare(SEEN["cropped"], tmp_path)
+    empty = ["-Dnear=", "-Dfar=", "-Dsmall=char", "-Dinterface=struct"]
+    command = ["gcc", *WARNINGS, *empty, "-fsyntax-only", "main.c"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("standard", ["c99", "c11", "c++17"])
 def test_a_camera_inside_a_function_compiles_silently(standard: str, tmp_path: Path) -> None:
     prepare(SEEN["cropped"], tmp_path)

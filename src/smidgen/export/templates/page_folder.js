@@ -30,9 +30,10 @@ async function answerFolder(files) {
   Object.assign($("progress"), { max: pictures.length || 1, value: 0, hidden: !pictures.length });
   $("stop").hidden = !pictures.length;
   if (!$("folder").contains(document.activeElement)) $("folder").scrollIntoView({ block: "nearest" });
+  const canvas = document.createElement("canvas"); // one for all: browsers free them late, and WebKit has room for few
   for (const [place, { path, file }] of pictures.entries()) {
     try {
-      const { image } = await imageOf(file);
+      const { image } = await imageOf(file, canvas);
       if (turn !== folder.turn) return;
       const shares = softmax(logitsOf(fittedPicture(image).pixels)), top = likeliest(shares);
       folder.rows.push({ path, file, label: labelOf(path), top, share: shares[top] });
@@ -120,13 +121,14 @@ function showMore() {
       $("pad").scrollIntoView({ block: "nearest", behavior: "smooth" });
     });
     $("gallery").append(button);
-    thumbnail(row.file, canvas);
+    thumbnails = thumbnails.then(() => thumbnail(row.file, canvas));
   }
   $("more").hidden = folder.shown >= folder.filter.length;
 }
-// Small, in its own shape.
+// Small, in its own shape; one after another, since thirty photographs decoded at once are gigabytes.
+let thumbnails = Promise.resolve();
 async function thumbnail(file, canvas) {
-  const bitmap = await createImageBitmap(file).catch(() => null);
+  const bitmap = canvas.isConnected && await createImageBitmap(file).catch(() => null);
   if (!bitmap) return;
   const scale = Math.min(1, 176 / bitmap.height, 264 / bitmap.width);
   canvas.width = Math.max(1, Math.round(bitmap.width * scale));
@@ -148,7 +150,7 @@ function csv() {
 $("csv").addEventListener("click", () => {
   const address = URL.createObjectURL(new Blob([csv()], { type: "text/csv" }));
   element("a", { href: address, download: "answers.csv" }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 1000);
+  setTimeout(() => URL.revokeObjectURL(address), 60000); // Safari on an iPhone asks first
 });
 $("stop").addEventListener("click", () => { folder.turn++; finish(); });
 $("more").addEventListener("click", showMore);

@@ -1,20 +1,22 @@
 // Where pixels come from: strokes, files, the camera, the test set.
 const drawing = channels === 1 && net.ink_box > 0;
-async function imageOf(blob) {
+async function imageOf(blob, canvas) {
   let bitmap;
   try {
     // Turned as EXIF says by default; to say so is an error to browsers from before March 2023.
     bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   } catch {
-    throw new Error("this file is no picture");
+    throw new Error("this file is no picture that this browser reads"); // as HEIC and TIFF are for most
   }
-  if (bitmap.width * bitmap.height > LARGEST) throw new Error("this picture is too large");
-  const canvas = drawn(bitmap);
-  bitmap.close();
-  return canvas;
+  try {
+    if (bitmap.width * bitmap.height > LARGEST) throw new Error("this picture is too large");
+    return drawn(bitmap, bitmap.width, bitmap.height, canvas);
+  } finally {
+    bitmap.close(); // or it is kept until some later time, hundreds of megabytes
+  }
 }
 // A canvas with the picture, and its pixels as they were before they lay on a ground.
-function drawn(source, w = source.width, h = source.height, canvas = document.createElement("canvas")) {
+function drawn(source, w, h, canvas = document.createElement("canvas")) {
   Object.assign(canvas, { width: w, height: h });
   const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });
   context.drawImage(source, 0, 0);
@@ -76,42 +78,53 @@ function pointOf(event) {
 if (drawing) {
   let stroke = null;
   $("ink").addEventListener("pointerdown", event => {
-    if (event.button) return;
+    if (event.button || !event.isPrimary) return; // a second finger draws nothing
     $("ink").setPointerCapture(event.pointerId);
     const strokes = state.strokes;
     begin({ strokes: [...strokes, stroke = [pointOf(event)]], frame: state.frame, chosen: strokes.length ? state.chosen : null });
     stroked();
   });
   $("ink").addEventListener("pointermove", event => {
-    if (!stroke) return;
+    if (!stroke || !event.isPrimary) return;
     stroke.push(...(event.getCoalescedEvents?.() || [event]).map(pointOf));
     stroked();
   });
-  for (const end of ["pointerup", "pointercancel"]) $("ink").addEventListener(end, () => { stroke = null; });
+  for (const end of ["pointerup", "pointercancel"]) $("ink").addEventListener(end, event => { if (event.isPrimary) stroke = null; });
 } else {
   $("ink").classList.add("still");
 }
 
 // The camera: each frame goes the way of a picture.
-const live = { stream: null, video: document.createElement("video"), canvas: document.createElement("canvas"), facing: "environment" };
+const live = { stream: null, video: document.createElement("video"), canvas: document.createElement("canvas"),
+  cameras: [], wanted: [{ facingMode: "environment" }] }; // of which the first that there is
 Object.assign(live.video, { muted: true, playsInline: true });
+async function cameraOf([first, ...others]) {
+  try {
+    return await navigator.mediaDevices.getUserMedia({ video: { ...first, width: { ideal: 640 } } });
+  } catch (error) {
+    if (error.name !== "OverconstrainedError" || !others.length) throw error;
+    return cameraOf(others);
+  }
+}
 async function startCamera() {
   clear();
   const turn = state.turn;
   let stream;
   try {
-    stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: live.facing, width: { ideal: 640 } } });
+    stream = await cameraOf(live.wanted);
   } catch (error) {
     const reasons = { NotAllowedError: "the camera is not allowed to this page", NotFoundError: "there is no camera" };
     return turn === state.turn && refuse(reasons[error.name] || "the camera cannot be used here");
   }
   if (turn !== state.turn) return stream.getTracks().forEach(track => track.stop());
   live.stream = live.video.srcObject = stream;
+  stream.getVideoTracks()[0].addEventListener("ended", () => { if (live.stream === stream) keepFrame(); }); // as when unplugged
   $("answer").ariaLive = "off"; // it would never stop talking
   pressed(true);
   await live.video.play().catch(() => {});
   const devices = await navigator.mediaDevices.enumerateDevices();
-  $("turn").hidden = devices.filter(device => device.kind === "videoinput").length < 2 || live.stream !== stream;
+  live.cameras = devices.filter(device => device.kind === "videoinput").map(device => device.deviceId);
+  $("turn").hidden = live.cameras.length < 2 || live.stream !== stream;
   const next = () => {
     if (live.stream !== stream) return;
     const { videoWidth: w, videoHeight: h } = live.video;
@@ -135,14 +148,18 @@ function pressed(on) {
   $("camera").ariaPressed = on;
   $("camera").textContent = on ? "Stop, keep frame" : "Camera";
 }
-$("camera").addEventListener("click", () => {
-  if (!live.stream) return startCamera();
+function keepFrame() {
   stopCamera();
   live.canvas = document.createElement("canvas"); // the last frame stays on the pad
   later(hold);
-});
+}
+$("camera").addEventListener("click", () => live.stream ? keepFrame() : startCamera());
+// A phone's camera on the other side; of others, which tell no side, the next one.
 $("turn").addEventListener("click", () => {
-  live.facing = live.facing === "user" ? "environment" : "user";
+  const { deviceId, facingMode } = live.stream.getVideoTracks()[0].getSettings();
+  const other = { user: "environment", environment: "user" }[facingMode];
+  const next = live.cameras[(live.cameras.indexOf(deviceId) + 1) % live.cameras.length];
+  live.wanted = [...other ? [{ facingMode: { exact: other } }] : [], { deviceId: { exact: next } }, { facingMode: "environment" }];
   startCamera();
 });
 if (!navigator.mediaDevices?.getUserMedia || !takesPictures) $("camera").hidden = true;
@@ -169,6 +186,7 @@ document.addEventListener("drop", async event => {
   const items = [...event.dataTransfer.items].filter(item => item.kind === "file");
   const held = items.map(item => ({ // all at once: what was dropped is gone after the first wait
     file: item.getAsFile(), entry: item.webkitGetAsEntry?.(), handle: item.getAsFileSystemHandle?.().catch(() => null) }));
+  if (!held.length) return; // text, or a link
   const turn = ++state.turn;
   const found = await Promise.all(held.map(filesIn)).catch(() => null);
   if (turn !== state.turn) return;

@@ -162,12 +162,12 @@ static inline const uint8_t *NAME_frame_row(void *context, int row) {
   for (uint32_t j = 0; j < count; j++) {
     const uint32_t start = NAME_from(j, along, count), end = NAME_until(j, along, count);
     const uint32_t low = top + (UPPER_TURNED ? start : first), high = top + (UPPER_TURNED ? end : last);
-    const uint32_t near = left + (UPPER_TURNED ? first : start), far = left + (UPPER_TURNED ? last : end);
+    const uint32_t from = left + (UPPER_TURNED ? first : start), until = left + (UPPER_TURNED ? last : end);
     uint32_t totals[UPPER_CHANNELS] = {0};
     for (uint32_t y = low; y < high; y++) {
       uint32_t sums[UPPER_CHANNELS] = {0};
-      NAME_add_row(frame, frame->bytes + y * frame->stride, near, far, sums);
-      for (uint32_t c = 0; c < UPPER_CHANNELS; c++) totals[c] += NAME_mean(sums[c], far - near);
+      NAME_add_row(frame, frame->bytes + y * frame->stride, from, until, sums);
+      for (uint32_t c = 0; c < UPPER_CHANNELS; c++) totals[c] += NAME_mean(sums[c], until - from);
     }
     for (uint32_t c = 0; c < UPPER_CHANNELS; c++) *out++ = NAME_mean(totals[c], high - low);
   }
