@@ -437,6 +437,29 @@ def test_a_canvas_that_holds_nothing_is_no_picture(browser: Any, tmp_path: Path)
 @pytest.mark.browser
 @needs_chromium
 @needs_clang
+@pytest.mark.parametrize(("most", "said"), [(1, False), (255, True)])
+def test_a_browser_that_gives_noise_for_pixels_is_told_of(
+    browser: Any, tmp_path: Path, most: int, said: bool
+) -> None:
+    spec = nest("resnet", (3, 9, 12))
+    module = compiled(integers(spec))
+    html = page(module, spec.input_shape, facts(spec, pixels_for(spec, 3), ink_box=0))
+    noise = (
+        "const real = CanvasRenderingContext2D.prototype.getImageData;"
+        "CanvasRenderingContext2D.prototype.getImageData = function(...all) {"
+        "  const read = real.apply(this, all);"
+        f"  read.data.forEach((value, i, data) => {{ data[i] = value ^ {most}; }});"
+        "  return read; };"
+    )
+    file = tmp_path / "page.html"
+    file.write_text(html.replace('"use strict";', f'"use strict"; {noise}', 1))
+    lead = Tab(browser, file).page.inner_text("#lead")
+    assert ("gives pages noise for the pixels of pictures" in lead) == said
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
 def test_small_pictures_have_their_own_shape(browser: Any, tmp_path: Path) -> None:
     tab, _, _ = photographs(browser, tmp_path / "page.html")
     for place in ("#samples canvas >> nth=0", "#seen"):

@@ -442,6 +442,7 @@ def test_names_that_c_cannot_have_are_refused() -> None:
         "std",
         "int8",
         "aux",
+        "print",
     )
     for name in (*taken, "a__b"):
         assert is_taken(name)

@@ -38,10 +38,11 @@ llround log1p log2 logb lrint lround micros millis nan nearbyint nextafter radia
 remquo rint scalbn signal sq strcoll strcspn strerror strpbrk strspn strtod strtoul strxfrm tgamma
 tone vprintf word
 """  # likewise, of C99's mathematics and characters, and of Arduino
+_CORES = "client print printable server stream udp"  # Print.h is found for print.h on Windows
 _DEVICES = "aux com1 com2 com3 com4 con lpt1 lpt2 lpt3 nul prn"  # no file of Windows is called so
 _BESIDE = "camera frame logits memory"  # in the sketches and programs of packages
 _TAKEN = frozenset(
-    f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_SYSTEM} {_OTHERS} {_DEVICES} {_BESIDE}".split()
+    f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_SYSTEM} {_OTHERS} {_CORES} {_DEVICES} {_BESIDE}".split()
 )
 _MEASURED = re.compile(  # by macros of <stdint.h>, as INT8_WIDTH, in C23 and in C++ with extensions
     "u?int(max|ptr|(_least|_fast)?(8|16|32|64))|ptrdiff|sig_atomic|size|wint"

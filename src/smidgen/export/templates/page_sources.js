@@ -28,6 +28,14 @@ function drawn(source, w, h, canvas = document.createElement("canvas")) {
   if (!context.getImageData(0, 0, 1, 1).data[3]) throw new Error("this picture is too large for this browser");
   return { canvas, image };
 }
+// Against fingerprinting, some browsers give noise for a canvas's pixels without a word, as Firefox's
+// resistFingerprinting does; a level or two, as others change, is let pass.
+function readsPixels() {
+  const wrote = new ImageData(16, 16), context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  wrote.data.forEach((_, i, data) => { data[i] = i % 4 === 3 ? 255 : 37 * i % 256; });
+  context.putImageData(wrote, 0, 0);
+  return context.getImageData(0, 0, 16, 16).data.every((value, i) => Math.abs(value - wrote.data[i]) < 8);
+}
 async function load(blob) {
   if (!takesPictures) return refuse("this net takes measured values, no pictures");
   stopCamera();

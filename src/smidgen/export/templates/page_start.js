@@ -44,6 +44,8 @@ $("sure").addEventListener("input", () => {
 document.title = `${net.name} · smidgen`;
 $("name").textContent = net.name;
 $("lead").textContent = `Trained on ${net.data}, runs inside this page: nothing is sent or fetched.`;
+if (takesPictures && !readsPixels()) $("lead").append(element("b", {},
+  " This browser gives pages noise for the pixels of pictures (against fingerprinting): only those of the test set are answered rightly."));
 const told = (id, main, more) => $(id).replaceChildren(main, " ", element("small", {}, more));
 told("bytes", number(module_.code.length), `bytes, ${net.numbers}`);
 told("accuracy", percent(net.accuracy, 2), `of ${number(net.images)}`);
