@@ -8,10 +8,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from smidgen.again import same_place
-from smidgen.data import Data, Preprocessing
+from smidgen.again import same_place, trained_on
+from smidgen.data import Data, DataWarning, Preprocessing
 from smidgen.data.decode import SAME_PARTS
 from smidgen.data.making import NO_TEST
+from smidgen.data.parts import held_out
 from smidgen.hub import is_hub
 from smidgen.methods import rewritten
 from smidgen.methods.base import ArchitectureMethod, BatchMethod, Method, StartMethod, of_kind
@@ -50,7 +51,8 @@ def with_teachers(
             classes or other pictures, or an earlier run is of other layers.
 
     Warns:
-        UserWarning: If an earlier run saw the pictures at a size at which others are set aside.
+        UserWarning: If an earlier run saw the pictures at a size at which others are set aside, or
+            the pictures have changed since, and some are held out.
     """
     methods = tuple(methods)
     found: list[Method] = []
@@ -58,9 +60,11 @@ def with_teachers(
         if isinstance(method, Distill | Pretrained):
             try:
                 if isinstance(method, Distill):
-                    known = digest(_teacher(method, data, split))
+                    run = _teacher(method, data, split)
                 else:
-                    known = digest(_earlier(method, data, split, _built(net, methods)))
+                    run = _earlier(method, data, split, _built(net, methods))
+                _require_apart(method, run, data, split)
+                known = digest(run)
             except UnreadError:
                 if not (known := _digest_of(method, begun)):
                     raise
@@ -139,8 +143,7 @@ def _body(spec: NetSpec, preprocessing: Preprocessing) -> tuple[object, ...]:
 
 
 def _read(method: Distill | Pretrained) -> Run:
-    what = "distill teacher" if isinstance(method, Distill) else "pretrained run"
-    place = run_of(method)
+    what, place = _called(method), run_of(method)
     if not place:
         raise UnreadError(f"{what} must be the folder of a run, got none")
     try:
@@ -149,13 +152,16 @@ def _read(method: Distill | Pretrained) -> Run:
         raise UnreadError(f"{what}: {error}") from error
 
 
+def _called(method: Distill | Pretrained) -> str:
+    return "distill teacher" if isinstance(method, Distill) else "pretrained run"
+
+
 def _require(where: str, run: Run, data: Data, split: str, known: str) -> None:
     """Refuse a run that has learned what is to be held out, or is another one than was named."""
     # the same pictures in another size are other data, and as many are held out of those
     there = bool(data.origin) and same_place(run, data.origin)
     same = there or run.trial.fingerprint == data.fingerprint
-    aside = split == SELECTION and data.validation is not None  # nothing is trained on those
-    if same and split not in (FULL, run.trial.split) and not aside:
+    if same and split != run.trial.split and _holds_out(data, split):
         raise ValueError(
             f"{where} must be of the split {split}, got {run.trial.split}: it has learned images"
             " that are to be held out"
@@ -168,6 +174,43 @@ def _require(where: str, run: Run, data: Data, split: str, known: str) -> None:
         )
     if known and known != digest(run):
         raise ValueError(f"{where} must have the digest {known}, got {digest(run)}")
+
+
+def _holds_out(data: Data, split: str) -> bool:
+    """Whether a split judges on images that others train on, as a validation part is not."""
+    return split != FULL and not (split == SELECTION and data.validation is not None)
+
+
+def _require_apart(method: Distill | Pretrained, run: Run, data: Data, split: str) -> None:
+    """Refuse a run on these pictures at another size that has learned some to be held out here.
+
+    Pictures may be copies of each other at one of the sizes alone, and copies are held out
+    together: then the same split holds others out. Of more pictures, or fewer, it does so, too.
+    """
+    there = bool(data.origin) and same_place(run, data.origin)
+    others = there and run.trial.fingerprint != data.fingerprint
+    if not (others and _holds_out(data, split)) or _set_aside_anew(run, data):  # that is told
+        return
+    where = f"{_called(method)} {run_of(method)}"
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # told where the data are loaded
+            before = trained_on(run, run_of(method) or "")
+    except ValueError:  # not as they were
+        before = None
+    if before is None or not torch.equal(before.train.labels, data.train.labels):
+        warnings.warn(
+            f"{where} was trained on what was in {data.name} before it changed: it may have learned"
+            " some of the images that are held out now",
+            stacklevel=3,
+        )
+        return
+    own, its = (set(held_out(of, split)[1].tolist()) for of in (data, before))
+    if not own <= its:
+        raise ValueError(
+            f"{where} has learned images that are to be held out: at its size others are copies of"
+            " each other"
+        )
 
 
 def _set_aside_anew(run: Run, data: Data) -> bool:

@@ -225,6 +225,35 @@ def test_the_same_pictures_in_another_size_are_no_way_to_those_held_out(tmp_path
     with_teachers([method], replace(large, origin=""), "selection", net[16])
 
 
+@pytest.mark.parametrize("alike", [False, True])
+def test_copies_at_one_size_alone_do_not_mix_what_is_held_out(alike: bool, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for place, name in itertools.product(range(24), ("owl", "hen")):
+        (tmp_path / "photos" / name).mkdir(parents=True, exist_ok=True)
+        pixels = random.integers(0, 256, (16, 16), np.uint8)
+        if alike:
+            pixels = np.full((16, 16), 10 * (place // 2) + 5 * (name == "owl"), np.uint8)
+            pixels[7, 7] += place % 2  # of which nothing is left at a quarter of the size
+        Image.fromarray(pixels).save(tmp_path / "photos" / name / f"{place}.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        small, large = (load(tmp_path / "photos", image_size=side) for side in (4, 16))
+    net = {side: NET.fitted(Shape(1, side, side), 2) for side in (4, 16)}
+    run(tmp_path / "first", [], small, net=net[4], split="selection")
+    method = Pretrained(str(tmp_path / "first"))
+    if not alike:
+        with_teachers([method], large, "selection", net[16])
+        picture = tmp_path / "photos" / "owl" / "0.png"
+        shutil.copy(picture, picture.with_name("new.png"))
+        with pytest.warns(DataWarning, match="no test images"):
+            more = load(tmp_path / "photos", image_size=4)
+        with pytest.warns(UserWarning, match="learned some of the images that are held out now"):
+            with_teachers([method], more, "selection", net[4])
+        return
+    with pytest.raises(ValueError, match="has learned images that are to be held out: at its size"):
+        with_teachers([method], large, "selection", net[16])
+
+
 @pytest.mark.parametrize(("size", "warned"), [(64, 0), (72, 1)])
 def test_a_run_of_a_size_at_which_others_are_set_aside_is_told(
     size: int, warned: int, tmp_path: Path
