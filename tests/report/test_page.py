@@ -1,6 +1,7 @@
 """The page stands alone: nothing is loaded, nothing is missing, unfinished studies say so."""
 
 import html
+import json
 import re
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from smidgen.study.records import Records, StoreError
 from smidgen.study.status import Status
 
 CHROMIUM = Path("/usr/bin/chromium")
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -494,6 +496,13 @@ def test_the_baseline_lies_above_what_would_hide_it() -> None:
     assert ">a, 20 epochs<" in chart.wide, "two points of one name are told apart"
 
 
+def drawn_points(svg: str) -> list[tuple[float, float]]:
+    """Return where our points and the reference study's lie; the legend's have no words."""
+    dots = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)" [^>]*><title>', svg)
+    diamonds = re.findall(r'<path d="M([\d.]+) ([\d.]+)L[^>]*><title>', svg)
+    return [(float(x), float(y)) for x, y in dots] + [(float(x), float(y) + 5) for x, y in diamonds]
+
+
 @pytest.mark.parametrize("width", ["wide", "narrow"])
 def test_names_of_nets_cover_no_point(width: str) -> None:
     sizes = [500, 700, 800, 1000, 2000, 2300]
@@ -501,20 +510,19 @@ def test_names_of_nets_cover_no_point(width: str) -> None:
         row(f"net-of-{size}", ["ema"], 0, 150 + 2 * (number // 2), params=size)
         for number, size in enumerate(sizes)
     ]
-    chart = accuracy_against_params(points_of(rows))
-    assert chart
-    drawn = str(getattr(chart, width))
-    dots = [
-        (float(x), float(y))
-        for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)" [^>]*><title>net', drawn)
-    ]
-    names = re.findall(
-        r'<text x="([\d.]+)" y="([\d.]+)" [^>]*font-size="(\d+)">(net-of-\d+)<', drawn
-    )
-    assert len(dots) == len(sizes)
-    assert len(names) >= len(sizes) - (width == "narrow")
-    for x, y, size, name in names:
-        left, base, height = float(x), float(y), int(size)
-        right = left + width_of(name, height)
-        for at, level in dots:
-            assert not (left < at + 4 and at - 4 < right and base - height < level + 2 < base + 4)
+    studied = (ROOT / "results" / "reference-mnist.jsonl").read_text().splitlines()
+    for some, many in ((rows, len(sizes)), (list(map(json.loads, studied)), 6)):
+        chart = accuracy_against_params(points_of(some))
+        assert chart
+        drawn = str(getattr(chart, width))
+        names = re.findall(
+            r'<text x="([\d.]+)" y="([\d.]+)" [^>]*font-size="(\d+)">((?:net|mnist)-[\w-]+)<', drawn
+        )
+        assert len(names) >= many - (width == "narrow")
+        assert len(drawn_points(drawn)) >= many
+        for x, y, size, name in names:
+            left, base, height = float(x), float(y), int(size)
+            right = left + width_of(name, height)
+            for at, level in drawn_points(drawn):
+                beside = right <= at - 4 or at + 4 <= left
+                assert beside or not base - height < level + 2 < base + 4, name

@@ -24,6 +24,7 @@ _HEIGHT = 340
 _NAMED = 8  # nets; of more, only those that no smaller one beats are named in a chart
 _RADIUS = 4.5  # pixels, of a point
 _MOVES = sorted(range(-40, 41, 2), key=lambda moved: (abs(moved), moved))  # of a name, upward first
+_ACROSS = 12  # pixels that a name is moved rather than lie across an interval
 _COLOURS = {"baseline": SERIES[0], "with more methods": SERIES[1], "reference study": SAME}
 
 
@@ -136,32 +137,37 @@ def _drawn(width: int, ours: Sequence[_Dot], studied: Sequence[_Dot]) -> Canvas:
         canvas.line(at, y(dot.low), at, y(dot.high), _COLOURS[dot.kind], width=1.5)
     for dot in sorted(ours, key=lambda dot: dot.kind == "baseline"):  # which lies above the others
         canvas.circle(x(dot.params), y(dot.accuracy), _RADIUS, _COLOURS[dot.kind], dot.told)
-    _names(canvas, ours, x, y, top, bottom)
+    _names(canvas, ours, studied, x, y, top, bottom)
     return canvas
 
 
 def _names(
-    canvas: Canvas, dots: Sequence[_Dot], x: Scale, y: Scale, top: float, bottom: float
+    canvas: Canvas,
+    ours: Sequence[_Dot],
+    studied: Sequence[_Dot],
+    x: Scale,
+    y: Scale,
+    top: float,
+    bottom: float,
 ) -> None:
     """Write the names beside the points, covering neither points nor names; some have no room."""
     size = TEXT if canvas.width > NARROW else TEXT - 1
+    dots = [*ours, *studied]
     taken = [_Box.around(x(dot.params), y(dot.accuracy), _RADIUS + 1) for dot in dots]
-    ends = [_Box(x(dot.params) - 1, x(dot.params) + 1, y(dot.high), y(dot.low)) for dot in dots]
-    for dot in sorted((dot for dot in dots if dot.name), key=lambda dot: dot.accuracy):
+    ends = [_Box(x(dot.params) - 1, x(dot.params) + 1, y(dot.high), y(dot.low)) for dot in ours]
+    for dot in sorted((dot for dot in ours if dot.name), key=lambda dot: dot.accuracy):
         at, level, needed = x(dot.params), y(dot.accuracy), width_of(dot.name, size)
-        places = [
-            _Box(start, start + needed, level + moved - size / 2, level + moved + size / 2)
-            for moved in _MOVES
-            for start in (at + 2 * _RADIUS, at - 2 * _RADIUS - needed)
-        ]
-        free = [
-            box
-            for box in places
-            if x.start <= box.left and box.right <= canvas.width
-            if top <= box.top and box.bottom <= bottom
-            if not any(box.overlaps(other) for other in taken)
-        ]
-        clear = [box for box in free if not any(box.overlaps(end) for end in ends)]
-        if found := next(iter(clear or free), None):
+        free: list[tuple[int, _Box]] = []
+        for moved in _MOVES:
+            for start in (at + 2 * _RADIUS, at - 2 * _RADIUS - needed):
+                middle = level + moved
+                box = _Box(start, start + needed, middle - size / 2, middle + size / 2)
+                inside = x.start <= box.left and box.right <= canvas.width
+                inside = inside and top <= box.top and box.bottom <= bottom
+                if inside and not any(box.overlaps(other) for other in taken):
+                    crosses = any(box.overlaps(end) for end in ends)
+                    free.append((abs(moved) + _ACROSS * crosses, box))
+        if free:
+            _, found = min(free, key=lambda one: one[0])
             taken.append(found)
             canvas.text(found.left, found.bottom - 2, dot.name, INK, size=size)
