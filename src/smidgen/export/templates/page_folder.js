@@ -121,7 +121,7 @@ function showMore() {
       $("pad").scrollIntoView({ block: "nearest", behavior: "smooth" });
     });
     $("gallery").append(button);
-    thumbnails = thumbnails.then(() => thumbnail(row.file, canvas));
+    thumbnails = thumbnails.then(() => thumbnail(row.file, canvas)).catch(() => {}); // the next ones are shown anyway
   }
   $("more").hidden = folder.shown >= folder.filter.length;
 }
