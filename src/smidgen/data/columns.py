@@ -54,8 +54,11 @@ def chosen(
                 f"{where} has no column {asked!r} ({option}); {nearest(asked, columns)}"
             )
         return asked
+    by_form: dict[str, list[str]] = {}
+    for column in columns:
+        by_form.setdefault(form(column), []).append(column)
     for name in preferred:
-        if alike := [column for column in columns if form(column) == name]:
+        if alike := by_form.get(name):
             if len(alike) > 1:
                 raise DataError(
                     f"{where} has the columns {', '.join(map(repr, alike))}, each of which could "
