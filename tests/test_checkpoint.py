@@ -124,6 +124,16 @@ def test_a_run_begun_in_another_precision_is_not_gone_on_with(tmp_path: Path) ->
     begun(folder)
 
 
+def test_a_run_that_ended_in_another_precision_says_so(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    begun(folder)
+    said = "run holds a run that has ended in float32, and this is bfloat16: it stays as it is"
+    with pytest.warns(UserWarning, match=said):
+        run = begun(folder, "bfloat16")
+    assert run.machine["precision"] == "float32"
+    begun(folder)
+
+
 def test_a_checkpoint_from_before_it_told_the_precision_is_gone_on_with(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     begun(folder)

@@ -25,6 +25,7 @@ TABLE = 1 << 28  # bytes of a table of text
 PIXEL_TABLE = 1 << 31  # bytes of a table of pixel values: some four a pixel
 README = 1 << 20  # bytes
 EPOCHS = 1_000_000
+TRIALS = 20_000  # of a study, and nets of its file: each takes a few ms to be queued
 ALPHA = 1_000_000  # of a beta distribution: nearly every draw of it is a half
 THREADS = 1_024
 BATCH = 1_000_000  # images a step

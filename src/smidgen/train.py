@@ -128,6 +128,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     with locked(folder):
         open_folder(folder, trial, data, resume=resume)  # another run may have begun in it
         if resume and (done := _finished(folder)) is not None:
+            _tell_other_precision(folder, done, runtime)
             return done
         clear_temporaries(folder)
         saver = _Saver(folder, pace)
@@ -149,6 +150,17 @@ def _finished(folder: Path) -> Run | None:
             raise
         warnings.warn(f"{error}; the last checkpoint makes them again", stacklevel=3)
         return None
+
+
+def _tell_other_precision(folder: Path, done: Run, runtime: Runtime) -> None:
+    """Warn of a precision that changes nothing any more; runs from before it was kept say none."""
+    was = done.machine.get("precision", runtime.precision)
+    if was != runtime.precision:
+        warnings.warn(
+            f"{folder} holds a run that has ended in {shown(was)[1:-1]}, and this is"
+            f" {runtime.precision}: it stays as it is, another folder begins anew",
+            stacklevel=3,
+        )
 
 
 class _Saver:

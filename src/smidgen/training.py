@@ -65,6 +65,10 @@ class PrecisionError(ValueError):
         super().__init__(message)
         self.begun = begun
 
+    def __reduce__(self) -> tuple[type["PrecisionError"], tuple[str, str]]:
+        """Come back whole from another process: an exception alone is made of its message."""
+        return type(self), (str(self), self.begun)
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:

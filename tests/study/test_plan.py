@@ -136,6 +136,27 @@ def test_an_error_is_one_line_with_file_and_place(
     assert "\n" not in str(caught.value)
 
 
+MANY = "must be at most 20,000, got"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("seeds = [0, 1]", f"seeds = {[*range(9000)]}", f"trials of a study {MANY} 54,001"),
+        ("seeds = [5]", f"seeds = {[*range(20_001)]}", f"trials of a study {MANY} 20,013"),
+        ("seeds = [5]", f"epochs = {[1] * 10_000}", f"trials of a study {MANY} 20,012"),
+        ("[[trials]]", '[[trials]]\nnets = ["tiny"]\n' * 20_000 + "[[trials]]", f"{MANY} 20,002"),
+        ("[[nets]]", '[[nets]]\nname = "x"\n' * 20_000 + "[[nets]]", f"nets of a study {MANY}"),
+    ],
+    ids=["seeds of all", "seeds", "lengths", "groups", "nets"],
+)
+def test_a_study_that_few_lines_make_endless_is_refused(
+    tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        written(tmp_path, GOOD.replace(old, new, 1))
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"nowhere.toml: cannot be read: No such file"):
         read_plan(tmp_path / "nowhere.toml")

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from smidgen.data import Data
 from smidgen.data.sizes import checked_size
 from smidgen.data.sources import staying
 from smidgen.layers import Shape
-from smidgen.limits import toml_text
+from smidgen.limits import TRIALS, require_at_most, toml_text
 from smidgen.methods import Method, parse
 from smidgen.methods.base import ScheduleMethod
 from smidgen.names import require_name
@@ -223,6 +224,7 @@ def _plan(file: _File) -> Plan:
         raise ValueError("trials must be at least one [[trials]], got none")
     if file.against is not None and not file.robust:
         raise ValueError("against is of the card of robustness: it needs robust = true")
+    trials = _trials(file)
     own: dict[str, NetSpec] = {}
     for number, form in enumerate(file.nets or [], 1):
         with _at(f"nets {number}"):
@@ -238,8 +240,8 @@ def _plan(file: _File) -> Plan:
         baseline=_methods(file.baseline or [], "baseline"),
         groups=tuple(
             group
-            for number, form in enumerate(file.trials, 1)
-            for group in _groups(form, file, own, f"trials {number}")
+            for number, of_group in enumerate(trials, 1)
+            for group in _groups(of_group, file, own, f"trials {number}")
         ),
         latency=file.latency,
         precision=file.precision,
@@ -263,11 +265,25 @@ def _origin(file: _File) -> Origin:
     )
 
 
-def _groups(
-    form: Mapping[str, Any], file: _File, own: Mapping[str, NetSpec], where: str
-) -> list[Group]:
+def _trials(file: _File) -> list[_Trials]:
+    """Return every ``[[trials]]`` of a file.
+
+    Raises:
+        ValueError: If a few lines ask for more nets or trials than could be listed.
+    """
+    require_at_most("nets of a study", len(file.nets or []), TRIALS)
+    require_at_most("trials of a study", len(file.trials), TRIALS)
+    read = [from_mapping(_Trials, form, f"trials {n}") for n, form in enumerate(file.trials, 1)]
+    asked = 0
+    for each in read:
+        factors = (each.nets, each.methods, each.epochs, each.seeds or file.seeds)
+        asked += prod(max(len(factor or ()), 1) for factor in factors)  # empty ones are told later
+    require_at_most("trials of a study", asked, TRIALS)
+    return read
+
+
+def _groups(trials: _Trials, file: _File, own: Mapping[str, NetSpec], where: str) -> list[Group]:
     """Return what one ``[[trials]]`` stands for: a group, or one a length."""
-    trials = from_mapping(_Trials, form, where)
     numbers = {**(file.recipe or {}), **(trials.recipe or {})}
     place = f"{where}, recipe" if trials.recipe else "recipe"
     if trials.epochs is None:

@@ -25,6 +25,7 @@ from smidgen.study.design.clock import (
     seconds_of_cards,
     work_of,
 )
+from smidgen.study.design.held import require_notes
 from smidgen.study.design.inputs import Input, inputs
 from smidgen.study.design.ladder import BudgetError, ladder
 from smidgen.study.design.maker import Maker
@@ -134,7 +135,9 @@ def outset(
     held = _held(out, asked)
     profile = wishes.of_profile
     shape, classes = Shape(*data.shape), len(data.classes)
-    if "start" in held:  # room for blurs may be measured, and be another the next time
+    if (
+        held.get("start") is not None
+    ):  # room for blurs may be measured, and be another the next time
         methods = parse(", ".join(held["start"]))
     else:
         room = is_blurred(data) and _has_room(Maker(shape, classes, budget))
@@ -149,7 +152,7 @@ def outset(
         entrants = [_entrant(form, makers) for form in held["rungs"]]
     else:
         entrants = _entrants(makers, profile.rungs, smallest=wishes.wants_small)
-    known = held.get("lengths", {})
+    known = held.get("lengths") or {}
     # those that the first call had no place for decide the rate, too
     params = known.get("params", max(one.shaped.spec.params for one in entrants))
 
@@ -230,6 +233,7 @@ def _held(out: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         if out.exists() and not path.exists() and not all(map(_is_leftover, out.iterdir())):
             raise ValueError(f"{out} is not empty and holds no design: choose another folder")
         return {}
+    require_notes(notes, path)
     held = notes["request"]
     differing = [name for name in {**asked, **held} if held.get(name) != asked.get(name)]
     if differing == ["weighed"]:

@@ -9,6 +9,7 @@ from smidgen.methods import Method, in_order
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
 from smidgen.split_names import FULL
+from smidgen.study.design.held import require_row
 from smidgen.study.design.judging import Judging
 from smidgen.study.job import Job, Origin
 from smidgen.study.running.local import Event, Runner, StudyError
@@ -104,6 +105,7 @@ class Search:
 
         Raises:
             StudyError: If every candidate failed.
+            StoreError: If a row of the store lacks what a design goes by.
         """
         jobs = {
             (candidate, replicate): self._job(candidate, replicate, full=full)
@@ -112,12 +114,15 @@ class Search:
         }
         self.store.add(phase, jobs.values())
         self._runner.finish(phase, lambda event: self._observer(News(phase, None, event)))
-        by_key = {row["key"]: row for row in self.store.rows(phase)}
+        by_key = {row.get("key"): row for row in self.store.rows(phase)}
         found: dict[Candidate, Rows] = {}
         failed: dict[Candidate, None] = {}
         for (candidate, replicate), job in jobs.items():
-            if job.trial.key in by_key:
-                found.setdefault(candidate, {})[replicate] = by_key[job.trial.key]
+            row = by_key.get(job.trial.key)
+            if row is not None:
+                quick = self.judging.robust and not full
+                require_row(row, self.store.path, full=full, robust=quick)
+                found.setdefault(candidate, {})[replicate] = row
             else:
                 failed[candidate] = None
         for candidate in failed:
@@ -125,7 +130,8 @@ class Search:
             found.pop(candidate, None)
         if not found:
             errors = [error for _, error in self.store.status(phase).failures]
-            raise StudyError(f"every trial of {phase} failed: {errors[0]}")
+            why = errors[0] if errors else "the store's rows are of other trials"
+            raise StudyError(f"every trial of {phase} failed: {why}")
         return found
 
     def key(self, candidate: Candidate, replicate: int, *, full: bool) -> str:
