@@ -143,3 +143,9 @@ def test_a_trial_that_failed_and_waits_again_is_told_as_such(
         "1/3  net, mixup, seed 1  failed, to be tried once more  it broke",
         "2/3  net, mixup, seed 1  failed  it broke",
     ]
+
+
+def test_help_says_that_the_study_has_its_size(capsys: pytest.CaptureFixture[str]) -> None:
+    assert smidgen("study", "--help") == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Fit every image to this size; default: the study file's, else one is chosen." in told

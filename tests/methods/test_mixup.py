@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from smidgen.kernels.batch import blend
 from smidgen.methods import Mixup
+from smidgen.methods.beta import drawn
 from smidgen.tensors import Batch
 
 
@@ -18,6 +19,21 @@ def labelled(n: int) -> Batch:
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 1e-6, 5e-324])
+def test_the_smallest_strengths_draw_either_end_alike(alpha: float) -> None:
+    """CutMix draws of the same: two draws too small for a float made a nought, always."""
+    draws = [drawn(alpha, seed) for seed in range(1000)]
+    assert all(0 <= one <= 1 for one in draws)
+    assert 450 < sum(one > 0.5 for one in draws) < 550
+
+
+def test_of_two_ways_to_draw_small_strengths_both_are_of_one_distribution() -> None:
+    below, above = (sorted(drawn(a, seed) for seed in range(4000)) for a in (0.00499, 0.00501))
+    middle = [sum(0.01 < one < 0.99 for one in draws) for draws in (below, above)]
+    assert abs(middle[0] - middle[1]) < 60
+    assert abs(sum(below) - sum(above)) < 180
 
 
 def test_blends_with_the_partner_by_its_weight() -> None:

@@ -452,6 +452,15 @@ def test_exported_lines_have_their_columns_in_order(store: Store, jobs: Jobs) ->
     assert list(json.loads(text)) == sorted(json.loads(text))
 
 
+def test_what_is_read_has_nothing_new_beside_it(store: Store, jobs: Jobs) -> None:
+    """A report of a design left the files that SQLite makes to read it."""
+    store.add("s", jobs())
+    store.close()
+    before = {path.name: path.read_bytes() for path in store.path.parent.glob("*.db*")}
+    assert load(store.path).status.total == 1
+    assert {path.name: path.read_bytes() for path in store.path.parent.glob("*.db*")} == before
+
+
 def test_what_fails_in_the_middle_of_writing_is_undone(store: Store, jobs: Jobs) -> None:
     first, second = jobs(seeds=(0, 1))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smidgen.cli.options import Color, DataDir, ImageSize, Json, Track, in_a_folder, require_another
+from smidgen.cli.options import DataDir, Json, Track, in_a_folder, require_another
 from smidgen.cli.terminal import print_json, say, table, time_left, warn
 from smidgen.escape import shell
 from smidgen.sizes import counted
@@ -46,8 +46,20 @@ def study(  # noqa: PLR0913 - a command line
         typer.Option(callback=in_a_folder, help="Write its finished rows to a JSON lines file."),
     ] = None,
     data_dir: DataDir = None,
-    image_size: ImageSize = None,
-    color: Color = None,
+    image_size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|HxW",
+            help="Fit every image to this size; default: the study file's, else one is chosen.",
+        ),
+    ] = None,
+    color: Annotated[
+        str | None,
+        typer.Option(
+            metavar="grey|rgb",
+            help="What a net sees. Default: the study file's, else grey if all images are.",
+        ),
+    ] = None,
     track: Track = None,
     json: Json = False,
 ) -> int:

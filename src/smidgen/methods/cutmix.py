@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from math import sqrt
-from random import Random
 from typing import ClassVar
 
 import torch
 
 from smidgen.limits import ALPHA
 from smidgen.methods.base import BatchMethod
+from smidgen.methods.beta import drawn
 from smidgen.tensors import Batch
 
 
@@ -63,7 +63,7 @@ class CutMix(BatchMethod):
     def draw(self, height: int, width: int, generator: torch.Generator) -> tuple[slice, slice]:
         """Return the rows and the columns of a rectangle; either may be none."""
         seed = int(torch.randint(2**62, (), generator=generator))
-        side = sqrt(1 - Random(seed).betavariate(self.alpha, self.alpha))
+        side = sqrt(1 - drawn(self.alpha, seed))
         return _clipped(height, side, generator), _clipped(width, side, generator)
 
 

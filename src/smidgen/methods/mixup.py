@@ -1,7 +1,6 @@
 """Mixup: train on blends of two images and of their targets."""
 
 from dataclasses import dataclass
-from random import Random
 from typing import ClassVar
 
 import torch
@@ -9,6 +8,7 @@ import torch
 from smidgen.kernels import batch as pixels
 from smidgen.limits import ALPHA
 from smidgen.methods.base import BatchMethod
+from smidgen.methods.beta import drawn
 from smidgen.tensors import Batch
 
 
@@ -53,5 +53,5 @@ class Mixup(BatchMethod):
     def draw(self, generator: torch.Generator) -> float:
         """Return a weight for the partner, in [0, 0.5]."""
         seed = int(torch.randint(2**62, (), generator=generator))
-        weight = Random(seed).betavariate(self.alpha, self.alpha) if self.alpha else 0.0
+        weight = drawn(self.alpha, seed) if self.alpha else 0.0
         return min(weight, 1 - weight)

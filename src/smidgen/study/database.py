@@ -114,6 +114,7 @@ _UNSHARED = (  # no fault of a full disk, and none that passes
     *(sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK, sqlite3.SQLITE_IOERR_SHMOPEN),
     *(sqlite3.SQLITE_IOERR_SHMLOCK, sqlite3.SQLITE_IOERR_SHMMAP),
 )
+_BESIDE = ("-wal", "-journal")
 _CANNOT_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
 
@@ -147,10 +148,21 @@ def _writable(path: Path) -> sqlite3.Connection:
 
 def _readable(path: Path) -> sqlite3.Connection:
     name = quote(str(path.absolute()))
+    # Who only reads leaves the files beside a store that SQLite makes to read it; who could write
+    # removes them. Where there are some already, somebody writes, or what they hold is not touched.
+    beside = any(path.with_name(f"{path.name}{end}").exists() for end in _BESIDE)
+    mode = "ro" if beside else "rw"
     try:
-        db = sqlite3.connect(f"file:{name}?mode=ro", uri=True, timeout=_WAIT, isolation_level=None)
-        if not _version(db, path) and not _is_ours(db):
-            raise StoreError(f"{path}: cannot be used as a store: it holds no trials")
+        db = sqlite3.connect(
+            f"file:{name}?mode={mode}", uri=True, timeout=_WAIT, isolation_level=None
+        )
+        try:
+            db.execute("PRAGMA query_only = ON")
+            if not _version(db, path) and not _is_ours(db):
+                raise StoreError(f"{path}: cannot be used as a store: it holds no trials")
+        except BaseException:
+            db.close()
+            raise
         return db
     except sqlite3.OperationalError as error:
         if _code(error) not in _CANNOT_WRITE:

@@ -1,5 +1,6 @@
 """A folder of images is read by its layout, and whatever is wrong with it is named."""
 
+import os
 import re
 import shutil
 import struct
@@ -7,6 +8,7 @@ import zlib
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from tests.data.conftest import pixels, png
 
 from smidgen import run
 from smidgen.data import DataError, DataWarning, load
+from smidgen.data.layouts.folders import pictures_below
 from smidgen.data.names import MADE
 from smidgen.data.parts import parts
 from smidgen.export import ship
@@ -157,6 +160,19 @@ def test_photographs_in_class_folders_need_no_split(image_folder: Folder) -> Non
 def test_parts_are_known_by_their_usual_names(image_folder: Folder, train: str, test: str) -> None:
     data = load(image_folder({train: {"cat": 2, "dog": 1}, test: {"cat": 1}}))
     assert (len(data.train), len(data.test), data.notes) == (3, 1, ())
+
+
+def test_folders_in_folders_are_not_looked_up_from_the_root_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time that it takes to read a deep folder was the square of its depth."""
+    place = tmp_path.joinpath(*"a" * 40)
+    place.mkdir(parents=True)
+    (place / "x.png").touch()
+    looked = Mock(side_effect=os.path.realpath)
+    monkeypatch.setattr(os.path, "realpath", looked)
+    assert pictures_below(tmp_path) == [place / "x.png"]
+    assert looked.call_count <= 2 * len(tmp_path.parents) + 2
 
 
 @pytest.mark.parametrize("validation", ["val", "Valid", "validation", "dev"])

@@ -55,6 +55,7 @@ def same_labels(data: Data, folder: Path) -> None:
         ("Image;Class", "{0:02}.png;{1}"),
         ("path\tfold\ttarget", "images/{0:02}.png\t3\t{1}"),
         ("image_id,width,label", "{0:02},640,{1}"),
+        ("image_id,note,label,note", "{0:02},seen,{1},again"),
         ("file,species", "{0:02}.png,{1}"),
         ("File Name,Label", "{0:02}.PNG,{1}"),
         ("photo of,what it shows", "{0:02}.png,{1}"),
@@ -105,6 +106,14 @@ def test_a_table_above_folders_that_are_no_classes_wins(tmp_path: Path) -> None:
         (
             ["file_name,label,label", "a,cat,x"],
             r"line 1 must name each column once, got 'label' tw",
+        ),
+        (
+            ["file_name,file_name,label", "00.png,00.png,x"],
+            r"line 1 must name each column once, got 'file_name' twice$",
+        ),
+        (
+            ["file_name,label,split,split", "00.png,x,train,test"],
+            r"line 1 must name each column once, got 'split' twice$",
         ),
         (
             ["file_name,label,Label ", "00.png,cat,x"],

@@ -245,6 +245,23 @@ def test_columns_that_are_missing_or_many(tmp_path: Path) -> None:
             load(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["note", "label", "image"])
+def test_columns_of_one_name_are_refused_where_they_are_read(tmp_path: Path, name: str) -> None:
+    for part, first in (("train", 0), ("test", 10)):
+        images = pa.array([png(first + number) for number in range(4)])
+        label = pa.array([0, 0, 1, 1])
+        again = images if name == "image" else label
+        names, columns = ["image", "label", name], [images, label, again]
+        if name == "note":
+            names, columns = [*names, name], [*columns, label]
+        pq.write_table(pa.Table.from_arrays(columns, names=names), tmp_path / f"{part}.parquet")
+    if name == "note":
+        assert load(tmp_path).train.labels.tolist() == [0, 0, 1, 1]
+        return
+    with pytest.raises(DataError, match=f"must name each column once, got '{name}' twice$"):
+        load(tmp_path)
+
+
 def test_columns_may_be_named(tmp_path: Path) -> None:
     for part, first in (("train", 0), ("test", 10)):
         images = [{"bytes": png(first + number), "path": None} for number in range(4)]

@@ -185,6 +185,11 @@ def test_the_library_of_platformio_is_read_and_its_example_answers(
     assert (folder / library["build"]["srcDir"] / library["headers"]).exists()
     (example,) = library["examples"]
     assert all((folder / example["base"] / name).exists() for name in example["files"])
+    project = folder / example["base"]
+    settings = (project / "platformio.ini").read_text().splitlines()
+    (told,) = [line for line in settings if line.startswith("lib_")]  # this library, none beside it
+    name, _, place = told.removeprefix("lib_deps = ").partition("=symlink://")
+    assert (name, (project / place).resolve()) == (library["name"], folder.resolve())
     objects: list[Path] = []
     for path in sources(folder):
         objects.append(tmp_path / f"{path.stem}.o")

@@ -30,6 +30,7 @@ from smidgen.export.lower import lower
 from smidgen.export.program import (
     Blur,
     Conv2d,
+    Flatten,
     GlobalAveragePool,
     Linear,
     Normalise,
@@ -263,6 +264,24 @@ def test_more_weights_than_a_sum_has_room_for_are_refused(body: tuple[Layer, ...
     spec = NetSpec(Shape(3, 224, 224), (layers.Flatten(), *body, layers.Classifier(2)))
     with pytest.raises(ValueError, match="one output here has too many weights"):
         predict_cost(spec)
+
+
+@pytest.mark.parametrize(("side", "signs"), [(200, (1, 1)), (150, (1, 1)), (200, (1, -1))])
+def test_a_bias_that_leaves_the_sum_no_room_is_refused_where_it_would_change_answers(
+    side: int, signs: tuple[int, int]
+) -> None:
+    """The pixels' zero is in it, 128 times the sum of the weights."""
+    weight = np.resize(np.array(signs, np.float32), (2, side**2))
+    first = Normalise(np.zeros(1, np.float32), np.ones(1, np.float32))
+    rest = (Flatten(), Linear(weight, np.zeros(2, np.float32)))
+    program = lower(Program("wide", Shape(1, side, side), (first, *rest)))
+    if sum(signs) and 4 * 128 * 127 * side**2 > 2**31:
+        with pytest.raises(ValueError, match="one output here has too many weights"):
+            quantize(program, ((), ()))
+    else:
+        head = quantize(program, ((), ())).head
+        expected = 128 * head.weight.astype(np.int64).sum(1)
+        assert head.bias.tolist() == expected.tolist()
 
 
 def test_a_mean_of_more_pixels_than_a_sum_has_room_for_is_refused() -> None:

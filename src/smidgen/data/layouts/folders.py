@@ -277,20 +277,25 @@ def _below(folder: Path) -> Iterator[Path]:
     """
     named = Path(os.path.abspath(folder))  # noqa: PTH100 - of `cat/..`, cat is no folder above
     above = (*named.parents, *Path(os.path.realpath(folder)).parents)
-    yield from _walked(folder, frozenset(map(os.path.realpath, above)), count(1))
-
-
-def _walked(folder: Path, above: frozenset[str], links: Iterator[int]) -> Iterator[Path]:
     real = os.path.realpath(folder)
+    yield from _walked(folder, real, frozenset(map(os.path.realpath, above)), count(1))
+
+
+def _walked(folder: Path, real: str, above: frozenset[str], links: Iterator[int]) -> Iterator[Path]:
     if real in above:
         return
     for path in sorted(folder.iterdir(), key=lambda path: path.name):
         if is_system(path.name):
             continue
         if _is_folder(path):
-            if path.is_symlink() and next(links) > LINKS:
+            linked = path.is_symlink()
+            if linked and next(links) > LINKS:
                 raise DataError(f"{path} is one of over {LINKS:,} links to folders, too many")
             if not _is_made(path):
-                yield from _walked(path, above | {real}, links)
+                # looked up for links alone: it takes every folder above, each time; Windows has
+                # others than these
+                known = not linked and os.name != "nt"
+                inner = f"{real}{os.sep}{path.name}" if known else os.path.realpath(path)
+                yield from _walked(path, inner, above | {real}, links)
         elif path.is_file() or not path.exists():  # never a pipe or a device, nor a link to one
             yield path

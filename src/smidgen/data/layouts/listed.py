@@ -17,6 +17,7 @@ from smidgen.data.layouts.tables import (
     OF_EDGE_IMPULSE,
     OF_JSON,
     Row,
+    Twice,
     is_number,
     is_table,
     rows_of,
@@ -133,6 +134,7 @@ def _columns(
             f"semicolons or tabs between, got {next(iter(rows[0]))!r}"
         )
     file = _file_column(table, rows, find, wish.image_column)
+    _require_once(table, rows, file)
     _require_no_boxes(table, rows, file)
     others = [name for name in rows[0] if name != file and columns.form(name) not in columns.PARTS]
     named = any(columns.form(name) in columns.LABELS for name in others)
@@ -140,7 +142,15 @@ def _columns(
         return _Columns(file, ())
     if wish.label_column is None and not named and (classes := _marked(table, rows, others)):
         return _Columns(file, classes)
-    return _Columns(file, (_label_column(table, rows, others, wish),))
+    label = _label_column(table, rows, others, wish)
+    _require_once(table, rows, label)
+    return _Columns(file, (label,))
+
+
+def _require_once(table: Path, rows: Sequence[Row], name: str) -> None:
+    """Refuse a column that is read and has the name of another."""
+    if isinstance(cell := rows[0][name], Twice):
+        raise DataError(f"{table} line {cell.line} must name each column once, got {name!r} twice")
 
 
 def _marked(table: Path, rows: Sequence[Row], names: Sequence[str]) -> tuple[str, ...]:
@@ -183,6 +193,7 @@ def _read(
     labels = labels_of([_told(row, of.labels) for row in rows], len(rows), (), str(table))
     parts = [part or ""] * len(rows)
     if split is not None:
+        _require_once(table, rows, split)
         parts = columns.parts_of([row[split] for row in rows], split, part or "", str(table))
     of_table = part_in(table.stem) or part or TRAIN
     for row, own, of_class in zip(rows, parts, labels, strict=True):
@@ -249,6 +260,8 @@ def _names_pictures(table: Path, find: Finder) -> bool:
         file = _file_column(table, rows, find, None)
     except DataError:
         return False
+    if isinstance(rows[0][file], Twice):
+        return True  # which is told when it is read
     return of_json or any(find.knows(str(row[file]), table) for row in rows)
 
 

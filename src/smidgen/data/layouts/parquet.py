@@ -150,21 +150,24 @@ def _columns(
 ) -> tuple[str, str]:
     import pyarrow as pa
 
-    types = {name: schema.field(name).type for name in schema.names}
+    names = list(dict.fromkeys(schema.names))  # of several columns one name is no mistake yet
+    types = {name: schema.field(schema.names.index(name)).type for name in names}
     images = [name for name, kind in types.items() if _is_image(kind)]
     preferred = [name for name in columns.IMAGES if name in {n.casefold() for n in images}]
-    image = columns.chosen(str(path), "image", schema.names, preferred, wish.image_column, images)
+    image = columns.chosen(str(path), "image", names, preferred, wish.image_column, images)
     if image not in images:
         raise DataError(f"column {image!r} of {path} must hold pictures, got {types[image]}")
-    others = [name for name in schema.names if name != image]
+    others = [name for name in names if name != image]
     words = [
         name
         for name in others
         if pa.types.is_boolean(types[name]) or (name in named and len(named[name]) > 1)
     ]
-    return image, columns.chosen(
-        str(path), "label", others, columns.LABELS, wish.label_column, words
-    )
+    label = columns.chosen(str(path), "label", others, columns.LABELS, wish.label_column, words)
+    for name in (image, label):
+        if schema.names.count(name) > 1:
+            raise DataError(f"{path} must name each column once, got {name!r} twice")
+    return image, label
 
 
 def _is_image(kind: Any) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.folders import ENDINGS as OF_PICTURES
@@ -20,6 +20,15 @@ _OF_SPREADSHEETS = re.compile(r'"?sep=([,;|\t])"?\r?\n')  # their line of what i
 _FEW = 2  # columns of a table without a header
 
 Row = dict[str, Any]
+
+
+class Twice(NamedTuple):
+    """Stands for the cells of a name that several columns have, of which none is the one meant."""
+
+    line: int  # of the names
+
+    def __str__(self) -> str:
+        return ""
 
 
 def is_table(path: Path) -> bool:
@@ -122,9 +131,6 @@ def _of_csv(table: Path, text: str, most: int | None) -> list[Row]:
     header = next(reader, None)
     if not header:
         return []
-    named = Counter(header)
-    if twice := [name for name in header if name.strip() and named[name] > 1]:
-        raise DataError(f"{table} line {first} must name each column once, got {twice[0]!r} twice")
     lines = enumerate(reader, first + 1)
     if pictures := [i for i, cell in enumerate(header) if _is_of_picture(cell)]:
         if len(header) != _FEW:
@@ -134,6 +140,8 @@ def _of_csv(table: Path, text: str, most: int | None) -> list[Row]:
             )
         lines = chain([(first, header)], lines)
         header = ["label", "file_name"] if pictures == [1] else ["file_name", "label"]
+    named = Counter(header)
+    again = {name: Twice(first) for name in header if name.strip() and named[name] > 1}
     rows: list[Row] = []
     for number, cells in lines:
         if not any(cell.strip() for cell in cells):
@@ -142,7 +150,8 @@ def _of_csv(table: Path, text: str, most: int | None) -> list[Row]:
             raise DataError(
                 f"{table} line {number} must have {len(header)} cells, got {len(cells)}"
             )
-        rows.append(dict(zip(header, (cell.strip() for cell in cells), strict=True)))
+        row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+        rows.append({**row, **again})
         if len(rows) == most:
             break
     return rows

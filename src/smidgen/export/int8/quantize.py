@@ -46,6 +46,7 @@ PIXELS = Grid(scale=1.0, zero=-128)  # of the input: a byte less 128
 STEEPEST = 0.499  # output steps a sum step may be worth; Rescale holds factors below 1/2
 FLATTEST = 2.0**-20
 LARGEST_SUM = 2**30 - 1  # the kernels double a sum before they multiply
+_SATURATED = 256 / FLATTEST  # a sum that is at an end of the output, whatever it is worth
 GATE = Grid(GATE_SCALE, 0)
 
 Array = NDArray[np.float64]
@@ -248,7 +249,7 @@ def _linear(weight: NDArray[np.floating], bias: NDArray[np.floating], grid: Grid
     sums = bias.astype(np.float64) / (grid.scale * scale) - rounded.sum(1) * grid.zero
     return IntLinear(
         rounded.astype(np.int8),
-        _bias(sums, 128 * np.abs(rounded).sum(1)),
+        _bias(sums, 128 * np.abs(rounded).sum(1), saturates=False),
         grid.scale * scale,
     )
 
@@ -259,10 +260,16 @@ def no_finer(grid: Grid, step: float) -> Grid:
     return grid if grid.scale >= finest else Grid(finest, grid.zero)
 
 
-def _bias(bias: Array, reach: Array) -> Int32:
-    """Return int32 biases; one so large that the sum could overflow saturates its output anyway."""
+def _bias(bias: Array, reach: Array, *, saturates: bool = True) -> Int32:
+    """Return int32 biases; one so large that the sum could overflow saturates its output anyway.
+
+    Where tens of thousands of weights make one output, or nothing saturates, that does not hold.
+    """
     room = LARGEST_SUM - reach
-    if (room <= 0).any():
+    lost = np.abs(bias) > room + 1
+    if saturates:
+        lost &= room - reach < _SATURATED
+    if ((room <= 0) | lost).any():
         raise ValueError(
             "int8 adds up products in 32 bits, which one output here has too many weights for:"
             " make the map before it smaller"
