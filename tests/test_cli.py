@@ -327,6 +327,8 @@ def test_train_then_evaluate_then_refuse_to_overwrite(
     assert "precision %" in shown
     assert smidgen(*TRAIN, "--epochs", "2", "--out", "run") == 2
     assert "holds a run already" in capsys.readouterr().err
+    assert smidgen("train", "mnist-1k5-dw", "--data", "nowhere", "--out", "run") == 2
+    assert "holds a run already" in capsys.readouterr().err, "told before pictures are read"
 
 
 def test_a_class_that_is_never_answered_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -310,16 +310,29 @@ def require_folder(folder: Path, trial: Trial, *, resume: bool) -> bool:
         raise ValueError(f"a run could not be read again: {error}") from None
     with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        held = {path.name for path in folder.iterdir() if not is_temporary(path)} - {LOCK}
+    held = require_vacant(folder, resume=resume)
     if PLAN not in held:
-        if held:
-            raise ValueError(f"{folder} is not empty and holds no run: choose another folder")
         return True
-    if not resume:
-        raise ValueError(f"{folder} holds a run already: resume it, or choose another folder")
     plan = load_plan(folder)
     _require_same(folder, plan.trial, trial)
     return plan.preprocessing is None and WEIGHTS not in held
+
+
+def require_vacant(folder: Path, *, resume: bool) -> set[str]:
+    """Return what a folder holds, if a run may begin in it or, where it is resumed, go on.
+
+    Raises:
+        ValueError: If it holds a run and ``resume`` is off, holds other files, or is a file.
+    """
+    if not folder.exists():
+        return set()
+    with _told(folder):
+        held = {path.name for path in folder.iterdir() if not is_temporary(path)} - {LOCK}
+    if held and PLAN not in held:
+        raise ValueError(f"{folder} is not empty and holds no run: choose another folder")
+    if held and not resume:
+        raise ValueError(f"{folder} holds a run already: resume it, or choose another folder")
+    return held
 
 
 def methods_in(folder: Path) -> tuple[Method, ...]:

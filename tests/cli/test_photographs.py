@@ -136,6 +136,21 @@ def test_a_contact_sheet_is_a_picture(home: Path) -> None:
     assert ended.returncode == 2
 
 
+def test_a_broken_picture_is_told_with_what_training_needs_for_it(tmp_path: Path) -> None:
+    refuses = "train and design refuse broken pictures unless --skip-broken is given"
+    for number in range(8):
+        folder = tmp_path / "photos" / ("low", "high")[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("L", (8, 8), 30 * number).save(folder / f"{number}.png")
+    assert refuses not in smidgen(tmp_path, "inspect-data", "photos").stdout
+    (tmp_path / "photos" / "low" / "cut.jpg").write_bytes(b"\xff\xd8\xff")
+    inspected = smidgen(tmp_path, "inspect-data", "photos")
+    assert inspected.returncode == 0, inspected.stderr
+    assert refuses in inspected.stdout
+    words = ("train", "mnist-1k5-dw", "--data", "photos", "--out", "run")
+    assert "(--skip-broken leaves it out)" in smidgen(tmp_path, *words).stderr
+
+
 def test_a_contact_sheet_of_more_classes_than_it_shows_says_so(tmp_path: Path) -> None:
     images, labels = np.zeros((82, 8, 8), np.uint8), np.arange(82) % 41
     images[:, 0, :] = np.arange(82)[:, None]

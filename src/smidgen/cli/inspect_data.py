@@ -74,6 +74,7 @@ def inspect_data(  # noqa: PLR0913 - a command line
 
 
 def _show(found: "Inspection") -> None:
+    from smidgen.data.decoding import LEFT_OUT
     from smidgen.data.survey import SIZES
 
     data, counts = found.data, found.counts()
@@ -94,4 +95,6 @@ def _show(found: "Inspection") -> None:
     if found.few:
         lines.append(f"few training pictures: {', '.join(found.few[:_SIZES])}")
     lines += [f"note: {note}" for note in data.notes if not note.startswith(SIZES)]
+    if any(LEFT_OUT in note for note in data.notes):  # which others do only if they are asked to
+        lines.append("note: train and design refuse broken pictures unless --skip-broken is given")
     tell("", *lines)

@@ -118,6 +118,7 @@ def train(  # noqa: PLR0913 - a command line
     numbers = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
     runtime = choose(device, threads, precision)
     turned = turned or plan.turned
+    _require_vacant(out, resume=resume)
     with LoadingProgress() as loading:
         asked = Origin(
             *(name, data_dir, image_size, color, fit, image_column, label_column, skip_broken),
@@ -152,6 +153,14 @@ def train(  # noqa: PLR0913 - a command line
             observer=_both(progress.observe, tracked.epoch),
         )
     _end(run, folder, loaded, json=json)
+
+
+def _require_vacant(out: Path | None, *, resume: bool) -> None:
+    """Refuse a folder that holds something else before thousands of pictures are decoded."""
+    from smidgen.run import require_vacant
+
+    if out is not None:
+        require_vacant(out, resume=resume)
 
 
 def _require_once(settings: Sequence[str], said: Mapping[str, tuple[object, str]]) -> None:

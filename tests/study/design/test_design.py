@@ -96,6 +96,8 @@ def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(ValueError, match="not empty and holds no design"):
         design(Origin("digits"), BUDGET, tmp_path)
+    with pytest.raises(ValueError, match="not empty and holds no design"):  # before it is read
+        design(Origin("nowhere"), BUDGET, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
@@ -288,7 +290,7 @@ def test_the_time_of_a_design_is_told_by_the_cores_of_the_cluster(
     ("options", "said"),
     [
         ({"prefer": "smalest"}, "unknown preference 'smalest'; did you mean 'smallest'"),
-        ({"on": "rai"}, "--on must be local or ray, got 'rai'; did you mean 'ray'"),
+        ({"on": "rai"}, "unknown place --on 'rai'; did you mean 'ray'"),
         ({"address": "10.0.0.1:6379"}, "--address is that of a Ray cluster: --on ray"),
         ({"epochs": 0}, "--epochs must be a whole number >= 1, got 0"),
         ({"epochs": 10**7}, "--epochs must be at most 1,000,000, got 10,000,000"),

@@ -295,7 +295,7 @@ def _walked(folder: Path, real: str, above: frozenset[str], links: Iterator[int]
                 # looked up for links alone: it takes every folder above, each time; Windows has
                 # others than these
                 known = not linked and os.name != "nt"
-                inner = f"{real}{os.sep}{path.name}" if known else os.path.realpath(path)
+                inner = os.path.join(real, path.name) if known else os.path.realpath(path)  # noqa: PTH118
                 yield from _walked(path, inner, above | {real}, links)
         elif path.is_file() or not path.exists():  # never a pipe or a device, nor a link to one
             yield path

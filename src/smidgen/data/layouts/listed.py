@@ -140,8 +140,11 @@ def _columns(
     named = any(columns.form(name) in columns.LABELS for name in others)
     if known and not named and not any(name in others for name in known):
         return _Columns(file, ())
-    if wish.label_column is None and not named and (classes := _marked(table, rows, others)):
-        return _Columns(file, classes)
+    if wish.label_column is None and not named:
+        for name in others:  # each may be a class
+            _require_once(table, rows, name)
+        if classes := _marked(table, rows, others):
+            return _Columns(file, classes)
     label = _label_column(table, rows, others, wish)
     _require_once(table, rows, label)
     return _Columns(file, (label,))

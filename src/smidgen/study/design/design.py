@@ -21,7 +21,7 @@ from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import Clock, told_estimate
 from smidgen.study.design.front import Point, front_of, kept, likewise, told_points
 from smidgen.study.design.judging import judging_of
-from smidgen.study.design.outset import STORE, Outset, Wishes, outset
+from smidgen.study.design.outset import STORE, Outset, Wishes, outset, require_out
 from smidgen.study.design.reduce import Contest, choose
 from smidgen.study.design.search import Candidate, Observer, Rows, Search, listed, titled
 from smidgen.study.design.selection import Selection, Standing
@@ -157,6 +157,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
     whole = isinstance(jobs, SupportsIndex)  # pyright: ignore[reportUnnecessaryIsInstance]
     if not (whole and jobs >= 1):
         raise ValueError(f"jobs must be a whole number >= 1, got {jobs!r}")
+    require_out(out)
     clock = Clock(seconds)
     data = origin.load()
     origin = origin.at(data)

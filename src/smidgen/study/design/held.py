@@ -116,7 +116,8 @@ def require_row(
     Raises:
         StoreError: Naming the store, the trial and the column.
     """
-    families = row.get("robust_quick", {}).values() if robust else ()
+    quick = row.get("robust_quick")
+    families = list(quick.values()) if isinstance(quick, dict) else []
     lacking = [name for name in _OF_SEARCH + _OF_LAST * full if not is_number(row.get(name))]
     if full and not row.get("accuracy_by_class"):
         lacking.append("accuracy_by_class")

@@ -129,15 +129,14 @@ def outset(
 
     Raises:
         BudgetError: If no net meets the budget.
-        ValueError: If ``out`` holds something else, or the time is too short.
+        ValueError: If ``out`` holds another design, or the time is too short.
     """
     asked = _asked(data, budget, wishes)
     held = _held(out, asked)
     profile = wishes.of_profile
     shape, classes = Shape(*data.shape), len(data.classes)
-    if (
-        held.get("start") is not None
-    ):  # room for blurs may be measured, and be another the next time
+    # room for blurs may be measured, and be another the next time
+    if held.get("start") is not None:
         methods = parse(", ".join(held["start"]))
     else:
         room = is_blurred(data) and _has_room(Maker(shape, classes, budget))
@@ -191,6 +190,19 @@ def outset(
     )
 
 
+def require_out(out: Path) -> None:
+    """Refuse a folder for a design that holds something else, before any picture is decoded.
+
+    Raises:
+        ValueError: If it does, or is a file.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} must be a folder, got a file")
+    none_yet = out.exists() and not (out / STORE).exists()
+    if none_yet and not all(map(_is_leftover, out.iterdir())):
+        raise ValueError(f"{out} is not empty and holds no design: choose another folder")
+
+
 def _asked(data: Data, budget: Budget, wishes: Wishes) -> dict[str, Any]:
     """Return what must be the same for an interrupted design to go on.
 
@@ -221,8 +233,6 @@ def _can_change(shape: Shape) -> bool:
 
 def _held(out: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return the notes of the interrupted design in a folder; none if there is none."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} must be a folder, got a file")
     path = out / STORE
     notes: dict[str, Any] = {}
     if path.exists():
@@ -230,8 +240,6 @@ def _held(out: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         notes = store.notes()
         store.close()
     if "request" not in notes:
-        if out.exists() and not path.exists() and not all(map(_is_leftover, out.iterdir())):
-            raise ValueError(f"{out} is not empty and holds no design: choose another folder")
         return {}
     require_notes(notes, path)
     held = notes["request"]

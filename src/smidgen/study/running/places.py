@@ -24,7 +24,7 @@ def require_place(on: str, address: str | None, jobs: int | None = None) -> None
         StudyError: If Ray is not installed.
     """
     if on not in PLACES:
-        raise ValueError(f"--on must be local or ray, got {on!r}; {nearest(on, PLACES)}")
+        raise ValueError(f"unknown place --on {on!r}; {nearest(on, PLACES)}")
     if on == "ray" and find_spec("ray") is None:
         raise StudyError("--on ray needs Ray, which is not installed: pip install 'smidgen[ray]'")
     if address is not None and on != "ray":
