@@ -327,6 +327,8 @@ def test_a_folder_of_a_design_for_robust_says_so_to_one_that_is_not(tmp_path: Pa
     data, out = sm.data.load("digits"), tmp_path / "out"
     out.mkdir()
     store = Store(out / STORE)
+    net = {"size": [1, 8, 8], "template": {"family": "plain", "blocks": [1]}, "widths": [4]}
+    store.note("rungs", [net])
     store.note("request", {"purpose": "robust"})
     plain = Wishes("quick", None, "best", False, False, None)
     with pytest.raises(ValueError, match=r"with other .* and purpose: choose another folder"):
