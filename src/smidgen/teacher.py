@@ -1,7 +1,7 @@
 """The runs that a run learns from, teachers and earlier ones: found, checked and asked."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from smidgen.data.decode import SAME_PARTS
 from smidgen.data.making import NO_TEST
 from smidgen.data.parts import held_out
 from smidgen.hub import is_hub
+from smidgen.kernels.chain import Inference
 from smidgen.methods import rewritten
 from smidgen.methods.base import ArchitectureMethod, BatchMethod, Method, StartMethod, of_kind
 from smidgen.methods.distill import Distill
@@ -231,13 +232,13 @@ class Lesson(BatchMethod):
 
     Args:
         method: What is done with the answers.
-        model: That answers, in evaluation mode.
+        answers: Gives the logits of images.
         scale: From images as the run has them to those that the teacher was trained on.
         shift: Likewise.
     """
 
     method: Distill
-    model: nn.Module
+    answers: Callable[[Tensor], Tensor]
     scale: Tensor
     shift: Tensor
 
@@ -248,7 +249,7 @@ class Lesson(BatchMethod):
         del progress, generator
         seen = torch.addcmul(self.shift, batch.images.float(), self.scale)
         # in the data type of the run: a teacher in float32 takes longer than the whole step
-        return self.method.taught(batch, self.model(seen.to(batch.images.dtype)))
+        return self.method.taught(batch, self.answers(seen.to(batch.images.dtype)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -330,4 +331,4 @@ def _lesson(
     )
     scale, shift = std / its_std, (mean - its_mean) / its_std
     model = run.model.to(device).eval().requires_grad_(False)
-    return Lesson(method, model, *(each.float().to(device) for each in (scale, shift)))
+    return Lesson(method, Inference(model), *(each.float().to(device) for each in (scale, shift)))

@@ -1,5 +1,6 @@
 """What is said of a model is what its logits say."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from tests.largest import LargestTensor
 from torch import nn
 
+from smidgen import zoo
+from smidgen.data import normalise
 from smidgen.evaluate import cost, shift
 from smidgen.evaluate.accuracy import accuracy, accuracy_by_class, predict
 from smidgen.evaluate.calibration import ece, nll
@@ -112,6 +115,30 @@ def test_prediction_keeps_the_mode_and_does_not_depend_on_the_batch() -> None:
     torch.testing.assert_close(whole[500:], last)
 
 
+@pytest.mark.parametrize("net", ["mnist-1k5-dw", "mnist-25k"])
+def test_logits_are_those_of_float64_whatever_the_threads_and_the_batch(net: str) -> None:
+    spec = zoo.net(net)
+    model = spec.build().train()
+    pixels = torch.randint(
+        256, (200, *spec.input_shape), generator=torch.Generator(), dtype=torch.uint8
+    )
+    with torch.no_grad():
+        model(normalise(pixels, (0.5,), (0.3,), torch.float32))  # statistics other than at first
+    threads, found = torch.get_num_threads(), list[torch.Tensor]()
+    try:
+        for number in (1, 2, 3, 8):
+            torch.set_num_threads(number)
+            found.append(predict(model, pixels, (0.5,), (0.3,)))
+    finally:
+        torch.set_num_threads(threads)
+    exact = copy.deepcopy(model).eval().double()(normalise(pixels, (0.5,), (0.3,), torch.float64))
+    torch.testing.assert_close(found[0].double(), exact, rtol=1e-4, atol=1e-4)
+    assert all(torch.equal(one, found[0]) for one in found)
+    for start, end in ((3, 4), (60, 70), (100, 200)):
+        few = predict(model, pixels[start:end], (0.5,), (0.3,))
+        torch.testing.assert_close(few, found[0][start:end])
+
+
 def test_what_judges_leaves_a_model_as_it_was() -> None:
     model = nn.Sequential(nn.BatchNorm2d(1), nn.BatchNorm2d(1), nn.Flatten()).train()
     model[1].eval()  # as a norm that is kept while the others are trained
@@ -132,7 +159,7 @@ from smidgen import zoo
 from smidgen.evaluate import predict
 
 torch.set_num_threads(2)
-model, pixels = zoo.net("cifar-143k-dw").build(), torch.zeros(64, 3, 32, 32, dtype=torch.uint8)
+model, pixels = zoo.net("cifar-143k-dw").build(), torch.zeros(128, 3, 32, 32, dtype=torch.uint8)
 before = predict(model, pixels, (0.0,) * 3, (1.0,) * 3)
 if process := os.fork():
     raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
@@ -142,8 +169,10 @@ os._exit(not predict(model, pixels, (0.0,) * 3, (1.0,) * 3).allclose(before))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked on POSIX alone")
-def test_a_forked_process_predicts_as_the_one_before_it_did() -> None:
-    assert subprocess.run([sys.executable, "-c", FORKED]).returncode == 0
+@pytest.mark.parametrize("kernels", [{}, {"SMIDGEN_KERNELS": "torch"}])
+def test_a_forked_process_predicts_as_the_one_before_it_did(kernels: dict[str, str]) -> None:
+    environment = {**os.environ, **kernels}
+    assert subprocess.run([sys.executable, "-c", FORKED], env=environment).returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from smidgen import zoo
 from smidgen.flat import Flat
 from smidgen.kernels import available
-from smidgen.kernels.chain import Chain, serves
+from smidgen.kernels.chain import Chain, Inference, serves
 from smidgen.kernels.library import forget_choice
 from smidgen.kernels.links import Average, links_of
 from smidgen.layers import (
@@ -179,6 +179,77 @@ def test_agrees_with_float64_where_maps_are_taken_by_the_strip(
     # 20 columns: strips of six rows, the last of three
     layers = (Conv(channels), *sums, MaxPool(), *HEAD)
     agree(NetSpec(Shape(3, 21, 20), layers), 3, torch.float32, 3e-5)
+
+
+def answered(spec: NetSpec, n: int, dtype: torch.dtype) -> tuple[nn.Module, Tensor, Tensor, Tensor]:
+    """Return a model in evaluation, images, its logits by compiled operations, and in float64."""
+    model, (images, _) = built(spec), batch(spec, n)
+    g = torch.Generator().manual_seed(3)
+    for name, buffer in model.named_buffers():
+        if name.endswith("running_mean"):
+            buffer.copy_(torch.randn(buffer.shape, generator=g) * 0.2)
+        elif name.endswith("running_var"):
+            buffer.copy_(torch.rand(buffer.shape, generator=g) + 0.3)
+    model.eval().requires_grad_(requires_grad=False)
+    found = Inference(model)(images.to(dtype))
+    return model, images, found, copy.deepcopy(model).double()(images.to(dtype).double())
+
+
+@pytest.mark.parametrize("spec", [EVERY_LINK, *map(summed, SUMS)], ids=["every link", *SUMS])
+@pytest.mark.parametrize("path", COMPILED)
+def test_answers_in_running_statistics_as_float64_does(
+    spec: NetSpec, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    forget_choice()
+    model, images, found, exact = answered(spec, 19, torch.float32)
+    torch.testing.assert_close(found.double(), exact, rtol=2e-4, atol=2e-4)
+    assert not torch.allclose(found, copy.deepcopy(model).train()(images), rtol=0.01, atol=0.01)
+
+
+def test_answers_leave_statistics_and_are_asked_for_batches_of_any_size() -> None:
+    model, images, found, exact = answered(EVERY_LINK, 21, torch.float32)
+    before = copy.deepcopy(dict(model.named_buffers()))
+    ask = Inference(model)
+    first, rest = ask(images[:13]), ask(images[13:])
+    torch.testing.assert_close(torch.cat([first, rest]), found, rtol=1e-4, atol=1e-4)
+    other = ask(images.flip(0)[:8])  # of the size before: nothing of it is left
+    torch.testing.assert_close(other.double(), exact.flip(0)[:8], rtol=2e-4, atol=2e-4)
+    for name, buffer in model.named_buffers():
+        assert torch.equal(buffer, before[name]), name
+
+
+def test_answers_of_what_is_no_chain_are_those_of_the_model() -> None:
+    spec = NetSpec(Shape(3, 9, 7), (Conv(8, stride=2), *HEAD))
+    model, images, found, _ = answered(spec, 5, torch.float32)
+    assert links_of(model) is None
+    assert torch.equal(found, model(images))
+
+
+@pytest.mark.parametrize("change", ["float64", "channels last", "no statistics"])
+def test_a_model_that_c_cannot_read_answers_by_itself(change: str) -> None:
+    model, images, _, _ = answered(EVERY_LINK, 9, torch.float32)
+    assert Inference(model).is_compiled(torch.float32)
+    if change == "float64":
+        model, images = model.double(), images.double()
+    elif change == "channels last":
+        model = model.to(memory_format=torch.channels_last)
+    else:
+        norm = next(each for each in model.modules() if isinstance(each, nn.BatchNorm2d))
+        norm.running_mean = norm.running_var = None
+    infer = Inference(model)
+    assert not infer.is_compiled(images.dtype)
+    assert torch.equal(infer(images), model(images))
+
+
+@pytest.mark.parametrize("extras", [(), (BlurPool(), Gates())], ids=["plain", "blurred and gated"])
+def test_answers_in_bfloat16_are_as_close_to_float64_as_those_of_torch(
+    extras: tuple[Method, ...],
+) -> None:
+    spec = rewritten(zoo.net("cifar-143k-res"), extras)
+    model, images, found, exact = answered(spec, 32, torch.bfloat16)
+    theirs = model(images.bfloat16())
+    assert (found - exact).norm() < 1.2 * (theirs - exact).norm()
 
 
 def test_a_residual_may_begin_a_net_and_a_flat_map_may_end_it() -> None:

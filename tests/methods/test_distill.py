@@ -11,6 +11,7 @@ from tests.methods.learned import others, run
 
 from smidgen.data import Split
 from smidgen.export.artefact import source_of
+from smidgen.kernels.chain import Inference
 from smidgen.layers import Classifier, Conv, Flatten, GlobalAveragePool, Shape
 from smidgen.methods import Distill, Flip, in_order, parse
 from smidgen.methods.base import BatchMethod, of_kind
@@ -91,9 +92,16 @@ def test_the_gradient_at_temperature_1_is_that_of_both_losses(teacher: Path) -> 
 
 def test_the_teacher_does_not_learn_nor_draw(teacher: Path) -> None:
     taught = lesson(teacher)
-    asked: list[torch.dtype] = []
-    taught.model.register_forward_pre_hook(lambda _, given: asked.append(given[0].dtype))
-    before = {name: value.clone() for name, value in taught.model.state_dict().items()}
+    asked, answers = list[torch.dtype](), taught.answers
+
+    def watched(images: torch.Tensor) -> torch.Tensor:
+        asked.append(images.dtype)
+        return answers(images)
+
+    taught = replace(taught, answers=watched)
+    assert isinstance(answers, Inference)
+    model = answers.model
+    before = {name: value.clone() for name, value in model.state_dict().items()}
     generator = seeded()
     state = generator.get_state()
     for dtype in (torch.float32, torch.bfloat16):
@@ -102,7 +110,7 @@ def test_the_teacher_does_not_learn_nor_draw(teacher: Path) -> None:
         assert after.targets.dtype == torch.float32
         assert asked.pop() == dtype, "a teacher answers in the data type of the run"
     assert torch.equal(state, generator.get_state())
-    for name, value in taught.model.state_dict().items():
+    for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
 
 

@@ -21,11 +21,11 @@ With relu=False there is no ReLU at the end of a block; add takes relu=True.
     keep_memory()                                       keep a step's memory for the next one
 
 The result has the data type of x, or the one of autocast where that is on. The compiled path serves
-in training, on the CPU, at stride 1 with odd square kernels; evaluation, export, tracing, other
-devices and other data types run plain torch. The environment variable SMIDGEN_KERNELS forces a
-path: torch, portable (Neon on 64-bit Arm), avx2, avx512, avx512bf16 or avx512amx (products on tiles
-of the matrix unit). Training runs whole nets of such blocks as one chain,
-:mod:`smidgen.kernels.chain`, from what their modules say in ``link``.
+in training, on the CPU, at stride 1 with odd square kernels; a call in evaluation, export, tracing,
+other devices and other data types run plain torch. The environment variable SMIDGEN_KERNELS forces
+a path: torch, portable (Neon on 64-bit Arm), avx2, avx512, avx512bf16 or avx512amx (products on
+tiles of the matrix unit). Training, and what judges a net, run whole nets of such blocks as one
+chain, :mod:`smidgen.kernels.chain`, from what their modules say in ``link``.
 What methods do to the pixels of a batch is in :mod:`smidgen.kernels.batch`, on the same paths.
 
 Differs from torch: the gradient of a convolution's bias before a batch norm is exactly zero

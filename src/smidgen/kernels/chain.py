@@ -1,4 +1,4 @@
-"""Run a whole net, its loss and their gradients as a chain of compiled operations.
+"""Run a whole net, its loss and their gradients as a chain of compiled operations, or its logits.
 
 Autograd and the allocator take as long as the arithmetic of a net of some thousand parameters. A
 chain works out every address once and keeps its memory from step to step, so that a step is a row
@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from smidgen.kernels.functions import Last
 from smidgen.kernels.library import operations
-from smidgen.kernels.links import Average, Flatten, Link, Mix
+from smidgen.kernels.links import Average, Flatten, Link, Mix, links_of
 from smidgen.kernels.plan import Call, Plan
 
 
@@ -111,6 +112,57 @@ class Chain:
         place = (parameter.grad.data_ptr() - self._gradient.data_ptr()) // 4
         assert 0 <= place < self._gradient.numel(), "every parameter has its place"
         return self._own[place : place + parameter.numel()]
+
+
+class Inference:
+    """A net in evaluation: its logits for batches of any size, from running statistics.
+
+    Compiled operations give them where a chain of the net serves, else the model. Parameters and
+    running statistics must stay where they are in memory, and as they are.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        """Plan nothing yet.
+
+        Args:
+            model: In evaluation mode.
+        """
+        assert not model.training, "running statistics are those of evaluation"
+        self.model, self._links = model, links_of(model) if _plain(model) else None
+        self._plan: Plan | None = None
+        self._fits: tuple[torch.Size, torch.dtype] | None = None
+
+    def is_compiled(self, dtype: torch.dtype) -> bool:
+        """Whether compiled operations give the logits of images of ``dtype`` on the CPU."""
+        return self._links is not None and serves(
+            self._links, torch.empty(1, dtype=dtype, device="cpu")
+        )
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> Tensor:
+        """Return the logits (n, classes) of images (n, c, h, w)."""
+        if self._links is None or not serves(self._links, images):
+            return self.model(images)
+        if self._plan is None or self._fits != (images.shape, images.dtype):
+            found = operations(images.dtype)
+            assert found is not None, "there are some where a chain serves"
+            size, links = images.shape, self._links
+            self._plan = Plan(found, size, images.dtype, links, Tensor.flatten, recalls=True)
+            self._fits = size, images.dtype
+        images = images.contiguous(memory_format=Last)
+        self._plan.images.value = images.data_ptr()
+        for call in self._plan.forward:
+            call()
+        classifier = cast("Mix", self._links[-1])
+        return F.linear(self._plan.pooled, classifier.weight.flatten(1), classifier.bias)
+
+
+def _plain(model: nn.Module) -> bool:
+    """Whether C can read all that a model holds, and every norm has statistics."""
+    held = [*model.parameters(), *(b for b in model.buffers() if b.is_floating_point())]
+    reads = all(t.is_cpu and t.dtype == torch.float32 and t.is_contiguous() for t in held)
+    norms = (each for each in model.modules() if isinstance(each, nn.BatchNorm2d))
+    return reads and all(each.affine and each.running_mean is not None for each in norms)
 
 
 def serves(links: Sequence[Link], images: Tensor) -> bool:

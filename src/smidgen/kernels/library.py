@@ -216,6 +216,7 @@ def state_of(
 
 
 NO_STATE = _State()
+RECALL = -1.0  # a momentum by which a norm takes its running statistics and leaves them
 
 
 # What follows a convolution, in the order of csrc/tail.h: numbers and addresses.

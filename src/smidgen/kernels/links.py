@@ -101,7 +101,7 @@ class Linkable(Protocol):
     """A module that a chain may run."""
 
     def link(self) -> Link | Series | None:
-        """Return what the module computes in training, or none where no operation does."""
+        """Return what the module computes, or none where no operation does."""
         ...
 
 

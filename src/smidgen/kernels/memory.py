@@ -32,15 +32,20 @@ class Maps:
 
     def values(self, count: int) -> int:
         """Return the address of ``count`` values of a map."""
-        return self._new(count, self._dtype)
+        return self._new(count, self._dtype).data_ptr()
 
     def floats(self, count: int) -> int:
         """Return the address of ``count`` numbers of float32."""
+        return self.vector(count).data_ptr()
+
+    def vector(self, count: int) -> Tensor:
+        """Return ``count`` numbers of float32."""
         return self._new(count, torch.float32)
 
-    def _new(self, count: int, dtype: torch.dtype) -> int:
-        self._kept.append(self._pages.take(count, dtype))
-        return self._kept[-1].data_ptr()
+    def _new(self, count: int, dtype: torch.dtype) -> Tensor:
+        new = self._pages.take(count, dtype)
+        self._kept.append(new)
+        return new
 
 
 class Buffers:
@@ -99,7 +104,8 @@ class ParameterGradients:
         if self._uses[key] < 2:  # noqa: PLR2004 - shared by nobody; norms are not counted
             return to.data_ptr()
         if key not in self._shared:
-            self._shared[key] = torch.empty(self._uses[key], len(to)), to
+            rows = torch.empty(self._uses[key], len(to), dtype=torch.float32, device="cpu")
+            self._shared[key] = rows, to
         self._met[key] += 1
         return self._shared[key][0][self._met[key] - 1].data_ptr()
 

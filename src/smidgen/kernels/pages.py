@@ -27,7 +27,7 @@ class Pages:
         """Return a vector of ``count`` values, not set to anything."""
         size = count * dtype.itemsize
         if size < LEAST or sys.platform != "linux" or not hasattr(mmap, "MADV_HUGEPAGE"):
-            return torch.empty(count, dtype=dtype)
+            return torch.empty(count, dtype=dtype, device="cpu")
         if self._chunk is None or self._used + size > len(self._chunk):
             room = max(CHUNK, -(-size // PAGE) * PAGE + PAGE)
             # Shared memory, which is what this gives unless told, is not laid out in large pages.

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from smidgen.kernels.functions import GROUP
 from smidgen.kernels.library import (
     NO_STATE,
+    RECALL,
     RETURNED,
     SAVED,
     Operations,
@@ -58,7 +59,8 @@ class Ends:
 class Plan:
     """Calls in the making, and where the map of the last one lies.
 
-    The addresses that change from step to step are cells: whoever runs the plan fills them.
+    The addresses that change from step to step are cells: whoever runs the plan fills them. What
+    the classifier sees is in ``pooled``, float32 (n, channels).
     """
 
     def __init__(
@@ -68,6 +70,8 @@ class Plan:
         dtype: torch.dtype,
         links: Sequence[Link],
         gradient_of: Callable[[Tensor], Tensor],
+        *,
+        recalls: bool = False,
     ) -> None:
         """Plan all of it.
 
@@ -77,7 +81,10 @@ class Plan:
             dtype: Of maps.
             links: The last two are a global average, or a map made one pixel, and the classifier.
             gradient_of: Gives the place where a parameter's gradient is to be written.
+            recalls: Whether norms take their running statistics and leave them, as evaluation does:
+                then the calls end before the classifier, and none goes back.
         """
+        self._recalls = recalls
         self.images, self.targets = c_void_p(), c_void_p()
         self.loss, self.dloss = c_void_p(), c_void_p()
         self.forward: list[Call] = []
@@ -176,7 +183,13 @@ class Plan:
             self._c, self._h, self._w = self._c * self._h * self._w, 1, 1
         weight, bias, classes = classifier.weight, classifier.bias, classifier.weight.shape[0]
         shape, memory = self._shape(classes), self._memory
-        pooled, logits = memory.floats(self._n * self._c), memory.floats(self._n * classes)
+        self.pooled = memory.vector(self._n * self._c).view(self._n, self._c)
+        pooled = self.pooled.data_ptr()
+        if self._recalls:
+            self.forward.append(partial(self._found.average_forward, shape, self._x, pooled))
+            self.backward.clear()
+            return
+        logits = memory.floats(self._n * classes)
         own = (weight.data_ptr(), _address(bias))
         to = (self._gradient_of(weight), None if bias is None else self._gradient_of(bias))
         self._largest = max(self._largest, self._n * self._c * self._h * self._w)
@@ -303,10 +316,15 @@ class Plan:
 
     def _norm(self, norm: nn.BatchNorm2d) -> tuple[Any, Any, tuple[c_double, float]]:
         """Return a norm's state forward and back, and the cell of its momentum with its eps."""
-        statistics, momentum = torch.empty(2, norm.num_features), c_double()
+        statistics = torch.empty(2, norm.num_features, dtype=torch.float32, device="cpu")
+        momentum = c_double(RECALL)
         running = norm.running_mean, norm.running_var, norm.num_batches_tracked
+        if self._recalls:
+            assert running[0] is not None, "a norm of a net has running statistics"
+            running = *running[:2], None  # no batch is counted
+        else:
+            self.norms.append((norm, momentum))
         self._memory.keep(statistics, running)
-        self.norms.append((norm, momentum))
         state, saved = (state_of(norm.weight, norm.bias, statistics, r) for r in (running, SAVED))
         return state, saved, (momentum, norm.eps)
 

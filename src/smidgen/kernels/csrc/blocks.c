@@ -34,12 +34,14 @@ static const float *pivot_of(const Value *z, Int channels) {
     return pivot;
 }
 
-/* Statistics gathered image by image, while the image is in the cache. */
+/* Statistics gathered image by image, while the image is in the cache, for a norm that needs them. */
 typedef struct {
+    const Norm *norm;
     Sums sums;
     const float *pivot, *lanes;
 } Watch;
 static void watch(Watch *w, const Value *z, Int count, Int channels) {
+    if (w->norm->weight == NULL || recalls(w->norm)) return;
     if (w->pivot == NULL) {
         w->sums = sums_open(channels);
         w->pivot = pivot_of(z, channels);
@@ -48,13 +50,15 @@ static void watch(Watch *w, const Value *z, Int count, Int channels) {
     moments(&w->sums, z, count, w->lanes);
 }
 static void finish_forward(Watch *w, Tailed *t, const Value *z, Value *y, const float *shift) {
-    if (t->norm->weight) finish_statistics(&w->sums, w->pivot, t->norm, t->images * t->count / t->channels, shift);
+    Int channels = t->channels;
+    if (recalls(t->norm)) recall_statistics(t->norm, channels, shift);
+    else if (t->norm->weight) finish_statistics(&w->sums, w->pivot, t->norm, t->images * t->count / channels, shift);
     tail_forward(t, z, y);
 }
 
 void EXPORT(norm_forward)(const Shape *s, const Value *z, Value *y, State state, double momentum, double eps) {
     Norm norm = norm_of(state, momentum, eps);
-    Watch w = {.pivot = NULL};
+    Watch w = {.norm = &norm};
     smidgen_memory_open();
     Tailed t = tail_of(NULL, &norm, s->images, s->height, s->width, s->channels);
     watch(&w, z, t.images * t.count, s->channels);
@@ -73,7 +77,7 @@ void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *we
                                  State state, double momentum, double eps, const Tail *tail) {
     Norm norm = norm_of(state, momentum, eps);
     Int pixels = s->height * s->width, columns = up(s->outputs, LANES);
-    Watch w = {.pivot = NULL};
+    Watch w = {.norm = &norm};
     smidgen_memory_open();
     Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
     Convolution c = convolution_of(s->height, s->width, s->channels, s->outputs, s->kernel, weights, 0);
@@ -87,7 +91,7 @@ void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *we
         Int in = pixels * s->channels * (Int)sizeof(Value);
         if (i + 1 < s->images) look_ahead(&next, 0, (const char *)x + (i + 1) * in, in);
         convolve(&c, x + i * pixels * s->channels, out, s->height, s->width);
-        if (norm.weight) watch(&w, out, pixels * s->outputs, s->outputs);
+        watch(&w, out, pixels * s->outputs, s->outputs);
         tail_early(&t, i, out, y);
     }
     products_close();
@@ -143,7 +147,7 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
                                const Tail *tail) {
     Norm norm = norm_of(state, momentum, eps);
     Int pixels = s->height * s->width, in = pixels * s->channels, out = pixels * s->outputs;
-    Watch w = {.pivot = NULL};
+    Watch w = {.norm = &norm};
     smidgen_memory_open();
     Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
     Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
@@ -242,7 +246,7 @@ void EXPORT(channelwise_forward)(const Shape *s, const Value *x, const float *de
                                  State state, double momentum, double eps, const Tail *tail) {
     Norm norm = norm_of(state, momentum, eps);
     Int in = s->height * s->width * s->channels;
-    Watch w = {.pivot = NULL};
+    Watch w = {.norm = &norm};
     smidgen_memory_open();
     Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->channels);
     Depth d = depth_of(s->height, s->width, s->channels, s->kernel);

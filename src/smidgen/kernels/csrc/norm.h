@@ -232,8 +232,17 @@ typedef struct {
     const float *weight, *bias;          /* of the batch norm */
     float *running_mean, *running_var;   /* may be NULL */
     float *mean, *rstd;                  /* out of the forward pass, into the backward one */
-    float momentum, eps;
+    float momentum, eps;                 /* below 0: the running statistics count, and stay */
 } Norm;
+
+static int recalls(const Norm *norm) { return norm->momentum < 0; }
+/* Statistics of evaluation; `shift` as below. */
+static void recall_statistics(const Norm *norm, Int channels, const float *shift) {
+    for (Int c = 0; c < channels; c++) {
+        norm->mean[c] = norm->running_mean[c] - (shift ? shift[c] : 0);
+        norm->rstd[c] = (float)(1 / sqrt((double)norm->running_var[c] + (double)norm->eps));
+    }
+}
 
 /* Statistics from sums about a pivot; `shift`, which a bias before the norm adds to the mean, may be NULL. */
 static void finish_statistics(Sums *s, const float *pivot, const Norm *norm, Int rows, const float *shift) {
