@@ -327,6 +327,11 @@ def test_train_then_evaluate_then_refuse_to_overwrite(
     assert "precision %" in shown
     assert smidgen(*TRAIN, "--epochs", "2", "--out", "run") == 2
     assert "holds a run already" in capsys.readouterr().err
+    begins = "to go on with: it begins"
+    assert smidgen(*TRAIN, "--epochs", "2", "--out", "run", "--resume") == 0
+    assert begins not in capsys.readouterr().err
+    assert smidgen(*TRAIN, "--epochs", "1", "--out", "new", "--resume") == 0
+    assert f"there is no run in new {begins}" in capsys.readouterr().err
     assert smidgen("train", "mnist-1k5-dw", "--data", "nowhere", "--out", "run") == 2
     assert "holds a run already" in capsys.readouterr().err, "told before pictures are read"
 

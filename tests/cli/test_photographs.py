@@ -62,6 +62,28 @@ def test_a_folder_of_photographs_is_trained_on_and_judged_from_anywhere(
     assert json.loads(judged.stdout)["images"] == sum(found["counts"]["test"].values())
 
 
+def test_wrong_answers_are_named_by_their_files_and_classes(home: Path, tmp_path: Path) -> None:
+    run = str(home / "weak")
+    words = ("train", "mnist-1k5-dw", "--data", "photos", "--out", run)
+    frozen = ("--epochs", "1", "--set", "recipe.peak_lr=1e-9")
+    assert smidgen(home, *words, *frozen).returncode == 0
+    found = json.loads(smidgen(home, "evaluate", run, "--json", "--wrong", "99").stdout)
+    wrong, images = found["wrong"], found["images"]
+    assert len(wrong) == images - round(images * found["accuracy"]) > 1
+    sure = [of["probability"] for of in wrong]
+    assert sure == sorted(sure, reverse=True)
+    for of in wrong:
+        label, answer = (found["classes"][of[name]] for name in ("label", "answer"))
+        assert label != answer
+        assert Path(of["file"]).parent.name == label
+        asked = smidgen(home, "predict", run, str(home / "photos" / label / Path(of["file"]).name))
+        assert f" {answer} " in asked.stdout
+    told = smidgen(home, "evaluate", run, "--wrong", "1", where=tmp_path).stdout
+    assert told.count(".jpg") == 1
+    assert wrong[0]["file"] in told
+    assert ".jpg" not in smidgen(home, "evaluate", run, "--wrong", "0").stdout
+
+
 def test_what_was_asked_for_is_part_of_the_run(home: Path, tmp_path: Path) -> None:
     asked = ("--image-size", "24x20", "--color", "grey", "--fit", "crop")
     words = ("train", "mnist-1k5-dw", "--data", "photos", "--epochs", "1", "--out", "grey", *asked)

@@ -310,6 +310,7 @@ def test_one_that_can_be_read_is_enough(run: Path, capsys: pytest.CaptureFixture
     [
         (("nowhere", "new/wide.jpg"), "nowhere is no run folder"),
         (("RUN", "new/no.jpg"), "there is no picture new/no.jpg"),
+        (("RUN", "https://a.b/c.jpg"), "addresses are not fetched, download it first"),
         (("RUN", "new/README"), "new/README is no readable picture"),
         (("RUN", "new/README", "new/notes.txt", "--csv", "o.csv"), "none of 2 pictures can be"),
         (("RUN", "broken"), "none of 2 pictures can be read: broken/a.jpg"),

@@ -42,6 +42,9 @@ def evaluate(  # noqa: PLR0913 - a command line
         Path | None,
         typer.Option(callback=in_a_folder, help="Append the row to this JSON lines file."),
     ] = None,
+    wrong: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Surest wrong answers to name.")
+    ] = 5,
     robust: Annotated[
         bool, typer.Option("--robust", help="Judge corrupted, moved and strange pictures, too.")
     ] = False,
@@ -82,7 +85,9 @@ def evaluate(  # noqa: PLR0913 - a command line
     """Judge a run: accuracy, calibration, shift consistency, latency and bytes."""
     from smidgen.again import Columns, held_out_of, judged_on, trained_on
     from smidgen.evaluate import evaluate as judge
+    from smidgen.evaluate import predict
     from smidgen.evaluate import row as row_of
+    from smidgen.evaluate.pictures import told, wrong_answers
     from smidgen.release import revision
     from smidgen.run import WEIGHTS, load_run, run_folder
     from smidgen.runtime import choose
@@ -115,7 +120,9 @@ def evaluate(  # noqa: PLR0913 - a command line
     images = held_out_of(loaded_run, source, run) if held_out else source.test
     weights = run_folder(run) / WEIGHTS
     with choose("cpu", threads).active():
-        found = judge(loaded_run, images, split="held-out" if held_out else "test", weights=weights)
+        logits = predict(loaded_run.model, images.images, loaded_run.mean, loaded_run.std)
+        split = "held-out" if held_out else "test"
+        found = judge(loaded_run, images, split=split, weights=weights, logits=logits)
         cards: dict[str, RobustCard] = {}
         if wish:
             own = source if source.fingerprint == loaded_run.trial.fingerprint else None
@@ -126,6 +133,7 @@ def evaluate(  # noqa: PLR0913 - a command line
         if row:
             append_row(row, values)
     finally:  # what took an hour is told, whatever becomes of its row
+        values["wrong"] = told(wrong_answers(logits, images.labels, limit=wrong), images)
         _tell(source.name, values, found, cards, json=json)
 
 
@@ -143,6 +151,7 @@ def _tell(
     else:
         _show(values, data)
         _show_classes(found)
+        _show_wrong(values["wrong"], found.classes)
         if cards:
             show(cards, data)
     if found.never_answered:
@@ -231,6 +240,23 @@ def _show_classes(found: "Evaluation") -> None:
     table(
         ["class", "images", "answered", "precision %", "recall %", "F1 %", "most taken for"], rows
     )
+
+
+def _show_wrong(answers: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:
+    """Print wrong answers with the place of their pictures."""
+    if not answers:
+        return
+    rows: list[list[object]] = [
+        [
+            of.get("file", f"image {of['image']:,}"),
+            classes[of["label"]],
+            classes[of["answer"]],
+            f"{100 * of['probability']:.1f}",
+        ]
+        for of in answers
+    ]
+    tell("")
+    table(["surest wrong answers", "labelled", "answered", "sure %"], rows)
 
 
 def _never(classes: Sequence[str]) -> str:

@@ -121,7 +121,8 @@ def _listed(pictures: list[str], classes: Sequence[str]) -> Iterator[tuple[str, 
         elif name == STREAM or path.exists():
             yield name, name
         else:
-            raise ValueError(f"there is no picture {name}")
+            fetched = "; addresses are not fetched, download it first" if "://" in name else ""
+            raise ValueError(f"there is no picture {name}{fetched}")
 
 
 def _row(name: str, told: "Told", top: int) -> dict[str, Any]:

@@ -133,9 +133,9 @@ def train(  # noqa: PLR0913 - a command line
     if (spec.input_shape, spec.out_shape.channels) != (shape, classes):
         spec = spec.fitted(shape, classes)
         heading = f"{spec.name} fitted to {shape}, {classes} classes: {spec.params:,} params"
-    data_name = re.sub("[/:]", "-", loaded.name)  # as of the hub
-    folder = out or Path("runs") / f"{spec.name}-{data_name}-seed{seed}"
+    folder = out or Path("runs") / _name_of(spec, loaded, seed)
     facts = facts_of(spec, methods, numbers, loaded.name, seed, folder)
+    _tell_that_it_begins(folder, resume=resume)
     with (
         TrainingProgress(numbers.epochs, heading) as progress,
         tracking(track or (), facts) as tracked,
@@ -155,12 +155,24 @@ def train(  # noqa: PLR0913 - a command line
     _end(run, folder, loaded, json=json)
 
 
+def _name_of(spec: "NetSpec", data: "Data", seed: int) -> str:
+    return f"{spec.name}-{re.sub('[/:]', '-', data.name)}-seed{seed}"  # as of the hub
+
+
 def _require_vacant(out: Path | None, *, resume: bool) -> None:
     """Refuse a folder that holds something else before thousands of pictures are decoded."""
     from smidgen.run import require_vacant
 
     if out is not None:
         require_vacant(out, resume=resume)
+
+
+def _tell_that_it_begins(folder: Path, *, resume: bool) -> None:
+    """Say that there is nothing to go on with, where that was asked for."""
+    from smidgen.run import require_vacant
+
+    if resume and not require_vacant(folder, resume=True):
+        warn(f"there is no run in {folder} to go on with: it begins")
 
 
 def _require_once(settings: Sequence[str], said: Mapping[str, tuple[object, str]]) -> None:

@@ -136,7 +136,7 @@ def looked_at(data: Data, logits: Logits) -> dict[str, Any]:
     return {
         "examples": counts.tolist(),
         "copies": asdict(copies(data.train, data.test)),
-        "wrong": _told(wrong, data.test),
+        "wrong": told(wrong, data.test),
         "pictures": _shown(data, "test", wrong[:SHOWN]),
     }
 
@@ -156,11 +156,11 @@ def doubted(data: Data, split: str, logits: Logits) -> dict[str, Any]:
     part = data.parts[name]
     answers = wrong_answers(logits, part.labels[places], limit=len(places))
     found = [replace(of, image=int(places[of.image])) for of in answers if of.sure][:DOUBTED]
-    told = [{"part": name, **of} for of in _told(found, part)]
-    return {"doubted": told, "pictures": _shown(data, name, found[:DOUBTED_SHOWN])}
+    doubts = [{"part": name, **of} for of in told(found, part)]
+    return {"doubted": doubts, "pictures": _shown(data, name, found[:DOUBTED_SHOWN])}
 
 
-def _told(answers: Iterable[WrongAnswer], split: Split) -> list[dict[str, Any]]:
+def told(answers: Iterable[WrongAnswer], split: Split) -> list[dict[str, Any]]:
     """Return answers as plain values, with the files of their pictures where they are files."""
     return [
         {**asdict(of), **({"file": split.files[of.image]} if split.files else {})} for of in answers
