@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from smidgen.limits import EPOCHS, LAYERS, TRIALS, is_number
 from smidgen.names import shown
 from smidgen.study.database import StoreError
 from smidgen.study.design.profile import Round
-from smidgen.study.design.templates import FAMILIES, MOST_HALVED
+from smidgen.study.design.templates import FAMILIES, MOST_HALVED, Template
 from smidgen.text import from_mapping
 
 _OF_SEARCH = (
@@ -33,16 +33,6 @@ class _Rung:
     size: list[int]
     template: dict[str, Any]
     widths: list[int]
-
-
-@dataclass(frozen=True, slots=True)
-class _Template:
-    family: str
-    blocks: list[int]
-    transitions: bool = False
-    halved: int = 0
-    kernel: int = 3
-    growth: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +71,10 @@ def require_notes(notes: Mapping[str, Any], store: Path) -> None:
 
 
 def _require_rung(rung: _Rung) -> None:
-    template = from_mapping(_Template, rung.template, "the template of a net")
+    form, blocks = rung.template, rung.template.get("blocks")
+    if isinstance(blocks, list):  # as JSON has a tuple
+        form = {**form, "blocks": tuple(cast("list[Any]", blocks))}
+    template = from_mapping(Template, form, "the template of a net")
     blocks = template.blocks
     if template.family not in FAMILIES or not 0 <= template.halved <= MOST_HALVED:
         raise ValueError(f"the template of a net must be of a design, got {shown(rung.template)}")
