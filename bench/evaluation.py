@@ -3,9 +3,9 @@
     python bench/evaluation.py [--rounds N]
 
 One thread, contenders in turns, medians of thread CPU time; drawn weights, whose arithmetic takes
-as long. Logits in float32 for batches of 64, as everything that judges asks for them; then a step
-of distilled training at 128 in the number format of a run: the student's forward and backward
-pass, and what its teacher answers. BlurPool in all nets.
+as long. Logits in float32, in batches as everything that judges takes them; then a step of
+distilled training at 128 in the number format of a run: the student's forward and backward pass,
+and what its teacher answers. BlurPool in all nets.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from smidgen import kernels, zoo
-from smidgen.evaluate.accuracy import BATCH_SIZE
+from smidgen.evaluate.accuracy import BATCH_PIXELS, BATCH_SIZE
 from smidgen.flat import Flat
 from smidgen.kernels.chain import Chain, Inference
 from smidgen.kernels.links import links_of
@@ -83,9 +83,15 @@ def main() -> None:
     torch.set_num_threads(1)
     print(f"path {kernels.implementation()}; logits in float32, microseconds an image")
     for net in NETS:
-        images = drawn(blurred(net), BATCH_SIZE, torch.float32)
-        found = medians(two_ways(net, images), rounds)
-        own, theirs = (1e6 * found[name] / BATCH_SIZE for name in ("compiled", "torch"))
+        spec = blurred(net)
+        _, height, width = spec.input_shape
+        sizes = {"compiled": BATCH_PIXELS // (height * width), "torch": BATCH_SIZE}
+        asked = {
+            name: two_ways(net, drawn(spec, size, torch.float32))[name]
+            for name, size in sizes.items()
+        }
+        found = medians(asked, rounds)
+        own, theirs = (1e6 * found[name] / size for name, size in sizes.items())
         print(f"  {net:<16} compiled {own:7.1f}  torch {theirs:7.1f}  {theirs / own:5.2f} times")
     half = kernels.number_format() == "bfloat16"
     dtype = torch.bfloat16 if half else torch.float32

@@ -11,7 +11,10 @@ from smidgen.kernels.chain import Inference
 from smidgen.tensors import Labels, Logits, Pixels
 from smidgen.torch_state import answering, one_thread_if_forked
 
-BATCH_SIZE = 64  # its maps stay in the caches: a third faster than 500; no result depends on it
+# Maps of a batch stay in the caches, and those of compiled operations, which keep them all, are few
+# where pictures are large; no result depends on either.
+BATCH_SIZE = 64  # a third faster than 500
+BATCH_PIXELS = 2**14  # of compiled operations: 16 images of 32 x 32
 
 
 def predict(
@@ -20,7 +23,6 @@ def predict(
     """Return the float32 logits of all images, on the CPU; ``model`` keeps its mode."""
     one_thread_if_forked()
     device = next(model.parameters()).device
-    batches = pixels.split(BATCH_SIZE)
 
     def logits(some: Sequence[Tensor]) -> list[Tensor]:
         infer = Inference(model)
@@ -29,6 +31,9 @@ def predict(
     with answering(model):
         # a compiled operation keeps to one thread, those of torch share them
         alone = Inference(model).is_compiled(torch.float32)
+        height, width = pixels.shape[2:]
+        fit = BATCH_PIXELS // (height * width) if alone else BATCH_SIZE
+        batches = pixels.split(min(max(fit, 1), BATCH_SIZE))
         threads = min(torch.get_num_threads(), len(batches)) if alone else 1
         each = -(-len(batches) // threads)
         shares = [batches[start : start + each] for start in range(0, len(batches), each)]
