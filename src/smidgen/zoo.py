@@ -1,4 +1,6 @@
-"""Named nets: the eight of the reference study, one with residuals, two of MLPerf Tiny."""
+"""Named nets: the eight of the reference study, the ladder of records, two of MLPerf Tiny."""
+
+import re
 
 from smidgen.layers import (
     Classifier,
@@ -7,6 +9,8 @@ from smidgen.layers import (
     GlobalAveragePool,
     Layer,
     MaxPool,
+    Repeat,
+    Residual,
     Shape,
     Transition,
 )
@@ -31,18 +35,28 @@ _REFERENCE = {
     "cifar-143k-dw": (CIFAR, "c16 c16 M dw32 c32 M dw64 c64 M dw128 dw192 dw260"),
 }
 
+# The ladder of records (docs/records.md): a name is the data, the parameters at most, and one that
+# told shapes apart. r is a residual block, k5 a kernel of 5 x 5, s2 a stride, 3x a block that is
+# repeated so often with the same weights. No biases.
+_RECORDS = {
+    "mnist-500-a": (MNIST, "c4 dw5 M dw6 dw6 M dw8"),
+    "mnist-697-rep": (MNIST, "c7 M dw12 3xdw12 M"),
+    "mnist-1000-rep": (MNIST, "c9 M dw15 4xdw15 M"),
+    "mnist-1560-rep": (MNIST, "c11 M dw16 3xdw16 M 2xdw16"),
+    "mnist-5000-a": (MNIST, "c17 dw21 M dw27 dw33 M dw42"),
+    "mnist-25000-res": (MNIST, "c16 dw32 M dw64 r64 M dw80 r80"),
+    "cifar-5000-c": (CIFAR, "c10 dw16 r16 M dw20 r20 r20 M dw28 r28"),
+    "cifar-11400-v": (CIFAR, "c6s2 dw16 dw28s2 r28 r28 dw56s2 r56"),
+    "cifar-20000-r": (CIFAR, "c16 dw32 M dw56 4xr56 M dw72 4xr72"),
+    "cifar-50000-b": (CIFAR, "c24 dw40 r40 M dw56 r56 r56 r56 M dw80 r80 r80 M dw112"),
+    "cifar-78000-b": (CIFAR, "c24 dw48 r48 M dw64 r64 r64 r64 M dw96 r96 r96 M dw128"),
+    "cifar-143k-res": (CIFAR, "c16 dw32 M dw64 r64 r64 M dw128 r128 r128 r128 M dw192 r192"),
+    "cifar-143k-free": (CIFAR, "c32 dw48 r48 M dw96" + 5 * " r96k5" + " M dw144 r144k5 r144k5"),
+    "cifar-mlperf-a": (CIFAR, "c12 M c32 r32 M dw64 r64 r64 r64"),
+}
+
 # In full: a name is the data, the parameters and the kind, as the study's are.
 _IN_FULL = {
-    "cifar-143k-res": (
-        CIFAR,
-        (
-            *("conv(16)", "depthwise(32)", "max_pool"),
-            *("depthwise(64)", *2 * ["residual(depthwise(64))"], "max_pool"),
-            *("depthwise(128)", *3 * ["residual(depthwise(128))"], "max_pool"),
-            *("depthwise(192)", "residual(depthwise(192))", "global_average_pool"),
-            "classifier(10)",
-        ),
-    ),
     "cifar-78k-resnet8": (
         CIFAR,
         (
@@ -77,7 +91,7 @@ _IN_FULL = {
 }
 
 STUDY = tuple(_REFERENCE)
-NETS = (*STUDY, *_IN_FULL)
+NETS = (*STUDY, *_RECORDS, *_IN_FULL)
 
 
 def net(name: str) -> NetSpec:
@@ -97,18 +111,27 @@ def net(name: str) -> NetSpec:
     if name in _IN_FULL:
         shape, texts = _IN_FULL[name]
         return NetSpec.from_dict({"name": name, "input": list(shape), "layers": list(texts)})
-    if name not in _REFERENCE:
+    if name not in _REFERENCE | _RECORDS:
         raise ValueError(f"unknown net {name!r}; {nearest(name, NETS)}")
-    shape, shorthand = _REFERENCE[name]
-    body = tuple(_layer(word, bias=shape == CIFAR) for word in shorthand.split())
+    shape, shorthand = (_REFERENCE | _RECORDS)[name]
+    bias = name in _REFERENCE and shape == CIFAR
+    body = tuple(_layer(word, bias=bias) for word in shorthand.split())
     return NetSpec(shape, (*body, GlobalAveragePool(), Classifier(10)), name)
+
+
+_WORD = re.compile(r"(?:(\d)x)?(c|dw|tb|r)(\d+)(?:k(\d))?(?:s(\d))?")
 
 
 def _layer(word: str, *, bias: bool) -> Layer:
     if word == "M":
         return MaxPool()
-    kind = word.rstrip("0123456789")
-    width = int(word[len(kind) :])
+    found = _WORD.fullmatch(word)
+    assert found, f"{word} is no word of the shorthand"
+    times, kind, *numbers = found.groups()
+    given = zip(numbers, (0, 3, 1), strict=True)
+    width, kernel, stride = (int(number or usual) for number, usual in given)
     if kind == "tb":
         return Transition(width, bias=bias)
-    return {"c": Conv, "dw": Depthwise}[kind](width, bias=bias)
+    layer = (Conv if kind == "c" else Depthwise)(width, kernel, stride, bias)
+    layer = Residual((layer,)) if kind == "r" else layer
+    return Repeat((layer,), int(times)) if times else layer
