@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -156,8 +157,14 @@ def test_studies_of_make_are_there_and_import_rows_of_such() -> None:
     for path in re.findall(r"results/[\w-]+\.jsonl", " ".join(importing)):
         rows = [json.loads(line) for line in (ROOT / path).read_text().splitlines()]
         assert {row["study"] for row in rows} <= studies, path
-    teacher = re.findall(r"teacher='(.*?)'", (ROOT / "recipes/mlperf-cifar10.toml").read_text())
-    assert f"--out {teacher[0]}\n" in makefile
+    for name in ("mlperf-cifar10", "records-cifar10-distilled"):
+        text = (ROOT / "recipes" / f"{name}.toml").read_text()
+        (teacher,) = re.findall(r"teacher='(.*?)'", text)
+        assert f"--out {teacher}\n" in makefile
+        (taught,) = re.findall(r"smidgen train (.*?) --out", text.replace("\\\n#", ""), re.DOTALL)
+        words = set(shlex.split(taught))
+        made = re.findall(r"smidgen train (.*?) --out", makefile.replace("\\\n", ""), re.DOTALL)
+        assert words in [set(shlex.split(line)) - {"--resume"} for line in made], name
 
 
 def test_hooks_judge_what_make_check_judges() -> None:
