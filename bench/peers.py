@@ -16,7 +16,6 @@ than ResNet-8 took, by the CPU seconds of the rows: the cycle is as long as that
 import argparse
 import json
 import time
-import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +29,7 @@ from rows import origin
 from torch import nn
 
 import smidgen as sm
-from smidgen import kernels
+from smidgen import kernels, zoo
 from smidgen.data import Data, channel_statistics, load
 from smidgen.data.splits import divided
 from smidgen.evaluate.accuracy import accuracy, predict
@@ -80,9 +79,7 @@ def by_ladder() -> NetSpec:
 
 def by_hand() -> NetSpec:
     """Return the net of the records at this size; its shape was chosen on held-out pictures."""
-    records = tomllib.loads((ROOT / "recipes" / "records-cifar10.toml").read_text())
-    found = next(net for net in records["nets"] if net["name"] == "cifar-78000-b")
-    return NetSpec.from_dict(found)
+    return zoo.net("cifar-78000-b")
 
 
 PEERS = {

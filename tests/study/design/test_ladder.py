@@ -1,6 +1,5 @@
 """Every rung is inside the budget by exact accounting; a budget that none meets is refused."""
 
-import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smidgen.config import recipes
+from smidgen import zoo
 from smidgen.export.c.footprint import predict_cost
 from smidgen.layers import Conv, Depthwise, MaxPool, Repeat, Residual, Shape, Transition
 from smidgen.layers.base import sides_of
@@ -515,8 +514,7 @@ def test_short_and_longer_ladders_hold_shared_nets_that_use_the_weights_up(
 
 
 def test_the_shared_shape_that_was_measured_to_be_best_is_in_the_ladder() -> None:
-    nets = tomllib.loads(recipes()["records-cifar10"].read_text())["nets"]
-    (best,) = [NetSpec.from_dict(form) for form in nets if form["name"] == "cifar-20000-r"]
+    best = zoo.net("cifar-20000-r")
     (kind,) = [one for one in templates(Shape(3, 32, 32), scarce=True)[:6] if "shared" in one.kind]
     made = kind.spec(Shape(3, 32, 32), 10, [32, 56, 72])
     assert made.params == pytest.approx(best.params, rel=0.02)
