@@ -243,6 +243,17 @@ def test_a_model_that_c_cannot_read_answers_by_itself(change: str) -> None:
     assert torch.equal(infer(images), model(images))
 
 
+@pytest.mark.parametrize("shape", [(4, 4, 12, 10), (4, 2, 12, 10), (4, 3, 1, 10)])
+def test_images_that_a_net_does_not_take_are_refused_and_not_read_past(
+    shape: tuple[int, ...],
+) -> None:
+    model, images, found, _ = answered(EVERY_LINK, 4, torch.float32)
+    infer = Inference(model)
+    with pytest.raises(RuntimeError):
+        infer(torch.zeros(shape))
+    assert torch.equal(infer(images), found)
+
+
 @pytest.mark.parametrize("extras", [(), (BlurPool(), Gates())], ids=["plain", "blurred and gated"])
 def test_answers_in_bfloat16_are_as_close_to_float64_as_those_of_torch(
     extras: tuple[Method, ...],

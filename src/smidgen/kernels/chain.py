@@ -140,10 +140,15 @@ class Inference:
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Return the logits (n, classes) of images (n, c, h, w)."""
+        """Return the logits (n, classes) of images (n, c, h, w).
+
+        Raises:
+            RuntimeError: If images are not such as the net takes, from torch.
+        """
         if self._links is None or not serves(self._links, images):
             return self.model(images)
         if self._plan is None or self._fits != (images.shape, images.dtype):
+            self.model(images[:1].float())  # torch refuses what does not fit; C would read past it
             found = operations(images.dtype)
             assert found is not None, "there are some where a chain serves"
             size, links = images.shape, self._links
