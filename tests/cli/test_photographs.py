@@ -82,6 +82,10 @@ def test_wrong_answers_are_named_by_their_files_and_classes(home: Path, tmp_path
     assert told.count(".jpg") == 1
     assert wrong[0]["file"] in told
     assert ".jpg" not in smidgen(home, "evaluate", run, "--wrong", "0").stdout
+    aside = json.loads(smidgen(home, "evaluate", run, "--held-out", "--json").stdout)
+    assert aside["wrong"]
+    for of in aside["wrong"]:
+        assert Path(of["file"]).parent.name == aside["classes"][of["label"]]
 
 
 def test_what_was_asked_for_is_part_of_the_run(home: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from smidgen.data.base import Data, Split
 from smidgen.data.errors import DataError
 from smidgen.data.splits import (
     SELECTION_SEED,
+    chosen,
     copies_together,
     selection_mask,
     selection_split,
@@ -33,7 +34,7 @@ def parts(data: Data, name: str) -> tuple[Split, Split | None]:
         _require_two(data)
         return selection_split(data.train)
     aside = _fold(data.train, name)
-    return _rows(data.train, ~aside), _rows(data.train, aside)
+    return chosen(data.train, ~aside), chosen(data.train, aside)
 
 
 def held_out(data: Data, name: str) -> tuple[str, torch.Tensor]:
@@ -90,9 +91,3 @@ def _require_two(data: Data) -> None:
             f"class {single[0]!r} of {data.name} has 1 training image, and one must be held out to "
             f"choose on{more}: add images of it, leave the class out, or train with --full"
         )
-
-
-def _rows(split: Split, mask: torch.Tensor) -> Split:
-    rows = mask.nonzero().flatten()
-    images = split.images.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
-    return Split(images, split.labels[rows])

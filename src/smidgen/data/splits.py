@@ -29,7 +29,7 @@ def selection_split(split: Split, seed: int = SELECTION_SEED) -> tuple[Split, Sp
         DataError: If a class has a single image.
     """
     aside = selection_mask(split, seed)
-    return _chosen(split, ~aside), _chosen(split, aside)
+    return chosen(split, ~aside), chosen(split, aside)
 
 
 def selection_mask(split: Split, seed: int = SELECTION_SEED) -> torch.Tensor:
@@ -82,7 +82,7 @@ def firsts(split: Split) -> torch.Tensor:
 def divided(split: Split, count: int, seed: int) -> tuple[Split, Split]:
     """Return ``split`` without some ``count`` images of it, and those; each in its old order."""
     aside = stratified(split.labels, count, seed)
-    return _chosen(split, ~aside), _chosen(split, aside)
+    return chosen(split, ~aside), chosen(split, aside)
 
 
 def mislabelled(split: Split, classes: int, share: float, seed: int) -> Split:
@@ -151,8 +151,10 @@ def _shares(sizes: list[int], count: int) -> list[int]:
     return shares
 
 
-def _chosen(split: Split, mask: torch.Tensor) -> Split:
+def chosen(split: Split, mask: torch.Tensor) -> Split:
+    """Return the images that a mask (n) names, with their files."""
     rows = mask.nonzero().flatten()
     # Selecting whole rows in the order they are stored in is several times faster.
     images = split.images.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
-    return Split(images, split.labels[rows])
+    files = tuple(split.files[row] for row in rows.tolist()) if split.files else ()
+    return Split(images, split.labels[rows], files)
