@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from smidgen import kernels, zoo
-from smidgen.evaluate.accuracy import BATCH_PIXELS, BATCH_SIZE
+from smidgen.evaluate.accuracy import BATCH_SIZE, taken
 from smidgen.flat import Flat
 from smidgen.kernels.chain import Chain, Inference
 from smidgen.kernels.links import links_of
@@ -84,8 +84,7 @@ def main() -> None:
     print(f"path {kernels.implementation()}; logits in float32, microseconds an image")
     for net in NETS:
         spec = blurred(net)
-        _, height, width = spec.input_shape
-        sizes = {"compiled": BATCH_PIXELS // (height * width), "torch": BATCH_SIZE}
+        sizes = {"compiled": taken(*spec.input_shape[1:]), "torch": BATCH_SIZE}
         asked = {
             name: two_ways(net, drawn(spec, size, torch.float32))[name]
             for name, size in sizes.items()

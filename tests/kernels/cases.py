@@ -66,6 +66,26 @@ def plain_channelwise(
     return module.channelwise_bn_relu(x, kernel, None, norm, 1, relu=False)  # pyright: ignore
 
 
+def spread_conv(module: object, x: Tensor, kernel: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    return module.conv_bn_relu(x, kernel, None, norm_of(weight, bias), 2)  # pyright: ignore
+
+
+def spread_depthwise(
+    module: object, x: Tensor, depth: Tensor, point: Tensor, weight: Tensor, bias: Tensor
+) -> Tensor:
+    norm = norm_of(weight, bias)
+    if module is reference:
+        return reference.depthwise_bn_relu(x, (depth, None), (point, None), norm, 2)
+    return kernels.depthwise_bn_relu(x, depth, None, point, None, norm, 2)
+
+
+def spread_channelwise(
+    module: object, x: Tensor, kernel: Tensor, weight: Tensor, bias: Tensor
+) -> Tensor:
+    norm = norm_of(weight, bias)
+    return module.channelwise_bn_relu(x, kernel, None, norm, 2, relu=True)  # pyright: ignore
+
+
 def pointwise(module: object, x: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     return kernels.pointwise(x, kernel, bias) if module is kernels else F.conv2d(x, kernel, bias)
 
@@ -93,7 +113,7 @@ def operands(
 
     c = size[1]
     x = normal(*size) * 1.5 + 0.5
-    name = name.removeprefix("plain_")
+    name = name.removeprefix("plain_").removeprefix("spread_")
     scale = {"bn_relu": c, "channelwise": c}.get(name, out)
     norm = [1 + 0.3 * normal(scale).tanh(), 0.3 * normal(scale)]
     latent = max(1, out // 4)
@@ -125,6 +145,9 @@ OPERATIONS: dict[str, Operation] = {
     "plain_conv": plain_conv,
     "plain_depthwise": plain_depthwise,
     "plain_channelwise": plain_channelwise,
+    "spread_conv": spread_conv,
+    "spread_depthwise": spread_depthwise,
+    "spread_channelwise": spread_channelwise,
     "pointwise": pointwise,
     "max_pool": max_pool,
     "max_blur": max_blur,

@@ -44,7 +44,9 @@ def test_agrees_on_the_shapes_of_our_nets(
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("path", COMPILED)
 @pytest.mark.parametrize("kernel", [1, 5, 7])
-@pytest.mark.parametrize("name", ["depthwise", "channelwise"])
+@pytest.mark.parametrize(
+    "name", ["depthwise", "channelwise", "spread_conv", "spread_depthwise", "spread_channelwise"]
+)
 def test_agrees_on_filters_of_other_sides(
     name: str, kernel: int, path: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,14 +62,14 @@ def test_agrees_on_filters_of_other_sides(
 @given(data=st.data())
 def test_agrees_on_any_shape(name: str, data: st.DataObject) -> None:
     draw = data.draw
-    lone = 2 if name.endswith(("depthwise", "channelwise", "plain_conv")) else 1
+    lone = 2 if name.endswith(("depthwise", "channelwise", "_conv")) else 1
     n, c, out = draw(st.integers(1, 5)), draw(st.integers(lone, 40)), draw(st.integers(1, 40))
     least = 2 if name.startswith("max") else 1
     h, w = draw(st.integers(least, 12)), draw(st.integers(least, 12))
-    if n * h * w < 128:
+    if n * h * w < 128 * (1 + 3 * name.startswith("spread")):
         # a batch norm over a few values is ill-conditioned, and one value on the other side of
         # the ReLU is one in the root of their number
-        n = 128
+        n = 128 * (1 + 3 * name.startswith("spread"))
     kernel = draw(st.sampled_from([1, 3, 5]))
     path, dtype = (
         draw(st.sampled_from(COMPILED)),

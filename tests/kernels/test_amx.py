@@ -100,6 +100,14 @@ def test_the_other_operations_agree_with_float64(name: str) -> None:
 
 
 @pytest.mark.usefixtures("emulated")
+@pytest.mark.parametrize("name", ["spread_conv", "spread_depthwise"])
+def test_at_a_stride_products_take_windows_of_any_length(name: str) -> None:
+    for kernel in (1, 5):
+        for size, out in WIDE:
+            compare(name, operands(name, size, out, kernel), HALF)
+
+
+@pytest.mark.usefixtures("emulated")
 def test_a_chain_is_as_close_to_float64_as_torch_is(monkeypatch: pytest.MonkeyPatch) -> None:
     test_chain.test_is_as_close_to_float64_as_torch_is("mnist-1k5-dw", (), PATH, HALF, monkeypatch)
 

@@ -89,6 +89,11 @@ def test_sums_agree_with_float64(name: str) -> None:
     test_chain.agree(test_chain.summed(name), 21, torch.float32, 3e-5)
 
 
+@pytest.mark.parametrize("name", thinned([*test_chain.APART, *test_chain.LINES]))
+def test_strides_and_sides_that_differ_agree_with_float64(name: str) -> None:
+    test_chain.agree(test_chain.spaced(name), 21, torch.float32, 3e-5)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_net_with_gates_and_blur_is_as_close_to_float64_as_torch_is(
     dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch

@@ -32,6 +32,7 @@ from smidgen.layers import (
     SqueezeExcite,
     Transition,
 )
+from smidgen.layers.base import Kernel
 from smidgen.methods import BlurPool, rewritten
 from smidgen.methods import SqueezeExcite as Gates
 from smidgen.methods.base import Method
@@ -83,6 +84,49 @@ SUMS: dict[str, tuple[Layer, ...]] = {
         Residual((Repeat((Residual((Depthwise(16), SqueezeExcite(2))), Transition(16)), 3),)),
     ),
 }
+
+
+# Strides, sides that differ, and blurs alone: over 9 x 14 pixels, and over a line.
+APART: dict[str, tuple[Layer, ...]] = {
+    "convolutions": (Conv(6, 3, 2), Conv(17, 5, 3, bias=True), Conv(9, (3, 1)), Conv(4, 1, 2)),
+    "a long stride": (Conv(16, 7, 4), Conv(12, (1, 5))),
+    "depthwise": (
+        *(Conv(5, stride=2), Depthwise(16, 3, 2, bias=True), Depthwise(20, 5, 2)),
+        *(Depthwise(9, (3, 1)), Depthwise(8, (1, 7))),
+    ),
+    "filters": (Conv(24), Channelwise(3, 2), Channelwise((5, 3), activation="none"), Conv(7, 1)),
+    "pools": (Conv(18), MaxPool(3, stride=2), Conv(5), MaxPool((2, 1), stride=1), MaxPool(2, 3)),
+    "blurs": (Conv(18), Blur(), Conv(5), Blur(stride=1), Blur(stride=3, kernel_size=5)),
+    "gates and pools behind": (
+        *(Conv(18, stride=2), SqueezeExcite(2), MaxPool(), Depthwise(12, 5, 2), SqueezeExcite(3)),
+        Conv(9, (3, 1)),
+    ),
+    "pooled behind": (
+        Conv(18, (3, 5)),
+        MaxPool(2, stride=1),
+        Blur(stride=2),
+        Conv(12, 3, 2),
+        MaxPool(),
+    ),
+    "sums": (
+        *(Conv(12), Residual((Conv(20, 3, 2), Conv(20, activation="none")), True, "relu")),
+        *(Residual((Depthwise(12, 5, 2), Depthwise(12)), True), Residual((Depthwise(12, (1, 3)),))),
+        Residual((Residual((Conv(12, (3, 1)),)), Channelwise((1, 5)))),
+    ),
+    "sums that begin": (Residual((Depthwise(8, 3, 2),), True), Residual((Depthwise(8, (3, 1)),))),
+}
+LINES: dict[str, tuple[Layer, ...]] = {
+    "a line": (
+        *(Conv(8, (5, 1), 2), Depthwise(16, (5, 1), 2), Residual((Depthwise(16, (5, 1)),))),
+        *(MaxPool((2, 1)), Blur()),
+    ),
+}
+
+
+def spaced(name: str) -> NetSpec:
+    if name in LINES:
+        return NetSpec(Shape(3, 49, 1), (*LINES[name], *HEAD))
+    return NetSpec(Shape(3, 9, 14), (*APART[name], *HEAD))
 
 
 def summed(name: str) -> NetSpec:
@@ -166,6 +210,28 @@ def test_agrees_with_float64_on_every_kind_of_sum(
     agree(summed(name), 21, torch.float32, 3e-5)
 
 
+@pytest.mark.parametrize("name", [*APART, *LINES])
+@pytest.mark.parametrize("path", COMPILED)
+def test_agrees_with_float64_at_strides_and_of_any_sides(
+    name: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    forget_choice()
+    agree(spaced(name), 21, torch.float32, 3e-5)
+
+
+@pytest.mark.parametrize("kernel", [3, 5, (3, 1)], ids=str)
+@pytest.mark.parametrize("side", [36, 5])  # by the strip of one image, and by several images
+@pytest.mark.parametrize("path", COMPILED)
+def test_agrees_with_float64_where_windows_are_taken_by_the_strip(
+    path: str, side: int, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    forget_choice()
+    layers = (Conv(5), Conv(16, kernel, 2 if side < 9 else 1 + (kernel != (3, 1))), *HEAD)
+    agree(NetSpec(Shape(3, side, 2 * side - 1), layers), 7, torch.float32, 3e-5)
+
+
 @pytest.mark.parametrize("channels", [16, 21, 40])  # that fill vectors, and that do not
 @pytest.mark.parametrize("path", COMPILED)
 def test_agrees_with_float64_where_maps_are_taken_by_the_strip(
@@ -195,7 +261,11 @@ def answered(spec: NetSpec, n: int, dtype: torch.dtype) -> tuple[nn.Module, Tens
     return model, images, found, copy.deepcopy(model).double()(images.to(dtype).double())
 
 
-@pytest.mark.parametrize("spec", [EVERY_LINK, *map(summed, SUMS)], ids=["every link", *SUMS])
+@pytest.mark.parametrize(
+    "spec",
+    [EVERY_LINK, *map(summed, SUMS), *map(spaced, (*APART, *LINES))],
+    ids=["every link", *SUMS, *APART, *LINES],
+)
 @pytest.mark.parametrize("path", COMPILED)
 def test_answers_in_running_statistics_as_float64_does(
     spec: NetSpec, path: str, monkeypatch: pytest.MonkeyPatch
@@ -220,9 +290,9 @@ def test_answers_leave_statistics_and_are_asked_for_batches_of_any_size() -> Non
 
 
 def test_answers_of_what_is_no_chain_are_those_of_the_model() -> None:
-    spec = NetSpec(Shape(3, 9, 7), (Conv(8, stride=2), *HEAD))
+    spec = NetSpec(Shape(3, 9, 7), (Conv(8), GlobalAveragePool(), Conv(5, 1), *HEAD))
     model, images, found, _ = answered(spec, 5, torch.float32)
-    assert links_of(model) is None
+    assert not Inference(model).is_compiled(torch.float32)
     assert torch.equal(found, model(images))
 
 
@@ -314,29 +384,50 @@ def test_is_as_close_to_float64_as_torch_is(
     assert ours < (1.2 * theirs if dtype == torch.bfloat16 else flipped)
 
 
-WORDS = ["conv", "depthwise", "transition", "gate", "max", "blur", "filter", "sum", "repeat"]
+OBLONG = st.sampled_from([1, 3, 5, (3, 1), (1, 5), (5, 3)])
+WORDS = [
+    "pool",
+    "soft",
+    "conv",
+    "depthwise",
+    "transition",
+    "gate",
+    "max",
+    "blur",
+    "filter",
+    "sum",
+    "repeat",
+]
 
 
-def residual(before: int, channels: int, kernel: int, bias: bool) -> Residual:
-    """A residual, with a shortcut where its width becomes odd."""
+def residual(before: int, channels: int, kernel: Kernel, stride: int, bias: bool) -> Residual:
+    """A residual, with a shortcut where its width becomes odd or pixels are left out."""
     after = channels if channels % 2 else before
-    inner = (Conv(channels, kernel, bias=bias), Depthwise(after, activation="none"))
-    return Residual(inner, shortcut=after != before, activation="relu" if bias else "none")
+    inner = (Conv(channels, kernel, stride, bias=bias), Depthwise(after, activation="none"))
+    beside = after != before or stride > 1
+    return Residual(inner, shortcut=beside, activation="relu" if bias else "none")
 
 
-def net(sides: tuple[int, int, int], words: list[tuple[str, int, int, bool]]) -> NetSpec:
-    """The net of words: kind, channels, kernel, whether with biases; too small maps stay."""
+def net(sides: tuple[int, int, int], words: list[tuple[str, int, Kernel, int, bool]]) -> NetSpec:
+    """The net of words: kind, channels, kernel, stride, with biases or not; small maps stay."""
     spec = NetSpec(Shape(*sides), (Conv(8),))
-    for kind, channels, kernel, bias in words:
+    for kind, channels, kernel, steps, bias in words:
+        stride = min(steps, *spec.out_shape[1:])
+        if kind in {"pool", "soft"} and min(spec.out_shape[1:]) < 3:
+            continue
         if kind in {"max", "blur"} and min(spec.out_shape[1:]) < 4:
             continue
         new: tuple[Layer, ...] = {
-            "conv": (Conv(channels, kernel, bias=bias),),
-            "depthwise": (Depthwise(channels, kernel, bias=bias),),
+            "conv": (Conv(channels, kernel, stride, bias=bias),),
+            "depthwise": (Depthwise(channels, kernel, stride, bias=bias),),
+            "pool": (MaxPool((2, 1 + channels % 3), stride),),
+            "soft": (Blur(stride, 3),),
             "transition": (Transition(channels, bias=bias),),
             "gate": (SqueezeExcite(1 + channels // 4),),
-            "filter": (Channelwise(kernel, bias=bias, activation="none" if bias else "relu"),),
-            "sum": (residual(spec.out_shape.channels, channels, kernel, bias),),
+            "filter": (
+                Channelwise(kernel, stride, bias=bias, activation="none" if bias else "relu"),
+            ),
+            "sum": (residual(spec.out_shape.channels, channels, kernel, stride, bias),),
             "repeat": (Repeat((Depthwise(spec.out_shape.channels, kernel, bias=bias),), 2),),
             "max": (MaxPool(),),
             "blur": (MaxPool(2, stride=1), Blur(stride=2)),
@@ -352,7 +443,8 @@ def net(sides: tuple[int, int, int], words: list[tuple[str, int, int, bool]]) ->
         st.tuples(
             st.sampled_from(WORDS),
             st.integers(2, 40),
-            st.sampled_from([1, 3, 5]),
+            OBLONG,
+            st.sampled_from([1, 1, 2, 3]),
             st.booleans(),
         ),
         max_size=5,
@@ -361,7 +453,10 @@ def net(sides: tuple[int, int, int], words: list[tuple[str, int, int, bool]]) ->
     st.sampled_from(COMPILED),
 )
 def test_agrees_with_float64_on_any_net(
-    sides: tuple[int, int, int], words: list[tuple[str, int, int, bool]], n: int, path: str
+    sides: tuple[int, int, int],
+    words: list[tuple[str, int, Kernel, int, bool]],
+    n: int,
+    path: str,
 ) -> None:
     spec = net(sides, words)
     with pytest.MonkeyPatch.context() as patch:
@@ -380,9 +475,10 @@ def test_gradients_are_added_and_scaled_as_autograd_does() -> None:
     torch.testing.assert_close(flat.gradient, 4 * once, rtol=1e-4, atol=1e-6)
 
 
-def test_repeats_bit_for_bit_in_memory_that_was_used_before() -> None:
-    images, targets = batch(EVERY_LINK, 8)
-    _, flat, chain = chained(EVERY_LINK, images)
+@pytest.mark.parametrize("spec", [EVERY_LINK, *map(spaced, APART)], ids=["every link", *APART])
+def test_repeats_bit_for_bit_in_memory_that_was_used_before(spec: NetSpec) -> None:
+    images, targets = batch(spec, 8)
+    _, flat, chain = chained(spec, images)
     seen: list[Tensor] = []
     for scale in (1.0, 1e20, 1.0):
         flat.gradient.zero_()
@@ -421,8 +517,6 @@ def test_the_momentum_of_the_moment_counts() -> None:
 
 
 def test_what_no_operation_computes_makes_no_chain(monkeypatch: pytest.MonkeyPatch) -> None:
-    for layer in (Conv(4, stride=2), Depthwise(4, stride=2), MaxPool(3, stride=3), Blur()):
-        assert links_of(NetSpec(Shape(3, 9, 9), (layer, *HEAD)).build()) is None
     assert links_of(nn.Sequential(nn.Linear(3, 3))) is None
     images, _ = batch(EVERY_LINK, 8)
     links = links_of(EVERY_LINK.build())

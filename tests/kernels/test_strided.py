@@ -68,6 +68,8 @@ def test_no_strided_bfloat16_reaches_torch_on_the_cpu(monkeypatch: pytest.Monkey
         return convolve(x, weight, bias, stride, *rest)
 
     monkeypatch.setattr(F, "conv2d", watched)
+    monkeypatch.setenv("SMIDGEN_KERNELS", "torch")
+    forget_choice()
     x = torch.randn(2, 4, 8, 8).to(HALF)
     for layer in LAYERS:
         with torch.autocast("cpu", HALF):

@@ -15,6 +15,7 @@ from smidgen.torch_state import answering, one_thread_if_forked
 # where pictures are large; no result depends on either.
 BATCH_SIZE = 64  # a third faster than 500
 BATCH_PIXELS = 2**14  # of compiled operations: 16 images of 32 x 32
+LEAST = 4  # images of theirs, whose weights are packed once a batch
 
 
 def predict(
@@ -31,9 +32,7 @@ def predict(
     with answering(model):
         # a compiled operation keeps to one thread, those of torch share them
         alone = Inference(model).is_compiled(torch.float32)
-        height, width = pixels.shape[2:]
-        fit = BATCH_PIXELS // (height * width) if alone else BATCH_SIZE
-        batches = pixels.split(min(max(fit, 1), BATCH_SIZE))
+        batches = pixels.split(taken(*pixels.shape[2:]) if alone else BATCH_SIZE)
         threads = min(torch.get_num_threads(), len(batches)) if alone else 1
         each = -(-len(batches) // threads)
         shares = [batches[start : start + each] for start in range(0, len(batches), each)]
@@ -41,6 +40,11 @@ def predict(
             return torch.cat(logits(batches))
         with ThreadPoolExecutor(threads) as pool:
             return torch.cat([one for found in pool.map(logits, shares) for one in found])
+
+
+def taken(height: int, width: int) -> int:
+    """Return how many images of a size compiled operations take at a time."""
+    return min(max(BATCH_PIXELS // (height * width), LEAST), BATCH_SIZE)
 
 
 def accuracy(logits: Logits, labels: Labels) -> float:

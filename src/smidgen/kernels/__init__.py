@@ -21,7 +21,7 @@ With relu=False there is no ReLU at the end of a block; add takes relu=True.
     keep_memory()                                       keep a step's memory for the next one
 
 The result has the data type of x, or the one of autocast where that is on. The compiled path serves
-in training, on the CPU, at stride 1 with odd square kernels; a call in evaluation, export, tracing,
+in training, on the CPU, with kernels of odd sides; a call in evaluation, export, tracing,
 other devices and other data types run plain torch. The environment variable SMIDGEN_KERNELS forces
 a path: torch, portable (Neon on 64-bit Arm), avx2, avx512, avx512bf16 or avx512amx (products on
 tiles of the matrix unit). Training, and what judges a net, run whole nets of such blocks as one
@@ -105,8 +105,8 @@ def _trains(norm: nn.BatchNorm2d, channels: int) -> bool:
     return by_batch and norm.num_features == channels and _of(channels, *held)
 
 
-def _square(weight: Tensor) -> bool:
-    return weight.shape[2] == weight.shape[3] and weight.shape[2] % 2 == 1
+def _centred(weight: Tensor) -> bool:
+    return weight.shape[2] % 2 == weight.shape[3] % 2 == 1
 
 
 def _last(x: Tensor) -> Tensor:
@@ -135,13 +135,12 @@ def conv_bn_relu(
     if not (
         _trains(norm, len(weight))
         and _of(len(weight), bias)
-        and stride == 1
-        and _square(weight)
+        and _centred(weight)
         and _ready(x, weight, bias, norm.weight, norm.bias, channels=weight.shape[1])
     ):
         return reference.conv_bn_relu(x, weight, bias, norm, stride, relu=relu)
     return functions.ConvBnRelu.apply(
-        _last(x), weight, bias, norm.weight, norm.bias, functions.Norm(norm), False, relu
+        _last(x), weight, bias, norm.weight, norm.bias, functions.Norm(norm), False, relu, stride
     )
 
 
@@ -159,14 +158,15 @@ def depthwise_bn_relu(
     """Return relu(norm(pointwise(depthwise(x)))), the border keeping the size at stride 1."""
     x = _cast(x)
     parameters = (depth, depth_bias, point, point_bias, norm.weight, norm.bias)
-    served = stride == 1 and _square(depth) and _trains(norm, len(point))
+    served = _centred(depth) and _trains(norm, len(point))
     fits = point.shape[1] == len(depth)
     fits = fits and _of(len(depth), depth_bias) and _of(len(point), point_bias)
     if not (served and fits and _ready(x, *parameters, channels=len(depth))):
         return reference.depthwise_bn_relu(
             x, (depth, depth_bias), (point, point_bias), norm, stride, relu=relu
         )
-    return functions.DepthwiseBnRelu.apply(_last(x), *parameters, functions.Norm(norm), relu)
+    own = functions.Norm(norm)
+    return functions.DepthwiseBnRelu.apply(_last(x), *parameters, own, relu, stride)
 
 
 def channelwise_bn_relu(
@@ -181,11 +181,12 @@ def channelwise_bn_relu(
     """Return relu(norm(conv(x))) of a filter a channel, the border keeping the size at stride 1."""
     x = _cast(x)
     parameters = (weight, bias, norm.weight, norm.bias)
-    served = stride == 1 and _square(weight) and _trains(norm, len(weight))
+    served = _centred(weight) and _trains(norm, len(weight))
     fits = _of(len(weight), bias)
     if not (served and fits and _ready(x, *parameters, channels=len(weight))):
         return reference.channelwise_bn_relu(x, weight, bias, norm, stride, relu=relu)
-    return functions.ConvBnRelu.apply(_last(x), *parameters, functions.Norm(norm), True, relu)
+    own = functions.Norm(norm)
+    return functions.ConvBnRelu.apply(_last(x), *parameters, own, True, relu, stride)
 
 
 def add(x: Tensor, y: Tensor, *, relu: bool = False) -> Tensor:

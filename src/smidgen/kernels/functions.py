@@ -34,6 +34,11 @@ def _empty(x: Tensor, channels: int, height: int, width: int) -> Tensor:
     return torch.empty(sizes, dtype=x.dtype, device="cpu", memory_format=Last)
 
 
+def _strided(x: Tensor, channels: int, stride: int) -> Tensor:
+    """Room for what a convolution makes of x whose border keeps the size at stride 1."""
+    return _empty(x, channels, *(-(-side // stride) for side in x.shape[2:]))
+
+
 def _floats(*sizes: int) -> Tensor:
     return torch.empty(sizes, dtype=torch.float32, device="cpu")
 
@@ -65,7 +70,7 @@ class BnRelu(Function):
         """Normalise by the batch's statistics and update the running ones."""
         n, c, h, w = z.shape
         y, statistics = torch.empty_like(z, memory_format=Last), _floats(2, c)
-        shape = shape_of(n, h, w, c, c, 1)
+        shape = shape_of(n, h, w, c, c)
         _operations(z).norm_forward(
             shape,
             z.data_ptr(),
@@ -102,7 +107,7 @@ class BnRelu(Function):
 
 
 class ConvBnRelu(Function):
-    """relu(norm(conv(x))) at stride 1, of all channels or a filter a channel, or without the ReLU.
+    """relu(norm(conv(x))), of all channels or a filter a channel, or without the ReLU.
 
     A bias before the norm only moves the running mean, so its gradient is zero.
     """
@@ -118,12 +123,13 @@ class ConvBnRelu(Function):
         norm: Norm,
         channelwise: bool,
         relu: bool,
+        stride: int,
     ) -> Tensor:
         """Keep x and the convolution's result."""
         n, c, h, w = x.shape
-        o, _, k, _ = kernel.shape
-        z, y, statistics = _empty(x, o, h, w), _empty(x, o, h, w), _floats(2, o)
-        shape = shape_of(n, h, w, c, o, k)
+        o, sides = kernel.shape[0], (kernel.shape[2], kernel.shape[3])
+        (z, y), statistics = (_strided(x, o, stride) for _ in range(2)), _floats(2, o)
+        shape = shape_of(n, h, w, c, o, kernel=sides, stride=stride)
         own = _operations(x)
         forward = own.channelwise_forward if channelwise else own.convolution_forward
         forward(
@@ -171,7 +177,7 @@ class ConvBnRelu(Function):
             None if ctx.relu else PLAIN,
         )
         of_shift = torch.zeros_like(weight) if ctx.biased else None
-        return dx, dkernel, of_shift, dweight, dbias, None, None, None
+        return dx, dkernel, of_shift, dweight, dbias, None, None, None, None
 
 
 class Pointwise(Function):
@@ -181,8 +187,8 @@ class Pointwise(Function):
     def forward(ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         """Keep x."""
         n, c, h, w = x.shape
-        o, _, k, _ = kernel.shape
-        z, shape = _empty(x, o, h, w), shape_of(n, h, w, c, o, k)
+        o, sides = kernel.shape[0], (kernel.shape[2], kernel.shape[3])
+        z, shape = _empty(x, o, h, w), shape_of(n, h, w, c, o, kernel=sides)
         _operations(x).convolution_forward(
             shape,
             x.data_ptr(),
@@ -225,7 +231,7 @@ class Pointwise(Function):
 
 
 class DepthwiseBnRelu(Function):
-    """relu(norm(pointwise(depthwise(x)))) at stride 1, or without the ReLU.
+    """relu(norm(pointwise(depthwise(x)))), or without the ReLU.
 
     The middle map is never kept.
     """
@@ -242,12 +248,13 @@ class DepthwiseBnRelu(Function):
         bias: Tensor,
         norm: Norm,
         relu: bool,
+        stride: int,
     ) -> Tensor:
         """Keep x and the pointwise result."""
         n, c, h, w = x.shape
-        o = point.shape[0]
-        z, y, statistics = _empty(x, o, h, w), _empty(x, o, h, w), _floats(2, o)
-        shape = shape_of(n, h, w, c, o, depth.shape[2])
+        o, sides = point.shape[0], (depth.shape[2], depth.shape[3])
+        (z, y), statistics = (_strided(x, o, stride) for _ in range(2)), _floats(2, o)
+        shape = shape_of(n, h, w, c, o, kernel=sides, stride=stride)
         _operations(x).depthwise_forward(
             shape,
             x.data_ptr(),
@@ -302,6 +309,7 @@ class DepthwiseBnRelu(Function):
             dbias,
             None,
             None,
+            None,
         )
 
 
@@ -313,7 +321,7 @@ class Pool(Function):
         """Keep x, from which the place of each maximum is found again."""
         n, c, h, w = x.shape
         # Blurred or not, a side of h pixels gives h // 2.
-        y, shape = _empty(x, c, h // 2, w // 2), shape_of(n, h, w, c, c, 2)
+        y, shape = _empty(x, c, h // 2, w // 2), shape_of(n, h, w, c, c, kernel=(2, 2), stride=2)
         _operations(x).pool_forward(shape, x.data_ptr(), y.data_ptr(), blurred)
         ctx.save_for_backward(x)
         ctx.shape, ctx.blurred = shape, blurred
@@ -338,7 +346,7 @@ class Average(Function):
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Keep nothing but the size."""
         n, c, h, w = x.shape
-        y, ctx.shape, ctx.dtype = _floats(n, c, 1, 1), shape_of(n, h, w, c, c, 1), x.dtype
+        y, ctx.shape, ctx.dtype = _floats(n, c, 1, 1), shape_of(n, h, w, c, c), x.dtype
         _operations(x).average_forward(ctx.shape, x.data_ptr(), y.data_ptr())
         ctx.sizes = x.shape
         return y
@@ -366,7 +374,7 @@ class Excite(Function):
         """Keep x and, in float32, the numbers of each image on the way to its gates."""
         n, c, h, w = x.shape
         latent = squeeze.shape[0]
-        y, shape = _empty(x, c, h, w), shape_of(n, h, w, c, latent, 1)
+        y, shape = _empty(x, c, h, w), shape_of(n, h, w, c, latent)
         whole = -(-n // GROUP) * GROUP
         mean, hidden, gate = (_floats(whole, k) for k in (c, latent, c))
         _operations(x).excite_forward(

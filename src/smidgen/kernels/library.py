@@ -33,6 +33,8 @@ _SIGNATURES = {
     "channelwise_backward": [_P] * 11,
     "sum_forward": [_P] * 4 + [_I],
     "cut_backward": [_P] * 4,
+    "blur_forward": [_P] * 3,
+    "blur_backward": [_P] * 3,
     "pool_forward": [_P] * 3 + [_I],
     "pool_backward": [_P] * 4 + [_I],
     "average_forward": [_P] * 3,
@@ -65,6 +67,8 @@ class Operations:
     channelwise_backward: Callable[..., None]
     sum_forward: Callable[..., None]
     cut_backward: Callable[..., None]
+    blur_forward: Callable[..., None]
+    blur_backward: Callable[..., None]
     pool_forward: Callable[..., None]
     pool_backward: Callable[..., None]
     average_forward: Callable[..., None]
@@ -188,9 +192,14 @@ def operations(dtype: torch.dtype) -> Operations | None:
 
 
 @functools.lru_cache(maxsize=4096)
-def shape_of(*sizes: int) -> ctypes.Array[ctypes.c_int64]:
-    """Return images, height, width, channels, outputs and kernel as C reads them."""
-    return (ctypes.c_int64 * 6)(*sizes)
+def shape_of(
+    *sizes: int, kernel: tuple[int, int] = (1, 1), stride: int = 1
+) -> ctypes.Array[ctypes.c_int64]:
+    """Return images, height, width, channels and outputs, rows and columns of a kernel, its stride.
+
+    As C reads them.
+    """
+    return (ctypes.c_int64 * 8)(*sizes, *kernel, stride)
 
 
 _State = ctypes.c_void_p * 7

@@ -9,17 +9,18 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class Conv:
-    """Convolution of stride 1, norm, perhaps ReLU."""
+    """Convolution, norm, perhaps ReLU."""
 
     weight: Tensor
     bias: Tensor | None
     norm: nn.BatchNorm2d
     relu: bool = True
+    stride: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Depthwise:
-    """Depthwise convolution of stride 1, pointwise convolution, norm, perhaps ReLU."""
+    """Depthwise convolution at a stride, pointwise convolution, norm, perhaps ReLU."""
 
     depth: Tensor
     depth_bias: Tensor | None
@@ -27,16 +28,18 @@ class Depthwise:
     point_bias: Tensor | None
     norm: nn.BatchNorm2d
     relu: bool = True
+    stride: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Channelwise:
-    """Depthwise convolution of stride 1 alone, norm, perhaps ReLU."""
+    """Depthwise convolution alone, norm, perhaps ReLU."""
 
     weight: Tensor
     bias: Tensor | None
     norm: nn.BatchNorm2d
     relu: bool = True
+    stride: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +52,25 @@ class Mix:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Max pooling two by two: at stride 2, or at stride 1 and then blurred at stride 2."""
+    """Max pooling; blurred, it is two by two at stride 1 and then blurred at stride 2."""
 
     blurred: bool
+    rows: int = 2
+    columns: int = 2
+    stride: int = 2
+
+    @property
+    def ends_blocks(self) -> bool:
+        """Whether blocks pool at their end in this way."""
+        return self.rows == self.columns == self.stride == 2  # noqa: PLR2004 - as in csrc/tail.h
+
+
+@dataclass(frozen=True, slots=True)
+class Blur:
+    """A binomial filter at a stride, its border reflected."""
+
+    kernel_size: int
+    stride: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +111,7 @@ class Series:
 
 
 Link: TypeAlias = (
-    Conv | Depthwise | Channelwise | Mix | Pool | Excite | Residual | Average | Flatten
+    Conv | Depthwise | Channelwise | Mix | Pool | Blur | Excite | Residual | Average | Flatten
 )
 
 

@@ -113,7 +113,7 @@ def _step(found: Convolutions, sizes: tuple[int, ...], dtype: torch.dtype) -> Ca
     z, y, dy = (torch.rand(n * h * w * o, generator=g).to(dtype) for _ in range(3))
     kernel, dkernel = (torch.rand(o * c * k * k, generator=g) for _ in range(2))
     scale, shift, mean, rstd, dscale, dshift = (torch.rand(o, generator=g) for _ in range(6))
-    shape = (ctypes.c_int64 * 6)(*sizes)
+    shape = (ctypes.c_int64 * 8)(*sizes, k, 1)
     norm = (scale.data_ptr(), shift.data_ptr(), None, None, mean.data_ptr(), rstd.data_ptr())
     state = (ctypes.c_void_p * 7)(*norm, None)
     ahead = (shape, x.data_ptr(), kernel.data_ptr(), None, z.data_ptr(), y.data_ptr(), state)

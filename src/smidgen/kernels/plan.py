@@ -22,6 +22,7 @@ from smidgen.kernels.library import (
 )
 from smidgen.kernels.links import (
     Average,
+    Blur,
     Channelwise,
     Conv,
     Depthwise,
@@ -149,6 +150,8 @@ class Plan:
                 self._mix(block.link, block, ends)
             case Pool():
                 self._pool(block.link, ends)
+            case Blur():
+                self._blur(block.link, ends)
             case Excite():
                 self._excite(block.link, ends)
             case Residual():
@@ -210,11 +213,12 @@ class Plan:
         self.backward.append(partial(*backward))
 
     def _conv(self, link: Conv, block: "_Block", ends: Ends) -> None:
-        outputs, kernel = link.weight.shape[0], link.weight.shape[2]
-        shape, x = self._shape(outputs, kernel), self._x
+        outputs = link.weight.shape[0]
+        shape, x = self._shape(outputs, link.weight, link.stride), self._x
         weight, bias = link.weight.data_ptr(), _address(link.bias)
         state, saved, numbers = self._norm(link.norm)
-        (dx, dy), (z, y, tail) = self._pass(ends), self._end(outputs, block, ends)
+        dx, dy = self._pass(ends, stride=link.stride)
+        z, y, tail = self._end(outputs, block, ends)
         to = [self._gradient_of(p) for p in (link.weight, link.norm.weight, link.norm.bias)]
         self._append(
             (self._found.convolution_forward, shape, x, weight, bias, z, y, state, *numbers, tail),
@@ -222,12 +226,13 @@ class Plan:
         )
 
     def _depthwise(self, link: Depthwise, block: "_Block", ends: Ends) -> None:
-        outputs, kernel = link.point.shape[0], link.depth.shape[2]
-        shape, x = self._shape(outputs, kernel), self._x
+        outputs = link.point.shape[0]
+        shape, x = self._shape(outputs, link.depth, link.stride), self._x
         deep, point = link.depth.data_ptr(), link.point.data_ptr()
         own = (deep, _address(link.depth_bias), point, _address(link.point_bias))
         state, saved, numbers = self._norm(link.norm)
-        (dx, dy), (z, y, tail) = self._pass(ends), self._end(outputs, block, ends)
+        dx, dy = self._pass(ends, stride=link.stride)
+        z, y, tail = self._end(outputs, block, ends)
         parameters = (link.depth, link.point, link.norm.weight, link.norm.bias)
         to = [self._gradient_of(p) for p in parameters]
         self._append(
@@ -236,10 +241,11 @@ class Plan:
         )
 
     def _channelwise(self, link: Channelwise, block: "_Block", ends: Ends) -> None:
-        shape, x = self._shape(self._c, link.weight.shape[2]), self._x
+        shape, x = self._shape(self._c, link.weight, link.stride), self._x
         weight, bias = link.weight.data_ptr(), _address(link.bias)
         state, saved, numbers = self._norm(link.norm)
-        (dx, dy), (z, y, tail) = self._pass(ends), self._end(self._c, block, ends)
+        dx, dy = self._pass(ends, stride=link.stride)
+        z, y, tail = self._end(self._c, block, ends)
         to = [self._gradient_of(p) for p in (link.weight, link.norm.weight, link.norm.bias)]
         self._append(
             (self._found.channelwise_forward, shape, x, weight, bias, z, y, state, *numbers, tail),
@@ -291,13 +297,26 @@ class Plan:
         return z, y, tail
 
     def _pool(self, link: Pool, ends: Ends) -> None:
-        shape, x = self._shape(self._c, 2), self._x
+        n, c, h, w = self._n, self._c, self._h, self._w
+        sides, stride = (link.rows, link.columns), link.stride
+        shape, x = shape_of(n, h, w, c, c, kernel=sides, stride=stride), self._x
         dx, dy = self._pass(ends, always=True)
-        self._h, self._w = self._h // 2, self._w // 2
+        self._h, self._w = (h - link.rows) // stride + 1, (w - link.columns) // stride + 1
         (y,) = self._maps(self._c, 1)
         self._append(
             (self._found.pool_forward, shape, x, y, link.blurred),
             (self._found.pool_backward, shape, x, dy, dx, link.blurred),
+        )
+        self._x = y
+
+    def _blur(self, link: Blur, ends: Ends) -> None:
+        n, c, h, w = self._n, self._c, self._h, self._w
+        sides = link.kernel_size, link.kernel_size
+        shape, x = shape_of(n, h, w, c, c, kernel=sides, stride=link.stride), self._x
+        dx, dy = self._pass(ends, always=True, stride=link.stride)
+        (y,) = self._maps(c, 1)
+        self._append(
+            (self._found.blur_forward, shape, x, y), (self._found.blur_backward, shape, dy, dx)
         )
         self._x = y
 
@@ -328,15 +347,23 @@ class Plan:
         state, saved = (state_of(norm.weight, norm.bias, statistics, r) for r in (running, SAVED))
         return state, saved, (momentum, norm.eps)
 
-    def _pass(self, ends: Ends, always: bool = False) -> tuple[c_void_p | None, c_void_p]:
-        """Return the gradients of an operation's input, none for images, and of its output."""
+    def _pass(
+        self, ends: Ends, always: bool = False, stride: int = 1
+    ) -> tuple[c_void_p | None, c_void_p]:
+        """Return the gradients of an operation's input, none for images, and of its output.
+
+        From here on maps are as large as its output is at this stride.
+        """
         dx = self._dx if always or self._x is not self.images else None
         self._dx = self._buffers.other_than(self._dx) if ends.arrives is None else ends.arrives
         self._largest = max(self._largest, self._n * self._c * self._h * self._w)
+        self._h, self._w = -(-self._h // stride), -(-self._w // stride)
         return dx, self._dx
 
-    def _shape(self, outputs: int, kernel: int = 1) -> Any:
-        return shape_of(self._n, self._h, self._w, self._c, outputs, kernel)
+    def _shape(self, outputs: int, weight: Tensor | None = None, stride: int = 1) -> Any:
+        kernel = (1, 1) if weight is None else (weight.shape[2], weight.shape[3])
+        sizes = self._n, self._h, self._w, self._c, outputs
+        return shape_of(*sizes, kernel=kernel, stride=stride)
 
     def _gradient_of(self, parameter: Tensor) -> int:
         return self._parameters.address(parameter)
@@ -370,6 +397,6 @@ def _block(links: Sequence[Link]) -> _Block:
             gate, count = following, count + 1
     if isinstance(link, Conv | Depthwise | Channelwise | Mix) and count < len(links):
         following = links[count]
-        if isinstance(following, Pool):
+        if isinstance(following, Pool) and following.ends_blocks:
             pool, count = following, count + 1
     return _Block(link, gate, pool, count)

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from smidgen import limits
+from smidgen.kernels import links
 from smidgen.kernels.reference import strided
 from smidgen.layers.base import (
     PlainLayer,
@@ -90,3 +91,6 @@ class BlurModule(nn.Module):
         for axis, pad in ((3, [reach, reach, 0, 0]), (2, [0, 0, reach, reach])):
             x = F.pad(x, pad, mode="reflect" if x.shape[axis] > 1 else "replicate")
         return strided(x, self.kernel, stride=self.stride, groups=x.shape[1])
+
+    def link(self) -> links.Link:
+        return links.Blur(self.kernel_size, self.stride)

@@ -102,8 +102,6 @@ class ChannelwiseModule(nn.Module):
             x, conv.weight, conv.bias, self.norm, conv.stride[0], relu=self.relu
         )
 
-    def link(self) -> links.Link | None:
+    def link(self) -> links.Link:
         conv = self.conv
-        if conv.stride[0] != 1 or conv.kernel_size[0] != conv.kernel_size[1]:
-            return None
-        return links.Channelwise(conv.weight, conv.bias, self.norm, self.relu)
+        return links.Channelwise(conv.weight, conv.bias, self.norm, self.relu, conv.stride[0])

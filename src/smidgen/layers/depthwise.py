@@ -121,10 +121,7 @@ class DepthwiseModule(nn.Module):
             relu=self.relu,
         )
 
-    def link(self) -> links.Link | None:
+    def link(self) -> links.Link:
         depth, point = self.depthwise, self.pointwise
-        if depth.stride[0] != 1 or depth.kernel_size[0] != depth.kernel_size[1]:
-            return None
-        return links.Depthwise(
-            depth.weight, depth.bias, point.weight, point.bias, self.norm, self.relu
-        )
+        weights = depth.weight, depth.bias, point.weight, point.bias
+        return links.Depthwise(*weights, self.norm, self.relu, depth.stride[0])

@@ -77,8 +77,8 @@ class MaxPoolModule(nn.Module):
     def forward(self, x: Images) -> Float[Tensor, "n c h_out w_out"]:
         return kernels.max_pool2d(x, self.kernel_size, self.stride)
 
-    def link(self) -> links.Link | None:
-        return links.Pool(blurred=False) if self.kernel_size == self.stride == 2 else None  # noqa: PLR2004 - what is compiled
+    def link(self) -> links.Link:
+        return links.Pool(False, *sides_of(self.kernel_size), self.stride)
 
 
 class MaxBlurPoolModule(nn.Module):
@@ -87,5 +87,5 @@ class MaxBlurPoolModule(nn.Module):
     def forward(self, x: Images) -> Float[Tensor, "n c h_out w_out"]:
         return kernels.max_blur_pool2d(x)
 
-    def link(self) -> links.Link | None:
+    def link(self) -> links.Link:
         return links.Pool(blurred=True)

@@ -10,8 +10,11 @@
 #include "convolution.h"
 #endif
 #include "depthwise.h"
+#include "depth_apart.h"
 #include "depth_direct.h"
+#include "windows.h"
 #include "pool.h"
+#include "blur.h"
 #include "gate.h"
 #include "tail.h"
 #include "tail_back.h"
@@ -19,8 +22,9 @@
 #include "head.h"
 
 typedef struct {
-    Int images, height, width, channels, outputs, kernel;
+    Int images, height, width, channels, outputs, kernel, wide, stride; /* wide: columns of the kernel, and `kernel` its rows */
 } Shape;
+static int spaced(const Shape *s) { return s->stride > 1 || s->kernel != s->wide; }
 
 /* weight, bias, running mean, running variance, mean, rstd, count of batches; no norm when the weight is NULL. */
 typedef float *const State[7];
@@ -73,13 +77,82 @@ void EXPORT(norm_backward)(const Shape *s, const Value *z, const Value *dy, Valu
     backward(&t.affine, t.pattern, z, dy, dz, t.images * t.count);
 }
 
+/* Convolutions by windows.h. */
+static void windows_forward(const Shape *s, const Value *x, const float *weights, Value *z, Value *y, Watch *seen, const Tailed *t) {
+    Windows w = windows_of(s->height, s->width, s->channels, s->kernel, s->wide, s->stride);
+    Strip strip = window_strip(&w);
+    Int in = s->height * s->width * s->channels, out = w.out_height * w.out_width * s->outputs;
+    Int most = strip.images * strip.rows * w.out_width;
+    Value *gathered = TAKE(Value, most * w.length);
+    Convolution c = convolution_of(1, most, w.length, s->outputs, 1, window_weights(&w, weights, s->outputs), 0);
+    products_open(&c);
+    for (Int i = 0; i < s->images; i += strip.images) {
+        Int count = smaller(strip.images, s->images - i);
+        for (Int r = 0; r < w.out_height; r += strip.rows) {
+            Int rows = smaller(strip.rows, w.out_height - r), pixels = rows * w.out_width;
+            Value *to = z + i * out + r * w.out_width * s->outputs;
+            for (Int j = 0; j < count; j++) gather(&w, x + (i + j) * in, r, rows, gathered + j * pixels * w.length);
+            convolve(&c, gathered, to, 1, count * pixels);
+            watch(seen, to, count * pixels * s->outputs, s->outputs);
+        }
+        for (Int j = i; j < i + count; j++) tail_early(t, j, z + j * out, y);
+    }
+    products_close();
+}
+static void windows_backward(const Shape *s, const Value *x, const float *weights, const Value *z, const Value *dy, Value *dx,
+                             float *dweights, Tailed *t) {
+    Windows w = windows_of(s->height, s->width, s->channels, s->kernel, s->wide, s->stride);
+    Strip strip = window_strip(&w);
+    Int in = s->height * s->width * s->channels, out = w.out_height * w.out_width * s->outputs, map = window_map(&w);
+    Int most = strip.images * strip.rows * w.out_width;
+    /* A pixel more: pairs may ask for one past an odd number, which must then be zero. */
+    Value *gathered = TAKE(Value, (most + 1) * w.length), *back = TAKE(Value, dx ? most * w.length : 1);
+    Value *dz = TAKE(Value, strip.images * out + s->outputs);
+    float *maps = TAKE(float, dx ? strip.images * map : 1), *sums = TAKE(float, s->outputs * w.length);
+    Convolution c = {.kernel = 0};
+    if (dx) c = convolution_of(1, most, s->outputs, w.length, 1, window_weights(&w, weights, s->outputs), 1);
+    WeightGradient g = weight_gradient_of(1, most, w.length, s->outputs, 1);
+    products_open(&c);
+    for (Int i = 0; i < s->images; i += strip.images) {
+        Int count = smaller(strip.images, s->images - i);
+        tail_backward(t, i, count, z, dy, dz);
+        if (dx) memset(maps, 0, sizeof(float) * (size_t)(count * map));
+        for (Int r = 0; r < w.out_height; r += strip.rows) {
+            Int rows = smaller(strip.rows, w.out_height - r), pixels = rows * w.out_width, together = count * pixels;
+            Value *d = dz + r * w.out_width * s->outputs;
+            if (dx) convolve(&c, d, back, 1, together);
+            for (Int j = 0; j < count; j++) {
+                gather(&w, x + (i + j) * in, r, rows, gathered + j * pixels * w.length);
+                if (dx) scatter(&w, back + j * pixels * w.length, r, rows, maps + j * map);
+            }
+            if (together % 2) { /* only at an image's end: strips have an even number of rows */
+                memset(d + together * s->outputs, 0, sizeof(Value) * (size_t)s->outputs);
+                memset(gathered + together * w.length, 0, sizeof(Value) * (size_t)w.length);
+            }
+            add_pixels(&g, gathered, d, together, s->outputs);
+        }
+        for (Int j = 0; dx && j < count; j++) {
+            Int at = (i + j) * in;
+            uncover(&w, maps + j * map, of_image(t->asked.returned, at), dx + at);
+        }
+    }
+    products_close();
+    finish_gradient(&g, sums);
+    window_gradients(&w, sums, s->outputs, dweights);
+}
+
 void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *weights, const float *bias, Value *z, Value *y,
                                  State state, double momentum, double eps, const Tail *tail) {
     Norm norm = norm_of(state, momentum, eps);
     Int pixels = s->height * s->width, columns = up(s->outputs, LANES);
     Watch w = {.norm = &norm};
     smidgen_memory_open();
-    Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
+    Tailed t = tail_of(tail, &norm, s->images, apart(s->height, s->stride), apart(s->width, s->stride), s->outputs);
+    if (spaced(s)) {
+        windows_forward(s, x, weights, z, y, &w, &t);
+        finish_forward(&w, &t, z, y, bias);
+        return;
+    }
     Convolution c = convolution_of(s->height, s->width, s->channels, s->outputs, s->kernel, weights, 0);
     if (norm.weight == NULL && bias) /* pointwise only, so never Winograd's */
         c.bias = memcpy(TAKE_ZERO(float, columns), bias, sizeof(float) * (size_t)s->outputs);
@@ -104,8 +177,12 @@ void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *w
     Int pixels = s->height * s->width, in = pixels * s->channels, out = pixels * s->outputs;
     Convolution c = {.kernel = 0};
     smidgen_memory_open();
-    Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
+    Tailed t = tail_of(tail, &norm, s->images, apart(s->height, s->stride), apart(s->width, s->stride), s->outputs);
     tail_reduce(&t, z, dy, dscale, dshift);
+    if (spaced(s)) {
+        windows_backward(s, x, weights, z, dy, dx, dweights, &t);
+        return;
+    }
     if (dx) c = convolution_of(s->height, s->width, s->outputs, s->channels, s->kernel, weights, 1);
     WeightGradient g = weight_gradient_of(s->height, s->width, s->channels, s->outputs, s->kernel);
     Value *scratch = TAKE(Value, PAIR * out);
@@ -136,7 +213,7 @@ static void look_at(Ahead *a, int place, const Value *maps, Int from, Int count,
     if (maps) look_ahead(a, place, maps + from, from < end ? smaller(count, end - from) * (Int)sizeof(Value) : 0);
 }
 static void finish_depth(const Depth *d, const float *sums, float *out) { /* [channel][tap] */
-    Int taps = d->kernel * d->kernel, lanes = d->lanes;
+    Int taps = d->kernel * d->wide, lanes = d->lanes;
     memset(out, 0, sizeof(float) * (size_t)(d->channels * taps));
     for (Int t = 0; t < taps; t++)
         for (Int l = 0; l < lanes; l++) out[l % d->channels * taps + t] += sums[t * lanes + l];
@@ -146,15 +223,16 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
                                const float *point_bias, Value *z, Value *y, State state, double momentum, double eps,
                                const Tail *tail) {
     Norm norm = norm_of(state, momentum, eps);
-    Int pixels = s->height * s->width, in = pixels * s->channels, out = pixels * s->outputs;
     Watch w = {.norm = &norm};
     smidgen_memory_open();
-    Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
-    Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
+    Depth d = depth_of(s->height, s->width, s->channels, s->kernel, s->wide, s->stride);
+    Int height = d.out_height, width = d.out_width, pixels = height * width, in = s->height * s->width * s->channels;
+    Int mid = pixels * s->channels, out = pixels * s->outputs, spread = s->stride * s->stride;
+    Tailed t = tail_of(tail, &norm, s->images, height, width, s->outputs);
     const float *taps = depth_weights(&d, deep, 0);
     float *map = TAKE_ZERO(float, depth_map(&d));
     Strip strip = strip_of(&d, STRIP);
-    Int group = strip.images, most = group * strip.rows * s->width;
+    Int group = strip.images, most = group * strip.rows * width;
     Value *middle = TAKE(Value, most * s->channels);
     Convolution c = convolution_of(1, most, s->channels, s->outputs, 1, point, 0);
     /* Biases before a norm only move its mean. */
@@ -168,13 +246,13 @@ void EXPORT(depthwise_forward)(const Shape *s, const Value *x, const float *deep
     products_open(&c);
     for (Int i = 0; i < s->images; i += group) {
         Int count = smaller(group, s->images - i);
-        for (Int y = 0; y < s->height; y += strip.rows) {
-            Int rows = smaller(strip.rows, s->height - y), together = count * rows * s->width;
-            Int then = i * pixels + y * s->width + together; /* the pixel from which it goes on */
-            look_at(&next, 0, x, then * s->channels, (together + s->width) * s->channels, s->images * in);
+        for (Int r = 0; r < height; r += strip.rows) {
+            Int rows = smaller(strip.rows, height - r), together = count * rows * width;
+            Int then = i * pixels + r * width + together; /* the pixel from which it goes on */
+            look_at(&next, 0, x, then * spread * s->channels, (together + width) * spread * s->channels, s->images * in);
             look_at(&next, 1, z, then * s->outputs, together * s->outputs, s->images * out);
-            Value *to = z + i * out + y * s->width * s->outputs;
-            for (Int j = 0; j < count; j++) depth_forward(&d, x + (i + j) * in, map, taps, middle + j * in, y, rows);
+            Value *to = z + i * out + r * width * s->outputs;
+            for (Int j = 0; j < count; j++) depth_forward(&d, x + (i + j) * in, map, taps, middle + j * mid, r, rows);
             convolve(&c, middle, to, 1, together);
             watch(&w, to, together * s->outputs, s->outputs);
         }
@@ -188,21 +266,22 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
                                 const Value *dy, State state, Value *dx, float *ddeep, float *dpoint, float *dscale,
                                 float *dshift, const Tail *tail) {
     Norm norm = norm_of(state, 0, 0);
-    Int pixels = s->height * s->width, in = pixels * s->channels, out = pixels * s->outputs, kernel = s->kernel * s->kernel;
     smidgen_memory_open();
-    Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->outputs);
+    Depth d = depth_of(s->height, s->width, s->channels, s->kernel, s->wide, s->stride);
+    Int height = d.out_height, width = d.out_width, pixels = height * width, in = s->height * s->width * s->channels;
+    Int mid = pixels * s->channels, out = pixels * s->outputs, spread = s->stride * s->stride;
+    Tailed t = tail_of(tail, &norm, s->images, height, width, s->outputs);
     tail_reduce(&t, z, dy, dscale, dshift);
-    Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
     const float *taps = depth_weights(&d, deep, 0), *flipped = depth_weights(&d, deep, 1);
     float *map = TAKE_ZERO(float, depth_map(&d)), *dmap = TAKE_ZERO(float, depth_map(&d));
-    float *sums = TAKE_ZERO(float, kernel * d.lanes);
+    float *sums = TAKE_ZERO(float, s->kernel * s->wide * d.lanes);
     Strip strip = strip_of(&d, STRIP_BACK);
-    Int group = strip.images, most = group * strip.rows * s->width;
+    Int group = strip.images, most = group * strip.rows * width;
     Convolution c = convolution_of(1, most, s->outputs, s->channels, 1, point, 1);
     WeightGradient g = weight_gradient_of(1, most, s->channels, s->outputs, 1);
     /* A vector more than the images take: pairs may ask for one pixel past an odd number, which must then be zero. */
     Value *dz = TAKE(Value, group * out + s->outputs), *middle = TAKE(Value, most * s->channels + s->channels);
-    Value *dmiddle = TAKE(Value, group * in);
+    Value *dmiddle = TAKE(Value, group * mid);
     int by_rows = tail_is_plain(&t);
     Ahead next = {0};
     c.ahead = g.ahead = &next;
@@ -214,12 +293,12 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
             look_ahead(&next, 3, dy + (i + count) * t.left, after * t.left * (Int)sizeof(Value));
         }
         if (!by_rows) tail_backward(&t, i, count, z, dy, dz);
-        for (Int y = 0; y < s->height; y += strip.rows) {
-            Int rows = smaller(strip.rows, s->height - y), together = count * rows * s->width;
-            Int from = y * s->width * s->channels, to = y * s->width * s->outputs;
-            Int then = i * pixels + y * s->width + together;
-            look_at(&next, 0, x, then * s->channels, (together + s->width) * s->channels, s->images * in);
-            look_at(&next, 1, dx, (then - s->width) * s->channels, together * s->channels, s->images * in);
+        for (Int r = 0; r < height; r += strip.rows) {
+            Int rows = smaller(strip.rows, height - r), together = count * rows * width;
+            Int from = r * width * s->channels, to = r * width * s->outputs;
+            Int then = i * pixels + r * width + together;
+            look_at(&next, 0, x, then * spread * s->channels, (together + width) * spread * s->channels, s->images * in);
+            look_at(&next, 1, dx, (then - width) * spread * s->channels, together * spread * s->channels, s->images * in);
             if (by_rows) {
                 look_at(&next, 2, z, then * s->outputs, together * s->outputs, s->images * out);
                 look_at(&next, 3, dy, then * s->outputs, together * s->outputs, s->images * out);
@@ -227,8 +306,8 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
             if (by_rows) tail_backward_some(&t, i * out + to, together * s->outputs, z, dy, dz + to);
             convolve(&c, dz + to, dmiddle + from, 1, together);
             for (Int j = 0; j < count; j++)
-                depth_backward(&d, x + (i + j) * in, dmiddle + j * in, map, dmap, taps, flipped,
-                               of_image(t.asked.returned, (i + j) * in), middle + j * in, of_image_to(dx, (i + j) * in), sums, y, rows);
+                depth_backward(&d, x + (i + j) * in, dmiddle + j * mid, map, dmap, taps, flipped,
+                               of_image(t.asked.returned, (i + j) * in), middle + j * mid, of_image_to(dx, (i + j) * in), sums, r, rows);
             if (together % 2) { /* only at an image's end: strips have an even number of rows */
                 memset(dz + to + together * s->outputs, 0, sizeof(Value) * (size_t)s->outputs);
                 memset(middle + together * s->channels, 0, sizeof(Value) * (size_t)s->channels);
@@ -245,36 +324,36 @@ void EXPORT(depthwise_backward)(const Shape *s, const Value *x, const float *dee
 void EXPORT(channelwise_forward)(const Shape *s, const Value *x, const float *deep, const float *bias, Value *z, Value *y,
                                  State state, double momentum, double eps, const Tail *tail) {
     Norm norm = norm_of(state, momentum, eps);
-    Int in = s->height * s->width * s->channels;
     Watch w = {.norm = &norm};
     smidgen_memory_open();
-    Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->channels);
-    Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
+    Depth d = depth_of(s->height, s->width, s->channels, s->kernel, s->wide, s->stride);
+    Int in = s->height * s->width * s->channels, out = d.out_height * d.out_width * s->channels;
+    Tailed t = tail_of(tail, &norm, s->images, d.out_height, d.out_width, s->channels);
     const float *taps = depth_weights(&d, deep, 0);
     float *map = TAKE_ZERO(float, depth_map(&d));
     for (Int i = 0; i < s->images; i++) {
-        depth_forward(&d, x + i * in, map, taps, z + i * in, 0, s->height);
-        watch(&w, z + i * in, in, s->channels);
-        tail_early(&t, i, z + i * in, y);
+        depth_forward(&d, x + i * in, map, taps, z + i * out, 0, d.out_height);
+        watch(&w, z + i * out, out, s->channels);
+        tail_early(&t, i, z + i * out, y);
     }
     finish_forward(&w, &t, z, y, bias);
 }
 void EXPORT(channelwise_backward)(const Shape *s, const Value *x, const float *deep, const Value *z, const Value *dy, State state,
                                   Value *dx, float *ddeep, float *dscale, float *dshift, const Tail *tail) {
     Norm norm = norm_of(state, 0, 0);
-    Int in = s->height * s->width * s->channels;
     smidgen_memory_open();
-    Tailed t = tail_of(tail, &norm, s->images, s->height, s->width, s->channels);
+    Depth d = depth_of(s->height, s->width, s->channels, s->kernel, s->wide, s->stride);
+    Int in = s->height * s->width * s->channels, out = d.out_height * d.out_width * s->channels;
+    Tailed t = tail_of(tail, &norm, s->images, d.out_height, d.out_width, s->channels);
     tail_reduce(&t, z, dy, dscale, dshift);
-    Depth d = depth_of(s->height, s->width, s->channels, s->kernel);
-    const float *flipped = depth_weights(&d, deep, 1);
+    const float *taps = depth_weights(&d, deep, 0), *flipped = depth_weights(&d, deep, 1);
     float *map = TAKE_ZERO(float, depth_map(&d)), *dmap = TAKE_ZERO(float, depth_map(&d));
-    float *sums = TAKE_ZERO(float, s->kernel * s->kernel * d.lanes);
-    Value *dz = TAKE(Value, in);
+    float *sums = TAKE_ZERO(float, s->kernel * s->wide * d.lanes);
+    Value *dz = TAKE(Value, out);
     for (Int i = 0; i < s->images; i++) {
         tail_backward(&t, i, 1, z, dy, dz);
-        depth_backward(&d, x + i * in, dz, map, dmap, NULL, flipped, of_image(t.asked.returned, i * in), NULL,
-                       of_image_to(dx, i * in), sums, 0, s->height);
+        depth_backward(&d, x + i * in, dz, map, dmap, taps, flipped, of_image(t.asked.returned, i * in), NULL,
+                       of_image_to(dx, i * in), sums, 0, d.out_height);
     }
     finish_depth(&d, sums, ddeep);
 }
@@ -289,16 +368,44 @@ void EXPORT(cut_backward)(const Shape *s, const Value *y, const Value *dy, Value
 
 void EXPORT(pool_forward)(const Shape *s, const Value *x, Value *y, int blurred) {
     smidgen_memory_open();
-    Pool p = pool_open(s->height, s->width, s->channels, blurred);
+    Pool p = pool_open(s->height, s->width, s->channels, s->kernel, s->wide, s->stride);
     Int in = s->height * s->width * s->channels, out = p.out_height * p.out_width * s->channels;
-    for (Int i = 0; i < s->images; i++) (blurred ? max_blur_forward : max_forward)(&p, x + i * in, y + i * out);
+    int by_two = pools_by_two(s->kernel, s->wide, s->stride);
+    for (Int i = 0; i < s->images; i++)
+        (blurred ? max_blur_forward : by_two ? max_forward : largest_forward)(&p, x + i * in, y + i * out);
 }
 void EXPORT(pool_backward)(const Shape *s, const Value *x, const Value *dy, Value *dx, int blurred) {
     smidgen_memory_open();
-    Pool p = pool_open(s->height, s->width, s->channels, blurred);
+    Pool p = pool_open(s->height, s->width, s->channels, s->kernel, s->wide, s->stride);
     Int in = s->height * s->width * s->channels, out = p.out_height * p.out_width * s->channels;
+    int by_two = pools_by_two(s->kernel, s->wide, s->stride);
     for (Int i = 0; i < s->images; i++)
-        (blurred ? max_blur_backward : max_backward)(&p, x + i * in, dy + i * out, dx + i * in);
+        (blurred ? max_blur_backward : by_two ? max_backward : largest_backward)(&p, x + i * in, dy + i * out, dx + i * in);
+}
+
+void EXPORT(blur_forward)(const Shape *s, const Value *x, Value *y) {
+    smidgen_memory_open();
+    Depth d = blur_of(s->height, s->width, s->channels, s->kernel, s->stride);
+    const float *weights = blur_weights(s->kernel, s->channels);
+    float *map = TAKE_ZERO(float, depth_map(&d));
+    Int in = s->height * s->width * s->channels, out = d.out_height * d.out_width * s->channels;
+    for (Int i = 0; i < s->images; i++) {
+        blur_border(&d, x + i * in, map);
+        apart_forward(&d, map, weights, y + i * out);
+    }
+}
+void EXPORT(blur_backward)(const Shape *s, const Value *dy, Value *dx) {
+    smidgen_memory_open();
+    Depth d = blur_of(s->height, s->width, s->channels, s->kernel, s->stride);
+    const float *weights = blur_weights(s->kernel, s->channels);
+    float *map = TAKE(float, depth_map(&d));
+    Int in = s->height * s->width * s->channels, out = d.out_height * d.out_width * s->channels;
+    for (Int i = 0; i < s->images; i++) {
+        memset(map, 0, sizeof(float) * (size_t)depth_map(&d));
+        apart_scatter(&d, dy + i * out, weights, map);
+        blur_fold(&d, map);
+        apart_uncover(&d, map, NULL, dx + i * in);
+    }
 }
 
 void EXPORT(average_forward)(const Shape *s, const Value *x, float *y) {

@@ -152,9 +152,9 @@ typedef struct {
 } Strip;
 enum { STRIP = 128, STRIP_BACK = LANES == 8 ? 64 : STRIP };
 static Strip strip_of(const Depth *d, Int most) {
-    Int pixels = d->height * d->width, rows = up(most / smaller(most, d->width), 2);
+    Int pixels = d->out_height * d->out_width, rows = up(most / smaller(most, d->width), 2);
     if (d->zeros && rows < d->height) return (Strip){1, rows};
-    return (Strip){PAIR * (1 + 63 / pixels), d->height};
+    return (Strip){PAIR * (1 + 63 / pixels), d->out_height};
 }
 
 /* The convolution of `rows` rows of an image from row y on, all of them where d->zeros is NULL. `map` is room for the image with a border. */
@@ -164,7 +164,8 @@ static void depth_forward(const Depth *d, const Value *x, float *map, const floa
         return;
     }
     pad_floats(d, x, map);
-    depthwise(d, map, taps, NULL, out);
+    if (d->apart) apart_forward(d, map, taps, out);
+    else depthwise(d, map, taps, NULL, out);
 }
 /* What these rows of an image add to the gradient of the weights, their convolution again unless `out` is NULL, and of its
  * gradient, unless `dx` is, all rows for which `dy` is known by then: strips come in order. */
@@ -181,6 +182,12 @@ static void depth_backward(const Depth *d, const Value *x, const Value *dy, floa
         return;
     }
     pad_floats(d, x, map);
+    if (d->apart) {
+        if (out) apart_forward(d, map, taps, out);
+        apart_gradient(d, map, dy, sums);
+        if (dx) apart_backward(d, dy, taps, returned, dmap, dx);
+        return;
+    }
     if (out) depthwise(d, map, taps, NULL, out);
     pad_floats(d, dy, dmap);
     depthwise_gradient(d, map, dmap, sums);

@@ -5,30 +5,35 @@
  * latency of the other's; each value is loaded once for all rows it belongs to. Kernels of 3 x 3 and 5 x 5 are unrolled.
  */
 typedef struct {
-    Int height, width, channels, kernel;
+    Int height, width, channels, kernel, wide; /* wide: columns of the kernel, and `kernel` its rows */
+    Int stride, out_height, out_width;
+    int apart;          /* whether depth_apart.h serves */
     Int lanes;          /* that weights and sums have: of the pattern, or a channel each */
     const Value *zeros; /* a row of them, where depth_direct.h serves; else NULL */
 } Depth;
 
-static Depth depth_of(Int height, Int width, Int channels, Int kernel) {
+static Depth depth_of(Int height, Int width, Int channels, Int kernel, Int wide, Int stride) {
+    Depth d = {height, width, channels, kernel, wide, stride, apart(height, stride), apart(width, stride), stride > 1 || kernel != wide, channels, NULL};
     Int a = channels, b = LANES;
     while (b) {
         Int rest = a % b;
         a = b, b = rest;
     }
+    if (d.apart) return d;
     int direct = LANES >= 8 && (kernel == 3 || kernel == 5) && channels >= LANES;
-    if (direct) return (Depth){height, width, channels, kernel, channels, TAKE_ZERO(Value, width * channels)};
-    return (Depth){height, width, channels, kernel, channels / a * LANES, NULL};
+    if (direct) d.zeros = TAKE_ZERO(Value, width * channels);
+    else d.lanes = channels / a * LANES;
+    return d;
 }
-static Int depth_row(const Depth *d) { return (d->width + d->kernel - 1) * d->channels; }
+static Int depth_row(const Depth *d) { return (d->width + d->wide - 1) * d->channels; }
 /* A row and a vector more than the padded image has: the gradient reads them, times zero, which a NaN left there would survive. */
 static Int depth_map(const Depth *d) { return d->zeros ? 0 : (d->height + d->kernel) * depth_row(d) + LANES; }
 
 static void pad_floats(const Depth *d, const Value *x, float *out) {
-    Int border = d->kernel / 2, row = depth_row(d), count = d->width * d->channels;
+    Int row = depth_row(d), count = d->width * d->channels;
     for (Int y = 0; y < d->height; y++) {
         const Value *from = x + y * count;
-        float *to = out + (y + border) * row + border * d->channels;
+        float *to = out + (y + d->kernel / 2) * row + d->wide / 2 * d->channels;
         Int i = 0;
         for (; i + LANES <= count; i += LANES) store_f32(to + i, LOAD(from + i));
         if (i < count) store_f32_n(to + i, LOAD_N(from + i, (int)(count - i)), (int)(count - i));
@@ -36,17 +41,21 @@ static void pad_floats(const Depth *d, const Value *x, float *out) {
 }
 /* weights[channel][tap] -> lanes[tap][lane] */
 static const float *depth_weights(const Depth *d, const float *weights, int flipped) {
-    Int taps = d->kernel * d->kernel, lanes = d->lanes;
-    float *out = TAKE(float, taps * lanes);
+    Int taps = d->kernel * d->wide, lanes = d->lanes;
+    float *out = TAKE_ZERO(float, taps * lanes + LANES); /* a vector more, which the last one of a pixel may read */
     for (Int t = 0; t < taps; t++)
         for (Int l = 0; l < lanes; l++)
             out[t * lanes + l] = weights[l % d->channels * taps + (flipped ? taps - 1 - t : t)];
     return out;
 }
 
-INLINE void depth_store(Value *to, vf v, Int n) {
-    if (n >= LANES) STORE(to, v);
-    else STORE_N(to, v, (int)n);
+/* A row of sums out of a map, with `returned` where not NULL. */
+static void inner_row(const float *sums, const Value *returned, Value *out, Int count) {
+    for (Int i = 0; i < count; i += LANES) {
+        vf v = load_f32(sums + i);
+        if (returned) v += load_some(returned + i, count - i);
+        store_some(out + i, v, count - i);
+    }
 }
 /* Columns of `many` vectors from place i on, `apart` apart; `returned`, where not NULL, is added to what is stored. */
 INLINE void depth_columns(const Depth *d, const float *x, const float *weights, Int lane, Int i, Int apart, const Value *returned,
@@ -71,7 +80,7 @@ INLINE void depth_columns(const Depth *d, const float *x, const float *weights, 
             if (y < last) continue;
             Int at = (y - last) * count + i + n * apart, left = count - i - n * apart;
             if (returned) done += left >= LANES ? LOAD(returned + at) : LOAD_N(returned + at, (int)left);
-            depth_store(out + at, done, left);
+            store_some(out + at, done, left);
         }
 }
 INLINE void depth_unrolled(const Depth *d, const float *x, const float *weights, const Value *returned, Value *out, const int k) {
@@ -97,7 +106,7 @@ static void depth_any(const Depth *d, const float *x, const float *weights, cons
                 sum += load_f32(x + (y + t / k) * row + i + t % k * d->channels) * load_f32(weights + t * lanes + lane);
             Int at = y * count + i, left = count - i;
             if (returned) sum += left >= LANES ? LOAD(returned + at) : LOAD_N(returned + at, (int)left);
-            depth_store(out + at, sum, left);
+            store_some(out + at, sum, left);
         }
 }
 static void depthwise(const Depth *d, const float *x, const float *weights, const Value *returned, Value *out) {

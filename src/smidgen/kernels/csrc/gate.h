@@ -23,7 +23,6 @@ static Gate gate_of(Int pixels, Int channels, Int latent, const float *squeeze, 
                   squeeze,
                   excite};
 }
-INLINE vf load_some(const Value *x, Int n) { return n >= LANES ? LOAD(x) : LOAD_N(x, (int)n); }
 
 /* Sums a channel of x, or of x * dy, over the pixels of an image, into every LANES-th place of `sums`. */
 static void gate_sums(const Gate *g, const Value *x, const Value *dy, float *sums) {

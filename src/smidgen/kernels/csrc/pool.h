@@ -5,6 +5,7 @@
  */
 typedef struct {
     Int height, width, channels;          /* of the input */
+    Int tall, wide, stride;               /* of the windows */
     Int out_height, out_width;
     float *row[8];                        /* scratch, each as long as a row of the input */
     float *map;                           /* scratch, as large as the input */
@@ -106,6 +107,40 @@ static void max_backward(const Pool *p, const Value *x, const Value *dy, Value *
         }
     }
     if (p->height % 2) memset(dx + (p->height - 1) * count, 0, sizeof(Value) * (size_t)count);
+}
+
+/* Any window at any stride, a pixel of the result after the other, its channels by the vector. */
+static void largest_forward(const Pool *p, const Value *x, Value *y) {
+    Int c = p->channels, count = p->width * c;
+    for (Int r = 0; r < p->out_height; r++)
+        for (Int k = 0; k < p->out_width; k++, y += c)
+            for (Int v = 0; v < c; v += LANES) {
+                const Value *from = x + r * p->stride * count + k * p->stride * c + v;
+                vf most = load_some(from, c - v);
+                for (Int t = 1; t < p->tall * p->wide; t++)
+                    most = larger(most, load_some(from + t / p->wide * count + t % p->wide * c, c - v));
+                store_some(y + v, most, c - v);
+            }
+}
+static void largest_backward(const Pool *p, const Value *x, const Value *dy, Value *dx) {
+    Int c = p->channels, count = p->width * c, last = p->tall * p->wide - 1;
+    memset(p->map, 0, sizeof(float) * (size_t)(p->height * count));
+    for (Int r = 0; r < p->out_height; r++)
+        for (Int k = 0; k < p->out_width; k++, dy += c)
+            for (Int v = 0; v < c; v += LANES) {
+                Int at = r * p->stride * count + k * p->stride * c + v, n = c - v;
+                vf most = load_some(x + at, n), left = load_some(dy + v, n);
+                for (Int t = 1; t <= last; t++) most = larger(most, load_some(x + at + t / p->wide * count + t % p->wide * c, n));
+                for (Int t = 0; t <= last; t++) { /* the last takes what is left, as where one is no number */
+                    Int to = at + t / p->wide * count + t % p->wide * c;
+                    vi here = t == last ? (vi)(vf){} == 0 : (vi)(load_some(x + to, n) == most);
+                    vf sum = load_f32(p->map + to) + choose(here, left, (vf){});
+                    if (n >= LANES) store_f32(p->map + to, sum);
+                    else store_f32_n(p->map + to, sum, (int)n);
+                    left = choose(here, (vf){}, left);
+                }
+            }
+    rows_out(p->map, dx, p->height * count);
 }
 
 /* Two by two at stride 1, then [1, 2, 1] x [1, 2, 1] / 16 at stride 2 with a reflected border. */
@@ -222,22 +257,26 @@ INLINE void max_blur_backward_by(const Pool *p, const float *sign, const Value *
         /* The vectors above may have spilled zeros only: lanes past the row carry no gradient. */
         for (i = 0; i < count; i += LANES) {
             vf sum = (load_f32(top + i) + load_f32(right_top + i)) + (load_f32(last_low + i) + load_f32(last_right + i));
-            depth_store(dx + r * count + i, sum, count - i);
+            store_some(dx + r * count + i, sum, count - i);
         }
         float *swap = low;
         low = last_low, last_low = swap;
         swap = right_low, right_low = last_right, last_right = swap;
     }
     for (Int i = 0; i < count; i += LANES)
-        depth_store(dx + high * count + i, load_f32(last_low + i) + load_f32(last_right + i), count - i);
+        store_some(dx + high * count + i, load_f32(last_low + i) + load_f32(last_right + i), count - i);
 }
 static void max_blur_backward(const Pool *p, const Value *x, const Value *dy, Value *dx) {
     max_blur_backward_by(p, NULL, x, dy, dx, NULL, NULL);
 }
-static Pool pool_open(Int height, Int width, Int channels, int blurred) {
-    Pool p = {.height = height, .width = width, .channels = channels};
-    p.out_height = blurred ? (height - 2) / 2 + 1 : height / 2;
-    p.out_width = blurred ? (width - 2) / 2 + 1 : width / 2;
+static int pools_by_two(Int tall, Int wide, Int stride) { return tall == 2 && wide == 2 && stride == 2; }
+static Pool pool_open(Int height, Int width, Int channels, Int tall, Int wide, Int stride) {
+    Pool p = {.height = height, .width = width, .channels = channels, .tall = tall, .wide = wide, .stride = stride};
+    p.out_height = (height - tall) / stride + 1, p.out_width = (width - wide) / stride + 1;
+    if (!pools_by_two(tall, wide, stride)) {
+        p.map = TAKE(float, height * width * channels);
+        return p;
+    }
     for (int k = 0; k < 8; k++) p.row[k] = TAKE(float, (width + 2) * channels + 2 * LANES);
     p.map = TAKE(float, height * width * channels), p.under = TAKE(float, width * up(channels, LANES));
     p.index = TAKE(Int, 6 * (height + width));

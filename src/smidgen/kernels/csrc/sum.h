@@ -5,8 +5,6 @@ static void add_maps(const Value *a, const Value *b, Value *out, Int count, floa
     for (; i + LANES <= count; i += LANES) STORE(out + i, cut(LOAD(a + i) + LOAD(b + i), f));
     if (i < count) STORE_N(out + i, cut(LOAD_N(a + i, (int)(count - i)) + LOAD_N(b + i, (int)(count - i)), f), (int)(count - i));
 }
-static const Value *of_image(const Value *maps, Int from) { return maps ? maps + from : NULL; }
-static Value *of_image_to(Value *maps, Int from) { return maps ? maps + from : NULL; }
 /* The gradient that goes past a residual's layers joins that of their input, image by image. */
 static void join_returned(const Tailed *t, Value *dx, Int from, Int count) {
     if (dx && t->asked.returned) add_maps(dx + from, t->asked.returned + from, dx + from, count, -INFINITY);

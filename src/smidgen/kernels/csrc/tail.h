@@ -49,7 +49,7 @@ static Tailed tail_of(const Tail *asked, const Norm *norm, Int images, Int heigh
     t.whole = t.pattern.lanes > 16 * LANES && channels >= 4 * LANES ? channels : t.pattern.lanes;
     t.places = (t.asked.pool && t.whole < width * channels ? width * channels : t.whole) + CHUNK * LANES;
     if (t.asked.pool) {
-        t.pool = pool_open(height, width, channels, t.asked.pool == 2);
+        t.pool = pool_open(height, width, channels, 2, 2, 2);
         t.left = t.pool.out_height * t.pool.out_width * channels;
     }
     if (t.asked.pool && norm->weight) {
@@ -165,10 +165,6 @@ static void tail_gates(const Tailed *t, const Value *z, Int image, Int images) {
 /* relu(act(v)) times the gate, at a place of a row. */
 INLINE vf tail_act(const Tailed *t, Int i, vf v) {
     return cut(act(v, load_f32(t->mean + i), load_f32(t->scale + i), load_f32(t->bias + i)), splat(t->floor)) * load_f32(t->gain + i);
-}
-INLINE void store_some(Value *to, vf v, Int n) {
-    if (n >= LANES) STORE(to, v);
-    else STORE_N(to, v, (int)n);
 }
 /* Where a pixel's channels take a vector or more: one of them at a time, its constants in registers. */
 INLINE vf four_largest(const Value *top, const Value *low, Int c, vf sign, vf four[4]) {

@@ -136,6 +136,13 @@ INLINE void store_bf16_n(uint16_t *p, vf v, int n) {
 #define STORE(p, v) _Generic((p), uint16_t *: store_bf16, float *: store_f32)(p, v)
 #define STORE_N(p, v, n) _Generic((p), uint16_t *: store_bf16_n, float *: store_f32_n)(p, v, n)
 
+/* As many of a vector as there are, n or all. */
+INLINE vf load_some(const Value *p, Int n) { return n >= LANES ? LOAD(p) : LOAD_N(p, (int)n); }
+INLINE void store_some(Value *to, vf v, Int n) {
+    if (n >= LANES) STORE(to, v);
+    else STORE_N(to, v, (int)n);
+}
+
 #if !AMX
 /* One unit that multiplies a whole vector. Neon's product takes it from a lane, but compilers copy a unit with several uses
  * to all lanes first, which is half as many instructions again. */
@@ -183,6 +190,12 @@ INLINE vf from_lane(Int first) {
     return load_f32(lanes);
 }
 INLINE Int up(Int n, Int step) { return (n + step - 1) / step * step; }
+
+/* Some of maps, or none where there are none. */
+INLINE const Value *of_image(const Value *maps, Int from) { return maps ? maps + from : NULL; }
+INLINE Value *of_image_to(Value *maps, Int from) { return maps ? maps + from : NULL; }
+/* Pixels of a side that lie `stride` apart, from the first one on. */
+INLINE Int apart(Int side, Int stride) { return (side + stride - 1) / stride; }
 
 /* What is read next, fetched into the cache line by line while products are computed from it. */
 enum { STREAMS = 4 };
