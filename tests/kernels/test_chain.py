@@ -14,8 +14,9 @@ from smidgen import zoo
 from smidgen.flat import Flat
 from smidgen.kernels import available
 from smidgen.kernels.chain import Chain, Inference, serves
-from smidgen.kernels.library import forget_choice
+from smidgen.kernels.library import forget_choice, operations
 from smidgen.kernels.links import Average, links_of
+from smidgen.kernels.plan import MapError, Plan
 from smidgen.layers import (
     Blur,
     Channelwise,
@@ -311,6 +312,32 @@ def test_a_model_that_c_cannot_read_answers_by_itself(change: str) -> None:
     infer = Inference(model)
     assert not infer.is_compiled(images.dtype)
     assert torch.equal(infer(images), model(images))
+
+
+def test_no_layer_takes_a_map_that_does_not_fit() -> None:
+    depthwise, gate = Depthwise(4), SqueezeExcite(2)
+    wrong: list[tuple[Layer, tuple[int, int, int]]] = [
+        *((layer, (4, 6, 6)) for layer in (Conv(4), depthwise, Transition(4), gate)),
+        *((layer, (4, 6, 6)) for layer in (Channelwise(), Residual((Depthwise(3),)))),
+        (MaxPool((3, 2)), (3, 2, 6)),
+        (Blur(2, 5), (3, 6, 2)),
+        (Flatten(), (3, 6, 5)),
+    ]
+    for layer, sides in wrong:
+        head = (Classifier(7),) if isinstance(layer, Flatten) else HEAD
+        links = links_of(NetSpec(Shape(3, 6, 6), (layer, *head)).build())
+        found = operations(torch.float32)
+        assert links is not None
+        assert found is not None
+        Plan(found, (2, 3, 6, 6), torch.float32, links, Tensor.flatten, recalls=True)
+        with pytest.raises(MapError):
+            Plan(found, (2, *sides), torch.float32, links, Tensor.flatten, recalls=True)
+    broken = Residual((depthwise,)).build(Shape(4, 6, 6))
+    broken.layers.append(MaxPool().build(Shape(4, 6, 6)))  # pyright: ignore
+    links = links_of(nn.Sequential(broken, *NetSpec(Shape(4, 6, 6), HEAD).build()))
+    assert links is not None
+    with pytest.raises(MapError, match="a sum of maps"):
+        Plan(operations(torch.float32), (2, 4, 6, 6), torch.float32, links, Tensor.flatten)  # pyright: ignore
 
 
 @pytest.mark.parametrize("shape", [(4, 4, 12, 10), (4, 2, 12, 10), (4, 3, 1, 10)])

@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from smidgen.kernels.functions import Last
-from smidgen.kernels.library import operations
+from smidgen.kernels.library import NO_STATE, operations, shape_of
 from smidgen.kernels.links import Average, Flatten, Link, Mix, links_of
-from smidgen.kernels.plan import Call, Plan
+from smidgen.kernels.plan import Call, MapError, Plan
 
 
 class Chain:
@@ -148,18 +147,35 @@ class Inference:
         if self._links is None or not serves(self._links, images):
             return self.model(images)
         if self._plan is None or self._fits != (images.shape, images.dtype):
-            self.model(images[:1].float())  # torch refuses what does not fit; C would read past it
             found = operations(images.dtype)
             assert found is not None, "there are some where a chain serves"
             size, links = images.shape, self._links
-            self._plan = Plan(found, size, images.dtype, links, Tensor.flatten, recalls=True)
+            try:
+                self._plan = Plan(found, size, images.dtype, links, Tensor.flatten, recalls=True)
+            except MapError:
+                return self.model(images)  # torch says what does not fit
             self._fits = size, images.dtype
         images = images.contiguous(memory_format=Last)
         self._plan.images.value = images.data_ptr()
         for call in self._plan.forward:
             call()
-        classifier = cast("Mix", self._links[-1])
-        return F.linear(self._plan.pooled, classifier.weight.flatten(1), classifier.bias)
+        return _product(self._plan.pooled, cast("Mix", self._links[-1]))
+
+
+def _product(pooled: Tensor, classifier: Mix) -> Tensor:
+    """Return the logits (n, classes) of means (n, channels), all float32.
+
+    By a compiled operation: what torch takes for it (MKL, in torch 2.13) holds a lock while a thread that
+    has used it ends, and a process that is forked off at that moment waits for it without end.
+    """
+    found, (n, c) = operations(torch.float32), pooled.shape
+    assert found is not None, "there are some where a chain serves"
+    weight, bias = classifier.weight, classifier.bias
+    logits = torch.empty(n, len(weight), dtype=torch.float32, device="cpu")
+    shape, to = shape_of(n, 1, 1, c, len(weight)), (logits.data_ptr(), None)
+    own = pooled.data_ptr(), weight.data_ptr(), None if bias is None else bias.data_ptr()
+    found.convolution_forward(shape, *own, *to, NO_STATE, 0.0, 0.0, None)
+    return logits
 
 
 def _plain(model: nn.Module) -> bool:

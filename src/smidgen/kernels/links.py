@@ -149,6 +149,23 @@ def series_of(modules: Iterable[nn.Module]) -> tuple[Link, ...] | None:
     return tuple(found)
 
 
+def taken_by(link: Link) -> tuple[int | None, tuple[int, int]]:
+    """Return the channels of the map that a link takes, none if any, and its least sides."""
+    match link:
+        case Conv() | Mix():
+            return link.weight.shape[1], (1, 1)
+        case Depthwise():
+            return link.depth.shape[0], (1, 1)
+        case Channelwise():
+            return link.weight.shape[0], (1, 1)
+        case Excite():
+            return link.squeeze.shape[1], (1, 1)
+        case Pool():
+            return None, (link.rows, link.columns)
+        case Blur() | Residual() | Average() | Flatten():
+            return None, (1, 1)
+
+
 def tensors_of(links: Iterable[Link]) -> Iterator[Tensor]:
     """Yield every tensor of links, those of their norms left out, as often as one is used."""
     for link in links:

@@ -32,10 +32,15 @@ from smidgen.kernels.links import (
     Mix,
     Pool,
     Residual,
+    taken_by,
 )
 from smidgen.kernels.memory import Buffers, Call, Maps, ParameterGradients
 
 Address: TypeAlias = int | c_void_p
+
+
+class MapError(ValueError):
+    """A link does not take the map that comes to it: C would read past it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,9 @@ class Plan:
             gradient_of: Gives the place where a parameter's gradient is to be written.
             recalls: Whether norms take their running statistics and leave them, as evaluation does:
                 then the calls end before the classifier, and none goes back.
+
+        Raises:
+            MapError: If a link does not take the map that comes to it.
         """
         self._recalls = recalls
         self.images, self.targets = c_void_p(), c_void_p()
@@ -139,6 +147,8 @@ class Plan:
             self._x = y
 
     def _operation(self, block: "_Block", ends: Ends) -> None:
+        channels, least = taken_by(block.link)
+        self._require(channels, *least)
         match block.link:
             case Conv():
                 self._conv(block.link, block, ends)
@@ -168,12 +178,16 @@ class Plan:
         if link.shortcut:
             through = self._buffers.hold(self._buffers.other_than(dx))  # what the layers return
             self._run(link.shortcut, Ends(arrives=sums, returned=through))
+            beside = self._c, self._h, self._w
             side, (self._c, self._h, self._w) = self._x, size
             self._x, self._dx = x, through
             self._run(link.layers, Ends(side, link.relu, arrives=sums))
             self._buffers.release()
+            size = beside
         else:
             self._run(link.layers, Ends(x, link.relu, arrives=sums, returned=sums))
+        if (self._c, self._h, self._w) != size:
+            raise MapError(f"a sum of maps of {size} and of {(self._c, self._h, self._w)}")
         self._buffers.release()
         if link.relu:
             came, shape = sums if ends.arrives is None else ends.arrives, self._shape(self._c)
@@ -184,6 +198,7 @@ class Plan:
         """Append global average, classifier and loss, and give the gradients of maps memory."""
         if isinstance(head, Flatten):  # the mean over one pixel is that pixel
             self._c, self._h, self._w = self._c * self._h * self._w, 1, 1
+        self._require(classifier.weight.shape[1])
         weight, bias, classes = classifier.weight, classifier.bias, classifier.weight.shape[0]
         shape, memory = self._shape(classes), self._memory
         self.pooled = memory.vector(self._n * self._c).view(self._n, self._c)
@@ -311,7 +326,9 @@ class Plan:
 
     def _blur(self, link: Blur, ends: Ends) -> None:
         n, c, h, w = self._n, self._c, self._h, self._w
-        sides = link.kernel_size, link.kernel_size
+        sides, reach = (link.kernel_size, link.kernel_size), link.kernel_size // 2
+        if any(1 < side <= reach for side in (h, w)):
+            raise MapError(f"a blur that reaches {reach} pixels over the border of {h} x {w}")
         shape, x = shape_of(n, h, w, c, c, kernel=sides, stride=link.stride), self._x
         dx, dy = self._pass(ends, always=True, stride=link.stride)
         (y,) = self._maps(c, 1)
@@ -367,6 +384,14 @@ class Plan:
 
     def _gradient_of(self, parameter: Tensor) -> int:
         return self._parameters.address(parameter)
+
+    def _require(self, channels: int | None, rows: int = 1, columns: int = 1) -> None:
+        """Refuse the map at hand unless it has so many channels and at least so many pixels."""
+        size = self._c, self._h, self._w
+        if channels not in (None, self._c) or self._h < rows or self._w < columns:
+            raise MapError(
+                f"a link of {channels} channels, {rows} x {columns} pixels: map of {size}"
+            )
 
     def _maps(self, channels: int, count: int) -> list[int]:
         size = self._n * channels * self._h * self._w
