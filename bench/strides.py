@@ -11,7 +11,7 @@ batches as everything that judges takes them.
 
 import argparse
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import torch
@@ -76,7 +76,7 @@ NETS = {
 
 
 @contextmanager
-def forced(path: str) -> Iterator[None]:
+def forced(path: str) -> Generator[None]:
     """Run what is inside on one path."""
     os.environ[CHOICE] = path
     forget_choice()
@@ -100,9 +100,11 @@ def steps(spec: NetSpec, dtype: torch.dtype) -> dict[str, Callable[[], object]]:
 
     model = spec.build().train()
     flat, links, plain = Flat(model), links_of(model), spec.build().train()
+    for weight in (p for p in plain.parameters() if p.ndim == 4):
+        weight.data = weight.data.contiguous(memory_format=torch.channels_last)
     found = {
         "blocks": stepped(spec.build().train(), kernels.implementation()),
-        "torch": stepped(plain.to(memory_format=torch.channels_last), "torch"),
+        "torch": stepped(plain, "torch"),
     }
     if links is not None:
         chain = Chain(links, images.shape, images.dtype, flat.gradient)

@@ -165,7 +165,7 @@ class Inference:
 def _product(pooled: Tensor, classifier: Mix) -> Tensor:
     """Return the logits (n, classes) of means (n, channels), all float32.
 
-    By a compiled operation: what torch takes for it (MKL, in torch 2.13) holds a lock while a thread that
+    By a compiled operation: what torch (2.13) takes for it, MKL, holds a lock while a thread that
     has used it ends, and a process that is forked off at that moment waits for it without end.
     """
     found, (n, c) = operations(torch.float32), pooled.shape
