@@ -469,7 +469,7 @@ def test_what_a_stranger_put_there_is_checked_as_any_run(
         ("no network", "the hub cannot be reached for ann/net: "),
         ("no run", "nowhere is no run folder"),
         ("revision", "without a revision"),
-        ("licence", "a licence must be a short name"),
+        ("licence", "did you mean 'apache-2.0'"),
     ],
 )
 def test_what_cannot_be_pushed_is_one_line(

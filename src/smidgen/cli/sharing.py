@@ -12,7 +12,10 @@ _Run = Annotated[
     Path, typer.Argument(metavar="RUN|DESIGN", help="The folder of a run or of a design.")
 ]
 _Licence = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Of the model, as in apache-2.0.")
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Of the model: the hub's identifier, as in apache-2.0, or other:NAME."
+    ),
 ]
 _About = Annotated[str, typer.Option(metavar="TEXT", help="What the model is for.")]
 _Data = Annotated[

@@ -1,7 +1,6 @@
 """The model card: what someone who finds the model must know, as Markdown for the hub."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,9 @@ from smidgen.files import write_atomically
 from smidgen.hub import PREFIX, is_hub
 from smidgen.release import release
 from smidgen.share.facts import Artefact, Facts, facts_of
+from smidgen.share.licences import OTHER, fields, require_licence
 from smidgen.sizes import counted
 
-LICENCES = re.compile(r"[a-z0-9][a-z0-9.+-]{0,49}")  # as the hub spells them: apache-2.0
-NO_LICENCE = "unknown"  # the hub's word for: nothing is said
 _CLASSES = 50  # that are named
 
 
@@ -35,7 +33,8 @@ def write_card(
     Args:
         place: The folder of a run or of a design.
         out: The file; one that is there is replaced.
-        licence: Of the model, as the hub spells it, such as ``apache-2.0``.
+        licence: Of the model, as the hub spells it, such as ``apache-2.0``; ``other:NAME`` where
+            it has none for it.
         about: What the model is for, in its author's words.
         data: Where the data are now, if they were moved.
         data_dir: Folder of local copies of data sets.
@@ -54,16 +53,6 @@ def write_card(
     except OSError as error:
         raise ValueError(f"{path}: cannot be written: {error.strerror}") from None
     return path
-
-
-def require_licence(licence: str | None) -> None:
-    """Refuse what is no licence's short name.
-
-    Raises:
-        ValueError: If it is none.
-    """
-    if licence is not None and not LICENCES.fullmatch(licence):
-        raise ValueError(f"a licence must be a short name as apache-2.0, got {licence!r}")
 
 
 def card_of(
@@ -100,7 +89,7 @@ def _metadata(facts: Facts, licence: str | None) -> str:
     named = HUB_ID.fullmatch(trial.data)
     repository = getattr(known, "repository", named[1] if named else "")
     values: dict[str, Any] = {
-        "license": licence or NO_LICENCE,
+        **fields(licence),
         "library_name": "smidgen",
         "pipeline_tag": "image-classification",
         "tags": ["smidgen", "tinyml", "image-classification"],
@@ -332,7 +321,7 @@ def _licence(licence: str | None) -> str:
     generated = "Generated C and pages say their own terms."
     if licence is None:
         return f"Not stated: ask its author before using it. {generated}"
-    return f"`{licence}`, for the weights and this card. {generated}"
+    return f"`{licence.removeprefix(OTHER)}`, for the weights and this card. {generated}"
 
 
 def _code(text: str) -> str:

@@ -15,8 +15,9 @@ from smidgen.export.targets import PACKAGES
 from smidgen.hub import Place, place_of, require_extra, told, without_bars
 from smidgen.limits import TENSOR_BYTES, content
 from smidgen.run import PLAN, WEIGHTS, run_folder, shared_plan
-from smidgen.share.card import card_of, require_licence
+from smidgen.share.card import card_of
 from smidgen.share.facts import Artefact, Facts, facts_of
+from smidgen.share.licences import fields, require_licence
 from smidgen.study.design.design import ROWS
 
 ARTEFACTS = "artefacts"
@@ -56,7 +57,7 @@ def push(  # noqa: PLR0913 - a door; all but two arguments by keyword
         repository: ``USER/NAME``.
         space: Whether to make its page a static Space of that name as well.
         private: Whether a new repository is.
-        licence: Of the model, as the hub spells it.
+        licence: Of the model, as the hub spells it, or ``other:NAME``.
         about: What it is for, for the card.
         data: Where the data are now, if they were moved.
         data_dir: Folder of local copies of data sets.
@@ -172,7 +173,7 @@ def _space_card(
     values = {
         "title": there.name,
         "sdk": "static",
-        "license": licence or "unknown",
+        **fields(licence),
         "models": [there.repository],
         "tags": ["smidgen"],
     }

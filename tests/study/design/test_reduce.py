@@ -143,7 +143,7 @@ def test_what_is_compared_and_how_it_ended_is_told(fake: Fake, entrants: list[En
     contest.reduce(entrants, always)
     smallest, best = entrants[0].shaped.spec, entrants[5].shaped.spec
     assert given.search.steps["reduce"] == [
-        f"6 nets inside the budget, {smallest.params:,} parameters to {best.params:,} parameters",
+        f"6 nets inside the budget, {smallest.params:,} to {best.params:,} parameters",
         f"round 1: 6 nets, 2 epochs, 1 seed: best {best.name} with 97.00 %",
         f"round 2: 2 nets, 8 epochs, 3 seeds: best {best.name} with 97.00 %",
     ]

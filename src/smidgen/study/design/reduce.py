@@ -80,7 +80,7 @@ class Contest:
         sizes = [entrant.shaped.spec.params for entrant in entrants]
         self._search.say(
             REDUCE,
-            f"{len(entrants)} nets inside the budget, {told('params', min(sizes))} to"
+            f"{len(entrants)} nets inside the budget, {min(sizes):,} to"
             f" {told('params', max(sizes))}",
         )
         scores: Scores = {}
