@@ -179,6 +179,14 @@ def test_nets_built_side_by_side_in_threads_have_the_weights_of_their_seeds() ->
     assert torch.equal(before, torch.random.get_rng_state()), "the global generator was touched"
 
 
+def test_pictures_too_small_for_a_net_are_refused_with_the_size_it_is_written_for() -> None:
+    layers = (Conv(4, stride=4), MaxPool((2, 3)), GlobalAveragePool(), Classifier(2))
+    net = NetSpec(Shape(3, 96, 96), layers)
+    told = "got 4x2x2 (the net is written for 3x96x96, and fitted to 3x8x8)"
+    with pytest.raises(ValueError, match=re.escape(told)):
+        net.fitted(Shape(3, 8, 8), 2)
+
+
 def test_a_net_that_is_built_leaves_the_generators_of_gpus_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -156,7 +156,12 @@ class NetSpec:
         def rewrite(layer: Layer) -> tuple[Layer, ...]:
             return (replace(layer, classes=classes) if isinstance(layer, Classifier) else layer,)
 
-        return replace(self, input_shape=input_shape).map_layers(rewrite)
+        try:
+            on_these = replace(self, input_shape=input_shape)
+        except ValueError as error:  # the file of a net names one size, and the data have another
+            said = f"the net is written for {self.input_shape}, and fitted to {input_shape}"
+            raise ValueError(f"{error} ({said})") from None
+        return on_these.map_layers(rewrite)
 
     def require_classifier(self, what: str) -> None:
         """Refuse a net whose last layer is not its only classifier.
