@@ -1,8 +1,10 @@
 """A study from the command line: rows that are there already are taken, and not made again."""
 
+import json
 from pathlib import Path
 
 import pytest
+from tests.report.conftest import seen
 from tests.test_cli import smidgen
 
 from smidgen.cli.study import _observe
@@ -149,3 +151,31 @@ def test_help_says_that_the_study_has_its_size(capsys: pytest.CaptureFixture[str
     assert smidgen("study", "--help") == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "Fit every image to this size; default: the study file's, else one is chosen." in told
+    assert "local copies of data sets; default: the study file's, else $SMIDGEN_DATA." in told
+
+
+@pytest.mark.parametrize("method", ["distill:teacher=gone", "pretrained:run=gone"])
+def test_a_run_to_learn_from_that_is_gone_names_the_trial_and_what_to_do(
+    method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, store = tmp_path / "plan.toml", tmp_path / "0.db"
+    plan.write_text(PLAN.format(seeds="0") + f'methods = [["{method}"]]\n')
+    assert smidgen("study", str(plan), "--store", str(store)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "the trial mnist-1k5-dw, " in line
+    assert "gone is no run folder" in line
+    assert line.endswith("train it there first, or name another run in the study's file")
+    assert not store.exists()
+
+
+def test_rows_that_no_report_could_be_made_of_are_not_taken_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, store, rows = tmp_path / "plan.toml", tmp_path / "0.db", tmp_path / "rows.jsonl"
+    plan.write_text(PLAN.format(seeds="0"))
+    bad = {**seen(0), "latency": {"kernel_ms": "fast"}}
+    rows.write_text("".join(f"{json.dumps(one)}\n" for one in (seen(1), bad)))
+    assert smidgen("study", str(plan), "--store", str(store), "--import", str(rows)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "latency must be times above 0 by name, or null" in line
+    assert not store.exists()

@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
 
 from smidgen.data import Data, DataError, Split
+from smidgen.data.sizes import checked_size
 
 
 def split(labels: list[int], level: int = 0, size: int = 2) -> Split:
@@ -114,3 +116,10 @@ for wrong in (
         "image size must be N or HxW, as in 32 or 24x32, each >= 1, got (3,)",
         "image size must be N or HxW, as in 32 or 24x32, each >= 1, got (3.5, 2)",
     ]
+
+
+@pytest.mark.parametrize("size", [9999, "9999", (8_001, 8_000), "70000x1", "9" * 30])
+def test_a_size_that_no_picture_may_have_is_refused_before_any_is_decoded(size: Any) -> None:
+    with pytest.raises(DataError, match="image size must be at most 65,535 pixels a side and 64"):
+        checked_size(size)
+    assert checked_size("8000") == (8000, 8000)

@@ -3,7 +3,10 @@
 import base64
 import json
 import re
+import shutil
+import subprocess
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,39 @@ from smidgen.data.decode import open_picture
 from smidgen.evaluate.shift import shifted
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.page import frame_of, page, thresholds
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize(
+    ("took", "told", "asked"),
+    [
+        (0.004, "4 µs", 12_000),
+        (0.7, "700 µs", 72),
+        (12.34, "12.3 ms", 4),
+        (99.94, "99.9 ms", 2),
+        (123.4, "123 ms", 1),
+        (2345, "2.3 s", 1),
+    ],
+)
+def test_a_time_is_told_in_units_that_fit_and_a_slow_net_is_not_asked_long(
+    took: float, told: str, asked: int
+) -> None:
+    source = (resources.files("smidgen.export") / "templates/page_net.js").read_text("utf-8")
+    (number,) = re.findall(r"^const number = .*$", source, re.MULTILINE)
+    timing = source[source.index("const asTime") :]
+    script = f"""
+        let clock = 0, count = 0;
+        const performance = {{ now: () => clock }}, net = {{ samples: [] }};
+        const channels = 1, plane = 1, logitsOf = () => {{ count++; clock += {took}; }};
+        {number}
+        {timing}
+        const text = asTime(secondsAnImage());
+        console.log(JSON.stringify([text, count]));
+    """
+    done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
+    text, count = json.loads(done.stdout)
+    assert text == told
+    assert count == pytest.approx(asked, rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,18 @@ def test_rows_of_every_version_still_give_a_page(path: Path, tmp_path: Path) -> 
         ("methods", "blurpool", "methods must be a list.*, got 'blurpool'"),
         ("right", "AAAA", "right must be 36 signs of base64, a bit an image"),
         ("confusion", [[1, 2]], "confusion must be of 3 classes"),
-        ("confusion", [[0] * 3] * 3, "confusion must hold an image"),
+        ("confusion", [[0] * 3] * 3, "confusion must hold 200 images"),
+        ("confusion", [[1, 2], [3]], "confusion must be of 3 classes"),
+        ("confusion", [["1", 2, 3]] * 3, "confusion must be a matrix of counts, got"),
+        ("confusion", [[-1, 2, 3]] * 3, "confusion must be a matrix of counts, got"),
+        ("confusion", [[6, 2, 0], [1, 7, 0], [0, 4, 0]],
+         "confusion must hold 200 images, as the row says, got 20"),
+        ("confusion", [[200, 0, 0], [0, 0, 0], [0, 0, 0]],
+         "confusion must have the accuracy of the row, got 200 right"),
+        ("latency", "fast", "latency must be times above 0 by name, or null, got 'fast'"),
+        ("latency", {"kernel_ms": 1}, "latency must be times above 0 by name"),
+        ("latency", {"kernel_ms": -1.0, "kernel_s_10000": 1, "end_to_end_s_10000": 1},
+         "latency must be times above 0 by name"),
         ("wrong", [{"image": 0, "label": 0, "answer": 7, "probability": 1, "sure": True}],
          "wrong must be of 3 classes"),
         ("drawing", [{"layer": "conv", "output": "8x8"}], "drawing must be a list of layers"),
@@ -160,3 +171,13 @@ def test_a_row_of_a_plain_learner_is_read_back_from_a_store(tmp_path: Path) -> N
     path = tmp_path / "rows.jsonl"
     path.write_text(f"{json.dumps(seen(0))}\n{json.dumps(beside)}\n")
     assert "random-forest" in write_page(path, tmp_path / "p.html").read_text()
+
+
+@pytest.mark.parametrize("value", [5, "x", [5], [[1, 2], [3]]])
+@pytest.mark.parametrize("column", ["confusion", "classes", "wrong"])
+def test_no_column_that_a_plain_learner_has_not_ends_a_report(
+    column: str, value: Any, written: Callable[[Rows], Path]
+) -> None:
+    learner = {"key": "b", "study": "baseline", "net": "k-nearest", "fingerprint": "f",
+               "split": "test", "accuracy": 0.5, column: value}  # fmt: skip
+    assert "mine" in markdown(written([seen(0), learner]))

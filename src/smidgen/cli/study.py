@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from smidgen.cli.options import DataDir, Json, Track, in_a_folder, require_another
+from smidgen.cli.options import Json, Track, in_a_folder, require_another
 from smidgen.cli.terminal import print_json, say, table, time_left, warn
 from smidgen.escape import shell
 from smidgen.sizes import counted
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from smidgen.study.plan import Plan
     from smidgen.study.running.local import Event
     from smidgen.study.status import Status
+    from smidgen.study.store import Store
 
 
 def study(  # noqa: PLR0913 - a command line
@@ -45,7 +46,13 @@ def study(  # noqa: PLR0913 - a command line
         Path | None,
         typer.Option(callback=in_a_folder, help="Write its finished rows to a JSON lines file."),
     ] = None,
-    data_dir: DataDir = None,
+    data_dir: Annotated[
+        str | None,
+        typer.Option(
+            help="Folder of local copies of data sets; default: the study file's, else"
+            " $SMIDGEN_DATA."
+        ),
+    ] = None,
     image_size: Annotated[
         str | None,
         typer.Option(
@@ -88,9 +95,7 @@ def study(  # noqa: PLR0913 - a command line
     read = replace(read, origin=replace(read.origin, **asked))
     require_place(on, address, jobs)
     queued = read.jobs(read.origin.load())
-    opened = Store(store)
-    for path in import_ or ():
-        opened.import_rows(path)
+    opened = _opened(store, import_ or ())
     if over := opened.keep_only(read.name, queued):
         say(f"{counted(over, 'trial', 'trials')} left out, not done: no longer in the file")
     opened.add(read.name, queued)
@@ -111,6 +116,20 @@ def study(  # noqa: PLR0913 - a command line
     _tell_made_before(read, opened.rows(read.name))
     _say_next(plan, store, ended)
     return 1 if ended.failed else 0
+
+
+def _opened(place: Path, taken: Sequence[Path]) -> "Store":
+    """Return a store with the rows of files, if a report can be made of all of them."""
+    from smidgen.report.checked import require_rows
+    from smidgen.study.rows import read_rows
+    from smidgen.study.store import Store
+
+    for path in taken:
+        require_rows(read_rows(path), str(path))
+    store = Store(place)
+    for path in taken:
+        store.import_rows(path)
+    return store
 
 
 def _say_next(plan: str, store: Path, ended: "Status") -> None:

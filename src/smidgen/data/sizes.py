@@ -5,6 +5,8 @@ from operator import index
 from typing import SupportsIndex, TypeAlias
 
 from smidgen.data.errors import DataError
+from smidgen.limits import PICTURE, SIDE
+from smidgen.names import shown
 
 ImageSize: TypeAlias = int | str | tuple[int, int] | list[int] | None
 _WRITTEN = re.compile(r"(\d+)(?:\s*[xX*]\s*(\d+))?")
@@ -14,7 +16,7 @@ def checked_size(image_size: ImageSize) -> tuple[int, int] | None:
     """Return (height, width), given that, the side of a square, or either as text.
 
     Raises:
-        DataError: If it is none of them, or not positive.
+        DataError: If it is none of them, not positive, or of more pixels than a picture may have.
     """
     if image_size is None:
         return None
@@ -28,6 +30,11 @@ def checked_size(image_size: ImageSize) -> tuple[int, int] | None:
         size = tuple(image_size)
     match size:
         case (int() as height, int() as width) if height >= 1 and width >= 1:
+            if max(height, width) > SIDE or height * width > PICTURE:  # told before any is decoded
+                raise DataError(
+                    f"image size must be at most {SIDE:,} pixels a side and {PICTURE:,} in all, got"
+                    f" {shown(image_size)}"
+                )
             return height, width
         case _:
             raise DataError(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from math import ceil
 from typing import Any, NamedTuple, TypeAlias
 
+from smidgen.confusion import Matrix
 from smidgen.names import shown
 from smidgen.study.database import StoreError
 
@@ -38,6 +39,10 @@ def _share(value: Any) -> bool:
 
 def _text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _above_zero(value: Any) -> bool:
+    return _number(value) and value > 0
 
 
 def _pair(value: Any) -> bool:
@@ -91,7 +96,7 @@ def _shape(value: Any) -> bool:
 TEXT, WHOLE, NUMBER = Rule(_text, "a text"), Rule(_whole, "a whole number"), Rule(_number, "finite")
 SHARE = Rule(_share, "in [0, 1]")
 _EPOCH = _form(epoch=_whole, loss=_or_null(_number), held_out_accuracy=_or_null(_share))
-_LATENCY = _form(kernel_ms=_number, kernel_s_10000=_number, end_to_end_s_10000=_number)
+_LATENCY = _form(kernel_ms=_above_zero, kernel_s_10000=_above_zero, end_to_end_s_10000=_above_zero)
 _COSTS = dict.fromkeys(("params", "macs", "peak_activation"), _whole)
 _LAYER = _form(layer=_text, output=_shape, **_COSTS)
 _ANSWER = _form(image=_whole, label=_whole, answer=_whole, probability=_share,
@@ -133,7 +138,7 @@ OF_NETS = {
     "methods": Rule(_listed(_text), "a list of texts"),
     "recipe": Rule(_mapped(_setting), "a mapping"),
     "versions": Rule(_mapped(_text), "texts by name"),
-    "latency": Rule(_or_null(_LATENCY), "figures by name, or null"),
+    "latency": Rule(_or_null(_LATENCY), "times above 0 by name, or null"),
     "bytes_float32": WHOLE._replace(required=False),
     "bytes_on_disk": Rule(_or_null(_whole), "a whole number or null", required=False),
     "history": Rule(_listed(_EPOCH), "a list of epochs", required=False),
@@ -185,22 +190,33 @@ def _require(row: Mapping[str, Any]) -> None:
 
 def _require_agreement(row: Mapping[str, Any]) -> None:
     """Refuse columns that are sound alone and contradict each other."""
-    if "right" in row and row.get("study") != BASELINE:
+    if row.get("study") == BASELINE:
+        return  # none of these columns is looked at
+    if "right" in row:
         signs = 4 * ceil(ceil(row["images"] / 8) / 3)
         if len(row["right"]) != signs:
             raise ValueError(f"right must be {signs:,} signs of base64, a bit an image")
     classes = row.get("classes") or []
-    matrix = row.get("confusion")
-    if matrix and [len(line) for line in matrix] != [len(classes)] * len(classes):
-        raise ValueError(f"confusion must be of {len(classes)} classes")
-    if matrix and not any(map(sum, matrix)):
-        raise ValueError("confusion must hold an image")
+    if matrix := row.get("confusion"):
+        _require_counts(matrix, len(classes), row)
     for column in ("wrong", "doubted"):
         for answer in row.get(column) or ():
             if max(answer["label"], answer["answer"]) >= len(classes):
                 raise ValueError(f"{column} must be of {len(classes)} classes, got {answer}")
     if "drawing" in row and len(row.get("input") or ()) != 3:  # noqa: PLR2004
         raise ValueError("input must be channels, height and width")
+
+
+def _require_counts(matrix: Matrix, classes: int, row: Mapping[str, Any]) -> None:
+    """Refuse a confusion matrix of other classes, images or accuracy than its row tells."""
+    if [len(line) for line in matrix] != [classes] * classes:
+        raise ValueError(f"confusion must be of {classes} classes")
+    held, images = sum(map(sum, matrix)), row["images"]
+    if held != images:
+        raise ValueError(f"confusion must hold {images:,} images, as the row says, got {held:,}")
+    right = sum(line[own] for own, line in enumerate(matrix))
+    if abs(right - row["accuracy"] * images) > 1 / 2:
+        raise ValueError(f"confusion must have the accuracy of the row, got {right:,} right")
 
 
 def require_notes(notes: Mapping[str, Any], source: str) -> None:

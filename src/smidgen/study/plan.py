@@ -21,7 +21,7 @@ from smidgen.runtime import PRECISIONS
 from smidgen.spec import NetSpec
 from smidgen.split_names import require_split
 from smidgen.study.job import Job, Origin
-from smidgen.teacher import with_teachers
+from smidgen.teacher import UnreadError, with_teachers
 from smidgen.text import from_mapping, nearest
 from smidgen.trial import Trial
 from smidgen.zoo import NETS, net
@@ -91,7 +91,9 @@ class Plan:
                 fitted = lying.fitted(shape, len(data.classes))
                 for combination in group.combinations:
                     methods = with_baseline(combination, self.baseline)
-                    methods = with_teachers(methods, data, self.split, fitted)
+                    named = ", ".join((fitted.name, *(one.name for one in methods)))
+                    with _at(f"the trial {named}"):
+                        methods = self._taught(methods, data, fitted)
                     for place, seed in enumerate(group.seeds):
                         trial = Trial(
                             net=fitted,
@@ -113,6 +115,15 @@ class Plan:
                         )
                         jobs.setdefault(trial.key, (place, job))
         return [job for _, job in sorted(jobs.values(), key=lambda placed: placed[0])]
+
+    def _taught(self, methods: Sequence[Method], data: Data, net: NetSpec) -> tuple[Method, ...]:
+        """Return methods with the runs that they learn from; see :func:`with_teachers`."""
+        try:
+            return with_teachers(methods, data, self.split, net)
+        except UnreadError as error:
+            raise ValueError(
+                f"{error}; train it there first, or name another run in the study's file"
+            ) from error
 
     def lacks(self, row: Mapping[str, Any]) -> bool:
         """Tell whether a row was made without what the study asks for of robustness."""

@@ -96,6 +96,6 @@ $("samples").querySelector("button")?.click(); // an example answered
 let fastest = Infinity;
 for (const delay of [60, 1500, 4000]) setTimeout(() => { // browsers compile what runs often once more
   fastest = Math.min(fastest, secondsAnImage());
-  $("time").textContent = fastest < 1e-3 ? `${number(Math.round(fastest * 1e6))} µs` : `${(fastest * 1e3).toFixed(1)} ms`;
+  $("time").textContent = asTime(fastest);
 }, delay);
 window.smidgen = { state, folder, live, logitsOf, squaresOf, csv };
