@@ -150,12 +150,10 @@ class Plan:
         channels, least = taken_by(block.link)
         self._require(channels, *least)
         match block.link:
-            case Conv():
+            case Conv() | Channelwise():
                 self._conv(block.link, block, ends)
             case Depthwise():
                 self._depthwise(block.link, block, ends)
-            case Channelwise():
-                self._channelwise(block.link, block, ends)
             case Mix():
                 self._mix(block.link, block, ends)
             case Pool():
@@ -227,7 +225,10 @@ class Plan:
         self.forward.append(partial(*forward))
         self.backward.append(partial(*backward))
 
-    def _conv(self, link: Conv, block: "_Block", ends: Ends) -> None:
+    def _conv(self, link: Conv | Channelwise, block: "_Block", ends: Ends) -> None:
+        alone, found = isinstance(link, Channelwise), self._found
+        forward = found.channelwise_forward if alone else found.convolution_forward
+        backward = found.channelwise_backward if alone else found.convolution_backward
         outputs = link.weight.shape[0]
         shape, x = self._shape(outputs, link.weight, link.stride), self._x
         weight, bias = link.weight.data_ptr(), _address(link.bias)
@@ -236,8 +237,8 @@ class Plan:
         z, y, tail = self._end(outputs, block, ends)
         to = [self._gradient_of(p) for p in (link.weight, link.norm.weight, link.norm.bias)]
         self._append(
-            (self._found.convolution_forward, shape, x, weight, bias, z, y, state, *numbers, tail),
-            (self._found.convolution_backward, shape, x, weight, z, dy, saved, dx, *to, tail),
+            (forward, shape, x, weight, bias, z, y, state, *numbers, tail),
+            (backward, shape, x, weight, z, dy, saved, dx, *to, tail),
         )
 
     def _depthwise(self, link: Depthwise, block: "_Block", ends: Ends) -> None:
@@ -253,18 +254,6 @@ class Plan:
         self._append(
             (self._found.depthwise_forward, shape, x, *own, z, y, state, *numbers, tail),
             (self._found.depthwise_backward, shape, x, deep, point, z, dy, saved, dx, *to, tail),
-        )
-
-    def _channelwise(self, link: Channelwise, block: "_Block", ends: Ends) -> None:
-        shape, x = self._shape(self._c, link.weight, link.stride), self._x
-        weight, bias = link.weight.data_ptr(), _address(link.bias)
-        state, saved, numbers = self._norm(link.norm)
-        dx, dy = self._pass(ends, stride=link.stride)
-        z, y, tail = self._end(self._c, block, ends)
-        to = [self._gradient_of(p) for p in (link.weight, link.norm.weight, link.norm.bias)]
-        self._append(
-            (self._found.channelwise_forward, shape, x, weight, bias, z, y, state, *numbers, tail),
-            (self._found.channelwise_backward, shape, x, weight, z, dy, saved, dx, *to, tail),
         )
 
     def _mix(self, link: Mix, block: "_Block", ends: Ends) -> None:
