@@ -24,7 +24,8 @@
 typedef struct {
     Int images, height, width, channels, outputs, kernel, wide, stride; /* wide: columns of the kernel, and `kernel` its rows */
 } Shape;
-static int spaced(const Shape *s) { return s->stride > 1 || s->kernel != s->wide; }
+/* What windows.h and depth_apart.h are for. */
+static int is_apart(const Shape *s) { return s->stride > 1 || s->kernel != s->wide; }
 
 /* weight, bias, running mean, running variance, mean, rstd, count of batches; no norm when the weight is NULL. */
 typedef float *const State[7];
@@ -147,8 +148,8 @@ void EXPORT(convolution_forward)(const Shape *s, const Value *x, const float *we
     Int pixels = s->height * s->width, columns = up(s->outputs, LANES);
     Watch w = {.norm = &norm};
     smidgen_memory_open();
-    Tailed t = tail_of(tail, &norm, s->images, apart(s->height, s->stride), apart(s->width, s->stride), s->outputs);
-    if (spaced(s)) {
+    Tailed t = tail_of(tail, &norm, s->images, at_stride(s->height, s->stride), at_stride(s->width, s->stride), s->outputs);
+    if (is_apart(s)) {
         windows_forward(s, x, weights, z, y, &w, &t);
         finish_forward(&w, &t, z, y, bias);
         return;
@@ -177,9 +178,9 @@ void EXPORT(convolution_backward)(const Shape *s, const Value *x, const float *w
     Int pixels = s->height * s->width, in = pixels * s->channels, out = pixels * s->outputs;
     Convolution c = {.kernel = 0};
     smidgen_memory_open();
-    Tailed t = tail_of(tail, &norm, s->images, apart(s->height, s->stride), apart(s->width, s->stride), s->outputs);
+    Tailed t = tail_of(tail, &norm, s->images, at_stride(s->height, s->stride), at_stride(s->width, s->stride), s->outputs);
     tail_reduce(&t, z, dy, dscale, dshift);
-    if (spaced(s)) {
+    if (is_apart(s)) {
         windows_backward(s, x, weights, z, dy, dx, dweights, &t);
         return;
     }

@@ -13,12 +13,13 @@ typedef struct {
 } Depth;
 
 static Depth depth_of(Int height, Int width, Int channels, Int kernel, Int wide, Int stride) {
-    Depth d = {height, width, channels, kernel, wide, stride, apart(height, stride), apart(width, stride), stride > 1 || kernel != wide, channels, NULL};
+    Depth d = {height, width, channels, kernel, wide, stride, at_stride(height, stride), at_stride(width, stride), 0, channels, NULL};
     Int a = channels, b = LANES;
     while (b) {
         Int rest = a % b;
         a = b, b = rest;
     }
+    d.apart = stride > 1 || kernel != wide;
     if (d.apart) return d;
     int direct = LANES >= 8 && (kernel == 3 || kernel == 5) && channels >= LANES;
     if (direct) d.zeros = TAKE_ZERO(Value, width * channels);

@@ -195,7 +195,7 @@ INLINE Int up(Int n, Int step) { return (n + step - 1) / step * step; }
 INLINE const Value *of_image(const Value *maps, Int from) { return maps ? maps + from : NULL; }
 INLINE Value *of_image_to(Value *maps, Int from) { return maps ? maps + from : NULL; }
 /* Pixels of a side that lie `stride` apart, from the first one on. */
-INLINE Int apart(Int side, Int stride) { return (side + stride - 1) / stride; }
+INLINE Int at_stride(Int side, Int stride) { return (side + stride - 1) / stride; }
 
 /* What is read next, fetched into the cache line by line while products are computed from it. */
 enum { STREAMS = 4 };

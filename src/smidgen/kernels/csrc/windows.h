@@ -13,7 +13,7 @@ typedef struct {
 
 static Windows windows_of(Int height, Int width, Int channels, Int tall, Int wide, Int stride) {
     Int row = wide * channels;
-    return (Windows){height, width, channels, tall, wide, stride, apart(height, stride), apart(width, stride), row, up(tall * row, PAIR)};
+    return (Windows){height, width, channels, tall, wide, stride, at_stride(height, stride), at_stride(width, stride), row, up(tall * row, PAIR)};
 }
 /* weights[output][input][tap] as those of a pointwise convolution of windows, and such gradients as those of weights. */
 static const float *window_weights(const Windows *w, const float *weights, Int outputs) {
