@@ -58,6 +58,31 @@ def test_a_time_is_told_in_units_that_fit_and_a_slow_net_is_not_asked_long(
     assert count == pytest.approx(asked, rel=0.01)
 
 
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize(("took", "pauses"), [(0.5, 0), (20, 4), (400, 9)])
+def test_a_slow_net_is_asked_at_its_shifts_in_pieces(took: float, pauses: int) -> None:
+    source = (resources.files("smidgen.export") / "templates/page_answer.js").read_text("utf-8")
+    begin, end = source.index("const reach"), source.index("function fill(")
+    script = f"""
+        let clock = 0, paused = 0, told = "";
+        const performance = {{ now: () => clock }}, width = 9, height = 9;
+        const net = {{ classes: ["cat", "dog"] }}, state = {{ whole: [0] }};
+        const $ = id => ({{ set textContent(text) {{ told = text; }} }}), fill = () => {{}};
+        const moved = (pixels, down, right) => [down + 10 * right], likeliest = all => all[0];
+        const logitsOf = ([at]) => {{ clock += {took}; return [at === 20 || at === -1 ? 1 : 0]; }};
+        const waiting = [];
+        const setTimeout = (work, _, ...all) => waiting.push(() => work(...all));
+        {source[begin:end]}
+        hold();
+        for (; waiting.length; paused++) waiting.shift()();
+        console.log(JSON.stringify([told, paused]));
+    """
+    done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
+    text, paused = json.loads(done.stdout)
+    assert text.startswith("“cat” holds at 4 of 5 places sideways and at 4 of 5 up and down")
+    assert paused == pauses
+
+
 @pytest.mark.parametrize(
     ("background", "ink", "expected"),
     [

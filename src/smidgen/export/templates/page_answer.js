@@ -142,13 +142,22 @@ function later(work) {
 }
 function hold() {
   const first = likeliest([...logitsOf(state.whole)]), shifts = Array.from({ length: 2 * reach + 1 }, (_, i) => i - reach);
-  const same = at => likeliest([...logitsOf(moved(state.whole, ...at))]) === first;
-  const across = shifts.map(by => same([0, by])), down = shifts.map(by => same([by, 0]));
+  askSome(first, [...shifts.map(by => [0, by]), ...shifts.map(by => [by, 0])], []);
+}
+// A slow net is asked some times and then waited for, so that the page answers in between; what is begun there ends this.
+function askSome(first, shifts, same) {
+  const begun = performance.now();
+  while (same.length < shifts.length && performance.now() - begun < 30)
+    same.push(likeliest([...logitsOf(moved(state.whole, ...shifts[same.length]))]) === first);
+  if (same.length < shifts.length) timer = setTimeout(askSome, 0, first, shifts, same);
+  else tell(first, same.slice(0, same.length / 2), same.slice(same.length / 2));
+}
+function tell(first, across, down) {
   fill($("across-strip"), across);
   fill($("down-strip"), down);
   const count = held => held.filter(Boolean).length;
-  $("holds").textContent = `“${net.classes[first]}” holds at ${count(across)} of ${shifts.length} places sideways and at `
-    + `${count(down)} of ${shifts.length} up and down, up to ${reach} of ${width} pixels away.`;
+  $("holds").textContent = `“${net.classes[first]}” holds at ${count(across)} of ${across.length} places sideways and at `
+    + `${count(down)} of ${down.length} up and down, up to ${reach} of ${width} pixels away.`;
 }
 function fill(strip, held) {
   strip.replaceChildren(...Array.from({ length: 2 * reach + 1 }, (_, i) =>
