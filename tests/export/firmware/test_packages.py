@@ -17,6 +17,7 @@ import yaml
 from smidgen.data import Preprocessing
 from smidgen.export.artefact import Artefact, Source, Wish
 from smidgen.export.c.text import filled_in
+from smidgen.export.firmware import package
 from smidgen.export.firmware.package import (
     Parts,
     _frame,  # pyright: ignore[reportPrivateUsage]
@@ -81,6 +82,17 @@ def test_the_pictures_are_of_every_class_and_answered_as_the_oracle_does(
     logits = artefact.oracle.infer(pixels)
     assert list(map(int, answers[1].split(", "))) == logits.argmax(1).tolist()
     assert sums[1].split(", ") == [f"{sum_of(row)}u" for row in logits]
+
+
+@pytest.mark.parametrize(("room", "kept"), [(640, 10), (639, 9), (64, 1), (63, 1)])
+def test_a_self_test_holds_as_many_pictures_as_have_room(
+    room: int, kept: int, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package, "PICTURE_BYTES", room)  # of 64 bytes each
+    pictures = package._pictures(source)  # pyright: ignore[reportPrivateUsage]
+    labels = source.data.test.labels.numpy()
+    first = [int((labels == k).nonzero()[0][0]) for k in range(kept)]
+    assert (pictures == source.data.test.images[first].numpy()).all()
 
 
 def test_self_tests_of_several_nets_fit_into_one_file() -> None:

@@ -18,7 +18,8 @@ from smidgen.export.program import Pixels
 from smidgen.release import release
 
 Layout: TypeAlias = Mapping[str, str]  # templates by the path of the file that they become
-PICTURES = 10
+PICTURES = 10  # of a self-test, at the most
+PICTURE_BYTES = 2**16  # of them all, or one: a board of 256 KB of flash has room for net and sketch
 _FNV, _PRIME, _WORD = 2166136261, 16777619, 2**32
 _LARGER = 2  # times a side of the net's picture: the camera's frame
 
@@ -86,10 +87,11 @@ def template(name: str) -> str:
 
 
 def _pictures(source: Source) -> Pixels:
-    """Return test pictures, of every class in turn as long as there are any."""
+    """Return test pictures, of every class in turn as long as there are any and they fit."""
     labels = source.data.test.labels.numpy()
     turns = np.array([int((labels[:place] == label).sum()) for place, label in enumerate(labels)])
-    order = np.lexsort((labels, turns))[:PICTURES]
+    fit = max(1, PICTURE_BYTES // source.data.test.images[0].numel())
+    order = np.lexsort((labels, turns))[: min(PICTURES, fit)]
     return pixels_of(source.data.test.images[order])
 
 
