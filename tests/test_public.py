@@ -47,8 +47,11 @@ from dataclasses import replace
 
 import numpy as np
 
+import torch
+
 import smidgen as sm
 from smidgen.answer import Answer
+from smidgen.export.artefact import Wish
 
 data = sm.data.load("digits")
 net = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(1, 8, 8), 10)
@@ -102,6 +105,23 @@ for wrong in (
     lambda: sm.data.Data("mine", data.train, data.test, "abcdefghij"),
     lambda: sm.data.Data("mine", data.train, 5, data.classes),
     lambda: Answer((("cat", 0.7), ("owl", 0.3))).top(1.5),
+    lambda: sm.data.Data("mine", data.train, data.test, set(data.classes)),
+    lambda: sm.data.from_arrays(np.zeros((4, 6, 5)), [0, 1, 0, 1], {"owl": 1, "cat": 0}),
+    lambda: sm.data.Split(data.test.images, [1, 2, 3]),
+    lambda: sm.data.Split(data.test.images.numpy(), data.test.labels),
+    lambda: sm.evaluate(run, data.test, logits=np.zeros((360, 10))),
+    lambda: sm.evaluate(run, data.test, logits=torch.zeros(359, 10)),
+    lambda: sm.evaluate(run, data.test, logits=torch.zeros(360, 9)),
+    lambda: net.build(seed="0"),
+    lambda: sm.layers.Residual([sm.layers.Conv(8)]),
+    lambda: sm.methods.rewritten(net, "blurpool"),
+    lambda: sm.methods.rewritten(net, ["blurpool"]),
+    lambda: sm.train(net, data, methods=[sm.methods.Cutout(8.5)]),
+    lambda: sm.train(net, data, methods=[sm.methods.Lookahead(2.5)]),
+    lambda: Wish(name=5),
+    lambda: Wish(finish_epochs=1.5),
+    lambda: Wish(tell=5),
+    lambda: run.save("never"),
 ):
     try:
         print("nothing said", wrong())
@@ -128,7 +148,7 @@ the run knows 10 classes, 0 to 9, got the label 10
 the run knows 10 classes, 0 to 9, got the label -1
 shifted must be a whole number >= 1, got 0
 image size must be N or HxW, as in 32 or 24x32, each >= 1, got 16.5
-classes of arrays must be texts, as in ['cat', 'owl'], got (0, 1)
+classes of arrays must be texts in order, as in ['cat', 'owl'], got (0, 1)
 the name of data must be a text, got 5
 jobs must be a whole number >= 1, got 1.5
 --epochs must be a whole number >= 1, got 24.0
@@ -156,11 +176,28 @@ a wish must be a Wish, as in Wish(name='my_net'), got {}
 out must be a path, got 5
 the cache folder must be a path, got 5
 preprocessing must be a Preprocessing, that of a run, got 'grey'
-classes of a run must be texts, as in ['cat', 'owl'], got 'abc'
-classes of mine must be texts, as in ['cat', 'owl'], got (0, 1)
-classes of mine must be texts, as in ['cat', 'owl'], got 'abcdefghij'
+classes of a run must be texts in order, as in ['cat', 'owl'], got 'abc'
+classes of mine must be texts in order, as in ['cat', 'owl'], got (0, 1)
+classes of mine must be texts in order, as in ['cat', 'owl'], got 'abcdefghij'
 a part of data must be a Split, as in Split(images, labels), got 5
 top must be a whole number >= 1, got 1.5
+classes of mine must be texts in order, as in ['cat', 'owl'], got {
+classes of arrays must be texts in order, as in ['cat', 'owl'], got {'owl': 1, 'cat': 0}
+labels of a split must be a tensor, got list; smidgen.data.from_arrays takes arrays and lists
+images of a split must be a tensor, got ndarray; smidgen.data.from_arrays takes arrays and lists
+logits must be a Tensor, as smidgen.evaluate.predict returns, got array(
+logits of these images must be 360x10, got 359x10
+logits of these images must be 360x10, got 360x9
+seed must be a whole number in [0, 2^63), got '0'
+residual holds a tuple of layers, as in (Conv(8), Blur()), got [Conv(
+methods must be a list, as in [BlurPool(), Flip()], got 'blurpool'
+a method must be a Method, as in BlurPool(), got 'blurpool'
+a run could not be read again: method cutout argument 'length' should be a valid integer, got 8.5
+a run could not be read again: method lookahead argument 'steps' should be a valid integer, got 2.5
+the name of an artefact must be a str, as in 'my_net', got 5
+epochs of finishing must be a whole number >= 0, got 1.5
+tell must be a function of a line, got 5
+never is no run folder: it has no run.json
 (1, 9, 9)
 conv(out_channels=8, kernel_size=5x1)
 """

@@ -57,6 +57,16 @@ def require_kind(value: object, kind: type, what: str, as_in: str) -> None:
         raise ValueError(f"{what} must be a {kind.__name__}, {as_in}, got {shown(value)}")
 
 
+def require_seed(seed: object) -> None:
+    """Refuse what is no seed.
+
+    Raises:
+        ValueError: If it is no whole number in [0, 2^63).
+    """
+    if not (type(seed) is int and 0 <= seed < 2**63):
+        raise ValueError(f"seed must be a whole number in [0, 2^63), got {seed!r}")
+
+
 def require_path(place: object, what: str) -> Path:
     """Return the path of a file or folder that was given.
 

@@ -115,12 +115,13 @@ class Run:
         """Duration of training."""
         return self.history[-1].seconds if self.history else 0.0
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path | str) -> None:
         """Write the trained model to ``folder``, beside its plan, which gets a digest of it.
 
         Raises:
             ValueError: If the folder holds no plan, or that of another run.
         """
+        folder = path_of(folder)
         values = {
             "mean": self.mean,
             "std": self.std,
@@ -304,10 +305,7 @@ def require_folder(folder: Path, trial: Trial, *, resume: bool) -> bool:
             " not be read again: leave the folder out, or offer it by the entry point"
             " smidgen.methods (docs/plugins.md)"
         )
-    try:
-        Trial.from_dict(trial.to_dict())
-    except ValueError as error:
-        raise ValueError(f"a run could not be read again: {error}") from None
+    require_readable(trial)
     with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
     held = require_vacant(folder, resume=resume)
@@ -316,6 +314,18 @@ def require_folder(folder: Path, trial: Trial, *, resume: bool) -> bool:
     plan = load_plan(folder)
     _require_same(folder, plan.trial, trial)
     return plan.preprocessing is None and WEIGHTS not in held
+
+
+def require_readable(trial: Trial) -> None:
+    """Refuse arguments of a net or of methods that their text form cannot hold, as half a pixel.
+
+    Raises:
+        ValueError: Naming the argument.
+    """
+    try:
+        Trial.from_dict(trial.to_dict())
+    except ValueError as error:
+        raise ValueError(f"a run could not be read again: {error}") from None
 
 
 def require_vacant(folder: Path, *, resume: bool) -> set[str]:

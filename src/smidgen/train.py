@@ -16,7 +16,7 @@ from smidgen.data.base import as_it_is
 from smidgen.files import clear_temporaries, locked
 from smidgen.flat import Flat
 from smidgen.layers import Shape
-from smidgen.methods.base import GradientMethod, Method, transformed
+from smidgen.methods.base import GradientMethod, Method, several, transformed
 from smidgen.names import require_kind, shown
 from smidgen.progress import training_bar
 from smidgen.recipe import Recipe
@@ -29,6 +29,7 @@ from smidgen.run import (
     open_folder,
     path_of,
     require_folder,
+    require_readable,
 )
 from smidgen.runtime import Runtime, choose, tell_if_slow
 from smidgen.spec import NetSpec
@@ -95,9 +96,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         TrainingDivergedError: If the loss is no longer finite; the last checkpoint stays.
     """
     require_kind(data, Data, "data", "as smidgen.data.load(NAME) returns")
-    listed = isinstance(methods, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance]
-    if isinstance(methods, str | Method) or not listed:
-        raise ValueError(f"methods must be a list, as in [BlurPool(), Flip()], got {methods!r}")
+    methods = several(methods)
     if runtime is not None:
         require_kind(runtime, Runtime, "a runtime", "as smidgen.runtime.choose('cpu') returns")
     require_kind(pace, Pace, "a pace", "as in Pace(save_every=60)")
@@ -123,6 +122,8 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     if runtime.device == "cpu":
         tell_if_slow()
     if folder is None:
+        if not trial.nameless:  # the arguments of others are theirs to check
+            require_readable(trial)
         return _trained(trial, data, runtime, _Saver(None, pace), observer)
     require_folder(folder, trial, resume=resume)
     with locked(folder):

@@ -34,7 +34,7 @@ class Split:
         files: Folder and name of the file of each, to find it again; empty where none has one.
 
     Raises:
-        DataError: If there is no image, or not one label an image.
+        DataError: If there is no image, not one label an image, or one of them is no tensor.
     """
 
     images: Pixels
@@ -42,6 +42,12 @@ class Split:
     files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for what, given in (("images", self.images), ("labels", self.labels)):
+            if not isinstance(given, torch.Tensor):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise DataError(
+                    f"{what} of a split must be a tensor, got {type(given).__name__};"
+                    " smidgen.data.from_arrays takes arrays and lists"
+                )
         if self.images.ndim != 4 or self.images.dtype != torch.uint8:  # noqa: PLR2004
             raise DataError(f"images must be uint8 n c h w, got {_described(self.images)}")
         if self.labels.ndim != 1 or self.labels.dtype != torch.int64:

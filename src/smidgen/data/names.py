@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import final
 
 from smidgen.data.catalogue import TEST, TRAIN, VALIDATION
@@ -25,13 +25,15 @@ def class_names(of: str, classes: Iterable[object]) -> tuple[str, ...]:
     """Return the names of the classes of something, as plain texts.
 
     Raises:
-        DataError: If they are not several, or one is no text.
+        DataError: If they are not several in an order, or one is no text.
     """
-    several = isinstance(classes, Iterable) and not isinstance(classes, str)  # pyright: ignore[reportUnnecessaryIsInstance]
+    several = isinstance(classes, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(classes, str | set | frozenset | Mapping):  # whose order is not that of numbers
+        several = False
     found = tuple(classes) if several else ()
     if not (several and all(isinstance(name, str) for name in found)):
         raise DataError(
-            f"classes of {of} must be texts, as in ['cat', 'owl'],"
+            f"classes of {of} must be texts in order, as in ['cat', 'owl'],"
             f" got {shown(found if several else classes)}"
         )
     return tuple(map(str, found))

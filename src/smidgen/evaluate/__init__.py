@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from smidgen.answer import require_finite
 from smidgen.chance import wilson
 from smidgen.confusion import (
@@ -143,6 +145,10 @@ def evaluate(
         raise ValueError(f"shifted must be a whole number >= 1, got {shown(shifted)}")
     if logits is None:
         logits = predict(run.model, images.images, run.mean, run.std)
+    require_kind(logits, Tensor, "logits", "as smidgen.evaluate.predict returns")
+    if tuple(logits.shape) != (len(labels), classes):
+        found = "x".join(map(str, logits.shape))
+        raise ValueError(f"logits of these images must be {len(labels)}x{classes}, got {found}")
     require_finite(bool(logits.isfinite().all()))
     some = images.images[:: -(-len(labels) // shifted) if shifted else 1]
     deployed = run.trial.spec.deployed_params

@@ -19,6 +19,7 @@ from smidgen.export.fold import fold
 from smidgen.export.int8.finish import Finished, Images
 from smidgen.export.program import Pixels, Program
 from smidgen.methods import in_order
+from smidgen.names import require_kind, shown
 from smidgen.run import Run, unplaced
 from smidgen.split_names import SELECTION, fold_name
 from smidgen.text import to_text
@@ -117,6 +118,9 @@ class Wish:
         optimize: What int8 C is written for: ``speed`` or ``flash`` of a microcontroller, see
             ``generate`` of :mod:`smidgen.export.c.int8`, or ``host``, see
             :mod:`smidgen.export.c.host_int8`.
+
+    Raises:
+        ValueError: If the name, the epochs or ``tell`` is of another kind.
     """
 
     calibration: str | None = None
@@ -126,6 +130,16 @@ class Wish:
     input: str | None = None
     name: str | None = None
     optimize: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.name is not None:
+            require_kind(self.name, str, "the name of an artefact", "as in 'my_net'")
+        if not (self.finish_epochs is None or type(self.finish_epochs) is int):
+            raise ValueError(
+                f"epochs of finishing must be a whole number >= 0, got {shown(self.finish_epochs)}"
+            )
+        if not callable(self.tell):
+            raise ValueError(f"tell must be a function of a line, got {shown(self.tell)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from smidgen.layers.flatten import Flatten
 from smidgen.layers.head import Classifier, GlobalAveragePool
 from smidgen.layers.pool import MaxBlurPoolModule, MaxPool
 from smidgen.limits import LAYERS, NESTED
+from smidgen.names import shown
 from smidgen.text import to_text
 
 Layers: TypeAlias = tuple[Layer, ...]
@@ -48,8 +49,12 @@ def require_nestable(name: str, layers: object) -> None:
         ValueError: If ``layers`` is no tuple of layers, is empty, holds the end of a net, is nested
             too deep or is too long.
     """
-    if not (isinstance(layers, tuple) and layers):
-        raise ValueError(f"{name} needs one layer inside at least, got {layers!r}")
+    if not isinstance(layers, tuple):
+        raise ValueError(
+            f"{name} holds a tuple of layers, as in (Conv(8), Blur()), got {shown(layers)}"
+        )
+    if not layers:
+        raise ValueError(f"{name} needs one layer inside at least, got ()")
     for layer in layers:
         if not isinstance(layer, Layer):
             raise ValueError(f"{name} holds layers alone, got {layer!r}")

@@ -11,7 +11,7 @@ from keyword import iskeyword
 from smidgen import plugins
 from smidgen.limits import TEXT, require_at_most
 from smidgen.methods.affine import Affine
-from smidgen.methods.base import KINDS, ArchitectureMethod, Method, of_kind, returned
+from smidgen.methods.base import KINDS, ArchitectureMethod, Method, of_kind, returned, several
 from smidgen.methods.blurpool import BlurPool
 from smidgen.methods.cosine import Cosine
 from smidgen.methods.crop import Crop
@@ -191,10 +191,13 @@ def _refusal(plugin: plugins.Plugin) -> str:
 def rewritten(spec: NetSpec, methods: Iterable[Method]) -> NetSpec:
     """Return the spec that will be built: ``spec`` after every architecture method.
 
+    Raises:
+        ValueError: If they are no list of methods.
+
     Warns:
         UserWarning: If a method finds nothing in the net to act on.
     """
-    for method in of_kind(in_order(methods), ArchitectureMethod):
+    for method in of_kind(in_order(several(methods)), ArchitectureMethod):
         new = returned(method, "rewrite", method.rewrite(spec), NetSpec)
         if new == spec:
             warnings.warn(

@@ -232,6 +232,20 @@ def require_method(method: object) -> None:
         )
 
 
+def several(methods: object) -> tuple[Method, ...]:
+    """Return methods that were given as a list, a tuple or another row of them.
+
+    Raises:
+        ValueError: If it is none, or one in it is no method.
+    """
+    if isinstance(methods, str | Method) or not isinstance(methods, Iterable):
+        raise ValueError(f"methods must be a list, as in [BlurPool(), Flip()], got {methods!r}")
+    found = tuple(methods)
+    for method in found:
+        require_method(method)
+    return found
+
+
 def require_together(methods: Sequence[Method]) -> None:
     """Refuse methods that no run has together.
 
