@@ -341,7 +341,7 @@ def test_a_class_that_is_never_answered_is_told(capsys: pytest.CaptureFixture[st
     assert smidgen(*TRAIN, *frozen, "--out", "run", "--full") == 0
     assert "one answer for all" not in capsys.readouterr().err, "nothing was held out"
     assert smidgen("evaluate", "run") == 0
-    assert "never answered" in capsys.readouterr().err
+    assert "' are never answered" in capsys.readouterr().err, "a class may be called none"
 
 
 def test_a_net_that_has_learned_little_is_told_of_by_what_was_held_out(
@@ -364,7 +364,7 @@ def test_training_ends_with_the_model_s_place_and_what_may_follow(
     *_, place, predict, evaluate, export = capsys.readouterr().err.splitlines()
     assert re.search(r"params, trained in \d+ s, in my run$", place)
     assert predict == "next:   smidgen predict 'my run' PICTURE"
-    assert evaluate == "        smidgen evaluate 'my run'"
+    assert evaluate == "        smidgen evaluate 'my run' --held-out", "the test images wait"
     assert export == "        smidgen export 'my run' --to c"
     assert smidgen("report", "my run", "--out", "page.html") == 2
     assert "smidgen evaluate 'my run' --row rows.jsonl writes its own" in capsys.readouterr().err
@@ -425,6 +425,15 @@ def unknown_method_in_recipe(root: Path) -> None:
 
 def not_toml(root: Path) -> None:
     root.with_suffix(".toml").write_text("recipe = [\n")
+
+
+def recipe_file(root: Path) -> None:
+    root.with_suffix(".toml").write_text("methods = []\n")
+
+
+def artefact(root: Path) -> None:
+    root.mkdir()
+    (root / "artefact.json").write_text("{}")
 
 
 def run_without_weights(root: Path) -> None:
@@ -495,6 +504,8 @@ BAD = {
     "no layers": (None, ("inspect", "{input = [1, 8, 8], layers = []}"), "list of texts, got []"),
     "no run": (Path.mkdir, ("evaluate", "it"), "it is no run folder"),
     "no such run": (None, ("evaluate", "it"), "it is no run folder"),
+    "artefact": (artefact, ("predict", "it", "new.jpg"), "name that run; predict also takes"),
+    "recipe for net": (recipe_file, ("train", "it.toml", "--data", "digits"), "describes no net"),
 }
 
 

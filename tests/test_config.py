@@ -89,6 +89,19 @@ def test_a_faulty_file_is_named_with_its_fault(tmp_path: Path, content: str, sai
     assert said in str(raised.value)
 
 
+def test_a_recipe_without_a_net_is_no_net(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('data = "photos"\n[recipe]\nepochs = 3\n')
+    with pytest.raises(ValueError, match=r"mine\.toml describes no net: that takes input and"):
+        load_net(str(file))
+
+
+def test_a_setting_without_its_table_is_told_with_it() -> None:
+    said = r"^setting 'peak_lr': unknown key; did you mean 'recipe\.peak_lr'\?"
+    with pytest.raises(ValueError, match=said):
+        load_plan("default", ["peak_lr=0.02"])
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_study_is_not_a_recipe(name: str) -> None:
     with pytest.raises(ValueError, match="`smidgen study` runs it"):

@@ -3,7 +3,7 @@
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def recipe_path(name: str) -> Path:
     """
     path = Path(name) if name.endswith(".toml") else recipes().get(name)
     if path is None:
-        raise ValueError(f"unknown recipe {name!r}; {nearest(name, recipes())}")
+        raise ValueError(f"unknown recipe {name!r}; {nearest(name, recipes())} (or a file .toml)")
     return path
 
 
@@ -95,6 +95,10 @@ def load_net(name: str) -> NetSpec:
     if not name.endswith(".toml"):
         return zoo.net(name)
     form, where = _read(name)
+    if not {"net", "input", "layers"} & set(form):
+        raise ValueError(
+            f"{where} describes no net: that takes input and layers, at its top or in a table [net]"
+        )
     try:
         net = _net(form.get("net", form))
     except ValueError as error:
@@ -147,6 +151,9 @@ def _set(form: dict[str, Any], setting: str) -> None:
     except tomllib.TOMLDecodeError:
         value = text  # a bare word is a string
     *tables, key = path.strip().split(".")
+    if not tables and key not in _KEYS:  # said here: the file has no such key
+        known = [*_KEYS, *(f"recipe.{field.name}" for field in fields(Recipe))]
+        raise ValueError(f"setting {path!r}: unknown key; {nearest(key, known)}")
     table = form
     for name in tables:
         table = table.setdefault(name, {})

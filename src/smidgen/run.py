@@ -283,12 +283,18 @@ def run_folder(place: Path | str) -> Path:
         if (folder / MODEL / PLAN).exists():
             return folder / MODEL
         there, designed = folder.exists(), (folder / "design.db").exists()
+        exported = (folder / "artefact.json").exists()
     except OSError as error:  # a name that is too long, or a folder of somebody else's
         raise ValueError(f"{shown(str(folder))}: cannot be read: {error.strerror}") from None
     if not there:
         raise ValueError(f"{folder} is no run folder: there is nothing of that name")
     if designed:
         raise ValueError(f"{folder} holds a design that has not ended: its command goes on with it")
+    if exported:
+        raise ValueError(
+            f"{folder} is no run folder but what was exported of one: name that run; predict also"
+            " takes an ONNX file"
+        )
     raise ValueError(f"{folder} is no run folder: it has no {PLAN}, and no {MODEL}/ of a design")
 
 

@@ -45,6 +45,12 @@ def test_without_a_terminal_it_is_a_line_a_trial(capsys: pytest.CaptureFixture[s
     ]
 
 
+def test_a_warning_is_left_to_the_end_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with DesignProgress() as progress:
+        progress.observe(News("warning", "only one net met the budget", None))
+    assert capsys.readouterr().err == ""
+
+
 def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

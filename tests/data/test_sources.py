@@ -150,6 +150,8 @@ def test_a_mistyped_folder_gives_the_folder(
 ) -> None:
     folder = image_folder({"train": {"a": 2, "b": 2}, "test": {"a": 1}}, "photos")
     monkeypatch.chdir(folder.parent)
+    for name in range(20):
+        (folder.parent / f"a{name}").mkdir()  # before it in the order of names
     with pytest.raises(DataError, match=r"unknown data set 'phots'; did you mean 'photos'\?"):
         load("phots")
     with pytest.raises(DataError, match="there is no folder phots"):

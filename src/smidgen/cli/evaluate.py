@@ -261,7 +261,7 @@ def _show_wrong(answers: Sequence[dict[str, Any]], classes: Sequence[str]) -> No
 
 def _never(classes: Sequence[str]) -> str:
     """Return the warning that some classes are never answered."""
-    names = ", ".join(classes)
+    names = ", ".join(map(repr, classes))  # one may be called none
     return (
         f"warning: {names} {'is' if len(classes) == 1 else 'are'} never answered: more pictures of"
         f" {'it' if len(classes) == 1 else 'them'}, or classes of even weight, may help"

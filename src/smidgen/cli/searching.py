@@ -39,8 +39,10 @@ class DesignProgress(Barred):
         return self
 
     def observe(self, news: "News") -> None:
-        """Take in what a design tells."""
-        if news.line:
+        """Take in what a design tells; the command tells its warnings itself, at the end."""
+        from smidgen.study.design.story import WARNING
+
+        if news.line and news.phase != WARNING:
             self._say(f"{news.phase}: {news.line}")
         if news.event is None:
             return

@@ -80,9 +80,16 @@ def time_left(seconds: float) -> str:
     )
 
 
-def next_commands(folder: Path, *verbs: str) -> list[str]:
-    """Return the commands that may follow on a model in ``folder``, one a line."""
-    options = {"predict": ["PICTURE"], "evaluate": [], "export": ["--to", "c"]}
+def next_commands(folder: Path, *verbs: str, held_out: bool = False) -> list[str]:
+    """Return the commands that may follow on a model in ``folder``, one a line.
+
+    Args:
+        folder: Of a run or a design.
+        verbs: In this order.
+        held_out: Whether images held out judge it, so that the test images wait for the last run.
+    """
+    judged = ["--held-out"] if held_out else []
+    options = {"predict": ["PICTURE"], "evaluate": judged, "export": ["--to", "c"]}
     begin = ["next:", *[""] * len(verbs)]
     return [
         f"{word:<8}{shell(['smidgen', verb, str(folder), *options[verb]])}"

@@ -220,7 +220,8 @@ def _end(run: "Run", folder: Path, data: "Data", *, json: bool) -> None:
     else:
         params = f"{run.trial.spec.params:,} params"
         say(f"{run.trial.net.name}: {params}, trained in {run.seconds:,.0f} s, in {folder}")
-        say(*next_commands(folder, "predict", "evaluate", "export"))
+        held_out = run.history[-1].held_out_accuracy is not None
+        say(*next_commands(folder, "predict", "evaluate", "export", held_out=held_out))
 
 
 def _doubts(run: "Run", data: "Data") -> list[str]:

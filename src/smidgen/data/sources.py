@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -41,6 +42,7 @@ HUB_ID = re.compile(
     r"([\w-][\w.-]*/[\w.-]+?)(?::([\w-][\w.-]*))?(?:@([\w-](?:[\w/-]|\.(?!\.))*))?", re.ASCII
 )
 UNPINNED = "main"
+_MOST_COMPARED = 1000  # folders, with a name that is unknown
 _MOST_FOLDERS = 8  # that are named with the data sets that are known
 KNOWN = "known:"  # before a name that a folder here has too
 NO_COLUMNS = (
@@ -248,7 +250,8 @@ def find(
             return there.name, _of_hub(there, pinned=revision is not None)
     path = at_home(text)
     if not path.exists() and "/" not in text and os.sep not in text:
-        known = [*NAMED, *others(), *_folders_here()]
+        named, here = [*NAMED, *others()], _folders_here()
+        known = [*named, *(get_close_matches(text[:100], here, n=1) or here[:_MOST_FOLDERS])]
         raise DataError(
             f"unknown data set {text!r}; {nearest(text, known)} (or a folder, or owner/name)"
         )
@@ -256,12 +259,12 @@ def find(
 
 
 def _folders_here() -> list[str]:
-    """Return the folders that a mistyped name may mean, unless there are very many."""
+    """Return the folders that a mistyped name may mean."""
     try:
         found = sorted(path.name for path in Path().iterdir() if path.is_dir())
     except OSError:
         return []
-    return [name for name in found if not is_system(name)][:_MOST_FOLDERS]
+    return [name for name in found if not is_system(name)][:_MOST_COMPARED]
 
 
 def _known(text: str, data_dir: str | os.PathLike[str] | None) -> tuple[str, Source]:

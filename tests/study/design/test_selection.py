@@ -27,7 +27,7 @@ from smidgen.study.design.selection import (
     start,
     worded,
 )
-from smidgen.study.design.tune import in_time, lengthened, tuned
+from smidgen.study.design.tune import hurried, in_time, lengthened, tuned
 from smidgen.study.statistics import Interval
 
 
@@ -309,9 +309,14 @@ def test_last_runs_are_cut_to_the_time_left(fake: Fake, chosen: Candidate) -> No
     cut = in_time(search, last, seeds=3, jobs=1, clock=clock, card=0.0)
     assert [one.recipe.epochs for one in cut] == [10, 10]
     assert "the time left is enough for 10 epochs and not 40" in "\n".join(search.steps["recipe"])
+    assert hurried(search, cut[0]) == [], "runs of 4 epochs chose it"
     search.store.note("last", [clock.limit, 40, 7])  # by a process that was killed behind that
     (again,) = in_time(search, [chosen.lasting(40)], seeds=3, jobs=1, clock=clock, card=0.0)
     assert again.recipe.epochs == 7, "what has been tested is not tested at another length"
+    (short,) = hurried(search, chosen.lasting(3))
+    assert short.startswith("the time was enough for last runs of 3 epochs, where runs of 4 chose")
+    search.store.note("last", [clock.limit, 3, 3])
+    assert hurried(search, chosen.lasting(3)) == [], "as many as were asked for"
     assert in_time(search, last, seeds=3, jobs=1, clock=Clock(None), card=0.0) == last
     assert in_time(search, last, seeds=3, jobs=1, clock=Clock(1e5), card=0.0) == last
 

@@ -33,7 +33,7 @@ from smidgen.study.design.story import (
     rewritten_quietly,
     story,
 )
-from smidgen.study.design.tune import in_time, lengthened, tuned
+from smidgen.study.design.tune import hurried, in_time, lengthened, tuned
 from smidgen.study.design.turn import turned_told
 from smidgen.study.job import Origin
 from smidgen.study.running.local import StudyError
@@ -261,6 +261,7 @@ def _finished(
     lines = doubts(rows, plain, len(begun.entrants), balanced=search.judging.balanced)
     spec = rewritten_quietly(winner.net, winner.methods)
     turned = "" if begun.budget.max_ram is not None else turned_told(spec)
+    lines = [*hurried(search, winner), *lines]
     for line in [*lines, *([turned] if turned else [])]:
         search.say(WARNING, line)
     found = story(search, winner, rows, begun.budget, accuracy, standings)

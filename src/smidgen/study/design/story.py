@@ -123,7 +123,7 @@ def doubts(
         )
     silent = sorted({name for row in rows.values() for name in _silent(row)})
     if silent:
-        names = ", ".join(silent)
+        names = ", ".join(map(repr, silent))  # a class may be called none
         lines.append(f"never the answer for some seed: {names}; --balance weighs the classes")
     if candidates < 3:  # noqa: PLR2004 - a choice of two is none
         nets = "one net" if candidates == 1 else f"{candidates} nets"

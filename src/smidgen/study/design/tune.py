@@ -156,6 +156,25 @@ def in_time(
     return [one.lasting(epochs) for one in last]
 
 
+def hurried(search: Search, winner: Candidate) -> list[str]:
+    """Return a warning if the time cut the last runs below those that the winner was chosen by."""
+    noted, epochs = search.store.notes().get("last"), winner.recipe.epochs
+    if not isinstance(noted, list) or epochs >= noted[1]:
+        return []
+    searched = [
+        row["epochs"]
+        for row in search.store.rows()
+        if row["split"] == "held-out" and row["net"] == winner.net.name
+    ]
+    if epochs >= max(searched, default=0):
+        return []
+    return [
+        f"the time was enough for last runs of {counted(epochs, 'epoch', 'epochs')}, where runs of"
+        f" {max(searched)} chose the net: the model is worse for it; give a longer --time, in"
+        " another folder"
+    ]
+
+
 def _gains(
     search: Search, found: Mapping[Candidate, Rows], base: Candidate
 ) -> dict[Candidate, Interval]:
