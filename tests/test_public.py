@@ -52,6 +52,7 @@ import torch
 import smidgen as sm
 from smidgen.answer import Answer
 from smidgen.export.artefact import Wish
+from smidgen.training import Pace
 
 data = sm.data.load("digits")
 net = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(1, 8, 8), 10)
@@ -122,6 +123,9 @@ for wrong in (
     lambda: Wish(finish_epochs=1.5),
     lambda: Wish(tell=5),
     lambda: run.save("never"),
+    lambda: Pace(save_every="often"),
+    lambda: Pace(looks=0),
+    lambda: sm.design("digits", out="never", max_params=900, observer=None),
 ):
     try:
         print("nothing said", wrong())
@@ -198,6 +202,9 @@ the name of an artefact must be a str, as in 'my_net', got 5
 epochs of finishing must be a whole number >= 0, got 1.5
 tell must be a function of a line, got 5
 never is no run folder: it has no run.json
+save_every must be seconds >= 0, got 'often'
+looks must be a share of images > 0, got 0
+an observer must be a function of a News, got None
 (1, 9, 9)
 conv(out_channels=8, kernel_size=5x1)
 """

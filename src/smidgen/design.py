@@ -75,7 +75,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     _require_page()
     from smidgen.data.remembered import place_of
     from smidgen.machine import processors
-    from smidgen.names import require_path
+    from smidgen.names import require_path, shown
     from smidgen.report import write_page
     from smidgen.report.live import LivePage
     from smidgen.runtime import tell_if_slow
@@ -92,6 +92,8 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     ) -> int | None:
         return None if amount is None else read(amount, f"--max-{what}")
 
+    if not callable(observer):
+        raise ValueError(f"an observer must be a function of a News, got {shown(observer)}")
     budget = Budget(
         limit(max_params, "params", count_of),
         limit(max_macs, "macs", count_of),

@@ -77,15 +77,21 @@ class Pace:
     Args:
         save_every: Least seconds between two checkpoints; 0 writes one after every epoch.
         looks: How many images may be looked at for the accuracies of the epochs, as a share of
-            those trained on; the other epochs have none. The last one always has, and by ``None``
-            all have.
+            those trained on, > 0; the other epochs have none. The last one always has, and by
+            ``None`` all have.
+
+    Raises:
+        ValueError: If one of them is out of its range, or no number.
     """
 
     save_every: float = 0.0
     looks: float | None = None
 
     def __post_init__(self) -> None:
-        assert self.looks is None or self.looks > 0, "a share of images is above 0"
+        if not (isinstance(self.save_every, int | float) and self.save_every >= 0):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"save_every must be seconds >= 0, got {shown(self.save_every)}")
+        if not (self.looks is None or (isinstance(self.looks, int | float) and self.looks > 0)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"looks must be a share of images > 0, got {shown(self.looks)}")
 
 
 AT_EVERY_EPOCH = Pace()

@@ -51,7 +51,7 @@ def test_every_class_has_both_sides_however_few_it_has() -> None:
 
 def test_a_class_of_copies_is_a_class_of_one() -> None:
     old = keys(4, 5)
-    with pytest.raises(DataError, match="class 'dog' has a single picture"):
+    with pytest.raises(DataError, match=r"'dog' has a single picture \(copies count as one\), and"):
         aside([*old, old[4]], [0, 0, 0, 0, 1, 1], NAMES)
 
 

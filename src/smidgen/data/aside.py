@@ -63,9 +63,10 @@ def aside(
         if len(own) == 1 and to_judge:
             continue
         if len(own) == 1:
+            copies = "" if labels.count(label) == 1 else " (copies count as one)"
             raise DataError(
-                f"class {classes[label]!r} has a single picture, and each class needs one to learn "
-                f"from and one to test on: add pictures of it, or leave the class out"
+                f"class {classes[label]!r} has a single picture{copies}, and each class needs"
+                f" one to learn from and one to test on: add pictures of it, or leave the class out"
             )
         if not own & chosen:
             chosen.add(min(own, key=_place))
