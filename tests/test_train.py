@@ -458,6 +458,16 @@ def test_data_that_were_changed_are_other_data(tmp_path: Path) -> None:
         trained_on(run, "run", data=fewer)
 
 
+def test_data_that_were_changed_are_other_data_where_some_are_held_out() -> None:
+    data, recipe = bars(64), Recipe(epochs=1, batch_size=16)
+    fewer = replace(data, train=Split(data.train.images[:32], data.train.labels[:32]))
+    keys = {
+        train(NET, one, recipe=recipe, runtime=CPU, split="selection").trial.key
+        for one in (data, fewer, replace(data, name="others"))
+    }
+    assert len(keys) == 2
+
+
 @pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
 @pytest.mark.parametrize("methods", [[], [SAM(), EMA()]])
 def test_a_caller_without_gradients_trains_to_the_same_bits(

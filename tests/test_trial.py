@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +65,37 @@ def test_the_key_knows_everything_that_decides_the_result(other: Trial) -> None:
 def test_a_whole_number_for_a_fraction_is_of_the_trial_that_is_read_again() -> None:
     trial = replace(TRIAL, methods=(OneCycle(end=0),), recipe=Recipe(momentum=0, weight_decay=0))
     assert Trial.from_dict(trial.to_dict()).key == trial.key
+
+
+OF_NUMPY = """
+import json
+import numpy as np
+import smidgen as sm
+from smidgen.trial import Trial
+from smidgen.layers import Classifier, Conv, GlobalAveragePool, Shape
+from smidgen.spec import NetSpec
+for whole, share in ((np.int64(3), np.float32(0.5)), (3, 0.5)):
+    layers = Conv(whole), GlobalAveragePool(), Classifier(whole)
+    trial = Trial(
+        net=NetSpec(Shape(whole, whole, whole), layers),
+        methods=(sm.methods.Cutout(whole), sm.methods.Mixup(alpha=share)),
+        recipe=sm.Recipe(epochs=whole, peak_lr=share),
+        seed=whole,
+        data="mnist",
+        fingerprint="f",
+        split="full",
+    )
+    assert Trial.from_dict(json.loads(json.dumps(trial.to_dict()))) == trial
+    print(trial.key)
+"""
+
+
+def test_numpy_s_numbers_are_of_the_trial_that_is_read_again() -> None:
+    """In another process: in this one, types are checked."""
+    ran = subprocess.run([sys.executable, "-c", OF_NUMPY], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert len(keys := ran.stdout.split()) == 2
+    assert len(set(keys)) == 1
 
 
 def test_the_command_asks_for_the_same_trial() -> None:

@@ -1,7 +1,10 @@
 """Names that are safe in a path, in C, in a page and in a shell, and what is not."""
 
 import re
+from contextlib import suppress
+from operator import index
 from pathlib import Path
+from typing import SupportsIndex
 
 LONGEST = 100  # characters of a name
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._+-]{{0,{LONGEST - 1}}}")
@@ -57,14 +60,28 @@ def require_kind(value: object, kind: type, what: str, as_in: str) -> None:
         raise ValueError(f"{what} must be a {kind.__name__}, {as_in}, got {shown(value)}")
 
 
-def require_seed(seed: object) -> None:
-    """Refuse what is no seed.
+def as_whole(number: object, what: str) -> int:
+    """Return a whole number, numpy's as well, as Python's own.
+
+    Raises:
+        ValueError: If it is none; true and false are none.
+    """
+    if isinstance(number, SupportsIndex) and not isinstance(number, bool):
+        with suppress(TypeError):  # numpy's true and false, and arrays of several
+            return index(number)
+    raise ValueError(f"{what} must be a whole number, got {shown(number)}")
+
+
+def as_seed(seed: object) -> int:
+    """Return a seed as Python's own number.
 
     Raises:
         ValueError: If it is no whole number in [0, 2^63).
     """
-    if not (type(seed) is int and 0 <= seed < 2**63):
-        raise ValueError(f"seed must be a whole number in [0, 2^63), got {seed!r}")
+    with suppress(ValueError):
+        if 0 <= (whole := as_whole(seed, "seed")) < 2**63:
+            return whole
+    raise ValueError(f"seed must be a whole number in [0, 2^63), got {shown(seed)}")
 
 
 def require_path(place: object, what: str) -> Path:

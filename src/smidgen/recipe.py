@@ -1,11 +1,14 @@
 """The numbers of one training run."""
 
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any
 
 from smidgen.limits import BATCH, EPOCHS, is_number, require_at_most
+from smidgen.names import as_whole
 
 OPTIMIZERS = ("adamw", "sgd")
+_FRACTIONS = ("peak_lr", "momentum", "weight_decay", "label_noise")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +44,7 @@ class Recipe:
     label_noise: float = 0.0
 
     def __post_init__(self) -> None:
-        self._require_kinds()
+        self._make_plain()
         if self.epochs < 1:
             raise ValueError(f"recipe epochs must be >= 1, got {self.epochs}")
         require_at_most("recipe epochs", self.epochs, EPOCHS)
@@ -60,13 +63,17 @@ class Recipe:
             raise ValueError(f"recipe weight_decay must be >= 0, got {self.weight_decay!r}")
         if not (is_number(self.label_noise) and 0 <= self.label_noise <= 1):
             raise ValueError(f"recipe label_noise must be in [0, 1], got {self.label_noise!r}")
-        for name in ("peak_lr", "momentum", "weight_decay", "label_noise"):  # 0 is read as 0.0
+        for name in _FRACTIONS:  # 0 is read as 0.0
             object.__setattr__(self, name, float(getattr(self, name)))
 
-    def _require_kinds(self) -> None:
-        for name, number in (("epochs", self.epochs), ("batch_size", self.batch_size)):
-            if type(number) is not int:
-                raise ValueError(f"recipe {name} must be a whole number, got {number!r}")
+    def _make_plain(self) -> None:
+        """Make numbers Python's own, numpy's as well, and refuse what is of another kind."""
+        for name in ("epochs", "batch_size"):
+            object.__setattr__(self, name, as_whole(getattr(self, name), f"recipe {name}"))
+        for name in _FRACTIONS:
+            number = getattr(self, name)
+            if isinstance(number, Real) and not isinstance(number, int):
+                object.__setattr__(self, name, float(number))
         if type(self.balance) is not bool:
             raise ValueError(f"recipe balance must be true or false, got {self.balance!r}")
 

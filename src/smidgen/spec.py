@@ -9,7 +9,7 @@ from torch import nn
 from smidgen import limits
 from smidgen.layers import LAYERS, Classifier, Layer, Nest, Shape
 from smidgen.layers.nest import count, end_of, leaves, peak_of, rewritten, stack, through
-from smidgen.names import require_kind, require_name, require_seed, shown
+from smidgen.names import as_seed, require_kind, require_name, shown
 from smidgen.show import card
 from smidgen.text import nearest, parse, to_text
 from smidgen.torch_state import float32_on_the_cpu, seeded
@@ -124,7 +124,7 @@ class NetSpec:
             ValueError: If the net is too large to be built, or ``seed`` is none that
                 :func:`smidgen.train.train` takes.
         """
-        require_seed(seed)
+        seed = as_seed(seed)
         limits.require_at_most(f"params of {self.name}", self.params, limits.PARAMS)
         limits.require_at_most(
             f"activations of {self.name}", self.peak_activation, limits.ACTIVATIONS

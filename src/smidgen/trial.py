@@ -15,7 +15,7 @@ from smidgen.escape import shell
 from smidgen.methods import in_order, package_named, package_of, parse, rewritten
 from smidgen.methods.base import Method, require_method, require_together
 from smidgen.methods.of_runs import placed
-from smidgen.names import require_kind, require_seed, shown
+from smidgen.names import as_seed, require_kind, shown
 from smidgen.plugins import OWN, require_package
 from smidgen.recipe import Recipe
 from smidgen.release import require_known
@@ -57,7 +57,7 @@ class Trial:
         require_kind(self.recipe, Recipe, "a recipe", "as in Recipe(epochs=20)")
         require_kind(self.split, str, "a split", "as in 'full'")
         require_split(self.split)
-        require_seed(self.seed)
+        object.__setattr__(self, "seed", as_seed(self.seed))
         for method in self.methods:
             require_method(method)
         require_together(self.methods)

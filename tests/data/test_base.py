@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -74,6 +75,9 @@ def test_the_fingerprint_is_of_the_content() -> None:
     assert data(train=split([1, 0])).fingerprint != original
     assert data(train=split([0, 1], level=1)).fingerprint != original
     assert data(test=split([0])).fingerprint != original
+    assert replace(data(), test=split([0])).fingerprint == data(test=split([0])).fingerprint
+    assert replace(data(), classes=("cat", "cow")).fingerprint != original
+    assert replace(data(), name="others", fingerprint="kept").fingerprint == "kept"
 
 
 def test_the_fingerprint_is_not_of_the_memory_format() -> None:

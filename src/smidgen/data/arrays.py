@@ -11,7 +11,7 @@ from typing import Any, final
 import numpy as np
 import torch
 
-from smidgen.data.base import Data, fingerprint
+from smidgen.data.base import Data
 from smidgen.data.cache import cache_at
 from smidgen.data.catalogue import (
     TEST,
@@ -160,8 +160,7 @@ def matched(data: Data, classes: tuple[str, ...]) -> Data:
     parts = {
         part: replace(split, labels=numbers[split.labels]) for part, split in data.parts.items()
     }
-    print_ = fingerprint(parts["train"], parts["test"], classes, parts.get("validation"))
-    return replace(data, classes=classes, fingerprint=print_, to_judge=True, **parts)
+    return replace(data, classes=classes, fingerprint="", to_judge=True, **parts)
 
 
 @final

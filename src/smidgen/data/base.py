@@ -5,7 +5,7 @@ import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeAlias, final
 
@@ -98,6 +98,7 @@ class Data:
     preprocessing: Preprocessing = FOUND
     origin: str = ""
     to_judge: bool = False
+    _printed: tuple[Any, ...] = field(default=(), repr=False, kw_only=True)  # by the fingerprint
 
     def __post_init__(self) -> None:
         for split in self.parts.values():
@@ -124,9 +125,12 @@ class Data:
                 )
         if self.preprocessing is FOUND:
             object.__setattr__(self, "preprocessing", as_they_are(*self.shape))
-        if not self.fingerprint:
+        # dataclasses.replace hands on the fingerprint of the parts that stood there before.
+        printed = (self.classes, *self.parts.values())
+        if not self.fingerprint or self._printed not in ((), printed):
             found_print = fingerprint(self.train, self.test, self.classes, self.validation)
             object.__setattr__(self, "fingerprint", found_print)
+        object.__setattr__(self, "_printed", printed)
 
     def __repr__(self) -> str:
         return f"Data({self.name}: {self._told})"
@@ -219,10 +223,7 @@ def fingerprint(
 
 
 def as_it_is(data: Data) -> Data:
-    """Return data with the fingerprint of what they hold now.
-
-    ``dataclasses.replace`` keeps the one of what they held before.
-    """
+    """Return data with the fingerprint of what they hold now, if tensors were written to."""
     found = fingerprint(data.train, data.test, data.classes, data.validation)
     return data if data.fingerprint == found else replace(data, fingerprint=found)
 

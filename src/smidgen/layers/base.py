@@ -1,13 +1,14 @@
 """The contract every layer keeps."""
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from operator import index
 from typing import ClassVar, Literal, NamedTuple, Self, SupportsIndex, TypeAlias, final
 
 from torch import nn
 
 from smidgen import limits
-from smidgen.names import shown
+from smidgen.names import as_whole, shown
 
 Activation: TypeAlias = Literal["none", "relu"]
 Kernel: TypeAlias = int | tuple[int, int]  # a side, or rows and columns
@@ -32,6 +33,9 @@ class Shape(_Sides):
     def __new__(cls, channels: int, height: int, width: int) -> Self:
         """Check them: a named tuple has no other place for it."""
         whole = type(channels) is type(height) is type(width) is int  # shapes are made by thousands
+        if not whole:
+            with suppress(ValueError):  # numpy's
+                return cls(*(as_whole(side, "a side") for side in (channels, height, width)))
         if not (whole and channels >= 1 and height >= 1 and width >= 1):
             raise ValueError(
                 "a shape must be channels, height and width, whole numbers >= 1,"
