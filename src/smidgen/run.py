@@ -347,7 +347,9 @@ def require_vacant(folder: Path, *, resume: bool) -> set[str]:
     if held and PLAN not in held:
         raise ValueError(f"{folder} is not empty and holds no run: choose another folder")
     if held and not resume:
-        raise ValueError(f"{folder} holds a run already: resume it, or choose another folder")
+        raise ValueError(
+            f"{folder} holds a run already: --resume goes on with it, --out FOLDER leaves it alone"
+        )
     return held
 
 
