@@ -434,6 +434,7 @@ def recipe_file(root: Path) -> None:
 def artefact(root: Path) -> None:
     root.mkdir()
     (root / "artefact.json").write_text("{}")
+    (root / "n.tflite").write_bytes(b"")
 
 
 def run_without_weights(root: Path) -> None:
@@ -505,6 +506,11 @@ BAD = {
     "no run": (Path.mkdir, ("evaluate", "it"), "it is no run folder"),
     "no such run": (None, ("evaluate", "it"), "it is no run folder"),
     "artefact": (artefact, ("predict", "it", "new.jpg"), "name that run; predict also takes"),
+    "file of an artefact": (
+        artefact,
+        ("predict", "it/n.tflite", "new.jpg"),
+        "name that run; predict",
+    ),
     "recipe for net": (recipe_file, ("train", "it.toml", "--data", "digits"), "describes no net"),
 }
 

@@ -283,7 +283,8 @@ def run_folder(place: Path | str) -> Path:
         if (folder / MODEL / PLAN).exists():
             return folder / MODEL
         there, designed = folder.exists(), (folder / "design.db").exists()
-        exported = (folder / "artefact.json").exists()
+        beside = folder.parent if folder.is_file() else folder
+        exported = (beside / "artefact.json").exists()
     except OSError as error:  # a name that is too long, or a folder of somebody else's
         raise ValueError(f"{shown(str(folder))}: cannot be read: {error.strerror}") from None
     if not there:

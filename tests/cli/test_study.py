@@ -116,6 +116,9 @@ def test_status_takes_nothing_in_and_quiet_names_what_failed(
         assert "--status runs nothing" in capsys.readouterr().err
     assert smidgen("--quiet", *asked) == 0
     assert "failed: mnist-1k5-dw" in capsys.readouterr().err
+    plan.write_text(PLAN.format(seeds="0").replace("small", "another"))
+    assert smidgen(*asked) == 0
+    assert "was not asked for any trial of another" in capsys.readouterr().err
 
 
 def test_a_study_ends_with_what_may_follow(

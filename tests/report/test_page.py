@@ -206,6 +206,7 @@ def test_a_design_s_page_looks_closer_at_the_tested_winner_alone(study: Rows) ->
     notes = {"design": {**notes["design"], "net": "winner"}}
     page = render(Records([*tried, luckier, tested], status, notes), "t", "", [])
     assert heads.findall(page) == ["winner"], "it was chosen before the test"
+    assert _named(Records([*tried, luckier, tested], status, notes)) == "winner for mnist"
     a_study = render(Records([*tried, tested], status, {}), "t", "", [])
     assert heads.findall(a_study) == ["tried-32", "winner"]
 

@@ -88,7 +88,7 @@ def study(  # noqa: PLR0913 - a command line
         opened = Store(store, create=False)
         if export:
             opened.export_rows(export, study=read.name)
-        _show(opened.standing(read.name), json=json)
+        _look(opened, read.name, json=json)
         return 0
     asked = {"data_dir": data_dir, "image_size": image_size, "color": color}
     asked = {name: value for name, value in asked.items() if value}
@@ -179,6 +179,14 @@ def _observe(event: "Event") -> None:
 def _is_over(status: "Status") -> bool:
     """Tell whether there is nothing left to wait for, or nothing known of how long it takes."""
     return status.seconds_left is None or status.is_complete
+
+
+def _look(store: "Store", study: str, *, json: bool) -> None:
+    """Show where a study stands, also one that its store knows nothing of."""
+    standing = store.standing(study)
+    _show(standing, json=json)
+    if not standing.total:
+        say(f"{store.path} was not asked for any trial of {study} yet")
 
 
 def _show(status: "Status", *, json: bool) -> None:

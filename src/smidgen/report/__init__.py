@@ -92,9 +92,11 @@ def _read(store: Path | str) -> Records:
 
 
 def _named(records: Records) -> str:
-    """Return what a page is about: the one net that a design tested, or studies by their names."""
+    """Return what a page is about: the net that a design chose, or studies by their names."""
     nets = [row for row in records.rows if row["study"] != BASELINE and row["split"] == "test"]
-    tested = {f"{row['net']} for {row['data']}" for row in nets}
+    winner = records.notes.get("design", {}).get("net")  # of a front others are tested as well
+    chosen = [row for row in nets if row["net"] == winner] or nets
+    tested = {f"{row['net']} for {row['data']}" for row in chosen}
     if "design" in records.notes and len(tested) == 1:
         return tested.pop()
     return ", ".join(dict.fromkeys(row["study"] for row in records.rows if row["study"]))

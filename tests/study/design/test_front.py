@@ -85,6 +85,8 @@ def test_every_point_of_a_front_is_a_run(tmp_path: Path, monkeypatch: pytest.Mon
         assert (out / "front" / f"{point.name}.toml").exists()
     assert found.net.name in {point.name for point in found.front}
     page = write_page(out / STORE, out / "report.html").read_text()
+    assert f"<title>{found.net.name} for digits</title>" in page
+    assert "of each net of the front" in page  # as many last runs, says the plan
     assert "<b>Accuracy against parameters</b>" in page
     _, _, table = page.partition("<h3>The front</h3>")
     rows = table.partition("</table>")[0].partition("<tbody>")[2].split("</tr>")[:-1]

@@ -199,7 +199,8 @@ def _search(
         f"judged by {search.judging}; about {told_estimate(begun.expected, wishes.seconds)}"
         f" for {counted(len(begun.entrants), 'net', 'nets')} of at most"
         f" {counted(recipe.epochs, 'epoch', 'epochs')}, then"
-        f" {counted(profile.confirm_seeds, 'last run', 'last runs')}",
+        f" {counted(profile.confirm_seeds, 'last run', 'last runs')}"
+        + (" of each net of the front" if wishes.pareto else ""),
     )
     if begun.turned:
         search.say(PLANNED, begun.turned)
