@@ -166,7 +166,7 @@ def _origin(
                 f"the processes of a design load their data again: {data.name} must come from a"
                 " folder or a name"
             )
-        if as_it_is(data) is not data:
+        if data.changed or as_it_is(data) is not data:
             raise ValueError(
                 f"the processes of a design load their data again: {data.name} must be as they were"
                 " loaded, got others; smidgen.data.from_arrays takes changed ones"

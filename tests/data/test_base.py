@@ -80,6 +80,13 @@ def test_the_fingerprint_is_of_the_content() -> None:
     assert replace(data(), name="others", fingerprint="kept").fingerprint == "kept"
 
 
+def test_data_know_whether_they_are_those_that_were_loaded() -> None:
+    whole = data()
+    fewer = replace(whole, test=split([0]))
+    assert [replace(one, name="others").changed for one in (whole, fewer)] == [False, True]
+    assert not replace(fewer, test=whole.test).changed
+
+
 def test_the_fingerprint_is_not_of_the_memory_format() -> None:
     images = torch.arange(2 * 3 * 2 * 2, dtype=torch.uint8).view(2, 3, 2, 2)
     labels = torch.tensor([0, 1])

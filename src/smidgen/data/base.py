@@ -98,7 +98,7 @@ class Data:
     preprocessing: Preprocessing = FOUND
     origin: str = ""
     to_judge: bool = False
-    _printed: tuple[Any, ...] = field(default=(), repr=False, kw_only=True)  # by the fingerprint
+    _loaded: tuple[Any, ...] = field(default=(), repr=False, kw_only=True)  # classes and parts
 
     def __post_init__(self) -> None:
         for split in self.parts.values():
@@ -125,12 +125,15 @@ class Data:
                 )
         if self.preprocessing is FOUND:
             object.__setattr__(self, "preprocessing", as_they_are(*self.shape))
-        # dataclasses.replace hands on the fingerprint of the parts that stood there before.
-        printed = (self.classes, *self.parts.values())
-        if not self.fingerprint or self._printed not in ((), printed):
+        self._find_fingerprint()
+
+    def _find_fingerprint(self) -> None:
+        """Find it, unless it is given: ``dataclasses.replace`` gives that of other parts."""
+        if not (self.fingerprint and self._loaded):
+            object.__setattr__(self, "_loaded", self._held)
+        if not self.fingerprint or self.changed:
             found_print = fingerprint(self.train, self.test, self.classes, self.validation)
             object.__setattr__(self, "fingerprint", found_print)
-        object.__setattr__(self, "_printed", printed)
 
     def __repr__(self) -> str:
         return f"Data({self.name}: {self._told})"
@@ -150,6 +153,15 @@ class Data:
         parts = ", ".join(f"{len(split):,} {name}" for name, split in self.parts.items())
         shape = "x".join(map(str, self.shape))
         return f"{parts} images of {shape}, {len(self.classes)} classes"
+
+    @property
+    def changed(self) -> bool:
+        """Whether a part or the classes are others than those that were loaded."""
+        return self._held != self._loaded
+
+    @property
+    def _held(self) -> tuple[Any, ...]:
+        return self.classes, *self.parts.values()
 
     @property
     def parts(self) -> dict[str, Split]:
