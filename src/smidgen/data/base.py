@@ -21,6 +21,7 @@ from smidgen.show import card
 from smidgen.tensors import Labels, Pixels
 
 Progress: TypeAlias = Callable[[str, int, int], None] | None  # what is done, how many, of how many
+_OTHERS = (None,)  # stands for: data that were changed
 FOUND = Preprocessing(1, 1, "channels", 1)  # stands for: none, pictures have the size of the data
 
 
@@ -98,7 +99,7 @@ class Data:
     preprocessing: Preprocessing = FOUND
     origin: str = ""
     to_judge: bool = False
-    _loaded: tuple[Any, ...] = field(default=(), repr=False, kw_only=True)  # classes and parts
+    _loaded: tuple[Any, ...] = field(default=(), repr=False, kw_only=True)  # what fingerprint is of
 
     def __post_init__(self) -> None:
         for split in self.parts.values():
@@ -129,11 +130,13 @@ class Data:
 
     def _find_fingerprint(self) -> None:
         """Find it, unless it is given: ``dataclasses.replace`` gives that of other parts."""
-        if not (self.fingerprint and self._loaded):
-            object.__setattr__(self, "_loaded", self._held)
-        if not self.fingerprint or self.changed:
+        held = (self.classes, *self.parts.values())
+        others = bool(self.fingerprint) and self._loaded not in ((), held)
+        if others or not self.fingerprint:
             found_print = fingerprint(self.train, self.test, self.classes, self.validation)
             object.__setattr__(self, "fingerprint", found_print)
+        # Of changed data nothing is kept: those that were loaded may be many times as large.
+        object.__setattr__(self, "_loaded", _OTHERS if others else held)
 
     def __repr__(self) -> str:
         return f"Data({self.name}: {self._told})"
@@ -156,12 +159,8 @@ class Data:
 
     @property
     def changed(self) -> bool:
-        """Whether a part or the classes are others than those that were loaded."""
-        return self._held != self._loaded
-
-    @property
-    def _held(self) -> tuple[Any, ...]:
-        return self.classes, *self.parts.values()
+        """Whether a part or the classes were exchanged since the data were loaded."""
+        return self._loaded == _OTHERS
 
     @property
     def parts(self) -> dict[str, Split]:
