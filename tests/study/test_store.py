@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from smidgen.cli import app
 from smidgen.study.database import RoomError, told
-from smidgen.study.job import Job, Origin
+from smidgen.study.job import Job, Origin, titles
 from smidgen.study.owner import is_alive, owner
 from smidgen.study.records import load
 from smidgen.study.store import Store, StoreError
@@ -101,6 +101,17 @@ def test_what_a_study_asks_for_no_more_is_not_run_and_what_is_done_stays(
     assert claim.key == kept.trial.key
 
 
+def test_titles_tell_in_what_trials_differ(jobs: Jobs) -> None:
+    some = [*jobs(epochs=2), *jobs(epochs=2, peak_lr=0.5), *jobs((1,), "flip", peak_lr=0.5)]
+    assert titles(some) == [
+        "tiny, no method, epochs 2, peak_lr 0.01, seed 0",
+        "tiny, no method, epochs 2, peak_lr 0.5, seed 0",
+        "tiny, flip, epochs 1, peak_lr 0.5, seed 1",
+    ]
+    fold = replace(some[0], trial=replace(some[0].trial, split="fold-2-of-5"))
+    assert titles([some[0], fold])[1] == "tiny, no method, fold-2-of-5, seed 0"
+
+
 def test_a_failure_is_tried_once_more_and_behind_the_others(store: Store, jobs: Jobs) -> None:
     first, second = jobs(seeds=(0, 1))
     store.add("s", [first, second])
@@ -115,7 +126,7 @@ def test_a_failure_is_tried_once_more_and_behind_the_others(store: Store, jobs: 
     assert store.claim("me") is None
     status = store.status("s")
     assert (status.done, status.failed, status.is_complete) == (1, 1, True)
-    assert status.failures == ((first.title, "broken 2"),)
+    assert status.failures == (("tiny, no method, seed 0", "broken 2"),)
     assert store.retry_failed() == 1
     assert store.claim("me") is not None
 

@@ -1,7 +1,7 @@
 """A trial as it waits in the store: what to train, where its images are, what to measure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TypeAlias
 
@@ -11,6 +11,7 @@ from smidgen.data.remembered import asked_of, place_of, with_asked
 from smidgen.data.sources import HUB_ID
 from smidgen.limits import ROW, require_at_most
 from smidgen.names import shown
+from smidgen.recipe import Recipe
 from smidgen.release import release, require_known
 from smidgen.runtime import PRECISIONS
 from smidgen.tensors import Pixels
@@ -122,12 +123,6 @@ class Job:
     robust: str = ""
     against: tuple[str, ...] = ()
 
-    @property
-    def title(self) -> str:
-        """For people: net, methods and seed."""
-        methods = " + ".join(self.trial.method_texts) or "no method"
-        return f"{self.trial.net.name}, {methods}, seed {self.trial.seed}"
-
     def to_text(self) -> str:
         """Return the job as JSON."""
         form = {**asdict(self), "trial": self.trial.to_dict(), "smidgen": release()}
@@ -180,3 +175,21 @@ class Job:
             robust,
             tuple(against),
         )
+
+
+def titles(jobs: Sequence[Job]) -> list[str]:
+    """Return what people call each: net, methods, seed, and in what else of these they differ."""
+    trials = [job.trial for job in jobs]
+    numbers = [
+        field.name
+        for field in fields(Recipe)
+        if len({getattr(trial.recipe, field.name) for trial in trials}) > 1
+    ]
+    splits = len({trial.split for trial in trials}) > 1
+    found: list[str] = []
+    for trial in trials:
+        parts = [trial.net.name, " + ".join(trial.method_texts) or "no method"]
+        parts += [f"{name} {getattr(trial.recipe, name)}" for name in numbers]
+        parts += [trial.split] * splits
+        found.append(", ".join([*parts, f"seed {trial.seed}"]))
+    return found

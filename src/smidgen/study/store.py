@@ -18,7 +18,7 @@ from smidgen.names import require_key, shown
 from smidgen.run import WEIGHTS
 from smidgen.split_names import row_key
 from smidgen.study.database import StoreError, connect, told
-from smidgen.study.job import Job
+from smidgen.study.job import Job, titles
 from smidgen.study.owner import is_alive
 from smidgen.study.records import (
     OF_STUDY,
@@ -107,14 +107,15 @@ class Store:
         A trial that waits, or has failed, is done as it is asked for last: its images may have
         moved, and what is to be measured may be more than before.
         """
+        wanted = list(jobs)
         with self._writing() as db:
-            for job in jobs:
+            for job, title in zip(wanted, titles(wanted), strict=True):
                 key = job.trial.key
                 db.execute(
                     "INSERT INTO trials (key, job, title, state, queued) VALUES (?, ?, ?, ?, ?)"
                     " ON CONFLICT (key) DO UPDATE SET job = excluded.job, title = excluded.title"
                     " WHERE state IN ('queued', 'failed')",
-                    (key, job.to_text(), job.title, "queued", time.time()),
+                    (key, job.to_text(), title, "queued", time.time()),
                 )
                 db.execute("INSERT OR IGNORE INTO members VALUES (?, ?)", (study, key))
 
