@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from operator import index
-from typing import ClassVar, Literal, NamedTuple, Self, SupportsIndex, TypeAlias, final
+from typing import ClassVar, Literal, NamedTuple, Self, TypeAlias, final
 
 from torch import nn
 
@@ -134,16 +134,10 @@ def require_positive(**numbers: int) -> None:
     """
     for label, number in numbers.items():
         name = label.replace("__", " ")
-        require_whole(number, name)
+        as_whole(number, name)
         if number < 1:
             raise ValueError(f"{name} must be >= 1, got {number}")
         limits.require_at_most(name, number, limits.CHANNELS)
-
-
-def require_whole(number: object, what: str) -> None:
-    """Refuse what is no whole number, as the names of classes for how many there are."""
-    if not isinstance(number, SupportsIndex) or isinstance(number, bool):
-        raise ValueError(f"{what} must be a whole number, got {shown(number)}")
 
 
 def require_flag(**flags: bool) -> None:
@@ -185,7 +179,7 @@ def require_odd(**kernels: Kernel) -> None:
     numbers = [(label, side) for label, kernel in kernels.items() for side in sides_of(kernel)]
     for label, number in numbers:
         name = label.replace("__", " ")
-        require_whole(number, name)
+        as_whole(number, name)
         if number < 1 or number % 2 == 0:
             raise ValueError(f"{name} must be odd, got {number}")
         limits.require_at_most(name, number, limits.KERNEL)

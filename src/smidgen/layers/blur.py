@@ -17,9 +17,9 @@ from smidgen.layers.base import (
     Shape,
     require_odd,
     require_positive,
-    require_whole,
     same_padded,
 )
+from smidgen.names import as_whole
 from smidgen.tensors import Images
 
 
@@ -43,7 +43,7 @@ class Blur(PlainLayer):
 
     def __post_init__(self) -> None:
         require_positive(blur__stride=self.stride)
-        require_whole(self.kernel_size, "blur kernel_size")  # one for both sides
+        as_whole(self.kernel_size, "blur kernel_size")  # one for both sides
         require_odd(blur__kernel_size=self.kernel_size)
         limits.require_at_most("blur kernel_size", self.kernel_size, limits.BLUR)
 

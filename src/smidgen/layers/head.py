@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from smidgen import kernels, limits
 from smidgen.kernels import links
-from smidgen.layers.base import PlainLayer, Shape, require_flag, require_whole
+from smidgen.layers.base import PlainLayer, Shape, require_flag
 from smidgen.layers.transition import PointwiseModule
+from smidgen.names import as_whole
 from smidgen.tensors import Images
 
 
@@ -63,7 +64,7 @@ class Classifier(PlainLayer):
     name: ClassVar[str] = "classifier"
 
     def __post_init__(self) -> None:
-        require_whole(self.classes, "classifier classes")
+        as_whole(self.classes, "classifier classes")
         if self.classes < 2:  # noqa: PLR2004 - one class is no choice
             raise ValueError(f"classifier classes must be >= 2, got {self.classes}")
         limits.require_at_most("classifier classes", self.classes, limits.CHANNELS)
