@@ -47,6 +47,7 @@ _RECORDS = {
     "mnist-25000-res": (MNIST, "c16 dw32 M dw64 r64 M dw80 r80"),
     "cifar-5000-c": (CIFAR, "c10 dw16 r16 M dw20 r20 r20 M dw28 r28"),
     "cifar-11400-v": (CIFAR, "c6s2 dw16 dw28s2 r28 r28 dw56s2 r56"),
+    "cifar-11400-w": (CIFAR, "c6s2 dw16 dw28s2 r28k5 r28 dw56s2 r56k5"),
     "cifar-20000-r": (CIFAR, "c16 dw32 M dw56 4xr56 M dw72 4xr72"),
     "cifar-50000-b": (CIFAR, "c24 dw40 r40 M dw56 r56 r56 r56 M dw80 r80 r80 M dw112"),
     "cifar-78000-b": (CIFAR, "c24 dw48 r48 M dw64 r64 r64 r64 M dw96 r96 r96 M dw128"),
