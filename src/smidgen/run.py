@@ -299,8 +299,14 @@ def run_folder(place: Path | str) -> Path:
     raise ValueError(f"{folder} is no run folder: it has no {PLAN}, and no {MODEL}/ of a design")
 
 
-def require_folder(folder: Path, trial: Trial, *, resume: bool) -> bool:
+def require_folder(folder: Path, trial: Trial, seen: Preprocessing, *, resume: bool) -> bool:
     """Make ``folder`` if there is none, and return whether a run of ``trial`` is to begin in it.
+
+    Args:
+        folder: Of the run.
+        trial: To be run.
+        seen: What its pictures go through.
+        resume: Whether to go on with a run of it.
 
     Raises:
         ValueError: If it holds a run and ``resume`` is off, holds another run or other files, or
@@ -320,6 +326,11 @@ def require_folder(folder: Path, trial: Trial, *, resume: bool) -> bool:
         return True
     plan = load_plan(folder)
     _require_same(folder, plan.trial, trial)
+    if plan.preprocessing not in (None, seen):  # of equal pixels: a new picture is read otherwise
+        raise ValueError(
+            f"{folder} holds another run: pictures go through {plan.preprocessing.text} there and"
+            f" through {seen.text} here"
+        )
     return plan.preprocessing is None and WEIGHTS not in held
 
 
@@ -369,7 +380,7 @@ def open_folder(folder: Path, trial: Trial, data: Data, *, resume: bool) -> None
     Raises:
         ValueError: As of :func:`require_folder`.
     """
-    if require_folder(folder, trial, resume=resume):
+    if require_folder(folder, trial, data.preprocessing, resume=resume):
         with _told(folder):
             save_plan(folder, trial, data)
 

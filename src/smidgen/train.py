@@ -125,7 +125,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         if not trial.nameless:  # the arguments of others are theirs to check
             require_readable(trial)
         return _trained(trial, data, runtime, _Saver(None, pace), observer)
-    require_folder(folder, trial, resume=resume)
+    require_folder(folder, trial, data.preprocessing, resume=resume)
     with locked(folder):
         open_folder(folder, trial, data, resume=resume)  # another run may have begun in it
         if resume and (done := _finished(folder)) is not None:

@@ -13,6 +13,7 @@ from tests.study.design.conftest import PROFILE
 
 from smidgen.config import load_net, load_plan
 from smidgen.data import Data
+from smidgen.files import locked
 from smidgen.methods import parse
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
@@ -110,7 +111,13 @@ def test_a_file_is_no_folder_of_a_design(tmp_path: Path) -> None:
 def test_a_folder_that_a_killed_design_left_before_it_had_begun_is_taken(tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / "design.owners").mkdir(parents=True)
-    for name in ("design.db-wal", "design.db-shm", "design.db-journal", "design.toml.123.tmp"):
+    for name in (
+        "design.db-wal",
+        "design.db-shm",
+        "design.db-journal",
+        "design.toml.123.tmp",
+        ".lock",
+    ):
         (out / name).write_bytes(b"")
     # Only the time is refused: the folder is not.
     with pytest.raises(ValueError, match="too short for one rung of the ladder"):
@@ -370,6 +377,14 @@ def test_a_design_ends_with_its_model_and_goes_on_without_training_twice(
     assert store.ended() == before
     with pytest.raises(ValueError, match="another design, with other epochs"):
         design(Origin("digits"), BUDGET, out, epochs=3)
+    with pytest.raises(ValueError, match="another design, with other preprocessing"):
+        design(Origin("digits", fit="pad"), BUDGET, out, epochs=2)
+    with locked(out), pytest.raises(ValueError, match="another process is at work in"):
+        design(Origin("digits"), BUDGET, out, epochs=2)
+    request = store.notes()["request"]
+    del request["preprocessing"]
+    store.note("request", request)  # as of a design from before it was kept
+    assert design(Origin("digits"), BUDGET, out, epochs=2) == found
 
 
 @pytest.mark.slow

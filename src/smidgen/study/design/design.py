@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, SupportsIndex
 
 from smidgen.export.c.footprint import predict_cost
-from smidgen.files import write_atomically
+from smidgen.files import locked, write_atomically
 from smidgen.methods import Method, in_order
 from smidgen.recipe import Recipe
 from smidgen.run import MODEL
@@ -147,8 +147,8 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
 
     Raises:
         BudgetError: Before any training, if no net meets the budget; the smallest is named.
-        ValueError: If ``out`` holds another design, an argument is unknown, or the time is too
-            short for one rung.
+        ValueError: If ``out`` holds another design, another process is at work in it, an argument
+            is unknown, or the time is too short for one rung.
         StudyError: If every trial of a phase failed, or the cluster cannot be reached.
     """
     wishes = Wishes(profile, epochs, prefer, balance, pareto, seconds, purpose)
@@ -166,24 +166,29 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
     begun = outset(origin, data, budget, out, wishes, jobs)
     store = Store(out / STORE)
     try:
-        begun.note(store)
-        if "design" not in store.notes():
-            store.retry_failed()  # what they failed of may be mended since
-        with runner_on(on, store, jobs, address) as pool:
-            search = Search(store, pool, origin, data, judging, observer)
-            winner, standings, front = _search(search, begun, wishes, clock)
-            if clock.left(begun.expected.confirm):  # before them, so that what it takes is known
-                _keep_plain(search)
-            else:
-                search.say(CONFIRM, "the time allows no plain methods beside the last runs")
-            replicates = range(begun.profile.confirm_seeds)
-            card = begun.expected.card
-            winner, *front = in_time(search, [winner, *front], len(replicates), jobs, clock, card)
-            rows = search.measure(CONFIRM, [winner, *front], replicates, full=True)
-            if winner not in rows:
-                raise StudyError(f"the last runs of {titled(winner)} failed")
-            points = kept(search, {one: rows[one] for one in front if one in rows}, out)
-            return _finished(search, winner, rows[winner], begun, standings, points, out)
+        with locked(out):  # two would put their models in one place
+            begun.note(store)
+            if "design" not in store.notes():
+                store.retry_failed()  # what they failed of may be mended since
+            with runner_on(on, store, jobs, address) as pool:
+                search = Search(store, pool, origin, data, judging, observer)
+                winner, standings, front = _search(search, begun, wishes, clock)
+                if clock.left(
+                    begun.expected.confirm
+                ):  # before them, so that what it takes is known
+                    _keep_plain(search)
+                else:
+                    search.say(CONFIRM, "the time allows no plain methods beside the last runs")
+                replicates = range(begun.profile.confirm_seeds)
+                card = begun.expected.card
+                winner, *front = in_time(
+                    search, [winner, *front], len(replicates), jobs, clock, card
+                )
+                rows = search.measure(CONFIRM, [winner, *front], replicates, full=True)
+                if winner not in rows:
+                    raise StudyError(f"the last runs of {titled(winner)} failed")
+                points = kept(search, {one: rows[one] for one in front if one in rows}, out)
+                return _finished(search, winner, rows[winner], begun, standings, points, out)
     finally:
         store.close()
 

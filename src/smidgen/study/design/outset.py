@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.data import Data
-from smidgen.files import is_temporary
+from smidgen.files import LOCK, is_temporary
 from smidgen.layers import Shape
 from smidgen.limits import EPOCHS, require_at_most
 from smidgen.methods import Method, parse
@@ -211,6 +211,7 @@ def _asked(data: Data, budget: Budget, wishes: Wishes) -> dict[str, Any]:
     """
     asked = {
         "data": data.fingerprint,
+        "preprocessing": data.preprocessing.to_dict(),
         "budget": asdict(budget),
         **{name: value for name, value in asdict(wishes).items() if name != "seconds"},
     }
@@ -243,6 +244,7 @@ def _held(out: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     require_notes(notes, path)
     held = notes["request"]
+    held.setdefault("preprocessing", asked["preprocessing"])  # older designs do not name it
     differing = [name for name in {**asked, **held} if held.get(name) != asked.get(name)]
     if differing == ["weighed"]:
         raise ValueError(
@@ -259,7 +261,7 @@ def _is_leftover(path: Path) -> bool:
     """Return whether a file or folder is what a design leaves that is ended as it begins."""
     if path.is_dir() and not path.is_symlink():
         return path.name.startswith(f"{Path(STORE).stem}.") and not any(path.iterdir())
-    return path.name.startswith(f"{STORE}-") or is_temporary(path)
+    return path.name == LOCK or path.name.startswith(f"{STORE}-") or is_temporary(path)
 
 
 def _has_room(maker: Maker) -> bool:
