@@ -1,11 +1,13 @@
 """Names from outside are safe wherever they are written, or refused."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from smidgen.layers import Classifier, GlobalAveragePool, Shape
-from smidgen.names import as_name, require_key, require_name
+from smidgen.names import as_name, require_key, require_name, require_path
 from smidgen.spec import NetSpec
 from smidgen.zoo import NETS
 
@@ -63,3 +65,9 @@ def test_a_key_is_sixteen_hexadecimal_digits(key: object) -> None:
 @given(st.text())
 def test_a_name_can_be_made_of_any_text(text: str) -> None:
     assert require_name(as_name(text), "a name")
+
+
+def test_a_path_may_begin_with_the_folder_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    monkeypatch.setenv("USERPROFILE", "/home/ada")
+    assert require_path("~/nets", "out") == Path("/home/ada/nets")

@@ -6,6 +6,8 @@ from operator import index
 from pathlib import Path
 from typing import SupportsIndex
 
+from smidgen.files import at_home
+
 LONGEST = 100  # characters of a name
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._+-]{{0,{LONGEST - 1}}}")
 _KEY = re.compile(r"[0-9a-f]{16}")
@@ -85,13 +87,13 @@ def as_seed(seed: object) -> int:
 
 
 def require_path(place: object, what: str) -> Path:
-    """Return the path of a file or folder that was given.
+    """Return the path of a file or folder that was given, with the folder of a user for ``~``.
 
     Raises:
         ValueError: If it is none.
     """
     try:
-        return Path(place)  # pyright: ignore[reportArgumentType]
+        return at_home(place)  # pyright: ignore[reportArgumentType]
     except TypeError:
         raise ValueError(f"{what} must be a path, got {shown(place)}") from None
 

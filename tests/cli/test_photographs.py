@@ -158,6 +158,8 @@ def test_a_contact_sheet_is_a_picture(home: Path) -> None:
     assert "RGB 32x32, stretched" in ended.stdout
     assert "(--image-size N or HxW for another size)" in ended.stdout
     assert "pictures: sheet.png\n" in ended.stderr
+    ended = smidgen(home, "inspect-data", "photos", "--sheet", "photos/sheet.png")
+    assert "photos/sheet.png is in photos: it would be one of its pictures" in ended.stderr
     ended = smidgen(home, "inspect-data", "photos", "--sheet", "sheet.gif")
     assert ended.returncode == 2
 

@@ -268,6 +268,18 @@ def test_a_csv_file_is_not_written_over_the_model(
     assert Path("net.onnx").read_bytes() == b"it"
 
 
+@pytest.mark.parametrize("name", ["weights.safetensors", "run.json"])
+def test_a_csv_file_is_not_written_over_a_file_of_the_model(
+    name: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (run / name).read_bytes()
+    assert smidgen("predict", run, "new/wide.jpg", "--csv", run / name) == 2
+    assert "is the model or one of the pictures: it would be overwritten" in capsys.readouterr().err
+    assert (run / name).read_bytes() == before
+    for _ in range(2):
+        assert smidgen("predict", run, "new/wide.jpg", "--csv", run / "mine.csv") == 0
+
+
 def test_a_folder_called_dash_keeps_no_rows_from_standard_output(
     run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -48,6 +48,8 @@ def inspect_data(  # noqa: PLR0913 - a command line
 
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ValueError(f"--sheet must be a file .png, got {sheet}")
+    if sheet is not None and Path(data).absolute() in sheet.absolute().parents:
+        raise ValueError(f"--sheet {sheet} is in {data}: it would be one of its pictures")
     with LoadingProgress() as loading, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the notes are shown below
         warnings.filterwarnings("always", f".*{re.escape(NO_COLUMNS)}")

@@ -45,6 +45,17 @@ def require_another(option: str, path: Path | None, read: Iterable[str | Path], 
             raise ValueError(f"{option} {path} is {what}: it would be overwritten")
 
 
+def files_of_run(place: str) -> list[Path]:
+    """Return what lies in the folder of a run or a design, but for tables that were written there.
+
+    Args:
+        place: As a run is named; of one on the hub it is nothing.
+    """
+    folder = Path(place)
+    held = [*folder.glob("*"), *folder.glob("*/*")] if folder.is_dir() else []
+    return [path for path in held if path.suffix != ".csv"]
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
 DataDir = Annotated[
     str | None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smidgen.cli.answers import STREAM, CsvRows
-from smidgen.cli.options import Json, in_a_folder, require_another
+from smidgen.cli.options import Json, files_of_run, in_a_folder, require_another
 from smidgen.cli.terminal import LoadingProgress, padded, print_json, tell, warn
 from smidgen.limits import BOUNDLESS, ENCODED, is_boundless, require_at_most
 
@@ -59,7 +59,7 @@ def predict(
 
     asked = load(model)
     found = list(_listed(pictures, asked.classes))
-    read = {model, *pictures, *(name for name, _ in found)}
+    read = {model, *files_of_run(model), *pictures, *(name for name, _ in found)}
     require_another("--csv", None if streamed else csv, read, "the model or one of the pictures")
     listed = [name for name, _ in found]
     content = [_from_stdin() if name == STREAM else picture for name, picture in found]
