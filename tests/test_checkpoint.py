@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
@@ -281,14 +282,14 @@ def test_resuming_another_spec_seed_or_data_is_refused(tmp_path: Path) -> None:
 def test_equal_pixels_that_are_read_otherwise_are_another_run(tmp_path: Path) -> None:
     """Square images are the same however they are fitted; what a user asks about is not."""
     runtime, recipe = Runtime("cpu", 1, "float32"), Recipe(epochs=1)
-    asked = {"recipe": recipe, "runtime": runtime, "folder": tmp_path / "run"}
-    train(NET, load("digits"), **asked)
+    asked = partial(train, NET, recipe=recipe, runtime=runtime, folder=tmp_path / "run")
+    asked(load("digits"))
     padded = load("digits", fit="pad")
     assert padded.fingerprint == load("digits").fingerprint
     with pytest.raises(
         ValueError, match=r"through grey 8x8, stretched.* and through grey 8x8, pad"
     ):
-        train(NET, padded, resume=True, **asked)
+        asked(padded, resume=True)
 
 
 def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
