@@ -153,6 +153,9 @@ def test_a_batch_is_transformed_once_a_step_although_sam_passes_twice() -> None:
         ("distill:teacher=my-net", "distill('my-net')"),
         ("pretrained:run=runs/my-net", "pretrained('runs/my-net')"),
         ("distill(teacher='hub:me/my-net'), sam", "distill(teacher='hub:me/my-net'), sam"),
+        ("distill:teacher=hub:me/my-net:share=0.9,sam", "distill('hub:me/my-net', 0.9), sam"),
+        ("sam, pretrained:hub:me/my.net@v1/b", "sam, pretrained('hub:me/my.net@v1/b')"),
+        ("distill:teacher=hub:share=0.9", "distill(teacher='hub', share=0.9)"),
         ("label-smoothing:smoothing=0.2, ema", "label-smoothing(smoothing=0.2), ema"),
     ],
 )

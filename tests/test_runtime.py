@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from smidgen import kernels
-from smidgen.runtime import choose, tell_if_slow
+from smidgen.kernels.library import forget_choice
+from smidgen.runtime import Runtime, choose, tell_if_slow
 
 
 def test_the_cpu_is_chosen_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,6 +58,20 @@ def test_threads_are_set_inside_and_restored_after() -> None:
 def test_what_is_unknown_is_refused(arguments: tuple[str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         choose(*arguments)
+
+
+@pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])
+def test_operations_that_do_not_run_here_are_refused_before_a_run_begins(
+    monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    monkeypatch.setenv("SMIDGEN_KERNELS", "bogus")
+    forget_choice()
+    with pytest.raises(ValueError, match=r"SMIDGEN_KERNELS must be one of torch.*, got bogus"):
+        choose("cpu", precision=precision)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    Runtime("cuda", 1, "float32")  # where no processor's operations run
+    monkeypatch.undo()
+    forget_choice()
 
 
 def test_missing_operations_are_told_once_with_what_to_install(

@@ -31,7 +31,8 @@ class Runtime:
         precision: Of activations, ``float32`` or ``bfloat16``; weights are always float32.
 
     Raises:
-        ValueError: If one is unknown, or the device is absent.
+        ValueError: If one is unknown, the device is absent, or the environment names operations
+            that this processor does not run.
     """
 
     device: str
@@ -46,6 +47,8 @@ class Runtime:
         require_at_most("threads", self.threads, THREADS)
         if self.device == "cuda" and not torch.cuda.is_available():
             raise ValueError("device 'cuda' was asked for, but torch sees no NVIDIA GPU; try 'cpu'")
+        if self.device == "cpu":
+            kernels.require_runnable()  # before anything is written
 
     @property
     def dtype(self) -> torch.dtype:
@@ -82,10 +85,11 @@ def choose(device: str = "auto", threads: int = 1, precision: str = "auto") -> R
         device: ``auto`` takes an NVIDIA GPU where there is one.
         threads: CPU threads, 1 to 1,024.
         precision: ``auto`` takes bfloat16 on a GPU that computes in it, from Ampere on, and on a
-            processor that was measured to be faster in it.
+            processor that was measured to be faster in it, on the operations that run there.
 
     Raises:
-        ValueError: If an argument is unknown or the device is absent.
+        ValueError: If an argument is unknown, the device is absent, or the environment names
+            operations that this processor does not run.
     """
     _require_one_of("device", device, DEVICES)
     _require_one_of("precision", precision, PRECISIONS)

@@ -133,6 +133,24 @@ def test_cut_is_zero_in_the_square_and_nowhere_else(path: str, x: Tensor, length
     assert_same(got, x.masked_fill(inside[:, None], 0.0), x)
 
 
+@pytest.mark.parametrize("size", [(2, 3, 7, 12), (3, 1, 30, 1)], ids=str)
+@on_every_path
+def test_shifts_and_squares_far_larger_than_an_image_ask_for_no_more_memory(
+    path: str, size: tuple[int, ...]
+) -> None:
+    x, far = torch.randn(size, generator=seeded(1)), 50_000
+    place = torch.tensor([-far, far, 2])[: len(x)]
+    with running(path):
+        assert not batch.crop(x, place, place.flip(0)).any()
+        assert not batch.cut(x, -torch.arange(1, 1 + len(x)), place.clamp(max=0), 65_535).any()
+        for down in range(-size[2] - 1, size[2] + 2):  # squares that end or begin in each row
+            top = torch.full((len(x),), down)
+            begun, ended = batch.cut(x, top, top * 0, far), batch.cut(x, top - far, top * 0, far)
+            row = torch.arange(size[2])[:, None]
+            assert torch.equal(begun, x.masked_fill(row >= down, 0.0))
+            assert torch.equal(ended, x.masked_fill(row < down, 0.0))
+
+
 @on_every_path
 @settings(max_examples=40, deadline=None)
 @given(x=images(), weight=st.floats(0, 0.5))

@@ -340,6 +340,51 @@ def test_no_layer_takes_a_map_that_does_not_fit() -> None:
         Plan(operations(torch.float32), (2, 4, 6, 6), torch.float32, links, Tensor.flatten)  # pyright: ignore
 
 
+# What somebody may have put into a net in the place of what was built for it.
+SWAPPED: dict[str, nn.Module | Tensor] = {
+    "0.norm": nn.BatchNorm2d(2),
+    "0.norm.weight": torch.ones(40),
+    "0.norm.running_var": torch.ones(1),
+    "0.conv": nn.Conv2d(3, 8, 4),
+    "0.conv.bias": torch.ones(3),
+    "1": SqueezeExcite(2).build(Shape(2, 9, 9)),
+    "1.excite.conv": nn.Conv2d(3, 8, 1, bias=False),
+    "2.depthwise": nn.Conv2d(8, 8, 3),
+    "2.depthwise.bias": torch.ones(3),
+    "2.pointwise": nn.Conv2d(9, 6, 1),
+    "3.conv": nn.Conv2d(6, 6, 3),
+    "3.norm": nn.BatchNorm2d(12),
+    "4.conv": nn.Conv2d(6, 5, 3),
+    "6.0.conv.bias": torch.ones(3),
+}
+
+
+@pytest.mark.parametrize("place", SWAPPED)
+def test_modules_that_do_not_fit_each_other_are_left_to_torch(place: str) -> None:
+    layers = (Conv(8, bias=True), SqueezeExcite(2), Depthwise(6, bias=True), Channelwise())
+    spec = NetSpec(Shape(3, 9, 9), (*layers, Transition(5), *HEAD))
+    model, (images, _) = spec.build(), batch(spec, 5)
+    inside, _, name = place.rpartition(".")
+    value = SWAPPED[place]
+    if isinstance(value, Tensor) and "running" not in name:
+        value = nn.Parameter(value)
+    setattr(model.get_submodule(inside), name, value)
+    model.eval()
+    links, found = links_of(model), operations(torch.float32)
+    assert links is not None
+    assert found is not None
+    with pytest.raises(MapError):
+        Plan(found, images.shape, torch.float32, links, Tensor.flatten, recalls=True)
+    with torch.no_grad():
+        try:
+            expected = model(images)
+        except RuntimeError:
+            with pytest.raises(RuntimeError):
+                Inference(model)(images)
+        else:
+            assert torch.equal(Inference(model)(images), expected)
+
+
 @pytest.mark.parametrize("shape", [(4, 4, 12, 10), (4, 2, 12, 10), (4, 3, 1, 10)])
 def test_images_that_a_net_does_not_take_are_refused_and_not_read_past(
     shape: tuple[int, ...],

@@ -144,6 +144,35 @@ def test_path_and_number_format_follow_the_measurement(
     assert said["avx2"].said == "runs here if SMIDGEN_KERNELS names it"
 
 
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("torch", "float32"),
+        ("avx2", "float32"),
+        ("portable", "bfloat16"),
+        ("avx512", "float32"),
+        ("avx512bf16", "float32"),
+        ("avx512amx", "bfloat16"),
+    ],
+)
+def test_the_number_format_is_that_of_the_path_that_the_environment_names(
+    path: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = ("torch", "portable", "avx2", *WIDE)
+    times = {("avx512", "float32"): 5.0, ("avx2", "float32"): 7.0, ("portable", "float32"): 30.0}
+    times |= {(name, "bfloat16"): 6.0 for name in named} | {("avx2", "bfloat16"): 8.0}
+    times["avx512amx", "bfloat16"] = 1.0
+
+    def timed(pairs: list[Candidate], *_: object) -> Timings:
+        return {pair: times[pair] for pair in pairs}
+
+    monkeypatch.setenv("SMIDGEN_KERNELS", path)
+    monkeypatch.setattr(library, "available", lambda: named)
+    monkeypatch.setattr(measured, "timings", timed)
+    library.forget_choice()
+    assert kernels.number_format() == expected
+
+
 def test_nothing_is_measured_where_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SMIDGEN_KERNELS", raising=False)
     monkeypatch.setattr(library, "_native", _answer(lambda: None))

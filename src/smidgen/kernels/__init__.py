@@ -18,6 +18,7 @@ With relu=False there is no ReLU at the end of a block; add takes relu=True.
     squeeze_excite(x, squeeze, excite)                  x * sigmoid(excite relu(squeeze mean(x)))
     implementation()                                    which path runs
     number_format()                                     whether bfloat16 is the faster one
+    require_runnable()                                  refuse a path that cannot run here
     keep_memory()                                       keep a step's memory for the next one
 
 The result has the data type of x, or the one of autocast where that is on. The compiled path serves
@@ -44,6 +45,7 @@ from smidgen.kernels.library import (
     keep_memory,
     number_format,
     operations,
+    require_runnable,
 )
 from smidgen.kernels.reference import blur2d
 
@@ -62,6 +64,7 @@ __all__ = [
     "max_pool2d",
     "number_format",
     "pointwise",
+    "require_runnable",
     "squeeze_excite",
 ]
 

@@ -30,13 +30,14 @@ def crop(images: Images, down: Int64[Tensor, " n"], across: Int64[Tensor, " n"])
     rows, step = _rows_of(images)
     count, planes, height, _ = rows.shape
     width = images.shape[3]
-    offsets = torch.stack([down, across])
-    reach = max(int(offsets.abs().max()), 1) if count else 1
-    top, left = (offsets + reach).unsqueeze(2).to(rows.device)
+    # further away a window is as empty, and would ask for memory
+    down, across = down.clamp(-height, height), across.clamp(-width, width)
+    above, beside = (max(int(o.abs().max()), 1) if count else 1 for o in (down, across))
+    top, left = torch.stack([down + above, across + beside]).unsqueeze(2).to(rows.device)
 
-    padded = F.pad(rows, [reach * step, reach * step, reach, reach]).flatten(0, 1)
+    padded = F.pad(rows, [beside * step, beside * step, above, above]).flatten(0, 1)
     plane = torch.arange(count * planes, device=rows.device).view(count, planes)
-    tall, wide = height + 2 * reach, width + 2 * reach
+    tall, wide = height + 2 * above, width + 2 * beside
     corners = (plane * tall + top) * wide + left
     cropped = _windows(padded, step, corners.flatten(), (height, width))
     return _images_of(cropped.view(rows.shape), images)
@@ -54,15 +55,25 @@ def cut(images: Images, top: Int64[Tensor, " n"], left: Int64[Tensor, " n"], len
     """Multiply by masks, each a window of one larger mask with the square in its middle."""
     rows, step = _rows_of(images)
     height, width = images.shape[2:]
+    (top, rows_cut), (left, columns_cut) = (
+        _within(top, length, height),
+        _within(left, length, width),
+    )
     # one square, reached by windows at any distance from it, up to not at all
-    tall, wide = height + length, width + length
+    tall, wide = height + rows_cut, width + columns_cut
     mask = rows.new_ones(1, height + tall, (width + wide) * step)
     mask[:, height:tall, width * step : wide * step] = 0
     # a square outside the image cuts nothing, wherever it is
-    down, right = height - top.clamp(-length, height), width - left.clamp(-length, width)
+    down, right = height - top.clamp(-rows_cut, height), width - left.clamp(-columns_cut, width)
     corners = down * (width + wide) + right
     masks = _windows(mask, step, corners.to(rows.device), (height, width))
     return _images_of(rows * masks[:, None], images)
+
+
+def _within(start: Int64[Tensor, " n"], length: int, side: int) -> tuple[Tensor, int]:
+    """Return starts and a length, at most the side, that cover the same pixels of it."""
+    short = min(length, side)
+    return start.clamp(min=0) + (start + length - short).clamp(max=0), short
 
 
 def blend(images: Images, partner: Int64[Tensor, " n"], weight: float) -> Images:

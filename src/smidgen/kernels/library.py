@@ -166,14 +166,34 @@ def chosen() -> str:
     return wanted
 
 
+def require_runnable() -> None:
+    """Refuse an implementation that the environment names and this machine cannot run.
+
+    Nothing is loaded where it names none.
+
+    Raises:
+        ValueError: Naming those that it can.
+    """
+    if os.environ.get(CHOICE):
+        chosen()
+
+
 def number_format() -> str:
-    """Return ``bfloat16`` where this machine trains faster in it than in float32."""
-    names = candidates()
-    if names == ("torch",):
+    """Return ``bfloat16`` where what runs here trains faster in it than in float32.
+
+    Raises:
+        ValueError: the environment variable names what this machine cannot run.
+    """
+    name, names = chosen(), candidates()
+    if name == "torch":
         return "float32"
-    found = timings()
-    half = min(found[name, "bfloat16"] for name in names)
-    return "bfloat16" if half * measured.GAIN < found[names[0], "float32"] else "float32"
+    if name in names:
+        found, whole = timings(), names[0]
+    else:  # the environment names it, so that it is not among those that were measured
+        pairs = [(name, "float32"), (name, "bfloat16")]
+        found, whole = measured.timings(pairs, load, LIBRARY), name
+    faster = found[name, "bfloat16"] * measured.GAIN < found[whole, "float32"]
+    return "bfloat16" if faster else "float32"
 
 
 def implementation() -> str:

@@ -166,6 +166,36 @@ def taken_by(link: Link) -> tuple[int | None, tuple[int, int]]:
             return None, (1, 1)
 
 
+def agrees(link: Link) -> bool:
+    """Whether what a link holds is of one size, as C takes for granted, and its kernel is odd.
+
+    A module is another one where somebody has given it another norm or other weights.
+    """
+    match link:
+        case Conv() | Channelwise():
+            outputs, kernel, bias = len(link.weight), link.weight, link.bias
+            fits = isinstance(link, Conv) or kernel.shape[1] == 1
+        case Depthwise():
+            outputs, kernel, bias = len(link.point), link.depth, link.point_bias
+            fits = link.point.shape[1:] == (len(kernel), 1, 1) and kernel.shape[1] == 1
+            fits = fits and _of(len(kernel), link.depth_bias)
+        case Mix():
+            return link.weight.shape[2:] == (1, 1) and _of(len(link.weight), link.bias)
+        case Excite():
+            latent, channels = link.squeeze.shape[:2]
+            return (*link.squeeze.shape[2:], *link.excite.shape) == (1, 1, channels, latent, 1, 1)
+        case Pool() | Blur() | Residual() | Average() | Flatten():
+            return True
+    norm, odd = link.norm, all(side % 2 for side in kernel.shape[2:])
+    vectors = norm.weight, norm.bias, norm.running_mean, norm.running_var
+    return fits and odd and norm.num_features == outputs and _of(outputs, bias, *vectors)
+
+
+def _of(channels: int, *vectors: Tensor | None) -> bool:
+    """Whether vectors have a number a channel."""
+    return all(vector is None or vector.shape == (channels,) for vector in vectors)
+
+
 def tensors_of(links: Iterable[Link]) -> Iterator[Tensor]:
     """Yield every tensor of links, those of their norms left out, as often as one is used."""
     for link in links:

@@ -32,6 +32,7 @@ from smidgen.kernels.links import (
     Mix,
     Pool,
     Residual,
+    agrees,
     taken_by,
 )
 from smidgen.kernels.memory import Buffers, Call, Maps, ParameterGradients
@@ -40,7 +41,7 @@ Address: TypeAlias = int | c_void_p
 
 
 class MapError(ValueError):
-    """A link does not take the map that comes to it: C would read past it."""
+    """A link does not take the map that comes to it, or what it holds: C would read past it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,8 @@ class Plan:
                 then the calls end before the classifier, and none goes back.
 
         Raises:
-            MapError: If a link does not take the map that comes to it.
+            MapError: If a link does not take the map that comes to it, or its parameters are not
+                of one size.
         """
         self._recalls = recalls
         self.images, self.targets = c_void_p(), c_void_p()
@@ -149,6 +151,7 @@ class Plan:
     def _operation(self, block: "_Block", ends: Ends) -> None:
         channels, least = taken_by(block.link)
         self._require(channels, *least)
+        _require_agreement(block.link)
         match block.link:
             case Conv() | Channelwise():
                 self._conv(block.link, block, ends)
@@ -197,6 +200,7 @@ class Plan:
         if isinstance(head, Flatten):  # the mean over one pixel is that pixel
             self._c, self._h, self._w = self._c * self._h * self._w, 1, 1
         self._require(classifier.weight.shape[1])
+        _require_agreement(classifier)
         weight, bias, classes = classifier.weight, classifier.bias, classifier.weight.shape[0]
         shape, memory = self._shape(classes), self._memory
         self.pooled = memory.vector(self._n * self._c).view(self._n, self._c)
@@ -280,6 +284,8 @@ class Plan:
         (y,) = self._maps(outputs, 1)
         if block.gate is not None:
             squeeze, excite = block.gate.squeeze, block.gate.excite
+            self._require(squeeze.shape[1])
+            _require_agreement(block.gate)
             latent, whole = squeeze.shape[0], -(-n // GROUP) * GROUP
             sizes = {"mean": outputs, "hidden": latent, "gate": outputs, "open": 2 * outputs}
             words |= {"latent": latent, "squeeze": squeeze.data_ptr(), "excite": excite.data_ptr()}
@@ -386,6 +392,11 @@ class Plan:
         size = self._n * channels * self._h * self._w
         self._largest = max(self._largest, size)
         return [self._memory.values(size) for _ in range(count)]
+
+
+def _require_agreement(link: Link) -> None:
+    if not agrees(link):
+        raise MapError(f"a {type(link).__name__} whose weights and norm do not fit each other")
 
 
 def _address(tensor: Tensor | None) -> int | None:

@@ -58,8 +58,10 @@ METHODS: tuple[type[Method], ...] = (
     SWA,
 )
 
-_COLONS = re.compile(rf"{IN_QUOTES}|[A-Za-z][\w-]*(?::[^,:()]+)+")  # name:argument=value
-_PATH = re.compile(r"[\w.~/-]*/[\w.~/-]*|[A-Za-z]\w*(?:[.-]\w+)+")
+_HUB = r"(?<=[:=])hub:(?=[^,:()/]+/)"  # where a value begins that is a place on the hub
+_ARGUMENT = rf"(?:{_HUB}|[^,:()])+"
+_COLONS = re.compile(rf"{IN_QUOTES}|[A-Za-z][\w-]*(?::{_ARGUMENT})+")  # name:argument=value
+_PATH = re.compile(r"(?:hub:)?[\w.~/-]*/[\w.~/@-]*|[A-Za-z]\w*(?:[.-]\w+)+")
 
 BY_NAME: dict[str, type[Method]] = {kind.name: kind for kind in METHODS}
 
@@ -120,12 +122,12 @@ def parse(text: str) -> tuple[Method, ...]:
 def _in_parentheses(found: re.Match[str]) -> str:
     if found[0][0] in "'\"":
         return found[0]
-    name, *arguments = found[0].split(":")
+    name, *arguments = re.findall(_ARGUMENT, found[0])
     return f"{name}({', '.join(map(_quoted, arguments))})"
 
 
 def _quoted(argument: str) -> str:
-    """Return an argument with quotes around its value if that is a path: ``teacher=runs/a``."""
+    """Return an argument with quotes around its value if that is a path: ``teacher=hub:me/a``."""
     name, given, value = argument.rpartition("=")
     return f"{name}{given}{value!r}" if _PATH.fullmatch(value) else argument
 

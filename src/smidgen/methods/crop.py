@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 
 from smidgen.kernels import batch as pixels
+from smidgen.limits import SIDE, require_at_most
 from smidgen.methods.base import BatchMethod
 from smidgen.tensors import Batch
 
@@ -18,7 +19,7 @@ class Crop(BatchMethod):
     drawn for every image; pixels from outside are 0, the mean pixel.
 
     Args:
-        padding: The largest shift in each direction, in pixels; >= 1.
+        padding: The largest shift in each direction, in pixels; 1 to 65,535.
 
     Raises:
         ValueError: If ``padding`` is out of its range.
@@ -34,6 +35,7 @@ class Crop(BatchMethod):
     def __post_init__(self) -> None:
         if self.padding < 1:
             raise ValueError(f"crop padding must be >= 1, got {self.padding}")
+        require_at_most("crop padding", self.padding, SIDE)
 
     def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
         del progress

@@ -6,6 +6,7 @@ from typing import ClassVar
 import torch
 
 from smidgen.kernels import batch as pixels
+from smidgen.limits import SIDE, require_at_most
 from smidgen.methods.base import BatchMethod
 from smidgen.tensors import Batch
 
@@ -19,7 +20,7 @@ class Cutout(BatchMethod):
     lies outside the image is clipped, so that squares at the border are smaller.
 
     Args:
-        length: Side of the square in pixels; >= 1.
+        length: Side of the square in pixels; 1 to 65,535.
 
     Raises:
         ValueError: If ``length`` is out of its range.
@@ -37,6 +38,7 @@ class Cutout(BatchMethod):
     def __post_init__(self) -> None:
         if self.length < 1:
             raise ValueError(f"cutout length must be >= 1, got {self.length}")
+        require_at_most("cutout length", self.length, SIDE)
 
     def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
         del progress

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from smidgen.limits import EPOCHS, require_at_most
 from smidgen.methods.base import ScheduleMethod
 
 
@@ -13,7 +14,7 @@ class Cyclical(ScheduleMethod):
     ``f = low + (1 - low) (1 - |2 t - 1|)``, with ``t`` the progress within a cycle.
 
     Args:
-        cycles: Triangles in a run, >= 1.
+        cycles: Triangles in a run, 1 to 1,000,000.
         low: Multiple of the peak learning rate at the first and the last step of a cycle, in
             [0, 1).
 
@@ -33,6 +34,7 @@ class Cyclical(ScheduleMethod):
     def __post_init__(self) -> None:
         if self.cycles < 1:
             raise ValueError(f"cyclical cycles must be >= 1, got {self.cycles}")
+        require_at_most("cyclical cycles", self.cycles, EPOCHS)
         if not 0 <= self.low < 1:
             raise ValueError(f"cyclical low must be in [0, 1), got {self.low}")
 
