@@ -41,3 +41,10 @@ def test_an_answer_is_a_small_value_that_shows_itself() -> None:
     assert repr(answer) == "Answer(dog 90.0 %, cat 6.0 %, bird 3.0 %, and 1 more)"
     with pytest.raises(ValueError, match="top must be a whole number >= 1, got 0"):
         answer.top(0)
+
+
+def test_an_answer_shows_names_that_would_move_the_cursor_as_numbers() -> None:
+    answer = Answer((("\x1b[2Jcat", 0.9), ("d\rog", 0.1)))
+    assert str(answer) == r"\x1b[2Jcat 90.0 %"
+    assert repr(answer) == r"Answer(\x1b[2Jcat 90.0 %, d\x0dog 10.0 %)"
+    assert answer.name == "\x1b[2Jcat"

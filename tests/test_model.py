@@ -172,9 +172,9 @@ def test_a_broken_picture_stops_none_of_the_others(model: Model, red: Path) -> N
         model.predict([red, b"nothing"])
 
 
-@pytest.mark.parametrize("single", ["photos", b"photos"])
+@pytest.mark.parametrize("single", ["photos", b"photos", None, 7])
 def test_a_path_is_not_gone_through_letter_by_letter(single: Any, model: Model) -> None:
-    with pytest.raises(DataError, match=r"each takes many pictures, .* got b?'photos'"):
+    with pytest.raises(DataError, match=rf"each takes many pictures, .* got {single!r}"):
         next(model.each(single))
 
 
@@ -258,6 +258,9 @@ def test_a_model_shows_what_it_takes_and_tells(model: Model) -> None:
     said = repr(model)
     for part in ("mnist-1k5-dw", "RGB 6x8, cropped", "3 classes: red, green, blue"):
         assert part in said
+    said = repr(Model("a\x1b[2J", ("cat\x07", "owl"), SEEN, model.infer))
+    assert said.isprintable()
+    assert r"2 classes: cat\x07, owl" in said
 
 
 def test_a_design_s_folder_is_its_model_s(folder: Path, tmp_path: Path, red: Path) -> None:
@@ -270,6 +273,7 @@ def test_a_design_s_folder_is_its_model_s(folder: Path, tmp_path: Path, red: Pat
     [
         ("preprocessing", '"height": 31', "onnxruntime cannot run the model: .* Got: 31"),
         ("classes", '["a", "a", "b"]', "classes must be several that differ"),
+        ("net", "\x1b[2Jnet", "net must be letters, digits and"),
         ("classes", "[]", "classes must be several that differ"),
         ("classes", '["a", "b"]', "a model of 2 classes must give n x that, got 1x3"),
         ("classes", "[" * 100_000, "maximum recursion depth"),
@@ -281,7 +285,7 @@ def test_an_onnx_file_that_is_not_as_its_card_says_is_refused(
     source = source_of(load_run(folder), colours())
     card = source.card()
     card = {**card, name: re.sub('"height": [0-9]+', changed, card[name])}
-    card = {**card, name: changed} if name == "classes" else card
+    card = {**card, name: changed} if name != "preprocessing" else card
     (tmp_path / "net.onnx").write_bytes(to_onnx(source.program, card))
     with pytest.raises(ValueError, match=said):
         load(tmp_path / "net.onnx").predict(red)

@@ -1,5 +1,6 @@
 """The runtime is chosen from what the machine has, and what was asked for."""
 
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from smidgen import kernels
 from smidgen.kernels.library import forget_choice
 from smidgen.runtime import Runtime, choose, tell_if_slow
+from smidgen.torch_state import float32_on_the_cpu
 
 
 def test_the_cpu_is_chosen_where_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,6 +60,19 @@ def test_threads_are_set_inside_and_restored_after() -> None:
 def test_what_is_unknown_is_refused(arguments: tuple[str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         choose(*arguments)
+
+
+def test_a_block_that_ends_leaves_float32_to_those_that_go_on_in_other_threads() -> None:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with ExitStack() as other:
+            with float32_on_the_cpu():
+                other.enter_context(float32_on_the_cpu())  # as if in another thread
+            assert torch.get_default_dtype() == torch.float32
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(before)
 
 
 @pytest.mark.parametrize("precision", ["auto", "float32", "bfloat16"])

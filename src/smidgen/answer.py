@@ -7,6 +7,8 @@ from typing import Any, SupportsIndex, final
 import numpy as np
 from numpy.typing import NDArray
 
+from smidgen import escape
+
 _SHOWN = 3  # classes in a repr
 
 
@@ -48,12 +50,16 @@ class Answer:
         return self.ranking[:count]
 
     def __str__(self) -> str:
-        return f"{self.name} {100 * self.probability:.1f} %"
+        return _line(*self.ranking[0])
 
     def __repr__(self) -> str:
-        shown = [f"{name} {100 * share:.1f} %" for name, share in self.ranking[:_SHOWN]]
+        shown = [_line(name, share) for name, share in self.ranking[:_SHOWN]]
         more = len(self.ranking) - len(shown)
         return f"Answer({', '.join([*shown, f'and {more} more'] if more else shown)})"
+
+
+def _line(name: str, share: float) -> str:
+    return f"{escape.terminal(name)} {100 * share:.1f} %"
 
 
 def require_finite(finite: bool) -> None:

@@ -13,14 +13,14 @@ from typing import Any, NamedTuple, TypeAlias, final, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from smidgen import limits
+from smidgen import escape, limits
 from smidgen.answer import Answer, answers_of
 from smidgen.data import DataError, DataWarning, Preprocessing
 from smidgen.data.decode import loaded, open_picture
 from smidgen.data.values import array_of
 from smidgen.hub import is_hub
 from smidgen.machine import processors
-from smidgen.names import shown
+from smidgen.names import require_name, shown
 from smidgen.run import Run, load_run, path_of
 
 Array: TypeAlias = NDArray[np.uint8]
@@ -100,9 +100,13 @@ class Model:
         frame.
 
         Raises:
-            DataError: If it is a single one, or the path of a folder.
+            DataError: If it is a single one, the path of a folder, or nothing to go through.
         """
-        if isinstance(pictures, str | bytes | os.PathLike):
+        try:
+            several = iter(pictures)
+        except TypeError:
+            several = None
+        if several is None or isinstance(pictures, str | bytes | os.PathLike):
             raise DataError(
                 "each takes many pictures, such as Path('new').glob('*.jpg'), got"
                 f" {shown(pictures)}"
@@ -112,7 +116,7 @@ class Model:
             ahead: deque[Future[Array | str]] = deque()
             batch: list[Array | str] = []
             try:
-                for picture in pictures:
+                for picture in several:
                     if isinstance(picture, str | bytes | os.PathLike):
                         ahead.append(pool.submit(self._tried, picture))
                     else:
@@ -174,9 +178,8 @@ class Model:
 
     def __repr__(self) -> str:
         shown = ", ".join(self.classes[:5]) + (", ..." if len(self.classes) > 5 else "")  # noqa: PLR2004
-        return (
-            f"Model({self.name}: {self.preprocessing.text}; {len(self.classes)} classes: {shown})"
-        )
+        taken = f"{self.preprocessing.text}; {len(self.classes)} classes"
+        return escape.terminal(f"Model({self.name}: {taken}: {shown})")
 
 
 def _tell_another_unit(array: NDArray[Any], how: Preprocessing) -> None:
@@ -260,7 +263,7 @@ def _of_onnx(path: Path) -> Model:
     try:
         card = card_of(content)
         return Model(
-            card.get("net", path.stem),
+            require_name(card["net"], "net") if "net" in card else path.stem,
             _names(json.loads(_held(card, "classes"))),
             Preprocessing.from_dict(json.loads(_held(card, "preprocessing"))),
             _OfOnnx(content),

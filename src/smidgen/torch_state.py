@@ -21,22 +21,44 @@ def one_thread_if_forked() -> None:
         torch.set_num_threads(1)
 
 
+class _DefaultType:
+    """Torch's default data type, which all threads share: float32 while any is in a block."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._before = Lock(), 0, torch.float32
+
+    @contextmanager
+    def float32(self) -> Generator[None]:
+        with self._lock:
+            if not self._inside:
+                self._before = torch.get_default_dtype()
+            self._inside += 1
+            torch.set_default_dtype(torch.float32)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:  # none that goes on elsewhere needs it any longer
+                    torch.set_default_dtype(self._before)
+
+
+_DEFAULT_TYPE = _DefaultType()
+
+
 @contextmanager
 def float32_on_the_cpu() -> Generator[None]:
     """Make new tensors float32 on the CPU inside the block, whatever the caller's defaults are.
 
     Nor does a caller's autocast change the data type of any operation.
     """
-    before, elsewhere = torch.get_default_dtype(), torch.get_default_device().type != "cpu"
-    torch.set_default_dtype(torch.float32)
-    try:
-        with (
-            torch.device("cpu") if elsewhere else nullcontext(),  # it slows every operation
-            _without_autocast(),
-        ):
-            yield
-    finally:
-        torch.set_default_dtype(before)
+    elsewhere = torch.get_default_device().type != "cpu"
+    with (
+        _DEFAULT_TYPE.float32(),
+        torch.device("cpu") if elsewhere else nullcontext(),  # it slows every operation
+        _without_autocast(),
+    ):
+        yield
 
 
 @contextmanager
