@@ -63,10 +63,29 @@ def test_truth_values_are_black_and_white(several: Any) -> None:
     assert data.train.images[:, 0].equal(torch.from_numpy(images * np.uint8(255)))
 
 
-def test_pictures_of_few_rows_have_their_channels_last() -> None:
-    images = pixels(0, 40, 4, 9, 3)
-    data = from_arrays(images, EVEN, test=(images[:2], [0, 1]))
+@pytest.mark.parametrize("sides", [(4, 9, 3), (3, 4, 4)])
+def test_pictures_of_few_rows_have_their_channels_last(sides: tuple[int, ...]) -> None:
+    images = pixels(0, 40, *sides)
+    data = from_arrays(images, EVEN, test=(pixels(1, 2, *sides), [0, 1]))
     assert data.train.images.permute(0, 2, 3, 1).equal(torch.from_numpy(images))
+    assert data.notes == ()
+
+
+@pytest.mark.parametrize("sides", [(1, 128, 6), (1, 128, 9), (3, 9, 7)])
+def test_windows_of_sensors_have_their_channels_last(sides: tuple[int, ...]) -> None:
+    images = pixels(0, 40, *sides)
+    data = from_arrays(images, EVEN, test=(pixels(1, 2, *sides), [0, 1]))
+    assert data.train.images.permute(0, 2, 3, 1).equal(torch.from_numpy(images))
+    (note,) = data.notes
+    assert note.startswith(f"pictures of {'x'.join(map(str, sides))} are taken for {sides[2]} chan")
+
+
+@pytest.mark.parametrize("sides", [(1, 8, 8), (3, 5, 5), (3, 32, 32), (1, 12, 16), (4, 9, 8)])
+def test_arrays_of_few_channels_may_have_them_first(sides: tuple[int, ...]) -> None:
+    images = pixels(0, 40, *sides)
+    data = from_arrays(images, EVEN, test=(pixels(1, 2, *sides), [0, 1]))
+    assert data.train.images.equal(torch.from_numpy(images))
+    assert len(data.notes) == (sides[1] != sides[2])
 
 
 @pytest.mark.parametrize(

@@ -102,3 +102,13 @@ def test_from_folder_to_folder(tmp_path: Path) -> None:
     assert len(second.test) > len(first.test)
     assert tested <= again
     assert not learned & again
+
+
+def test_a_picture_of_two_classes_leaves_each_of_them_both_sides() -> None:
+    low = [bytes([n]) + bytes(15) for n in (10, 20)]
+    high = [bytes([n]) + bytes(15) for n in (100, 200)]
+    assert aside([*low, low[1], high[1]], [0, 0, 1, 1], NAMES) == [False, True, True, False]
+    assert aside([*high, low[0], high[0]], [0, 0, 1, 1], NAMES) == [False, True, True, False]
+    one, two, three = *low, high[0]
+    with pytest.raises(DataError, match="class 'cat' has no picture but those that are in other"):
+        aside([one, two, two, three, three, one], [0, 0, 1, 1, 2, 2], NAMES)

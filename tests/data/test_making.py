@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from tests.data.conftest import pixels, png
 
 from smidgen.data import Data, DataError, DataWarning, Preprocessing, load
-from smidgen.data.catalogue import Files
+from smidgen.data.catalogue import Encoded, Files
 from smidgen.data.decode import loaded as decoded_of_others
 from smidgen.data.decoding import AT_ONCE
 
@@ -259,6 +259,36 @@ def test_a_head_is_of_a_picture_as_it_stands(tmp_path: Path, kind: str, orientat
     head, picture = Files([path]).head(0), Files([path]).picture(0, None)
     assert (head.height, head.width) == (picture.height, picture.width)
     assert (head.height, head.width) == ((5, 7) if orientation > 4 else (7, 5))
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    check = zlib.crc32(kind + content)
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", check)
+
+
+XMP = b'XML:com.adobe.xmp\0\0\0\0\0<x tiff:Orientation="6"/>'
+
+
+@pytest.mark.parametrize("kind", ["eXIf", "iTXt"])
+@pytest.mark.parametrize("behind", [True, False])
+@pytest.mark.parametrize("source", [Files, Encoded])
+def test_a_png_may_say_behind_its_pixels_how_it_is_turned(
+    tmp_path: Path, source: Any, kind: str, *, behind: bool
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = chunk(
+        kind.encode(), exif.tobytes().removeprefix(b"Exif\0\0") if kind == "eXIf" else XMP
+    )
+    written = png(pixels(0, 70, 90))  # of more bytes than are read at first
+    at = len(written) - 12 if behind else written.index(b"IDAT") - 4
+    path = tmp_path / "one.png"
+    path.write_bytes(written[:at] + turned + written[at:])
+    pictures = Files([path]) if source is Files else Encoded([path.read_bytes()], str)
+    head, picture = pictures.head(0), pictures.picture(0, None)
+    assert (head.height, head.width) == (picture.height, picture.width) == (90, 70)
+    path.write_bytes(written[:-99])
+    assert Files([path]).head(0)[:2] == (70, 90)  # that it is broken is told when it is decoded
 
 
 @pytest.mark.parametrize(("shape", "colour"), [((6, 5), 9), ((6, 5, 3), (9, 9, 9))])

@@ -319,6 +319,23 @@ def test_a_silent_hub_is_waited_for_once(silent: list[float]) -> None:
     assert silent == [20]
 
 
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+@pytest.mark.usefixtures("silent")
+def test_a_part_that_was_fetched_is_not_kept_for_the_whole(
+    parquet_folder: Folder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    raws, commit = [png(number) for number in range(30)], "a" * 40
+    written = parquet_folder({"train": (raws[:20], [0, 1] * 10), "test": (raws[20:], [0, 1] * 5)})
+    place = tmp_path / ".hub" / "datasets--owner--pets" / "snapshots" / commit
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / ".hub"))
+    (place / "data").mkdir(parents=True)
+    for part, count in (("train", 20), ("test", 30)):
+        name = f"{part}-00000-of-00001.parquet"
+        (written / "data" / name).rename(place / "data" / name)
+        data = load(f"owner/pets@{commit}")
+        assert len(data.train) + len(data.test) == count
+
+
 @pytest.mark.filterwarnings("ignore:owner/pets is not pinned")
 @pytest.mark.parametrize("offline", [True, False])
 @pytest.mark.parametrize("branch", [True, False])
@@ -607,6 +624,8 @@ def test_a_whole_disk_or_home_is_not_walked_through(
     def walked(path: Path) -> None:
         raise AssertionError(f"looked into {path}")
 
+    (tmp_path / "real" / "labels.csv").write_text("file_name,label\nx.png,cat\n")
     monkeypatch.setattr(Path, "iterdir", walked)
-    with pytest.raises(DataError, match="must be a folder of pictures, got a whole disk or home"):
-        load(place)
+    for asked in (place, "home/labels.csv"):
+        with pytest.raises(DataError, match="must be a folder of pictures, got a whole disk or ho"):
+            load(asked)

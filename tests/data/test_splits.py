@@ -1,12 +1,16 @@
 """What is held out is fair, fixed and apart."""
 
+import tracemalloc
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smidgen.data import DataError, Split, selection_split
-from smidgen.data.splits import divided, mislabelled, stratified
+from smidgen.data import Data, DataError, Split, selection_split
+from smidgen.data.catalogue import Arrays, Catalogue, Part, Wish
+from smidgen.data.inspection import inspected
+from smidgen.data.splits import chosen, divided, mislabelled, stratified
 
 
 def numbered(labels: torch.Tensor) -> Split:
@@ -168,3 +172,20 @@ def test_wrong_labels_need_another_class() -> None:
     with pytest.raises(DataError, match="at least 2 classes, got 1"):
         mislabelled(split, 1, 0.5, seed=0)
     assert mislabelled(split, 2, 1.0, seed=0).labels.tolist() == [1, 1, 1]
+
+
+def test_copies_are_counted_without_a_copy_of_all_images() -> None:
+    images = torch.randint(256, (300, 3, 64, 64), dtype=torch.uint8)
+    images[1] = images[0]
+    split = Split(images, torch.arange(300) % 2)
+    data = Data("noise", split, chosen(split, torch.arange(300) < 2), ("cat", "dog"))
+    pictures = Arrays(images.permute(0, 2, 3, 1).numpy(), str)
+    catalogue = Catalogue({"train": Part(pictures, ["cat", "dog"] * 150)})
+    tracemalloc.start()
+    try:
+        found = inspected(data, catalogue, Wish())
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert found.copies == 3
+    assert most < images.nbytes / 2

@@ -33,7 +33,7 @@ from smidgen.data.preprocessing import upright, with_channels
 from smidgen.data.remembered import with_asked
 from smidgen.data.sizes import ImageSize
 from smidgen.data.turned import exchanged
-from smidgen.data.values import array_of, images_of, labels_of
+from smidgen.data.values import array_of, doubt_of, images_of, labels_of
 from smidgen.names import shown
 from smidgen.torch_state import float32_on_the_cpu
 
@@ -64,9 +64,10 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     the processes of a design find it again.
 
     Args:
-        images: An array n h w or n h w c of any numbers and channels; a torch tensor, which is
-            n c h w if it has four axes; a list of arrays or of Pillow images; or a torch
-            ``Dataset`` of images and labels.
+        images: An array n h w or n h w c of any numbers and channels, or n c h w where the shape
+            says so, which is told where it is not plain; a torch tensor, which is n c h w if it
+            has four axes; a list of arrays or of Pillow images; or a torch ``Dataset`` of images
+            and labels.
         labels: One an image: names, or numbers, which are places in ``classes`` if those are
             given. Left out for a ``Dataset``.
         classes: Names, in their order; by default a ``Dataset``'s own, or the labels sorted.
@@ -231,11 +232,13 @@ def _part(where: str, images: Any, labels: Any, names: tuple[str, ...]) -> Part:
 
 
 def _doubts(images: Any) -> tuple[str, ...]:
-    """Return a note if the channels of tensors seem to be last, where they are taken to be first.
+    """Return a note if the channels of arrays may be first or last, or those of tensors seem last.
 
     Pictures have both sides over 16, and three or four channels, or are square and have one:
     maps of more than 16 channels are hardly that narrow, but for those of sensors, one wide.
     """
+    if isinstance(images, np.ndarray):
+        return doubt_of(images)
     first = images[0] if isinstance(images, list) and images else images
     if not isinstance(first, torch.Tensor) or first.ndim < _AXES:
         return ()

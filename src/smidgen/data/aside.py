@@ -44,7 +44,7 @@ def aside(
 
     Whether a picture is depends on its own key, so that a picture more moves no other, and
     copies stay together. Only a class that would have none on one side gives or keeps the one
-    with the least or greatest key.
+    with the least or greatest key, of those that leave other classes, which may share it, a side.
 
     Args:
         keys: See :func:`content_key`.
@@ -53,11 +53,16 @@ def aside(
         to_judge: Whether nothing is to be trained on them, so that a class may have one picture.
 
     Raises:
-        DataError: If a class has a single picture, copies not counted.
+        DataError: If a class has a single picture, copies not counted, or shares its pictures with
+            others so that not each can have both sides.
     """
     by_class: dict[int, set[bytes]] = {}
+    first: dict[bytes, int] = {}
+    shared: dict[bytes, set[int]] = {}  # pictures of several classes
     for key, label in zip(keys, labels, strict=True):
         by_class.setdefault(label, set()).add(key)
+        if first.setdefault(key, label) != label:
+            shared.setdefault(key, {first[key]}).add(label)
     chosen = {key for key in keys if _place(key) < TEST_SHARE}
     for label, own in sorted(by_class.items()):
         if len(own) == 1 and to_judge:
@@ -68,11 +73,24 @@ def aside(
                 f"class {classes[label]!r} has a single picture{copies}, and each class needs"
                 f" one to learn from and one to test on: add pictures of it, or leave the class out"
             )
-        if not own & chosen:
-            chosen.add(min(own, key=_place))
-        elif own <= chosen:
-            chosen.discard(max(own, key=_place))
+        if own & chosen and not own <= chosen:
+            continue
+        for key in sorted(own, key=_place, reverse=own <= chosen):  # the nearest to the other side
+            others = (by_class[other] for other in shared.get(key, ()) if other != label)
+            if not any(_has_alone(other, key, chosen) for other in others):
+                chosen ^= {key}
+                break
+        else:
+            raise DataError(
+                f"class {classes[label]!r} has no picture but those that are in other classes too,"
+                f" and not each class can have one to learn from and one to test on: leave one out"
+            )
     return [key in chosen for key in keys]
+
+
+def _has_alone(own: set[bytes], key: bytes, chosen: set[bytes]) -> bool:
+    """Return whether a class of several pictures has one of them alone on its side."""
+    return len(own) > 1 and own & chosen in ({key}, own - {key})
 
 
 def _place(key: bytes) -> float:

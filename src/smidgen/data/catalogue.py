@@ -4,8 +4,9 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, NamedTuple, cast, final
+from typing import Any, BinaryIO, NamedTuple, cast, final
 
 from smidgen.data.decode import decoded, is_deep, open_picture, opened, require_room
 from smidgen.data.errors import DataError
@@ -18,6 +19,11 @@ _BYTE = 8  # bits
 _DEEP_GREY_AND_ALPHA = b"\x10\x04"
 _DEEP = (b"\x10\x02", b"\x10\x06", _DEEP_GREY_AND_ALPHA)  # of 16 bits: RGB, RGBA
 _HEAD = 4_096  # bytes in which a PNG says all that `head` asks, or else it is opened
+_CHUNK = struct.Struct(">I4s8s")  # of a PNG: its length, its kind, and how it begins
+_CHUNKS = 100_000  # of one PNG that are looked at: many hold 8 kB of pixels each
+_MORE = (b"tRNS", b"eXIf")
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt")
+_PROFILES = (b"Raw prof", b"XML:com.")  # EXIF as text, and XMP
 
 
 class Head(NamedTuple):
@@ -77,7 +83,7 @@ class Files(Pictures):
         try:
             with self.paths[number].open("rb") as file:
                 start = file.read(_HEAD)
-                return _head(start) or _opened_head(file, start)
+                return _head(start, file) or _opened_head(file, start)
         except OSError as error:
             raise DataError(f"cannot be read: {error.strerror or error}") from error
 
@@ -101,7 +107,8 @@ class Encoded(Pictures):
 
     def head(self, number: int) -> Head:
         content = self._content(number)
-        return _head(content[:_HEAD]) or _opened_head(content, content[:_HEAD])
+        start = content[:_HEAD]
+        return _head(start, BytesIO(content)) or _opened_head(content, start)
 
     def picture(self, number: int, size: tuple[int, int] | None) -> Any:
         return open_picture(self._content(number), size)
@@ -218,17 +225,33 @@ def asked_for(
     return Wish(size, *chosen, preprocessing=preprocessing, **others)
 
 
-def _head(start: bytes) -> Head | None:
+def _head(start: bytes, file: BinaryIO) -> Head | None:
     """Return what the first bytes of a plain PNG say; most small pictures are that."""
-    pixels_at = start.find(b"IDAT")
-    if not start.startswith(PNG) or pixels_at < 0:
+    if not start.startswith(PNG) or b"IDAT" not in start:
         return None
     width, height, depth, kind = struct.unpack(">IIBB", start[16:26])
     plain = depth == 8 and kind in (0, 2) and 0 not in (width, height)  # noqa: PLR2004 - grey, RGB
-    between = start[:pixels_at]
-    if not plain or b"tRNS" in between or b"eXIf" in between or b"Raw profile" in between:
+    if not plain or _says_more(file):
         return None
     return Head(height, width, 1 if kind == 0 else 3)
+
+
+def _says_more(file: BinaryIO) -> bool:
+    """Return whether a PNG may be turned or transparent: a chunk behind the pixels may say it, too.
+
+    What is broken says no more: it is told when it is decoded.
+    """
+    at = len(PNG)
+    for _ in range(_CHUNKS):
+        file.seek(at)
+        said = file.read(_CHUNK.size)
+        if len(said) < _CHUNK.size:  # the last one, which is shorter, or the end of what is broken
+            return False
+        length, kind, text = _CHUNK.unpack(said)
+        if kind in _MORE or (kind in _TEXTS and text.startswith(_PROFILES)):
+            return True
+        at += length + 12  # with the length itself, the kind and a check
+    return False
 
 
 def _opened_head(source: Any, start: bytes) -> Head:

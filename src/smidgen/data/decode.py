@@ -23,11 +23,12 @@ FORMATS = (  # never EPS, which runs a program, nor formats without a signature
     *("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF"),
 )
 _BOXED = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1")
-SIGNATURES = (  # of those, and of HEIC, so that it is told and not passed over
-    *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
+SIGNATURES = (  # of those but BMP, and of HEIC, so that it is told and not passed over
+    *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
     *(b"P1\n", b"P2\n", b"P3\n", b"P4\n", b"P5\n", b"P6\n", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
     *(bytes([0, 0, 0, n]) + b"ftyp" + kind for n in range(20, 48, 4) for kind in _BOXED),
 )
+_HEADERS_OF_BMP = tuple(bytes([size]) for size in (12, 16, 40, 52, 56, 64, 108, 124))
 _DEEP_GREY_AND_ALPHA = "LA;16B"  # how Pillow names a PNG's two times 16 bits a pixel
 _OPENING = threading.Lock()  # of Pillow's own limit, and of the filter for its warning
 
@@ -119,6 +120,8 @@ def require_room(image: Any) -> None:
 
 def is_picture(start: bytes) -> bool:
     """Return whether a file that starts with these 16 bytes or more is a picture."""
+    if start.startswith(b"BM"):  # as words do: the size of the second header follows at 14
+        return start[14:15] in _HEADERS_OF_BMP and start[15:16] == b"\0"
     return start.startswith(SIGNATURES) or (start[:4] == b"RIFF" and start[8:12] == b"WEBP")
 
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, final
 
 from smidgen.data import columns
-from smidgen.data.base import Source
+from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import TRAIN, Catalogue, Encoded, Part, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.parquet import lacking, parquet_files
@@ -39,12 +39,14 @@ class Hub(Source):
         revision: Of it.
         configuration: Of it, or None.
         silence: Why the hub does not answer, nothing if it does, None as long as it is not asked.
+        files: That were fetched, where they are read without an answer of the hub.
     """
 
     repository: str
     revision: str
     configuration: str | None = None
     silence: str | None = field(default=None, compare=False, repr=False)
+    files: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -111,7 +113,8 @@ class Hub(Source):
         return found.sha
 
     def identity(self) -> tuple[str, ...]:
-        return tuple(part for part in (self.repository, self.revision, self.configuration) if part)
+        named = (self.repository, self.revision, self.configuration)
+        return (*(part for part in named if part), *self.files)
 
     def catalogue(self, wish: Wish) -> Catalogue:
         place, notes = self._place()
@@ -154,8 +157,11 @@ class Hub(Source):
         found = labels_of(labels, len(labels), names, where) if labels else []
         return Part(Encoded(contents, _Rows(self.repository, split)), found), names
 
-    def _place(self) -> tuple[str, tuple[str, ...]]:
-        """Return what is read: the repository, or the files that were fetched, and a note of it.
+    def settled(self) -> "Hub":
+        """Return the data set as it is read: from the hub, or else as the files that were fetched.
+
+        Those may be a part of it: their names, sizes and times are of its identity, so that what is
+        kept of them is never taken for the whole.
 
         Raises:
             DataError: If the hub has no such data, or it is silent and they were not fetched.
@@ -185,9 +191,23 @@ class Hub(Source):
         except Exception as error:  # the kind depends on the library beneath the hub's
             silence = _one_line(error)
         if not silence:
-            return self.repository, ()
+            return replace(self, silence="")
         if held is None:
             raise self._unreachable(silence)
+        files = sorted(path for path in held.rglob("*") if path.is_file())
+        return replace(
+            self, silence=silence, files=tuple(file_identity(path, held) for path in files)
+        )
+
+    def _place(self) -> tuple[str, tuple[str, ...]]:
+        """Return what is read: the repository, or the files that were fetched, and a note of it.
+
+        Raises:
+            DataError: See :meth:`settled`, and if a file of those is missing.
+        """
+        silence, held = self.settled().silence, self._fetched()
+        if not silence or held is None:
+            return self.repository, ()
         how = f"without an answer of the hub ({silence})"
         if missing := list(lacking(parquet_files(held))):
             raise DataError(f"{held} is not the whole of {self.name}: {missing[0]}, {how}")

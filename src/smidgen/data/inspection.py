@@ -13,6 +13,7 @@ from smidgen.data.base import Data
 from smidgen.data.catalogue import Catalogue, Wish
 from smidgen.data.decoding import each
 from smidgen.data.labelled import labelled
+from smidgen.data.splits import keys
 
 TILE = 64  # pixels a side, at most, of a picture on the sheet
 ACROSS = 10  # pictures a class
@@ -79,11 +80,7 @@ def inspected(data: Data, catalogue: Catalogue, wish: Wish) -> Inspection:
     rows = labelled(data.name, catalogue, wish).rows
     heads = each(rows, lambda row: row.pictures.head(row.number), {})
     sizes = Counter((head.height, head.width) for head in heads if head is not None)
-    seen = Counter(
-        image.tobytes()
-        for split in data.parts.values()
-        for image in split.images.permute(0, 2, 3, 1).contiguous().numpy()
-    )
+    seen = Counter(key for split in data.parts.values() for key in keys(split))
     counts = torch.bincount(data.train.labels, minlength=len(data.classes)).tolist()
     return Inspection(
         data,

@@ -167,6 +167,11 @@ def _read(name: str, source: Source, wish: Wish, cache: Cache, progress: Progres
         warnings.warn(f"{name} {NO_COLUMNS}", DataWarning, stacklevel=3)
     path = cache.path(name, source.key(wish))
     data = cache.read(path, name)
+    if data is None and isinstance(source, Hub):
+        source = source.settled()
+        if source.files:
+            path = cache.path(name, source.key(wish))
+            data = cache.read(path, name)
     _LOG.info(
         "%s: %s %s", name, "decoded from" if data is None else "read from the cache of", source
     )

@@ -1,7 +1,7 @@
 """Setting images aside, a fair share of every class, copies together."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -71,12 +71,13 @@ def copies_together(split: Split, drawn: Callable[[Labels], torch.Tensor]) -> to
 def firsts(split: Split) -> torch.Tensor:
     """Return for each image the place of the first one with the same pixels."""
     seen: dict[bytes, int] = {}
+    return torch.tensor([seen.setdefault(key, place) for place, key in enumerate(keys(split))])
+
+
+def keys(split: Split) -> Iterator[bytes]:
+    """Yield a hash of the pixels of each image."""
     rows = split.images.permute(0, 2, 3, 1).contiguous().flatten(1).numpy()
-    places = [
-        seen.setdefault(hashlib.blake2b(row.data, digest_size=16).digest(), place)
-        for place, row in enumerate(rows)
-    ]
-    return torch.tensor(places)
+    return (hashlib.blake2b(row.data, digest_size=16).digest() for row in rows)
 
 
 def divided(split: Split, count: int, seed: int) -> tuple[Split, Split]:

@@ -10,9 +10,11 @@ from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Values
 from smidgen.limits import IMAGES
 from smidgen.names import shown
+from smidgen.sizes import counted
 
 FEW = 4  # channels, at most, of what is surely channels
 _ROWS = 3  # axes of pictures without channels
+_SIDE, _SIDE_OF_ONE = 8, 16  # pixels, at least, of sides that differ, behind channels, or one
 
 
 def array_of(tensor: torch.Tensor) -> Values:
@@ -32,8 +34,7 @@ def images_of(images: Any, where: str, *, channels_first: bool = False) -> Value
     """Return pictures as numbers n h w c.
 
     Args:
-        images: An array n h w or n h w c; also n c h w where only the second axis can be
-            channels.
+        images: An array n h w or n h w c; also n c h w, see :func:`are_channels_first`.
         where: For errors.
         channels_first: Whether arrays of four axes are n c h w.
 
@@ -45,10 +46,8 @@ def images_of(images: Any, where: str, *, channels_first: bool = False) -> Value
         values = values.astype(np.uint8) * 255
     if values.ndim == _ROWS:
         values = values[..., None]
-    elif values.ndim == _ROWS + 1:
-        _, first, _, last = values.shape
-        if channels_first or (first <= FEW < last):
-            values = values.transpose(0, 2, 3, 1)
+    elif values.ndim == _ROWS + 1 and (channels_first or are_channels_first(values.shape)):
+        values = values.transpose(0, 2, 3, 1)
     if values.ndim != _ROWS + 1 or 0 in values.shape or values.dtype.kind not in "uif":
         shape = "x".join(str(side) for side in np.shape(images))
         raise DataError(
@@ -56,6 +55,39 @@ def images_of(images: Any, where: str, *, channels_first: bool = False) -> Value
             f"{np.asarray(images).dtype} {shape or 'without axes'}"
         )
     return values
+
+
+def are_channels_first(shape: Sequence[int]) -> bool:
+    """Return whether pictures of four axes are n c h w, by their shape.
+
+    The second axis has at most 4, the last one more, and the sides are equal or both 8 and more.
+    With one in the second, a last axis below 16 is channels: a window of a sensor is 1 x steps x
+    channels.
+    """
+    _, first, second, last = shape
+    if not first <= FEW < last:
+        return False
+    return second == last or (second >= _SIDE and last >= (_SIDE_OF_ONE if first == 1 else _SIDE))
+
+
+def doubt_of(images: Any) -> tuple[str, ...]:
+    """Return a note if channels may be first or last, and neither is plain."""
+    shape = np.shape(images)
+    if len(shape) != _ROWS + 1:
+        return ()
+    _, first, second, last = shape
+    if not first <= FEW < last or second == last:
+        return ()
+    held = f"pictures of {first}x{second}x{last} are taken for"
+    if are_channels_first(shape):
+        return (
+            f"{held} {counted(first, 'channel', 'channels')} of {second}x{last} pixels: channels"
+            " that are last have the sides exchanged, as images.transpose(0, 2, 1, 3) does",
+        )
+    return (
+        f"{held} {last} channels of {first}x{second} pixels: channels that are first must be moved"
+        " last, as images.transpose(0, 2, 3, 1) does",
+    )
 
 
 def labels_of(labels: Any, count: int, names: Sequence[str], where: str) -> list[str | None]:

@@ -520,3 +520,13 @@ def test_a_link_to_a_whole_disk_is_refused(image_folder: Folder, place: str) -> 
     (folder / place / "all").symlink_to("/")
     with pytest.raises(DataError, match="/all must be a folder of pictures, got a whole disk"):
         load(folder)
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_a_text_that_begins_as_a_bitmap_is_no_picture(image_folder: Folder) -> None:
+    folder = image_folder({"": {"audi": 6, "bmw": 6}})
+    (folder / "bmw" / "LICENSE").write_text("BMW photographs, by many people\n")
+    Image.fromarray(pixels(99, 6, 5)).save(folder / "bmw" / "one", "BMP")
+    with pytest.warns(DataWarning, match="1 file is no picture of a class, such as .*LICENSE"):
+        data = load(folder)
+    assert len(data.train) + len(data.test) == 13

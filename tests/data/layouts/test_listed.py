@@ -592,3 +592,59 @@ def test_labels_of_another_form_are_told(pictures: Path, text: str) -> None:
     (pictures / "info.labels").write_text(text)
     with pytest.raises(DataError, match=r"info\.labels"):
         load(pictures / "info.labels")
+
+
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+@pytest.mark.parametrize("with_test", [True, False])
+def test_a_picture_that_is_missing_is_not_replaced_by_one_of_another_part(
+    pictures: Path, *, with_test: bool
+) -> None:
+    in_parts(pictures, {"train": 20, "test": 20})
+    (pictures / "train" / "7.png").unlink()
+    rows = [f"{number}.png,{number % 2}" for number in range(20)]
+    table(pictures, ["file,label", *rows], "train.csv")
+    if with_test:
+        table(pictures, ["file,label", *rows], "test.csv")
+    with pytest.raises(DataError, match=r"1 of \d0 pictures are not there, such as '7.png' of"):
+        load(pictures)
+
+
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_a_part_without_a_folder_has_its_pictures_among_all(pictures: Path) -> None:
+    in_parts(pictures, {"train": 40})
+    for name, numbers in (("train", range(30)), ("val", range(30, 40))):
+        table(pictures, ["file,label", *(f"{n}.png,{n % 2}" for n in numbers)], f"{name}.csv")
+    data = load(pictures)
+    assert data.validation is not None
+    assert len(data.validation) == 10
+
+
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+@pytest.mark.parametrize(("above", "left"), [("", True), ("D:\\photos\\", True), ("", False)])
+def test_a_picture_that_is_missing_is_not_replaced_by_one_of_another_folder(
+    pictures: Path, above: str, *, left: bool
+) -> None:
+    rows = [f"{above}{LABELS[number]}/{number:02}.png,{LABELS[number]}" for number in range(40)]
+    for number, of_class in enumerate(LABELS):
+        (pictures / of_class).mkdir(exist_ok=True)
+        (pictures / "images" / f"{number:02}.png").rename(pictures / of_class / f"{number:02}.png")
+    (pictures / "cat" / "08.png").rename(pictures / "dog" / "08.png")
+    if not left:  # the folder is there, and empty
+        for path in (pictures / "cat").iterdir():
+            path.unlink()
+    table(pictures, ["file,label", *rows])
+    with pytest.raises(DataError, match=f"^{1 if left else 20} of 40 pictures are not there"):
+        load(pictures / "labels.csv")
+
+
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_of_several_pictures_of_one_name_none_is_taken_in_another_letter_case(
+    pictures: Path,
+) -> None:
+    for place, name in (("x", "A"), ("y", "A"), ("z", "a")):
+        (pictures / "images" / place).mkdir()
+        (pictures / "images" / place / f"{name}.png").write_bytes(png(pixels(ord(place), 6, 5)))
+    rows = [f"{number:02}.png,{label}" for number, label in enumerate(LABELS)]
+    table(pictures, ["file,label", *rows, "A.png,cat"])
+    with pytest.raises(DataError, match=r"1 of 41 pictures are not there, such as 'A.png'"):
+        load(pictures)

@@ -200,3 +200,42 @@ def test_archives_that_speak_of_no_pictures_leave_a_table_to_be_read(tmp_path: P
     for name in ("embeddings", "weights"):
         np.savez(tmp_path / f"{name}.npz", np.zeros(3))
     assert load(tmp_path).shape == (1, 8, 8)
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+@pytest.mark.parametrize("other", ["class_names", "label_names", "image_ids", "coarse_labels"])
+def test_what_comes_first_in_a_file_does_not_say_what_it_is(tmp_path: Path, other: str) -> None:
+    arrays: dict[str, Any] = {"images": pixels(0, 40, 6, 5), "labels": np.arange(40) % 2}
+    names = np.array(["ash", "oak"])
+    more: dict[str, Any] = {other: names if other.endswith("names") else np.arange(40) % 4}
+    np.savez(tmp_path / "a.npz", **arrays)
+    plain = load(tmp_path / "a.npz")
+    for held in (more | arrays, arrays | more):
+        np.savez(tmp_path / "a.npz", **held)
+        data = load(tmp_path / "a.npz")
+        assert data.train.labels.equal(plain.train.labels)
+        assert data.classes == (("ash", "oak") if other.endswith("names") else ("0", "1"))
+
+
+def test_two_arrays_of_labels_are_refused(tmp_path: Path) -> None:
+    coarse, fine = np.arange(40) % 2, np.arange(40) % 4
+    np.savez(tmp_path / "a.npz", x=pixels(0, 40, 6, 5), coarse_labels=coarse, fine_labels=fine)
+    with pytest.raises(
+        DataError, match="two arrays of labels for train, coarse_labels and fine_labels: save it"
+    ):
+        load(tmp_path / "a.npz")
+
+
+def test_where_the_channels_are_is_told_if_it_is_not_plain(tmp_path: Path) -> None:
+    labels = np.arange(40) % 2
+    held: dict[str, Any] = {
+        f"{of}_{part}": array
+        for part in ("train", "test")
+        for of, array in (("x", pixels(len(part), 40, 1, 128, 6)), ("y", labels))
+    }
+    np.savez(tmp_path / "a.npz", **held)
+    with pytest.warns(
+        DataWarning, match="1x128x6 are taken for 6 channels of 1x128 pixels"
+    ) as said:
+        assert load(tmp_path / "a.npz").shape == (6, 1, 128)
+    assert len(said) == 1

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import final
 
+from smidgen.data.catalogue import TRAIN
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.folders import pictures_below
 from smidgen.data.names import part_of
@@ -18,12 +19,12 @@ class Finder:
         self.folder, self.root = root, root.resolve()
         self.below = dict.fromkeys(pictures_below(root))
         self._of_folders: dict[Path, str | None] = {}
-        of_part: dict[str, list[Path]] = {}
+        of_part: dict[str | None, list[Path]] = {}
         for path in self.below:
-            if part := self.part_of(path):
-                of_part.setdefault(part, []).append(path)
+            of_part.setdefault(self.part_of(path), []).append(path)
         self.by_name = _by_name(self.below)
         self.of_part = {part: _by_name(paths) for part, paths in of_part.items()}
+        self.folders = {name for path in self.below for name in self._above(path)}
 
     def part_of(self, path: Path) -> str | None:
         """Return the part that a folder above a picture names."""
@@ -39,8 +40,18 @@ class Finder:
             return True
         return any(place / plain in self.below for place in (table.parent, self.folder))
 
-    def __call__(self, name: str, table: Path, part: str) -> Path | None:
-        """Return the picture of that name, that of the part if there are several, or None.
+    def __call__(self, name: str, table: Path, part: str | None) -> Path | None:
+        """Return the picture of that name, or None.
+
+        Where there is no such path, as in a table that was written elsewhere, it is the one that
+        is called so, but never in place of one that is missing: it lies in those folders of the
+        name that are here, and in no other part than the row's, if that has pictures or is the one
+        to train on.
+
+        Args:
+            name: As the table has it.
+            table: That names it.
+            part: Of the row; None if nothing tells it, where one to train on comes first.
 
         Raises:
             DataError: If the name leads out of the folder.
@@ -57,7 +68,29 @@ class Finder:
                 if not path.resolve().is_relative_to(self.root):
                     raise DataError(f"{path} must be a picture below {self.root}, got a link")
                 return path
-        return _called(plain, self.of_part.get(part, {})) or _called(plain, self.by_name)
+        found = next(filter(None, (_called(plain, held) for held in self._held(part))), None)
+        return found if found is not None and self._fits(plain, found, table) else None
+
+    def _held(self, part: str | None) -> list[Mapping[str, Path | None]]:
+        """Return where a row of a part may have its picture, by name, the likeliest first."""
+        own = self.of_part.get(part or TRAIN, {})
+        if part is None or (not own and part != TRAIN):
+            return [own, self.by_name]
+        return [own, self.of_part.get(None, {})]
+
+    def _fits(self, plain: Path, path: Path, table: Path) -> bool:
+        """Return whether a picture lies in all those folders of a name that are here."""
+        above = self._above(path)
+        if any(name in self.folders - above for name in _folded(plain.parent)):
+            return False
+        own = plain.parent
+        places = [place / own for place in (table.parent, self.folder)] if own.name else []
+        there = [place for place in places if os.path.isdir(place)]  # noqa: PTH112 - as above
+        return not there or any(path.is_relative_to(place) for place in there)
+
+    def _above(self, path: Path) -> set[str]:
+        """Return the names of the folders that a picture lies in, letter case aside."""
+        return _folded(path.parent.relative_to(self.folder))
 
     def _begun(self, path: Path) -> str:
         """Return how an absolute name is written instead, in words."""
@@ -79,7 +112,12 @@ def _by_name(paths: Iterable[Path]) -> dict[str, Path | None]:
 
 
 def _called(path: Path, by_name: Mapping[str, Path | None]) -> Path | None:
-    return by_name.get(path.name) or by_name.get(path.name.casefold())
+    name = path.name if path.name in by_name else path.name.casefold()
+    return by_name.get(name)  # None, too, where several are called exactly so
+
+
+def _folded(folder: Path) -> set[str]:
+    return {name.casefold() for name in folder.parts}
 
 
 def part_of_place(path: Path, root: Path) -> str | None:

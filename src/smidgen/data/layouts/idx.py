@@ -14,7 +14,7 @@ from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.names import part_in
-from smidgen.data.values import images_of, labels_of
+from smidgen.data.values import doubt_of, images_of, labels_of
 from smidgen.limits import VALUES
 
 _NAME = re.compile(r"(.*)(images|labels)[-._]idx([13])[-._]ubyte(\.gz)?", re.IGNORECASE)
@@ -42,6 +42,7 @@ class Idx(Source):
 
     def catalogue(self, wish: Wish) -> Catalogue:
         parts: dict[str, Part] = {}
+        doubts: dict[str, None] = {}
         for stem, found in _files(self.folder).items():
             part = part_in(stem) or TRAIN
             if set(found) != {"images", "labels"}:
@@ -58,7 +59,8 @@ class Idx(Source):
             )
             labels = labels_of(_array(found["labels"]), len(images), (), str(found["labels"]))
             parts[part] = Part(pictures, labels)
-        return Catalogue(parts)
+            doubts |= dict.fromkeys(doubt_of(images))
+        return Catalogue(parts, notes=tuple(doubts))
 
 
 def _files(folder: Path) -> dict[str, dict[str, Path]]:

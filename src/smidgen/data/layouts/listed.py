@@ -25,6 +25,7 @@ from smidgen.data.layouts.tables import (
 )
 from smidgen.data.names import COLLECTIONS, part_in
 from smidgen.data.values import labels_of
+from smidgen.limits import BOUNDLESS, is_boundless
 from smidgen.sizes import counted
 
 _LOOKED_AT = 20  # rows that tell whether a table names pictures
@@ -42,10 +43,16 @@ class Listed(Source):
 
     @staticmethod
     def claim(path: Path) -> "Listed | None":
-        """Return the layout if ``path`` has it: a table whose first rows name pictures."""
+        """Return the layout if ``path`` has it: a table whose first rows name pictures.
+
+        Raises:
+            DataError: If it is a table in a whole disk or home, which would be walked through.
+        """
         if path.is_file():
             if not is_table(path) or Pixels.claim(path) is not None:
                 return None
+            if is_boundless(path.parent):  # the pictures below it are looked for
+                raise DataError(f"{path.parent} {BOUNDLESS}")
             return Listed(path.parent, ((TRAIN, path),))
         for root in _down(path):
             tables = _tables_of(root)
@@ -198,7 +205,7 @@ def _read(
     if split is not None:
         _require_once(table, rows, split)
         parts = columns.parts_of([row[split] for row in rows], split, part or "", str(table))
-    of_table = part_in(table.stem) or part or TRAIN
+    of_table = part_in(table.stem) or part
     for row, own, of_class in zip(rows, parts, labels, strict=True):
         name = str(row[of.file] or "")
         path = find(name, table, own if own and own != part else of_table)

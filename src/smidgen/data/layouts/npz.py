@@ -16,12 +16,13 @@ from smidgen.data.catalogue import TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.layouts import matlab
 from smidgen.data.names import part_in
-from smidgen.data.values import images_of, labels_of
+from smidgen.data.values import doubt_of, images_of, labels_of
 from smidgen.limits import CHANNELS, VALUES, require_at_most
 
 _IMAGES = ("x", "image", "images", "imgs", "data", "pictures", "pixels", "arr_0")
 _LABELS = ("y", "label", "labels", "target", "targets", "class", "arr_1")
-_WANTED = {"images", "labels"}
+_KNOWN = {"images": _IMAGES, "labels": _LABELS}
+_WANTED = _KNOWN.keys()
 _CLASSES = ("classes", "class_names", "label_names", "names", "target_names")
 
 
@@ -120,31 +121,47 @@ class Npz(Source):
             if name in stored and stored[name].ndim == 1:
                 require_at_most(f"names of classes in {name!r}", len(stored[name]), CHANNELS)
                 names = tuple(str(of) for of in stored[name].tolist())
-        parts = {part: self._part(part, *of, names) for part, of in self._pairs(stored)}
+        pairs = dict(self._pairs(stored))
+        parts = {part: self._part(part, *of, names) for part, of in pairs.items()}
         if not parts:
             raise DataError(
                 f"{self.file} must hold x_train and y_train, train_images and train_labels or "
                 f"images and labels, got {', '.join(sorted(stored)) or 'nothing'}"
             )
-        return Catalogue(parts, names)
+        doubts = dict.fromkeys(note for images, _ in pairs.values() for note in doubt_of(images))
+        return Catalogue(parts, names, tuple(doubts))
 
     def _pairs(self, stored: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
-        by_part: dict[str, dict[str, str]] = {}
+        by_part: dict[str, dict[str, list[str]]] = {}
         for name in stored:
             part = part_in(name.replace("/", "_")) or TRAIN
             for kind in _kinds(name):
-                other = by_part.setdefault(part, {}).setdefault(kind, name)
-                if other != name and self.file.is_dir():
-                    raise DataError(
-                        f"{self.file} holds two arrays of {kind} for {part}, {other} and {name}: "
-                        "name a file, or keep each data set in a folder of its own"
-                    )
+                by_part.setdefault(part, {}).setdefault(kind, []).append(name)
         for part, found in by_part.items():
-            if "images" in found and "labels" in found:
-                images, labels = stored[found["images"]], stored[found["labels"]]
+            if found.keys() == _WANTED:
+                images, labels = (
+                    stored[self._one(found[kind], kind, part)] for kind in ("images", "labels")
+                )
                 if self._files[0].suffix.lower() == matlab.ENDING:
                     images = matlab.pictures_first(images, labels, f"{self.file} {part}")
                 yield part, (images, labels)
+
+    def _one(self, names: Sequence[str], kind: str, part: str) -> str:
+        """Return the array that is meant: the one that is called so, and nothing more.
+
+        Raises:
+            DataError: If several may be, of which the first in the file is as good as any.
+        """
+        plain = [name for name in names if _is_called(name, kind)] or names
+        if len(plain) > 1:
+            way = "save it with one of them"
+            if self.file.is_dir():
+                way = "name a file, or keep each data set in a folder of its own"
+            raise DataError(
+                f"{self.file} holds two arrays of {kind} for {part}, {plain[0]} and {plain[1]}: "
+                f"{way}"
+            )
+        return plain[0]
 
     def _part(self, part: str, images: Any, labels: Any, names: tuple[str, ...]) -> Part:
         where = f"{self.file} {part}"
@@ -167,11 +184,24 @@ def _files_in(folder: Path, ending: str) -> list[Path]:
 
 def _kinds(name: str) -> Iterator[str]:
     """Yield what an array is by its name; that of its file, before a slash, says which part."""
-    own = name.rpartition("/")[2].casefold()
-    words = [word for word in re.split(r"[^a-z]+", own) if word]
-    for kind, known in (("images", _IMAGES), ("labels", _LABELS)):
+    own, words = _words(name)
+    if own in _CLASSES:
+        return
+    for kind, known in _KNOWN.items():
         if own in known or any(word in known for word in words):
             yield kind
+
+
+def _is_called(name: str, kind: str) -> bool:
+    """Return whether an array is called as its kind and its part alone: ``train_images``."""
+    own, words = _words(name)
+    return own in _KNOWN[kind] or all(word in _KNOWN[kind] or part_in(word) for word in words)
+
+
+def _words(name: str) -> tuple[str, list[str]]:
+    """Return the name of an array without that of its file, and its words."""
+    own = name.rpartition("/")[2].casefold()
+    return own, [word for word in re.split(r"[^a-z]+", own) if word]
 
 
 def _names_in(archives: Iterable[Path]) -> set[str]:
