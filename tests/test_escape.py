@@ -6,9 +6,11 @@ import re
 import subprocess
 import tomllib
 import xml.etree.ElementTree as ET
+from ast import literal_eval
 
 import pytest
-from hypothesis import given
+import yaml
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.waiting import PATIENCE
 
@@ -99,6 +101,13 @@ def test_markdown_stays_in_its_cell_and_has_no_tags_or_links(text: str) -> None:
 )
 def test_markdown_leaves_ordinary_cells_alone(text: str) -> None:
     assert escape.markdown(text).replace("\\+0.29", "+0.29") == text
+
+
+@given(TEXTS | st.text(st.characters()))
+@example("".join(map(chr, [*range(0x2100), 0xFEFF, 0xFFFE, 0xFFFF, 0xD83D, 0x1F600])))
+def test_yaml_and_python_read_the_same_text(text: str) -> None:
+    assert yaml.safe_load(f"- {escape.json_as_yaml({'a': [text]})}") == [{"a": [text]}]
+    assert literal_eval(escape.json_as_yaml(text)) == text
 
 
 @given(TEXTS.filter(lambda text: not re.search("[\ud800-\udfff]", text)))

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import torch
 
+from smidgen import files
 from smidgen import run as runs
 from smidgen.checkpoint import CheckpointError, checkpoints, load_tensors, save_tensors
 from smidgen.data import Data, load
 from smidgen.evaluate import evaluate, row
 from smidgen.export.ship import export
-from smidgen.files import clear_temporaries, locked, write_atomically
+from smidgen.files import clear_temporaries, is_temporary, locked, write_atomically
 from smidgen.layers import Shape
 from smidgen.methods import Cyclical
 from smidgen.model import model_of
@@ -440,17 +441,42 @@ def test_a_plan_is_written_by_the_run_that_has_the_folder_alone(
 
 
 def test_only_unfinished_files_of_processes_that_are_gone_are_cleared(tmp_path: Path) -> None:
-    names = ["run.json.99999999.tmp", "run.json.1.tmp", "notes.tmp", "a.99999999.tmp.txt"]
+    gone = ["run.json.99999999.tmp", "run.json.99999999-0a1b2c3d.tmp"]
+    names = [*gone, "run.json.1.tmp", "run.json.1-0a1b2c3d.tmp", "notes.tmp", "a.99999999.tmp.txt"]
     for name in names:
         (tmp_path / name).write_text("x")
     clear_temporaries(tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names[1:])
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names[2:])
 
 
-def test_a_file_is_never_written_through_a_link_that_was_laid_for_it(tmp_path: Path) -> None:
+def test_processes_of_one_number_write_the_same_file_without_each_other_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in two containers that share a volume."""
+    path, synced = tmp_path / "it", os.fsync
+
+    def meanwhile(descriptor: int) -> None:
+        synced(descriptor)
+        monkeypatch.setattr(os, "fsync", synced)
+        assert all(map(is_temporary, tmp_path.iterdir()))
+        write_atomically(path, b"other")
+        assert path.read_bytes() == b"other"
+
+    monkeypatch.setattr(os, "fsync", meanwhile)
+    write_atomically(path, b"one")
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("it", b"one")]
+
+
+def test_a_file_is_never_written_through_a_link_that_was_laid_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def foreseen(count: int) -> str:
+        return count * "55"
+
+    monkeypatch.setattr(files, "token_hex", foreseen)
     precious = tmp_path / "precious"
     precious.write_text("years of work")
-    (tmp_path / f"it.{os.getpid()}.tmp").symlink_to(precious)
-    write_atomically(tmp_path / "it", b"new")
+    (tmp_path / f"it.{os.getpid()}-55555555.tmp").symlink_to(precious)
+    with pytest.raises(FileExistsError):
+        write_atomically(tmp_path / "it", b"new")
     assert precious.read_text() == "years of work"
-    assert (tmp_path / "it").read_bytes() == b"new"

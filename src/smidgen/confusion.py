@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+MATRIX_CLASSES = 100  # of more classes a row keeps no confusion matrix
 Matrix: TypeAlias = Sequence[Sequence[int]]  # images by class (rows) and by answer (columns)
 
 

@@ -11,6 +11,7 @@ LEFT_TO_RIGHT = "\u200e"  # ends a name that runs to the left before a number
 _TURNING = frozenset("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
 _JOINERS = "\u200c\u200d"  # no signs of their own, but part of words and of pictures of people
 _UNFIT_FOR_XML = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_UNFIT_FOR_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN = frozenset("-_.,:;/+*=()[]{}<>@#%&!'|^~ ")  # of ASCII, in a string of C as they are
 
@@ -54,6 +55,15 @@ def json_in_page(value: Any) -> str:
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text
+
+
+def json_as_yaml(value: Any) -> str:
+    """Return a value as JSON that YAML reads as the same, and a text as Python does as well.
+
+    To both a pair of surrogates, as JSON may spell an emoji, is two signs.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    return _UNFIT_FOR_YAML.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
 def markdown(text: str) -> str:

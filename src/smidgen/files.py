@@ -7,11 +7,13 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
+from secrets import token_hex
 
 import psutil
 from filelock import FileLock, Timeout
 
-_TEMPORARY = re.compile(r".+\.([0-9]+)\.tmp", re.DOTALL)
+# of its process; the token tells it from one of the same number in another container
+_TEMPORARY = re.compile(r".+\.([0-9]+)(?:-[0-9a-f]+)?\.tmp", re.DOTALL)
 LOCK = ".lock"
 _NO_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _READ_ALONE = (errno.EACCES, errno.EPERM, errno.EROFS)  # nobody is at work in such a folder
@@ -30,9 +32,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{token_hex(4)}.tmp")
     try:
-        temporary.unlink(missing_ok=True)  # of a process that had this number and was killed
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         with open(os.open(temporary, flags, 0o666), "wb") as file:  # noqa: PTH123 - an open file
             file.write(content)
@@ -45,23 +46,25 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_whole(file: FileIO, content: bytes, before: int) -> None:
+def write_whole(file: FileIO, content: bytes) -> None:
     """Write bytes at the end of an open file, all of them or none.
 
     Args:
         file: Unbuffered.
         content: To be written.
-        before: Bytes that it holds.
 
     Raises:
         OSError: Naming the file, as on a full disk.
     """
+    written = 0
     try:
-        while content:
-            content = content[file.write(content) :]
+        while written < len(content):
+            written += file.write(content[written:])
     except OSError as error:
         with suppress(OSError):  # no pipe can be cut
-            file.truncate(before)
+            end = file.tell()
+            if written and file.seek(0, os.SEEK_END) == end:  # or another process added to it since
+                file.truncate(end - written)
         raise OSError(error.errno, error.strerror, str(file.name)) from error
 
 

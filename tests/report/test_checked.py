@@ -77,6 +77,9 @@ def test_rows_of_every_version_still_give_a_page(path: Path, tmp_path: Path) -> 
         ("robust", {**CARD, "strangers": [{"told_apart": 0.5}]}, "robust must be a card"),
         ("robust_int8", [], "robust_int8 must be a card of robustness, or null, got"),
         ("input", [], "input must be channels, height and width"),
+        ("device", 10_001 * "a", "row .*: device must be a text of at most 10,000 letters, got"),
+        ("methods", [10_001 * "a"], "methods must be a list of texts of at most 10,000 letters"),
+        ("classes", [10_001 * "a"], "classes must be a list of texts of at most 10,000 letters"),
     ],
 )  # fmt: skip
 def test_what_no_row_can_hold_is_told_in_one_line(
@@ -88,6 +91,29 @@ def test_what_no_row_can_hold_is_told_in_one_line(
             report()
         assert "\n" not in str(caught.value)
     assert not (tmp_path / "p.html").exists()
+
+
+def many_classes(count: int, name: str = "c") -> dict[str, Any]:
+    """Return a row whose images are all of the first of many classes."""
+    matrix = [[130, 70, *[0] * (count - 2)], *[[0] * count] * (count - 1)]
+    return {**seen(0), "classes": [f"{name}{of}" for of in range(count)], "confusion": matrix}
+
+
+def test_a_confusion_matrix_has_no_more_classes_than_rows_keep(
+    written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    path = written([many_classes(101)])
+    with pytest.raises(StoreError, match="confusion must be null above 100 classes, got 101"):
+        write_page(path, tmp_path / "p.html")
+    path = written([many_classes(100)])
+    assert "c99" in write_page(path, tmp_path / "p.html").read_text()
+
+
+def test_names_of_classes_are_not_in_full_in_each_cell(
+    written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    path = written([many_classes(20, 5_000 * "c")])
+    assert len(write_page(path, tmp_path / "p.html").read_text()) < 2_000_000
 
 
 def test_names_of_folders_that_are_no_utf_8_give_a_page(

@@ -18,8 +18,8 @@ from smidgen.report.bars import bars, latency_bars, size_bars
 from smidgen.report.chart import SERIES
 from smidgen.report.curves import curves
 from smidgen.report.page import charts_of, duration, render
-from smidgen.report.points import points_of
-from smidgen.report.scatter import accuracy_against_params
+from smidgen.report.points import Point, baselines, points_of
+from smidgen.report.scatter import _dots, accuracy_against_params
 from smidgen.report.svg import width_of
 from smidgen.study.records import Records, StoreError
 from smidgen.study.status import Status
@@ -495,6 +495,34 @@ def test_the_baseline_lies_above_what_would_hide_it() -> None:
     chart = accuracy_against_params(points_of(lengths))
     assert chart
     assert ">a, 20 epochs<" in chart.wide, "two points of one name are told apart"
+
+
+def test_of_very_many_nets_the_most_accurate_are_named() -> None:
+    nets = [row(f"net-{at:03}", [], 0, 100 + at // 2, params=1000 + at) for at in range(100)]
+    named = [dot for dot in _dots(points_of(nets)) if dot.name]
+    assert [dot.name for dot in named] == [f"net-{at:03}" for at in range(60, 100)]
+    equal = [row(f"net-{at:03}", [], 0, 100, params=2000 - at) for at in range(100)]
+    named = [dot for dot in _dots(points_of(equal)) if dot.name]
+    assert [dot.name for dot in named] == [
+        "best: net-000",
+        *(f"net-{at:03}" for at in range(60, 100)),
+    ]
+
+
+def test_a_net_with_very_many_methods_finds_its_baseline_in_few_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    points = points_of([row("net", [f"cutout(length={at})"], 0, 100) for at in range(200)])
+    asked: list[Point] = []
+
+    def counting(point: Point) -> tuple[str, ...]:
+        asked.append(point)
+        return tuple(point.first["methods"])
+
+    monkeypatch.setattr(Point, "methods", property(counting))
+    ((baseline, others),) = baselines(points)
+    assert (baseline, len(others)) == (points[0], 199)
+    assert len(asked) < 10 * len(points)
 
 
 def drawn_points(svg: str) -> list[tuple[float, float]]:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smidgen.report import svg
 from smidgen.report.axes import Scale, log_ticks, ticks, told, whole_ticks
 from smidgen.report.svg import Canvas, alone, shortened, width_of
 
@@ -40,6 +41,28 @@ def test_a_long_text_is_cut_with_an_ellipsis() -> None:
     assert width_of(cut) <= 60
     assert width_of("柴犬と猫", 10) == 40, "letters as wide as they are high"
     assert width_of("u\u0308", 10) == width_of("u", 10), "and such as stand upon another"
+
+
+@given(st.text("iMa柴u\u0308 ", max_size=40), st.floats(0, 200))
+def test_as_much_of_a_long_text_is_left_as_fits(text: str, width: float) -> None:
+    cut = shortened(text, width)
+    if cut != text:
+        assert width_of(text) > width
+        assert text.startswith(cut.removesuffix("…"))
+        assert width_of(cut) <= width or cut == "…"
+        assert width_of(f"{text[: len(cut)]}…") > width
+
+
+def test_a_text_of_many_letters_is_cut_in_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[str] = []
+
+    def counting(text: str, size: float) -> float:
+        measured.append(text)
+        return width_of(text, size)
+
+    monkeypatch.setattr(svg, "width_of", counting)
+    assert shortened("a" * 5_000, 300).endswith("a…")
+    assert len(measured) < 20
 
 
 @given(low=st.floats(-1e4, 1e4), span=st.floats(1e-3, 1e4), count=st.integers(2, 12))

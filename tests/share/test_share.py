@@ -26,7 +26,7 @@ from smidgen.escape import html, shell
 from smidgen.export.artefact import Wish
 from smidgen.hub import place_of
 from smidgen.run import WEIGHTS, digest, load_run, shared_plan
-from smidgen.share.card import card_of, write_card
+from smidgen.share.card import card_of, front_matter, write_card
 from smidgen.share.facts import Facts, facts_of
 from smidgen.share.push import push
 
@@ -638,6 +638,22 @@ def test_a_card_without_data_says_what_was_not_measured(run: Path, tmp_path: Pat
 def test_names_of_the_hub_are_understood(name: str) -> None:
     repository, _, revision = name.partition("@")
     assert place_of(f"{fetching.PREFIX}{name}") == (repository, revision or None)
+
+
+def test_names_in_the_block_that_the_hub_reads_are_those_of_the_model(run: Path) -> None:
+    block = front_matter({"title": "\U0001f600", "tags": ["é\u2028"]})
+    assert block == '---\ntitle: "\U0001f600"\ntags: ["é\\u2028"]\n---\n'
+    facts = facts_of(run)
+    named = replace(facts.run.trial, data="\U0001f600")
+    assert '"name": "\U0001f600"' in card_of(replace(facts, run=replace(facts.run, trial=named)))
+
+
+def test_a_card_of_a_row_that_does_not_know_its_largest_class_leaves_it_out(run: Path) -> None:
+    facts = facts_of(run)
+    (row,) = facts.rows
+    text = card_of(replace(facts, rows=({**row, "largest_class": None},)))
+    assert "The largest class" in card_of(facts)
+    assert f"judged on {row['images']:,} test images.\n" in text
 
 
 def test_figures_of_one_of_several_seeds_say_so(run: Path) -> None:

@@ -1,13 +1,18 @@
 """Rows are added to a file of them whole, each on a line of its own."""
 
+import errno
+import json
+from io import FileIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.full import full_at
 from tests.report.conftest import row
 
 from smidgen.study import rows
-from smidgen.study.rows import append_row, read_rows
+from smidgen.study.database import StoreError
+from smidgen.study.rows import append_row, read_rows, row_of
 
 ONE, OTHER = row("one", [], 0, 150), row("other", [], 1, 140)
 
@@ -39,3 +44,42 @@ def test_a_full_disk_leaves_no_part_of_a_row(
     assert refused.value.filename == str(path)
     append_row(path, OTHER)
     assert read_rows(path) == [ONE, OTHER]
+
+
+@pytest.mark.parametrize("written", [0, 9])
+def test_a_full_disk_takes_no_row_that_another_process_added_meanwhile(
+    written: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    append_row(path, ONE)
+
+    class Full(FileIO):
+        def write(self, content: Any) -> int:
+            if written and self.tell() == before:
+                return super().write(content[:written])
+            with path.open("a") as file:
+                file.write(f"{json.dumps(OTHER)}\n")
+            raise OSError(errno.ENOSPC, "No space left")
+
+    monkeypatch.setattr(rows, "FileIO", Full)
+    before = path.stat().st_size
+    with pytest.raises(OSError, match="No space left"):
+        append_row(path, OTHER)
+    assert path.read_bytes()[before + written :].decode() == f"{json.dumps(OTHER)}\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_only_a_line_feed_ends_a_row(end: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    row = {**ONE, "classes": ["a\u2028b", "c\x85d", "e\u2029f"]}
+    text = json.dumps(row, ensure_ascii=False)
+    path.write_bytes(f"{text}{end or chr(10)}{text}{end}".encode())
+    assert read_rows(path) == [row, row]
+
+
+@pytest.mark.parametrize("value", ["", False, [], {}])
+@pytest.mark.parametrize("column", ["nll", "params", "loss"])
+def test_a_figure_that_may_be_missing_is_a_number_or_null(column: str, value: object) -> None:
+    assert row_of(json.dumps({column: None}), "here") == {column: None}
+    with pytest.raises(StoreError, match=f"here: {column} must be a finite number, got"):
+        row_of(json.dumps({column: value}), "here")

@@ -87,23 +87,9 @@ def test_seeds_that_agree_to_the_image_are_not_certainty() -> None:
     assert paired_effect(apart, baseline, step=step) == paired_effect(apart, baseline)
 
 
-def test_the_bootstrap_is_stated_repeats_and_covers_as_promised() -> None:
-    generator = np.random.default_rng(1)
-    values = generator.normal(0.5, 0.1, 40)
-    found = mean_interval(list(values), "bootstrap")
-    assert found == mean_interval(list(values), "bootstrap")
-    assert found.kind == "bootstrap"
-    # resampled means are normal with the plain standard deviation over sqrt(n)
-    half = 1.96 * values.std() / 40**0.5
-    assert found.high - found.mean == pytest.approx(half, rel=0.1)
-    assert found.mean - found.low == pytest.approx(half, rel=0.1)
-
-
-def test_nothing_and_unknown_kinds_are_refused() -> None:
+def test_no_values_have_no_mean() -> None:
     with pytest.raises(ValueError, match="at least one value"):
         mean_interval([])
-    with pytest.raises(ValueError, match="one of t, bootstrap, got 'z'"):
-        mean_interval([1.0], "z")
 
 
 @given(st.integers(0, 30), st.integers(0, 30))
@@ -172,17 +158,13 @@ def test_an_end_at_zero_is_not_beyond_it() -> None:
     assert Interval(0.1, 1e-9, 0.2, 3).verdict == "better"
 
 
-def test_what_folds_share_widens_the_t_interval_alone() -> None:
+def test_what_folds_share_widens_the_interval() -> None:
     values = [1.0, 2.0, 4.0, 9.0]
     plain, folds = mean_interval(values), mean_interval(values, shared=0.25)
     assert folds.high - folds.mean == pytest.approx((plain.high - plain.mean) * 2**0.5)
     assert plain.mean - plain.low == pytest.approx(plain.high - plain.mean)
     floored = mean_interval(values, floor=100.0)
     assert floored.high - floored.mean == pytest.approx(stats.t.ppf(0.975, 3) * 100 / 2)
-    drawn = mean_interval(values, "bootstrap")
-    assert mean_interval(values, "bootstrap", floor=100.0, shared=1.0) == drawn
-    agreed = mean_interval([5.0, 5.0], "bootstrap", floor=1.0)
-    assert (agreed.low, agreed.mean, agreed.high, agreed.count) == (5, 5, 5, 2)
 
 
 def test_accuracies_stay_between_0_and_100() -> None:

@@ -88,11 +88,26 @@ def test_every_epoch_and_the_settings_are_told_in_the_tracker_s_own_words(
     assert heard.said[-1][0] in ("finish", "end_run")
 
 
-@pytest.mark.parametrize("heard", ["wandb"], indirect=True)
-def test_a_run_that_fails_is_closed_there_too(heard: Heard) -> None:
-    with pytest.raises(FloatingPointError), tracking(["wandb"], FACTS):
-        raise FloatingPointError
-    assert heard.said[-1][0] == "finish"
+@pytest.mark.parametrize(
+    ("heard", "ends"),
+    [
+        ("wandb", [("finish", {"exit_code": code}) for code in (0, 1, 1)]),
+        ("mlflow", [("end_run", status, {}) for status in ("FINISHED", "FAILED", "KILLED")]),
+        ("trackio", [("finish", {})] * 3),
+    ],
+    indirect=["heard"],
+)
+def test_a_run_that_fails_is_closed_there_too_and_as_one_that_failed(
+    heard: Heard, ends: list[Any], request: pytest.FixtureRequest
+) -> None:
+    name = request.node.callspec.params["heard"]
+    with tracking([name], FACTS):
+        pass
+    assert heard.said[-1] == ends[0]
+    for error, end in zip((FloatingPointError, KeyboardInterrupt), ends[1:], strict=True):
+        with pytest.raises(error), tracking([name], FACTS):
+            raise error
+        assert heard.said[-1] == end
 
 
 @pytest.mark.parametrize("heard", ["trackio"], indirect=True)

@@ -34,7 +34,6 @@ class CsvRows:
         self._places = [(f"class{number}", f"probability{number}") for number in numbers]
         self._columns = ["picture", *(name for pair in self._places for name in pair), "error"]
         self._file: FileIO | None = None
-        self._bytes = 0  # of the rows in the file
         self._unanswered: list[Mapping[str, Any]] = []  # before the first answer
 
     def __enter__(self) -> "CsvRows":
@@ -69,8 +68,7 @@ class CsvRows:
         row = text.getvalue().encode()
         if self._file is None:
             self._file = FileIO(self.place, "w")
-        write_whole(self._file, row, self._bytes)
-        self._bytes += len(row)
+        write_whole(self._file, row)
 
     def __exit__(self, *_: object) -> None:
         if self._file is None:

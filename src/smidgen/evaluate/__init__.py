@@ -9,6 +9,7 @@ from torch import Tensor
 from smidgen.answer import require_finite
 from smidgen.chance import wilson
 from smidgen.confusion import (
+    MATRIX_CLASSES,
     ClassFigures,
     balanced_accuracy,
     by_class,
@@ -27,8 +28,6 @@ from smidgen.run import Run
 from smidgen.show import card, percent
 from smidgen.split_names import row_key
 from smidgen.tensors import Logits
-
-MATRIX_CLASSES = 100  # of more classes a row keeps no confusion matrix
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from math import ceil
 from typing import Any, NamedTuple, TypeAlias
 
-from smidgen.confusion import Matrix
+from smidgen.confusion import MATRIX_CLASSES, Matrix
+from smidgen.limits import TEXT as LETTERS
 from smidgen.names import shown
 from smidgen.study.database import StoreError
 
@@ -38,6 +39,11 @@ def _share(value: Any) -> bool:
 
 
 def _text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= LETTERS
+
+
+def _long_text(value: Any) -> bool:
+    """Tell whether a value is a text that stands once in a page, such as a command."""
     return isinstance(value, str)
 
 
@@ -93,7 +99,9 @@ def _shape(value: Any) -> bool:
     return isinstance(value, str) and bool(_SHAPE.fullmatch(value))
 
 
-TEXT, WHOLE, NUMBER = Rule(_text, "a text"), Rule(_whole, "a whole number"), Rule(_number, "finite")
+_OF_LETTERS = f"of at most {LETTERS:,} letters"
+TEXT = Rule(_text, f"a text {_OF_LETTERS}")
+WHOLE, NUMBER = Rule(_whole, "a whole number"), Rule(_number, "finite")
 SHARE = Rule(_share, "in [0, 1]")
 _EPOCH = _form(epoch=_whole, loss=_or_null(_number), held_out_accuracy=_or_null(_share))
 _LATENCY = _form(kernel_ms=_above_zero, kernel_s_10000=_above_zero, end_to_end_s_10000=_above_zero)
@@ -135,15 +143,15 @@ OF_NETS = {
     **dict.fromkeys(("seconds", "nll"), NUMBER),
     **dict.fromkeys(("ece", "shift_consistency"), SHARE),
     **dict.fromkeys(("images", "params"), Rule(_positive, "a whole number above 0")),
-    "methods": Rule(_listed(_text), "a list of texts"),
+    "methods": Rule(_listed(_text), f"a list of texts {_OF_LETTERS}"),
     "recipe": Rule(_mapped(_setting), "a mapping"),
-    "versions": Rule(_mapped(_text), "texts by name"),
+    "versions": Rule(_mapped(_text), f"texts {_OF_LETTERS} by name"),
     "latency": Rule(_or_null(_LATENCY), "times above 0 by name, or null"),
     "bytes_float32": WHOLE._replace(required=False),
     "bytes_on_disk": Rule(_or_null(_whole), "a whole number or null", required=False),
     "history": Rule(_listed(_EPOCH), "a list of epochs", required=False),
     "right": Rule(_base64, "base64", required=False),
-    "classes": Rule(_listed(_text), "a list of texts", required=False),
+    "classes": Rule(_listed(_text), f"a list of texts {_OF_LETTERS}", required=False),
     "confusion": Rule(_or_null(_listed(_listed(_whole))), "a matrix of counts", required=False),
     "input": Rule(_listed(_whole), "channels, height and width", required=False),
     "drawing": Rule(_listed(_LAYER), "a list of layers", required=False),
@@ -153,7 +161,7 @@ OF_NETS = {
     "doubted": Rule(_listed(_ANSWER), "a list of answers", required=False),
     "robust": Rule(_or_null(_CARD), "a card of robustness, or null", required=False),
     "robust_int8": Rule(_or_null(_CARD), "a card of robustness, or null", required=False),
-    "pictures": Rule(_mapped(_text), "texts by name", required=False),
+    "pictures": Rule(_mapped(_long_text), "texts by name", required=False),
 }
 
 
@@ -209,6 +217,8 @@ def _require_agreement(row: Mapping[str, Any]) -> None:
 
 def _require_counts(matrix: Matrix, classes: int, row: Mapping[str, Any]) -> None:
     """Refuse a confusion matrix of other classes, images or accuracy than its row tells."""
+    if classes > MATRIX_CLASSES:  # as many cells as their square
+        raise ValueError(f"confusion must be null above {MATRIX_CLASSES} classes, got {classes:,}")
     if [len(line) for line in matrix] != [classes] * classes:
         raise ValueError(f"confusion must be of {classes} classes")
     held, images = sum(map(sum, matrix)), row["images"]
@@ -225,18 +235,18 @@ def require_notes(notes: Mapping[str, Any], source: str) -> None:
     Raises:
         StoreError: If one is of another form.
     """
-    if not _listed(_text)(notes.get("commands", [])):
+    if not _listed(_long_text)(notes.get("commands", [])):
         raise StoreError(f"{source}: its note of commands must be a list of texts")
     if "design" not in notes:
         return
     story = notes["design"]
     form = _form(
-        facts=_listed(lambda pair: _listed(_text)(pair) and len(pair) == 2),  # noqa: PLR2004
-        steps=_listed(_form(title=_text, lines=_listed(_text))),
+        facts=_listed(lambda pair: _listed(_long_text)(pair) and len(pair) == 2),  # noqa: PLR2004
+        steps=_listed(_form(title=_long_text, lines=_listed(_long_text))),
     )
-    methods = _listed(_form(method=_text, standing=_text, why=_text))
+    methods = _listed(_form(method=_long_text, standing=_long_text, why=_long_text))
     front = _listed(_form(net=_text, params=_whole, macs=_whole, accuracy=_share,
-                          interval=_pair, folder=_text))  # fmt: skip
+                          interval=_pair, folder=_long_text))  # fmt: skip
     known = form(story) and methods(story.get("methods") or [])
     if not known or not front(story.get("front") or []):
         raise StoreError(f"{source}: its note of the design is not as docs/rows.md has it")

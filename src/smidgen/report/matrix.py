@@ -13,6 +13,7 @@ _LABELS = 120  # pixels, at the most, for the names of classes
 _NUMBERS = 15  # pixels of a cell that holds a number, at the least
 _APART = 4  # pixels between the texts of two cells, at the least
 _SMALL = 6  # pixels of a number, at the least
+_TOLD = 600  # pixels of a name in a tooltip, at the most: each of them is in as many as classes
 
 
 def confusion_chart(matrix: Matrix, names: Sequence[str], seeds: int) -> Chart:
@@ -38,8 +39,9 @@ def _drawn(width: int, matrix: Matrix, names: Sequence[str]) -> Canvas:
     middle = cell * len(names) / 2
     canvas.text(TEXT, top + middle, "class", MUTED, anchor="middle", turned=True)
     canvas.text(left + middle, TEXT, "answer", MUTED, anchor="middle")
+    told_names = [shortened(name, _TOLD) for name in names]
     for row, (counts, name) in enumerate(zip(matrix, names, strict=True)):
-        y = top + cell * row
+        y, images = top + cell * row, sum(counts) or 1
         if named:
             text = shortened(name, room, size)
             at = cell * row + cell / 2 + size * 0.35
@@ -50,9 +52,9 @@ def _drawn(width: int, matrix: Matrix, names: Sequence[str]) -> Canvas:
             else:
                 canvas.text(left + at, top - 6, text, INK, size=size, turned=True, told=name)
         for column, count in enumerate(counts):
-            x, share = left + cell * column, count / (sum(counts) or 1)
-            answer = f"{names[column]}{LEFT_TO_RIGHT}"
-            told = f"{name} answered as {answer}: {count:,} ({100 * share:.1f} %)"
+            x, share = left + cell * column, count / images
+            answer = f"{told_names[column]}{LEFT_TO_RIGHT}"
+            told = f"{told_names[row]} answered as {answer}: {count:,} ({100 * share:.1f} %)"
             canvas.rect(x, y, cell - 1, cell - 1, CARD, told=told if not count else "")
             if count:
                 colour = BETTER if row == column else WORSE

@@ -152,10 +152,17 @@ def _of_nets(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _best(points: Sequence[Point]) -> list[tuple[Point, int]]:
     """Return the best point of each data set, and of how many; of tested ones, if there are any."""
     found: list[tuple[Point, int]] = []
-    for print_ in dict.fromkeys(point.first["fingerprint"] for point in points):
-        group = [point for point in points if point.first["fingerprint"] == print_]
+    for group in _by_data(points).values():
         reached = longest(_tested(group) or group)
         found.append((max(reached, key=lambda point: point.accuracy.mean), len(reached)))
+    return found
+
+
+def _by_data(points: Sequence[Point]) -> dict[str, list[Point]]:
+    """Return the points by the fingerprint of their data."""
+    found: dict[str, list[Point]] = {}
+    for point in points:
+        found.setdefault(point.first["fingerprint"], []).append(point)
     return found
 
 
@@ -185,12 +192,13 @@ def _looks(
     tested = _tested(points) if story is not None else []
     winner = (story or {}).get("net")
     best_ones = _best([point for point in tested if point.net == winner] or tested or points)
+    by_data = _by_data(points)
+    judged_on: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in baselines:
+        judged_on.setdefault((row["fingerprint"], row["split"]), []).append(row)
     for best, _ in best_ones:
-        print_, split = best.first["fingerprint"], best.first["split"]
-        group = [point for point in points if point.first["fingerprint"] == print_]
-        beside = [
-            row for row in baselines if row["fingerprint"] == print_ and row["split"] == split
-        ]
+        group = by_data[best.first["fingerprint"]]
+        beside = judged_on.get((best.first["fingerprint"], best.first["split"]), [])
         held_out = [row for point in group if not _tested([point]) for row in point.rows.values()]
         look = closer_look(best, beside, held_out)
         if look:

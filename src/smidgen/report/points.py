@@ -163,14 +163,17 @@ def apart(
         numbers: Of a row, by name, that may differ.
     """
     every = [dict(numbers(point.first)) for point in points]
-    grouped: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = {}
+    first: dict[tuple[str, tuple[str, ...]], dict[str, Any]] = {}
+    differing: dict[tuple[str, tuple[str, ...]], set[str]] = {}
     for point, own in zip(points, every, strict=True):
-        grouped.setdefault((point.net, point.methods), []).append(own)
+        one = first.setdefault((point.net, point.methods), own)
+        names = differing.setdefault((point.net, point.methods), set())
+        names |= {name for name in one.keys() | own.keys() if one.get(name) != own.get(name)}
     return [
         "".join(
             f", {name} {value}"
             for name, value in own.items()
-            if any(of.get(name) != value for of in grouped[point.net, point.methods])
+            if name in differing[point.net, point.methods]
         )
         for point, own in zip(points, every, strict=True)
     ]
@@ -188,13 +191,24 @@ def baselines(points: Sequence[Point]) -> list[tuple[Point, list[Point]]]:
         grouped.setdefault(key, []).append(point)
     found: list[tuple[Point, list[Point]]] = []
     for group in grouped.values():
-        baseline = min(group, key=lambda point: (len(point.methods), -_held_by(point, group)))
+        baseline = _fewest_methods(group)
         found.append((baseline, [point for point in group if point is not baseline]))
     return found
 
 
-def _held_by(point: Point, others: Sequence[Point]) -> int:
-    return sum(set(point.methods) <= set(other.methods) for other in others)
+def _fewest_methods(group: Sequence[Point]) -> Point:
+    fewest = min(len(point.methods) for point in group)
+    having: dict[str, set[int]] = {}  # by method, the places in the group
+    for place, point in enumerate(group):
+        for method in point.methods:
+            having.setdefault(method, set()).add(place)
+
+    def held_by(point: Point) -> int:
+        if not point.methods:
+            return len(group)
+        return len(set[int].intersection(*(having[method] for method in point.methods)))
+
+    return max((point for point in group if len(point.methods) == fewest), key=held_by)
 
 
 def longest(points: Sequence[Point]) -> list[Point]:

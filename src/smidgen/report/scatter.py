@@ -1,7 +1,8 @@
 """The chart of what nets reach at their size."""
 
 from collections.abc import Sequence
-from math import isfinite
+from itertools import groupby
+from math import inf, isfinite
 from typing import NamedTuple, Self
 
 from smidgen.report.axes import (
@@ -22,6 +23,7 @@ from smidgen.study.statistics import spread
 
 _HEIGHT = 340
 _NAMED = 8  # nets; of more, only those that no smaller one beats are named in a chart
+_NAMES = 40  # at most: a chart has no room for more, and each is tried in many places
 _RADIUS = 4.5  # pixels, of a point
 _MOVES = sorted(range(-40, 41, 2), key=lambda moved: (abs(moved), moved))  # of a name, upward first
 _ACROSS = 12  # pixels that a name is moved rather than lie across an interval
@@ -74,9 +76,8 @@ def accuracy_against_params(points: Sequence[Point]) -> Chart | None:
 def _dots(points: Sequence[Point]) -> list[_Dot]:
     best = max(points, key=lambda point: point.accuracy.mean)
     plain = {id(baseline) for baseline, _ in baselines(points)}
-    named = {id(point) for point in points if id(point) in plain and not _is_beaten(point, points)}
-    if len(plain) <= _NAMED:
-        named = plain
+    told_apart = points if len(plain) <= _NAMED else _unbeaten(points)
+    named = {id(one) for one in _most_accurate([p for p in told_apart if id(p) in plain])}
     of_name = [point for point in points if id(point) in named]
     names = {
         id(point): f"{point.net}{more}"
@@ -106,12 +107,25 @@ def _studied(points: Sequence[Point]) -> list[_Dot]:
     return found
 
 
-def _is_beaten(point: Point, points: Sequence[Point]) -> bool:
-    """Tell whether a smaller net reaches more."""
-    return any(
-        other.accuracy.mean > point.accuracy.mean and other.first["params"] < point.first["params"]
-        for other in points
-    )
+def _unbeaten(points: Sequence[Point]) -> list[Point]:
+    """Return the points of which no smaller net reaches more, the smallest first."""
+    found: list[Point] = []
+    highest = -inf  # of smaller nets
+    by_size = sorted(points, key=_size)
+    for _, of_size in groupby(by_size, key=_size):
+        as_large = list(of_size)
+        found += [point for point in as_large if point.accuracy.mean >= highest]
+        highest = max(highest, *(point.accuracy.mean for point in as_large))
+    return found
+
+
+def _most_accurate(points: Sequence[Point]) -> list[Point]:
+    """Return as many as can be named; of equal ones the smaller."""
+    return sorted(points, key=lambda point: (-point.accuracy.mean, _size(point)))[:_NAMES]
+
+
+def _size(point: Point) -> int:
+    return int(point.first["params"])
 
 
 def _drawn(width: int, ours: Sequence[_Dot], studied: Sequence[_Dot]) -> Canvas:
@@ -159,6 +173,8 @@ def _names(
         at, level, needed = x(dot.params), y(dot.accuracy), width_of(dot.name, size)
         free: list[tuple[int, _Box]] = []
         for moved in _MOVES:
+            if free and abs(moved) >= min(cost for cost, _ in free):
+                break  # what follows is moved as far
             for start in (at + 2 * _RADIUS, at - 2 * _RADIUS - needed):
                 middle = level + moved
                 box = _Box(start, start + needed, middle - size / 2, middle + size / 2)

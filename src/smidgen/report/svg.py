@@ -1,5 +1,6 @@
 """A small SVG writer: shapes and texts whose colours follow the page they stand in."""
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import TypeAlias
 from unicodedata import combining, east_asian_width
@@ -42,9 +43,12 @@ def shortened(text: str, width: Number, size: Number = TEXT) -> str:
     """Return a text cut to ``width`` pixels, with an ellipsis where something is missing."""
     if width_of(text, size) <= width:
         return text
-    while text and width_of(f"{text}…", size) > width:
-        text = text[:-1]
-    return f"{text}…"
+
+    def needed(length: int) -> float:
+        return width_of(f"{text[:length]}…", size)
+
+    fitting = bisect_right(range(len(text)), width, key=needed)
+    return f"{text[: max(fitting - 1, 0)]}…"
 
 
 class Canvas:

@@ -36,13 +36,17 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     note: str = ""
 
-    def numeric(self, place: int) -> bool:
-        """Tell whether a column holds numbers."""
-        return any(not isinstance(row[place].value, str) for row in self.rows)
+    @property
+    def numeric(self) -> list[bool]:
+        """Whether each column holds numbers."""
+        return [
+            any(not isinstance(row[place].value, str) for row in self.rows)
+            for place in range(len(self.columns))
+        ]
 
     def to_markdown(self) -> str:
         """Return the table for a README."""
-        rule = ["---:" if self.numeric(place) else "---" for place in range(len(self.columns))]
+        rule = ["---:" if numeric else "---" for numeric in self.numeric]
         lines = [self.columns, rule, *([cell.text for cell in row] for row in self.rows)]
         body = "\n".join(f"| {' | '.join(map(markdown, line))} |" for line in lines)
         note = f"\n{markdown(self.note)}\n" if self.note else ""

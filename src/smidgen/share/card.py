@@ -1,13 +1,12 @@
 """The model card: what someone who finds the model must know, as Markdown for the hub."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from smidgen.data.sources import HUB_ID, NAMED
+from smidgen.escape import json_as_yaml, shell, terminal
 from smidgen.escape import markdown as escaped
-from smidgen.escape import shell, terminal
 from smidgen.export.c.boards import verdict
 from smidgen.files import write_atomically
 from smidgen.hub import PREFIX, is_hub
@@ -83,7 +82,7 @@ def card_of(
 
 
 def _metadata(facts: Facts, licence: str | None) -> str:
-    """Return the block that the hub reads; JSON's values are YAML's."""
+    """Return the block that the hub reads."""
     trial, accuracy = facts.run.trial, facts.accuracy
     known = NAMED.get(trial.data.removeprefix("known:"))
     named = HUB_ID.fullmatch(trial.data)
@@ -111,7 +110,12 @@ def _metadata(facts: Facts, licence: str | None) -> str:
                 "results": [{"task": task, "dataset": dataset, "metrics": [metric]}],
             }
         ]
-    lines = "\n".join(f"{name}: {json.dumps(value)}" for name, value in values.items())
+    return front_matter(values)
+
+
+def front_matter(values: Mapping[str, Any]) -> str:
+    """Return values as the block of YAML above a page of the hub."""
+    lines = "\n".join(f"{name}: {json_as_yaml(value)}" for name, value in values.items())
     return f"---\n{lines}\n---\n"
 
 
@@ -142,7 +146,7 @@ def _how(facts: Facts, repository: str | None) -> str:
     packages = "'smidgen[hub]'" if repository else "smidgen"
     return (
         f"```sh\npip install {packages}\n{command}\n```\n\n"
-        f"```python\nimport smidgen as sm\n\nmodel = sm.load({json.dumps(place)})\n"
+        f"```python\nimport smidgen as sm\n\nmodel = sm.load({json_as_yaml(place)})\n"
         'model.predict("picture.jpg")\n```\n\n'
         f"A picture goes through: {escaped(facts.run.preprocessing.text)}; smidgen does that"
         " itself."
@@ -171,7 +175,7 @@ def _data(facts: Facts) -> str:
         lines.append(
             f"Trained on {what}; judged on {first['images']:,} test images that no choice was made"
             f" on. The largest class is {100 * first['largest_class']:.2f} % of them."
-            if "largest_class" in first
+            if first.get("largest_class") is not None
             else f"Trained on {what}; judged on {first['images']:,} test images."
         )
     return " ".join(lines)

@@ -15,7 +15,7 @@ from smidgen.export.targets import PACKAGES
 from smidgen.hub import Place, place_of, require_extra, told, without_bars
 from smidgen.limits import TENSOR_BYTES, content
 from smidgen.run import PLAN, WEIGHTS, run_folder, shared_plan
-from smidgen.share.card import card_of
+from smidgen.share.card import card_of, front_matter
 from smidgen.share.facts import Artefact, Facts, facts_of
 from smidgen.share.licences import fields, require_licence
 from smidgen.study.design.design import ROWS
@@ -177,11 +177,10 @@ def _space_card(
         "models": [there.repository],
         "tags": ["smidgen"],
     }
-    lines = "\n".join(f"{name}: {json.dumps(value)}" for name, value in values.items())
     return (
-        f"---\n{lines}\n---\n\n# {there.name}\n\nThe page of {escaped(facts.run.trial.net.name)},"
-        f" a net for {escaped(facts.run.trial.data)}. {does} and sends nothing."
-        "\n"
+        f"{front_matter(values)}\n# {there.name}\n\nThe page of"
+        f" {escaped(facts.run.trial.net.name)}, a net for {escaped(facts.run.trial.data)}."
+        f" {does} and sends nothing.\n"
     ).encode()
 
 

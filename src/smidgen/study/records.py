@@ -144,7 +144,8 @@ def load(path: Path | str) -> Records:
 def runs_of(path: Path) -> Path:
     """Return the folder of the run folders, one a trial, beside a store.
 
-    Stores that differ only in their suffix have one each; a store of before that keeps its own.
+    Stores that differ only in their suffix have one each, but for ``NAME`` and ``NAME.db``, which
+    share ``NAME.runs``. A store of before that keeps its own.
     """
     own, before = own_runs_of(path), path.with_suffix(".runs")
     return before if before.is_dir() and not own.is_dir() else own

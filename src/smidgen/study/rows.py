@@ -68,12 +68,13 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         StoreError: If it cannot be read or a line is no row; the line is named.
     """
     try:
-        lines = content(path, ROWS_BYTES).decode().splitlines()
+        text = content(path, ROWS_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{path}: cannot be read: {error}") from error
     except ValueError as error:
         raise StoreError(f"{path}: {error}") from None
     rows: list[dict[str, Any]] = []
+    lines = text.removesuffix("\n").split("\n") if text else []  # a text in JSON may hold others
     for number, line in enumerate(lines, 1):
         row = row_of(line, f"{path}, line {number}")
         if not {"key", "study", "net"} <= row.keys():
@@ -89,20 +90,21 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
         OSError: If it cannot be written.
     """
     line = f"{json.dumps(row)}\n".encode()
-    size = path.stat().st_size if path.is_file() else 0
-    if size:
+    if path.is_file() and path.stat().st_size:
         with path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
             line = line if file.read() == b"\n" else b"\n" + line
     with FileIO(path, "a") as file:
-        write_whole(file, line, size)
+        write_whole(file, line)
 
 
 def _require_kinds(row: Mapping[str, Any]) -> None:
     for column, value in row.items():
         if column in _KINDS and not isinstance(value, _KINDS[column]):
             raise ValueError(f"{column} must be {_WORDS[_KINDS[column]]}, got {shown(value)}")
-        if column in _NUMBERS and not is_number(value) and (value or column not in _MAY_LACK):
+        if column in _NUMBERS and not is_number(value):
+            if value is None and column in _MAY_LACK:
+                continue
             raise ValueError(f"{column} must be a finite number, got {shown(value)}")
     for column in ("methods", "studies"):
         if not all(isinstance(text, str) for text in row.get(column, [])):

@@ -11,8 +11,6 @@ from scipy.special import stdtrit
 
 from smidgen.chance import CONFIDENCE, wilson
 
-INTERVALS = ("t", "bootstrap")
-RESAMPLES = 9_999
 NO_DIFFERENCE = "no difference shown"
 NOT_TESTED = "one seed, not tested"
 BETTER = "better"
@@ -29,7 +27,7 @@ class Interval:
         low: Lower end of the 95 % interval; nan when a single value allows none.
         high: Upper end.
         count: Values behind it.
-        kind: ``t`` (Student), ``bootstrap`` (percentile, 9,999 resamples) or ``t and Wilson``.
+        kind: ``t`` (Student) or ``t and Wilson``.
     """
 
     mean: float
@@ -64,51 +62,29 @@ class Interval:
         return BETTER if self.mean > 0 else "worse"
 
 
-def mean_interval(
-    values: Sequence[float], kind: str = "t", floor: float = 0.0, shared: float = 0.0
-) -> Interval:
+def mean_interval(values: Sequence[float], floor: float = 0.0, shared: float = 0.0) -> Interval:
     """Return the mean of ``values`` with its 95 % confidence interval.
 
-    The t interval is ``mean +- t(0.975, n - 1) * s * sqrt(1 / n + shared)``. The percentile
-    bootstrap draws from a generator of its own with a fixed seed, so that the same values give
-    the same interval.
+    It is Student's, ``mean +- t(0.975, n - 1) * s * sqrt(1 / n + shared)``.
 
     Args:
         values: One a seed.
-        kind: ``t`` or ``bootstrap``.
-        floor: Least ``s`` of the t interval, for values that are known no better than that.
+        floor: Least ``s``, for values that are known no better than that.
         shared: Variance of the mean that more values would not take away, as a share of that of
             one value: of folds, the ratio of held-out to training images.
 
     Raises:
-        ValueError: If there is no value, or ``kind`` is unknown.
+        ValueError: If there is no value.
     """
-    if kind not in INTERVALS:
-        raise ValueError(f"interval must be one of {', '.join(INTERVALS)}, got {kind!r}")
     if not values:
         raise ValueError("an interval must be of at least one value, got none")
     array = np.asarray(values, dtype=np.float64)
     mean, count = float(array.mean()), len(array)
     if count == 1:
-        return Interval(mean, nan, nan, 1, kind)
-    spread = max(float(array.std(ddof=1)), floor if kind == "t" else 0.0)
-    spread *= (1 / count + (shared if kind == "t" else 0.0)) ** 0.5
-    if spread == 0:
-        return Interval(mean, mean, mean, count, kind)
-    if kind == "t":
-        half = _students(count) * spread
-        return Interval(mean, mean - half, mean + half, count, kind)
-    from scipy.stats import bootstrap  # all of scipy.stats takes half a second to import
-
-    found = bootstrap(
-        (array,),
-        np.mean,
-        confidence_level=CONFIDENCE,
-        n_resamples=RESAMPLES,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return Interval(mean, float(found.low), float(found.high), count, kind)
+        return Interval(mean, nan, nan, 1)
+    error = max(float(array.std(ddof=1)), floor) * (1 / count + shared) ** 0.5
+    half = _students(count) * error
+    return Interval(mean, mean - half, mean + half, count)
 
 
 def _students(count: int) -> float:
@@ -148,7 +124,6 @@ def accuracy_interval(percents: Sequence[float], images: int) -> Interval:
 def paired_effect(
     treated: Mapping[_Seed, float],
     baseline: Mapping[_Seed, float],
-    kind: str = "t",
     step: float = 0.0,
     shared: float = 0.0,
 ) -> Interval:
@@ -157,7 +132,6 @@ def paired_effect(
     Args:
         treated: Values by seed.
         baseline: Values by seed; what chance they share with ``treated`` cancels.
-        kind: Of the interval.
         step: Least difference between two values, such as one image of those judged. Seeds that
             happen to differ by the same few images must not pass for certainty, so the spread
             is never taken to be less than that of two roundings, ``step / sqrt(6)``.
@@ -170,7 +144,7 @@ def paired_effect(
     if not seeds:
         raise ValueError("a paired effect must have a seed on both sides, got none in common")
     differences = [treated[seed] - baseline[seed] for seed in seeds]
-    return mean_interval(differences, kind, floor=step / 6**0.5, shared=shared)
+    return mean_interval(differences, floor=step / 6**0.5, shared=shared)
 
 
 def spread(interval: Interval, form: str = ".2f", unit: str = "") -> str:
@@ -229,6 +203,6 @@ def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNe
     differing = only_first + only_second
     if differing == 0:
         return McNemar(only_first, only_second, 1.0)
-    from scipy.stats import binomtest
+    from scipy.stats import binomtest  # all of scipy.stats takes half a second to import
 
     return McNemar(only_first, only_second, float(binomtest(only_first, differing).pvalue))

@@ -139,14 +139,23 @@ def tracking(names: Iterable[str], facts: Facts) -> Generator[Tracking]:
                     started[name] = TRACKERS[name].start(facts)
             except Exception as error:  # such as one of its own, without a login
                 raise ValueError(f"--track {name} cannot begin: {_said(error)}") from error
-            stack.callback(_close, name, started[name])
+            stack.push(_closing(name, started[name]))
         yield Tracking(started)
 
 
-def _close(name: str, tracker: Tracker) -> None:
+def _closing(name: str, tracker: Tracker) -> Callable[..., None]:
+    """Return what ends a run in a tracker, as it is told of what ended the training."""
+
+    def close(_: object, error: BaseException | None, __: object) -> None:
+        _close(name, tracker, error)
+
+    return close
+
+
+def _close(name: str, tracker: Tracker, failure: BaseException | None) -> None:
     try:
         with redirect_stdout(sys.stderr):
-            tracker.close()
+            tracker.close(failure)
     except Exception as error:  # what was trained is kept
         warnings.warn(f"--track {name} did not end well: {_said(error)}", stacklevel=4)
 

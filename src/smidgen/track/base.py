@@ -31,5 +31,5 @@ class Tracker(ABC):
         """Take in what was seen at the end of an epoch, counted from 1."""
 
     @abstractmethod
-    def close(self) -> None:
-        """End the run there."""
+    def close(self, error: BaseException | None) -> None:
+        """End the run there; with what ended it too early, such as a loss that is no number."""

@@ -23,8 +23,9 @@ class MLflow(Tracker):
     def log(self, figures: Mapping[str, float], epoch: int) -> None:
         self._library.log_metrics(dict(figures), step=epoch)
 
-    def close(self) -> None:
-        self._library.end_run()
+    def close(self, error: BaseException | None) -> None:
+        failed = "FAILED" if isinstance(error, Exception) else "KILLED"  # as by Ctrl-C
+        self._library.end_run("FINISHED" if error is None else failed)
 
 
 def start(facts: Facts) -> Tracker:

@@ -26,7 +26,7 @@ class TensorBoard(Tracker):
         for name, value in figures.items():
             self._writer.add_scalar(name, value, epoch)
 
-    def close(self) -> None:
+    def close(self, error: BaseException | None) -> None:
         if self._writer is not None:
             self._writer.close()
 

@@ -17,7 +17,7 @@ class Trackio(Tracker):
     def log(self, figures: Mapping[str, float], epoch: int) -> None:
         self._library.log(dict(figures), step=epoch)
 
-    def close(self) -> None:
+    def close(self, error: BaseException | None) -> None:
         self._library.finish()
 
 

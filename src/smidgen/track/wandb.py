@@ -18,8 +18,8 @@ class WandB(Tracker):
     def log(self, figures: Mapping[str, float], epoch: int) -> None:
         self._run.log(dict(figures), step=epoch)
 
-    def close(self) -> None:
-        self._run.finish()
+    def close(self, error: BaseException | None) -> None:
+        self._run.finish(exit_code=0 if error is None else 1)
 
 
 def start(facts: Facts) -> Tracker:
