@@ -110,10 +110,12 @@ def net(*body: Layer, shape: Shape = Shape(3, 8, 8)) -> NetSpec:  # noqa: B008
             ["Conv2d", "Conv2d", "GlobalAveragePool", "Linear"],
         ),
         ((layers.MaxPool(1, 1), layers.MaxPool(8)), ["MaxPool", "Linear"]),
+        # one pixel is all that a window of any size, or a step, finds there
+        ((layers.MaxPool(8), layers.Blur(2, 5), layers.MaxPool(1, 3)), ["MaxPool", "Linear"]),
         # one pixel is left, of several that are read: what skips them is no part of a product
         ((layers.Conv(5, 1, stride=8, activation="none"),), ["Conv2d", "Linear"]),
     ],
-    ids=["1x1s", "blur", "biased border", "clean border", "dearer", "idle", "skips"],
+    ids=["1x1s", "blur", "biased border", "clean border", "dearer", "idle", "one pixel", "skips"],
 )
 def test_linear_neighbours_merge_exactly_where_the_rules_say(
     body: tuple[Layer, ...], kinds: list[str]
@@ -197,12 +199,33 @@ def test_what_cannot_be_folded_is_refused_by_name() -> None:
     spec = net(layers.Conv(4))
     with pytest.raises(ValueError, match="mean must have 3 numbers"):
         fold(spec, lively(spec), [0.5], [0.5])
-    with pytest.raises(ValueError, match="std must be > 0, got 0"):
-        fold(spec, lively(spec), MEAN, (0.5, 0.0, 0.5))
+    for std in (0.0, 1e-50, torch.nan):
+        with pytest.raises(ValueError, match="std must be > 0 and finite, both in float32, got"):
+            fold(spec, lively(spec), MEAN, (0.5, std, 0.5))
+    with pytest.raises(ValueError, match="mean must be finite in float32, got"):
+        fold(spec, lively(spec), (0.5, 1e39, 0.5), STD)
     broken = lively(spec)
     next(broken.parameters()).data[0] = torch.nan
     with pytest.raises(ValueError, match=r"layer 1 conv\(out_channels=4\): .* finite"):
         fold(spec, broken, MEAN, STD)
+
+
+def test_a_product_of_weights_beyond_float32_is_refused() -> None:
+    spec = net(layers.Transition(4), layers.Transition(4))
+    apart, merged, absorbing = lively(net(layers.Conv(4))), lively(spec), lively(spec)
+    with torch.no_grad():
+        for module, factor in ((apart[0], 1e38), (merged[0], 1e30), (merged[1], 1e30)):
+            for parameter in module.parameters():
+                parameter.mul_(factor)
+        for parameter in absorbing[-1].parameters():
+            parameter.mul_(1e30)
+    said = "its folded weights must be finite in float32"
+    with pytest.raises(ValueError, match=rf"layer 1 conv\(.*\): {said}"):
+        fold(net(layers.Conv(4)), apart, MEAN, STD)
+    with pytest.raises(ValueError, match=f"^{spec.name}: {said}"):
+        fold(spec, merged, MEAN, STD)
+    with pytest.raises(ValueError, match="absorb the normalisation must be finite in float32"):
+        lower(fold(spec, absorbing, MEAN, (1e-30, 1.0, 1.0)))
 
 
 def shares(layers_: tuple[str, ...]) -> list[int | None]:

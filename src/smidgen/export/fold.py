@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from smidgen import layers
 from smidgen.export.merge import merged
 from smidgen.export.program import (
+    MOST,
     Blur,
     Conv2d,
     Flatten,
@@ -46,6 +47,7 @@ from smidgen.spec import NetSpec
 from smidgen.text import to_text
 
 Array: TypeAlias = NDArray[Any]  # float64 until the program is complete
+_LEAST = float(np.finfo(np.float32).tiny)
 
 
 class Convolution(NamedTuple):
@@ -87,6 +89,8 @@ def fold(
             _require_finite(operation, where)
             operations.append(operation)
     operations = merged(operations, spec.input_shape)
+    for operation in operations:  # a product of weights may be beyond what either was
+        _require_finite(operation, spec.name)
     uses = Counter(conv.shared.key for conv in _convs(operations) if conv.shared)
     first = Normalise(np.array(mean, np.float32), np.array(std, np.float32))
     rest = (_single(operation, uses) for operation in operations)
@@ -281,8 +285,8 @@ def _require_finite(operation: Operation, where: str) -> None:
                 _require_finite(held, where)
         case Normalise() | MaxPool() | Blur() | GlobalAveragePool() | Flatten():
             arrays = ()
-    if not all(np.isfinite(array).all() for array in arrays):
-        raise ValueError(f"{where}: its folded weights must be finite, got inf or NaN")
+    if not all((np.abs(array) <= MOST).all() for array in arrays):  # nor is NaN
+        raise ValueError(f"{where}: its folded weights must be finite in float32, got inf or NaN")
 
 
 def _check(spec: NetSpec, mean: Sequence[float], std: Sequence[float]) -> None:
@@ -291,8 +295,10 @@ def _check(spec: NetSpec, mean: Sequence[float], std: Sequence[float]) -> None:
         if len(values) != spec.input_shape.channels:
             channels = spec.input_shape.channels
             raise ValueError(f"{what} must have {channels} numbers, one a channel, got {values}")
-    if min(std) <= 0:
-        raise ValueError(f"std must be > 0, got {min(std)}")
+    if not all(_LEAST <= value <= MOST for value in std):
+        raise ValueError(f"std must be > 0 and finite, both in float32, got {list(std)}")
+    if not all(abs(value) <= MOST for value in mean):
+        raise ValueError(f"mean must be finite in float32, got {list(mean)}")
 
 
 def _array(tensor: Tensor) -> Array:

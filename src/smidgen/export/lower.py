@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smidgen.export.program import (
+    MOST,
     Blur,
     Conv2d,
     Flatten,
@@ -32,6 +33,10 @@ def lower(program: Program) -> Program:
     which the convolution remembers as its padding value. Pooling and blur commute with a rising
     affine map of each channel, so they may stand between. Before squeeze-and-excitation and
     residual sums, which do not commute, a 1x1 depthwise convolution takes its place.
+
+    Raises:
+        ValueError: If the program does not start with its normalisation, or a weight that absorbs
+            it is beyond float32.
     """
     first, *rest = program.operations
     if not isinstance(first, Normalise):
@@ -81,4 +86,6 @@ def _column(array: Array) -> FloatArray:
 
 
 def _single(array: Array) -> FloatArray:
+    if not (np.abs(array) <= MOST).all():  # nor is NaN
+        raise ValueError("weights that absorb the normalisation must be finite in float32")
     return array.astype(np.float32)

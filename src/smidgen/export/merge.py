@@ -10,7 +10,7 @@ What is exact, and done:
   (both are linear with weights that sum to 1, and reflect rather than pad), where it then meets
   fewer pixels and perhaps a partner of the above.
 * A global average pool, max pool or blur that covers one pixel and skips none is dropped, and so
-  is the flattening of a map of one pixel.
+  is any of them, or a flattening, of a map of one pixel: a blur reflects that pixel alone.
 
 Merges are made when they do not raise the multiply-accumulates. What is not exact, and so not
 done: merging a blur with a convolution that pads with zeros (their borders differ), a biased 1x1
@@ -78,11 +78,12 @@ def _inside(operation: Operation, shape: Shape) -> Operation:
 
 
 def _is_idle(operation: Operation, shape: Shape) -> bool:
+    lone = shape.height == shape.width == 1
     match operation:
         case MaxPool(kernel_size, stride) | Blur(kernel_size, stride):
-            return kernel_size == stride == 1
+            return lone or kernel_size == stride == 1
         case GlobalAveragePool() | Flatten():
-            return shape.height == shape.width == 1
+            return lone
         case Normalise() | Conv2d() | SqueezeExcite() | Residual() | Linear():
             return False
 

@@ -16,6 +16,7 @@ from smidgen.layers.base import Kernel, sides_of
 
 FloatArray: TypeAlias = NDArray[np.floating[Any]]  # float32 once a program is complete
 Pixels: TypeAlias = NDArray[np.uint8]  # n c h w, as stored
+MOST = float(np.finfo(np.float32).max)  # of a weight
 _BATCH, _PIXELS = 256, 2**18  # images at once, and pixels of them: torch's sums depend on it
 
 

@@ -78,6 +78,31 @@ def test_rows_that_fill_vectors_and_rows_that_do_not_agree(
     assert_close(NetSpec(shape, (*body, *HEAD)), (width,))
 
 
+ALONE = """
+#include <stdio.h>
+#include "net.h"
+static float memory[2][64 + NET_MEMORY_BYTES / 4], logits[2][NET_CLASSES];
+static const uint8_t pixels[NET_PIXELS] = {9, 200, 30};
+int main(void) {
+  for (int i = 0; i < 64; i++) memory[1][i] = 1e6f;
+  for (int i = 0; i < 2; i++) net_in(memory[i] + 64, pixels, logits[i]);
+  for (int k = 0; k < NET_CLASSES; k++) {
+    if (logits[0][k] != logits[1][k]) return 1;
+  }
+  return 0;
+}
+"""
+
+
+def test_windows_far_wider_than_a_vector_do_not_see_what_lies_before_memory(tmp_path: Path) -> None:
+    spec = NetSpec(Shape(1, 2, 16), (layers.Conv(2, 49), *HEAD))
+    write_source(generate_float(program_of(spec)), tmp_path)
+    (tmp_path / "main.c").write_text(ALONE)
+    command = ["gcc", "-std=c99", "-O0", "-Wno-psabi", "net.c", "main.c", "-o", "main"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    subprocess.run([tmp_path / "main"], check=True)
+
+
 def test_what_grows_with_a_map_lies_in_memory_and_not_on_the_stack() -> None:
     wide = NetSpec(Shape(1, 3, 1000), (layers.Blur(2, 5), layers.Conv(3), *HEAD))
     many = NetSpec(Shape(1, 3, 3), (layers.Conv(400), layers.SqueezeExcite(100), *HEAD))

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from smidgen.export.c.footprint import dummy_source
 from smidgen.export.c.int8 import generate
 from smidgen.export.c.int8_table import packed_pairs
 from smidgen.export.c.source import Source
+from smidgen.export.int8.program import IntConv2d
 from smidgen.export.int8.simulate import simulate
 from smidgen.layers import Layer, Shape
 from smidgen.methods import parse, rewritten
@@ -98,6 +100,44 @@ def test_sums_and_repeats_are_exact(name: str) -> None:
 def test_kernels_and_pools_of_unequal_sides_are_exact(wide: bool) -> None:
     assert_exact(window(wide=wide))
     assert_exact(rewritten(window(wide=wide), parse("blurpool")))
+
+
+SMALL: dict[str, tuple[list[int], list[str]]] = {
+    "a ring of fewer rows than a shortcut's blur looks at": (
+        [1, 4, 4],
+        [
+            "conv(8, stride=2)",
+            "residual(conv(8, kernel_size=1), blur(2), shortcut=true)",
+            AVERAGE[0],
+        ],
+    ),
+    "likewise, of a wider blur": (
+        [1, 8, 8],
+        [
+            "conv(8, stride=2)",
+            "residual(conv(8, 1), channelwise(), blur(2, 5), conv(8, 1), shortcut=true)",
+            AVERAGE[0],
+        ],
+    ),
+    "a blur of means": (
+        [1, 4, 4],
+        ["conv(8)", AVERAGE[0], "residual(conv(16, kernel_size=1), blur(2), shortcut=true)"],
+    ),
+    "gates of means": ([1, 6, 6], ["conv(8)", AVERAGE[0], "residual(squeeze_excite(4))"]),
+    "gates of all pixels": ([1, 4, 4], ["conv(4)", "flatten()", "squeeze_excite(4)"]),
+    "a ring of more rows than its map": (
+        [1, 255, 2],
+        ["conv(4, kernel_size=1)", "residual(conv(4), squeeze_excite(2))", AVERAGE[0]],
+    ),
+    "a long stride": ([1, 1, 900], ["conv(8, 1x9, stride=300)", AVERAGE[0]]),
+    "a stride over the map": ([1, 6, 6], ["conv(5)", "max_pool(2, stride=300)", "flatten()"]),
+}
+
+
+@pytest.mark.parametrize(("shape", "body"), SMALL.values(), ids=SMALL)
+def test_small_maps_and_long_strides_are_exact(shape: list[int], body: list[str]) -> None:
+    spec = NetSpec.from_dict({"input": shape, "layers": [*body, "classifier(3)"]})
+    assert_exact(spec, flags=("-O0", *TRAP))
 
 
 ROW = 24 * 16  # bytes
@@ -180,6 +220,18 @@ def test_a_layer_beyond_the_c_is_named() -> None:
     spec = NetSpec(Shape(1, 20, 20), (layers.Conv(2), layers.Blur(2, 13), *HEAD), "wide")
     with pytest.raises(ValueError, match="wide, operation 2: blur kernel_size must be <= 11, got"):
         generate(integers(spec))
+
+
+def test_the_classifiers_weights_are_the_last_though_others_are_alike() -> None:
+    body = (layers.Conv(4, 1), layers.GlobalAveragePool(), layers.Classifier(4))
+    program = integers(NetSpec(Shape(3, 4, 4), body))
+    conv, *between = program.operations[:-1]
+    assert isinstance(conv, IntConv2d)
+    alike = replace(conv, weight=np.zeros_like(conv.weight))
+    head = replace(program.head, weight=np.zeros((4, 4), np.int8))
+    one = generate(replace(program, operations=(alike, *between, head)))
+    # 56 bytes that loads of Helium reach over, but for the classifier's own 16
+    assert f"net_weights[32 + NET_HELIUM * {56 - 16}]" in one.source
 
 
 def test_weights_lie_as_the_kernel_meets_them() -> None:

@@ -197,7 +197,7 @@ def test_a_net_may_be_called_as_anything_that_its_source_defines(name: str, tmp_
         call(["gcc", *WARNINGS, "-fsyntax-only", f"{name}.c"], tmp_path)
 
 
-@pytest.mark.parametrize("name", ["i", "count", "pixels", "out", "stack"])
+@pytest.mark.parametrize("name", ["i", "count", "pixels", "out", "stack", "my_name"])
 def test_a_net_may_be_called_as_anything_in_what_runs_it(name: str, tmp_path: Path) -> None:
     program = integers(net(4))
     made, pixels = generate(program, name), pixels_for(net(4), 2)
@@ -428,6 +428,18 @@ def test_no_file_of_a_net_is_found_in_place_of_a_systems(tmp_path: Path) -> None
     assert [name for name in taken if not is_taken(name)] == []
 
 
+@pytest.mark.parametrize("compiler", ["gcc", "arm-none-eabi-gcc"])
+def test_no_net_is_called_as_what_stdio_declares(compiler: str, tmp_path: Path) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    (tmp_path / "all.c").write_text("#include <stdio.h>\n")
+    said = call([compiler, "-std=gnu99", "-E", "-P", "all.c"], tmp_path)
+    names = set(re.findall(r"\b([a-z]\w*) ?\((?!\*)|^extern FILE \*(\w+);", said, re.MULTILINE))
+    declared = {name for pair in names for name in pair if name}
+    assert {"printf", "fileno", "ungetc"} <= declared
+    assert [name for name in declared if not is_taken(name)] == []
+
+
 def test_names_that_c_cannot_have_are_refused() -> None:
     taken = (
         "for",
@@ -443,6 +455,7 @@ def test_names_that_c_cannot_have_are_refused() -> None:
         "int8",
         "aux",
         "print",
+        "stdout",
     )
     for name in (*taken, "a__b"):
         assert is_taken(name)

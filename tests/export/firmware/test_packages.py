@@ -103,7 +103,11 @@ def test_self_tests_of_several_nets_fit_into_one_file() -> None:
         assert [name for name in names if not name.startswith("digits_")] == []
 
 
-def test_the_frame_of_an_example_is_the_picture_as_it_lies(source: Source) -> None:
+@pytest.mark.parametrize(("room", "side"), [(512, "16"), (511, "8")])
+def test_the_frame_of_an_example_is_the_picture_as_it_lies(
+    room: int, side: str, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(package, "PICTURE_BYTES", room)
     run = replace(source.run, preprocessing=replace(source.run.preprocessing, turned=True))
     turned = replace(source, run=run)
     made = made_of(turned, Wish())
@@ -117,7 +121,7 @@ def test_the_frame_of_an_example_is_the_picture_as_it_lies(source: Source) -> No
     told = _frame(Parts(turned, watched, pictures, np.zeros((2, 10), np.int32)))
     (found,) = asked
     assert np.abs(found[0].astype(int) - pictures[-1]).max() <= 8  # what RGB565 costs
-    assert (told["ROWS"], told["COLUMNS"], told["ANSWER"]) == ("16", "16", "1")
+    assert (told["ROWS"], told["COLUMNS"], told["ANSWER"]) == (side, side, "1")
 
 
 def test_where_no_camera_gives_pictures_there_is_no_example_of_one() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smidgen.export.c.source import Source
-from smidgen.export.c.text import template
+from smidgen.export.c.text import named, template
 from smidgen.export.program import Pixels
 
 Core: TypeAlias = Literal["m0plus", "m3", "m4", "m7", "m55"]
@@ -253,8 +253,7 @@ def prepare(source: Source, pixels: Pixels, folder: Path) -> None:
     """Write a net, a program that calls it, and the pictures that this reads."""
     write_source(source, folder)
     main = template("emulate_main.c").replace("TYPE", source.logit_type)
-    main = main.replace("UPPER", source.name.upper()).replace("NAME", source.name)
-    (folder / "main.c").write_text(main, encoding="utf-8")
+    (folder / "main.c").write_text(named(main, source.name), encoding="utf-8")
     (folder / "pixels.bin").write_bytes(pixels.transpose(0, 2, 3, 1).tobytes())
 
 

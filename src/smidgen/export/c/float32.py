@@ -74,9 +74,10 @@ def _map(text: Text, name: str, shape: Shape, ahead: Steps) -> Map:
     made = Map(name, shape, shape.height, border)
     text.keep(made, until=1 + _excited(ahead))
     if border:
-        span = border * made.row + VECTOR
-        end = made.size - span
-        text.body.append(f"clear({name}, {span}), clear({name} + {end}, {span});")
+        rows = border * made.row
+        start, end = made.front + rows, rows + VECTOR
+        behind = f"clear({name} + {made.size - end}, {end})"
+        text.body.append(f"clear({name}, {start}), {behind};")
     else:
         text.body.append(f"clear({name}, {VECTOR});")
     return made

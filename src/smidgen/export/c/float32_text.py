@@ -33,13 +33,18 @@ class Map:
         return self.shape.channels * self.pitch
 
     @property
+    def front(self) -> int:
+        """Zeros before the first row: a window looks as far to the left as its border."""
+        return max(VECTOR, padded(self.border))
+
+    @property
     def size(self) -> int:
-        """Floats in all, with a vector of zeros in front and behind."""
-        return (self.rows + 2 * self.border) * self.row + 2 * VECTOR
+        """Floats in all, with zeros in front and a vector of them behind."""
+        return (self.rows + 2 * self.border) * self.row + self.front + VECTOR
 
     def at(self, row: str) -> str:
         """Return C for where a row begins, counted from the first row of the picture."""
-        return f"{self.name} + {VECTOR + self.border * self.row} + ({row}) * {self.row}"
+        return f"{self.name} + {self.front + self.border * self.row} + ({row}) * {self.row}"
 
 
 def literal(value: float | np.floating) -> str:

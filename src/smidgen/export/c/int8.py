@@ -66,11 +66,12 @@ def _text(program: IntegerProgram, laid: Layout, optimize: str) -> str:
         "BORDERED": bordered or 0,
         "FILL(own, p, rows)": "fill(own, p, rows)" if bordered is None else filling,
     }
+    head = template("int8_head.c").replace("KINDS", ", ".join([*kernels, "CLASSIFY"]))
     run = template("int8_run.c")
     source = [
         f"typedef {laid.small} small;\ntypedef {laid.offset} offset;\n\n",
         *(f"#define {key} {value}\n" for key, value in defines.items()),
-        "\n" + template("int8_head.c").replace("KINDS", ", ".join([*kernels, "CLASSIFY"])) + "\n",
+        "\n" + head.replace("STRIDE", laid.stride) + "\n",
         *(_array(*table, more) for table in laid.data),
         f"static const layer layers[] = {{\n{''.join(_layer(row, laid) for row in laid.rows)}}};\n",
         *(template(f"int8_{text}.c") for text in texts),

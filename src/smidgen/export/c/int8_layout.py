@@ -39,6 +39,7 @@ class Layout:
         rows: Of the table of layers; those inside others follow the classifier.
         chain: How many of them follow each other, without the classifier.
         offsets: Of every buffer in the arena, in bytes.
+        stride: Type that holds every stride.
         small: Type that holds the sides of every map.
         offset: Type that holds every place.
         layer_bytes: Of one line of the table.
@@ -52,6 +53,7 @@ class Layout:
     rows: tuple[Row, ...]
     chain: int
     offsets: dict[str, int]
+    stride: str
     small: str
     offset: str
     layer_bytes: int
@@ -92,13 +94,14 @@ def laid_out(program: IntegerProgram) -> Layout:
             raise ValueError(f"{program.name}, operation {place_ + 1}: {error}") from None
     rows = [*tables.rows, Row("CLASSIFY", shape, height=1), *tables.inner]
     offsets, arena = _placed(tables, rows)
-    small, offset = _types(tables, rows, offsets)
+    stride, small, offset = _types(tables, rows, offsets)
     bordered = _bordered(program)
     kernels: list[Kind] = [kind for kind in _KERNELS if kind in {row.kind for row in rows}]
     data = _data(program, tables)
     slotted = any(row.slots != row.kernel for row in rows)
     oblong = any(row.oblong for row in rows)
-    layer_bytes = 4 + (5 + slotted + 2 * oblong) * _BYTES[small]
+    layer_bytes = 3 * _BYTES[stride] + 1
+    layer_bytes += -layer_bytes % _BYTES[small] + (5 + slotted + 2 * oblong) * _BYTES[small]
     layer_bytes += -layer_bytes % _BYTES[offset] + 4 * _BYTES[offset]
     table_bytes = sum(_BYTES[kind] * len(values) for kind, _, values in data)
     table_bytes += layer_bytes * len(rows)
@@ -110,6 +113,7 @@ def laid_out(program: IntegerProgram) -> Layout:
         tuple(rows),
         chain,
         offsets,
+        stride,
         small,
         offset,
         layer_bytes,
@@ -173,14 +177,18 @@ def _patch(row: Row) -> int:
     return 8 * size + is_loose(row) * 4 * (size + SLACK)
 
 
-def _types(tables: Tables, rows: list[Row], offsets: dict[str, int]) -> tuple[str, str]:
-    """Return the narrowest types that hold the sides of every map, and every place."""
-    small = max(max(row.kernel, row.across, row.first, row.height, *row.shape) for row in rows)
+def _types(tables: Tables, rows: list[Row], offsets: dict[str, int]) -> tuple[str, str, str]:
+    """Return the narrowest types that hold every stride, the sides of every map, every place."""
+    small = max(max(row.slots, row.across, row.first, row.height, *row.shape) for row in rows)
     if small >= 2**16:
         raise ValueError(f"sides and channels must be below {2**16}, got {small}")
     weights = sum(len(part) for part in tables.weights)
     far = max(weights, len(tables.units), *offsets.values(), *(row.row_size for row in rows))
-    return "uint8_t" if small < 2**8 else "uint16_t", "uint16_t" if far < 2**16 else "int32_t"
+    stride, side = (
+        "uint8_t" if most < 2**8 else "uint16_t"
+        for most in (max(row.stride for row in rows), small)
+    )
+    return stride, side, "uint16_t" if far < 2**16 else "int32_t"
 
 
 def _bordered(program: IntegerProgram) -> int | None:

@@ -140,6 +140,12 @@ class Tables:
         self.weights.append(block)
         return at
 
+    def add_last_weights(self, block: NDArray[np.int8]) -> int:
+        """Return where the classifier's lie, the end: Helium's loads reach into them."""
+        at = sum(len(part) for part in self.weights)
+        self.weights.append(block)
+        return at
+
     def add_units(self, bias: Int32, rescale: Rescale) -> int:
         """Return where the biases and multipliers lie once they are appended."""
         at = len(self.units)
@@ -272,7 +278,7 @@ def _oblong(sides: tuple[int, int], padding: tuple[int, int]) -> tuple[int, int]
 
 
 def _linear_row(tables: Tables, linear: IntLinear, row: Row) -> Row:
-    return replace(row, kind="CLASSIFY", weight=tables.add_weights(linear.weight.ravel()))
+    return replace(row, kind="CLASSIFY", weight=tables.add_last_weights(linear.weight.ravel()))
 
 
 def _blur_row(tables: Tables, blur: Blur, row: Row) -> Row:
@@ -388,7 +394,9 @@ def _hold(tables: Tables, start: int) -> None:
         most = max(most, filled - max(0, y * side.stride - back))
     if rows[0].height != rows[0].shape.height:  # what has been collected in one row
         most = 1
-    reader = replace(rows[0], held=max(most, rows[0].held))
+    # a blur beside counts the ring's rows as a window's: on a small map as many are there
+    window = side.kernel if side.kind == "BLUR" else 0
+    reader = replace(rows[0], held=max(most, window, rows[0].held))
     tables.rows[start] = reader
     for place_, other in enumerate(tables.inner):  # a sum within this one may read the same ring
         if other.map == reader.map:

@@ -38,11 +38,26 @@ llround log1p log2 logb lrint lround micros millis nan nearbyint nextafter radia
 remquo rint scalbn signal sq strcoll strcspn strerror strpbrk strspn strtod strtoul strxfrm tgamma
 tone vprintf word
 """  # likewise, of C99's mathematics and characters, and of Arduino
+_STDIO = """
+asiprintf asniprintf asnprintf asprintf clearerr clearerr_unlocked ctermid cuserid diprintf dprintf
+fcloseall fd_mask fd_set fdopen feof feof_unlocked ferror ferror_unlocked fflush_unlocked fgetc
+fgetc_unlocked fgetpos fgetpos64 fgets fgets_unlocked fileno fileno_unlocked fiprintf fiscanf
+flockfile fmemopen fopen64 fopencookie fpurge fputc_unlocked fputs_unlocked fread_unlocked freopen
+freopen64 fropen fscanf fseeko fseeko64 fsetpos fsetpos64 ftello ftello64 ftrylockfile funlockfile
+funopen fwopen fwrite_unlocked getc_unlocked getchar_unlocked getdelim getline getw iprintf iscanf
+obstack obstack_printf obstack_vprintf offsetof open_memstream pclose physadr popen pselect
+putc_unlocked putchar_unlocked putw quad renameat renameat2 setbuf setbuffer setlinebuf setvbuf
+siprintf siscanf sniprintf stderr stdin stdout tempnam tmpfile tmpfile64 tmpnam tmpnam_r u_char
+u_int u_long u_short uint ulong ungetc ushort va_list vasiprintf vasniprintf vasnprintf vasprintf
+vdiprintf vdprintf vfiprintf vfiscanf vfprintf vfscanf viprintf viscanf vscanf vsiprintf vsiscanf
+vsniprintf vsnprintf vsprintf vsscanf
+"""  # likewise, of what the programs of packages include: glibc's and newlib's
 _CORES = "client print printable server stream udp"  # Print.h is found for print.h on Windows
 _DEVICES = "aux com1 com2 com3 com4 con lpt1 lpt2 lpt3 nul prn"  # no file of Windows is called so
 _BESIDE = "camera frame logits memory"  # in the sketches and programs of packages
 _TAKEN = frozenset(
-    f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_SYSTEM} {_OTHERS} {_CORES} {_DEVICES} {_BESIDE}".split()
+    f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_SYSTEM} {_OTHERS} {_STDIO}"
+    f" {_CORES} {_DEVICES} {_BESIDE}".split()
 )
 _MEASURED = re.compile(  # by macros of <stdint.h>, as INT8_WIDTH, in C23 and in C++ with extensions
     "u?int(max|ptr|(_least|_fast)?(8|16|32|64))|ptrdiff|sig_atomic|size|wint"

@@ -1,7 +1,9 @@
 """What every package of firmware holds: the net's C, its test pictures, and a text about it."""
 
+import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from typing import TypeAlias
@@ -21,7 +23,8 @@ Layout: TypeAlias = Mapping[str, str]  # templates by the path of the file that 
 PICTURES = 10  # of a self-test, at the most
 PICTURE_BYTES = 2**16  # of them all, or one: a board of 256 KB of flash has room for net and sketch
 _FNV, _PRIME, _WORD = 2166136261, 16777619, 2**32
-_LARGER = 2  # times a side of the net's picture: the camera's frame
+_LARGER = 2  # times a side of the net's picture: the camera's frame, if so many have room
+_PIXEL = 2  # bytes of a frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,8 @@ def template(name: str) -> str:
 def _pictures(source: Source) -> Pixels:
     """Return test pictures, of every class in turn as long as there are any and they fit."""
     labels = source.data.test.labels.numpy()
-    turns = np.array([int((labels[:place] == label).sum()) for place, label in enumerate(labels)])
+    counts = defaultdict[int, Iterator[int]](itertools.count)  # of each class so far
+    turns = np.array([next(counts[label]) for label in labels.tolist()])
     fit = max(1, PICTURE_BYTES // source.data.test.images[0].numel())
     order = np.lexsort((labels, turns))[: min(PICTURES, fit)]
     return pixels_of(source.data.test.images[order])
@@ -134,8 +138,10 @@ def _frame(parts: Parts) -> dict[str, str]:
     """Return a camera's frame made of a test picture, and what must be answered for it."""
     seen = parts.source.run.preprocessing
     picture = np.moveaxis(seen.turn(parts.pictures[-1]), 0, 2)
-    frame = rgb565(picture.repeat(_LARGER, axis=0).repeat(_LARGER, axis=1))
-    rows, columns = _LARGER * picture.shape[0], _LARGER * picture.shape[1]
+    rows, columns = picture.shape[:2]
+    times = _LARGER if _PIXEL * _LARGER**2 * rows * columns <= PICTURE_BYTES else 1
+    frame = rgb565(picture.repeat(times, axis=0).repeat(times, axis=1))
+    rows, columns = times * rows, times * columns
     pixels = seen.pixels(picture_of(frame, "rgb565-be", rows, columns))
     logits = parts.made.oracle.infer(np.ascontiguousarray(np.moveaxis(pixels, 2, 0)[None]))
     return {

@@ -15,7 +15,7 @@ static void excite(const layer *own, const progress *at, int8_t *const *rows, in
         sum += WORDS(rows)[own[-1].weight + c];
       } else
 #endif
-      for (int i = c; i < own->height * row_size; i += channels) sum += map[i];
+      for (int i = c; i < own->kernel * row_size; i += channels) sum += map[i];
       mean[c] = narrowed(sum, unit[1], 2 * squeeze->zero + 1);
     }
     int8_t *one[WINDOW + 1];

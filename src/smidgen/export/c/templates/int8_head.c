@@ -53,7 +53,7 @@
 enum { KINDS };
 
 typedef struct {
-  uint8_t kind, stride, padding;
+  STRIDE kind, stride, padding;
   int8_t zero;    /* what stands for 0 in the map that the layer reads */
   small kernel;   /* rows of the window */
 #if SLOTTED
