@@ -513,6 +513,15 @@ def test_a_card_in_the_place_of_a_folder_is_refused(run: Path) -> None:
         write_card(run, ".")
 
 
+def test_a_card_is_written_over_a_card_alone(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "mine"
+    shutil.copytree(run, copy)
+    with pytest.raises(ValueError, match=r"run.json holds no card, and would be overwritten"):
+        write_card(copy, copy / "run.json")
+    assert (copy / "run.json").read_bytes() == (run / "run.json").read_bytes()
+    assert write_card(copy, tmp_path / "card.md") == write_card(copy, tmp_path / "card.md")
+
+
 def test_nothing_of_a_stranger_s_run_is_a_heading_or_a_tag_of_its_card(
     run: Path, tmp_path: Path
 ) -> None:

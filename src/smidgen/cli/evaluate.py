@@ -27,6 +27,20 @@ if TYPE_CHECKING:
     from smidgen.run import Run
 
 
+def _of_rows(path: Path | None) -> Path | None:
+    """Return the file that a row is to be added to.
+
+    Raises:
+        ValueError: If it cannot be: told now, and not once all is computed.
+    """
+    from smidgen.study.rows import require_row_file
+
+    place = in_a_folder(path)
+    if place is not None:
+        require_row_file(place)
+    return place
+
+
 def evaluate(  # noqa: PLR0913 - a command line
     run: Annotated[
         str,
@@ -40,7 +54,7 @@ def evaluate(  # noqa: PLR0913 - a command line
     ] = False,
     row: Annotated[
         Path | None,
-        typer.Option(callback=in_a_folder, help="Append the row to this JSON lines file."),
+        typer.Option(callback=_of_rows, help="Append the row to this JSON lines file."),
     ] = None,
     wrong: Annotated[
         int, typer.Option(metavar="N", min=0, help="Surest wrong answers to name.")

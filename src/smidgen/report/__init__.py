@@ -8,6 +8,7 @@ from typing import Any
 
 from smidgen.escape import shell
 from smidgen.files import write_atomically
+from smidgen.names import require_path
 from smidgen.report.checked import BASELINE, require_notes, require_rows
 from smidgen.study.records import Records, load
 
@@ -53,7 +54,7 @@ def write_page(
         phase=phase,
         refresh=refresh,
     )
-    return _written(Path(out), page)
+    return _written(require_path(out, "out"), page)
 
 
 def write_charts(store: Path | str, folder: Path | str) -> list[Path]:

@@ -10,12 +10,14 @@ from smidgen.escape import markdown as escaped
 from smidgen.export.c.boards import verdict
 from smidgen.files import write_atomically
 from smidgen.hub import PREFIX, is_hub
+from smidgen.names import require_path
 from smidgen.release import release
 from smidgen.share.facts import Artefact, Facts, facts_of
 from smidgen.share.licences import OTHER, fields, require_licence
 from smidgen.sizes import counted
 
 _CLASSES = 50  # that are named
+_RULE = "---\n"  # above and below what the hub reads
 
 
 def write_card(
@@ -31,7 +33,7 @@ def write_card(
 
     Args:
         place: The folder of a run or of a design.
-        out: The file; one that is there is replaced.
+        out: The file; a card that is there is replaced.
         licence: Of the model, as the hub spells it, such as ``apache-2.0``; ``other:NAME`` where
             it has none for it.
         about: What the model is for, in its author's words.
@@ -39,12 +41,14 @@ def write_card(
         data_dir: Folder of local copies of data sets.
 
     Raises:
-        ValueError: If there is no finished run, or the file cannot be written.
+        ValueError: If there is no finished run, or the file cannot be written, or holds something
+            else than a card.
     """
     require_licence(licence)
-    path = Path(out)
+    path = require_path(out, "out")
     if not path.absolute().parent.is_dir():
         raise ValueError(f"{path}: cannot be written: there is no folder {path.parent}")
+    _require_card(path)
     facts = facts_of(place, data=data, data_dir=data_dir)
     text = card_of(facts, licence=licence, about=about)
     try:
@@ -52,6 +56,19 @@ def write_card(
     except OSError as error:
         raise ValueError(f"{path}: cannot be written: {error.strerror}") from None
     return path
+
+
+def _require_card(path: Path) -> None:
+    """Refuse to write over a file that is no card, such as weights or notes of the user's."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_RULE))
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    if start.decode(errors="replace") != _RULE:
+        raise ValueError(f"{path} holds no card, and would be overwritten: choose another file")
 
 
 def card_of(
@@ -116,7 +133,7 @@ def _metadata(facts: Facts, licence: str | None) -> str:
 def front_matter(values: Mapping[str, Any]) -> str:
     """Return values as the block of YAML above a page of the hub."""
     lines = "\n".join(f"{name}: {json_as_yaml(value)}" for name, value in values.items())
-    return f"---\n{lines}\n---\n"
+    return f"{_RULE}{lines}\n{_RULE}"
 
 
 def _use(facts: Facts, about: str) -> str:

@@ -83,12 +83,31 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
+def require_row_file(path: Path) -> None:
+    """Refuse to add rows to a file that holds something else, such as weights or a picture.
+
+    Raises:
+        ValueError: If it does, or cannot be read.
+    """
+    if not path.is_file():  # a pipe is not looked into
+        return
+    try:
+        with path.open("rb") as file:
+            start = file.read(1)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    if start not in (b"", b"{"):
+        raise ValueError(f"{path} holds no rows: choose another file")
+
+
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
     """Add a row to a file of JSON lines, whole or not at all, on a line of its own.
 
     Raises:
         OSError: If it cannot be written.
+        ValueError: If it holds something else.
     """
+    require_row_file(path)
     line = f"{json.dumps(row)}\n".encode()
     if path.is_file() and path.stat().st_size:
         with path.open("rb") as file:
