@@ -32,14 +32,13 @@ def test_a_last_line_that_has_no_end_is_not_gone_on_with(tmp_path: Path) -> None
     assert read_rows(path) == [ONE, OTHER]
 
 
-def test_no_row_is_added_to_a_file_of_something_else(tmp_path: Path) -> None:
-    path = tmp_path / "weights.safetensors"
-    path.write_bytes(b"\x08\0\0\0\0\0\0\0{}")
-    with pytest.raises(ValueError, match=r"weights.safetensors holds no rows: choose another file"):
+@pytest.mark.parametrize("content", [b"\x08\0\0\0\0\0\0\0{}", b'{\n "net": {}\n}\n'])
+def test_no_row_is_added_to_a_file_of_something_else(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"run.json holds no rows: choose another file"):
         append_row(path, ONE)
-    assert path.read_bytes() == b"\x08\0\0\0\0\0\0\0{}"
-    (tmp_path / "new").touch()
-    append_row(tmp_path / "new", ONE)
+    assert path.read_bytes() == content
 
 
 def test_a_full_disk_leaves_no_part_of_a_row(

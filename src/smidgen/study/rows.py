@@ -93,10 +93,10 @@ def require_row_file(path: Path) -> None:
         return
     try:
         with path.open("rb") as file:
-            start = file.read(1)
+            first = file.readline(ROW).strip()
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
-    if start not in (b"", b"{"):
+    if first and not (first.startswith(b"{") and first.endswith(b"}")):  # a plan goes over lines
         raise ValueError(f"{path} holds no rows: choose another file")
 
 
