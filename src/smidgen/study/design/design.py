@@ -173,9 +173,8 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
             with runner_on(on, store, jobs, address) as pool:
                 search = Search(store, pool, origin, data, judging, observer)
                 winner, standings, front = _search(search, begun, wishes, clock)
-                if clock.left(
-                    begun.expected.confirm
-                ):  # before them, so that what it takes is known
+                # before the last runs, so that what it takes is known
+                if clock.left(begun.expected.confirm):
                     _keep_plain(search)
                 else:
                     search.say(CONFIRM, "the time allows no plain methods beside the last runs")
