@@ -22,10 +22,6 @@ def norm_of(weight: Tensor, bias: Tensor) -> nn.BatchNorm2d:
     return norm
 
 
-def bn_relu(module: object, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    return module.bn_relu(x, norm_of(weight, bias))  # pyright: ignore
-
-
 def conv(module: object, x: Tensor, kernel: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return module.conv_bn_relu(x, kernel, None, norm_of(weight, bias))  # pyright: ignore
 
@@ -114,14 +110,13 @@ def operands(
     c = size[1]
     x = normal(*size) * 1.5 + 0.5
     name = name.removeprefix("plain_").removeprefix("spread_")
-    scale = {"bn_relu": c, "channelwise": c}.get(name, out)
+    scale = c if name == "channelwise" else out
     norm = [1 + 0.3 * normal(scale).tanh(), 0.3 * normal(scale)]
     latent = max(1, out // 4)
     filters = normal(c, 1, kernel, kernel) / kernel
     if kernel == 1:  # the norm divides a lone weight out again: near 0 all is its rounding
         filters = filters.sign() * (0.5 + filters.abs())
     return {
-        "bn_relu": [x, *norm],
         "conv": [x, normal(out, c, kernel, kernel) / (kernel * c**0.5), *norm],
         "depthwise": [
             x,
@@ -138,7 +133,6 @@ def operands(
 
 
 OPERATIONS: dict[str, Operation] = {
-    "bn_relu": bn_relu,
     "conv": conv,
     "depthwise": depthwise,
     "channelwise": channelwise,

@@ -10,7 +10,6 @@ With relu=False there is no ReLU at the end of a block; add takes relu=True.
     channelwise_bn_relu(x, weight, bias, norm, stride=1)  a filter a channel, norm, ReLU
     add(x, y)                                           x + y
     pointwise(x, weight, bias)                          1 x 1 convolution alone
-    bn_relu(x, norm)                                    norm, ReLU
     max_pool2d(x, kernel_size, stride)                  max pooling without a border
     max_blur_pool2d(x)                                  max pooling (2, 1), then the blur
     blur2d(x)                                           [1, 2, 1] blur of stride 2
@@ -54,7 +53,6 @@ __all__ = [
     "available",
     "average_pool",
     "blur2d",
-    "bn_relu",
     "channelwise_bn_relu",
     "conv_bn_relu",
     "depthwise_bn_relu",
@@ -114,14 +112,6 @@ def _centred(weight: Tensor) -> bool:
 
 def _last(x: Tensor) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
-
-
-def bn_relu(x: Tensor, norm: nn.BatchNorm2d) -> Tensor:
-    """Return relu(norm(x))."""
-    x = _cast(x)
-    if not (_ready(x, norm.weight, norm.bias) and _trains(norm, x.shape[1])):
-        return reference.bn_relu(x, norm)
-    return functions.BnRelu.apply(_last(x), norm.weight, norm.bias, functions.Norm(norm))
 
 
 def conv_bn_relu(

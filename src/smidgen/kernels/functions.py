@@ -62,50 +62,6 @@ class Norm:
         self.eps, self.momentum = norm.eps, norm.momentum
 
 
-class BnRelu(Function):
-    """relu(norm(z))."""
-
-    @staticmethod
-    def forward(ctx: Any, z: Tensor, weight: Tensor, bias: Tensor, norm: Norm) -> Tensor:
-        """Normalise by the batch's statistics and update the running ones."""
-        n, c, h, w = z.shape
-        y, statistics = torch.empty_like(z, memory_format=Last), _floats(2, c)
-        shape = shape_of(n, h, w, c, c)
-        _operations(z).norm_forward(
-            shape,
-            z.data_ptr(),
-            y.data_ptr(),
-            state_of(weight, bias, statistics, norm.running),
-            norm.momentum,
-            norm.eps,
-        )
-        ctx.save_for_backward(z, weight, bias, statistics)
-        ctx.shape = shape
-        return y
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        """Recompute the mask of the ReLU from z."""
-        z, weight, bias, statistics = ctx.saved_tensors
-        dy = _gradient(dy, z)
-        dz, dweight, dbias = (
-            torch.empty_like(z, memory_format=Last),
-            torch.empty_like(weight),
-            torch.empty_like(bias),
-        )
-        _operations(z).norm_backward(
-            ctx.shape,
-            z.data_ptr(),
-            dy.data_ptr(),
-            dz.data_ptr(),
-            state_of(weight, bias, statistics, SAVED),
-            dweight.data_ptr(),
-            dbias.data_ptr(),
-        )
-        return dz, dweight, dbias, None
-
-
 class ConvBnRelu(Function):
     """relu(norm(conv(x))), of all channels or a filter a channel, or without the ReLU.
 

@@ -23,8 +23,6 @@ LIBRARY = Path(__file__).with_name("native.so")
 _P, _D, _I = ctypes.c_void_p, ctypes.c_double, ctypes.c_int
 _F, _N = ctypes.c_float, ctypes.c_int64
 _SIGNATURES = {
-    "norm_forward": [_P] * 4 + [_D] * 2,
-    "norm_backward": [_P] * 7,
     "convolution_forward": [_P] * 7 + [_D] * 2 + [_P],
     "convolution_backward": [_P] * 11,
     "depthwise_forward": [_P] * 9 + [_D] * 2 + [_P],
@@ -57,8 +55,6 @@ _SIGNATURES = {
 class Operations:
     """The C functions of one instruction set and one data type, called with data pointers."""
 
-    norm_forward: Callable[..., None]
-    norm_backward: Callable[..., None]
     convolution_forward: Callable[..., None]
     convolution_backward: Callable[..., None]
     depthwise_forward: Callable[..., None]
@@ -109,7 +105,7 @@ def available(path: Path = LIBRARY) -> tuple[str, ...]:
         return ("torch",)
     bits: int = native.smidgen_processor()
     found = [name for bit, name in enumerate(PATHS[2:]) if bits >> bit & 1]
-    found = [name for name in found if hasattr(native, f"norm_forward_{name}_bfloat16")]
+    found = [name for name in found if hasattr(native, f"head_forward_{name}_bfloat16")]
     return ("torch", "portable", *found)
 
 

@@ -61,23 +61,6 @@ static void finish_forward(Watch *w, Tailed *t, const Value *z, Value *y, const 
     tail_forward(t, z, y);
 }
 
-void EXPORT(norm_forward)(const Shape *s, const Value *z, Value *y, State state, double momentum, double eps) {
-    Norm norm = norm_of(state, momentum, eps);
-    Watch w = {.norm = &norm};
-    smidgen_memory_open();
-    Tailed t = tail_of(NULL, &norm, s->images, s->height, s->width, s->channels);
-    watch(&w, z, t.images * t.count, s->channels);
-    finish_forward(&w, &t, z, y, NULL);
-}
-void EXPORT(norm_backward)(const Shape *s, const Value *z, const Value *dy, Value *dz, State state, float *dweight,
-                           float *dbias) {
-    Norm norm = norm_of(state, 0, 0);
-    smidgen_memory_open();
-    Tailed t = tail_of(NULL, &norm, s->images, s->height, s->width, s->channels);
-    tail_reduce(&t, z, dy, dweight, dbias);
-    backward(&t.affine, t.pattern, z, dy, dz, t.images * t.count);
-}
-
 /* Convolutions by windows.h. */
 static void windows_forward(const Shape *s, const Value *x, const float *weights, Value *z, Value *y, Watch *seen, const Tailed *t) {
     Windows w = windows_of(s->height, s->width, s->channels, s->kernel, s->wide, s->stride);
