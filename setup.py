@@ -87,6 +87,8 @@ class BuildKernels(build_ext):
 
     def run(self) -> None:
         """Build, or go on without where GCC for Windows is missing, which is asked for its name."""
+        if self.inplace or self.editable_mode:  # else what does not compile runs as it was before
+            (FOLDER.parent / "native.so").unlink(missing_ok=True)
         try:
             super().run()
         except FileNotFoundError as error:

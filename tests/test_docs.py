@@ -212,8 +212,12 @@ def test_the_reference_of_python_has_what_pages_and_notebooks_call() -> None:
 
 def test_every_heading_of_a_design_page_is_explained() -> None:
     told = (ROOT / "docs" / "report.md").read_text().lower()
-    for page in (ROOT / "results").glob("design-*/report.html"):
-        for heading in re.findall(r"<h3[^>]*>([^<]+)", page.read_text()):
+    pages = list((ROOT / "results").glob("design-*/report.html"))
+    assert len(pages) >= 3
+    for page in pages:
+        headings = re.findall(r"<h3[^>]*>([^<]+)", page.read_text())
+        assert headings, page
+        for heading in headings:
             name = heading.strip().lower().partition(" on ")[0].replace(" of test images", "")
             assert name in told, heading
 

@@ -180,6 +180,7 @@ def differing(folder: Path) -> list[int]:
         for of in (folder, quiet)
     ]
     figures = ("accuracy", "nll", "right")
+    assert len(rows[1]) == 3, "three trials ran undisturbed"
     return [
         seed for seed, row in rows[1].items() if any(rows[0][seed][of] != row[of] for of in figures)
     ]

@@ -31,10 +31,10 @@ assert Path(smidgen.__file__).is_relative_to(Path(sys.prefix).resolve()), smidge
 assert set(kernels.available()) - {"torch"}, "the wheel holds no compiled operations"
 PYTHON
 smidgen=../env/bin/smidgen
+# Joined, since within braces before || no failure but the last would count.
 {
-    $smidgen list recipes
-    $smidgen train mnist-1k5-dw --data digits --epochs 2 --out run
-    $smidgen export run --to c --out shipped
+    $smidgen list recipes && $smidgen train mnist-1k5-dw --data digits --epochs 2 --out run &&
+        $smidgen export run --to c --out shipped && grep -q reference-mnist said
 } >said 2>&1 || { cat said; exit 1; }
 test -s shipped/artefact.json
 mkdir -p "$root/dist"

@@ -1,5 +1,7 @@
 """Operations on batches equal plain arithmetic in float64, on every instruction set here."""
 
+import subprocess
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -242,3 +244,37 @@ def test_images_that_ask_for_gradients_get_them() -> None:
     batch.cut(flipped, torch.tensor([1, 2]), torch.tensor([0, 3]), 2).sum().backward()
     assert x.grad is not None
     assert float(x.grad.sum()) == x.numel() - 2 * 3 * 4
+
+
+@on_every_path
+def test_a_place_that_is_not_there_is_refused(path: str) -> None:
+    x, rows = torch.ones(3, 2, 4, 4), torch.zeros(3, 8, dtype=torch.uint8)
+    scale = torch.ones(8)
+    for place in (3, 99_999, -4):
+        with running(path):
+            with pytest.raises((IndexError, RuntimeError)):
+                batch.blend(x, torch.tensor([0, place, 1]), 0.5)
+            with pytest.raises((IndexError, RuntimeError)):
+                batch.gather(rows, torch.tensor([0, place]), scale, scale, torch.float32)
+
+
+OF_OTHER_TYPES = """
+import torch
+from smidgen.kernels import batch, batch_reference as plain
+x = torch.arange(96.0).view(4, 2, 3, 4)
+whole, small = torch.tensor([1, 0, 2, 1]), torch.tensor([1, 0, -1, 2], dtype=torch.int32)
+turns = torch.eye(2, 3, dtype=torch.float64).repeat(4, 1, 1)
+assert torch.equal(batch.flip(x, whole), plain.flip(x, whole))
+assert torch.equal(batch.crop(x, small, small), plain.crop(x, small.long(), small.long()))
+assert torch.equal(batch.cut(x, small, small, 2), plain.cut(x, small.long(), small.long(), 2))
+assert torch.equal(batch.blend(x, whole.int(), 0.5), plain.blend(x, whole, 0.5))
+assert torch.equal(batch.warp(x, turns), x)
+rows, factors = (torch.arange(8) * 9).byte().view(4, 2), torch.ones(2, dtype=torch.float64)
+found = batch.gather(rows, whole.int(), factors, factors, torch.float32)
+assert torch.equal(found, rows[whole] + 1.0)
+"""
+
+
+def test_draws_of_another_type_are_read_as_numbers_all_the_same() -> None:
+    """In a process of its own: here, shapes and types of arguments are checked in every call."""
+    subprocess.run([sys.executable, "-c", OF_OTHER_TYPES], check=True)

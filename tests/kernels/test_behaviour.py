@@ -272,6 +272,57 @@ def test_filters_that_do_not_follow_each_other_are_refused(name: str) -> None:
         OPERATIONS[name](kernels, x.requires_grad_(), first, second[:, :3].contiguous(), *norm)
 
 
+@pytest.mark.parametrize(
+    ("name", "place", "shape"),
+    [
+        ("channelwise", 1, (12, 2, 3, 3)),
+        ("depthwise", 1, (12, 2, 3, 3)),
+        ("depthwise", 2, (16, 12, 3, 3)),
+        ("excite", 1, (4, 12, 3, 3)),
+        ("excite", 2, (12, 4, 3, 3)),
+    ],
+)
+def test_filters_of_another_shape_are_read_as_torch_reads_them(
+    name: str, place: int, shape: tuple[int, ...]
+) -> None:
+    given = [t.float() for t in operands(name, (3, 12, 9, 7), 16, 3)]
+    given[place] = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    found: list[Tensor | str] = []
+    for module in (kernels, reference):
+        try:
+            found.append(run(name, module, given)[0])
+        except RuntimeError as error:
+            found.append(str(error))
+    if isinstance(found[1], Tensor):
+        assert isinstance(found[0], Tensor)
+        torch.testing.assert_close(found[0], found[1])
+    else:
+        assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("kernel", [(1, 3), (3, 3)])
+def test_a_product_a_pixel_has_filters_of_one_weight(kernel: tuple[int, int]) -> None:
+    x = torch.randn(2, 12, 9, 7, requires_grad=True)
+    weight = torch.randn(5, 12, *kernel)
+    torch.testing.assert_close(kernels.pointwise(x, weight), reference.convolution(x, weight, None))
+
+
+@pytest.mark.parametrize("name", ["running_mean", "running_var"])
+def test_statistics_of_another_type_are_refused(name: str) -> None:
+    x, weight, *_ = [t.float() for t in operands("conv", (3, 12, 9, 7), 10, 3)]
+    norm = nn.BatchNorm2d(10)
+    setattr(norm, name, getattr(norm, name).double())
+    with pytest.raises(RuntimeError, match=r"Double|dtype|type"):
+        kernels.conv_bn_relu(x, weight, None, norm)
+
+
+def test_a_norm_with_one_value_a_channel_is_refused_as_torch_refuses_it() -> None:
+    x, weight, *_ = [t.float() for t in operands("conv", (1, 12, 2, 2), 10, 3)]
+    assert kernels.conv_bn_relu(x, weight, None, nn.BatchNorm2d(10)).shape == (1, 10, 2, 2)
+    with pytest.raises(ValueError, match="more than 1 value per channel"):
+        kernels.conv_bn_relu(x, weight, None, nn.BatchNorm2d(10), 2)
+
+
 @pytest.mark.parametrize("name", ["conv", "depthwise", "channelwise"])
 def test_parameters_elsewhere_are_refused(name: str) -> None:
     x, *rest = [t.float() for t in operands(name, (3, 12, 9, 7), 10, 3)]

@@ -385,6 +385,32 @@ def test_modules_that_do_not_fit_each_other_are_left_to_torch(place: str) -> Non
             assert torch.equal(Inference(model)(images), expected)
 
 
+@pytest.mark.parametrize("name", ["running_mean", "running_var", "num_batches_tracked"])
+def test_statistics_of_another_type_are_refused_in_training(name: str) -> None:
+    spec, found = NetSpec(Shape(3, 9, 9), (Conv(4), *HEAD)), operations(torch.float32)
+    model = spec.build()
+    (norm,) = (each for each in model.modules() if isinstance(each, nn.BatchNorm2d))
+    setattr(norm, name, getattr(norm, name).double())
+    links = links_of(model)
+    assert links is not None
+    assert found is not None
+    with pytest.raises(MapError, match="float32"):
+        Plan(found, (2, 3, 9, 9), torch.float32, links, Tensor.flatten)
+
+
+@pytest.mark.parametrize("layer", [Conv(4, stride=2), Depthwise(4, stride=2), Channelwise(3)])
+def test_a_norm_with_one_value_a_channel_is_refused_in_training_alone(layer: Layer) -> None:
+    model, found = NetSpec(Shape(3, 2, 1), (layer, *HEAD)).build(), operations(torch.float32)
+    links, sizes = links_of(model), [(2, 3, 2, 1), (1, 3, 3, 1), (1, 3, 1, 4)]
+    assert links is not None
+    assert found is not None
+    for size in sizes:
+        Plan(found, size, torch.float32, links, Tensor.flatten)
+    Plan(found, (1, 3, 1, 1), torch.float32, links, Tensor.flatten, recalls=True)
+    with pytest.raises(MapError, match="more than one value a channel"):
+        Plan(found, (1, 3, 1, 1), torch.float32, links, Tensor.flatten)
+
+
 @pytest.mark.parametrize("shape", [(4, 4, 12, 10), (4, 2, 12, 10), (4, 3, 1, 10)])
 def test_images_that_a_net_does_not_take_are_refused_and_not_read_past(
     shape: tuple[int, ...],

@@ -46,6 +46,15 @@ from smidgen.kernels.library import (
     operations,
     require_runnable,
 )
+from smidgen.kernels.links import (
+    Channelwise,
+    Conv,
+    Depthwise,
+    Excite,
+    Mix,
+    agrees,
+    taken_by,
+)
 from smidgen.kernels.reference import blur2d
 
 __all__ = [
@@ -76,38 +85,30 @@ def _cast(x: Tensor) -> Tensor:
     return x
 
 
-def _ready(x: Tensor, *parameters: Tensor | None, channels: int | None = None) -> bool:
-    """Whether the compiled path serves these tensors here and now; torch refuses what cannot be.
+def _ready(x: Tensor, channels: int | None = None) -> bool:
+    """Whether the compiled path serves a map here and now; torch refuses what cannot be.
 
     Args:
         x: A map.
-        parameters: Of the operation.
-        channels: How many it takes; none if any.
+        channels: How many the operation takes; none if any.
     """
     if type(x) is not Tensor or x.device.type != "cpu" or operations(x.dtype) is None:
         return False
     if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
         return False
-    for p in parameters:
-        if p is not None and not (p.is_cpu and p.dtype == torch.float32 and p.is_contiguous()):
-            return False
     return x.dim() == MAP and x.numel() > 0 and channels in (None, x.shape[1])
 
 
-def _of(channels: int, *vectors: Tensor | None) -> bool:
-    """Whether vectors have a number a channel: C reads and writes so many."""
-    return all(vector is None or vector.shape == (channels,) for vector in vectors)
-
-
-def _trains(norm: nn.BatchNorm2d, channels: int) -> bool:
-    """Whether a norm is of so many channels and normalises by the batch."""
+def _trains(x: Tensor, link: Conv | Depthwise | Channelwise) -> bool:
+    """Whether a block normalises by the batch, and C can read what it holds and a map."""
+    norm, (channels, _) = link.norm, taken_by(link)
     by_batch = norm.training and norm.affine and norm.momentum is not None
-    held = norm.weight, norm.bias, norm.running_mean, norm.running_var
-    return by_batch and norm.num_features == channels and _of(channels, *held)
+    return by_batch and _ready(x, channels=channels) and agrees(link) and _is_spread(x, link.stride)
 
 
-def _centred(weight: Tensor) -> bool:
-    return weight.shape[2] % 2 == weight.shape[3] % 2 == 1
+def _is_spread(x: Tensor, stride: int) -> bool:
+    """Whether a norm after this stride has more than one value a channel; torch refuses one."""
+    return len(x) > 1 or max(x.shape[2:]) > stride
 
 
 def _last(x: Tensor) -> Tensor:
@@ -125,12 +126,7 @@ def conv_bn_relu(
 ) -> Tensor:
     """Return relu(norm(conv(x))), with the border that keeps the size at stride 1."""
     x = _cast(x)
-    if not (
-        _trains(norm, len(weight))
-        and _of(len(weight), bias)
-        and _centred(weight)
-        and _ready(x, weight, bias, norm.weight, norm.bias, channels=weight.shape[1])
-    ):
+    if not _trains(x, Conv(weight, bias, norm, relu, stride)):
         return reference.conv_bn_relu(x, weight, bias, norm, stride, relu=relu)
     return functions.ConvBnRelu.apply(
         _last(x), weight, bias, norm.weight, norm.bias, functions.Norm(norm), False, relu, stride
@@ -151,10 +147,7 @@ def depthwise_bn_relu(
     """Return relu(norm(pointwise(depthwise(x)))), the border keeping the size at stride 1."""
     x = _cast(x)
     parameters = (depth, depth_bias, point, point_bias, norm.weight, norm.bias)
-    served = _centred(depth) and _trains(norm, len(point))
-    fits = point.shape[1] == len(depth)
-    fits = fits and _of(len(depth), depth_bias) and _of(len(point), point_bias)
-    if not (served and fits and _ready(x, *parameters, channels=len(depth))):
+    if not _trains(x, Depthwise(*parameters[:4], norm, relu, stride)):
         return reference.depthwise_bn_relu(
             x, (depth, depth_bias), (point, point_bias), norm, stride, relu=relu
         )
@@ -174,9 +167,7 @@ def channelwise_bn_relu(
     """Return relu(norm(conv(x))) of a filter a channel, the border keeping the size at stride 1."""
     x = _cast(x)
     parameters = (weight, bias, norm.weight, norm.bias)
-    served = _centred(weight) and _trains(norm, len(weight))
-    fits = _of(len(weight), bias)
-    if not (served and fits and _ready(x, *parameters, channels=len(weight))):
+    if not _trains(x, Channelwise(weight, bias, norm, relu, stride)):
         return reference.channelwise_bn_relu(x, weight, bias, norm, stride, relu=relu)
     own = functions.Norm(norm)
     return functions.ConvBnRelu.apply(_last(x), *parameters, own, True, relu, stride)
@@ -191,8 +182,7 @@ def pointwise(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Return the 1 x 1 convolution of x."""
     x = _cast(x)
     learns = x.requires_grad and torch.is_grad_enabled()
-    fits = _of(len(weight), bias)
-    if not (learns and fits and _ready(x, weight, bias, channels=weight.shape[1])):
+    if not (learns and _ready(x, channels=weight.shape[1]) and agrees(Mix(weight, bias))):
         return reference.convolution(x, weight, bias)
     if x.shape[2:] == (1, 1):  # pooled maps: a plain product, less to set up than a convolution
         bias = None if bias is None else bias.to(x.dtype)
@@ -228,7 +218,7 @@ def squeeze_excite(x: Tensor, squeeze: Tensor, excite: Tensor) -> Tensor:
     """
     x = _cast(x)
     learns = x.requires_grad and torch.is_grad_enabled()
-    fits = squeeze.shape[:2] == excite.shape[1::-1]
-    if not (learns and fits and _ready(x, squeeze, excite, channels=squeeze.shape[1])):
+    ready = learns and _ready(x, channels=squeeze.shape[1])
+    if not (ready and agrees(Excite(squeeze, excite))):
         return reference.squeeze_excite(x, squeeze, excite)
     return functions.Excite.apply(_last(x), squeeze, excite)

@@ -53,10 +53,15 @@ def _prepared(images: Images) -> tuple[ctypes.Array[ctypes.c_int64], Tensor, Ten
     return _layout(n, c, h, w, 1), images, torch.empty_like(images)
 
 
-def _dense(images: Images, drawn: Tensor) -> Tensor:
+def _dense(images: Images, drawn: Tensor, dtype: torch.dtype) -> Tensor:
     """Return what was drawn for each image without gaps, as C reads it without asking."""
     assert len(drawn) == len(images), f"{len(drawn)} draws for {len(images)} images"
-    return drawn.contiguous()
+    return drawn.to(dtype).contiguous()
+
+
+def _within(places: Tensor, count: int) -> bool:
+    """Whether C may look at these places of ``count`` unasked; torch counts from the end, too."""
+    return len(places) == 0 or (int(places.amin()) >= 0 and int(places.amax()) < count)
 
 
 def gather(
@@ -68,10 +73,11 @@ def gather(
 ) -> Float[Tensor, "n s"]:
     """Return ``rows[chosen] * scale + shift``, rounded to ``dtype`` once, at the end."""
     found = operations(dtype) if rows.device.type == "cpu" and rows.is_contiguous() else None
-    if found is None:
+    if found is None or not _within(chosen, len(rows)):
         return reference.gather(rows, chosen, scale, shift, dtype)
     out = torch.empty(len(chosen), rows.shape[1], dtype=dtype, device="cpu")
-    tensors = rows, *(t.contiguous() for t in (chosen, scale, shift)), out
+    scale, shift = (t.to(torch.float32).contiguous() for t in (scale, shift))
+    tensors = rows, chosen.to(torch.int64).contiguous(), scale, shift, out
     found.batch_gather(*(t.data_ptr() for t in tensors), *out.shape)
     return out
 
@@ -82,7 +88,7 @@ def crop(images: Images, down: Int64[Tensor, " n"], across: Int64[Tensor, " n"])
     if found is None:
         return reference.crop(images, down, across)
     layout, x, y = _prepared(images)
-    down, across = _dense(x, down), _dense(x, across)
+    down, across = (_dense(x, drawn, torch.int64) for drawn in (down, across))
     found.batch_crop(layout, x.data_ptr(), y.data_ptr(), down.data_ptr(), across.data_ptr())
     return y
 
@@ -93,7 +99,7 @@ def flip(images: Images, chosen: Bool[Tensor, " n"]) -> Images:
     if found is None:
         return reference.flip(images, chosen)
     layout, x, y = _prepared(images)
-    chosen = _dense(x, chosen)
+    chosen = _dense(x, chosen, torch.bool)
     found.batch_flip(layout, x.data_ptr(), y.data_ptr(), chosen.data_ptr())
     return y
 
@@ -104,7 +110,7 @@ def cut(images: Images, top: Int64[Tensor, " n"], left: Int64[Tensor, " n"], len
     if found is None:
         return reference.cut(images, top, left, length)
     layout, x, y = _prepared(images)
-    top, left = _dense(x, top), _dense(x, left)
+    top, left = (_dense(x, drawn, torch.int64) for drawn in (top, left))
     found.batch_cut(layout, x.data_ptr(), y.data_ptr(), top.data_ptr(), left.data_ptr(), length)
     return y
 
@@ -112,11 +118,11 @@ def cut(images: Images, top: Int64[Tensor, " n"], left: Int64[Tensor, " n"], len
 def blend(images: Images, partner: Int64[Tensor, " n"], weight: float) -> Images:
     """Return ``(1 - weight) x + weight x[partner]``."""
     found = _serves(images)
-    if found is None:
+    if found is None or not _within(partner, len(images)):
         return reference.blend(images, partner, weight)
     _, x, y = _prepared(images)
     n = len(x)
-    partner = _dense(x, partner)
+    partner = _dense(x, partner, torch.int64)
     found.batch_blend(x.data_ptr(), y.data_ptr(), partner.data_ptr(), weight, n, x.numel() // n)
     return y
 
@@ -134,7 +140,7 @@ def matrices(draws: Float[Tensor, "5 n"], reach: Sequence[float]) -> Float[Tenso
     found = operations(torch.float32)
     if found is None or draws.device.type != "cpu":
         return reference.matrices(draws, reach)
-    draws = draws.contiguous()
+    draws = draws.to(torch.float32).contiguous()
     maps = torch.empty(draws.shape[1], 2, 3, dtype=torch.float32, device="cpu")
     most = (ctypes.c_float * 5)(*reach)
     found.batch_matrices(draws.data_ptr(), most, maps.data_ptr(), len(maps))
@@ -152,6 +158,6 @@ def warp(images: Images, matrices: Float[Tensor, "n 2 3"]) -> Images:
     if found is None:
         return reference.warp(images, matrices)
     layout, x, y = _prepared(images)
-    matrices = _dense(x, matrices)
+    matrices = _dense(x, matrices, torch.float32)
     found.batch_warp(layout, x.data_ptr(), y.data_ptr(), matrices.data_ptr())
     return y

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 
@@ -167,7 +168,7 @@ def taken_by(link: Link) -> tuple[int | None, tuple[int, int]]:
 
 
 def agrees(link: Link) -> bool:
-    """Whether what a link holds is of one size, as C takes for granted, and its kernel is odd.
+    """Whether what a link holds is of the sizes and types that C reads, and its kernel is odd.
 
     A module is another one where somebody has given it another norm or other weights.
     """
@@ -178,22 +179,36 @@ def agrees(link: Link) -> bool:
         case Depthwise():
             outputs, kernel, bias = len(link.point), link.depth, link.point_bias
             fits = link.point.shape[1:] == (len(kernel), 1, 1) and kernel.shape[1] == 1
-            fits = fits and _of(len(kernel), link.depth_bias)
+            fits = fits and _of(len(kernel), link.depth_bias) and _plain(link.point)
         case Mix():
-            return link.weight.shape[2:] == (1, 1) and _of(len(link.weight), link.bias)
+            fits = link.weight.shape[2:] == (1, 1) and _plain(link.weight)
+            return fits and _of(len(link.weight), link.bias)
         case Excite():
-            latent, channels = link.squeeze.shape[:2]
-            return (*link.squeeze.shape[2:], *link.excite.shape) == (1, 1, channels, latent, 1, 1)
+            (latent, channels), plain = link.squeeze.shape[:2], _plain(link.squeeze, link.excite)
+            shape = *link.squeeze.shape[2:], *link.excite.shape
+            return plain and shape == (1, 1, channels, latent, 1, 1)
         case Pool() | Blur() | Residual() | Average() | Flatten():
             return True
-    norm, odd = link.norm, all(side % 2 for side in kernel.shape[2:])
+    norm, sides = link.norm, kernel.shape[2:]
+    odd = len(sides) == 2 and all(side % 2 for side in sides)  # noqa: PLR2004 - rows and columns
     vectors = norm.weight, norm.bias, norm.running_mean, norm.running_var
-    return fits and odd and norm.num_features == outputs and _of(outputs, bias, *vectors)
+    fits = fits and norm.num_features == outputs and _of(outputs, bias, *vectors)
+    return fits and odd and _plain(kernel) and _counts(norm.num_batches_tracked)
 
 
 def _of(channels: int, *vectors: Tensor | None) -> bool:
-    """Whether vectors have a number a channel."""
-    return all(vector is None or vector.shape == (channels,) for vector in vectors)
+    """Whether vectors have a number a channel, as C reads and writes them."""
+    held = [vector for vector in vectors if vector is not None]
+    return all(vector.shape == (channels,) for vector in held) and _plain(*held)
+
+
+def _plain(*tensors: Tensor) -> bool:
+    """Whether tensors are rows of float32 in the memory that C sees."""
+    return all(t.is_cpu and t.dtype == torch.float32 and t.is_contiguous() for t in tensors)
+
+
+def _counts(batches: Tensor | None) -> bool:
+    return batches is None or (batches.is_cpu and batches.dtype == torch.int64)
 
 
 def tensors_of(links: Iterable[Link]) -> Iterator[Tensor]:

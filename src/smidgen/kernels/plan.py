@@ -92,8 +92,8 @@ class Plan:
                 then the calls end before the classifier, and none goes back.
 
         Raises:
-            MapError: If a link does not take the map that comes to it, or its parameters are not
-                of one size.
+            MapError: If a link does not take the map that comes to it, its parameters are not of
+                one size and float32, or a norm would have one value a channel to go by.
         """
         self._recalls = recalls
         self.images, self.targets = c_void_p(), c_void_p()
@@ -154,8 +154,10 @@ class Plan:
         _require_agreement(block.link)
         match block.link:
             case Conv() | Channelwise():
+                self._require_spread(block.link.stride)
                 self._conv(block.link, block, ends)
             case Depthwise():
+                self._require_spread(block.link.stride)
                 self._depthwise(block.link, block, ends)
             case Mix():
                 self._mix(block.link, block, ends)
@@ -388,6 +390,11 @@ class Plan:
                 f"a link of {channels} channels, {rows} x {columns} pixels: map of {size}"
             )
 
+    def _require_spread(self, stride: int) -> None:
+        """Refuse to normalise by a batch that has one value a channel after this stride."""
+        if not self._recalls and self._n == 1 and max(self._h, self._w) <= stride:
+            raise MapError("a norm must have more than one value a channel: batches must be larger")
+
     def _maps(self, channels: int, count: int) -> list[int]:
         size = self._n * channels * self._h * self._w
         self._largest = max(self._largest, size)
@@ -396,7 +403,9 @@ class Plan:
 
 def _require_agreement(link: Link) -> None:
     if not agrees(link):
-        raise MapError(f"a {type(link).__name__} whose weights and norm do not fit each other")
+        raise MapError(
+            f"a {type(link).__name__} whose weights and norm do not fit each other, or float32"
+        )
 
 
 def _address(tensor: Tensor | None) -> int | None:
