@@ -169,6 +169,19 @@ def test_new_pictures_without_parts_are_all_judged_and_that_is_told(
         data = judged_on(run, new)
     assert len(data.test) == 36
     assert not any("set aside" in str(warning.message) for warning in w)
+    assert sorted(data.test.files) == sorted(
+        f"{name}/{i}.png" for name in ("cat", "dog", "owl") for i in range(12)
+    )
+    owls = [Path(data.test.files[n]).parent.name for n in (data.test.labels == 2).nonzero()]
+    assert owls == ["owl"] * 12
+
+
+def test_a_validation_part_is_judged_with_the_others(run: Run, elsewhere: Path) -> None:
+    new = photographs(elsewhere / "new")
+    (new / "test").rename(new / "val")
+    with pytest.warns(sm.data.DataWarning, match="new: all 48 images are judged; if it was"):
+        data = judged_on(run, new)
+    assert len(data.test) == 48
 
 
 def test_of_the_run_s_own_pictures_only_the_part_set_aside_is_judged_wherever_they_lie(

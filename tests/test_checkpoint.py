@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -319,6 +320,14 @@ def test_the_newest_two_checkpoints_are_kept_and_told_newest_first(tmp_path: Pat
         save_checkpoint(tmp_path, epoch, some_tensors(), {"epoch": epoch})
     names = [path.name for path in checkpoints(tmp_path)]
     assert names == ["checkpoint-100000.safetensors", "checkpoint-99999.safetensors"]
+    copies = [f"checkpoint-{name}.safetensors" for name in ("99999-kept", "99999 (copy)", "1", "x")]
+    for name in copies:
+        shutil.copy(tmp_path / names[1], tmp_path / name)
+    assert [path.name for path in checkpoints(tmp_path)] == names
+    save_checkpoint(tmp_path, 100_001, some_tensors(), {"epoch": 100_001})
+    assert {path.name for path in tmp_path.glob("checkpoint-*s")} == {
+        "checkpoint-100001.safetensors", "checkpoint-100000.safetensors", *copies,
+    }  # fmt: skip
 
 
 def test_a_file_that_is_not_there_or_no_file_of_tensors_is_told_in_one_line(tmp_path: Path) -> None:

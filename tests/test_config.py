@@ -1,15 +1,17 @@
 """What a person asks for is read as it was meant, or refused with its place."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from smidgen import zoo
-from smidgen.config import default_recipe, load_net, load_plan, recipes
+from smidgen.config import OF_DATA, default_recipe, load_net, load_plan, recipes
 from smidgen.methods import SAM, Cutout, OneCycle
 from smidgen.methods import rewritten as rewritten_by
 from smidgen.recipe import Recipe
+from smidgen.study.plan import read_plan
 
 STUDIES = [name for name, path in recipes().items() if "trials" in tomllib.loads(path.read_text())]
 
@@ -27,6 +29,8 @@ def test_data_without_a_recipe_of_their_own_get_the_default() -> None:
     assert default_recipe("mnist") == "mnist"
     assert default_recipe("/somewhere/leaves") == "default"
     assert default_recipe(None) == "default"
+    assert default_recipe("reference-mnist") == "default", "a folder called as a study is"
+    assert set(OF_DATA) == set(recipes()) - set(STUDIES) - {"default"}
 
 
 def test_a_recipe_file_is_read_whole(tmp_path: Path) -> None:
@@ -106,3 +110,13 @@ def test_a_setting_without_its_table_is_told_with_it() -> None:
 def test_a_study_is_not_a_recipe(name: str) -> None:
     with pytest.raises(ValueError, match="`smidgen study` runs it"):
         load_plan(name)
+
+
+@pytest.mark.parametrize("read", [load_plan, load_net, read_plan])
+def test_a_file_of_endless_brackets_is_refused_by_name(
+    read: Callable[[str], object], tmp_path: Path
+) -> None:
+    file = tmp_path / "deep.toml"
+    file.write_text(f"data = {'[' * 5_000}{']' * 5_000}\n")
+    with pytest.raises(ValueError, match=r"deep\.toml: no"):
+        read(str(file))

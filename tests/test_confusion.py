@@ -11,6 +11,7 @@ from sklearn import metrics
 from smidgen.confusion import (
     balanced_accuracy,
     by_class,
+    figures_of,
     largest_share,
     matrix_of,
     never_answered,
@@ -33,13 +34,14 @@ def test_every_figure_is_scikit_learns(answered: list[tuple[int, int]]) -> None:
         labels=range(3),
         zero_division=0,  # pyright: ignore[reportArgumentType]
     )
+    assert figures_of(labels, answers, NAMES) == by_class(matrix, NAMES)
     for place, of in enumerate(by_class(matrix, NAMES)):
         ours = (of.precision or 0, of.recall or 0, of.f1 or 0, of.images)
         assert ours == pytest.approx(tuple(figures[place] for figures in expected))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of answers that are no label
         balanced = metrics.balanced_accuracy_score(labels, answers)
-    assert balanced_accuracy(matrix) == pytest.approx(balanced)
+    assert balanced_accuracy(by_class(matrix, NAMES)) == pytest.approx(balanced)
 
 
 def test_rows_are_classes_and_columns_answers() -> None:
@@ -54,15 +56,25 @@ def test_what_nothing_allows_to_be_said_is_none() -> None:
 
 
 def test_always_answering_the_largest_class_is_seen_through() -> None:
-    matrix = ((95, 0), (5, 0))
-    assert largest_share(matrix) == 0.95
-    assert balanced_accuracy(matrix) == 0.5
-    assert never_answered(matrix, ("common", "rare")) == ("rare",)
+    figures = by_class(((95, 0), (5, 0)), ("common", "rare"))
+    assert largest_share(figures) == 0.95
+    assert balanced_accuracy(figures) == 0.5
+    assert never_answered(figures) == ("rare",)
 
 
 def test_a_class_without_images_is_not_missed() -> None:
-    assert never_answered(((3, 0), (0, 0)), ("a", "b")) == ()
-    assert balanced_accuracy(((3, 0), (0, 0))) == 1
+    figures = by_class(((3, 0), (0, 0)), ("a", "b"))
+    assert never_answered(figures) == ()
+    assert balanced_accuracy(figures) == 1
+
+
+def test_many_classes_ask_for_no_more_than_their_number() -> None:
+    names = [str(n) for n in range(65_535)]
+    figures = figures_of([0, 65_534, 65_534], [0, 65_534, 1], names)
+    assert [(of.images, of.answered, of.recall) for of in (*figures[:2], figures[-1])] == [
+        (1, 1, 1.0), (0, 1, None), (2, 1, 0.5),
+    ]  # fmt: skip
+    assert balanced_accuracy(figures) == 0.75
 
 
 def test_names_of_another_number_are_refused() -> None:

@@ -1,6 +1,7 @@
 """Designs from Python: what is asked before any work."""
 
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 import smidgen as sm
-from smidgen.data import Data, Split
+from smidgen.data import Data, DataWarning, Split
 from smidgen.study.design import design as search
 from smidgen.study.job import Origin
 from smidgen.study.running import places
@@ -170,6 +171,27 @@ def test_data_that_were_changed_are_not_searched_as_they_were(
     with pytest.raises(ValueError, match="digits must be as they were loaded, got others"):
         sm.design(replace(digits, train=digits.test), out=tmp_path, max_params=500)
     assert not searched
+
+
+def test_data_that_their_name_alone_does_not_make_are_not_searched_as_others(
+    searched: list[Any], tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(6):
+            colour = (40 * number, 90, 200 * (name == "a"), 0)
+            Image.new("RGBA", (9, 9), colour).save(tmp_path / "photos" / name / f"{number}.png")
+    warnings.simplefilter("ignore", DataWarning)
+    plain = sm.data.load(tmp_path / "photos", image_size=8)
+    black = replace(plain.preprocessing, background="black")
+    turned_round = sm.data.load(tmp_path / "photos", image_size=8, classes=("b", "a"))
+    on_black = sm.data.load(tmp_path / "photos", preprocessing=black)
+    for data in (turned_round, on_black):
+        with pytest.raises(ValueError, match="alone make it, got other pixels or classes"):
+            sm.design(data, out=tmp_path / "out", max_params=500)
+    assert not searched
+    with pytest.raises(ValueError, match="searched"):
+        sm.design(plain, out=tmp_path / "out", max_params=500)
 
 
 def test_data_from_nowhere_are_refused(searched: list[Any], tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Every layer tells the truth about its shape and its cost."""
 
 import re
+import subprocess
+import sys
 from dataclasses import FrozenInstanceError, fields
 
 import pytest
@@ -292,3 +294,26 @@ def test_refuses_what_cannot_be(make: object, message: str) -> None:
     assert callable(make)
     with pytest.raises(ValueError, match=re.escape(message)):
         make()
+
+
+OF_NUMPY = """
+from dataclasses import fields
+import numpy as np
+from smidgen.layers import *
+n = np.int64(3)
+layers = [
+    Conv(n, n, stride=n), Depthwise(n, stride=n), Channelwise(n, stride=n), Transition(n),
+    MaxPool(n, stride=n), Blur(stride=n, kernel_size=n), SqueezeExcite(n),
+    Repeat((Conv(3),), times=n), Classifier(n),
+]
+given = [getattr(layer, field.name) for layer in layers for field in fields(layer)]
+print(*[type(value).__name__ for value in given if not isinstance(value, bool | str | tuple)])
+"""
+
+
+def test_numbers_of_numpy_become_python_s_own() -> None:
+    """In a process of its own: here, types of arguments are checked in every call."""
+    done = subprocess.run(
+        [sys.executable, "-c", OF_NUMPY], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["int"] * 16

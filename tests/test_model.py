@@ -165,9 +165,10 @@ def test_a_broken_picture_stops_none_of_the_others(model: Model, red: Path) -> N
     half = Image.open(BytesIO(red.read_bytes()[:80]))
     closed = Image.open(red)
     closed.close()
-    told = list(model.each([red, b"nothing", half, closed, red]))
-    assert [t.answer is None for t in told] == [False, True, True, True, False]
-    assert all("no readable picture" in t.error for t in told[1:4])
+    strange = Image.new("La", (8, 8))  # Pillow turns it into nothing that a net sees
+    told = list(model.each([red, b"nothing", half, closed, strange, red]))
+    assert [t.answer is None for t in told] == [False, True, True, True, True, False]
+    assert all("no readable picture" in t.error for t in told[1:5])
     with pytest.raises(DataError, match=r"picture 1 of 2: .*no readable picture"):
         model.predict([red, b"nothing"])
 

@@ -320,6 +320,14 @@ def test_a_loss_that_is_not_finite_stops_the_run(precision: str, advice: str) ->
         train(NET, bars(64), recipe=recipe, runtime=replace(CPU, precision=precision))
 
 
+def test_running_statistics_that_are_not_finite_stop_the_run() -> None:
+    """Each map is normalised again, so that the loss stays a number however large weights grow."""
+    layers = (Conv(2), Transition(2), Conv(2), GlobalAveragePool(), Classifier(2))
+    net = NetSpec(NET.input_shape, layers)
+    with pytest.raises(TrainingDivergedError, match="diverged in epoch 1"):
+        train(net, bars(64), recipe=Recipe(epochs=1, batch_size=16, peak_lr=1e12), runtime=CPU)
+
+
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_weight_decay_pulls_on_convolutions_alone(optimizer: str) -> None:
     data = bars(64)

@@ -1,8 +1,9 @@
 """The data of a run, found and read again as the run has them."""
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -119,11 +120,10 @@ def judged_on(
     own = own or found.fingerprint == run.trial.fingerprint
     whole = not own and any(note.startswith(NO_TEST) for note in found.notes)
     if whole:
-        parts = (found.train, found.test)
-        images, labels = (torch.cat([getattr(p, name) for p in parts]) for name in _OF_A_SPLIT)
-        found = replace(found, test=Split(images, labels), fingerprint="")
+        judged = _together(list(found.parts.values()))
+        found = replace(found, test=judged, fingerprint="")
         warnings.warn(
-            f"{found.name}: all {len(labels):,} images are judged; if it was trained on some of"
+            f"{found.name}: all {len(judged):,} images are judged; if it was trained on some of"
             " them, they flatter it",
             DataWarning,
             stacklevel=2,
@@ -132,6 +132,13 @@ def judged_on(
         if not (whole and NO_TEST in str(warning.message)):
             warnings.warn(warning.message, stacklevel=2)
     return found
+
+
+def _together(parts: Sequence[Split]) -> Split:
+    """Return the images of several parts as one, with the names of files where all have them."""
+    images, labels = (torch.cat([getattr(p, name) for p in parts]) for name in _OF_A_SPLIT)
+    named = all(part.files for part in parts)
+    return Split(images, labels, tuple(chain(*(p.files for p in parts))) if named else ())
 
 
 def _news(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ _UNREADABLE = (  # what a file that is none of ours leads the library and the pa
     *(AttributeError, KeyError, RecursionError, RuntimeError, SafetensorError, TypeError),
     ValueError,
 )
+_NAME = re.compile(r"checkpoint-(\d{5,9})\.safetensors", re.ASCII)
 KEPT = 2  # so that one damaged file never costs a run
 
 
@@ -88,9 +90,10 @@ def save_checkpoint(
 
 
 def checkpoints(folder: Path) -> list[Path]:
-    """Return the checkpoints of a run, newest first."""
-    found = folder.glob("checkpoint-*.safetensors")
-    return sorted(found, key=lambda path: (len(path.name), path.name), reverse=True)
+    """Return the checkpoints of a run, newest first; copies by another name are no affair of it."""
+    found = [(_NAME.fullmatch(path.name), path) for path in folder.glob("checkpoint-*")]
+    numbered = [(int(match[1]), path) for match, path in found if match]
+    return [path for _, path in sorted(numbered, reverse=True)]
 
 
 def load_newest(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any], list[str]] | None:

@@ -18,6 +18,7 @@ from smidgen.spec import NetSpec
 from smidgen.text import from_mapping, nearest
 
 _KEYS = ("net", "data", "methods", "recipe", "about", "turned")
+OF_DATA = ("cifar10", "digits", "mnist")  # data sets with a recipe of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def recipe_path(name: str) -> Path:
 
 def default_recipe(data: str | None) -> str:
     """Return the name of the recipe made for a data set, or of the one for any other images."""
-    return data if data in recipes() else "default"
+    return data if data in OF_DATA else "default"
 
 
 def load_plan(recipe: str, settings: Iterable[str] = ()) -> TrainingPlan:
@@ -90,7 +91,7 @@ def load_net(name: str) -> NetSpec:
     if name.lstrip().startswith("{"):
         try:
             return _net(tomllib.loads(f"net = {name}")["net"])
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise ValueError(f"a net as text must be a table of TOML: {error}") from None
     if not name.endswith(".toml"):
         return zoo.net(name)
@@ -136,7 +137,7 @@ def _read(name: str) -> tuple[dict[str, Any], str]:
         return tomllib.loads(toml_text(path)), str(path)
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: not TOML: {error}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
@@ -148,7 +149,7 @@ def _set(form: dict[str, Any], setting: str) -> None:
         raise ValueError(f"a setting must be path=value, got {setting!r}")
     try:
         value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         value = text  # a bare word is a string
     *tables, key = path.strip().split(".")
     if not tables and key not in _KEYS:  # said here: the file has no such key

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 MATRIX_CLASSES = 100  # of more classes a row keeps no confusion matrix
 Matrix: TypeAlias = Sequence[Sequence[int]]  # images by class (rows) and by answer (columns)
+Counts: TypeAlias = npt.NDArray[np.int64]  # a number a class
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,35 +51,47 @@ def by_class(matrix: Matrix, names: Sequence[str]) -> tuple[ClassFigures, ...]:
     if [len(line) for line in matrix] != [len(names)] * len(names):
         raise ValueError(f"a confusion matrix must be of {len(names)} classes, got {len(matrix)}")
     counts = np.asarray(matrix, np.int64)
+    return _figures(names, counts.diagonal(), counts.sum(1), counts.sum(0))
+
+
+def figures_of(
+    labels: npt.ArrayLike, answers: npt.ArrayLike, names: Sequence[str]
+) -> tuple[ClassFigures, ...]:
+    """Return the figures of every class without a matrix, which takes the square of the classes."""
+    labels, answers = np.asarray(labels, np.int64), np.asarray(answers, np.int64)
+    of = (labels[labels == answers], labels, answers)
+    return _figures(names, *(np.bincount(numbers, minlength=len(names)) for numbers in of))
+
+
+def _figures(
+    names: Sequence[str], right: Counts, images: Counts, answered: Counts
+) -> tuple[ClassFigures, ...]:
+    """Return the figures of classes of which so many are right, there, and answered."""
     found: list[ClassFigures] = []
-    for place, name in enumerate(names):
-        right, images, answered = (
-            int(n) for n in (counts[place, place], counts[place].sum(), counts[:, place].sum())
-        )
-        precision = right / answered if answered else None
-        recall = right / images if images else None
-        f1 = 2 * right / (images + answered) if images else None
-        found.append(ClassFigures(name, images, answered, precision, recall, f1))
+    columns = (counts.tolist() for counts in (right, images, answered))
+    for name, hits, own, said in zip(names, *columns, strict=True):
+        precision = hits / said if said else None
+        recall = hits / own if own else None
+        f1 = 2 * hits / (own + said) if own else None
+        found.append(ClassFigures(name, own, said, precision, recall, f1))
     return tuple(found)
 
 
-def balanced_accuracy(matrix: Matrix) -> float:
+def balanced_accuracy(figures: Sequence[ClassFigures]) -> float:
     """Return the mean over classes of the share of their images that are found, in [0, 1].
 
     A model that always gives the same answer reaches 1 / classes, however many images are of
     that class. Classes without an image do not count.
     """
-    counts = np.asarray(matrix, np.float64)
-    images = counts.sum(1)
-    return float((counts.diagonal()[images > 0] / images[images > 0]).mean())
+    return float(np.mean([of.recall for of in figures if of.recall is not None]))
 
 
-def largest_share(matrix: Matrix) -> float:
+def largest_share(figures: Sequence[ClassFigures]) -> float:
     """Return the share of the largest class: what always answering it would reach."""
-    images = np.asarray(matrix, np.int64).sum(1)
-    return float(images.max() / images.sum())
+    images = [of.images for of in figures]
+    return max(images) / sum(images)
 
 
-def never_answered(matrix: Matrix, names: Sequence[str]) -> tuple[str, ...]:
+def never_answered(figures: Sequence[ClassFigures]) -> tuple[str, ...]:
     """Return the classes that have images and are never the answer."""
-    return tuple(of.name for of in by_class(matrix, names) if of.images and not of.answered)
+    return tuple(of.name for of in figures if of.images and not of.answered)

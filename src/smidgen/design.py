@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -171,7 +172,16 @@ def _origin(
                 f"the processes of a design load their data again: {data.name} must be as they were"
                 " loaded, got others; smidgen.data.from_arrays takes changed ones"
             )
-        return _origin_of(data)
+        origin = _origin_of(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # told where they were loaded, and by the search
+            again = origin.load()
+        if again.fingerprint != data.fingerprint:
+            raise ValueError(
+                f"the processes of a design load their data again: {data.name} must be as its name,"
+                " image_size, color, fit and turned alone make it, got other pixels or classes"
+            )
+        return origin
     try:
         place = os.fspath(data)
     except TypeError:

@@ -79,12 +79,15 @@ def fetched(text: object, files: Mapping[str, int]) -> Path:
     place, library = place_of(text), require_extra()
     from huggingface_hub import constants
 
-    reached = not constants.HF_HUB_OFFLINE and _asked(library, place, files)
+    commit = None if constants.HF_HUB_OFFLINE else _asked(library, place, files)
+    reached = commit is not None
     revision, folder = place.revision or UNPINNED, Path()
     for name in files:
         held = _download(library, place, name, revision, local=not reached)
         _LOG.info("%s of %s: %s", name, place.repository, held)
         folder, revision = held.parent, held.parent.name  # the first one's commit for all
+        if reached and commit != revision:
+            raise ValueError(f"{place.repository} was changed while it was fetched: ask again")
     if not reached:
         warnings.warn(
             f"the hub is not asked: {place.repository} is taken from the cache", stacklevel=3
@@ -92,8 +95,8 @@ def fetched(text: object, files: Mapping[str, int]) -> Path:
     return folder
 
 
-def _asked(library: Any, place: Place, files: Mapping[str, int]) -> bool:
-    """Tell whether the hub answers, with a model that has the files in their sizes."""
+def _asked(library: Any, place: Place, files: Mapping[str, int]) -> str | None:
+    """Return the commit of a model that has the files in their sizes; none if no hub answers."""
     from huggingface_hub import errors
 
     try:
@@ -102,16 +105,16 @@ def _asked(library: Any, place: Place, files: Mapping[str, int]) -> bool:
         )
     except errors.HfHubHTTPError as error:
         if error.response.status_code >= 500:  # noqa: PLR2004
-            return False
+            return None
         raise ValueError(told(error, place)) from None
     except Exception:  # no network; the kind depends on the library beneath the hub's
-        return False
+        return None
     sizes = {one.rfilename: one.size for one in found.siblings or ()}
     for name, most in files.items():
         if name not in sizes:
             raise ValueError(f"{place.repository} on the hub holds no run of smidgen: no {name}")
         require_at_most(f"bytes of {name} of {place.repository}", sizes[name] or 0, most)
-    return True
+    return str(found.sha)
 
 
 @contextmanager

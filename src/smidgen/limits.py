@@ -30,7 +30,7 @@ ALPHA = 1_000_000  # of a beta distribution: nearly every draw of it is a half
 THREADS = 1_024
 BATCH = 1_000_000  # images a step
 PLAN_BYTES = 16 << 20  # of run.json, and of recipes, nets and studies as TOML
-DOTS = 1_000  # in a line of TOML: Python's reader takes the square of a key's parts
+DOTS = 20_000_000  # squares of those in a line of TOML: Python's reader takes that of a key's parts
 TENSOR_BYTES = 4 << 30  # of a file of weights, or a checkpoint
 ROWS_BYTES = 1 << 30  # of rows as JSON lines
 ROW = 1 << 24  # characters of a row or a job in a store
@@ -84,6 +84,6 @@ def toml_text(path: Path) -> str:
         OSError: If it cannot be read.
     """
     text = content(path, PLAN_BYTES).decode()
-    most = max(line.count(".") for line in text.split("\n"))
-    require_at_most("dots in a line of TOML", most, DOTS)
+    squares = sum(line.count(".") ** 2 for line in text.split("\n"))
+    require_at_most("squares of the dots in lines of TOML", squares, DOTS)
     return text

@@ -140,6 +140,8 @@ class Model:
             return self._pixels(picture)
         except DataError as error:
             return str(error)
+        except Exception as error:  # decoders raise whatever a strange picture leads them to
+            return f"is no readable picture: {' '.join(str(error).split())}"
 
     def _told(self, batch: list[Array | str]) -> Iterator[Told]:
         answers = iter(self._answers([read for read in batch if not isinstance(read, str)]))

@@ -235,8 +235,13 @@ class NetSpec:
             raise ValueError(f"net layers must be a list of texts, got {shown(texts)}")
         limits.require_at_most("layers of a net", len(texts), limits.LAYERS)  # before they are read
         kinds = {kind.name: kind for kind in LAYERS}
-        layers: tuple[Layer, ...] = tuple(parse(text, kinds, "layer") for text in texts)
-        return NetSpec(Shape(*sides), layers, name)
+        layers: list[Layer] = []
+        held = 0
+        for text in texts:  # each may hold hundreds
+            layers.append(parse(text, kinds, "layer"))
+            held += count((layers[-1],))
+            limits.require_at_most("layers of a net", held, limits.LAYERS)
+        return NetSpec(Shape(*sides), tuple(layers), name)
 
 
 def _turned(layer: Layer) -> Layer:

@@ -65,6 +65,7 @@ def with_teachers(
                 else:
                     run = _earlier(method, data, split, _built(net, methods))
                 _require_apart(method, run, data, split)
+                _require_apart_before(method, run, data, split)
                 known = digest(run)
             except UnreadError:
                 if not (known := _digest_of(method, begun)):
@@ -175,6 +176,37 @@ def _require(where: str, run: Run, data: Data, split: str, known: str) -> None:
         )
     if known and known != digest(run):
         raise ValueError(f"{where} must have the digest {known}, got {digest(run)}")
+
+
+def _require_apart_before(method: Distill | Pretrained, run: Run, data: Data, split: str) -> None:
+    """Refuse a run that has learned of one which has learned what is to be held out here.
+
+    Warns:
+        UserWarning: If one of those is gone or another one by now, so that nothing tells.
+    """
+    if not _holds_out(data, split):
+        return
+    waiting, seen = [run], {digest(run)}
+    while waiting:
+        for earlier in waiting.pop().trial.methods:
+            if not isinstance(earlier, Distill | Pretrained) or earlier.digest in seen:
+                continue
+            seen.add(earlier.digest)
+            where = f"{_called(method)} {run_of(method)}"
+            try:
+                before = _read(earlier)
+            except UnreadError:
+                before = None
+            if before is None or digest(before) != earlier.digest:
+                warnings.warn(
+                    f"{where} has learned of {run_of(earlier)}, which is not there as it was: it"
+                    " may have learned images that are held out now",
+                    stacklevel=3,
+                )
+                continue
+            _require(f"{where}, by its {_called(earlier)}", before, data, split, "")
+            _require_apart(earlier, before, data, split)
+            waiting.append(before)
 
 
 def _holds_out(data: Data, split: str) -> bool:

@@ -238,10 +238,10 @@ class Training:
         """Close an epoch of mean ``loss`` that took ``seconds``.
 
         Raises:
-            TrainingDivergedError: If the loss or a weight is no longer finite.
+            TrainingDivergedError: If the loss, a weight or a running statistic is no longer finite.
         """
         epoch = len(self.history)
-        if not (isfinite(loss) and bool(self.flat.weights.isfinite().all())):
+        if not (isfinite(loss) and self._is_finite()):
             half = self.runtime.precision == "bfloat16"
             raise TrainingDivergedError(
                 f"training diverged in epoch {epoch + 1} (loss {loss:g},"
@@ -258,6 +258,11 @@ class Training:
         record = EpochRecord(epoch + 1, loss, self.lr, share, images / seconds, before + seconds)
         self.history.append(record)
         return record
+
+    def _is_finite(self) -> bool:
+        """Whether weights and running statistics are numbers: others are refused when read."""
+        running = [b for b in self.model.buffers() if b.is_floating_point()]
+        return all(bool(tensor.isfinite().all()) for tensor in (self.flat.weights, *running))
 
     @torch.no_grad()
     def _accuracy_on(self, images: Split, *, ends: bool) -> float:

@@ -184,6 +184,11 @@ def net_of_many_layers(at: Path) -> Path:
     return net(at, *["conv(4)"] * 100_000, "global-average-pool", "classifier(10)")
 
 
+def net_of_many_nests(at: Path) -> Path:
+    held = f"residual({', '.join(['conv(1)'] * 990)})"
+    return net(at, *[held] * 990, "global-average-pool", "classifier(10)")
+
+
 def net_of_much_repetition(at: Path) -> Path:
     return net(
         at, "conv(4)", "repeat(conv(4), times=1000000)", "global-average-pool", "classifier(10)"
@@ -209,6 +214,12 @@ def net_of_a_large_picture(at: Path) -> Path:
 def net_of_a_key_of_many_parts(at: Path) -> Path:
     path = at / "dots.toml"
     path.write_text(f"a{'.a' * 2_000_000} = 1\n")
+    return path
+
+
+def net_of_many_keys_of_many_parts(at: Path) -> Path:
+    path = at / "keys.toml"
+    path.write_text("".join(f"[t{n}]\na{'.a' * 998} = 1\n" for n in range(8_000)))
     return path
 
 
@@ -281,12 +292,14 @@ BOMBS: dict[Callable[[Path], Path], str] = {
     picture_that_is_a_large_file: "bytes of a file must be at most",
     net_of_many_channels: "at most",
     net_of_many_layers: "at most",
+    net_of_many_nests: "layers of a net must be at most 1,000, got 1,980",
     net_of_much_repetition: "at most",
     net_of_a_thousand_signs: "conv",
     net_of_many_signs: "at most",
     net_of_a_sum: "conv",
     net_of_a_large_picture: "at most",
-    net_of_a_key_of_many_parts: "dots in a line of TOML must be at most 1,000, got 2,000,000",
+    net_of_a_key_of_many_parts: "squares of the dots in lines of TOML must be at most 20,000,000",
+    net_of_many_keys_of_many_parts: "lines of TOML must be at most 20,000,000, got 7,968,032,000",
     net_without_end: "bytes of a file must be at most",
     run_of_a_huge_plan: "bytes of a file must be at most",
     onnx_without_end: "bytes of a file must be at most",

@@ -164,6 +164,27 @@ def test_refuses_a_run_of_other_layers_or_of_images_held_out(earlier: Path) -> N
         with_teachers([replace(method, digest="0123")], some_data(), "full", NET)
 
 
+@pytest.mark.parametrize("kind", [Pretrained, Distill])
+def test_what_a_run_learned_of_others_counts_too(
+    kind: type[Pretrained | Distill], tmp_path: Path
+) -> None:
+    """The first saw all images here, the second began with it elsewhere, the third judges here."""
+    data = some_data()
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    run(first, [], data, split="full")
+    inverse = Split(255 - data.train.images, data.train.labels)
+    elsewhere = others(data, name="elsewhere", origin="", train=inverse)
+    run(second, [Pretrained(str(first))], elsewhere, split="full")
+    run(third, [Pretrained(str(second))], elsewhere, split="full")
+    method, said = kind(str(third)), "third, by its pretrained run must be of the split selection"
+    with pytest.raises(ValueError, match=said):
+        with_teachers([method], data, "selection", NET)
+    with_teachers([method], data, "full", NET)
+    shutil.rmtree(first)
+    with pytest.warns(UserWarning, match=r"third has learned of .*first, which is not there as it"):
+        with_teachers([method], data, "selection", NET)
+
+
 @pytest.mark.parametrize("method", [Pretrained, Distill])
 def test_a_finished_run_is_resumed_without_the_one_that_it_learned_from(
     method: type[Pretrained | Distill], tmp_path: Path

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub import HfApi
 from PIL import Image
 
 import smidgen as sm
@@ -243,6 +244,23 @@ def test_all_files_of_a_model_are_of_the_commit_of_the_first(shared: Any) -> Non
     commit = shared.commit_of("model/ann/net")
     assert asked
     assert all(f"/resolve/{commit}/" in path for path in asked)
+
+
+def test_a_model_that_changes_between_asking_and_fetching_is_not_fetched(
+    shared: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is fetched then may be of any size: nobody asked how large that is."""
+    told = HfApi.model_info
+
+    def of_before(*given: Any, **more: Any) -> Any:
+        found = told(*given, **more)
+        found.sha = "0" * 40
+        return found
+
+    monkeypatch.setattr(HfApi, "model_info", of_before)
+    with pytest.raises(ValueError, match="ann/net was changed while it was fetched: ask again"):
+        sm.load("hub:ann/net")
+    assert not any(path.endswith("/weights.safetensors") for path in shared.asked)
 
 
 def test_the_command_line_predicts_and_judges_from_the_hub(

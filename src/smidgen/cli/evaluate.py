@@ -244,7 +244,9 @@ def _show_classes(found: "Evaluation") -> None:
         return "-" if share is None else f"{100 * share:.1f}"
 
     rows: list[list[object]] = []
-    for of, line in zip(found.by_class, found.confusion, strict=True):
+    none = (0,) * len(found.classes)  # of very many classes no matrix is kept
+    lines = found.confusion or (none,) * len(none)
+    for of, line in zip(found.by_class, lines, strict=True):
         others = [(n, name) for n, name in zip(line, found.classes, strict=True) if name != of.name]
         most, other = max(others, default=(0, ""), key=lambda pair: pair[0])
         figures = [percent(share) for share in (of.precision, of.recall, of.f1)]

@@ -1,6 +1,6 @@
 """Everything that is said of a trained model, from one pass over a split."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from smidgen.confusion import (
     MATRIX_CLASSES,
     ClassFigures,
     balanced_accuracy,
-    by_class,
+    figures_of,
     largest_share,
     matrix_of,
     never_answered,
@@ -42,7 +42,8 @@ class Evaluation:
         balanced_accuracy: Mean of those, in [0, 1]: what one answer for all reaches is 1 / classes.
         largest_class: Share of the largest class: what always answering it would reach.
         classes: Their names.
-        confusion: Images by class (rows) and by answer (columns).
+        by_class: Precision, recall and F1 of every class.
+        confusion: Images by class (rows) and by answer (columns); of over 100 classes none.
         nll: Mean negative log-likelihood, nats.
         ece: Expected calibration error, 15 bins, in [0, 1].
         shift_consistency: Share of predictions unchanged by a shift of one pixel, border repeated.
@@ -59,6 +60,7 @@ class Evaluation:
     balanced_accuracy: float
     largest_class: float
     classes: tuple[str, ...]
+    by_class: tuple[ClassFigures, ...]
     confusion: tuple[tuple[int, ...], ...]
     nll: float
     ece: float
@@ -91,14 +93,9 @@ class Evaluation:
         )
 
     @property
-    def by_class(self) -> tuple[ClassFigures, ...]:
-        """Precision, recall and F1 of every class."""
-        return by_class(self.confusion, self.classes)
-
-    @property
     def never_answered(self) -> tuple[str, ...]:
         """Classes that have images and are never the answer."""
-        return never_answered(self.confusion, self.classes)
+        return never_answered(self.by_class)
 
 
 def evaluate(
@@ -151,16 +148,19 @@ def evaluate(
     require_finite(bool(logits.isfinite().all()))
     some = images.images[:: -(-len(labels) // shifted) if shifted else 1]
     deployed = run.trial.spec.deployed_params
-    matrix = matrix_of(labels.numpy(), logits.argmax(1).numpy(), logits.shape[1])
+    answers = logits.argmax(1).numpy()
+    figures = figures_of(labels.numpy(), answers, run.classes)
+    few = classes <= MATRIX_CLASSES
     return Evaluation(
         split=split,
         images=len(labels),
         accuracy=accuracy(logits, labels),
         accuracy_by_class=tuple(accuracy_by_class(logits, labels)),
-        balanced_accuracy=balanced_accuracy(matrix),
-        largest_class=largest_share(matrix),
+        balanced_accuracy=balanced_accuracy(figures),
+        largest_class=largest_share(figures),
         classes=run.classes,
-        confusion=matrix,
+        by_class=figures,
+        confusion=matrix_of(labels.numpy(), answers, classes) if few else (),
         nll=nll(logits, labels),
         ece=ece(logits, labels),
         shift_consistency=shift_consistency(run.model, some, run.mean, run.std),
@@ -173,10 +173,10 @@ def evaluate(
 
 def row(run: Run, evaluation: Evaluation, study: str, revision: str) -> dict[str, Any]:
     """Return the one row that a run ends as; see docs/rows.md for its columns."""
-    trial, figures = run.trial, asdict(evaluation)
+    trial, figures = run.trial, asdict(replace(evaluation, by_class=()))
     net = trial.net.to_dict()
-    if len(evaluation.classes) > MATRIX_CLASSES:
-        figures["confusion"] = None
+    del figures["by_class"]  # follows from the matrix
+    figures["confusion"] = figures["confusion"] or None
     return {
         "key": row_key(trial.key, trial.split, evaluation.split),
         "command": trial.command(run.origin, run.preprocessing),

@@ -126,18 +126,27 @@ class PlainLayer(Layer):
         )
 
 
-def require_positive(**numbers: int) -> None:
-    """Refuse a layer argument below 1, or beyond any net.
+def require_positive(layer: Layer, **numbers: int) -> None:
+    """Refuse an argument of a frozen layer below 1, or beyond any net; keep it as Python's own.
 
     Raises:
-        ValueError: Naming the argument, as in ``conv out_channels``, given as ``conv__...``.
+        ValueError: Naming the argument, as in ``conv out_channels``.
     """
-    for label, number in numbers.items():
-        name = label.replace("__", " ")
-        as_whole(number, name)
-        if number < 1:
-            raise ValueError(f"{name} must be >= 1, got {number}")
-        limits.require_at_most(name, number, limits.CHANNELS)
+    for name, number in numbers.items():
+        object.__setattr__(layer, name, positive(number, f"{layer.name} {name}"))
+
+
+def positive(number: int, what: str) -> int:
+    """Return a number of at least 1 that some net can have, as Python's own.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    whole = as_whole(number, what)
+    if whole < 1:
+        raise ValueError(f"{what} must be >= 1, got {whole}")
+    limits.require_at_most(what, whole, limits.CHANNELS)
+    return whole
 
 
 def require_flag(**flags: bool) -> None:

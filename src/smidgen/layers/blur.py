@@ -42,8 +42,9 @@ class Blur(PlainLayer):
     name: ClassVar[str] = "blur"
 
     def __post_init__(self) -> None:
-        require_positive(blur__stride=self.stride)
-        as_whole(self.kernel_size, "blur kernel_size")  # one for both sides
+        require_positive(self, stride=self.stride)
+        side = as_whole(self.kernel_size, "blur kernel_size")  # one for both
+        object.__setattr__(self, "kernel_size", side)
         require_odd(blur__kernel_size=self.kernel_size)
         limits.require_at_most("blur kernel_size", self.kernel_size, limits.BLUR)
 

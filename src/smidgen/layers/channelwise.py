@@ -50,7 +50,7 @@ class Channelwise(PlainLayer):
     name: ClassVar[str] = "channelwise"
 
     def __post_init__(self) -> None:
-        require_positive(channelwise__stride=self.stride)
+        require_positive(self, stride=self.stride)
         require_odd(channelwise__kernel_size=self.kernel_size)
         squared(self, kernel_size=self.kernel_size)
         require_flag(channelwise__bias=self.bias)

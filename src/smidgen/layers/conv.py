@@ -49,7 +49,7 @@ class Conv(PlainLayer):
     name: ClassVar[str] = "conv"
 
     def __post_init__(self) -> None:
-        require_positive(conv__out_channels=self.out_channels, conv__stride=self.stride)
+        require_positive(self, out_channels=self.out_channels, stride=self.stride)
         require_odd(conv__kernel_size=self.kernel_size)
         squared(self, kernel_size=self.kernel_size)
         require_flag(conv__bias=self.bias)

@@ -52,7 +52,7 @@ class Depthwise(PlainLayer):
     name: ClassVar[str] = "depthwise"
 
     def __post_init__(self) -> None:
-        require_positive(depthwise__out_channels=self.out_channels, depthwise__stride=self.stride)
+        require_positive(self, out_channels=self.out_channels, stride=self.stride)
         require_odd(depthwise__kernel_size=self.kernel_size)
         squared(self, kernel_size=self.kernel_size)
         require_flag(depthwise__bias=self.bias)

@@ -64,7 +64,7 @@ class Classifier(PlainLayer):
     name: ClassVar[str] = "classifier"
 
     def __post_init__(self) -> None:
-        as_whole(self.classes, "classifier classes")
+        object.__setattr__(self, "classes", as_whole(self.classes, "classifier classes"))
         if self.classes < 2:  # noqa: PLR2004 - one class is no choice
             raise ValueError(f"classifier classes must be >= 2, got {self.classes}")
         limits.require_at_most("classifier classes", self.classes, limits.CHANNELS)

@@ -12,6 +12,7 @@ from smidgen.layers.base import (
     Kernel,
     PlainLayer,
     Shape,
+    positive,
     require_positive,
     sides_of,
     squared,
@@ -37,8 +38,8 @@ class MaxPool(PlainLayer):
 
     def __post_init__(self) -> None:
         for side in sides_of(self.kernel_size):
-            require_positive(max_pool__kernel_size=side)
-        require_positive(max_pool__stride=self.stride)
+            positive(side, "max_pool kernel_size")
+        require_positive(self, stride=self.stride)
         squared(self, kernel_size=self.kernel_size)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:

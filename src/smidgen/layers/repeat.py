@@ -30,7 +30,7 @@ class Repeat(Nest):
     name: ClassVar[str] = "repeat"
 
     def __post_init__(self) -> None:
-        require_positive(repeat__times=self.times)
+        require_positive(self, times=self.times)
         if self.times > REPEATED:
             raise ValueError(f"repeat times must be at most {REPEATED}, got {self.times}")
         require_nestable("repeat", self.layers)

@@ -28,7 +28,7 @@ class SqueezeExcite(PlainLayer):
     name: ClassVar[str] = "squeeze_excite"
 
     def __post_init__(self) -> None:
-        require_positive(squeeze_excite__latent_channels=self.latent_channels)
+        require_positive(self, latent_channels=self.latent_channels)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:
         return (shape,)

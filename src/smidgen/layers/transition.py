@@ -29,7 +29,7 @@ class Transition(PlainLayer):
     name: ClassVar[str] = "transition"
 
     def __post_init__(self) -> None:
-        require_positive(transition__out_channels=self.out_channels)
+        require_positive(self, out_channels=self.out_channels)
         require_flag(transition__bias=self.bias)
 
     def feature_maps(self, shape: Shape) -> tuple[Shape, ...]:

@@ -128,7 +128,7 @@ def _most_taken_for(line: Sequence[int], own: int, names: Sequence[str]) -> str:
 
 def _of_classes(matrices: Sequence[Matrix], names: Sequence[str]) -> list[str]:
     """Warn of classes that some seed's model never answers."""
-    silent = [never_answered(matrix, names) for matrix in matrices]
+    silent = [never_answered(by_class(matrix, names)) for matrix in matrices]
     return [
         f"Class {name} is never answered"
         + (f" by {count} of {len(silent)} seeds" if len(silent) > 1 else "")
@@ -246,9 +246,10 @@ def _lines(rows: Sequence[dict[str, Any]], matrix: Matrix | None) -> tuple[str, 
     """Return what is said of the images as a whole."""
     lines: list[str] = []
     if matrix:
+        figures = by_class(matrix, [""] * len(matrix))
         lines.append(
-            f"Balanced accuracy, the mean over classes: {100 * balanced_accuracy(matrix):.2f} %."
-            f" Always answering the largest class would reach {100 * largest_share(matrix):.2f} %"
+            f"Balanced accuracy, the mean over classes: {100 * balanced_accuracy(figures):.2f} %."
+            f" Always answering the largest class would reach {100 * largest_share(figures):.2f} %"
             f" accuracy and {100 / len(matrix):.2f} % balanced."
         )
     found = rows[0].get("copies") if rows else None

@@ -5,7 +5,7 @@ from dataclasses import astuple, dataclass
 from math import exp
 from statistics import fmean
 
-from smidgen.confusion import balanced_accuracy, matrix_of
+from smidgen.confusion import balanced_accuracy, figures_of
 from smidgen.data import Split
 from smidgen.evaluate.accuracy import accuracy
 from smidgen.evaluate.calibration import balanced_nll, nll
@@ -82,11 +82,12 @@ def _seen(pixels: Pixels, kinds: Mapping[str, tuple[float, ...]]) -> Iterator[li
 
 def _answered(answers: Answers, pictures: Pixels, labels: Labels) -> Answered:
     logits = answers(pictures)
-    matrix = matrix_of(labels.numpy(), logits.argmax(1).numpy(), logits.shape[1])
+    names = [""] * logits.shape[1]
+    figures = figures_of(labels.numpy(), logits.argmax(1).numpy(), names)
     return Answered(
         accuracy(logits, labels),
         exp(-nll(logits, labels)),
-        balanced_accuracy(matrix),
+        balanced_accuracy(figures),
         exp(-balanced_nll(logits, labels)),
     )
 

@@ -217,7 +217,7 @@ def read_plan(path: Path | str) -> Plan:
         form = tomllib.loads(toml_text(path))
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: no TOML: {error}") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

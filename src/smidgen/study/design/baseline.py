@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from smidgen.confusion import balanced_accuracy, matrix_of
+from smidgen.confusion import balanced_accuracy, figures_of
 from smidgen.data import Data, Split
 from smidgen.data.parts import folds_of
 from smidgen.evaluate.calibration import balanced_nll
@@ -55,7 +55,7 @@ def _row(data: Data, name: str) -> dict[str, Any]:
     probabilities[:, model.classes_.tolist()] += torch.as_tensor(found)
     logits = (probabilities / probabilities.sum(1, keepdim=True)).log().float()
     right = logits.argmax(1) == data.test.labels
-    matrix = matrix_of(data.test.labels.tolist(), logits.argmax(1).tolist(), len(data.classes))
+    figures = figures_of(data.test.labels.numpy(), logits.argmax(1).numpy(), data.classes)
     content = f"{name} {_TREES} {_STRENGTHS} {_STEPS} {MOST_SIDE} {data.fingerprint}"
     return {
         "key": hashlib.sha256(content.encode()).hexdigest()[:16],
@@ -74,7 +74,7 @@ def _row(data: Data, name: str) -> dict[str, Any]:
         "split": "test",
         "images": len(data.test),
         "accuracy": float(right.double().mean()),
-        "balanced_accuracy": balanced_accuracy(matrix),
+        "balanced_accuracy": balanced_accuracy(figures),
         "nll": float(F.cross_entropy(logits, data.test.labels)),
         "balanced_nll": balanced_nll(logits, data.test.labels),
         "right": packed(right),
