@@ -270,6 +270,9 @@ def test_resuming_another_spec_seed_or_data_is_refused(tmp_path: Path) -> None:
         train(
             NET, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run", resume=True, seed=1
         )
+    longer = Recipe(epochs=2)
+    with pytest.raises(ValueError, match=r"another run: epochs is 1 there and 2 here$"):
+        train(NET, data, recipe=longer, runtime=runtime, folder=tmp_path / "run", resume=True)
     wider = NetSpec(NET.input_shape, (Conv(5), *NET.layers[1:]), "wider")
     with pytest.raises(ValueError, match="holds another run: net is"):
         train(wider, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run", resume=True)

@@ -485,8 +485,36 @@ BAD = {
         "--set turned changes nothing beside --turned",
     ),
     "device": (None, (*TRAIN, "--device", "tpu"), "device must be one of auto, cpu, cuda"),
-    "setting": (None, (*TRAIN, "--set", "recipe.peak_lr=fast"), "should be a valid number"),
-    "setting key": (None, (*TRAIN, "--set", "recipe.lr=1"), "has no argument 'lr'"),
+    "setting": (
+        None,
+        (*TRAIN, "--set", "recipe.peak_lr=fast"),
+        "smidgen: --set recipe.peak_lr=fast: recipe argument 'peak_lr' should be a valid number",
+    ),
+    "setting key": (
+        None,
+        (*TRAIN, "--set", "recipe.lr=1"),
+        "smidgen: --set recipe.lr=1: recipe has no argument 'lr'",
+    ),
+    "half an epoch": (
+        None,
+        (*TRAIN, "--epochs", "1.5"),
+        "--epochs must be a whole number, got '1.5",
+    ),
+    "a word of a seed": (
+        None,
+        (*TRAIN, "--seed=abc"),
+        "--seed must be a whole number, got 'abc' (see",
+    ),
+    "least of an option": (
+        None,
+        ("evaluate", "it", "--data", "digits", "--wrong", "-1"),
+        "--wrong must be greater than or equal to 0, got '-1' (see",
+    ),
+    "address": (
+        None,
+        (*TRAIN, "--data", "https://example.com/photos"),
+        "; addresses are not fetched, download it first",
+    ),
     "option": (None, (*TRAIN, "--epoch", "3"), "--epochs"),
     "recipe name": (None, (*TRAIN, "--recipe", "mnis"), "did you mean 'mnist'?"),
     "recipe typo": (typo_in_recipe, (*TRAIN, "--recipe", "it.toml"), "did you mean 'epochs'?"),
@@ -743,6 +771,33 @@ def test_what_is_read_is_not_written_over(
     assert smidgen(*arguments) == 2
     assert ": it would be overwritten" in capsys.readouterr().err
     assert (Path(over).read_bytes() if Path(over).exists() else b"") == before
+
+
+@pytest.mark.parametrize("over", ["run.json", "photo.jpg", "notes.md", "s.toml", "rows.html"])
+def test_pages_and_rows_are_not_written_over_other_files(
+    over: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Store("a.db").close()
+    Path("s.toml").write_text(
+        'name = "s"\ndata = "digits"\nseeds = [0]\n[[trials]]\nnets = ["mnist-1k5-dw"]\n'
+    )
+    Path("plan.toml").write_text(Path("s.toml").read_text())
+    others = {"run.json": "{\n}", "photo.jpg": "\x89PNG", "notes.md": "# Mine", "rows.html": "<p>"}
+    if over in others:
+        Path(over).write_text(others[over])
+    before = Path(over).read_bytes()
+    page = ("report", "a.db", "--out", over)
+    rows = ("study", "plan.toml", "--store", "a.db", "--status", "--export", over)
+    for arguments, kind in ((page, "page"), (rows, "rows")):
+        assert smidgen(*arguments) == 2
+        said = capsys.readouterr().err
+        assert f"{over} holds no {kind}" in said
+        assert "choose another file" in said
+    assert Path(over).read_bytes() == before
+    for _ in range(2):  # those of before are
+        assert smidgen(*page[:3], "page.html") == 0
+        assert smidgen(*rows[:-1], "rows.jsonl") == 0
+        assert "rows.jsonl: 0 rows" in capsys.readouterr().err
 
 
 def test_a_design_is_reported_by_its_folder(capsys: pytest.CaptureFixture[str]) -> None:

@@ -210,7 +210,7 @@ def test_who_stops_waits_for_no_picture_that_has_not_begun(monkeypatch: pytest.M
         (torch.zeros(3, 6, 8).to_sparse(), "a tensor must be dense numbers in memory"),
         (np.zeros((3, 6, 8), np.uint8), "height x width x 3, got 3 x 6 x 8"),
         (np.zeros((6, 8, 5), np.uint8), "height x width x 3, got 6 x 8 x 5"),
-        (torch.zeros(6, 8, 3, dtype=torch.uint8), "height x width x 3, got 8 x 3 x 6"),
+        (torch.zeros(6, 8, 3, dtype=torch.uint8), "a tensor must be c x h x w, got .6, 8, 3."),
         (np.zeros(8, np.uint8), r"height x width \(x channels\), got 8"),
         (torch.zeros(8, dtype=torch.uint8), r"c x h x w, got \(8,\)"),
         (np.zeros((0, 8), np.uint8), "got 0 x 8"),
@@ -369,15 +369,16 @@ def test_a_plan_that_does_not_fit_the_net_is_one_line(
         (None, "it.onnx", "cannot be read: No such file"),
         ("it/else.txt", "it", "it has no run.json, and no model/ of a design"),
         ("it/design.db", "it", "a design that has not ended"),
+        ("it/design.db it/design.toml", "it", "ended, but its model/ is gone: smidgen train"),
         ("it.onnx", "it.onnx", "no ONNX model that onnxruntime"),
     ],
 )
 def test_what_is_no_model_is_refused_in_one_line(
     made: str | None, name: str, said: str, tmp_path: Path
 ) -> None:
-    if made:
-        (tmp_path / made).parent.mkdir(exist_ok=True)
-        (tmp_path / made).write_text("?")
+    for one in (made or "").split():
+        (tmp_path / one).parent.mkdir(exist_ok=True)
+        (tmp_path / one).write_text("?")
     with pytest.raises(ValueError, match=said) as raised:
         load(tmp_path / name)
     assert "\n" not in str(raised.value)

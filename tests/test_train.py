@@ -1,5 +1,6 @@
 """The loop calls each kind of method at its place, in order, and tells it the right time."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -318,6 +319,22 @@ def test_a_loss_that_is_not_finite_stops_the_run(precision: str, advice: str) ->
     said = rf"diverged in epoch 1 \(loss \S+, precision {precision}\); a smaller peak_lr .*{advice}"
     with pytest.raises(TrainingDivergedError, match=said):
         train(NET, bars(64), recipe=recipe, runtime=replace(CPU, precision=precision))
+
+
+def test_maps_that_no_memory_holds_are_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, recipe = bars(64), Recipe(epochs=1, batch_size=16)
+    maps = 4 * 16 * sum(layer.out_shape(shape).elements for layer, shape in NET.walk())
+    training = sys.modules["smidgen.train"]
+    monkeypatch.setattr(training, "memory", lambda: maps - 1)
+    with pytest.raises(
+        ValueError, match=r"images of 8x8 needs 0\.0 GB .* for 16 at a time, .* less"
+    ):
+        train(NET, data, recipe=recipe, runtime=CPU, folder=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    monkeypatch.setattr(training, "memory", lambda: maps)
+    train(NET, data, recipe=recipe, runtime=CPU)
 
 
 def test_running_statistics_that_are_not_finite_stop_the_run() -> None:

@@ -3,6 +3,8 @@
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from copy import deepcopy
 from dataclasses import dataclass, fields, replace
 from importlib.resources import files
 from pathlib import Path
@@ -74,11 +76,15 @@ def load_plan(recipe: str, settings: Iterable[str] = ()) -> TrainingPlan:
         ValueError: If the file or a setting cannot be read; file and key are named.
     """
     form, where = _read(recipe)
+    plain, settings = deepcopy(form), list(settings)
     for setting in settings:
         _set(form, setting)
     try:
         return _plan(form)
     except ValueError as error:
+        with suppress(ValueError):  # of the file alone, or of what was asked for beside it
+            _plan(plain)
+            where = " ".join(f"--set {setting}" for setting in settings)
         raise ValueError(f"{where}: {error}") from None
 
 

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 # of its process; the token tells it from one of the same number in another container
 _TEMPORARY = re.compile(r".+\.([0-9]+)(?:-[0-9a-f]+)?\.tmp", re.DOTALL)
 LOCK = ".lock"
+_NEAR = 4096  # bytes at the beginning of a file, by which its kind is told
 _NO_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 _READ_ALONE = (errno.EACCES, errno.EPERM, errno.EROFS)  # nobody is at work in such a folder
 
@@ -22,6 +23,29 @@ _READ_ALONE = (errno.EACCES, errno.EPERM, errno.EROFS)  # nobody is at work in s
 def at_home(place: str | os.PathLike[str]) -> Path:
     """Return a path with the folder of a user for ``~``, or as it is where nobody knows that."""
     return Path(os.path.expanduser(place))  # noqa: PTH111 - Path's own ends in a RuntimeError
+
+
+def require_own(path: Path, kind: str, begins: bytes, marked: bytes = b"") -> None:
+    """Refuse to write over a file that is of another kind, such as weights, a picture or notes.
+
+    Args:
+        path: To be written.
+        kind: Of what is written, for the error.
+        begins: How files of that kind begin, letter case aside.
+        marked: What stands near their beginning.
+
+    Raises:
+        ValueError: If there is another one, or it cannot be read.
+    """
+    if not path.is_file():  # a pipe is not looked into
+        return
+    try:
+        with path.open("rb") as file:
+            start = file.read(_NEAR)
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    if start and not (start.lower().startswith(begins) and marked in start):
+        raise ValueError(f"{path} holds no {kind}, and would be overwritten: choose another file")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -166,6 +166,9 @@ class Model:
             if picture.ndim not in _ARRAY:
                 raise DataError(f"a tensor must be c x h x w, got {tuple(picture.shape)}")
             array = array_of(picture)
+            own = self.preprocessing.channels
+            if array.ndim == 3 and array.shape[0] != own and array.shape[2] == own:  # noqa: PLR2004
+                raise DataError(f"a tensor must be c x h x w, got {tuple(picture.shape)}")
             picture = array if array.ndim == 2 else array.transpose(1, 2, 0)  # noqa: PLR2004
         if isinstance(picture, np.ndarray):
             pixels = self.preprocessing.pixels(picture)

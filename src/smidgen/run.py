@@ -283,12 +283,19 @@ def run_folder(place: Path | str) -> Path:
         if (folder / MODEL / PLAN).exists():
             return folder / MODEL
         there, designed = folder.exists(), (folder / "design.db").exists()
+        chosen = folder / "design.toml"
+        ended = chosen.exists()
         beside = folder.parent if folder.is_file() else folder
         exported = (beside / "artefact.json").exists()
     except OSError as error:  # a name that is too long, or a folder of somebody else's
         raise ValueError(f"{shown(str(folder))}: cannot be read: {error.strerror}") from None
     if not there:
         raise ValueError(f"{folder} is no run folder: there is nothing of that name")
+    if designed and ended:
+        raise ValueError(
+            f"{folder} holds a design that has ended, but its {MODEL}/ is gone: smidgen train"
+            f" {chosen} --out NEW trains its net again"
+        )
     if designed:
         raise ValueError(f"{folder} holds a design that has not ended: its command goes on with it")
     if exported:
@@ -397,6 +404,7 @@ def _require_same(folder: Path, there: Trial, here: Trial) -> None:
     if there.key == here.key:
         return
     old, new = there.to_dict(), here.to_dict()
+    old, new = ({**of.pop("recipe"), **of} for of in (old, new))
     differing = [
         f"{name} is {old.get(name)} there and {new.get(name)} here"
         for name in {**old, **new}

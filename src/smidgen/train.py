@@ -16,6 +16,7 @@ from smidgen.data.base import as_it_is
 from smidgen.files import clear_temporaries, locked
 from smidgen.flat import Flat
 from smidgen.layers import Shape
+from smidgen.machine import memory
 from smidgen.methods.base import GradientMethod, Method, several, transformed
 from smidgen.names import require_kind, shown
 from smidgen.progress import training_bar
@@ -121,6 +122,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     runtime = runtime or choose()
     if runtime.device == "cpu":
         tell_if_slow()
+        _require_memory(spec, min(trial.recipe.batch_size, len(data.train)), runtime)
     if folder is None:
         if not trial.nameless:  # the arguments of others are theirs to check
             require_readable(trial)
@@ -258,4 +260,17 @@ def _require_fit(spec: NetSpec, data: Data) -> None:
         raise ValueError(
             f"net {spec.name} takes {spec.input_shape} images of {spec.out_shape.channels} classes,"
             f" but {data.name} has {expected} of {len(data.classes)}; NetSpec.fitted adapts it"
+        )
+
+
+def _require_memory(spec: NetSpec, images: int, runtime: Runtime) -> None:
+    """Refuse maps of a batch, all of which the way back needs, that no memory here holds."""
+    maps = sum(layer.out_shape(shape).elements for layer, shape in spec.walk())
+    needed, free = images * maps * runtime.dtype.itemsize, memory()
+    if needed > free:
+        size = f"{spec.input_shape.height}x{spec.input_shape.width}"
+        raise ValueError(
+            f"net {spec.name} on images of {size} needs {needed / 1e9:,.1f} GB of memory or more"
+            f" for {images} at a time, {free / 1e9:,.1f} GB are free: a smaller image_size or"
+            " recipe.batch_size takes less"
         )

@@ -158,6 +158,12 @@ def test_a_contact_sheet_is_a_picture(home: Path) -> None:
     assert "RGB 32x32, stretched" in ended.stdout
     assert "(--image-size N or HxW for another size)" in ended.stdout
     assert "pictures: sheet.png\n" in ended.stderr
+    Image.new("RGB", (9, 9)).save(home / "mine.png")
+    before = (home / "mine.png").read_bytes()
+    ended = smidgen(home, "inspect-data", "photos", "--sheet", "mine.png")
+    assert "mine.png holds no sheet of pictures, and would be overwritten" in ended.stderr
+    assert (home / "mine.png").read_bytes() == before
+    assert smidgen(home, "inspect-data", "photos", "--sheet", "sheet.png").returncode == 0
     ended = smidgen(home, "inspect-data", "photos", "--sheet", "photos/sheet.png")
     assert "photos/sheet.png is in photos: it would be one of its pictures" in ended.stderr
     ended = smidgen(home, "inspect-data", "photos", "--sheet", "sheet.gif")

@@ -91,9 +91,12 @@ def test_a_table_of_pixels_is_a_picture_a_row(
     assert [(row["picture"], row["class"]) for row in rows] == [
         (f"test.csv picture {number}", answer.name) for number, answer in enumerate(expected, 1)
     ]
-    Path("other.csv").write_text("a,b\n1,2\n")
+    Path("other.csv").write_text("file_name,label\n1.png,2\n")
     assert smidgen("predict", run, "other.csv") == 2
-    assert "other.csv is no readable picture" in capsys.readouterr().err
+    said = "smidgen: other.csv holds no pixels: of a table of names, name the files or their folder"
+    assert capsys.readouterr().err == f"{said}\n"
+    assert smidgen("predict", run, "https://example.com/photos") == 2
+    assert "; addresses are not fetched, download it first" in capsys.readouterr().err
 
 
 def test_a_folder_holds_the_pictures_that_training_would_find_in_it(
@@ -200,10 +203,22 @@ def told(name: str) -> Told:
     return Told(Answer((("seven", 0.75), ("one", 0.25))), "") if name else Told(None, "is empty")
 
 
+@pytest.mark.parametrize("content", [b"# Notes\n", b"\x89PNG\r\n\x1a\n", b"file_name,label\n"])
+def test_answers_are_not_written_over_other_files(
+    content: bytes, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("mine").write_bytes(content)
+    assert smidgen("predict", run, "new", "--csv", "mine") == 2
+    said = "mine holds no table of answers, and would be overwritten: choose another file"
+    assert capsys.readouterr().err == f"smidgen: {said}\n"
+    assert Path("mine").read_bytes() == content
+
+
 def test_rows_are_in_the_csv_file_as_they_are_answered(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("out.csv").write_text("of another day\n")
+    before = "picture,class,probability,error\nof another day\n"
+    Path("out.csv").write_text(before)
     seen: list[str] = []
 
     def each(*_: Any) -> Iterator[Told]:
@@ -223,7 +238,7 @@ def test_rows_are_in_the_csv_file_as_they_are_answered(
             ("photo.jfif", "seven,0.75,"),
         )
     )
-    assert seen == ["of another day\n", heading + broken + one, heading + broken + one + two]
+    assert seen == [before, heading + broken + one, heading + broken + one + two]
     assert Path("out.csv").read_text() == seen[-1]
     assert capsys.readouterr().err == "out.csv: 3 of 5 pictures\nsmidgen: interrupted\n"
 
@@ -246,7 +261,8 @@ def test_on_a_full_disk_the_csv_file_keeps_its_whole_rows(
 def test_a_csv_file_is_not_written_over_what_is_asked_of(
     named: str, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("test.csv").write_text("label,pixel0\n" + "1,2\n" * 9)
+    pixels = [f"pixel{n}" for n in range(64)], ["0"] * 64
+    Path("test.csv").write_text("".join(f"{','.join(line)}\n" for line in pixels))
     over = Path("new/wide.jpg" if named == "new" else named)
     before = over.read_bytes()
     assert smidgen("predict", run, named, "--csv", over) == 2

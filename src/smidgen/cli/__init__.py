@@ -2,12 +2,15 @@
 
 import logging
 import os
+import re
 import sqlite3
 import sys
 import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
+from errno import ENOMEM
 from io import TextIOWrapper
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -119,7 +122,12 @@ _GOES_ON = {
     "study": "; the same command goes on",
     "design": "; the same command goes on",
 }
+_NO_MEMORY = "there is not enough memory for this: a smaller --image-size takes less"
 _LONGEST = 1_500  # characters of an error: a value in it may be as long as a file
+_IN_THEIR_WORDS = re.compile(
+    r"Invalid value for '(--[\w-]+)'.*?: Input should be (?:a )?(.+?)(?:,|$)"
+)
+_OURS = {"valid integer": "a whole number", "valid number": "a number"}
 _USAGE: type[Exception] = typer.BadParameter.__bases__[
     0
 ]  # of every error in how a command was written
@@ -181,13 +189,24 @@ def _run(words: list[str], signals: list[int]) -> None:
     except _USAGE as error:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""
-        said = getattr(error, "format_message", error.__str__)()
+        said = _of_option(getattr(error, "format_message", error.__str__)(), words)
         _stop(f"{said}{hint}", BAD_INPUT)
     if status == INTERRUPTED:  # what typer makes of Ctrl-C
         verb = next((word for word in words if not word.startswith("-")), "")
         code = BY_SIGNAL + signals[0] if signals else INTERRUPTED
         _stop(f"interrupted{_GOES_ON.get(verb, '')}", code)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _of_option(said: str, words: list[str]) -> str:
+    """Return what is wrong with an option, with what was asked of it, in words of ours."""
+    found = _IN_THEIR_WORDS.match(said)
+    if found is None:
+        return said
+    option, wanted = found[1], _OURS.get(found[2], found[2])
+    values = [word.partition("=")[2] for word in words if word.startswith(f"{option}=")]
+    values += [after for word, after in pairwise(words) if word == option]
+    return f"{option} must be {wanted}{f', got {values[-1]!r}' if values else ''}"
 
 
 def _in_front(words: list[str]) -> list[str]:
@@ -206,10 +225,10 @@ def _at_home(word: str) -> str:
 
 def _told(error: BaseException) -> str:
     """Return what the machine refused, for a person."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == ENOMEM:
+        return _NO_MEMORY
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    if isinstance(error, MemoryError):
-        return "there is not enough memory for this"
     if isinstance(error, RecursionError):
         return "something in this is nested too deep"
     return str(error)
@@ -219,7 +238,7 @@ def _of_torch(error: RuntimeError) -> str:
     """Return what torch lacks, memory or a GPU that works, for a person; nothing if neither."""
     said = str(error).partition("\n")[0]
     if "DefaultCPUAllocator" in said:
-        return "there is not enough memory for this"
+        return _NO_MEMORY
     if not said.startswith(("CUDA", "cuDNN")):
         return ""
     return f"{said.partition('. ')[0]}: an empty CUDA_VISIBLE_DEVICES keeps to the CPU"

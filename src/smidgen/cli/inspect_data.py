@@ -18,6 +18,7 @@ from smidgen.cli.options import (
     in_a_folder,
 )
 from smidgen.cli.terminal import LoadingProgress, print_json, say, table, tell
+from smidgen.sizes import counted
 
 if TYPE_CHECKING:
     from smidgen.data.inspection import Inspection
@@ -43,13 +44,16 @@ def inspect_data(  # noqa: PLR0913 - a command line
     json: Json = False,
 ) -> None:
     """Show what is understood of a data set: classes, counts, sizes, copies and oddities."""
-    from smidgen.data.inspection import DOWN, contact_sheet
+    from smidgen.data.inspection import DOWN, PNG, SHEET, contact_sheet
     from smidgen.data.sources import NO_COLUMNS, inspect
+    from smidgen.files import require_own
 
     if sheet is not None and sheet.suffix.lower() != ".png":
         raise ValueError(f"--sheet must be a file .png, got {sheet}")
     if sheet is not None and Path(data).absolute() in sheet.absolute().parents:
         raise ValueError(f"--sheet {sheet} is in {data}: it would be one of its pictures")
+    if sheet is not None:
+        require_own(sheet, "sheet of pictures", PNG, SHEET)
     with LoadingProgress() as loading, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the notes are shown below
         warnings.filterwarnings("always", f".*{re.escape(NO_COLUMNS)}")
@@ -86,7 +90,8 @@ def _show(found: "Inspection") -> None:
     rows.append(["all", *(sum(of.values()) for of in counts.values())])
     table(["class", *counts], rows, title=f"{data.name}: {len(data.classes)} classes")
     shown = [f"{n:,} of {h}x{w}" for h, w, n in found.sizes[:_SIZES]]
-    more = f" and {len(found.sizes) - _SIZES:,} other sizes" if len(found.sizes) > _SIZES else ""
+    beyond = len(found.sizes) - _SIZES
+    more = f" and {counted(beyond, 'other size', 'other sizes')}" if beyond > 0 else ""
     fitted = any(note.startswith(SIZES) for note in data.notes)
     other = " (--image-size N or HxW for another size)" if fitted else ""
     lines = [

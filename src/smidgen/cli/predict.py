@@ -1,7 +1,7 @@
 """``smidgen predict``."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,7 +60,7 @@ def predict(
     asked = load(model)
     found = list(_listed(pictures, asked.classes))
     read = {model, *files_of_run(model), *pictures, *(name for name, _ in found)}
-    require_another("--csv", None if streamed else csv, read, "the model or one of the pictures")
+    _require_free(None if streamed else csv, read)
     listed = [name for name, _ in found]
     content = [_from_stdin() if name == STREAM else picture for name, picture in found]
     rows: list[dict[str, Any]] = []
@@ -92,6 +92,15 @@ def predict(
     _tell(broken, len(listed))
 
 
+def _require_free(csv: Path | None, read: Iterable[str | Path]) -> None:
+    """Refuse to write answers over what is read, or over anything but answers."""
+    from smidgen.files import require_own
+
+    require_another("--csv", csv, read, "the model or one of the pictures")
+    if csv is not None:
+        require_own(csv, "table of answers", b"picture,class")
+
+
 def _from_stdin() -> bytes:
     encoded = sys.stdin.buffer.read(ENCODED + 1)
     require_at_most("bytes on standard input", len(encoded), ENCODED)
@@ -102,6 +111,8 @@ def _listed(pictures: list[str], classes: Sequence[str]) -> Iterator[tuple[str, 
     """Yield the pictures named, and those in folders and tables named, as training finds them."""
     from smidgen.data.layouts.folders import pictures_below
     from smidgen.data.layouts.pixels import pictures_of
+    from smidgen.data.layouts.tables import ENDINGS
+    from smidgen.data.names import of_address
 
     if pictures.count(STREAM) > 1:
         raise ValueError("- is standard input, which can be read once")
@@ -118,11 +129,14 @@ def _listed(pictures: list[str], classes: Sequence[str]) -> Iterator[tuple[str, 
             if not len(values):
                 raise ValueError(f"{name} holds no picture")
             yield from ((f"{name} picture {n}", value) for n, value in enumerate(values, 1))
+        elif path.suffix.lower() in ENDINGS and path.is_file():
+            raise ValueError(
+                f"{name} holds no pixels: of a table of names, name the files or their folder"
+            )
         elif name == STREAM or path.exists():
             yield name, name
         else:
-            fetched = "; addresses are not fetched, download it first" if "://" in name else ""
-            raise ValueError(f"there is no picture {name}{fetched}")
+            raise ValueError(f"there is no picture {name}{of_address(name)}")
 
 
 def _row(name: str, told: "Told", top: int) -> dict[str, Any]:

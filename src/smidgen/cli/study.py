@@ -73,6 +73,7 @@ def study(  # noqa: PLR0913 - a command line
     """Run all trials of a study that are not done yet; may be stopped, and goes on."""
     from smidgen.config import recipe_path
     from smidgen.study.plan import read_plan
+    from smidgen.study.rows import require_row_file
     from smidgen.study.running.places import require_place
     from smidgen.study.store import Store
     from smidgen.track import require_trackers
@@ -83,11 +84,12 @@ def study(  # noqa: PLR0913 - a command line
         )
     observe = _observing(require_trackers(track or ()), store)
     require_another("--export", export, (store, recipe_path(plan)), "the study or its store")
+    if export:
+        require_row_file(export)
     read = read_plan(recipe_path(plan))
     if status:
         opened = Store(store, create=False)
-        if export:
-            opened.export_rows(export, study=read.name)
+        _export(opened, read.name, export)
         _look(opened, read.name, json=json)
         return 0
     asked = {"data_dir": data_dir, "image_size": image_size, "color": color}
@@ -109,13 +111,17 @@ def study(  # noqa: PLR0913 - a command line
         from smidgen.study.running.local import dispatch
 
         dispatch(opened, read.name, jobs=1 if jobs is None else jobs, observer=observe)
-    if export:
-        opened.export_rows(export, study=read.name)
+    _export(opened, read.name, export)
     ended = opened.status(read.name)
     _show(ended, json=json)
     _tell_made_before(read, opened.rows(read.name))
     _say_next(plan, store, ended)
     return 1 if ended.failed else 0
+
+
+def _export(store: "Store", study: str, to: Path | None) -> None:
+    if to is not None:
+        say(f"{to}: {counted(store.export_rows(to, study=study), 'row', 'rows')}")
 
 
 def _opened(place: Path, taken: Sequence[Path]) -> "Store":

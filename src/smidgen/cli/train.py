@@ -225,10 +225,16 @@ def _end(run: "Run", folder: Path, data: "Data", *, json: bool) -> None:
 
 
 def _doubts(run: "Run", data: "Data") -> list[str]:
-    """Return what to say of a net that hardly learned, by the images held out and all labels."""
-    labels, reached = data.train.labels, run.history[-1].held_out_accuracy
+    """Return what to say of a net that hardly learned, by the images held out."""
+    from smidgen.data.parts import held_out
+
+    reached = run.history[-1].held_out_accuracy
+    if reached is None:
+        return []
+    part, places = held_out(data, run.trial.split)
+    labels = data.parts[part].labels[places]
     floor = float(labels.bincount().max()) / len(labels)
-    if reached is None or not is_near_one_answer(reached, floor):
+    if not is_near_one_answer(reached, floor):
         return []
     return [
         f"held out: {percent(reached)} is near what one answer for all reaches, {percent(floor)}:"

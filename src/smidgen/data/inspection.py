@@ -15,6 +15,7 @@ from smidgen.data.decoding import each
 from smidgen.data.labelled import labelled
 from smidgen.data.splits import keys
 
+PNG, SHEET = b"\x89png\r\n", b"smidgen inspect-data"  # how a sheet begins, and what made it
 TILE = 64  # pixels a side, at most, of a picture on the sheet
 ACROSS = 10  # pictures a class
 DOWN = 40  # classes
@@ -93,6 +94,7 @@ def inspected(data: Data, catalogue: Catalogue, wish: Wish) -> Inspection:
 def contact_sheet(data: Data) -> bytes:
     """Return a PNG with up to ten training pictures a class, of 40 classes, at the net's size."""
     from PIL import Image, ImageDraw, ImageFont
+    from PIL.PngImagePlugin import PngInfo
 
     channels, (height, width) = data.shape[0], data.preprocessing.size
     factor = max(1, TILE // max(height, width))
@@ -112,7 +114,9 @@ def contact_sheet(data: Data) -> bytes:
                 Image.fromarray(np.ascontiguousarray(tile)), (_MARGIN + place * wide, top + _TEXT)
             )
     written = io.BytesIO()
-    sheet.save(written, "PNG")
+    marked = PngInfo()
+    marked.add_text("Software", SHEET.decode())
+    sheet.save(written, "PNG", pnginfo=marked)
     return written.getvalue()
 
 

@@ -70,6 +70,12 @@ def is_system(name: str) -> bool:
     return name.startswith(".") or name in SYSTEM
 
 
+def of_address(name: str) -> str:
+    """Return what to say of a name of nothing here which is an address; nothing of others."""
+    is_one = re.match("[a-z]{2,}:/", name)  # a path has lost one of its slashes
+    return "; addresses are not fetched, download it first" if is_one else ""
+
+
 def one_form(name: str) -> str:
     """Return a name as it is compared: composed Unicode, no space at the ends."""
     return " ".join(unicodedata.normalize("NFC", name).split())

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.escape import shell
-from smidgen.files import write_atomically
+from smidgen.files import require_own, write_atomically
 from smidgen.names import require_path
 from smidgen.report.checked import BASELINE, require_notes, require_rows
 from smidgen.study.records import Records, load
@@ -37,10 +37,11 @@ def write_page(
         story: Of a design under way, until its store holds one; see docs/rows.md.
 
     Raises:
-        ValueError: If the store cannot be read or the page not be written.
+        ValueError: If the store cannot be read, the page not be written, or another file is there.
     """
     from smidgen.report.page import render
 
+    require_own(require_path(out, "out"), "page", b"<!doctype html>")
     records = _read(store)
     finished = "design" in records.notes
     if story and not finished:
@@ -65,7 +66,7 @@ def write_charts(store: Path | str, folder: Path | str) -> list[Path]:
         folder: To write into; files are named after section and chart, those of one name by number.
 
     Raises:
-        ValueError: If the store cannot be read or a file not be written.
+        ValueError: If the store cannot be read, a file not be written, or is there and no chart.
     """
     from smidgen.report import page
     from smidgen.report.svg import alone
@@ -76,7 +77,9 @@ def write_charts(store: Path | str, folder: Path | str) -> list[Path]:
         name = f"{_slug(section)}-{_slug(chart.title)}"
         taken[name] += 1
         name += f"-{taken[name]}" if taken[name] > 1 else ""
-        written.append(_written(Path(folder) / f"{name}.svg", alone(chart.wide)))
+        path = Path(folder) / f"{name}.svg"
+        require_own(path, "chart", b"<svg")
+        written.append(_written(path, alone(chart.wide)))
     return written
 
 

@@ -8,7 +8,7 @@ from smidgen.data.sources import HUB_ID, NAMED
 from smidgen.escape import json_as_yaml, shell, terminal
 from smidgen.escape import markdown as escaped
 from smidgen.export.c.boards import verdict
-from smidgen.files import write_atomically
+from smidgen.files import require_own, write_atomically
 from smidgen.hub import PREFIX, is_hub
 from smidgen.names import require_path
 from smidgen.release import release
@@ -48,7 +48,7 @@ def write_card(
     path = require_path(out, "out")
     if not path.absolute().parent.is_dir():
         raise ValueError(f"{path}: cannot be written: there is no folder {path.parent}")
-    _require_card(path)
+    require_own(path, "card", _RULE.encode(), b"library_name: ")
     facts = facts_of(place, data=data, data_dir=data_dir)
     text = card_of(facts, licence=licence, about=about)
     try:
@@ -56,19 +56,6 @@ def write_card(
     except OSError as error:
         raise ValueError(f"{path}: cannot be written: {error.strerror}") from None
     return path
-
-
-def _require_card(path: Path) -> None:
-    """Refuse to write over a file that is no card, such as weights or notes of the user's."""
-    if not path.is_file() or not path.stat().st_size:
-        return
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(_RULE))
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
-    if start.decode(errors="replace") != _RULE:
-        raise ValueError(f"{path} holds no card, and would be overwritten: choose another file")
 
 
 def card_of(

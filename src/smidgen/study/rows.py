@@ -69,8 +69,10 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     """
     try:
         text = content(path, ROWS_BYTES).decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{path}: must be text, rows of JSON") from error
     except ValueError as error:
         raise StoreError(f"{path}: {error}") from None
     rows: list[dict[str, Any]] = []

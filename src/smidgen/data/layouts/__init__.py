@@ -11,6 +11,7 @@ from smidgen.data.layouts.listed import Listed
 from smidgen.data.layouts.npz import Npz
 from smidgen.data.layouts.parquet import Parquet
 from smidgen.data.layouts.pixels import Pixels
+from smidgen.data.names import of_address
 from smidgen.limits import BOUNDLESS, is_boundless
 
 Layout: TypeAlias = Folders | Listed | Npz | Idx | Parquet | Pixels
@@ -29,7 +30,9 @@ def layout_of(path: Path) -> Layout:
     if not path.exists():
         what = "link that leads nowhere" if path.is_symlink() else "folder"
         raise DataError(
-            f"{path} is a {what}" if path.is_symlink() else f"there is no {what} {path}"
+            f"{path} is a {what}"
+            if path.is_symlink()
+            else f"there is no {what} {path}{of_address(str(path))}"
         )
     if not (path.is_dir() or path.is_file()):  # it would be waited for, or never end
         raise DataError(f"{path} must be a folder or a file, got a pipe or a device")
