@@ -134,6 +134,20 @@ def test_a_study_ends_with_what_may_follow(
     *_, report, again = captured.err.splitlines()
     assert report == f"next:   smidgen report {store} --out {tmp_path}/0.html"
     assert again == f"        smidgen study {plan} --store {store} --retry-failed"
+    asked = ("--image-size", "7", "--color", "grey", "--jobs", "1")
+    assert smidgen("study", str(plan), "--store", str(store), *asked) == 1
+    again = capsys.readouterr().err.splitlines()[-1]
+    assert again == f"        smidgen study {plan} --store {store} --retry-failed {' '.join(asked)}"
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"key": "k", "study": "other", "net": "n"}\n')
+    before = rows.read_bytes()
+    Store(tmp_path / "none.db").close()
+    for option in (
+        ("--store", str(store), "--import", str(rows)),
+        ("--store", str(tmp_path / "none.db"), "--status"),
+    ):
+        assert smidgen("study", str(plan), *option, "--export", str(rows)) == 2
+        assert rows.read_bytes() == before
     assert "0 min" not in captured.out + captured.err
 
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from smidgen import zoo
 from smidgen.data import normalise
-from smidgen.evaluate import cost, shift
+from smidgen.evaluate import _spread, cost, shift
 from smidgen.evaluate.accuracy import accuracy, accuracy_by_class, predict
 from smidgen.evaluate.calibration import ece, nll
 from smidgen.evaluate.cost import latency
@@ -27,6 +27,18 @@ def test_accuracy_counts() -> None:
     labels = torch.tensor([0, 1, 1, 1])
     assert accuracy(logits, labels) == 0.5
     assert accuracy_by_class(logits, labels) == [1.0, pytest.approx(1 / 3), None]
+
+
+@pytest.mark.parametrize(("count", "most"), [(2000, 200), (203, 200), (7, 200), (1, 1)])
+def test_images_that_are_shifted_lie_all_over_and_at_no_one_distance(count: int, most: int) -> None:
+    places = _spread(count, most)
+    assert len(places) == min(count, most)
+    assert places.tolist() == sorted(set(places.tolist()))
+    assert int(places[0]) >= 0
+    assert int(places[-1]) < count
+    if count == 2000:
+        assert (places % 10).bincount().tolist() != [200]
+        assert bool(((places % 10).bincount(minlength=10) > 8).all()), "classes that take turns"
 
 
 def test_nll_is_sklearns_log_loss() -> None:

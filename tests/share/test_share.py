@@ -174,7 +174,8 @@ def test_no_folder_of_copies_leaves_with_the_name_of_data(
 def test_a_report_s_commands_name_folders_and_do_not_place_them(run: Path, hub: Any) -> None:
     page = run / "report.html"
     train = ["smidgen", "train", "/home/ann/my design/d.toml", "--data-dir", "/home/ann/a<b", "x y"]
-    page.write_text(f"<pre>{html(shell(train))}\nsmidgen predict /home/ann/mine P\n</pre>")
+    failed = "<h3>Trials that failed</h3><ul><li>net: /home/ann/photos has changed</li></ul>"
+    page.write_text(f"<pre>{html(shell(train))}\nsmidgen predict /home/ann/mine P\n</pre>{failed}")
     told: list[str] = []
     try:
         push(run, "ann/net", space=True, tell=told.append)
@@ -689,3 +690,12 @@ def test_figures_of_one_of_several_seeds_say_so(run: Path) -> None:
     several = replace(facts, rows=(row, {**row, "seed": row["seed"] + 1}))
     said = f"mean over classes; of this model, seed {row['seed']} |"
     assert (said in card_of(several), said in card_of(facts)) == (True, False)
+
+
+def test_a_seed_that_was_judged_twice_is_one(run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "mine"
+    shutil.copytree(run, copy)
+    (row,) = facts_of(copy).rows
+    rows = [{**row, "accuracy": 0.5}, row]
+    (copy / "rows.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in rows))
+    assert [one["accuracy"] for one in facts_of(copy).rows] == [row["accuracy"]]

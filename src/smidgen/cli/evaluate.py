@@ -110,7 +110,7 @@ def evaluate(  # noqa: PLR0913 - a command line
     wish = asked(robust=robust, images=robust_images, int8=int8, sure=sure, against=against)
     loaded_run = load_run(run)
     _require_size(loaded_run, image_size)
-    require_possible(loaded_run, wish)
+    require_possible(loaded_run, wish, data_dir)
     columns = Columns(image_column, label_column)
     with LoadingProgress() as loading:
         if data is None or held_out:

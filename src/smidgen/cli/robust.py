@@ -56,16 +56,19 @@ def asked(
     return RobustWish(images, int8, sure, tuple(against or ()))
 
 
-def require_possible(run: "Run", wish: "RobustWish | None") -> None:
-    """Refuse pictures that the corruptions are not defined for, before any time is spent.
+def require_possible(run: "Run", wish: "RobustWish | None", data_dir: str | None) -> None:
+    """Refuse what the corruptions are not defined for, and data that are not there, at once.
 
     Raises:
-        ValueError: Naming the first corruption and what it needs.
+        ValueError: Naming the first corruption and what it needs, or the data.
     """
+    from smidgen.data.sources import find
     from smidgen.robust.corruptions import corruptions_for
 
     if wish:
         corruptions_for(*run.trial.net.input_shape)
+        for name in wish.against:
+            find(name, data_dir)
 
 
 def measured(run: "Run", images: "Split", wish: "RobustWish", place: Place) -> dict[str, Any]:
@@ -118,12 +121,16 @@ def show(cards: Cards, data: str) -> None:
     table(["", *columns, "of"], _summary(cards), title=_TITLE.format(data))
     tell("")
     rows: list[list[object]] = []
+    severities = [[of.severity for of in one.levels] for one in first.corruptions]
+    alike = all(own == severities[0] for own in severities)
     for place, one in enumerate(first.corruptions):
         shares = [f"{100 * card.corruptions[place].accuracy:.1f}" for card in cards.values()]
-        levels = [f"{100 * of.accuracy:.1f}" for of in one.levels]
+        levels = [
+            f"{100 * of.accuracy:.1f}{'' if alike else f' at {of.severity}'}" for of in one.levels
+        ]
         change = sum(of.change for of in one.levels) / len(one.levels)
         rows.append([one.name.replace("_", " "), *shares, *levels, f"{change:.1f}"])
-    at = [f"at {of.severity}" for of in first.corruptions[0].levels]
+    at = [f"at {severity}" if alike else "at its severity" for severity in severities[0]]
     told = f"accuracy, % ({columns[0]} at each severity); change of a pixel, of 255"
     table(["corruption", *columns, *at, "change"], rows, title=told)
     tell("")

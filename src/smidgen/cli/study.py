@@ -1,6 +1,6 @@
 """``smidgen study``."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,7 +73,6 @@ def study(  # noqa: PLR0913 - a command line
     """Run all trials of a study that are not done yet; may be stopped, and goes on."""
     from smidgen.config import recipe_path
     from smidgen.study.plan import read_plan
-    from smidgen.study.rows import require_row_file
     from smidgen.study.running.places import require_place
     from smidgen.study.store import Store
     from smidgen.track import require_trackers
@@ -83,16 +82,14 @@ def study(  # noqa: PLR0913 - a command line
             "--status runs nothing and takes nothing in: no --import, no --retry-failed"
         )
     observe = _observing(require_trackers(track or ()), store)
-    require_another("--export", export, (store, recipe_path(plan)), "the study or its store")
-    if export:
-        require_row_file(export)
+    _require_free(export, (store, recipe_path(plan), *(import_ or ())))
     read = read_plan(recipe_path(plan))
     if status:
         opened = Store(store, create=False)
         _export(opened, read.name, export)
         _look(opened, read.name, json=json)
         return 0
-    asked = {"data_dir": data_dir, "image_size": image_size, "color": color}
+    asked: dict[str, Any] = {"data_dir": data_dir, "image_size": image_size, "color": color}
     asked = {name: value for name, value in asked.items() if value}
     read = replace(read, origin=replace(read.origin, **asked))
     require_place(on, address, jobs)
@@ -115,11 +112,23 @@ def study(  # noqa: PLR0913 - a command line
     ended = opened.status(read.name)
     _show(ended, json=json)
     _tell_made_before(read, opened.rows(read.name))
-    _say_next(plan, store, ended)
+    asked |= {"on": on if on == "ray" else None, "address": address, "jobs": jobs}
+    _say_next(plan, store, ended, asked)
     return 1 if ended.failed else 0
 
 
+def _require_free(export: Path | None, read: Sequence[Path]) -> None:
+    """Refuse to write rows over what is read, or over anything but rows."""
+    from smidgen.study.rows import require_row_file
+
+    require_another("--export", export, read, "the study, its store or rows to take in")
+    if export is not None:
+        require_row_file(export)
+
+
 def _export(store: "Store", study: str, to: Path | None) -> None:
+    if to is not None and to.is_file() and to.stat().st_size and not store.rows(study):
+        raise ValueError(f"{to} holds rows, and {store.path} none of {study} yet: they stay")
     if to is not None:
         say(f"{to}: {counted(store.export_rows(to, study=study), 'row', 'rows')}")
 
@@ -138,11 +147,14 @@ def _opened(place: Path, taken: Sequence[Path]) -> "Store":
     return store
 
 
-def _say_next(plan: str, store: Path, ended: "Status") -> None:
+def _say_next(plan: str, store: Path, ended: "Status", asked: Mapping[str, object]) -> None:
+    """Tell what may follow, with what was asked for: without it trials would be others."""
     page = store.with_suffix(".html")
     say(f"next:   {shell(['smidgen', 'report', str(store), '--out', str(page)])}")
     if ended.failed:
         again = ["smidgen", "study", plan, "--store", str(store), "--retry-failed"]
+        for name, value in asked.items():
+            again += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
         say(f"        {shell(again)}")
 
 

@@ -219,7 +219,6 @@ class TrainingProgress(Barred):
         """Begin; ``heading`` is printed once training has really started."""
         self.epochs, self.heading = epochs, heading
         self.started = self.shown = time.perf_counter()
-        self.images = 0.0
         self.task: Any = None
         self.first: tuple[int, float] | None = None
 

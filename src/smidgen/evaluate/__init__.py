@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from smidgen.answer import require_finite
@@ -146,7 +147,7 @@ def evaluate(
         found = "x".join(map(str, logits.shape))
         raise ValueError(f"logits of these images must be {len(labels)}x{classes}, got {found}")
     require_finite(bool(logits.isfinite().all()))
-    some = images.images[:: -(-len(labels) // shifted) if shifted else 1]
+    some = images.images[_spread(len(labels), shifted or len(labels))]
     deployed = run.trial.spec.deployed_params
     answers = logits.argmax(1).numpy()
     figures = figures_of(labels.numpy(), answers, run.classes)
@@ -169,6 +170,17 @@ def evaluate(
         bytes_int8=deployed,
         bytes_on_disk=file.stat().st_size if file and file.exists() else None,
     )
+
+
+def _spread(count: int, most: int) -> Tensor:
+    """Return places all over so many images: of as many equal parts one each, anywhere in it.
+
+    At one distance from each other they could all be of one class, where classes take turns.
+    """
+    kept = min(count, most)
+    begins = torch.arange(kept + 1) * count // kept
+    draws = torch.rand(kept, generator=torch.Generator().manual_seed(0))
+    return begins[:-1] + (draws * begins.diff()).long()
 
 
 def row(run: Run, evaluation: Evaluation, study: str, revision: str) -> dict[str, Any]:

@@ -311,7 +311,6 @@ def duration(seconds: float) -> str:
 def _made(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return what the rows say of software, machines and recipes, each thing once."""
     lines: dict[str, None] = {}
-    rows = [row for row in rows if row["study"] != "baseline"]
     for row in rows:
         software = ", ".join(f"{name} {number}" for name, number in row["versions"].items())
         lines[f"{software}, revision {row['revision']}"] = None

@@ -98,6 +98,16 @@ def selective(logits: Logits, labels: Labels) -> tuple[tuple[float, float], ...]
     return tuple((kept, float(right[: max(1, ceil(kept * len(right)))].mean())) for kept in KEPT)
 
 
+def require_share(wanted: float) -> None:
+    """Refuse an accuracy that no answers have.
+
+    Raises:
+        ValueError: If it is outside 0 to 1, or 0.
+    """
+    if not 0 < wanted <= 1:
+        raise ValueError(f"the accuracy wanted of sure answers must be in (0, 1], got {wanted}")
+
+
 def chosen(logits: Logits, labels: Labels, wanted: float | None) -> tuple[float, float, float]:
     """Return the least confidence at which held-out answers are as accurate as wanted.
 
@@ -113,8 +123,8 @@ def chosen(logits: Logits, labels: Labels, wanted: float | None) -> tuple[float,
         ValueError: If ``wanted`` is outside 0 to 1, or no threshold reaches it on at least 20
             images; the best one is named.
     """
-    if wanted is not None and not 0 < wanted <= 1:
-        raise ValueError(f"the accuracy wanted of sure answers must be in (0, 1], got {wanted}")
+    if wanted is not None:
+        require_share(wanted)
     sure, order = confidences(logits).sort(descending=True, stable=True)
     right = (logits.argmax(1) == labels)[order].double()
     if wanted is None:

@@ -10,6 +10,7 @@ from smidgen.again import held_out_of
 from smidgen.data import Data, DataError, Preprocessing, Split, load
 from smidgen.evaluate import predict
 from smidgen.robust.card import Answers, Aside, Progress, RobustCard, robust_card, spread_over
+from smidgen.robust.confidence import require_share
 from smidgen.robust.strangers import DRAWN
 from smidgen.run import Run
 from smidgen.tensors import Pixels
@@ -58,6 +59,9 @@ class RobustWish:
         sure: Wanted accuracy of what is answered; half of the errors by default.
         against: Data that show none of the classes, each a name or a folder.
         seed: Of all draws.
+
+    Raises:
+        ValueError: If there is no such number of images or accuracy.
     """
 
     images: int | None = None
@@ -65,6 +69,12 @@ class RobustWish:
     sure: float | None = None
     against: tuple[str, ...] = ()
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.images is not None and self.images < 1:
+            raise ValueError(f"images to judge robustness on must be >= 1, got {self.images}")
+        if self.sure is not None:
+            require_share(self.sure)
 
     @property
     def count(self) -> int | None:

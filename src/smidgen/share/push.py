@@ -24,6 +24,8 @@ ARTEFACTS = "artefacts"
 BESIDE = "report.html"  # beside the page that recognises
 _OF_ONE_MODEL = {"model": ROWS, "space": BESIDE}  # left by an older push they tell of another
 _COMMANDS = re.compile(r"(?<=<pre>)[^<]*(?=</pre>)")  # of a report; one with $'...' is left out
+# Of trials of a report: their errors name places of this machine.
+_FAILURES = re.compile(r"<h3>Trials that failed</h3><ul>.*?</ul>", re.DOTALL)
 NO_TOKEN = "pushing needs a token that may write: HF_TOKEN holds it, or `hf auth login` keeps it"
 
 
@@ -140,7 +142,7 @@ def _pages(facts: Facts) -> dict[str, bytes]:
     report = facts.place / REPORT
     if _is_shared(report):
         held = content(report, TENSOR_BYTES).decode()
-        shared = _COMMANDS.sub(_unplaced, held).encode()
+        shared = _COMMANDS.sub(_unplaced, _FAILURES.sub("", held)).encode()
         found[BESIDE if found else "index.html"] = shared
     if not found:
         raise ValueError(

@@ -494,6 +494,15 @@ def test_pieces_of_one_collection_are_no_classes(pictures: Path, pieces: tuple[s
     assert load(pictures, label_column="dx").classes == ("cat", "dog")
 
 
+def test_names_that_are_lists_are_no_pictures(pictures: Path) -> None:
+    lines = [
+        f'{{"file_name": ["{n:02}.png"], "label": "a", "bbox": [1, 2, 3, 4]}}' for n in range(4)
+    ]
+    (pictures / "metadata.jsonl").write_text("\n".join(lines))
+    with pytest.raises(DataError):
+        load(pictures)
+
+
 def test_boxes_of_a_table_are_refused(pictures: Path) -> None:
     rows = [f"{n // 2:02}.png,{label},1,2" for n, label in enumerate(LABELS)]
     table(pictures, ["filename,class,xmin,ymin", *rows], "_annotations.csv")

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from smidgen.data import Data, Split
 from smidgen.data.parts import folds_of
 from smidgen.study.design import baseline
-from smidgen.study.design.baseline import MOST_IMAGES, baselines, pixels
+from smidgen.study.design.baseline import MOST_IMAGES, _logistic, baselines, pixels
 
 
 def blobs(count: int, side: int = 6, seed: int = 0) -> Split:
@@ -64,6 +64,13 @@ def test_a_class_that_is_held_out_whole_breaks_nothing() -> None:
     data = Data("odd", Split(images, labels), blobs(20, seed=1), ("up", "down", "copies"))
     assert bool((folds_of(data.train, 5, 1) == 1)[-1]), "it is held out with the image it copies"
     assert all(row["accuracy"] > 0.8 for row in baselines(data))
+
+
+def test_a_class_that_leaves_one_alone_to_learn_from_breaks_nothing() -> None:
+    """As where all its images are copies of one that is held out."""
+    train = blobs(40)
+    learned = _logistic(pixels(train), train.labels, train.labels == 1)
+    assert learned.classes_.tolist() == [0, 1]
 
 
 def test_large_images_are_averaged_and_many_are_left_alone() -> None:

@@ -63,6 +63,14 @@ def test_one_net_for_images_of_two_sizes_has_a_folder_for_each(
     assert {(point.folder / "of").read_text() for point in points} == {"1x8x8", "1x6x6"}
     plans = [point.folder.with_name(f"{point.folder.name}.toml").read_text() for point in points]
     assert len(set(plans)) == 2
+    exported = tmp_path / "out" / "front" / "net-c" / "net.c"
+    exported.parent.mkdir()
+    exported.write_text("int8")
+    (again,) = kept(search, {one: {0: row(one, 0.9)}}, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out" / "front").iterdir()} == {
+        "net-c", again.folder.name, f"{again.folder.name}.toml"
+    }  # fmt: skip
+    assert exported.read_text() == "int8"
 
 
 def test_a_front_leaves_more_nets_for_the_last_round() -> None:

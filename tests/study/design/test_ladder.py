@@ -321,6 +321,9 @@ def test_images_are_looked_at_smaller_where_their_size_is_what_binds() -> None:
     assert [(v.shape.channels, v.shape.height) for v in larger] == [
         (3, 32), (3, 48), (3, 64), (1, 32), (1, 48), (1, 64)
     ]  # fmt: skip
+    for side in (48, 64):  # no view is the one as they are, once more
+        shapes = [view.shape for view in inputs(here, Shape(3, side, side), tight, 12, shrunk=True)]
+        assert len(shapes) == len(set(shapes))
 
 
 @pytest.mark.parametrize("most", [1, 7, 8, 9])

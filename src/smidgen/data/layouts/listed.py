@@ -181,7 +181,7 @@ def _marked(table: Path, rows: Sequence[Row], names: Sequence[str]) -> tuple[str
 def _require_no_boxes(table: Path, rows: Sequence[Row], file: str) -> None:
     """Refuse a table with a row a thing, of which a picture may show several."""
     boxes = [name for name in rows[0] if columns.form(name) in columns.BOXES]
-    if boxes and len({row[file] for row in rows}) < len(rows):
+    if boxes and len({str(row[file]) for row in rows}) < len(rows):
         raise DataError(
             f"{table} gives boxes, several a picture (column {boxes[0]!r}): they are not read, but "
             f"one class a picture"

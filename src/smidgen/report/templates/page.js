@@ -11,9 +11,11 @@ for (const button of document.querySelectorAll("th button")) {
     for (const other of row.children) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", up ? "ascending" : "descending");
     const value = (line) => line.children[place].dataset.value;
+    const known = (line) => !numeric || Number.isFinite(Number(value(line))); // the others come last
     const order = numeric
-      ? (a, b) => Number(value(a).replace("inf", "Infinity")) - Number(value(b).replace("inf", "Infinity"))
+      ? (a, b) => Number(value(a)) - Number(value(b))
       : (a, b) => value(a).localeCompare(value(b));
-    body.append(...[...body.rows].sort((a, b) => (up ? order(a, b) : order(b, a))));
+    const either = (a, b) => known(b) - known(a) || (known(a) ? (up ? order(a, b) : order(b, a)) : 0);
+    body.append(...[...body.rows].sort(either));
   });
 }

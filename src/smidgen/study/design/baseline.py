@@ -106,7 +106,9 @@ def _logistic(train: Floats, labels: torch.Tensor, held_out: torch.Tensor) -> An
         places = np.searchsorted(fitted.classes_, known[judged])
         return float(np.log(given[np.arange(len(places)), places] + 1e-6).mean())
 
-    best = max(_STRENGTHS, key=likelihood) if aside.any() else _STRENGTHS[-1]
+    # held out with all its images, a class may leave one alone to learn from
+    is_choice = aside.any() and len(np.unique(known[~aside])) > 1
+    best = max(_STRENGTHS, key=likelihood) if is_choice else _STRENGTHS[-1]
     return LogisticRegression(C=best, max_iter=_STEPS).fit(train, known)
 
 

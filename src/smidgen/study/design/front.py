@@ -62,8 +62,13 @@ def _is_free(name: str) -> bool:
 
 
 def kept(search: Search, found: Mapping[Candidate, Rows], out: Path) -> list[Point]:
-    """Write a run folder and a plan for every net of the front, and return them by size."""
-    shutil.rmtree(out / FRONT, ignore_errors=True)
+    """Write a run folder and a plan for every net of the front, and return them by size.
+
+    Those of an earlier call go; what was exported of them, or written beside them, stays.
+    """
+    for plan in (out / FRONT).glob("*.toml"):
+        shutil.rmtree(plan.with_suffix(""), ignore_errors=True)
+        plan.unlink()
     points: list[Point] = []
     for candidate, rows in found.items():
         first = min(rows)

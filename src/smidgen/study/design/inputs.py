@@ -56,7 +56,9 @@ def inputs(
     sizes = [(side, side) for side in _LARGER] if shrunk else []
     if max(shape.height, shape.width) >= _FROM:
         sizes += _sizes(shape)
-    for height, width in sizes:
+    for height, width in dict.fromkeys(sizes):
+        if (height, width) == (shape.height, shape.width):
+            continue  # as they are, once more
         smaller = Shape(shape.channels, height, width)
         at = replace(origin, image_size=f"{height}x{width}")
         found.append(Input(at, smaller, f"{height} x {width} pixels"))
