@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -53,7 +54,8 @@ def with_teachers(
 
     Warns:
         UserWarning: If an earlier run saw the pictures at a size at which others are set aside, or
-            the pictures have changed since, and some are held out.
+            the pictures have changed since, or it learned of a run that is not here any more, and
+            some are held out.
     """
     methods = tuple(methods)
     found: list[Method] = []
@@ -193,13 +195,13 @@ def _require_apart_before(method: Distill | Pretrained, run: Run, data: Data, sp
                 continue
             seen.add(earlier.digest)
             where = f"{_called(method)} {run_of(method)}"
-            try:
-                before = _read(earlier)
-            except UnreadError:
-                before = None
+            before = None
+            if not is_hub(run_of(earlier) or ""):  # a stranger's plan has nothing fetched
+                with suppress(UnreadError):
+                    before = _read(earlier)
             if before is None or digest(before) != earlier.digest:
                 warnings.warn(
-                    f"{where} has learned of {run_of(earlier)}, which is not there as it was: it"
+                    f"{where} has learned of {run_of(earlier)}, which is not here as it was: it"
                     " may have learned images that are held out now",
                     stacklevel=3,
                 )

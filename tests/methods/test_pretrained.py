@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 from tests.methods.learned import others, run
 
+from smidgen import teacher
 from smidgen.checkpoint import checkpoints
 from smidgen.data import Data, DataWarning, Split, load
 from smidgen.layers import Classifier, Conv, GlobalAveragePool, Shape
@@ -181,8 +182,24 @@ def test_what_a_run_learned_of_others_counts_too(
         with_teachers([method], data, "selection", NET)
     with_teachers([method], data, "full", NET)
     shutil.rmtree(first)
-    with pytest.warns(UserWarning, match=r"third has learned of .*first, which is not there as it"):
+    with pytest.warns(UserWarning, match=r"third has learned of .*first, which is not here as it"):
         with_teachers([method], data, "selection", NET)
+
+
+def test_nothing_is_fetched_for_what_a_stranger_s_run_learned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(tmp_path / "first", [], split="full")
+    given = load_run(tmp_path / "first")
+    of_hub = Pretrained("hub:ann/net", digest="0123456789abcdef")
+    shared = replace(given, trial=replace(given.trial, methods=(of_hub,)))
+
+    def asked(place: object) -> None:
+        raise AssertionError(place)
+
+    monkeypatch.setattr(teacher, "load_run", asked)
+    with pytest.warns(UserWarning, match="has learned of hub:ann/net, which is not here as it was"):
+        teacher._require_apart_before(Pretrained("theirs"), shared, some_data(), "selection")
 
 
 @pytest.mark.parametrize("method", [Pretrained, Distill])

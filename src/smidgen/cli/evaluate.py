@@ -244,10 +244,10 @@ def _show_classes(found: "Evaluation") -> None:
         return "-" if share is None else f"{100 * share:.1f}"
 
     rows: list[list[object]] = []
-    none = (0,) * len(found.classes)  # of very many classes no matrix is kept
-    lines = found.confusion or (none,) * len(none)
+    lines = found.confusion or ((),) * len(found.classes)  # of very many classes none is kept
     for of, line in zip(found.by_class, lines, strict=True):
-        others = [(n, name) for n, name in zip(line, found.classes, strict=True) if name != of.name]
+        pairs = zip(line, found.classes, strict=bool(line))
+        others = [(n, name) for n, name in pairs if name != of.name]
         most, other = max(others, default=(0, ""), key=lambda pair: pair[0])
         figures = [percent(share) for share in (of.precision, of.recall, of.f1)]
         taken = f"{other} ({counted(most, 'time', 'times')})" if most else ""
