@@ -149,7 +149,7 @@ def uneven(digits: Data) -> Program:
     assert first.relu
     assert second.depthwise
     factor = np.ones(len(first.weight), np.float32)
-    factor[3] = 200
+    factor[3] = 400  # loses 35 to 58 points, whatever the processor made of the net
     column = factor.reshape(-1, 1, 1, 1)
     operations[1] = dataclasses.replace(
         first, weight=first.weight * column, bias=first.bias * factor
@@ -168,11 +168,11 @@ def images(digits: Data) -> Images:
 def test_finishing_regains_most_of_what_an_uneven_map_lost(uneven: Program, images: Images) -> None:
     said: list[str] = []
     ranges = calibrate(lower(uneven), images.pixels, "minmax")
-    done = finished(lower(uneven), ranges, images, epochs=3, tell=said.append)
-    assert done.epochs == 3
+    done = finished(lower(uneven), ranges, images, epochs=6, tell=said.append)
+    assert done.epochs == 6
     assert done.loss is not None
     assert done.loss_after is not None
-    assert done.loss > 0.1, "the map is not uneven enough to need it"
+    assert done.loss > 0.2, "the map is not uneven enough to need it"
     assert done.loss_after < done.loss / 2
 
     def right(logits: np.ndarray) -> float:
