@@ -257,6 +257,37 @@ def test_what_failed_is_tried_again_by_the_next_call(
     assert Broken.waiting == [6, 6]
 
 
+class Interrupted(Broken):
+    """A place that is left with Ctrl-C before anything is done."""
+
+    def finish(self, study: str, observer: Observer) -> Status:
+        del observer
+        self.waiting.append(self.store.status(study).queued)
+        raise KeyboardInterrupt
+
+
+def test_what_an_earlier_call_left_at_other_lengths_is_not_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers take what waits in any phase, and a phase ends when all of it is done."""
+    monkeypatch.setitem(PROFILES, "quick", PROFILE)
+    monkeypatch.setattr(module, "seconds_an_image", constant)
+
+    def interrupted(on: str, store: Store, *of: object) -> nullcontext[Interrupted]:
+        del on, of
+        return nullcontext(Interrupted(store))
+
+    monkeypatch.setattr(search, "runner_on", interrupted)
+    Broken.waiting.clear()
+    for seconds in (None, 1e6):
+        with pytest.raises(KeyboardInterrupt):
+            design(Origin("digits"), BUDGET, tmp_path / "out", seconds=seconds)
+    assert Broken.waiting == [6, 6]
+    waiting = Store(tmp_path / "out" / "design.db").claim("here")
+    assert waiting is not None
+    assert waiting.job.trial.recipe.epochs > PROFILE.most_epochs, "as the longer time has it"
+
+
 @pytest.mark.parametrize("left", [True, False])
 def test_plain_methods_take_no_time_from_the_last_runs(
     left: bool, tmp_path: Path, tiny: NetSpec, monkeypatch: pytest.MonkeyPatch

@@ -126,6 +126,17 @@ def test_a_recipe_that_loses_gets_one_replicate_and_one_that_wins_gets_all(
     assert [len(asked) for asked in given.asked] == [3, 2, 2]
 
 
+def test_where_every_other_recipe_has_lost_the_usual_one_is_not_trained_alone(
+    fake: Fake, candidates: list[Candidate]
+) -> None:
+    chosen = candidates[0]
+    given = fake(lambda candidate, seed: 0.8 - 0.2 * (candidate != chosen))
+    rows = given.search.measure("recipe", [chosen], range(3))[chosen]
+    given.asked.clear()
+    assert tuned(given.search, chosen, rows, PROFILE, lambda: True) == chosen
+    assert [len(asked) for asked in given.asked] == [3]
+
+
 def test_lengths_that_are_decided_are_not_trained_again(
     fake: Fake, candidates: list[Candidate]
 ) -> None:

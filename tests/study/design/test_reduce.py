@@ -1,5 +1,6 @@
 """The best net inside the budget wins, or the smallest that is nearly as good."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from smidgen.study.design.budget import Budget
 from smidgen.study.design.ladder import ladder
 from smidgen.study.design.maker import Maker
 from smidgen.study.design.reduce import Contest, Entrant, best_of, choose
-from smidgen.study.design.search import Candidate
+from smidgen.study.design.search import AllFailedError, Candidate, Rows
 
 METHODS = parse("one-cycle")
 
@@ -174,7 +175,7 @@ def test_a_third_of_the_neighbours_is_trained_to_the_end(
     contest = Contest(given.search, profile, METHODS, Recipe(epochs=8), "best")
     assert contest.refine(start, always) == start
     short, long = given.asked
-    assert len(short) == 1 + moves
+    assert len(short) == moves, "its own half run would tell nothing"
     assert {c.recipe.epochs for c in short} == {4}
     assert len(long) == 1 + trained
     assert seeds == {(4, 0), (8, 0), (8, 1), (8, 2)}
@@ -223,9 +224,41 @@ def test_the_choice_is_told_with_its_reason(
 def test_rows_of_an_entrant_are_of_whole_runs(fake: Fake, entrants: list[Entrant]) -> None:
     given = fake(lambda candidate, seed: 0.5 + seed / 100)
     contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
-    rows = contest.rows_of(entrants[2], 2)
+    rows = contest.rows_of(entrants[2], 2, always)
     assert {n: row["accuracy"] for n, row in rows.items()} == {0: 0.5, 1: 0.51}
     assert given.asked == [(entrants[2].candidate(METHODS, Recipe(epochs=8)),)]
+
+
+def test_without_time_the_rows_of_an_entrant_are_those_that_it_has(
+    fake: Fake, entrants: list[Entrant]
+) -> None:
+    """Whole runs that nothing is compared with would take the time of the last ones."""
+    given = fake(accuracy_by_net(entrants, 0.5, 0.6, 0.7, 0.95, 0.96, 0.97))
+    contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
+    scores = contest.reduce(entrants, lambda: False)
+    (given_up,) = given.asked
+    rows = contest.rows_of(choose(given.search, scores, PROFILE, "best"), 3, lambda: False)
+    assert {n: row["accuracy"] for n, row in rows.items()} == {0: 0.97}
+    assert given.asked == [given_up]
+
+
+def test_where_all_neighbours_fail_the_net_stays(
+    fake: Fake, entrants: list[Entrant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = entrants[-1]
+    given = fake(lambda candidate, seed: 0.9)
+    measure = given.search.measure
+
+    def failed(phase: str, wanted: Iterable[Candidate], seeds: range) -> dict[Candidate, Rows]:
+        kept = [one for one in wanted if one.net == start.shaped.spec]
+        if not kept:
+            raise AllFailedError("every trial of reduce failed")
+        return measure(phase, kept, seeds)
+
+    monkeypatch.setattr(given.search, "measure", failed)
+    contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
+    assert contest.refine(start, always) == start
+    assert "3 neighbours tried, none is ahead" in given.said
 
 
 def test_an_entrant_says_which_images_it_sees(entrants: list[Entrant]) -> None:

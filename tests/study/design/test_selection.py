@@ -29,6 +29,7 @@ from smidgen.study.design.selection import (
 )
 from smidgen.study.design.tune import hurried, in_time, lengthened, tuned
 from smidgen.study.statistics import Interval
+from smidgen.text import to_text
 
 
 def always() -> bool:
@@ -150,9 +151,28 @@ def test_together_they_must_be_ahead_too(fake: Fake, maker: Maker, chosen: Candi
 def test_without_time_nothing_is_measured(fake: Fake, maker: Maker, chosen: Candidate) -> None:
     given = fake(gains({}))
     rows = {n: row(chosen, 0.8) for n in range(3)}
-    found = Selection(given.search, maker, PROFILE).select(chosen, rows, lambda: False)
-    assert found == chosen
+    selection = Selection(given.search, maker, replace(PROFILE, worth=1.0))
+    assert selection.select(chosen, rows, lambda: False) == chosen
     assert given.asked == []
+    why = {s.method.name: s.why for s in selection.standings}
+    assert why["flip"].endswith("; not measured, as the time was short")
+    assert why["sam"].endswith("; not measured, as differences here are known to about 1.3 points")
+
+
+def test_a_method_whose_trials_fail_is_said_not_to_be_measured_for_that(
+    fake: Fake, maker: Maker, chosen: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = fake(gains({}))
+    measure = given.search.measure
+
+    def failing(phase: str, wanted: Iterable[Candidate], seeds: range) -> dict[Candidate, Rows]:
+        return measure(phase, [one for one in wanted if "flip" not in names(one.methods)], seeds)
+
+    monkeypatch.setattr(given.search, "measure", failing)
+    selection = Selection(given.search, maker, PROFILE)
+    selection.select(chosen, {n: row(chosen, 0.8) for n in range(3)}, always)
+    why = {s.method.name: s.why for s in selection.standings}
+    assert why["flip"].endswith("; not measured, as its trials failed")
 
 
 def test_where_time_is_over_after_a_seed_what_is_taken_is_held_together_by_that_one(
@@ -192,6 +212,17 @@ def test_a_method_that_takes_too_long_is_told_with_how_long(
     selection = Selection(given.search, Maker(net.input_shape, 10, Budget(max_latency=2)), PROFILE)
     selection.select(candidate, {n: row(candidate, 0.8) for n in range(3)}, always)
     assert "squeeze-excite is not tried: over the budget with 2.5 ms" in given.said
+
+
+def test_a_method_that_costs_nothing_is_not_refused_for_the_net_it_is_tried_with(
+    fake: Fake, chosen: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A latency that is measured again may be over the limit by chance."""
+    monkeypatch.setattr(made, "measured_latency", lambda spec: 2.5)  # pyright: ignore[reportUnknownLambdaType]
+    slow = Maker(chosen.net.input_shape, 10, Budget(max_latency=2))
+    taken, _, said = selected(fake, slow, chosen, gains({"flip": 4}))
+    assert "flip" in taken
+    assert "flip is over the budget" not in said
 
 
 def test_for_robust_a_net_that_is_rarely_wrong_has_something_left_to_gain(
@@ -310,15 +341,37 @@ def test_last_runs_are_cut_to_the_time_left(fake: Fake, chosen: Candidate) -> No
     assert [one.recipe.epochs for one in cut] == [10, 10]
     assert "the time left is enough for 10 epochs and not 40" in "\n".join(search.steps["recipe"])
     assert hurried(search, cut[0]) == [], "runs of 4 epochs chose it"
-    search.store.note("last", [clock.limit, 40, 7])  # by a process that was killed behind that
+    *asked, _ = search.store.notes()["last"]
+    search.store.note("last", [*asked, 7])  # by a process that was killed behind that
     (again,) = in_time(search, [chosen.lasting(40)], seeds=3, jobs=1, clock=clock, card=0.0)
     assert again.recipe.epochs == 7, "what has been tested is not tested at another length"
+    other = replace(chosen.lasting(40), methods=chosen.methods[:1])
+    (another,) = in_time(search, [other], seeds=3, jobs=1, clock=clock, card=0.0)
+    assert another.recipe.epochs == 10, "that length is not of another winner"
     (short,) = hurried(search, chosen.lasting(3))
     assert short.startswith("the time was enough for last runs of 3 epochs, where runs of 4 chose")
-    search.store.note("last", [clock.limit, 3, 3])
+    search.store.note("last", [clock.limit, 3, [], 3])
     assert hurried(search, chosen.lasting(3)) == [], "as many as were asked for"
     assert in_time(search, last, seeds=3, jobs=1, clock=Clock(None), card=0.0) == last
     assert in_time(search, last, seeds=3, jobs=1, clock=Clock(1e5), card=0.0) == last
+
+
+def test_last_runs_are_as_long_as_runs_with_their_own_methods_allow(
+    fake: Fake, chosen: Candidate
+) -> None:
+    """SAM goes through the net twice: one trial of it would halve the last runs of all others."""
+    search = fake(gains({})).search
+    made = {**row(chosen, 0.8), "net": chosen.net.name, "split": "held-out", "epochs": 4}
+    texts = [to_text(method) for method in chosen.methods]
+    for key, methods, seconds in (("a", texts, 8.0), ("b", [*texts, "sam"], 16.0), ("c", [], 4.0)):
+        of = {"key": key * 16, "studies": ["methods"], "study": "methods", "methods": methods}
+        search.store.keep("methods", [{**made, **of, "images": 0, "seconds": seconds}])
+    clock = Clock(1.15 * 3 * 2.0 * 10.5 / 0.95)
+    sam, flip, crop = ((*chosen.methods, *parse(name)) for name in ("sam", "flip", "crop"))
+    for methods, epochs in ((chosen.methods, 10), (sam, 5), (flip, 10), (crop[1:], 20)):
+        last = [replace(chosen.lasting(40), methods=methods)]
+        (cut,) = in_time(search, last, seeds=3, jobs=1, clock=clock, card=0.0)
+        assert cut.recipe.epochs == epochs
 
 
 def test_last_runs_take_no_longer_where_a_part_of_its_own_judges(

@@ -168,8 +168,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
     try:
         with locked(out):  # two would put their models in one place
             begun.note(store)
-            if "design" not in store.notes():
-                store.retry_failed()  # what they failed of may be mended since
+            _drop_left(store)
             with runner_on(on, store, jobs, address) as pool:
                 search = Search(store, pool, origin, data, judging, observer)
                 winner, standings, front = _search(search, begun, wishes, clock)
@@ -190,6 +189,18 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
                 return _finished(search, winner, rows[winner], begun, standings, points, out)
     finally:
         store.close()
+
+
+def _drop_left(store: Store) -> None:
+    """Take from a store what an earlier call left undone: what is still wanted is asked for again.
+
+    Lengths may be others now, and the time is for these. What failed gets fresh attempts, as what
+    it failed of may be mended since; a design that has ended is not tried again.
+    """
+    store.release_lost()
+    if "design" not in store.notes() or store.status().queued:
+        for phase in store.studies():
+            store.keep_only(phase, ())
 
 
 def _search(
@@ -215,7 +226,7 @@ def _search(
     if not wishes.wants_small and left():
         chosen = contest.refine(chosen, left)
     candidate = chosen.candidate(begun.methods, recipe)
-    rows = contest.rows_of(chosen, profile.seeds)
+    rows = contest.rows_of(chosen, profile.seeds, left)
     selection = Selection(search, chosen.maker, profile)
     candidate = selection.select(candidate, rows, left)
     candidate = tuned(search, candidate, rows, profile, left)

@@ -1,6 +1,6 @@
 """Reduce and refine: from a ladder of nets to the best inside the budget, and its neighbours."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from smidgen.methods import Method
@@ -10,7 +10,7 @@ from smidgen.study.design.budget import told
 from smidgen.study.design.maker import Maker, Shaped
 from smidgen.study.design.moves import moves
 from smidgen.study.design.profile import Profile
-from smidgen.study.design.search import Candidate, Rows, Search
+from smidgen.study.design.search import AllFailedError, Candidate, Rows, Search
 from smidgen.study.job import Origin
 
 REDUCE, REFINE = "reduce", "refine"
@@ -64,6 +64,7 @@ class Contest:
     ) -> None:
         self._search, self._profile, self._prefer = search, profile, prefer
         self._methods, self._recipe = methods, recipe
+        self._last: dict[Entrant, Rows] = {}  # of the longest runs of each entrant so far
 
     def reduce(self, entrants: Sequence[Entrant], left: Callable[[], bool]) -> Scores:
         """Return the scores of the last round of successive halving, in percent.
@@ -119,11 +120,11 @@ class Contest:
             if not near or not left():
                 break
             tried |= {one.shaped.spec for one in near}
-            short = self._scores([best, *near], max(1, round(0.5 * self._recipe.epochs)), 1)
+            short = self._hopes(near, max(1, round(0.5 * self._recipe.epochs)))
             if not left():
                 self._search.say(REFINE, "the time allows no whole run of a neighbour")
                 break
-            hopeful = sorted((one for one in near if one in short), key=lambda one: -short[one])
+            hopeful = sorted(short, key=lambda one: -short[one])
             hopeful = hopeful[: max(1, (len(near) + 1) // 3)]
             scores = self._scores([best, *hopeful], self._recipe.epochs, replicates)
             ahead = max(scores, key=lambda one: scores[one])
@@ -138,8 +139,13 @@ class Contest:
             best = ahead
         return best
 
-    def rows_of(self, entrant: Entrant, replicates: int) -> Rows:
-        """Return the rows of whole runs of an entrant."""
+    def rows_of(self, entrant: Entrant, replicates: int, left: Callable[[], bool]) -> Rows:
+        """Return the rows of whole runs of an entrant, or those it has where there is no time.
+
+        Nothing is compared with them then: they tell of its accuracy alone.
+        """
+        if not left():
+            return self._last[entrant]
         candidate = entrant.candidate(self._methods, self._recipe)
         return self._search.measure(REDUCE, [candidate], range(replicates))[candidate]
 
@@ -153,12 +159,20 @@ class Contest:
         moved = scores[ahead] - first[ahead]  # by seeds and folds that the hopeless do not have
         return scores | {one: score + moved for one, score in hopeless.items()}
 
-    def _scores(self, entrants: Sequence[Entrant], epochs: int, seeds: int) -> Scores:
+    def _hopes(self, near: Iterable[Entrant], epochs: int) -> Scores:
+        """Return the scores of one short run of each neighbour; none where all of them failed."""
+        try:
+            return self._scores(near, epochs, 1)
+        except AllFailedError:  # the net that they are neighbours of is as good as before
+            return {}
+
+    def _scores(self, entrants: Iterable[Entrant], epochs: int, seeds: int) -> Scores:
         wanted = {
             entrant.candidate(self._methods, self._recipe).lasting(epochs): entrant
             for entrant in entrants
         }
         found = self._search.measure(REDUCE, wanted, range(seeds))
+        self._last |= {wanted[candidate]: rows for candidate, rows in found.items()}
         mean = self._search.judging.mean
         return {wanted[candidate]: mean(rows) for candidate, rows in found.items()}
 

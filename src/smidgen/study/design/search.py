@@ -51,6 +51,10 @@ Observer = Callable[[News], None]
 Rows = dict[int, dict[str, Any]]  # by replicate
 
 
+class AllFailedError(StudyError):
+    """A phase in which no candidate is left, as trials of each failed."""
+
+
 class Search:
     """The trials of one design."""
 
@@ -104,7 +108,8 @@ class Search:
             full: Whether to train on everything and judge on the test images, for the last step.
 
         Raises:
-            StudyError: If every candidate failed.
+            AllFailedError: If every candidate failed.
+            StudyError: If trials cannot be run at all.
             StoreError: If a row of the store lacks what a design goes by.
         """
         jobs = {
@@ -131,7 +136,7 @@ class Search:
         if not found:
             errors = [error for _, error in self.store.status(phase).failures]
             why = errors[0] if errors else "the store's rows are of other trials"
-            raise StudyError(f"every trial of {phase} failed: {why}")
+            raise AllFailedError(f"every trial of {phase} failed: {why}")
         return found
 
     def key(self, candidate: Candidate, replicate: int, *, full: bool) -> str:

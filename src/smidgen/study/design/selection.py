@@ -132,10 +132,10 @@ class Selection:
         level = sum(map(judging.level, rows.values())) / len(rows)
         error = judging.error(level, replicates)
         questions = {q: _prior(q, self._search.data, level) for q in self._questions(chosen)}
-        asked = [q for q, belief in questions.items() if self._is_worth(q, belief, error)]
-        if asked and not left():
+        worth = [q for q, belief in questions.items() if self._is_worth(q, belief, error)]
+        asked = worth if left() else []
+        if worth and not asked:
             self._search.say(METHODS, "the time allows no comparison of methods")
-            asked = []
         odds = Race(judging, level, replicates)
         found = self._measured(chosen, {q: questions[q] for q in asked}, odds, left)
         taken = dict.fromkeys(chosen.methods, True)
@@ -143,7 +143,10 @@ class Selection:
             gain = found.get(question)
             after = belief if gain is None else odds.after(belief, gain)
             taken[question.method] = after.mean > 0
-            self._note(question, gain, after, error)
+            lacking = f"differences here are known to about {error:.1f} points"
+            if question in worth:
+                lacking = "its trials failed" if asked else "the time was short"
+            self._note(question, gain, after, lacking)
         return self._combined(chosen, taken, found)
 
     def at_length(self, longer: Candidate, left: Callable[[], bool]) -> Candidate:
@@ -266,7 +269,8 @@ class Selection:
                 continue  # another way of moving the image gains more
             kept = (m for m in methods if not (moves and m.name in _SHIFTS))
             wider = (*kept, question.method)
-            if self._is_over(chosen.net, wider):
+            rewrites = isinstance(question.method, ArchitectureMethod)
+            if rewrites and self._is_over(chosen.net, wider):
                 line = "is over the budget beside the others that were taken"
                 self._search.say(METHODS, f"{listed([question.method])} {line}")
                 continue
@@ -319,14 +323,11 @@ class Selection:
         return replace(self._maker, methods=methods).excess(net) > 1
 
     def _note(
-        self, question: _Question, gain: Interval | None, after: Belief, error: float
+        self, question: _Question, gain: Interval | None, after: Belief, lacking: str
     ) -> None:
         method, taken = question.method, after.mean > 0
         if gain is None:
-            why = (
-                f"expected {after.mean:+.1f} points; not measured, as differences here are known"
-                f" to about {error:.1f} points"
-            )
+            why = f"expected {after.mean:+.1f} points; not measured, as {lacking}"
             shown = False
         else:
             shown = _is_shown(gain, taken=taken)

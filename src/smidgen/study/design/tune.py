@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
 from statistics import fmean
+from typing import Any
 
 from smidgen.sizes import counted
 from smidgen.study.design.clock import Clock, lasting_within
@@ -12,6 +13,7 @@ from smidgen.study.design.profile import Profile, is_small
 from smidgen.study.design.race import Race, race
 from smidgen.study.design.search import Candidate, Rows, Search
 from smidgen.study.statistics import Interval
+from smidgen.text import to_text
 
 RECIPE = "recipe"
 _SPREAD = 6.0  # points, in units of e (1 - e): how far another recipe may be from the usual one
@@ -46,7 +48,8 @@ def tuned(
 
     def over(found: Mapping[Candidate, Rows]) -> set[Candidate]:
         gains = _gains(search, found, chosen)
-        return {other for other, gain in gains.items() if odds.is_lost(prior, gain)}
+        lost = {other for other, gain in gains.items() if odds.is_lost(prior, gain)}
+        return lost if len(lost) < len(gains) else set(found)
 
     found = race(search, RECIPE, [chosen, *others], replicates, over, left)
     if chosen not in found:
@@ -132,28 +135,41 @@ def in_time(
     planned = last[0].recipe.epochs
     if clock.seconds is None:
         return list(last)
-    images, size = len(search.data.train), last[0].recipe.batch_size
-    apart = search.data.validation is not None  # then the search trains on all of them as well
-    took: dict[str, float] = {}
-    for row in search.store.rows():
-        if row["split"] == "held-out":
-            trained = images if apart else images - row["images"]
-            more = ceil(images / size) / ceil(trained / size)  # batches
-            whole = row["seconds"] / row["epochs"] * more
-            took[row["net"]] = max(whole, took.get(row["net"], 0.0))
-    longest = max(took.values())
-    an_epoch = [took.get(one.net.name, longest) for one in dict.fromkeys(last)]
-    asked = [clock.limit, planned]
+    rows = [row for row in search.store.rows() if row["split"] == "held-out"]
+    once = list(dict.fromkeys(last))
+    # another winner, or another front, is another question
+    asked = [clock.limit, planned, [search.key(one, 0, full=True) for one in once]]
     noted = search.store.notes().get("last")
     if isinstance(noted, list) and noted[:-1] == asked and type(noted[-1]) is int:
         epochs = noted[-1]  # what was interrupted may have been tested already
     else:
+        an_epoch = [_an_epoch(search, rows, one) for one in once]
         epochs = lasting_within(clock.seconds, planned, an_epoch, seeds, jobs, card)
         search.store.note("last", [*asked, epochs])
     if epochs < planned:
         enough = counted(epochs, "epoch", "epochs")
         search.say(RECIPE, f"the time left is enough for {enough} and not {planned}")
     return [one.lasting(epochs) for one in last]
+
+
+def _an_epoch(search: Search, rows: Sequence[Mapping[str, Any]], candidate: Candidate) -> float:
+    """Return the most seconds that an epoch of a candidate took, as it were on all images.
+
+    Methods may take as long again as the net, as SAM does: runs with the same ones tell, or else
+    with some of them.
+    """
+    images, size = len(search.data.train), candidate.recipe.batch_size
+    apart = search.data.validation is not None  # then the search trains on all of them as well
+
+    def whole(row: Mapping[str, Any]) -> float:
+        trained = images if apart else images - row["images"]
+        return row["seconds"] / row["epochs"] * ceil(images / size) / ceil(trained / size)
+
+    methods = [to_text(method) for method in candidate.methods]
+    own = [row for row in rows if row["net"] == candidate.net.name]
+    some = [row for row in own if all(text in methods for text in row.get("methods", ()))]
+    same = [row for row in some if len(row.get("methods", ())) == len(methods)]
+    return max(map(whole, same or some or own or rows))
 
 
 def hurried(search: Search, winner: Candidate) -> list[str]:
