@@ -1,5 +1,8 @@
 """A design says how long it takes, and a limit makes it as long as that."""
 
+import re
+from collections.abc import Callable
+
 import pytest
 
 from smidgen.data import Data
@@ -50,24 +53,44 @@ def test_a_generous_limit_is_spent_on_longer_runs() -> None:
     assert more.rounds == STANDARD.rounds
 
 
-def test_a_limit_too_short_for_one_rung_says_what_it_would_need() -> None:
-    usual = estimate(0.1, 50_000, RECIPE, work_of(STANDARD, None, 10), 1)
-    with pytest.raises(ValueError, match=r"--time 60 s is too short .* it needs 9.0 h at least"):
-        fitted(STANDARD, usual, 60)
+def needs(usual: Estimate, images: int, an_image: float, jobs: int) -> Callable[[float], Estimate]:
+    """Return what a standard design takes that is fitted to a limit."""
+
+    def expected(limit: float) -> Estimate:
+        profile = fitted(STANDARD, usual, limit)
+        epochs = max(round(profile.images / images), 2)
+        work = work_of(profile, None, epochs)
+        return estimate(an_image, images, Recipe(epochs=epochs), work, jobs)
+
+    return expected
 
 
-def test_a_limit_below_what_starting_and_writing_take_is_refused() -> None:
-    """However fast the training: digits of 8 x 8 train in less than a second."""
-    usual = estimate(1e-7, 1_000, Recipe(epochs=2), work_of(STANDARD, None, 2), 2)
-    with pytest.raises(ValueError, match=r"--time 0.1 s is too short .* it needs 5 s at least"):
-        fitted(STANDARD, usual, 0.1)
+@pytest.mark.parametrize(
+    ("an_image", "images", "limit", "told"),
+    [
+        (0.1, 50_000, 60, "1m"),
+        (1e-7, 1_000, 0.1, "0.1s"),  # starting and writing take longer than training 8 x 8 pixels
+        (1e-3, 5_000, 5.4, "5.4s"),
+    ],
+)
+def test_a_limit_that_is_too_short_is_refused_with_one_that_is_enough(
+    an_image: float, images: int, limit: float, told: str
+) -> None:
+    usual = estimate(an_image, images, Recipe(epochs=10), work_of(STANDARD, None, 10), 2)
+    expected = needs(usual, images, an_image, 2)
+    with pytest.raises(ValueError, match=rf"--time {told} is too short .* at least$") as caught:
+        require_time(expected, limit)
+    (named,) = re.findall(r"it needs (\S+) at least", str(caught.value))
+    require_time(expected, seconds_of(named))
 
 
 def test_a_limit_that_the_last_runs_alone_break_is_refused() -> None:
     """Runs have a least length: an estimate of the shortest may be above the limit."""
-    require_time(Estimate(search=500.0, confirm=40.0, least=20.0), 60)
-    with pytest.raises(ValueError, match=r"--time 59 s is too short .* it needs 60 s at least"):
-        require_time(Estimate(search=0.0, confirm=40.0, least=20.0), 59)
+    require_time(lambda _: Estimate(search=500.0, confirm=40.0, least=20.0), 60)
+    with pytest.raises(ValueError, match=r"--time 59s is too short .* it needs 1m1s at least"):
+        require_time(lambda _: Estimate(search=0.0, confirm=40.1, least=20.0), 59)
+    with pytest.raises(ValueError, match=r"--time 1h20m is too short .* it needs 1h24m at least"):
+        require_time(lambda _: Estimate(search=0.0, confirm=5000.1, least=20.0), 4800)
 
 
 def test_no_comparison_begins_in_the_time_of_the_last_runs() -> None:

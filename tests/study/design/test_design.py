@@ -17,6 +17,7 @@ from smidgen.files import locked
 from smidgen.methods import parse
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
+from smidgen.study.design import budget as costing
 from smidgen.study.design import design as search
 from smidgen.study.design import outset as module
 from smidgen.study.design.budget import Budget
@@ -183,6 +184,44 @@ def test_a_design_in_a_limit_of_time_goes_on_with_the_lengths_that_it_had(
     assert begun(300.0).recipe != first.recipe, "with more time it is another"
 
 
+def begun_anew(digits: Data, out: Path, seconds: float | None, budget: Budget = BUDGET) -> Outset:
+    """Return what a call begins with, noted as it does."""
+    wishes = Wishes("quick", None, "best", balance=False, pareto=False, seconds=seconds)
+    begun = outset(Origin("digits"), digits, budget, out, wishes, 1)
+    begun.note(Store(out / module.STORE))
+    return begun
+
+
+def test_a_design_that_had_little_time_has_all_its_nets_when_it_has_more(
+    tmp_path: Path, digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "seconds_an_image", constant)
+    few, all_, few_again = (begun_anew(digits, tmp_path, n) for n in (12.0, None, 12.0))
+    assert len(few.entrants) == few.profile.rungs < 9
+    assert len(all_.entrants) == all_.profile.rungs == 9
+    assert all_.entrants[: len(few.entrants)] == few.entrants == few_again.entrants
+
+
+def test_a_design_goes_on_with_the_latencies_that_it_measured(
+    tmp_path: Path, digits: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They decide which neighbours fit: measured anew, other nets would be trained."""
+    monkeypatch.setattr(module, "seconds_an_image", constant)
+    budget = Budget(max_params=1000, max_latency=4.0)
+
+    def begun(a_net: float) -> tuple[Entrant, ...]:
+        monkeypatch.setattr(costing, "measured_latency", lambda spec: a_net)  # pyright: ignore[reportUnknownLambdaType]
+        return begun_anew(digits, tmp_path, None, budget).entrants
+
+    first, again = begun(3.0), begun(9.0)
+    assert [one.shaped for one in again] == [one.shaped for one in first]
+    assert {one.maker.latency(one.maker.built(one.shaped.spec)) for one in again} == {3.0}
+    (maker,) = {one.maker for one in again}
+    neighbour = maker.made(Template("plain", (1,)), [2]).spec
+    assert maker.figures(neighbour)["latency"] == 9.0
+    assert begun(1.0)[0].maker.figures(neighbour)["latency"] == 9.0, "measured since it began"
+
+
 def constant(*of: object) -> float:
     del of
     return 1e-4
@@ -333,7 +372,7 @@ def test_the_time_of_a_design_is_told_by_the_cores_of_the_cluster(
         ({"epochs": 0}, "--epochs must be a whole number >= 1, got 0"),
         ({"epochs": 10**7}, "--epochs must be at most 1,000,000, got 10,000,000"),
         ({"jobs": 0}, "jobs must be a whole number >= 1, got 0"),
-        ({"seconds": 1e-3}, "too short for one rung of the ladder: it needs"),
+        ({"seconds": 1e-3}, "too short for one rung of the ladder and the last runs: it needs"),
     ],
 )
 def test_a_bad_wish_is_refused_before_anything_is_written(

@@ -39,6 +39,9 @@ NOTES = {"request": {}, "start": ["flip"], "rungs": [RUNG], "lengths": LENGTHS}
         ({"lengths": {**LENGTHS, "of": {}}}, "lengths of a design needs the argument 'rounds'"),
         ({"lengths": {**LENGTHS, "of": {**OF, "rounds": [[1]]}}}, "rounds must be of share, nets"),
         ({"lengths": {**LENGTHS, "of": {**OF, "most_epochs": 0}}}, "most_epochs must be in"),
+        ({"latencies": [1.0]}, "notes of a design argument 'latencies'"),
+        ({"latencies": {"a": 1.0, "b": 0}}, "latencies of a design must be numbers > 0, got 0"),
+        ({"latencies": {"a": "short"}}, "latencies of a design must be numbers > 0, got 'short'"),
     ],
 )
 def test_notes_of_no_design_are_refused_in_a_line(

@@ -14,7 +14,7 @@ from smidgen.layers import Conv, Depthwise, MaxPool, Repeat, Residual, Shape, Tr
 from smidgen.layers.base import sides_of
 from smidgen.methods import BlurPool
 from smidgen.spec import NetSpec
-from smidgen.study.design.budget import Budget, costs, excess, measured_latency
+from smidgen.study.design.budget import Budget, Latencies, costs, excess, measured_latency
 from smidgen.study.design.inputs import inputs
 from smidgen.study.design.ladder import BudgetError, _spread, kinds_of
 from smidgen.study.design.ladder import ladder as shaped_ladder
@@ -430,6 +430,25 @@ def test_latency_is_measured_before_training() -> None:
     assert maker(Shape(1, 8, 8), Budget(max_latency=1e-6)).excess(small) > 1
 
 
+def test_a_net_of_a_design_has_the_latency_that_was_measured_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another time it would be another, and with it the nets that fit."""
+    from smidgen.study.design import budget as module
+
+    took, noted = iter((2.0, 3.0, 5.0)), list[dict[str, float]]()
+    monkeypatch.setattr(module, "measured_latency", lambda spec: next(took))  # pyright: ignore[reportUnknownLambdaType]
+    small, large = (Template("plain", (1,)).spec(Shape(1, 8, 8), 10, [n]) for n in (4, 8))
+    renamed = NetSpec(large.input_shape, large.layers, "other")
+    first = Latencies({})
+    assert first.of(small) == 2.0
+    first.noted_by(lambda known: noted.append(dict(known)))
+    assert [first.of(small), first.of(large), first.of(renamed)] == [2.0, 3.0, 3.0]
+    assert [list(known.values()) for known in noted] == [[2.0], [2.0, 3.0]]
+    own = Maker(Shape(1, 8, 8), 10, Budget(max_latency=4.0), (), Latencies(noted[-1]))
+    assert (own.excess(large), own.figures(small)) == (0.75, {"latency": 2.0})
+
+
 def test_the_best_kinds_use_the_budget_up_before_any_is_tried_smaller() -> None:
     kinds = [Template("plain", (n,)) for n in range(1, 9)]
     asked = [(kind.blocks[0], share) for kind, share in _spread(kinds, 5, smallest=False)]
@@ -528,7 +547,6 @@ def test_the_shared_shape_that_was_measured_to_be_best_is_in_the_ladder() -> Non
 def test_latency_is_measured_for_nets_inside_the_other_limits_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from smidgen.study.design import ladder as naming
     from smidgen.study.design import maker as module
 
     template, measured = Template("plain", (1,)), list[NetSpec]()
@@ -538,7 +556,6 @@ def test_latency_is_measured_for_nets_inside_the_other_limits_alone(
         return 2.0 if len(spec.layers) > 2 else 0.5  # of the end of a net alone
 
     monkeypatch.setattr(module, "measured_latency", two_ms)
-    monkeypatch.setattr(naming, "measured_latency", two_ms)
     own = maker(Shape(1, 28, 28), Budget(max_params=100, max_latency=8.0))
     small, large = (template.spec(own.shape, 10, [width]) for width in (4, 40))
     assert own.excess(small) == pytest.approx(max(small.params / 100, 0.25))

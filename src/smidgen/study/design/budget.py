@@ -1,9 +1,11 @@
 """What a net may cost, and what a spec would cost, before anything is trained."""
 
+import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import sha256
 from numbers import Real
 
 import torch
@@ -134,3 +136,36 @@ def measured_latency(spec: NetSpec) -> float:
         return 1e3 * min(_timed(model, image) for _ in range(_CALLS))
     finally:
         torch.set_num_threads(threads)
+
+
+class Latencies:
+    """What the nets of one design take, each measured once: the next time it is another figure."""
+
+    def __init__(self, known: Mapping[str, float]) -> None:
+        """Go on with what is known.
+
+        Args:
+            known: Milliseconds, by :func:`net_key`.
+        """
+        self._known = dict(known)
+        self._note: Callable[[dict[str, float]], None] | None = None
+
+    def of(self, spec: NetSpec) -> float:
+        """Return the milliseconds of a net, see :func:`measured_latency`."""
+        key = net_key(spec)
+        if key not in self._known:
+            self._known[key] = measured_latency(spec)
+            if self._note is not None:
+                self._note(self._known)
+        return self._known[key]
+
+    def noted_by(self, note: Callable[[dict[str, float]], None]) -> None:
+        """Have all of them noted, now and whenever one more is known."""
+        self._note = note
+        note(self._known)
+
+
+def net_key(spec: NetSpec) -> str:
+    """Return what tells a net from others, whatever it is called."""
+    form = {name: value for name, value in spec.to_dict().items() if name != "name"}
+    return sha256(json.dumps(form, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,9 +1,9 @@
 """How long a design takes: told before it starts, and held to a limit."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from math import inf
+from math import ceil, inf
 from typing import NamedTuple
 
 import torch
@@ -24,6 +24,9 @@ _EXTRA = 1.3  # of what the training steps alone take: decoding, judging, starti
 _UNEVEN = 1.15  # of what epochs took before: a machine is not as fast at all times
 _WRITING = 0.05  # of a long limit, to judge the last runs and to write the result and its page
 _AROUND = 5.0  # seconds of a 2-core machine for that and the rest: processes start
+_EXACT = (
+    600  # seconds below which it is told to the second which time is enough, else to the minute
+)
 _FEW = 3  # nets that a design must be able to compare
 _MOST_SCALED = 8.0  # times the usual length that a generous limit may make a run
 _CHANGED = 16  # images whose changes are timed
@@ -159,6 +162,11 @@ class Estimate:
         """Of all."""
         return self.search + self.confirm + _AROUND
 
+    @property
+    def needed(self) -> float:
+        """Of the shortest search, and all last runs."""
+        return self.least + self.confirm
+
 
 def estimate(
     an_image: float, images: int, recipe: Recipe, work: Work, jobs: int, cards: Cards = NO_CARDS
@@ -187,16 +195,8 @@ def fitted(profile: Profile, usual: Estimate, limit: float | int) -> Profile:
     Args:
         profile: As asked for.
         usual: How long it would take.
-        limit: Seconds.
-
-    Raises:
-        ValueError: If the limit is too short for one rung of the ladder and a last run.
+        limit: Seconds; of one that is too short no run is shorter, see :func:`require_time`.
     """
-    if limit < usual.least:
-        raise ValueError(
-            f"--time {told_time(limit)} is too short for one rung of the ladder:"
-            f" it needs {told_time(usual.least)} at least"
-        )
     ratio = (0.85 * limit - _AROUND) / (usual.search + usual.confirm)
     if ratio >= 1:
         longer = min(ratio, _MOST_SCALED)
@@ -220,21 +220,25 @@ def fitted(profile: Profile, usual: Estimate, limit: float | int) -> Profile:
     )
 
 
-def require_time(expected: Estimate, limit: float | int) -> None:
+def require_time(expected: Callable[[float], Estimate], limit: float | int) -> None:
     """Refuse a limit that not even the shortest runs keep: a few of the search, and all last ones.
 
     Args:
-        expected: Of the profile that was fitted to the limit.
+        expected: Of the profile that is fitted to a limit.
         limit: Seconds.
 
     Raises:
-        ValueError: Naming what it would take.
+        ValueError: Naming a limit that is enough.
     """
-    needed = expected.confirm + expected.least
-    if needed > limit:
+    enough = limit
+    # a longer limit makes longer last runs, so that what this one needs may not be enough
+    while (needed := expected(enough).needed) > enough:
+        step = 1 if needed < _EXACT else 60
+        enough = ceil(needed / step) * step
+    if enough > limit:
         raise ValueError(
-            f"--time {told_time(limit)} is too short for one rung of the ladder and the last runs:"
-            f" it needs {told_time(needed)} at least"
+            f"--time {_as_option(limit)} is too short for one rung of the ladder and the last"
+            f" runs: it needs {_as_option(enough)} at least"
         )
 
 
@@ -300,6 +304,13 @@ def seconds_of(text: object) -> float:
     if not 0 < total < inf:
         raise ValueError(f"--time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
     return total
+
+
+def _as_option(seconds: float | int) -> str:
+    """Return the text that :func:`seconds_of` reads."""
+    hours, rest = divmod(seconds, 3600)
+    minutes, rest = divmod(rest, 60)
+    return "".join(f"{n:g}{unit}" for n, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if n)
 
 
 def told_estimate(expected: Estimate, limit: float | int | None) -> str:

@@ -26,6 +26,7 @@ class _Notes:
     rungs: list[dict[str, Any]]
     start: list[str] | None = None
     lengths: dict[str, Any] | None = None
+    latencies: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,9 @@ def require_notes(notes: Mapping[str, Any], store: Path) -> None:
         if held.lengths is not None:
             lengths = from_mapping(_Lengths, held.lengths, "the lengths of a design")
             _require_lengths(from_mapping(_Of, lengths.of, "the lengths of a design"))
+        for took in (held.latencies or {}).values():
+            if not (is_number(took) and took > 0):
+                raise ValueError(f"latencies of a design must be numbers > 0, got {shown(took)}")
     except ValueError as error:
         raise StoreError(f"{store}: {error}") from None
 

@@ -5,7 +5,7 @@ from itertools import product
 
 from smidgen.layers import Classifier, GlobalAveragePool, Shape
 from smidgen.spec import NetSpec
-from smidgen.study.design.budget import is_predictable, measured_latency, told
+from smidgen.study.design.budget import is_predictable, told
 from smidgen.study.design.fuller import EARLY, WEIGHTS, fuller
 from smidgen.study.design.maker import Maker, Shaped
 from smidgen.study.design.templates import NARROWEST, Template, templates
@@ -55,7 +55,7 @@ def _require_possible_latency(maker: Maker) -> None:
     if maker.budget.max_latency is None:
         return
     end = NetSpec(maker.shape, (GlobalAveragePool(), Classifier(maker.classes)))
-    least = measured_latency(end)
+    least = maker.latency(end)
     if least > maker.budget.max_latency:
         raise BudgetError(
             f"no net for {maker.shape} images of {maker.classes} classes has {maker.budget};"

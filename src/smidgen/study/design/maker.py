@@ -9,7 +9,7 @@ from typing import Any
 from smidgen.layers import Shape
 from smidgen.methods import Method, rewritten
 from smidgen.spec import NetSpec
-from smidgen.study.design.budget import Budget, costs, excess, measured_latency
+from smidgen.study.design.budget import Budget, Latencies, costs, excess, measured_latency
 from smidgen.study.design.templates import NARROWEST, WIDEST, Template, widened
 
 _WIDENED = 1.5  # how much wider a stage may become to use the budget up
@@ -43,12 +43,14 @@ class Maker:
         classes: How many.
         budget: The whole of it.
         methods: Of which those that rewrite nets are counted in.
+        latencies: Those of a design, so that it goes on with them when it is called again.
     """
 
     shape: Shape
     classes: int
     budget: Budget
     methods: tuple[Method, ...] = ()
+    latencies: Latencies | None = None
 
     def built(self, spec: NetSpec) -> NetSpec:
         """Return the net with the methods that rewrite it."""
@@ -62,15 +64,19 @@ class Maker:
         exact = excess(costs(spec, self.budget), self.budget)
         if self.budget.max_latency is None or exact > 1:
             return exact
-        return max(exact, measured_latency(spec) / self.budget.max_latency)
+        return max(exact, self.latency(spec) / self.budget.max_latency)
 
     def figures(self, spec: NetSpec) -> dict[str, float | int]:
         """Return what a net has of all that is limited."""
         spec = self.built(spec)
         figures = costs(spec, self.budget)
         if self.budget.max_latency is not None:
-            figures["latency"] = measured_latency(spec)
+            figures["latency"] = self.latency(spec)
         return figures
+
+    def latency(self, built: NetSpec) -> float:
+        """Return the milliseconds of a net that has its methods."""
+        return measured_latency(built) if self.latencies is None else self.latencies.of(built)
 
     def used(self, spec: NetSpec, names: Collection[str]) -> float:
         """Return the largest share that a net uses of the named limits, without latency."""

@@ -1,7 +1,8 @@
 """What is known of a design before anything is trained: its nets, its recipe, how long it takes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from smidgen.methods import Method, parse
 from smidgen.methods.base import ArchitectureMethod, of_kind
 from smidgen.recipe import Recipe
 from smidgen.robust.corruptions import corruptions_for
-from smidgen.study.design.budget import Budget
+from smidgen.study.design.budget import Budget, Latencies
 from smidgen.study.design.clock import (
     NO_CARDS,
+    Cards,
     Estimate,
     estimate,
     fitted,
@@ -97,10 +99,11 @@ class Outset:
         profile: With the lengths that the time allows.
         recipe: Of whole runs of the search.
         methods: That every net is trained with at first.
-        entrants: The nets.
+        ladder: The nets for all of the time that there may be, the first to be tried first.
         expected: How long it takes.
         lengths: Of what it does, to be noted.
         turned: Why rows and columns of the images are exchanged, if they are.
+        latencies: Of the nets that were measured, if latency is limited.
     """
 
     asked: dict[str, Any]
@@ -108,17 +111,25 @@ class Outset:
     profile: Profile
     recipe: Recipe
     methods: tuple[Method, ...]
-    entrants: tuple[Entrant, ...]
+    ladder: tuple[Entrant, ...]
     expected: Estimate
     lengths: dict[str, Any]
     turned: str = ""
+    latencies: Latencies | None = None
+
+    @property
+    def entrants(self) -> tuple[Entrant, ...]:
+        """The nets that the time allows."""
+        return self.ladder[: self.profile.rungs]
 
     def note(self, store: Store) -> None:
         """Keep what an interrupted design goes on with."""
-        rungs = [{**one.shaped.to_dict(), "size": list(one.maker.shape)} for one in self.entrants]
+        rungs = [{**one.shaped.to_dict(), "size": list(one.maker.shape)} for one in self.ladder]
         store.note("rungs", rungs)
         store.note("start", [to_text(method) for method in self.methods])
         store.note("lengths", self.lengths)
+        if self.latencies is not None:
+            self.latencies.noted_by(partial(store.note, "latencies"))
         store.note("request", self.asked)  # last: where it is, all of it is
 
 
@@ -135,18 +146,19 @@ def outset(
     held = _held(out, asked)
     profile = wishes.of_profile
     shape, classes = Shape(*data.shape), len(data.classes)
+    latencies = None if budget.max_latency is None else Latencies(held.get("latencies") or {})
     # room for blurs may be measured, and be another the next time
     if held.get("start") is not None:
         methods = parse(", ".join(held["start"]))
     else:
-        room = is_blurred(data) and _has_room(Maker(shape, classes, budget))
+        room = is_blurred(data) and _has_room(Maker(shape, classes, budget, (), latencies))
         methods = start(data, blur=room)
     of_nets = tuple(of_kind(methods, ArchitectureMethod))
     shrunk = any(note.startswith("pictures have the sizes") for note in data.notes)
     views = inputs(origin, shape, budget, _most_views(profile.rungs), shrunk=shrunk)
     views = [view for view in views if wishes.purpose == PURPOSES[0] or _can_change(view.shape)]
     found = [cheaper(view, Maker(view.shape, classes, budget, of_nets), origin) for view in views]
-    makers = {view: Maker(view.shape, classes, budget, of_nets) for view, _ in found}
+    makers = {view: Maker(view.shape, classes, budget, of_nets, latencies) for view, _ in found}
     if held:
         entrants = [_entrant(form, makers) for form in held["rungs"]]
     else:
@@ -163,31 +175,39 @@ def outset(
         work = work_of(profile, wishes.epochs, recipe.epochs, front=wishes.pareto, late=late)
         return recipe, estimate(an_image, len(data.train), recipe, work, jobs, cards)
 
-    timed = sorted(entrants, key=lambda one: one.shaped.spec.macs)[len(entrants) // 2]
-    seen = data if timed.origin is None else timed.origin.load()
-    an_image = seconds_an_image(
-        timed.maker.built(timed.shaped.spec), seen, recipe_of(profile, data, params, wishes.epochs)
-    )
-    cards = NO_CARDS if wishes.purpose == PURPOSES[0] else seconds_of_cards(seen, an_image)
+    tried = recipe_of(profile, data, params, wishes.epochs)
+    an_image, cards = _pace(entrants, data, tried, robust=wishes.purpose != PURPOSES[0])
     recipe, expected = lengths(profile)
     if wishes.seconds is not None and known.get("seconds") == wishes.seconds:
         profile = profile.lasting(known["of"])  # the pace is another now, and all runs were too
         recipe, expected = lengths(profile)
     elif wishes.seconds is not None:
-        profile = fitted(profile, expected, wishes.seconds)
+        usual, whole = expected, profile
+        require_time(lambda limit: lengths(fitted(whole, usual, limit))[1], wishes.seconds)
+        profile = fitted(whole, usual, wishes.seconds)
         recipe, expected = lengths(profile)
-        require_time(expected, wishes.seconds)
     return Outset(
         asked,
         budget,
         profile,
         replace(recipe, balance=wishes.balance),
         methods,
-        tuple(entrants if held else entrants[: profile.rungs]),
+        tuple(entrants),
         expected,
         {"seconds": wishes.seconds, "params": params, "of": profile.lengths},
         found[0][1],
+        latencies,
     )
+
+
+def _pace(
+    entrants: Sequence[Entrant], data: Data, recipe: Recipe, *, robust: bool
+) -> tuple[float, Cards]:
+    """Return what a training step of the middle net takes an image, and what cards take."""
+    timed = sorted(entrants, key=lambda one: one.shaped.spec.macs)[len(entrants) // 2]
+    seen = data if timed.origin is None else timed.origin.load()
+    an_image = seconds_an_image(timed.maker.built(timed.shaped.spec), seen, recipe)
+    return an_image, seconds_of_cards(seen, an_image) if robust else NO_CARDS
 
 
 def require_out(out: Path) -> None:
