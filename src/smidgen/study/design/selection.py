@@ -125,7 +125,7 @@ class Selection:
 
         Args:
             chosen: With the methods of the start.
-            rows: Of whole runs of it.
+            rows: Of whole runs of it; of shorter ones where there is no time.
             left: Whether there is time to measure.
         """
         judging, replicates = self._search.judging, self._profile.seeds

@@ -32,7 +32,7 @@ def tuned(
     Args:
         search: To ask.
         chosen: With its methods and the usual recipe.
-        rows: Of whole runs of it.
+        rows: Of whole runs of it; of shorter ones where there is no time.
         profile: Names the factors of learning rate and weight decay.
         left: Whether there is time.
     """
