@@ -24,9 +24,7 @@ _EXTRA = 1.3  # of what the training steps alone take: decoding, judging, starti
 _UNEVEN = 1.15  # of what epochs took before: a machine is not as fast at all times
 _WRITING = 0.05  # of a long limit, to judge the last runs and to write the result and its page
 _AROUND = 5.0  # seconds of a 2-core machine for that and the rest: processes start
-_EXACT = (
-    600  # seconds below which it is told to the second which time is enough, else to the minute
-)
+_EXACT = 600  # seconds: a shorter time that is enough is told to the second, a longer to the minute
 _FEW = 3  # nets that a design must be able to compare
 _MOST_SCALED = 8.0  # times the usual length that a generous limit may make a run
 _CHANGED = 16  # images whose changes are timed
