@@ -42,6 +42,7 @@ from smidgen.spec import NetSpec
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
 SEEN = Preprocessing(12, 10, "rgb", 3, fit="pad")
+OF_VALUES = replace(SEEN, offset=(0.0, 1.0, 2.0), scale=(0.1, 0.2, 0.3))
 SILENT = WARNINGS[1:]
 AS_C_AND_AS_CPP = [
     *[(cc, "c", std) for cc in ("gcc", "clang") for std in ("c99", "c11")],
@@ -197,7 +198,7 @@ def test_a_net_may_be_called_as_anything_that_its_source_defines(name: str, tmp_
         call(["gcc", *WARNINGS, "-fsyntax-only", f"{name}.c"], tmp_path)
 
 
-@pytest.mark.parametrize("name", ["i", "count", "pixels", "out", "stack", "my_name"])
+@pytest.mark.parametrize("name", ["i", "count", "pixels", "out", "stack", "my_name", "error"])
 def test_a_net_may_be_called_as_anything_in_what_runs_it(name: str, tmp_path: Path) -> None:
     program = integers(net(4))
     made, pixels = generate(program, name), pixels_for(net(4), 2)
@@ -210,9 +211,8 @@ def test_a_net_may_be_called_as_anything_in_what_runs_it(name: str, tmp_path: Pa
 
 
 def test_no_name_is_defined_twice_in_the_files_of_a_net(tmp_path: Path) -> None:
-    of_values = replace(SEEN, offset=(0.0, 1.0, 2.0), scale=(0.1, 0.2, 0.3))
     for made in (generate(integers(net(4)), "cats"), generate_float(warmed(net(5)), "cats")):
-        full(made, tmp_path, of_values)
+        full(made, tmp_path, OF_VALUES)
         defined = [
             name
             for path in tmp_path.glob("*.[ch]")
@@ -231,6 +231,21 @@ def test_no_net_is_called_as_what_another_one_declares(nets: Path) -> None:
     for name in names:
         with pytest.raises(ValueError, match="name must not end as the functions of a net do"):
             require_own(name)
+
+
+def test_no_header_has_a_name_of_another_nets_whose_name_is_longer(tmp_path: Path) -> None:
+    """As CATS_COLOR_CHANNELS: a way to colour pictures of cats, and the channels of cats_color."""
+    full(generate(integers(net(4)), "cats"), tmp_path, OF_VALUES)
+    texts = [(tmp_path / name).read_text() for name in ("cats.h", "cats_picture.h")]
+    texts.append(named(template("common/self_test.h"), "cats"))
+    for net_name in ("cats", "CATS"):
+        ends = set(re.findall(rf"\b{net_name}_(\w+)", "".join(texts)))
+        pairs = product(ends, ends)
+        words = {end.removesuffix(f"_{own}") for end, own in pairs if end.endswith(f"_{own}")}
+        assert words & {"COLOR", "test"}
+        for word in words:
+            with pytest.raises(ValueError, match="name must not end as the functions of a net do"):
+                require_own(f"cats_{word.lower()}")
 
 
 def test_two_nets_of_one_name_are_told_apart_by_a_sentence(nets: Path, tmp_path: Path) -> None:
@@ -438,6 +453,27 @@ def test_no_net_is_called_as_what_stdio_declares(compiler: str, tmp_path: Path) 
     declared = {name for pair in names for name in pair if name}
     assert {"printf", "fileno", "ungetc"} <= declared
     assert [name for name in declared if not is_taken(name)] == []
+
+
+STANDARD = """
+assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdarg
+stdbool stddef stdint stdio stdlib string tgmath time wchar wctype
+"""
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "arm-none-eabi-gcc"])
+def test_no_net_is_called_as_what_is_in_the_standard_library(compiler: str, tmp_path: Path) -> None:
+    """In the C that the exports are in: its functions, and its macros in lower case."""
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    lines = [f"#include <{header}.h>\n" for header in STANDARD.split()]
+    (tmp_path / "all.c").write_text("".join(lines))
+    said = call([compiler, "-std=c99", "-E", "-P", "all.c"], tmp_path)
+    macros = call([compiler, "-std=c99", "-E", "-dM", "all.c"], tmp_path)
+    names = set(re.findall(r"\b([a-z]\w*) ?\((?!\*)", said))
+    names |= set(re.findall(r"^#define ([a-z]\w*)", macros, re.MULTILINE))
+    assert {"bsearch", "sqrtf", "wcslen", "isfinite", "va_arg"} <= names
+    assert [name for name in names if not is_taken(name)] == []
 
 
 def test_names_that_c_cannot_have_are_refused() -> None:

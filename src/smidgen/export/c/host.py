@@ -15,15 +15,16 @@ from smidgen.export.program import Pixels
 
 COMPILERS = ("gcc", "cc", "clang")
 FAST = ("-O3", "-march=native")
-FLAGS = ("-std=c99", "-ffp-contract=fast", "-shared", "-fPIC")
+FLAGS = ("-std=c99", "-ffp-contract=fast", "-shared", "-fPIC", "-fvisibility=hidden")
 KINDS = {"int32_t": np.int32, "float": np.float32}
 _LOOP = """
 #include "{name}.h"
-void RUN(const uint8_t *Pixels, {kind} *Logits, int Count);
+__attribute__((visibility("default"))) void RUN(const uint8_t *Pixels, {kind} *Logits, int Count);
 void RUN(const uint8_t *Pixels, {kind} *Logits, int Count) {{
   for (int I = 0; I < Count; I++) {name}(Pixels + I * {pixels}, Logits + I * {classes});
 }}
-"""  # in capitals, which no net's name has: it may be called `count`
+"""  # in capitals, which no net's name has: it may be called `count`. All else is hidden, or the
+# loader calls the C library's function where a net is called as one, as `error`
 
 
 def compile_library(

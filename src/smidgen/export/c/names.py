@@ -18,26 +18,46 @@ locale malloc math memory pthread sched setjmp signal stdalign stdarg stdatomic 
 stdint stdio stdlib stdnoreturn string strings tgmath threads time uchar unistd wchar wctype
 """  # whose files would be found in place of the library's
 _FUNCTIONS = """
-abort abs acos app_main asin atan atan2 atexit atof atoi atol calloc ceil clock close cos cosh
-delay exit exp fabs fclose fflush floor fmod fopen fprintf fputc fputs fread free frexp fseek ftell
-fwrite getc getchar gets index init isalnum isalpha isdigit isspace j0 j1 jn labs ldexp linux log
-log10 loop main map max memchr memcmp memcpy memmove memset min modf open perror pow printf putc
-putchar puts qsort raise rand random read realloc remove rename rewind round scanf select setup sin
-sinh sleep smidgen snprintf sprintf sqrt srand sscanf strcat strchr strcmp strcpy strlen strncmp
-strncpy strstr strtol system tan tanh tolower toupper trunc unix write y0 y1 yield yn
+abort abs app_main atexit atof atoi atol calloc clock close delay exit fclose fflush fopen fprintf
+fputc fputs fread free fseek ftell fwrite getc getchar gets index init isalnum isalpha isdigit
+isspace j0 j1 jn labs linux loop main map max memchr memcmp memcpy memmove memset min open perror
+printf putc putchar puts qsort raise rand random read realloc remove rename rewind scanf select
+setup sleep smidgen snprintf sprintf srand sscanf strcat strchr strcmp strcpy strlen strncmp
+strncpy strstr strtol system tolower toupper unix write y0 y1 yield yn
 """  # and macros that compilers, libraries or boards know
 _SYSTEM = """
-accept access alarm bind connect daemon ffs finite flock fork infinity kill link listen nice pause
-pipe poll recv revoke send shutdown significand socket stat std sync syscall truncate wait
+accept access alarm bind connect daemon ffs finite flock fork kill link listen nice pause pipe poll
+recv revoke send shutdown socket stat std sync syscall truncate wait
 """  # likewise, of POSIX, and the namespace of C++
 _OTHERS = """
-acosh asinh atanh bit boolean byte carg cbrt cexp cimag conj constrain copysign cpow creal csqrt
-degrees div erf erfc exp2 expm1 fdim fma fmax fmin gamma hypot ilogb imaxabs interrupts isblank
-iscntrl isgraph isinf islower isnan isprint ispunct isupper isxdigit ldiv lgamma llabs llrint
-llround log1p log2 logb lrint lround micros millis nan nearbyint nextafter radians remainder
-remquo rint scalbn signal sq strcoll strcspn strerror strpbrk strspn strtod strtoul strxfrm tgamma
-tone vprintf word
-"""  # likewise, of C99's mathematics and characters, and of Arduino
+bit boolean byte constrain degrees div imaxabs interrupts isblank iscntrl isgraph isinf islower
+isnan isprint ispunct isupper isxdigit ldiv llabs micros millis radians signal sq strcoll strcspn
+strerror strpbrk strspn strtod strtoul strxfrm tone vprintf word
+"""  # likewise, of C99's numbers and characters, and of Arduino
+_MATHEMATICS = """
+acos acosh asin asinh atan atan2 atanh cabs cacos cacosh carg casin casinh catan catanh cbrt ccos
+ccosh ceil cexp cimag clog conj copysign cos cosh cpow cproj creal csin csinh csqrt ctan ctanh erf
+erfc exp exp2 expm1 fabs fdim floor fma fmax fmin fmod frexp gamma hypot ilogb infinity ldexp
+lgamma llrint llround log log10 log1p log2 logb lrint lround modf nan nearbyint nextafter
+nexttoward pow remainder remquo rint round scalbln scalbn significand sin sinh sqrt tan tanh tgamma
+trunc
+"""  # likewise; each is there for float and long double too
+_LIBRARY = """
+asctime asctime_r atoll bsearch btowc ctime ctime_r difftime feclearexcept fegetenv fegetexceptflag
+fegetround feholdexcept feraiseexcept fesetenv fesetexceptflag fesetround fetestexcept feupdateenv
+fgetwc fgetws fpclassify fputwc fputws fwide fwprintf fwscanf getenv getwc getwchar gmtime gmtime_r
+imaginary imaxdiv isfinite isgreater isgreaterequal isless islessequal islessgreater isnormal
+isunordered iswalnum iswalpha iswblank iswcntrl iswctype iswdigit iswgraph iswlower iswprint
+iswpunct iswspace iswupper iswxdigit jmp_buf lconv lldiv localeconv localtime localtime_r longjmp
+math_errhandling mblen mbrlen mbrtowc mbsinit mbsrtowcs mbstowcs mbtowc mktime psignal putwc
+putwchar setlocale signbit strftime strncat strrchr strsignal strtof strtoimax strtok strtold
+strtoll strtoull strtoumax swprintf swscanf tm towctrans towlower towupper ungetwc va_arg va_copy
+va_end va_start vfwprintf vfwscanf vswprintf vswscanf vwprintf vwscanf wcrtomb wcscat wcschr wcscmp
+wcscoll wcscpy wcscspn wcsftime wcslcat wcslcpy wcslen wcsncat wcsncmp wcsncpy wcspbrk wcsrchr
+wcsrtombs wcsspn wcsstr wcstod wcstof wcstoimax wcstok wcstol wcstold wcstoll wcstombs wcstoul
+wcstoull wcstoumax wcsxfrm wctob wctomb wctrans wmemchr wmemcmp wmemcpy wmemmove wmemset wprintf
+wscanf
+"""  # likewise, what else there is in C99's library, and glibc's and newlib's beside it
 _STDIO = """
 asiprintf asniprintf asnprintf asprintf clearerr clearerr_unlocked ctermid cuserid diprintf dprintf
 fcloseall fd_mask fd_set fdopen feof feof_unlocked ferror ferror_unlocked fflush_unlocked fgetc
@@ -56,16 +76,16 @@ _CORES = "client print printable server stream udp"  # Print.h is found for prin
 _DEVICES = "aux com1 com2 com3 com4 con lpt1 lpt2 lpt3 nul prn"  # no file of Windows is called so
 _BESIDE = "camera frame logits memory"  # in the sketches and programs of packages
 _TAKEN = frozenset(
-    f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_SYSTEM} {_OTHERS} {_STDIO}"
+    f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_SYSTEM} {_OTHERS} {_LIBRARY} {_STDIO}"
     f" {_CORES} {_DEVICES} {_BESIDE}".split()
-)
+).union(name + kind for name in _MATHEMATICS.split() for kind in ("", "f", "l"))
 _MEASURED = re.compile(  # by macros of <stdint.h>, as INT8_WIDTH, in C23 and in C++ with extensions
     "u?int(max|ptr|(_least|_fast)?(8|16|32|64))|ptrdiff|sig_atomic|size|wint"
 )
 _OURS = re.compile(
     ".*_(in|rows|source|argmax|probabilities|power|class_name|picture|frame|frame_row|self_test"
-    "|test_picture|test_answer|from|until|mean|add_(rgb|yuv|row))"
-)
+    "|test_picture|test_answer|from|until|mean|add_(rgb|yuv|row)|color|test)"
+)  # and what a net must not be called beside another: X_COLOR_CHANNELS would be X's and X_COLOR's
 
 
 def is_taken(name: str) -> bool:
