@@ -21,13 +21,14 @@ from tests.export.nets import (
     warmed,
 )
 
-from smidgen import zoo
+from smidgen import layers, zoo
 from smidgen.export.int8.calibrate import calibrate
 from smidgen.export.int8.program import Grid, IntConv2d, IntegerProgram, IntLinear
 from smidgen.export.int8.quantize import grid_of, quantize
 from smidgen.export.int8.simulate import simulate, trace
 from smidgen.export.lower import lower
 from smidgen.export.program import Blur, Flatten, Pixels, Program
+from smidgen.export.tflite import runtimes
 from smidgen.export.tflite.graph import Code, Graph
 from smidgen.export.tflite.operations import operated
 from smidgen.export.tflite.runtimes import MICRO, found, litert, micro
@@ -58,6 +59,21 @@ def assert_all_agree(made: Written, images: Pixels) -> None:
     np.testing.assert_array_equal(found_logits, made.rounded_once(sums))
     if found(MICRO):
         np.testing.assert_array_equal(micro(made.file, scale)(images), made.rounded_twice(sums))
+
+
+@needs_micro
+def test_tflite_micro_is_given_the_memory_that_large_maps_need(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body = (layers.Conv(40), layers.GlobalAveragePool(), layers.Classifier(3))
+    spec = NetSpec(Shape(1, 20, 20), body)
+    made, images = written(*exported(spec)), pixels_for(spec, 2)
+    monkeypatch.setattr(runtimes, "_ARENAS", (1 << 14, 1 << 20))
+    expected = made.rounded_twice(simulate(made.program, images))
+    np.testing.assert_array_equal(micro(made.file, made.head.scale)(images), expected)
+    monkeypatch.setattr(runtimes, "_ARENAS", (1 << 14,))
+    with pytest.raises(ValueError, match="tflite-micro does not take this file, with 16,384 bytes"):
+        micro(made.file, made.head.scale)
 
 
 @given(plans())

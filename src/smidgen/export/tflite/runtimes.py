@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from smidgen.export.artefact import Infer
 from smidgen.export.program import Pixels
 
-_ARENA = 64 << 20  # bytes: more than any net here needs
+# bytes that tflite-micro is given, until its maps fit: enough for most, and the most it can count
+_ARENAS = (64 << 20, (2 << 30) - 1)
 LITERT, MICRO = "ai_edge_litert.interpreter", "tflite_micro.python.tflite_micro.runtime"
 
 
@@ -54,9 +55,12 @@ def litert(model: bytes, scale: float, threads: int = 1, *, reference: bool) -> 
 
 
 def micro(model: bytes, scale: float) -> Infer:
-    """Return what runs a file under tflite-micro, image by image; logits as :func:`litert`'s."""
-    runtime = found(MICRO)
-    interpreter = runtime.Interpreter.from_bytes(model, arena_size=_ARENA)
+    """Return what runs a file under tflite-micro, image by image; logits as :func:`litert`'s.
+
+    Raises:
+        ValueError: If the file's maps are too large for it.
+    """
+    interpreter = _micro_interpreter(model)
     into, out = interpreter.get_input_details(0), interpreter.get_output_details(0)
 
     def one(image: NDArray[Any]) -> NDArray[Any]:
@@ -65,6 +69,19 @@ def micro(model: bytes, scale: float) -> Infer:
         return np.array(interpreter.get_output(0))[0]
 
     return _over(one, into["dtype"], out, scale)
+
+
+def _micro_interpreter(model: bytes) -> Any:
+    runtime, refused = found(MICRO), ""
+    for arena in _ARENAS:
+        try:
+            with _quiet():
+                return runtime.Interpreter.from_bytes(model, arena_size=arena)
+        except RuntimeError as error:
+            refused = str(error)
+    raise ValueError(
+        f"tflite-micro does not take this file, with {_ARENAS[-1]:,} bytes for its maps: {refused}"
+    )
 
 
 def _over(one: Callable[[NDArray[Any]], NDArray[Any]], kind: Any, out: Any, scale: float) -> Infer:
