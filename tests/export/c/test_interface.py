@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.export.c.compiled import integers
 from tests.export.nets import excited, nest, pixels_for, warmed
 from tests.thinned import thinned
@@ -16,6 +17,7 @@ from tests.thinned import thinned
 from smidgen import layers
 from smidgen.data import Preprocessing
 from smidgen.export.c import int8_facts
+from smidgen.export.c.answer import probabilities
 from smidgen.export.c.emulate import (
     WARNINGS,
     Core,
@@ -365,32 +367,45 @@ int main(void) {
 """
 
 
+def assert_probabilities_near(logits: NDArray[np.int32], scale: float, folder: Path) -> None:
+    """Hold the C for logits (n, classes) in steps of ``scale`` against softmax."""
+    classes = logits.shape[1]
+    header = generate(integers(net(4, classes)), "cats").header
+    begin = header.index("\n/* Returns e to the power")
+    header = header[:begin] + probabilities("cats", scale, classes)
+    (folder / "cats.h").write_text(f"{header}\n#endif\n")
+    (folder / "main.c").write_text(SHARES)
+    call(["gcc", *WARNINGS, "-fsanitize=undefined", "main.c", "-o", "main"], folder)
+    (folder / "logits.bin").write_bytes(logits.tobytes())
+    answers = call(["./main"], folder)
+    assert list(map(int, answers.split())) == logits.argmax(1).tolist()
+    found = np.fromfile(folder / "shares.bin", np.uint16).reshape(-1, classes)
+    powers = np.exp((logits.astype(np.float64) - logits.max(1)[:, None]) * scale)
+    expected = powers / powers.sum(1)[:, None]
+    assert np.abs(found / 2**15 - expected).max() <= 3 / 2**15
+
+
 @pytest.mark.parametrize("classes", [2, 10, 300])
 @pytest.mark.parametrize("scale", [3e-7, 0.002, 1.7])
 def test_probabilities_in_integers_are_near_those_in_floats(
     classes: int, scale: float, tmp_path: Path
 ) -> None:
-    from smidgen.export.c.answer import probabilities
-
-    header = generate(integers(net(4, classes)), "cats").header
-    begin = header.index("\n/* Returns e to the power")
-    header = header[:begin] + probabilities("cats", scale, classes)
-    (tmp_path / "cats.h").write_text(f"{header}\n#endif\n")
-    (tmp_path / "main.c").write_text(SHARES)
-    call(["gcc", *WARNINGS, "-fsanitize=undefined", "main.c", "-o", "main"], tmp_path)
     generator = np.random.default_rng(classes)
     spread = np.exp(generator.uniform(-3, 4, 300))[:, None]
     drawn = generator.normal(0, spread, (300, classes)) / scale
     logits = drawn.clip(-(2**31), 2**31 - 1).astype(np.int32)
     logits[0], logits[1] = -(2**31), 2**31 - 1
     logits[2, 0], logits[2, 1:] = 2**31 - 1, -(2**31)
-    (tmp_path / "logits.bin").write_bytes(logits.tobytes())
-    answers = call(["./main"], tmp_path)
-    assert list(map(int, answers.split())) == logits.argmax(1).tolist()
-    found = np.fromfile(tmp_path / "shares.bin", np.uint16).reshape(-1, classes)
-    powers = np.exp((logits.astype(np.float64) - logits.max(1)[:, None]) * scale)
-    expected = powers / powers.sum(1)[:, None]
-    assert np.abs(found / 2**15 - expected).max() <= 3 / 2**15
+    assert_probabilities_near(logits, scale, tmp_path)
+
+
+@pytest.mark.parametrize("classes", [255, 256, 1000, 65535])
+def test_what_many_small_probabilities_lose_does_not_add_up(classes: int, tmp_path: Path) -> None:
+    """Of one class on top and all others as far below it as loses most."""
+    gaps = np.arange(8, 24, 1 / 8)
+    logits = np.zeros((len(gaps), classes), np.int32)
+    logits[:, 0] = 1024 * gaps
+    assert_probabilities_near(logits, 1 / 1024, tmp_path)
 
 
 def test_the_header_tells_what_was_trained_and_measured() -> None:

@@ -14,10 +14,10 @@ static inline uint32_t NAME_power(uint32_t below) {
    division: each is within 3 of the softmax of the logits times UPPER_SCALE. */
 static inline void NAME_probabilities(const int32_t *logits, uint16_t *probabilities) {
   const uint32_t most = (uint32_t)logits[NAME_argmax(logits)];
-  uint32_t sum = 0;
+  <SUM> sum = 0;
   for (int k = 0; k < UPPER_CLASSES; k++) sum += NAME_power(most - (uint32_t)logits[k]);
   for (int k = 0; k < UPPER_CLASSES; k++) {
-    uint32_t rest = NAME_power(most - (uint32_t)logits[k]), share = rest >= sum;
+    <SUM> rest = NAME_power(most - (uint32_t)logits[k]), share = rest >= sum;
     rest -= share * sum;
     for (int bit = 0; bit < 15; bit++) {
       const uint32_t one = 2 * rest >= sum;
