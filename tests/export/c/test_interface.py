@@ -322,6 +322,43 @@ def test_calls_inside_each_other_with_memory_of_their_own_answer_alike(
     assert rest.strip().endswith(f'{one.argmax()} class "{one.argmax()}" */ ??/')
 
 
+ROW_BY_ROW = """
+#include "net.h"
+static int asked;
+static const uint8_t *source(void *context, int row) {
+  return row == asked++ ? (const uint8_t *)context + row * NET_WIDTH * NET_CHANNELS : 0;
+}
+int main(void) {
+  static float memory[NET_MEMORY_BYTES / 4];
+  static const uint8_t pixels[NET_PIXELS];
+  LOGIT logits[NET_CLASSES], again[NET_CLASSES];
+  net(pixels, again);
+  net_rows(memory, source, (void *)pixels, logits);
+  return asked != NET_HEIGHT || net_argmax(logits) != net_argmax(again);
+}
+"""
+UNREACHED = {  # whose last rows no window reaches
+    "pools": [*("conv(4, kernel_size=1)", "max_pool(2)", "conv(4)", "max_pool(2)"), "conv(4)"],
+    "a stride": ["conv(4, kernel_size=1, stride=2)", "residual(conv(4))"],
+    "a stride of 5": ["conv(4, kernel_size=1, stride=5)", "squeeze_excite(2)"],
+    "none": ["conv(4)"],
+}
+
+
+@pytest.mark.parametrize("body", UNREACHED.values(), ids=UNREACHED)
+@pytest.mark.parametrize("height", [9, 10])
+def test_a_source_is_asked_for_every_row_once(body: list[str], height: int, tmp_path: Path) -> None:
+    layers_of = [*body, "global_average_pool()", "classifier(3)"]
+    spec = NetSpec.from_dict({"input": [1, height, 9], "layers": layers_of})
+    program = integers(spec)
+    for made in (generate(program), generate_host(program), generate_float(warmed(spec))):
+        write_source(made, tmp_path)
+        (tmp_path / "main.c").write_text(ROW_BY_ROW.replace("LOGIT", made.logit_type))
+        check = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Wno-cast-qual"]
+        call(["gcc", *WARNINGS, *check, "net.c", "main.c", "-o", "main"], tmp_path)
+        call(["./main"], tmp_path)
+
+
 @pytest.mark.mcu
 @pytest.mark.skipif(
     None in [shutil.which(tool) for tool in ("arm-none-eabi-gcc", "qemu-system-arm")],

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from smidgen.export.c.int8_table import THREES, Inner, Row, Tables, whole_words
+from smidgen.export.c.int8_table import THREES, Inner, Row, Tables, filled, whole_words
 from smidgen.export.int8.program import (
     IntAverage,
     IntConv2d,
@@ -41,6 +41,7 @@ def facts_of(program: IntegerProgram, tables: Tables, rows: list[Row]) -> dict[s
     convolutions = [*_convolutions(program.operations)]
     return {
         "LAYERS": len(tables.rows),
+        "UNREACHED": max(0, tables.rows[0].height - filled(tables.rows, 1)),
         "CONVOLVES": int("CONVOLVE" in kinds),
         "FILTERS": int("FILTER" in kinds),
         "POOLS": int("POOL" in kinds),

@@ -1,5 +1,6 @@
 """The table of layers that drives the generated integer C, and the data it points into."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -386,12 +387,7 @@ def _hold(tables: Tables, start: int) -> None:
     back = side.kernel // 2 if side.kind == "BLUR" else 0
     most = 0
     for y in range(last.height):
-        written = y + 1
-        filled = 0
-        for row in reversed(rows):
-            filled = row.first + (written - 1) * row.stride
-            written = min(filled, row.height)
-        most = max(most, filled - max(0, y * side.stride - back))
+        most = max(most, filled(rows, y + 1) - max(0, y * side.stride - back))
     if rows[0].height != rows[0].shape.height:  # what has been collected in one row
         most = 1
     # a blur beside counts the ring's rows as a window's: on a small map as many are there
@@ -405,6 +401,15 @@ def _hold(tables: Tables, start: int) -> None:
     until = max(buffer.last, tables.epoch)
     size = reader.slots * reader.row_size
     tables.buffers[reader.map] = replace(buffer, size=size, last=until, turn=None)
+
+
+def filled(rows: Sequence[Row], written: int) -> int:
+    """Return the rows of the first map, and of the border below it, before so many are written."""
+    needed = written
+    for row in reversed(rows):
+        needed = row.first + (written - 1) * row.stride
+        written = min(needed, row.height)
+    return needed
 
 
 def whole_words(size: int) -> int:
