@@ -226,6 +226,20 @@ def test_an_artefact_that_differs_is_refused_and_nothing_is_left(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_refused_export_leaves_no_folder_that_it_made_and_every_other(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    monkeypatch.setitem(targets.TARGETS, "onnx", wrong(nowhere))
+    with pytest.raises(ValueError, match="does not compute what was trained"):
+        export(run, "onnx", tmp_path / "there" / "made" / "made" / "out")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "there"]
+    (tmp_path / "there" / "file").touch()
+    with pytest.raises(ValueError, match="cannot be written"):
+        export(run, "onnx", tmp_path / "there" / "file" / "made" / "out")
+    assert [path.name for path in tmp_path.rglob("*")] == ["there", "file"]
+
+
 def test_a_crash_leaves_nothing(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(*_: object) -> None:
         raise KeyboardInterrupt

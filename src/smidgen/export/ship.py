@@ -1,9 +1,10 @@
 """From a run folder to an artefact with its proof, or to nothing at all."""
 
+import contextlib
 import json
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from secrets import token_hex
@@ -129,12 +130,13 @@ def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proo
     An empty folder that is there is filled: it may be a mount, a link or where the user stands.
     """
     standing = out.is_dir()
+    place = out if standing else out.parent
+    folder, made = place / f".{out.name}-{token_hex(4)}", list[Path]()
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        place = out if standing else out.parent
-        folder = place / f".{out.name}-{token_hex(4)}"
-        folder.mkdir()
+        made += [parent for parent in out.parents if not parent.exists()]
+        folder.mkdir(parents=True)
     except OSError as error:
+        _remove_empty(made)
         raise ValueError(f"{out.parent}: cannot be written: {error.strerror}") from None
     try:
         write_files(artefact.files, folder)
@@ -158,7 +160,15 @@ def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proo
         raise ValueError(f"{out}: cannot be written: {error.strerror}") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        _remove_empty(made)
     return proof
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Remove folders, each inside the next, up to one that holds something."""
+    with contextlib.suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def write_files(files: Mapping[str, bytes], folder: Path) -> None:
