@@ -127,6 +127,33 @@ def parquet_of_one_picture_many_times(at: Path) -> Path:
     return path
 
 
+def parquet_of_long_labels_many_times(at: Path) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = at / "labels.parquet"
+    texts = pa.array(["x" * (1 << 20), "y" * (1 << 20)])
+    labels = pa.DictionaryArray.from_arrays(pa.array(np.arange(1_500) % 2, pa.int32()), texts)
+    images = pa.array([None] * 1_500, pa.binary())
+    pq.write_table(pa.table({"image": images, "label": labels}), path, compression="zstd")
+    assert path.stat().st_size < 1 << 10
+    return path
+
+
+def parquet_of_one_picture_in_a_dictionary(at: Path) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = at / "inside.parquet"
+    picture, index = pa.array([bytes(1 << 20)], pa.binary()), np.zeros(1_500, np.int32)
+    held = pa.DictionaryArray.from_arrays(pa.array(index), picture)
+    names = pa.array(["a.png"] * 1_500)
+    images = pa.StructArray.from_arrays([held, names], ["bytes", "path"])
+    labels = pa.array(np.arange(1_500) % 2)
+    pq.write_table(pa.table({"image": images, "label": labels}), path, compression="zstd")
+    return path
+
+
 def chunk(kind: bytes, content: bytes) -> bytes:
     return (
         struct.pack(">I", len(content))
@@ -142,6 +169,18 @@ def picture_of_too_many_pixels(at: Path) -> Path:
     data = zlib.compress(bytes(1 << 20))
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data))
     return path
+
+
+def transparent_pictures_of_too_many_pixels(at: Path) -> Path:
+    folder = at / "clear"
+    head = struct.pack(">IIBBBBB", 14_000, 14_000, 8, 6, 0, 0, 0)
+    data = zlib.compress(bytes(1 << 20))
+    for name in ("cat", "dog"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "large.png").write_bytes(
+            b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data)
+        )
+    return folder
 
 
 def picture_whose_text_unpacks(at: Path) -> Path:
@@ -286,6 +325,9 @@ BOMBS: dict[Callable[[Path], Path], str] = {
     idx_that_says_too_much: "says that it holds 3,367,254,359,280 bytes, too many",
     idx_that_unpacks_to_more_than_it_says: "must hold 128 bytes of values, got 129",
     parquet_of_one_picture_many_times: "bomb.parquet",
+    parquet_of_long_labels_many_times: "labels.parquet row 0 is no readable picture: there is none",
+    parquet_of_one_picture_in_a_dictionary: "inside.parquet must be plain, got struct<bytes: dict",
+    transparent_pictures_of_too_many_pixels: "196 megapixels, of at most 64",
     picture_of_too_many_pixels: "100 megapixels, of at most 64",
     picture_whose_text_unpacks: "no readable picture",
     picture_that_says_too_much: "4000000000000000000 pixels",

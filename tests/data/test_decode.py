@@ -1,6 +1,7 @@
 """Strangers' pictures are decoded within limits, or refused in a line."""
 
 import io
+import struct
 import warnings
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,28 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     written = io.BytesIO()
     image.save(written, kind, **options)
     return written.getvalue()
+
+
+def in_a_scan_a_channel(width: int, height: int) -> bytes:
+    """Return a grey JPEG that is not progressive, each of its three channels in its own scan."""
+
+    def segment(kind: int, content: bytes) -> bytes:
+        return b"\xff" + bytes([kind]) + struct.pack(">H", len(content) + 2) + content
+
+    one_code = bytes([1, *[0] * 15]) + b"\0"  # a bit that says that there is nothing
+    bits = 2 * -(-width // 8) * -(-height // 8)
+    frame = struct.pack(">BHHB", 8, height, width, 3) + b"\1\x11\0\2\x11\0\3\x11\0"
+    return b"".join(
+        (
+            b"\xff\xd8",
+            segment(0xDB, b"\0" + b"\1" * 64),
+            segment(0xC0, frame),
+            segment(0xC4, b"\0" + one_code),
+            segment(0xC4, b"\x10" + one_code),
+            *(segment(0xDA, bytes([1, c, 0, 0, 63, 0])) + bytes(-(-bits // 8)) for c in (1, 2, 3)),
+            b"\xff\xd9",
+        )
+    )
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP", "GIF", "TIFF", "WEBP", "PPM"])
@@ -72,9 +95,10 @@ def test_a_jpeg_of_a_telephone_is_decoded_to_what_has_room(
     assert open_picture(encoded(huge, "JPEG"), size).size == decoded
     several = encoded(huge, "MPO", save_all=True, append_images=[Image.new("RGB", (160, 120))])
     assert open_picture(several, size).size == decoded
-    whole = encoded(huge, "JPEG", progressive=True)  # lies in memory whole, whatever is asked for
-    with pytest.raises(DataError, match="2500 x 2100: 5 megapixels, of at most 4"):
-        open_picture(whole, size)
+    # These lie in memory whole, whatever is asked for.
+    for whole in (encoded(huge, "JPEG", progressive=True), in_a_scan_a_channel(2500, 2100)):
+        with pytest.raises(DataError, match="2500 x 2100: 5 megapixels, of at most 4"):
+            open_picture(whole, size)
     monkeypatch.setattr(decode, "LARGE_JPEG", 5_000_000)
     with pytest.raises(DataError, match="2500 x 2100: 5 megapixels, of at most 5"):
         open_picture(encoded(huge, "JPEG"), size)

@@ -256,9 +256,9 @@ def _says_more(file: BinaryIO) -> bool:
 
 def _opened_head(source: Any, start: bytes) -> Head:
     image = opened(source)
+    require_room(image)  # Pillow decodes a PNG whole to look for what says that it is turned
     of_png = start[24:26] if start.startswith(PNG) else b""  # bits a channel, and which channels
     if of_png == _DEEP_GREY_AND_ALPHA:  # only its pixels say whether any is transparent
-        require_room(image)
         image = decoded(image)
     height, width = upright_size(image)
     grey = image.mode in ("1", "L", "LA", "La") or is_deep(image)

@@ -29,6 +29,8 @@ SIGNATURES = (  # of those but BMP, and of HEIC, so that it is told and not pass
     *(bytes([0, 0, 0, n]) + b"ftyp" + kind for n in range(20, 48, 4) for kind in _BOXED),
 )
 _HEADERS_OF_BMP = tuple(bytes([size]) for size in (12, 16, 40, 52, 56, 64, 108, 124))
+_MARK, _SCAN = b"\xff", b"\xda"  # of a JPEG: how a segment begins, and the kind of a scan's
+_BARE = (b"", *(bytes([kind]) for kind in (0, 1, *range(0xD0, 0xDA))))  # kinds without a length
 _DEEP_GREY_AND_ALPHA = "LA;16B"  # how Pillow names a PNG's two times 16 bits a pixel
 _OPENING = threading.Lock()  # of Pillow's own limit, and of the filter for its warning
 
@@ -105,17 +107,42 @@ def require_room(image: Any) -> None:
     """Refuse what would take too much memory to decode.
 
     A JPEG from a camera is decoded row by row, so that one as large as telephones make them is
-    decoded to a half of its sides, everywhere; a progressive one lies in memory whole before. MPO
-    is a JPEG followed by others, such as a preview.
+    decoded to a half of its sides, everywhere; one in several scans, as a progressive one is, lies
+    in memory whole before. MPO is a JPEG followed by others, such as a preview.
     """
     pixels = image.width * image.height
-    by_rows = image.format in ("JPEG", "MPO") and "progressive" not in image.info
+    if pixels <= PICTURE:
+        return
+    by_rows = image.format in ("JPEG", "MPO") and _is_one_scan(image)
     most = LARGE_JPEG if by_rows else PICTURE
     if pixels > most:
         raise DataError(
             f"is a picture of {image.width} x {image.height}: {pixels / 1e6:.0f} megapixels, "
             f"of at most {most // 1_000_000}"
         )
+
+
+def _is_one_scan(image: Any) -> bool:
+    """Return whether the first scan of a JPEG holds all that there is of every channel."""
+    if "progressive" in image.info:
+        return False
+    file, at = image.fp, image.fp.tell()
+    channels = b""  # of the first scan
+    file.seek(0)
+    while not channels and (byte := file.read(1)):
+        if byte != _MARK:  # what stands between segments is passed over, as libjpeg does
+            continue
+        while (kind := file.read(1)) == _MARK:
+            pass
+        if kind in _BARE:
+            continue
+        length = int.from_bytes(file.read(2))
+        if kind == _SCAN:
+            channels = file.read(1)
+        else:
+            file.seek(length - 2, os.SEEK_CUR)
+    file.seek(at)
+    return channels == bytes([image.layers])
 
 
 def is_picture(start: bytes) -> bool:

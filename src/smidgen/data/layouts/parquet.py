@@ -118,10 +118,27 @@ def _part(
         names = named.get(label, ())
         table = _read(path, [image, label])
         contents += _contents(path, table.column(image))
-        found = table.column(label).to_pylist()
+        found = _values(table.column(label))
         labels += labels_of(found, len(found), names, str(path)) if found else []
         lengths.append(len(found))
     return Part(Encoded(contents, _Rows(tuple(zip(files, lengths, strict=True)))), labels), names
+
+
+def _values(column: Any) -> list[Any]:
+    """Return what a column holds; a value of a dictionary is one object, whatever it stands for.
+
+    A text of a megabyte that a few bytes of a file repeat would otherwise be a copy a row.
+    """
+    import pyarrow as pa
+
+    values: list[Any] = []
+    for chunk in column.chunks:
+        if pa.types.is_dictionary(chunk.type):
+            held = chunk.dictionary.to_pylist()
+            values += [None if i is None else held[i] for i in chunk.indices.to_pylist()]
+        else:
+            values += chunk.to_pylist()
+    return values
 
 
 def _contents(path: Path, column: Any) -> list[bytes | None]:
@@ -167,7 +184,17 @@ def _columns(
     for name in (image, label):
         if schema.names.count(name) > 1:
             raise DataError(f"{path} must name each column once, got {name!r} twice")
+        if pa.types.is_nested(types[name]) and _holds_dictionary(types[name]):
+            raise DataError(f"column {name!r} of {path} must be plain, got {types[name]}")
     return image, label
+
+
+def _holds_dictionary(kind: Any) -> bool:
+    """Return whether values of a type may be written once, and be those of any number of rows."""
+    import pyarrow as pa
+
+    inside = (kind.field(number).type for number in range(kind.num_fields))
+    return pa.types.is_dictionary(kind) or any(map(_holds_dictionary, inside))
 
 
 def _is_image(kind: Any) -> bool:
