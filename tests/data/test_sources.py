@@ -538,8 +538,9 @@ def test_a_folder_named_as_a_known_set_is_told_apart(
         match=r"'digits' is a known data set and a folder here: \./digits means the folder, known:",
     ):
         load("digits")
-    own = load("./digits")
-    assert (own.name, own.classes, own.origin) == ("digits", ("a", "b"), str(folder))
+    for place in ("./digits", Path("./digits")):
+        own = load(place)
+        assert (own.name, own.classes, own.origin) == ("digits", ("a", "b"), str(folder))
     assert load("known:digits").fingerprint == "030b9b53de63098672d584a08b19bcb5"
 
 

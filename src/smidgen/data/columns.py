@@ -1,6 +1,6 @@
 """Which columns of a table hold the pictures and the labels."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from smidgen.data.catalogue import TRAIN, VALIDATION
 from smidgen.data.errors import DataError
@@ -17,7 +17,8 @@ LABELS = (
     *("category", "targets", "y"),
 )
 BOXES = ("bbox", "bounding_box", "xmin", "x_min", "xmax", "x_max", "x1")
-PARTS = ("split", "part", "set", "subset", "partition", "is_valid")
+_SPLITS = ("split", "is_valid")
+PARTS = (*_SPLITS, "part", "set", "subset", "partition", "usage")  # usage as FER-2013 has it
 _VALID = {"true": VALIDATION, "1": VALIDATION, "false": TRAIN, "0": TRAIN}  # of fast.ai's is_valid
 
 
@@ -73,6 +74,25 @@ def chosen(
     )
 
 
+def split_of(
+    columns: Sequence[str], taken: Collection[str | None], cells: Callable[[str], Sequence[object]]
+) -> str | None:
+    """Return the column that says the part of each row, if there is one.
+
+    It is called ``split`` or ``is_valid``; or ``part``, ``set``, ``subset``, ``partition`` or
+    ``usage``, and then holds one, since it may as well be the part of a machine.
+
+    Args:
+        columns: All there are.
+        taken: Those that hold something else.
+        cells: Returns what a column holds.
+    """
+    likely = [name for name in columns if name not in taken and form(name) in PARTS]
+    sure = [name for name in likely if form(name) in _SPLITS]
+    others = (name for name in likely if any(part_of(str(cell)) for cell in cells(name)))
+    return next(iter(sure or others), None)
+
+
 def parts_of(cells: Sequence[object], column: str, part: str, where: str) -> list[str]:
     """Return the part of each row, as its column of parts says; where it is empty, ``part``.
 
@@ -88,3 +108,11 @@ def parts_of(cells: Sequence[object], column: str, part: str, where: str) -> lis
             f"the column {column!r} of {where} must be {must}, got {cells[found.index(None)]!r}"
         )
     return [of for of in found if of is not None]
+
+
+def rows_of(parts: Sequence[str]) -> dict[str, list[int]]:
+    """Return the rows of each part, whose names are given row by row."""
+    rows: dict[str, list[int]] = {}
+    for row, part in enumerate(parts):
+        rows.setdefault(part, []).append(row)
+    return rows

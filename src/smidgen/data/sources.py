@@ -297,7 +297,8 @@ def origin_of(name_or_path: str | os.PathLike[str], source: Source) -> str:
     if isinstance(source, Hub) and source.is_pinned and HUB_ID.fullmatch(text):
         return f"{source.name}@{source.revision}"
     path = at_home(text)
-    of_path = isinstance(source, Layout) and text.removeprefix(KNOWN) not in NAMED
+    named = isinstance(name_or_path, str) and text.removeprefix(KNOWN) in NAMED
+    of_path = isinstance(source, Layout) and not named
     return str(path.resolve()) if of_path and path.exists() else text
 
 

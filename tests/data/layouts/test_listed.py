@@ -173,6 +173,21 @@ def test_a_column_may_name_the_part(pictures: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+@pytest.mark.parametrize(("name", "asked"), [("part", None), ("Set", None), ("split", "split")])
+def test_a_column_named_as_one_of_parts_may_hold_labels(
+    pictures: Path, name: str, asked: str | None
+) -> None:
+    rows = [f"{number:02}.png,{label}" for number, label in enumerate(LABELS)]
+    same_labels(load(table(pictures, [f"file_name,{name}", *rows]), label_column=asked), pictures)
+
+
+def test_a_part_that_is_misspelt_is_told(pictures: Path) -> None:
+    rows = [f"{n:02}.png,{label},{'tset' if n else 'train'}" for n, label in enumerate(LABELS)]
+    with pytest.raises(DataError, match=r"'set' of .* must be train, validation or test, got 'tse"):
+        load(table(pictures, ["file_name,label,set", *rows]))
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
 def test_what_fast_ai_calls_valid_is_not_trained_on(pictures: Path) -> None:
     rows = [f"{n:02}.png,{LABELS[n]},{n >= 30}" for n in range(40)]
     data = load(table(pictures, ["name,label,is_valid", *rows]))

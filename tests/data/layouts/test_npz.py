@@ -70,8 +70,11 @@ def test_a_damaged_one_of_several_archives_is_no_traceback(
         load(tmp_path)
 
 
-def test_images_and_labels_alone_have_a_test_part_set_aside(tmp_path: Path) -> None:
-    names = np.array(["ash", "oak"])
+@pytest.mark.parametrize("texts", [np.str_, np.bytes_])
+def test_images_and_labels_alone_have_a_test_part_set_aside(
+    tmp_path: Path, texts: type[np.generic]
+) -> None:
+    names = np.array(["ash", "oak"], texts)
     np.savez(
         tmp_path / "a.npz", images=pixels(0, 40, 6, 5), labels=np.arange(40) % 2, class_names=names
     )
@@ -143,6 +146,30 @@ def test_hidden_labels_of_a_test_part(tmp_path: Path) -> None:
     with pytest.warns(DataWarning) as said:
         assert len(load(tmp_path / "a.npz").train) < 40
     assert "labels of the part 'test' are hidden: it is not used" in str(said[0].message)
+
+
+@pytest.mark.parametrize("texts", [np.str_, np.bytes_])
+def test_an_array_may_name_the_part(tmp_path: Path, texts: type[np.generic]) -> None:
+    images, parts = pixels(0, 9, 6, 5), ["train", "val", "test"] * 3
+    arrays: dict[str, Any] = {"images": images, "labels": np.array([0, 0, 0, 1, 1, 1, 0, 1, 2])}
+    np.savez(tmp_path / "a.npz", **arrays, split=np.array(parts, texts))
+    with pytest.raises(DataError, match=r"class '2' of \S+a\.npz row 8 must be one"):
+        load(tmp_path / "a.npz")
+    arrays["labels"][8] = 1
+    np.savez(tmp_path / "a.npz", **arrays, split=np.array(parts, texts)[:, None])
+    data = load(tmp_path / "a.npz")
+    assert data.validation is not None
+    for start, split in enumerate((data.train, data.validation, data.test)):
+        assert split.images[:, 0].equal(torch.from_numpy(images[start::3]))
+        assert split.labels.tolist() == arrays["labels"][start::3].tolist()
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_pictures_of_a_part_without_labels_are_told(tmp_path: Path) -> None:
+    train: dict[str, Any] = {"x_train": pixels(0, 40, 6, 5), "y_train": np.arange(40) % 2}
+    np.savez(tmp_path / "a.npz", **train, x_test=pixels(1, 3, 6, 5))
+    with pytest.warns(DataWarning, match="'test' has no labels, got x_test alone: it is not used"):
+        load(tmp_path / "a.npz")
 
 
 @pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")

@@ -44,6 +44,56 @@ def test_rows_are_read_in_order(parquet_folder: Folder) -> None:
         assert image[0].equal(torch.from_numpy(stored.copy()))
 
 
+PARTS_OF_ROWS = ["train", "train", "test", "train", "Validation", "train"]
+
+
+@pytest.mark.parametrize("name", ["split", "subset"])
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_a_column_may_name_the_part(tmp_path: Path, name: str) -> None:
+    images = [png(number) for number in range(6)]
+    table = pa.table({"image": images, "label": [0, 1, 0, 1, 1, 0], name: PARTS_OF_ROWS})
+    path = tmp_path / "all.parquet"
+    pq.write_table(table, path)
+    data = load(path)
+    assert {part: split.labels.tolist() for part, split in data.parts.items()} == {
+        "train": [0, 1, 1, 0],
+        "validation": [1],
+        "test": [0],
+    }
+    stored = np.asarray(Image.open(io.BytesIO(png(2))))
+    assert data.test.images[0, 0].equal(torch.from_numpy(stored.copy()))
+    images[4] = b"broken"
+    pq.write_table(table.set_column(0, "image", pa.array(images)), path)
+    with pytest.raises(DataError, match=r"all\.parquet row 4 is no readable picture"):
+        load(path)
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_numbers_that_the_hub_names_may_say_the_part(tmp_path: Path) -> None:
+    from datasets import ClassLabel, Dataset, Features, Value
+    from datasets import Image as ImageFeature
+
+    features = Features(
+        image=ImageFeature(), label=Value("int64"), split=ClassLabel(names=["test", "train"])
+    )
+    images = [{"bytes": png(number), "path": None} for number in range(6)]
+    held = {"image": images, "label": [0, 1] * 3, "split": [1, 1, 1, 0, 0, 1]}
+    Dataset.from_dict(held, features).to_parquet(str(tmp_path / "all.parquet"))
+    data = load(tmp_path)
+    assert (data.train.labels.tolist(), data.test.labels.tolist()) == ([0, 1, 0, 1], [1, 0])
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_what_fast_ai_calls_valid_is_no_label_and_not_trained_on(tmp_path: Path) -> None:
+    images = [png(number) for number in range(20)]
+    valid = [number >= 16 for number in range(20)]
+    table = pa.table({"image": images, "kind": ["cat", "dog"] * 10, "is_valid": valid})
+    pq.write_table(table, tmp_path / "all.parquet")
+    data = load(tmp_path, label_column="kind")
+    assert data.validation is not None
+    assert len(data.validation) == 4
+
+
 @pytest.mark.parametrize("columns", [("img", "fine_label"), ("picture", "kind")])
 def test_columns_are_found_by_their_kind(parquet_folder: Folder, columns: tuple[str, str]) -> None:
     named = load(parquet_folder(BOTH, columns=columns))

@@ -309,6 +309,6 @@ def test_a_folder_beside_a_table_is_not_looked_into_instead(tmp_path: Path) -> N
 def test_the_named_column_of_labels_is_taken(tmp_path: Path) -> None:
     rows = [[*row, "even"] for row in rows_of(pixels(0, 20, SIDE, SIDE), [0, 1] * 10)]
     rows[0][-1] = rows[1][-1] = "odd"
-    path = write(tmp_path / "a.csv", [["number", *NAMES, "parity"], *rows])
+    path = write(tmp_path / "a.csv", [["number", *NAMES, "set"], *rows])
     assert load(path, label_column="number").classes == ("0", "1")
-    assert load(path, label_column="parity").classes == ("even", "odd")
+    assert load(path, label_column="set").classes == ("even", "odd")

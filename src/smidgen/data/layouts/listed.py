@@ -126,6 +126,7 @@ class Listed(Source):
 class _Columns(NamedTuple):
     file: str
     labels: tuple[str, ...]  # one; none where they are hidden; or one a class, of noughts and a one
+    split: str | None  # of parts
 
 
 def _columns(
@@ -143,18 +144,21 @@ def _columns(
     file = _file_column(table, rows, find, wish.image_column)
     _require_once(table, rows, file)
     _require_no_boxes(table, rows, file)
-    others = [name for name in rows[0] if name != file and columns.form(name) not in columns.PARTS]
+    split = columns.split_of(
+        list(rows[0]), (file, wish.label_column), lambda name: [row[name] for row in rows]
+    )
+    others = [name for name in rows[0] if name not in (file, split)]
     named = any(columns.form(name) in columns.LABELS for name in others)
     if known and not named and not any(name in others for name in known):
-        return _Columns(file, ())
+        return _Columns(file, (), split)
     if wish.label_column is None and not named:
         for name in others:  # each may be a class
             _require_once(table, rows, name)
         if classes := _marked(table, rows, others):
-            return _Columns(file, classes)
+            return _Columns(file, classes, split)
     label = _label_column(table, rows, others, wish)
     _require_once(table, rows, label)
-    return _Columns(file, (label,))
+    return _Columns(file, (label,), split)
 
 
 def _require_once(table: Path, rows: Sequence[Row], name: str) -> None:
@@ -198,13 +202,12 @@ def _told(row: Row, names: Sequence[str]) -> Any:
 def _read(
     table: Path, rows: Sequence[Row], part: str | None, of: _Columns, find: Finder
 ) -> Iterator[tuple[str, Path | None, str | None, str]]:
-    names = list(rows[0])
-    split = next((n for n in names if columns.form(n) in columns.PARTS), None)
     labels = labels_of([_told(row, of.labels) for row in rows], len(rows), (), str(table))
     parts = [part or ""] * len(rows)
-    if split is not None:
-        _require_once(table, rows, split)
-        parts = columns.parts_of([row[split] for row in rows], split, part or "", str(table))
+    if of.split is not None:
+        _require_once(table, rows, of.split)
+        cells = [row[of.split] for row in rows]
+        parts = columns.parts_of(cells, of.split, part or "", str(table))
     of_table = part_in(table.stem) or part
     for row, own, of_class in zip(rows, parts, labels, strict=True):
         name = str(row[of.file] or "")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import Any, final
@@ -11,6 +12,7 @@ from zipfile import ZipFile
 
 import numpy as np
 
+from smidgen.data import columns
 from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.data.errors import DataError
@@ -120,31 +122,30 @@ class Npz(Source):
         for name in _CLASSES:
             if name in stored and stored[name].ndim == 1:
                 require_at_most(f"names of classes in {name!r}", len(stored[name]), CHANNELS)
-                names = tuple(str(of) for of in stored[name].tolist())
-        pairs = dict(self._pairs(stored))
+                names = tuple(str(of) for of in _plain(stored[name]))
+        found = _by_part(stored)
+        pairs = {
+            part: self._pair(part, of, stored) for part, of in found.items() if of.keys() == _WANTED
+        }
         parts = {part: self._part(part, *of, names) for part, of in pairs.items()}
+        if len(parts) == 1:
+            parts = self._divided(*parts.popitem(), stored)
         if not parts:
             raise DataError(
                 f"{self.file} must hold x_train and y_train, train_images and train_labels or "
                 f"images and labels, got {', '.join(sorted(stored)) or 'nothing'}"
             )
         doubts = dict.fromkeys(note for images, _ in pairs.values() for note in doubt_of(images))
-        return Catalogue(parts, names, tuple(doubts))
+        return Catalogue(parts, names, (*doubts, *_unpaired(found)))
 
-    def _pairs(self, stored: Mapping[str, Any]) -> Iterator[tuple[str, tuple[Any, Any]]]:
-        by_part: dict[str, dict[str, list[str]]] = {}
-        for name in stored:
-            part = part_in(name.replace("/", "_")) or TRAIN
-            for kind in _kinds(name):
-                by_part.setdefault(part, {}).setdefault(kind, []).append(name)
-        for part, found in by_part.items():
-            if found.keys() == _WANTED:
-                images, labels = (
-                    stored[self._one(found[kind], kind, part)] for kind in ("images", "labels")
-                )
-                if self._files[0].suffix.lower() == matlab.ENDING:
-                    images = matlab.pictures_first(images, labels, f"{self.file} {part}")
-                yield part, (images, labels)
+    def _pair(
+        self, part: str, found: Mapping[str, Sequence[str]], stored: Mapping[str, Any]
+    ) -> tuple[Any, Any]:
+        """Return the pictures and the labels of a part."""
+        images, labels = (stored[self._one(found[kind], kind, part)] for kind in _KNOWN)
+        if self._files[0].suffix.lower() == matlab.ENDING:
+            images = matlab.pictures_first(images, labels, f"{self.file} {part}")
+        return images, labels
 
     def _one(self, names: Sequence[str], kind: str, part: str) -> str:
         """Return the array that is meant: the one that is called so, and nothing more.
@@ -167,6 +168,59 @@ class Npz(Source):
         where = f"{self.file} {part}"
         pictures = Arrays(images_of(images, where), lambda row: f"{where} row {row}")
         return Part(pictures, labels_of(labels, len(pictures), names, where))
+
+    def _divided(self, name: str, part: Part, stored: Mapping[str, Any]) -> dict[str, Part]:
+        """Return the parts of the only pictures, as an array such as ``split`` says them."""
+        assert isinstance(part.pictures, Arrays)
+        values, count = part.pictures.values, len(part.labels)
+        long = [name for name, array in stored.items() if array.shape in ((count,), (count, 1))]
+        split = columns.split_of(long, (), lambda name: _plain(stored[name]))
+        if split is None:
+            return {name: part}
+        own = columns.parts_of(_plain(stored[split]), split, name, str(self.file))
+        return {
+            of: Part(
+                Arrays(values[chosen], _Rows(self.file, chosen)),
+                [part.labels[row] for row in chosen],
+            )
+            for of, chosen in columns.rows_of(own).items()
+        }
+
+
+def _by_part(names: Iterable[str]) -> dict[str, dict[str, list[str]]]:
+    """Return the names of the arrays of each kind, by part."""
+    by_part: dict[str, dict[str, list[str]]] = {}
+    for name in names:
+        part = part_in(name.replace("/", "_")) or TRAIN
+        for kind in _kinds(name):
+            by_part.setdefault(part, {}).setdefault(kind, []).append(name)
+    return by_part
+
+
+def _unpaired(by_part: Mapping[str, Mapping[str, Sequence[str]]]) -> Iterator[str]:
+    """Yield a note of each part that has pictures alone, or labels alone."""
+    for part, found in by_part.items():
+        for lacking in _WANTED - found.keys() if part != TRAIN else ():
+            names = ", ".join(chain(*found.values()))
+            yield f"the part {part!r} has no {lacking}, got {names} alone: it is not used"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """Names the pictures of a part by their places among all of a file."""
+
+    file: Path
+    rows: Sequence[int]
+
+    def __call__(self, number: int) -> str:
+        return f"{self.file} row {self.rows[number]}"
+
+
+def _plain(array: Any) -> list[Any]:
+    """Return the values of an array of one axis, or a column of them; bytes as texts."""
+    values = array.reshape(-1).tolist()
+    return [of.decode(errors="replace") if isinstance(of, bytes) else of for of in values]
 
 
 def _of_matlab(files: Sequence[Path]) -> dict[str, Any]:

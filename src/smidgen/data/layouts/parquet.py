@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from smidgen.data import columns
 from smidgen.data.base import Source, file_identity
@@ -54,12 +54,16 @@ class Parquet(Source):
                     f"{self.folder} must hold one data set, got {places[0]} and {places[1]}"
                 )
         said = _readme(self.folder)
-        parts: dict[str, Part] = {}
+        pieces: dict[str, list[_Piece]] = {}
         classes: tuple[str, ...] = ()
         for part, files in by_part.items():
-            parts[part], names = _part(files, said, wish)
-            if part == TRAIN or not classes:
-                classes = names
+            for path in files:
+                held, names = _pieces(path, part, said, wish)
+                for own, piece in held.items():
+                    pieces.setdefault(own, []).append(piece)
+                if part == TRAIN or not classes:
+                    classes = names
+        parts = {part: _part(of) for part, of in pieces.items()}
         return Catalogue(parts, classes, tuple(lacking(self.files)))
 
 
@@ -104,24 +108,50 @@ def _part_of(path: Path) -> str:
     return TRAIN
 
 
-def _part(
-    files: Sequence[Path], said: Mapping[str, tuple[str, ...]], wish: Wish
-) -> tuple[Part, tuple[str, ...]]:
-    contents: list[bytes | None] = []
-    labels: list[str | None] = []
-    lengths: list[int] = []
-    names: tuple[str, ...] = ()
-    for path in files:
-        schema = _schema(path)
-        named = {**said, **_class_names(schema)}
-        image, label = _columns(path, schema, named, wish)
-        names = named.get(label, ())
-        table = _read(path, [image, label])
-        contents += _contents(path, table.column(image))
-        found = _values(table.column(label))
-        labels += labels_of(found, len(found), names, str(path)) if found else []
-        lengths.append(len(found))
-    return Part(Encoded(contents, _Rows(tuple(zip(files, lengths, strict=True)))), labels), names
+class _Piece(NamedTuple):
+    """Rows of one file that are of one part."""
+
+    path: Path
+    rows: Sequence[int]
+    contents: list[bytes | None]
+    labels: list[str | None]
+
+
+def _part(pieces: Sequence[_Piece]) -> Part:
+    contents = [content for piece in pieces for content in piece.contents]
+    labels = [label for piece in pieces for label in piece.labels]
+    rows = _Rows(tuple((piece.path, piece.rows) for piece in pieces))
+    return Part(Encoded(contents, rows), labels)
+
+
+def _pieces(
+    path: Path, part: str, said: Mapping[str, tuple[str, ...]], wish: Wish
+) -> tuple[dict[str, _Piece], tuple[str, ...]]:
+    """Return what a file holds of each part, and the names of its classes if it lists them."""
+    schema = _schema(path)
+    named = {**said, **_class_names(schema)}
+    image, label, split = _columns(path, schema, named, wish)
+    names = named.get(label, ())
+    table = _read(path, [image, label])
+    contents = _contents(path, table.column(image))
+    found = _values(table.column(label))
+    labels = labels_of(found, len(found), names, str(path)) if found else []
+    if split is None or not found:
+        return {part: _Piece(path, range(len(found)), contents, labels)}, names
+    own = columns.parts_of(_cells(path, split, named), split, part, str(path))
+    return {
+        of: _Piece(path, chosen, [contents[row] for row in chosen], [labels[row] for row in chosen])
+        for of, chosen in columns.rows_of(own).items()
+    }, names
+
+
+def _cells(path: Path, column: str, named: Mapping[str, tuple[str, ...]]) -> list[Any]:
+    """Return what a column holds, numbers as the names that they stand for."""
+    names = named.get(column, ())
+    cells = _values(_read(path, [column]).column(column))
+    return [
+        names[cell] if isinstance(cell, int) and 0 <= cell < len(names) else cell for cell in cells
+    ]
 
 
 def _values(column: Any) -> list[Any]:
@@ -164,7 +194,8 @@ def _contents(path: Path, column: Any) -> list[bytes | None]:
 
 def _columns(
     path: Path, schema: Any, named: Mapping[str, tuple[str, ...]], wish: Wish
-) -> tuple[str, str]:
+) -> tuple[str, str, str | None]:
+    """Return the columns of the pictures, of the labels and, if there is one, of the parts."""
     import pyarrow as pa
 
     names = list(dict.fromkeys(schema.names))  # of several columns one name is no mistake yet
@@ -174,7 +205,11 @@ def _columns(
     image = columns.chosen(str(path), "image", names, preferred, wish.image_column, images)
     if image not in images:
         raise DataError(f"column {image!r} of {path} must hold pictures, got {types[image]}")
-    others = [name for name in names if name != image]
+    flat = [name for name, kind in types.items() if not pa.types.is_nested(kind)]
+    once = [name for name in flat if schema.names.count(name) == 1]
+    taken = (image, wish.label_column)
+    split = columns.split_of(once, taken, lambda name: _cells(path, name, named))
+    others = [name for name in names if name not in (image, split)]
     words = [
         name
         for name in others
@@ -186,7 +221,7 @@ def _columns(
             raise DataError(f"{path} must name each column once, got {name!r} twice")
         if pa.types.is_nested(types[name]) and _holds_dictionary(types[name]):
             raise DataError(f"column {name!r} of {path} must be plain, got {types[name]}")
-    return image, label
+    return image, label, split
 
 
 def _holds_dictionary(kind: Any) -> bool:
@@ -291,13 +326,13 @@ def _numbered(names: Mapping[Any, Any]) -> tuple[str, ...]:
 class _Rows:
     """Names rows by file and place, for a part that is made of several files."""
 
-    files: tuple[tuple[Path, int], ...]
+    files: tuple[tuple[Path, Sequence[int]], ...]  # with those of its rows that are of the part
 
     def __call__(self, row: int) -> str:
-        ends = list(accumulate(length for _, length in self.files))
+        ends = list(accumulate(len(rows) for _, rows in self.files))
         number = bisect_right(ends, row)
-        path, length = self.files[number]
-        return f"{path} row {row - (ends[number] - length)}"
+        path, rows = self.files[number]
+        return f"{path} row {rows[row - ends[number]]}"
 
 
 def _one_line(error: BaseException) -> str:

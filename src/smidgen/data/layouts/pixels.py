@@ -31,7 +31,6 @@ _NAME = re.compile(r"(pixel|pix|px|p)?_?\d+([x._]\d+)?", re.ASCII)  # pixel0, 1x
 _BARE = re.compile(r"\d+", re.ASCII)  # 783
 _TEXTS = ("pixels", "pixel_values")  # columns that hold all pixels of a picture, with spaces
 _NUMBERS = ("", "id", "index", "image_id", "imageid", "row_id", "unnamed:_0")  # of rows
-_PARTS = (*columns.PARTS, "usage")
 _FIRST, _LAST = "first", "last"  # columns of a table without a header that may be the label
 _LEAST = 64  # pixels: of fewer columns that are numbers nothing says that they are a picture
 _LINE = 1 << 22  # bytes of a line that is looked at
@@ -160,18 +159,20 @@ def _read(table: Path, part: str, wish: Wish, known: str | None) -> _Rows:
     form = _decided(table, form, asked, wish.classes)
     values = _values(table, form)
     others = [name for i, name in enumerate(form.names) if i not in form.pixels]
-    split = next((name for name in others if columns.form(name) in _PARTS), None)
+
+    def cells(name: str) -> list[str]:
+        return _cells(table, form, form.names.index(name))
+
+    split = columns.split_of(others, (wish.label_column,), cells)
     lacking = known not in others if known not in (_FIRST, _LAST) else not others
     label = None
     labels: list[str | None] = [None] * len(values)
     if not (lacking and known is not None and part != TRAIN):
         label = _label_column(table, [name for name in others if name != split], wish)
-        cells = _cells(table, form, form.names.index(label))
-        labels = labels_of(cells, len(values), (), str(table))
+        labels = labels_of(cells(label), len(values), (), str(table))
     parts = [part] * len(values)
     if split is not None:
-        said = _cells(table, form, form.names.index(split))
-        parts = columns.parts_of(said, split, part, str(table))
+        parts = columns.parts_of(cells(split), split, part, str(table))
     return _Rows(values, labels, parts, label)
 
 
