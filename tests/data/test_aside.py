@@ -67,6 +67,12 @@ def test_the_content_counts_and_not_the_file() -> None:
     assert content_key(grey.reshape(7, 9)) != content_key(grey)
 
 
+def test_pictures_of_sixteen_bits_differ_where_a_level_is_transparent() -> None:
+    dark, light = (Image.fromarray(np.full((9, 7), level, np.uint16)) for level in (300, 60_000))
+    dark.info["transparency"] = light.info["transparency"] = 0
+    assert content_key(dark) != content_key(light)
+
+
 def test_what_is_transparent_counts_however_it_is_kept() -> None:
     palette = Image.fromarray(pixels(0, 9, 7) % 4, "P")
     palette.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0])

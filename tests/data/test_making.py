@@ -192,19 +192,26 @@ def test_grey_of_sixteen_bits_keeps_them_beside_alpha_that_hides_nothing(
     for chunks in ({}, turned):
         plain = [deep_png(picture, **chunks) for picture in values]
         with_alpha = [deep_png(picture, **chunks) for picture in np.concatenate([values, alpha], 3)]
+        no_level = [deep_png(picture, **chunks, tRNS=b"\xff\xff") for picture in values]
         one, said = loaded(folder(plain[:3], plain[3:]))
-        other, said_too = loaded(folder(with_alpha[:3], with_alpha[3:]))
-        assert said == said_too
-        assert one.fingerprint == other.fingerprint
+        for others in (with_alpha, no_level):
+            other, said_too = loaded(folder(others[:3], others[3:]))
+            assert said == said_too
+            assert one.fingerprint == other.fingerprint
         assert one.shape == ((1, 5, 6) if chunks else (1, 6, 5))
 
 
+@pytest.mark.parametrize("level", [None, 300])  # that is transparent, or alpha says what is
 def test_grey_of_sixteen_bits_with_transparent_pixels_stays_grey_and_is_told(
-    folder: Callable[..., Path],
+    folder: Callable[..., Path], level: int | None
 ) -> None:
     values = np.random.default_rng(0).integers(0, 65_536, (6, 5, 2), dtype=np.uint16)
+    deep = deep_png(values)
+    if level is not None:
+        values[:3, :, 0], values[:3, :, 1], values[3:, :, 1] = level, 0, 65_535
+        deep = deep_png(values[:, :, :1], tRNS=struct.pack(">H", level))
     shallow = Image.fromarray((values >> 8).astype(np.uint8), "LA")
-    one, said = loaded(folder([deep_png(values), png(pixels(0, 6, 5))], [png(pixels(1, 6, 5))]))
+    one, said = loaded(folder([deep, png(pixels(0, 6, 5))], [png(pixels(1, 6, 5))]))
     other, _ = loaded(folder([encoded(shallow), png(pixels(0, 6, 5))], [png(pixels(1, 6, 5))]))
     assert one.fingerprint == other.fingerprint
     assert one.preprocessing.color == "grey"

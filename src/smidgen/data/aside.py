@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from smidgen.data.errors import DataError
-from smidgen.data.preprocessing import opaque
+from smidgen.data.preprocessing import DEEP, opaque
 
 TEST_SHARE = 0.2
 _BITS = 64
@@ -98,7 +98,7 @@ def _place(key: bytes) -> float:
 
 
 def _plain(picture: Any) -> Any:
-    if picture.has_transparency_data:
+    if picture.has_transparency_data and picture.mode not in DEEP:
         return picture.convert("RGBA")
     if picture.mode in ("1", "P", "CMYK", "YCbCr", "HSV", "LAB", "LA", "PA", "RGBX"):
         return opaque(picture, "white")

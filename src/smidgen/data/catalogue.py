@@ -17,7 +17,7 @@ TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
 PNG = b"\x89PNG\r\n\x1a\n"
 _BYTE = 8  # bits
 _DEEP_GREY_AND_ALPHA = b"\x10\x04"
-_DEEP = (b"\x10\x02", b"\x10\x06", _DEEP_GREY_AND_ALPHA)  # of 16 bits: RGB, RGBA
+_DEEP = b"\x10"  # how a PNG of 16 bits says that it is one
 _HEAD = 4_096  # bytes in which a PNG says all that `head` asks, or else it is opened
 _CHUNK = struct.Struct(">I4s8s")  # of a PNG: its length, its kind, and how it begins
 _CHUNKS = 100_000  # of one PNG that are looked at: many hold 8 kB of pixels each
@@ -258,11 +258,13 @@ def _opened_head(source: Any, start: bytes) -> Head:
     image = opened(source)
     require_room(image)  # Pillow decodes a PNG whole to look for what says that it is turned
     of_png = start[24:26] if start.startswith(PNG) else b""  # bits a channel, and which channels
-    if of_png == _DEEP_GREY_AND_ALPHA:  # only its pixels say whether any is transparent
+    deep_and_clear = is_deep(image) and image.has_transparency_data
+    # Only its pixels say whether any is transparent.
+    if of_png == _DEEP_GREY_AND_ALPHA or deep_and_clear:
         image = decoded(image)
     height, width = upright_size(image)
     grey = image.mode in ("1", "L", "LA", "La") or is_deep(image)
-    coarse = (of_png in _DEEP and not is_deep(image)) or (
+    coarse = (of_png.startswith(_DEEP) and not is_deep(image)) or (
         not grey and image.format == "TIFF" and _bits_of_tiff(image) > _BYTE
     )
     clear = image.has_transparency_data

@@ -27,6 +27,11 @@ def form(column: str) -> str:
     return "_".join(column.casefold().replace("-", " ").replace("_", " ").split())
 
 
+def is_known(column: str) -> bool:
+    """Return whether a column says by its name what it holds."""
+    return form(column) in (*FILES, *LABELS, *PARTS)
+
+
 def chosen(
     where: str,
     what: str,

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from smidgen.data.errors import DataError
-from smidgen.data.preprocessing import DEEP, DEEPEST, upright
+from smidgen.data.preprocessing import DEEP, DEEPEST, Values, upright
 from smidgen.limits import ENCODED, LARGE_JPEG, PICTURE, content
 
 KEPT_SIDE = 512  # pixels a side, at least, that a large JPEG is decoded to
@@ -67,17 +67,23 @@ def decoded(image: Any) -> Any:
     """Return what :func:`opened` gave decoded and turned; it is of no further use itself.
 
     A PNG of grey and alpha with 16 bits each, of which Pillow gives the upper 8 as colours, is grey
-    with all of its bits where nothing is transparent, and otherwise grey and alpha, the upper 8.
+    with all of its bits where nothing is transparent, and otherwise grey and alpha, the upper 8. So
+    is one of grey with 16 bits of which one level is transparent.
 
     Raises:
         DataError: If what it is of is broken.
     """
     tiles = image.tile
     if not (image.format == "PNG" and tiles and tiles[0][3] == _DEEP_GREY_AND_ALPHA):
-        return loaded(image)
+        image = loaded(image)
+        if not (is_deep(image) and "transparency" in image.info):
+            return image
+        grey = np.asarray(image)
+        return _grey_of(grey, np.where(grey == image.info["transparency"], 0, DEEPEST))
     # Four bytes a pixel, as a colour and alpha of 8 bits have: all arrive as they are.
     image.tile = [(*tile[:3], "RGBA") for tile in tiles]
-    return _grey_of(loaded(image))
+    values = np.asarray(loaded(image)).view(">u2")
+    return _grey_of(values[:, :, 0], values[:, :, 1])
 
 
 def loaded(image: Any) -> Any:
@@ -93,14 +99,13 @@ def loaded(image: Any) -> Any:
         raise DataError(_unreadable(error)) from error
 
 
-def _grey_of(image: Any) -> Any:
-    """Return grey, or grey and alpha, of an image that holds upper and lower bytes of both."""
+def _grey_of(grey: Values, alpha: Values) -> Any:
+    """Return an image of grey, or of grey and alpha, of which both have 16 bits."""
     from PIL import Image
 
-    values = np.asarray(image).view(">u2")
-    if (values[:, :, 1] == DEEPEST).all():
-        return Image.fromarray(values[:, :, 0].astype(np.uint16))
-    return Image.fromarray((values >> 8).astype(np.uint8), "LA")
+    if (alpha == DEEPEST).all():
+        return Image.fromarray(grey.astype(np.uint16))
+    return Image.fromarray((np.dstack((grey, alpha)) >> 8).astype(np.uint8), "LA")
 
 
 def require_room(image: Any) -> None:

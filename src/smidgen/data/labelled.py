@@ -1,6 +1,6 @@
 """Labels by name become the numbers of classes, part by part."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, final
 
@@ -11,6 +11,7 @@ from smidgen.data.errors import DataError
 from smidgen.data.names import Matcher, in_order, one_form
 
 LISTED = 3
+_HIDDEN = frozenset((None, "-1", "-1.0"))  # a table of texts has no numbers
 UNEVEN = 10  # times the pictures of the smallest class
 
 
@@ -41,7 +42,7 @@ def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
         DataError: If a label is missing or names no class, or there is one class alone.
     """
     notes = list(catalogue.notes)
-    parts = _with_labels(catalogue.parts, notes)
+    parts = _with_labels(catalogue.parts, wish.classes, notes)
     if not parts:
         raise DataError(f"{name} must hold pictures with labels, got none")
     classes = wish.classes or catalogue.classes or _classes(parts, notes)
@@ -72,9 +73,12 @@ def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
     return Labelled(rows, classes, tuple(notes))
 
 
-def _with_labels(parts: Mapping[str, Part], notes: list[str]) -> dict[str, Part]:
+def _with_labels(
+    parts: Mapping[str, Part], classes: Sequence[str], notes: list[str]
+) -> dict[str, Part]:
     """Return the parts with labels; those where all are hidden are left out and told."""
     kept: dict[str, Part] = {}
+    known = set(classes or (parts[TRAIN].labels if TRAIN in parts else ()))
     for part in PARTS:
         if part not in parts:
             continue
@@ -82,10 +86,10 @@ def _with_labels(parts: Mapping[str, Part], notes: list[str]) -> dict[str, Part]
         hidden = [number for number, label in enumerate(of.labels) if label is None]
         if not len(of.labels):
             raise DataError(f"the part {part!r} must have at least one row, got none")
-        if not hidden:
-            kept[part] = of
-        elif len(hidden) == len(of.labels) and part != TRAIN:
+        if part != TRAIN and set(of.labels) <= _HIDDEN - known:
             notes.append(f"the labels of the part {part!r} are hidden: it is not used")
+        elif not hidden:
+            kept[part] = of
         else:
             raise DataError(
                 f"the label of {of.pictures.where(hidden[0])} must name a class, got none or -1"

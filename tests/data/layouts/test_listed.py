@@ -2,8 +2,10 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -305,6 +307,19 @@ def test_a_test_table_without_labels_is_not_used(pictures: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+@pytest.mark.parametrize("labels", [("0", "1"), ("-1", "1")])
+def test_labels_of_minus_one_are_hidden_unless_they_are_a_class(
+    pictures: Path, labels: tuple[str, str]
+) -> None:
+    rows = [f"{n:02}.png,{labels[n % 2]},train" for n in range(30)]
+    hidden = [f"{n:02}.png,-1,test" for n in range(30, 40)]
+    data = load(table(pictures, ["file_name,label,split", *rows, *hidden]))
+    assert data.classes == labels
+    found = len(data.train) + len(data.test)
+    assert found == (40 if "-1" in labels else 30)
+
+
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
 def test_a_table_whose_labels_could_be_names_of_pictures_is_one_of_pictures(
     pictures: Path,
 ) -> None:
@@ -392,6 +407,12 @@ def test_lines_of_json_without_pictures_are_asked_for_no_header(pictures: Path) 
 def test_lines_are_counted_with_the_empty_ones_above_a_header(pictures: Path) -> None:
     table(pictures, ["", "", "file_name,label", "00.png,cat,more"])
     with pytest.raises(DataError, match=r"labels.csv line 4 must have 2 cells, got 3"):
+        load(pictures)
+
+
+def test_lines_are_counted_with_those_inside_of_cells(pictures: Path) -> None:
+    table(pictures, ["file_name,note,label", '00.png,"a\nb",cat', "01.png,dog"])
+    with pytest.raises(DataError, match=r"labels.csv line 4 must have 3 cells, got 2"):
         load(pictures)
 
 
@@ -553,6 +574,48 @@ def test_a_table_without_a_header_loses_no_row(pictures: Path) -> None:
         load(pictures)
 
 
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+@pytest.mark.parametrize("row", ["{0:02},{1}", "{1},{0:02}"])
+def test_a_table_without_a_header_loses_no_row_of_names_without_ending(
+    pictures: Path, row: str
+) -> None:
+    rows = [row.format(n, label) for n, label in enumerate(LABELS)]
+    same_labels(load(table(pictures, rows)), pictures)
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+@pytest.mark.parametrize(("there", "told"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_names_are_compared_in_one_form_of_unicode(
+    pictures: Path, there: Literal["NFC", "NFD"], told: Literal["NFC", "NFD"]
+) -> None:
+    for n in range(40):
+        name = unicodedata.normalize(there, f"Käfer {n:02}.png")
+        (pictures / "images" / f"{n:02}.png").rename(pictures / "images" / name)
+    rows = [unicodedata.normalize(told, f"Käfer {n:02},{LABELS[n]}") for n in range(40)]
+    data = load(table(pictures, ["file,label", *rows]))
+    assert len(data.train) + len(data.test) == 40
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_a_column_that_names_pictures_is_taken_before_one_that_might(pictures: Path) -> None:
+    rows = [f"Bob{n},{n:02},{label}" for n, label in enumerate(LABELS)]
+    same_labels(load(table(pictures, ["name,id,label", *rows])), pictures)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (["file_name,label", "a.png,cat", "b.png,dog"], "2 of 2 pictures are not there, such as"),
+        (["img|label", "00.png|cat"], "without classes, .*; labels.csv has no column that names"),
+    ],
+)
+def test_a_table_that_names_no_picture_beside_it_is_told(
+    pictures: Path, rows: list[str], said: str
+) -> None:
+    with pytest.raises(DataError, match=said):
+        load(table(pictures / "images", rows))
+
+
 @pytest.mark.parametrize("place", ["images", "Bilder"])
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
 def test_a_table_of_another_encoding_is_told(pictures: Path, place: str, encoding: str) -> None:
@@ -670,5 +733,6 @@ def test_of_several_pictures_of_one_name_none_is_taken_in_another_letter_case(
         (pictures / "images" / place / f"{name}.png").write_bytes(png(pixels(ord(place), 6, 5)))
     rows = [f"{number:02}.png,{label}" for number, label in enumerate(LABELS)]
     table(pictures, ["file,label", *rows, "A.png,cat"])
-    with pytest.raises(DataError, match=r"1 of 41 pictures are not there, such as 'A.png'"):
+    said = r"1 of 41 rows name no picture or several, .*'A.png' may be \S+x/A.png or \S+y/A.png, so"
+    with pytest.raises(DataError, match=said):
         load(pictures)

@@ -160,10 +160,13 @@ def test_all_pixels_in_one_column(tmp_path: Path) -> None:
         assert split.labels.tolist() == [0, 1, 2]
 
 
-def test_a_test_table_without_labels_is_not_used(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "labels"), [("ImageId", range(30)), ("label", [-1] * 30)])
+def test_a_test_table_without_labels_is_not_used(
+    tmp_path: Path, name: str, labels: Sequence[int]
+) -> None:
     images = pixels(0, 30, SIDE, SIDE)
     write(tmp_path / "train.csv", [["label", *NAMES], *rows_of(images, [0, 1] * 15)])
-    write(tmp_path / "test.csv", [["ImageId", *NAMES], *rows_of(images, range(30))])
+    write(tmp_path / "test.csv", [[name, *NAMES], *rows_of(images, labels)])
     write(tmp_path / "sample_submission.csv", [["ImageId", "Label"], [1, 0]])
     data = load(tmp_path)
     assert "the labels of the part 'test' are hidden: it is not used" in data.notes

@@ -11,6 +11,7 @@ from smidgen.data.layouts.listed import Listed
 from smidgen.data.layouts.npz import Npz
 from smidgen.data.layouts.parquet import Parquet
 from smidgen.data.layouts.pixels import Pixels
+from smidgen.data.layouts.tables import tables_in
 from smidgen.data.names import of_address
 from smidgen.limits import BOUNDLESS, is_boundless
 
@@ -50,11 +51,13 @@ def layout_of(path: Path) -> Layout:
     if pictures := pictures_below(path):
         parts = [place.name for _, place in parts_in(path)]
         beside = parts and len(subfolders(path)) > len(parts)
+        tables = tables_in(path)
         raise DataError(
             f"{path} holds pictures without classes, as {pictures[0].relative_to(path)}: put them "
             f"in a folder a class, as in {path.name}/CLASS/*.jpg (or train/CLASS/*.jpg below it), "
             f"or name them in {path.name}/labels.csv (file_name,label)"
             + (f"; {parts[0]!r} is a part of data: a class needs another name" if beside else "")
+            + (f"; {tables[0].name} has no column that names them" if tables else "")
         )
     held = sorted(child.name for child in path.iterdir())
     packed = any(name.casefold().endswith(_ARCHIVES) for name in held)

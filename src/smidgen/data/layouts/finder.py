@@ -1,6 +1,7 @@
 """The picture that a row of a table names, among those below a folder."""
 
 import os
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import final
@@ -71,6 +72,19 @@ class Finder:
         found = next(filter(None, (_called(plain, held) for held in self._held(part))), None)
         return found if found is not None and self._fits(plain, found, table) else None
 
+    def alike(self, name: str, table: Path, part: str | None) -> list[Path]:
+        """Return the pictures that a name of which none was found may mean, if they are several."""
+        plain, held = _plain(name), self._held(part)
+        wanted, parts = _form(plain.name), (part or TRAIN, None)
+        found = [
+            path
+            for path in self.below
+            if wanted in (_form(path.name), _form(path.stem))
+            and (self.by_name in held or self.part_of(path) in parts)
+            and self._fits(plain, path, table)
+        ]
+        return found if len(found) > 1 else []
+
     def _held(self, part: str | None) -> list[Mapping[str, Path | None]]:
         """Return where a row of a part may have its picture, by name, the likeliest first."""
         own = self.of_part.get(part or TRAIN, {})
@@ -106,18 +120,23 @@ def _by_name(paths: Iterable[Path]) -> dict[str, Path | None]:
             by_name[name] = None if name in by_name else path
     folded: dict[str, Path | None] = {}
     for name, path in by_name.items():
-        plain = name.casefold()
+        plain = _form(name)
         folded[plain] = None if plain in folded else path
     return {**folded, **by_name}  # as a file system would, letter case aside
 
 
 def _called(path: Path, by_name: Mapping[str, Path | None]) -> Path | None:
-    name = path.name if path.name in by_name else path.name.casefold()
+    name = path.name if path.name in by_name else _form(path.name)
     return by_name.get(name)  # None, too, where several are called exactly so
 
 
 def _folded(folder: Path) -> set[str]:
-    return {name.casefold() for name in folder.parts}
+    return {_form(name) for name in folder.parts}
+
+
+def _form(name: str) -> str:
+    """Return a name as it is compared: composed Unicode, which some systems take apart."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def part_of_place(path: Path, root: Path) -> str | None:

@@ -61,12 +61,15 @@ class Listed(Source):
             find = Finder(root)
             found = tuple((part, table) for part, table in tables if _names_pictures(table, find))
             # Where classes have folders, a table that says nothing of labels is of something else.
-            if found and (any(_has_labels(table) for _, table in found) or not _classes(root)):
+            if found and (
+                any(_has_labels(table, find) for _, table in found) or not _classes(root)
+            ):
                 return Listed(root, found)
             if tables and not found and _is_collection(root):
                 return Listed(root, tuple(tables))  # what it lacks is told when it is read
             if not found and find.below and not _classes(unwrapped(path)):
-                unread = tuple((part, table) for part, table in tables if _is_unreadable(table))
+                flat = all(picture.parent == root for picture in find.below)
+                unread = tuple(of for of in tables if _is_unreadable(of[1], none_else=flat))
                 if unread:
                     return Listed(root, unread)  # likewise
         return None
@@ -78,7 +81,7 @@ class Listed(Source):
     def catalogue(self, wish: Wish) -> Catalogue:
         paths: dict[str, list[Path]] = {}
         labels: dict[str, list[str | None]] = {}
-        missing: list[str] = []
+        missing: list[_Missing] = []
         notes: list[str] = []
         finder = Finder(self.folder)
         unlisted = dict(finder.below)
@@ -86,7 +89,7 @@ class Listed(Source):
         seen: set[tuple[str, Path, str | None]] = set()
         known: tuple[str, ...] = ()  # the columns of labels of the training table
         for part, table in sorted(self.tables, key=lambda pair: pair[0] != TRAIN):
-            rows = rows_of(table)
+            rows = _rows(table, finder)
             total += len(rows)
             read = _columns(table, rows, finder, wish, known if part != TRAIN else ())
             if len(read.labels) > 1 and not known:
@@ -96,9 +99,9 @@ class Listed(Source):
             known = known or read.labels
             by_default = not (part_in(table.stem) or part_of_place(table, self.folder))
             of_table = None if by_default and part == TRAIN else part
-            for own_part, path, label, name in _read(table, rows, of_table, read, finder):
-                if path is None:
-                    missing.append(f"{name!r} of {table}")
+            for own_part, path, label in _read(table, rows, of_table, read, finder):
+                if isinstance(path, _Missing):
+                    missing.append(path)
                     continue
                 unlisted.pop(path, None)
                 if (own_part, path, label) in seen:
@@ -108,8 +111,7 @@ class Listed(Source):
                 paths.setdefault(own_part, []).append(path)
                 labels.setdefault(own_part, []).append(label)
         if missing:
-            listed = ", ".join(missing[:_SHOWN])
-            said = f"{len(missing):,} of {total:,} pictures are not there, such as {listed}"
+            said = _told_missing(missing, total, finder)
             if not wish.skip_broken:
                 raise DataError(f"{said} (--skip-broken leaves them out)")
             notes.append(f"{said}: they are left out")
@@ -121,6 +123,25 @@ class Listed(Source):
             notes.append(f"{pictures} in no table, such as {next(iter(unlisted))}")
         parts = {part: Part(Files(paths[part]), labels[part]) for part in PARTS if part in paths}
         return Catalogue(parts, notes=tuple(notes))
+
+
+class _Missing(NamedTuple):
+    """A row whose picture is not found."""
+
+    name: str
+    table: Path
+    part: str | None  # that it was looked for in
+
+
+def _told_missing(missing: Sequence[_Missing], total: int, find: Finder) -> str:
+    listed = ", ".join(f"{of.name!r} of {of.table}" for of in missing[:_SHOWN])
+    for of in missing[:_SHOWN]:
+        if alike := find.alike(*of):
+            return (
+                f"{len(missing):,} of {total:,} rows name no picture or several, such as {listed}: "
+                f"{of.name!r} may be {alike[0]} or {alike[1]}, so write the folder in the table"
+            )
+    return f"{len(missing):,} of {total:,} pictures are not there, such as {listed}"
 
 
 class _Columns(NamedTuple):
@@ -201,7 +222,7 @@ def _told(row: Row, names: Sequence[str]) -> Any:
 
 def _read(
     table: Path, rows: Sequence[Row], part: str | None, of: _Columns, find: Finder
-) -> Iterator[tuple[str, Path | None, str | None, str]]:
+) -> Iterator[tuple[str, Path | _Missing, str | None]]:
     labels = labels_of([_told(row, of.labels) for row in rows], len(rows), (), str(table))
     parts = [part or ""] * len(rows)
     if of.split is not None:
@@ -211,9 +232,10 @@ def _read(
     of_table = part_in(table.stem) or part
     for row, own, of_class in zip(rows, parts, labels, strict=True):
         name = str(row[of.file] or "")
-        path = find(name, table, own if own and own != part else of_table)
+        within = own if own and own != part else of_table
+        path = find(name, table, within)
         place = find.part_of(path) if path is not None else None
-        yield own or place or TRAIN, path, of_class, name
+        yield own or place or TRAIN, path or _Missing(name, table, within), of_class
 
 
 def _label_column(table: Path, rows: Sequence[Row], names: Sequence[str], wish: Wish) -> str:
@@ -230,7 +252,9 @@ def _label_column(table: Path, rows: Sequence[Row], names: Sequence[str], wish: 
 def _file_column(table: Path, rows: Sequence[Row], find: Finder, asked: str | None) -> str:
     """Return the column of pictures: by its name, or the only one that names them."""
     naming = _naming(table, rows, find)
-    return columns.chosen(str(table), "image", list(rows[0]), columns.FILES, asked, naming)
+    forms = set(map(columns.form, naming))
+    preferred = sorted(columns.FILES, key=lambda name: name not in forms)  # a name may be Bob's
+    return columns.chosen(str(table), "image", list(rows[0]), preferred, asked, naming)
 
 
 def _naming(table: Path, rows: Sequence[Row], find: Finder) -> list[str]:
@@ -265,7 +289,7 @@ def _names_pictures(table: Path, find: Finder) -> bool:
     if not (find.below or of_json):
         return False
     try:
-        rows = rows_of(table, _LOOKED_AT)
+        rows = _rows(table, find, _LOOKED_AT)
         if not rows:
             return False
         if len(_naming(table, rows, find)) > 1:
@@ -278,16 +302,27 @@ def _names_pictures(table: Path, find: Finder) -> bool:
     return of_json or any(find.knows(str(row[file]), table) for row in rows)
 
 
-def _is_unreadable(table: Path) -> bool:
+def _rows(table: Path, find: Finder, most: int | None = None) -> list[Row]:
+    return rows_of(table, most, lambda cell: find.knows(cell, table))
+
+
+def _is_unreadable(table: Path, *, none_else: bool) -> bool:
+    """Return whether a table is damaged, or speaks of pictures of which it names none.
+
+    Args:
+        table: That names no picture.
+        none_else: Whether nothing else may say of what class the pictures are.
+    """
     try:
-        rows_of(table, _LOOKED_AT)
+        rows = rows_of(table, _LOOKED_AT)
     except DataError:
         return True
-    return False
+    names = set(map(columns.form, rows[0] if rows else ()))
+    return none_else and bool(names & {*columns.FILES} and names & {*columns.LABELS})
 
 
-def _has_labels(table: Path) -> bool:
-    rows = rows_of(table, _LOOKED_AT)
+def _has_labels(table: Path, find: Finder) -> bool:
+    rows = _rows(table, find, _LOOKED_AT)
     return any(columns.form(name) in columns.LABELS for name in rows[0])
 
 

@@ -5,10 +5,12 @@ import io
 import json
 import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from smidgen.data import columns
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.folders import ENDINGS as OF_PICTURES
 from smidgen.limits import TABLE, content
@@ -53,8 +55,16 @@ def delimiter_of(line: str) -> str:
     return max("\t;,", key=line.count)
 
 
-def rows_of(table: Path, most: int | None = None) -> list[Row]:
+def rows_of(
+    table: Path, most: int | None = None, is_picture: Callable[[str], bool] = lambda cell: False
+) -> list[Row]:
     """Return the rows of a table, all with the columns of the first.
+
+    Args:
+        table: Of text.
+        most: Rows that are wanted; all by default.
+        is_picture: Whether a cell names one that is there: if the first line has one beside a
+            label, it is no header.
 
     Raises:
         DataError: If it cannot be read.
@@ -73,7 +83,7 @@ def rows_of(table: Path, most: int | None = None) -> list[Row]:
             return _of_edge_impulse(table, text, most)
         if table.suffix.lower() == OF_JSON:
             return _of_json(table, text, most)
-        return _of_csv(table, text, most)
+        return _of_csv(table, text, most, is_picture)
     except (csv.Error, RecursionError, ValueError) as error:
         if isinstance(error, DataError):
             raise
@@ -121,7 +131,9 @@ def _of_edge_impulse(table: Path, text: str, most: int | None) -> list[Row]:
     return rows
 
 
-def _of_csv(table: Path, text: str, most: int | None) -> list[Row]:
+def _of_csv(
+    table: Path, text: str, most: int | None, is_picture: Callable[[str], bool]
+) -> list[Row]:
     said = text.lstrip("\r\n")  # a header may stand below empty lines
     text, first = said, 1 + text[: len(text) - len(said)].count("\n")
     if told := _OF_SPREADSHEETS.match(text):
@@ -131,15 +143,9 @@ def _of_csv(table: Path, text: str, most: int | None) -> list[Row]:
     header = next(reader, None)
     if not header:
         return []
-    lines = enumerate(reader, first + 1)
-    if pictures := [i for i, cell in enumerate(header) if _is_of_picture(cell)]:
-        if len(header) != _FEW:
-            raise DataError(
-                f"{table} line {first} must name the columns, such as file_name,label, got "
-                f"{header[pictures[0]]!r}"
-            )
-        lines = chain([(first, header)], lines)
-        header = ["label", "file_name"] if pictures == [1] else ["file_name", "label"]
+    lines = ((first - 1 + reader.line_num, cells) for cells in reader)  # a cell may break lines
+    if names := _names_above(table, first, header, is_picture):
+        lines, header = chain([(first, header)], lines), names
     named = Counter(header)
     again = {name: Twice(first) for name in header if name.strip() and named[name] > 1}
     rows: list[Row] = []
@@ -155,6 +161,24 @@ def _of_csv(table: Path, text: str, most: int | None) -> list[Row]:
         if len(rows) == most:
             break
     return rows
+
+
+def _names_above(
+    table: Path, line: int, cells: Sequence[str], is_picture: Callable[[str], bool]
+) -> list[str]:
+    """Return names of columns for a table that begins with a picture; none if it has a header."""
+    pictures = [place for place, cell in enumerate(cells) if _is_of_picture(cell)]
+    if pictures and len(cells) != _FEW:
+        raise DataError(
+            f"{table} line {line} must name the columns, such as file_name,label, got "
+            f"{cells[pictures[0]]!r}"
+        )
+    if not pictures and len(cells) == _FEW and not any(map(columns.is_known, cells)):
+        found = [place for place, cell in enumerate(cells) if is_picture(cell)]
+        pictures = found if len(found) == 1 else []
+    if not pictures:
+        return []
+    return ["label", "file_name"] if pictures == [1] else ["file_name", "label"]
 
 
 def is_number(text: str) -> bool:
