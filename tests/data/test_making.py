@@ -68,7 +68,7 @@ def test_photographs_of_mixed_sizes_are_fitted_and_told(folder: Callable[..., Pa
     assert data.preprocessing == Preprocessing(32, 32, "rgb", 3)
     assert (
         "pictures have the sizes (height x width) 6 of 480x640, 4 of 640x480, 2 of 300x300 and "
-        "1 other sizes: each is stretched to 32x32 (--image-size N or HxW for another)"
+        "1 other size: each is stretched to 32x32 (--image-size N or HxW for another)"
     ) in said
     first = data.preprocessing.pixels(Image.open(io.BytesIO(photos[0])))
     assert data.train.images[0].permute(1, 2, 0).equal(torch.from_numpy(first.copy()))

@@ -98,6 +98,20 @@ def test_a_local_copy_may_be_named_as_on_the_hub(parquet_folder: Folder) -> None
         assert load("owner/pets@v1", data_dir=copies).fingerprint == data.fingerprint
 
 
+def test_any_folder_may_be_a_local_copy(
+    parquet_folder: Folder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copies = parquet_folder(BOTH, name="copies/forms").parent
+    data = load("forms", data_dir=copies)
+    assert (data.name, data.origin) == ("forms", str(copies / "forms"))
+    with pytest.raises(DataError, match=r"--data-dir .* must hold 'froms'; did you mean 'forms'"):
+        load("froms", data_dir=copies)
+    monkeypatch.chdir(copies)
+    for place in ("forms", "./forms", copies / "forms"):
+        with pytest.warns(DataWarning, match="forms is read where it is: --data-dir changes noth"):
+            assert load(place, data_dir=tmp_path).fingerprint == data.fingerprint
+
+
 def test_a_folder_that_is_not_here_is_no_local_copy(
     parquet_folder: Folder, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

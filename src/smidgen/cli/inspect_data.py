@@ -18,7 +18,6 @@ from smidgen.cli.options import (
     in_a_folder,
 )
 from smidgen.cli.terminal import LoadingProgress, print_json, say, table, tell
-from smidgen.sizes import counted
 
 if TYPE_CHECKING:
     from smidgen.data.inspection import Inspection
@@ -81,7 +80,7 @@ def inspect_data(  # noqa: PLR0913 - a command line
 
 def _show(found: "Inspection") -> None:
     from smidgen.data.decoding import LEFT_OUT
-    from smidgen.data.survey import SIZES
+    from smidgen.data.survey import SIZES, listed_sizes
 
     data, counts = found.data, found.counts()
     rows: list[list[object]] = [
@@ -89,13 +88,10 @@ def _show(found: "Inspection") -> None:
     ]
     rows.append(["all", *(sum(of.values()) for of in counts.values())])
     table(["class", *counts], rows, title=f"{data.name}: {len(data.classes)} classes")
-    shown = [f"{n:,} of {h}x{w}" for h, w, n in found.sizes[:_SIZES]]
-    beyond = len(found.sizes) - _SIZES
-    more = f" and {counted(beyond, 'other size', 'other sizes')}" if beyond > 0 else ""
     fitted = any(note.startswith(SIZES) for note in data.notes)
     other = " (--image-size N or HxW for another size)" if fitted else ""
     lines = [
-        f"sizes (height x width): {', '.join(shown)}{more}",
+        f"sizes (height x width): {listed_sizes(found.sizes, _SIZES)}",
         f"a net sees: {data.preprocessing.text}{other}",
         f"copies, as a net sees them: {found.copies:,}",
     ]

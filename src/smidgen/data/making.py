@@ -212,6 +212,8 @@ def _data(name: str, found: Labelled, decoded: _Decoded, wish: Wish, notes: list
     if TRAIN not in splits:
         if not wish.classes:
             raise DataError(f"{name} must hold pictures to train on, got none that can be read")
+        if TEST not in splits:  # a validation part is all that there is
+            splits[TEST] = splits.pop(VALIDATION)
         splits[TRAIN] = splits[TEST]
     notes += told_counts(splits[TRAIN].labels, found.classes, wish)
     return Data(

@@ -219,8 +219,11 @@ def _origin(
     """Return what finds the data again as they were asked for, from any working folder."""
     place = origin_of(name_or_path, source)
     held = None
-    if data_dir is not None and isinstance(source, Layout) and not Path(place).is_absolute():
-        held = str(at_home(data_dir).resolve())
+    if isinstance(source, Layout) and not Path(place).is_absolute():
+        if _is_of_folder(place) and (local := _local(place, data_dir)):
+            place = str(local.resolve())
+        elif data_dir is not None:
+            held = str(at_home(data_dir).resolve())
     whose = source.package if isinstance(source, Plugged) else None
     return with_asked(place, {**remembered(wish, held), "package": whose})
 
@@ -243,6 +246,7 @@ def find(
     if isinstance(name_or_path, str) and (match := HUB_ID.fullmatch(text)):
         # As on a command line, a folder that is there is meant before a place on the hub.
         if Path(text).is_dir():
+            _tell_unused(text, data_dir)
             return Path(text).name, layout_of(Path(text))
         repository, configuration, revision = match.groups()
         there = Hub(repository, revision or UNPINNED, configuration)
@@ -253,14 +257,33 @@ def find(
             return there.name, layout_of(local)
         if not Path(text.split("/", maxsplit=1)[0]).is_dir():
             return there.name, _of_hub(there, pinned=revision is not None)
+    return _at(text, data_dir, is_name=isinstance(name_or_path, str))
+
+
+def _at(text: str, data_dir: str | os.PathLike[str] | None, *, is_name: bool) -> tuple[str, Source]:
+    """Return what a path holds, or the local copy of that name."""
     path = at_home(text)
-    if not path.exists() and "/" not in text and os.sep not in text:
+    if not path.exists() and _is_of_folder(text):
+        if is_name and (local := _local(text, data_dir)):
+            return text, layout_of(local)
         named, here = [*NAMED, *others()], _folders_here()
         known = [*named, *(get_close_matches(text[:100], here, n=1) or here[:_MOST_FOLDERS])]
         raise DataError(
             f"unknown data set {text!r}; {nearest(text, known)} (or a folder, or owner/name)"
         )
+    _tell_unused(text, data_dir)
     return path.resolve().name, layout_of(path)
+
+
+def _is_of_folder(text: str) -> bool:
+    """Return whether a text that is not known may be the name of something in a folder."""
+    return text.removeprefix(KNOWN) not in NAMED and "/" not in text and os.sep not in text
+
+
+def _tell_unused(text: str, data_dir: str | os.PathLike[str] | None) -> None:
+    if data_dir is not None:
+        said = f"{text} is read where it is: --data-dir changes nothing"
+        warnings.warn(said, DataWarning, stacklevel=4)
 
 
 def _folders_here() -> list[str]:

@@ -16,6 +16,7 @@ from smidgen.data.preprocessing import (
     Values,
     opaque,
 )
+from smidgen.sizes import counted
 
 LARGEST_KEPT = 64  # pixels a side that are taken as they are
 NARROW = 16  # pixels of the shorter side below which a picture is a window of something longer
@@ -74,15 +75,25 @@ def _size(heads: Sequence[Head], notes: list[str], wish: Wish) -> tuple[int, int
         middle = int(np.median([min(head.height, head.width) for head in heads]))
         size = (min(SIDE, middle), min(SIDE, middle))
     if len(sizes) > 1 or size != common:
-        listed = [f"{n:,} of {h}x{w}" for (h, w), n in sizes.most_common(LISTED)]
-        others = len(sizes) - len(listed)
-        more = f" and {others:,} other sizes" if others > 0 else ""
+        listed = listed_sizes([(*side, number) for side, number in sizes.most_common()], LISTED)
         how = {None: "stretched", "stretch": "stretched", "crop": "cropped", "pad": "padded"}
         notes.append(
-            f"{SIZES} (height x width) {', '.join(listed)}{more}: each is "
+            f"{SIZES} (height x width) {listed}: each is "
             f"{how[wish.fit]} to {size[0]}x{size[1]} (--image-size N or HxW for another)"
         )
     return size
+
+
+def listed_sizes(sizes: Sequence[tuple[int, int, int]], most: int) -> str:
+    """Return sizes for people.
+
+    Args:
+        sizes: Height, width and how many pictures have it, the most common first.
+        most: That are listed; how many others there are is said.
+    """
+    listed = ", ".join(f"{number:,} of {height}x{width}" for height, width, number in sizes[:most])
+    others = len(sizes) - most
+    return listed + (f" and {counted(others, 'other size', 'other sizes')}" if others > 0 else "")
 
 
 def whiter(image: Any) -> float:

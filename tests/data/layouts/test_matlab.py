@@ -91,11 +91,14 @@ def test_what_is_no_data_set_is_told(tmp_path: Path) -> None:
     path = written(tmp_path / "a" / "imagelabels.mat", labels=[1, 2])
     with pytest.raises(DataError, match=r"a\.mat must hold .* got labels"):
         load(path.rename(path.with_name("a.mat")))
-    with pytest.raises(DataError, match="a must hold CLASS"):
+    with pytest.raises(DataError, match=r"a must hold x_train and y_train, .* got labels"):
         load(path.parent)
     path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
     with pytest.raises(DataError, match=r"labels\.mat cannot be read as arrays: .*HDF"):
         load(path)
+    (path.parent / "a.mat").unlink()
+    with pytest.raises(DataError, match=r"a cannot be read as arrays: .*HDF"):
+        load(path.parent)
 
 
 def test_more_than_memory_holds_is_refused_before_it_is_read(tmp_path: Path) -> None:

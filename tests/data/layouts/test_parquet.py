@@ -69,6 +69,19 @@ def test_a_column_may_name_the_part(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+@pytest.mark.parametrize("name", ["dev-boards", "test"])
+def test_a_lone_file_is_trained_on_whatever_its_name(tmp_path: Path, name: str) -> None:
+    table = pa.table({"image": [png(number) for number in range(40)], "label": [0, 1] * 20})
+    pq.write_table(table, tmp_path / f"{name}.parquet")
+    data = load(tmp_path / f"{name}.parquet")
+    assert len(data.train) + len(data.test) == 40
+    judged = load(tmp_path / f"{name}.parquet", classes=("0", "1"))
+    assert len(judged.test) == 40
+    with pytest.raises(DataError, match="must hold pictures to train on"):
+        load(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
 def test_numbers_that_the_hub_names_may_say_the_part(tmp_path: Path) -> None:
     from datasets import ClassLabel, Dataset, Features, Value
     from datasets import Image as ImageFeature

@@ -59,6 +59,8 @@ def layout_of(path: Path) -> Layout:
             + (f"; {parts[0]!r} is a part of data: a class needs another name" if beside else "")
             + (f"; {tables[0].name} has no column that names them" if tables else "")
         )
+    if arrays := next(filter(None, map(Npz.unread, _nested(path))), None):
+        return arrays  # why it cannot be read is told when it is
     held = sorted(child.name for child in path.iterdir())
     packed = any(name.casefold().endswith(_ARCHIVES) for name in held)
     raise DataError(

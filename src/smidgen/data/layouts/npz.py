@@ -54,6 +54,12 @@ class Npz(Source):
         names = matlab.names_in(_files_in(path, matlab.ENDING))
         return Npz(path) if {kind for name in names for kind in _kinds(name)} == _WANTED else None
 
+    @staticmethod
+    def unread(path: Path) -> "Npz | None":
+        """Return it for a folder with files .npz or .mat of which none seems to hold pictures."""
+        held = path.is_dir() and (_files_in(path, ".npz") or _files_in(path, matlab.ENDING))
+        return Npz(path) if held else None
+
     def identity(self) -> tuple[str, ...]:
         files = self._files
         return (str(self.file.resolve()), *(file_identity(file, file.parent) for file in files))

@@ -29,6 +29,7 @@ class Parquet(Source):
 
     folder: Path
     files: tuple[Path, ...]
+    alone: bool = False  # whether it is one that was named, and not its folder
 
     @staticmethod
     def claim(path: Path) -> "Parquet | None":
@@ -36,17 +37,21 @@ class Parquet(Source):
         if path.is_dir():
             files = parquet_files(path)
             return Parquet(path, tuple(files)) if files else None
-        return Parquet(path.parent, (path,)) if path.suffix.lower() == ".parquet" else None
+        return Parquet(path.parent, (path,), True) if path.suffix.lower() == ".parquet" else None
 
     def identity(self) -> tuple[str, ...]:
         found = [*self.files, *self.folder.glob("README.md")]
-        return (str(self.folder.resolve()), *(file_identity(path, self.folder) for path in found))
+        place = self.files[0] if self.alone else self.folder
+        return (str(place.resolve()), *(file_identity(path, self.folder) for path in found))
 
     def catalogue(self, wish: Wish) -> Catalogue:
         _require_pyarrow()
         by_part: dict[str, list[Path]] = {}
         for path in self.files:
-            by_part.setdefault(_part_of(path.relative_to(self.folder)), []).append(path)
+            # There is no other file to train on, whatever the name of a lone one.
+            learned = self.alone and not wish.classes
+            part = TRAIN if learned else _part_of(path.relative_to(self.folder))
+            by_part.setdefault(part, []).append(path)
         for files in by_part.values():
             places = sorted({str(path.parent) for path in files})
             if len(places) > 1:  # whatever they are, they would be mixed
