@@ -58,7 +58,7 @@ def same_bits(a: nn.Module, b: nn.Module) -> bool:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "soap"])
 def test_resumed_in_the_middle_equals_uninterrupted_bit_for_bit(
     tmp_path: Path, precision: str, optimizer: str
 ) -> None:

@@ -70,7 +70,10 @@ def test_a_net_survives_its_text_form(tmp_path: Path) -> None:
         ("epochs = 3", "unknown key 'epochs'"),
         ("[recipe]\nepochs = 2.5", "recipe argument 'epochs' should be a valid integer, got 2.5"),
         ("[recipe]\npeak_lr = 0", "recipe peak_lr must be > 0"),
-        ('[recipe]\noptimizer = "adam"', "recipe optimizer must be one of adamw, sgd, got 'adam'"),
+        (
+            '[recipe]\noptimizer = "adam"',
+            "recipe optimizer must be one of adamw, sgd, soap, got 'adam'",
+        ),
         ("methods = 3", "methods must be a list of texts"),
         ("recipe = 3", "recipe must be a table"),
         ("data = 3", "data must be a name"),

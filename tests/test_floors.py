@@ -9,7 +9,18 @@ import pytest
 SRC = Path(__file__).parents[1] / "src" / "smidgen"
 FLOORS = [  # ground first; a name covers the module or package it starts
     {
-        *("tensors", "names", "escape", "text", "recipe", "flat", "adamw", "chance", "confusion"),
+        *(
+            "tensors",
+            "names",
+            "escape",
+            "text",
+            "recipe",
+            "flat",
+            "adamw",
+            "soap",
+            "chance",
+            "confusion",
+        ),
         *("sizes", "limits", "files", "release", "show", "plugins"),
         *("places", "machine", "split_names", "torch_state"),
     },

@@ -345,7 +345,7 @@ def test_running_statistics_that_are_not_finite_stop_the_run() -> None:
         train(net, bars(64), recipe=Recipe(epochs=1, batch_size=16, peak_lr=1e12), runtime=CPU)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "soap"])
 def test_weight_decay_pulls_on_convolutions_alone(optimizer: str) -> None:
     data = bars(64)
     plain, decayed = (

@@ -7,7 +7,7 @@ from typing import Any
 from smidgen.limits import BATCH, EPOCHS, is_number, require_at_most
 from smidgen.names import as_whole
 
-OPTIMIZERS = ("adamw", "sgd")
+OPTIMIZERS = ("adamw", "sgd", "soap")
 _FRACTIONS = ("peak_lr", "momentum", "weight_decay", "label_noise")
 
 
@@ -18,11 +18,12 @@ class Recipe:
     Args:
         epochs: Passes over the training images, >= 1.
         batch_size: Images a step, >= 2 (batch norm needs two).
-        optimizer: ``adamw`` (Loshchilov & Hutter 2019) or ``sgd`` (Nesterov momentum).
+        optimizer: ``adamw`` (Loshchilov & Hutter 2019), ``sgd`` (Nesterov momentum) or ``soap``
+            (Vyas et al. 2024).
         peak_lr: Learning rate at its highest, > 0.
-        momentum: Of SGD, and the first beta of AdamW; in [0, 1).
-        weight_decay: Decoupled for AdamW, L2 for SGD; >= 0. On convolution weights alone, never
-            on biases and batch norm.
+        momentum: Of SGD, and the first beta of AdamW and SOAP; in [0, 1).
+        weight_decay: Decoupled for AdamW and SOAP, L2 for SGD; >= 0. On convolution weights
+            alone, never on biases and batch norm.
         balance: Whether the loss of an image is weighed by how rare its class is: by ``n / (k
             m)`` for ``m`` of ``n`` images in one of ``k`` classes, so that all classes count
             alike.

@@ -42,6 +42,7 @@ from smidgen.names import shown
 from smidgen.recipe import Recipe
 from smidgen.run import EpochRecord, Run, record_of
 from smidgen.runtime import Runtime, versions
+from smidgen.soap import SOAP
 from smidgen.teacher import lessons, started
 from smidgen.tensors import Batch, Images, Labels, Scalar
 from smidgen.trial import Trial
@@ -440,17 +441,20 @@ def class_weights(labels: Labels, classes: int) -> Tensor:
 
 
 def _optimizer(flat: Flat, recipe: Recipe) -> torch.optim.Optimizer:
-    groups: list[dict[str, Any]] = []
-    for part, decay in (
-        (slice(None, flat.decayed), recipe.weight_decay),
-        (slice(flat.decayed, None), 0.0),
-    ):
-        weights = nn.Parameter(flat.weights[part])
-        weights.grad = flat.gradient[part]
-        groups.append({"params": [weights], "weight_decay": decay})
+    kernels, rest = slice(None, flat.decayed), slice(flat.decayed, None)
+    groups = [_group(flat, kernels, recipe.weight_decay), _group(flat, rest, 0.0)]
+    if recipe.optimizer == "soap":
+        each = [{"params": [k], "weight_decay": recipe.weight_decay} for k in flat.kernels]
+        return SOAP([*each, groups[1]], lr=recipe.peak_lr, betas=(recipe.momentum, 0.95))
     if recipe.optimizer == "sgd":
         nesterov = recipe.momentum > 0
         return torch.optim.SGD(
             groups, lr=recipe.peak_lr, momentum=recipe.momentum, nesterov=nesterov, fused=True
         )
     return AdamW(groups, lr=recipe.peak_lr, betas=(recipe.momentum, 0.999))
+
+
+def _group(flat: Flat, part: slice, decay: float) -> dict[str, Any]:
+    weights = nn.Parameter(flat.weights[part])
+    weights.grad = flat.gradient[part]
+    return {"params": [weights], "weight_decay": decay}

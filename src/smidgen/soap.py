@@ -1,0 +1,126 @@
+"""SOAP: Adam in a basis in which a tensor's gradients are uncorrelated."""
+
+from inspect import unwrap
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_EVERY = 10  # steps between two bases, as in the paper
+_WIDEST = 512  # of a side: the bases of wider ones take longer than the net
+_SIDES = ("rows", "columns")
+
+
+class SOAP(torch.optim.Optimizer):
+    """Steps of Adam along the axes in which the gradients of each tensor do not go together.
+
+    A tensor is a matrix of its output channels by the rest. ``L`` and ``R`` are running means of
+    ``G G^T`` and ``G^T G``, ``Q_L`` and ``Q_R`` their eigenvectors, by one power iteration every
+    ten steps; ``Q_L^T G Q_R`` is what Adam sees, and its step is turned back. The first step makes
+    the bases alone. Decay is decoupled. Vectors, as of biases and batch norm, are AdamW's. All this
+    is cheap where layers have few channels: a basis of 64 is nothing, one of thousands a matter.
+
+    Args:
+        groups: Of one tensor each, with its ``weight_decay``.
+        lr: Learning rate, that of Adam's step.
+        betas: Of Adam's means of gradients and of their squares; the latter is that of ``L`` and
+            ``R``, too.
+
+    Source: Vyas et al. 2024, "SOAP: Improving and Stabilizing Shampoo using Adam",
+        arXiv:2409.11321, algorithm 3.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]], lr: float, betas: tuple[float, float]) -> None:
+        super().__init__(groups, {"lr": lr, "betas": betas, "eps": 1e-8})
+        for group in self.param_groups:
+            (weights,) = group["params"]
+            self.state[weights] = {
+                "step": torch.zeros((), dtype=torch.float32),
+                "exp_avg": torch.zeros_like(weights),
+                "exp_avg_sq": torch.zeros_like(weights),
+                **_bases(weights),
+            }
+
+    # As torch has them they import its compiler at their first call, which takes a second.
+    add_param_group: Any = unwrap(torch.optim.Optimizer.add_param_group)
+    state_dict: Any = unwrap(torch.optim.Optimizer.state_dict)
+    load_state_dict: Any = unwrap(torch.optim.Optimizer.load_state_dict)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        del closure
+        for group in self.param_groups:
+            (weights,) = group["params"]
+            if weights.numel() and weights.grad is not None:
+                _step(weights, weights.grad, group, self.state[weights])
+
+
+# Torch would wrap it to call hooks that nobody sets.
+SOAP.step.hooked = True  # pyright: ignore[reportFunctionMemberAccess]
+
+
+def _bases(weights: Tensor) -> dict[str, Tensor]:
+    """Return means of ``G G^T`` and ``G^T G`` and their bases, before any gradient."""
+    state: dict[str, Tensor] = {}
+    for side, length in zip(_SIDES, _matrix(weights).shape, strict=True):
+        if weights.ndim > 1 and 1 < length <= _WIDEST:
+            state[side] = torch.zeros(length, length, device=weights.device)
+            state[f"{side}_basis"] = torch.eye(length, device=weights.device)
+    return state
+
+
+def _matrix(tensor: Tensor) -> Tensor:
+    return tensor.view(len(tensor), -1)
+
+
+def _step(weights: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Tensor]) -> None:
+    gradient, squares = _matrix(grad), _matrix(state["exp_avg_sq"])
+    beta1, beta2 = group["betas"]
+    state["step"] += 1
+    taken = int(state["step"]) - any(side in state for side in _SIDES)
+    if taken:
+        turned = _turned(state, gradient)
+        mean = _matrix(state["exp_avg"]).lerp_(gradient, 1 - beta1)
+        squares.mul_(beta2).addcmul_(turned, turned, value=1 - beta2)
+        size = (squares / (1 - beta2**taken)).sqrt_().add_(group["eps"])
+        own = _matrix(weights)
+        own.mul_(1 - group["lr"] * group["weight_decay"])
+        own.sub_(_back(state, _turned(state, mean) / size), alpha=group["lr"] / (1 - beta1**taken))
+    if "rows" in state:
+        squares.copy_(_follow(state, "rows", gradient @ gradient.T, squares, beta2))
+    if "columns" in state:
+        squares.copy_(_follow(state, "columns", gradient.T @ gradient, squares.T, beta2).T)
+
+
+def _turned(state: dict[str, Tensor], matrix: Tensor) -> Tensor:
+    """Return a matrix in the bases of its sides."""
+    if "rows" in state:
+        matrix = state["rows_basis"].T @ matrix
+    return matrix @ state["columns_basis"] if "columns" in state else matrix
+
+
+def _back(state: dict[str, Tensor], turned: Tensor) -> Tensor:
+    """Return what :func:`_turned` turned."""
+    if "rows" in state:
+        turned = state["rows_basis"] @ turned
+    return turned @ state["columns_basis"].T if "columns" in state else turned
+
+
+def _follow(
+    state: dict[str, Tensor], side: str, products: Tensor, squares: Tensor, beta: float
+) -> Tensor:
+    """Add to the mean of a side, now and then turn its basis, and return the squares along it.
+
+    The axes are put in order of what is along them, so that a power iteration keeps them apart,
+    and the squares go with theirs.
+    """
+    mean = state[side].lerp_(products, 1 - beta)
+    basis, step = state[f"{side}_basis"], int(state["step"])
+    if step == 1:
+        basis.copy_(torch.linalg.eigh(mean).eigenvectors.flip(1))
+    elif step % _EVERY == 0:
+        ahead = mean @ basis
+        order = (basis * ahead).sum(0).argsort(descending=True)
+        basis.copy_(torch.linalg.qr(ahead[:, order]).Q)
+        return squares[order]
+    return squares
