@@ -37,14 +37,15 @@ class AdamW(torch.optim.Optimizer):
         del closure
         for group in self.param_groups:
             for weights in group["params"]:
-                _step(weights, group, self.state[weights])
+                fused_step(weights, group, self.state[weights])
 
 
 # Torch would wrap it to call hooks that nobody sets: longer than the step itself.
 AdamW.step.hooked = True  # pyright: ignore[reportFunctionMemberAccess]
 
 
-def _step(weights: Tensor, group: dict[str, Any], state: dict[str, Tensor]) -> None:
+def fused_step(weights: Tensor, group: dict[str, Any], state: dict[str, Tensor]) -> None:
+    """Take a step of AdamW in place, by the gradient that ``weights`` have."""
     if weights.numel() == 0 or weights.grad is None:
         return
     state["step"] += 1

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from smidgen.adamw import fused_step
+
 _EVERY = 10  # steps between two bases, as in the paper
 _WIDEST = 512  # of a side: the bases of wider ones take longer than the net
 _SIDES = ("rows", "columns")
@@ -34,11 +36,13 @@ class SOAP(torch.optim.Optimizer):
         super().__init__(groups, {"lr": lr, "betas": betas, "eps": 1e-8})
         for group in self.param_groups:
             (weights,) = group["params"]
+            bases = _bases(weights)
+            group["fused"] = not bases  # torch loads its step to the device of the weights then
             self.state[weights] = {
-                "step": torch.zeros((), dtype=torch.float32),
+                "step": torch.zeros((), device=None if bases else weights.device),
                 "exp_avg": torch.zeros_like(weights),
                 "exp_avg_sq": torch.zeros_like(weights),
-                **_bases(weights),
+                **bases,
             }
 
     # As torch has them they import its compiler at their first call, which takes a second.
@@ -51,8 +55,10 @@ class SOAP(torch.optim.Optimizer):
         del closure
         for group in self.param_groups:
             (weights,) = group["params"]
-            if weights.numel() and weights.grad is not None:
-                _step(weights, weights.grad, group, self.state[weights])
+            if group["fused"]:
+                fused_step(weights, group, self.state[weights])
+            else:
+                _step(weights, group, self.state[weights])
 
 
 # Torch would wrap it to call hooks that nobody sets.
@@ -73,11 +79,13 @@ def _matrix(tensor: Tensor) -> Tensor:
     return tensor.view(len(tensor), -1)
 
 
-def _step(weights: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str, Tensor]) -> None:
-    gradient, squares = _matrix(grad), _matrix(state["exp_avg_sq"])
-    beta1, beta2 = group["betas"]
+def _step(weights: Tensor, group: dict[str, Any], state: dict[str, Tensor]) -> None:
+    if weights.grad is None:
+        return
     state["step"] += 1
-    taken = int(state["step"]) - any(side in state for side in _SIDES)
+    taken = int(state["step"]) - 1
+    gradient, squares = _matrix(weights.grad), _matrix(state["exp_avg_sq"])
+    beta1, beta2 = group["betas"]
     if taken:
         turned = _turned(state, gradient)
         mean = _matrix(state["exp_avg"]).lerp_(gradient, 1 - beta1)
@@ -86,10 +94,15 @@ def _step(weights: Tensor, grad: Tensor, group: dict[str, Any], state: dict[str,
         own = _matrix(weights)
         own.mul_(1 - group["lr"] * group["weight_decay"])
         own.sub_(_back(state, _turned(state, mean) / size), alpha=group["lr"] / (1 - beta1**taken))
-    if "rows" in state:
-        squares.copy_(_follow(state, "rows", gradient @ gradient.T, squares, beta2))
-    if "columns" in state:
-        squares.copy_(_follow(state, "columns", gradient.T @ gradient, squares.T, beta2).T)
+    for axis, side in enumerate(_SIDES):
+        if side in state:
+            along = gradient if axis == 0 else gradient.T
+            state[side].lerp_(along @ along.T, 1 - beta2)
+            if not taken:
+                basis = torch.linalg.eigh(state[side]).eigenvectors.flip(1)
+                state[f"{side}_basis"].copy_(basis)
+            elif (taken + 1) % _EVERY == 0:
+                squares.copy_(squares.index_select(axis, _turn(state, side)))
 
 
 def _turned(state: dict[str, Tensor], matrix: Tensor) -> Tensor:
@@ -106,21 +119,14 @@ def _back(state: dict[str, Tensor], turned: Tensor) -> Tensor:
     return turned @ state["columns_basis"].T if "columns" in state else turned
 
 
-def _follow(
-    state: dict[str, Tensor], side: str, products: Tensor, squares: Tensor, beta: float
-) -> Tensor:
-    """Add to the mean of a side, now and then turn its basis, and return the squares along it.
+def _turn(state: dict[str, Tensor], side: str) -> Tensor:
+    """Turn the basis of a side by a power iteration, and return which axis was where before.
 
-    The axes are put in order of what is along them, so that a power iteration keeps them apart,
-    and the squares go with theirs.
+    Axes are in the order of what is along them: orthogonalised in another they would not come
+    to be the eigenvectors.
     """
-    mean = state[side].lerp_(products, 1 - beta)
-    basis, step = state[f"{side}_basis"], int(state["step"])
-    if step == 1:
-        basis.copy_(torch.linalg.eigh(mean).eigenvectors.flip(1))
-    elif step % _EVERY == 0:
-        ahead = mean @ basis
-        order = (basis * ahead).sum(0).argsort(descending=True)
-        basis.copy_(torch.linalg.qr(ahead[:, order]).Q)
-        return squares[order]
-    return squares
+    basis = state[f"{side}_basis"]
+    ahead = state[side] @ basis
+    order = (basis * ahead).sum(0).argsort(descending=True)
+    basis.copy_(torch.linalg.qr(ahead[:, order]).Q)
+    return order
