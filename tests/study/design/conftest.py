@@ -8,7 +8,7 @@ import pytest
 
 from smidgen.data import Data
 from smidgen.study.design.judging import Judging
-from smidgen.study.design.profile import Profile, Round
+from smidgen.study.design.profile import Change, Profile, Round
 from smidgen.study.design.search import Candidate, Rows, Search
 from smidgen.study.job import Origin
 from smidgen.study.running.local import Pool
@@ -26,7 +26,7 @@ PROFILE = Profile(
     tolerance=1.0,
     worth=0.01,
     methods=("flip", "crop", "squeeze-excite", "sam"),
-    recipes=((2.0, 1.0), (1.0, 5.0)),
+    recipes=(Change(rate=2.0), Change(decay=5.0)),
 )
 Accuracy = Callable[[Candidate, int], float]
 

@@ -18,6 +18,7 @@ from smidgen.study.design import maker as made
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import Clock
 from smidgen.study.design.maker import Maker
+from smidgen.study.design.profile import profile_of
 from smidgen.study.design.search import Candidate, Rows, Search, listed
 from smidgen.study.design.selection import (
     Selection,
@@ -258,6 +259,20 @@ def test_a_recipe_is_taken_if_it_is_expected_to_be_better(fake: Fake, chosen: Ca
     assert found.recipe.weight_decay == pytest.approx(0.05)
     assert found.recipe.peak_lr == chosen.recipe.peak_lr
     assert tuned(given.search, chosen, rows, replace(PROFILE, recipes=()), always) == chosen
+
+
+@pytest.mark.parametrize("profile", ["standard", "thorough"])
+def test_another_optimizer_is_one_of_the_recipes(
+    fake: Fake, chosen: Candidate, profile: str
+) -> None:
+    given = fake(lambda candidate, seed: 0.8 + 0.03 * (candidate.recipe.optimizer == "soap"))
+    rows = {n: row(chosen, 0.8) for n in range(6)}
+    found = tuned(given.search, chosen, rows, profile_of(profile), always).recipe
+    usual = chosen.recipe
+    assert (found.optimizer, found.momentum) == ("soap", 0.95)
+    assert (found.peak_lr, found.weight_decay) == (2 * usual.peak_lr, usual.weight_decay)
+    taken = given.search.steps["recipe"][-1]
+    assert taken.startswith("taken: soap, peak rate")
 
 
 def test_on_few_images_longer_runs_must_pay(fake: Fake, chosen: Candidate) -> None:

@@ -20,6 +20,14 @@ class Round(NamedTuple):
     seeds: int
 
 
+class Change(NamedTuple):
+    """Another recipe than the usual one, which is AdamW's."""
+
+    rate: float = 1.0  # factor of the peak rate
+    decay: float = 1.0  # factor of the weight decay
+    optimizer: str = "adamw"
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """What a design may spend.
@@ -38,7 +46,7 @@ class Profile:
             smallest is asked for; five times as many below are hopeless.
         worth: Points that a comparison must be expected to gain for it to be made.
         methods: Names of those tried, beside those that every design starts with.
-        recipes: Learning rates and weight decays tried, as factors.
+        recipes: Those tried beside the usual one.
     """
 
     rounds: tuple[Round, ...]
@@ -52,7 +60,7 @@ class Profile:
     tolerance: float
     worth: float
     methods: tuple[str, ...]
-    recipes: tuple[tuple[float, float], ...]
+    recipes: tuple[Change, ...]
 
     @property
     def rungs(self) -> int:
@@ -87,6 +95,7 @@ _FRONT = 6  # nets, at most, of a front
 _ALL = (
     "flip", "crop", "affine", "squeeze-excite", "cutout", "mixup", "label-smoothing", "sam",
 )  # fmt: skip
+_SOAP = Change(rate=2.0, optimizer="soap")  # on nets of 500 to 11,000 parameters: docs/log.md
 PROFILES = {
     "quick": Profile(
         rounds=(Round(0.25, 9, 1), Round(0.5, 4, 2), Round(1.0, 2, 3)),
@@ -114,7 +123,7 @@ PROFILES = {
         tolerance=0.25,
         worth=0.03,
         methods=_ALL,
-        recipes=((2.0, 1.0), (0.5, 1.0), (1.0, 5.0)),
+        recipes=(Change(rate=2.0), Change(rate=0.5), Change(decay=5.0), _SOAP),
     ),
     "thorough": Profile(
         rounds=(Round(0.1, 36, 1), Round(0.2, 18, 1), Round(0.5, 8, 2), Round(1.0, 4, 5)),
@@ -128,7 +137,10 @@ PROFILES = {
         tolerance=0.1,
         worth=0.01,
         methods=_ALL,
-        recipes=((2.0, 1.0), (0.5, 1.0), (1.0, 5.0), (1.0, 0.2)),
+        recipes=(
+            *(Change(rate=2.0), Change(rate=0.5), Change(decay=5.0), Change(decay=0.2)),
+            _SOAP,
+        ),
     ),
 }
 _FEWEST_EPOCHS = 2

@@ -1,4 +1,4 @@
-"""The recipe of the last runs: learning rate, weight decay and length, by a small search."""
+"""The recipe of the last runs: optimizer, rate, weight decay and length, by a small search."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,7 +9,7 @@ from typing import Any
 from smidgen.sizes import counted
 from smidgen.study.design.clock import Clock, lasting_within
 from smidgen.study.design.gain import Belief
-from smidgen.study.design.profile import Profile, is_small
+from smidgen.study.design.profile import Change, Profile, is_small
 from smidgen.study.design.race import Race, race
 from smidgen.study.design.search import Candidate, Rows, Search
 from smidgen.study.statistics import Interval
@@ -19,6 +19,7 @@ RECIPE = "recipe"
 _SPREAD = 6.0  # points, in units of e (1 - e): how far another recipe may be from the usual one
 _SHORTER = 3  # times: the shorter run that few images are tried with
 _SLOWEST, _FASTEST = 1e-4, 0.5  # learning rates
+_SOAP_MOMENTUM = 0.95  # its paper's
 
 
 def tuned(
@@ -33,7 +34,7 @@ def tuned(
         search: To ask.
         chosen: With its methods and the usual recipe.
         rows: Of whole runs of it; of shorter ones where there is no time.
-        profile: Names the factors of learning rate and weight decay.
+        profile: Names the other recipes.
         left: Whether there is time.
     """
     judging, replicates = search.judging, profile.seeds
@@ -43,7 +44,7 @@ def tuned(
     prior = Belief(0.0, _SPREAD * share * (1 - share))
     if not profile.recipes or prior.worth_measuring(error) < profile.worth or not left():
         return chosen
-    others = [changed(chosen, rate, decay) for rate, decay in profile.recipes]
+    others = [changed(chosen, change) for change in profile.recipes]
     odds = Race(judging, level, replicates)
 
     def over(found: Mapping[Candidate, Rows]) -> set[Candidate]:
@@ -69,14 +70,14 @@ def tuned(
     return best
 
 
-def changed(candidate: Candidate, rate: float, decay: float) -> Candidate:
-    """Return the candidate with learning rate and weight decay multiplied."""
+def changed(candidate: Candidate, change: Change) -> Candidate:
+    """Return the candidate with another recipe."""
     recipe = candidate.recipe
-    peak = min(max(recipe.peak_lr * rate, _SLOWEST), _FASTEST)
-    return replace(
-        candidate,
-        recipe=replace(recipe, peak_lr=peak, weight_decay=recipe.weight_decay * decay),
-    )
+    peak = min(max(recipe.peak_lr * change.rate, _SLOWEST), _FASTEST)
+    recipe = replace(recipe, peak_lr=peak, weight_decay=recipe.weight_decay * change.decay)
+    if change.optimizer == "soap":
+        recipe = replace(recipe, optimizer="soap", momentum=_SOAP_MOMENTUM)
+    return replace(candidate, recipe=recipe)
 
 
 def lengthened(
@@ -204,4 +205,5 @@ def _gains(
 def described(candidate: Candidate) -> str:
     """Return the numbers that were searched, for people."""
     recipe = candidate.recipe
-    return f"peak rate {recipe.peak_lr:g}, weight decay {recipe.weight_decay:g}"
+    numbers = f"peak rate {recipe.peak_lr:g}, weight decay {recipe.weight_decay:g}"
+    return numbers if recipe.optimizer == "adamw" else f"{recipe.optimizer}, {numbers}"
