@@ -94,7 +94,7 @@ def test_turned_gradients_make_turned_steps() -> None:
     torch.testing.assert_close(v.view(5, 5), left @ w.view(5, 5) @ right)
 
 
-@pytest.mark.parametrize("shape", [(9,), (600, 1, 1, 1)])
+@pytest.mark.parametrize("shape", [(9,), (600, 1, 1, 1), (0,)])
 def test_what_has_no_basis_takes_the_steps_of_adamw(shape: tuple[int, ...]) -> None:
     ours = _made((shape,))
     theirs = torch.optim.AdamW(

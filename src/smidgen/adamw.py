@@ -37,30 +37,28 @@ class AdamW(torch.optim.Optimizer):
         del closure
         for group in self.param_groups:
             for weights in group["params"]:
-                fused_step(weights, group, self.state[weights])
+                self._update(weights, group, self.state[weights])
+
+    def _update(self, weights: Tensor, group: dict[str, Any], state: dict[str, Tensor]) -> None:
+        if weights.numel() == 0 or weights.grad is None:
+            return
+        state["step"] += 1
+        torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
+            [weights],
+            [weights.grad],
+            [state["exp_avg"]],
+            [state["exp_avg_sq"]],
+            [],
+            [state["step"]],
+            lr=group["lr"],
+            beta1=group["betas"][0],
+            beta2=group["betas"][1],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            amsgrad=False,
+            maximize=False,
+        )
 
 
 # Torch would wrap it to call hooks that nobody sets: longer than the step itself.
 AdamW.step.hooked = True  # pyright: ignore[reportFunctionMemberAccess]
-
-
-def fused_step(weights: Tensor, group: dict[str, Any], state: dict[str, Tensor]) -> None:
-    """Take a step of AdamW in place, by the gradient that ``weights`` have."""
-    if weights.numel() == 0 or weights.grad is None:
-        return
-    state["step"] += 1
-    torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
-        [weights],
-        [weights.grad],
-        [state["exp_avg"]],
-        [state["exp_avg_sq"]],
-        [],
-        [state["step"]],
-        lr=group["lr"],
-        beta1=group["betas"][0],
-        beta2=group["betas"][1],
-        weight_decay=group["weight_decay"],
-        eps=group["eps"],
-        amsgrad=False,
-        maximize=False,
-    )

@@ -1,19 +1,18 @@
 """SOAP: Adam in a basis in which a tensor's gradients are uncorrelated."""
 
-from inspect import unwrap
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from smidgen.adamw import fused_step
+from smidgen.adamw import AdamW
 
 _EVERY = 10  # steps between two bases, as in the paper
 _WIDEST = 512  # of a side: the bases of wider ones take longer than the net
 _SIDES = ("rows", "columns")
 
 
-class SOAP(torch.optim.Optimizer):
+class SOAP(AdamW):
     """Steps of Adam along the axes in which the gradients of each tensor do not go together.
 
     A tensor is a matrix of its output channels by the rest. ``L`` and ``R`` are running means of
@@ -33,43 +32,27 @@ class SOAP(torch.optim.Optimizer):
     """
 
     def __init__(self, groups: list[dict[str, Any]], lr: float, betas: tuple[float, float]) -> None:
-        super().__init__(groups, {"lr": lr, "betas": betas, "eps": 1e-8})
+        super().__init__(groups, lr, betas)
         for group in self.param_groups:
             (weights,) = group["params"]
-            bases = _bases(weights)
-            group["fused"] = not bases  # torch loads its step to the device of the weights then
-            self.state[weights] = {
-                "step": torch.zeros((), device=None if bases else weights.device),
-                "exp_avg": torch.zeros_like(weights),
-                "exp_avg_sq": torch.zeros_like(weights),
-                **bases,
-            }
+            if bases := _bases(weights):
+                group["fused"] = False  # torch leaves its step on the CPU then, to be read there
+                self.state[weights] |= {"step": torch.zeros(()), **bases}
 
-    # As torch has them they import its compiler at their first call, which takes a second.
-    add_param_group: Any = unwrap(torch.optim.Optimizer.add_param_group)
-    state_dict: Any = unwrap(torch.optim.Optimizer.state_dict)
-    load_state_dict: Any = unwrap(torch.optim.Optimizer.load_state_dict)
-
-    @torch.no_grad()
-    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
-        del closure
-        for group in self.param_groups:
-            (weights,) = group["params"]
-            if group["fused"]:
-                fused_step(weights, group, self.state[weights])
-            else:
-                _step(weights, group, self.state[weights])
-
-
-# Torch would wrap it to call hooks that nobody sets.
-SOAP.step.hooked = True  # pyright: ignore[reportFunctionMemberAccess]
+    def _update(self, weights: Tensor, group: dict[str, Any], state: dict[str, Tensor]) -> None:
+        if group["fused"]:
+            super()._update(weights, group, state)
+        else:
+            _step(weights, group, state)
 
 
 def _bases(weights: Tensor) -> dict[str, Tensor]:
     """Return means of ``G G^T`` and ``G^T G`` and their bases, before any gradient."""
     state: dict[str, Tensor] = {}
+    if weights.ndim <= 1:
+        return state
     for side, length in zip(_SIDES, _matrix(weights).shape, strict=True):
-        if weights.ndim > 1 and 1 < length <= _WIDEST:
+        if 1 < length <= _WIDEST:
             state[side] = torch.zeros(length, length, device=weights.device)
             state[f"{side}_basis"] = torch.eye(length, device=weights.device)
     return state

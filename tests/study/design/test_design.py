@@ -279,17 +279,22 @@ class Broken:
         return self.store.status(study)
 
 
+def run_at(place: type[Broken], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have quick designs send their trials to such a place, which tells how many waited."""
+    monkeypatch.setitem(PROFILES, "quick", PROFILE)
+
+    def runner_on(on: str, store: Store, *of: object) -> nullcontext[Broken]:
+        del on, of
+        return nullcontext(place(store))
+
+    monkeypatch.setattr(search, "runner_on", runner_on)
+    Broken.waiting.clear()
+
+
 def test_what_failed_is_tried_again_by_the_next_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(PROFILES, "quick", PROFILE)
-
-    def broken(on: str, store: Store, *of: object) -> nullcontext[Broken]:
-        del on, of
-        return nullcontext(Broken(store))
-
-    monkeypatch.setattr(search, "runner_on", broken)
-    Broken.waiting.clear()
+    run_at(Broken, monkeypatch)
     for _ in range(2):
         with pytest.raises(StudyError, match="every trial of reduce failed: the disk was away"):
             design(Origin("digits"), BUDGET, tmp_path / "out", epochs=1)
@@ -309,15 +314,8 @@ def test_what_an_earlier_call_left_at_other_lengths_is_not_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Workers take what waits in any phase, and a phase ends when all of it is done."""
-    monkeypatch.setitem(PROFILES, "quick", PROFILE)
     monkeypatch.setattr(module, "seconds_an_image", constant)
-
-    def interrupted(on: str, store: Store, *of: object) -> nullcontext[Interrupted]:
-        del on, of
-        return nullcontext(Interrupted(store))
-
-    monkeypatch.setattr(search, "runner_on", interrupted)
-    Broken.waiting.clear()
+    run_at(Interrupted, monkeypatch)
     for seconds in (None, 1e6):
         with pytest.raises(KeyboardInterrupt):
             design(Origin("digits"), BUDGET, tmp_path / "out", seconds=seconds)
