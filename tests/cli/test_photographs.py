@@ -57,7 +57,9 @@ def test_a_folder_of_photographs_is_trained_on_and_judged_from_anywhere(
     judged = smidgen(home, "evaluate", str(home / "run"), "--json", where=tmp_path)
     assert judged.returncode == 0, judged.stderr
     assert "warning" not in judged.stderr  # what training said is not said again
-    inspected = smidgen(home, "inspect-data", "photos", "--json")
+    inspected = smidgen(home, "inspect-data", "photos", "--json", "--data-dir", str(tmp_path))
+    assert "photos is read where it is: --data-dir changes nothing" in inspected.stderr
+    assert inspected.stderr.count("warning") == 1, "its notes are shown as such"
     found = json.loads(inspected.stdout)
     assert json.loads(judged.stdout)["images"] == sum(found["counts"]["test"].values())
 

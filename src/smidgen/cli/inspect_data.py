@@ -44,7 +44,7 @@ def inspect_data(  # noqa: PLR0913 - a command line
 ) -> None:
     """Show what is understood of a data set: classes, counts, sizes, copies and oddities."""
     from smidgen.data.inspection import DOWN, PNG, SHEET, contact_sheet
-    from smidgen.data.sources import NO_COLUMNS, inspect
+    from smidgen.data.sources import NO_COLUMNS, NO_DATA_DIR, inspect
     from smidgen.files import require_own
 
     if sheet is not None and sheet.suffix.lower() != ".png":
@@ -55,7 +55,8 @@ def inspect_data(  # noqa: PLR0913 - a command line
         require_own(sheet, "sheet of pictures", PNG, SHEET)
     with LoadingProgress() as loading, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the notes are shown below
-        warnings.filterwarnings("always", f".*{re.escape(NO_COLUMNS)}")
+        for unused in map(re.escape, (NO_COLUMNS, NO_DATA_DIR)):
+            warnings.filterwarnings("always", f".*{unused}")
         found = inspect(
             data,
             data_dir=data_dir,

@@ -45,6 +45,7 @@ UNPINNED = "main"
 _MOST_COMPARED = 1000  # folders, with a name that is unknown
 _MOST_FOLDERS = 8  # that are named with the data sets that are known
 KNOWN = "known:"  # before a name that a folder here has too
+NO_DATA_DIR = "--data-dir changes nothing"
 NO_COLUMNS = (
     "is read without a table, so that --image-column and --label-column change nothing (--data may"
     " name the table itself)"
@@ -246,7 +247,7 @@ def find(
     if isinstance(name_or_path, str) and (match := HUB_ID.fullmatch(text)):
         # As on a command line, a folder that is there is meant before a place on the hub.
         if Path(text).is_dir():
-            _tell_unused(text, data_dir)
+            _tell_unused(f"{text} is read where it is", data_dir)
             return Path(text).name, layout_of(Path(text))
         repository, configuration, revision = match.groups()
         there = Hub(repository, revision or UNPINNED, configuration)
@@ -271,7 +272,7 @@ def _at(text: str, data_dir: str | os.PathLike[str] | None, *, is_name: bool) ->
         raise DataError(
             f"unknown data set {text!r}; {nearest(text, known)} (or a folder, or owner/name)"
         )
-    _tell_unused(text, data_dir)
+    _tell_unused(f"{text} is read where it is", data_dir)
     return path.resolve().name, layout_of(path)
 
 
@@ -280,10 +281,9 @@ def _is_of_folder(text: str) -> bool:
     return text.removeprefix(KNOWN) not in NAMED and "/" not in text and os.sep not in text
 
 
-def _tell_unused(text: str, data_dir: str | os.PathLike[str] | None) -> None:
+def _tell_unused(why: str, data_dir: str | os.PathLike[str] | None) -> None:
     if data_dir is not None:
-        said = f"{text} is read where it is: --data-dir changes nothing"
-        warnings.warn(said, DataWarning, stacklevel=4)
+        warnings.warn(f"{why}: {NO_DATA_DIR}", DataWarning, stacklevel=5)
 
 
 def _folders_here() -> list[str]:
@@ -306,9 +306,7 @@ def _known(text: str, data_dir: str | os.PathLike[str] | None) -> tuple[str, Sou
     if source is None:
         raise DataError(f"the data set {name!r} of another package cannot be used")
     if isinstance(source, Digits | Plugged):
-        if data_dir is not None:
-            said = f"{name} are embedded: --data-dir changes nothing"
-            warnings.warn(said, DataWarning, stacklevel=4)
+        _tell_unused(f"{name} are embedded", data_dir)
         return name, source
     local = _local(name, data_dir)
     return name, layout_of(local) if local else source
