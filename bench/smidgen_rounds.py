@@ -11,10 +11,11 @@ from smidgen import methods as m
 from smidgen.config import load_plan
 from smidgen.data import Data, Split
 from smidgen.methods.base import BatchMethod, Method
+from smidgen.progress import Report
 from smidgen.recipe import Recipe
 from smidgen.runtime import choose
 from smidgen.spec import NetSpec
-from smidgen.train import Report, train
+from smidgen.train import train
 from smidgen.training import Training
 from smidgen.trial import Trial
 from smidgen.zoo import net

@@ -30,11 +30,12 @@ from smidgen.checkpoint import (
 from smidgen.data import load
 from smidgen.layers import Classifier, Conv, Depthwise, GlobalAveragePool, MaxPool, Shape
 from smidgen.methods import Cosine, parse
+from smidgen.progress import Report
 from smidgen.recipe import Recipe
 from smidgen.run import load_run
 from smidgen.runtime import Runtime
 from smidgen.spec import NetSpec
-from smidgen.train import Report, train
+from smidgen.train import train
 from smidgen.training import TrainingDivergedError
 
 NET = NetSpec(

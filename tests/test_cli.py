@@ -610,7 +610,7 @@ def test_control_c_keeps_the_checkpoint_and_exits_130() -> None:
     assert process.returncode == 130
     assert (
         said.strip().splitlines()[-1]
-        == "smidgen: interrupted; the last checkpoint is kept, --resume goes on"
+        == "smidgen: interrupted; --resume goes on from the last checkpoint, if there is one yet"
     )
     assert checkpoints(Path("run"))
 

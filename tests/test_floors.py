@@ -29,7 +29,7 @@ FLOORS = [  # ground first; a name covers the module or package it starts
     {"zoo", "methods"},
     {
         *("runtime", "checkpoint", "trial", "run", "training", "train", "evaluate", "export"),
-        *("answer", "model", "again", "progress", "hub", "robust", "teacher"),
+        *("answer", "model", "again", "progress", "hub", "robust", "starts", "teacher"),
     },
     {"study"},
     {"report"},

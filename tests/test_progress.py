@@ -6,11 +6,18 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 import smidgen as sm
 from smidgen import progress
-from smidgen.progress import TrainingBar, training_bar
+from smidgen.progress import Report, TrainingBar, training_bar
 from smidgen.run import EpochRecord
+
+
+def report(epoch: int, step: int, finished: EpochRecord | None = None, start: int = 0) -> Report:
+    """Return what is told after a step of ten, of the first of four epochs or a later one."""
+    done = (epoch - 1 + step / 10) / 4
+    return Report(epoch, step, 10, torch.tensor(0.5), 0.1, finished, start, done)
 
 
 def record(epoch: int, held_out: float | None = None) -> EpochRecord:
@@ -35,22 +42,30 @@ def test_it_tells_how_long_it_will_take(clock: list[float]) -> None:
     shown = Shown()
     bar = TrainingBar("net", 4, shown)
     clock[0] += 1
-    bar.step(1, 1, 10, None)
+    bar.step(report(1, 1))
     assert shown[-1] == (0.025, "net: epoch 1 of 4, 39 s left")
     clock[0] += 5
-    bar.step(1, 10, 10, record(1, 0.9))
+    bar.step(report(1, 10, record(1, 0.9)))
     assert shown[-1] == (0.25, "net: epoch 1 of 4, 18 s left, loss 0.5000, held-out 90.00 %")
-    bar.step(4, 10, 10, record(4))
+    bar.step(report(4, 10, record(4)))
     assert shown[-1] == (1.0, "net: 4 epochs in 6 s, loss 0.5000")
+
+
+def test_starts_that_compete_are_counted(clock: list[float]) -> None:
+    shown = Shown()
+    bar = TrainingBar("net", 4, shown)
+    clock[0] += 1
+    bar.step(report(2, 1, start=3))
+    assert shown[-1][1].startswith("net: start 3, epoch 2 of 4, ")
 
 
 def test_a_resumed_run_is_measured_from_where_it_went_on(clock: list[float]) -> None:
     shown = Shown()
     bar = TrainingBar("net", 4, shown)
     clock[0] += 1
-    bar.step(3, 1, 10, None)
+    bar.step(report(3, 1))
     clock[0] += 9
-    bar.step(3, 10, 10, record(3))
+    bar.step(report(3, 10, record(3)))
     assert shown[-1][1].startswith("net: epoch 3 of 4, 10 s left")
 
 
@@ -58,7 +73,7 @@ def test_steps_in_quick_succession_show_nothing(clock: list[float]) -> None:
     shown = Shown()
     bar = TrainingBar("net", 4, shown)
     for step in range(1, 9):
-        bar.step(1, step, 10, None)
+        bar.step(report(1, step))
         clock[0] += 0.03
     assert len(shown) == 2
 

@@ -51,13 +51,14 @@ from smidgen.methods.base import (
 )
 from smidgen.methods.of_runs import run_of
 from smidgen.model import model_of
+from smidgen.progress import Report
 from smidgen.recipe import Recipe
 from smidgen.run import WEIGHTS, load_run
 from smidgen.runtime import Runtime
 from smidgen.spec import NetSpec
 from smidgen.tensors import Batch, Scalar
 from smidgen.testing import given
-from smidgen.train import Backprop, Report, train
+from smidgen.train import Backprop, train
 from smidgen.training import Pace, Training, TrainingDivergedError
 from smidgen.trial import Trial
 

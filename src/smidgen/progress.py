@@ -1,11 +1,13 @@
-"""How far a training has come, in a notebook or on a terminal, when Python asked for it."""
+"""How far a training has come: told after every step, shown in a notebook or on a terminal."""
 
 import shutil
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TextIO, final
+from typing import Any, NamedTuple, TextIO, final
+
+from torch import Tensor
 
 from smidgen.escape import html, terminal
 from smidgen.run import EpochRecord
@@ -16,6 +18,19 @@ _BAR = 24  # characters
 
 
 Show = Callable[[float, str], None]  # share done, in words
+
+
+class Report(NamedTuple):
+    """Where a run stands; sent to the observer after every step."""
+
+    epoch: int  # counted from 1
+    step: int  # of the epoch, counted from 1
+    steps: int  # in an epoch
+    loss: Tensor  # of the step; read it sparingly on a GPU
+    lr: float
+    finished: EpochRecord | None  # the epoch, when this was its last step
+    start: int  # of several, counted from 1, until one is chosen and its epochs are told; 0 then
+    done: float  # share of the run, that of every start among it
 
 
 @final
@@ -37,13 +52,12 @@ class TrainingBar:
     _first: float | None = None
     _last: str = ""
 
-    def step(self, epoch: int, step: int, steps: int, finished: EpochRecord | None) -> None:
+    def step(self, report: Report) -> None:
         """Take in a step; cheap unless something is to be shown."""
-        now = time.perf_counter()
-        done = (epoch - 1 + step / steps) / self.epochs
+        now, done = time.perf_counter(), report.done
         if self._first is None:
-            self._first = done - 1 / (steps * self.epochs)  # a resumed run begins later
-        if finished is not None:
+            self._first = done - 1 / (report.steps * self.epochs)  # a resumed run begins later
+        if (finished := report.finished) is not None:
             held_out = finished.held_out_accuracy
             share = "" if held_out is None else f", held-out {100 * held_out:.2f} %"
             self._last = f", loss {finished.loss:.4f}{share}"
@@ -56,7 +70,9 @@ class TrainingBar:
             self.show(1.0, f"{self.name}: {epochs} in {_time(spent)}{self._last}")
             return
         left = spent / max(done - self._first, 1e-9) * (1 - done)
-        text = f"{self.name}: epoch {epoch} of {self.epochs}, {_time(left)} left{self._last}"
+        start = f"start {report.start}, " if report.start else ""
+        where = f"{start}epoch {report.epoch} of {self.epochs}"
+        text = f"{self.name}: {where}, {_time(left)} left{self._last}"
         self.show(done, text)
 
 

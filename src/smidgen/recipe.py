@@ -8,6 +8,7 @@ from smidgen.limits import BATCH, EPOCHS, is_number, require_at_most
 from smidgen.names import as_whole
 
 OPTIMIZERS = ("adamw", "sgd", "soap")
+_STARTS = tuple(2**doubled for doubled in range(11))
 _FRACTIONS = ("peak_lr", "momentum", "weight_decay", "label_noise")
 
 
@@ -30,6 +31,9 @@ class Recipe:
         label_noise: Share of the training images that get a wrong label, to see what a method
             makes of that; in [0, 1]. Which ones, and which of the other labels, is drawn from the
             run's seed; images that judge keep theirs.
+        starts: Weights to begin with, a power of two up to 1,024; see :mod:`smidgen.starts`. Half
+            of ``n`` go on after ``1 / n`` of the epochs, those of the lowest training loss, until
+            one is left.
 
     Raises:
         ValueError: If a number is out of its range or of another kind.
@@ -43,6 +47,7 @@ class Recipe:
     weight_decay: float = 0.01
     balance: bool = False
     label_noise: float = 0.0
+    starts: int = 1
 
     def __post_init__(self) -> None:
         self._make_plain()
@@ -52,6 +57,8 @@ class Recipe:
         require_at_most("recipe batch_size", self.batch_size, BATCH)
         if self.batch_size < 2:  # noqa: PLR2004
             raise ValueError(f"recipe batch_size must be >= 2, got {self.batch_size}")
+        if self.starts not in _STARTS:
+            raise ValueError(f"recipe starts must be 1, 2, 4 up to 1024, got {self.starts}")
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(
                 f"recipe optimizer must be one of {', '.join(OPTIMIZERS)}, got {self.optimizer!r}"
@@ -69,7 +76,7 @@ class Recipe:
 
     def _make_plain(self) -> None:
         """Make numbers Python's own, numpy's as well, and refuse what is of another kind."""
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "starts"):
             object.__setattr__(self, name, as_whole(getattr(self, name), f"recipe {name}"))
         for name in _FRACTIONS:
             number = getattr(self, name)
@@ -81,11 +88,13 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain values; what is not asked for is left out.
 
-        Trials are known by a hash of this form, and older ones have no balance or label_noise.
+        Trials are known by a hash of this form, and older ones have none of these three.
         """
         form = asdict(self)
         if not self.balance:
             del form["balance"]
         if not self.label_noise:
             del form["label_noise"]
+        if self.starts == 1:
+            del form["starts"]
         return form

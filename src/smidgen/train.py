@@ -1,14 +1,17 @@
 """The training loop. There is one."""
 
 import logging
+import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from smidgen.checkpoint import CheckpointError, checkpoints
 from smidgen.data import Data
@@ -19,11 +22,10 @@ from smidgen.layers import Shape
 from smidgen.machine import memory
 from smidgen.methods.base import GradientMethod, Method, several, transformed
 from smidgen.names import require_kind, shown
-from smidgen.progress import training_bar
+from smidgen.progress import Report, training_bar
 from smidgen.recipe import Recipe
 from smidgen.run import (
     WEIGHTS,
-    EpochRecord,
     Run,
     load_run,
     methods_in,
@@ -35,22 +37,11 @@ from smidgen.run import (
 from smidgen.runtime import Runtime, choose, tell_if_slow
 from smidgen.spec import NetSpec
 from smidgen.split_names import FULL
+from smidgen.starts import STARTS, Turn, chosen, turn_of_chosen
 from smidgen.teacher import with_teachers
 from smidgen.tensors import Batch, Scalar
 from smidgen.training import AT_EVERY_EPOCH, Pace, Training
 from smidgen.trial import Trial
-
-
-class Report(NamedTuple):
-    """Where a run stands; sent to the observer after every step."""
-
-    epoch: int  # counted from 1
-    step: int  # of the epoch, counted from 1
-    steps: int  # in an epoch
-    loss: Tensor  # of the step; read it sparingly on a GPU
-    lr: float
-    finished: EpochRecord | None  # the epoch, when this was its last step
-
 
 Observer = Callable[[Report], None]
 _LOG = logging.getLogger(__name__)
@@ -172,10 +163,11 @@ class _Saver:
     def __init__(self, folder: Path | None, pace: Pace) -> None:
         self.folder, self.pace, self._last = folder, pace, time.monotonic()
 
-    def after_epoch(self, training: Training) -> None:
+    def after_epoch(self, training: Training, folder: Path | None = None) -> None:
         """Write one, if there is a folder and the last one is old enough."""
-        if self.folder is not None and time.monotonic() - self._last >= self.pace.save_every:
-            training.save(self.folder)
+        folder = folder or self.folder
+        if folder is not None and time.monotonic() - self._last >= self.pace.save_every:
+            training.save(folder)
             self._last = time.monotonic()
 
 
@@ -189,21 +181,59 @@ def _trained(
     resume: bool = False,
 ) -> Run:
     _LOG.info("trial %s: %s on %s, seed %d", trial.key, trial.net.name, trial.data, trial.seed)
+    observer = observer or _bar(trial)
     with runtime.active():
-        kept = saver.folder if resume and saver.folder and checkpoints(saver.folder) else None
-        training = Training(trial, data, runtime, saver.pace, begins=kept is None)
-        observer = observer or _bar(trial)
-        if kept is not None:
-            training.restore(kept)
-        for epoch in range(len(training.history), trial.recipe.epochs):
-            _run_epoch(training, epoch, observer)
+        begin = partial(_begun, trial, data, runtime, saver.pace)
+        if trial.recipe.starts > 1 and not (resume and saver.folder and checkpoints(saver.folder)):
+            training = _chosen(trial.recipe, begin, saver, observer)
+        else:
+            training = begin(0, saver.folder if resume else None)
+        turn = turn_of_chosen(trial.recipe)
+        for _ in range(len(training.history), trial.recipe.epochs):
+            _run_epoch(training, turn, observer)
             _LOG.debug("trial %s: %s", trial.key, training.history[-1])
             saver.after_epoch(training)
         run = training.finished()
     if saver.folder is not None:
         run.save(saver.folder)
+        shutil.rmtree(saver.folder / STARTS, ignore_errors=True)
         _LOG.info("trial %s: kept in %s", trial.key, saver.folder)
     return run
+
+
+def _begun(
+    trial: Trial, data: Data, runtime: Runtime, pace: Pace, start: int, folder: Path | None
+) -> Training:
+    """Return a start, from the last checkpoint if there is one in ``folder``."""
+    kept = folder if folder and checkpoints(folder) else None
+    training = Training(trial, data, runtime, pace, begins=kept is None, start=start)
+    if kept is not None:
+        training.restore(kept)
+    return training
+
+
+def _chosen(
+    recipe: Recipe, begin: Callable[[int, Path], Training], saver: _Saver, observer: Observer
+) -> Training:
+    """Return the best of several starts, its epochs told and kept."""
+
+    def go_on(training: Training, turn: Turn, folder: Path) -> None:
+        _run_epoch(training, turn, observer)
+        saver.after_epoch(training, folder)
+
+    with ExitStack() as stack:
+        if saver.folder is None:
+            folder = Path(stack.enter_context(TemporaryDirectory(prefix="smidgen-")))
+        else:
+            folder = saver.folder / STARTS
+        training = chosen(recipe, folder, begin, go_on)
+    turn, steps = turn_of_chosen(recipe), len(training.batches)
+    for of in training.history:
+        done = turn.done(len(training.history))
+        observer(Report(of.epoch, steps, steps, torch.tensor(of.loss), of.lr, of, 0, done))
+    if saver.folder is not None:
+        training.save(saver.folder)
+    return training
 
 
 def _bar(trial: Trial) -> Observer:
@@ -211,13 +241,14 @@ def _bar(trial: Trial) -> Observer:
     bar = training_bar(trial.net.name, trial.recipe.epochs)
     if bar is None:
         return lambda report: None
-    return lambda report: bar.step(report.epoch, report.step, report.steps, report.finished)
+    return bar.step
 
 
-def _run_epoch(training: Training, epoch: int, observer: Observer) -> None:
+def _run_epoch(training: Training, turn: Turn, observer: Observer) -> None:
     training.model.train()
+    epoch, epochs = len(training.history), training.trial.recipe.epochs
     started, steps = time.perf_counter(), len(training.batches)
-    last = max(steps * training.trial.recipe.epochs - 1, 1)
+    last = max(steps * epochs - 1, 1)
     loss = total = torch.zeros((), device=training.runtime.device)
     for step, batch in enumerate(training.batches.epoch(training.generator)):
         loss = _step(training, batch, progress=(epoch * steps + step) / last)
@@ -226,11 +257,15 @@ def _run_epoch(training: Training, epoch: int, observer: Observer) -> None:
         for tracker in training.trackers:  # each when the one it watches is done
             tracker.after_step()
             if ends:
-                tracker.after_epoch((epoch + 1) / training.trial.recipe.epochs)
+                tracker.after_epoch((epoch + 1) / epochs)
         if not ends:
-            observer(Report(epoch + 1, step + 1, steps, loss, training.lr, None))
+            done = turn.done(epoch + (step + 1) / steps)
+            report = Report(epoch + 1, step + 1, steps, loss, training.lr, None, turn.start, done)
+            observer(report)
     record = training.record_epoch(float(total) / steps, time.perf_counter() - started)
-    observer(Report(epoch + 1, steps, steps, loss, training.lr, record))
+    told = None if turn.start else record
+    done = turn.done(epoch + 1)
+    observer(Report(epoch + 1, steps, steps, loss, training.lr, told, turn.start, done))
 
 
 def _step(training: Training, batch: Batch, progress: float) -> Scalar:

@@ -47,6 +47,7 @@ from smidgen.teacher import lessons, started
 from smidgen.tensors import Batch, Images, Labels, Scalar
 from smidgen.trial import Trial
 
+_APART = 0x9E3779B97F4A7C15  # of two starts' seeds: nobody takes 0 and this
 _GLANCE = 4  # batches that give averaged weights the statistics they are judged with meanwhile
 
 
@@ -109,6 +110,7 @@ class Training:
         pace: Pace = AT_EVERY_EPOCH,
         *,
         begins: bool = True,
+        start: int = 0,
     ) -> None:
         """Prepare the first step, or :meth:`restore`, which needs no weights to begin with.
 
@@ -118,6 +120,7 @@ class Training:
             runtime: Where.
             pace: How often it stops to save and to look.
             begins: Whether it does not go on from a checkpoint.
+            start: Which of the weights that the seed stands for it begins with.
 
         Raises:
             ValueError: As of :func:`smidgen.train.train`.
@@ -159,7 +162,8 @@ class Training:
         if trial.recipe.balance:
             self._weights = class_weights(images.labels, len(data.classes)).to(runtime.device)
 
-        self.model = trial.spec.build(trial.seed).to(runtime.device)
+        drawn = (trial.seed + start * _APART) % 2**63
+        self.model = trial.spec.build(drawn).to(runtime.device)
         first = at_most_one(methods, StartMethod)
         if begins and first is not None:
             started(first, data, trial.split, trial.spec).start(self.model)

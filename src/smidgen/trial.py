@@ -13,7 +13,13 @@ from smidgen.data.arrays import KEPT
 from smidgen.data.preprocessing import CHANNELS, Preprocessing
 from smidgen.escape import shell
 from smidgen.methods import in_order, package_named, package_of, parse, rewritten
-from smidgen.methods.base import Method, require_method, require_together
+from smidgen.methods.base import (
+    Method,
+    StartMethod,
+    of_kind,
+    require_method,
+    require_together,
+)
 from smidgen.methods.of_runs import placed
 from smidgen.names import as_seed, require_kind, shown
 from smidgen.plugins import OWN, require_package
@@ -61,6 +67,11 @@ class Trial:
         for method in self.methods:
             require_method(method)
         require_together(self.methods)
+        if self.recipe.starts > 1 and (first := of_kind(self.methods, StartMethod)):
+            raise ValueError(
+                f"recipe starts must be 1 with {first[0].name}, which says what to begin with,"
+                f" got {self.recipe.starts}"
+            )
         object.__setattr__(self, "packages", _packages(self.methods, dict(self.packages)))
 
     @property

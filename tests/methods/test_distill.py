@@ -15,6 +15,7 @@ from smidgen.kernels.chain import Inference
 from smidgen.layers import Classifier, Conv, Flatten, GlobalAveragePool, Shape
 from smidgen.methods import Distill, Flip, in_order, parse
 from smidgen.methods.base import BatchMethod, of_kind
+from smidgen.progress import Report
 from smidgen.recipe import Recipe
 from smidgen.run import digest, load_run, shared_plan
 from smidgen.share.facts import facts_of
@@ -25,7 +26,7 @@ from smidgen.tensors import Batch
 from smidgen.testing import methods as promises
 from smidgen.testing.given import CLASSES, NET, SINGLE, a_batch, seeded, some_data
 from smidgen.text import to_text
-from smidgen.train import Report, train
+from smidgen.train import train
 
 BIG = NetSpec(Shape(3, 8, 8), (Conv(24), GlobalAveragePool(), Classifier(CLASSES)), "big")
 

@@ -67,7 +67,7 @@ ENDS: list[tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = [
     ("cutmix", "probability", (1e-9, 1.0), (0.0, 1.001)),
     ("label-smoothing", "smoothing", (0.0, NEARLY), (-0.1, 1.0)),
     ("distill", "share", (1e-9, 1.0), (0.0, 1.001)),
-    ("distill", "temperature", (1e-9, 9.0), (0.0, inf, nan)),
+    ("distill", "temperature", (1e-9, 9.0), (0.0, inf, 1e301, nan)),
     ("one-cycle", "warmup", (1e-9, NEARLY), (0.0, 1.0)),
     ("one-cycle", "start", (0.0, 1.0), (-0.1, 1.001)),
     ("one-cycle", "end", (0.0, 1.0), (-0.1, 1.001)),
@@ -75,12 +75,12 @@ ENDS: list[tuple[str, str, tuple[Any, ...], tuple[Any, ...]]] = [
     ("cosine", "end", (0.0, 1.0), (-0.1, 1.001)),
     ("cyclical", "cycles", (1, 10**6), (0, 10**6 + 1, 10**310)),
     ("cyclical", "low", (0.0, NEARLY), (-0.1, 1.0)),
-    ("sam", "rho", (0.0, 9.0), (-0.1, inf, nan)),
+    ("sam", "rho", (0.0, 9.0), (-0.1, inf, 1e301, nan)),
     ("lookahead", "steps", (1,), (0,)),
     ("lookahead", "share", (1e-9, NEARLY), (0.0, 1.0)),
     ("ema", "decay", (0.0, NEARLY), (-0.1, 1.0)),
     ("swa", "start", (0.0, NEARLY), (-0.1, 1.0)),
-    ("swa", "lr", (1e-9, None), (0.0, inf)),
+    ("swa", "lr", (1e-9, None), (0.0, inf, 1e301)),
 ]
 
 

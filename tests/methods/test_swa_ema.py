@@ -12,10 +12,11 @@ from smidgen.flat import Flat
 from smidgen.layers import Classifier, Conv, GlobalAveragePool, Shape
 from smidgen.methods import EMA, SWA, Method, OneCycle
 from smidgen.methods.base import WeightTracker
+from smidgen.progress import Report
 from smidgen.recipe import Recipe
 from smidgen.runtime import Runtime
 from smidgen.spec import NetSpec
-from smidgen.train import Report, train
+from smidgen.train import train
 
 NET = NetSpec(Shape(1, 4, 4), (Conv(3), GlobalAveragePool(), Classifier(2)))
 

@@ -118,7 +118,7 @@ for _name, _verb in (
 BAD_INPUT, INTERRUPTED = 2, 130  # exit statuses beside 0; 1 is of a study with failed trials
 BY_SIGNAL = 128  # is added to its number
 _GOES_ON = {
-    "train": "; the last checkpoint is kept, --resume goes on",
+    "train": "; --resume goes on from the last checkpoint, if there is one yet",
     "study": "; the same command goes on",
     "design": "; the same command goes on",
 }

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from smidgen.escape import shell, terminal
 
 if TYPE_CHECKING:
-    from smidgen.train import Report
+    from smidgen.progress import Report
+    from smidgen.run import EpochRecord
 
 # Whether only results, warnings and errors are told: --quiet. A context's own, so that one
 # command leaves no trace in the next one.
@@ -220,7 +221,8 @@ class TrainingProgress(Barred):
         self.epochs, self.heading = epochs, heading
         self.started = self.shown = time.perf_counter()
         self.task: Any = None
-        self.first: tuple[int, float] | None = None
+        self.first: float | None = None  # share that was done before
+        self.start = 0
 
     def __enter__(self) -> "TrainingProgress":
         if shows_bars():
@@ -245,25 +247,25 @@ class TrainingProgress(Barred):
             say(self.heading)
             self.heading = None
         now = time.perf_counter()
+        if self.first is None:
+            self.first = report.done - 1 / (report.steps * self.epochs)
+        if report.start and report.start != self.start:
+            self._line(f"start {report.start}, from epoch {report.epoch}")
+        self.start = report.start
         if report.finished is None and (self.bar is None or now - self.shown < _REFRESH):
             return
         self.shown = now
-        done = (report.epoch - 1 + report.step / report.steps) / self.epochs
-        if self.first is None:
-            self.first = (report.epoch, done)
         if report.finished:
-            self._epoch_line(report, now, done)
+            self._epoch_line(report, report.finished, now)
         if self.bar:
             rate = f"{report.finished.images_per_second:,.0f} images/s  " if report.finished else ""
             state = f"{rate}loss {float(report.loss):.4f}  lr {report.lr:.2g}"
             label = f"epoch {report.epoch}/{self.epochs}"
-            self.bar.update(self.task, completed=done, description=label, state=state)
+            self.bar.update(self.task, completed=report.done, description=label, state=state)
 
-    def _epoch_line(self, report: "Report", now: float, done: float) -> None:
-        record = report.finished
-        assert record is not None
-        per_epoch = (now - self.started) / max(report.epoch - (self.first or (1, 0))[0] + 1, 1)
-        seconds = per_epoch * (self.epochs - report.epoch)
+    def _epoch_line(self, report: "Report", record: "EpochRecord", now: float) -> None:
+        spent = now - self.started
+        seconds = spent / max(report.done - (self.first or 0), 1e-9) * (1 - report.done)
         left = f"{seconds:.0f} s left" if seconds < 2 * _MINUTE else time_left(seconds)
         held_out = record.held_out_accuracy
         accuracy = "" if held_out is None else f"  held-out {100 * held_out:.2f} %"
@@ -271,6 +273,9 @@ class TrainingProgress(Barred):
             f"epoch {record.epoch}/{self.epochs}  loss {record.loss:.4f}  lr {record.lr:.2g}"
             f"{accuracy}  {record.images_per_second:,.0f} images/s"
         ) + (f"  {left}" if report.epoch < self.epochs else "")
+        self._line(line)
+
+    def _line(self, line: str) -> None:
         if self.bar:
             self.bar.console.print(line, highlight=False, markup=False)
         else:

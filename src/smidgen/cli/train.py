@@ -43,9 +43,9 @@ if TYPE_CHECKING:
 
     from smidgen.config import TrainingPlan
     from smidgen.data import Data
+    from smidgen.progress import Report
     from smidgen.run import EpochRecord, Run
     from smidgen.spec import NetSpec
-    from smidgen.train import Report
 
 
 def train(  # noqa: PLR0913 - a command line

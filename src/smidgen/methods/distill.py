@@ -1,11 +1,11 @@
 """Distillation: learn from the answers of a trained net as well as from labels."""
 
 from dataclasses import dataclass
-from math import inf
 from typing import ClassVar
 
 import torch
 
+from smidgen.limits import NUMBER
 from smidgen.methods.base import BatchMethod
 from smidgen.tensors import Batch, Logits
 
@@ -44,7 +44,7 @@ class Distill(BatchMethod):
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
             raise ValueError(f"distill share must be in (0, 1], got {self.share}")
-        if not 0 < self.temperature < inf:
+        if not 0 < self.temperature < NUMBER:
             raise ValueError(f"distill temperature must be finite and > 0, got {self.temperature}")
 
     def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:

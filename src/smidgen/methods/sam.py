@@ -3,12 +3,12 @@
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import inf
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
 from smidgen.flat import Flat
+from smidgen.limits import NUMBER
 from smidgen.methods.base import GradientMethod
 from smidgen.tensors import Scalar
 
@@ -37,7 +37,7 @@ class SAM(GradientMethod):
     name: ClassVar[str] = "sam"
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rho < inf:
+        if not 0 <= self.rho < NUMBER:
             raise ValueError(f"sam rho must be finite and >= 0, got {self.rho}")
 
     def backward(self, loss_of: Callable[[], Scalar], model: nn.Module, flat: Flat) -> Scalar:

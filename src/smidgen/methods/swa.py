@@ -2,13 +2,13 @@
 
 import warnings
 from dataclasses import dataclass
-from math import inf
 from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from smidgen.limits import NUMBER
 from smidgen.methods.base import WeightMethod, WeightTracker
 
 
@@ -43,7 +43,7 @@ class SWA(WeightMethod):
     def __post_init__(self) -> None:
         if not 0 <= self.start < 1:
             raise ValueError(f"swa start must be in [0, 1), got {self.start}")
-        if self.lr is not None and not 0 < self.lr < inf:
+        if self.lr is not None and not 0 < self.lr < NUMBER:
             raise ValueError(f"swa lr must be finite and > 0, or none, got {self.lr}")
 
     def follow(self, weights: Float[Tensor, " p"]) -> WeightTracker:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from smidgen.data import Data
+from smidgen.progress import Report
 from smidgen.runtime import SLOW
 from smidgen.study.database import RoomError
 from smidgen.study.job import Origin, Others
@@ -20,7 +21,6 @@ from smidgen.study.owner import owner
 from smidgen.study.running.local import NO_ROOM
 from smidgen.study.running.one import execute
 from smidgen.study.store import Claim, Store
-from smidgen.train import Report
 
 _POLL = 0.1  # seconds between looks at an empty queue
 _NOTED_EVERY = 1.0  # seconds between notes of progress in the store
@@ -116,9 +116,8 @@ def noting(store: Store, claim: Claim, me: str) -> Callable[[Report], None]:
         nonlocal last
         if time.monotonic() - last >= _NOTED_EVERY:
             last = time.monotonic()
-            epochs = report.epoch - 1 + report.step / report.steps
             with suppress(RoomError):  # it is only a note
-                store.progress(claim.key, me, epochs / claim.job.trial.recipe.epochs)
+                store.progress(claim.key, me, report.done)
 
     return note
 
