@@ -277,6 +277,18 @@ def test_time_left_is_told_from_what_has_finished(store: Store, jobs: Jobs) -> N
     assert store.status("s").seconds_left == pytest.approx(2 + 2 + 5 * 2)
 
 
+def test_starts_take_their_time(store: Store, jobs: Jobs) -> None:
+    one, eight, other = (*jobs(), *jobs(starts=8), *jobs(starts=2, seeds=(1,)))
+    store.add("s", [one, eight, other])
+    store.claim("me")
+    store.finish(one.trial.key, "me", row_of(one))  # 2 seconds for an epoch
+    assert store.status("s").seconds_left == pytest.approx(2 * 2.5 + 2 * 1.5)
+    store.claim("me")
+    finished = {**row_of(eight), "recipe": eight.trial.to_dict()["recipe"], "seconds": 20.0}
+    store.finish(eight.trial.key, "me", finished)  # 8 seconds for one
+    assert store.status("s").seconds_left == pytest.approx((2 + 8) / 2 * 1.5)
+
+
 def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "notes.db"
     path.write_text("not a database, but long enough to have been one" * 40)

@@ -4,7 +4,7 @@ import json
 import time
 from collections import defaultdict
 from collections.abc import Iterable
-from math import isfinite
+from math import isfinite, log2
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -82,7 +82,8 @@ def _seconds_left(records: list[tuple[Any, ...]], jobs: int) -> float | None:
             continue
         form = json.loads(row)
         wall = (ended - started) if started and ended else 0.0
-        seconds = max(wall, form.get("seconds", 0.0)) / max(form.get("epochs", 1), 1)
+        recipe = {**form.get("recipe", {}), "epochs": max(form.get("epochs", 1), 1)}
+        seconds = max(wall, form.get("seconds", 0.0)) / _epochs(recipe)
         for kind in _kinds(form["net"], form["methods"]):
             seen[kind].append(seconds)
     if not seen:
@@ -94,11 +95,16 @@ def _seconds_left(records: list[tuple[Any, ...]], jobs: int) -> float | None:
         trial = json.loads(job)["trial"]
         kinds = _kinds(trial["net"]["name"], trial["methods"])
         kind = next(kind for kind in kinds if kind in seen)
-        expected = fmean(seen[kind]) * trial["recipe"]["epochs"]
+        expected = fmean(seen[kind]) * _epochs(trial["recipe"])
         if state == "running":
             expected = max(expected - (now - started), expected * (1 - progress) * 0.5, 0.0)
         left += expected
     return left / jobs
+
+
+def _epochs(recipe: dict[str, Any]) -> float:
+    """Return the epochs of a run with those of all its starts: half a run for a doubling."""
+    return recipe["epochs"] * (1 + log2(recipe.get("starts", 1)) / 2)
 
 
 def _kinds(net: str, methods: list[str]) -> tuple[Any, ...]:
