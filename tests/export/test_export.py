@@ -379,19 +379,30 @@ def test_a_budget_that_a_target_has_no_figure_for_is_refused(run: Path, tmp_path
         export(run, "onnx", tmp_path / "out", max_ram=10)
 
 
-def test_bad_names_are_refused_with_the_nearest(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"unknown target 'onx'; did you mean 'onnx'\?"):
-        export(run, "onx", tmp_path / "out")
-    with pytest.raises(ValueError, match="minmax"):
-        export(run, "wasm", tmp_path / "out", wish=Wish(calibration="min"))
-    with pytest.raises(ValueError, match="takes no calibration"):
-        export(run, "onnx", tmp_path / "out", wish=Wish(calibration="mse"))
-    with pytest.raises(ValueError, match="onnx-int8 is the integer form"):
-        export(run, "onnx", tmp_path / "out", wish=Wish(numbers="int8"))
-    with pytest.raises(ValueError, match="float32 C is not quantised and needs no finishing"):
-        export(run, "c", tmp_path / "out", wish=Wish(numbers="float32", finish_epochs=2))
-    with pytest.raises(ValueError, match="onnx-int8 is quantised by onnxruntime: nothing to"):
-        export(run, "onnx-int8", tmp_path / "out", wish=Wish(finish_epochs=2))
+@pytest.mark.parametrize(
+    ("target", "wish", "said"),
+    [
+        ("onx", Wish(), r"unknown target 'onx'; did you mean 'onnx'\?"),
+        ("wasm", Wish(calibration="min"), "calibration method must be one of minmax"),
+        ("tflite", Wish(calibration="min"), "calibration method must be one of minmax"),
+        ("tflite", Wish(numbers="float32"), "tflite is int8, got 'float32'"),
+        ("tflite", Wish(input="uint16"), r"unknown input 'uint16' of tflite; did you mean 'uint8'"),
+        ("onnx", Wish(calibration="mse"), "takes no calibration"),
+        ("onnx", Wish(numbers="int8"), "onnx-int8 is the integer form"),
+        ("onnx-int8", Wish(calibration="mse"), "onnxruntime has no calibration 'mse'"),
+        ("onnx-int8", Wish(numbers="float32"), "onnx is the float32 form"),
+        ("onnx-int8", Wish(finish_epochs=2), "quantised by onnxruntime: nothing to finish"),
+        ("c", Wish(optimize="fast"), "optimize must be one of speed, flash, host, got 'fast'"),
+        ("arduino", Wish(numbers="int4"), "numbers must be int8 or float32, got 'int4'"),
+        ("c", Wish(numbers="float32", optimize="flash"), "nothing to optimise for flash"),
+        ("c", Wish(numbers="float32", finish_epochs=2), "C is not quantised and needs no finish"),
+    ],
+)
+def test_what_a_target_does_not_take_is_refused_before_the_run_is_read(
+    target: str, wish: Wish, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        export(tmp_path / "nowhere", target, tmp_path / "out", wish=wish)
 
 
 def copied(run: Path, tmp_path: Path) -> Path:

@@ -36,7 +36,8 @@ def export(  # noqa: PLR0913 - a command line
     calibration: Annotated[
         str | None,
         typer.Option(
-            help="minmax, percentile-99.9, percentile-99.99 or mse. Default: the best of them."
+            help="minmax, percentile-99.9, percentile-99.99 or mse. Default: the best of them; of "
+            "onnx-int8, which has no mse, minmax."
         ),
     ] = None,
     name: Annotated[

@@ -14,8 +14,6 @@ from smidgen.export.artefact import (
     Oracle,
     Source,
     Wish,
-    require,
-    require_floats,
 )
 from smidgen.export.c.emulate import (
     ParityError,
@@ -27,7 +25,7 @@ from smidgen.export.c.emulate import (
 from smidgen.export.c.float32 import generate_float
 from smidgen.export.c.host import FAST, compile_library, find_compiler, load_library
 from smidgen.export.c.host_int8 import generate_host
-from smidgen.export.c.int8 import OPTIMIZE, generate
+from smidgen.export.c.int8 import generate
 from smidgen.export.c.picture import described, picture_header, signed
 from smidgen.export.c.source import Source as Generated
 from smidgen.export.int8.finish import Finished
@@ -105,22 +103,8 @@ class Made(NamedTuple):
 
 
 def made_of(source: Source, wish: Wish) -> Made:
-    """Return the C that a wish asks for.
-
-    Raises:
-        ValueError: If the wish cannot be had.
-    """
-    numbers, known = wish.numbers, (*OPTIMIZE, HOST)
-    require(
-        wish.optimize in (None, *known),
-        f"optimize must be one of {', '.join(known)}, got {wish.optimize!r}",
-    )
-    require(
-        numbers in (None, "int8", "float32"), f"numbers must be int8 or float32, got {numbers!r}"
-    )
-    if numbers == "float32":
-        require(wish.optimize is None, "float32 C is for hosts: nothing to optimise for flash")
-        require_floats("float32 C is not quantised", wish)
+    """Return the C that a wish asks for, one that :func:`require_wish` lets pass."""
+    if wish.numbers == "float32":
         oracle = Oracle("the trained model in torch", source.float_infer(), ALL, ROUNDING)
         return Made(
             _told(generate_float(source.program, source.stem), source), oracle, 1.0, None, None

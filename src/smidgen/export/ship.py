@@ -32,6 +32,7 @@ from smidgen.export.page import Facts, frame_of, page, thresholds
 from smidgen.export.proof import Proof, files_of, proved
 from smidgen.export.squares import looked_at
 from smidgen.export.targets import OF_C, require_tools, target_of
+from smidgen.export.wishes import require_wish
 from smidgen.files import write_atomically
 from smidgen.hub import is_hub
 from smidgen.hub import place_of as hub_place
@@ -76,6 +77,7 @@ def export(
     """
     build = target_of(to)
     require_kind(wish, Wish, "a wish", "as in Wish(name='my_net')")
+    require_wish(to, wish)
     if wish.name is not None:
         require_own(wish.name)
     out = place_of(run, to) if out is None else require_path(out, "out")
@@ -83,15 +85,8 @@ def export(
     _require_free(out)
     require_tools(to)
     _require_known(to, flash, ram)
-    if wish.input is not None and to != "tflite":
-        raise ValueError(f"{to} takes uint8 pixels; a choice of input is for tflite")
-    if wish.optimize is not None and to in ("onnx", "onnx-int8", "tflite", "wasm"):
-        raise ValueError(f"{to} has no code of a microcontroller to optimise; c has")
-    if wish.optimize == HOST:
-        if to not in ("c", "cmake"):
-            raise ValueError(f"{to} is for microcontrollers; code for hosts is for c and cmake")
-        if flash is not None or ram is not None:
-            raise ValueError("code for hosts is not measured on a microcontroller: no limit holds")
+    if wish.optimize == HOST and (flash is not None or ram is not None):
+        raise ValueError("code for hosts is not measured on a microcontroller: no limit holds")
     loaded = load_run(run)
     trained = trained_on(loaded, run, data=data, data_dir=data_dir)
     first = predict(loaded.model, trained.test.images[:1], loaded.mean, loaded.std)

@@ -17,7 +17,6 @@ from smidgen.export.artefact import (
     Wish,
     Witness,
     require,
-    require_floats,
 )
 from smidgen.export.firmware.arduino import arduino
 from smidgen.export.firmware.cmake import cmake
@@ -40,8 +39,6 @@ _COMPARED = 64  # images that both WebAssembly modules must answer alike before 
 
 def onnx(source: Source, wish: Wish) -> Artefact:
     """Make an ONNX file of float32, which ONNX Runtime is to answer as torch does."""
-    require(wish.numbers in (None, "float32"), "onnx is float32; onnx-int8 is the integer form")
-    require_floats("onnx is float32", wish)
     name = f"{source.stem}.onnx"
     return Artefact(
         files={name: to_onnx(source.program, source.card())},
@@ -56,8 +53,6 @@ def onnx(source: Source, wish: Wish) -> Artefact:
 
 def onnx_int8(source: Source, wish: Wish) -> Artefact:
     """Make an ONNX file of int8 (QDQ), proved with and without integer kernels."""
-    require(wish.numbers in (None, "int8"), "onnx-int8 is int8; onnx is the float32 form")
-    require(wish.finish_epochs is None, "onnx-int8 is quantised by onnxruntime: nothing to finish")
     calibration = wish.calibration or "minmax"
     name = f"{source.stem}.int8.onnx"
     whole = to_onnx(source.program, source.card(), share=False)

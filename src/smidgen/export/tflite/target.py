@@ -44,8 +44,6 @@ _ALLOWED = 0.05
 def tflite(source: Source, wish: Wish) -> Artefact:
     """Make an int8 TensorFlow Lite file, proved against a simulation in integers."""
     takes = _takes(wish)
-    if wish.numbers not in (None, "int8"):
-        raise ValueError(f"tflite is int8, got {wish.numbers!r}; onnx and c have a float32 form")
     _require_operations(source.run.trial.spec)
     missing = _missing()
     if missing:
