@@ -64,7 +64,7 @@ def test_the_data_are_found_from_another_folder_at_the_run_s_size(run: Run) -> N
 def test_data_that_moved_are_read_where_they_are_now(run: Run, elsewhere: Path) -> None:
     moved = elsewhere / "moved"
     shutil.move(elsewhere / "here" / "photos", moved)
-    with pytest.raises(DataError, match=r"no longer in .*photos: --data says where they are now"):
+    with pytest.raises(DataError, match=r"no longer in .*photos: say where they are now"):
         trained_on(run, "run")
     assert trained_on(run, "run", data=moved).fingerprint == run.trial.fingerprint
 

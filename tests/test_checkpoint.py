@@ -301,7 +301,7 @@ def test_a_folder_in_use_is_refused_and_left_alone(tmp_path: Path) -> None:
     data, runtime, recipe = load("digits"), Runtime("cpu", 1, "float32"), Recipe(epochs=1)
     train(NET, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run")
     before = {p: p.read_bytes() for p in (tmp_path / "run").iterdir()}
-    with pytest.raises(ValueError, match="holds a run already"):
+    with pytest.raises(ValueError, match=r"already: resume it \(--resume, or resume=True\)"):
         train(NET, data, recipe=recipe, runtime=runtime, folder=tmp_path / "run")
     assert before == {p: p.read_bytes() for p in (tmp_path / "run").iterdir()}
     (tmp_path / "mine").mkdir()

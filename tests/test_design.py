@@ -77,7 +77,7 @@ def test_a_cluster_is_asked_for_no_number_of_trials_at_once(
     searched: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(places, "find_spec", bool)
-    with pytest.raises(ValueError, match="--jobs is of this machine"):
+    with pytest.raises(ValueError, match="jobs are of this machine"):
         sm.design("digits", out=tmp_path, max_params=500, on="ray", jobs=2)
     assert not searched
     with pytest.raises(ValueError, match="searched"):
@@ -121,7 +121,7 @@ def test_what_loaded_data_have_already_is_not_asked_for_without_a_word(
     for asked in given:
         with pytest.raises(ValueError, match="image_size and data_dir are those of a name"):
             sm.design(data, out=tmp_path / "mine", max_params=500, **asked)
-    with pytest.raises(ValueError, match=r"--time must be such as 90s, 20m, .*, got 30"):
+    with pytest.raises(ValueError, match=r"^time must be such as 90s, 20m, .*, got 30"):
         sm.design(data, out=tmp_path / "mine", max_params=500, time=30)  # pyright: ignore[reportArgumentType]
     assert not searched
 

@@ -155,8 +155,8 @@ image size must be N or HxW, as in 32 or 24x32, each >= 1, got 16.5
 classes of arrays must be texts in order, as in ['cat', 'owl'], got (0, 1)
 the name of data must be a text, got 5
 jobs must be a whole number >= 1, got 1.5
---epochs must be a whole number >= 1, got 24.0
---max-latency must be a number > 0, got '5ms'
+epochs must be a whole number >= 1, got 24.0
+max-latency must be a number > 0, got '5ms'
 out must be a path, got None
 unknown profile 5; known: quick, standard, thorough
 the name of a net must be a str, as in 'mnist-1k5-dw', got None

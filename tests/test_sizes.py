@@ -26,25 +26,25 @@ from smidgen.sizes import bytes_of, count_of, counted
     ],
 )
 def test_bytes_are_counted_as_makers_of_microcontrollers_do(text: Any, expected: int) -> None:
-    assert bytes_of(text, "--max-flash") == expected
+    assert bytes_of(text, "max-flash") == expected
 
 
 @pytest.mark.parametrize(
     ("text", "expected"), [("20k", 20_000), ("1.5M", 1_500_000), ("1600", 1600), (9, 9)]
 )
 def test_counts_are_decimal(text: int | str, expected: int) -> None:
-    assert count_of(text, "--max-params") == expected
+    assert count_of(text, "max-params") == expected
 
 
 @pytest.mark.parametrize(
     "text", ["", "KB", "16QB", "-16KB", "1.2.3K", "1.0001K", "16KB RAM", "²", 16.5]
 )
 def test_what_cannot_be_read_is_refused_with_how_to_write_it(text: Any) -> None:
-    with pytest.raises(ValueError, match="--max-flash must be bytes, as in 16384, 16KB") as raised:
-        bytes_of(text, "--max-flash")
+    with pytest.raises(ValueError, match="max-flash must be bytes, as in 16384, 16KB") as raised:
+        bytes_of(text, "max-flash")
     assert repr(text) in str(raised.value)
-    with pytest.raises(ValueError, match="--max-macs must be a whole number, as in 20000, 20k"):
-        count_of("0.5", "--max-macs")
+    with pytest.raises(ValueError, match="max-macs must be a whole number, as in 20000, 20k"):
+        count_of("0.5", "max-macs")
 
 
 def test_one_thing_has_a_word_of_its_own() -> None:

@@ -65,7 +65,8 @@ def trained_on(
     place = str(data or place_of(run.origin))
     if data is None and Path(place).is_absolute() and not Path(place).exists():
         raise DataError(
-            f"the data of {folder} are no longer in {place}: --data says where they are now"
+            f"the data of {folder} are no longer in {place}: say where they are now (--data, or"
+            " data=)"
         )
     if data is None and (place in NAMED or asked_of(run.origin).get("package")):
         place = f"{KNOWN}{place}"  # whatever folder of that name lies here

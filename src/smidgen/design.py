@@ -91,7 +91,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     def limit(
         amount: int | str | None, what: str, read: Callable[[int | str, str], int]
     ) -> int | None:
-        return None if amount is None else read(amount, f"--max-{what}")
+        return None if amount is None else read(amount, f"max-{what}")
 
     if not callable(observer):
         raise ValueError(f"an observer must be a function of a News, got {shown(observer)}")

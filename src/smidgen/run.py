@@ -367,7 +367,8 @@ def require_vacant(folder: Path, *, resume: bool) -> set[str]:
         raise ValueError(f"{folder} is not empty and holds no run: choose another folder")
     if held and not resume:
         raise ValueError(
-            f"{folder} holds a run already: --resume goes on with it, --out FOLDER leaves it alone"
+            f"{folder} holds a run already: resume it (--resume, or resume=True), or choose another"
+            " folder"
         )
     return held
 

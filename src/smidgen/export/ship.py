@@ -116,7 +116,7 @@ def place_of(run: Path | str, to: str) -> Path:
 
 
 def _limit(what: str, asked: int | str | None) -> int | None:
-    return None if asked is None else bytes_of(asked, f"--max-{what}")
+    return None if asked is None else bytes_of(asked, f"max-{what}")
 
 
 def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proof:

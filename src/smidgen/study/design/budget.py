@@ -74,7 +74,7 @@ _UNITS = {
 
 
 def _option(name: str) -> str:
-    return f"--max-{name}"
+    return f"max-{name}"
 
 
 def told(name: str, figure: float | int) -> str:

@@ -235,7 +235,7 @@ def require_time(expected: Callable[[float], Estimate], limit: float | int) -> N
         enough = ceil(needed / step) * step
     if enough > limit:
         raise ValueError(
-            f"--time {_as_option(limit)} is too short for one rung of the ladder and the last"
+            f"a time of {_as_option(limit)} is too short for one rung of the ladder and the last"
             f" runs: it needs {_as_option(enough)} at least"
         )
 
@@ -290,17 +290,17 @@ def seconds_of(text: object) -> float:
     """
     units = {"h": 3600.0, "m": 60.0, "s": 1.0}
     if not isinstance(text, str):
-        raise ValueError(f"--time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
+        raise ValueError(f"time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
     rest, total = text.strip().lower(), 0.0
     while rest:
         digits = rest[: len(rest) - len(rest.lstrip("0123456789."))]
         unit = rest[len(digits) : len(digits) + 1]
         if not digits or unit not in units or digits.count(".") > 1 or digits == ".":
-            raise ValueError(f"--time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
+            raise ValueError(f"time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
         total += float(digits) * units[unit]
         rest = rest[len(digits) + 1 :]
     if not 0 < total < inf:
-        raise ValueError(f"--time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
+        raise ValueError(f"time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
     return total
 
 

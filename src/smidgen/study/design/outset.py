@@ -85,8 +85,8 @@ class Wishes:
         if self.purpose not in PURPOSES:
             raise ValueError(f"unknown purpose {self.purpose!r}; {nearest(self.purpose, PURPOSES)}")
         if self.epochs is not None and not (type(self.epochs) is int and self.epochs >= 1):
-            raise ValueError(f"--epochs must be a whole number >= 1, got {self.epochs!r}")
-        require_at_most("--epochs", self.epochs or 1, EPOCHS)
+            raise ValueError(f"epochs must be a whole number >= 1, got {self.epochs!r}")
+        require_at_most("epochs", self.epochs or 1, EPOCHS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,15 +24,17 @@ def require_place(on: str, address: str | None, jobs: int | None = None) -> None
         StudyError: If Ray is not installed.
     """
     if on not in PLACES:
-        raise ValueError(f"unknown place --on {on!r}; {nearest(on, PLACES)}")
+        raise ValueError(f"unknown place {on!r}; {nearest(on, PLACES)}")
     if on == "ray" and find_spec("ray") is None:
-        raise StudyError("--on ray needs Ray, which is not installed: pip install 'smidgen[ray]'")
+        raise StudyError(
+            "the place ray needs Ray, which is not installed: pip install 'smidgen[ray]'"
+        )
     if address is not None and on != "ray":
-        raise ValueError("--address is that of a Ray cluster: --on ray")
+        raise ValueError("an address is that of a Ray cluster, got the place local: ask for ray")
     if jobs is not None and on == "ray":
         raise ValueError(
-            "--jobs is of this machine: a cluster runs as many trials as it has cores, so that"
-            " --on ray takes none"
+            "jobs are of this machine: a cluster runs as many trials as it has cores, so that the"
+            " place ray takes none"
         )
 
 

@@ -110,7 +110,7 @@ def _connect(address: str | None) -> bool:
         import ray
     except ImportError as error:
         raise StudyError(
-            "--on ray needs Ray, which is not installed: pip install 'smidgen[ray]'"
+            "the place ray needs Ray, which is not installed: pip install 'smidgen[ray]'"
         ) from error
     if ray.is_initialized():
         return False
