@@ -327,10 +327,12 @@ def test_one_that_can_be_read_is_enough(run: Path, capsys: pytest.CaptureFixture
     Path("half").mkdir()
     Path("half/a.jpg").write_bytes(b"nothing")
     Path("half/b.jpg").write_bytes(Path("new/wide.jpg").read_bytes())
-    assert smidgen("predict", run, "half", "half/a.jpg") == 0
+    assert smidgen("predict", run, "half", "half/a.jpg", "half/mistyped.jpg") == 0
     captured = capsys.readouterr()
     assert [line.split()[0] for line in captured.out.splitlines()] == ["half/b.jpg"]
-    assert captured.err.splitlines()[0] == "2 of 3 pictures cannot be read:"
+    first, *_, last = captured.err.splitlines()
+    assert first == "3 of 4 pictures cannot be read:"
+    assert last == "  there is no picture half/mistyped.jpg"
 
 
 @pytest.mark.parametrize(
@@ -341,6 +343,10 @@ def test_one_that_can_be_read_is_enough(run: Path, capsys: pytest.CaptureFixture
         (("RUN", "https://a.b/c.jpg"), "addresses are not fetched, download it first"),
         (("RUN", "new/README"), "new/README is no readable picture"),
         (("RUN", "new/README", "new/notes.txt", "--csv", "o.csv"), "none of 2 pictures can be"),
+        (
+            ("RUN", "window.npy"),
+            "window.npy is no picture, but may hold arrays: in Python, ",
+        ),
         (("RUN", "broken"), "none of 2 pictures can be read: broken/a.jpg"),
         (("RUN", "broken", "--json"), "none of 2 pictures can be read: broken/a.jpg"),
         (("RUN", "new/wide.jpg", "--top", "0"), "--top must be >= 1, got 0"),
@@ -359,6 +365,7 @@ def test_bad_input_is_one_line(
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_bytes(b"nothing") if "." in name else Path(name).mkdir()
     Path("rows.csv").write_text(",".join(f"pixel{number}" for number in range(64)) + "\n")
+    np.save("window.npy", np.zeros((1, 96, 3)))
     before = sorted(Path.cwd().rglob("*"))
     assert smidgen("predict", *(str(run) if a == "RUN" else a for a in arguments)) == 2
     captured = capsys.readouterr()

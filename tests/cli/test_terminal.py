@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from smidgen.cli import main
-from smidgen.cli.terminal import QUIET, LoadingProgress, say, table, time_left
+from smidgen.cli.terminal import QUIET, LoadingProgress, next_commands, say, table, time_left
 
 
 def test_lines_stay_lines_and_other_control_characters_are_shown(
@@ -20,6 +20,13 @@ def test_lines_stay_lines_and_other_control_characters_are_shown(
     QUIET.set(False)  # whatever a command before this one asked for
     say("model: mine", "next: smidgen predict \x1b[31mmine")
     assert capsys.readouterr().err == "model: mine\nnext: smidgen predict \\x1b[31mmine\n"
+
+
+def test_of_values_that_no_picture_holds_a_model_is_asked_in_python() -> None:
+    lines = next_commands(Path("runs/it's"), "predict", "export", arrays=True)
+    assert lines[0] == """next:   in Python: smidgen.load("runs/it's").predict(array)"""
+    assert "predict" in next_commands(Path("runs/its"), "predict")[0]
+    assert lines[1].split()[:2] == ["smidgen", "export"]
 
 
 def test_a_bar_shows_a_name_as_it_is(

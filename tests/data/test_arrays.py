@@ -93,7 +93,7 @@ def test_arrays_of_few_channels_may_have_them_first(sides: tuple[int, ...]) -> N
     [
         ([[1, 0, 0], [1, 1, 0]] * 20, "train must have one label a picture, 40, got 40x3"),
         ([[0.3, 0.7], [0.8, 0.2]] * 20, "train must have one label a picture, 40, got 40x2"),
-        ([0.0, float("nan")] * 20, "the label of arrays train row 1 must name a class, got none"),
+        ([0.0, float("nan")] * 20, "20 of 40 pictures have no label, or -1: arrays train row 1; "),
     ],
 )
 def test_several_labels_and_none_are_refused(labels: list[Any], said: str) -> None:
@@ -127,6 +127,57 @@ def test_each_channel_has_the_range_of_its_training_values() -> None:
     assert data.train.images.amin((0, 2, 3)).tolist() == [0, 0]
     assert data.train.images.amax((0, 2, 3)).tolist() == [255, 255]
     assert np.array_equal(how.pixels(images[7]), data.train.images[7].permute(1, 2, 0).numpy())
+
+
+def test_three_axes_of_a_sensor_in_their_own_units_have_a_range_each() -> None:
+    images = np.random.default_rng(0).normal(size=(40, 1, 64, 3)) * [100, 1, 0.01]
+    data = from_arrays(images, EVEN, test=(images[:2], [0, 1]))
+    assert data.preprocessing.color == "channels"
+    assert [len(data.train.images[:, one].unique()) > 150 for one in range(3)] == [True] * 3
+    assert any(note.startswith("channel 2 spans 0.0") for note in data.notes)
+    together = from_arrays(images, EVEN, test=(images[:2], [0, 1]), color="rgb").preprocessing
+    assert (together.color, len(set(together.scale))) == ("rgb", 1)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        pixels(0, 40, 6, 5, 3) / 255,
+        pixels(0, 40, 6, 5, 3) / 255 * [1, 0.5, 0.1],  # 0 to 1 stays so, however dark
+        pixels(0, 40, 6, 5, 3).astype(np.int32) // [1, 2, 9],
+        pixels(0, 40, 6, 5, 3) * [1.0, 1, 0.3],
+        pixels(0, 40, 6, 5, 3) / 127.5 - 1,
+    ],
+    ids=["zero to one", "dark blue", "bytes in larger numbers", "0 to 255", "signed"],
+)
+def test_colours_have_one_range_whatever_their_numbers(images: Any) -> None:
+    how = from_arrays(images, EVEN, test=(images[:2], [0, 1])).preprocessing
+    assert (how.color, len(set(how.offset)), len(set(how.scale))) == ("rgb", 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("sides", "way"),
+    [
+        ((96, 3), "images[:, None]"),
+        ((6, 40), "images.transpose(0, 2, 1)[:, None]"),
+        ((1, 96), None),
+        ((8, 8), None),
+        ((24, 32), None),
+    ],
+)
+def test_windows_without_an_axis_for_channels_are_told(
+    sides: tuple[int, int], way: str | None
+) -> None:
+    images = pixels(0, 40, *sides)
+    of_bytes, of_values = (
+        [note for note in from_arrays(values, EVEN).notes if "windows of" in note]
+        for values in (images, images - 0.5)
+    )
+    assert not of_bytes
+    assert len(of_values) == (way is not None)
+    if way is not None:
+        assert of_values[0].endswith(f"must be n x 1 x {max(sides)} x {min(sides)}, as {way} is")
+        assert eval(way, {"images": images}).shape == (40, 1, max(sides), min(sides))
 
 
 @pytest.mark.parametrize(

@@ -68,8 +68,8 @@ def test_the_files_of_pictures_are_found_again(image_folder: Folder, tmp_path: P
     folder = image_folder(BOTH)
     first, second = (load(folder, cache_dir=tmp_path / "cache") for _ in range(2))
     names = ("cat/000.png", "cat/001.png", "cat/002.png", "dog/000.png", "dog/001.png")
-    assert first.train.files == second.train.files == names
-    assert first.test.files == second.test.files == ("cat/000.png", "dog/000.png")
+    assert first.train.files == second.train.files == tuple(f"train/{name}" for name in names)
+    assert first.test.files == second.test.files == ("test/cat/000.png", "test/dog/000.png")
     assert load("digits", cache_dir=tmp_path / "cache").test.files == ()
     with pytest.raises(DataError, match="got 1 files of 2 images"):
         Split(first.test.images, first.test.labels, ("cat/000.png",))

@@ -74,6 +74,16 @@ def test_photographs_of_mixed_sizes_are_fitted_and_told(folder: Callable[..., Pa
     assert data.train.images[0].permute(1, 2, 0).equal(torch.from_numpy(first.copy()))
 
 
+def test_files_of_one_name_in_two_classes_are_told_apart(tmp_path: Path) -> None:
+    for number in range(8):
+        place = tmp_path / "set" / ("cat", "dog")[number % 2] / "2023 trip"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / f"IMG {number // 2}.png").write_bytes(png(pixels(number, 6, 5)))
+    data, _ = loaded(tmp_path / "set")
+    files = {*data.train.files, *data.test.files}
+    assert files == {f"{of}/2023 trip/IMG {n}.png" for of in ("cat", "dog") for n in range(4)}
+
+
 def test_a_size_and_a_fit_can_be_asked_for(folder: Callable[..., Path]) -> None:
     photos = [jpeg(number, 48, 60 + number) for number in range(4)]
     data, said = loaded(folder(photos), image_size="24x20", color="grey", fit="crop")

@@ -92,6 +92,7 @@ def design(  # noqa: PLR0913 - a command line
     from smidgen.cli.searching import DesignProgress
     from smidgen.design import REPORT
     from smidgen.design import design as search
+    from smidgen.run import load_plan
     from smidgen.study.design.search import News
     from smidgen.study.job import Origin
     from smidgen.track import require_trackers, track_row
@@ -155,7 +156,9 @@ def design(  # noqa: PLR0913 - a command line
             warn(f"warning: {line}")
         say(f"model:  {found.model}{_footprint(found, max_flash, max_ram)}", f"report: {page}")
         say(f"again:  {found.command}")
-        say(*next_commands(out, "predict", "export"))
+        seen = load_plan(found.model).preprocessing
+        arrays = seen is not None and seen.of_values
+        say(*next_commands(out, "predict", "export", arrays=arrays))
 
 
 def _footprint(found: "Design", *limits: str | None) -> str:

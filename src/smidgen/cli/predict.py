@@ -1,5 +1,6 @@
 """``smidgen predict``."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -73,8 +74,9 @@ def predict(
         table = CsvRows(csv, min(top, len(asked.classes)), len(listed))
     barred = not ((shown or streamed) and sys.stdout.isatty())
     with table as written, LoadingProgress(on=barred) as progress:
-        for done, (name, told) in enumerate(zip(listed, asked.each(content), strict=True), 1):
-            row = _row(name, told, top)
+        answers = zip(found, asked.each(content), strict=True)
+        for done, ((name, picture), told) in enumerate(answers, 1):
+            row = _row(name, picture, told, top)
             if told.answer is None:
                 broken.append(row["error"])
             elif shown:
@@ -112,7 +114,6 @@ def _listed(pictures: list[str], classes: Sequence[str]) -> Iterator[tuple[str, 
     from smidgen.data.layouts.folders import pictures_below
     from smidgen.data.layouts.pixels import pictures_of
     from smidgen.data.layouts.tables import ENDINGS
-    from smidgen.data.names import of_address
 
     if pictures.count(STREAM) > 1:
         raise ValueError("- is standard input, which can be read once")
@@ -133,18 +134,25 @@ def _listed(pictures: list[str], classes: Sequence[str]) -> Iterator[tuple[str, 
             raise ValueError(
                 f"{name} holds no pixels: of a table of names, name the files or their folder"
             )
-        elif name == STREAM or path.exists():
-            yield name, name
         else:
-            raise ValueError(f"there is no picture {name}{of_address(name)}")
+            yield name, name
 
 
-def _row(name: str, told: "Told", top: int) -> dict[str, Any]:
+def _row(name: str, picture: Any, told: "Told", top: int) -> dict[str, Any]:
     if told.answer is None:
-        error = f"standard input {told.error}" if name == STREAM else told.error
-        return {"picture": name, "error": error}
+        return {"picture": name, "error": _error(name, picture, told.error)}
     best = [{"class": of, "probability": share} for of, share in told.answer.top(top)]
     return {"picture": name, **best[0], **({"top": best} if top > 1 else {})}
+
+
+def _error(name: str, picture: Any, said: str) -> str:
+    from smidgen.data.names import of_address
+
+    if name == STREAM:
+        return f"standard input {said}"
+    if isinstance(picture, str) and not os.path.exists(picture):  # noqa: PTH110 - any name at all
+        return f"there is no picture {name}{of_address(name)}"
+    return said
 
 
 def _require_one(broken: list[str], asked: int) -> None:

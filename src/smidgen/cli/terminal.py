@@ -81,21 +81,24 @@ def time_left(seconds: float) -> str:
     )
 
 
-def next_commands(folder: Path, *verbs: str, held_out: bool = False) -> list[str]:
+def next_commands(
+    folder: Path, *verbs: str, held_out: bool = False, arrays: bool = False
+) -> list[str]:
     """Return the commands that may follow on a model in ``folder``, one a line.
 
     Args:
         folder: Of a run or a design.
         verbs: In this order.
         held_out: Whether images held out judge it, so that the test images wait for the last run.
+        arrays: Whether it takes arrays, of which no command predicts.
     """
     judged = ["--held-out"] if held_out else []
     options = {"predict": ["PICTURE"], "evaluate": judged, "export": ["--to", "c"]}
     begin = ["next:", *[""] * len(verbs)]
-    return [
-        f"{word:<8}{shell(['smidgen', verb, str(folder), *options[verb]])}"
-        for word, verb in zip(begin, verbs, strict=False)
-    ]
+    commands = {verb: shell(["smidgen", verb, str(folder), *options[verb]]) for verb in verbs}
+    if arrays:
+        commands["predict"] = f"in Python: smidgen.load({str(folder)!r}).predict(array)"
+    return [f"{word:<8}{commands[verb]}" for word, verb in zip(begin, verbs, strict=False)]
 
 
 def table(

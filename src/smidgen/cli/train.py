@@ -221,7 +221,9 @@ def _end(run: "Run", folder: Path, data: "Data", *, json: bool) -> None:
         params = f"{run.trial.spec.params:,} params"
         say(f"{run.trial.net.name}: {params}, trained in {run.seconds:,.0f} s, in {folder}")
         held_out = run.history[-1].held_out_accuracy is not None
-        say(*next_commands(folder, "predict", "evaluate", "export", held_out=held_out))
+        arrays = run.preprocessing.of_values and not data.train.files
+        verbs = ("predict", "evaluate", "export")
+        say(*next_commands(folder, *verbs, held_out=held_out, arrays=arrays))
 
 
 def _doubts(run: "Run", data: "Data") -> list[str]:

@@ -60,8 +60,9 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     """Return data from what is in memory.
 
     Values that are no bytes become bytes by the range of the training images, of each channel,
-    which is kept with every model. The result is kept in the cache, so that a run, an export and
-    the processes of a design find it again.
+    which is kept with every model. Three channels are colours, which have one range, if each takes
+    a quarter of it or more, or ``color`` is ``rgb``. The result is kept in the cache, so that a
+    run, an export and the processes of a design find it again.
 
     Args:
         images: An array n h w or n h w c of any numbers and channels, or n c h w where the shape

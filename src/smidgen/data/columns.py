@@ -17,6 +17,11 @@ LABELS = (
     *("category", "targets", "y"),
 )
 BOXES = ("bbox", "bounding_box", "xmin", "x_min", "xmax", "x_max", "x1")
+IN_ARRAYS = (  # what is said of numbers that are no picture
+    "windows of a sensor and the like go in .npz: x_train, n x 1 x steps x channels, and y_train"
+)
+MANY = 16  # numbers a row that are no ages and widths, but what is to be learned from
+_LISTED = 10
 _SPLITS = ("split", "is_valid")
 PARTS = (*_SPLITS, "part", "set", "subset", "partition", "usage")  # usage as FER-2013 has it
 _VALID = {"true": VALIDATION, "1": VALIDATION, "false": TRAIN, "0": TRAIN}  # of fast.ai's is_valid
@@ -74,9 +79,14 @@ def chosen(
     if len(alone) == 1:
         return alone[0]
     raise DataError(
-        f"{where} must have a column with the {what}, got {', '.join(alone) or 'none'} of the "
-        f"columns {', '.join(columns) or 'that are left'}: name it with {option}"
+        f"{where} must have a column with the {what}, got {_listed(alone) or 'none'} of the "
+        f"columns {_listed(columns) or 'that are left'}: name it with {option}"
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more
 
 
 def split_of(

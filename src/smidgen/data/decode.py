@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from smidgen.data.errors import DataError
-from smidgen.data.preprocessing import DEEP, DEEPEST, Values, upright
+from smidgen.data.preprocessing import DEEP, DEEPEST, IN_PYTHON, Values, upright
 from smidgen.limits import ENCODED, LARGE_JPEG, PICTURE, content
 
 KEPT_SIDE = 512  # pixels a side, at least, that a large JPEG is decoded to
@@ -28,6 +28,7 @@ SIGNATURES = (  # of those but BMP, and of HEIC, so that it is told and not pass
     *(b"P1\n", b"P2\n", b"P3\n", b"P4\n", b"P5\n", b"P6\n", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
     *(bytes([0, 0, 0, n]) + b"ftyp" + kind for n in range(20, 48, 4) for kind in _BOXED),
 )
+_OF_NUMPY = (b"\x93NUMPY", b"PK\3\4")  # .npy, and .npz as any archive
 _HEADERS_OF_BMP = tuple(bytes([size]) for size in (12, 16, 40, 52, 56, 64, 108, 124))
 _MARK, _SCAN = b"\xff", b"\xda"  # of a JPEG: how a segment begins, and the kind of a scan's
 _BARE = (b"", *(bytes([kind]) for kind in (0, 1, *range(0xD0, 0xDA))))  # kinds without a length
@@ -216,4 +217,6 @@ def _unreadable(error: Exception) -> str:
 def _no_picture(encoded: bytes) -> str:
     if encoded[4:8] == b"ftyp" and encoded[8:12] in _BOXED[2:]:
         return "is a HEIC picture, which must be converted to JPEG or PNG first"
+    if encoded.startswith(_OF_NUMPY):
+        return f"is no picture, but may hold arrays: {IN_PYTHON}"
     return "is no readable picture: its content is of no known format"

@@ -6,12 +6,11 @@ from threading import Event
 from typing import Any
 
 from smidgen.data.errors import DataError
-from smidgen.data.labelled import Row
+from smidgen.data.labelled import NAMED, Row
 from smidgen.machine import processors
 from smidgen.sizes import counted
 
 AT_ONCE = 8  # pictures, at most: each may be large
-NAMED = 10  # broken pictures that are named
 LEFT_OUT = "cannot be used and"
 _CHUNK = 32  # pictures that a thread takes in one go
 

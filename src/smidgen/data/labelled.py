@@ -11,6 +11,7 @@ from smidgen.data.errors import DataError
 from smidgen.data.names import Matcher, in_order, one_form
 
 LISTED = 3
+NAMED = 10  # pictures that cannot be used that are named
 _HIDDEN = frozenset((None, "-1", "-1.0"))  # a table of texts has no numbers
 UNEVEN = 10  # times the pictures of the smallest class
 
@@ -39,10 +40,11 @@ def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
     """Return the rows of a catalogue with their labels as numbers.
 
     Raises:
-        DataError: If a label is missing or names no class, or there is one class alone.
+        DataError: If a label is missing, and is not to be skipped, or names no class, or there is
+            one class alone.
     """
     notes = list(catalogue.notes)
-    parts = _with_labels(catalogue.parts, wish.classes, notes)
+    parts = _with_labels(catalogue.parts, wish, notes)
     if not parts:
         raise DataError(f"{name} must hold pictures with labels, got none")
     classes = wish.classes or catalogue.classes or _classes(parts, notes)
@@ -54,17 +56,9 @@ def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
             f"a folder a class, or a table beside the pictures, labels.csv (file_name,label)"
         )
     matcher = Matcher(classes)
-    rows: list[Row] = []
-    for part in PARTS:
-        if part not in parts:
-            continue
-        of = parts[part]
-        numbers: dict[str, int] = {}
-        for number, label in enumerate(of.labels):
-            assert label is not None
-            if label not in numbers:
-                numbers[label] = matcher.number(label, of.pictures.where(number))
-            rows.append(Row(len(rows), of.pictures, number, numbers[label], part))
+    rows = _rows(parts, matcher)
+    if not rows:
+        raise DataError(f"{name} must hold pictures with labels, got none")
     differing = {k: v for k, v in matcher.differing.items() if one_form(k) != v or k != v}
     if differing:
         listed = [f"{k!r} is {v!r}" for k, v in list(differing.items())[:LISTED]]
@@ -73,12 +67,28 @@ def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
     return Labelled(rows, classes, tuple(notes))
 
 
-def _with_labels(
-    parts: Mapping[str, Part], classes: Sequence[str], notes: list[str]
-) -> dict[str, Part]:
+def _rows(parts: Mapping[str, Part], matcher: Matcher) -> list[Row]:
+    """Return the pictures of all parts that have a label."""
+    rows: list[Row] = []
+    for part in PARTS:
+        if part not in parts:
+            continue
+        of = parts[part]
+        numbers: dict[str, int] = {}
+        for number, label in enumerate(of.labels):
+            if label is None:
+                continue
+            if label not in numbers:
+                numbers[label] = matcher.number(label, of.pictures.where(number))
+            rows.append(Row(len(rows), of.pictures, number, numbers[label], part))
+    return rows
+
+
+def _with_labels(parts: Mapping[str, Part], wish: Wish, notes: list[str]) -> dict[str, Part]:
     """Return the parts with labels; those where all are hidden are left out and told."""
     kept: dict[str, Part] = {}
-    known = set(classes or (parts[TRAIN].labels if TRAIN in parts else ()))
+    lacking: list[str] = []
+    known = {*(wish.classes or (parts[TRAIN].labels if TRAIN in parts else ()))} - {None}
     for part in PARTS:
         if part not in parts:
             continue
@@ -88,22 +98,35 @@ def _with_labels(
             raise DataError(f"the part {part!r} must have at least one row, got none")
         if part != TRAIN and set(of.labels) <= _HIDDEN - known:
             notes.append(f"the labels of the part {part!r} are hidden: it is not used")
-        elif not hidden:
-            kept[part] = of
         else:
-            raise DataError(
-                f"the label of {of.pictures.where(hidden[0])} must name a class, got none or -1"
-                + (f" (nor have {len(hidden) - 1:,} others one)" if len(hidden) > 1 else "")
-            )
+            kept[part] = of
+            lacking += [of.pictures.where(number) for number in hidden]
+    if lacking:
+        rows = sum(len(of.labels) for of in kept.values())
+        notes.append(_told_lacking(lacking, rows, skip=wish.skip_broken))
     return kept
+
+
+def _told_lacking(lacking: Sequence[str], rows: int, *, skip: bool) -> str:
+    """Return a note of the pictures without a label, by their names, that are left out.
+
+    Raises:
+        DataError: That says the same, unless they are to be skipped.
+    """
+    have, them = ("has", "it") if len(lacking) == 1 else ("have", "them")
+    more = f"; and {len(lacking) - NAMED:,} more" if len(lacking) > NAMED else ""
+    named = "; ".join(lacking[:NAMED]) + more
+    told = f"{len(lacking):,} of {rows:,} pictures {have} no label, or -1: {named}"
+    if not skip:
+        raise DataError(f"{told} (--skip-broken leaves {them} out)")
+    return f"{told}; left out"
 
 
 def _classes(parts: Mapping[str, Part], notes: list[str]) -> tuple[str, ...]:
     """Return the classes of the training part: names that look alike are one."""
     source = parts.get(TRAIN) or next(iter(parts.values()))
     written: dict[str, str] = {}
-    for label in source.labels:
-        assert label is not None
+    for label in filter(None, source.labels):
         plain = one_form(label)
         if written.get(plain, plain) != plain or plain not in written:
             written[plain] = plain

@@ -1,5 +1,6 @@
 """From a catalogue to data: what is common decided, pictures decoded, parts made."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +16,11 @@ from smidgen.data.catalogue import PARTS, TEST, TRAIN, VALIDATION, Catalogue, Fi
 from smidgen.data.decoding import each, told
 from smidgen.data.errors import DataError
 from smidgen.data.labelled import Labelled, Row, labelled, told_counts
-from smidgen.data.preprocessing import Array, Preprocessing, Values, with_channels
+from smidgen.data.preprocessing import CHANNELS, Array, Preprocessing, Values, with_channels
 from smidgen.sizes import counted
 
 NO_TEST = "no test images"
+_ALIKE = 1 / 4  # of the range of all, that each colour has at least
 _LOOKED_AT = 100  # transparent pictures that decide what they are composed over
 
 
@@ -138,9 +140,13 @@ def _by_range(
         for row, part in zip(decoded.rows, decoded.parts, strict=True)
         if part == TRAIN or TRAIN not in decoded.parts
     ]
-    apart = how.color == "channels"  # or else one range for all, also where some are grey
-    lows = [of.lowest if apart else of.lowest.min(keepdims=True) for of in of_train]
-    highs = [of.highest if apart else of.highest.max(keepdims=True) for of in of_train]
+    lows, highs = [of.lowest for of in of_train], [of.highest for of in of_train]
+    if wish.color is None and (unlike := _unlike(lows, highs)):
+        how = replace(how, color="channels")
+        notes.append(unlike)
+    if how.color != "channels":  # one range for all, also where some are grey
+        lows = [low.min(keepdims=True) for low in lows]
+        highs = [high.max(keepdims=True) for high in highs]
     lowest, highest = np.stack(lows).min(axis=0), np.stack(highs).max(axis=0)
     offset, scale = survey.value_range(lowest, highest)
     if len(scale) != how.channels:  # colours have that range each
@@ -156,6 +162,27 @@ def _by_range(
     each(rows, lambda row: _fitted(row, how, pixels), again, report)
     told(rows, again, skip=False)
     return replace(decoded, pixels=pixels, how=how)
+
+
+def _unlike(lows: Sequence[Values], highs: Sequence[Values]) -> str:
+    """Return why three channels are no colours, in words; nothing if they may be.
+
+    Colours are in one unit: none of them takes under a quarter of what all of them do, unless they
+    are 0 to 1 or 0 to 255, where a range of their own is the same.
+    """
+    if any(len(low) != CHANNELS["rgb"] for low in lows):
+        return ""
+    lowest, highest = np.stack(lows).min(axis=0), np.stack(highs).max(axis=0)
+    spans = highest.astype(np.float64) - lowest.astype(np.float64)
+    ranges = zip(*survey.value_range(lowest, highest), strict=True)
+    whole = float(highest.max()) - float(lowest.min())
+    if len(set(ranges)) == 1 or spans.min() >= whole * _ALIKE:
+        return ""
+    least = int(spans.argmin())
+    return (
+        f"channel {least} spans {spans[least]:g} of the {whole:g} of all three: they are no colours"
+        f" but channels with a range each (--color rgb for one range)"
+    )
 
 
 def _kept(
@@ -200,6 +227,7 @@ def _data(name: str, found: Labelled, decoded: _Decoded, wish: Wish, notes: list
     labels = np.array([row.label for row in decoded.rows], np.int64)
     of_part = np.array(decoded.parts)
     splits: dict[str, Split] = {}
+    files = _files(decoded.rows)
     for part in PARTS:
         chosen = np.flatnonzero(of_part == part)
         if len(chosen):
@@ -207,8 +235,8 @@ def _data(name: str, found: Labelled, decoded: _Decoded, wish: Wish, notes: list
             together = last - first == len(chosen)  # then nothing is copied
             pixels = decoded.pixels[first:last] if together else decoded.pixels[chosen]
             images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-            files = _files([decoded.rows[place] for place in chosen.tolist()])
-            splits[part] = Split(images, torch.from_numpy(labels[chosen]), files)
+            own = tuple(files[place] for place in chosen.tolist()) if files else ()
+            splits[part] = Split(images, torch.from_numpy(labels[chosen]), own)
     if TRAIN not in splits:
         if not wish.classes:
             raise DataError(f"{name} must hold pictures to train on, got none that can be read")
@@ -229,10 +257,15 @@ def _data(name: str, found: Labelled, decoded: _Decoded, wish: Wish, notes: list
 
 
 def _files(rows: Sequence[Row]) -> tuple[str, ...]:
-    """Return folder and name of each picture's file; nothing unless all are files."""
+    """Return each picture's file below the folder that holds all, with its own folder at least.
+
+    Nothing unless all are files.
+    """
     if not all(isinstance(row.pictures, Files) for row in rows):
         return ()
-    return tuple("/".join(Path(row.pictures.where(row.number)).parts[-2:]) for row in rows)
+    paths = [Path(row.pictures.where(row.number)) for row in rows]
+    above = len(Path(os.path.commonpath({path.parent for path in paths})).parts)
+    return tuple("/".join(path.parts[min(above, len(path.parts) - 2) :]) for path in paths)
 
 
 def _fitted(row: Row, how: Preprocessing, pixels: Array) -> _Seen:

@@ -22,6 +22,7 @@ WHITE = 255
 WITH_ALPHA = 4
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's modes of more than a byte
 DEEPEST = 65_535
+IN_PYTHON = "in Python, smidgen.load(MODEL).predict(array) takes one"
 TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 
 Turnable = TypeVar("Turnable")  # an array or a tensor
@@ -114,6 +115,11 @@ class Preprocessing:
         return them.swapaxes(-2, -1) if self.turned else images
 
     @property
+    def of_values(self) -> bool:
+        """Whether what it takes may be in no picture: values that are no bytes, or channels."""
+        return self.color == "channels" or bool(self.scale)
+
+    @property
     def text(self) -> str:
         """One line for people."""
         color = {"grey": "grey", "rgb": "RGB"}.get(self.color, f"{self.channels} channels")
@@ -172,12 +178,14 @@ class Preprocessing:
 
     def _of_image(self, image: Any) -> Array:
         if self.color == "channels":
-            raise DataError(f"the net takes arrays of {self.channels} channels, got a picture")
+            raise DataError(
+                f"the net takes arrays of {self.channels} channels, got a picture: {IN_PYTHON}"
+            )
         if self.scale:
             if image.mode not in DEEP:
                 raise DataError(
                     f"pictures must have more than 8 bits, with values as in {self.text}, "
-                    f"got one of mode {image.mode}"
+                    f"got one of mode {image.mode}; of arrays, {IN_PYTHON}"
                 )
             return self._of_array(np.asarray(image))
         if image.mode in DEEP:

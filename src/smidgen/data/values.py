@@ -71,8 +71,10 @@ def are_channels_first(shape: Sequence[int]) -> bool:
 
 
 def doubt_of(images: Any) -> tuple[str, ...]:
-    """Return a note if channels may be first or last, and neither is plain."""
+    """Return a note if channels may be first or last, or missing, and neither is plain."""
     shape = np.shape(images)
+    if len(shape) == _ROWS:
+        return _doubt_of_windows(np.asarray(images).dtype, *shape[1:])
     if len(shape) != _ROWS + 1:
         return ()
     _, first, second, last = shape
@@ -87,6 +89,18 @@ def doubt_of(images: Any) -> tuple[str, ...]:
     return (
         f"{held} {last} channels of {first}x{second} pixels: channels that are first must be moved"
         " last, as images.transpose(0, 2, 3, 1) does",
+    )
+
+
+def _doubt_of_windows(kind: np.dtype[Any], height: int, width: int) -> tuple[str, ...]:
+    """Return a note if one of two sides may be the channels of a sensor: few, and no bytes."""
+    few, steps = sorted((height, width))
+    if kind == np.uint8 or kind.kind == "b" or not 1 < few <= min(_SIDE_OF_ONE, steps - 1):
+        return ()
+    moved = "images[:, None]" if few == width else "images.transpose(0, 2, 1)[:, None]"
+    return (
+        f"arrays of {height}x{width} are taken for one channel of {height}x{width} pixels: windows"
+        f" of {steps} steps and {few} channels must be n x 1 x {steps} x {few}, as {moved} is",
     )
 
 

@@ -100,6 +100,14 @@ def test_a_table_above_folders_that_are_no_classes_wins(tmp_path: Path) -> None:
         (["file_name,label", "x.png,cat", "y.png,dog"], r"2 of 2 pictures are not there, such as"),
         (["file_name,label"], r"labels.csv must have a row a picture, got none"),
         (["kind,label", "a,cat", "b,dog"], r"labels.csv must have a column with the image"),
+        (
+            [",".join(["label", *(f"word{n}" for n in range(40))]), ",".join(["x"] * 41)],
+            r"columns label, word0, .*, word8 and 31 more: name it with --image-column",
+        ),
+        (
+            [",".join(["label", *(f"t{n}" for n in range(96))]), ",".join(["walk", *["0.5"] * 96])],
+            r"names no picture, and 96 numbers a row are no square one: windows .* go in .npz",
+        ),
         (["file_name|label", "a|cat", "b|dog"], r"begin with names of .*, got 'file_name\|label'$"),
         (
             ["# made by hand", "file_name,label", "a,cat"],

@@ -167,6 +167,7 @@ def test_a_test_part_with_hidden_labels_is_not_used(parquet_folder: Folder) -> N
         assert len(data.train) + len(data.test) == 40
 
 
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
 def test_labels_outside_the_classes_name_the_row(tmp_path: Path, parquet_folder: Folder) -> None:
     images = [{"bytes": png(number), "path": None} for number in range(2)]
     schema = parquet_folder({"train": rows([0, 1])}, name="schema") / "data"
@@ -179,13 +180,33 @@ def test_labels_outside_the_classes_name_the_row(tmp_path: Path, parquet_folder:
     ):
         load(tmp_path / "train.parquet")
     missing = parquet_folder({"train": rows([0, 1, None]), "test": rows([1])}, name="missing")
-    with pytest.raises(DataError, match=r"train-\S+ row 2 must name a class, got none or -1$"):
+    said = r"^1 of 4 pictures has no label, or -1: \S+/train-\S+ row 2"
+    with pytest.raises(DataError, match=rf"{said} \(--skip-broken leaves it out\)$"):
         load(missing)
+    data = load(missing, skip_broken=True)
+    assert len(data.train) == 2
+    assert re.fullmatch(rf"{said}; left out", data.notes[0])
 
 
 def test_a_class_with_no_image_is_named(parquet_folder: Folder) -> None:
     with pytest.raises(DataError, match="class 'dog' of table has no training image"):
         load(parquet_folder({"train": rows([0, 0]), "test": rows([1])}))
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"image": [[[0, 1], [2, 3]]] * 4}, "got lists in 'image': windows of .* go in .npz"),
+        ({f"t{n}": [0.5] * 4 for n in range(96)}, "got 96 columns of numbers: windows of"),
+    ],
+)
+def test_numbers_that_are_no_pictures_are_sent_to_arrays(
+    columns: dict[str, list[object]], said: str, tmp_path: Path
+) -> None:
+    table = pa.table({"label": ["cat", "dog"] * 2, **columns})
+    pq.write_table(table, tmp_path / "train.parquet")
+    with pytest.raises(DataError, match=said):
+        load(tmp_path / "train.parquet")
 
 
 def test_a_broken_image_names_file_and_row(parquet_folder: Folder) -> None:
@@ -492,5 +513,5 @@ def test_a_text_that_is_missing_is_no_class(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         table = pa.table({"image": images, "label": labels})
         pq.write_table(table, tmp_path / name / "train.parquet")
-        with pytest.raises(DataError, match="row 2 must name a class, got none or -1"):
+        with pytest.raises(DataError, match=r"2 of 6 pictures have no label.* row 2; .* row 5 "):
             load(tmp_path / name)

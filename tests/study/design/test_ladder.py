@@ -317,6 +317,8 @@ def test_images_are_looked_at_smaller_where_their_size_is_what_binds() -> None:
     assert len(inputs(here, large, Budget(max_params=8192), 12)) == 1
     assert len(inputs(Origin("pictures", image_size="96x64"), large, tight, 12)) == 1
     assert len(inputs(here, Shape(1, 28, 28), tight, 12)) == 1
+    values = inputs(here, large, tight, 12, values=True)
+    assert {view.shape.channels for view in values} == {3}, "of values there is no grey"
     larger = inputs(here, Shape(3, 32, 32), tight, 12, shrunk=True)
     assert [(v.shape.channels, v.shape.height) for v in larger] == [
         (3, 32), (3, 48), (3, 64), (1, 32), (1, 48), (1, 64)

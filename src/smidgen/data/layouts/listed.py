@@ -252,9 +252,25 @@ def _label_column(table: Path, rows: Sequence[Row], names: Sequence[str], wish: 
 def _file_column(table: Path, rows: Sequence[Row], find: Finder, asked: str | None) -> str:
     """Return the column of pictures: by its name, or the only one that names them."""
     naming = _naming(table, rows, find)
+    if asked is None and not naming:
+        _require_no_numbers(table, rows[0])
     forms = set(map(columns.form, naming))
     preferred = sorted(columns.FILES, key=lambda name: name not in forms)  # a name may be Bob's
     return columns.chosen(str(table), "image", list(rows[0]), preferred, asked, naming)
+
+
+def _require_no_numbers(table: Path, row: Row) -> None:
+    """Refuse a table of measurements, which names no picture."""
+    forms = set(map(columns.form, row))
+    if not forms.isdisjoint(columns.FILES):
+        return
+    values = [cell for name, cell in row.items() if columns.form(name) not in columns.LABELS]
+    numbers = sum(is_number(str(cell)) for cell in values)
+    if numbers >= columns.MANY:
+        raise DataError(
+            f"{table} names no picture, and {numbers:,} numbers a row are no square one: "
+            f"{columns.IN_ARRAYS}"
+        )
 
 
 def _naming(table: Path, rows: Sequence[Row], find: Finder) -> list[str]:

@@ -206,6 +206,8 @@ def _columns(
     names = list(dict.fromkeys(schema.names))  # of several columns one name is no mistake yet
     types = {name: schema.field(schema.names.index(name)).type for name in names}
     images = [name for name, kind in types.items() if _is_image(kind)]
+    if not images:
+        _require_no_numbers(path, types)
     preferred = [name for name in columns.IMAGES if name in {n.casefold() for n in images}]
     image = columns.chosen(str(path), "image", names, preferred, wish.image_column, images)
     if image not in images:
@@ -227,6 +229,22 @@ def _columns(
         if pa.types.is_nested(types[name]) and _holds_dictionary(types[name]):
             raise DataError(f"column {name!r} of {path} must be plain, got {types[name]}")
     return image, label, split
+
+
+def _require_no_numbers(path: Path, types: Mapping[str, Any]) -> None:
+    """Refuse a table of measurements, in lists or in a column each."""
+    import pyarrow as pa
+
+    of = pa.types
+    lists = [
+        name
+        for name, kind in types.items()
+        if of.is_list(kind) or of.is_large_list(kind) or of.is_fixed_size_list(kind)
+    ]
+    numbers = sum(of.is_floating(kind) or of.is_integer(kind) for kind in types.values())
+    if lists or numbers >= columns.MANY:
+        held = f"lists in {lists[0]!r}" if lists else f"{numbers:,} columns of numbers"
+        raise DataError(f"{path} must hold encoded pictures, got {held}: {columns.IN_ARRAYS}")
 
 
 def _holds_dictionary(kind: Any) -> bool:

@@ -245,7 +245,7 @@ def _values(table: Path, form: _Form) -> Values:
     if shape is None:
         raise DataError(
             f"{table} must have a square of pixels a row, or three of them for colours, "
-            f"got {form.size:,}"
+            f"got {form.size:,}: {columns.IN_ARRAYS}"
         )
     if len(form.pixels) == 1:
         values = np.stack([_numbers(text, form, row) for row, text in _texts(table, form)])

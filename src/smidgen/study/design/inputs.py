@@ -34,7 +34,13 @@ class Input:
 
 
 def inputs(
-    origin: Origin, shape: Shape, budget: Budget, most: int, *, shrunk: bool = False
+    origin: Origin,
+    shape: Shape,
+    budget: Budget,
+    most: int,
+    *,
+    shrunk: bool = False,
+    values: bool = False,
 ) -> list[Input]:
     """Return how images may be looked at: as they are first, then at other sizes, then in grey.
 
@@ -47,6 +53,7 @@ def inputs(
         budget: To be met.
         most: Ways that there may be, >= 1.
         shrunk: Whether the pictures are larger than the images.
+        values: Whether they are values that are no bytes, or channels, of which there is no grey.
     """
     found = [Input(None, shape, "")]
     if origin.image_size is not None or not _BINDING & budget.limits.keys():
@@ -62,7 +69,8 @@ def inputs(
         smaller = Shape(shape.channels, height, width)
         at = replace(origin, image_size=f"{height}x{width}")
         found.append(Input(at, smaller, f"{height} x {width} pixels"))
-    if len(found) == 1 or shape.channels != 3 or origin.color is not None:  # noqa: PLR2004 - colours
+    coloured = shape.channels == 3 and not values  # noqa: PLR2004 - red, green, blue
+    if len(found) == 1 or not coloured or origin.color is not None:
         return found[:most]
     pairs = chain.from_iterable((one, _grey(origin, one.shape)) for one in found)
     return sorted(list(pairs)[:most], key=lambda one: one.shape.channels == 1)

@@ -155,7 +155,14 @@ def outset(
         methods = start(data, blur=room)
     of_nets = tuple(of_kind(methods, ArchitectureMethod))
     shrunk = any(note.startswith("pictures have the sizes") for note in data.notes)
-    views = inputs(origin, shape, budget, _most_views(profile.rungs), shrunk=shrunk)
+    views = inputs(
+        origin,
+        shape,
+        budget,
+        _most_views(profile.rungs),
+        shrunk=shrunk,
+        values=data.preprocessing.of_values,
+    )
     views = [view for view in views if wishes.purpose == PURPOSES[0] or _can_change(view.shape)]
     found = [cheaper(view, Maker(view.shape, classes, budget, of_nets), origin) for view in views]
     makers = {view: Maker(view.shape, classes, budget, of_nets, latencies) for view, _ in found}
