@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from smidgen.checkpoint import CheckpointError, load_with_digest, packed
 from smidgen.data import Data, Preprocessing
 from smidgen.data.base import as_they_are
-from smidgen.data.remembered import unplaced as unplaced_origin
+from smidgen.data.sources import unplaced as unplaced_origin
 from smidgen.files import LOCK, at_home, is_temporary, write_atomically
 from smidgen.hub import fetched, is_hub
 from smidgen.limits import PLAN_BYTES, TENSOR_BYTES, content, is_number

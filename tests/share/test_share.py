@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from huggingface_hub import HfApi
 from PIL import Image
 
@@ -171,9 +172,35 @@ def test_no_folder_of_copies_leaves_with_the_name_of_data(
     assert shlex.split(placed.command(0))[4] == left
 
 
+@pytest.mark.parametrize(
+    ("origin", "command", "datasets"),
+    [
+        ("/home/ann/mnist", "./mnist", None),
+        ("arrays:00", "arrays:00", None),
+        ("mnist", "mnist", ["ylecun/mnist"]),
+        ("known:mnist::data-dir=/home/ann", "known:mnist", ["ylecun/mnist"]),
+    ],
+)
+def test_a_folder_called_as_a_data_set_does_not_pass_for_it(
+    origin: str, command: str, datasets: list[str] | None, run: Path, tmp_path: Path
+) -> None:
+    facts = facts_of(run)
+    called = replace(facts.run, origin=origin, trial=replace(facts.run.trial, data="mnist"))
+    facts = replace(facts, run=called)
+    assert shlex.split(facts.command(0))[4] == command
+    block = yaml.safe_load(card_of(facts).split("---\n")[1])
+    assert block.get("datasets") == datasets
+    (result,) = block["model-index"][0]["results"]
+    assert result["dataset"]["type"] == (datasets or ["images"])[0]
+    form = json.loads((run / "run.json").read_text()) | {"origin": origin, "data": "mnist"}
+    (tmp_path / "run.json").write_text(json.dumps(form))
+    assert json.loads(shared_plan(tmp_path))["origin"] == command
+
+
 def test_a_report_s_commands_name_folders_and_do_not_place_them(run: Path, hub: Any) -> None:
     page = run / "report.html"
     train = ["smidgen", "train", "/home/ann/my design/d.toml", "--data-dir", "/home/ann/a<b", "x y"]
+    train += ["--data", "/home/ann/mnist"]
     failed = "<h3>Trials that failed</h3><ul><li>net: /home/ann/photos has changed</li></ul>"
     page.write_text(f"<pre>{html(shell(train))}\nsmidgen predict /home/ann/mine P\n</pre>{failed}")
     told: list[str] = []
@@ -185,7 +212,8 @@ def test_a_report_s_commands_name_folders_and_do_not_place_them(run: Path, hub: 
     assert b"It tells how the net was found and sends nothing." in space["README.md"]
     held = unescape(space["index.html"].decode())
     assert held == (
-        "<pre>smidgen train d.toml --data-dir 'a<b' 'x y'\nsmidgen predict mine P\n</pre>"
+        "<pre>smidgen train d.toml --data-dir 'a<b' 'x y' --data ./mnist\n"
+        "smidgen predict mine P\n</pre>"
     )
     assert any("names the files" in line for line in told)
 
@@ -699,3 +727,13 @@ def test_a_seed_that_was_judged_twice_is_one(run: Path, tmp_path: Path) -> None:
     rows = [{**row, "accuracy": 0.5}, row]
     (copy / "rows.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in rows))
     assert [one["accuracy"] for one in facts_of(copy).rows] == [row["accuracy"]]
+
+
+def test_a_design_at_home_has_its_rows(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(run, tmp_path / "mine")
+    (row,) = facts_of(run).rows
+    (tmp_path / "mine" / "rows.jsonl").write_text(json.dumps({**row, "revision": "its own"}))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert [one["revision"] for one in facts_of("~/mine").rows] == ["its own"]

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 from smidgen.data.catalogue import Wish
 
 YES = "yes"
-_FOLDERS = ("data-dir", "cache-dir")
+FOLDERS = ("data-dir", "cache-dir")  # of this machine
 _ENDS = re.compile(r"::(data-dir|image-column|label-column|skip-broken|package|cache-dir)=")
 
 
@@ -26,19 +25,6 @@ def asked_of(origin: str) -> dict[str, str]:
 def with_asked(place: str, asked: Mapping[str, str | None]) -> str:
     """Return the origin of data that are at a place, and cannot be read without what was asked."""
     return place + "".join(f"::{name}={value}" for name, value in asked.items() if value)
-
-
-def unplaced(origin: str, name: str) -> str:
-    """Return an origin without the folders of this machine, for others to read.
-
-    Args:
-        origin: Of data.
-        name: That stands for them if they are in such a folder.
-    """
-    place, asked = place_of(origin), asked_of(origin)
-    if Path(place.partition("::")[0]).is_absolute():
-        return name
-    return with_asked(place, {key: value for key, value in asked.items() if key not in _FOLDERS})
 
 
 def remembered(wish: Wish, data_dir: str | None) -> dict[str, str | None]:

@@ -24,7 +24,14 @@ from smidgen.data.making import made
 from smidgen.data.names import class_names, is_system
 from smidgen.data.plugged import Plugged, plugged
 from smidgen.data.preprocessing import Preprocessing
-from smidgen.data.remembered import asked_of, place_of, remembered, with_asked, with_remembered
+from smidgen.data.remembered import (
+    FOLDERS,
+    asked_of,
+    place_of,
+    remembered,
+    with_asked,
+    with_remembered,
+)
 from smidgen.data.sizes import ImageSize
 from smidgen.data.turned import exchanged
 from smidgen.files import at_home
@@ -321,6 +328,25 @@ def origin_of(name_or_path: str | os.PathLike[str], source: Source) -> str:
     named = isinstance(name_or_path, str) and text.removeprefix(KNOWN) in NAMED
     of_path = isinstance(source, Layout) and not named
     return str(path.resolve()) if of_path and path.exists() else text
+
+
+def unplaced(origin: str, name: str) -> str:
+    """Return an origin without the folders of this machine, for others to read.
+
+    Args:
+        origin: Of data.
+        name: That stands for them if they are in such a folder.
+    """
+    place, asked = place_of(origin), asked_of(origin)
+    if Path(place.partition("::")[0]).is_absolute():
+        return no_data_set(name)
+    return with_asked(place, {key: value for key, value in asked.items() if key not in FOLDERS})
+
+
+def no_data_set(folder: str) -> str:
+    """Return the name of a folder, with ``./`` before it where a known data set is called so."""
+    known = folder.removeprefix(KNOWN) in {*NAMED, *names(DATA)}
+    return f"./{folder}" if known else folder
 
 
 def staying(origin: str, data_dir: str | os.PathLike[str] | None = None) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from smidgen.data.sources import HUB_ID, NAMED
+from smidgen.data.remembered import place_of
+from smidgen.data.sources import HUB_ID, KNOWN, NAMED
 from smidgen.escape import json_as_yaml, shell, terminal
 from smidgen.escape import markdown as escaped
 from smidgen.export.c.boards import verdict
@@ -88,8 +89,8 @@ def card_of(
 def _metadata(facts: Facts, licence: str | None) -> str:
     """Return the block that the hub reads."""
     trial, accuracy = facts.run.trial, facts.accuracy
-    known = NAMED.get(trial.data.removeprefix("known:"))
-    named = HUB_ID.fullmatch(trial.data)
+    place = place_of(facts.run.origin).removeprefix(KNOWN)  # a folder may be called as a data set
+    known, named = NAMED.get(place), HUB_ID.fullmatch(place)
     repository = getattr(known, "repository", named[1] if named else "")
     values: dict[str, Any] = {
         **fields(licence),

@@ -11,15 +11,16 @@ from typing import Any
 
 from smidgen.again import trained_on
 from smidgen.data import DataError
-from smidgen.data.remembered import unplaced as unplaced_origin
+from smidgen.data.sources import unplaced as unplaced_origin
 from smidgen.evaluate import evaluate, row
 from smidgen.export.c.footprint import predict_cost
 from smidgen.export.ship import PROOF, place_of
+from smidgen.hub import is_hub
 from smidgen.limits import PLAN_BYTES, content
 from smidgen.names import require_name
 from smidgen.release import release
 from smidgen.report.checked import require_rows
-from smidgen.run import PLAN, WEIGHTS, Run, digest, load_run, run_folder, unplaced
+from smidgen.run import PLAN, WEIGHTS, Run, digest, load_run, path_of, run_folder, unplaced
 from smidgen.study.design.design import ROWS
 from smidgen.study.design.outset import STORE
 from smidgen.study.rows import read_rows
@@ -113,9 +114,10 @@ def facts_of(
     Raises:
         ValueError: If it is neither, or is not finished.
     """
+    place = Path(place) if is_hub(place) else path_of(place)
     folder = run_folder(place)
     run = load_run(folder)
-    rows = _rows_of(Path(place), run)
+    rows = _rows_of(place, run)
     why = ""
     if not rows:
         rows, why = _judged(run, folder, data, data_dir)
@@ -124,14 +126,14 @@ def facts_of(
         cost = predict_cost(run.trial.spec)
         footprint = (cost.flash, cost.ram)
     return Facts(
-        Path(place),
+        place,
         folder,
         replace(run, trial=replace(run.trial, methods=tuple(map(unplaced, run.trial.methods)))),
         tuple(rows),
         why,
-        tuple(_artefacts(Path(place), run)),
+        tuple(_artefacts(place, run)),
         footprint,
-        tuple(_doubts(Path(place))),
+        tuple(_doubts(place)),
     )
 
 

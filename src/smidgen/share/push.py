@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from smidgen.data.sources import no_data_set
 from smidgen.design import REPORT
 from smidgen.escape import html, shell, shell_lines
 from smidgen.escape import markdown as escaped
@@ -164,7 +165,7 @@ def _unplaced(commands: re.Match[str]) -> str:
 
 
 def _name_of(word: str) -> str:
-    return Path(word).name if Path(word).is_absolute() else word
+    return no_data_set(Path(word).name) if Path(word).is_absolute() else word
 
 
 def _space_card(
