@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.report.conftest import Rows, row
+from tests.report.conftest import Rows, of_study
 
 from smidgen.report.lengths import length_charts, length_tables, lengths_of, met, trend
 from smidgen.report.page import charts_of, tables_of
@@ -18,7 +18,7 @@ from smidgen.study.status import Status
 
 def at(epochs: int, methods: list[str], seed: int, right: int, net: str = "mnist-1k5-dw") -> Any:
     recipe = {"epochs": epochs, "batch_size": 128}
-    one = row(net, methods, seed, right, recipe=recipe, epochs=epochs)
+    one = of_study(net, methods, seed, right, recipe=recipe, epochs=epochs)
     return {**one, "key": f"{one['key']} {epochs}"}
 
 

@@ -51,6 +51,19 @@ def test_a_class_that_is_never_answered_is_warned_of() -> None:
     assert look_at([seen(0, confusion=other)]).warnings == ()
 
 
+def test_what_the_folds_of_a_seed_answer_is_of_folds() -> None:
+    sure = [wrong(9, 1, 0, 0.9, sure=True)]
+    folds = [seen(0, wrong=sure, trained_on=f"fold-{n}-of-5") for n in range(1, 6)]
+    look = look_at(folds)
+    assert look.about.startswith("no method, 5 folds of 1 seed, ")
+    assert "Class owl is never answered by 5 of 5 folds: its" in look.warnings[0]
+    assert look.tables[0].note.endswith("of the answers of 5 folds of 1 seed together.")
+    assert "summed over 5 folds of 1 seed;" in look.charts[0].note
+    first, second = look.walls
+    assert first.shots[0].detail == "90 %, 5 of 5 folds"
+    assert "All 5 folds" in second.note
+
+
 def test_the_floor_stands_beside_balanced_accuracy() -> None:
     line = look_at([seen(0)]).lines[0]
     assert "54.17 %" in line

@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from tests.report.conftest import MATRIX, NAMES, Rows, png, row, seen
+from tests.report.conftest import MATRIX, NAMES, Rows, of_study, png, row, seen
 
 from smidgen.report import _named, write_charts, write_page
 from smidgen.report.bars import bars, latency_bars, size_bars
@@ -158,7 +158,7 @@ def test_the_images_of_folds_are_counted_together() -> None:
     ]
     told = [re.findall(r"Accuracy on (.*) held-out images, which", text) for text in pages]
     assert told == [["600"], ["200"], ["200 to 600"]]
-    assert "no method, 3 seeds, 600 held-out images of mnist." in pages[0]
+    assert "no method, 3 folds of 3 seeds, 600 held-out images of mnist." in pages[0]
     cats = [re.findall(r"cat</td>\s*<td[^>]*>-</td>\s*<td[^>]*>(\d+)<", text) for text in pages]
     assert cats[:2] == [["240"], ["80"]]
 
@@ -182,6 +182,25 @@ def test_curves_of_a_net_with_two_recipes_have_names_of_their_own() -> None:
     assert chart
     for noise in (0.2, 0.4):
         assert f">mine, no method, label_noise {noise}<" in chart.wide
+
+
+def test_names_that_begin_alike_have_a_place_in_a_narrow_legend_each() -> None:
+    long = ["blurpool", "squeeze-excite", "cutout(length=8)", "mixup", "label-smoothing"]
+    chart = curves(
+        points_of([row("mine", [*long, *more], 0, 120) for more in ([], ["swa"], ["sam"])]),
+        "loss", "loss", ".4f",
+    )  # fmt: skip
+    assert chart
+    legend = re.findall(r'<circle [^>]*r="5" fill="(#\w+)"/>', chart.narrow)
+    assert legend == re.findall(r'<path [^>]*stroke="(#\w+)"', chart.narrow)
+    assert len(legend) == 3
+
+
+def test_a_seed_without_a_history_hides_no_curve() -> None:
+    rows = [row("mine", [], 0, 120), row("mine", [], 1, 120, history=[])]
+    chart = curves(points_of(rows), "loss", "loss", ".4f")
+    assert chart
+    assert "mine, epoch 3: " in chart.wide
 
 
 def test_a_design_s_page_looks_closer_at_the_tested_winner_alone(study: Rows) -> None:
@@ -261,7 +280,7 @@ def test_bars_count_a_net_once_though_it_has_two_recipes() -> None:
 
 
 def test_the_studys_time_alone_is_no_chart() -> None:
-    point = row("mnist-1k5-dw", ["cosine"], 0, 100)
+    point = of_study("mnist-1k5-dw", ["cosine"], 0, 100)
     chart = latency_bars(points_of([point]))
     assert chart
     assert "reference study" in chart.wide

@@ -74,6 +74,29 @@ def test_a_table_of_effects_is_paired_by_seed(card: RobustCard) -> None:
     assert look.about.endswith("drawn are cosine and the 3 that are best on corrupted images.")
 
 
+def test_tables_and_sections_say_what_they_are_of(card: RobustCard) -> None:
+    def titles(*changed: dict[str, Any]) -> list[str]:
+        told = [{**of, **more} for more in changed for of in rows(card)]
+        looks = robust_looks(points_of(told))
+        tables = tables_of(Records(told, Status(len(told), 0, 0, 0, 0.0, ()), {}))
+        robust = [table.title for table in tables if "obustness" in table.title]
+        assert len(robust) == len(set(robust))
+        assert all(any(of.startswith(f"{look.title}: ") for of in robust) for look in looks)
+        return [look.title for look in looks]
+
+    noisy = [{"recipe": {"epochs": n, "label_noise": 0.2}, "epochs": n} for n in (1, 2)]
+    alike = "Robustness of tiny on drawn"
+    assert titles({}, {"data": "digits", "fingerprint": "g"}) == [
+        alike, "Robustness of tiny on digits",
+    ]  # fmt: skip
+    wrong = f"{alike}, 20 % of the training labels wrong"
+    assert titles({}, *noisy) == [alike, f"{wrong}, 1 epoch", f"{wrong}, 2 epochs"]
+    parts = titles({}, {"split": "held-out", "trained_on": "fold-1-of-5"})
+    assert parts == [
+        f"{alike}, test images, trained on full", f"{alike}, held-out images, 5 folds",
+    ]  # fmt: skip
+
+
 def test_effects_over_folds_have_wider_intervals(card: RobustCard) -> None:
     folds = [{**of, "trained_on": f"fold-{of['seed'] + 1}-of-5"} for of in rows(card)]
     ends: list[list[float]] = []
@@ -258,7 +281,7 @@ def test_the_page_and_its_tables_hold_it(card: RobustCard) -> None:
     page = render(records, "Robust", "", [])
     assert "Robustness of tiny on drawn" in page
     assert "glass blur" in page
-    assert "Robustness" in {table.title for table in tables_of(records)}
+    assert "Robustness of tiny on drawn: Robustness" in {of.title for of in tables_of(records)}
     assert "Reliability" in {chart.title for _, chart in charts_of(records)}
 
 

@@ -1,16 +1,18 @@
 """Tables say what the rows say: means, intervals, effects, and the reference study beside."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
-from tests.report.conftest import IMAGES, Rows, row
+from tests.report.conftest import IMAGES, Rows, of_study, row
 
 from smidgen.chance import wilson
 from smidgen.report import markdown
-from smidgen.report.page import charts_of, tables_of
+from smidgen.report.page import charts_of, render, tables_of
 from smidgen.report.points import Point, baselines, effects, points_of
 from smidgen.report.reference import REPORTED, comparison, right
 from smidgen.report.tables import Cell, Table, effects_table, points_table
@@ -245,6 +247,26 @@ def test_the_pictures_of_all_folds_of_a_round_judge_a_point() -> None:
     assert "counts all of them" not in points_table("", [few]).note
 
 
+def test_folds_of_one_seed_are_not_called_seeds() -> None:
+    rows = [
+        row("a", methods, 0, right + fold, trained_on=f"fold-{fold}-of-5", split="held-out")
+        for fold in range(1, 6)
+        for methods, right in (([], 100), (["blurpool"], 110))
+    ]
+    points = points_of(rows)
+    assert points[0].replicates == "5 folds of 1 seed"
+    assert points[0].reached(" %").endswith(" % (5 folds of 1 seed)")
+    assert effects(points)[0][1][0].accuracy.count == 5
+    records = Records(rows, Status(len(rows), 0, 0, 0, 0.0, ()), {})
+    told = render(records, "t", "", [])
+    assert not re.findall(r"other seeds(?! and folds)|over seeds(?! and folds)|\d seeds", told)
+    counted = [set(table.columns) & {"seeds", "replicates"} for table in tables_of(records)]
+    assert counted == [{"replicates"}] * 2
+    both = points_of([*rows, *({**line, "seed": 1} for line in rows)])
+    assert both[0].replicates == "10 folds of 2 seeds"
+    assert "(" not in both[0].reached()
+
+
 def test_a_shift_is_told_to_be_of_some_held_out_images() -> None:
     said = "at most 200 of the held-out images"
     held_out = row("a", [], 0, 100, trained_on="selection", split="held-out")
@@ -252,14 +274,26 @@ def test_a_shift_is_told_to_be_of_some_held_out_images() -> None:
     assert said not in points_table("", points_of([row("a", [], 0, 100)])).note
 
 
-@pytest.mark.parametrize("data", ["digits", "fashion-mnist"])
-def test_other_data_than_the_studys_are_not_compared_with_it(study: Rows, data: str) -> None:
-    assert not comparison(points_of([{**line, "data": data} for line in study]))
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"data": "digits"},
+        {"data": "fashion-mnist"},
+        {"images": 48},
+        {"split": "held-out"},
+        {"input": [1, 32, 32]},
+    ],
+)
+def test_other_data_than_the_studys_are_not_compared_with_it(
+    study: Rows, other: dict[str, Any]
+) -> None:
+    assert not comparison(points_of([{**line, **other} for line in study]))
+    assert comparison(points_of([{**line, "input": [1, 28, 28]} for line in study]))
     assert comparison(points_of([{**line, "data": "known:mnist"} for line in study]))
 
 
 def test_the_studys_tables_are_of_one_set_of_pictures(study: Rows) -> None:
-    more = [row("mnist-25k", ["cosine"], 0, 190, fingerprint="g")]
+    more = [of_study("mnist-25k", ["cosine"], 0, 190, fingerprint="g")]
     table = titled(comparison(points_of([*more, *study])), "Table 3")
     assert named(table, "mnist-25k")["ours"].text == "not trained yet"
     assert named(table, "mnist-7k")["ours"].text.startswith("90.50")
@@ -285,9 +319,11 @@ def test_the_studys_tables_stand_beside_ours(study: Rows) -> None:
     assert named(titled(tables, "Table 4"), "mixup")["verdict"].text == "not trained yet"
     rest = [of for of in points_of(study) if of.net == "mnist-1k5-dw" and "sam" in of.methods]
     assert "98.35 % in the study, not trained. Effects" in titled(comparison(rest), "Table 4").note
+    short = comparison(points_of([{**line, "epochs": 1} for line in study]))
+    assert "here, 1 epoch. Effects" in titled(short, "Table 4").note
 
     pair = named(titled(tables, "Depthwise"), "mnist-7k-dw against mnist-7k")
-    assert pair["McNemar, first seed"].text == "3 : 0, p = 0.25"
+    assert pair["McNemar, first seed"].text.startswith("150 : 0, p = ")
 
 
 def test_the_studys_tables_are_of_one_recipe_and_of_no_wrong_labels(study: Rows) -> None:
@@ -328,9 +364,13 @@ def test_one_seed_is_said_to_be_one(study: Rows) -> None:
     assert named(table, "mnist-7k")["ours"].text == "90.00 (1 seed)"
 
 
-def test_a_latency_is_the_least_over_seeds(study: Rows) -> None:
+def test_a_latency_is_the_least_over_seeds_on_one_thread(study: Rows) -> None:
     point: Point = points_of(study)[0]
     assert point.latency("kernel_ms") == 0.1
+    point.first["latency"]["threads"] = 4
+    assert point.latency("kernel_ms") == 1.1
+    (many,) = points_of([point.first])
+    assert many.latency("kernel_ms") is None
 
 
 def test_a_training_time_is_not_that_of_a_busy_machine(study: Rows) -> None:

@@ -14,8 +14,8 @@ from smidgen.report.axes import (
     whole_ticks,
 )
 from smidgen.report.chart import NARROW, SERIES, Chart, draw, legend, legend_height
-from smidgen.report.points import Point, apart, numbers_of
-from smidgen.report.svg import Canvas, shortened
+from smidgen.report.points import Point, apart, numbers_of, over
+from smidgen.report.svg import Canvas
 
 _CURVES = len(SERIES)
 _HEIGHT = 230  # pixels of the plot
@@ -40,7 +40,8 @@ def curves(points: Sequence[Point], what: str, title: str, form: str) -> Chart |
     drawn: list[_Curve] = []
     for point, name in zip(points, _names(points[:_CURVES]), strict=False):
         values: list[tuple[int, float]] = []
-        for records in zip(*(row.get("history", []) for row in point.rows.values()), strict=False):
+        told_of = [row["history"] for row in point.rows.values() if row.get("history")]
+        for records in zip(*told_of, strict=False):
             known = [record[what] for record in records if record[what] is not None]
             if known:
                 values.append((records[0]["epoch"], sum(known) / len(known)))
@@ -53,14 +54,13 @@ def curves(points: Sequence[Point], what: str, title: str, form: str) -> Chart |
     rest = f" The {_CURVES} trained longest of {len(points)} are drawn." if more > 0 else ""
     return draw(
         f"Training: {title}",
-        f"Mean over seeds, an epoch a point.{rest}",
+        f"Mean over {over(points)}, an epoch a point.{rest}",
         lambda width: _drawn(width, drawn, title),
     )
 
 
 def _drawn(width: int, drawn: Sequence[_Curve], title: str) -> Canvas:
-    names = [shortened(curve.name, width - 20) for curve in drawn]
-    colours = dict(zip(names, SERIES, strict=False))
+    colours = dict(zip((curve.name for curve in drawn), SERIES, strict=False))
     canvas = Canvas(width, legend_height(width, colours) + _HEIGHT + BELOW)
     top = legend(canvas, colours)
     bottom = top + _HEIGHT

@@ -5,10 +5,9 @@ from math import isfinite
 
 from smidgen.report.axes import BELOW, Scale, across, padded, ticks
 from smidgen.report.chart import BETTER, NARROW, SAME, WORSE, Chart, draw
-from smidgen.report.points import Effect, Point
+from smidgen.report.points import Effect, Point, over
 from smidgen.report.svg import INK, MUTED, TEXT, Canvas, shortened, width_of
 from smidgen.report.tables import difference
-from smidgen.study.statistics import spread
 
 _STEP, _NARROW_STEP = 24, 36  # pixels from one method to the next
 _LABELS = 330  # pixels, at the most, for the names of methods
@@ -24,11 +23,10 @@ def forest(baseline: Point, found: Sequence[Effect], more: str = "") -> Chart:
         more: What the title tells it by from charts of the same net.
     """
     ordered = sorted(found, key=lambda e: -e.accuracy.mean)
-    reached = spread(baseline.accuracy, unit=" %")
     return draw(
         f"Effects on {baseline.net}{more}",
-        f"Against {baseline.label()} ({reached}), paired by seed on the same pictures,"
-        " 95 % t interval over seeds. Grey: no difference shown.",
+        f"Against {baseline.label()} ({baseline.reached(' %')}), paired by seed on the same"
+        f" pictures, 95 % t interval over {over([baseline])}. Grey: no difference shown.",
         lambda width: _drawn(width, baseline, ordered),
     )
 

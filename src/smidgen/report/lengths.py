@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 from smidgen.report.axes import BELOW, Scale, across, padded, room_beside, ticks, upward
 from smidgen.report.chart import SERIES, Chart, draw, legend, legend_height
-from smidgen.report.points import Effect, Point, effects, numbers_of, setting_of
+from smidgen.report.points import Effect, Point, effects, numbers_of, over, setting_of
 from smidgen.report.reference import reported_of, study_effect
 from smidgen.report.svg import MUTED, Canvas
 from smidgen.report.tables import Cell, Table, difference, number, words
+from smidgen.sizes import counted
 
 _HEIGHT = 300  # pixels of the plot
 _APART = 5  # pixels between the intervals of two methods at one length
-_MET = "met at {} epochs"
 
 
 class _Way(NamedTuple):
@@ -55,7 +55,8 @@ def length_charts(points: Sequence[Point]) -> list[Chart]:
     return [
         draw(
             f"Effects against epochs on {net}{part}",
-            "Against the baseline of the same length, paired by seed, 95 % t interval over seeds;"
+            "Against the baseline of the same length, paired by seed, 95 % t interval over"
+            f" {over(points)};"
             " epochs on a logarithmic scale, methods side by side.",
             lambda width, some=some: _drawn(width, some),
         )
@@ -92,7 +93,7 @@ def _drawn(width: int, ways: Sequence[_Way]) -> Canvas:
         for (across_, up), (n, effect) in zip(at, way.effects.items(), strict=True):
             start, end = _ends(effect)
             canvas.line(across_, y(start), across_, y(end), colour, width=1.5)
-            told = f"{way.label}, {n} epochs: {difference(effect.accuracy)} points"
+            told = f"{way.label}, {_length(n)}: {difference(effect.accuracy)} points"
             canvas.circle(across_, up, 4, colour, told)
     return canvas
 
@@ -120,7 +121,7 @@ def _table(net: str, ways: Sequence[_Way]) -> Table:
         )
         for way in ways
     )
-    columns = ("methods", *(f"{n} epochs" for n in epochs), "with length", "study", "its figure")
+    columns = ("methods", *map(_length, epochs), "with length", "study", "its figure")
     return Table(
         f"Effects by length on {net}",
         columns,
@@ -130,6 +131,10 @@ def _table(net: str, ways: Sequence[_Way]) -> Table:
         " do not overlap. The study's figure is met at the first length whose interval holds it or"
         " is above it.",
     )
+
+
+def _length(epochs: int) -> str:
+    return counted(epochs, "epoch", "epochs")
 
 
 def _cell(effect: Effect | None) -> Cell:
@@ -154,5 +159,5 @@ def met(by: dict[int, Effect], study: float | None) -> str:
         return "-"
     for n, effect in sorted(by.items()):
         if effect.accuracy.count > 1 and effect.accuracy.high >= study:
-            return _MET.format(n)
+            return f"met at {_length(n)}"
     return "not met"

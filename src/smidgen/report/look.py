@@ -11,6 +11,7 @@ from smidgen.report.doubts import Shot, Wall, doubts, pictures_of
 from smidgen.report.matrix import confusion_chart
 from smidgen.report.net import net_chart
 from smidgen.report.points import Point
+from smidgen.report.replicates import kind, replicate_of, told
 from smidgen.report.tables import Table, number, words
 from smidgen.sizes import counted
 
@@ -53,21 +54,21 @@ def closer_look(
     rows = [row for row in point.rows.values() if row.get("classes")]
     names: list[str] = rows[0]["classes"] if rows else []
     telling = [row for row in rows if row.get("wrong") is not None]
-    matrices = [row["confusion"] for row in rows if row.get("confusion")]
+    judged = [row for row in rows if row.get("confusion")]
+    matrices = [row["confusion"] for row in judged]
     matrix = _summed(matrices) if matrices else None
     drawing = point.first.get("drawing")
     beside = _baseline_table(point, baselines) if baselines else None
     if not (rows or drawing or beside):
         return None
-    charts = [confusion_chart(matrix, names, len(matrices))] if matrix else []
+    charts = [confusion_chart(matrix, names, _together(judged))] if matrix else []
     charts += [net_chart(point.net, point.first["input"], drawing)] if drawing else []
     tables = [_class_table(matrix, names, rows, point.images)] if matrix else []
-    seeds = f"{len(point.rows)} seeds" if len(point.rows) > 1 else "1 seed"
     return Look(
         title=f"A closer look at {point.net}",
-        about=f"{point.label()}, {seeds}, {point.images:,} {point.first['split']} images"
+        about=f"{point.label()}, {point.replicates}, {point.images:,} {point.first['split']} images"
         f" of {point.first['data']}.",
-        warnings=(*_of_classes(matrices, names), *_of_baselines(point, baselines)),
+        warnings=(*_of_classes(judged, names), *_of_baselines(point, baselines)),
         tables=tuple(tables + ([beside] if beside else [])),
         charts=tuple(charts),
         walls=tuple(
@@ -75,6 +76,15 @@ def closer_look(
         ),
         lines=_lines(rows, matrix),
     )
+
+
+def _kind(rows: Sequence[dict[str, Any]]) -> str:
+    return kind(map(replicate_of, rows))
+
+
+def _together(rows: Sequence[dict[str, Any]]) -> str:
+    """Return how many replicates rows are, in words; nothing of a single one."""
+    return told(set(map(replicate_of, rows))) if len(rows) > 1 else ""
 
 
 def _summed(matrices: Sequence[Matrix]) -> Matrix:
@@ -89,7 +99,7 @@ def _class_table(
 ) -> Table:
     examples = rows[0].get("examples") or []
     examples = examples if len(examples) == len(names) else [None] * len(names)
-    seeds = len([row for row in rows if row.get("confusion")])
+    together = _together([row for row in rows if row.get("confusion")])
     answers = sum(map(sum, matrix))  # of several seeds to the same images, or of folds each to its
 
     def percent(share: float | None) -> float | None:
@@ -113,7 +123,7 @@ def _class_table(
     note = (
         "Examples: training images. Precision: how many of the answers are right. Recall: how many"
         " of the images are found. F1: their harmonic mean."
-        + (f" Shares are of the answers of {seeds} seeds together." if seeds > 1 else "")
+        + (f" Shares are of the answers of {together} together." if together else "")
     )
     return Table("The classes", columns, cells, note)
 
@@ -126,12 +136,12 @@ def _most_taken_for(line: Sequence[int], own: int, names: Sequence[str]) -> str:
     return f"{names[-place]}{LEFT_TO_RIGHT}, {100 * count / sum(line):.1f} %"
 
 
-def _of_classes(matrices: Sequence[Matrix], names: Sequence[str]) -> list[str]:
-    """Warn of classes that some seed's model never answers."""
-    silent = [never_answered(by_class(matrix, names)) for matrix in matrices]
+def _of_classes(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
+    """Warn of classes that the model of some replicate never answers."""
+    silent = [never_answered(by_class(row["confusion"], names)) for row in rows]
     return [
         f"Class {name} is never answered"
-        + (f" by {count} of {len(silent)} seeds" if len(silent) > 1 else "")
+        + (f" by {count} of {len(silent)} {_kind(rows)}" if len(silent) > 1 else "")
         + ": its accuracy is 0 %, whatever the accuracy of all says."
         for name in names
         if (count := sum(name in of for of in silent))
@@ -182,8 +192,9 @@ def _wrong(rows: Sequence[dict[str, Any]]) -> Wall | None:
     if not shots:
         return None
     note = (
-        "Test images with the probability of the answer, its mean over the seeds that list it"
-        " among their 64 surest wrong answers; those of most seeds come first."
+        "Test images with the probability of the answer, its mean over the"
+        f" {_kind(rows)} that list it among their 64 surest wrong answers; those of most"
+        f" {_kind(rows)} come first."
     )
     return Wall("The surest wrong answers", shots, note)
 
@@ -199,8 +210,8 @@ def _doubted(rows: Sequence[dict[str, Any]]) -> Wall | None:
     if not shots:
         return None
     note = (
-        f"All {len(rows)} seeds give the same other answer, each at least as surely as it answers"
-        " the images of that class, on average. Such labels may be errors: look at them."
+        f"All {len(rows)} {_kind(rows)} give the same other answer, each at least as surely as it"
+        " answers the images of that class, on average. Such labels may be errors: look at them."
     )
     return Wall("Labels of test images that the models contradict", shots, note)
 
@@ -226,7 +237,7 @@ def _shots(rows: Sequence[dict[str, Any]], split: str, answers: Answers) -> tupl
     pictures = pictures_of(rows)
     shots: list[Shot] = []
     for (image, label, answer), found in answers.items():
-        count = f", {len(found)} of {len(rows)} seeds" if len(rows) > 1 else ""
+        count = f", {len(found)} of {len(rows)} {_kind(rows)}" if len(rows) > 1 else ""
         picture = pictures.get(f"{split}/{image}", "")
         if pictures and not picture:
             continue

@@ -16,9 +16,15 @@ _SMALL = 6  # pixels of a number, at the least
 _TOLD = 600  # pixels of a name in a tooltip, at the most: each of them is in as many as classes
 
 
-def confusion_chart(matrix: Matrix, names: Sequence[str], seeds: int) -> Chart:
-    """Chart a confusion matrix, summed over ``seeds``; darker is a larger share of the class."""
-    summed = f", summed over {seeds} seeds" if seeds > 1 else ""
+def confusion_chart(matrix: Matrix, names: Sequence[str], over: str = "") -> Chart:
+    """Chart a confusion matrix; darker is a larger share of the class.
+
+    Args:
+        matrix: Images by class and answer.
+        names: Of the classes.
+        over: What it was summed over, such as ``3 seeds``.
+    """
+    summed = f", summed over {over}" if over else ""
     return draw(
         "What each class is taken for",
         f"A row a class, a column an answer, images in numbers{summed}; the colour is their share"

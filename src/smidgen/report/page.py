@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
 
@@ -26,7 +26,6 @@ from smidgen.report.tables import Cell, Table, effects_tables, number, points_ta
 from smidgen.sizes import counted
 from smidgen.split_names import FULL
 from smidgen.study.records import Records
-from smidgen.study.statistics import spread
 
 _LONG = 9  # rows of a table that is not folded, at most
 _SHORT = 5  # lines, likewise
@@ -59,7 +58,8 @@ def tables_of(records: Records) -> list[Table]:
         tables.append(points_table(title, group))
         tables += effects_tables(effects(group))
         tables += length_tables(group)
-    tables += [table for look in robust_looks(points) for table in look.tables]
+    for look in robust_looks(points):
+        tables += [replace(of, title=f"{look.title}: {of.title}") for of in look.tables]
     return tables
 
 
@@ -172,7 +172,7 @@ def _facts(best: Point, of: int) -> list[tuple[str, str]]:
     chosen = f"; the highest of {of}, chosen by these images" if of > 1 else ""
     where = f"{first['data']}, {first['split']} images{chosen}"
     return [
-        (f"accuracy, {where}", spread(best.accuracy, unit=" %")),
+        (f"accuracy, {where}", best.reached(" %")),
         (f"with {best.label()}", best.net),
         ("parameters", f"{first['params']:,}"),
         ("MACs", f"{first['macs']:,}"),

@@ -4,12 +4,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
+from smidgen.report.replicates import Replicate, are_folds, replicate_of, told
+from smidgen.sizes import counted
 from smidgen.split_names import fold_of
-from smidgen.study.statistics import Interval, accuracy_interval, mean_interval, paired_effect
-
-Replicate: TypeAlias = tuple[int, str]  # its seed, and the split that it was trained on
+from smidgen.study.statistics import (
+    Interval,
+    accuracy_interval,
+    mean_interval,
+    paired_effect,
+    spread,
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +47,20 @@ class Point:
     def names(self) -> frozenset[str]:
         """Names of the methods, without their arguments."""
         return frozenset(text.split("(")[0].replace("_", "-") for text in self.methods)
+
+    @property
+    def replicates(self) -> str:
+        """How many it is the mean of, such as ``3 seeds`` or ``5 folds of 1 seed``."""
+        return told(self.rows)
+
+    def reached(self, unit: str = "") -> str:
+        """Return its accuracy in percent with its interval; if one seed is behind it, it says so.
+
+        Args:
+            unit: After the figure.
+        """
+        lone = len({seed for seed, _ in self.rows}) == 1
+        return spread(self.accuracy, unit=unit, of=self.replicates if lone else "")
 
     @cached_property
     def images(self) -> int:
@@ -77,8 +97,12 @@ class Point:
         return sum(known) / len(known) if known else None
 
     def latency(self, name: str) -> float | None:
-        """Return a latency figure, the least over the seeds: what else runs only adds to it."""
-        found = [row["latency"][name] for row in self.rows.values() if row.get("latency")]
+        """Return a latency figure on one thread, the least over the seeds.
+
+        What else runs only adds to it.
+        """
+        measured = [row["latency"] for row in self.rows.values() if row.get("latency")]
+        found = [times[name] for times in measured if times.get("threads", 1) == 1]
         return float(min(found)) if found else None
 
     @property
@@ -100,6 +124,11 @@ class Point:
         if left_out:
             return f"{own} without {left_out}".lstrip()
         return own or ("baseline" if baseline else "no method")
+
+
+def over(points: Iterable[Point]) -> str:
+    """Return what figures of points are means over, in words."""
+    return "seeds and folds" if any(are_folds(point.rows) for point in points) else "seeds"
 
 
 DIGITS = 6  # of a fingerprint, where one name stood for several data
@@ -135,7 +164,7 @@ def points_of(rows: Iterable[dict[str, Any]]) -> list[Point]:
             continue
         recipe = sorted(row["recipe"].items())
         key = str((*setting_of(row), row["params"], row["macs"], row["methods"], recipe))
-        grouped.setdefault(key, {})[row["seed"], row["trained_on"]] = row
+        grouped.setdefault(key, {})[replicate_of(row)] = row
     return [Point(dict(sorted(seeds.items()))) for seeds in grouped.values()]
 
 
@@ -285,7 +314,8 @@ def lengths_apart(points: Sequence[Point]) -> list[str]:
     lengths: dict[str, set[int]] = {}
     for point in points:
         lengths.setdefault(point.net, set()).add(point.first["epochs"])
-    return [
-        (f", {point.first['epochs']} epochs" if len(lengths[point.net]) > 1 else "") + more
-        for point, more in zip(points, apart(points), strict=True)
-    ]
+    told_apart: list[str] = []
+    for point, more in zip(points, apart(points), strict=True):
+        length = counted(point.first["epochs"], "epoch", "epochs")
+        told_apart.append((f", {length}" if len(lengths[point.net]) > 1 else "") + more)
+    return told_apart

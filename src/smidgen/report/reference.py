@@ -10,14 +10,17 @@ import numpy as np
 import numpy.typing as npt
 
 from smidgen.report.points import Point, effect, numbers_of
-from smidgen.report.tables import Cell, Table, difference, number, spread, words
-from smidgen.study.statistics import mcnemar
+from smidgen.report.tables import Cell, Table, difference, number, words
+from smidgen.sizes import counted
+from smidgen.study.statistics import mcnemar, spread
 
 SOURCE = (
     "Ethiraj & Bolla 2022, Training Efficient CNNS: Tweaking the Nuts and Bolts of Neural Networks"
     " for Lighter, Faster and Robust Models; one run a row, accuracy on the test set"
 )
 DATA = {"mnist": "mnist", "cifar": "cifar10"}  # by the first word of a net's name
+_INPUTS = {"mnist": [1, 28, 28], "cifar": [3, 32, 32]}  # likewise
+_IMAGES = 10_000  # in the test part of either
 COSINE = frozenset({"cosine"})  # our baseline's schedule, in every row but one-cycle's
 
 
@@ -87,18 +90,25 @@ PAIRS = (  # a plain net and the depthwise one of its size
 
 def ours(points: Sequence[Point], reported: Reported) -> Point | None:
     """Return our point of a reported row, if it has been trained, and on the study's data."""
-    data = DATA[_images_of(reported.net)]
     for point in points:
         constant = any(text.startswith("cosine(") for text in point.methods)
         if (
             point.net == reported.net
-            and point.first["data"].removeprefix("known:") == data
+            and _is_of_study(point.first)
             and point.names - COSINE == reported.methods
             and not constant  # a cosine of other numbers is another schedule, not the baseline's
             and not point.first["recipe"].get("label_noise")
         ):
             return point
     return None
+
+
+def _is_of_study(row: dict[str, Any]) -> bool:
+    """Tell whether a row is of the study's test images, as far as it says; a name alone may lie."""
+    of = _images_of(row["net"])
+    named = row["data"].removeprefix("known:") == DATA[of]
+    whole = row["split"] == "test" and row["images"] == _IMAGES
+    return named and whole and row.get("input", _INPUTS[of]) == _INPUTS[of]
 
 
 def study_effect(reported: Reported) -> float:
@@ -201,8 +211,10 @@ def _methods_table(title: str, rows: Sequence[Reported], points: Sequence[Point]
         "methods", "accuracy %, study", "ours", "effect, study", "effect, ours", "verdict",
         "params",
     )  # fmt: skip
-    reached = _accuracy(base, " %").text
-    here = f"{reached} here, {base.first['epochs']} epochs" if base else "not trained"
+    here = "not trained"
+    if base:
+        length = counted(base.first["epochs"], "epoch", "epochs")
+        here = f"{_accuracy(base, ' %').text} here, {length}"
     note = (
         f"Baseline: {base_reported.accuracy:.2f} % in the study, {here}. Effects"
         " are percentage points against it, ours paired by seed with the 95 % t interval; the study"

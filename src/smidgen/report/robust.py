@@ -6,7 +6,8 @@ from statistics import fmean
 from typing import Any
 
 from smidgen.report.look import Look
-from smidgen.report.points import Point, Replicate, baselines
+from smidgen.report.points import Point, baselines, numbers_of, over
+from smidgen.report.replicates import Replicate
 from smidgen.report.robust_charts import robust_charts
 from smidgen.report.robust_figures import (
     FIGURES,
@@ -19,7 +20,18 @@ from smidgen.report.robust_figures import (
     of_strangers,
     of_threshold,
 )
-from smidgen.report.tables import MISSING, Cell, Table, difference, number, words
+from smidgen.report.tables import (
+    COUNTED,
+    MISSING,
+    PAIRED,
+    Cell,
+    Table,
+    difference,
+    number,
+    words,
+)
+from smidgen.sizes import counted
+from smidgen.split_names import fold_of
 from smidgen.study.statistics import paired_effect
 
 _DRAWN = 4  # points in a chart, at most
@@ -28,15 +40,44 @@ _DRAWN = 4  # points in a chart, at most
 def robust_looks(points: Sequence[Point]) -> list[Look]:
     """Return what is shown of robustness, a look a net and recipe; nothing without cards."""
     known = [point for point in points if all(row.get("robust") for row in point.rows.values())]
-    return [_look(baseline, others) for baseline, others in baselines(known)]
+    found = baselines(known)
+    titles = _titles([baseline for baseline, _ in found])
+    return [_look(*group, title) for group, title in zip(found, titles, strict=True)]
 
 
-def _look(baseline: Point, others: Sequence[Point]) -> Look:
+def _titles(points: Sequence[Point]) -> list[str]:
+    """Return a title a baseline; those that would be alike tell in what they differ."""
+    plain, settings = [_title(point) for point in points], [_setting(point) for point in points]
+    titles: list[str] = []
+    for title, own in zip(plain, settings, strict=True):
+        alike = [other for of, other in zip(plain, settings, strict=True) if of == title]
+        apart = [text for name, text in own.items() if any(of.get(name) != text for of in alike)]
+        titles.append(", ".join([title, *apart]))
+    return titles
+
+
+def _title(point: Point) -> str:
+    noise = point.first["recipe"].get("label_noise")
+    wrong = f", {100 * noise:g} % of the training labels wrong" if noise else ""
+    return f"Robustness of {point.net} on {point.first['data']}{wrong}"
+
+
+def _setting(point: Point) -> dict[str, str]:
+    """Return what else tells the points of one title apart, in words."""
+    first = point.first
+    fold = fold_of(first["trained_on"])
+    return {
+        "epochs": counted(first["epochs"], "epoch", "epochs"),
+        "split": f"{first['split']} images",
+        "trained_on": f"{fold[1]} folds" if fold else f"trained on {first['trained_on']}",
+        **{name: f"{name} {value}" for name, value in numbers_of(first)},
+    }
+
+
+def _look(baseline: Point, others: Sequence[Point], title: str) -> Look:
     first, every = baseline.first, [baseline, *others]
     card = first["robust"]
     best = sorted(others, key=lambda point: -(point.mean(corrupted) or 0))[: _DRAWN - 1]
-    noise = first["recipe"].get("label_noise")
-    wrong = f", {100 * noise:g} % of the training labels wrong" if noise else ""
     some = f"; drawn are {baseline.label()} and the {len(best)} that are best on corrupted images"
     drawn = some if len(others) > len(best) else ""
     integers = _integers(every)
@@ -48,9 +89,9 @@ def _look(baseline: Point, others: Sequence[Point]) -> Look:
         *([integers] if integers else []),
     ]
     return Look(
-        title=f"Robustness of {baseline.net} on {first['data']}{wrong}",
+        title=title,
         about=f"Corruptions made anew from their published definitions, on {card['images']:,}"
-        f" {first['split']} images; mean over seeds{drawn}.",
+        f" {first['split']} images; mean over {over(every)}{drawn}.",
         warnings=(),
         tables=tuple(tables),
         charts=tuple(robust_charts([baseline, *best])),
@@ -81,13 +122,13 @@ def _means(title: str, points: Sequence[Point], figures: dict[str, Value], note:
         )
         for point in points
     )
-    return Table(title, ("methods", "seeds", *figures), rows, note)
+    return Table(title, ("methods", COUNTED[over(points)], *figures), rows, note)
 
 
 def _effects(baseline: Point, others: Sequence[Point]) -> Table:
     note = (
-        f"Against {baseline.label()}, in points, paired by seed, with the 95 % t interval; one that"
-        " includes zero shows no difference. A lower ECE is better."
+        f"Against {baseline.label()}, in points, paired by {PAIRED[over([baseline])]}, with the"
+        " 95 % t interval; one that includes zero shows no difference. A lower ECE is better."
     )
     title = f"Effects on the robustness of {baseline.net}"
     return _differences(title, baseline, others, FIGURES, note)
@@ -112,8 +153,8 @@ def _further(baseline: Point, others: Sequence[Point]) -> Table:
         f"{name} {_mean(baseline.rows, value):.{_digits(name)}f}" for name, value in shown.items()
     )
     note += (
-        f" Against {baseline.label()} ({has}), paired by seed, with the 95 % t interval; one that"
-        " includes zero shows no difference."
+        f" Against {baseline.label()} ({has}), paired by {PAIRED[over([baseline])]}, with the 95 %"
+        " t interval; one that includes zero shows no difference."
     )
     title = f"Further effects on the robustness of {baseline.net}"
     return _differences(title, baseline, others, shown, note)
@@ -134,7 +175,7 @@ def _unsure(points: Sequence[Point]) -> list[Table]:
         note = (
             "The least confidence that is answered, chosen on held-out images so that as many"
             " answers are right as was wanted, half of the errors by default; judged on others."
-            " Means are over the seeds that have such a figure."
+            f" Means are over the {over(points)} that have such a figure."
         )
         tables.append(_means("I do not know", points, figures, note))
     if names:
@@ -195,10 +236,10 @@ def _integers(points: Sequence[Point]) -> Table | None:
         )
         rows.append((label, words("difference"), seeds, *apart))
     note = (
-        "Difference: what the integers change, in points, paired by seed, with the 95 % t interval;"
-        " of one seed there is none."
+        f"Difference: what the integers change, in points, paired by {PAIRED[over(points)]}, with"
+        " the 95 % t interval; of one seed there is none."
     )
-    columns = ("methods", "numbers", "seeds", *FIGURES)
+    columns = ("methods", "numbers", COUNTED[over(points)], *FIGURES)
     return Table("Robustness as int8", columns, tuple(rows), note) if rows else None
 
 

@@ -7,7 +7,7 @@ from smidgen.report.axes import ticks
 from smidgen.report.bars import bars
 from smidgen.report.chart import Chart
 from smidgen.report.panels import Dot, Panel, panels
-from smidgen.report.points import Point
+from smidgen.report.points import Point, over
 
 GEOMETRY, CAMERA = ("shift", "rotation", "scale"), ("exposure", "contrast", "blur")
 _NEUTRAL = {"scale": 1.0, "contrast": 1.0}  # amounts that change nothing; 0 of the other kinds
@@ -35,7 +35,7 @@ def _by_corruption(points: Sequence[Point]) -> Chart:
                 name = one["name"].replace("_", " ")
                 shares.setdefault(name, []).append(100 * one["accuracy"])
         series[point.label()] = {name: sum(of) / len(of) for name, of in shares.items()}
-    note = "Accuracy in percent, the mean over seeds and over the published severities."
+    note = f"Accuracy in percent, the mean over {over(points)} and over the published severities."
     return bars("Accuracy by corruption", "accuracy, %", series, note, ".1f")
 
 
@@ -50,7 +50,7 @@ def _seen(title: str, kinds: Sequence[str], points: Sequence[Point]) -> list[Cha
         for kind, unit, marks in _axes(kinds, points)
     ]
     note = (
-        "Accuracy in percent, the mean over seeds"
+        f"Accuracy in percent, the mean over {over(points)}"
         + (" and, of shifts and rotations, over directions" if "shift" in kinds else "")
         + ". A dot tells under the pointer how many answers are those to the unchanged picture."
     )
@@ -111,7 +111,7 @@ def _strangers(points: Sequence[Point]) -> list[Chart]:
         series[point.label()] = {name: sum(of) / len(of) for name, of in shares.items()}
     if not any(series.values()):
         return []
-    note = "Percent of pictures that show none of the classes, the mean over seeds."
+    note = f"Percent of pictures that show none of the classes, the mean over {over(points)}."
     title = "Pictures of no class answered with a confidence of 90 % and more"
     return [bars(title, "so answered, %", series, note, ".1f")]
 
@@ -132,7 +132,7 @@ def _selective(points: Sequence[Point]) -> Chart:
     marks = sorted({dot.x for dots in curves.values() for dot in dots})
     note = (
         "Clean answers in the order of their confidence, the surest kept and the others left"
-        " unanswered. Mean over seeds."
+        f" unanswered. Mean over {over(points)}."
     )
     plot = Panel("answers kept, %", curves, marks)
     return panels("Accuracy of the surest answers", "accuracy, %", [plot], note, None)
@@ -154,8 +154,8 @@ def _reliability(points: Sequence[Point]) -> Chart:
         for point in points
     ]
     note = (
-        "Answers in 15 bins of confidence, seeds together; on the line a net is right as often as"
-        " it says, below it is too sure."
+        f"Answers in 15 bins of confidence, {over(points)} together; on the line a net is right as"
+        " often as it says, below it is too sure."
     )
     return panels("Reliability", "accuracy, %", plots, note, (0, 100))
 

@@ -16,10 +16,9 @@ from smidgen.report.axes import (
     upward,
 )
 from smidgen.report.chart import NARROW, SAME, SERIES, Chart, draw, legend
-from smidgen.report.points import Point, baselines, lengths_apart, longest
+from smidgen.report.points import Point, baselines, lengths_apart, longest, over
 from smidgen.report.reference import reported_of
 from smidgen.report.svg import INK, TEXT, Canvas, width_of
-from smidgen.study.statistics import spread
 
 _HEIGHT = 340
 _NAMED = 8  # nets; of more, only those that no smaller one beats are named in a chart
@@ -67,7 +66,8 @@ def accuracy_against_params(points: Sequence[Point]) -> Chart | None:
     ours, studied = _dots(points), _studied(points)
     return draw(
         "Accuracy against parameters",
-        "Mean over seeds with its 95 % interval, for other seeds and other pictures; parameters on"
+        f"Mean over {over(points)} with its 95 % interval, for other {over(points)} and other"
+        " pictures; parameters on"
         " a logarithmic scale. Baseline: the fewest methods of a net and recipe.",
         lambda width: _drawn(width, ours, studied),
     )
@@ -88,8 +88,7 @@ def _dots(points: Sequence[Point]) -> list[_Dot]:
         of, size = point.accuracy, point.first["params"]
         low, high = (end if isfinite(end) else of.mean for end in (of.low, of.high))
         kind = "baseline" if id(point) in plain else "with more methods"
-        reached = spread(of, unit=" %")
-        told = f"{point.net}, {point.label()}: {reached} at {size:,} parameters"
+        told = f"{point.net}, {point.label()}: {point.reached(' %')} at {size:,} parameters"
         name = names.get(id(point), f"best: {point.net}" if point is best else "")
         found.append(_Dot(size, of.mean, low, high, kind, told, name))
     return found

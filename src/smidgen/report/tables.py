@@ -6,11 +6,13 @@ from math import isfinite
 from typing import NamedTuple
 
 from smidgen.escape import markdown
-from smidgen.report.points import Effect, Point, apart, lengths_apart
+from smidgen.report.points import Effect, Point, apart, lengths_apart, over
 from smidgen.split_names import FULL
-from smidgen.study.statistics import Interval, spread
+from smidgen.study.statistics import Interval
 
 MISSING = "-"
+COUNTED = {"seeds": "seeds", "seeds and folds": "replicates"}  # the column of how many there are
+PAIRED = {"seeds": "seed", "seeds and folds": "seed and fold"}
 
 
 class Cell(NamedTuple):
@@ -73,8 +75,9 @@ def difference(interval: Interval, digits: int = 2) -> str:
 
 def points_table(title: str, points: Sequence[Point]) -> Table:
     """Return every point with what it reaches and costs."""
+    many = over(points)
     columns = (
-        "net", "methods", "accuracy %", "seeds", "epochs", "params", "MACs", "NLL", "ECE %",
+        "net", "methods", "accuracy %", COUNTED[many], "epochs", "params", "MACs", "NLL", "ECE %",
         "shift %", "ms", "int8 bytes", "train s",
     )  # fmt: skip
     whole, more = any(map(_is_full, points)), apart(points)
@@ -82,7 +85,7 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
         (
             words(point.net),
             words(point.label() + told + (", on a part" if whole and not _is_full(point) else "")),
-            Cell(spread(point.accuracy), point.accuracy.mean),
+            Cell(point.reached(), point.accuracy.mean),
             number(len(point.rows)),
             number(point.first["epochs"]),
             number(point.first["params"]),
@@ -97,11 +100,11 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
         for point, told in zip(points, more, strict=True)
     )
     note = (
-        "Accuracy: mean over seeds of the last epoch, with its 95 % interval for other seeds"
+        f"Accuracy: mean over {many} of the last epoch, with its 95 % interval for other {many}"
         " (Student) and other pictures (Wilson), combined as the root of the sum of squares. Shift:"
         " predictions unchanged by a shift of one pixel, border repeated. ms: the net alone, one"
         " image at a time, one thread. int8 bytes: deployed parameters. Times are the least over"
-        " the seeds."
+        f" the {many}."
     )
     if whole and not all(map(_is_full, points)):
         note += " On a part: of the training images, the others having been held out."
@@ -146,12 +149,15 @@ def effects_table(baseline: Point, found: Sequence[Effect], more: str = "") -> T
         if baseline.shared
         else ""
     )
-    reached = spread(baseline.accuracy, unit=" %")
+    many = over([baseline])
+    columns = (
+        "methods", "accuracy, points", COUNTED[many], "verdict", "params", "MACs", "training time",
+    )  # fmt: skip
     return Table(
         f"Effects on {baseline.net}{more}",
-        ("methods", "accuracy, points", "seeds", "verdict", "params", "MACs", "training time"),
+        columns,
         rows,
-        f"Against {baseline.label()}: {reached}. Differences are paired by"
-        " seed, with their 95 % t interval; one that includes zero shows no difference."
+        f"Against {baseline.label()}: {baseline.reached(' %')}. Differences are paired by"
+        f" {PAIRED[many]}, with their 95 % t interval; one that includes zero shows no difference."
         f"{folds}",
     )

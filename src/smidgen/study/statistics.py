@@ -147,12 +147,19 @@ def paired_effect(
     return mean_interval(differences, floor=step / 6**0.5, shared=shared)
 
 
-def spread(interval: Interval, form: str = ".2f", unit: str = "") -> str:
+def spread(interval: Interval, form: str = ".2f", unit: str = "", of: str = "") -> str:
     """Return a mean with half its interval, or with its ends if they are not as far from it.
 
-    A single seed says so, after the unit.
+    A single value says so, after the unit.
+
+    Args:
+        interval: Of the mean.
+        form: Of its numbers.
+        unit: After them.
+        of: What is behind it, if that must be told; of a single value it is ``1 seed``.
     """
-    after = unit + (" (1 seed)" if interval.count == 1 else "")
+    of = of or ("1 seed" if interval.count == 1 else "")
+    after = unit + (f" ({of})" if of else "")
     if not isfinite(interval.low):
         return f"{interval.mean:{form}}{after}"
     half = (interval.high - interval.low) / 2
