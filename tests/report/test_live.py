@@ -48,6 +48,20 @@ def test_a_design_that_ends_early_leaves_a_page_at_rest(
     assert 'http-equiv="refresh"' not in text
 
 
+def test_a_page_that_cannot_be_written_is_warned_of_once_and_ends_nothing(
+    study: Rows, written: Callable[[Rows], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live.time, "monotonic", iter(range(0, 10**6, 1000)).__next__)
+    out = tmp_path / "page.html"
+    out.write_text("my notes")
+    page = LivePage(written(study), out, "A net for photos")
+    with pytest.warns(UserWarning, match=r"the page is not written while .* holds no page"):
+        page.follow("reduce", "9 nets inside the budget")
+    page.follow("tweak", "blurpool helps")
+    page.stop()
+    assert out.read_text() == "my notes"
+
+
 def test_a_page_of_no_design_is_at_rest(
     study: Rows, written: Callable[[Rows], Path], tmp_path: Path
 ) -> None:

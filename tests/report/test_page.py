@@ -76,7 +76,7 @@ def test_charts_of_one_title_are_files_each(
 def test_figures_that_are_written_as_whole_numbers_are_figures(
     written: Callable[[Rows], Path], tmp_path: Path
 ) -> None:
-    rows = [row("net", [], seed, 0, accuracy=seed, seconds=3) for seed in range(2)]
+    rows = [row("net", [], seed, 200 * seed, accuracy=seed, seconds=3) for seed in range(2)]
     for of in rows:
         of["latency"]["kernel_ms"] = 2
     assert "50.00" in write_page(written(rows), tmp_path / "p.html").read_text()

@@ -1,6 +1,7 @@
 """What rows may hold, checked before anything is drawn of them: they may come from anybody."""
 
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Mapping
 from math import ceil
 from typing import Any, NamedTuple, TypeAlias
@@ -11,6 +12,7 @@ from smidgen.names import shown
 from smidgen.study.database import StoreError
 
 BASELINE = "baseline"  # the study of rows that are no net's
+_BINS_OF_CONFIDENCE = 15  # of a card
 _LARGEST = 2**53  # of whole numbers
 _SHAPE = re.compile(r"[1-9]\d{0,6}x[1-9]\d{0,6}x[1-9]\d{0,6}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
@@ -139,10 +141,11 @@ OF_ALL = {
 OF_NETS = {
     **OF_ALL,
     **dict.fromkeys(("data", "trained_on", "device", "precision", "kernels", "revision"), TEXT),
-    **dict.fromkeys(("macs", "seed", "epochs", "threads", "bytes_int8"), WHOLE),
-    **dict.fromkeys(("seconds", "nll"), NUMBER),
+    **dict.fromkeys(("macs", "seed", "threads", "bytes_int8"), WHOLE),
+    "seconds": Rule(lambda value: _number(value) and value >= 0, "a number >= 0"),
+    "nll": NUMBER,
     **dict.fromkeys(("ece", "shift_consistency"), SHARE),
-    **dict.fromkeys(("images", "params"), Rule(_positive, "a whole number above 0")),
+    **dict.fromkeys(("images", "epochs", "params"), Rule(_positive, "a whole number above 0")),
     "methods": Rule(_listed(_text), f"a list of texts {_OF_LETTERS}"),
     "recipe": Rule(_mapped(_setting), "a mapping"),
     "versions": Rule(_mapped(_text), f"texts {_OF_LETTERS} by name"),
@@ -201,18 +204,42 @@ def _require_agreement(row: Mapping[str, Any]) -> None:
     if row.get("study") == BASELINE:
         return  # none of these columns is looked at
     if "right" in row:
-        signs = 4 * ceil(ceil(row["images"] / 8) / 3)
-        if len(row["right"]) != signs:
-            raise ValueError(f"right must be {signs:,} signs of base64, a bit an image")
+        _require_bits(row["right"], row)
     classes = row.get("classes") or []
     if matrix := row.get("confusion"):
         _require_counts(matrix, len(classes), row)
+    for column in ("robust", "robust_int8"):
+        if card := row.get(column):
+            _require_card(card, column)
     for column in ("wrong", "doubted"):
         for answer in row.get(column) or ():
             if max(answer["label"], answer["answer"]) >= len(classes):
                 raise ValueError(f"{column} must be of {len(classes)} classes, got {answer}")
     if "drawing" in row and len(row.get("input") or ()) != 3:  # noqa: PLR2004
         raise ValueError("input must be channels, height and width")
+
+
+def _require_bits(right: str, row: Mapping[str, Any]) -> None:
+    """Refuse bits of other images or another accuracy than their row tells."""
+    size, images = ceil(row["images"] / 8), row["images"]
+    signs = 4 * ceil(size / 3)
+    if len(right) != signs:
+        raise ValueError(f"right must be {signs:,} signs of base64, a bit an image")
+    packed = b64decode(right)
+    if len(packed) != size:
+        raise ValueError(f"right must hold {size:,} bytes, a bit an image, got {len(packed):,}")
+    hits = int.from_bytes(packed, "big").bit_count()
+    if abs(hits - row["accuracy"] * images) > 1 / 2:
+        raise ValueError(f"right must have the accuracy of the row, got {hits:,} right")
+
+
+def _require_card(card: Mapping[str, Any], column: str) -> None:
+    """Refuse a card whose bins of confidence are others than those of other cards."""
+    for name in ("reliability", "corrupted_reliability"):
+        if len(card[name]) != _BINS_OF_CONFIDENCE:
+            raise ValueError(
+                f"{name} of {column} must have {_BINS_OF_CONFIDENCE} bins, got {len(card[name]):,}"
+            )
 
 
 def _require_counts(matrix: Matrix, classes: int, row: Mapping[str, Any]) -> None:
