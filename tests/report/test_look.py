@@ -215,6 +215,18 @@ def test_a_confusion_is_drawn_with_its_numbers() -> None:
     assert len(many.charts[0].wide) < 800_000
 
 
+@pytest.mark.parametrize(("classes", "most"), [(40, 1_200_000), (41, 800_000), (100, 1_000_000)])
+def test_a_confusion_of_many_classes_is_small_whatever_it_holds(classes: int, most: int) -> None:
+    names = [f"{n} {100 * 'x'}" for n in range(classes)]
+    full = [[1 + 99 * (own == n) for n in range(classes)] for own in range(classes)]
+    chart = look_at([seen(0, classes=names, confusion=full)]).charts[0]
+    assert len(chart.wide) + len(chart.narrow) < most
+    assert re.search(r">7 x+… answered as 7 x+…\u200e: 100 \([\d.]+ %\)<", chart.wide)
+    empty = [[9 * (own == n) for n in range(classes)] for own in range(classes)]
+    few = look_at([seen(0, classes=names, confusion=empty)]).charts[0]
+    assert (few.wide.count(": 0 (") == 0) == (classes > 40), "empty cells of many are not drawn"
+
+
 def test_names_and_numbers_of_a_confusion_fit_their_cells() -> None:
     def drawn(names: list[str], width: str) -> str:
         every = [[4000] * len(names)] * len(names)

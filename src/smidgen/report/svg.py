@@ -107,6 +107,14 @@ class Canvas:
         form += f' rx="{_n(radius)}"' if radius else ""
         self._mark(form, "rect", told)
 
+    def squares(
+        self, corners: Sequence[tuple[Number, Number]], side: Number, colour: str, opacity: Number
+    ) -> None:
+        """Fill squares of one colour, given by their upper left corners, as one shape."""
+        along = f"h{_n(side)}v{_n(side)}h-{_n(side)}z"
+        way = "".join(f"M{_n(x)} {_n(y)}{along}" for x, y in corners)
+        self._mark(f'path d="{way}" fill="{colour}" fill-opacity="{opacity:.3g}"', "path", "")
+
     def text(
         self,
         x: Number,
