@@ -69,6 +69,16 @@ def test_data_that_moved_are_read_where_they_are_now(run: Run, elsewhere: Path) 
     assert trained_on(run, "run", data=moved).fingerprint == run.trial.fingerprint
 
 
+@pytest.mark.parametrize("place", [300 * "x", "/" + 300 * "x"])
+def test_a_place_that_no_path_can_have_is_told_with_its_run(
+    place: str, run: Run, elsewhere: Path
+) -> None:
+    with pytest.raises(DataError, match=r"the data of run cannot be looked for in '.*: File name"):
+        trained_on(replace(run, origin=place), "run")
+    here = elsewhere / "here" / "photos"
+    assert judged_on(replace(run, origin=place), here).fingerprint == run.trial.fingerprint
+
+
 def test_what_is_neither_a_place_nor_data_is_refused(run: Run) -> None:
     part = sm.data.load("digits").test
     for wrong in (part, part.images.numpy()):

@@ -122,11 +122,13 @@ def test_a_plan_without_a_digest_is_from_before_and_read(folder: Path) -> None:
         ({"methods": ["a" * 10**6]}, "must be at most 10,000"),
         ({"data": None}, "data of a trial"),
         ({"weights": 7}, "weights must be a text, got 7"),
+        *(({"origin": bad}, "origin must be a place of at most 10,000 characters that a path may")
+          for bad in ("a\0b", "\ud800", "/" + 20_000 * "x")),
         ({"net.input": [1, 10**9, 8]}, "must be at most 65,535"),
         ({"net.layers": ["conv(1000000000)"]}, "must be at most 65,535"),
         ({"preprocessing.offset": [10**400], "preprocessing.scale": [1]}, "'offset' should be a"),
     ],
-)
+)  # fmt: skip
 def test_a_plan_that_cannot_be_is_one_short_line(
     folder: Path, changes: dict[str, Any], said: str
 ) -> None:

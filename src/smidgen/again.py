@@ -1,7 +1,8 @@
 """The data of a run, found and read again as the run has them."""
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -17,7 +18,7 @@ from smidgen.data.parts import parts
 from smidgen.data.remembered import asked_of, place_of, with_asked
 from smidgen.data.sources import HUB_ID, KNOWN, NO_COLUMNS
 from smidgen.files import at_home
-from smidgen.names import require_path
+from smidgen.names import require_path, shown
 from smidgen.run import Run
 from smidgen.split_names import FULL
 
@@ -63,7 +64,9 @@ def trained_on(
     if data is not None:
         require_path(data, "data, if they are none that smidgen.data.load returned,")
     place = str(data or place_of(run.origin))
-    if data is None and Path(place).is_absolute() and not Path(place).exists():
+    with _looked_for(place, folder):
+        gone = data is None and Path(place).is_absolute() and not Path(place).exists()
+    if gone:
         raise DataError(
             f"the data of {folder} are no longer in {place}: say where they are now (--data, or"
             " data=)"
@@ -73,7 +76,7 @@ def trained_on(
     if data is None:
         place = with_asked(place, asked_of(run.origin))
     # What cannot be read is left out and told: the fingerprint says whether they are the same.
-    with warnings.catch_warnings(record=True) as heard:
+    with warnings.catch_warnings(record=True) as heard, _looked_for(place, folder):
         warnings.simplefilter("always")
         found = _read(run, place, data_dir, progress, columns, skip_broken=True)
     same = found.fingerprint == run.trial.fingerprint
@@ -87,6 +90,18 @@ def trained_on(
             else f"{place} does not hold the data {folder} was trained on, {run.trial.data}"
         )
     return found
+
+
+@contextmanager
+def _looked_for(place: str, folder: Path | str) -> Generator[None]:
+    """Name the run whose data cannot be looked for, as in a name that is too long."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error
+        raise DataError(
+            f"the data of {folder} cannot be looked for in {shown(place)}: {why}"
+        ) from None
 
 
 def judged_on(
@@ -165,8 +180,13 @@ def same_place(run: Run, data: Path | str) -> bool:
         data: A place, or the origin of data.
     """
     own, other = (_unpinned(place_of(origin)) for origin in (run.origin, str(data)))
-    paths = [at_home(place).resolve() for place in (own, other)]
-    return own == other or (paths[0] == paths[1] and paths[0].exists())
+    if own == other:
+        return True
+    try:
+        mine, theirs = (at_home(place).resolve() for place in (own, other))
+        return mine == theirs and mine.exists()
+    except OSError:  # a name that is too long: nothing lies there
+        return False
 
 
 def _unpinned(place: str) -> str:

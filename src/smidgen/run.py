@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from smidgen.data.base import as_they_are
 from smidgen.data.sources import unplaced as unplaced_origin
 from smidgen.files import LOCK, at_home, is_temporary, write_atomically
 from smidgen.hub import fetched, is_hub
-from smidgen.limits import PLAN_BYTES, TENSOR_BYTES, content, is_number
+from smidgen.limits import PLAN_BYTES, TENSOR_BYTES, TEXT, content, is_number
 from smidgen.methods import parse
 from smidgen.methods.base import Method
 from smidgen.methods.of_runs import placed, run_of
@@ -225,11 +226,24 @@ def _plan(form: Any) -> Plan:
     for name, value in (("origin", origin), ("weights", weights)):
         if not isinstance(value, str):
             raise ValueError(f"{name} must be a text, got {shown(value)}")
+    _require_place(origin)
     trial = Trial.from_dict(form, by)
     preprocessing = None if seen is None else Preprocessing.from_dict(seen)
     if preprocessing is not None:
         _require_input(trial, preprocessing)
     return Plan(trial, preprocessing, origin, weights)
+
+
+def _require_place(origin: str) -> None:
+    try:
+        known = b"\0" not in os.fsencode(origin) and len(origin) <= TEXT
+    except UnicodeEncodeError:
+        known = False
+    if not known:
+        raise ValueError(
+            f"origin must be a place of at most {TEXT:,} characters that a path may have, got"
+            f" {shown(origin)}"
+        )
 
 
 def _plan_digest(form: Mapping[str, Any]) -> str:
