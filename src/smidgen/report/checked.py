@@ -53,6 +53,10 @@ def _above_zero(value: Any) -> bool:
     return _number(value) and value > 0
 
 
+def _duration(value: Any) -> bool:
+    return _number(value) and value >= 0
+
+
 def _pair(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(_share, value))  # noqa: PLR2004
 
@@ -142,7 +146,7 @@ OF_NETS = {
     **OF_ALL,
     **dict.fromkeys(("data", "trained_on", "device", "precision", "kernels", "revision"), TEXT),
     **dict.fromkeys(("macs", "seed", "threads", "bytes_int8"), WHOLE),
-    "seconds": Rule(lambda value: _number(value) and value >= 0, "a number >= 0"),
+    "seconds": Rule(_duration, "a number >= 0"),
     "nll": NUMBER,
     **dict.fromkeys(("ece", "shift_consistency"), SHARE),
     **dict.fromkeys(("images", "epochs", "params"), Rule(_positive, "a whole number above 0")),
