@@ -333,7 +333,7 @@ def test_train_then_evaluate_then_refuse_to_overwrite(
     assert smidgen(*TRAIN, "--epochs", "1", "--out", "new", "--resume") == 0
     assert f"there is no run in new {begins}" in capsys.readouterr().err
     assert smidgen("train", "mnist-1k5-dw", "--data", "nowhere", "--out", "run") == 2
-    assert "run already: --resume" in capsys.readouterr().err, "told before pictures are read"
+    assert "run already: resume it" in capsys.readouterr().err, "told before pictures are read"
 
 
 def test_a_class_that_is_never_answered_is_told(capsys: pytest.CaptureFixture[str]) -> None:

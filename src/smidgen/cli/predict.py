@@ -150,7 +150,7 @@ def _error(name: str, picture: Any, said: str) -> str:
 
     if name == STREAM:
         return f"standard input {said}"
-    if isinstance(picture, str) and not os.path.exists(picture):  # noqa: PTH110 - any name at all
+    if isinstance(picture, str) and not os.path.lexists(picture):
         return f"there is no picture {name}{of_address(name)}"
     return said
 
