@@ -35,6 +35,26 @@ class Report(NamedTuple):
 
 @final
 @dataclass(slots=True)
+class TimeLeft:
+    """Tells how long the rest of a run takes, by how long its steps took since the first seen.
+
+    Args:
+        epochs: Of the run.
+    """
+
+    epochs: int
+    started: float = field(default_factory=lambda: time.perf_counter())
+    _first: float | None = None
+
+    def seconds(self, report: Report, now: float) -> float:
+        """Return the seconds left after a step; to be asked after the first one, too."""
+        if self._first is None:
+            self._first = report.done - 1 / (report.steps * self.epochs)  # a resumed run goes on
+        return (now - self.started) / max(report.done - self._first, 1e-9) * (1 - report.done)
+
+
+@final
+@dataclass(slots=True)
 class TrainingBar:
     """Turns the steps of a run into a line that is written again and again.
 
@@ -47,16 +67,17 @@ class TrainingBar:
     name: str
     epochs: int
     show: Show
-    _started: float = field(default_factory=lambda: time.perf_counter())
     _shown: float = 0.0
-    _first: float | None = None
     _last: str = ""
+    _rest: TimeLeft = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rest = TimeLeft(self.epochs)
 
     def step(self, report: Report) -> None:
         """Take in a step; cheap unless something is to be shown."""
         now, done = time.perf_counter(), report.done
-        if self._first is None:
-            self._first = done - 1 / (report.steps * self.epochs)  # a resumed run begins later
+        left = self._rest.seconds(report, now)
         if (finished := report.finished) is not None:
             held_out = finished.held_out_accuracy
             share = "" if held_out is None else f", held-out {100 * held_out:.2f} %"
@@ -64,12 +85,11 @@ class TrainingBar:
         elif now - self._shown < _EVERY:
             return
         self._shown = now
-        spent = now - self._started
         if done >= 1:
             epochs = counted(self.epochs, "epoch", "epochs")
-            self.show(1.0, f"{self.name}: {epochs} in {_time(spent)}{self._last}")
+            took = _time(now - self._rest.started)
+            self.show(1.0, f"{self.name}: {epochs} in {took}{self._last}")
             return
-        left = spent / max(done - self._first, 1e-9) * (1 - done)
         start = f"start {report.start}, " if report.start else ""
         where = f"{start}epoch {report.epoch} of {self.epochs}"
         text = f"{self.name}: {where}, {_time(left)} left{self._last}"

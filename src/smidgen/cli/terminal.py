@@ -221,10 +221,12 @@ class TrainingProgress(Barred):
 
     def __init__(self, epochs: int, heading: str | None) -> None:
         """Begin; ``heading`` is printed once training has really started."""
+        from smidgen.progress import TimeLeft
+
         self.epochs, self.heading = epochs, heading
-        self.started = self.shown = time.perf_counter()
+        self.shown = time.perf_counter()
+        self.rest = TimeLeft(epochs)
         self.task: Any = None
-        self.first: float | None = None  # share that was done before
         self.start = 0
 
     def __enter__(self) -> "TrainingProgress":
@@ -250,8 +252,7 @@ class TrainingProgress(Barred):
             say(self.heading)
             self.heading = None
         now = time.perf_counter()
-        if self.first is None:
-            self.first = report.done - 1 / (report.steps * self.epochs)
+        seconds = self.rest.seconds(report, now)
         if report.start and report.start != self.start:
             self._line(f"start {report.start}, from epoch {report.epoch}")
         self.start = report.start
@@ -259,16 +260,14 @@ class TrainingProgress(Barred):
             return
         self.shown = now
         if report.finished:
-            self._epoch_line(report, report.finished, now)
+            self._epoch_line(report, report.finished, seconds)
         if self.bar:
             rate = f"{report.finished.images_per_second:,.0f} images/s  " if report.finished else ""
             state = f"{rate}loss {float(report.loss):.4f}  lr {report.lr:.2g}"
             label = f"epoch {report.epoch}/{self.epochs}"
             self.bar.update(self.task, completed=report.done, description=label, state=state)
 
-    def _epoch_line(self, report: "Report", record: "EpochRecord", now: float) -> None:
-        spent = now - self.started
-        seconds = spent / max(report.done - (self.first or 0), 1e-9) * (1 - report.done)
+    def _epoch_line(self, report: "Report", record: "EpochRecord", seconds: float) -> None:
         left = f"{seconds:.0f} s left" if seconds < 2 * _MINUTE else time_left(seconds)
         held_out = record.held_out_accuracy
         accuracy = "" if held_out is None else f"  held-out {100 * held_out:.2f} %"

@@ -6,7 +6,7 @@ from threading import Event
 from typing import Any
 
 from smidgen.data.errors import DataError
-from smidgen.data.labelled import NAMED, Row
+from smidgen.data.labelled import NAMED, Row, listed
 from smidgen.machine import processors
 from smidgen.sizes import counted
 
@@ -65,14 +65,13 @@ def told(rows: Sequence[Row], broken: dict[int, str], *, skip: bool) -> list[str
         f"{rows[number].pictures.where(rows[number].number)} {broken[number]}"
         for number in sorted(broken)[:NAMED]
     ]
-    more = f"; and {len(broken) - NAMED:,} more" if len(broken) > NAMED else ""
     if skip:
         pictures = counted(len(broken), f"picture {LEFT_OUT} is", f"pictures {LEFT_OUT} are")
-        return [f"{pictures} left out: {'; '.join(named)}{more}"]
+        return [f"{pictures} left out: {listed(named, len(broken))}"]
     if len(broken) == 1:
         raise DataError(f"{named[0]} (--skip-broken leaves it out)")
     raise DataError(
-        f"{len(broken):,} of {len(rows):,} pictures cannot be used: {'; '.join(named)}{more} "
+        f"{len(broken):,} of {len(rows):,} pictures cannot be used: {listed(named, len(broken))} "
         f"(--skip-broken leaves them out)"
     )
 

@@ -114,19 +114,26 @@ def _told_lacking(lacking: Sequence[str], rows: int, *, skip: bool) -> str:
         DataError: That says the same, unless they are to be skipped.
     """
     have, them = ("has", "it") if len(lacking) == 1 else ("have", "them")
-    more = f"; and {len(lacking) - NAMED:,} more" if len(lacking) > NAMED else ""
-    named = "; ".join(lacking[:NAMED]) + more
+    named = listed(lacking[:NAMED], len(lacking))
     told = f"{len(lacking):,} of {rows:,} pictures {have} no label, or -1: {named}"
     if not skip:
         raise DataError(f"{told} (--skip-broken leaves {them} out)")
     return f"{told}; left out"
 
 
+def listed(named: Sequence[str], count: int) -> str:
+    """Return pictures that cannot be used, and how many there are beyond those that are named."""
+    more = f"; and {count - len(named):,} more" if count > len(named) else ""
+    return "; ".join(named) + more
+
+
 def _classes(parts: Mapping[str, Part], notes: list[str]) -> tuple[str, ...]:
     """Return the classes of the training part: names that look alike are one."""
     source = parts.get(TRAIN) or next(iter(parts.values()))
     written: dict[str, str] = {}
-    for label in filter(None, source.labels):
+    for label in source.labels:
+        if label is None:
+            continue
         plain = one_form(label)
         if written.get(plain, plain) != plain or plain not in written:
             written[plain] = plain
