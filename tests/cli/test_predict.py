@@ -99,6 +99,49 @@ def test_a_table_of_pixels_is_a_picture_a_row(
     assert "; addresses are not fetched, download it first" in capsys.readouterr().err
 
 
+def test_arrays_in_files_are_pictures(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    images = sm.data.load("digits").test.images[:3]
+    expected = [answer.name for answer in sm.load(run).predict(list(images))]
+    array = images[:, 0].numpy()
+    np.save("many.npy", array)
+    np.save("one.npy", array[2])
+    np.savez("parts.npz", x_train=array[:1], x_test=array[1:], y_train=np.zeros(1), seed=3)
+    np.savez("lone.npz", windows=array[:, None])
+    asked = ("many.npy", "one.npy", "parts.npz", "lone.npz")
+    assert smidgen("predict", run, *asked, "--json") == 0
+    found = {row["picture"]: row["class"] for row in json.loads(capsys.readouterr().out)}
+    names = [f"many.npy picture {n}" for n in (1, 2, 3)]
+    parts = ["x_train picture 1", "x_test picture 1", "x_test picture 2"]
+    lone = [f"lone.npz picture {n}" for n in (1, 2, 3)]
+    names += ["one.npy picture 1", *(f"parts.npz {part}" for part in parts), *lone]
+    assert found == dict(zip(names, [*expected, expected[2], *expected, *expected], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("arrays", "said"),
+    [
+        ({"a": 0, "b": 0}, "x.npz must hold images, or one array alone, got a, b"),
+        ({"images": np.zeros((0, 8, 8), np.uint8)}, "x.npz holds no picture"),
+        ({"images": np.zeros(5, np.uint8)}, "x.npz images must be n x 8 x 8 x 1, got 5"),
+        ({"images": np.zeros((2, 8, 8))}, "none of 2 pictures can be read: x.npz picture 1: "),
+    ],
+)
+def test_arrays_that_are_no_pictures_are_refused(
+    arrays: dict[str, Any], said: str, run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez("x.npz", **arrays)
+    assert smidgen("predict", run, "x.npz") == 2
+    assert capsys.readouterr().err.startswith(f"smidgen: {said}")
+
+
+def test_a_file_of_arrays_that_is_damaged_is_told(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("x.npy").write_bytes(b"\x93NUMPY\x01\x00")
+    assert smidgen("predict", run, "x.npy") == 2
+    assert "smidgen: x.npy cannot be read as arrays: " in capsys.readouterr().err
+
+
 def test_a_folder_holds_the_pictures_that_training_would_find_in_it(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -345,7 +388,7 @@ def test_one_that_can_be_read_is_enough(run: Path, capsys: pytest.CaptureFixture
         (("RUN", "new/README", "new/notes.txt", "--csv", "o.csv"), "none of 2 pictures can be"),
         (
             ("RUN", "window.npy"),
-            "window.npy is no picture, but may hold arrays: in Python, ",
+            "window.npy picture 1: an array must hold bytes (uint8), got float64",
         ),
         (("RUN", "broken"), "none of 2 pictures can be read: broken/a.jpg"),
         (("RUN", "broken", "--json"), "none of 2 pictures can be read: broken/a.jpg"),

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +15,7 @@ from smidgen.cli.terminal import LoadingProgress, padded, print_json, tell, warn
 from smidgen.limits import BOUNDLESS, ENCODED, is_boundless, require_at_most
 
 if TYPE_CHECKING:
-    from smidgen.model import Told
+    from smidgen.model import Model, Told
 
 _NAMED = 20  # broken pictures that are named one by one
 
@@ -35,8 +35,8 @@ def predict(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            metavar="PICTURE|FOLDER|TABLE|-...",
-            help="Any size and format, or a CSV of pixels; - is one on standard input.",
+            metavar="PICTURE|FOLDER|FILE|-...",
+            help="Any size and format; a CSV of pixels, .npz or .npy; - is one on standard input.",
         ),
     ],
     top: Annotated[int, typer.Option(help="Classes to tell of each picture.")] = 1,
@@ -59,7 +59,7 @@ def predict(
     from smidgen.model import load
 
     asked = load(model)
-    found = list(_listed(pictures, asked.classes))
+    found = list(_listed(pictures, asked))
     read = {model, *files_of_run(model), *pictures, *(name for name, _ in found)}
     _require_free(None if streamed else csv, read)
     listed = [name for name, _ in found]
@@ -109,10 +109,9 @@ def _from_stdin() -> bytes:
     return encoded
 
 
-def _listed(pictures: list[str], classes: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """Yield the pictures named, and those in folders and tables named, as training finds them."""
+def _listed(pictures: list[str], asked: "Model") -> Iterator[tuple[str, Any]]:
+    """Yield the pictures named, and those in folders and files named, as training finds them."""
     from smidgen.data.layouts.folders import pictures_below
-    from smidgen.data.layouts.pixels import pictures_of
     from smidgen.data.layouts.tables import ENDINGS
 
     if pictures.count(STREAM) > 1:
@@ -126,16 +125,26 @@ def _listed(pictures: list[str], classes: Sequence[str]) -> Iterator[tuple[str, 
             if not found:
                 raise ValueError(f"{name} holds no picture")
             yield from ((str(path), str(path)) for path in found)
-        elif name != STREAM and (values := pictures_of(path, classes)) is not None:
-            if not len(values):
+        elif name != STREAM and (held := _held_in(path, asked)) is not None:
+            if not held:
                 raise ValueError(f"{name} holds no picture")
-            yield from ((f"{name} picture {n}", value) for n, value in enumerate(values, 1))
+            yield from held
         elif path.suffix.lower() in ENDINGS and path.is_file():
             raise ValueError(
                 f"{name} holds no pixels: of a table of names, name the files or their folder"
             )
         else:
             yield name, name
+
+
+def _held_in(path: Path, asked: "Model") -> list[tuple[str, Any]] | None:
+    """Return the pictures in a file of several, and what to call them; None of any other file."""
+    from smidgen.data.layouts import npz, pixels
+
+    values = pixels.pictures_of(path, asked.classes)
+    if values is not None:
+        return [(f"{path} picture {number}", value) for number, value in enumerate(values, 1)]
+    return npz.pictures_of(path, asked.preprocessing.size, asked.preprocessing.channels)
 
 
 def _row(name: str, picture: Any, told: "Told", top: int) -> dict[str, Any]:
@@ -152,7 +161,7 @@ def _error(name: str, picture: Any, said: str) -> str:
         return f"standard input {said}"
     if isinstance(picture, str) and not os.path.lexists(picture):
         return f"there is no picture {name}{of_address(name)}"
-    return said
+    return said if isinstance(picture, str) else f"{name}: {said}"  # files are named in it
 
 
 def _require_one(broken: list[str], asked: int) -> None:

@@ -22,7 +22,7 @@ WHITE = 255
 WITH_ALPHA = 4
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's modes of more than a byte
 DEEPEST = 65_535
-IN_PYTHON = "in Python, smidgen.load(MODEL).predict(array) takes one"
+IN_PYTHON = "predict takes a file .npy or .npz of some, and smidgen.load(MODEL).predict one in Python"
 TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 
 Turnable = TypeVar("Turnable")  # an array or a tensor

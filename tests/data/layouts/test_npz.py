@@ -10,6 +10,7 @@ import torch
 from tests.data.conftest import pixels
 
 from smidgen.data import DataError, DataWarning, load
+from smidgen.data.layouts.npz import pictures_of
 
 
 class Runs:
@@ -266,3 +267,43 @@ def test_where_the_channels_are_is_told_if_it_is_not_plain(tmp_path: Path) -> No
     ) as said:
         assert load(tmp_path / "a.npz").shape == (6, 1, 128)
     assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    ("own", "shape", "expected"),
+    [
+        ((8, 8, 1), (8, 8), (1, 8, 8, 1)),
+        ((8, 8, 1), (5, 8, 8), (5, 8, 8, 1)),
+        ((8, 8, 1), (8, 8, 8), (8, 8, 8, 1)),
+        ((8, 8, 1), (5, 1, 8, 8), (5, 8, 8, 1)),
+        ((8, 8, 3), (3, 8, 8), (1, 8, 8, 3)),
+        ((8, 8, 3), (5, 3, 8, 8), (5, 8, 8, 3)),
+        ((8, 8, 3), (20, 30, 3), (1, 20, 30, 3)),
+        ((8, 8, 3), (5, 20, 30), (5, 20, 30, 1)),
+        ((8, 8, 3), (5, 20, 30, 3), (5, 20, 30, 3)),
+        ((1, 64, 3), (64, 3), (1, 1, 64, 3)),
+        ((1, 64, 3), (5, 64, 3), (5, 1, 64, 3)),
+        ((1, 64, 3), (5, 3, 64), (5, 1, 64, 3)),
+        ((1, 64, 1), (5, 64), (5, 1, 64, 1)),
+        ((64, 1, 3), (5, 64, 3), (5, 64, 1, 3)),
+        ((1, 64, 3), (5, 32, 3), None),
+        ((8, 8, 1), (2, 5, 8, 8, 1), None),
+    ],
+)
+def test_axes_of_arrays_to_ask_of_are_those_trained_on_where_they_agree(
+    own: tuple[int, int, int], shape: tuple[int, ...], expected: tuple[int, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / "x.npy"
+    np.save(file, np.arange(np.prod(shape), dtype=np.float32).reshape(shape))
+    if expected is None:
+        with pytest.raises(DataError, match=r"x must be n x (1 x 64 x 3|8 x 8 x 1), got "):
+            pictures_of(file, own[:2], own[2])
+        return
+    found = pictures_of(file, own[:2], own[2])
+    assert found is not None
+    values = np.stack([value for _, value in found])
+    assert values.shape == expected
+    if (shape[-3:] == (own[2], *own[:2]) and own[2] != own[1]) or shape == (5, 3, 64):
+        assert values[0, 0, -1, 0] == own[1] - 1  # along a row, of the first channel
+    else:
+        assert (values.ravel() == np.arange(np.prod(shape))).all()

@@ -1,8 +1,8 @@
 """Arrays in files .npz, .npy or .mat: of Keras, MedMNIST, KMNIST, or simply images and labels."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from math import prod
@@ -18,13 +18,15 @@ from smidgen.data.catalogue import TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.layouts import matlab
 from smidgen.data.names import part_in
-from smidgen.data.values import doubt_of, images_of, labels_of
+from smidgen.data.preprocessing import Values
+from smidgen.data.values import FEW, doubt_of, images_of, labels_of
 from smidgen.limits import CHANNELS, VALUES, require_at_most
 
 _IMAGES = ("x", "image", "images", "imgs", "data", "pictures", "pixels", "arr_0")
 _LABELS = ("y", "label", "labels", "target", "targets", "class", "arr_1")
 _KNOWN = {"images": _IMAGES, "labels": _LABELS}
 _WANTED = _KNOWN.keys()
+_PICTURES = 4  # axes of several
 _CLASSES = ("classes", "class_names", "label_names", "names", "target_names")
 
 
@@ -72,13 +74,32 @@ class Npz(Source):
         return next(filter(None, held))
 
     def catalogue(self, wish: Wish) -> Catalogue:
-        try:
+        with _telling(self.file):
             return self._catalogue(self._stored())
-        except DataError:
-            raise
-        except Exception as error:  # whatever a damaged file leads the library to
-            said = " ".join(str(error).split())
-            raise DataError(f"{self.file} cannot be read as arrays: {said}") from error
+
+    def to_ask(self, size: tuple[int, int], channels: int) -> dict[str, Values]:
+        """Return the pictures of each of its arrays of pictures, n h w c, whatever its part.
+
+        Args:
+            size: Height and width of the pictures that a model was trained on.
+            channels: Of these.
+
+        Raises:
+            DataError: If it cannot be read, or of several arrays none is called as pictures are.
+        """
+        with _telling(self.file):
+            stored = self._stored()
+            kinds = {part: of.get("images", ()) for part, of in _by_part(stored).items()}
+            names = [self._one(of, "images", part) for part, of in kinds.items() if of]
+            if not names and len(stored) != 1:
+                raise DataError(
+                    f"{self.file} must hold images, or one array alone, got "
+                    f"{', '.join(sorted(stored)) or 'nothing'}"
+                )
+            return {
+                name: _to_ask(stored[name], size, channels, f"{self.file} {name}")
+                for name in names or stored
+            }
 
     def _stored(self) -> dict[str, Any]:
         files = self._files
@@ -191,6 +212,72 @@ class Npz(Source):
             )
             for of, chosen in columns.rows_of(own).items()
         }
+
+
+def pictures_of(
+    file: Path, size: tuple[int, int], channels: int
+) -> list[tuple[str, Values]] | None:
+    """Return the name and the values, h w c, of each picture of a file .npz or .npy, or None.
+
+    Args:
+        file: That may be one.
+        size: Height and width of the pictures that a model was trained on.
+        channels: Of these.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    if not (file.suffix.lower() in (".npz", ".npy") and file.is_file()):
+        return None
+    held = Npz(file).to_ask(size, channels)
+    names = {name: f"{name} " if len(held) > 1 else "" for name in held}
+    return [
+        (f"{file} {names[name]}picture {number}", value)
+        for name, values in held.items()
+        for number, value in enumerate(values, 1)
+    ]
+
+
+def _to_ask(array: Any, size: tuple[int, int], channels: int, where: str) -> Values:
+    """Return pictures n h w c of an array of many, or of a single one.
+
+    Axes that are those of the pictures trained on are these, also with channels first and without
+    those of length 1; the others are read as in data to train on, or as one picture of its size.
+    """
+    values = np.asarray(array)
+    if values.dtype.kind == "b":
+        values = values.astype(np.uint8) * 255
+    (height, width), axes = size, values.ndim
+    own = (height, width, channels)
+    for form in (own, (channels, height, width)):
+        said = tuple(length for length in form if length > 1)
+        for known in (form, said):
+            if known and values.shape[axes - len(known) :] == known and axes - len(known) <= 1:
+                if form == own:
+                    return values.reshape(-1, *own)
+                return values.reshape(-1, *form).transpose(0, 2, 3, 1)
+    if axes == _PICTURES:
+        return images_of(values, where)
+    if 1 in size or axes not in (2, 3) or 0 in values.shape:
+        shape = "x".join(str(side) for side in values.shape)
+        raise DataError(
+            f"{where} must be n x {' x '.join(map(str, own))}, got {shape or 'a number'}"
+        )
+    if axes == 2:  # noqa: PLR2004 - h w
+        return values[None, :, :, None]
+    return values[None] if values.shape[-1] <= FEW else values[..., None]
+
+
+@contextmanager
+def _telling(file: Path) -> Generator[None]:
+    """Refuse a file that ends the reading, whatever it leads the library to."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise DataError(f"{file} cannot be read as arrays: {said}") from error
 
 
 def _by_part(names: Iterable[str]) -> dict[str, dict[str, list[str]]]:
