@@ -26,25 +26,37 @@ class Turn(NamedTuple):
         return (self.before + epoch) / self.epochs
 
 
-def rounds(recipe: Recipe) -> Iterator[tuple[int, int]]:
-    """Yield how many starts compete, and the epoch after which half of them go on.
+class Round(NamedTuple):
+    """Starts that compete."""
+
+    starts: int
+    begins: int  # epochs of each before it
+    ends: int  # and after it, when half of them go on
+
+    @property
+    def epochs(self) -> int:
+        """Of all of them."""
+        return self.starts * (self.ends - self.begins)
+
+
+def rounds(recipe: Recipe) -> Iterator[Round]:
+    """Yield the rounds of a run.
 
     Of ``n`` half go on after ``1 / n`` of the epochs: eight after an eighth, four after a quarter,
     two after a half. A doubling of the starts costs half a run.
     """
-    starts = recipe.starts
+    starts, begins = recipe.starts, 0
     while starts > 1:
-        yield starts, max(recipe.epochs // starts, 1)
-        starts //= 2
+        ends = max(recipe.epochs // starts, 1)
+        yield Round(starts, begins, ends)
+        starts, begins = starts // 2, ends
 
 
 def turn_of_chosen(recipe: Recipe) -> Turn:
     """Return where the epochs of the chosen start are, those that it competed in among them."""
-    passed = reached = 0
-    for starts, until in rounds(recipe):
-        passed += starts * (until - reached)
-        reached = until
-    return Turn(0, passed - reached, passed - reached + recipe.epochs)
+    each = list(rounds(recipe))
+    before = sum(one.epochs for one in each) - (each[-1].ends if each else 0)
+    return Turn(0, before, before + recipe.epochs)
 
 
 def chosen(
@@ -67,16 +79,16 @@ def chosen(
     Raises:
         TrainingDivergedError: If none is left.
     """
-    total, passed, reached = turn_of_chosen(recipe).epochs, 0, 0
+    total, passed = turn_of_chosen(recipe).epochs, 0
     diverged: list[TrainingDivergedError] = []
     left, seconds = list(range(recipe.starts)), dict.fromkeys(range(recipe.starts), 0.0)
-    for starts, until in rounds(recipe):
+    for starts, begins, until in rounds(recipe):
         losses: dict[int, float] = {}
         for start in left:
             place = folder / f"start-{start + 1}"
             place.mkdir(parents=True, exist_ok=True)
             training = begin(start, place)
-            turn = Turn(start + 1, passed - reached, total)
+            turn = Turn(start + 1, passed - begins, total)
             try:
                 while len(training.history) < until:
                     go_on(training, turn, place)
@@ -87,13 +99,12 @@ def chosen(
                 training.save(place)
                 losses[start] = training.history[until - 1].loss
             seconds[start] = training.history[-1].seconds if training.history else 0.0
-            passed += until - reached
+            passed += until - begins
         told = ", ".join(f"{start + 1}: {loss:.4f}" for start, loss in losses.items())
         _LOG.info("loss of starts after %d epochs: %s", until, told)
         left = sorted((s for s in left if losses[s] < inf), key=losses.__getitem__)[: starts // 2]
         if not left:
             raise diverged[-1]
-        reached = until
     training = begin(left[0], folder / f"start-{left[0] + 1}")
     # as if the chosen one had taken the time of all
     training.history[-1] = replace(training.history[-1], seconds=sum(seconds.values()))
