@@ -91,12 +91,12 @@ types: setup
 	$(PY)/basedpyright --pythonplatform Windows $$(grep -lrE "^(import|from) ($(SYSTEM))\b" src/smidgen --include="*.py")
 
 test-python: setup  ## the quick tests that need no program but Python and a compiler
-	$(PY)/pytest -q -n 2 -m "not slow and not gpu and not browser and not mcu"
+	$(PY)/pytest -q -n 2 --dist worksteal -m "not slow and not gpu and not browser and not mcu"
 
 test: lint types tests  ## every check and test but those of minutes: what CI runs; faster with --jobs=2
 
 tests: setup
-	$(PY)/pytest -q -n 2 -m "not slow and not gpu"
+	$(PY)/pytest -q -n 2 --dist worksteal -m "not slow and not gpu"
 
 wheel: setup  ## the wheel, tried in a clean environment, in dist/
 	tools/wheel.sh

@@ -115,7 +115,8 @@ def test_every_kernel_is_exact_on_boards_with_and_without_dual_macs(core: Core) 
         [
             *((1, 1, "relu"), (2, 2, "relu"), (3, 3, "relu"), (1, 4, "relu"), (2, 5, "relu")),
             *((3, 7, "relu"), (1, 9, "relu"), (2, 2, "none"), (1, 4, "none"), (3, 7, "none")),
-        ]
+        ],
+        3,
     ),
 )
 @pytest.mark.parametrize("core", ["m0plus", "m4", "m55"])

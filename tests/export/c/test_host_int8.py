@@ -21,6 +21,7 @@ from tests.export.nets import (
     plans,
     spec_of,
 )
+from tests.thinned import thinned
 
 from smidgen import layers, zoo
 from smidgen.export.artefact import Wish
@@ -111,7 +112,7 @@ def test_edges_are_exact(body: tuple[Layer, ...], path: str) -> None:
     assert_exact(NetSpec(Shape(3, 9, 29), (*body, *HEAD), "edges"), (path,), flags=("-O0", *TRAP))
 
 
-@pytest.mark.parametrize("name", ["resnet", "first", "blurred", "gated", "flat", "oblong"])
+@pytest.mark.parametrize("name", thinned(["resnet", "first", "blurred", "gated", "flat", "oblong"]))
 def test_sums_and_repeats_are_exact(name: str) -> None:
     assert_exact(nest(name), present()[-1:], flags=("-O0",))
 

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -75,8 +76,9 @@ def test_every_width_and_number_of_outputs_is_exact(
     exact_net(NetSpec(Shape(channels, 7, width), (*body, *AVERAGED)))
 
 
-@pytest.mark.parametrize("width", thinned([1, 2, 3, 5, 8, 11], 3))
-@pytest.mark.parametrize("activation", ["relu", "none"])
+@pytest.mark.parametrize(
+    ("width", "activation"), thinned(product([1, 2, 3, 5, 8, 11], ["relu", "none"]), 5)
+)
 def test_filters_of_every_size_and_stride_are_exact(
     width: int, activation: Literal["relu", "none"]
 ) -> None:
