@@ -89,8 +89,10 @@ def test_every_way_to_give_a_picture_gets_the_same_answer(model: Model, red: Pat
     image = Image.open(red)
     array = np.asarray(image)
     tensor = torch.from_numpy(array.transpose(2, 0, 1).copy())
-    answers = [model.predict(given) for given in (red, str(red), red.read_bytes(), image, array)]
-    answers.append(model.predict(tensor))
+    upload = BytesIO(red.read_bytes())
+    ways = (red, str(red), red.read_bytes(), image, array, tensor, upload, upload)
+    answers = [model.predict(given) for given in ways]
+    assert model.predict(array.transpose(2, 0, 1)) == answers[0]
     assert {answer.name for answer in answers} == {"red"}
     assert len(set(answers)) == 1, answers
 
@@ -173,10 +175,12 @@ def test_a_broken_picture_stops_none_of_the_others(model: Model, red: Path) -> N
         model.predict([red, b"nothing"])
 
 
-@pytest.mark.parametrize("single", ["photos", b"photos", None, 7])
+@pytest.mark.parametrize("single", ["photos", b"photos", None, 7, BytesIO()])
 def test_a_path_is_not_gone_through_letter_by_letter(single: Any, model: Model) -> None:
     with pytest.raises(DataError, match=rf"each takes many pictures, .* got {single!r}"):
         next(model.each(single))
+    with pytest.raises(DataError, match=r"each takes many pictures, .* got an array 20 x 30 x 3"):
+        next(model.each(np.zeros((20, 30, 3), np.uint8)))
 
 
 def test_who_stops_waits_for_no_picture_that_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,11 +212,11 @@ def test_who_stops_waits_for_no_picture_that_has_not_begun(monkeypatch: pytest.M
         (torch.zeros(3, 6, 8), r"bytes \(uint8\), got float32"),
         (torch.zeros(3, 6, 8, dtype=torch.bfloat16), r"bytes \(uint8\), got float32"),
         (torch.zeros(3, 6, 8).to_sparse(), "a tensor must be dense numbers in memory"),
-        (np.zeros((3, 6, 8), np.uint8), "height x width x 3, got 3 x 6 x 8"),
+        ([np.zeros((5, 6, 8), np.uint8)], "a picture must be a single one, got 5 x 6 x 8: 5"),
         (np.zeros((6, 8, 5), np.uint8), "height x width x 3, got 6 x 8 x 5"),
-        (torch.zeros(6, 8, 3, dtype=torch.uint8), "a tensor must be c x h x w, got .6, 8, 3."),
-        (np.zeros(8, np.uint8), r"height x width \(x channels\), got 8"),
-        (torch.zeros(8, dtype=torch.uint8), r"c x h x w, got \(8,\)"),
+        (torch.zeros(6, 8, 3, dtype=torch.uint8), "a tensor must be 3 x height x w.*got 6 x 8 x 3"),
+        (np.zeros(8, np.uint8), "or n x height x width x 3, got 8"),
+        (torch.zeros(8, dtype=torch.uint8), "a tensor must be 3 x height x width or n x .*got 8"),
         (np.zeros((0, 8), np.uint8), "got 0 x 8"),
         (7, "a picture must be a path, .*got int"),
         ("no-such-file.jpg", "no-such-file.jpg cannot be read: No such file"),
@@ -245,6 +249,50 @@ def test_values_of_another_unit_than_those_trained_on_are_told(
     for given in (picture * factor, torch.from_numpy(picture * factor).permute(2, 0, 1)):
         with expected:
             valued.predict(given)
+
+
+@pytest.mark.parametrize(
+    ("factor", "scale", "told"),
+    [
+        (16, 0.0, None),
+        (1, 0.0, "a picture of more than 8 bits has 12 in use, and is taken by the range of 16"),
+        (1, 16.0, None),
+        (16, 16.0, "uint16, seem to be in another unit than those trained on, 0 to 4080"),
+    ],
+)
+def test_a_deep_picture_of_another_range_is_told_however_it_is_given(
+    factor: int, scale: float, told: str | None, model: Model, tmp_path: Path
+) -> None:
+    how = Preprocessing(6, 8, "grey", 1)
+    if scale:
+        how = replace(how, offset=(0.0,), scale=(scale,))
+    asked = replace(model, preprocessing=how, infer=lambda pixels: np.zeros((len(pixels), 3)))
+    values = np.linspace(500, 4000, 48).astype(np.uint16).reshape(6, 8) * factor
+    deep, file = Image.fromarray(values), tmp_path / "deep.png"
+    deep.save(file)
+    for given in (deep, file, file.read_bytes()):
+        with pytest.warns(DataWarning, match=told) if told else nullcontext():
+            asked.predict(given)
+
+
+def test_a_window_of_another_length_is_told(model: Model) -> None:
+    how = Preprocessing(1, 8, "channels", 2, offset=(0.0,) * 2, scale=(1.0,) * 2)
+    asked = replace(model, preprocessing=how, infer=lambda pixels: np.zeros((len(pixels), 3)))
+    window = np.arange(8.0).reshape(1, 4, 2)
+    with pytest.warns(DataWarning, match="a window of 1x4 is fitted to 1x8") as said:
+        asked.predict([window] * 3)
+    assert len({str(one.message) for one in said}) == 1
+    asked.predict(np.arange(16.0).reshape(8, 2))
+
+
+def test_a_file_of_text_is_refused(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    with (tmp_path / "a").open() as file, pytest.raises(DataError, match="must be open for bytes"):
+        model.predict(file)
+
+
+def test_a_run_is_loaded_as_it_is(folder: Path, red: Path) -> None:
+    assert sm.load(load_run(folder)).predict(red).name == "red"
 
 
 def test_a_grey_picture_is_answered_by_a_net_of_colours(model: Model) -> None:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from smidgen import escape, limits
 from smidgen.answer import Answer, answers_of
 from smidgen.data import DataError, DataWarning, Preprocessing
-from smidgen.data.decode import loaded, open_picture
-from smidgen.data.values import array_of
+from smidgen.data.decode import is_deep, loaded, open_picture
+from smidgen.data.preprocessing import FEW_OF_DEEP, Values, with_channels
+from smidgen.data.values import Asked, array_of, to_ask
 from smidgen.hub import is_hub
 from smidgen.machine import processors
 from smidgen.names import require_name, shown
@@ -27,8 +28,6 @@ Array: TypeAlias = NDArray[np.uint8]
 Infer: TypeAlias = Callable[[Array], NDArray[Any]]  # bytes (n, c, h, w) to logits (n, classes)
 
 _BATCH = 64  # pictures that are answered at once
-_ARRAY, _ARRAYS = (2, 3), 4  # axes of a picture, and of many
-_MOST = 0.5  # of the values of a picture
 
 
 class Told(NamedTuple):
@@ -36,6 +35,12 @@ class Told(NamedTuple):
 
     answer: Answer | None
     error: str
+
+
+class _Laid(NamedTuple):
+    """A picture of an array of which the axes are known."""
+
+    values: Values  # h w c
 
 
 @final
@@ -67,9 +72,11 @@ class Model:
         """Return what the net says of a picture, or of each of many.
 
         Args:
-            pictures: A file's path or content, a Pillow image, an array of bytes (h, w) or
-                (h, w, c), a torch tensor of bytes (c, h, w); or many of these: a list, a tuple,
-                an array (n, h, w, c), a tensor (n, c, h, w).
+            pictures: A file's path or content, also open, a Pillow image, an array of bytes (h, w),
+                (h, w, c) or (c, h, w), a torch tensor of bytes (c, h, w); or many of these: a list,
+                a tuple, an array (n, h, w, c) or (n, c, h, w), a tensor (n, c, h, w). What has the
+                axes of those trained on is these, also without some of length 1, so that windows
+                of a sensor may be (n, steps, c): see :func:`smidgen.data.values.to_ask`.
 
         Returns:
             An :class:`Answer`; a list of them for many.
@@ -79,10 +86,11 @@ class Model:
                 other channels than the net takes; of many, its place is named.
 
         Warns:
-            DataWarning: If an array of values that are no bytes seems to be in another unit than
-                those trained on, as 0 to 255 for 0 to 1 are.
+            DataWarning: If values that are no bytes seem to be in another unit than those trained
+                on, as 0 to 255 for 0 to 1 are, or few of 16 bits are in use; if a window is of
+                another length.
         """
-        many = _many(pictures)
+        many = self._many(pictures)
         if many is None:
             return self._answers([self._pixels(pictures)])[0]
         answers: list[Answer] = []
@@ -102,14 +110,11 @@ class Model:
         Raises:
             DataError: If it is a single one, the path of a folder, or nothing to go through.
         """
-        try:
-            several = iter(pictures)
-        except TypeError:
-            several = None
-        if several is None or isinstance(pictures, str | bytes | os.PathLike):
+        several = self._several(pictures)
+        if several is None:
+            got = f"an array {_shape(pictures)}" if _has_axes(pictures) else shown(pictures)
             raise DataError(
-                "each takes many pictures, such as Path('new').glob('*.jpg'), got"
-                f" {shown(pictures)}"
+                f"each takes many pictures, such as Path('new').glob('*.jpg'), got {got}"
             )
         workers = processors()
         with ThreadPoolExecutor(workers) as pool:
@@ -157,29 +162,62 @@ class Model:
     def _pixels(self, picture: Any) -> Array:
         if isinstance(picture, str | os.PathLike):
             try:
-                return self.preprocessing.pixels(open_picture(picture))
+                return self._of_image(open_picture(picture))
             except DataError as error:
                 raise DataError(f"{os.fspath(picture)} {error}") from error
+        if _is_open(picture):
+            picture = _content_of(picture)
         if isinstance(picture, bytes):
-            return self.preprocessing.pixels(open_picture(picture))
-        if _is_tensor(picture):
-            if picture.ndim not in _ARRAY:
-                raise DataError(f"a tensor must be c x h x w, got {tuple(picture.shape)}")
-            array = array_of(picture)
-            own = self.preprocessing.channels
-            if array.ndim == 3 and array.shape[0] != own and array.shape[2] == own:  # noqa: PLR2004
-                raise DataError(f"a tensor must be c x h x w, got {tuple(picture.shape)}")
-            picture = array if array.ndim == 2 else array.transpose(1, 2, 0)  # noqa: PLR2004
-        if isinstance(picture, np.ndarray):
-            pixels = self.preprocessing.pixels(picture)
-            _tell_another_unit(picture, self.preprocessing)
+            return self._of_image(open_picture(picture))
+        if _has_axes(picture):
+            asked = self._asked(picture)
+            if asked.many:
+                count = len(asked.values)
+                raise DataError(f"a picture must be a single one, got {_shape(picture)}: {count}")
+            picture = _Laid(asked.values[0])
+        if isinstance(picture, _Laid):
+            pixels = self.preprocessing.pixels(picture.values)
+            _tell_another_unit(picture.values, self.preprocessing)
+            _tell_another_length(picture.values, self.preprocessing)
             return pixels.copy()  # bytes that fit are the array itself
         if hasattr(picture, "getexif"):
-            return self.preprocessing.pixels(loaded(picture))
+            return self._of_image(loaded(picture))
         raise DataError(
-            "a picture must be a path, bytes, a Pillow image, an array or a tensor,"
+            "a picture must be a path, bytes, an open file, a Pillow image, an array or a tensor,"
             f" got {type(picture).__name__}"
         )
+
+    def _of_image(self, image: Any) -> Array:
+        pixels = self.preprocessing.pixels(image)
+        if is_deep(image):
+            values = with_channels(np.asarray(image))
+            _tell_another_unit(values, self.preprocessing)
+            _tell_few_bits(values, self.preprocessing)
+        return pixels
+
+    def _several(self, pictures: Any) -> Iterator[Any] | None:
+        """Return the pictures of many, one after the other; None for a single one."""
+        if isinstance(pictures, str | bytes | os.PathLike) or _is_open(pictures):
+            return None
+        several = self._many(pictures) if _has_axes(pictures) else pictures
+        try:
+            return None if several is None else iter(several)
+        except TypeError:
+            return None
+
+    def _many(self, pictures: Any) -> list[Any] | None:
+        """Return the pictures of many as a list; None for a single one."""
+        if isinstance(pictures, list | tuple):
+            return list(pictures)
+        if not _has_axes(pictures):
+            return None
+        asked = self._asked(pictures)
+        return [_Laid(values) for values in asked.values] if asked.many else None
+
+    def _asked(self, array: Any) -> Asked:
+        if isinstance(array, np.ndarray):
+            return to_ask(array, self.preprocessing, "an array")
+        return to_ask(array_of(array), self.preprocessing, "a tensor", channels_first=True)
 
     def __repr__(self) -> str:
         shown = ", ".join(self.classes[:5]) + (", ..." if len(self.classes) > 5 else "")  # noqa: PLR2004
@@ -187,32 +225,50 @@ class Model:
         return escape.terminal(f"Model({self.name}: {taken}: {shown})")
 
 
-def _tell_another_unit(array: NDArray[Any], how: Preprocessing) -> None:
+def _tell_another_unit(values: Values, how: Preprocessing) -> None:
     """Warn where most values become 0 or 255 for being beyond, or all that differ one byte."""
-    if not how.scale:
-        return
-    step = np.array(how.scale)
-    low, high = np.array(how.offset), np.array(how.offset) + 255 * step
-    values = array if array.ndim == _ARRAY[1] else array[:, :, None]
-    beyond = (values < low - step) | (values > high + step)
-    least, greatest = values.min(), values.max()
-    if beyond.mean() > _MOST or least < greatest < least + step.min():
-        warnings.warn(  # one text for all pictures, so that many are told once
-            f"the values of a picture, {array.dtype}, seem to be in another unit than those trained"
-            f" on, {low.min():g} to {high.max():g}: it is answered as it is",
-            DataWarning,
-            stacklevel=4,
+    if how.scale and how.is_of_another_unit(how.beyond(values), values.min(), values.max()):
+        low, high = how.range
+        _warn(
+            f"the values of a picture, {values.dtype}, seem to be in another unit than those"
+            f" trained on, {low:g} to {high:g}: it is answered as it is"
         )
 
 
-def load(place: Path | str) -> Model:
+def _tell_few_bits(values: Values, how: Preprocessing) -> None:
+    """Warn of a picture of 16 bits of which few are in use: it is nearly black by their range."""
+    greatest = int(values.max())
+    if not how.scale and 0 < greatest < FEW_OF_DEEP:
+        bits = greatest.bit_length()
+        _warn(
+            f"a picture of more than 8 bits has {bits} in use, and is taken by the range of 16, as"
+            " nearly black: convert it to 8 bits first"
+        )
+
+
+def _tell_another_length(values: Values, how: Preprocessing) -> None:
+    """Warn of a window that has not as many steps as those trained on."""
+    sides = values.shape[:2]
+    if how.is_window and sides != how.size:
+        _warn(f"a window of {sides[0]}x{sides[1]} is fitted to {how.size[0]}x{how.size[1]}")
+
+
+def _warn(text: str) -> None:
+    """Warn in a text that is the same for all pictures, so that many are told once."""
+    warnings.warn(text, DataWarning, stacklevel=5)
+
+
+def load(place: Path | str | Run) -> Model:
     """Return the model in the folder of a run or of a design, or in an ONNX file of smidgen's.
 
-    ``hub:USER/NAME`` is one of the hub, with ``@REVISION`` to pin it: see docs/sharing.md.
+    ``hub:USER/NAME`` is one of the hub, with ``@REVISION`` to pin it: see docs/sharing.md. Of a run
+    itself, as :func:`smidgen.train` returns it, it is its model.
 
     Raises:
         ValueError: If there is none, it is not finished or damaged, or a package is missing.
     """
+    if isinstance(place, Run):
+        return model_of(place)
     if is_hub(place):
         return model_of(load_run(place))
     path = path_of(place)
@@ -291,16 +347,30 @@ def _names(classes: Any) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _many(pictures: Any) -> list[Any] | None:
-    """Return the pictures of many as a list; None for a single one."""
-    if isinstance(pictures, list | tuple):
-        return list(pictures)
-    if (isinstance(pictures, np.ndarray) or _is_tensor(pictures)) and pictures.ndim == _ARRAYS:
-        return list(pictures)
-    return None
-
-
-def _is_tensor(value: Any) -> bool:
+def _has_axes(value: Any) -> bool:
+    """Return whether it is an array or a tensor."""
+    if isinstance(value, np.ndarray):
+        return value.dtype != object  # one of Pillow images is gone through like a list
     from torch import Tensor
 
     return isinstance(value, Tensor)
+
+
+def _shape(array: Any) -> str:
+    return " x ".join(map(str, array.shape))
+
+
+def _is_open(value: Any) -> bool:
+    """Return whether it is an open file, such as an upload."""
+    return callable(getattr(value, "read", None))
+
+
+def _content_of(file: Any) -> bytes:
+    """Return the bytes of an open file from its beginning, so that it may be asked of again."""
+    if callable(getattr(file, "seekable", None)) and file.seekable():
+        file.seek(0)
+    content = file.read(limits.ENCODED + 1)
+    if not isinstance(content, bytes):
+        raise DataError(f"a file must be open for bytes, as open(path, 'rb'), got {shown(file)}")
+    limits.require_at_most("bytes of a picture", len(content), limits.ENCODED)
+    return content

@@ -144,7 +144,7 @@ def _held_in(path: Path, asked: "Model") -> list[tuple[str, Any]] | None:
     values = pixels.pictures_of(path, asked.classes)
     if values is not None:
         return [(f"{path} picture {number}", value) for number, value in enumerate(values, 1)]
-    return npz.pictures_of(path, asked.preprocessing.size, asked.preprocessing.channels)
+    return npz.pictures_of(path, asked.preprocessing)
 
 
 def _row(name: str, picture: Any, told: "Told", top: int) -> dict[str, Any]:

@@ -270,6 +270,9 @@ def _files(rows: Sequence[Row]) -> tuple[str, ...]:
 
 def _fitted(row: Row, how: Preprocessing, pixels: Array) -> _Seen:
     picture = row.pictures.picture(row.number, (how.height, how.width))
+    if isinstance(picture, np.ndarray) and not how.takes(*picture.shape[:2]):
+        own, got = (" x ".join(map(str, of)) for of in ((*how.size, how.channels), picture.shape))
+        raise DataError(f"must be a window {own}, got {got}")
     pixels[row.place] = how.pixels(picture)
     return _Seen(content_key(picture))
 

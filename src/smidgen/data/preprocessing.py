@@ -22,7 +22,11 @@ WHITE = 255
 WITH_ALPHA = 4
 DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N", "F")  # Pillow's modes of more than a byte
 DEEPEST = 65_535
-IN_PYTHON = "predict takes a file .npy or .npz of some, and smidgen.load(MODEL).predict one in Python"
+FEW_OF_DEEP = 4_096  # values of pictures of 16 bits below which few of these are in use
+_MOST = 0.5  # of the values of a picture
+IN_PYTHON = (
+    "predict takes a file .npy or .npz of some, and smidgen.load(MODEL).predict one in Python"
+)
 TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
 
 Turnable = TypeVar("Turnable")  # an array or a tensor
@@ -118,6 +122,42 @@ class Preprocessing:
     def of_values(self) -> bool:
         """Whether what it takes may be in no picture: values that are no bytes, or channels."""
         return self.color == "channels" or bool(self.scale)
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the greatest value that bytes are made of, where none are bytes already."""
+        tops = [low + WHITE * step for low, step in zip(self.offset, self.scale, strict=True)]
+        return min(self.offset), max(tops)
+
+    def beyond(self, values: Values) -> float:
+        """Return the share of values (h w c) that are clipped by more than a level.
+
+        Args:
+            values: That become bytes by the offset and the scale.
+        """
+        step = np.array(self.scale)
+        low, high = np.array(self.offset), np.array(self.offset) + WHITE * step
+        return float(((values < low - step) | (values > high + step)).mean())
+
+    def is_of_another_unit(self, beyond: float, least: float, greatest: float) -> bool:
+        """Return whether values seem to be in another unit than those trained on.
+
+        Args:
+            beyond: Share that is clipped.
+            least: Of all.
+            greatest: Likewise; if it differs by less than a level, they all become one byte.
+        """
+        return beyond > _MOST or least < greatest < least + min(self.scale)
+
+    @property
+    def is_window(self) -> bool:
+        """Whether it takes windows of a sensor, of which one side alone is 1."""
+        return (self.height == 1) != (self.width == 1)
+
+    def takes(self, height: int, width: int) -> bool:
+        """Return whether an array of these sides may be fitted: the side 1 of a window is 1."""
+        sides = zip(self.size, (height, width), strict=True)
+        return not self.is_window or all(side == 1 for own, side in sides if own == 1)
 
     @property
     def text(self) -> str:

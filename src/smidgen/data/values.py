@@ -1,13 +1,14 @@
 """Arrays of any kind as pictures and as names of classes."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from smidgen.data.errors import DataError
-from smidgen.data.preprocessing import Values
+from smidgen.data.preprocessing import Preprocessing, Values
 from smidgen.limits import IMAGES
 from smidgen.names import shown
 from smidgen.sizes import counted
@@ -30,6 +31,110 @@ def array_of(tensor: torch.Tensor) -> Values:
         raise DataError(f"a tensor must be dense numbers in memory: {error}") from None
 
 
+class Asked(NamedTuple):
+    """Pictures of an array."""
+
+    values: Values  # n h w c
+    many: bool  # whether an axis of it counts them; or it is a single one
+
+
+def plain(given: Any, where: str) -> Values:
+    """Return an array as numbers, of truth values black and white.
+
+    Raises:
+        DataError: If some of it is masked: what lies below a mask would be taken for a value.
+    """
+    if np.ma.is_masked(given):
+        raise DataError(
+            f"{where} must have a value everywhere, got a masked array: array.filled(0) has 0 there"
+        )
+    values = np.asarray(given)
+    return values.astype(np.uint8) * 255 if values.dtype.kind == "b" else values
+
+
+def to_ask(given: Any, how: Preprocessing, where: str, *, channels_first: bool = False) -> Asked:
+    """Return the pictures of an array that a model is asked of: a single one, or many.
+
+    Axes that are those of the pictures trained on are these, height x width x channels, also
+    channels first, and without some of length 1; with another axis before them it is many. Others
+    are pictures of another size: h w, h w c or c h w, n h w, n h w c or n c h w, in this order. Of
+    windows, with a side of 1, another length is all that may differ.
+
+    Args:
+        given: An array.
+        how: What its pictures will go through.
+        where: For errors.
+        channels_first: Whether they can be nothing else, as those of a tensor.
+
+    Raises:
+        DataError: If it is none of these, or holds no real numbers.
+    """
+    values = plain(given, where)
+    if values.dtype.kind not in "uif":
+        raise DataError(f"{where} must hold real numbers, got {values.dtype}")
+    found = of_own_axes(values, how, channels_first=channels_first)
+    if found is None and values.ndim in (2, 3, 4) and 0 not in values.shape:
+        found = _of_another_size(values, how, channels_first=channels_first)
+    if found is None:
+        sides = how.size if how.is_window else ("height", "width")
+        form = (how.channels, *sides) if channels_first else (*sides, how.channels)
+        own, got = " x ".join(map(str, form)), " x ".join(map(str, values.shape))
+        more = " (axes of length 1 may be left out)" if how.is_window else ""
+        raise DataError(f"{where} must be {own} or n x {own}, got {got or 'a number'}{more}")
+    return found
+
+
+def of_own_axes(
+    values: Values, how: Preprocessing, *, channels_first: bool = False
+) -> Asked | None:
+    """Return pictures whose axes are those of the ones trained on, or None: :func:`to_ask`."""
+    last, first = (*how.size, how.channels), (how.channels, *how.size)
+    # of a tensor 3 x h x w, colours are one picture, also where a net of grey ones is asked
+    few = channels_first and values.ndim == _ROWS and len(values) <= FEW and 1 not in how.size
+    for form in (first,) if channels_first else (last, first):
+        for known in _without_ones(form):
+            more = values.ndim - len(known)
+            if more in (0, 1) and values.shape[more:] == known and not (few and more):
+                found = values.reshape(-1, *form)
+                return Asked(found if form is last else found.transpose(0, 2, 3, 1), more == 1)
+    return None
+
+
+def _without_ones(form: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
+    """Yield lengths of axes, all and then without some of those that are 1, but for all."""
+    ones = [axis for axis, length in enumerate(form) if length == 1]
+    for count in range(len(ones) + 1):
+        for left_out in combinations(ones, count):
+            if count < len(form):
+                yield tuple(length for axis, length in enumerate(form) if axis not in left_out)
+
+
+def _of_another_size(values: Values, how: Preprocessing, *, channels_first: bool) -> Asked | None:
+    """Return pictures whose sides are not those of the ones trained on, or None."""
+    own = how.channels
+    if values.ndim == 2:  # noqa: PLR2004 - h w
+        found = Asked(values[None, :, :, None], many=False)
+    elif values.ndim == _ROWS:
+        few = values.shape[2] in (own, *range(1, FEW + 1))
+        if channels_first or (len(values) == own > 1 and not few):
+            found = Asked(values.transpose(1, 2, 0)[None], many=False)
+        elif few:
+            found = Asked(values[None], many=False)
+        elif values.shape[2] < _SIDE:  # channels, as likely
+            return None
+        else:
+            found = Asked(values[..., None], many=True)
+    else:
+        _, second, _, last = values.shape
+        first = second == own if last > FEW else False
+        first = channels_first or (last != own and (first or are_channels_first(values.shape)))
+        found = Asked(values.transpose(0, 2, 3, 1) if first else values, many=True)
+    _, height, width, channels = found.values.shape
+    exchanged = channels_first and width == own != channels
+    strange = how.is_window and not (channels == own and how.takes(height, width))
+    return None if exchanged or strange else found
+
+
 def images_of(images: Any, where: str, *, channels_first: bool = False) -> Values:
     """Return pictures as numbers n h w c.
 
@@ -41,9 +146,7 @@ def images_of(images: Any, where: str, *, channels_first: bool = False) -> Value
     Raises:
         DataError: If they are none of these.
     """
-    values = np.asarray(images)
-    if values.dtype.kind == "b":
-        values = values.astype(np.uint8) * 255
+    values = plain(images, where)
     if values.ndim == _ROWS:
         values = values[..., None]
     elif values.ndim == _ROWS + 1 and (channels_first or are_channels_first(values.shape)):

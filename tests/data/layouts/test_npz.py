@@ -9,8 +9,10 @@ import pytest
 import torch
 from tests.data.conftest import pixels
 
-from smidgen.data import DataError, DataWarning, load
-from smidgen.data.layouts.npz import pictures_of
+from smidgen.data import DataError, DataWarning, Preprocessing, load
+from smidgen.data.catalogue import Wish
+from smidgen.data.layouts.npz import Npz
+from smidgen.data.making import made
 
 
 class Runs:
@@ -269,41 +271,17 @@ def test_where_the_channels_are_is_told_if_it_is_not_plain(tmp_path: Path) -> No
     assert len(said) == 1
 
 
-@pytest.mark.parametrize(
-    ("own", "shape", "expected"),
-    [
-        ((8, 8, 1), (8, 8), (1, 8, 8, 1)),
-        ((8, 8, 1), (5, 8, 8), (5, 8, 8, 1)),
-        ((8, 8, 1), (8, 8, 8), (8, 8, 8, 1)),
-        ((8, 8, 1), (5, 1, 8, 8), (5, 8, 8, 1)),
-        ((8, 8, 3), (3, 8, 8), (1, 8, 8, 3)),
-        ((8, 8, 3), (5, 3, 8, 8), (5, 8, 8, 3)),
-        ((8, 8, 3), (20, 30, 3), (1, 20, 30, 3)),
-        ((8, 8, 3), (5, 20, 30), (5, 20, 30, 1)),
-        ((8, 8, 3), (5, 20, 30, 3), (5, 20, 30, 3)),
-        ((1, 64, 3), (64, 3), (1, 1, 64, 3)),
-        ((1, 64, 3), (5, 64, 3), (5, 1, 64, 3)),
-        ((1, 64, 3), (5, 3, 64), (5, 1, 64, 3)),
-        ((1, 64, 1), (5, 64), (5, 1, 64, 1)),
-        ((64, 1, 3), (5, 64, 3), (5, 64, 1, 3)),
-        ((1, 64, 3), (5, 32, 3), None),
-        ((8, 8, 1), (2, 5, 8, 8, 1), None),
-    ],
-)
-def test_axes_of_arrays_to_ask_of_are_those_trained_on_where_they_agree(
-    own: tuple[int, int, int], shape: tuple[int, ...], expected: tuple[int, ...], tmp_path: Path
-) -> None:
-    file = tmp_path / "x.npy"
-    np.save(file, np.arange(np.prod(shape), dtype=np.float32).reshape(shape))
-    if expected is None:
-        with pytest.raises(DataError, match=r"x must be n x (1 x 64 x 3|8 x 8 x 1), got "):
-            pictures_of(file, own[:2], own[2])
-        return
-    found = pictures_of(file, own[:2], own[2])
-    assert found is not None
-    values = np.stack([value for _, value in found])
-    assert values.shape == expected
-    if (shape[-3:] == (own[2], *own[:2]) and own[2] != own[1]) or shape == (5, 3, 64):
-        assert values[0, 0, -1, 0] == own[1] - 1  # along a row, of the first channel
-    else:
-        assert (values.ravel() == np.arange(np.prod(shape))).all()
+def test_a_run_is_judged_on_windows_without_the_axis_that_is_1(tmp_path: Path) -> None:
+    how = Preprocessing(1, 96, "channels", 6, offset=(0.0,) * 6, scale=(9.0,) * 6)
+    windows = np.arange(2 * 96 * 6, dtype=np.float32).reshape(2, 96, 6)
+    found = []
+    for shape in ((2, 96, 6), (2, 1, 96, 6), (2, 96, 1, 6)):
+        np.savez(tmp_path / "a.npz", x=windows.reshape(shape), y=[0, 1])
+        source = Npz(tmp_path / "a.npz")
+        found.append(source.catalogue(Wish(preprocessing=how, classes=("0", "1"))))
+    plain, whole, _ = (of.parts["train"].pictures.picture(1, None) for of in found)
+    assert (plain == whole).all()
+    assert plain.shape == (1, 96, 6)
+    assert not found[0].notes, "that say what channels these are taken for"
+    with pytest.raises(DataError, match="row 0 must be a window 1 x 96 x 6, got 96 x 1 x 6"):
+        made("a", found[2], Wish(preprocessing=how, classes=("0", "1")), None)

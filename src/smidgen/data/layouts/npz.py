@@ -18,15 +18,14 @@ from smidgen.data.catalogue import TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.layouts import matlab
 from smidgen.data.names import part_in
-from smidgen.data.preprocessing import Values
-from smidgen.data.values import FEW, doubt_of, images_of, labels_of
+from smidgen.data.preprocessing import Preprocessing, Values
+from smidgen.data.values import doubt_of, images_of, labels_of, of_own_axes, plain, to_ask
 from smidgen.limits import CHANNELS, VALUES, require_at_most
 
 _IMAGES = ("x", "image", "images", "imgs", "data", "pictures", "pixels", "arr_0")
 _LABELS = ("y", "label", "labels", "target", "targets", "class", "arr_1")
 _KNOWN = {"images": _IMAGES, "labels": _LABELS}
 _WANTED = _KNOWN.keys()
-_PICTURES = 4  # axes of several
 _CLASSES = ("classes", "class_names", "label_names", "names", "target_names")
 
 
@@ -75,14 +74,13 @@ class Npz(Source):
 
     def catalogue(self, wish: Wish) -> Catalogue:
         with _telling(self.file):
-            return self._catalogue(self._stored())
+            return self._catalogue(self._stored(), wish.preprocessing)
 
-    def to_ask(self, size: tuple[int, int], channels: int) -> dict[str, Values]:
+    def to_ask(self, how: Preprocessing) -> dict[str, Values]:
         """Return the pictures of each of its arrays of pictures, n h w c, whatever its part.
 
         Args:
-            size: Height and width of the pictures that a model was trained on.
-            channels: Of these.
+            how: What they will go through.
 
         Raises:
             DataError: If it cannot be read, or of several arrays none is called as pictures are.
@@ -97,7 +95,7 @@ class Npz(Source):
                     f"{', '.join(sorted(stored)) or 'nothing'}"
                 )
             return {
-                name: _to_ask(stored[name], size, channels, f"{self.file} {name}")
+                name: to_ask(stored[name], how, f"{self.file} {name}").values
                 for name in names or stored
             }
 
@@ -144,7 +142,7 @@ class Npz(Source):
             raise DataError(f"{self.file} says that it holds {said:,} bytes, too many")
         return room - said
 
-    def _catalogue(self, stored: Mapping[str, Any]) -> Catalogue:
+    def _catalogue(self, stored: Mapping[str, Any], how: Preprocessing | None) -> Catalogue:
         names: tuple[str, ...] = ()
         for name in _CLASSES:
             if name in stored and stored[name].ndim == 1:
@@ -152,7 +150,9 @@ class Npz(Source):
                 names = tuple(str(of) for of in _plain(stored[name]))
         found = _by_part(stored)
         pairs = {
-            part: self._pair(part, of, stored) for part, of in found.items() if of.keys() == _WANTED
+            part: self._pair(part, of, stored, how)
+            for part, of in found.items()
+            if of.keys() == _WANTED
         }
         parts = {part: self._part(part, *of, names) for part, of in pairs.items()}
         if len(parts) == 1:
@@ -162,17 +162,23 @@ class Npz(Source):
                 f"{self.file} must hold x_train and y_train, train_images and train_labels or "
                 f"images and labels, got {', '.join(sorted(stored)) or 'nothing'}"
             )
-        doubts = dict.fromkeys(note for images, _ in pairs.values() for note in doubt_of(images))
+        doubted = () if how else [images for images, _ in pairs.values()]  # a run was told of it
+        doubts = dict.fromkeys(note for images in doubted for note in doubt_of(images))
         return Catalogue(parts, names, (*doubts, *_unpaired(found)))
 
     def _pair(
-        self, part: str, found: Mapping[str, Sequence[str]], stored: Mapping[str, Any]
+        self,
+        part: str,
+        found: Mapping[str, Sequence[str]],
+        stored: Mapping[str, Any],
+        how: Preprocessing | None,
     ) -> tuple[Any, Any]:
-        """Return the pictures and the labels of a part."""
+        """Return the pictures and the labels of a part; of a run's axes, as it was trained on."""
         images, labels = (stored[self._one(found[kind], kind, part)] for kind in _KNOWN)
         if self._files[0].suffix.lower() == matlab.ENDING:
             images = matlab.pictures_first(images, labels, f"{self.file} {part}")
-        return images, labels
+        own = how and of_own_axes(plain(images, f"{self.file} {part}"), how)
+        return (own.values if own and own.many else images), labels
 
     def _one(self, names: Sequence[str], kind: str, part: str) -> str:
         """Return the array that is meant: the one that is called so, and nothing more.
@@ -214,58 +220,25 @@ class Npz(Source):
         }
 
 
-def pictures_of(
-    file: Path, size: tuple[int, int], channels: int
-) -> list[tuple[str, Values]] | None:
+def pictures_of(file: Path, how: Preprocessing) -> list[tuple[str, Values]] | None:
     """Return the name and the values, h w c, of each picture of a file .npz or .npy, or None.
 
     Args:
         file: That may be one.
-        size: Height and width of the pictures that a model was trained on.
-        channels: Of these.
+        how: What its pictures will go through.
 
     Raises:
         DataError: If it cannot be read.
     """
     if not (file.suffix.lower() in (".npz", ".npy") and file.is_file()):
         return None
-    held = Npz(file).to_ask(size, channels)
+    held = Npz(file).to_ask(how)
     names = {name: f"{name} " if len(held) > 1 else "" for name in held}
     return [
         (f"{file} {names[name]}picture {number}", value)
         for name, values in held.items()
         for number, value in enumerate(values, 1)
     ]
-
-
-def _to_ask(array: Any, size: tuple[int, int], channels: int, where: str) -> Values:
-    """Return pictures n h w c of an array of many, or of a single one.
-
-    Axes that are those of the pictures trained on are these, also with channels first and without
-    those of length 1; the others are read as in data to train on, or as one picture of its size.
-    """
-    values = np.asarray(array)
-    if values.dtype.kind == "b":
-        values = values.astype(np.uint8) * 255
-    (height, width), axes = size, values.ndim
-    own = (height, width, channels)
-    for form in (own, (channels, height, width)):
-        said = tuple(length for length in form if length > 1)
-        for known in (form, said):
-            if known and values.shape[axes - len(known) :] == known and axes - len(known) <= 1:
-                if form == own:
-                    return values.reshape(-1, *own)
-                return values.reshape(-1, *form).transpose(0, 2, 3, 1)
-    if axes == _PICTURES:
-        return images_of(values, where)
-    if 1 in size or axes not in (2, 3) or 0 in values.shape:
-        shape = "x".join(str(side) for side in values.shape)
-        raise DataError(
-            f"{where} must be n x {' x '.join(map(str, own))}, got {shape or 'a number'}"
-        )
-    if axes == 2:  # noqa: PLR2004 - h w
-        return values[None, :, :, None]
-    return values[None] if values.shape[-1] <= FEW else values[..., None]
 
 
 @contextmanager
