@@ -129,6 +129,40 @@ def test_each_channel_has_the_range_of_its_training_values() -> None:
     assert np.array_equal(how.pixels(images[7]), data.train.images[7].permute(1, 2, 0).numpy())
 
 
+@pytest.mark.parametrize("factor", [1, 100, 0.001])
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_a_part_in_another_unit_is_told_with_the_share_that_is_clipped(
+    part: str, factor: float
+) -> None:
+    images = np.random.default_rng(0).normal(size=(40, 1, 32, 2))
+    notes = from_arrays(images, EVEN, **{part: (images[:8] * factor, EVEN[:8])}).notes
+    told = [note for note in notes if "another unit" in note]
+    if factor == 1:
+        assert not told
+        return
+    assert len(told) == 1
+    assert told[0].startswith(f"the values of the {part} pictures, ")
+    assert told[0].endswith("% of them are clipped")
+    assert (int(told[0].split()[-6]) > 90) == (factor > 1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_one_value_that_takes_the_range_from_all_others_is_told(channels: int) -> None:
+    images = np.random.default_rng(0).normal(size=(40, 1, 32, channels))
+    plain = from_arrays(images, EVEN).notes
+    assert not any("levels" in note or "once values are bytes" in note for note in plain)
+    images[17, 0, 5, 0] = 1e5
+    data = from_arrays(images, EVEN, test=(images[:2], [0, 1]), name="mine")
+    told = next(note for note in data.notes if "levels" in note)
+    of = " in channel 0" if channels == 3 else ""
+    assert told.startswith(f"mine train row 17 has the value 100000{of}, where nearly all others")
+    assert "these become 1 of 256 levels" in told
+    if channels == 3:
+        assert any(f"and channel 0 {100000 - images[..., 0].min():g}: " in n for n in data.notes)
+    else:
+        assert any(n.startswith("once values are bytes, 1 picture is in two") for n in data.notes)
+
+
 def test_three_axes_of_a_sensor_in_their_own_units_have_a_range_each() -> None:
     images = np.random.default_rng(0).normal(size=(40, 1, 64, 3)) * [100, 1, 0.01]
     data = from_arrays(images, EVEN, test=(images[:2], [0, 1]))

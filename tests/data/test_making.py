@@ -5,6 +5,7 @@ import struct
 import weakref
 import zlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,10 @@ def test_twelve_bits_in_sixteen_are_scaled_by_the_range_of_training(
     assert data.train.images.max() == 255
     assert data.train.images.float().mean() > 90
     assert (data.test.images == 255).all()
-    again = load(folder([*deep, highest], [beyond]), preprocessing=data.preprocessing)
+    told = "the test pictures, 60000 to 60000, seem to be in another unit than those trained on"
+    assert told in said
+    again, said = loaded(folder([*deep, highest], [beyond]), preprocessing=data.preprocessing)
+    assert told in said
     assert again.fingerprint == data.fingerprint
 
 
@@ -164,6 +168,12 @@ def test_sixteen_bits_among_eight_are_told(folder: Callable[..., Path]) -> None:
     data, said = loaded(folder([png(pixels(0, 6, 5)), deep]))
     assert "1 of 3 pictures have more than 8 bits: they are taken by the range of 16 bits" in said
     assert (data.train.images[1] == 9).all()
+    told = "the greatest value of pictures of more than 8 bits is 2,313, which is 9 of 255"
+    assert told in said
+    bytewise = replace(data.preprocessing, height=6, width=5)
+    assert told in loaded(folder([deep, deep]), preprocessing=bytewise)[1]
+    bright = png(np.full((6, 5), 60_000, np.uint16))
+    assert told not in loaded(folder([png(pixels(0, 6, 5)), bright]))[1]
 
 
 def deep_png(values: npt.NDArray[np.uint16], **chunks: bytes) -> bytes:

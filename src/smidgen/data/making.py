@@ -3,8 +3,9 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 import torch
@@ -16,11 +17,10 @@ from smidgen.data.catalogue import PARTS, TEST, TRAIN, VALIDATION, Catalogue, Fi
 from smidgen.data.decoding import each, told
 from smidgen.data.errors import DataError
 from smidgen.data.labelled import Labelled, Row, labelled, told_counts
-from smidgen.data.preprocessing import CHANNELS, Array, Preprocessing, Values, with_channels
+from smidgen.data.preprocessing import DEEP, Array, Preprocessing, Values, with_channels
 from smidgen.sizes import counted
 
 NO_TEST = "no test images"
-_ALIKE = 1 / 4  # of the range of all, that each colour has at least
 _LOOKED_AT = 100  # transparent pictures that decide what they are composed over
 
 
@@ -30,6 +30,7 @@ class _Seen(NamedTuple):
     key: bytes
     lowest: Values | None = None  # of each channel, where values are no bytes
     highest: Values | None = None
+    beyond: float = 0.0  # share of these values that is clipped
 
 
 @final
@@ -86,6 +87,7 @@ def made(
         seen = each(found.rows, lambda row: _fitted(row, how, pixels), broken, report)
         decoded = _kept(found, seen, how, wish, broken, notes)
         kept = [row.place for row in decoded.rows]
+        notes += _of_ranges([seen[place] for place in kept], decoded, PARTS)
         decoded = replace(decoded, pixels=pixels if len(kept) == total else pixels[kept])
     return _data(name, found, decoded, wish, notes)
 
@@ -135,13 +137,14 @@ def _by_range(
     """
     seen = each(found.rows, lambda row: _ranged(row, how), broken)
     decoded = _kept(found, seen, how, wish, broken, notes)
-    of_train = [
-        seen[row.place]
+    learned = [
+        row
         for row, part in zip(decoded.rows, decoded.parts, strict=True)
         if part == TRAIN or TRAIN not in decoded.parts
     ]
-    lows, highs = [of.lowest for of in of_train], [of.highest for of in of_train]
-    if wish.color is None and (unlike := _unlike(lows, highs)):
+    lows = [seen[row.place].lowest for row in learned]
+    highs = [seen[row.place].highest for row in learned]
+    if wish.color is None and (unlike := survey.unlike(lows, highs)):
         how = replace(how, color="channels")
         notes.append(unlike)
     if how.color != "channels":  # one range for all, also where some are grey
@@ -156,33 +159,38 @@ def _by_range(
         f"values are no bytes: {lowest.min():g} to {highest.max():g} in the training pictures; "
         f"a range found there makes them bytes, and is kept with the model"
     )
+    notes += survey.far_off(
+        lows, highs, scale, lambda place: learned[place].pictures.where(learned[place].number)
+    )
     rows = [row._replace(place=place) for place, row in enumerate(decoded.rows)]
     pixels = np.empty((len(rows), how.height, how.width, how.channels), np.uint8)
     again: dict[int, str] = {}
-    each(rows, lambda row: _fitted(row, how, pixels), again, report)
+    seen = each(rows, lambda row: _fitted(row, how, pixels), again, report)
     told(rows, again, skip=False)
-    return replace(decoded, pixels=pixels, how=how)
-
-
-def _unlike(lows: Sequence[Values], highs: Sequence[Values]) -> str:
-    """Return why three channels are no colours, in words; nothing if they may be.
-
-    Colours are in one unit: none of them takes under a quarter of what all of them do, unless they
-    are 0 to 1 or 0 to 255, where a range of their own is the same.
-    """
-    if any(len(low) != CHANNELS["rgb"] for low in lows):
-        return ""
-    lowest, highest = np.stack(lows).min(axis=0), np.stack(highs).max(axis=0)
-    spans = highest.astype(np.float64) - lowest.astype(np.float64)
-    ranges = zip(*survey.value_range(lowest, highest), strict=True)
-    whole = float(highest.max()) - float(lowest.min())
-    if len(set(ranges)) == 1 or spans.min() >= whole * _ALIKE:
-        return ""
-    least = int(spans.argmin())
-    return (
-        f"channel {least} spans {spans[least]:g} of the {whole:g} of all three: they are no colours"
-        f" but channels with a range each (--color rgb for one range)"
+    decoded = replace(decoded, pixels=pixels, how=how)
+    notes += _of_ranges(seen, decoded, (VALIDATION, TEST))
+    alike = copies.between_classes(
+        rows, [sha256(image).digest() for image in pixels], found.classes
     )
+    notes += [f"once values are bytes, {note}" for note in alike if note not in notes]
+    return decoded
+
+
+def _of_ranges(seen: Sequence[_Seen], decoded: _Decoded, parts: Sequence[str]) -> list[str]:
+    """Return notes of parts in another unit than that trained on, or of 16 bits hardly in use."""
+    ranged = [
+        (part, of) for part, of in zip(decoded.parts, seen, strict=True) if of.highest is not None
+    ]
+    if not decoded.how.scale:
+        return survey.few_bits([of.highest for _, of in ranged])
+    notes: list[str] = []
+    for part in parts:
+        own = [of for name, of in ranged if name == part]
+        if own:
+            beyond = float(np.mean([of.beyond for of in own]))
+            ends = [of.lowest for of in own], [of.highest for of in own]
+            notes += survey.another_unit(part, beyond, *ends, decoded.how)
+    return notes
 
 
 def _kept(
@@ -274,7 +282,10 @@ def _fitted(row: Row, how: Preprocessing, pixels: Array) -> _Seen:
         own, got = (" x ".join(map(str, of)) for of in ((*how.size, how.channels), picture.shape))
         raise DataError(f"must be a window {own}, got {got}")
     pixels[row.place] = how.pixels(picture)
-    return _Seen(content_key(picture))
+    if not (how.scale or getattr(picture, "mode", "") in DEEP):
+        return _Seen(content_key(picture))
+    values = with_channels(np.asarray(picture))
+    return _seen(picture, values)._replace(beyond=how.beyond(values) if how.scale else 0.0)
 
 
 def _ranged(row: Row, how: Preprocessing) -> _Seen:
@@ -282,4 +293,8 @@ def _ranged(row: Row, how: Preprocessing) -> _Seen:
     values = with_channels(np.asarray(picture))
     if not np.isfinite(values).all():
         raise DataError("must hold finite numbers, got NaN or infinity")
+    return _seen(picture, values)
+
+
+def _seen(picture: Any, values: Values) -> _Seen:
     return _Seen(content_key(picture), values.min(axis=(0, 1)), values.max(axis=(0, 1)))

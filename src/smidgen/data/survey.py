@@ -1,7 +1,7 @@
 """What all pictures have in common decides how each becomes bytes."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,8 @@ from smidgen.data.catalogue import Head, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import (
     CHANNELS,
+    DEEPEST,
+    FEW_OF_DEEP,
     WHITE,
     Background,
     Preprocessing,
@@ -22,6 +24,9 @@ LARGEST_KEPT = 64  # pixels a side that are taken as they are
 NARROW = 16  # pixels of the shorter side below which a picture is a window of something longer
 SIDE = 32  # of the square that others are fitted to
 LISTED = 3  # sizes that are told
+LEVELS = 16  # of 256, that nearly all pictures have at least
+_FEW = 20  # one of so many pictures is a few
+_ALIKE = 1 / 4  # of the range of all, that each colour has at least
 SIZES = "pictures have the sizes"  # how the note of them begins
 
 
@@ -122,3 +127,96 @@ def value_range(lowest: Values, highest: Values) -> tuple[tuple[float, ...], tup
         offsets.append(float(low))
         scales.append((float(high) - float(low)) / WHITE or 1.0)
     return tuple(offsets), tuple(scales)
+
+
+def unlike(lows: Sequence[Values], highs: Sequence[Values]) -> str:
+    """Return why three channels are no colours, in words; nothing if they may be.
+
+    Colours are in one unit: none of them takes under a quarter of what all of them do, unless they
+    are 0 to 1 or 0 to 255, where a range of their own is the same.
+    """
+    if any(len(low) != CHANNELS["rgb"] for low in lows):
+        return ""
+    lowest, highest = np.stack(lows).min(axis=0), np.stack(highs).max(axis=0)
+    spans = highest.astype(np.float64) - lowest.astype(np.float64)
+    ranges = zip(*value_range(lowest, highest), strict=True)
+    whole = float(highest.max()) - float(lowest.min())
+    if len(set(ranges)) == 1 or spans.min() >= whole * _ALIKE:
+        return ""
+    least, most = int(spans.argmin()), int(spans.argmax())
+    return (
+        f"channel {least} spans {spans[least]:g} and channel {most} {spans[most]:g}: they are no"
+        f" colours but channels with a range each (--color rgb for one range)"
+    )
+
+
+def far_off(
+    lows: Sequence[Values],
+    highs: Sequence[Values],
+    scale: Sequence[float],
+    where: Callable[[int], str],
+) -> list[str]:
+    """Return a note where a few training pictures take nearly all of a range from the others.
+
+    Args:
+        lows: The least value of each channel, a picture each.
+        highs: Likewise the greatest.
+        scale: Values a level, a channel each.
+        where: Names the picture of a place.
+    """
+    few = max(1, len(lows) // _FEW)
+    if len(lows) <= 2 * few:
+        return []
+    low, high = np.stack(lows).astype(np.float64), np.stack(highs).astype(np.float64)
+    bottom, top = np.sort(low, axis=0)[few], np.sort(high, axis=0)[-1 - few]
+    whole, kept = high.max(axis=0) - low.min(axis=0), top - bottom
+    lost = (kept > 0) & (kept * LEVELS < whole)
+    if not lost.any():
+        return []
+    channel = int(np.where(lost, whole / np.maximum(kept, np.finfo(float).tiny), 0).argmax())
+    above, below = high[:, channel] - top[channel], bottom[channel] - low[:, channel]
+    up = above.max() >= below.max()
+    place = int((above if up else below).argmax())
+    value = (high if up else low)[place, channel]
+    levels = int(kept[channel] / scale[channel]) + 1
+    of = f" in channel {channel}" if low.shape[1] > 1 else ""
+    return [
+        f"{where(place)} has the value {value:g}{of}, where nearly all others have"
+        f" {bottom[channel]:g} to {top[channel]:g}: these become {levels} of 256 levels, unless it"
+        " is mended or left out"
+    ]
+
+
+def few_bits(highs: Sequence[Values]) -> list[str]:
+    """Return a note of pictures of 16 bits, if few of these are in use, by their greatest value."""
+    greatest = max((int(high.max()) for high in highs), default=0)
+    if not 0 < greatest < FEW_OF_DEEP:
+        return []
+    return [
+        f"the greatest value of pictures of more than 8 bits is {greatest:,}, which is"
+        f" {round(greatest * WHITE / DEEPEST)} of 255 by the range of 16 bits, nearly black:"
+        " convert them to 8 bits first"
+    ]
+
+
+def another_unit(
+    part: str, beyond: float, lows: Sequence[Values], highs: Sequence[Values], how: Preprocessing
+) -> list[str]:
+    """Return a note if the values of a part seem to be in another unit than those trained on.
+
+    Args:
+        part: Its name.
+        beyond: Share of its values that is clipped.
+        lows: The least value of each channel, a picture each.
+        highs: Likewise the greatest.
+        how: What they go through.
+    """
+    least = min(float(low.min()) for low in lows)
+    greatest = max(float(high.max()) for high in highs)
+    if not how.is_of_another_unit(beyond, least, greatest):
+        return []
+    low, high = how.range
+    return [
+        f"the values of the {part} pictures, {least:g} to {greatest:g}, seem to be in another unit"
+        f" than those trained on, {low:g} to {high:g}: {100 * beyond:.0f} % of them are clipped"
+    ]
