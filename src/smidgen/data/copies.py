@@ -45,5 +45,27 @@ def between_classes(
     ]
 
 
+def once_bytes(rows: Sequence[Row], keys: Sequence[bytes], of_bytes: Sequence[bytes]) -> list[str]:
+    """Return a note of pictures that become what one of another class does, and were not before.
+
+    Args:
+        rows: Of the pictures.
+        keys: Of what each shows.
+        of_bytes: Likewise, once its values are bytes.
+    """
+    before, after = (_in_two_classes(rows, of) for of in (keys, of_bytes))
+    if after <= before:
+        return []
+    pictures = counted(after, "picture is", "pictures are")
+    return [f"once values are bytes, {pictures} the same as one of another class, of {len(rows):,}"]
+
+
+def _in_two_classes(rows: Sequence[Row], keys: Sequence[bytes]) -> int:
+    labels: dict[bytes, set[int]] = {}
+    for row, key in zip(rows, keys, strict=True):
+        labels.setdefault(key, set()).add(row.label)
+    return sum(len(labels[key]) > 1 for key in keys)
+
+
 def _named(row: Row) -> str:
     return row.pictures.where(row.number)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
@@ -87,7 +88,7 @@ def made(
         seen = each(found.rows, lambda row: _fitted(row, how, pixels), broken, report)
         decoded = _kept(found, seen, how, wish, broken, notes)
         kept = [row.place for row in decoded.rows]
-        notes += _of_ranges([seen[place] for place in kept], decoded, PARTS)
+        notes += _of_ranges([seen[place] for place in kept], decoded)
         decoded = replace(decoded, pixels=pixels if len(kept) == total else pixels[kept])
     return _data(name, found, decoded, wish, notes)
 
@@ -169,27 +170,33 @@ def _by_range(
     told(rows, again, skip=False)
     decoded = replace(decoded, pixels=pixels, how=how)
     notes += _of_ranges(seen, decoded, (VALIDATION, TEST))
-    alike = copies.between_classes(
-        rows, [sha256(image).digest() for image in pixels], found.classes
-    )
-    notes += [f"once values are bytes, {note}" for note in alike if note not in notes]
+    notes += copies.once_bytes(rows, decoded.keys, [sha256(image).digest() for image in pixels])
     return decoded
 
 
-def _of_ranges(seen: Sequence[_Seen], decoded: _Decoded, parts: Sequence[str]) -> list[str]:
-    """Return notes of parts in another unit than that trained on, or of 16 bits hardly in use."""
-    ranged = [
-        (part, of) for part, of in zip(decoded.parts, seen, strict=True) if of.highest is not None
-    ]
+def _of_ranges(seen: Sequence[_Seen], decoded: _Decoded, parts: Sequence[str] = PARTS) -> list[str]:
+    """Return notes of parts in another unit than that trained on, or of 16 bits hardly in use.
+
+    Args:
+        seen: A row each.
+        decoded: The rows.
+        parts: That are looked at; where all of several are in another unit, one note says so.
+    """
+    ranged: dict[str, list[_Seen]] = {}
+    for part, of in zip(decoded.parts, seen, strict=True):
+        if of.highest is not None:
+            ranged.setdefault(part, []).append(of)
     if not decoded.how.scale:
-        return survey.few_bits([of.highest for _, of in ranged])
-    notes: list[str] = []
-    for part in parts:
-        own = [of for name, of in ranged if name == part]
-        if own:
-            beyond = float(np.mean([of.beyond for of in own]))
-            ends = [of.lowest for of in own], [of.highest for of in own]
-            notes += survey.another_unit(part, beyond, *ends, decoded.how)
+        return survey.few_bits([of.highest for own in ranged.values() for of in own])
+
+    def noted(part: str, own: Sequence[_Seen]) -> list[str]:
+        beyond = float(np.mean([of.beyond for of in own]))
+        ends = [of.lowest for of in own], [of.highest for of in own]
+        return survey.another_unit(part, beyond, *ends, decoded.how)
+
+    notes = [note for part in parts if part in ranged for note in noted(part, ranged[part])]
+    if 1 < len(notes) == len(ranged):
+        return noted("", list(chain(*ranged.values())))
     return notes
 
 

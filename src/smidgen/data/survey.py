@@ -205,7 +205,7 @@ def another_unit(
     """Return a note if the values of a part seem to be in another unit than those trained on.
 
     Args:
-        part: Its name.
+        part: Its name; empty if all are judged.
         beyond: Share of its values that is clipped.
         lows: The least value of each channel, a picture each.
         highs: Likewise the greatest.
@@ -216,7 +216,9 @@ def another_unit(
     if not how.is_of_another_unit(beyond, least, greatest):
         return []
     low, high = how.range
+    clipped = f"{100 * beyond:.0f} % of them are clipped"
+    pictures = f"{part} pictures" if part else "pictures"
     return [
-        f"the values of the {part} pictures, {least:g} to {greatest:g}, seem to be in another unit"
-        f" than those trained on, {low:g} to {high:g}: {100 * beyond:.0f} % of them are clipped"
+        f"the values of the {pictures}, {least:g} to {greatest:g}, seem to be in another unit than"
+        f" those trained on, {low:g} to {high:g}: {clipped if beyond else 'all become one level'}"
     ]
