@@ -3,7 +3,7 @@
 import pytest
 from scipy import stats
 
-from smidgen.chance import is_near_one_answer, wilson
+from smidgen.chance import beside_one_answer, is_near_one_answer, wilson
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,8 @@ def test_what_is_no_share_is_refused(share: float, images: int, said: str) -> No
 )
 def test_hardly_above_one_answer_for_all(share: float, floor: float, near: bool) -> None:
     assert is_near_one_answer(share, floor) is near
+
+
+@pytest.mark.parametrize(("share", "words"), [(0.51, "is near"), (0.5, "is no more than")])
+def test_what_is_below_one_answer_for_all_is_not_near_it(share: float, words: str) -> None:
+    assert beside_one_answer(share, 0.5) == words

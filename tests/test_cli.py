@@ -351,7 +351,8 @@ def test_a_net_that_has_learned_little_is_told_of_by_what_was_held_out(
     assert smidgen(*TRAIN, *frozen, "--seed", "1", "--out", "frozen", "--json") == 0
     told = capsys.readouterr().err
     assert re.search(
-        r"held out: [0-9.]+ % is near what one answer for all reaches, 10\.\d\d %", told
+        r"held out: [0-9.]+ % is (near|no more than) what one answer for all reaches, 10\.\d\d %",
+        told,
     )
     assert smidgen(*TRAIN, "--epochs", "4", "--out", "run") == 0
     assert "one answer for all" not in capsys.readouterr().err

@@ -37,3 +37,8 @@ def is_near_one_answer(share: float, floor: float) -> bool:
             where all count alike.
     """
     return share <= _NEAR * floor and share < floor + (1 - floor) / 4
+
+
+def beside_one_answer(share: float, floor: float) -> str:
+    """Return how such a share stands to what one answer for all reaches, in words."""
+    return "is near" if share > floor else "is no more than"

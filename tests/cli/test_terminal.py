@@ -22,10 +22,10 @@ def test_lines_stay_lines_and_other_control_characters_are_shown(
     assert capsys.readouterr().err == "model: mine\nnext: smidgen predict \\x1b[31mmine\n"
 
 
-def test_of_values_that_no_picture_holds_a_model_is_asked_in_python() -> None:
+def test_of_values_that_no_picture_holds_a_model_is_asked_by_a_file_of_arrays() -> None:
     lines = next_commands(Path("runs/it's"), "predict", "export", arrays=True)
-    assert lines[0] == """next:   in Python: smidgen.load("runs/it's").predict(array)"""
-    assert "predict" in next_commands(Path("runs/its"), "predict")[0]
+    assert lines[0] == """next:   smidgen predict 'runs/it'"'"'s' FILE.npz"""
+    assert next_commands(Path("runs/its"), "predict")[0].endswith("predict runs/its PICTURE")
     assert lines[1].split()[:2] == ["smidgen", "export"]
 
 

@@ -321,6 +321,26 @@ def test_what_does_not_fit_is_told(images: Any, labels: Any, said: str) -> None:
         from_arrays(images, labels, ["cat", "dog"])
 
 
+def test_arrays_that_cannot_be_kept_are_told_what_names_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with pytest.warns(DataWarning, match=r"cannot be written: .* will not find these arrays again"):
+        data = from_arrays(pixels(0, 40, 6, 5), EVEN)
+    with pytest.raises(DataError, match="cache_dir= or XDG_CACHE_HOME names another folder, where"):
+        load(data.origin)
+    kept = from_arrays(pixels(0, 40, 6, 5), EVEN, cache_dir=tmp_path / "mine")
+    assert load(kept.origin).fingerprint == data.fingerprint
+
+
+def test_masked_arrays_in_a_list_are_refused() -> None:
+    images = np.ma.masked_array(pixels(0, 40, 6, 5), mask=False)
+    images[3, 0, 0] = np.ma.masked
+    with pytest.raises(DataError, match="arrays train row 3 an array must have a value everywhere"):
+        from_arrays(list(images), EVEN)
+
+
 def test_they_are_found_again_by_their_origin() -> None:
     data = from_arrays(pixels(0, 40, 6, 5) / 7, EVEN, ["cat", "dog"], name="heat")
     again = load(data.origin)

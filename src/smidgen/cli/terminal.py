@@ -90,14 +90,16 @@ def next_commands(
         folder: Of a run or a design.
         verbs: In this order.
         held_out: Whether images held out judge it, so that the test images wait for the last run.
-        arrays: Whether it takes arrays, of which no command predicts.
+        arrays: Whether it takes arrays, which no picture holds.
     """
     judged = ["--held-out"] if held_out else []
-    options = {"predict": ["PICTURE"], "evaluate": judged, "export": ["--to", "c"]}
+    options = {
+        "predict": ["FILE.npz" if arrays else "PICTURE"],
+        "evaluate": judged,
+        "export": ["--to", "c"],
+    }
     begin = ["next:", *[""] * len(verbs)]
     commands = {verb: shell(["smidgen", verb, str(folder), *options[verb]]) for verb in verbs}
-    if arrays:
-        commands["predict"] = f"in Python: smidgen.load({str(folder)!r}).predict(array)"
     return [f"{word:<8}{commands[verb]}" for word, verb in zip(begin, verbs, strict=False)]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smidgen.chance import is_near_one_answer
+from smidgen.chance import beside_one_answer, is_near_one_answer
 from smidgen.cli.options import (
     Color,
     DataDir,
@@ -239,8 +239,9 @@ def _doubts(run: "Run", data: "Data") -> list[str]:
     if not is_near_one_answer(reached, floor):
         return []
     return [
-        f"held out: {percent(reached)} is near what one answer for all reaches, {percent(floor)}:"
-        " the net has learned little; more images or --epochs, or another net, may help"
+        f"held out: {percent(reached)} {beside_one_answer(reached, floor)} what one answer for all"
+        f" reaches, {percent(floor)}: the net has learned little; more images or --epochs, or"
+        " another net, may help"
     ]
 
 

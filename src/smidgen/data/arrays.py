@@ -33,11 +33,13 @@ from smidgen.data.preprocessing import upright, with_channels
 from smidgen.data.remembered import with_asked
 from smidgen.data.sizes import ImageSize
 from smidgen.data.turned import exchanged
-from smidgen.data.values import array_of, doubt_of, images_of, labels_of
+from smidgen.data.values import array_of, doubt_of, images_of, labels_of, plain
 from smidgen.names import shown
 from smidgen.torch_state import float32_on_the_cpu
 
 KEPT = "arrays:"  # begins the origin of data from arrays: their key in the cache follows
+_ANOTHER = "cache_dir= or XDG_CACHE_HOME names another folder"
+_LOST = f"a design, a run and an export will not find these arrays again: {_ANOTHER}"
 _PAIR, _AXES = 2, 3  # of images and labels; of a picture
 _SIDE = 16  # of a second axis, beyond which it is no channels where the last one may be
 _COLOURS = (3, 4)  # channels of RGB and RGBA
@@ -99,7 +101,7 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     with float32_on_the_cpu():
         data = made(name, catalogue, wish, None)
     tell(name, data.notes)
-    cache, key = cache_at(cache_dir), _key(data)
+    cache, key = replace(cache_at(cache_dir), otherwise=_LOST), _key(data)
     if cache.require_writable():
         path = cache.path("arrays", key)
         if cache.read(path) is None:  # nor if it is damaged
@@ -137,7 +139,8 @@ def kept_arrays(origin: str, wish: Wish, cache_dir: str | os.PathLike[str] | Non
     if data is None:
         raise DataError(
             f"the arrays {origin.removeprefix(KEPT)} are no longer in the cache, {path.parent}: "
-            f"make them again with smidgen.data.from_arrays"
+            f"make them again with smidgen.data.from_arrays ({_ANOTHER}, where that cannot be"
+            " written)"
         )
     data = replace(data, origin=origin)
     how = data.preprocessing
@@ -202,7 +205,7 @@ class Given(Pictures):
         if isinstance(image, np.ndarray):
             if image.dtype.kind not in "buif":
                 raise DataError(f"must hold numbers, got {image.dtype}")
-            return with_channels(image.astype(np.uint8) * 255 if image.dtype == bool else image)
+            return with_channels(plain(image, "an array"))
         if isinstance(image, str | bytes | Path) or not hasattr(image, "mode"):
             raise DataError(f"must be an array or a Pillow image, got {type(image).__name__}")
         return upright(image)

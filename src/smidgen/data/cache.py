@@ -30,6 +30,7 @@ class Cache:
 
     folder: Path
     chosen: bool  # by the user, who is then told that it cannot be written, or else by default
+    otherwise: str = "the data are decoded every time"  # if it cannot
 
     def path(self, name: str, key: str) -> Path:
         """Return where the data are, or would be, that ``Source.key`` gave ``key``."""
@@ -165,7 +166,7 @@ class Cache:
         said = f"the cache folder {self.folder} cannot be written: {why}"
         if self.chosen:
             raise DataError(said) from error
-        warnings.warn(f"{said}; the data are decoded every time", DataWarning, stacklevel=4)
+        warnings.warn(f"{said}; {self.otherwise}", DataWarning, stacklevel=4)
 
 
 def cache_at(folder: str | os.PathLike[str] | None) -> Cache:

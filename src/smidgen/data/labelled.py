@@ -159,6 +159,6 @@ def told_counts(labels: torch.Tensor, classes: tuple[str, ...], wish: Wish) -> l
         notes.append(
             f"classes are uneven: {share:.0f} % of the training pictures are {largest!r}, "
             f"{least:,} are {smallest!r}; look at the balanced accuracy, and let the classes weigh "
-            f"alike: design --balance, train --set recipe.balance=true"
+            f"alike, unless they do: design --balance, train --set recipe.balance=true"
         )
     return notes

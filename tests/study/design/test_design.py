@@ -403,7 +403,7 @@ def test_what_is_doubtful_is_told() -> None:
     assert few.startswith("only 2 nets met the budget")
     silent = row_of(0.95, 0.5, [[95, 0], [5, 0]])
     near, never = doubts({0: silent}, [], 9, balanced=True)
-    assert "50.00 % balanced accuracy is near what one answer for all reaches" in near
+    assert "50.00 % balanced accuracy is no more than what one answer for all reaches" in near
     assert "never the answer for some seed: 'dog'; --balance" in never
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from smidgen.chance import is_near_one_answer
+from smidgen.chance import beside_one_answer, is_near_one_answer
 from smidgen.escape import shell, toml
 from smidgen.export.c.footprint import predict_cost
 from smidgen.methods import Method, rewritten
@@ -118,8 +118,8 @@ def doubts(
     floor = 1 / classes if balanced else max(first["largest_class"], 1 / classes)
     if is_near_one_answer(reached / 100, floor):
         lines.append(
-            f"{reached:.2f} % {what} is near what one answer for all reaches, {100 * floor:.2f} %:"
-            " these images, or this budget, teach it little"
+            f"{reached:.2f} % {what} {beside_one_answer(reached / 100, floor)} what one answer for"
+            f" all reaches, {100 * floor:.2f} %: these images, or this budget, teach it little"
         )
     silent = sorted({name for row in rows.values() for name in _silent(row)})
     if silent:
