@@ -251,6 +251,10 @@ def test_values_of_another_unit_than_those_trained_on_are_told(
             valued.predict(given)
 
 
+def unlearned(pixels: Any) -> Any:
+    return np.zeros((len(pixels), 3))
+
+
 @pytest.mark.parametrize(
     ("factor", "scale", "told"),
     [
@@ -266,7 +270,7 @@ def test_a_deep_picture_of_another_range_is_told_however_it_is_given(
     how = Preprocessing(6, 8, "grey", 1)
     if scale:
         how = replace(how, offset=(0.0,), scale=(scale,))
-    asked = replace(model, preprocessing=how, infer=lambda pixels: np.zeros((len(pixels), 3)))
+    asked = replace(model, preprocessing=how, infer=unlearned)
     values = np.linspace(500, 4000, 48).astype(np.uint16).reshape(6, 8) * factor
     deep, file = Image.fromarray(values), tmp_path / "deep.png"
     deep.save(file)
@@ -277,7 +281,7 @@ def test_a_deep_picture_of_another_range_is_told_however_it_is_given(
 
 def test_a_window_of_another_length_is_told(model: Model) -> None:
     how = Preprocessing(1, 8, "channels", 2, offset=(0.0,) * 2, scale=(1.0,) * 2)
-    asked = replace(model, preprocessing=how, infer=lambda pixels: np.zeros((len(pixels), 3)))
+    asked = replace(model, preprocessing=how, infer=unlearned)
     window = np.arange(8.0).reshape(1, 4, 2)
     with pytest.warns(DataWarning, match="a window of 1x4 is fitted to 1x8") as said:
         asked.predict([window] * 3)

@@ -136,7 +136,8 @@ def test_a_part_in_another_unit_is_told_with_the_share_that_is_clipped(
     part: str, factor: float
 ) -> None:
     images = np.random.default_rng(0).normal(size=(40, 1, 32, 2))
-    notes = from_arrays(images, EVEN, **{part: (images[:8] * factor, EVEN[:8])}).notes
+    given: dict[str, Any] = {part: (images[:8] * factor, EVEN[:8])}
+    notes = from_arrays(images, EVEN, **given).notes
     told = [note for note in notes if "another unit" in note]
     if factor == 1:
         assert not told

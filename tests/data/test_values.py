@@ -28,6 +28,10 @@ def counted(*shape: int) -> Any:
     return np.arange(np.prod(shape), dtype=np.float32).reshape(shape)
 
 
+def unlearned(pixels: Any) -> Any:
+    return np.zeros((len(pixels), 2))
+
+
 @pytest.mark.filterwarnings("ignore:the values of a picture::")
 @pytest.mark.parametrize(
     ("own", "shape", "count", "expected"),
@@ -75,12 +79,14 @@ def test_axes_are_those_trained_on_where_they_agree(
     tmp_path: Path,
 ) -> None:
     array, file = counted(*shape), tmp_path / "x.npy"
-    model = Model("mine", ("a", "b"), taking(*own), lambda pixels: np.zeros((len(pixels), 2)))
+    model = Model("mine", ("a", "b"), taking(*own), unlearned)
     np.save(file, array)
     if count is None:
-        for ask in (lambda: model.predict(array), lambda: pictures_of(file, model.preprocessing)):
-            with pytest.raises(DataError, match=r"must be (1 x 64 x 3|height x width x 1) or n x "):
-                ask()
+        said = r"must be (1 x 64 x 3|height x width x 1) or n x "
+        with pytest.raises(DataError, match=said):
+            model.predict(array)
+        with pytest.raises(DataError, match=said):
+            pictures_of(file, model.preprocessing)
         return
     found = pictures_of(file, model.preprocessing) or []
     values = np.stack([value for _, value in found]) if found else np.zeros(expected)

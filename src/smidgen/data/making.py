@@ -170,7 +170,8 @@ def _by_range(
     told(rows, again, skip=False)
     decoded = replace(decoded, pixels=pixels, how=how)
     notes += _of_ranges(seen, decoded, (VALIDATION, TEST))
-    notes += copies.once_bytes(rows, decoded.keys, [sha256(image).digest() for image in pixels])
+    as_bytes = [sha256(image.tobytes()).digest() for image in pixels]
+    notes += copies.once_bytes(rows, decoded.keys, as_bytes)
     return decoded
 
 
@@ -182,17 +183,16 @@ def _of_ranges(seen: Sequence[_Seen], decoded: _Decoded, parts: Sequence[str] = 
         decoded: The rows.
         parts: That are looked at; where all of several are in another unit, one note says so.
     """
-    ranged: dict[str, list[_Seen]] = {}
+    ranged: dict[str, list[tuple[Values, Values, float]]] = {}
     for part, of in zip(decoded.parts, seen, strict=True):
-        if of.highest is not None:
-            ranged.setdefault(part, []).append(of)
+        if of.lowest is not None and of.highest is not None:
+            ranged.setdefault(part, []).append((of.lowest, of.highest, of.beyond))
     if not decoded.how.scale:
-        return survey.few_bits([of.highest for own in ranged.values() for of in own])
+        return survey.few_bits([highest for own in ranged.values() for _, highest, _ in own])
 
-    def noted(part: str, own: Sequence[_Seen]) -> list[str]:
-        beyond = float(np.mean([of.beyond for of in own]))
-        ends = [of.lowest for of in own], [of.highest for of in own]
-        return survey.another_unit(part, beyond, *ends, decoded.how)
+    def noted(part: str, own: Sequence[tuple[Values, Values, float]]) -> list[str]:
+        lows, highs, beyond = zip(*own, strict=True)
+        return survey.another_unit(part, float(np.mean(beyond)), lows, highs, decoded.how)
 
     notes = [note for part in parts if part in ranged for note in noted(part, ranged[part])]
     if 1 < len(notes) == len(ranged):
