@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from smidgen import layers, zoo
 from smidgen.cli.export import export as verb
-from smidgen.data import Data, from_arrays, load
+from smidgen.data import Data, DataWarning, from_arrays, load
 from smidgen.data.base import Split
 from smidgen.evaluate import predict
 from smidgen.export import generated, ship, targets
@@ -109,6 +109,21 @@ def answers(folder: Path, proof: Proof, digits: Data) -> np.ndarray:
         return load_library(library, "int32_t", 10)(pixels)
     finally:
         library.unlink()
+
+
+def test_a_run_in_memory_is_exported_too(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    held = load_run(run)
+    proof = export(held, "onnx")
+    assert proof.sha256 == export(run, "onnx", "other").sha256
+    assert (Path(f"{held.trial.net.name}-onnx") / proof.artefact).exists()
+    images = np.random.default_rng(0).integers(0, 256, (20, 8, 8), np.uint8)
+    with pytest.warns(DataWarning, match="no test images"):
+        other = from_arrays(images, [*"ab"] * 10)
+    with pytest.raises(ValueError, match=f"the data {held.trial.net.name} was trained on"):
+        export(held, "onnx", "third", data=other)
 
 
 @pytest.mark.parametrize("target", EVERY)

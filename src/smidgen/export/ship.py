@@ -1,4 +1,4 @@
-"""From a run folder to an artefact with its proof, or to nothing at all."""
+"""From a run to an artefact with its proof, or to nothing at all."""
 
 import contextlib
 import json
@@ -37,7 +37,7 @@ from smidgen.files import write_atomically
 from smidgen.hub import is_hub
 from smidgen.hub import place_of as hub_place
 from smidgen.names import require_kind, require_path
-from smidgen.run import load_run, path_of
+from smidgen.run import Run, load_run, path_of
 from smidgen.sizes import bytes_of
 from smidgen.torch_state import float32_on_the_cpu
 
@@ -47,7 +47,7 @@ _SAMPLES = 20  # classes that the page shows an image of
 
 
 def export(
-    run: Path | str,
+    run: Path | str | Run,
     to: str,
     out: Path | str | None = None,
     *,
@@ -60,7 +60,8 @@ def export(
     """Write the artefact of a finished run to a folder, with its proof in ``artefact.json``.
 
     Args:
-        run: The folder of a finished run, or of a design.
+        run: The folder of a finished run, or of a design; or a run itself, as
+            :func:`smidgen.train` returns it.
         to: ``onnx``, ``onnx-int8``, ``c``, ``wasm`` or ``tflite``, or a package of C: ``arduino``,
             ``esp-idf``, ``zephyr``, ``cmake`` or ``platformio``.
         out: A folder that is not there yet, or empty; by default beside the run's, see
@@ -87,8 +88,9 @@ def export(
     _require_known(to, flash, ram)
     if wish.optimize == HOST and (flash is not None or ram is not None):
         raise ValueError("code for hosts is not measured on a microcontroller: no limit holds")
-    loaded = load_run(run)
-    trained = trained_on(loaded, run, data=data, data_dir=data_dir)
+    loaded = run if isinstance(run, Run) else load_run(run)
+    named = loaded.trial.net.name if isinstance(run, Run) else run
+    trained = trained_on(loaded, named, data=data, data_dir=data_dir)
     first = predict(loaded.model, trained.test.images[:1], loaded.mean, loaded.std)
     require_finite(bool(first.isfinite().all()))
     source = source_of(loaded, trained, wish.name)
@@ -106,8 +108,13 @@ def export(
     return proof
 
 
-def place_of(run: Path | str, to: str) -> Path:
-    """Return where the artefact of a run goes if nobody says: beside it, named after both."""
+def place_of(run: Path | str | Run, to: str) -> Path:
+    """Return where the artefact of a run goes if nobody says: beside it, named after both.
+
+    That of a run in no folder goes to the working folder, named after its net.
+    """
+    if isinstance(run, Run):
+        return Path(f"{run.trial.net.name}-{to}")
     if is_hub(run):
         return Path(f"{hub_place(run).name}-{to}")
     folder = path_of(run)
