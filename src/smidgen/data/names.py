@@ -19,6 +19,7 @@ _PARTS = {
 }
 _OF_DATA = re.compile(r"[-_ ]*(set|data|images?|pictures?|split)$")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")  # as in trainLabels
+_NUMBERED = re.compile(r"^\d+[-_ .]+|[-_ ]*\d+$", re.ASCII)  # as 0_train, train2017, train_2020
 
 
 def class_names(of: str, classes: Iterable[object]) -> tuple[str, ...]:
@@ -55,6 +56,11 @@ def part_of(name: str) -> str | None:
     """Return which part a folder, or a value in a table, names: ``Training`` is ``train``."""
     plain = name.strip().casefold()
     return _PARTS.get(plain) or _PARTS.get(_OF_DATA.sub("", plain))
+
+
+def numbered_part_of(name: str) -> str | None:
+    """Return which part a folder names beside a number, as ``train2017``, which a class may too."""
+    return part_of(_NUMBERED.sub("", name.strip()))
 
 
 def part_in(text: str) -> str | None:

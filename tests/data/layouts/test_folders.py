@@ -530,3 +530,55 @@ def test_a_text_that_begins_as_a_bitmap_is_no_picture(image_folder: Folder) -> N
     with pytest.warns(DataWarning, match="1 file is no picture of a class, such as .*LICENSE"):
         data = load(folder)
     assert len(data.train) + len(data.test) == 13
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train2017", "val2017", "test2017"),
+        ("0_train", "1_val", "2_test"),
+        ("train", "val1", "test1"),
+    ],
+)
+def test_parts_beside_a_number_are_parts_and_told(
+    image_folder: Folder, names: tuple[str, str, str]
+) -> None:
+    folder = image_folder({name: {"cat": 2, "dog": 2} for name in names})
+    with pytest.warns(DataWarning, match=f"{names[2]!r} is taken for test"):
+        data = load(folder)
+    assert data.classes == ("cat", "dog")
+    assert data.validation is not None
+    assert [len(of) for of in (data.train, data.validation, data.test)] == [4, 4, 4]
+
+
+def test_classes_beside_a_number_stay_classes(image_folder: Folder) -> None:
+    folder = image_folder({".": {"test1": 9, "test2": 9, "blank": 9}})
+    with pytest.warns(DataWarning, match="set aside"):
+        data = load(folder)
+    assert data.classes == ("blank", "test1", "test2")
+
+
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ({"train-small": {"cat": 1}, "test-small": {"cat": 1}}, "are parts of data and no classes"),
+        ({"development": {"cat": 1}, "test": {"cat": 1}}, "development is not read, unless it is"),
+        ({"images": {"train2017": 2, "val2017": 2}, "annotations": {}}, "boxes, as in annotations"),
+    ],
+)
+def test_what_is_no_class_is_refused_with_the_next_step(
+    image_folder: Folder, counts: dict[str, dict[str, int]], said: str
+) -> None:
+    folder = image_folder(counts)
+    for name in counts:
+        (folder / name).mkdir(exist_ok=True)
+    with pytest.raises(DataError, match=said):
+        load(folder)
+
+
+def test_a_table_beside_parts_with_a_number_keeps_to_them(image_folder: Folder) -> None:
+    folder = image_folder({"images": {"train1": 4, "test1": 4}})
+    rows = (f"images/{part}/{n:03}.png,{n % 2}" for part in ("train1", "test1") for n in range(4))
+    (folder / "labels.csv").write_text("\n".join(["file_name,label", *rows]))
+    data = load(folder)
+    assert (data.notes, len(data.train), len(data.test)) == ((), 4, 4)

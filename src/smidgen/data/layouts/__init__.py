@@ -5,7 +5,14 @@ from pathlib import Path
 from typing import TypeAlias
 
 from smidgen.data.errors import DataError
-from smidgen.data.layouts.folders import DEEPEST, Folders, parts_in, pictures_below, subfolders
+from smidgen.data.layouts.folders import (
+    DEEPEST,
+    OF_BOXES,
+    Folders,
+    parts_in,
+    pictures_below,
+    subfolders,
+)
 from smidgen.data.layouts.idx import Idx
 from smidgen.data.layouts.listed import Listed
 from smidgen.data.layouts.npz import Npz
@@ -52,11 +59,13 @@ def layout_of(path: Path) -> Layout:
         parts = [place.name for _, place in parts_in(path)]
         beside = parts and len(subfolders(path)) > len(parts)
         tables = tables_in(path)
+        boxes = [folder for folder in subfolders(path) if folder.name.casefold() in OF_BOXES]
         raise DataError(
             f"{path} holds pictures without classes, as {pictures[0].relative_to(path)}: put them "
             f"in a folder a class, as in {path.name}/CLASS/*.jpg (or train/CLASS/*.jpg below it), "
             f"or name them in {path.name}/labels.csv (file_name,label)"
             + (f"; {parts[0]!r} is a part of data: a class needs another name" if beside else "")
+            + (f"; boxes, as in {boxes[0].name}, are not read" if boxes else "")
             + (f"; {tables[0].name} has no column that names them" if tables else "")
         )
     if arrays := next(filter(None, map(Npz.unread, _nested(path))), None):

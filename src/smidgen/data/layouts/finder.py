@@ -8,8 +8,8 @@ from typing import final
 
 from smidgen.data.catalogue import TRAIN
 from smidgen.data.errors import DataError
-from smidgen.data.layouts.folders import pictures_below
-from smidgen.data.names import part_of
+from smidgen.data.layouts.folders import parts_in, pictures_below
+from smidgen.data.names import numbered_part_of, part_of
 
 
 @final
@@ -141,8 +141,15 @@ def _form(name: str) -> str:
 
 def part_of_place(path: Path, root: Path) -> str | None:
     """Return the part that a folder between ``root`` and a file names."""
-    folders = path.relative_to(root).parts[:-1]
-    return next((part for name in folders if (part := part_of(name))), None)
+    above = root
+    for name in path.relative_to(root).parts[:-1]:
+        folder = above / name
+        if part := part_of(name):
+            return part
+        if numbered_part_of(name) and (part := dict(map(reversed, parts_in(above))).get(folder)):
+            return part
+        above = folder
+    return None
 
 
 def _plain(name: str) -> Path:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -12,7 +12,14 @@ from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import TRAIN, Catalogue, Files, Part, Wish
 from smidgen.data.decode import is_picture
 from smidgen.data.errors import DataError
-from smidgen.data.names import COLLECTIONS, MADE, is_system, part_of
+from smidgen.data.names import (
+    COLLECTIONS,
+    MADE,
+    is_system,
+    numbered_part_of,
+    part_in,
+    part_of,
+)
 from smidgen.limits import BOUNDLESS, LINKS, is_boundless
 from smidgen.sizes import counted
 
@@ -23,8 +30,8 @@ ENDINGS = (  # of files that must be pictures; others are if their content says 
 _START = 16  # bytes that tell a picture
 DEEPEST = 8  # folders in a folder that hold nothing else
 _SHOWN = 3
-_OF_BOXES = ("labels", "annotations")  # folders beside pictures of data sets for detection
-_OF_MASKS = frozenset((*_OF_BOXES, "mask", "masks", "segmentations", "trimaps"))
+OF_BOXES = ("labels", "annotations")  # folders beside pictures of data sets for detection
+_OF_MASKS = frozenset((*OF_BOXES, "mask", "masks", "segmentations", "trimaps"))
 _ONE_CLASS = "but one class a picture, from CLASS/*.jpg or labels.csv (file_name,label)"
 _ALIKE = 3  # folders with pictures, of which one called as a part is a class
 
@@ -76,7 +83,7 @@ class Folders(Source):
             if paths:
                 found[part] = Part(Files(paths), labels)
         if TRAIN in found and (alone := [p for p in empty if self._is_train(p)]):
-            if alone[0].name.casefold() in _OF_BOXES:
+            if alone[0].name.casefold() in OF_BOXES:
                 raise DataError(
                     f"{alone[0]} holds no pictures: boxes, as of YOLO and COCO, are not read, "
                     f"{_ONE_CLASS}"
@@ -88,11 +95,27 @@ class Folders(Source):
         if TRAIN in found:
             self._require_classes(found[TRAIN].labels)
             found = {part: self._hidden(part, of, found[TRAIN]) for part, of in found.items()}
+        elif not wish.classes:
+            self._refuse_to_judge_alone(found)
         return Catalogue(found, notes=tuple(self._notes(other, dead)))
 
+    def _refuse_to_judge_alone(self, found: Collection[str]) -> None:
+        """Name the folder that is not read where one to train on is lacking."""
+        if found and (unread := self._unread()):
+            raise DataError(
+                f"{self.folder} must hold pictures to train on, got only {' and '.join(found)}: "
+                f"{unread[0]} is not read, unless it is called train"
+            )
+
     def _require_classes(self, labels: Sequence[str | None]) -> None:
-        """Refuse pictures and their masks or boxes, each in a folder."""
+        """Refuse pictures and their masks or boxes, each in a folder, and parts for classes."""
         named = sorted({str(label) for label in labels})
+        parts = set(map(part_in, named))
+        if None not in parts and TRAIN in parts and len(parts) > 1:
+            raise DataError(
+                f"{' and '.join(named[:_SHOWN])} of {self.folder} are parts of data and no classes:"
+                f" call them train, val and test, with a folder a class in each"
+            )
         plain = {name.casefold() for name in named}
         if len(plain) > 1 and plain <= COLLECTIONS | _OF_MASKS and plain & _OF_MASKS:
             raise DataError(
@@ -113,12 +136,30 @@ class Folders(Source):
     def _is_train(self, of_class: Path) -> bool:
         return any(part == TRAIN and of_class.parent == place for part, place in self.parts)
 
-    def _notes(self, other: list[Path], dead: list[Path]) -> Iterator[str]:
+    def _unread(self) -> list[Path]:
+        """Return the folders beside those of the parts, of which none is read."""
+        root = unwrapped(self.folder)
         read = {place for _, place in self.parts}
         tops = {parent for place in read for parent in (place, *place.parents)}
-        unread = [path for path in subfolders(unwrapped(self.folder)) if path not in tops]
-        if unread and unwrapped(self.folder) not in read:
+        return [] if root in read else [path for path in subfolders(root) if path not in tops]
+
+    def _numbered(self) -> Iterator[str]:
+        """Yield a note of the parts that are read as such in spite of their numbers."""
+        root = _collection_in(unwrapped(self.folder))
+        named = parts_in(root) if all(place != root for _, place in self.parts) else []
+        taken = [
+            f"{place.name!r} is taken for {part}"
+            for part, place in named
+            if not part_of(place.name) and numbered_part_of(place.name)
+        ]
+        if taken:
+            yield f"parts are told by names with numbers: {', '.join(taken)}"
+
+    def _notes(self, other: list[Path], dead: list[Path]) -> Iterator[str]:
+        read = {place for _, place in self.parts}
+        if unread := self._unread():
             yield f"folders not read: {', '.join(map(str, unread[:_SHOWN]))}"
+        yield from self._numbered()
         if unwrapped(self.folder) in read:
             for folder in subfolders(unwrapped(self.folder)):
                 if folder.name.casefold() == TRAIN:
@@ -139,9 +180,19 @@ class Folders(Source):
 
 
 def parts_in(folder: Path) -> list[tuple[str, Path]]:
-    """Return the folders in one that are called as parts, also after a name that they share."""
+    """Return the folders in one that are called as parts, also after a name that they share.
+
+    Those with a number, as ``train2017``, are parts beside one to train on and another one.
+    """
     held = subfolders(folder)
-    if named := [(part, path) for path in held if (part := part_of(path.name))]:
+    named = [(part, path) for path in held if (part := part_of(path.name))]
+    own = dict(named)
+    numbered = [
+        (part, path) for path in held if (part := numbered_part_of(path.name)) and part not in own
+    ]
+    if TRAIN in (parts := {**own, **dict(numbered)}) and len(parts) > 1:
+        return sorted(named + numbered, key=lambda pair: pair[1])
+    if named:
         return named
     shared: dict[str, list[tuple[str, Path]]] = {}  # as of seg_train and seg_test
     for path in held:
