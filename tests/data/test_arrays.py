@@ -493,3 +493,11 @@ def test_a_design_on_a_torch_data_set(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_the_warning_class_is_public() -> None:
     assert issubclass(DataWarning, UserWarning)
+
+
+@pytest.mark.parametrize("several", [np.asarray, torch.tensor, list])
+def test_minus_one_beside_one_is_a_class(several: Any) -> None:
+    labels = several([-1, 1] * 20)
+    data = from_arrays(pixels(0, 40, 6, 5), labels, test=(pixels(1, 2, 6, 5), [1, -1]))
+    assert (data.classes, data.test.labels.tolist()) == (("-1", "1"), [1, 0])
+    assert any("-1 is a class" in note for note in data.notes)

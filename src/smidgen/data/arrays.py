@@ -33,7 +33,15 @@ from smidgen.data.preprocessing import upright, with_channels
 from smidgen.data.remembered import with_asked
 from smidgen.data.sizes import ImageSize
 from smidgen.data.turned import exchanged
-from smidgen.data.values import array_of, doubt_of, images_of, labels_of, plain
+from smidgen.data.values import (
+    OF_SIGNS,
+    are_signs,
+    array_of,
+    doubt_of,
+    images_of,
+    labels_of,
+    plain,
+)
 from smidgen.names import shown
 from smidgen.torch_state import float32_on_the_cpu
 
@@ -95,9 +103,11 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     names = _named(name, () if classes is None else classes)
     given = {TRAIN: (images, labels), VALIDATION: validation, TEST: test}
     pairs = {part: _pair(f"{name} {part}", of) for part, of in given.items() if of is not None}
-    parts = {part: _part(f"{name} {part}", *pair, names) for part, pair in pairs.items()}
+    signs = not names and are_signs(_plain(pairs[TRAIN][1]))
+    parts = {part: _part(f"{name} {part}", *pair, names, signs) for part, pair in pairs.items()}
     wish = asked_for(image_size=image_size, color=color, fit=fit)
-    catalogue = Catalogue(parts, names, _doubts(pairs[TRAIN][0]))
+    doubts = (*_doubts(pairs[TRAIN][0]), *([OF_SIGNS] if signs else ()))
+    catalogue = Catalogue(parts, names, doubts)
     with float32_on_the_cpu():
         data = made(name, catalogue, wish, None)
     tell(name, data.notes)
@@ -218,7 +228,11 @@ def _pair(where: str, given: Any) -> tuple[Any, Any]:
     return _of_dataset(where, given[0] if isinstance(given, tuple) else given)
 
 
-def _part(where: str, images: Any, labels: Any, names: tuple[str, ...]) -> Part:
+def _plain(labels: Any) -> Any:
+    return array_of(labels) if isinstance(labels, torch.Tensor) else labels
+
+
+def _part(where: str, images: Any, labels: Any, names: tuple[str, ...], signs: bool) -> Part:
     if isinstance(images, torch.Tensor):
         values = array_of(images)
         pictures: Pictures = Arrays(
@@ -230,9 +244,8 @@ def _part(where: str, images: Any, labels: Any, names: tuple[str, ...]) -> Part:
         pictures = Given(list(images), f"{where} row")
     else:
         raise DataError(f"{where} must be arrays or Pillow images, got {type(images).__name__}")
-    if isinstance(labels, torch.Tensor):
-        labels = array_of(labels)
-    return Part(pictures, labels_of(labels, len(pictures), names, where))
+    own = labels_of(_plain(labels), len(pictures), names, where, signs=signs)
+    return Part(pictures, own)
 
 
 def _doubts(images: Any) -> tuple[str, ...]:

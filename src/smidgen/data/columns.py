@@ -78,10 +78,11 @@ def chosen(
             return alike[0]
     if len(alone) == 1:
         return alone[0]
-    raise DataError(
-        f"{where} must have a column with the {what}, got {_listed(alone) or 'none'} of the "
-        f"columns {_listed(columns) or 'that are left'}: name it with {option}"
-    )
+    found = f"got {_listed(alone) or 'none'} of the columns {_listed(columns) or 'that are left'}"
+    if what == "label" and columns and not alone:
+        say = "whose name does not say so" if len(columns) == 1 else "whose names do not say so"
+        found = f"found {_listed(columns)}, {say}"
+    raise DataError(f"{where} must have a column with the {what}, {found}: name it with {option}")
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -95,7 +96,8 @@ def split_of(
     """Return the column that says the part of each row, if there is one.
 
     It is called ``split`` or ``is_valid``; or ``part``, ``set``, ``subset``, ``partition`` or
-    ``usage``, and then holds one, since it may as well be the part of a machine.
+    ``usage``, and then holds one, since it may as well be the part of a machine. Any other holds
+    nothing else, and one to train on and another one among them: :func:`split_told` tells it.
 
     Args:
         columns: All there are.
@@ -104,8 +106,29 @@ def split_of(
     """
     likely = [name for name in columns if name not in taken and form(name) in PARTS]
     sure = [name for name in likely if form(name) in _SPLITS]
-    others = (name for name in likely if any(part_of(str(cell)) for cell in cells(name)))
-    return next(iter(sure or others), None)
+    others = [name for name in likely if any(part_of(str(cell)) for cell in cells(name))]
+    if sure or others:
+        return (sure or others)[0]
+    left = (name for name in columns if name not in taken and not is_known(name))
+    return next((name for name in left if are_parts(cells(name))), None)
+
+
+def are_parts(cells: Sequence[object]) -> bool:
+    """Return whether cells hold names of parts alone, several of them and one to train on."""
+    found: set[str] = set()
+    for cell in cells:
+        if cell not in (None, ""):
+            if (part := part_of(str(cell))) is None:
+                return False
+            found.add(part)
+    return TRAIN in found and len(found) > 1
+
+
+def split_told(column: str | None) -> tuple[str, ...]:
+    """Return a note of a column of parts whose name does not say that it is one."""
+    if column is None or form(column) in PARTS:
+        return ()
+    return (f"the column {column!r} holds names of parts alone: it says the part of each row",)
 
 
 def parts_of(cells: Sequence[object], column: str, part: str, where: str) -> list[str]:

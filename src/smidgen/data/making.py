@@ -14,7 +14,17 @@ import torch
 from smidgen.data import copies, survey
 from smidgen.data.aside import aside, content_key
 from smidgen.data.base import Data, Progress, Split
-from smidgen.data.catalogue import PARTS, TEST, TRAIN, VALIDATION, Catalogue, Files, Head, Wish
+from smidgen.data.catalogue import (
+    PARTS,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Arrays,
+    Catalogue,
+    Files,
+    Head,
+    Wish,
+)
 from smidgen.data.decoding import each, told
 from smidgen.data.errors import DataError
 from smidgen.data.labelled import Labelled, Row, labelled, told_counts
@@ -67,6 +77,8 @@ def made(
             few pictures.
     """
     found = labelled(name, catalogue, wish)
+    if wish.preprocessing is None:
+        _require_one_kind(name, found.rows)
     notes, broken = list(found.notes), dict[int, str]()
     total = len(found.rows)
     heads = each(found.rows, lambda row: row.pictures.head(row.number), broken)
@@ -91,6 +103,22 @@ def made(
         notes += _of_ranges([seen[place] for place in kept], decoded)
         decoded = replace(decoded, pixels=pixels if len(kept) == total else pixels[kept])
     return _data(name, found, decoded, wish, notes)
+
+
+def _require_one_kind(name: str, rows: Sequence[Row]) -> None:
+    """Refuse arrays of which one part holds bytes and another one other numbers."""
+    held = {row.part: row.pictures.values for row in rows if isinstance(row.pictures, Arrays)}
+    first: dict[bool, str] = {}
+    for part, values in held.items():
+        first.setdefault(values.dtype == np.uint8, part)
+    if len(first) > 1:
+        told = [
+            f"{part} is {held[part].dtype} ({np.nanmin(held[part]):g} to {np.nanmax(held[part]):g})"
+            for part in sorted(first.values(), key=PARTS.index)
+        ]
+        raise DataError(
+            f"{name} must hold parts of one kind, got {', '.join(told)}: save them alike"
+        )
 
 
 def _how(

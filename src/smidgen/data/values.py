@@ -13,6 +13,8 @@ from smidgen.limits import IMAGES
 from smidgen.names import shown
 from smidgen.sizes import counted
 
+SIGN = "-1"  # where it is a class
+OF_SIGNS = "labels are -1 and one other number: -1 is a class, and hides no label"
 FEW = 4  # channels, at most, of what is surely channels
 _ROWS = 3  # axes of pictures without channels
 _SIDE, _SIDE_OF_ONE = 8, 16  # pixels, at least, of sides that differ, behind channels, or one
@@ -207,7 +209,18 @@ def _doubt_of_windows(kind: np.dtype[Any], height: int, width: int) -> tuple[str
     )
 
 
-def labels_of(labels: Any, count: int, names: Sequence[str], where: str) -> list[str | None]:
+def are_signs(labels: Any) -> bool:
+    """Return whether labels are -1 and one other number, so that -1 is a class of its own."""
+    try:
+        found = np.asarray(labels)
+    except ValueError:  # lists of several lengths, which are told as such
+        return False
+    return found.dtype.kind in "if" and len(held := np.unique(found)) == 2 and -1 in held  # noqa: PLR2004
+
+
+def labels_of(
+    labels: Any, count: int, names: Sequence[str], where: str, *, signs: bool = False
+) -> list[str | None]:
     """Return the names of the classes of ``count`` pictures; -1 and None are hidden labels, None.
 
     Args:
@@ -215,6 +228,7 @@ def labels_of(labels: Any, count: int, names: Sequence[str], where: str) -> list
         count: Of the pictures.
         names: Of the classes.
         where: For errors.
+        signs: Whether -1 is a class, see :func:`are_signs`.
 
     Raises:
         DataError: If there is not one a picture, or one is no class.
@@ -234,7 +248,10 @@ def labels_of(labels: Any, count: int, names: Sequence[str], where: str) -> list
     if found.ndim != 1 or len(found) != count:
         shape = "x".join(str(side) for side in found.shape)
         raise DataError(f"{where} must have one label a picture, {count:,}, got {shape}")
-    return [_name(label, names, where, row) for row, label in enumerate(found.tolist())]
+    told = found.tolist()
+    if signs:
+        told = [SIGN if label == -1 else label for label in told]
+    return [_name(label, names, where, row) for row, label in enumerate(told)]
 
 
 def _name(label: Any, names: Sequence[str], where: str, row: int) -> str | None:

@@ -263,7 +263,7 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(pictures: Path) -> None:
 def test_numbers_of_another_name_are_never_labels(pictures: Path) -> None:
     rows = [f"{number:02}.png,{number % 5}" for number in range(40)]
     table(pictures, ["file_name,fold", *rows])
-    with pytest.raises(DataError, match=r"labels.csv must have a column with the label, got none"):
+    with pytest.raises(DataError, match=r"labels.csv must have a column with the label, found fold"):
         load(pictures)
     with pytest.warns(DataWarning, match="no test images"):
         assert load(pictures, label_column="fold").classes == tuple("01234")
@@ -744,3 +744,22 @@ def test_of_several_pictures_of_one_name_none_is_taken_in_another_letter_case(
     said = r"1 of 41 rows name no picture or several, .*'A.png' may be \S+x/A.png or \S+y/A.png, so"
     with pytest.raises(DataError, match=said):
         load(pictures)
+
+
+@pytest.mark.parametrize("name", ["phase", "data_split", "type"])
+def test_a_column_of_parts_alone_is_the_split_whatever_its_name(pictures: Path, name: str) -> None:
+    rows = [f"{n:02}.png,{of},{'test' if n > 29 else 'train'}" for n, of in enumerate(LABELS)]
+    with pytest.warns(DataWarning, match=f"column '{name}' holds names of parts alone"):
+        data = load(table(pictures, [f"image,label,{name}", *rows]))
+    assert (len(data.train), len(data.test)) == (30, 10)
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+@pytest.mark.parametrize("others", [("train",), ("test", "bus"), ("train", "bus")])
+def test_a_column_that_holds_other_words_too_is_no_split(
+    pictures: Path, others: tuple[str, ...]
+) -> None:
+    rows = [f"{n:02}.png,{of},{others[n % len(others)]}" for n, of in enumerate(LABELS)]
+    data = load(table(pictures, ["image,label,vehicle", *rows]))
+    assert len(data.train) + len(data.test) == 40
+    assert not any("parts alone" in note for note in data.notes)

@@ -285,3 +285,35 @@ def test_a_run_is_judged_on_windows_without_the_axis_that_is_1(tmp_path: Path) -
     assert not found[0].notes, "that say what channels these are taken for"
     with pytest.raises(DataError, match="row 0 must be a window 1 x 96 x 6, got 96 x 1 x 6"):
         made("a", found[2], Wish(preprocessing=how, classes=("0", "1")), None)
+
+
+def test_minus_one_beside_one_other_label_is_a_class_and_told(tmp_path: Path) -> None:
+    signs = np.array([1, -1] * 4)
+    arrays = {"x_train": pixels(0, 8, 6, 5), "x_test": pixels(1, 4, 6, 5)}
+    np.savez(tmp_path / "of.npz", **arrays, y_train=signs, y_test=signs[:4])
+    with pytest.warns(DataWarning, match="-1 is a class, and hides no label"):
+        data = load(tmp_path / "of.npz")
+    assert (data.classes, data.test.labels.tolist()) == (("-1", "1"), [1, 0, 1, 0])
+    np.savez(tmp_path / "of.npz", **arrays, y_train=np.arange(8) % 3 - 1, y_test=signs[:4])
+    with pytest.raises(DataError, match="have no label, or -1"):
+        load(tmp_path / "of.npz")
+
+
+@pytest.mark.parametrize("kinds", [(np.uint8, np.float64), (np.float32, np.uint8)])
+def test_parts_of_two_kinds_of_numbers_are_refused_with_both(
+    tmp_path: Path, kinds: tuple[Any, Any]
+) -> None:
+    x_train, x_test = (np.full((4, 6, 5), of, kind) for of, kind in zip((1, 2), kinds, strict=True))
+    y = np.array([0, 1, 0, 1])
+    np.savez(tmp_path / "of.npz", x_train=x_train, y_train=y, x_test=x_test, y_test=y)
+    train, test = (np.dtype(kind).name for kind in kinds)
+    with pytest.raises(DataError, match=rf"train is {train} \(1 to 1\), test is {test} \(2 to 2\)"):
+        load(tmp_path / "of.npz", skip_broken=True)
+
+
+@pytest.mark.filterwarnings("ignore:.*parts alone:smidgen.data.DataWarning")
+def test_an_array_of_parts_alone_is_the_split(tmp_path: Path) -> None:
+    phase = np.array(["train"] * 6 + ["test"] * 4)
+    np.savez(tmp_path / "of.npz", x=pixels(0, 10, 6, 5), y=np.arange(10) % 2, phase=phase)
+    data = load(tmp_path / "of.npz")
+    assert (len(data.train), len(data.test)) == (6, 4)

@@ -315,7 +315,7 @@ def test_columns_that_are_missing_or_many(tmp_path: Path) -> None:
         (
             "numbers",
             pa.table({"image": images, "fold": label}),
-            "with the label, got none of the columns fold: name it with --label-column",
+            "with the label, found fold, whose name does not say so: name it with --label-column",
         ),
         (
             "two images",
@@ -515,3 +515,36 @@ def test_a_text_that_is_missing_is_no_class(tmp_path: Path) -> None:
         pq.write_table(table, tmp_path / name / "train.parquet")
         with pytest.raises(DataError, match=r"2 of 6 pictures have no label.* row 2; .* row 5 "):
             load(tmp_path / name)
+
+
+@pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")
+def test_the_only_text_that_repeats_is_the_label(tmp_path: Path) -> None:
+    held = {
+        "image": [png(number) for number in range(12)],
+        "species": ["owl", "cat"] * 6,
+        "caption": [f"the {number}th" for number in range(12)],
+    }
+    pq.write_table(pa.table(held), tmp_path / "train.parquet")
+    assert load(tmp_path).classes == ("cat", "owl")
+    pq.write_table(pa.table({**held, "good": [True, False] * 6}), tmp_path / "train.parquet")
+    with pytest.raises(DataError, match=r"got species, good of the columns .*--label-column"):
+        load(tmp_path)
+
+
+def test_the_label_of_other_parts_is_in_the_column_of_the_training_part(tmp_path: Path) -> None:
+    for part, names in (("train", ["owl", "cat"] * 3), ("test", ["owl"])):
+        images = [png(number + len(names) * 9) for number in range(len(names))]
+        pq.write_table(pa.table({"image": images, "of": names}), tmp_path / f"{part}.parquet")
+    assert load(tmp_path).test.labels.tolist() == [1]
+
+
+def test_a_text_of_parts_alone_is_the_split(tmp_path: Path) -> None:
+    held = {
+        "image": [png(number) for number in range(8)],
+        "label": [0, 1] * 4,
+        "phase": ["train"] * 6 + ["test"] * 2,
+    }
+    pq.write_table(pa.table(held), tmp_path / "of.parquet")
+    with pytest.warns(DataWarning, match="column 'phase' holds names of parts alone"):
+        data = load(tmp_path)
+    assert (len(data.train), len(data.test)) == (6, 2)

@@ -97,6 +97,7 @@ class Listed(Source):
                     f"the classes are the columns of {table.name} that hold noughts and ones"
                 )
             known = known or read.labels
+            notes += columns.split_told(read.split)
             by_default = not (part_in(table.stem) or part_of_place(table, self.folder))
             of_table = None if by_default and part == TRAIN else part
             for own_part, path, label in _read(table, rows, of_table, read, finder):
@@ -122,7 +123,7 @@ class Listed(Source):
             pictures = counted(len(unlisted), "picture is", "pictures are")
             notes.append(f"{pictures} in no table, such as {next(iter(unlisted))}")
         parts = {part: Part(Files(paths[part]), labels[part]) for part in PARTS if part in paths}
-        return Catalogue(parts, notes=tuple(notes))
+        return Catalogue(parts, notes=tuple(dict.fromkeys(notes)))
 
 
 class _Missing(NamedTuple):

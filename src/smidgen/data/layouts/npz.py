@@ -19,7 +19,17 @@ from smidgen.data.errors import DataError
 from smidgen.data.layouts import matlab
 from smidgen.data.names import part_in
 from smidgen.data.preprocessing import Preprocessing, Values
-from smidgen.data.values import doubt_of, images_of, labels_of, of_own_axes, plain, to_ask
+from smidgen.data.values import (
+    OF_SIGNS,
+    SIGN,
+    are_signs,
+    doubt_of,
+    images_of,
+    labels_of,
+    of_own_axes,
+    plain,
+    to_ask,
+)
 from smidgen.limits import CHANNELS, VALUES, require_at_most
 
 _IMAGES = ("x", "image", "images", "imgs", "data", "pictures", "pixels", "arr_0")
@@ -74,7 +84,7 @@ class Npz(Source):
 
     def catalogue(self, wish: Wish) -> Catalogue:
         with _telling(self.file):
-            return self._catalogue(self._stored(), wish.preprocessing)
+            return self._catalogue(self._stored(), wish)
 
     def to_ask(self, how: Preprocessing) -> dict[str, Values]:
         """Return the pictures of each of its arrays of pictures, n h w c, whatever its part.
@@ -142,7 +152,8 @@ class Npz(Source):
             raise DataError(f"{self.file} says that it holds {said:,} bytes, too many")
         return room - said
 
-    def _catalogue(self, stored: Mapping[str, Any], how: Preprocessing | None) -> Catalogue:
+    def _catalogue(self, stored: Mapping[str, Any], wish: Wish) -> Catalogue:
+        how, classes = wish.preprocessing, wish.classes
         names: tuple[str, ...] = ()
         for name in _CLASSES:
             if name in stored and stored[name].ndim == 1:
@@ -154,9 +165,13 @@ class Npz(Source):
             for part, of in found.items()
             if of.keys() == _WANTED
         }
-        parts = {part: self._part(part, *of, names) for part, of in pairs.items()}
+        signs = SIGN in classes  # of the run that they are to judge
+        if not (names or classes):
+            signs = TRAIN in pairs and are_signs(pairs[TRAIN][1])
+        parts = {part: self._part(part, *of, names, signs) for part, of in pairs.items()}
+        split = None
         if len(parts) == 1:
-            parts = self._divided(*parts.popitem(), stored)
+            split, parts = self._divided(*parts.popitem(), stored)
         if not parts:
             raise DataError(
                 f"{self.file} must hold x_train and y_train, train_images and train_labels or "
@@ -164,7 +179,9 @@ class Npz(Source):
             )
         doubted = () if how else [images for images, _ in pairs.values()]  # a run was told of it
         doubts = dict.fromkeys(note for images in doubted for note in doubt_of(images))
-        return Catalogue(parts, names, (*doubts, *_unpaired(found)))
+        told = (OF_SIGNS,) if signs and not classes else ()
+        notes = (*doubts, *told, *columns.split_told(split), *_unpaired(found))
+        return Catalogue(parts, names, notes)
 
     def _pair(
         self,
@@ -197,21 +214,25 @@ class Npz(Source):
             )
         return plain[0]
 
-    def _part(self, part: str, images: Any, labels: Any, names: tuple[str, ...]) -> Part:
+    def _part(
+        self, part: str, images: Any, labels: Any, names: tuple[str, ...], signs: bool
+    ) -> Part:
         where = f"{self.file} {part}"
         pictures = Arrays(images_of(images, where), lambda row: f"{where} row {row}")
-        return Part(pictures, labels_of(labels, len(pictures), names, where))
+        return Part(pictures, labels_of(labels, len(pictures), names, where, signs=signs))
 
-    def _divided(self, name: str, part: Part, stored: Mapping[str, Any]) -> dict[str, Part]:
-        """Return the parts of the only pictures, as an array such as ``split`` says them."""
+    def _divided(
+        self, name: str, part: Part, stored: Mapping[str, Any]
+    ) -> tuple[str | None, dict[str, Part]]:
+        """Return the parts of the only pictures, and the array such as ``split`` that says them."""
         assert isinstance(part.pictures, Arrays)
         values, count = part.pictures.values, len(part.labels)
         long = [name for name, array in stored.items() if array.shape in ((count,), (count, 1))]
         split = columns.split_of(long, (), lambda name: _plain(stored[name]))
         if split is None:
-            return {name: part}
+            return None, {name: part}
         own = columns.parts_of(_plain(stored[split]), split, name, str(self.file))
-        return {
+        return split, {
             of: Part(
                 Arrays(values[chosen], _Rows(self.file, chosen)),
                 [part.labels[row] for row in chosen],

@@ -19,6 +19,7 @@ from smidgen.limits import IMAGES, README, VALUES, content
 from smidgen.sizes import counted
 
 _AT_ONCE = 1_000  # rows
+_LOOKED_AT = 100  # rows that tell whether the words of a column repeat, or are names of parts
 _PIECE = re.compile(r"(.+)-([0-9]{5})-of-([0-9]{5})(-[0-9a-f]+)?")  # of a table, as the hub has it
 
 
@@ -61,15 +62,20 @@ class Parquet(Source):
         said = _readme(self.folder)
         pieces: dict[str, list[_Piece]] = {}
         classes: tuple[str, ...] = ()
-        for part, files in by_part.items():
+        known: str | None = None  # the column of labels of the training part
+        notes = list(lacking(self.files))
+        for part, files in sorted(by_part.items(), key=lambda of: of[0] != TRAIN):
             for path in files:
-                held, names = _pieces(path, part, said, wish)
+                read = _columns(path, {**said, **_class_names(_schema(path))}, wish, known)
+                known = known or read.label
+                notes += columns.split_told(read.split)
+                held, names = _pieces(path, part, read)
                 for own, piece in held.items():
                     pieces.setdefault(own, []).append(piece)
                 if part == TRAIN or not classes:
                     classes = names
         parts = {part: _part(of) for part, of in pieces.items()}
-        return Catalogue(parts, classes, tuple(lacking(self.files)))
+        return Catalogue(parts, classes, tuple(dict.fromkeys(notes)))
 
 
 def parquet_files(folder: Path) -> list[Path]:
@@ -129,13 +135,18 @@ def _part(pieces: Sequence[_Piece]) -> Part:
     return Part(Encoded(contents, rows), labels)
 
 
-def _pieces(
-    path: Path, part: str, said: Mapping[str, tuple[str, ...]], wish: Wish
-) -> tuple[dict[str, _Piece], tuple[str, ...]]:
+class _Columns(NamedTuple):
+    """Which are read, and the names of classes that numbers stand for, by column."""
+
+    image: str
+    label: str
+    split: str | None  # of parts
+    named: Mapping[str, tuple[str, ...]]
+
+
+def _pieces(path: Path, part: str, read: _Columns) -> tuple[dict[str, _Piece], tuple[str, ...]]:
     """Return what a file holds of each part, and the names of its classes if it lists them."""
-    schema = _schema(path)
-    named = {**said, **_class_names(schema)}
-    image, label, split = _columns(path, schema, named, wish)
+    image, label, split, named = read
     names = named.get(label, ())
     table = _read(path, [image, label])
     contents = _contents(path, table.column(image))
@@ -198,11 +209,12 @@ def _contents(path: Path, column: Any) -> list[bytes | None]:
 
 
 def _columns(
-    path: Path, schema: Any, named: Mapping[str, tuple[str, ...]], wish: Wish
-) -> tuple[str, str, str | None]:
-    """Return the columns of the pictures, of the labels and, if there is one, of the parts."""
+    path: Path, named: Mapping[str, tuple[str, ...]], wish: Wish, known: str | None
+) -> _Columns:
+    """Return which columns of a file are read; ``known`` is that of the training labels."""
     import pyarrow as pa
 
+    schema = _schema(path)
     names = list(dict.fromkeys(schema.names))  # of several columns one name is no mistake yet
     types = {name: schema.field(schema.names.index(name)).type for name in names}
     images = [name for name, kind in types.items() if _is_image(kind)]
@@ -214,21 +226,39 @@ def _columns(
         raise DataError(f"column {image!r} of {path} must hold pictures, got {types[image]}")
     flat = [name for name, kind in types.items() if not pa.types.is_nested(kind)]
     once = [name for name in flat if schema.names.count(name) == 1]
+    begun = {  # not all of them: what else is in a table may be of any size
+        name: _values(_read(path, [name], _LOOKED_AT).column(name))
+        for name in once
+        if _is_text(types[name])
+    }
+    parts = [name for name in once if columns.form(name) in columns.PARTS or name in named]
+    parts += [name for name, cells in begun.items() if columns.are_parts(cells)]
     taken = (image, wish.label_column)
-    split = columns.split_of(once, taken, lambda name: _cells(path, name, named))
+    split = columns.split_of(parts, taken, lambda name: _cells(path, name, named))
     others = [name for name in names if name not in (image, split)]
     words = [
         name
         for name in others
-        if pa.types.is_boolean(types[name]) or (name in named and len(named[name]) > 1)
+        if pa.types.is_boolean(types[name])
+        or (name in named and len(named[name]) > 1)
+        or (name in begun and 2 * len(set(begun[name])) <= len(begun[name]))
     ]
-    label = columns.chosen(str(path), "label", others, columns.LABELS, wish.label_column, words)
+    asked = wish.label_column or (known if known in others else None)
+    label = columns.chosen(str(path), "label", others, columns.LABELS, asked, words)
     for name in (image, label):
         if schema.names.count(name) > 1:
             raise DataError(f"{path} must name each column once, got {name!r} twice")
         if pa.types.is_nested(types[name]) and _holds_dictionary(types[name]):
             raise DataError(f"column {name!r} of {path} must be plain, got {types[name]}")
-    return image, label, split
+    return _Columns(image, label, split, named)
+
+
+def _is_text(kind: Any) -> bool:
+    """Return whether values of a type are texts, written once or not."""
+    import pyarrow as pa
+
+    of = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return pa.types.is_string(of) or pa.types.is_large_string(of)
 
 
 def _require_no_numbers(path: Path, types: Mapping[str, Any]) -> None:
@@ -273,7 +303,8 @@ def _schema(path: Path) -> Any:
         raise DataError(f"{path} is truncated or no Parquet: {_one_line(error)}") from error
 
 
-def _read(path: Path, names: list[str]) -> Any:
+def _read(path: Path, names: list[str], most: int | None = None) -> Any:
+    """Return columns of a file, or their first ``most`` rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -284,11 +315,13 @@ def _read(path: Path, names: list[str]) -> Any:
                 raise DataError(f"{path} says that it has {rows:,} rows, too many")
             batches: list[Any] = []
             held = 0  # a dictionary of one picture may stand for any number of rows
-            for batch in file.iter_batches(_AT_ONCE, columns=names):
+            for batch in file.iter_batches(most or _AT_ONCE, columns=names):
                 held += batch.nbytes
                 if held > VALUES:
                     raise DataError(f"{path} holds more than {VALUES:,} bytes, too many")
                 batches.append(batch)
+                if most is not None:
+                    break
             return pa.Table.from_batches(batches) if batches else file.read(columns=names)
     except (pa.ArrowException, MemoryError, OSError) as error:
         raise DataError(f"{path} is damaged: {_one_line(error)}") from error

@@ -75,10 +75,12 @@ class Pixels(Source):
         names: dict[str, list[str]] = {}
         self._require_one_a_part()
         known: str | None = None  # the column of labels of the training table
+        told: list[str] = []
         for part, table in sorted(self.tables, key=lambda pair: pair[0] != TRAIN):
             with _telling(table):
                 read = _read(table, part, wish, known)
             known = known or read.label
+            told += columns.split_told(read.split)
             for own in dict.fromkeys(read.parts):
                 rows = [row for row, of in enumerate(read.parts) if of == own]
                 values.setdefault(own, []).append(read.values[rows])
@@ -97,7 +99,7 @@ class Pixels(Source):
                 for part in PARTS
                 if part in values
             },
-            notes=tuple(self._notes()),
+            notes=(*dict.fromkeys(told), *self._notes()),
         )
 
     def _require_one_a_part(self) -> None:
@@ -150,6 +152,7 @@ class _Rows(NamedTuple):
     labels: list[str | None]
     parts: list[str]
     label: str | None  # the name of their column
+    split: str | None  # likewise, of the parts
 
 
 def _read(table: Path, part: str, wish: Wish, known: str | None) -> _Rows:
@@ -173,7 +176,7 @@ def _read(table: Path, part: str, wish: Wish, known: str | None) -> _Rows:
     parts = [part] * len(values)
     if split is not None:
         parts = columns.parts_of(cells(split), split, part, str(table))
-    return _Rows(values, labels, parts, label)
+    return _Rows(values, labels, parts, label, split)
 
 
 def _label_column(table: Path, names: Sequence[str], wish: Wish) -> str:
