@@ -434,3 +434,13 @@ def test_what_is_no_model_is_refused_in_one_line(
     with pytest.raises(ValueError, match=said) as raised:
         load(tmp_path / name)
     assert "\n" not in str(raised.value)
+
+
+def test_a_file_of_several_pages_is_asked_about_its_first_and_told(
+    folder: Path, tmp_path: Path
+) -> None:
+    pages = [Image.fromarray(np.full((6, 8, 3), of, np.uint8)) for of in ((9, 9, 200), (200, 9, 9))]
+    pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
+    with pytest.warns(DataWarning, match="several pages, of which the first is asked about"):
+        answer = load(folder).predict(tmp_path / "stack.tif")
+    assert answer == load(folder).predict(pages[0])

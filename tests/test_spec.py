@@ -31,6 +31,7 @@ from smidgen.layers import (
     Transition,
 )
 from smidgen.spec import NetSpec
+from smidgen.text import parse
 
 
 def shrinking(width: int) -> Residual:
@@ -194,3 +195,15 @@ def test_a_net_that_is_built_leaves_the_generators_of_gpus_alone(
     monkeypatch.setattr(torch.cuda, "manual_seed_all", seeds.append)
     NetSpec(Shape(1, 8, 8), (Conv(4), GlobalAveragePool(), Classifier(2))).build(3)
     assert not seeds
+
+
+@pytest.mark.parametrize(("sides", "oblong"), [((1, 96), "1x2"), ((96, 1), "2x1")])
+def test_windows_that_a_net_cannot_take_are_sent_to_design(
+    sides: tuple[int, int], oblong: str
+) -> None:
+    layers = (Conv(4), MaxPool(2), GlobalAveragePool(), Classifier(2))
+    net = NetSpec(Shape(1, 28, 28), layers)
+    with pytest.raises(ValueError, match=rf"`smidgen design` finds .* max_pool\({oblong}\)"):
+        net.fitted(Shape(3, *sides), 2)
+    held = (Conv(4), parse(f"max_pool({oblong})", {"max_pool": MaxPool}, "layer"), *layers[2:])
+    assert NetSpec(Shape(3, *sides), held).out_shape.channels == 2

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from smidgen import escape, limits
 from smidgen.answer import Answer, answers_of
 from smidgen.data import DataError, DataWarning, Preprocessing
-from smidgen.data.decode import is_deep, loaded, open_picture
+from smidgen.data.decode import has_pages, is_deep, loaded, open_picture
 from smidgen.data.preprocessing import FEW_OF_DEEP, Values, with_channels
 from smidgen.data.values import Asked, array_of, to_ask
 from smidgen.hub import is_hub
@@ -188,6 +188,7 @@ class Model:
         )
 
     def _of_image(self, image: Any) -> Array:
+        _tell_pages(image)
         pixels = self.preprocessing.pixels(image)
         if is_deep(image):
             values = with_channels(np.asarray(image))
@@ -223,6 +224,12 @@ class Model:
         shown = ", ".join(self.classes[:5]) + (", ..." if len(self.classes) > 5 else "")  # noqa: PLR2004
         taken = f"{self.preprocessing.text}; {len(self.classes)} classes"
         return escape.terminal(f"Model({self.name}: {taken}: {shown})")
+
+
+def _tell_pages(image: Any) -> None:
+    """Warn of a file with several pages."""
+    if has_pages(image):
+        _warn("a file has several pages, of which the first is asked about")
 
 
 def _tell_another_unit(values: Values, how: Preprocessing) -> None:

@@ -165,7 +165,7 @@ class NetSpec:
             on_these = replace(self, input_shape=input_shape)
         except ValueError as error:  # the file of a net names one size, and the data have another
             said = f"the net is written for {self.input_shape}, and fitted to {input_shape}"
-            raise ValueError(f"{error} ({said})") from None
+            raise ValueError(f"{error} ({said}){_instead(input_shape)}") from None
         return on_these.map_layers(rewrite)
 
     def require_classifier(self, what: str) -> None:
@@ -249,3 +249,14 @@ def _turned(layer: Layer) -> Layer:
     own: Any = layer
     kernel = getattr(own, "kernel_size", None)
     return replace(own, kernel_size=kernel[::-1]) if isinstance(kernel, tuple) else layer
+
+
+def _instead(shape: Shape) -> str:
+    """Return what to do for windows of one row, or one column, that no square window fits."""
+    if 1 not in (shape.height, shape.width):
+        return ""
+    oblong = "1x2" if shape.height == 1 else "2x1"
+    return (
+        f": `smidgen design` finds nets for {shape}, or write one with layers such as"
+        f" max_pool({oblong}): docs/layers.md"
+    )

@@ -398,13 +398,18 @@ def test_one_that_can_be_read_is_enough(run: Path, capsys: pytest.CaptureFixture
         (("RUN", "/"), "/ must be a folder of pictures, got a whole disk or home"),
         (("RUN", "empty"), "empty holds no picture"),
         (("RUN", "rows.csv"), "rows.csv holds no picture"),
+        (("RUN", "a.parquet"), "a.parquet is no picture to ask about: `smidgen evaluate MODEL --"),
+        (("RUN", "idx"), "idx holds no picture to ask about: `smidgen evaluate MODEL --data idx`"),
+        (("RUN", "idx/x-images-idx3-ubyte.gz"), "`smidgen evaluate MODEL --data idx` judges"),
+        (("RUN", "arrays"), "arrays holds no picture: its files .npy are asked about by name"),
         (("RUN", "-", "-"), "which can be read once"),
     ],
 )
 def test_bad_input_is_one_line(
     arguments: tuple[str, ...], said: str, run: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("empty", "broken/a.jpg", "broken/b.png"):
+    held = ("a.parquet", "idx/x-images-idx3-ubyte.gz", "arrays/1.npy")
+    for name in ("empty", "broken/a.jpg", "broken/b.png", *held):
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_bytes(b"nothing") if "." in name else Path(name).mkdir()
     Path("rows.csv").write_text(",".join(f"pixel{number}" for number in range(64)) + "\n")

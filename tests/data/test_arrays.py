@@ -501,3 +501,33 @@ def test_minus_one_beside_one_is_a_class(several: Any) -> None:
     data = from_arrays(pixels(0, 40, 6, 5), labels, test=(pixels(1, 2, 6, 5), [1, -1]))
     assert (data.classes, data.test.labels.tolist()) == (("-1", "1"), [1, 0])
     assert any("-1 is a class" in note for note in data.notes)
+
+
+@pytest.mark.parametrize(
+    ("images", "wanted"),
+    [
+        (torch.zeros(40, 3, 96), "n x 3 x 1 x 96, as images[:, :, None] is"),
+        (torch.zeros(40, 96, 3), "n x 3 x 1 x 96, as images.permute(0, 2, 1)[:, :, None] is"),
+        ([np.zeros((96, 3))] * 40, "be 1 x 96 x 3, as image[None] is"),
+        ([np.zeros((3, 96))] * 40, "be 1 x 96 x 3, as image.T[None] is"),
+        ([torch.zeros(3, 96)] * 40, "be 3 x 1 x 96, as image[:, None] is"),
+        ([torch.zeros(96, 3)] * 40, "be 3 x 1 x 96, as image.T[:, None] is"),
+    ],
+)
+def test_windows_in_tensors_and_lists_are_told_with_how_to_give_them_channels(
+    images: Any, wanted: str
+) -> None:
+    other = [np.ones((3, 96))] * 2
+    notes = from_arrays(images, EVEN, test=(other, [0, 1]), image_size=(3, 96)).notes
+    (told,) = (note for note in notes if "for one channel of" in note)
+    assert wanted in told
+    way = told.split(", as ")[1].removesuffix(" is")
+    named = {"images": images} if "images" in way else {"image": images[0]}
+    moved = eval(way, {}, named)
+    with_channels = moved.shape if "image" in named else moved.shape[1:]
+    assert tuple(with_channels) in ((3, 1, 96), (1, 96, 3))
+
+
+def test_a_series_a_row_is_refused_with_the_axes_it_lacks() -> None:
+    with pytest.raises(DataError, match=r"got float64 40x96: windows .* as X\[:, None, :, None\]"):
+        from_arrays(np.zeros((40, 96)), EVEN)

@@ -118,3 +118,12 @@ def test_a_picture_of_two_classes_leaves_each_of_them_both_sides() -> None:
     one, two, three = *low, high[0]
     with pytest.raises(DataError, match="class 'cat' has no picture but those that are in other"):
         aside([one, two, two, three, three, one], [0, 0, 1, 1, 2, 2], NAMES)
+
+
+def test_ten_of_many_classes_of_a_single_picture_are_named() -> None:
+    names = [f"r{number:02}" for number in range(12)]
+    keys = [bytes([number]) * 16 for number in range(12)]
+    with pytest.raises(DataError, match=r"12 classes have .*: 'r00', .*'r09' and 2 more$"):
+        aside(keys, range(12), names)
+    with pytest.raises(DataError, match=r"2 classes have a single picture each \(copies count"):
+        aside([keys[0], *keys[:2]], [0, 0, 1], names)

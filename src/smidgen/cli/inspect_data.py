@@ -71,12 +71,24 @@ def inspect_data(  # noqa: PLR0913 - a command line
     if sheet is not None:
         sheet.write_bytes(contact_sheet(found.data))
     if json:
-        print_json(found.to_dict())
+        print_json({**found.to_dict(), "origin": _origin_of(found)})
     else:
         _show(found)
         if sheet is not None:
             some = f", of the first {DOWN} classes" if len(found.data.classes) > DOWN else ""
             say(f"pictures: {sheet}{some}")
+
+
+def _origin_of(found: "Inspection") -> str:
+    """Return where data are from, without what was not asked for and left nothing out."""
+    from smidgen.data.decoding import LEFT_OUT
+    from smidgen.data.remembered import asked_of, place_of, with_asked
+
+    data = found.data
+    if any(LEFT_OUT in note for note in data.notes):
+        return data.origin
+    asked = {name: value for name, value in asked_of(data.origin).items() if name != "skip-broken"}
+    return with_asked(place_of(data.origin), asked)
 
 
 def _show(found: "Inspection") -> None:

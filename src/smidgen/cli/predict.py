@@ -123,18 +123,39 @@ def _listed(pictures: list[str], asked: "Model") -> Iterator[tuple[str, Any]]:
                 raise ValueError(f"{name} {BOUNDLESS}")
             found = pictures_below(path)
             if not found:
-                raise ValueError(f"{name} holds no picture")
+                raise ValueError(f"{name} holds no picture{_instead(path)}")
             yield from ((str(path), str(path)) for path in found)
         elif name != STREAM and (held := _held_in(path, asked)) is not None:
             if not held:
                 raise ValueError(f"{name} holds no picture")
             yield from held
+        elif path.is_file() and (said := _instead(path)):
+            raise ValueError(f"{name} is no picture{said}")
         elif path.suffix.lower() in ENDINGS and path.is_file():
             raise ValueError(
                 f"{name} holds no pixels: of a table of names, name the files or their folder"
             )
         else:
             yield name, name
+
+
+def _instead(path: Path) -> str:
+    """Return what to do with a folder, or a file, that holds pictures but is not asked about."""
+    from smidgen.data.layouts import Idx, Parquet, idx
+    from smidgen.data.layouts.folders import endings_below
+
+    if idx.is_named(path):
+        path = path.parent
+    if Idx.claim(path) or Parquet.claim(path):
+        return (
+            f" to ask about: `smidgen evaluate MODEL --data {path}` judges a model on its pictures"
+        )
+    arrays = (
+        [ending for ending, _ in endings_below(path) if ending in (".npy", ".npz")]
+        if path.is_dir()
+        else []
+    )
+    return f": its files {arrays[0]} are asked about by name" if arrays else ""
 
 
 def _held_in(path: Path, asked: "Model") -> list[tuple[str, Any]] | None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from smidgen.data.errors import DataError
+from smidgen.data.labelled import NAMED
 from smidgen.data.preprocessing import DEEP, opaque
 
 TEST_SHARE = 0.2
@@ -64,15 +65,13 @@ def aside(
         if first.setdefault(key, label) != label:
             shared.setdefault(key, {first[key]}).add(label)
     chosen = {key for key in keys if _place(key) < TEST_SHARE}
+    alone = [label for label, own in sorted(by_class.items()) if len(own) == 1]
+    if alone and not to_judge:
+        once = len(alone) == sum(map(labels.count, alone))
+        raise DataError(_told_alone([classes[label] for label in alone], once=once))
     for label, own in sorted(by_class.items()):
-        if len(own) == 1 and to_judge:
-            continue
         if len(own) == 1:
-            copies = "" if labels.count(label) == 1 else " (copies count as one)"
-            raise DataError(
-                f"class {classes[label]!r} has a single picture{copies}, and each class needs"
-                f" one to learn from and one to test on: add pictures of it, or leave the class out"
-            )
+            continue
         if own & chosen and not own <= chosen:
             continue
         for key in sorted(own, key=_place, reverse=own <= chosen):  # the nearest to the other side
@@ -86,6 +85,21 @@ def aside(
                 f" and not each class can have one to learn from and one to test on: leave one out"
             )
     return [key in chosen for key in keys]
+
+
+def _told_alone(names: Sequence[str], *, once: bool) -> str:
+    """Return what to say of classes of a single picture each, which may be there several times."""
+    copies = "" if once else " (copies count as one)"
+    needs = "and each class needs one to learn from and one to test on: add pictures of"
+    if len(names) == 1:
+        return (
+            f"class {names[0]!r} has a single picture{copies}, {needs} it, or leave the class out"
+        )
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return (
+        f"{len(names):,} classes have a single picture each{copies}, {needs} them, or leave the "
+        f"classes out: {', '.join(map(repr, names[:NAMED]))}{more}"
+    )
 
 
 def _has_alone(own: set[bytes], key: bytes, chosen: set[bytes]) -> bool:

@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast, final
 
-from smidgen.data.decode import decoded, is_deep, open_picture, opened, require_room
+from smidgen.data.decode import decoded, has_pages, is_deep, open_picture, opened, require_room
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Background, Color, Fit, Preprocessing, Values, upright_size
 from smidgen.data.sizes import ImageSize, checked_size
@@ -35,6 +35,7 @@ class Head(NamedTuple):
     deep: bool = False  # whether its values are no bytes
     alpha: bool = False  # whether pixels may be transparent
     coarse: bool = False  # whether it has 16 bits a channel, of which 8 are read
+    pages: bool = False  # whether it is the first of several
 
 
 class Pictures(ABC):
@@ -268,7 +269,7 @@ def _opened_head(source: Any, start: bytes) -> Head:
         not grey and image.format == "TIFF" and _bits_of_tiff(image) > _BYTE
     )
     clear = image.has_transparency_data
-    return Head(height, width, 1 if grey else 3, is_deep(image), clear, coarse)
+    return Head(height, width, 1 if grey else 3, is_deep(image), clear, coarse, has_pages(image))
 
 
 def _bits_of_tiff(image: Any) -> int:

@@ -163,6 +163,18 @@ def is_deep(image: Any) -> bool:
     return image.mode in DEEP
 
 
+def has_pages(image: Any) -> bool:
+    """Return whether a Pillow image is the first page of a TIFF of several."""
+    if image.format != "TIFF":  # of a GIF and the like the first frame is what anyone shows
+        return False
+    try:
+        image.seek(1)
+        image.seek(0)
+    except Exception:  # EOFError of a lone one, or whatever a broken second one leads to
+        return False
+    return True
+
+
 def opened(encoded: bytes | BinaryIO) -> Any:
     """Return a Pillow image of which nothing but the head is decoded.
 

@@ -1,5 +1,6 @@
 """Labels by name become the numbers of classes, part by part."""
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, final
@@ -56,19 +57,25 @@ def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
             f"a folder a class, or a table beside the pictures, labels.csv (file_name,label)"
         )
     matcher = Matcher(classes)
-    rows = _rows(parts, matcher)
+    rows = _rows(parts, matcher, judged=bool(wish.classes))
     if not rows:
         raise DataError(f"{name} must hold pictures with labels, got none")
     differing = {k: v for k, v in matcher.differing.items() if one_form(k) != v or k != v}
     if differing:
-        listed = [f"{k!r} is {v!r}" for k, v in list(differing.items())[:LISTED]]
+        listed = [_alike(*pair) for pair in list(differing.items())[:LISTED]]
         more = f" and {len(differing) - LISTED} more" if len(differing) > LISTED else ""
         notes.append(f"names of classes are written in several ways: {', '.join(listed)}{more}")
     return Labelled(rows, classes, tuple(notes))
 
 
-def _rows(parts: Mapping[str, Part], matcher: Matcher) -> list[Row]:
-    """Return the pictures of all parts that have a label."""
+def _alike(written: str, known: str) -> str:
+    """Return how the name of a class was written, in words: two that look the same say why."""
+    same = unicodedata.normalize("NFC", written) == unicodedata.normalize("NFC", known)
+    return f"{written!r} is {known!r}" + (" in another Unicode form" if same else "")
+
+
+def _rows(parts: Mapping[str, Part], matcher: Matcher, *, judged: bool) -> list[Row]:
+    """Return the pictures of all parts that have a label; ``judged`` if the classes are a run's."""
     rows: list[Row] = []
     for part in PARTS:
         if part not in parts:
@@ -79,7 +86,14 @@ def _rows(parts: Mapping[str, Part], matcher: Matcher) -> list[Row]:
             if label is None:
                 continue
             if label not in numbers:
-                numbers[label] = matcher.number(label, of.pictures.where(number))
+                try:
+                    numbers[label] = matcher.number(label, of.pictures.where(number))
+                except DataError as error:
+                    if judged or part == TRAIN:
+                        raise
+                    raise DataError(
+                        f"{error} (add it to the part to train on, or remove it from {part})"
+                    ) from None
             rows.append(Row(len(rows), of.pictures, number, numbers[label], part))
     return rows
 

@@ -141,6 +141,9 @@ def _how(
             f"{pictures} 16 bits in each of several channels, of which the upper 8 are taken: "
             f"where fewer bits are in use they are dark, and must be converted first"
         )
+    if pages := sum(head.pages for head in good):
+        files = counted(pages, "file has", "files have")
+        notes.append(f"{files} several pages, of which the first is read")
     how, more = survey.decided(good, wish, background)
     deep = sum(head.deep for head in good)
     if wish.preprocessing is None and 0 < deep < len(good):

@@ -78,7 +78,7 @@ def is_system(name: str) -> bool:
 
 def of_address(name: str) -> str:
     """Return what to say of a name of nothing here which is an address; nothing of others."""
-    is_one = re.match("[a-z]{2,}:/", name)  # a path has lost one of its slashes
+    is_one = re.match("[a-z][a-z0-9+.-]+:/", name)  # a path has lost one of its slashes
     return "; addresses are not fetched, download it first" if is_one else ""
 
 

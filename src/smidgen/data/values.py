@@ -17,6 +17,16 @@ SIGN = "-1"  # where it is a class
 OF_SIGNS = "labels are -1 and one other number: -1 is a class, and hides no label"
 FEW = 4  # channels, at most, of what is surely channels
 _ROWS = 3  # axes of pictures without channels
+_MOVED = (  # windows with an axis more: arrays or tensors, all or each, channels first or last
+    (
+        ("images.transpose(0, 2, 1)[:, None]", "images[:, None]"),
+        ("image.T[None]", "image[None]"),
+    ),
+    (
+        ("images[:, :, None]", "images.permute(0, 2, 1)[:, :, None]"),
+        ("image[:, None]", "image.T[:, None]"),
+    ),
+)
 _SIDE, _SIDE_OF_ONE = 8, 16  # pixels, at least, of sides that differ, behind channels, or one
 
 
@@ -155,9 +165,15 @@ def images_of(images: Any, where: str, *, channels_first: bool = False) -> Value
         values = values.transpose(0, 2, 3, 1)
     if values.ndim != _ROWS + 1 or 0 in values.shape or values.dtype.kind not in "uif":
         shape = "x".join(str(side) for side in np.shape(images))
+        windows = values.ndim == 2 and values.dtype.kind in "uif"  # noqa: PLR2004
         raise DataError(
             f"{where} must hold pictures as numbers n x height x width (x channels), got "
             f"{np.asarray(images).dtype} {shape or 'without axes'}"
+            + (
+                ": windows of one channel are n x 1 x steps x 1, as X[:, None, :, None]"
+                if windows
+                else ""
+            )
         )
     return values
 
@@ -179,7 +195,7 @@ def doubt_of(images: Any) -> tuple[str, ...]:
     """Return a note if channels may be first or last, or missing, and neither is plain."""
     shape = np.shape(images)
     if len(shape) == _ROWS:
-        return _doubt_of_windows(np.asarray(images).dtype, *shape[1:])
+        return doubt_of_windows(np.asarray(images).dtype, shape[1], shape[2])
     if len(shape) != _ROWS + 1:
         return ()
     _, first, second, last = shape
@@ -197,15 +213,27 @@ def doubt_of(images: Any) -> tuple[str, ...]:
     )
 
 
-def _doubt_of_windows(kind: np.dtype[Any], height: int, width: int) -> tuple[str, ...]:
-    """Return a note if one of two sides may be the channels of a sensor: few, and no bytes."""
+def doubt_of_windows(
+    kind: np.dtype[Any], height: int, width: int, *, tensors: bool = False, each: bool = False
+) -> tuple[str, ...]:
+    """Return a note if one of two sides may be the channels of a sensor: few, and no bytes.
+
+    Args:
+        kind: Of the numbers.
+        height: The first side.
+        width: The second one.
+        tensors: Whether they are of torch, whose channels are first.
+        each: Whether they are a list of some, and no array of all.
+    """
     few, steps = sorted((height, width))
     if kind == np.uint8 or kind.kind == "b" or not 1 < few <= min(_SIDE_OF_ONE, steps - 1):
         return ()
-    moved = "images[:, None]" if few == width else "images.transpose(0, 2, 1)[:, None]"
+    wanted = f"{few} x 1 x {steps}" if tensors else f"1 x {steps} x {few}"
+    moved = _MOVED[tensors][each][few == width]
     return (
-        f"arrays of {height}x{width} are taken for one channel of {height}x{width} pixels: windows"
-        f" of {steps} steps and {few} channels must be n x 1 x {steps} x {few}, as {moved} is",
+        f"{'tensors' if tensors else 'arrays'} of {height}x{width} are taken for one channel of"
+        f" {height}x{width} pixels: windows of {steps} steps and {few} channels must be"
+        f" {'' if each else 'n x '}{wanted}, as {moved} is",
     )
 
 

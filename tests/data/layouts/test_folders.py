@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import struct
+import unicodedata
 import zlib
 from collections.abc import Callable
 from itertools import pairwise
@@ -582,3 +583,62 @@ def test_a_table_beside_parts_with_a_number_keeps_to_them(image_folder: Folder) 
     (folder / "labels.csv").write_text("\n".join(["file_name,label", *rows]))
     data = load(folder)
     assert (data.notes, len(data.train), len(data.test)) == ((), 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("ending", "said"),
+    [("npy", "of arrays save one .npz"), ("wav", "save its spectrograms"), ("csv", "go in .npz")],
+)
+def test_classes_of_other_files_are_refused_with_what_to_save(
+    tmp_path: Path, ending: str, said: str
+) -> None:
+    for place in (tmp_path / "of" / "no", tmp_path / "of" / "yes"):
+        place.mkdir(parents=True)
+        (place / f"1.{ending}").write_bytes(b"ax,ay\n0.1,0.2\n")
+    with pytest.raises(DataError, match=rf"got no, yes, with 2 files \.{ending}: .*{said}"):
+        load(tmp_path / "of")
+
+
+@pytest.mark.parametrize(("name", "said"), [("X.npy", "x.npy and y.npy"), ("a.wav", "spectrog")])
+def test_a_lone_file_of_something_else_is_refused_with_what_to_save(
+    tmp_path: Path, name: str, said: str
+) -> None:
+    (tmp_path / name).write_bytes(b"?")
+    with pytest.raises(DataError, match=f"got another file .*{said}"):
+        load(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "labels.json", "img/labels.xlsx"])
+def test_labels_in_a_file_that_is_not_read_are_named(image_folder: Folder, name: str) -> None:
+    folder = image_folder({".": {"img": 2}})
+    (folder / name).write_text("000.png cat")
+    with pytest.raises(DataError, match=rf"{name} is not read: .*labels\.csv \(file_name,label\)"):
+        load(folder)
+
+
+def test_a_class_to_test_on_alone_is_refused_with_the_next_step(image_folder: Folder) -> None:
+    folder = image_folder({"train": {"cat": 2, "owl": 2}, "test": {"dog": 1}})
+    with pytest.raises(DataError, match=r"'dog' .* \(add it to the part to train on, or remove it"):
+        load(folder)
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/a", "gs://bucket/a", "git+ssh://host/a"])
+def test_addresses_are_not_fetched(address: str) -> None:
+    with pytest.raises(DataError, match="addresses are not fetched"):
+        load(address)
+
+
+def test_a_class_in_another_unicode_form_is_told_as_that(image_folder: Folder) -> None:
+    apart = unicodedata.normalize("NFD", "caf\u00e9")
+    folder = image_folder({"train": {"caf\u00e9": 2, "tea": 2}, "test": {apart: 1, "tea": 1}})
+    with pytest.warns(DataWarning, match="in another Unicode form$"):
+        load(folder)
+
+
+def test_a_file_of_several_pages_is_told(image_folder: Folder) -> None:
+    folder = image_folder({"train": {"cat": 1, "dog": 2}, "test": {"cat": 1, "dog": 1}})
+    pages = [Image.fromarray(pixels(90 + number, 6, 5)) for number in range(2)]
+    pages[0].save(folder / "train" / "cat" / "stack.tif", save_all=True, append_images=pages[1:])
+    with pytest.warns(DataWarning, match="1 file has several pages, of which the first is read"):
+        data = load(folder)
+    assert any((of[0].numpy() == np.asarray(pages[0])).all() for of in data.train.images)

@@ -263,7 +263,7 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(pictures: Path) -> None:
 def test_numbers_of_another_name_are_never_labels(pictures: Path) -> None:
     rows = [f"{number:02}.png,{number % 5}" for number in range(40)]
     table(pictures, ["file_name,fold", *rows])
-    with pytest.raises(DataError, match=r"labels.csv must have a column with the label, found fold"):
+    with pytest.raises(DataError, match=r"must have a column with the label, found fold, whose"):
         load(pictures)
     with pytest.warns(DataWarning, match="no test images"):
         assert load(pictures, label_column="fold").classes == tuple("01234")

@@ -315,3 +315,15 @@ def test_the_named_column_of_labels_is_taken(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", [["number", *NAMES, "set"], *rows])
     assert load(path, label_column="number").classes == ("0", "1")
     assert load(path, label_column="set").classes == ("even", "odd")
+
+
+def test_a_series_without_a_header_is_told_to_be_taken_for_a_picture(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(20, SIDE, SIDE)).round(3)
+    data = load(write(tmp_path / "a.tsv", rows_of(values, [1, -1] * 10)), label_column="first")
+    told = (
+        "a.tsv has no header, and 64 numbers a row that are no bytes are taken for pictures of 8x8"
+    )
+    assert any(note.startswith(told) for note in data.notes)
+    of_bytes = load(write(tmp_path / "b.csv", rows_of(pixels(0, 20, SIDE, SIDE), [0, 1] * 10)))
+    named = load(write(tmp_path / "c.csv", [["label", *NAMES], *rows_of(values, [0, 1] * 10)]))
+    assert not any("no header" in note for of in (of_bytes, named) for note in of.notes)

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
+from smidgen.data.columns import IN_ARRAYS
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.folders import (
     DEEPEST,
     OF_BOXES,
     Folders,
+    endings_below,
     parts_in,
     pictures_below,
     subfolders,
@@ -27,6 +29,16 @@ LAYOUTS: tuple[type[Layout], ...] = (Listed, Folders, Npz, Idx, Parquet, Pixels)
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z", ".rar")
 _UNPACKED = "an archive must be unpacked first"
 _SHOWN = 5
+_SPECTROGRAMS = "sound is not read: save its spectrograms, n x height x width, with labels in .npz"
+_INSTEAD = {  # what is said of files that are no pictures, by their ending
+    ".npy": "of arrays save one .npz, images and labels, or a folder of x.npy and y.npy",
+    **dict.fromkeys((".csv", ".tsv", ".txt"), IN_ARRAYS),
+    **dict.fromkeys((".wav", ".mp3", ".flac", ".ogg"), _SPECTROGRAMS),
+    ".dcm": "DICOM is not read: save its pixels as PNG, of 16 bits if need be, or in .npz",
+    **dict.fromkeys((".mp4", ".avi", ".mov", ".mkv"), "films are not read: save frames as JPEG"),
+    **dict.fromkeys((".json", ".xlsx", ".xls"), "a table is read as labels.csv (file_name,label)"),
+    **dict.fromkeys((".h5", ".hdf5", ".pkl", ".pt", ".feather"), "save arrays in .npz"),
+}
 
 
 def layout_of(path: Path) -> Layout:
@@ -53,7 +65,7 @@ def layout_of(path: Path) -> Layout:
     if not path.is_dir():
         raise DataError(
             f"{path} must be a folder, or a file .npz, .mat, .parquet, .csv or .jsonl; got another "
-            f"file ({_UNPACKED})"
+            f"file ({_INSTEAD.get(path.suffix.lower(), _UNPACKED)})"
         )
     if pictures := pictures_below(path):
         parts = [place.name for _, place in parts_in(path)]
@@ -71,11 +83,13 @@ def layout_of(path: Path) -> Layout:
     if arrays := next(filter(None, map(Npz.unread, _nested(path))), None):
         return arrays  # why it cannot be read is told when it is
     held = sorted(child.name for child in path.iterdir())
+    inside = next((of for of in endings_below(path) if of[0] in _INSTEAD), None)
     packed = any(name.casefold().endswith(_ARCHIVES) for name in held)
     raise DataError(
         f"{path} must hold CLASS/*.jpg, train/CLASS/*.png, a table of pictures or pixels, .npz, "
         f".mat, IDX or Parquet files, got {', '.join(held[:_SHOWN]) or 'an empty folder'}"
         + (f" ({_UNPACKED})" if packed else "")
+        + (f", with {inside[1]:,} files {inside[0]}: {_INSTEAD[inside[0]]}" if inside else "")
     )
 
 

@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -33,6 +34,7 @@ _SHOWN = 3
 OF_BOXES = ("labels", "annotations")  # folders beside pictures of data sets for detection
 _OF_MASKS = frozenset((*OF_BOXES, "mask", "masks", "segmentations", "trimaps"))
 _ONE_CLASS = "but one class a picture, from CLASS/*.jpg or labels.csv (file_name,label)"
+_TABLES = (".txt", ".json", ".xlsx", ".xls", ".xml", ".yaml", ".yml")  # that may hold labels
 _ALIKE = 3  # folders with pictures, of which one called as a part is a class
 
 
@@ -94,6 +96,7 @@ class Folders(Source):
             )
         if TRAIN in found:
             self._require_classes(found[TRAIN].labels)
+            self._require_table(found, other)
             found = {part: self._hidden(part, of, found[TRAIN]) for part, of in found.items()}
         elif not wish.classes:
             self._refuse_to_judge_alone(found)
@@ -121,6 +124,16 @@ class Folders(Source):
             raise DataError(
                 f"{' and '.join(named)} of {self.folder} are no classes: masks and boxes are not "
                 f"read, {_ONE_CLASS}"
+            )
+
+    def _require_table(self, found: Mapping[str, Part], other: Sequence[Path]) -> None:
+        """Name the file that may hold the labels of pictures in one folder, as ``images``."""
+        names = {str(label) for part in found.values() for label in part.labels}
+        tables = [path for path in other if path.suffix.lower() in _TABLES]
+        if tables and len(names) == 1 and names.pop().casefold() in COLLECTIONS:
+            raise DataError(
+                f"{tables[0]} is not read: where it holds the classes of the pictures, write them"
+                f" to {tables[0].with_name('labels.csv')} (file_name,label)"
             )
 
     def _hidden(self, part: str, of: Part, train: Part) -> Part:
@@ -279,6 +292,11 @@ def unwrapped(folder: Path) -> Path:
 def pictures_below(folder: Path) -> list[Path]:
     """Return every picture below ``folder``, sorted."""
     return [path for path in _below(folder) if is_picture_file(path)]
+
+
+def endings_below(folder: Path) -> list[tuple[str, int]]:
+    """Return the endings of the files below ``folder`` and how many have each, the most first."""
+    return Counter(path.suffix.lower() for path in _below(folder)).most_common()
 
 
 def is_picture_file(path: Path) -> bool:

@@ -63,6 +63,11 @@ class Idx(Source):
         return Catalogue(parts, notes=tuple(doubts))
 
 
+def is_named(path: Path) -> bool:
+    """Return whether a file is called as one of IDX."""
+    return _NAME.fullmatch(path.name) is not None and path.is_file()
+
+
 def _files(folder: Path) -> dict[str, dict[str, Path]]:
     found: dict[str, dict[str, Path]] = {}
     for path in sorted(folder.iterdir()):

@@ -80,7 +80,7 @@ class Pixels(Source):
             with _telling(table):
                 read = _read(table, part, wish, known)
             known = known or read.label
-            told += columns.split_told(read.split)
+            told += read.told
             for own in dict.fromkeys(read.parts):
                 rows = [row for row, of in enumerate(read.parts) if of == own]
                 values.setdefault(own, []).append(read.values[rows])
@@ -152,7 +152,7 @@ class _Rows(NamedTuple):
     labels: list[str | None]
     parts: list[str]
     label: str | None  # the name of their column
-    split: str | None  # likewise, of the parts
+    told: tuple[str, ...]  # what was decided, in words
 
 
 def _read(table: Path, part: str, wish: Wish, known: str | None) -> _Rows:
@@ -176,7 +176,20 @@ def _read(table: Path, part: str, wish: Wish, known: str | None) -> _Rows:
     parts = [part] * len(values)
     if split is not None:
         parts = columns.parts_of(cells(split), split, part, str(table))
-    return _Rows(values, labels, parts, label, split)
+    told = (*columns.split_told(split), *_doubt_of(table, form, values))
+    return _Rows(values, labels, parts, label, told)
+
+
+def _doubt_of(table: Path, form: _Form, values: Values) -> Iterator[str]:
+    """Yield a note of numbers that are no bytes where no header says that they are pixels."""
+    if any(form.names[i] for i in form.pixels[1:-1]) or values.dtype == np.uint8:
+        return
+    height, width, channels = values.shape[1:]
+    yield (
+        f"{table.name} has no header, and {form.size:,} numbers a row that are no bytes are taken "
+        f"for pictures of {height}x{width}{' in colours' if channels > 1 else ''}: "
+        f"{columns.IN_ARRAYS}"
+    )
 
 
 def _label_column(table: Path, names: Sequence[str], wish: Wish) -> str:
