@@ -258,11 +258,11 @@ def _doubts(images: Any) -> tuple[str, ...]:
     if isinstance(images, np.ndarray):
         return doubt_of(images)
     first = images[0] if isinstance(images, list) and images else images
-    sides = tuple(getattr(first, "shape", ()))[0 if first is not images else 1 :]
-    if len(sides) == _AXES - 1 and isinstance(first, np.ndarray | torch.Tensor):
-        tensors, each = isinstance(first, torch.Tensor), first is not images
-        kind = array_of(first).dtype if isinstance(first, torch.Tensor) else first.dtype
-        return doubt_of_windows(kind, *sides, tensors=tensors, each=each)
+    each, tensors = first is not images, isinstance(first, torch.Tensor)
+    if isinstance(first, np.ndarray | torch.Tensor) and first.ndim == _AXES - each:
+        held = array_of(first) if isinstance(first, torch.Tensor) else first
+        height, width = held.shape[-2:]
+        return doubt_of_windows(held.dtype, height, width, tensors=tensors, each=each)
     if not isinstance(first, torch.Tensor) or first.ndim < _AXES:
         return ()
     channels, height, width = first.shape[-_AXES:]

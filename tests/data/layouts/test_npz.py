@@ -289,7 +289,7 @@ def test_a_run_is_judged_on_windows_without_the_axis_that_is_1(tmp_path: Path) -
 
 def test_minus_one_beside_one_other_label_is_a_class_and_told(tmp_path: Path) -> None:
     signs = np.array([1, -1] * 4)
-    arrays = {"x_train": pixels(0, 8, 6, 5), "x_test": pixels(1, 4, 6, 5)}
+    arrays: Any = {"x_train": pixels(0, 8, 6, 5), "x_test": pixels(1, 4, 6, 5)}
     np.savez(tmp_path / "of.npz", **arrays, y_train=signs, y_test=signs[:4])
     with pytest.warns(DataWarning, match="-1 is a class, and hides no label"):
         data = load(tmp_path / "of.npz")

@@ -146,8 +146,10 @@ def part_of_place(path: Path, root: Path) -> str | None:
         folder = above / name
         if part := part_of(name):
             return part
-        if numbered_part_of(name) and (part := dict(map(reversed, parts_in(above))).get(folder)):
-            return part
+        if numbered_part_of(name):  # which are parts beside others alone
+            named = (part for part, of in parts_in(above) if of == folder)
+            if part := next(named, None):
+                return part
         above = folder
     return None
 
