@@ -1,5 +1,6 @@
 """A folder of images is read by its layout, and whatever is wrong with it is named."""
 
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from PIL import Image
 from tests.data.conftest import pixels, png
 
 from smidgen import run
+from smidgen.cli import main
 from smidgen.data import DataError, DataWarning, load
 from smidgen.data.layouts.folders import pictures_below
 from smidgen.data.names import MADE
@@ -642,3 +644,17 @@ def test_a_file_of_several_pages_is_told(image_folder: Folder) -> None:
     with pytest.warns(DataWarning, match="1 file has several pages, of which the first is read"):
         data = load(folder)
     assert any((of[0].numpy() == np.asarray(pages[0])).all() for of in data.train.images)
+
+
+def test_an_inspection_remembers_what_was_left_out_alone(
+    image_folder: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = image_folder(BOTH)
+    monkeypatch.setattr("sys.argv", ["smidgen", "inspect-data", str(folder), "--json"])
+    for left_out in (False, True):
+        if left_out:
+            (folder / "train" / "cat" / "broken.png").write_bytes(b"?")
+        with pytest.raises(SystemExit):
+            main()
+        origin = json.loads(capsys.readouterr().out)["origin"]
+        assert origin.endswith("::skip-broken=yes") == left_out
