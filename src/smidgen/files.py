@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from io import FileIO
@@ -46,6 +47,31 @@ def require_own(path: Path, kind: str, begins: bytes, marked: bytes = b"") -> No
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
     if start and not (start.lower().startswith(begins) and marked in start):
         raise ValueError(f"{path} holds no {kind}, and would be overwritten: choose another file")
+
+
+def require_no_link(folder: Path) -> None:
+    """Refuse a link in the place of a folder that is written to: it may lead to anybody's.
+
+    Raises:
+        ValueError: If it is one, wherever it leads.
+    """
+    if folder.is_symlink():
+        raise ValueError(
+            f"{folder} must be a folder, got a link: remove it, or move all to where it leads"
+        )
+
+
+def copy_of_own(folder: Path, to: Path) -> None:
+    """Copy a folder without the links in it: what they lead to is none of it, and may be private.
+
+    Raises:
+        OSError: If it cannot be written, or is there already.
+    """
+
+    def links(place: str, names: list[str]) -> list[str]:
+        return [name for name in names if (Path(place) / name).is_symlink()]
+
+    shutil.copytree(folder, to, ignore=links)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -7,6 +7,7 @@ from math import inf
 from pathlib import Path
 from typing import NamedTuple
 
+from smidgen.files import require_no_link
 from smidgen.recipe import Recipe
 from smidgen.training import Training, TrainingDivergedError
 
@@ -78,14 +79,18 @@ def chosen(
 
     Raises:
         TrainingDivergedError: If none is left.
+        ValueError: If one of those folders is a link, as in a stranger's run.
     """
+    places = [folder / f"start-{start + 1}" for start in range(recipe.starts)]
+    for path in (folder, *places):
+        require_no_link(path)
     total, passed = turn_of_chosen(recipe).epochs, 0
     diverged: list[TrainingDivergedError] = []
     left, seconds = list(range(recipe.starts)), dict.fromkeys(range(recipe.starts), 0.0)
     for starts, begins, until in rounds(recipe):
         losses: dict[int, float] = {}
         for start in left:
-            place = folder / f"start-{start + 1}"
+            place = places[start]
             place.mkdir(parents=True, exist_ok=True)
             training = begin(start, place)
             turn = Turn(start + 1, passed - begins, total)
@@ -105,7 +110,7 @@ def chosen(
         left = sorted((s for s in left if losses[s] < inf), key=losses.__getitem__)[: starts // 2]
         if not left:
             raise diverged[-1]
-    training = begin(left[0], folder / f"start-{left[0] + 1}")
+    training = begin(left[0], places[left[0]])
     # as if the chosen one had taken the time of all
     training.history[-1] = replace(training.history[-1], seconds=sum(seconds.values()))
     return training

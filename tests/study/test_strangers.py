@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import sqlite3
+import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +14,7 @@ from tests.study.conftest import Jobs
 from tests.waiting import PATIENCE
 
 from smidgen.study.owner import clear_dead, is_alive, owner
-from smidgen.study.records import load
+from smidgen.study.records import load, notes_of
 from smidgen.study.running.worker import work
 from smidgen.study.store import KILLS, Store, StoreError
 
@@ -68,6 +70,140 @@ def test_a_run_folder_that_is_a_link_is_not_followed(
     assert [path.name for path in precious.iterdir()] == ["thesis.txt"]
     with pytest.raises(StoreError, match="must be a folder, got a link"):
         store.folder(job.trial.key)
+
+
+@pytest.mark.parametrize("what", ["study.runs", "study.runs/owners"])
+def test_run_folders_that_are_a_link_are_not_written_to(store: Store, what: str) -> None:
+    store.close()
+    precious = store.path.parent / "precious"
+    precious.mkdir()
+    link = store.path.parent / what
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(precious)
+    with pytest.raises(StoreError, match=f"{what} must be a folder, got a link: remove it"):
+        Store(store.path)
+    assert load(store.path).status.total == 0, "it may be looked at"
+
+
+MAGIC = bytes.fromhex("d9d505f920a163d7")
+PAGE = 4096
+
+
+def with_journal_that_names(victim: Path, path: Path) -> None:
+    """Put a journal beside a store as a crash leaves it, of a transaction over several files."""
+    content = path.read_bytes()
+    head = MAGIC + struct.pack(">IIIII", 1, 7, len(content) // PAGE, 512, PAGE)
+    first = content[:PAGE]
+    record = struct.pack(">I", 1) + first + struct.pack(">I", 7 + sum(first[PAGE - 200 : 0 : -200]))
+    name = str(victim).encode()
+    name_of_it = struct.pack(">I", (1 << 30) // PAGE + 1) + name
+    ends = struct.pack(">II", len(name), sum(name)) + MAGIC
+    journal = path.with_name(f"{path.name}-journal")
+    journal.write_bytes(head.ljust(512, b"\0") + record + name_of_it + ends)
+
+
+READS: dict[str, Callable[[Path], object]] = {
+    "run": Store,
+    "look": lambda path: Store(path, create=False),
+    "report": load,
+    "card": notes_of,
+}
+
+
+@pytest.mark.parametrize("is_link", [False, True])
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+def test_a_journal_that_names_another_file_has_it_deleted_by_nobody(
+    store: Store, tmp_path: Path, read: Callable[[Path], object], *, is_link: bool
+) -> None:
+    store.close()
+    (victim := tmp_path / "thesis.txt").write_text("years of work")
+    with_journal_that_names(victim, store.path)
+    path = tmp_path / "link.db" if is_link else store.path
+    if is_link:
+        path.symlink_to(store.path.name)
+    with pytest.raises(
+        StoreError, match=r"study\.db-journal names another file, which SQLite would"
+    ):
+        read(path)
+    assert victim.read_text() == "years of work"
+
+
+def test_a_journal_that_a_crash_left_is_rolled_back(
+    store: Store, jobs: Jobs, tmp_path: Path
+) -> None:
+    store.add("s", jobs())
+    store.close()
+    db = sqlite3.connect(store.path, isolation_level=None)
+    db.execute("PRAGMA journal_mode = DELETE")  # as where no memory is shared
+    db.execute("PRAGMA cache_size = 1")
+    db.execute("BEGIN")
+    db.execute("UPDATE trials SET row = printf('%.*c', 100000, 'x')")
+    (tmp_path / "left").mkdir()
+    for end in ("", "-journal"):
+        shutil.copy(f"{store.path}{end}", tmp_path / "left")
+    db.close()
+    again = Store(tmp_path / "left" / "study.db")
+    assert again.status().queued == 1
+    assert again.rows() == []
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+@pytest.mark.parametrize("what", ["", "-journal"])
+def test_a_pipe_is_not_waited_for(store: Store, what: str, read: Callable[[Path], object]) -> None:
+    store.close()
+    pipe = Path(f"{store.path}{what}")
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    told: list[str] = []
+
+    def ask() -> None:
+        try:
+            read(store.path)
+        except StoreError as error:
+            told.append(str(error))
+
+    asked = threading.Thread(target=ask, daemon=True)
+    asked.start()
+    asked.join(PATIENCE)
+    assert [line.startswith(f"{pipe}: ") and "must be a file" in line for line in told] == [True]
+
+
+def branching(to: int, begins: bytes = b"") -> bytes:
+    """Return a page of a tree of SQLite's that leads to one page again and again."""
+    places = [PAGE - 5 * (cell + 1) for cell in range(380)]
+    head = struct.pack(">BHHHBI380H", 5, 0, 380, places[-1], 0, to, *places)
+    cells = struct.pack(">IB", to, 1) * 380
+    return (begins + head).ljust(PAGE - len(cells), b"\0") + cells
+
+
+@pytest.mark.parametrize("read", READS.values(), ids=READS)
+@pytest.mark.parametrize("what", ["trials", "sqlite_master"])
+def test_a_few_pages_that_stand_for_millions_of_rows_are_refused(
+    store: Store, jobs: Jobs, what: str, read: Callable[[Path], object]
+) -> None:
+    store.add("s", jobs())
+    store.close()
+    db = sqlite3.connect(store.path, isolation_level=None)
+    db.execute("PRAGMA journal_mode = DELETE")
+    query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+    (root,) = db.execute(query, (what,)).fetchone() or (1,)
+    db.close()
+    content = store.path.read_bytes()
+    pages = [content[at : at + PAGE] for at in range(0, len(content), PAGE)]
+    begins = content[:100] if root == 1 else b""  # of the file itself
+    leaf = pages[root - 1]
+    many = 8 + 2 * struct.unpack(">H", leaf[len(begins) + 3 : len(begins) + 5])[0]
+    moved = leaf[len(begins) : len(begins) + many].ljust(len(begins) + many, b"\0")
+    pages += [moved + leaf[len(moved) :]]
+    pages += [branching(len(pages))]
+    pages += [branching(len(pages))]
+    pages[root - 1] = branching(len(pages), begins)
+    whole = bytearray(b"".join(pages))
+    whole[28:32] = struct.pack(">I", len(pages))
+    whole[92:96] = whole[24:28]
+    store.path.write_bytes(whole)
+    with pytest.raises(StoreError, match=r"cannot be used as a store: (it is damaged|malformed)"):
+        read(store.path)
 
 
 @pytest.mark.parametrize("key", ["..", "/tmp", "owners", ""])
@@ -131,13 +267,18 @@ def test_a_file_that_is_no_store_of_ours_is_one_line_that_names_it(
         "CREATE TRIGGER t AFTER UPDATE ON trials BEGIN SELECT 1; END",  # as one that never ends
         "ALTER TABLE trials ADD COLUMN x AS (printf('%9s', key))",  # as one of a gigabyte a row
         "ALTER TABLE notes ADD COLUMN x AS (printf('%9s', name))",
+        "CREATE INDEX i ON trials (printf('%9s', key))",
+        "ALTER TABLE members ADD COLUMN x TEXT CHECK (length(printf('%9s', key)) > 1)",
+        "PRAGMA writable_schema = 1; UPDATE sqlite_master SET sql ="
+        " replace(sql, 'DEFAULT 0', 'DEFAULT (printf(''%9s'', 1))')",
+        "CREATE VIEW v AS SELECT * FROM trials",
     ],
 )
 def test_a_store_that_computes_is_refused(store: Store, jobs: Jobs, sql: str) -> None:
     store.add("s", jobs())
     store.close()
     with sqlite3.connect(store.path) as db:
-        db.execute(sql)
+        db.executescript(sql)
     for read in (load, Store):
         with pytest.raises(StoreError, match="cannot be used as a store: it is of another program"):
             read(store.path)

@@ -23,9 +23,9 @@ from smidgen.report.checked import require_rows
 from smidgen.run import PLAN, WEIGHTS, Run, digest, load_run, path_of, run_folder, unplaced
 from smidgen.study.design.design import ROWS
 from smidgen.study.design.outset import STORE
+from smidgen.study.records import notes_of
 from smidgen.study.rows import read_rows
 from smidgen.study.statistics import Interval, accuracy_interval
-from smidgen.study.store import Store
 
 _PRIVATE = ("pictures", "wrong", "doubted")  # columns that show pictures or name their files
 _SAME = ("net", "methods", "recipe", "fingerprint", "trained_on")
@@ -202,11 +202,7 @@ def _artefacts(place: Path, run: Run) -> list[Artefact]:
 def _doubts(place: Path) -> list[str]:
     if not (place / STORE).exists():
         return []
-    store = Store(place / STORE, create=False)
-    try:
-        told = store.notes().get("design", {})
-    finally:
-        store.close()
+    told = notes_of(place / STORE).get("design", {})
     lines = told.get("warnings") if isinstance(told, dict) else None
     return [str(line) for line in lines] if isinstance(lines, list) else []
 

@@ -1,10 +1,15 @@
 """The SQLite file of a store: made, opened, or refused in one line that names it."""
 
+import os
+import re
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISREG
 from urllib.parse import quote
+
+from smidgen.names import shown
 
 SQLITE = b"SQLite format 3\x00"
 VERSION = 1  # 0 is of before it was kept
@@ -43,38 +48,27 @@ class RoomError(StoreError):
     """A store that cannot grow, for its disk is full."""
 
 
-def connect(path: Path, *, create: bool) -> sqlite3.Connection:
-    """Open the SQLite file of a store, to write if that can be.
-
-    Args:
-        path: Of the file.
-        create: Whether to make it if there is none; without, one that can only be read is read.
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the SQLite file of a store to write, made if there is none.
 
     Raises:
-        StoreError: If the file is no store, is of a newer version, is damaged, is missing and not
-            wanted new, or cannot be written and was to be made.
+        StoreError: If the file is no store, is of a newer version, is damaged or cannot be
+            written.
     """
-    if not create and not path.exists():
-        raise StoreError(f"there is no store {path}")
     with told(path):
         try:
             _require_sqlite(path)
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
-        try:
-            return _writable(path)
-        except sqlite3.OperationalError as error:
-            if create or _code(error) not in _CANNOT_WRITE:
-                raise
-            return _readable(path)
+        return _writable(path)
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
     """Open a store of which nothing is to be changed, on a medium that may be read alone.
 
     Raises:
-        StoreError: As :func:`connect`.
+        StoreError: As :func:`connect`, and if there is none.
     """
     if not path.exists():
         raise StoreError(f"there is no store {path}")
@@ -115,23 +109,67 @@ _UNSHARED = (  # no fault of a full disk, and none that passes
     *(sqlite3.SQLITE_IOERR_SHMLOCK, sqlite3.SQLITE_IOERR_SHMMAP),
 )
 _BESIDE = ("-wal", "-journal")
+_NAMES_ANOTHER = bytes.fromhex("d9d505f920a163d7")  # ends a journal that names a file
+_STEPS = 100_000  # of SQLite to read what tables there are: it takes some 100
+_PLAIN_TABLE = re.compile(r"CREATE TABLE (?!.*\bCHECK\b)", re.IGNORECASE | re.DOTALL)
 _CANNOT_WRITE = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 
 
 def _require_sqlite(path: Path) -> None:
+    if path.exists():
+        require_file(path)
+    _require_own_journal(path)
     if not path.exists() or not path.stat().st_size:
         return
-    if not path.is_file():
-        raise StoreError(f"{path}: a store must be a file")
     with path.open("rb") as file:
         if file.read(len(SQLITE)) != SQLITE:
             raise StoreError(f"{path}: cannot be used as a store: file is not a database")
+
+
+def require_file(path: Path) -> None:
+    """Refuse what is no file in the place of a store: a pipe would be waited for.
+
+    Raises:
+        StoreError: Naming it.
+        OSError: If it cannot be looked at.
+    """
+    if not S_ISREG(path.stat().st_mode):
+        raise StoreError(f"{path}: a store must be a file")
+
+
+def _require_own_journal(path: Path) -> None:
+    """Refuse a journal that has SQLite delete another file, whichever it names.
+
+    Rolled back, a journal that ends in a name takes the file of that name with it: so SQLite ends
+    what was written to several files at once. A store is always one alone, and what an
+    interrupted process left of it names none.
+    """
+    place = _real(path)
+    for end in (*_BESIDE, "-shm"):
+        beside = place.with_name(f"{place.name}{end}")
+        with suppress(FileNotFoundError):  # nothing was left, or another process has just ended
+            if not S_ISREG(beside.lstat().st_mode):
+                raise StoreError(f"{beside}: what lies beside a store must be a file")
+    journal = place.with_name(f"{place.name}-journal")
+    with suppress(FileNotFoundError), journal.open("rb") as file:
+        file.seek(-min(len(_NAMES_ANOTHER), journal.stat().st_size), os.SEEK_END)
+        if file.read() == _NAMES_ANOTHER:
+            raise StoreError(
+                f"{journal} names another file, which SQLite would delete, and no store of"
+                " smidgen's does: remove it, and do not trust who made it"
+            )
+
+
+def _real(path: Path) -> Path:
+    """Return where a store lies: SQLite looks for what is beside it there, and not at a link."""
+    return Path(os.path.realpath(path))
 
 
 def _writable(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
     try:
         version = _version(db, path)
+        _require_whole(db, path)
         db.execute("PRAGMA journal_mode = WAL")
         db.executescript(_SCHEMA)
         if version < VERSION:
@@ -147,10 +185,11 @@ def _writable(path: Path) -> sqlite3.Connection:
 
 
 def _readable(path: Path) -> sqlite3.Connection:
-    name = quote(str(path.absolute()))
+    place = _real(path)
+    name = quote(str(place))
     # Who only reads leaves the files beside a store that SQLite makes to read it; who could write
     # removes them. Where there are some already, somebody writes, or what they hold is not touched.
-    beside = any(path.with_name(f"{path.name}{end}").exists() for end in _BESIDE)
+    beside = any(place.with_name(f"{place.name}{end}").exists() for end in _BESIDE)
     mode = "ro" if beside else "rw"
     try:
         db = sqlite3.connect(
@@ -160,6 +199,7 @@ def _readable(path: Path) -> sqlite3.Connection:
             db.execute("PRAGMA query_only = ON")
             if not _version(db, path) and not _is_ours(db):
                 raise StoreError(f"{path}: cannot be used as a store: it holds no trials")
+            _require_whole(db, path)
         except BaseException:
             db.close()
             raise
@@ -168,14 +208,19 @@ def _readable(path: Path) -> sqlite3.Connection:
         if _code(error) not in _CANNOT_WRITE:
             raise
     # Where no file can be made beside it, nobody else writes to it either.
-    ahead = path.with_name(f"{path.name}-wal")
+    ahead = place.with_name(f"{place.name}-wal")
     if ahead.exists() and ahead.stat().st_size:
         raise StoreError(
             f"{path}: what was written last is in {ahead.name}, which cannot be read where nothing"
             " can be written: copy both to another folder"
         )
     db = sqlite3.connect(f"file:{name}?immutable=1", uri=True, isolation_level=None)
-    _version(db, path)
+    try:
+        _version(db, path)
+        _require_whole(db, path)
+    except BaseException:
+        db.close()
+        raise
     return db
 
 
@@ -186,9 +231,13 @@ def _version(db: sqlite3.Connection, path: Path) -> int:
         StoreError: If it is newer than this program, or of another one.
     """
     (version,) = db.execute("PRAGMA user_version").fetchone()
-    held = db.execute("SELECT 1 FROM sqlite_master WHERE type IN ('table', 'view')").fetchall()
+    db.set_progress_handler(lambda: 1, _STEPS)  # a few pages may list themselves without end
+    held = db.execute("SELECT 1 FROM sqlite_master").fetchall()
+    db.set_progress_handler(None, 0)
     if held and not _is_ours(db):
-        raise StoreError(f"{path}: cannot be used as a store: it is of another program")
+        raise StoreError(
+            f"{path}: cannot be used as a store: it is of another program, or another changed it"
+        )
     if version > VERSION or version < 0:
         raise StoreError(
             f"{path}: a store of version {version}, and this smidgen knows versions up to {VERSION}"
@@ -199,14 +248,29 @@ def _version(db: sqlite3.Connection, path: Path) -> int:
 def _is_ours(db: sqlite3.Connection) -> bool:
     """Tell whether a store's tables are there, and nothing in it computes.
 
-    A view in their place, or a trigger, may never end; a column that is generated may give more
-    than memory holds.
+    A view in their place, or a trigger, may never end; a column that is generated, an index of an
+    expression or a check may give more than memory holds. What is what the text that made it
+    says, as SQLite itself reads no more than that.
     """
-    found = db.execute("SELECT type, lower(name) FROM sqlite_master").fetchall()
-    if any(kind == "trigger" or (kind == "view" and name in _TABLES) for kind, name in found):
+    texts = [text for (text,) in db.execute("SELECT sql FROM sqlite_master").fetchall()]
+    if not all(text is None or _PLAIN_TABLE.match(str(text)) for text in texts):
         return False
     for table in _TABLES:
         columns = db.execute(f"PRAGMA table_xinfo({table})").fetchall()
-        if any(hidden for *_, hidden in columns):
+        if any(hidden or "(" in str(default) for *_, default, _, hidden in columns):
             return False
     return {name for _, name, *_ in db.execute("PRAGMA table_info(trials)")} >= _COLUMNS
+
+
+def _require_whole(db: sqlite3.Connection, path: Path) -> None:
+    """Refuse a damaged store: a few of its pages may lead to each other in millions of ways.
+
+    To read all of them and to compare them with the indexes takes 10 ms a megabyte.
+    """
+    for table in sorted(_TABLES):
+        if not db.execute(f"PRAGMA table_info({table})").fetchall():
+            continue  # as in a store of before there was one
+        found = str(db.execute(f"PRAGMA integrity_check({table})").fetchall()[0][0])
+        if found != "ok":
+            told = shown(found.splitlines()[-1])[1:-1]
+            raise StoreError(f"{path}: cannot be used as a store: it is damaged: {told}")

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from smidgen.escape import shell
 from smidgen.names import shown
-from smidgen.study.database import SQLITE, StoreError, connect_to_read, told
+from smidgen.study.database import SQLITE, StoreError, connect_to_read, require_file, told
 from smidgen.study.owner import is_alive
 from smidgen.study.rows import read_rows, row_of
 from smidgen.study.status import Ended, Status, status_of
@@ -125,6 +125,7 @@ def load(path: Path | str) -> Records:
             f" if it is a run, {row} writes its own"
         )
     try:
+        require_file(path)
         with path.open("rb") as file:
             is_database = file.read(len(SQLITE)) == SQLITE
     except OSError as error:
@@ -137,6 +138,20 @@ def load(path: Path | str) -> Records:
         with told(path):
             alive = partial(is_alive, owners_of(path))
             return Records(rows_in(db, str(path)), status_in(db, None, alive), notes_in(db))
+    finally:
+        db.close()
+
+
+def notes_of(path: Path) -> dict[str, Any]:
+    """Return what was noted in a store, which stays as it is.
+
+    Raises:
+        StoreError: If it is no store, or cannot be read.
+    """
+    db = connect_to_read(path)
+    try:
+        with told(path):
+            return notes_in(db)
     finally:
         db.close()
 

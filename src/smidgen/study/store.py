@@ -13,11 +13,11 @@ from types import MappingProxyType
 from typing import Any
 
 from smidgen.checkpoint import checkpoints
-from smidgen.files import write_atomically
+from smidgen.files import require_no_link, write_atomically
 from smidgen.names import require_key, shown
 from smidgen.run import WEIGHTS
 from smidgen.split_names import row_key
-from smidgen.study.database import StoreError, connect, told
+from smidgen.study.database import StoreError, connect, connect_to_read, told
 from smidgen.study.job import Job, titles
 from smidgen.study.owner import is_alive
 from smidgen.study.records import (
@@ -62,14 +62,21 @@ class Store:
 
         Args:
             path: Of the SQLite file.
-            create: Whether to make it if there is none.
+            create: Whether to make it if there is none; without, it is opened to be looked at
+                alone.
 
         Raises:
-            StoreError: If the file is no store, cannot be written, or is missing.
+            StoreError: If the file is no store, or cannot be written and is to be, or is missing
+                and not wanted new, or if its run folders are a link to somewhere else.
         """
         self.path = Path(path)
+        if not create:
+            self._db = connect_to_read(self.path)
+            return
+        for folder in (self.runs, self.owners):
+            _require_own(folder)
         is_new = not self.path.exists()
-        self._db = connect(self.path, create=create)
+        self._db = connect(self.path)
         if is_new and (own := own_runs_of(self.path)) != self.path.with_suffix(".runs"):
             own.mkdir(exist_ok=True)  # by which it is known later on
 
@@ -92,8 +99,7 @@ class Store:
             folder = self.runs / require_key(key, "the key of a trial")
         except ValueError as error:
             raise StoreError(f"{self.path}: {error}") from None
-        if folder.is_symlink():
-            raise StoreError(f"{folder} must be a folder, got a link")
+        _require_own(folder)
         return folder
 
     @property
@@ -378,6 +384,13 @@ class Store:
                 with suppress(sqlite3.Error):  # a full disk may have ended it already
                     self._db.execute("ROLLBACK")
                 raise
+
+
+def _require_own(folder: Path) -> None:
+    try:
+        require_no_link(folder)
+    except ValueError as error:
+        raise StoreError(str(error)) from None
 
 
 __all__ = ["ATTEMPTS", "Claim", "Store", "StoreError"]

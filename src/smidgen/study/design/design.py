@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, SupportsIndex
 
 from smidgen.export.c.footprint import predict_cost
-from smidgen.files import locked, write_atomically
+from smidgen.files import copy_of_own, locked, write_atomically
 from smidgen.methods import Method, in_order
 from smidgen.recipe import Recipe
 from smidgen.run import MODEL
@@ -257,7 +257,7 @@ def _finished(
     accuracy = accuracy_interval(percents, rows[first]["images"])
     run = search.store.folder(search.key(winner, first, full=True))
     shutil.rmtree(out / MODEL, ignore_errors=True)
-    shutil.copytree(run, out / MODEL)
+    copy_of_own(run, out / MODEL)
     write_atomically(
         out / PLAN, plan_text(winner, search.data.origin or search.origin.name).encode()
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.checkpoint import write_atomically
+from smidgen.files import copy_of_own
 from smidgen.study.design.reduce import Entrant
 from smidgen.study.design.search import Candidate, Rows, Search
 from smidgen.study.design.story import plan_text
@@ -73,7 +74,7 @@ def kept(search: Search, found: Mapping[Candidate, Rows], out: Path) -> list[Poi
     for candidate, rows in found.items():
         first = min(rows)
         folder = out / FRONT / _named(candidate)
-        shutil.copytree(search.store.folder(search.key(candidate, first, full=True)), folder)
+        copy_of_own(search.store.folder(search.key(candidate, first, full=True)), folder)
         named = search.data.origin or search.origin.name
         plan = out / FRONT / f"{folder.name}.toml"
         write_atomically(plan, plan_text(candidate, named).encode())

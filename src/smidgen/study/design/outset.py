@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.data import Data
-from smidgen.files import LOCK, is_temporary
+from smidgen.files import LOCK, is_temporary, require_no_link
 from smidgen.layers import Shape
 from smidgen.limits import EPOCHS, require_at_most
 from smidgen.methods import Method, parse
 from smidgen.methods.base import ArchitectureMethod, of_kind
 from smidgen.recipe import Recipe
 from smidgen.robust.corruptions import corruptions_for
+from smidgen.run import MODEL
 from smidgen.study.design.budget import Budget, Latencies
 from smidgen.study.design.clock import (
     NO_CARDS,
@@ -27,6 +28,7 @@ from smidgen.study.design.clock import (
     seconds_of_cards,
     work_of,
 )
+from smidgen.study.design.front import FRONT
 from smidgen.study.design.held import require_notes
 from smidgen.study.design.inputs import Input, inputs
 from smidgen.study.design.ladder import BudgetError, ladder
@@ -221,10 +223,12 @@ def require_out(out: Path) -> None:
     """Refuse a folder for a design that holds something else, before any picture is decoded.
 
     Raises:
-        ValueError: If it does, or is a file.
+        ValueError: If it does, or is a file, or what it holds of a design is a link.
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} must be a folder, got a file")
+    for name in (MODEL, FRONT):  # where they lead, plans and runs would be replaced
+        require_no_link(out / name)
     none_yet = out.exists() and not (out / STORE).exists()
     if none_yet and not all(map(_is_leftover, out.iterdir())):
         raise ValueError(f"{out} is not empty and holds no design: choose another folder")
