@@ -19,7 +19,7 @@ from smidgen.recipe import Recipe
 from smidgen.run import Run
 from smidgen.runtime import Runtime
 from smidgen.spec import NetSpec
-from smidgen.starts import STARTS, rounds, turn_of_chosen
+from smidgen.starts import STARTS, chosen, rounds, turn_of_chosen
 from smidgen.train import Observer, train
 from smidgen.training import Training, TrainingDivergedError
 from smidgen.trial import Trial
@@ -116,6 +116,19 @@ def test_starts_are_told_once_they_are_over() -> None:
     assert sorted(turns[:8]) == [(start, epoch) for start in (1, 2, 3, 4) for epoch in (1, 2)]
     assert sorted(epoch for _, epoch in turns[8:]) == [3, 3, 4, 4]
     assert len({start for start, _ in turns[8:]}) == 2
+
+
+@pytest.mark.parametrize("link", [STARTS, f"{STARTS}/start-1", f"{STARTS}/start-2"])
+def test_starts_are_not_kept_where_a_link_leads(tmp_path: Path, link: str) -> None:
+    (precious := tmp_path / "precious").mkdir()
+    (tmp_path / link).parent.mkdir(exist_ok=True)
+    (tmp_path / link).symlink_to(precious)
+
+    def begin(start: int, folder: Path) -> Training:
+        raise AssertionError(f"start {start} began in {folder}")
+
+    with pytest.raises(ValueError, match=f"{link} must be a folder, got a link: remove it"):
+        chosen(recipe(2), tmp_path / STARTS, begin, lambda training, turn, folder: None)
 
 
 def test_the_time_of_a_run_is_that_of_every_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,14 @@ def test_a_file_is_no_folder_of_a_design(tmp_path: Path) -> None:
         design(Origin("digits"), BUDGET, tmp_path / "mine")
 
 
+@pytest.mark.parametrize("name", ["front", "model"])
+def test_what_a_design_replaces_is_no_link(tmp_path: Path, name: str) -> None:
+    (out := tmp_path / "out").mkdir()
+    (out / name).symlink_to(tmp_path)
+    with pytest.raises(ValueError, match=f"{name} must be a folder, got a link: remove it"):
+        design(Origin("nowhere"), BUDGET, out)
+
+
 def test_a_folder_that_a_killed_design_left_before_it_had_begun_is_taken(tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / "design.owners").mkdir(parents=True)

@@ -58,9 +58,11 @@ def test_one_net_for_images_of_two_sizes_has_a_folder_for_each(
     for candidate in (one, other):
         folder = search.store.folder(search.key(candidate, 0, full=True))
         folder.mkdir(parents=True)
+        (folder / "elsewhere").symlink_to(tmp_path)
         (folder / "of").write_text(str(candidate.net.input_shape))
     points = kept(search, {of: {0: row(of, 0.9)} for of in (one, other)}, tmp_path / "out")
     assert {(point.folder / "of").read_text() for point in points} == {"1x8x8", "1x6x6"}
+    assert [path.name for point in points for path in point.folder.iterdir()] == ["of", "of"]
     plans = [point.folder.with_name(f"{point.folder.name}.toml").read_text() for point in points]
     assert len(set(plans)) == 2
     exported = tmp_path / "out" / "front" / "net-c" / "net.c"
