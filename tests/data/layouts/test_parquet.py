@@ -482,6 +482,29 @@ def test_a_readme_that_leaves_a_number_out_moves_no_name_to_another_class(tmp_pa
         assert load(tmp_path).classes == ("0", "1")
 
 
+@pytest.mark.parametrize(("brackets", "classes"), [(1, ("yes", "12:30")), (2_001, ("0", "1"))])
+def test_names_in_a_readme_are_words_and_brackets_without_end_are_not_read(
+    tmp_path: Path, brackets: int, classes: tuple[str, str]
+) -> None:
+    (tmp_path / "README.md").write_text(
+        f"---\nmore: [{'[],' * (brackets - 1)}]\ndataset_info:\n  features:\n  - name: label\n"
+        "    dtype:\n      class_label:\n        names:\n          '0': yes\n"
+        "          '1': 12:30\n---\n"
+    )
+    images = [{"bytes": png(number), "path": None} for number in range(20)]
+    table = pa.table({"image": images, "label": pa.array([0, 1] * 10, pa.int64())})
+    pq.write_table(table, tmp_path / "train.parquet")
+    with pytest.warns(DataWarning, match="no test images"):
+        assert load(tmp_path).classes == classes
+
+
+def test_a_column_of_lists_names_no_class(tmp_path: Path) -> None:
+    table = pa.table({"image": [png(0)] * 2, "label": [["cat"], ["dog", "owl"]]})
+    pq.write_table(table, tmp_path / "train.parquet")
+    with pytest.raises(DataError, match=r"'label' of .* must hold a class a row, got list<"):
+        load(tmp_path)
+
+
 def test_a_readme_of_aliases_says_nothing(tmp_path: Path) -> None:
     images = [{"bytes": png(number), "path": None} for number in range(20)]
     table = pa.table({"image": images, "label": pa.array([0, 1] * 10, pa.int64())})

@@ -18,8 +18,12 @@ from smidgen.data.values import labels_of
 from smidgen.limits import IMAGES, README, VALUES, content
 from smidgen.sizes import counted
 
-_AT_ONCE = 1_000  # rows
 _LOOKED_AT = 100  # rows that tell whether the words of a column repeat, or are names of parts
+_AT_ONCE = 64  # rows: each may be as long as all that its file says of them
+_OF_DICTIONARY = 1 << 16  # rows
+_A_BATCH = 1 << 26  # bytes
+_REPEATED = 1_000  # bytes read for each of a file, beyond a batch: no picture is packed as much
+_NESTED = 2_000  # brackets in a README.md: what reads it takes their square
 _PIECE = re.compile(r"(.+)-([0-9]{5})-of-([0-9]{5})(-[0-9a-f]+)?")  # of a table, as the hub has it
 
 
@@ -148,9 +152,8 @@ def _pieces(path: Path, part: str, read: _Columns) -> tuple[dict[str, _Piece], t
     """Return what a file holds of each part, and the names of its classes if it lists them."""
     image, label, split, named = read
     names = named.get(label, ())
-    table = _read(path, [image, label])
-    contents = _contents(path, table.column(image))
-    found = _values(table.column(label))
+    contents = _contents(path, _read(path, image))
+    found = _values(_read(path, label))
     labels = labels_of(found, len(found), names, str(path)) if found else []
     if split is None or not found:
         return {part: _Piece(path, range(len(found)), contents, labels)}, names
@@ -164,7 +167,7 @@ def _pieces(path: Path, part: str, read: _Columns) -> tuple[dict[str, _Piece], t
 def _cells(path: Path, column: str, named: Mapping[str, tuple[str, ...]]) -> list[Any]:
     """Return what a column holds, numbers as the names that they stand for."""
     names = named.get(column, ())
-    cells = _values(_read(path, [column]).column(column))
+    cells = _values(_read(path, column))
     return [
         names[cell] if isinstance(cell, int) and 0 <= cell < len(names) else cell for cell in cells
     ]
@@ -227,7 +230,7 @@ def _columns(
     flat = [name for name, kind in types.items() if not pa.types.is_nested(kind)]
     once = [name for name in flat if schema.names.count(name) == 1]
     begun = {  # not all of them: what else is in a table may be of any size
-        name: _values(_read(path, [name], _LOOKED_AT).column(name))
+        name: _values(_read(path, name, _LOOKED_AT))
         for name in once
         if _is_text(types[name])
     }
@@ -250,6 +253,8 @@ def _columns(
             raise DataError(f"{path} must name each column once, got {name!r} twice")
         if pa.types.is_nested(types[name]) and _holds_dictionary(types[name]):
             raise DataError(f"column {name!r} of {path} must be plain, got {types[name]}")
+    if pa.types.is_nested(types[label]):  # a row of it may repeat a text any number of times
+        raise DataError(f"column {label!r} of {path} must hold a class a row, got {types[label]}")
     return _Columns(image, label, split, named)
 
 
@@ -303,8 +308,8 @@ def _schema(path: Path) -> Any:
         raise DataError(f"{path} is truncated or no Parquet: {_one_line(error)}") from error
 
 
-def _read(path: Path, names: list[str], most: int | None = None) -> Any:
-    """Return columns of a file, or their first ``most`` rows."""
+def _read(path: Path, name: str, first: int | None = None) -> Any:
+    """Return a column of a file, or its ``first`` rows and what is read with them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -314,17 +319,39 @@ def _read(path: Path, names: list[str], most: int | None = None) -> Any:
             if rows > IMAGES:
                 raise DataError(f"{path} says that it has {rows:,} rows, too many")
             batches: list[Any] = []
-            held = 0  # a dictionary of one picture may stand for any number of rows
-            for batch in file.iter_batches(most or _AT_ONCE, columns=names):
+            held = seen = 0  # one picture may stand for any number of rows
+            most = min(VALUES, max(_A_BATCH, _REPEATED * path.stat().st_size))
+            for batch in file.iter_batches(_rows_at_once(file, name), columns=[name]):
                 held += batch.nbytes
-                if held > VALUES:
-                    raise DataError(f"{path} holds more than {VALUES:,} bytes, too many")
+                if held > most:
+                    raise DataError(f"{path} holds more than {most:,} bytes, too many")
                 batches.append(batch)
-                if most is not None:
+                seen += len(batch)
+                if first is not None and seen >= first:
                     break
-            return pa.Table.from_batches(batches) if batches else file.read(columns=names)
+            table = pa.Table.from_batches(batches) if batches else file.read(columns=[name])
+            return table.column(name)
     except (pa.ArrowException, MemoryError, OSError) as error:
         raise DataError(f"{path} is damaged: {_one_line(error)}") from error
+
+
+def _rows_at_once(file: Any, name: str) -> int:
+    """Return how many rows of a column are read before they are measured.
+
+    A value that is written once, and repeated, is at most as long as all that is written; in a
+    dictionary it stays one, and each batch has a copy of all of them.
+    """
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(file.schema_arrow.field(name).type):
+        return _OF_DICTIONARY
+    groups = [file.metadata.row_group(place) for place in range(file.metadata.num_row_groups)]
+    sizes = [
+        group.column(place).total_uncompressed_size
+        for group in groups
+        for place in range(group.num_columns)
+    ]
+    return min(_AT_ONCE, max(_A_BATCH // max([*sizes, 1]), 1))
 
 
 def _class_names(schema: Any) -> dict[str, tuple[str, ...]]:
@@ -352,9 +379,13 @@ def _readme(folder: Path) -> dict[str, tuple[str, ...]]:
         return {}
     try:
         text = content(path, README).decode().split("---")[1]
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+        if text.count("[") + text.count("{") > _NESTED:
+            return {}
+        # of words alone: names of classes are no numbers, times or truth values
+        loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, loader)):
             return {}  # a few lines of them may stand for more than memory holds
-        form = yaml.safe_load(text)
+        form = yaml.load(text, loader)
         features = form["dataset_info"]["features"]
         return {
             feature["name"]: _numbered(feature["dtype"]["class_label"]["names"])
