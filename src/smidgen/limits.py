@@ -21,7 +21,10 @@ ENCODED = 1 << 29  # bytes of an encoded picture
 VALUES = 1 << 33  # bytes of the pictures of a data set in one file
 IMAGES = 1 << 26  # rows of a table of pictures, and pictures of arrays
 LINKS = 65_535  # to folders, followed below one: they may lead to each other in as many ways
+AGAIN = 100_000  # files and folders below one, found again by another way
 TABLE = 1 << 28  # bytes of a table of text
+TABLE_ROWS = 1 << 20  # of a table of text beside few pictures: each takes some 300 bytes
+CELLS = 16  # of a row, over all rows that a table may have
 PIXEL_TABLE = 1 << 31  # bytes of a table of pixel values: some four a pixel
 README = 1 << 20  # bytes
 EPOCHS = 1_000_000
@@ -35,7 +38,8 @@ TENSOR_BYTES = 4 << 30  # of a file of weights, or a checkpoint
 ROWS_BYTES = 1 << 30  # of rows as JSON lines
 ROW = 1 << 24  # characters of a row or a job in a store
 
-BOUNDLESS = "must be a folder of pictures, got a whole disk or home"
+_OF_SYSTEMS = ("/boot", "/dev", "/etc", "/proc", "/run", "/sys", "/usr", "/var", "/home")
+BOUNDLESS = "must be a folder of pictures, got a whole disk, home or system folder"
 NUMBER = 1e300  # of any figure; whole numbers beyond it are no floats
 
 
@@ -56,10 +60,13 @@ def require_at_most(what: str, found: int, most: int) -> None:
 
 
 def is_boundless(folder: Path) -> bool:
-    """Tell whether a folder is a whole file system or somebody's home: hours to walk through."""
+    """Tell whether a folder is a whole disk, a system's or somebody's home: hours to walk through.
+
+    What lies in those of a system may be a data set; what holds a home is none.
+    """
     place = folder.resolve()
-    home = os.path.expanduser("~")  # noqa: PTH111 - Path's own fails where there is none
-    return place == place.parent or place == Path(home).resolve()
+    home = Path(os.path.expanduser("~")).resolve()  # noqa: PTH111 - Path's own fails without one
+    return place in (Path(place.anchor), home, *home.parents) or str(place) in _OF_SYSTEMS
 
 
 def content(path: Path, most: int) -> bytes:

@@ -395,7 +395,7 @@ def test_one_that_can_be_read_is_enough(run: Path, capsys: pytest.CaptureFixture
         (("RUN", "new/wide.jpg", "--top", "0"), "--top must be >= 1, got 0"),
         (("RUN", "new/wide.jpg", "--csv", "no/o.csv"), "there is no folder no"),
         (("RUN", "new/wide.jpg", "--csv", "-", "--json"), "ask for one of them"),
-        (("RUN", "/"), "/ must be a folder of pictures, got a whole disk or home"),
+        (("RUN", "/"), "/ must be a folder of pictures, got a whole disk, home or system folder"),
         (("RUN", "empty"), "empty holds no picture"),
         (("RUN", "rows.csv"), "rows.csv holds no picture"),
         (("RUN", "a.parquet"), "a.parquet is no picture to ask about: `smidgen evaluate MODEL --"),

@@ -140,6 +140,19 @@ def parquet_of_long_labels_many_times(at: Path) -> Path:
     return path
 
 
+def parquet_of_one_long_picture(at: Path) -> Path:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = at / "long.parquet"
+    index = pa.array(np.zeros(1_000, np.int32))
+    images = pa.DictionaryArray.from_arrays(index, pa.array([bytes(3_000_000)], pa.binary()))
+    table = pa.table({"image": images, "label": pa.array(np.arange(1_000) % 2)})
+    pq.write_table(table, path, compression="zstd", store_schema=False)
+    assert path.stat().st_size < 1 << 11
+    return path
+
+
 def parquet_of_one_picture_in_a_dictionary(at: Path) -> Path:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -301,6 +314,23 @@ def table_of_one_long_label(at: Path) -> Path:
     return folder
 
 
+def table_of_many_rows(at: Path) -> Path:
+    folder = at / "rows"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"")
+    (folder / "labels.csv").write_text("file_name,label\n" + "a,b\n" * (1 << 20) + "a,b\n")
+    return folder
+
+
+def table_of_many_values(at: Path) -> Path:
+    folder = at / "values"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"")
+    text = '{"files": [' + "{}," * (1 << 23) + "{}]}"
+    (folder / "info.labels").write_text(text)
+    return folder
+
+
 def table_of_pixels_without_end(at: Path) -> Path:
     path = at / "pixels.csv"
     with path.open("wb") as file:
@@ -325,6 +355,7 @@ BOMBS: dict[Callable[[Path], Path], str] = {
     idx_that_says_too_much: "says that it holds 3,367,254,359,280 bytes, too many",
     idx_that_unpacks_to_more_than_it_says: "must hold 128 bytes of values, got 129",
     parquet_of_one_picture_many_times: "bomb.parquet",
+    parquet_of_one_long_picture: "long.parquet holds more than 67,108,864 bytes, too many",
     parquet_of_long_labels_many_times: "labels.parquet row 0 is no readable picture: there is none",
     parquet_of_one_picture_in_a_dictionary: "inside.parquet must be plain, got struct<bytes: dict",
     transparent_pictures_of_too_many_pixels: "196 megapixels, of at most 64",
@@ -347,6 +378,8 @@ BOMBS: dict[Callable[[Path], Path], str] = {
     onnx_without_end: "bytes of a file must be at most",
     table_without_end: "labels.csv",
     table_of_one_long_label: "10,000 of 10,001 pictures are not there",
+    table_of_many_rows: "must have at most 1,048,576 rows of 2 cells beside so few pictures",
+    table_of_many_values: "info.labels must hold at most 16,777,216 values beside so few pictures",
     table_of_many_columns: "must have a row a picture, got none",
     table_of_pixels_without_end: "bytes of a table of pixels must be at most",
 }

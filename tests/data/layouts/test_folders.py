@@ -25,6 +25,7 @@ from smidgen.data.layouts.folders import pictures_below
 from smidgen.data.names import MADE
 from smidgen.data.parts import parts
 from smidgen.export import ship
+from smidgen.limits import is_boundless
 from smidgen.study.design import outset
 from smidgen.study.records import runs_of
 
@@ -254,6 +255,21 @@ def test_a_link_to_a_pipe_is_not_waited_for(name: str, image_folder: Folder, pip
     data = load(folder)
     assert len(data.train) == 5
     assert data.notes == ()
+
+
+def test_links_to_one_folder_of_many_files_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smidgen.data.layouts.folders.AGAIN", 20)
+    (tmp_path / "cat" / "x").mkdir(parents=True)
+    for number in range(5):
+        (tmp_path / "cat" / "x" / f"{number}.png").touch()
+    for number in range(4):
+        (tmp_path / "cat" / f"l{number}").symlink_to("x")
+    assert len(pictures_below(tmp_path)) == 25, "as many as may be"
+    (tmp_path / "cat" / "y").symlink_to("x")
+    with pytest.raises(DataError, match="links lead to again, with over 20 files in all, too many"):
+        pictures_below(tmp_path)
 
 
 @pytest.mark.parametrize("place", [".", "train"])
@@ -523,6 +539,16 @@ def test_a_link_to_a_whole_disk_is_refused(image_folder: Folder, place: str) -> 
     (folder / place / "all").symlink_to("/")
     with pytest.raises(DataError, match="/all must be a folder of pictures, got a whole disk"):
         load(folder)
+
+
+def test_what_holds_homes_or_a_system_is_no_folder_of_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home := tmp_path / "homes" / "me").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    assert all(map(is_boundless, (home, home.parent, Path("/usr"), Path("/etc"))))
+    assert not any(map(is_boundless, (home / "pets", tmp_path / "homes" / "you")))
 
 
 @pytest.mark.filterwarnings("ignore:.*set aside:smidgen.data.DataWarning")

@@ -19,6 +19,7 @@ class Finder:
     def __init__(self, root: Path) -> None:
         self.folder, self.root = root, root.resolve()
         self.below = dict.fromkeys(pictures_below(root))
+        self._found: dict[tuple[str, Path, str | None], Path] = {}  # a table may repeat a name
         self._of_folders: dict[Path, str | None] = {}
         of_part: dict[str | None, list[Path]] = {}
         for path in self.below:
@@ -57,6 +58,12 @@ class Finder:
         Raises:
             DataError: If the name leads out of the folder.
         """
+        asked = (name, table, part)
+        if asked not in self._found and (found := self._looked_for(name, table, part)) is not None:
+            self._found[asked] = found
+        return self._found.get(asked)
+
+    def _looked_for(self, name: str, table: Path, part: str | None) -> Path | None:
         plain = _plain(name)
         if plain.is_absolute() or ".." in plain.parts:
             found = f"absolute: {self._begun(plain)}" if plain.is_absolute() else "outside"

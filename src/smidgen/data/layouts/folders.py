@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import final
 
@@ -21,7 +20,7 @@ from smidgen.data.names import (
     part_in,
     part_of,
 )
-from smidgen.limits import BOUNDLESS, LINKS, is_boundless
+from smidgen.limits import AGAIN, BOUNDLESS, LINKS, is_boundless
 from smidgen.sizes import counted
 
 ENDINGS = (  # of files that must be pictures; others are if their content says so
@@ -254,7 +253,8 @@ def _is_folder(path: Path) -> bool:
     """Return whether a path is a folder.
 
     Raises:
-        DataError: If it is a link to a whole disk or home, which would be walked through.
+        DataError: If it is a link to a whole disk, home or system folder, which would be walked
+            through.
     """
     if not path.is_dir():
         return False
@@ -347,24 +347,52 @@ def _below(folder: Path) -> Iterator[Path]:
     named = Path(os.path.abspath(folder))  # noqa: PTH100 - of `cat/..`, cat is no folder above
     above = (*named.parents, *Path(os.path.realpath(folder)).parents)
     real = os.path.realpath(folder)
-    yield from _walked(folder, real, frozenset(map(os.path.realpath, above)), count(1))
+    yield from _walked(folder, real, frozenset(map(os.path.realpath, above)), _Walk())
 
 
-def _walked(folder: Path, real: str, above: frozenset[str], links: Iterator[int]) -> Iterator[Path]:
+@final
+class _Walk:
+    """What a walk has met, and refuses to meet without end."""
+
+    def __init__(self) -> None:
+        self._links = self._again = 0
+        self._folders: set[str] = set()
+
+    def begins(self, real: str, entries: Sequence[Path]) -> None:
+        """Note the entries of a folder, which links may have led to before."""
+        if real in self._folders:
+            self._again += len(entries)
+        if self._again > AGAIN:
+            raise DataError(
+                f"{entries[0].parent} is one of the folders that links lead to again, with over"
+                f" {AGAIN:,} files in all, too many"
+            )
+        self._folders.add(real)
+
+    def follows(self, link: Path) -> None:
+        """Note a link to a folder."""
+        self._links += 1
+        if self._links > LINKS:
+            raise DataError(f"{link} is one of over {LINKS:,} links to folders, too many")
+
+
+def _walked(folder: Path, real: str, above: frozenset[str], walk: _Walk) -> Iterator[Path]:
     if real in above:
         return
-    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+    entries = sorted(folder.iterdir(), key=lambda path: path.name)
+    walk.begins(real, entries)
+    for path in entries:
         if is_system(path.name):
             continue
         if _is_folder(path):
             linked = path.is_symlink()
-            if linked and next(links) > LINKS:
-                raise DataError(f"{path} is one of over {LINKS:,} links to folders, too many")
+            if linked:
+                walk.follows(path)
             if not _is_made(path):
                 # looked up for links alone: it takes every folder above, each time; Windows has
                 # others than these
                 known = not linked and os.name != "nt"
                 inner = os.path.join(real, path.name) if known else os.path.realpath(path)  # noqa: PTH118
-                yield from _walked(path, inner, above | {real}, links)
+                yield from _walked(path, inner, above | {real}, walk)
         elif path.is_file() or not path.exists():  # never a pipe or a device, nor a link to one
             yield path

@@ -25,11 +25,12 @@ from smidgen.data.layouts.tables import (
 )
 from smidgen.data.names import COLLECTIONS, part_in
 from smidgen.data.values import labels_of
-from smidgen.limits import BOUNDLESS, is_boundless
+from smidgen.limits import BOUNDLESS, TABLE_ROWS, is_boundless
 from smidgen.sizes import counted
 
 _LOOKED_AT = 20  # rows that tell whether a table names pictures
 _SHOWN = 3
+_AGAIN = 8  # rows, at most, for each picture that is there, of tables that are long
 _ONE, _NOUGHT = ("1", "1.0"), ("0", "0.0")  # whether a picture is of a class
 
 
@@ -46,7 +47,8 @@ class Listed(Source):
         """Return the layout if ``path`` has it: a table whose first rows name pictures.
 
         Raises:
-            DataError: If it is a table in a whole disk or home, which would be walked through.
+            DataError: If it is a table in a whole disk, home or system folder, which would be
+                walked through.
         """
         if path.is_file():
             if not is_table(path) or Pixels.claim(path) is not None:
@@ -320,7 +322,8 @@ def _names_pictures(table: Path, find: Finder) -> bool:
 
 
 def _rows(table: Path, find: Finder, most: int | None = None) -> list[Row]:
-    return rows_of(table, most, lambda cell: find.knows(cell, table))
+    limit = max(TABLE_ROWS, _AGAIN * len(find.below))
+    return rows_of(table, most, lambda cell: find.knows(cell, table), limit)
 
 
 def _is_unreadable(table: Path, *, none_else: bool) -> bool:

@@ -5,15 +5,15 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from smidgen.data import columns
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.folders import ENDINGS as OF_PICTURES
-from smidgen.limits import TABLE, content
+from smidgen.limits import CELLS, TABLE, TABLE_ROWS, content
 
 OF_JSON = ".jsonl"
 ENDINGS = (".csv", ".tsv", OF_JSON)
@@ -22,6 +22,7 @@ _OF_SPREADSHEETS = re.compile(r'"?sep=([,;|\t])"?\r?\n')  # their line of what i
 _FEW = 2  # columns of a table without a header
 
 Row = dict[str, Any]
+_Line = TypeVar("_Line")
 
 
 class Twice(NamedTuple):
@@ -56,7 +57,10 @@ def delimiter_of(line: str) -> str:
 
 
 def rows_of(
-    table: Path, most: int | None = None, is_picture: Callable[[str], bool] = lambda cell: False
+    table: Path,
+    most: int | None = None,
+    is_picture: Callable[[str], bool] = lambda cell: False,
+    limit: int = TABLE_ROWS,
 ) -> list[Row]:
     """Return the rows of a table, all with the columns of the first.
 
@@ -65,9 +69,10 @@ def rows_of(
         most: Rows that are wanted; all by default.
         is_picture: Whether a cell names one that is there: if the first line has one beside a
             label, it is no header.
+        limit: Rows that it may have, of 16 cells each; wider ones have fewer.
 
     Raises:
-        DataError: If it cannot be read.
+        DataError: If it cannot be read, or has more rows: a few bytes of a file are 300 in memory.
     """
     try:
         text = content(table, TABLE).decode("utf-8-sig")
@@ -79,15 +84,37 @@ def rows_of(
     except (OSError, ValueError) as error:
         raise DataError(f"{table} cannot be read as text: {error}") from error
     try:
-        if table.name == OF_EDGE_IMPULSE:
-            return _of_edge_impulse(table, text, most)
-        if table.suffix.lower() == OF_JSON:
-            return _of_json(table, text, most)
-        return _of_csv(table, text, most, is_picture)
+        of_edge_impulse = table.name == OF_EDGE_IMPULSE
+        if of_edge_impulse or table.suffix.lower() == OF_JSON:
+            _require_few_values(table, text, limit)
+            return (_of_edge_impulse if of_edge_impulse else _of_json)(table, text, most)
+        return _of_csv(table, text, most, is_picture, limit)
     except (csv.Error, RecursionError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{table} cannot be read: {' '.join(str(error).split())}") from error
+
+
+def _require_few_values(table: Path, text: str, limit: int) -> None:
+    """Refuse JSON of more values than a table may have cells, before it is read."""
+    values = sum(map(text.count, "{[,\n"))
+    if values > CELLS * limit:
+        raise DataError(
+            f"{table} must hold at most {CELLS * limit:,} values beside so few pictures, got"
+            f" {values:,}"
+        )
+
+
+def _at_most(table: Path, lines: Iterable[_Line], limit: int, cells: int) -> Iterator[_Line]:
+    """Yield lines of so many cells, as long as they are not too many."""
+    most = min(limit, CELLS * limit // max(cells, 1))
+    for number, line in enumerate(lines, 1):
+        if number > most:
+            raise DataError(
+                f"{table} must have at most {most:,} rows of {cells:,} cells beside so few"
+                " pictures, got more"
+            )
+        yield line
 
 
 def _of_json(table: Path, text: str, most: int | None) -> list[Row]:
@@ -132,7 +159,7 @@ def _of_edge_impulse(table: Path, text: str, most: int | None) -> list[Row]:
 
 
 def _of_csv(
-    table: Path, text: str, most: int | None, is_picture: Callable[[str], bool]
+    table: Path, text: str, most: int | None, is_picture: Callable[[str], bool], limit: int
 ) -> list[Row]:
     said = text.lstrip("\r\n")  # a header may stand below empty lines
     text, first = said, 1 + text[: len(text) - len(said)].count("\n")
@@ -149,7 +176,7 @@ def _of_csv(
     named = Counter(header)
     again = {name: Twice(first) for name in header if name.strip() and named[name] > 1}
     rows: list[Row] = []
-    for number, cells in lines:
+    for number, cells in _at_most(table, lines, limit, len(header)):
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) != len(header):
