@@ -103,6 +103,20 @@ def test_markdown_leaves_ordinary_cells_alone(text: str) -> None:
     assert escape.markdown(text).replace("\\+0.29", "+0.29") == text
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("https://evil.example", "https&#58;//evil.example"),
+        ("WWW.evil.example", "WWW&#46;evil.example"),
+        ("a: b://", "a: b&#58;//"),
+    ],
+)
+def test_a_bare_address_becomes_a_link_only_where_that_is_wanted(text: str, written: str) -> None:
+    assert escape.markdown(text) == written
+    assert html.unescape(written) == text
+    assert escape.markdown(text, links=True) == text
+
+
 @given(TEXTS | st.text(st.characters()))
 @example("".join(map(chr, [*range(0x2100), 0xFEFF, 0xFFFE, 0xFFFF, 0xD83D, 0x1F600])))
 def test_yaml_and_python_read_the_same_text(text: str) -> None:

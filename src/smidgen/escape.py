@@ -12,6 +12,7 @@ _TURNING = frozenset("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
 _JOINERS = "\u200c\u200d"  # no signs of their own, but part of words and of pictures of people
 _UNFIT_FOR_XML = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _UNFIT_FOR_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_BARE = re.compile(r"(?i)(?<=www)\.|:(?=//)")  # where what others make a link begins
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN = frozenset("-_.,:;/+*=()[]{}<>@#%&!'|^~ ")  # of ASCII, in a string of C as they are
 
@@ -66,11 +67,18 @@ def json_as_yaml(value: Any) -> str:
     return _UNFIT_FOR_YAML.sub(lambda sign: f"\\u{ord(sign[0]):04x}", text)
 
 
-def markdown(text: str) -> str:
-    """Return text for the inside of a line, or a table's cell, of Markdown."""
+def markdown(text: str, *, links: bool = False) -> str:
+    """Return text for the inside of a line, or a table's cell, of Markdown.
+
+    Args:
+        text: Of anybody.
+        links: Whether an address that stands bare in it may become a link, as GitHub and others
+            make of one: not in a stranger's text.
+    """
     plain = terminal(text).replace("\\", "\\\\").replace("&", "&amp;").replace("<", "&lt;")
     plain = re.sub(r"([`*|~])", r"\\\1", plain)
     plain = re.sub(r"\](?=[(\[:])", r"\\]", plain)  # no link
+    plain = plain if links else _BARE.sub(lambda sign: f"&#{ord(sign[0])};", plain)
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", plain)  # inside a word it is plain
 
 

@@ -129,7 +129,7 @@ def _use(facts: Facts, about: str) -> str:
     named = [escaped(name) for name in run.classes[:_CLASSES]]
     more = len(run.classes) - len(named)
     classes = ", ".join(named) + (f" and {more} more" if more else "")
-    said = [escaped(" ".join(about.split()))] if about.strip() else []
+    said = [escaped(" ".join(about.split()), links=True)] if about.strip() else []
     said.append(
         f"It says which of {len(run.classes)} classes a picture shows: {classes}. It has one answer"
         " for every picture, also for one that shows none of them, and no answer for two at once."
