@@ -231,6 +231,19 @@ def test_of_data_of_the_hub_that_went_on_the_part_set_aside_is_judged(elsewhere:
     assert len(data.test) <= len(grown.test) <= len(data.test) + 1
 
 
+def test_what_a_run_has_fetched_from_the_hub_is_told_before(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*asked: object, **more: object) -> None:
+        raise DataError("it is silent")
+
+    monkeypatch.setattr("smidgen.again.load", read)
+    theirs = replace(run, origin=f"somebody/any@{'a' * 40}")
+    told = pytest.warns(sm.data.DataWarning, match="^run names somebody/any@a+ of the hub, which")
+    with told, pytest.raises(DataError, match="it is silent"):
+        trained_on(theirs, "run")
+
+
 def test_the_folder_of_copies_of_a_run_is_not_that_of_other_data(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from smidgen.data.decoding import LEFT_OUT
 from smidgen.data.making import NO_TEST
 from smidgen.data.parts import parts
 from smidgen.data.remembered import asked_of, place_of, with_asked
-from smidgen.data.sources import HUB_ID, KNOWN, NO_COLUMNS
+from smidgen.data.sources import HUB_ID, KNOWN, NO_COLUMNS, is_to_be_fetched
 from smidgen.files import at_home
 from smidgen.names import require_path, shown
 from smidgen.run import Run
@@ -74,7 +74,9 @@ def trained_on(
     if data is None and (place in NAMED or asked_of(run.origin).get("package")):
         place = f"{KNOWN}{place}"  # whatever folder of that name lies here
     if data is None:
-        place = with_asked(place, asked_of(run.origin))
+        asked = asked_of(run.origin)
+        _tell_fetched(place, data_dir or asked.get("data-dir"), folder)
+        place = with_asked(place, asked)
     # What cannot be read is left out and told: the fingerprint says whether they are the same.
     with warnings.catch_warnings(record=True) as heard, _looked_for(place, folder):
         warnings.simplefilter("always")
@@ -90,6 +92,16 @@ def trained_on(
             else f"{place} does not hold the data {folder} was trained on, {run.trial.data}"
         )
     return found
+
+
+def _tell_fetched(place: str, data_dir: Path | str | None, folder: Path | str) -> None:
+    """Tell of data that a run, maybe a stranger's, has fetched, before they are."""
+    if is_to_be_fetched(place, data_dir):
+        warnings.warn(
+            f"{folder} names {place} of the hub, which is fetched (--data names another place)",
+            DataWarning,
+            stacklevel=3,
+        )
 
 
 @contextmanager

@@ -216,6 +216,14 @@ class Hub(Source):
         )
         return str(held), (note,)
 
+    @property
+    def is_fetched(self) -> bool:
+        """Whether files of it are here, as far as that is known without the hub."""
+        try:
+            return self._fetched() is not None
+        except ImportError:  # without its library nothing can be fetched
+            return True
+
     def _fetched(self) -> Path | None:
         """Return the folder of the files that were fetched, unless there is but the README."""
         commit = self.revision if self.is_pinned else self._held

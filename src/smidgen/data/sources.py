@@ -268,6 +268,17 @@ def find(
     return _at(text, data_dir, is_name=isinstance(name_or_path, str))
 
 
+def is_to_be_fetched(place: str, data_dir: str | os.PathLike[str] | None = None) -> bool:
+    """Tell whether a place is one on the hub of which no file is here yet."""
+    found = HUB_ID.fullmatch(place)
+    if found is None or Path(place.split("/", maxsplit=1)[0]).is_dir():
+        return False
+    repository, configuration, revision = found.groups()
+    if _local("/".join(filter(None, (repository, configuration))), data_dir):
+        return False
+    return not Hub(repository, revision or UNPINNED, configuration).is_fetched
+
+
 def _at(text: str, data_dir: str | os.PathLike[str] | None, *, is_name: bool) -> tuple[str, Source]:
     """Return what a path holds, or the local copy of that name."""
     path = at_home(text)
