@@ -77,10 +77,10 @@ def weights(run: Run) -> list[Tensor]:
 
 
 def test_of_eight_half_go_on_after_an_eighth_a_quarter_and_a_half() -> None:
-    assert list(rounds(recipe(8, 80))) == [(8, 10), (4, 20), (2, 40)]
+    assert list(rounds(recipe(8, 80))) == [(8, 0, 10), (4, 10, 20), (2, 20, 40)]
     assert list(rounds(recipe(1, 80))) == []
     assert turn_of_chosen(recipe(8, 80)).epochs == 2.5 * 80  # a run, and half of one a doubling
-    assert list(rounds(recipe(4, 1))) == [(4, 1), (2, 1)]
+    assert list(rounds(recipe(4, 1))) == [(4, 0, 1), (2, 1, 1)]
     assert turn_of_chosen(recipe(4, 1)).epochs == 4
 
 

@@ -230,9 +230,7 @@ def _columns(
     flat = [name for name, kind in types.items() if not pa.types.is_nested(kind)]
     once = [name for name in flat if schema.names.count(name) == 1]
     begun = {  # not all of them: what else is in a table may be of any size
-        name: _values(_read(path, name, _LOOKED_AT))
-        for name in once
-        if _is_text(types[name])
+        name: _values(_read(path, name, _LOOKED_AT)) for name in once if _is_text(types[name])
     }
     parts = [name for name in once if columns.form(name) in columns.PARTS or name in named]
     parts += [name for name, cells in begun.items() if columns.are_parts(cells)]
