@@ -13,9 +13,11 @@ from smidgen import zoo
 from smidgen.export.c.emulate import write_source
 from smidgen.export.c.int8 import generate
 from smidgen.export.int8.calibrate import calibrate
+from smidgen.export.int8.program import Int32, IntegerProgram
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.lower import lower
+from smidgen.export.program import Pixels
 from smidgen.layers import Shape
 
 TOOLS = ("arm-none-eabi-gcc", "qemu-armeb")
@@ -57,22 +59,31 @@ void _start(void) {
 """
 
 
+def logits_of(
+    integers: IntegerProgram, pixels: Pixels, tools: tuple[str, str], flags: list[str], at: Path
+) -> Int32:
+    """Return what the C answers on a processor that ``tools``, compiler and emulator, know."""
+    compiler, emulator = tools
+    write_source(generate(integers, "net"), at)
+    numbers = ", ".join(map(str, pixels.transpose(0, 2, 3, 1).ravel().tolist()))
+    main = MAIN.replace("PIXELS}", f"{numbers}}}").replace("IMAGES", str(len(pixels)))
+    (at / "main.c").write_text(main)
+    flags = [*flags, "-ffreestanding", "-nostdlib", "-static", "-Wl,-e,_start"]
+    command = [compiler, *flags, "net.c", "main.c", "-lgcc", "-o", "net.elf"]
+    built = subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    done = subprocess.run(
+        [emulator, "net.elf"], cwd=at, capture_output=True, check=True, timeout=PATIENCE
+    )
+    order = ">" if "-mbig-endian" in flags else "<"
+    return np.frombuffer(done.stdout, f"{order}i4").reshape(len(pixels), -1)
+
+
 @pytest.mark.parametrize("blur", [False, True])
 def test_a_big_endian_arm_answers_bit_for_bit(tmp_path: Path, *, blur: bool) -> None:
     spec = zoo.net("mnist-1k5-dw").fitted(Shape(1, 12, 12), 10)
     spec = blurred(spec) if blur else spec
     program, pixels = lower(warmed(spec)), pixels_for(spec, 8)
     integers = quantize(program, calibrate(program, pixels_for(spec, 32, seed=1)))
-    write_source(generate(integers, "net"), tmp_path)
-    numbers = ", ".join(map(str, pixels.transpose(0, 2, 3, 1).ravel().tolist()))
-    main = MAIN.replace("PIXELS}", f"{numbers}}}").replace("IMAGES", str(len(pixels)))
-    (tmp_path / "main.c").write_text(main)
-    flags = ["-O2", "-ffreestanding", "-nostdlib", "-static", "-Wl,--be8", "-Wl,-e,_start"]
-    command = [TOOLS[0], *MACHINE, *flags, "net.c", "main.c", "-lgcc", "-o", "net.elf"]
-    built = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stderr
-    done = subprocess.run(
-        [TOOLS[1], "net.elf"], cwd=tmp_path, capture_output=True, check=True, timeout=PATIENCE
-    )
-    found = np.frombuffer(done.stdout, ">i4").reshape(len(pixels), -1)
+    found = logits_of(integers, pixels, TOOLS, [*MACHINE, "-O2", "-Wl,--be8"], tmp_path)
     assert np.array_equal(found, simulate(integers, pixels))

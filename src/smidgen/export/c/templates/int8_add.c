@@ -36,7 +36,7 @@ static void add(const layer *own, const progress *at, int8_t *const *rows, int8_
   }
   for (const int8_t *const end = out + own->width * own->channels; out != end;) {
     int32_t x = *q++ * 0x100000 + bias;
-#if defined(__ARM_FEATURE_DSP)
+#if TWO_AT_ONCE
     x = scaled(x, by);
 #else
     if (by) x = scaled(x, by);

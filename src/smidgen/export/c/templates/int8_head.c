@@ -1,6 +1,6 @@
-/* Arm's instructions for two products or four bytes at once, written as GCC takes them; memory must hold the
-   low byte first. */
-#if defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN) && defined(__GNUC__)
+/* Arm's instructions for two products or four bytes at once (ARMv6 and later), written as GCC takes them; memory
+   must hold the low byte first. clang tells of them in the old 16 bit Thumb, too, which has none. */
+#if defined(__ARM_FEATURE_SIMD32) && (!defined(__thumb__) || defined(__thumb2__)) && !defined(__ARM_BIG_ENDIAN) && defined(__GNUC__)
 #define TWO_AT_ONCE 1
 #else
 #define TWO_AT_ONCE 0
@@ -25,7 +25,12 @@
 #else
 #define IN_HALVES 0
 #endif
-#define THUMB (SPEED && IN_HALVES)
+/* Loops in assembly, which ARMv4T and ARMv5TE would not read. */
+#if SPEED && IN_HALVES && __ARM_ARCH >= 6
+#define THUMB 1
+#else
+#define THUMB 0
+#endif
 /* Cores that multiply 32 bits, without a second product beside it, and have registers enough (RISC-V). */
 #if SPEED && QUICK_SUMS && defined(__GNUC__) && defined(__riscv_mul) && __riscv_xlen == 32 && !defined(__riscv_32e)
 #define PACKED 1
