@@ -1,5 +1,6 @@
 """The integer C for hosts computes what the simulation does, bit for bit, on every path."""
 
+import platform
 import shutil
 import subprocess
 from dataclasses import replace
@@ -153,6 +154,32 @@ def test_tiles_are_exact_where_they_are_emulated(
         flags = ("-O0", f"-DNET_SIMD={PATHS.index(path)}", "-DNET_LEAST_STEPS=1", *TRAP)
         found = run_host(replace(source, source=text), images, "gcc", flags)
         require_equal(spec.name, found, simulate(program, images))
+
+
+ASKED_AT_ONCE = """
+#include <pthread.h>
+static void *asks(void *answer) { return *(int *)answer = tiles_are_there(), answer; }
+int main(void) {
+  static pthread_t threads[4];
+  static int answers[4];
+  for (int i = 0; i < 4; i++) if (pthread_create(threads + i, 0, asks, answers + i)) return 3;
+  for (int i = 0; i < 4; i++) pthread_join(threads[i], 0);
+  for (int i = 1; i < 4; i++) if (answers[i] != answers[0]) return 2;
+  return 0;
+}
+"""
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="tiles are those of x86")
+def test_threads_may_ask_for_tiles_at_the_same_time(tmp_path: Path) -> None:
+    (tmp_path / "main.c").write_text(host_int8.template("host_amx.c") + ASKED_AT_ONCE)
+    build = ["gcc", "-fsanitize=thread", "-O1", "main.c", "-o", "main", "-pthread"]
+    if subprocess.run(build, cwd=tmp_path, capture_output=True, check=False).returncode:
+        pytest.skip("gcc has no ThreadSanitizer here")
+    done = subprocess.run(["./main"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    if "unexpected memory mapping" in done.stderr:
+        pytest.skip("ThreadSanitizer does not run here")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("machine", ["armv8-a", "armv8.2-a+dotprod"])

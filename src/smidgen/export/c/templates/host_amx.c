@@ -3,15 +3,19 @@
 #include <cpuid.h>
 /* Whether there are tiles of bytes, and the system lets this process have them; it must be asked. */
 static int tiles_are_there(void) {
-  static int known; /* 1: there are none */
-  unsigned int a, b, c, d;
-  if (known) return known - 1;
-  known = 1;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d >> 24 & 3) != 3) return 0;
-  long asked = 158; /* arch_prctl, of ARCH_REQ_XCOMP_PERM and tiles */
-  __asm__ volatile("syscall" : "+a"(asked) : "D"(0x1023L), "S"(18L) : "rcx", "r11", "memory");
-  known = asked ? 1 : 2;
-  return known - 1;
+  static int known; /* 1: there are none; threads that ask at the same time find the same */
+  int found = __atomic_load_n(&known, __ATOMIC_RELAXED);
+  if (!found) {
+    unsigned int a, b, c, d;
+    found = 1;
+    if (__get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 24 & 3) == 3) {
+      long asked = 158; /* arch_prctl, of ARCH_REQ_XCOMP_PERM and tiles */
+      __asm__ volatile("syscall" : "+a"(asked) : "D"(0x1023L), "S"(18L) : "rcx", "r11", "memory");
+      if (!asked) found = 2;
+    }
+    __atomic_store_n(&known, found, __ATOMIC_RELAXED);
+  }
+  return found - 1;
 }
 #else
 static int tiles_are_there(void) { return 0; }
