@@ -237,6 +237,25 @@ def test_a_link_out_of_the_site_is_the_name_of_its_file(site: ModuleType) -> Non
     )
 
 
+def written_by(code: str) -> list[ast.expr]:
+    """Return where lines of Python put files: ``folder=``, ``out=`` and what is saved."""
+    found: list[ast.expr] = []
+    for call in (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)):
+        found += [given.value for given in call.keywords if given.arg in ("folder", "out")]
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "save":
+            found.append(call.args[0])
+    return found
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=name_of)
+def test_a_notebook_can_be_run_again_for_it_writes_to_a_new_folder(path: Path) -> None:
+    cells = json.loads(path.read_text())["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    for place in written_by(code):
+        assert ast.unparse(place).startswith("place / ")
+    assert ("tempfile.mkdtemp()" in code) == bool(written_by(code))
+
+
 def rows_of(name: str) -> list[dict[str, Any]]:
     lines = (ROOT / "results" / f"{name}.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
