@@ -131,18 +131,20 @@ function drawSquares(side) {
 }
 
 // Whether the answer holds: the net is asked at every shift once nothing has changed for a moment.
-const reach = Math.max(1, Math.min(8, Math.floor(Math.min(width, height) / 4)));
+// A side goes as far as a quarter of it; one of a single pixel stays where it is.
+const reachOf = side => side > 1 ? Math.max(1, Math.min(8, Math.floor(side / 4))) : 0;
+const reach = { across: reachOf(width), down: reachOf(height) };
+const shiftsOf = by => by ? Array.from({ length: 2 * by + 1 }, (_, i) => i - by) : [];
 let timer = 0;
 function later(work) {
   clearTimeout(timer);
-  fill($("across-strip"), null);
-  fill($("down-strip"), null);
+  for (const id of ["across", "down"]) fill(id, null);
   $("holds").textContent = "";
   if (state.whole && !live.stream) timer = setTimeout(work, 120);
 }
 function hold() {
-  const first = likeliest([...logitsOf(state.whole)]), shifts = Array.from({ length: 2 * reach + 1 }, (_, i) => i - reach);
-  askSome(first, [...shifts.map(by => [0, by]), ...shifts.map(by => [by, 0])], []);
+  const first = likeliest([...logitsOf(state.whole)]);
+  askSome(first, [...shiftsOf(reach.across).map(by => [0, by]), ...shiftsOf(reach.down).map(by => [by, 0])], []);
 }
 // A slow net is asked some times and then waited for, so that the page answers in between; what is begun there ends this.
 function askSome(first, shifts, same) {
@@ -150,17 +152,20 @@ function askSome(first, shifts, same) {
   while (same.length < shifts.length && performance.now() - begun < 30)
     same.push(likeliest([...logitsOf(moved(state.whole, ...shifts[same.length]))]) === first);
   if (same.length < shifts.length) timer = setTimeout(askSome, 0, first, shifts, same);
-  else tell(first, same.slice(0, same.length / 2), same.slice(same.length / 2));
+  else tell(first, same);
 }
-function tell(first, across, down) {
-  fill($("across-strip"), across);
-  fill($("down-strip"), down);
-  const count = held => held.filter(Boolean).length;
-  $("holds").textContent = `“${net.classes[first]}” holds at ${count(across)} of ${across.length} places sideways and at `
-    + `${count(down)} of ${down.length} up and down, up to ${reach} of ${width} pixels away.`;
+function tell(first, same) {
+  const across = same.slice(0, shiftsOf(reach.across).length), down = same.slice(across.length);
+  fill("across", across);
+  fill("down", down);
+  const ways = [{ held: across, way: "sideways", far: `${reach.across} of ${width}` },
+    { held: down, way: "up and down", far: `${reach.down} of ${height}` }].filter(({ held }) => held.length);
+  const kept = ways.map(({ held, way }, i) => `at ${held.filter(Boolean).length} of ${held.length} ${i ? "" : "places "}${way}`);
+  const far = new Set(ways.map(way => way.far));
+  $("holds").textContent = ways.length ? `“${net.classes[first]}” holds ${kept.join(" and ")}, up to ${[...far].join(" and ")} pixels away.` : "";
 }
-function fill(strip, held) {
-  strip.replaceChildren(...Array.from({ length: 2 * reach + 1 }, (_, i) =>
+function fill(id, held) {
+  $(`${id}-strip`).replaceChildren(...shiftsOf(reach[id]).map((_, i) =>
     element("i", { className: held ? held[i] ? "" : "lost" : "unknown" })));
 }
 function shiftTo(down, right) {
@@ -171,7 +176,9 @@ function shiftTo(down, right) {
   $("down-by").textContent = down > 0 ? `+${down}` : down;
 }
 for (const id of ["across", "down"]) {
-  Object.assign($(id), { min: -reach, max: reach });
+  Object.assign($(id), { min: -reach[id], max: reach[id] });
+  $(id).parentElement.hidden = !reach[id];
   $(id).addEventListener("input", () => { shiftTo(+$("down").value, +$("across").value); answer(); });
 }
+$("shifting").hidden = !reach.across && !reach.down;
 $("watch").addEventListener("change", redraw);

@@ -9,7 +9,7 @@ async function imageOf(blob, canvas) {
     throw new Error("this file is no picture that this browser reads"); // as HEIC and TIFF are for most
   }
   try {
-    if (bitmap.width * bitmap.height > LARGEST) throw new Error("this picture is too large");
+    if (bitmap.width * bitmap.height > LARGEST) throw new Error("this picture has over 64 million pixels, too many for this page");
     return drawn(bitmap, bitmap.width, bitmap.height, canvas);
   } finally {
     bitmap.close(); // or it is kept until some later time, hundreds of megabytes
@@ -170,7 +170,9 @@ $("turn").addEventListener("click", () => {
   live.wanted = [...other ? [{ facingMode: { exact: other } }] : [], { deviceId: { exact: next } }, { facingMode: "environment" }];
   startCamera();
 });
-if (!navigator.mediaDevices?.getUserMedia || !takesPictures) $("camera").hidden = true;
+const hasCamera = takesPictures && !!navigator.mediaDevices?.getUserMedia;
+$("camera").hidden = !hasCamera;
+$("unsafe").hidden = hasCamera || !takesPictures || isSecureContext; // there browsers give no camera
 if (!takesPictures) $("opening").hidden = $("folder").hidden = true;
 
 // Files: chosen, pasted, dropped. More than one is a folder.

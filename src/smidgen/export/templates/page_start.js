@@ -55,7 +55,7 @@ $("pad").classList.toggle("light", !dark);
 const digits = net.classes.every(name => /^\d$/.test(name));
 $("hint").textContent = !takesPictures ? "This net takes measured values: try those below"
   : drawing ? `Draw ${digits ? "a digit" : "something"} here, or drop a picture`
-  : "Drop a picture here, paste one, open one, or start the camera";
+  : `Drop a picture here, paste one${hasCamera ? ", open one, or start the camera" : " or open one"}`;
 $("ink").setAttribute("aria-label", $("hint").textContent);
 for (const id of ["ink", "look"]) $(id).width = $(id).height = 2 * Math.max(280, Math.min(480, $("pad").clientWidth));
 $("answer").classList.toggle("long", !digits);
