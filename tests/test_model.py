@@ -349,6 +349,16 @@ def test_a_run_that_names_no_version_has_a_card(folder: Path) -> None:
     assert source_of(run, colours()).card()["made_by"] == "smidgen of an unknown version"
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_card_says_at_the_input_that_rows_and_columns_are_exchanged(
+    folder: Path, turned: bool
+) -> None:
+    run = load_run(folder)
+    run = replace(run, preprocessing=replace(run.preprocessing, turned=turned))
+    end = ", rows and columns of the picture exchanged" if turned else ""
+    assert source_of(run, colours()).card()["input"] == f"uint8 (n, 3, 6, 8), 0 to 255{end}"
+
+
 def test_an_onnx_file_says_the_same(folder: Path, tmp_path: Path, red: Path) -> None:
     run = load_run(folder)
     source = source_of(run, colours())

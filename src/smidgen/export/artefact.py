@@ -26,6 +26,7 @@ from smidgen.text import to_text
 
 Infer: TypeAlias = Callable[[Pixels], NDArray[Any]]  # uint8 images (n, c, h, w) to logits
 _CALIBRATION_IMAGES = 512
+EXCHANGED = ", rows and columns of the picture exchanged"  # of what a net takes, in its card
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,8 @@ class Source:
         normalised = f"(pixel / 255 - {list(self.run.mean)}) / {list(self.run.std)} a channel"
         return {
             "net": trial.net.name,
-            "input": f"uint8 (n, {', '.join(map(str, spec.input_shape))}), 0 to 255",
+            "input": f"uint8 (n, {', '.join(map(str, spec.input_shape))}), 0 to 255"
+            f"{EXCHANGED if self.run.preprocessing.turned else ''}",
             "normalisation": f"inside: {normalised}",
             "output": "logits (n, classes); softmax gives probabilities",
             "classes": json.dumps(self.run.classes),

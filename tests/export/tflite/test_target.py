@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from smidgen import zoo
-from smidgen.data import Data, load
+from smidgen.data import Data, Preprocessing, load
 from smidgen.export import ship
 from smidgen.export.artefact import Wish
 from smidgen.export.proof import Proof
@@ -111,14 +111,20 @@ def test_a_reader_of_archives_finds_the_labels_and_the_card(
     assert card["input"].startswith("uint8, 0 to 255; (1, 8, 8, 1)")
 
 
-def string(table: Any, *slots: int) -> str:
-    """Return a text of a FlatBuffer: slots lead to it, by the first of each vector."""
+def table_at(table: Any, *slots: int) -> Any:
+    """Return a table of a FlatBuffer: slots lead to it, by the first of each vector."""
     table_type: Any = importlib.import_module("flatbuffers.table").Table
-    for slot in slots[:-1]:
+    for slot in slots:
         place = table.Offset(4 + 2 * slot)
         assert place, f"slot {slot} is empty"
         start = table.Vector(place)
         table = table_type(table.Bytes, table.Indirect(start))
+    return table
+
+
+def string(table: Any, *slots: int) -> str:
+    """Return a text of a FlatBuffer, of the table that all but the last slot lead to."""
+    table = table_at(table, *slots[:-1])
     return table.String(table.Offset(4 + 2 * slots[-1]) + table.Pos).decode()
 
 
@@ -152,12 +158,27 @@ def test_names_of_classes_stay_one_a_line() -> None:
         assert archive.read("labels.txt").decode() == "a b\nc d\nü\n\ufffd\n"
 
 
-def test_a_picture_of_no_colours_that_it_knows_is_a_feature() -> None:
+@pytest.mark.parametrize(
+    ("seen", "is_image"),
+    [
+        (Preprocessing(4, 5, "rgb", 3), True),
+        (Preprocessing(4, 5, "grey", 1), True),
+        (Preprocessing(4, 5, "channels", 2), False),
+        (Preprocessing(4, 5, "channels", 3), False),
+        (Preprocessing(4, 5, "rgb", 3, turned=True), False),
+        (Preprocessing(4, 5, "grey", 1, offset=(0.5,), scale=(2.0,)), False),
+    ],
+)
+def test_only_what_readers_of_pictures_get_right_is_an_image(
+    seen: Preprocessing, is_image: bool
+) -> None:
     card: dict[str, str] = dict.fromkeys(
         ("net", "input", "data", "pictures", "training_key", "made_by"), "a path of b\udcfcrds"
     )
-    two, three = (metadata(card, Shape(c, 4, 5), "uint8") for c in (2, 3))
-    assert len(two) < len(three)  # which tells its width and height
+    pixels = table_at(described(metadata(card, seen, "uint8")), 3, 2)
+    content = type(pixels)(pixels.Bytes, pixels.Indirect(pixels.Pos + pixels.Offset(4 + 2 * 3)))
+    kind = content.Bytes[content.Pos + content.Offset(4)]  # of a union: 1 a feature, 2 an image
+    assert kind == (2 if is_image else 1)
 
 
 def test_equal_runs_give_equal_files(run: Path, tmp_path: Path, proved: Any) -> None:

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from smidgen.data import Preprocessing
 from smidgen.escape import whole
 from smidgen.export.tflite.tables import Table, Value, packed
 from smidgen.export.tflite.write import Input
-from smidgen.layers import Shape
 
 # The numbers below are those of TensorFlow Lite's metadata_schema.fbs, version 1.
 NAME = "TFLITE_METADATA"
@@ -27,12 +27,12 @@ _COLOURS = {3: np.int8(1), 1: np.int8(2)}  # RGB, grey
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # archives know no earlier; the same net gives the same file
 
 
-def metadata(card: Mapping[str, str], shape: Shape, takes: Input) -> bytes:
+def metadata(card: Mapping[str, str], seen: Preprocessing, takes: Input) -> bytes:
     """Return the metadata of a file.
 
     Args:
         card: The model card.
-        shape: Of an image.
+        seen: What a picture goes through.
         takes: Numbers of the input.
     """
     lowest, highest = _ends(takes)
@@ -40,7 +40,7 @@ def metadata(card: Mapping[str, str], shape: Shape, takes: Input) -> bytes:
     pixels: dict[int, Value] = {
         0: "pixels",
         1: f"{card['input']}. Pictures: {card['pictures']}.",
-        3: _content(shape),
+        3: _content(seen),
         4: [_normalisation()],
         5: Table({0: np.array([highest], np.float32), 1: np.array([lowest], np.float32)}),
     }
@@ -85,11 +85,12 @@ def _ends(takes: Input) -> tuple[int, int]:
             return 0, 1
 
 
-def _content(shape: Shape) -> Table:
-    if shape.channels not in _COLOURS:
+def _content(seen: Preprocessing) -> Table:
+    """Return what the input is: an image where readers that scale one to its size are right."""
+    if seen.turned or seen.of_values:  # they exchange no rows and columns, and read no values
         return Table({0: _FEATURE, 1: Table({})})
-    size = Table({0: np.uint32(shape.width), 1: np.uint32(shape.height)})
-    return Table({0: _IMAGE, 1: Table({0: _COLOURS[shape.channels], 1: size})})
+    size = Table({0: np.uint32(seen.width), 1: np.uint32(seen.height)})
+    return Table({0: _IMAGE, 1: Table({0: _COLOURS[seen.channels], 1: size})})
 
 
 def _normalisation() -> Table:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smidgen import layers
-from smidgen.export.artefact import Artefact, Infer, Oracle, Source, Wish, Witness
+from smidgen.export.artefact import EXCHANGED, Artefact, Infer, Oracle, Source, Wish, Witness
 from smidgen.export.int8.made import integers_of
 from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.int8.quantize import grid_of
@@ -147,16 +147,18 @@ def _pixels(takes: Input) -> str:
 
 def _made(source: Source, program: IntegerProgram, takes: Input) -> Written:
     """Return the file, with what it says of itself."""
-    seen = simulate(program, source.calibration_images) * program.head.scale
-    logits = grid_of(float(seen.min()), float(seen.max()))
+    answered = simulate(program, source.calibration_images) * program.head.scale
+    logits = grid_of(float(answered.min()), float(answered.max()))
     shape = program.input_shape
     sides = f"(1, {shape.height}, {shape.width}, {shape.channels})"
+    seen = source.run.preprocessing
     card = source.card() | {
-        "input": f"{_pixels(takes)}; {sides}, rows of pixels, the channels of a pixel together",
+        "input": f"{_pixels(takes)}; {sides}, rows of pixels, the channels of a pixel together"
+        f"{EXCHANGED if seen.turned else ''}",
         "output": f"logits (1, classes), {'float32' if takes == 'float32' else 'int8'};"
         " softmax of what they stand for gives probabilities",
     }
-    notes = {NAME: metadata(card, shape, takes)}
+    notes = {NAME: metadata(card, seen, takes)}
     made = written(program, logits, takes, notes)
     return made._replace(file=attached(made.file, card, source.run.classes))
 
