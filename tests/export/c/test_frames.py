@@ -235,6 +235,26 @@ def test_a_camera_that_cannot_be_is_a_sentence_at_compile_time(
         assert expected in done.stderr
 
 
+@pytest.mark.parametrize(
+    "seen",
+    [
+        Preprocessing(9, 12, "grey", 1, offset=(0.0,), scale=(16.0,)),
+        Preprocessing(9, 12, "rgb", 3, offset=(0.0,) * 3, scale=(16.0,) * 3),
+        Preprocessing(9, 12, "channels", 2),
+    ],
+    ids=["grey values", "values of three channels", "channels"],
+)
+def test_what_no_camera_can_see_is_no_frame_of_one(seen: Preprocessing, tmp_path: Path) -> None:
+    prepare(seen, tmp_path)
+    array = f"NET_FRAME(camera, NET_FRAME_CHANNELS, 24, 32, 32 * {seen.channels})"
+    for declared, expected in ((array, ""), (GOOD, "has_a_format_that_the_net_does_not_take")):
+        (tmp_path / "camera.c").write_text(f'#include "net_picture.h"\n{declared};\n')
+        command = ["gcc", *WARNINGS, "-Wno-unused-variable", "-fsyntax-only", "camera.c"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) == (not expected), done.stderr
+        assert expected in done.stderr
+
+
 def test_names_that_windows_h_makes_nothing_of_are_not_needed(tmp_path: Path) -> None:
     prepare(SEEN["cropped"], tmp_path)
     empty = ["-Dnear=", "-Dfar=", "-Dsmall=char", "-Dinterface=struct"]

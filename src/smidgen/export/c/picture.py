@@ -48,6 +48,7 @@ def described(
         *_chosen("FIT", upper, seen.fit, get_args(Fit)),
         f"#define {upper}_BACKGROUND {0 if seen.background == 'black' else _WHITE}",
         f"#define {upper}_TURNED {int(seen.turned)} /* whether rows and columns are exchanged */",
+        f"#define {upper}_MEASURED {int(bool(seen.scale))} /* whether bytes stand for values */",
     ]
     if seen.scale:
         lines += [

@@ -7,21 +7,22 @@
 #include "NAME.h"
 
 /* How the pixels of a frame lie. A net of grey takes Y of YUV, else the grey of red, green and
-   blue; a net of channels takes UPPER_FRAME_CHANNELS alone. */
+   blue; a net of channels or of measured values takes UPPER_FRAME_CHANNELS alone. */
 #define UPPER_FRAME_GREY 0 /* a byte a pixel */
 #define UPPER_FRAME_RGB888 1 /* red, green, blue */
 #define UPPER_FRAME_RGB565_LE 2 /* 16 bits, the low byte first */
 #define UPPER_FRAME_RGB565_BE 3 /* the high byte first, as most camera modules send it */
 #define UPPER_FRAME_YUYV 4 /* Y U Y V for two pixels, 0 to 255 each as in JPEG */
 #define UPPER_FRAME_UYVY 5 /* U Y V Y */
-#define UPPER_FRAME_CHANNELS 6 /* UPPER_CHANNELS bytes a pixel, taken as they are */
+#define UPPER_FRAME_CHANNELS 6 /* no camera's: UPPER_CHANNELS bytes a pixel, taken as they are */
 #define UPPER_FRAME_BYTES(format) \
   ((format) == UPPER_FRAME_GREY ? 1u : (format) == UPPER_FRAME_RGB888 ? 3u : (format) == UPPER_FRAME_CHANNELS ? UPPER_CHANNELS + 0u : 2u)
 /* What a picture is fitted to, before rows and columns are exchanged. */
 #define UPPER_FITTED_ROWS (UPPER_TURNED ? UPPER_WIDTH : UPPER_HEIGHT)
 #define UPPER_FITTED_COLUMNS (UPPER_TURNED ? UPPER_HEIGHT : UPPER_WIDTH)
+/* No camera's frame holds the channels of an array, nor values that were measured. */
 #define UPPER_FRAME_TAKEN(format) \
-  (UPPER_COLOR == UPPER_COLOR_CHANNELS ? (format) == UPPER_FRAME_CHANNELS : (uint32_t)(format) <= UPPER_FRAME_UYVY)
+  (UPPER_COLOR == UPPER_COLOR_CHANNELS || UPPER_MEASURED ? (format) == UPPER_FRAME_CHANNELS : (format) + 0u <= UPPER_FRAME_UYVY)
 
 typedef struct {
   const uint8_t *bytes; /* of the frame, from its first row on */
