@@ -13,6 +13,7 @@ from PIL import Image
 
 from smidgen import layers
 from smidgen.data import Preprocessing
+from smidgen.data.preprocessing import Background, opaque
 from smidgen.export.c.emulate import WARNINGS, run_program, write_source
 from smidgen.export.c.footprint import dummy_source
 from smidgen.export.c.frames import FORMATS, Format, picture_of, rgb565
@@ -31,6 +32,7 @@ SEEN = {
     "turned, padded": Preprocessing(12, 9, "rgb", 3, fit="pad", turned=True),
     "turned, cropped": Preprocessing(12, 9, "grey", 1, fit="crop", turned=True),
 }
+CHECKED = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 MAIN = """
 #include <stdio.h>
 #include "net.h"
@@ -43,8 +45,9 @@ int main(void) {
   if (!in || !out) return 2;
   while (fread(head, sizeof head, 1, in) == 1) {
     if (fread(bytes, 1, head[2], in) != head[2]) return 3;
-    frame.bytes = bytes, frame.format = head[0], frame.stride = head[1];
-    frame.top = head[4], frame.left = head[5], frame.height = head[6], frame.width = head[7];
+    frame.bytes = bytes;
+    if (!net_frame_set(&frame, head[0], head[6], (head[7] + 1) / 2 * 2, head[1])) return 5;
+    frame.top = head[4], frame.left = head[5], frame.width = head[7];
     for (int row = 0; row < NET_HEIGHT; row++) {
       const uint8_t *made = net_frame_row(&frame, row);
       if (fwrite(made, 1, sizeof frame.row, out) != sizeof frame.row) return 4;
@@ -71,7 +74,8 @@ class Frame:
 
     def packed(self) -> bytes:
         part = (self.top, self.left, self.tall, self.wide)
-        numbers = (FORMATS.index(self.form), self.stride, len(self.content), 0, *part)
+        known = (*FORMATS[:6], "channels", *FORMATS[6:])  # as picture.h counts them
+        numbers = (known.index(self.form), self.stride, len(self.content), 0, *part)
         return struct.pack("<8I", *numbers) + self.content
 
     def seen_by(self, seen: Preprocessing) -> NDArray[np.uint8]:
@@ -99,7 +103,7 @@ def frames() -> list[Frame]:
     made: list[Frame] = []
     generator = np.random.default_rng(1)
     for form in FORMATS:
-        size = {"grey": 1, "rgb888": 3}.get(form, 2)
+        size = {"grey": 1, "rgb888": 3, "bgr888": 3, "rgbx8888": 4, "bgrx8888": 4}.get(form, 2)
         for height, width, more, part in (
             (60, 80, 0, None),
             (37, 50, 7, None),
@@ -138,8 +142,7 @@ def require_same(seen: Preprocessing, folder: Path) -> None:
 @pytest.mark.parametrize("name", SEEN)
 def test_a_frame_is_what_python_makes_of_it_on_this_machine(name: str, tmp_path: Path) -> None:
     prepare(SEEN[name], tmp_path)
-    check = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    command = ["gcc", *WARNINGS, *check, "-O1", "main.c", "-o", "main"]
+    command = ["gcc", *WARNINGS, *CHECKED, "-O1", "main.c", "-o", "main"]
     subprocess.run(command, cwd=tmp_path, check=True)
     subprocess.run(["./main"], cwd=tmp_path, check=True)
     require_same(SEEN[name], tmp_path)
@@ -203,7 +206,7 @@ GOOD = "NET_FRAME(camera, NET_FRAME_RGB565_BE, 240, 320, 640)"
     [
         (GOOD.replace("640", "639"), "the stride must be at least the bytes of a row", "stride"),
         (
-            GOOD.replace("NET_FRAME_RGB565_BE", "9"),
+            GOOD.replace("NET_FRAME_RGB565_BE", "10"),
             "the format must be one of NET_FRAME_",
             "format",
         ),
@@ -253,6 +256,133 @@ def test_what_no_camera_can_see_is_no_frame_of_one(seen: Preprocessing, tmp_path
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert (done.returncode == 0) == (not expected), done.stderr
         assert expected in done.stderr
+
+
+SET = """
+#include <stdio.h>
+#include "net_picture.h"
+int main(void) {
+  static const uint32_t cases[][4] = {CASES}; /* format, height, width, stride */
+  for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+    static net_frame frame = {0, 77, 77, 1, 1, 77, 77, {0}};
+    frame.format = frame.top = 77;
+    const int done = net_frame_set(&frame, cases[i][0], cases[i][1], cases[i][2], cases[i][3]);
+    if (frame.format != (done ? cases[i][0] : 77) || frame.top != (done ? 0u : 77u)) return 1;
+    printf("%d", done);
+  }
+  return 0;
+}
+"""
+
+
+def test_a_frame_is_set_as_it_runs_where_the_compiler_would_take_it(tmp_path: Path) -> None:
+    prepare(SEEN["cropped"], tmp_path)  # 9 columns: a width of 2^30 / 9 is too large
+    cases = {
+        "NET_FRAME_RGB565_BE, 240, 320, 640": 1,
+        "NET_FRAME_BGRX8888, 240, 320, 1280": 1,
+        "NET_FRAME_RGB565_BE, 240, 320, 639": 0,
+        "NET_FRAME_RGBX8888, 240, 320, 1279": 0,
+        "NET_FRAME_BGR888, 240, 320, 959": 0,
+        "10, 240, 320, 1280": 0,
+        "NET_FRAME_CHANNELS, 240, 320, 1280": 0,
+        "4294967295u, 240, 320, 1280": 0,
+        "NET_FRAME_YUYV, 240, 321, 700": 0,
+        "NET_FRAME_GREY, 0, 320, 320": 0,
+        "NET_FRAME_GREY, 240, 0, 320": 0,
+        "NET_FRAME_GREY, 1, 119304647, 119304647": 1,
+        "NET_FRAME_GREY, 1, 119304648, 119304648": 0,
+        "NET_FRAME_GREY, 89478486, 1, 1": 0,
+        "NET_FRAME_RGB888, 1, 2863311532u, 4": 0,
+    }
+    listed = ", ".join(f"{{{case}}}" for case in cases)
+    (tmp_path / "set.c").write_text(SET.replace("CASES", listed))
+    command = ["gcc", *WARNINGS, *CHECKED, "set.c", "-o", "set"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    done = subprocess.run(["./set"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert dict(zip(cases, map(int, done.stdout), strict=True)) == cases
+
+
+PICTURE = """
+#include <stdio.h>
+#include <string.h>
+#include "net_picture.h"
+static uint8_t bytes[1 << 20];
+int main(void) {
+  uint32_t head[3];
+  FILE *in = fopen("pictures.bin", "rb"), *out = fopen("made.bin", "wb");
+  if (!in || !out) return 2;
+  if (net_picture(bytes, 0, 4, NET_CHANNELS, bytes)) return 5;
+  if (net_picture(bytes, 4, 0, NET_CHANNELS, bytes)) return 6;
+  if (net_picture(bytes, 1u << 30, 4, NET_CHANNELS, bytes)) return 7;
+  while (fread(head, sizeof head, 1, in) == 1) {
+    uint8_t made[1 + NET_PIXELS];
+    memset(made, 7, sizeof made);
+    if (fread(bytes, 1, head[0] * head[1] * head[2], in) != head[0] * head[1] * head[2]) return 3;
+    made[0] = (uint8_t)net_picture(bytes, head[0], head[1], head[2], made + 1);
+    if (fwrite(made, 1, sizeof made, out) != sizeof made) return 4;
+  }
+  return fclose(out);
+}
+"""
+MEASURED = {
+    "values": Preprocessing(9, 12, "grey", 1, offset=(0.0,), scale=(16.0,)),
+    "values of three channels": Preprocessing(
+        9, 12, "rgb", 3, offset=(0.0, 1.0, 2.0), scale=(1.0, 2.0, 3.0)
+    ),
+    "channels": Preprocessing(12, 9, "channels", 4, turned=True),
+}
+
+
+@pytest.mark.parametrize("name", [*SEEN, *MEASURED])
+def test_a_picture_of_one_to_five_channels_is_python_s_or_refused(
+    name: str, tmp_path: Path
+) -> None:
+    seen = {**SEEN, **MEASURED}[name]
+    prepare(seen, tmp_path)
+    plain = replace(seen, offset=(), scale=())  # of the bytes that values have become
+    generator = np.random.default_rng(1)
+    pictures = [
+        generator.integers(0, 256, (*size, channels), np.uint8)
+        for channels in range(1, 6)
+        for size in ((9, 12), (31, 50), (60, 30), (4, 5))
+    ]
+    packed = [struct.pack("<3I", *p.shape) + p.tobytes() for p in pictures]
+    (tmp_path / "pictures.bin").write_bytes(b"".join(packed))
+    (tmp_path / "picture.c").write_text(PICTURE)
+    command = ["gcc", *WARNINGS, *CHECKED, "-O1", "picture.c", "-o", "picture"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    subprocess.run(["./picture"], cwd=tmp_path, check=True)
+    made = np.fromfile(tmp_path / "made.bin", np.uint8).reshape(len(pictures), -1)
+    for picture, (done, *pixels) in zip(pictures, made.tolist(), strict=True):
+        channels = picture.shape[2]
+        if name in MEASURED:
+            assert done == (channels == seen.channels)
+        else:
+            assert done == (channels <= 4)
+        expected = plain.pixels(picture).ravel().tolist() if done else [7] * len(pixels)
+        assert pixels == expected, picture.shape
+
+
+OVER = """
+#include <stdio.h>
+#include "net_picture.h"
+int main(void) {
+  for (uint32_t i = 0; i < 65536; i++) putchar((int)net_over(i >> 8, i & 255));
+  return 0;
+}
+"""
+
+
+@pytest.mark.parametrize("background", ["white", "black"])
+def test_every_value_is_composed_as_pillow_does(background: Background, tmp_path: Path) -> None:
+    prepare(replace(SEEN["padded"], background=background), tmp_path)
+    (tmp_path / "over.c").write_text(OVER)
+    subprocess.run(["gcc", *WARNINGS, "-O1", "over.c", "-o", "over"], cwd=tmp_path, check=True)
+    done = subprocess.run(["./over"], cwd=tmp_path, capture_output=True, check=True)
+    found = np.frombuffer(done.stdout, np.uint8).reshape(256, 256)
+    pairs = np.stack(np.indices((256, 256)), 2).astype(np.uint8)
+    expected = np.asarray(opaque(Image.fromarray(pairs, "LA"), background))
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_names_that_windows_h_makes_nothing_of_are_not_needed(tmp_path: Path) -> None:

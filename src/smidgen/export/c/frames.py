@@ -5,10 +5,21 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-Format: TypeAlias = Literal["grey", "rgb888", "rgb565-le", "rgb565-be", "yuyv", "uyvy"]
+Format: TypeAlias = Literal[
+    "grey",
+    "rgb888",
+    "rgb565-le",
+    "rgb565-be",
+    "yuyv",
+    "uyvy",
+    "bgr888",
+    "rgbx8888",
+    "bgrx8888",
+]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
-_BYTES = {"grey": 1, "rgb888": 3}  # a pixel; the others have two
+_BYTES = {"grey": 1, "rgb888": 3, "bgr888": 3, "rgbx8888": 4, "bgrx8888": 4}  # others: two
+_COLORS = {"rgb888": [0, 1, 2], "bgr888": [2, 1, 0], "rgbx8888": [0, 1, 2], "bgrx8888": [2, 1, 0]}
 
 
 def picture_of(
@@ -23,7 +34,7 @@ def picture_of(
     """Return a frame as what :meth:`smidgen.data.Preprocessing.pixels` takes.
 
     RGB565 becomes bytes by repeating the high bits below the low ones. YUV has 0 to 255 in each,
-    as in JPEG, and becomes what Pillow makes of it.
+    as in JPEG, and becomes what Pillow makes of it. The fourth byte of a pixel is passed over.
 
     Args:
         frame: Its bytes, row by row.
@@ -55,8 +66,8 @@ def picture_of(
     rows = held.reshape(height, stride)[:, :row]
     if form == "grey":
         return rows
-    if form == "rgb888":
-        return rows.reshape(height, width, 3)
+    if form in _COLORS:
+        return rows.reshape(height, width, _BYTES[form])[..., _COLORS[form]]
     if form in ("rgb565-le", "rgb565-be"):
         return _of_rgb565(rows.reshape(height, width, 2), swapped=form == "rgb565-be")
     first = 0 if form == "yuyv" else 1  # Y among the four bytes of two pixels
