@@ -104,6 +104,31 @@ def test_three_nets_in_one_file_compile_silently(
     call([*command, "-o", f"{compiler}-{standard}.o"], nets)
 
 
+@pytest.mark.parametrize(
+    ("compiler", "language", "flags"),
+    [
+        ("g++", "c++", ["-std=c++17", "-Wold-style-cast"]),
+        ("clang++", "c++", ["-std=c++17", "-Wold-style-cast", "-Wcomma"]),
+        ("clang", "c", ["-std=c99", "-Wcomma"]),
+    ],
+)
+def test_headers_are_silent_where_a_project_forbids_casts_of_c(
+    compiler: str, language: str, flags: list[str], nets: Path
+) -> None:
+    if shutil.which(compiler) is None:
+        pytest.skip(f"{compiler} is not installed")
+    (nets / "headers.c").write_text(
+        '#include "cats_picture.h"\n#include "birds_picture.h"\n'
+        "CATS_FRAME(eye, CATS_FRAME_RGB888, 24, 32, 96);\nconst uint8_t *row(void);\n"
+        "const uint8_t *row(void) { return cats_frame_row(&eye, 0); }\n"
+    )
+    silent = [compiler, "-x", language, *flags, *SILENT, "-fsyntax-only", "headers.c"]
+    call(silent, nets)
+    if language == "c++":  # a project's own casts are still told
+        (nets / "headers.c").write_text('#include "cats_picture.h"\nint own = (int)2.5;\n')
+        assert "old-style-cast" in refused(silent, nets)
+
+
 SPARSE = {  # each without some of the kernels, and so without what only those call
     "a head": ["global_average_pool()"],
     "less than that": ["flatten()"],

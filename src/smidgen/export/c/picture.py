@@ -11,6 +11,7 @@ from smidgen.export.c.source import Source
 from smidgen.export.c.text import filled, named
 
 _AFTER = "#include <stdint.h>\n"
+_LAST = "\n#if defined(__cplusplus) && defined(__GNUC__)\n#pragma GCC diagnostic pop\n"
 _WHITE = 255
 _UNPROVED = "/* Accuracy and proof: not measured. */\n"
 _CLASS_NAME = """
@@ -61,7 +62,7 @@ def described(
     assert made.header.count(_AFTER) == 1
     said = "".join(f"{line}\n" for line in lines)
     header = made.header.replace(_AFTER, _AFTER + said)
-    end = header.rindex("\n#elif ")
+    end = header.rindex(_LAST)
     return replace(made, header=header[:end] + named(_CLASS_NAME, made.name) + header[end:])
 
 

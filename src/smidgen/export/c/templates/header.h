@@ -56,6 +56,11 @@ void NAME_rows(void *memory, NAME_source *source, void *context, <KIND> *logits)
 }
 #endif
 
+#if defined(__cplusplus) && defined(__GNUC__) /* what is C as well casts as C does */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#endif
+
 /* Returns the place of the largest logit: the answer. */
 static inline int NAME_argmax(const <KIND> *logits) {
   int best = 0;
@@ -65,6 +70,9 @@ static inline int NAME_argmax(const <KIND> *logits) {
   return best;
 }
 <PROBABILITIES>
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 #elif !defined(UPPER_MADE_OF_<MADE_OF>)
 #error "two nets are called NAME: export one of them with another --name"
 #endif

@@ -6,6 +6,11 @@
    than a row of the result. A side of the picture times that of the result is below 2^30. */
 #include "NAME.h"
 
+#if defined(__cplusplus) && defined(__GNUC__) /* what is C as well casts as C does */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#endif
+
 /* How the pixels of a frame lie. A net of grey takes Y of YUV, else the grey of red, green and
    blue; a net of channels or of measured values takes UPPER_FRAME_CHANNELS alone. */
 #define UPPER_FRAME_GREY 0 /* a byte a pixel */
@@ -243,5 +248,9 @@ static inline int NAME_picture(const uint8_t *picture, uint32_t height, uint32_t
   }
   return 1;
 }
+
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
 
 #endif
