@@ -245,7 +245,9 @@ def test_it_is_told_in_a_line() -> None:
         "RGB 32x24, cropped, transparent over black"
     )
     deep = Preprocessing(8, 8, "grey", 1, offset=(0.0,), scale=(4095 / 255,))
-    assert deep.text == "grey 8x8, stretched, transparent over white, values 0 to 4095"
+    assert deep.text == "grey 8x8, stretched, values 0 to 4095"
+    channels = Preprocessing(1, 32, "channels", 6, "pad", "black")
+    assert channels.text == "6 channels 1x32, padded with black"
 
 
 def test_sixteen_bits_become_the_nearest_of_eight() -> None:

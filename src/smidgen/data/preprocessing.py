@@ -165,7 +165,11 @@ class Preprocessing:
         color = {"grey": "grey", "rgb": "RGB"}.get(self.color, f"{self.channels} channels")
         how = {"stretch": "stretched", "crop": "cropped", "pad": "padded"}[self.fit]
         height, width = self.size
-        line = f"{color} {height}x{width}, {how}, transparent over {self.background}"
+        line = f"{color} {height}x{width}, {how}"
+        if not self.of_values:
+            line += f", transparent over {self.background}"
+        elif self.fit == "pad":
+            line += f" with {self.background}"
         end = ", then rows and columns exchanged" if self.turned else ""
         if not self.scale:
             return line + end

@@ -13,7 +13,7 @@ from PIL import Image
 
 from smidgen import layers
 from smidgen.data import Preprocessing
-from smidgen.data.preprocessing import Background, opaque
+from smidgen.data.preprocessing import Background, opaque, to_bytes
 from smidgen.export.c.emulate import WARNINGS, run_program, write_source
 from smidgen.export.c.footprint import dummy_source
 from smidgen.export.c.frames import FORMATS, Format, picture_of, rgb565
@@ -22,6 +22,11 @@ from smidgen.layers import Shape
 from smidgen.spec import NetSpec
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+
+needs_board = pytest.mark.skipif(
+    None in [shutil.which(tool) for tool in ("arm-none-eabi-gcc", "qemu-system-arm")],
+    reason="needs Debian's gcc-arm-none-eabi, libnewlib and qemu-system-arm",
+)
 
 SEEN = {
     "stretched": Preprocessing(9, 12, "rgb", 3),
@@ -149,10 +154,7 @@ def test_a_frame_is_what_python_makes_of_it_on_this_machine(name: str, tmp_path:
 
 
 @pytest.mark.mcu
-@pytest.mark.skipif(
-    None in [shutil.which(tool) for tool in ("arm-none-eabi-gcc", "qemu-system-arm")],
-    reason="needs Debian's gcc-arm-none-eabi, libnewlib and qemu-system-arm",
-)
+@needs_board
 @pytest.mark.parametrize("name", ["cropped", "grey, padded"])
 def test_a_frame_is_what_python_makes_of_it_on_a_board(name: str, tmp_path: Path) -> None:
     prepare(SEEN[name], tmp_path)
@@ -361,6 +363,88 @@ def test_a_picture_of_one_to_five_channels_is_python_s_or_refused(
             assert done == (channels <= 4)
         expected = plain.pixels(picture).ravel().tolist() if done else [7] * len(pixels)
         assert pixels == expected, picture.shape
+
+
+VALUES = """
+#include <stdio.h>
+#include "net.h"
+int main(void) {
+  static float values[1 << 16];
+  static uint8_t bytes[1 << 16];
+  uint32_t head[1];
+  FILE *in = fopen("values.bin", "rb"), *out = fopen("bytes.bin", "wb");
+  if (!in || !out) return 2;
+  while (fread(head, sizeof head, 1, in) == 1) {
+    const uint32_t all = head[0] * NET_CHANNELS;
+    if (fread(values, sizeof *values, all, in) != all) return 3;
+    bytes[all] = 77;
+    fputc(net_bytes(values, head[0], bytes), out);
+    if (bytes[all] != 77 || fwrite(bytes, 1, all, out) != all) return 4;
+  }
+  return fclose(out);
+}
+"""
+WINDOW = Preprocessing(
+    *(1, 32, "channels", 6, "stretch", "white"),
+    offset=(-39.2266, 0.1, -1e-3, 1e9, -3.3e38, 0.0),
+    scale=(0.3076596, 0.7, 1e-5 / 255, 1 / 3, 2.6e36, 1e-30),
+)
+
+
+def windows() -> list[NDArray[np.float32]]:
+    """Return values of many sizes, among them the nearest to a border between two bytes."""
+    generator = np.random.default_rng(1)
+    offset, scale = np.array(WINDOW.offset), np.array(WINDOW.scale)
+    borders = (offset + scale * (np.arange(-2, 258)[:, None] + 0.5)).clip(-3.4e38, 3.4e38)
+    near = borders.astype(np.float32)
+    below, above = np.nextafter(near, np.float32(-3.4e38)), np.nextafter(near, np.float32(3.4e38))
+    inside = (offset + scale * generator.uniform(-20, 280, (3_000, 6))).clip(-3.4e38, 3.4e38)
+    wild = generator.integers(0, 2**32, (2_000, 6), np.uint32).view(np.float32)
+    wild[~np.isfinite(wild)] = -0.0
+    broken = np.array([np.nan, -np.inf, np.inf], np.float32)[:, None]
+    broken = np.where(np.eye(6)[0] > 0, broken, np.float32(0))
+    return [
+        near,
+        below,
+        above,
+        inside.astype(np.float32),
+        wild,
+        *broken[:, None].astype(np.float32),
+    ]
+
+
+def prepare_values(folder: Path) -> None:
+    prepare(WINDOW, folder)
+    packed = [struct.pack("<I", len(window)) + window.tobytes() for window in windows()]
+    (folder / "values.bin").write_bytes(b"".join(packed))
+    (folder / "values.c").write_text(VALUES)
+
+
+def require_same_bytes(folder: Path) -> None:
+    found = (folder / "bytes.bin").read_bytes()
+    for window in windows():
+        done, made, found = found[0], found[1 : 1 + window.size], found[1 + window.size :]
+        assert done == np.isfinite(window).all()
+        finite = np.nan_to_num(window, nan=-3.4e38, posinf=3.4e38, neginf=-3.4e38)
+        expected = to_bytes(finite, WINDOW.offset, WINDOW.scale)
+        np.testing.assert_array_equal(np.frombuffer(made, np.uint8), expected.ravel())
+    assert not found
+
+
+def test_measured_values_become_the_bytes_that_python_makes_of_them(tmp_path: Path) -> None:
+    prepare_values(tmp_path)
+    command = ["gcc", *WARNINGS, *CHECKED, "-O1", "values.c", "-o", "values"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    subprocess.run(["./values"], cwd=tmp_path, check=True)
+    require_same_bytes(tmp_path)
+
+
+@pytest.mark.mcu
+@needs_board
+def test_measured_values_become_the_same_bytes_on_a_board(tmp_path: Path) -> None:
+    prepare_values(tmp_path)
+    run_program(tmp_path, ["values.c"])
+    require_same_bytes(tmp_path)
 
 
 OVER = """

@@ -249,12 +249,13 @@ def test_no_name_is_defined_twice_in_the_files_of_a_net(tmp_path: Path) -> None:
         assert sorted(set(defined)) == sorted(defined)
 
 
-def test_no_net_is_called_as_what_another_one_declares(nets: Path) -> None:
-    texts = [(nets / name).read_text() for name in ("cats.h", "cats_picture.h")]
+def test_no_net_is_called_as_what_another_one_declares(tmp_path: Path) -> None:
+    full(generate(integers(net(4)), "cats"), tmp_path, OF_VALUES)
+    texts = [(tmp_path / name).read_text() for name in ("cats.h", "cats_picture.h")]
     texts.append(named(template("common/self_test.h"), "cats"))
     declared = set(re.findall(r"\b(cats_\w+)(?=\()|(?<=} )(cats_\w+);", "".join(texts)))
     names = {name for pair in declared for name in pair if name}
-    assert {"cats_in", "cats_mean", "cats_test_answer", "cats_frame"} <= names
+    assert {"cats_in", "cats_bytes", "cats_mean", "cats_test_answer", "cats_frame"} <= names
     for name in names:
         with pytest.raises(ValueError, match="name must not end as the functions of a net do"):
             require_own(name)

@@ -14,25 +14,35 @@ import numpy as np
 import pytest
 import yaml
 
-from smidgen.data import Preprocessing
-from smidgen.export.artefact import Artefact, Source, Wish
+from smidgen.data import Data, Preprocessing, Split
+from smidgen.export import generated
+from smidgen.export.artefact import Artefact, Source, Wish, source_of
 from smidgen.export.c.text import filled_in
 from smidgen.export.firmware import package
+from smidgen.export.firmware.arduino import arduino
 from smidgen.export.firmware.package import (
     Parts,
     _frame,  # pyright: ignore[reportPrivateUsage]
+    _handed,  # pyright: ignore[reportPrivateUsage]
     has_camera,
+    has_values,
     sum_of,
     template,
 )
 from smidgen.export.generated import made_of
 from smidgen.export.program import Pixels
+from smidgen.export.ship import write_files
 from smidgen.export.targets import OF_C
+from smidgen.layers import Classifier, Flatten, Shape
+from smidgen.recipe import Recipe
+from smidgen.spec import NetSpec
+from smidgen.train import train
 
 Packaged = Callable[..., tuple[Path, Artefact]]
 STUB = Path(__file__).parent / "stub"
 FLAGS = ["-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Wshadow", "-Werror"]
 PACKAGES = [name for name in OF_C if name != "c"]
+ONE_EPOCH = Recipe(epochs=1, batch_size=64)
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
 
 
@@ -129,6 +139,58 @@ def test_where_no_camera_gives_pictures_there_is_no_example_of_one() -> None:
     assert has_camera(Preprocessing(8, 8, "rgb", 3))
     assert not has_camera(Preprocessing(8, 8, "grey", 1, offset=(0.0,), scale=(16.0,)))
     assert not has_camera(Preprocessing(8, 8, "channels", 4))
+    assert has_values(Preprocessing(8, 8, "channels", 1, offset=(0.0,), scale=(16.0,)))
+    assert not has_values(Preprocessing(128, 129, "grey", 1, offset=(0.0,), scale=(16.0,)))
+    assert not has_values(Preprocessing(8, 8, "channels", 1))
+
+
+WINDOWS = {  # as one net of 64 values may see them
+    "one row": Preprocessing(64, 1, "channels", 1, turned=True, offset=(-3.0,), scale=(0.1,)),
+    "rows": Preprocessing(8, 8, "grey", 1, offset=(1e4,), scale=(16.0,)),
+    "rows exchanged": Preprocessing(8, 8, "grey", 1, turned=True, offset=(0.0,), scale=(1 / 3,)),
+}
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+@pytest.mark.parametrize("seen", WINDOWS.values(), ids=WINDOWS)
+def test_a_package_says_how_measured_values_are_handed_over_and_its_sketch_does(
+    seen: Preprocessing, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generated, "_cortex_m4", lambda *_: (None, None))
+    shape, body = Shape(1, seen.height, seen.width), (Flatten(), Classifier(10))
+    run = train(NetSpec(shape, body), digits := of_values(source.data, seen), recipe=ONE_EPOCH)
+    artefact = arduino(source_of(run, digits, "digits"), Wish(numbers="float32"))
+    write_files(artefact.files, tmp_path)
+    readme = (tmp_path / "README.md").read_text()
+    assert "digits_bytes(values, 1, window + i * DIGITS_CHANNELS);" in readme
+    assert "camera" not in readme
+    assert "transparent" not in readme
+    assert ("DIGITS_FRAME_CHANNELS" in readme) == (seen is WINDOWS["rows exchanged"])
+    (sketch,) = (tmp_path / "examples" / "values").glob("*.ino")
+    objects = [tmp_path / f"{path.stem}.o" for path in sources(tmp_path)]
+    for path, made in zip(sources(tmp_path), objects, strict=True):
+        subprocess.run(["gcc", "-std=gnu11", *FLAGS, "-c", path, "-o", made], check=True)
+    includes = [f"-I{STUB}", f"-I{tmp_path / 'src'}", "-include", "Arduino.h"]
+    files = [*objects, "-x", "c++", sketch, STUB / "core.cpp"]
+    said = answered(["g++", "-std=gnu++14", "-Wall", "-Werror", *includes, *files], tmp_path)
+    assert "\nas on the computer\n" in said
+
+
+def of_values(data: Data, seen: Preprocessing) -> Data:
+    """Return the digits as pictures of another form, which were made of values."""
+    parts = [
+        Split(part.images.reshape(-1, 1, seen.height, seen.width), part.labels)
+        for part in (data.train, data.test)
+    ]
+    return Data("values", *parts, data.classes, preprocessing=seen)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("channels", "an array of another size"), ("grey", "a camera's frame")]
+)
+def test_a_package_says_how_pictures_and_arrays_are_handed_over(kind: Any, said: str) -> None:
+    text = template(_handed(Preprocessing(8, 8, kind, 1)))
+    assert said in text
 
 
 @needs_gcc

@@ -74,7 +74,7 @@ vsniprintf vsnprintf vsprintf vsscanf
 """  # likewise, of what the programs of packages include: glibc's and newlib's
 _CORES = "client print printable server stream udp"  # Print.h is found for print.h on Windows
 _DEVICES = "aux com1 com2 com3 com4 con lpt1 lpt2 lpt3 nul prn"  # no file of Windows is called so
-_BESIDE = "camera frame logits memory"  # in the sketches and programs of packages
+_BESIDE = "camera frame logits memory seen values window"  # in packages' sketches and programs
 _TAKEN = frozenset(
     f"{_KEYWORDS} {_HEADERS} {_FUNCTIONS} {_SYSTEM} {_OTHERS} {_LIBRARY} {_STDIO}"
     f" {_CORES} {_DEVICES} {_BESIDE}".split()
@@ -83,7 +83,7 @@ _MEASURED = re.compile(  # by macros of <stdint.h>, as INT8_WIDTH, in C23 and in
     "u?int(max|ptr|(_least|_fast)?(8|16|32|64))|ptrdiff|sig_atomic|size|wint"
 )
 _OURS = re.compile(
-    ".*_(in|rows|source|argmax|probabilities|power|class_name|picture|frame|frame_row|frame_set"
+    ".*_(in|rows|source|bytes|argmax|probabilities|power|class_name|picture|frame|frame_row|frame_set"
     "|self_test|test_picture|test_answer|from|until|mean|over|row_of|add_(rgb|yuv|row)|color|test)"
 )  # and what a net must not be called beside another: X_COLOR_CHANNELS would be X's and X_COLOR's
 

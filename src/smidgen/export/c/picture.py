@@ -8,7 +8,7 @@ from smidgen.data import Preprocessing
 from smidgen.data.preprocessing import Color, Fit
 from smidgen.escape import c_comment, c_string
 from smidgen.export.c.source import Source
-from smidgen.export.c.text import filled, named
+from smidgen.export.c.text import filled, named, template
 
 _AFTER = "#include <stdint.h>\n"
 _LAST = "\n#if defined(__cplusplus) && defined(__GNUC__)\n#pragma GCC diagnostic pop\n"
@@ -53,7 +53,7 @@ def described(
     ]
     if seen.scale:
         lines += [
-            "/* byte = floor((value - offset) / step + 1/2), at least 0 and at most 255 */",
+            f"/* What {made.name}_bytes() makes bytes of values by; the numbers are doubles. */",
             f"#define {upper}_OFFSETS {{{', '.join(map(_float, seen.offset))}}}",
             f"#define {upper}_STEPS {{{', '.join(map(_float, seen.scale))}}}",
         ]
@@ -63,7 +63,8 @@ def described(
     said = "".join(f"{line}\n" for line in lines)
     header = made.header.replace(_AFTER, _AFTER + said)
     end = header.rindex(_LAST)
-    return replace(made, header=header[:end] + named(_CLASS_NAME, made.name) + header[end:])
+    more = named(_CLASS_NAME + (template("bytes.h") if seen.scale else ""), made.name)
+    return replace(made, header=header[:end] + more + header[end:])
 
 
 def signed(made: Source, proof: Mapping[str, Any]) -> str:

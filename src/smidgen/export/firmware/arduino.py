@@ -1,4 +1,4 @@
-"""``--to arduino``: a library, with a sketch for a picture and one for a camera's frame."""
+"""``--to arduino``: a library, with sketches for a picture and for a camera's frame or values."""
 
 from smidgen.export.artefact import Artefact, Source, Wish
 from smidgen.export.firmware.package import package
@@ -9,6 +9,8 @@ LAYOUT = {
     "examples/picture/picture.ino": "common/sketch.cpp",
     "examples/camera/camera.ino": "arduino/camera.ino",
     "examples/camera/frame.h": "common/frame.h",
+    "examples/values/values.ino": "arduino/values.ino",
+    "examples/values/window.h": "common/window.h",
 }
 USE = """Put this folder into the `libraries` folder of your sketchbook, as `NAME`; then open File,
 Examples, NAME, picture, choose your board and upload. The monitor (115,200 baud) shows the answer

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,13 @@ PICTURE_BYTES = 2**16  # of them all, or one: a board of 256 KB of flash has roo
 _FNV, _PRIME, _WORD = 2166136261, 16777619, 2**32
 _LARGER = 2  # times a side of the net's picture: the camera's frame, if so many have room
 _PIXEL = 2  # bytes of a frame
+_FLOAT = 4  # bytes of a value
+_LARGEST = float(np.finfo(np.float32).max)
+_EXCHANGED = """/* the net exchanges rows and columns */
+  UPPER_FRAME(seen, UPPER_FRAME_CHANNELS, UPPER_FITTED_ROWS, UPPER_FITTED_COLUMNS,
+              UPPER_FITTED_COLUMNS * UPPER_CHANNELS);
+  seen.bytes = window;
+  NAME_rows(memory, NAME_frame_row, &seen, logits);"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +59,21 @@ def package(source: Source, wish: Wish, layout: Layout, use: str) -> Artefact:
         wish: What is asked of the C.
         layout: Files that only this package has; those of ``common/`` come by themselves. In paths
             ``NAME`` stands for the net's; what has ``camera`` in its path is left out where no
-            camera's frame is a picture to the net.
+            camera's frame is a picture to the net, ``values`` where it takes no measured ones.
         use: How the package is put to use, for its README.
     """
     made = made_of(source, wish)
     pictures = _pictures(source)
     parts = Parts(source, made, pictures, made.oracle.infer(pictures))
     base = in_folder("src/", made, source, wish)
-    name, camera = made.source.name, has_camera(source.run.preprocessing)
-    values = _values(parts, base) | {"USE": named(use, name)}
-    values |= _frame(parts) if camera else {}
+    name, seen = made.source.name, source.run.preprocessing
+    examples = {"camera": has_camera(seen), "values": has_values(seen)}
+    absent = [word for word, there in examples.items() if not there]
+    values = _values(parts, base) | _size(seen) | {"USE": named(use, name)}
+    values |= {"CALL": named(_call(seen), name)}
+    values |= {"HANDED": filled_in(template(_handed(seen)), name, values).rstrip("\n")}
+    values |= _frame(parts) if examples["camera"] else {}
+    values |= _window(parts) if examples["values"] else {}
     files = {
         **layout,
         "README.md": "common/README.md",
@@ -72,7 +84,7 @@ def package(source: Source, wish: Wish, layout: Layout, use: str) -> Artefact:
     texts = {
         named(path, name): filled_in(template(file), name, values).encode()
         for path, file in files.items()
-        if camera or "camera" not in path
+        if not any(word in path for word in absent)
     }
     return replace(base, files={**base.files, **texts})
 
@@ -80,6 +92,11 @@ def package(source: Source, wish: Wish, layout: Layout, use: str) -> Artefact:
 def has_camera(seen: Preprocessing) -> bool:
     """Return whether frames of cameras are pictures to a net: bytes, grey or of three colours."""
     return seen.color != "channels" and not seen.scale
+
+
+def has_values(seen: Preprocessing) -> bool:
+    """Return whether a net takes measured values, and few enough for an example to hold them."""
+    return bool(seen.scale) and _FLOAT * seen.height * seen.width * seen.channels <= PICTURE_BYTES
 
 
 def template(name: str) -> str:
@@ -142,14 +159,52 @@ def _frame(parts: Parts) -> dict[str, str]:
     times = _LARGER if _PIXEL * _LARGER**2 * rows * columns <= PICTURE_BYTES else 1
     frame = rgb565(picture.repeat(times, axis=0).repeat(times, axis=1))
     rows, columns = times * rows, times * columns
-    pixels = seen.pixels(picture_of(frame, "rgb565-be", rows, columns))
-    logits = parts.made.oracle.infer(np.ascontiguousarray(np.moveaxis(pixels, 2, 0)[None]))
     return {
         "ROWS": str(rows),
         "COLUMNS": str(columns),
         "BYTES": f"    {_lines(list(frame))}",
-        "ANSWER": str(int(logits[0].argmax())),
+        "ANSWER": _answer(parts, picture_of(frame, "rgb565-be", rows, columns)),
     }
+
+
+def _window(parts: Parts) -> dict[str, str]:
+    """Return the values of a test picture as they lie, and what must be answered for them."""
+    seen = parts.source.run.preprocessing
+    picture = np.moveaxis(seen.turn(parts.pictures[-1]), 0, 2)
+    exact = np.array(seen.offset) + np.array(seen.scale) * picture
+    values = exact.clip(-_LARGEST, _LARGEST).astype(np.float32)  # as a sensor gives them
+    return {
+        "FLOATS": f"    {_lines([_float(value) for value in values.ravel().tolist()], 8)}",
+        "ANSWER": _answer(parts, values),
+    }
+
+
+def _answer(parts: Parts, picture: Any) -> str:
+    pixels = parts.source.run.preprocessing.pixels(picture)
+    logits = parts.made.oracle.infer(np.ascontiguousarray(np.moveaxis(pixels, 2, 0)[None]))
+    return str(int(logits[0].argmax()))
+
+
+def _size(seen: Preprocessing) -> dict[str, str]:
+    rows, columns = seen.size
+    return {"ROWS": str(rows), "COLUMNS": str(columns)}
+
+
+def _call(seen: Preprocessing) -> str:
+    """Return C that asks the net for a window of values as they lie."""
+    if seen.turned and 1 not in seen.size:
+        return _EXCHANGED
+    return "NAME_in(memory, window, logits);"
+
+
+def _handed(seen: Preprocessing) -> str:
+    """Return the template that says how what the net takes is handed over."""
+    return f"common/{'values' if seen.scale else 'frame' if has_camera(seen) else 'arrays'}.md"
+
+
+def _float(value: float) -> str:
+    text = f"{value:.9g}"  # which says a float32 exactly
+    return f"{text}f" if "." in text or "e" in text else f"{text}.0f"
 
 
 def sum_of(logits: NDArray[np.generic]) -> int:
@@ -164,6 +219,6 @@ def _rows(parts: Parts) -> list[list[int]]:
     return [picture.transpose(1, 2, 0).ravel().tolist() for picture in parts.pictures]
 
 
-def _lines(numbers: Sequence[int]) -> str:
+def _lines(numbers: Sequence[object], each: int = 24) -> str:
     texts = list(map(str, numbers))
-    return ",\n     ".join(", ".join(texts[i : i + 24]) for i in range(0, len(texts), 24))
+    return ",\n     ".join(", ".join(texts[i : i + each]) for i in range(0, len(texts), each))
