@@ -464,7 +464,7 @@ def test_every_value_is_composed_as_pillow_does(background: Background, tmp_path
     subprocess.run(["gcc", *WARNINGS, "-O1", "over.c", "-o", "over"], cwd=tmp_path, check=True)
     done = subprocess.run(["./over"], cwd=tmp_path, capture_output=True, check=True)
     found = np.frombuffer(done.stdout, np.uint8).reshape(256, 256)
-    pairs = np.stack(np.indices((256, 256)), 2).astype(np.uint8)
+    pairs = np.moveaxis(np.indices((256, 256)), 0, 2).astype(np.uint8)
     expected = np.asarray(opaque(Image.fromarray(pairs, "LA"), background))
     np.testing.assert_array_equal(found, expected)
 

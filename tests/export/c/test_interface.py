@@ -122,7 +122,8 @@ def test_headers_are_silent_where_a_project_forbids_casts_of_c(
         "CATS_FRAME(eye, CATS_FRAME_RGB888, 24, 32, 96);\nconst uint8_t *row(void);\n"
         "const uint8_t *row(void) { return cats_frame_row(&eye, 0); }\n"
     )
-    silent = [compiler, "-x", language, *flags, *SILENT, "-fsyntax-only", "headers.c"]
+    silent: list[str | Path] = [compiler, "-x", language, *flags, *SILENT, "-fsyntax-only"]
+    silent.append("headers.c")
     call(silent, nets)
     if language == "c++":  # a project's own casts are still told
         (nets / "headers.c").write_text('#include "cats_picture.h"\nint own = (int)2.5;\n')

@@ -156,7 +156,10 @@ WINDOWS = {  # as one net of 64 values may see them
 def test_a_package_says_how_measured_values_are_handed_over_and_its_sketch_does(
     seen: Preprocessing, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generated, "_cortex_m4", lambda *_: (None, None))
+    def unmeasured(*_: object) -> tuple[None, None]:
+        return None, None
+
+    monkeypatch.setattr(generated, "_cortex_m4", unmeasured)
     shape, body = Shape(1, seen.height, seen.width), (Flatten(), Classifier(10))
     run = train(NetSpec(shape, body), digits := of_values(source.data, seen), recipe=ONE_EPOCH)
     artefact = arduino(source_of(run, digits, "digits"), Wish(numbers="float32"))
@@ -178,11 +181,12 @@ def test_a_package_says_how_measured_values_are_handed_over_and_its_sketch_does(
 
 def of_values(data: Data, seen: Preprocessing) -> Data:
     """Return the digits as pictures of another form, which were made of values."""
-    parts = [
-        Split(part.images.reshape(-1, 1, seen.height, seen.width), part.labels)
-        for part in (data.train, data.test)
-    ]
-    return Data("values", *parts, data.classes, preprocessing=seen)
+
+    def part_of(part: Split) -> Split:
+        return Split(part.images.reshape(-1, 1, seen.height, seen.width), part.labels)
+
+    train_part, test = part_of(data.train), part_of(data.test)
+    return Data("values", train_part, test, data.classes, preprocessing=seen)
 
 
 @pytest.mark.parametrize(
