@@ -642,7 +642,5 @@ def test_a_whole_disk_or_home_is_not_walked_through(
     (tmp_path / "real" / "labels.csv").write_text("file_name,label\nx.png,cat\n")
     monkeypatch.setattr(Path, "iterdir", walked)
     for asked in (place, "home/labels.csv"):
-        with pytest.raises(
-            DataError, match="a folder of pictures, got a whole disk, home or sys"
-        ):
+        with pytest.raises(DataError, match="a folder of pictures, got a whole disk, home or sys"):
             load(asked)

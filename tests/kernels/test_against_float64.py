@@ -59,7 +59,7 @@ def test_agrees_on_filters_of_other_sides(
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_agrees_on_any_shape(name: str, data: st.DataObject) -> None:
     draw = data.draw

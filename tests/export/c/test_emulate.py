@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -304,9 +304,13 @@ def test_helium_takes_as_few_instructions_as_the_documentation_says(name: str, m
 
 @pytest.mark.mcu
 @needs_board
-@pytest.mark.parametrize("core", get_args(Core))
 @pytest.mark.parametrize(
-    "name", ["resnet", "blurred", "nested", "repeat", "gated", "flat", "oblong"]
+    ("name", "core"),
+    thinned(
+        product(
+            ["resnet", "blurred", "nested", "repeat", "gated", "flat", "oblong"], get_args(Core)
+        )
+    ),
 )
 def test_sums_and_repeats_are_exact_on_every_core(name: str, core: Core) -> None:
     source, images, expected = exported(nest(name), 5)

@@ -54,7 +54,7 @@ def exact_net(spec: NetSpec, count: int = 4) -> BoardRun:
 
 @pytest.mark.parametrize(
     "spec",
-    [excited(blurred(zoo.net("mnist-1k5-dw"))), *(nest(name) for name in NESTS)],
+    thinned([excited(blurred(zoo.net("mnist-1k5-dw"))), *(nest(name) for name in NESTS)]),
     ids=["blurred and excited", *NESTS],
 )
 def test_sums_repeats_and_gates_are_exact(spec: NetSpec) -> None:
@@ -128,7 +128,19 @@ def test_the_largest_weights_and_pixels_are_exact(least: int) -> None:
 
 @pytest.mark.parametrize(
     ("shift", "zero"),
-    [(1, -128), (1, 3), (2, 127), (3, -128), (12, -5), (20, -128), (20, 127), (21, 0), (31, -128)],
+    thinned(
+        [
+            (1, -128),
+            (1, 3),
+            (2, 127),
+            (3, -128),
+            (12, -5),
+            (20, -128),
+            (20, 127),
+            (21, 0),
+            (31, -128),
+        ]
+    ),
 )
 def test_a_second_rounding_of_any_shift_and_zero_point_is_exact(shift: int, zero: int) -> None:
     integer, first, images = convolved()
