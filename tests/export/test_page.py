@@ -396,6 +396,37 @@ def test_a_net_of_measured_values_refuses_pictures_be_they_one_or_many(
 @pytest.mark.browser
 @needs_chromium
 @needs_clang
+def test_measured_values_are_pasted_or_opened_and_become_pythons_bytes(
+    browser: Any, tmp_path: Path
+) -> None:
+    offset, scale = (-1.5, 0.25, 3.0), (0.03, 1 / 3, 2.0)
+    seen = Preprocessing(9, 12, "channels", 3, offset=offset, scale=scale)
+    tab, _, _ = photographs(browser, tmp_path / "page.html", preprocessing=seen)
+    assert "324 numbers of a window, 9 rows of 12, 3 channels each" in tab.page.inner_text("#hint")
+    values = np.random.default_rng(0).normal(scale=90.0, size=(9, 12, 3))
+    values[0, 0] = np.array(offset) + np.array(scale) * 7.5  # halfway between two bytes
+    text = "\n".join(", ".join(map(repr, row.ravel().tolist())) for row in values)
+    for bad, said in (("1 2", "has 324 numbers"), (text.replace(text[:4], "moss", 1), "“moss")):
+        tab.load_text(bad)
+        tab.page.wait_for_selector(f"text={said}")
+    tab.page.evaluate("smidgen.state.logits = null")
+    tab.load_text(text)
+    tab.wait("smidgen.state.logits !== null")
+    pixels, _ = tab.answer()
+    assert (pixels.reshape(3, 9, 12) == seen.pixels(values).transpose(2, 0, 1)).all()
+    tab.page.locator("#clear").click()
+    tab.page.evaluate(
+        """text => { const held = new DataTransfer(); held.setData("text", text);
+        document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: held })); }""",
+        text,
+    )
+    assert (tab.answer()[0] == pixels).all()
+    assert tab.complaints == []
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
 def test_no_answer_is_stale(browser: Any, tmp_path: Path) -> None:
     tab, program, images = photographs(browser, tmp_path / "page.html")
     tab.hold_first_picture()

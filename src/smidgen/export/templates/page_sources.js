@@ -36,8 +36,34 @@ function readsPixels() {
   context.putImageData(wrote, 0, 0);
   return context.getImageData(0, 0, 16, 16).data.every((value, i) => Math.abs(value - wrote.data[i]) < 8);
 }
+// Measured values: the numbers of a window, row by row, its channels together, in the units of training.
+const LONGEST = 1e7; // bytes of text
+function windowOf(text) {
+  const cells = text.trim().split(/[\s,;]+/), wanted = channels * plane;
+  if (cells.length !== wanted) throw new Error(`a window has ${number(wanted)} numbers, ${asked}, got ${number(cells.length)}`);
+  const pixels = new Uint8Array(wanted);
+  cells.forEach((cell, i) => {
+    const k = i % channels, value = Number(cell);
+    if (!Number.isFinite(value)) throw new Error(`a window has numbers alone, got “${cell.slice(0, 20)}”`);
+    const level = seen.scale.length ? (value - seen.offset[k]) / seen.scale[k] : value;
+    pixels[k * plane + Math.floor(i / channels)] = Math.max(0, Math.min(255, Math.floor(level + 0.5)));
+  });
+  return pixels;
+}
+function loadWindow(text) {
+  let pixels;
+  try {
+    pixels = windowOf(text);
+  } catch (error) {
+    return refuse(error.message);
+  }
+  const canvas = element("canvas");
+  toCanvas(pixels, canvas);
+  displaySample(canvas, pixels);
+}
 async function load(blob) {
-  if (!takesPictures) return refuse("this net takes measured values, no pictures");
+  if (!takesPictures && (blob.type.startsWith("image/") || blob.size > LONGEST)) return refuse("this net takes measured values, no pictures");
+  if (!takesPictures) return loadWindow(await blob.text());
   stopCamera();
   const turn = ++state.turn; // until it is decoded, the picture before stays, with its own answer
   $("answer").classList.add("busy");
@@ -173,7 +199,11 @@ $("turn").addEventListener("click", () => {
 const hasCamera = takesPictures && !!navigator.mediaDevices?.getUserMedia;
 $("camera").hidden = !hasCamera;
 $("unsafe").hidden = hasCamera || !takesPictures || isSecureContext; // there browsers give no camera
-if (!takesPictures) $("opening").hidden = $("folder").hidden = true;
+if (!takesPictures) {
+  $("folder").hidden = true;
+  $("opening").firstChild.textContent = "Open values";
+  $("file").accept = ".csv,.tsv,.txt";
+}
 
 // Files: chosen, pasted, dropped. More than one is a folder.
 $("clear").addEventListener("click", clear);
@@ -188,6 +218,7 @@ $("directory").addEventListener("change", event => { answerFolder(listed(event.t
 document.addEventListener("paste", event => {
   const item = [...event.clipboardData.items].find(held => held.type.startsWith("image/"));
   if (item) load(item.getAsFile());
+  else if (!takesPictures) loadWindow(event.clipboardData.getData("text"));
 });
 document.addEventListener("dragover", event => { event.preventDefault(); $("pad").classList.add("over"); });
 for (const end of ["dragleave", "drop"]) document.addEventListener(end, () => $("pad").classList.remove("over"));

@@ -53,7 +53,8 @@ told("params", number(net.params), `${net.macs < 1e6 ? number(net.macs) : (net.m
 $("foot").textContent = `Pictures: ${seen.text}. sha256 of the module: ${module_.sha256}`;
 $("pad").classList.toggle("light", !dark);
 const digits = net.classes.every(name => /^\d$/.test(name));
-$("hint").textContent = !takesPictures ? "This net takes measured values: try those below"
+$("hint").textContent = !takesPictures ? `Paste or open the ${number(channels * plane)} numbers of a window, ${asked}, or try those below`
+    + (channels > 1 ? ` (${channels > 3 ? "their first three channels are" : "their channels are"} shown as colours)` : "")
   : drawing ? `Draw ${digits ? "a digit" : "something"} here, or drop a picture`
   : `Drop a picture here, paste one${hasCamera ? ", open one, or start the camera" : " or open one"}`;
 $("ink").setAttribute("aria-label", $("hint").textContent);
