@@ -96,7 +96,7 @@ test-python: setup  ## the quick tests that need no program but Python and a com
 test: lint types tests  ## every check and test but those of minutes: what CI runs; faster with --jobs=2
 
 tests: setup
-	$(PY)/pytest -q -n 3 --dist worksteal -m "not slow and not gpu"
+	$(PY)/pytest -q -n 2 --dist worksteal -m "not slow and not gpu"
 
 wheel: setup  ## the wheel, tried in a clean environment, in dist/
 	tools/wheel.sh

@@ -12,6 +12,10 @@ mkdir "$folder/source" "$folder/empty"
 tar -C "$root" --exclude='*.so' --exclude=__pycache__ --exclude='*.egg-info' \
     -cf - pyproject.toml setup.py README.md LICENSE LICENSE-0BSD THIRD_PARTY.md src | tar -xf - -C "$folder/source"
 cd "$folder"
+compiled=$root/src/smidgen/kernels/native.so # by `make setup`; again it would take 80 s of a processor
+if [ -f "$compiled" ] && [ -z "$(find "$root/setup.py" "$root/src/smidgen/kernels/csrc" -newer "$compiled")" ]; then
+    export SMIDGEN_COMPILED="$compiled"
+fi
 "$ours" -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation -w wheels ./source
 wheel=$(ls wheels/smidgen-*-py3-none-*.whl)  # one a platform, whatever the Python
 lender=${1:-$ours}
