@@ -61,7 +61,10 @@ def unlearned(pixels: Any) -> Any:
         ((1, 64, 1), (5, 64, 1), 5, (5, 1, 64, 1)),
         ((1, 64, 1), (5, 1, 64), 5, (5, 1, 64, 1)),
         ((64, 1, 3), (5, 64, 3), 5, (5, 64, 1, 3)),
-        ((1, 64, 3), (5, 32, 3), None, ()),
+        ((1, 64, 3), (5, 32, 3), 5, (5, 1, 32, 3)),
+        ((1, 64, 3), (32, 3), 0, (1, 1, 32, 3)),
+        ((1, 64, 1), (5, 90), 5, (5, 1, 90, 1)),
+        ((64, 1, 3), (5, 3, 90), 5, (5, 90, 1, 3)),
         ((1, 64, 3), (64, 1, 3), None, ()),
         ((1, 64, 3), (5, 64, 1, 3), None, ()),
         ((1, 64, 3), (5, 1, 64, 1), None, ()),
@@ -91,7 +94,7 @@ def test_axes_are_those_trained_on_where_they_agree(
     found = pictures_of(file, model.preprocessing) or []
     values = np.stack([value for _, value in found]) if found else np.zeros(expected)
     assert values.shape == expected
-    if shape[-3:] == (3, *expected[1:3]) or shape == (5, 3, 64):
+    if shape[-3:] == (3, *expected[1:3]) or shape in ((5, 3, 64), (5, 3, 90)):
         values = values.transpose(0, 3, 1, 2)
     assert (values.ravel() == array.ravel()).all()
     if expected[3] == own[2] and expected[1:3] == own[:2]:

@@ -1,6 +1,7 @@
 """Arrays of any kind as pictures and as names of classes."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ import torch
 
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Preprocessing, Values
-from smidgen.limits import IMAGES
+from smidgen.limits import IMAGES, SIDE
 from smidgen.names import shown
 from smidgen.sizes import counted
 
@@ -85,7 +86,8 @@ def to_ask(given: Any, how: Preprocessing, where: str, *, channels_first: bool =
     if values.dtype.kind not in "uif":
         raise DataError(f"{where} must hold real numbers, got {values.dtype}")
     found = of_own_axes(values, how, channels_first=channels_first)
-    if found is None and values.ndim in (2, 3, 4) and 0 not in values.shape:
+    other = values.ndim in (2, 3, 4) and 0 not in values.shape
+    if found is None and other and not how.is_window:
         found = _of_another_size(values, how, channels_first=channels_first)
     if found is None:
         sides = how.size if how.is_window else ("height", "width")
@@ -99,7 +101,20 @@ def to_ask(given: Any, how: Preprocessing, where: str, *, channels_first: bool =
 def of_own_axes(
     values: Values, how: Preprocessing, *, channels_first: bool = False
 ) -> Asked | None:
-    """Return pictures whose axes are those of the ones trained on, or None: :func:`to_ask`."""
+    """Return pictures whose axes are those of the ones trained on, or None: :func:`to_ask`.
+
+    Windows may be of another length, as a design may have found that shorter ones do.
+    """
+    found = _of_axes(values, how, channels_first=channels_first)
+    for length in values.shape if how.is_window and found is None else ():
+        if 1 < length <= SIDE:
+            height, width = (length if side > 1 else 1 for side in (how.height, how.width))
+            other = replace(how, height=height, width=width)
+            found = found or _of_axes(values, other, channels_first=channels_first)
+    return found
+
+
+def _of_axes(values: Values, how: Preprocessing, *, channels_first: bool) -> Asked | None:
     last, first = (*how.size, how.channels), (how.channels, *how.size)
     # of a tensor 3 x h x w, colours are one picture, also where a net of grey ones is asked
     few = channels_first and values.ndim == _ROWS and len(values) <= FEW and 1 not in how.size
@@ -141,10 +156,8 @@ def _of_another_size(values: Values, how: Preprocessing, *, channels_first: bool
         first = second == own if last > FEW else False
         first = channels_first or (last != own and (first or are_channels_first(values.shape)))
         found = Asked(values.transpose(0, 2, 3, 1) if first else values, many=True)
-    _, height, width, channels = found.values.shape
-    exchanged = channels_first and width == own != channels
-    strange = how.is_window and not (channels == own and how.takes(height, width))
-    return None if exchanged or strange else found
+    *_, width, channels = found.values.shape
+    return None if channels_first and width == own != channels else found
 
 
 def images_of(images: Any, where: str, *, channels_first: bool = False) -> Values:
