@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.export.nets import nest, pixels_for
+from tests.export.nets import nest, pixels_for, window
 from tests.export.tab import Tab, compiled, facts, integers, needs_chromium, needs_clang, png
 
 from smidgen import zoo
@@ -421,6 +421,29 @@ def test_measured_values_are_pasted_or_opened_and_become_pythons_bytes(
         text,
     )
     assert (tab.answer()[0] == pixels).all()
+    assert tab.complaints == []
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_window_of_another_length_is_fitted_as_python_does(
+    wide: bool, browser: Any, tmp_path: Path
+) -> None:
+    spec = window(wide=wide)
+    program, images = integers(spec), pixels_for(spec, 1)
+    _, height, width = spec.input_shape
+    seen = Preprocessing(height, width, "channels", 3, offset=(-3.0,) * 3, scale=(0.025,) * 3)
+    told = replace(facts(spec, images, ink_box=0), preprocessing=seen)
+    (tmp_path / "page.html").write_text(page(compiled(program), spec.input_shape, told))
+    tab = Tab(browser, tmp_path / "page.html")
+    values = np.random.default_rng(0).normal(size=(1, 90, 3) if wide else (90, 1, 3))
+    tab.page.evaluate("smidgen.state.logits = null")
+    tab.load_text(" ".join(map(repr, values.ravel().tolist())))
+    tab.wait("smidgen.state.logits !== null")
+    expected = seen.pixels(values).transpose(2, 0, 1)
+    assert (tab.answer()[0].reshape(expected.shape) == expected).all()
     assert tab.complaints == []
 
 

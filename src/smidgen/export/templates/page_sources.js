@@ -40,14 +40,20 @@ function readsPixels() {
 const LONGEST = 1e7; // bytes of text
 function windowOf(text) {
   const cells = text.trim().split(/[\s,;]+/), wanted = channels * plane;
-  if (cells.length !== wanted) throw new Error(`a window has ${number(wanted)} numbers, ${asked}, got ${number(cells.length)}`);
-  const pixels = new Uint8Array(wanted);
-  cells.forEach((cell, i) => {
+  const length = cells.length / channels, one = (height === 1) !== (width === 1) && seen.fit === "stretch";
+  if (cells.length !== wanted && !(one && length > 1 && Number.isInteger(length))) {
+    throw new Error(`a window has ${number(wanted)} numbers, ${asked}, got ${number(cells.length)}`);
+  }
+  const bytes = Uint8Array.from(cells, (cell, i) => {
     const k = i % channels, value = Number(cell);
     if (!Number.isFinite(value)) throw new Error(`a window has numbers alone, got “${cell.slice(0, 20)}”`);
     const level = seen.scale.length ? (value - seen.offset[k]) / seen.scale[k] : value;
-    pixels[k * plane + Math.floor(i / channels)] = Math.max(0, Math.min(255, Math.floor(level + 0.5)));
+    return Math.max(0, Math.min(255, Math.floor(level + 0.5)));
   });
+  const [tall, wide] = height === 1 ? [1, length] : [length, 1]; // of another length, as before a design shortened it
+  const fitted = cells.length === wanted ? bytes : area(bytes, wide, 0, 0, tall, wide, height, width);
+  const pixels = new Uint8Array(wanted);
+  fitted.forEach((byte, i) => { pixels[(i % channels) * plane + Math.floor(i / channels)] = byte; });
   return pixels;
 }
 function loadWindow(text) {
