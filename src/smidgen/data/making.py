@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -201,7 +200,7 @@ def _by_range(
     told(rows, again, skip=False)
     decoded = replace(decoded, pixels=pixels, how=how)
     notes += _of_ranges(seen, decoded, (VALIDATION, TEST))
-    as_bytes = [sha256(image.tobytes()).digest() for image in pixels]
+    as_bytes = [content_key(image) for image in pixels]
     notes += copies.once_bytes(rows, decoded.keys, as_bytes)
     return decoded
 

@@ -105,13 +105,15 @@ def of_own_axes(
 
     Windows may be of another length, as a design may have found that shorter ones do.
     """
-    found = _of_axes(values, how, channels_first=channels_first)
-    for length in values.shape if how.is_window and found is None else ():
+    if found := _of_axes(values, how, channels_first=channels_first):
+        return found
+    for length in values.shape if how.is_window else ():
         if 1 < length <= SIDE:
             height, width = (length if side > 1 else 1 for side in (how.height, how.width))
             other = replace(how, height=height, width=width)
-            found = found or _of_axes(values, other, channels_first=channels_first)
-    return found
+            if found := _of_axes(values, other, channels_first=channels_first):
+                return found
+    return None
 
 
 def _of_axes(values: Values, how: Preprocessing, *, channels_first: bool) -> Asked | None:
