@@ -4,6 +4,7 @@ import shutil
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -231,16 +232,43 @@ def test_of_data_of_the_hub_that_went_on_the_part_set_aside_is_judged(elsewhere:
     assert len(data.test) <= len(grown.test) <= len(data.test) + 1
 
 
-def test_what_a_run_has_fetched_from_the_hub_is_told_before(
-    run: Run, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        (None, "which is fetched "),
+        ((1_200_000_000, None, 34_000_000), r"1\.23 GB, which is fetched "),
+        ((6_000_000_000, 4_000_000_000), r"10\.00 GB, which is fetched "),
+        ((6_000_000_000, 4_000_000_000, 10_000_000), None),
+    ],
+)
+def test_what_a_run_has_fetched_from_the_hub_is_told_before_and_bounded(
+    run: Run,
+    sizes: tuple[int | None, ...] | None,
+    told: str | None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def read(*asked: object, **more: object) -> None:
         raise DataError("it is silent")
 
+    def info(*asked: object, revision: str, files_metadata: bool, timeout: float) -> object:
+        assert (revision, files_metadata, timeout) == ("a" * 40, True, 5)
+        if sizes is None:
+            raise TimeoutError
+        return SimpleNamespace(siblings=[SimpleNamespace(size=size) for size in sizes])
+
     monkeypatch.setattr("smidgen.again.load", read)
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", info)
     theirs = replace(run, origin=f"somebody/any@{'a' * 40}")
-    told = pytest.warns(sm.data.DataWarning, match="^run names somebody/any@a+ of the hub, which")
-    with told, pytest.raises(DataError, match="it is silent"):
+    named = "^run names somebody/any@a+ of the hub,"
+    if told is None:
+        refused = rf"{named} 10\.01 GB, more than the 10\.00 GB .* with --data somebody/any@a+$"
+        with pytest.raises(DataError, match=refused):
+            trained_on(theirs, "run")
+        return
+    with (
+        pytest.warns(sm.data.DataWarning, match=f"{named} {told}"),
+        pytest.raises(DataError, match="it is silent"),
+    ):
         trained_on(theirs, "run")
 
 

@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import torch
 
+from smidgen import limits
 from smidgen.data import NAMED, Data, DataError, DataWarning, Split, load
 from smidgen.data.base import Progress, as_it_is
 from smidgen.data.decoding import LEFT_OUT
 from smidgen.data.making import NO_TEST
 from smidgen.data.parts import parts
 from smidgen.data.remembered import asked_of, place_of, with_asked
-from smidgen.data.sources import HUB_ID, KNOWN, NO_COLUMNS, is_to_be_fetched
+from smidgen.data.sources import HUB_ID, KNOWN, NO_COLUMNS, to_fetch
 from smidgen.files import at_home
 from smidgen.names import require_path, shown
 from smidgen.run import Run
@@ -95,13 +96,26 @@ def trained_on(
 
 
 def _tell_fetched(place: str, data_dir: Path | str | None, folder: Path | str) -> None:
-    """Tell of data that a run, maybe a stranger's, has fetched, before they are."""
-    if is_to_be_fetched(place, data_dir):
-        warnings.warn(
-            f"{folder} names {place} of the hub, which is fetched (--data names another place)",
-            DataWarning,
-            stacklevel=3,
+    """Tell of data that a run, maybe a stranger's, has fetched, before they are.
+
+    Raises:
+        DataError: If they are more than is fetched because a run says so.
+    """
+    hub = to_fetch(place, data_dir)
+    if hub is None:
+        return
+    size = hub.size()
+    large = "," if size is None else f", {size / 1e9:,.2f} GB,"
+    if size is not None and size > limits.OF_A_RUN:
+        raise DataError(
+            f"{folder} names {place} of the hub{large} more than the {limits.OF_A_RUN / 1e9:.2f} GB"
+            f" that are fetched because a run says so: fetch it with --data {place}"
         )
+    warnings.warn(
+        f"{folder} names {place} of the hub{large} which is fetched (--data names another place)",
+        DataWarning,
+        stacklevel=3,
+    )
 
 
 @contextmanager

@@ -112,6 +112,17 @@ class Hub(Source):
         )
         return found.sha
 
+    def size(self) -> int | None:
+        """Ask the hub for the bytes of all its files; None where it does not say."""
+        with suppress(Exception):  # `settled` asks again, and tells why it is silent
+            import huggingface_hub
+
+            found = huggingface_hub.HfApi().dataset_info(
+                self.repository, revision=self.revision, timeout=IMPATIENCE, files_metadata=True
+            )
+            return sum(one.size or 0 for one in found.siblings or ())
+        return None
+
     def identity(self) -> tuple[str, ...]:
         named = (self.repository, self.revision, self.configuration)
         return (*(part for part in named if part), *self.files)

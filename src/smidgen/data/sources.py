@@ -268,15 +268,16 @@ def find(
     return _at(text, data_dir, is_name=isinstance(name_or_path, str))
 
 
-def is_to_be_fetched(place: str, data_dir: str | os.PathLike[str] | None = None) -> bool:
-    """Tell whether a place is one on the hub of which no file is here yet."""
+def to_fetch(place: str, data_dir: str | os.PathLike[str] | None = None) -> Hub | None:
+    """Return the data set of the hub that a place names, if no file of it is here yet."""
     found = HUB_ID.fullmatch(place)
     if found is None or Path(place.split("/", maxsplit=1)[0]).is_dir():
-        return False
+        return None
     repository, configuration, revision = found.groups()
     if _local("/".join(filter(None, (repository, configuration))), data_dir):
-        return False
-    return not Hub(repository, revision or UNPINNED, configuration).is_fetched
+        return None
+    there = Hub(repository, revision or UNPINNED, configuration)
+    return None if there.is_fetched else there
 
 
 def _at(text: str, data_dir: str | os.PathLike[str] | None, *, is_name: bool) -> tuple[str, Source]:
