@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from smidgen.limits import require_at_most
-from smidgen.names import shown
+from smidgen.names import said_by, shown
 
 _LOG = logging.getLogger(__name__)
 PREFIX = "hub:"
@@ -148,8 +148,8 @@ def _download(library: Any, place: Place, name: str, revision: str, *, local: bo
     except OSError:  # of this machine, such as a full disk
         raise
     except Exception as error:  # no network any more; see above
-        said = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{name} of {place.repository} could not be fetched: {said}") from None
+        what = f"{name} of {place.repository} could not be fetched"
+        raise ValueError(f"{what}: {said_by(error)}") from None
     return Path(held)
 
 
@@ -171,5 +171,4 @@ def told(error: Any, place: Place) -> str:
         return (
             f"the hub refuses this for {place.repository}: the token (HF_TOKEN) is wrong or may not"
         )
-    said = " ".join(str(error).split())
-    return f"the hub refuses this for {place.repository}: {said}"
+    return f"the hub refuses this for {place.repository}: {said_by(error)}"

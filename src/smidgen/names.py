@@ -12,6 +12,7 @@ LONGEST = 100  # characters of a name
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._+-]{{0,{LONGEST - 1}}}")
 _KEY = re.compile(r"[0-9a-f]{16}")
 _SHOWN = 200  # characters of a refused value
+_SAID = 300  # characters of an error of another library
 
 
 def require_name(name: object, what: str) -> str:
@@ -96,6 +97,11 @@ def require_path(place: object, what: str) -> Path:
         return at_home(place)  # pyright: ignore[reportArgumentType]
     except TypeError:
         raise ValueError(f"{what} must be a path, got {shown(place)}") from None
+
+
+def said_by(error: BaseException) -> str:
+    """Return what another library's error says, on one line and not long; else its kind."""
+    return " ".join(str(error).split())[:_SAID] or type(error).__name__
 
 
 def shown(value: object) -> str:

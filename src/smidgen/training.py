@@ -38,7 +38,7 @@ from smidgen.methods.base import (
     transformed,
 )
 from smidgen.methods.upright import upright
-from smidgen.names import shown
+from smidgen.names import said_by, shown
 from smidgen.recipe import Recipe
 from smidgen.run import EpochRecord, Run, record_of
 from smidgen.runtime import Runtime, versions
@@ -320,9 +320,8 @@ class Training:
         try:
             self._restore(tensors, values)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            said = " ".join(str(error).split())
             raise CheckpointError(
-                f"{folder} holds a checkpoint of another run or version: {said}"
+                f"{folder} holds a checkpoint of another run or version: {said_by(error)}"
             ) from error
 
     def _restore(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from smidgen.data.layouts.parquet import lacking, parquet_files
 from smidgen.data.names import part_of
 from smidgen.data.quiet import quiet
 from smidgen.data.values import labels_of
+from smidgen.names import said_by
 
 PATIENCE = 20.0  # seconds to wait for the hub's first answer
 IMPATIENCE = 5.0  # likewise, where what was fetched before may do
@@ -76,7 +77,7 @@ class Hub(Source):
             except HfHubHTTPError:
                 silence = None  # `catalogue` asks again, and tells
             except Exception as error:  # the kind depends on the library beneath the hub's
-                silence = _one_line(error)
+                silence = said_by(error)
             else:
                 if commit != held:
                     with suppress(Exception):  # there or not, the cache then knows the commit
@@ -197,10 +198,10 @@ class Hub(Source):
         except HfHubHTTPError as error:
             raise DataError(
                 f"the hub does not give {self.repository!r} at revision {self.revision!r}: "
-                f"{_one_line(error)}"
+                f"{said_by(error)}"
             ) from error
         except Exception as error:  # the kind depends on the library beneath the hub's
-            silence = _one_line(error)
+            silence = said_by(error)
         if not silence:
             return replace(self, silence="")
         if held is None:
@@ -255,16 +256,15 @@ class Hub(Source):
                 place, self.configuration, revision=revision, cache_dir=scratch
             )
         except ConnectionError as error:
-            raise self._unreachable(_one_line(error)) from error
+            raise self._unreachable(said_by(error)) from error
         except Exception as error:  # whatever a strange repository leads the library to
             made = isinstance(error, DatasetGenerationError)
             why = error.__cause__ if made and error.__cause__ else error  # it says no more itself
-            said = _one_line(why)
-            if several := _SEVERAL.search(said):
+            if several := _SEVERAL.search(str(why)):
                 example = f"{self.repository}:{several[2] or 'NAME'}"
                 held = f"{self.repository} has the configurations {several[1]}"
                 raise DataError(f"{held}: name one of them, as in {example}") from error
-            raise DataError(f"{self.name} cannot be read: {said}") from error
+            raise DataError(f"{self.name} cannot be read: {said_by(why)}") from error
 
     def _unreachable(self, why: str) -> DataError:
         return DataError(
@@ -301,10 +301,6 @@ def _content(value: Any, scratch: Path) -> bytes | None:
     if not any(path.is_relative_to(home.resolve()) for home in homes):
         raise DataError(f"a table of the hub names the file {path}, which is not of the hub")
     return path.read_bytes()
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
 
 
 @final

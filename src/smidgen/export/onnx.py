@@ -17,6 +17,7 @@ from smidgen.escape import whole
 from smidgen.export.extra import needed
 from smidgen.export.onnx_graph import INPUT, OUTPUT, graph_of
 from smidgen.export.program import FloatArray, Pixels, Program
+from smidgen.names import said_by
 from smidgen.text import nearest
 
 CALIBRATIONS = ("minmax", "percentile-99.9", "percentile-99.99")
@@ -172,8 +173,7 @@ def session(
         try:
             return loaded.run([OUTPUT], {INPUT: pixels})[0]
         except Exception as error:  # of a class of its own for every reason
-            said = " ".join(str(error).split())
-            raise ValueError(f"onnxruntime cannot run the model: {said}") from error
+            raise ValueError(f"onnxruntime cannot run the model: {said_by(error)}") from error
 
     return run
 
@@ -189,8 +189,8 @@ def _loaded(model: bytes, threads: int, *, optimised: bool) -> Any:
     try:
         return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of a class of its own for every reason
-        said = " ".join(str(error).split())
-        raise ValueError(f"is no ONNX model that onnxruntime can run: {said[:200]}") from None
+        what = "is no ONNX model that onnxruntime can run"
+        raise ValueError(f"{what}: {said_by(error)}") from None
 
 
 def card_of(model: bytes) -> dict[str, str]:

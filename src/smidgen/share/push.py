@@ -15,6 +15,7 @@ from smidgen.export.ship import PROOF
 from smidgen.export.targets import PACKAGES
 from smidgen.hub import Place, place_of, require_extra, told, without_bars
 from smidgen.limits import TENSOR_BYTES, content
+from smidgen.names import said_by
 from smidgen.run import PLAN, WEIGHTS, run_folder, shared_plan
 from smidgen.share.card import card_of, front_matter
 from smidgen.share.facts import Artefact, Facts, facts_of
@@ -197,11 +198,11 @@ def _telling(there: Place) -> Generator[None]:
     except HfHubHTTPError as error:
         raise ValueError(told(error, there)) from None
     except ValueError as error:
-        said = " ".join(str(error).split())
-        raise ValueError(f"the hub refuses what is sent to {there.repository}: {said}") from None
+        refused = f"the hub refuses what is sent to {there.repository}"
+        raise ValueError(f"{refused}: {said_by(error)}") from None
     except Exception as error:  # no network; the kind depends on the library beneath the hub's
-        said = " ".join(str(error).split())
-        raise ValueError(f"the hub cannot be reached for {there.repository}: {said}") from error
+        unreached = f"the hub cannot be reached for {there.repository}"
+        raise ValueError(f"{unreached}: {said_by(error)}") from error
 
 
 def _require_hidden(library: Any, there: Place, kind: str) -> None:

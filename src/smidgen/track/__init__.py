@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from smidgen.names import said_by
 from smidgen.text import nearest
 from smidgen.track.base import Facts, Tracker
 
@@ -114,7 +115,7 @@ class Tracking:
                 tracker.log(figures, epoch)
             except Exception as error:  # whatever a stranger's package raises without its server
                 del self._trackers[name]
-                warnings.warn(f"--track {name} takes no more: {_said(error)}", stacklevel=4)
+                warnings.warn(f"--track {name} takes no more: {said_by(error)}", stacklevel=4)
 
 
 @contextmanager
@@ -138,7 +139,7 @@ def tracking(names: Iterable[str], facts: Facts) -> Generator[Tracking]:
                 with redirect_stdout(sys.stderr):  # results alone are on standard output
                     started[name] = TRACKERS[name].start(facts)
             except Exception as error:  # such as one of its own, without a login
-                raise ValueError(f"--track {name} cannot begin: {_said(error)}") from error
+                raise ValueError(f"--track {name} cannot begin: {said_by(error)}") from error
             stack.push(_closing(name, started[name]))
         yield Tracking(started)
 
@@ -157,11 +158,7 @@ def _close(name: str, tracker: Tracker, failure: BaseException | None) -> None:
         with redirect_stdout(sys.stderr):
             tracker.close(failure)
     except Exception as error:  # what was trained is kept
-        warnings.warn(f"--track {name} did not end well: {_said(error)}", stacklevel=4)
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+        warnings.warn(f"--track {name} did not end well: {said_by(error)}", stacklevel=4)
 
 
 def track_row(names: Iterable[str], row: Mapping[str, Any], folder: str) -> None:

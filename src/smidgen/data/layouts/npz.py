@@ -31,6 +31,7 @@ from smidgen.data.values import (
     to_ask,
 )
 from smidgen.limits import CHANNELS, VALUES, require_at_most
+from smidgen.names import said_by
 
 _IMAGES = ("x", "image", "images", "imgs", "data", "pictures", "pixels", "arr_0")
 _LABELS = ("y", "label", "labels", "target", "targets", "class", "arr_1")
@@ -270,8 +271,7 @@ def _telling(file: Path) -> Generator[None]:
     except DataError:
         raise
     except Exception as error:
-        said = " ".join(str(error).split())
-        raise DataError(f"{file} cannot be read as arrays: {said}") from error
+        raise DataError(f"{file} cannot be read as arrays: {said_by(error)}") from error
 
 
 def _by_part(names: Iterable[str]) -> dict[str, dict[str, list[str]]]:

@@ -16,6 +16,7 @@ from smidgen.data.errors import DataError
 from smidgen.data.names import is_system, part_in
 from smidgen.data.values import labels_of
 from smidgen.limits import IMAGES, README, VALUES, content
+from smidgen.names import said_by
 from smidgen.sizes import counted
 
 _LOOKED_AT = 100  # rows that tell whether the words of a column repeat, or are names of parts
@@ -303,7 +304,7 @@ def _schema(path: Path) -> Any:
     try:
         return pq.read_schema(path)
     except (pa.ArrowException, OSError) as error:
-        raise DataError(f"{path} is truncated or no Parquet: {_one_line(error)}") from error
+        raise DataError(f"{path} is truncated or no Parquet: {said_by(error)}") from error
 
 
 def _read(path: Path, name: str, first: int | None = None) -> Any:
@@ -330,7 +331,7 @@ def _read(path: Path, name: str, first: int | None = None) -> Any:
             table = pa.Table.from_batches(batches) if batches else file.read(columns=[name])
             return table.column(name)
     except (pa.ArrowException, MemoryError, OSError) as error:
-        raise DataError(f"{path} is damaged: {_one_line(error)}") from error
+        raise DataError(f"{path} is damaged: {said_by(error)}") from error
 
 
 def _rows_at_once(file: Any, name: str) -> int:
@@ -418,7 +419,3 @@ class _Rows:
         number = bisect_right(ends, row)
         path, rows = self.files[number]
         return f"{path} row {rows[row - ends[number]]}"
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

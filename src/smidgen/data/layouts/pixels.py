@@ -25,6 +25,7 @@ from smidgen.data.names import part_in
 from smidgen.data.preprocessing import Values
 from smidgen.data.values import labels_of
 from smidgen.limits import PIXEL_TABLE, require_at_most
+from smidgen.names import said_by
 
 _ENDINGS = (".csv", ".tsv")
 _NAME = re.compile(r"(pixel|pix|px|p)?_?\d+([x._]\d+)?", re.ASCII)  # pixel0, 1x28, pixel_0_7
@@ -143,8 +144,7 @@ def _telling(table: Path) -> Generator[None]:
     except DataError:
         raise
     except (OSError, ValueError, csv.Error) as error:
-        said = " ".join(str(error).split())
-        raise DataError(f"{table} cannot be read as pixels: {said}") from error
+        raise DataError(f"{table} cannot be read as pixels: {said_by(error)}") from error
 
 
 class _Rows(NamedTuple):

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from smidgen.data import Data
+from smidgen.names import said_by
 from smidgen.study.job import Job, Others
 from smidgen.study.owner import owner
 from smidgen.study.running.local import Observer, StudyError, Watch
@@ -118,8 +119,7 @@ def _connect(address: str | None) -> bool:
         alone: dict[str, Any] = {} if address else {"include_dashboard": False}
         ray.init(address=address, log_to_driver=False, **alone)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise StudyError(f"Ray cluster {address!r} cannot be reached: {said}") from error
+        raise StudyError(f"Ray cluster {address!r} cannot be reached: {said_by(error)}") from error
     return True
 
 
