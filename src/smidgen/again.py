@@ -238,6 +238,7 @@ def _read(
         image_column=columns.image or asked.get("image-column"),
         label_column=columns.label or asked.get("label-column"),
         skip_broken=skip_broken,
+        group_by=asked.get("group-by"),
         progress=progress,
     )
 

@@ -9,6 +9,7 @@ from smidgen.cli.options import (
     Color,
     DataDir,
     Fit,
+    GroupBy,
     ImageColumn,
     ImageSize,
     Json,
@@ -84,6 +85,7 @@ def design(  # noqa: PLR0913 - a command line
     fit: Fit = None,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
+    group_by: GroupBy = None,
     skip_broken: SkipBroken = False,
     track: Track = None,
     json: Json = False,
@@ -107,7 +109,10 @@ def design(  # noqa: PLR0913 - a command line
                     track_row(trackers, ended.row, str(out))
 
         found = search(
-            Origin(data, data_dir, image_size, color, fit, image_column, label_column, skip_broken),
+            Origin(
+                *(data, data_dir, image_size, color, fit, image_column, label_column, skip_broken),
+                group_by=group_by,
+            ),
             out=out,
             max_params=max_params,
             max_macs=max_macs,

@@ -11,6 +11,7 @@ from smidgen.cli.options import (
     Color,
     DataDir,
     Fit,
+    GroupBy,
     ImageColumn,
     ImageSize,
     Json,
@@ -40,6 +41,7 @@ def inspect_data(  # noqa: PLR0913 - a command line
     fit: Fit = None,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
+    group_by: GroupBy = None,
     json: Json = False,
 ) -> None:
     """Show what is understood of a data set: classes, counts, sizes, copies and oddities."""
@@ -65,6 +67,7 @@ def inspect_data(  # noqa: PLR0913 - a command line
             fit=fit,
             image_column=image_column,
             label_column=label_column,
+            group_by=group_by,
             skip_broken=True,
             progress=loading.observe,
         )

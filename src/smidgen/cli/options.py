@@ -92,6 +92,13 @@ LabelColumn = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="A table's column of labels, where it is not clear."),
 ]
+GroupBy = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="What is never on two sides: a column, or folder, series, prefix of file names.",
+    ),
+]
 SkipBroken = Annotated[
     bool, typer.Option("--skip-broken", help="Leave out images that cannot be read, and say so.")
 ]

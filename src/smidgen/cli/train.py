@@ -14,6 +14,7 @@ from smidgen.cli.options import (
     DataDir,
     Device,
     Fit,
+    GroupBy,
     ImageColumn,
     ImageSize,
     Json,
@@ -76,6 +77,7 @@ def train(  # noqa: PLR0913 - a command line
     turned: Turned = False,
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
+    group_by: GroupBy = None,
     skip_broken: SkipBroken = False,
     device: Device = "auto",
     threads: Threads = 1,
@@ -123,6 +125,7 @@ def train(  # noqa: PLR0913 - a command line
         asked = Origin(
             *(name, data_dir, image_size, color, fit, image_column, label_column, skip_broken),
             turned=turned,
+            group_by=group_by,
         )
         loaded = asked.load(loading.observe)
 

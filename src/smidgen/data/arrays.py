@@ -11,6 +11,7 @@ from typing import Any, final
 import numpy as np
 import torch
 
+from smidgen.data import columns
 from smidgen.data.base import Data
 from smidgen.data.cache import cache_at
 from smidgen.data.catalogue import (
@@ -61,6 +62,7 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     *,
     test: Any = None,
     validation: Any = None,
+    groups: Any = None,
     name: str = "arrays",
     image_size: ImageSize = None,
     color: str | None = None,
@@ -85,6 +87,8 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
         classes: Names, in their order; by default a ``Dataset``'s own, or the labels sorted.
         test: ``(images, labels)`` or a ``Dataset`` to test on; without it a fifth is set aside.
         validation: Likewise, to make choices on.
+        groups: A name or number for each of ``images``: those that have the same, as windows of one
+            recording, are never both learned from and judged on.
         name: Of the data.
         image_size: See :func:`smidgen.data.load`, as for the next three.
         color: ``grey`` or ``rgb``.
@@ -106,7 +110,11 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     pairs = {part: _pair(f"{name} {part}", of) for part, of in given.items() if of is not None}
     signs = not names and are_signs(_plain(pairs[TRAIN][1]))
     parts = {part: _part(f"{name} {part}", *pair, names, signs) for part, pair in pairs.items()}
-    wish = asked_for(image_size=image_size, color=color, fit=fit)
+    if groups is not None:
+        own = columns.group_texts(_grouping(groups, len(parts[TRAIN].labels)))
+        parts[TRAIN] = replace(parts[TRAIN], groups=own)
+    by = None if groups is None else "groups"
+    wish = asked_for(image_size=image_size, color=color, fit=fit, group_by=by)
     doubts = (*_doubts(pairs[TRAIN][0]), *([OF_SIGNS] if signs else ()))
     catalogue = Catalogue(parts, names, doubts)
     with float32_on_the_cpu():
@@ -120,6 +128,21 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     held = None if cache_dir is None else str(cache.folder.absolute())
     data = replace(data, origin=with_asked(f"{KEPT}{key}", {"cache-dir": held}))
     return exchanged(data) if turned else data
+
+
+def _grouping(groups: Any, count: int) -> list[Any]:
+    """Return the group of each image as it was given.
+
+    Raises:
+        DataError: If there is not one an image.
+    """
+    held = groups.tolist() if hasattr(groups, "tolist") else groups
+    if not isinstance(held, Iterable) or isinstance(held, str | bytes):
+        raise DataError(f"groups must be one name or number an image, got {shown(groups)}")
+    listed = list(held)
+    if len(listed) != count:
+        raise DataError(f"groups must be one an image, got {len(listed):,} of {count:,} images")
+    return listed
 
 
 def _named(name: Any, classes: Iterable[Any]) -> tuple[str, ...]:

@@ -40,6 +40,7 @@ def aside(
     classes: Sequence[str],
     *,
     to_judge: bool = False,
+    one: str = "picture",
 ) -> list[bool]:
     """Return which pictures are set aside, about a fifth of every class.
 
@@ -52,6 +53,7 @@ def aside(
         labels: Numbers of classes.
         classes: Names, for errors.
         to_judge: Whether nothing is to be trained on them, so that a class may have one picture.
+        one: What a key is of, for errors.
 
     Raises:
         DataError: If a class has a single picture, copies not counted, or shares its pictures with
@@ -68,7 +70,7 @@ def aside(
     alone = [label for label, own in sorted(by_class.items()) if len(own) == 1]
     if alone and not to_judge:
         once = len(alone) == sum(map(labels.count, alone))
-        raise DataError(_told_alone([classes[label] for label in alone], once=once))
+        raise DataError(_told_alone([classes[label] for label in alone], one, once=once))
     for label, own in sorted(by_class.items()):
         if len(own) == 1:
             continue
@@ -81,23 +83,21 @@ def aside(
                 break
         else:
             raise DataError(
-                f"class {classes[label]!r} has no picture but those that are in other classes too,"
+                f"class {classes[label]!r} has no {one} but those that are in other classes too,"
                 f" and not each class can have one to learn from and one to test on: leave one out"
             )
     return [key in chosen for key in keys]
 
 
-def _told_alone(names: Sequence[str], *, once: bool) -> str:
+def _told_alone(names: Sequence[str], one: str, *, once: bool) -> str:
     """Return what to say of classes of a single picture each, which may be there several times."""
-    copies = "" if once else " (copies count as one)"
+    copies = "" if once or one != "picture" else " (copies count as one)"
     needs = "and each class needs one to learn from and one to test on: add pictures of"
     if len(names) == 1:
-        return (
-            f"class {names[0]!r} has a single picture{copies}, {needs} it, or leave the class out"
-        )
+        return f"class {names[0]!r} has a single {one}{copies}, {needs} it, or leave the class out"
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return (
-        f"{len(names):,} classes have a single picture each{copies}, {needs} them, or leave the "
+        f"{len(names):,} classes have a single {one} each{copies}, {needs} them, or leave the "
         f"classes out: {', '.join(map(repr, names[:NAMED]))}{more}"
     )
 

@@ -33,6 +33,7 @@ class Split:
         images: Dense in the order n, h, w, c (channels_last) when they come from `load`.
         labels: One an image.
         files: Folder and name of the file of each, to find it again; empty where none has one.
+        groups: A number each: those that have the same are never on two sides; None if all may be.
 
     Raises:
         DataError: If there is no image, not one label an image, or one of them is no tensor.
@@ -41,6 +42,7 @@ class Split:
     images: Pixels
     labels: Labels
     files: tuple[str, ...] = ()
+    groups: Labels | None = None
 
     def __post_init__(self) -> None:
         for what, given in (("images", self.images), ("labels", self.labels)):
@@ -63,6 +65,10 @@ class Split:
                 f"a split must have one file an image or none, got {len(self.files)} files of"
                 f" {len(self.labels)} images"
             )
+        if self.groups is not None and (
+            self.groups.dtype != torch.int64 or self.groups.shape != self.labels.shape
+        ):
+            raise DataError(f"groups must be int64 n, got {_described(self.groups)}")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -224,12 +230,15 @@ def as_they_are(channels: int, height: int, width: int) -> Preprocessing:
 def fingerprint(
     train: Split, test: Split, classes: tuple[str, ...], validation: Split | None = None
 ) -> str:
-    """Return a hash of the pixels, labels and classes, in hexadecimal."""
+    """Return a hash of the pixels, labels, groups and classes, in hexadecimal."""
     digest = hashlib.sha256(json.dumps(classes).encode())
     for split in (train, test, *([] if validation is None else [validation])):
         digest.update(str(tuple(split.images.shape)).encode())
         digest.update(_raw(split.images.permute(0, 2, 3, 1)))
         digest.update(_raw(split.labels))
+        if split.groups is not None:  # what is held out depends on them
+            digest.update(b"groups")
+            digest.update(_raw(split.groups))
     return digest.hexdigest()[:32]
 
 

@@ -51,14 +51,16 @@ class Cache:
         try:
             with safe_open(path, "pt") as stored:
                 said = json.loads(stored.metadata()["smidgen"])
+                held = set(stored.keys())
                 splits = {
                     split: Split(
                         stored.get_tensor(f"{split}_images").permute(0, 3, 1, 2),
                         stored.get_tensor(f"{split}_labels"),
                         tuple(said["files"][split]),
+                        stored.get_tensor(f"{split}_groups") if f"{split}_groups" in held else None,
                     )
                     for split in PARTS
-                    if f"{split}_images" in stored.keys()  # noqa: SIM118 - it is no mapping
+                    if f"{split}_images" in held
                 }
             classes, notes = tuple(said["classes"]), tuple(said["notes"])
             train, test, validation = splits["train"], splits["test"], splits.get("validation")
@@ -142,7 +144,9 @@ class Cache:
             for what, tensor in (
                 ("images", split.images.permute(0, 2, 3, 1)),
                 ("labels", split.labels),
+                ("groups", split.groups),
             )
+            if tensor is not None
         }
         if data.train is data.test:  # one tensor cannot be stored twice
             tensors = {name: tensor.clone() for name, tensor in tensors.items()}

@@ -149,10 +149,11 @@ class Arrays(Pictures):
 @final
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Pictures and the names of their classes; None is a label that is hidden."""
+    """Pictures, the names of their classes and of their groups; a label of None is hidden."""
 
     pictures: Pictures
     labels: Sequence[str | None]
+    groups: Sequence[str | None] = ()
 
 
 @final
@@ -187,6 +188,7 @@ class Wish:
         image_column: Of tables.
         label_column: Of tables.
         skip_broken: Whether pictures that cannot be read are left out and told.
+        group_by: The column or array that names what belongs together, or one of ``groups.WAYS``.
     """
 
     size: tuple[int, int] | None = None
@@ -198,6 +200,7 @@ class Wish:
     image_column: str | None = None
     label_column: str | None = None
     skip_broken: bool = False
+    group_by: str | None = None
 
 
 def asked_for(

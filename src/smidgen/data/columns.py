@@ -90,6 +90,12 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_LISTED]) + more
 
 
+def group_texts(cells: Sequence[object]) -> list[str | None]:
+    """Return the names of groups that a column or an array holds; empty ones are none."""
+    texts = ("" if cell is None else str(cell).strip() for cell in cells)
+    return [text or None for text in texts]
+
+
 def split_of(
     columns: Sequence[str], taken: Collection[str | None], cells: Callable[[str], Sequence[object]]
 ) -> str | None:

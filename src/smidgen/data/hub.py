@@ -160,14 +160,19 @@ class Hub(Source):
         image, label = _columns(where, rows.features, wish)
         kind = rows.features[label]
         names = tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else ()
-        rows = rows.select_columns([image, label]).cast_column(image, datasets.Image(decode=False))
+        group = wish.group_by if wish.group_by in rows.features else None
+        asked = [image, label, *([group] if group else ())]
+        rows = rows.select_columns(asked).cast_column(image, datasets.Image(decode=False))
         contents: list[bytes | None] = []
         labels: list[Any] = []
+        groups: list[Any] = []
         for row in rows:
             contents.append(_content(row[image], scratch))
             labels.append(row[label])
+            groups.append(row[group] if group else None)
         found = labels_of(labels, len(labels), names, where) if labels else []
-        return Part(Encoded(contents, _Rows(self.repository, split)), found), names
+        pictures = Encoded(contents, _Rows(self.repository, split))
+        return Part(pictures, found, columns.group_texts(groups)), names
 
     def settled(self) -> "Hub":
         """Return the data set as it is read: from the hub, or else as the files that were fetched.
@@ -284,7 +289,7 @@ def _columns(where: str, features: Any, wish: Wish) -> tuple[str, str]:
     ]
     preferred = [name for name in columns.IMAGES if name in images]
     image = columns.chosen(where, "image", list(features), preferred, wish.image_column, images)
-    others = [name for name in features if name != image]
+    others = [name for name in features if name not in (image, wish.group_by)]
     named = [name for name in others if isinstance(features[name], datasets.ClassLabel)]
     label = columns.chosen(where, "label", others, columns.LABELS, wish.label_column, named)
     return image, label

@@ -25,6 +25,7 @@ class Row(NamedTuple):
     number: int  # among those
     label: int
     part: str
+    group: str | None = None  # of those that belong together
 
 
 @final
@@ -94,7 +95,8 @@ def _rows(parts: Mapping[str, Part], matcher: Matcher, *, judged: bool) -> list[
                     raise DataError(
                         f"{error} (add it to the part to train on, or remove it from {part})"
                     ) from None
-            rows.append(Row(len(rows), of.pictures, number, numbers[label], part))
+            group = of.groups[number] if of.groups else None
+            rows.append(Row(len(rows), of.pictures, number, numbers[label], part, group))
     return rows
 
 

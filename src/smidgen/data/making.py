@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import torch
 
-from smidgen.data import copies, survey
+from smidgen.data import copies, groups, survey
 from smidgen.data.aside import aside, content_key
 from smidgen.data.base import Data, Progress, Split
 from smidgen.data.catalogue import (
@@ -31,6 +31,7 @@ from smidgen.data.preprocessing import DEEP, Array, Preprocessing, Values, with_
 from smidgen.sizes import counted
 
 NO_TEST = "no test images"
+_WHOLE = "the names of their groups, each whole"
 _LOOKED_AT = 100  # transparent pictures that decide what they are composed over
 
 
@@ -75,7 +76,7 @@ def made(
         DataError: If pictures cannot be read, labels are unknown or missing, or a class has too
             few pictures.
     """
-    found = labelled(name, catalogue, wish)
+    found = groups.grouped(name, labelled(name, catalogue, wish), wish, _files)
     if wish.preprocessing is None:
         _require_one_kind(name, found.rows)
     notes, broken = list(found.notes), dict[int, str]()
@@ -244,14 +245,17 @@ def _kept(
     if not rows:
         told(found.rows, broken, skip=False)
     keys = [of.key for of in seen if of is not None]
-    parts = [row.part for row in rows]
+    parts, own = [row.part for row in rows], [row.group for row in rows]
     if TEST not in parts:
+        units = groups.unit_keys(keys, own)
+        by_group = units != keys
         learned = [place for place, part in enumerate(parts) if part == TRAIN]
         chosen = aside(
-            [keys[place] for place in learned],
+            [units[place] for place in learned],
             [rows[place].label for place in learned],
             found.classes,
             to_judge=bool(wish.classes),
+            one="group of pictures" if by_group else "picture",
         )
         if not any(chosen):  # too few of each class: there is nothing but to judge
             chosen = [True] * len(chosen)
@@ -260,7 +264,7 @@ def _kept(
         if not all(chosen):
             notes.append(
                 f"{NO_TEST}: {sum(chosen):,} of the {len(chosen):,} images were set aside as such,"
-                " chosen by what each shows: always the same ones"
+                f" chosen by {_WHOLE if by_group else 'what each shows'}: always the same ones"
             )
     placed = [row._replace(part=part) for row, part in zip(rows, parts, strict=True)]
     notes += copies.between_parts(placed, keys)
@@ -273,6 +277,8 @@ def _data(name: str, found: Labelled, decoded: _Decoded, wish: Wish, notes: list
     of_part = np.array(decoded.parts)
     splits: dict[str, Split] = {}
     files = _files(decoded.rows)
+    own_groups = [row.group for row in decoded.rows]
+    numbers = groups.numbers_of(own_groups)
     for part in PARTS:
         chosen = np.flatnonzero(of_part == part)
         if len(chosen):
@@ -281,7 +287,8 @@ def _data(name: str, found: Labelled, decoded: _Decoded, wish: Wish, notes: list
             pixels = decoded.pixels[first:last] if together else decoded.pixels[chosen]
             images = torch.from_numpy(pixels).permute(0, 3, 1, 2)
             own = tuple(files[place] for place in chosen.tolist()) if files else ()
-            splits[part] = Split(images, torch.from_numpy(labels[chosen]), own)
+            of_groups = None if numbers is None else numbers[torch.from_numpy(chosen)]
+            splits[part] = Split(images, torch.from_numpy(labels[chosen]), own, of_groups)
     if TRAIN not in splits:
         if not wish.classes:
             raise DataError(f"{name} must hold pictures to train on, got none that can be read")
@@ -289,6 +296,11 @@ def _data(name: str, found: Labelled, decoded: _Decoded, wish: Wish, notes: list
             splits[TEST] = splits.pop(VALIDATION)
         splits[TRAIN] = splits[TEST]
     notes += told_counts(splits[TRAIN].labels, found.classes, wish)
+    tested = [own_groups[place] for place in np.flatnonzero(of_part == TEST).tolist()]
+    notes += groups.told_of_test(tested)
+    set_aside = decoded.parts != [row.part for row in decoded.rows]
+    if set_aside and not (wish.group_by or wish.classes):
+        notes += groups.alike_neighbours(decoded.rows, decoded.pixels)
     return Data(
         name,
         splits[TRAIN],

@@ -4,12 +4,14 @@ import torch
 
 from smidgen.data.base import Data, Split
 from smidgen.data.errors import DataError
+from smidgen.data.groups import folds_of_groups
 from smidgen.data.splits import (
     SELECTION_SEED,
     chosen,
     copies_together,
     selection_mask,
     selection_split,
+    units,
 )
 from smidgen.split_names import FULL, SELECTION, fold_of, require_split
 
@@ -60,7 +62,12 @@ def _fold(split: Split, name: str) -> torch.Tensor:
 
 
 def folds_of(split: Split, of: int, round_: int) -> torch.Tensor:
-    """Return the fold of every image, see :func:`fold_numbers`; copies of one are in one fold."""
+    """Return the fold of every image, see :func:`fold_numbers`; copies of one are in one fold.
+
+    So are those of a group, see :func:`smidgen.data.groups.folds_of_groups`.
+    """
+    if split.groups is not None:
+        return folds_of_groups(split.labels, units(split), of, SELECTION_SEED + round_ - 1)
     return copies_together(split, lambda labels: fold_numbers(labels, of, round_))
 
 

@@ -8,7 +8,9 @@ from smidgen.data.catalogue import Wish
 
 YES = "yes"
 FOLDERS = ("data-dir", "cache-dir")  # of this machine
-_ENDS = re.compile(r"::(data-dir|image-column|label-column|skip-broken|package|cache-dir)=")
+_ENDS = re.compile(
+    r"::(data-dir|image-column|label-column|skip-broken|group-by|package|cache-dir)="
+)
 
 
 def place_of(origin: str) -> str:
@@ -34,6 +36,7 @@ def remembered(wish: Wish, data_dir: str | None) -> dict[str, str | None]:
         "image-column": wish.image_column,
         "label-column": wish.label_column,
         "skip-broken": YES if wish.skip_broken else None,
+        "group-by": wish.group_by,
     }
 
 
@@ -45,4 +48,5 @@ def with_remembered(wish: Wish, origin: str) -> Wish:
         image_column=wish.image_column or asked.get("image-column"),
         label_column=wish.label_column or asked.get("label-column"),
         skip_broken=wish.skip_broken or asked.get("skip-broken") == YES,
+        group_by=wish.group_by or asked.get("group-by"),
     )

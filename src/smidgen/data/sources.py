@@ -86,6 +86,7 @@ def load(  # noqa: PLR0913 - all but one by keyword
     image_column: str | None = None,
     label_column: str | None = None,
     skip_broken: bool = False,
+    group_by: str | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress = None,
 ) -> Data:
@@ -110,6 +111,10 @@ def load(  # noqa: PLR0913 - all but one by keyword
         image_column: Of a table, where it is not clear.
         label_column: Likewise.
         skip_broken: Whether images that cannot be read are left out and told.
+        group_by: What belongs together, as the pictures of one recording or patient, and is never
+            both learned from and judged on: a column of a table, an array of a .npz, or of names of
+            files ``folder``, ``series`` (names that differ in their last number alone) or
+            ``prefix`` (their first word).
         cache_dir: Where decoded data are kept; by default ``smidgen`` below XDG_CACHE_HOME, or
             ~/.cache, and if that cannot be written a warning says that nothing is kept.
         progress: Called with what is being decoded, how many images are done, of how many.
@@ -135,6 +140,7 @@ def load(  # noqa: PLR0913 - all but one by keyword
         image_column=image_column,
         label_column=label_column,
         skip_broken=skip_broken,
+        group_by=group_by,
     )
     if isinstance(name_or_path, str):
         origin, name_or_path = name_or_path, place_of(name_or_path)

@@ -7,6 +7,7 @@ import torch
 
 from smidgen.data.base import Split
 from smidgen.data.errors import DataError
+from smidgen.data.groups import held_out_groups, together
 from smidgen.tensors import Labels
 
 SELECTION_SEED = 20_11  # fixed, so that every run of every study selects on the same images
@@ -19,7 +20,8 @@ def selection_split(split: Split, seed: int = SELECTION_SEED) -> tuple[Split, Sp
     """Return what choices are trained on and what they are made on, both out of ``split``.
 
     5,000 images are held out of 50,000 or more, otherwise 10 %, and at least one a class. Copies of
-    an image are on one side; a class of nothing but copies of one is trained on.
+    an image are on one side, and so are those of a group; a class of nothing but copies of one, or
+    of one group, is trained on.
 
     Args:
         split: The training images.
@@ -36,11 +38,26 @@ def selection_mask(split: Split, seed: int = SELECTION_SEED) -> torch.Tensor:
     """Return which images :func:`selection_split` holds out."""
 
     def drawn(labels: Labels) -> torch.Tensor:
-        large = len(labels) >= LARGE
-        count = HELD_OUT_OF_LARGE if large else round(HELD_OUT_SHARE * len(labels))
-        return stratified(labels, count, seed)
+        return stratified(labels, _held_out(len(labels)), seed)
 
-    return copies_together(split, drawn)
+    if split.groups is None:
+        return copies_together(split, drawn)
+    share = _held_out(len(split)) / len(split)
+    return held_out_groups(split.labels, units(split), share, seed)
+
+
+def _held_out(count: int) -> int:
+    return HELD_OUT_OF_LARGE if count >= LARGE else round(HELD_OUT_SHARE * count)
+
+
+def units(split: Split) -> list[int]:
+    """Return for each image the place of the first that it belongs to: of its group, or its copy.
+
+    Args:
+        split: Images with groups.
+    """
+    assert split.groups is not None, "copies alone have their own rules"
+    return together(list(keys(split)), split.groups.tolist())
 
 
 def copies_together(split: Split, drawn: Callable[[Labels], torch.Tensor]) -> torch.Tensor:
@@ -108,7 +125,7 @@ def mislabelled(split: Split, classes: int, share: float, seed: int) -> Split:
     hit = order[: round(share * len(split))]
     labels = split.labels.clone()
     labels[hit] = (labels[hit] + steps[hit]) % classes
-    return Split(split.images, labels, split.files)
+    return Split(split.images, labels, split.files, split.groups)
 
 
 def stratified(labels: Labels, count: int, seed: int) -> torch.Tensor:
@@ -158,4 +175,5 @@ def chosen(split: Split, mask: torch.Tensor) -> Split:
     # Selecting whole rows in the order they are stored in is several times faster.
     images = split.images.permute(0, 2, 3, 1).index_select(0, rows).permute(0, 3, 1, 2)
     files = tuple(split.files[row] for row in rows.tolist()) if split.files else ()
-    return Split(images, split.labels[rows], files)
+    groups = None if split.groups is None else split.groups[rows]
+    return Split(images, split.labels[rows], files, groups)

@@ -255,7 +255,8 @@ def spread_over(images: Split, count: int | None) -> Split:
     if count < 1:
         raise ValueError(f"images to judge robustness on must be >= 1, got {count}")
     rows = torch.linspace(0, len(images) - 1, count).round().long()
-    return Split(images.images[rows], images.labels[rows])
+    groups = None if images.groups is None else images.groups[rows]
+    return Split(images.images[rows], images.labels[rows], groups=groups)
 
 
 def halved(held_out: Split) -> Aside | None:
@@ -271,7 +272,8 @@ def halved(held_out: Split) -> Aside | None:
 
 
 def _rows(images: Split, mask: torch.Tensor) -> Split:
-    return Split(images.images[mask], images.labels[mask])
+    groups = None if images.groups is None else images.groups[mask]
+    return Split(images.images[mask], images.labels[mask], groups=groups)
 
 
 def _threshold(

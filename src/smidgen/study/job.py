@@ -37,6 +37,7 @@ class Origin:
         label_column: Likewise.
         skip_broken: Whether images that cannot be read are left out.
         turned: Whether rows and columns of every image are exchanged.
+        group_by: What belongs together, or ``None``.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Origin:
     label_column: str | None = None
     skip_broken: bool = False
     turned: bool = False
+    group_by: str | None = None
 
     def load(self, progress: Progress = None) -> Data:
         """Return the images.

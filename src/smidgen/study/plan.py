@@ -186,6 +186,7 @@ class _File:
     label_column: str | None = None
     skip_broken: bool = False
     turned: bool = False
+    group_by: str | None = None
     baseline: list[str] | None = None
     recipe: dict[str, Any] | None = None
     nets: list[dict[str, Any]] | None = None
@@ -273,6 +274,7 @@ def _origin(file: _File) -> Origin:
         label_column=file.label_column,
         skip_broken=file.skip_broken,
         turned=file.turned,
+        group_by=file.group_by,
     )
 
 

@@ -81,8 +81,7 @@ class Listed(Source):
         return (str(self.folder.resolve()), *(file_identity(file, self.folder) for file in files))
 
     def catalogue(self, wish: Wish) -> Catalogue:
-        paths: dict[str, list[Path]] = {}
-        labels: dict[str, list[str | None]] = {}
+        listed: dict[str, list[tuple[Path, str | None, str | None]]] = {}
         missing: list[_Missing] = []
         notes: list[str] = []
         finder = Finder(self.folder)
@@ -102,7 +101,7 @@ class Listed(Source):
             notes += columns.split_told(read.split)
             by_default = not (part_in(table.stem) or part_of_place(table, self.folder))
             of_table = None if by_default and part == TRAIN else part
-            for own_part, path, label in _read(table, rows, of_table, read, finder):
+            for own_part, path, label, group in _read(table, rows, of_table, read, finder):
                 if isinstance(path, _Missing):
                     missing.append(path)
                     continue
@@ -111,8 +110,7 @@ class Listed(Source):
                     again += 1
                     continue
                 seen.add((own_part, path, label))
-                paths.setdefault(own_part, []).append(path)
-                labels.setdefault(own_part, []).append(label)
+                listed.setdefault(own_part, []).append((path, label, group))
         if missing:
             said = _told_missing(missing, total, finder)
             if not wish.skip_broken:
@@ -124,8 +122,13 @@ class Listed(Source):
         if unlisted:
             pictures = counted(len(unlisted), "picture is", "pictures are")
             notes.append(f"{pictures} in no table, such as {next(iter(unlisted))}")
-        parts = {part: Part(Files(paths[part]), labels[part]) for part in PARTS if part in paths}
+        parts = {part: _part(listed[part]) for part in PARTS if part in listed}
         return Catalogue(parts, notes=tuple(dict.fromkeys(notes)))
+
+
+def _part(rows: Sequence[tuple[Path, str | None, str | None]]) -> Part:
+    paths, labels, groups = zip(*rows, strict=True)
+    return Part(Files(paths), labels, groups)
 
 
 class _Missing(NamedTuple):
@@ -151,6 +154,7 @@ class _Columns(NamedTuple):
     file: str
     labels: tuple[str, ...]  # one; none where they are hidden; or one a class, of noughts and a one
     split: str | None  # of parts
+    group: str | None  # of what belongs together
 
 
 def _columns(
@@ -168,21 +172,22 @@ def _columns(
     file = _file_column(table, rows, find, wish.image_column)
     _require_once(table, rows, file)
     _require_no_boxes(table, rows, file)
+    group = wish.group_by if wish.group_by in rows[0] else None
     split = columns.split_of(
-        list(rows[0]), (file, wish.label_column), lambda name: [row[name] for row in rows]
+        list(rows[0]), (file, wish.label_column, group), lambda name: [row[name] for row in rows]
     )
-    others = [name for name in rows[0] if name not in (file, split)]
+    others = [name for name in rows[0] if name not in (file, split, group)]
     named = any(columns.form(name) in columns.LABELS for name in others)
     if known and not named and not any(name in others for name in known):
-        return _Columns(file, (), split)
+        return _Columns(file, (), split, group)
     if wish.label_column is None and not named:
         for name in others:  # each may be a class
             _require_once(table, rows, name)
         if classes := _marked(table, rows, others):
-            return _Columns(file, classes, split)
+            return _Columns(file, classes, split, group)
     label = _label_column(table, rows, others, wish)
     _require_once(table, rows, label)
-    return _Columns(file, (label,), split)
+    return _Columns(file, (label,), split, group)
 
 
 def _require_once(table: Path, rows: Sequence[Row], name: str) -> None:
@@ -225,20 +230,24 @@ def _told(row: Row, names: Sequence[str]) -> Any:
 
 def _read(
     table: Path, rows: Sequence[Row], part: str | None, of: _Columns, find: Finder
-) -> Iterator[tuple[str, Path | _Missing, str | None]]:
+) -> Iterator[tuple[str, Path | _Missing, str | None, str | None]]:
     labels = labels_of([_told(row, of.labels) for row in rows], len(rows), (), str(table))
     parts = [part or ""] * len(rows)
     if of.split is not None:
         _require_once(table, rows, of.split)
         cells = [row[of.split] for row in rows]
         parts = columns.parts_of(cells, of.split, part or "", str(table))
+    groups: list[str | None] = [None] * len(rows)
+    if of.group is not None:
+        _require_once(table, rows, of.group)
+        groups = columns.group_texts([row[of.group] for row in rows])
     of_table = part_in(table.stem) or part
-    for row, own, of_class in zip(rows, parts, labels, strict=True):
+    for row, own, of_class, group in zip(rows, parts, labels, groups, strict=True):
         name = str(row[of.file] or "")
         within = own if own and own != part else of_table
         path = find(name, table, within)
         place = find.part_of(path) if path is not None else None
-        yield own or place or TRAIN, path or _Missing(name, table, within), of_class
+        yield own or place or TRAIN, path or _Missing(name, table, within), of_class, group
 
 
 def _label_column(table: Path, rows: Sequence[Row], names: Sequence[str], wish: Wish) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -170,9 +170,10 @@ class Npz(Source):
         if not (names or classes):
             signs = TRAIN in pairs and are_signs(pairs[TRAIN][1])
         parts = {part: self._part(part, *of, names, signs) for part, of in pairs.items()}
+        parts = {part: _with_groups(part, of, stored, wish.group_by) for part, of in parts.items()}
         split = None
         if len(parts) == 1:
-            split, parts = self._divided(*parts.popitem(), stored)
+            split, parts = self._divided(*parts.popitem(), stored, wish.group_by)
         if not parts:
             raise DataError(
                 f"{self.file} must hold x_train and y_train, train_images and train_labels or "
@@ -223,13 +224,13 @@ class Npz(Source):
         return Part(pictures, labels_of(labels, len(pictures), names, where, signs=signs))
 
     def _divided(
-        self, name: str, part: Part, stored: Mapping[str, Any]
+        self, name: str, part: Part, stored: Mapping[str, Any], group_by: str | None
     ) -> tuple[str | None, dict[str, Part]]:
         """Return the parts of the only pictures, and the array such as ``split`` that says them."""
         assert isinstance(part.pictures, Arrays)
         values, count = part.pictures.values, len(part.labels)
         long = [name for name, array in stored.items() if array.shape in ((count,), (count, 1))]
-        split = columns.split_of(long, (), lambda name: _plain(stored[name]))
+        split = columns.split_of(long, (group_by,), lambda name: _plain(stored[name]))
         if split is None:
             return None, {name: part}
         own = columns.parts_of(_plain(stored[split]), split, name, str(self.file))
@@ -237,6 +238,7 @@ class Npz(Source):
             of: Part(
                 Arrays(values[chosen], _Rows(self.file, chosen)),
                 [part.labels[row] for row in chosen],
+                [part.groups[row] for row in chosen] if part.groups else (),
             )
             for of, chosen in columns.rows_of(own).items()
         }
@@ -261,6 +263,19 @@ def pictures_of(file: Path, how: Preprocessing) -> list[tuple[str, Values]] | No
         for name, values in held.items()
         for number, value in enumerate(values, 1)
     ]
+
+
+def _with_groups(part: str, of: Part, stored: Mapping[str, Any], way: str | None) -> Part:
+    """Return a part with the groups that an array names: ``way``, or that and the part's name."""
+    if way is None:
+        return of
+    wanted, count = set(_words(way)[1]), len(of.labels)
+    for name, array in stored.items():
+        own = name == way or wanted <= set(_words(name)[1])
+        same = (part_in(name.replace("/", "_")) or TRAIN) == part
+        if own and same and array.shape in ((count,), (count, 1)):
+            return replace(of, groups=columns.group_texts(_plain(array)))
+    return of
 
 
 @contextmanager

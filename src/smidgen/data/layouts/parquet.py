@@ -131,13 +131,15 @@ class _Piece(NamedTuple):
     rows: Sequence[int]
     contents: list[bytes | None]
     labels: list[str | None]
+    groups: list[str | None]
 
 
 def _part(pieces: Sequence[_Piece]) -> Part:
     contents = [content for piece in pieces for content in piece.contents]
     labels = [label for piece in pieces for label in piece.labels]
+    groups = [group for piece in pieces for group in piece.groups]
     rows = _Rows(tuple((piece.path, piece.rows) for piece in pieces))
-    return Part(Encoded(contents, rows), labels)
+    return Part(Encoded(contents, rows), labels, groups)
 
 
 class _Columns(NamedTuple):
@@ -146,21 +148,27 @@ class _Columns(NamedTuple):
     image: str
     label: str
     split: str | None  # of parts
+    group: str | None  # of what belongs together
     named: Mapping[str, tuple[str, ...]]
 
 
 def _pieces(path: Path, part: str, read: _Columns) -> tuple[dict[str, _Piece], tuple[str, ...]]:
     """Return what a file holds of each part, and the names of its classes if it lists them."""
-    image, label, split, named = read
+    image, label, split, group, named = read
     names = named.get(label, ())
     contents = _contents(path, _read(path, image))
     found = _values(_read(path, label))
     labels = labels_of(found, len(found), names, str(path)) if found else []
+    groups: list[str | None] = [None] * len(found)
+    if group is not None:
+        groups = columns.group_texts(_cells(path, group, named))
     if split is None or not found:
-        return {part: _Piece(path, range(len(found)), contents, labels)}, names
+        return {part: _Piece(path, range(len(found)), contents, labels, groups)}, names
     own = columns.parts_of(_cells(path, split, named), split, part, str(path))
     return {
-        of: _Piece(path, chosen, [contents[row] for row in chosen], [labels[row] for row in chosen])
+        of: _Piece(
+            path, chosen, *([held[row] for row in chosen] for held in (contents, labels, groups))
+        )
         for of, chosen in columns.rows_of(own).items()
     }, names
 
@@ -235,9 +243,10 @@ def _columns(
     }
     parts = [name for name in once if columns.form(name) in columns.PARTS or name in named]
     parts += [name for name, cells in begun.items() if columns.are_parts(cells)]
-    taken = (image, wish.label_column)
+    group = wish.group_by if wish.group_by in once else None
+    taken = (image, wish.label_column, group)
     split = columns.split_of(parts, taken, lambda name: _cells(path, name, named))
-    others = [name for name in names if name not in (image, split)]
+    others = [name for name in names if name not in (image, split, group)]
     words = [
         name
         for name in others
@@ -254,7 +263,7 @@ def _columns(
             raise DataError(f"column {name!r} of {path} must be plain, got {types[name]}")
     if pa.types.is_nested(types[label]):  # a row of it may repeat a text any number of times
         raise DataError(f"column {label!r} of {path} must hold a class a row, got {types[label]}")
-    return _Columns(image, label, split, named)
+    return _Columns(image, label, split, group, named)
 
 
 def _is_text(kind: Any) -> bool:

@@ -73,6 +73,7 @@ class Pixels(Source):
     def catalogue(self, wish: Wish) -> Catalogue:
         values: dict[str, list[Values]] = {}
         labels: dict[str, list[str | None]] = {}
+        groups: dict[str, list[str | None]] = {}
         names: dict[str, list[str]] = {}
         self._require_one_a_part()
         known: str | None = None  # the column of labels of the training table
@@ -86,6 +87,7 @@ class Pixels(Source):
                 rows = [row for row, of in enumerate(read.parts) if of == own]
                 values.setdefault(own, []).append(read.values[rows])
                 labels.setdefault(own, []).extend(read.labels[row] for row in rows)
+                groups.setdefault(own, []).extend(read.groups[row] for row in rows)
                 names.setdefault(own, []).extend(f"{table} picture {row + 1}" for row in rows)
         if len({of.shape[1:] for of in chain(*values.values())}) > 1:
             held = ", ".join(table.name for _, table in self.tables)
@@ -95,7 +97,9 @@ class Pixels(Source):
         return Catalogue(
             {
                 part: Part(
-                    Arrays(np.concatenate(values[part]), names[part].__getitem__), labels[part]
+                    Arrays(np.concatenate(values[part]), names[part].__getitem__),
+                    labels[part],
+                    groups[part],
                 )
                 for part in PARTS
                 if part in values
@@ -151,6 +155,7 @@ class _Rows(NamedTuple):
     values: Values  # n h w c
     labels: list[str | None]
     parts: list[str]
+    groups: list[str | None]
     label: str | None  # the name of their column
     told: tuple[str, ...]  # what was decided, in words
 
@@ -166,6 +171,8 @@ def _read(table: Path, part: str, wish: Wish, known: str | None) -> _Rows:
     def cells(name: str) -> list[str]:
         return _cells(table, form, form.names.index(name))
 
+    group = wish.group_by if wish.group_by in others else None
+    others = [name for name in others if name != group]
     split = columns.split_of(others, (wish.label_column,), cells)
     lacking = known not in others if known not in (_FIRST, _LAST) else not others
     label = None
@@ -177,7 +184,8 @@ def _read(table: Path, part: str, wish: Wish, known: str | None) -> _Rows:
     if split is not None:
         parts = columns.parts_of(cells(split), split, part, str(table))
     told = (*columns.split_told(split), *_doubt_of(table, form, values))
-    return _Rows(values, labels, parts, label, told)
+    groups = [None] * len(values) if group is None else columns.group_texts(cells(group))
+    return _Rows(values, labels, parts, groups, label, told)
 
 
 def _doubt_of(table: Path, form: _Form, values: Values) -> Iterator[str]:
