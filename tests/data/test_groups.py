@@ -210,8 +210,14 @@ def test_arrays_have_groups_in_a_file_and_in_memory(tmp_path: Path) -> None:
     assert (
         grouped_test(sm.data.from_arrays(images, labels, groups=list(map(str, groups)))) == of_file
     )
-    given = {"x_train": images, "y_train": labels, "subject_train": groups, "x_test": images[:4]}
-    np.savez(tmp_path / "b.npz", **given, y_test=labels[:4])
+    np.savez(
+        tmp_path / "b.npz",
+        x_train=images,
+        y_train=labels,
+        subject_train=groups,
+        x_test=images[:4],
+        y_test=labels[:4],
+    )
     found = load(tmp_path / "b.npz", group_by="subject").train.groups
     assert found is not None
     assert found.tolist() == groups.tolist()

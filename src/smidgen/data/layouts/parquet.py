@@ -129,9 +129,9 @@ class _Piece(NamedTuple):
 
     path: Path
     rows: Sequence[int]
-    contents: list[bytes | None]
-    labels: list[str | None]
-    groups: list[str | None]
+    contents: Sequence[bytes | None]
+    labels: Sequence[str | None]
+    groups: Sequence[str | None]
 
 
 def _part(pieces: Sequence[_Piece]) -> Part:
@@ -167,7 +167,11 @@ def _pieces(path: Path, part: str, read: _Columns) -> tuple[dict[str, _Piece], t
     own = columns.parts_of(_cells(path, split, named), split, part, str(path))
     return {
         of: _Piece(
-            path, chosen, *([held[row] for row in chosen] for held in (contents, labels, groups))
+            path,
+            chosen,
+            [contents[row] for row in chosen],
+            [labels[row] for row in chosen],
+            [groups[row] for row in chosen],
         )
         for of, chosen in columns.rows_of(own).items()
     }, names

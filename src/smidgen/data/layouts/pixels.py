@@ -155,7 +155,7 @@ class _Rows(NamedTuple):
     values: Values  # n h w c
     labels: list[str | None]
     parts: list[str]
-    groups: list[str | None]
+    groups: Sequence[str | None]
     label: str | None  # the name of their column
     told: tuple[str, ...]  # what was decided, in words
 
