@@ -70,7 +70,7 @@ def test_a_slow_net_is_asked_at_its_shifts_in_pieces(took: float, pauses: int) -
         const $ = id => ({{ set textContent(text) {{ told = text; }} }}), fill = () => {{}};
         const moved = (pixels, down, right) => [down + 10 * right], likeliest = all => all[0];
         const logitsOf = ([at]) => {{ clock += {took}; return [at === 20 || at === -1 ? 1 : 0]; }};
-        const waiting = [];
+        const waiting = [], isWindow = false;
         const setTimeout = (work, _, ...all) => waiting.push(() => work(...all));
         {source[begin:end]}
         hold();
@@ -85,23 +85,30 @@ def test_a_slow_net_is_asked_at_its_shifts_in_pieces(took: float, pauses: int) -
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
 @pytest.mark.parametrize(
-    ("height", "width", "told"),
+    ("height", "width", "kind", "told"),
     [
-        (20, 27, "13 of 13 places sideways and at 11 of 11 up and down, up to 6 of 27 and 5 of 20"),
-        (1, 32, "17 of 17 places sideways, up to 8 of 32"),
-        (32, 1, "17 of 17 places up and down, up to 8 of 32"),
-        (2, 2, "3 of 3 places sideways and at 3 of 3 up and down, up to 1 of 2"),
-        (1, 1, None),
+        (
+            20,
+            27,
+            0,
+            "13 of 13 places sideways and at 11 of 11 up and down, up to 6 of 27 and 5 of 20",
+        ),
+        (1, 32, 0, "17 of 17 places sideways, up to 8 of 32"),
+        (32, 1, 0, "17 of 17 places up and down, up to 8 of 32"),
+        (1, 32, 1, "17 of 17 places in time, up to 8 of 32"),
+        (32, 1, 1, "17 of 17 places in time, up to 8 of 32"),
+        (2, 2, 0, "3 of 3 places sideways and at 3 of 3 up and down, up to 1 of 2"),
+        (1, 1, 0, None),
     ],
 )
 def test_each_side_is_moved_and_told_by_its_own_size(
-    height: int, width: int, told: str | None
+    height: int, width: int, kind: int, told: str | None
 ) -> None:
     source = (resources.files("smidgen.export") / "templates/page_answer.js").read_text("utf-8")
     begin, end = source.index("const reachOf"), source.index("function fill(")
     script = f"""
         let told;
-        const width = {width}, height = {height};
+        const width = {width}, height = {height}, isWindow = {kind};
         const net = {{ classes: ["cat"] }}, state = {{ whole: [0] }};
         const $ = id => ({{ set textContent(text) {{ told = text; }} }}), fill = () => {{}};
         const moved = pixels => pixels, likeliest = () => 0, logitsOf = () => [0];
@@ -110,7 +117,7 @@ def test_each_side_is_moved_and_told_by_its_own_size(
         console.log(JSON.stringify(told));
     """
     done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
-    expected = f"“cat” holds at {told} pixels away." if told else ""
+    expected = f"“cat” holds at {told} {('pixels', 'moments')[kind]} away." if told else ""
     assert json.loads(done.stdout) == expected
 
 
@@ -440,8 +447,11 @@ def test_a_window_of_another_length_is_fitted_as_python_does(
     tab = Tab(browser, tmp_path / "page.html")
     values = np.random.default_rng(0).normal(size=(1, 90, 3) if wide else (90, 1, 3))
     tab.page.evaluate("smidgen.state.logits = null")
-    tab.load_text(" ".join(map(repr, values.ravel().tolist())))
+    rows = [" ".join(map(repr, row)) for row in values.reshape(90, 3).tolist()]
+    tab.load_text("\n".join(["ax ay az", *rows]))
     tab.wait("smidgen.state.logits !== null")
+    told = "Read so: columns are taken in this order: ax, ay, az; 90 moments fitted to 40."
+    assert tab.page.inner_text("#noted") == told
     expected = seen.pixels(values).transpose(2, 0, 1)
     assert (tab.answer()[0].reshape(expected.shape) == expected).all()
     assert tab.complaints == []

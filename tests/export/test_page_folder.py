@@ -16,6 +16,7 @@ from PIL import Image
 from tests.export.tab import Tab, needs_chromium, needs_clang
 
 import smidgen as sm
+from smidgen.chance import wilson
 from smidgen.cli import main
 from smidgen.data import Data, Preprocessing, Split
 from smidgen.export.artefact import source_of
@@ -138,7 +139,9 @@ def test_a_folder_gets_the_answers_of_predict_and_is_counted(
     right = sum(label == answer for label, answer in labelled)
     assert 0 < right < len(labelled) == 12  # so that both kinds of cells are there
     told = tab.page.inner_text("#summary").replace("\xa0", " ")
-    assert told.startswith(f"14 pictures answered. {right} of 12 right: {100 * right / 12:.1f} %.")
+    low, high = (f"{100 * end:.1f} %" for end in wilson(right / 12, 12))
+    said = f"{right} of 12 right: {100 * right / 12:.1f} % (95 % interval: {low} to {high})."
+    assert told.startswith(f"14 pictures answered. {said}")
     assert "2 in no folder named like a class" in told
     assert "new/broken.png" in tab.page.inner_text("#broken")
 

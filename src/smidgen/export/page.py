@@ -19,7 +19,10 @@ from smidgen.export.program import Pixels
 from smidgen.layers import Shape
 from smidgen.tensors import Pixels as PixelTensor
 
-_PARTS = ("net", "pictures", "drawings", "strokes", "answer", "sources", "folder", "start")
+_PARTS = (
+    *("net", "pictures", "windows", "drawings", "strokes"),
+    *("answer", "sources", "folder", "start"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ function begin(parts = {}) {
   stopCamera();
   Object.assign(state, { turn: state.turn + 1, strokes: [], picture: null, image: null, frame: null, chosen: null }, parts);
   shiftTo(0, 0);
+  $("noted").textContent = "";
 }
 function toCanvas(pixels, canvas) {
   canvas.width = width;
@@ -49,16 +50,7 @@ function answer() {
   const top = pixels ? likeliest(shares) : -1;
   const squares = pixels ? squaresOf(state.chosen ?? top) : null;
   Object.assign(state, { pixels, logits, shares, top, squares });
-  [...$("bars").children].forEach((row, i) => {
-    row.classList.toggle("top", i === top);
-    row.querySelector("i").style.width = 100 * shares[i] + "%";
-    row.querySelector(".share").textContent = pixels ? percent(shares[i]) : "";
-    if (net.squares) row.firstChild.ariaPressed = i === state.chosen;
-  });
-  const row = $("bars").children[top], list = $("bars");
-  if (row && (row.offsetTop < list.scrollTop || row.offsetTop + row.offsetHeight > list.scrollTop + list.clientHeight)) {
-    list.scrollTop = row.offsetTop;
-  }
+  fillRows();
   const unsure = pixels && shares[top] < state.threshold;
   // The mark lets a name that runs to the left end before the number.
   say(pixels ? unsure ? "not sure" : net.classes[top] : "–",
@@ -66,6 +58,42 @@ function answer() {
   $("hint").style.opacity = pixels ? 0 : 1;
   toCanvas(pixels || new Uint8Array(channels * plane).fill(net.background), $("seen"));
   redraw();
+}
+// A row a class; of many, the likeliest ones, and all below in a fold.
+const MANY = 12, FEW = 5, isMany = net.classes.length > MANY;
+function rowOf(place) {
+  const parts = [element("span", { className: "name", dir: "auto" }), element("span", { className: "track" }, element("i")),
+    element("span", { className: "share" })];
+  const row = net.squares ? element("button", { type: "button", ariaPressed: false }, ...parts) : element("div", {}, ...parts);
+  const item = element("li", {}, row);
+  if (net.squares) row.addEventListener("click", () => {
+    state.chosen = state.chosen === item.place ? null : item.place;
+    $("watch").checked = true;
+    answer();
+  });
+  name(item, place);
+  return item;
+}
+function name(item, place) {
+  const told = item.querySelector(".name"), whole = net.classes[place];
+  item.place = place;
+  told.textContent = cut(whole);
+  told.title = whole;
+  if (net.squares) item.firstChild.title = `what speaks for ${whole}`;
+}
+function fillRows() {
+  const { shares, top, pixels, chosen } = state;
+  if (isMany) {
+    const order = [...shares.keys()].sort((a, b) => shares[b] - shares[a]);
+    [...$("bars").children].forEach((item, i) => name(item, order[i]));
+    $("bars").hidden = !pixels;
+  }
+  for (const item of [...$("bars").children, ...$("all").children]) {
+    item.classList.toggle("top", item.place === top);
+    item.querySelector("i").style.width = 100 * shares[item.place] + "%";
+    item.querySelector(".share").textContent = pixels ? percent(shares[item.place]) : "";
+    if (net.squares) item.firstChild.ariaPressed = item.place === chosen;
+  }
 }
 function say(name, more, unsure = false) {
   $("answer").classList.remove("busy");
@@ -95,6 +123,7 @@ function redraw() {
   ink.strokeStyle = paint;
   trace(ink, state.strokes, 0.075 * side, ([x, y]) => [x * side, y * side]);
   drawSquares(side);
+  if (isWindow) plot(state.pixels, $("watch").checked ? state.squares : null);
 }
 // Where on the pad a picture lies, and how large a pixel of it is, in shares of the pad.
 function place({ width: w, height: h }) {
@@ -126,7 +155,7 @@ function drawSquares(side) {
   });
   look.globalAlpha = 1;
   const class_ = state.chosen ?? state.top, sum = squares.reduce((a, b) => a + b);
-  $("told").append(element("em", {}, "Orange"), ` squares speak for “${net.classes[class_]}”, `,
+  $("told").append(element("em", {}, "Orange"), ` ${isWindow ? "parts" : "squares"} speak for “`, named("bdi", net.classes[class_]), "”, ",
     element("i", {}, "blue"), ` ones against it. Nothing else counts: together they are its score, ${(sum * net.logit_scale).toFixed(2)}.`);
 }
 
@@ -158,11 +187,11 @@ function tell(first, same) {
   const across = same.slice(0, shiftsOf(reach.across).length), down = same.slice(across.length);
   fill("across", across);
   fill("down", down);
-  const ways = [{ held: across, way: "sideways", far: `${reach.across} of ${width}` },
-    { held: down, way: "up and down", far: `${reach.down} of ${height}` }].filter(({ held }) => held.length);
+  const ways = [{ held: across, way: isWindow ? "in time" : "sideways", far: `${reach.across} of ${width}` },
+    { held: down, way: isWindow ? "in time" : "up and down", far: `${reach.down} of ${height}` }].filter(({ held }) => held.length);
   const kept = ways.map(({ held, way }, i) => `at ${held.filter(Boolean).length} of ${held.length} ${i ? "" : "places "}${way}`);
   const far = new Set(ways.map(way => way.far));
-  $("holds").textContent = ways.length ? `“${net.classes[first]}” holds ${kept.join(" and ")}, up to ${[...far].join(" and ")} pixels away.` : "";
+  $("holds").textContent = ways.length ? `“${net.classes[first]}” holds ${kept.join(" and ")}, up to ${[...far].join(" and ")} ${isWindow ? "moments" : "pixels"} away.` : "";
 }
 function fill(id, held) {
   $(`${id}-strip`).replaceChildren(...shiftsOf(reach[id]).map((_, i) =>

@@ -1,5 +1,6 @@
 // A folder: all its pictures answered, one after another; rows in the order of their paths.
 const folder = { turn: 0, rows: [], broken: [], chosen: null, shown: 0, filter: null };
+const PAIRS = 10; // of confusions told
 const STEP = 30; // pictures shown at once
 const ENDINGS = [...net.endings, ".apng"]; // of pictures to `predict`, and one that it knows by its content
 function compare(a, b) {
@@ -23,7 +24,7 @@ async function answerFolder(files) {
   const turn = ++folder.turn, pictures = files.filter(isPicture).sort(compare);
   Object.assign(folder, { rows: [], broken: [], chosen: null, filter: null });
   $("gallery").replaceChildren();
-  for (const id of ["matrix", "reading", "filters", "csv", "more"]) $(id).hidden = true;
+  for (const id of ["confused", "table", "filters", "csv", "more"]) $(id).hidden = true;
   $("broken").textContent = "";
   $("folder-covered").textContent = "";
   $("summary").textContent = pictures.length ? "" : "There is no picture in this folder.";
@@ -54,41 +55,60 @@ function finish() {
   const labelled = rows.filter(row => row.label !== null), right = labelled.filter(row => row.label === row.top);
   const unlabelled = rows.length - labelled.length;
   $("summary").textContent = `${number(rows.length)} picture${rows.length === 1 ? "" : "s"} answered.` + (labelled.length
-    ? ` ${number(right.length)} of ${number(labelled.length)} right: ${percent(right.length / labelled.length)}.` : "")
+    ? ` ${number(right.length)} of ${number(labelled.length)} right: ${percent(right.length / labelled.length)} (95 % interval: ${within95(right.length, labelled.length)}).` : "")
     + (labelled.length && unlabelled ? ` ${number(unlabelled)} in no folder named like a class.` : "");
   $("broken").textContent = broken.length ? `Not answered: ${broken.slice(0, 10).map(row => `${row.path} (${row.error})`).join(", ")}`
     + (broken.length > 10 ? ` and ${broken.length - 10} more, in the CSV` : "") : "";
   $("csv").hidden = false;
-  if (labelled.length) drawMatrix(labelled);
+  if (labelled.length) drawConfusions(labelled);
   drawFilters(labelled.length);
   only(null);
   cover();
 }
 
-// What each class is taken for; classes that do not occur are left out.
-function drawMatrix(labelled) {
-  const places = net.classes.map((_, i) => i).filter(i => labelled.some(row => row.label === i || row.top === i));
-  const count = (label, top) => labelled.filter(row => row.label === label && row.top === top).length;
+// Wilson's interval of a share, for other pictures of the same kind: as `smidgen evaluate` tells it.
+function within95(right, all) {
+  const share = right / all, z = 1.959964, extra = z * z / all;
+  const half = z * Math.sqrt(share * (1 - share) / all + extra / (4 * all));
+  return [-half, half].map(by => percent(Math.max(0, Math.min(1, (share + extra / 2 + by) / (1 + extra))))).join(" to ");
+}
+// What each class was taken for, by both places: how often.
+function drawConfusions(labelled) {
+  const counts = net.classes.map(() => new Map()), alls = net.classes.map(() => 0);
+  for (const { label, top } of labelled) {
+    alls[label]++;
+    counts[label].set(top, (counts[label].get(top) || 0) + 1);
+  }
+  const opens = (label, top, look, ...children) => {
+    const button = element("button", { type: "button", ariaPressed: false,
+      title: `${counts[label].get(top)} of ${alls[label]} pictures of ${net.classes[label]} taken for ${net.classes[top]}`, ...look }, ...children);
+    button.ariaLabel = button.title;
+    button.addEventListener("click", () => only(row => row.label === label && row.top === top, button));
+    return button;
+  };
+  const pairs = counts.flatMap((row, label) => [...row].filter(([top]) => top !== label).map(([top, found]) => ({ label, top, found })));
+  pairs.sort((a, b) => b.found - a.found || b.found / alls[b.label] - a.found / alls[a.label]);
+  $("confused").replaceChildren(element("p", {}, pairs.length > PAIRS ? `The ${PAIRS} most frequent of ${number(pairs.length)} confusions:` : "Confusions, the most frequent first:"),
+    ...pairs.slice(0, PAIRS).map(({ label, top, found }) => opens(label, top, {},
+      element("span", {}, named("bdi", net.classes[label], 32), " → ", named("bdi", net.classes[top], 32), `: ${found} of ${alls[label]}`))));
+  $("confused").hidden = !pairs.length;
+  drawMatrix(net.classes.map((_, i) => i).filter(i => alls[i] || counts.some(row => row.has(i))), counts, alls, opens);
+}
+// A table of it; classes that do not occur are left out, and one of many is folded.
+function drawMatrix(places, counts, alls, opens) {
   const table = element("table", { className: places.some(i => net.classes[i].length > 4) ? "long" : "" });
-  table.append(element("tr", {}, element("td", { style: "background: none" }),
-    ...places.map(i => element("th", { scope: "col", title: net.classes[i] }, net.classes[i]))));
+  const head = (scope, i) => element("th", { scope, title: net.classes[i], dir: "auto" }, cut(net.classes[i], 28));
+  table.append(element("tr", {}, element("td", { style: "background: none" }), ...places.map(i => head("col", i))));
   for (const label of places) {
-    const all = labelled.filter(row => row.label === label).length;
-    table.append(element("tr", {}, element("th", { scope: "row", title: net.classes[label] }, net.classes[label]),
-      ...places.map(top => {
-        const found = count(label, top), cell = element("td");
-        if (!found) return cell;
-        const button = element("button", { type: "button", ariaPressed: false,
-          title: `${found} of ${all} pictures of ${net.classes[label]} taken for ${net.classes[top]}`,
-          style: `--cell: var(--${label === top ? "accent" : "wrong"}); --part: ${Math.round(15 + 60 * found / all)}%` }, `${found}`);
-        button.ariaLabel = button.title;
-        button.addEventListener("click", () => only(row => row.label === label && row.top === top, button));
-        cell.append(button);
-        return cell;
-      })));
+    table.append(element("tr", {}, head("row", label), ...places.map(top => {
+      const found = counts[label].get(top), look = `--cell: var(--${label === top ? "accent" : "wrong"}); --part: ${Math.round(15 + 60 * found / alls[label])}%`;
+      return element("td", {}, ...found ? [opens(label, top, { style: look }, `${found}`)] : []);
+    })));
   }
   $("matrix").replaceChildren(table);
-  $("matrix").hidden = $("reading").hidden = false;
+  $("table").hidden = false;
+  $("table").open = places.length <= MANY;
+  $("table").firstChild.textContent = `Table of ${places.length} classes`;
 }
 function drawFilters(labelled) {
   const kinds = [["All", null], ["Least sure first", "unsure"], ...labelled ? [["Wrong", row => row.label !== null && row.label !== row.top]] : []];
@@ -114,7 +134,8 @@ function showMore() {
     const wrong = row.label !== null && row.label !== row.top, canvas = element("canvas");
     const answer = net.classes[row.top], more = wrong ? `, is ${net.classes[row.label]}` : "";
     const button = element("button", { type: "button", className: wrong ? "wrong" : "", title: row.path },
-      canvas, element("b", {}, answer), element("span", {}, percent(row.share) + more), element("span", {}, row.path.split("/").pop()));
+      canvas, named("b", answer), element("span", { className: "whole" }, percent(row.share), ...wrong ? [", is ", named("bdi", net.classes[row.label])] : []),
+      element("span", { dir: "auto" }, row.path.split("/").pop()));
     button.ariaLabel = `${row.path}: ${answer} ${percent(row.share)}${more}`;
     button.addEventListener("click", () => {
       load(row.file);

@@ -19,6 +19,18 @@ function element(tag, attributes = {}, ...children) {
   made.append(...children);
   return made;
 }
+// Names may be of any length and in any script: the middle goes, and the whole is the title.
+function cut(text, most = 48) {
+  const letters = [...text], half = Math.floor((most - 1) / 2);
+  return letters.length > most ? `${letters.slice(0, half).join("")}…${letters.slice(-half).join("")}` : text;
+}
+const named = (tag, name, most) => element(tag, { dir: "auto", title: name }, cut(name, most));
+function svg(tag, attributes, ...children) {
+  const made = document.createElementNS($("plot").namespaceURI, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
 
 // The net: planes of bytes in, logits out. The module takes pixel by pixel.
 // Of two modules the first one needs SIMD128, which browsers before 2021 to 2023 lack.

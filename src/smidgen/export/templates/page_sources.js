@@ -36,37 +36,6 @@ function readsPixels() {
   context.putImageData(wrote, 0, 0);
   return context.getImageData(0, 0, 16, 16).data.every((value, i) => Math.abs(value - wrote.data[i]) < 8);
 }
-// Measured values: the numbers of a window, row by row, its channels together, in the units of training.
-const LONGEST = 1e7; // bytes of text
-function windowOf(text) {
-  const cells = text.trim().split(/[\s,;]+/), wanted = channels * plane;
-  const length = cells.length / channels, one = (height === 1) !== (width === 1) && seen.fit === "stretch";
-  if (cells.length !== wanted && !(one && length > 1 && Number.isInteger(length))) {
-    throw new Error(`a window has ${number(wanted)} numbers, ${asked}, got ${number(cells.length)}`);
-  }
-  const bytes = Uint8Array.from(cells, (cell, i) => {
-    const k = i % channels, value = Number(cell);
-    if (!Number.isFinite(value)) throw new Error(`a window has numbers alone, got “${cell.slice(0, 20)}”`);
-    const level = seen.scale.length ? (value - seen.offset[k]) / seen.scale[k] : value;
-    return Math.max(0, Math.min(255, Math.floor(level + 0.5)));
-  });
-  const [tall, wide] = height === 1 ? [1, length] : [length, 1]; // of another length, as before a design shortened it
-  const fitted = cells.length === wanted ? bytes : area(bytes, wide, 0, 0, tall, wide, height, width);
-  const pixels = new Uint8Array(wanted);
-  fitted.forEach((byte, i) => { pixels[(i % channels) * plane + Math.floor(i / channels)] = byte; });
-  return pixels;
-}
-function loadWindow(text) {
-  let pixels;
-  try {
-    pixels = windowOf(text);
-  } catch (error) {
-    return refuse(error.message);
-  }
-  const canvas = element("canvas");
-  toCanvas(pixels, canvas);
-  displaySample(canvas, pixels);
-}
 async function load(blob) {
   if (!takesPictures && (blob.type.startsWith("image/") || blob.size > LONGEST)) return refuse("this net takes measured values, no pictures");
   if (!takesPictures) return loadWindow(await blob.text());
@@ -90,7 +59,7 @@ function display(picture, image) {
   show(pixels, onPad(picture, frame));
 }
 function displaySample(canvas, pixels) {
-  begin({ picture: canvas });
+  begin({ picture: isWindow ? null : canvas });
   show(pixels, onPad(canvas, [0, 0, width, height]));
 }
 function clear() {

@@ -1,9 +1,10 @@
 // How sure it must be: what a threshold would have answered on the test split, and here.
 const counts = net.thresholds; // at each per cent: answered, and right of those
+const kind = isWindow ? "window" : "picture";
 function cover() {
   const [answered, right] = counts[Math.round(100 * state.threshold)] || [0, 0], all = counts[0]?.[0];
   $("sure-by").textContent = percent(state.threshold, 0);
-  $("covered").textContent = all ? `Of ${number(all)} test pictures, ${percent(answered / all)} are answered`
+  $("covered").textContent = all ? `Of ${number(all)} test ${kind}s, ${percent(answered / all)} are answered`
     + (answered ? `, ${percent(right / answered, 2)} of those rightly.` : ".") : "";
   const kept = folder.rows.filter(row => row.share >= state.threshold), labelled = kept.filter(row => row.label !== null);
   const well = labelled.filter(row => row.label === row.top).length;
@@ -13,12 +14,6 @@ function cover() {
   $("curve-at")?.setAttribute("transform", `translate(${3.2 * 100 * state.threshold}, 0)`);
 }
 function drawCurve() {
-  const svg = (tag, attributes, ...children) => {
-    const made = document.createElementNS($("curve").namespaceURI, tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.append(...children);
-    return made;
-  };
   const all = counts[0][0], low = Math.min(...counts.map(([answered]) => answered / all), ...counts.map(([n, k]) => n ? k / n : 1));
   const floor = Math.min(0.95, Math.floor(20 * low) / 20), y = share => 80 - 72 * (share - floor) / (1 - floor);
   const line = (of, color) => svg("path", { fill: "none", stroke: `var(--${color})`, "stroke-width": 2.5, "stroke-linejoin": "round",
@@ -50,29 +45,25 @@ const told = (id, main, more) => $(id).replaceChildren(main, " ", element("small
 told("bytes", number(module_.code.length), `bytes, ${net.numbers}`);
 told("accuracy", percent(net.accuracy, 2), `of ${number(net.images)}`);
 told("params", number(net.params), `${net.macs < 1e6 ? number(net.macs) : (net.macs / 1e6).toFixed(2) + " M"} MACs`);
-$("foot").textContent = `Pictures: ${seen.text}. sha256 of the module: ${module_.sha256}`;
+const form = isWindow ? `Windows: ${plane} moments, ${channels} channel${channels > 1 ? "s" : ""}, ${seen.text.replace(/^[^,]*, /, "")}` : `Pictures: ${seen.text}`;
+$("foot").textContent = `${form}. sha256 of the module: ${module_.sha256}`;
 $("pad").classList.toggle("light", !dark);
 const digits = net.classes.every(name => /^\d$/.test(name));
-$("hint").textContent = !takesPictures ? `Paste or open the ${number(channels * plane)} numbers of a window, ${asked}, or try those below`
-    + (channels > 1 ? ` (${channels > 3 ? "their first three channels are" : "their channels are"} shown as colours)` : "")
+$("hint").textContent = !takesPictures ? `Paste or open the ${number(channels * plane)} numbers of a window, ${asked}${isWindow ? ", a line a moment" : ""}, or try those below`
+    + (channels > 1 && !isWindow ? ` (${channels > 3 ? "their first three channels are" : "their channels are"} shown as colours)` : "")
   : drawing ? `Draw ${digits ? "a digit" : "something"} here, or drop a picture`
   : `Drop a picture here, paste one${hasCamera ? ", open one, or start the camera" : " or open one"}`;
 $("ink").setAttribute("aria-label", $("hint").textContent);
 for (const id of ["ink", "look"]) $(id).width = $(id).height = 2 * Math.max(280, Math.min(480, $("pad").clientWidth));
 $("answer").classList.toggle("long", !digits);
-$("bars").classList.toggle("named", net.classes.some(name => name.length > 2));
-for (const [place, name] of net.classes.entries()) {
-  const parts = [element("span", { className: "name", title: name }, name),
-    element("span", { className: "track" }, element("i")), element("span", { className: "share" })];
-  const row = net.squares ? element("button", { type: "button", ariaPressed: false, title: `what speaks for ${name}` }, ...parts)
-    : element("div", {}, ...parts);
-  if (net.squares) row.addEventListener("click", () => {
-    state.chosen = state.chosen === place ? null : place;
-    $("watch").checked = true;
-    answer();
-  });
-  $("bars").append(element("li", {}, row));
+const places = [...net.classes.keys()], longest = Math.max(...net.classes.map(name => name.length));
+$("bars").append(...places.slice(0, isMany ? FEW : MANY).map(rowOf));
+$("every").hidden = !isMany;
+if (isMany) {
+  $("all").append(...places.map(rowOf));
+  $("every").firstChild.textContent = `All ${number(net.classes.length)} classes`;
 }
+for (const id of ["bars", "all", "matrix"]) $(id).style.setProperty("--names", `${(0.62 * Math.max(2, Math.min(18, longest + 1))).toFixed(1)}em`);
 if (!net.squares) {
   $("looking").hidden = true;
   $("looked").classList.add("none");
@@ -82,7 +73,8 @@ if (!net.squares) {
 }
 for (const sample of net.samples) {
   const canvas = element("canvas"), pixels = bytesOf(sample.pixels);
-  const button = element("button", { type: "button", title: `a test image of class ${net.classes[sample.label]}` }, canvas);
+  const button = element("button", { type: "button", title: `a test ${isWindow ? "window" : "image"} of class ${net.classes[sample.label]}` },
+    isWindow ? thumbnailOf(pixels) : canvas);
   button.ariaLabel = button.title;
   toCanvas(pixels, canvas);
   button.addEventListener("click", () => displaySample(canvas, pixels));
@@ -90,6 +82,17 @@ for (const sample of net.samples) {
 }
 $("samples").hidden = !net.samples.length;
 if (net.samples.length < net.classes.length) $("samples").firstChild.textContent = `From the test set, one of each class (${net.samples.length} of ${net.classes.length} are here):`;
+if (isWindow) {
+  for (const id of ["ink", "look"]) $(id).hidden = true;
+  $("plot").removeAttribute("hidden");
+  $("plot").setAttribute("aria-label", `a window of ${plane} moments, ${channels} channels`);
+  $("pad").className = "pad plotted";
+  $("shown").ariaLabel = "Window";
+  $("seen").parentElement.hidden = true; // the plot is what the net sees
+  $("timed").textContent = "Time a window, here";
+  for (const id of ["across", "down"]) $(id).labels[0].textContent = "In time";
+  $("curve").setAttribute("aria-label", $("curve").getAttribute("aria-label").replace("pictures", "windows"));
+}
 if (counts.length) drawCurve();
 clear();
 cover();

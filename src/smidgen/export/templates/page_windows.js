@@ -1,0 +1,101 @@
+// Measured values: a window's numbers from text, and its channels as lines.
+const isWindow = !takesPictures && (height === 1) !== (width === 1);
+const LONGEST = 1e7; // bytes of text
+const quoted = text => `“${cut(text, 20)}”`;
+// The cells of each line that is not blank.
+function cellsOf(text) {
+  const lines = text.split(/[\r\n]+/).map(line => line.trim().replace(/^#\s*/, "")).filter(Boolean);
+  const decimal = lines.find(line => /\d,\d/.test(line) && /;|,[\de+-]+[ \t]+[-+]?\d/i.test(line));
+  if (decimal) throw new Error(`numbers must have decimal points, and commas or semicolons between them, not both, got ${quoted(decimal)}`);
+  const mark = [";", ","].find(mark => text.includes(mark)) || /\s+/;
+  return lines.map(line => line.replace(/[,;]$/, "").split(mark).map(cell => cell.trim().replace(/^"(.*)"$/, "$1")));
+}
+// A first line of names alone; what a logger writes for a value that is missing is none.
+const isNamed = cells => cells.some(Boolean) && cells.every(cell => !cell || (Number.isNaN(Number(cell)) && !/^(nan?|null|none|[-+]?inf)$/i.test(cell)));
+// Numbers by their place in the window, and what was taken for granted.
+function valuesOf(text) {
+  const rows = cellsOf(text), names = rows.length > 1 && isNamed(rows[0]) ? rows.shift() : [];
+  const wanted = channels * plane, across = rows[0]?.length || 0, count = rows.length;
+  const each = channels > 1 ? `the ${channels} channels of a moment` : "the value of a moment";
+  const got = names.length && names.length === across ? `: ${cut(names.map(name => name || "(no name)").join(", "), 80)}` : "";
+  const uneven = rows.find(row => row.length !== across);
+  if (uneven) throw new Error(`each line must have as many numbers, got ${across} and ${uneven.length}: ${quoted(uneven.join(","))}`);
+  // All in one line, or a number a line, may be one channel alone: of several, these have all numbers or none.
+  const flat = count === 1 || across === 1, byMoments = channels === 1 ? flat : across === channels;
+  const length = across * count / channels, other = isWindow && seen.fit === "stretch" && byMoments && length > 1;
+  if (!other && !(across * count === wanted && (flat || byMoments || across === channels * width))) {
+    const advice = isWindow && count === channels && across === plane ? "; exchange rows and columns"
+      : isWindow && across > channels && count > 1 ? "; leave out other columns, as of time" : "";
+    throw new Error(`a window has ${number(wanted)} numbers, ${asked}, ${isWindow ? `in each line ${each}, or all in one` : "a row in each line"}, got `
+      + `${number(count)} line${count === 1 ? "" : "s"} of ${number(across)}${got}${advice}`);
+  }
+  const notes = [];
+  if (names.length) notes.push(got && byMoments ? `columns are taken in this order${got}` : "the first line, of names, is left out");
+  if (across * count !== wanted) notes.push(`${number(length)} moments fitted to ${number(plane)}`);
+  return { cells: rows.flat(), length, notes };
+}
+function windowOf(text) {
+  const { cells, length, notes } = valuesOf(text);
+  let beyond = 0;
+  const bytes = Uint8Array.from(cells, (cell, i) => {
+    const k = i % channels, value = Number(cell);
+    if (!cell || !Number.isFinite(value)) throw new Error(`a window has numbers alone, got ${cell ? quoted(cell) : "an empty cell"}`);
+    const level = seen.scale.length ? (value - seen.offset[k]) / seen.scale[k] : value;
+    beyond += level < -1 || level > 256;
+    return Math.max(0, Math.min(255, Math.floor(level + 0.5)));
+  });
+  if (2 * beyond > cells.length) notes.push(`${percent(beyond / cells.length, 0)} of the values lie beyond those trained on, which may have another unit`);
+  const [tall, wide] = height === 1 ? [1, length] : [length, 1]; // of another length, as before a design shortened it
+  const fitted = length === plane ? bytes : area(bytes, wide, 0, 0, tall, wide, height, width);
+  const pixels = new Uint8Array(channels * plane);
+  fitted.forEach((byte, i) => { pixels[(i % channels) * plane + Math.floor(i / channels)] = byte; });
+  return { pixels, notes };
+}
+function loadWindow(text) {
+  let made;
+  try {
+    made = windowOf(text);
+  } catch (error) {
+    return refuse(error.message);
+  }
+  const canvas = element("canvas");
+  toCanvas(made.pixels, canvas);
+  displaySample(canvas, made.pixels);
+  $("noted").textContent = made.notes.length ? `Read so: ${made.notes.join("; ")}.` : "";
+}
+
+// A band each channel, from the least to the greatest value that the net tells apart.
+const levelOf = (byte, k) => `${Number((seen.scale.length ? seen.offset[k] + byte * seen.scale[k] : byte).toPrecision(3))}`;
+const lineOf = (pixels, k, left, top, wide, tall) => svg("path", { class: "line", d: Array.from({ length: plane }, (_, i) =>
+  `${i ? "L" : "M"}${(left + (i + .5) * wide / plane).toFixed(1)} ${(top + tall * (1 - pixels[k * plane + i] / 255)).toFixed(1)}`).join("") });
+function thumbnailOf(pixels) {
+  const lines = Array.from({ length: channels }, (_, k) => lineOf(pixels, k, 2, 2 + 42 * k / channels, 96, 42 / channels));
+  return svg("svg", { viewBox: "0 0 100 46" }, ...lines);
+}
+// The window, and under it what its moments gave to the class.
+function plot(pixels, squares) {
+  const left = 48, wide = 268, gap = channels > 8 ? 2 : 8, tall = Math.max(10, Math.min(100, 210 / channels - gap));
+  const text = (x, y, said, anchor = "end") => svg("text", { x, y, "text-anchor": anchor }, said);
+  const parts = [], foot = channels * (tall + gap) + 4;
+  for (let k = 0; k < channels; k++) {
+    const top = 4 + k * (tall + gap);
+    parts.push(svg("rect", { class: "band", x: left, y: top, width: wide, height: tall, rx: 3 }));
+    if (channels > 1) parts.push(svg("text", { class: "channel", x: 0, y: top + tall / 2 + 4 }, `${k + 1}`));
+    if (tall > 22) parts.push(text(left - 4, top + 9, levelOf(255, k)), text(left - 4, top + tall, levelOf(0, k)));
+    if (pixels) parts.push(lineOf(pixels, k, left, top, wide, tall));
+  }
+  if (net.squares) parts.push(svg("rect", { class: "band", x: left, y: foot, width: wide, height: 14 }), ...squares ? heatOf(squares, left, foot, wide) : []);
+  const below = foot + (net.squares ? 28 : 12);
+  parts.push(text(left, below, "1", "start"), text(left + wide / 2, below, "moments", "middle"), text(left + wide, below, number(plane)));
+  $("plot").setAttribute("viewBox", `0 0 320 ${Math.ceil(below + 4)}`);
+  $("plot").replaceChildren(...parts);
+}
+// The squares of one moment, should there be several, are one.
+function heatOf(squares, left, top, wide) {
+  const { height: rows, width: columns } = net.squares, parts = height === 1 ? columns : rows;
+  const sums = new Float64Array(parts);
+  squares.forEach((value, i) => { sums[height === 1 ? i % columns : Math.floor(i / columns)] += value; });
+  const most = Math.max(...sums.map(Math.abs)) || 1;
+  return [...sums].map((value, i) => svg("rect", { class: "heat", x: left + i * wide / parts, y: top, width: wide / parts, height: 14,
+    fill: `var(--${value > 0 ? "for" : "against"})`, "fill-opacity": (Math.abs(value) / most).toFixed(3) }));
+}
