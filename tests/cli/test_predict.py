@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from tests.full import full_at
 import smidgen as sm
 from smidgen.answer import Answer
 from smidgen.cli import answers, main
+from smidgen.data import Preprocessing
+from smidgen.data.layouts import npz
 from smidgen.layers import Shape
 from smidgen.model import Model, Told
 from smidgen.recipe import Recipe
@@ -97,6 +101,22 @@ def test_a_table_of_pixels_is_a_picture_a_row(
     assert capsys.readouterr().err == f"{said}\n"
     assert smidgen("predict", run, "https://example.com/photos") == 2
     assert "; addresses are not fetched, download it first" in capsys.readouterr().err
+
+
+def test_a_table_of_measured_values_is_told_as_what_predict_takes(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = Preprocessing(1, 48, "rgb", 3, offset=(0.0,) * 3, scale=(1.0,) * 3)
+    of_values = replace(sm.load(run), preprocessing=seen)
+    monkeypatch.setattr("smidgen.model.load", lambda _: of_values)
+    window = np.arange(144.0).reshape(48, 3)
+    np.savetxt("window.csv", window, delimiter=",")
+    assert smidgen("predict", run, "window.csv") == 2
+    said = capsys.readouterr().err
+    assert said.startswith("smidgen: window.csv must be .npy or .npz, since the model takes")
+    save, read = re.findall(r'numpy\.(?:save|loadtxt)\("(.*?)"', said)
+    np.save(save, np.loadtxt(read, delimiter=","))
+    assert len(npz.pictures_of(Path("window.npy"), seen) or ()) == 1
 
 
 def test_arrays_in_files_are_pictures(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,7 @@ from smidgen.data.decode import open_picture
 from smidgen.evaluate.shift import shifted
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.page import frame_of, page, thresholds
+from smidgen.spec import NetSpec
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
@@ -656,6 +657,73 @@ def test_below_the_threshold_there_is_no_answer(browser: Any, tmp_path: Path) ->
     told = tab.page.inner_text("#covered").replace("\xa0", " ")
     assert f"Of 500 test pictures, {100 * kept.mean():.1f} % are answered" in told
     assert f"{100 * right.mean():.2f} % of those rightly" in told
+
+
+def of_many(browser: Any, tmp_path: Path, names: tuple[str, ...]) -> Tab:
+    """Return the page of a net of 3x9x12 with so many classes, on a phone."""
+    layers = ["conv(6, stride=2)", "global_average_pool()", f"classifier({len(names)})"]
+    spec = NetSpec.from_dict({"name": "many", "input": [3, 9, 12], "layers": layers})
+    told = replace(facts(spec, pixels_for(spec, 3), ink_box=0), classes=names)
+    (tmp_path / "page.html").write_text(page(compiled(integers(spec)), spec.input_shape, told))
+    tab = Tab(browser, tmp_path / "page.html")
+    tab.page.set_viewport_size({"width": 360, "height": 800})
+    return tab
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_of_many_classes_the_likeliest_five_are_shown_and_all_are_folded(
+    browser: Any, tmp_path: Path
+) -> None:
+    names = (
+        ("שם " * 30).strip(),
+        *(f"species_{i:02}_{'of_a_long_name_' * 9}{i}" for i in range(1, 14)),
+    )
+    tab = of_many(browser, tmp_path, names)
+    shares = tab.page.evaluate("smidgen.state.shares")
+    order = sorted(range(14), key=lambda place: -shares[place])
+    shown = tab.page.locator("#bars .name")
+    titles = [shown.nth(i).get_attribute("title") for i in range(shown.count())]
+    assert titles == [names[place] for place in order[:5]]
+    assert shown.first.get_attribute("dir") == "auto"
+    for text, title in zip(shown.all_inner_texts(), titles, strict=True):
+        start, end = text.split("…")  # the middle is cut
+        assert title.startswith(start)
+        assert title.endswith(end)
+        assert len(end) > 20
+    focusable = "[...document.querySelectorAll('#bars button, #all button')]"
+    assert tab.page.evaluate(f"{focusable}.filter(b => b.checkVisibility()).length") == 5
+    tab.page.click("#every summary")
+    assert tab.page.locator("#all button").nth(13).is_visible()
+    tab.page.locator("#all button").nth(order[-1]).click()
+    assert tab.page.evaluate("smidgen.state.chosen") == order[-1]
+    for place, name in enumerate(names):
+        (tmp_path / "new" / name).mkdir(parents=True)
+        picture = png(np.full((9, 12, 3), 9 * place, np.uint8))
+        (tmp_path / "new" / name / "a.png").write_bytes(picture)
+    tab.page.set_input_files("#directory", tmp_path / "new")
+    tab.wait("document.getElementById('csv').checkVisibility()")
+    assert tab.page.is_hidden("#matrix")  # a table of many is folded
+    assert tab.page.locator("#confused button").count() == 10
+    tab.page.click("#table summary")
+    assert tab.page.is_visible("#matrix")
+    assert tab.page.evaluate("document.documentElement.scrollWidth") == 360
+    assert tab.complaints == []
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_a_dark_page_is_light_in_print(browser: Any, tmp_path: Path) -> None:
+    tab, _, _ = photographs(browser, tmp_path / "page.html")
+    ground = "getComputedStyle(document.documentElement).getPropertyValue('--card').trim()"
+    tab.page.emulate_media(color_scheme="dark")
+    assert tab.page.evaluate(ground) == "#1b1e21"
+    tab.page.emulate_media(media="print")
+    assert tab.page.evaluate(ground) == "#ffffff"
+    scheme = "getComputedStyle(document.documentElement).colorScheme"
+    assert tab.page.evaluate(scheme) == "light"
 
 
 @pytest.mark.browser

@@ -5,6 +5,7 @@ import io
 import json
 import sys
 import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +116,19 @@ def pairs_of(rows: list[dict[str, str]]) -> list[tuple[str | None, str]]:
     ]
 
 
+def require_confusions(tab: Tab, labelled: list[tuple[str | None, str]]) -> None:
+    """Require the pairs of a class and a wrong answer to be told, the most frequent first."""
+    told = tab.page.locator("#confused button").all_inner_texts()
+    wrong = Counter(pair for pair in labelled if pair[0] != pair[1])
+    classes = Counter(label for label, _ in labelled)
+    assert sorted(told) == sorted(
+        f"{label} → {answer}: {count} of {classes[label]}"
+        for (label, answer), count in wrong.items()
+    )
+    counts = [int(said.split()[-3]) for said in told]
+    assert counts == sorted(counts, reverse=True)
+
+
 @pytest.mark.browser
 @needs_chromium
 @needs_clang
@@ -144,6 +158,7 @@ def test_a_folder_gets_the_answers_of_predict_and_is_counted(
     assert told.startswith(f"14 pictures answered. {said}")
     assert "2 in no folder named like a class" in told
     assert "new/broken.png" in tab.page.inner_text("#broken")
+    require_confusions(tab, labelled)
 
     cells, titles = tab.page.locator("#matrix td button"), list[str]()
     numbers = {cells.nth(i).get_attribute("title"): cells.nth(i) for i in range(cells.count())}

@@ -132,11 +132,20 @@ def _listed(pictures: list[str], asked: "Model") -> Iterator[tuple[str, Any]]:
         elif path.is_file() and (said := _instead(path)):
             raise ValueError(f"{name} is no picture{said}")
         elif path.suffix.lower() in ENDINGS and path.is_file():
-            raise ValueError(
-                f"{name} holds no pixels: of a table of names, name the files or their folder"
-            )
+            raise ValueError(_of_table(path, asked))
         else:
             yield name, name
+
+
+def _of_table(path: Path, asked: "Model") -> str:
+    """Return what to do with a table that holds no pictures."""
+    if not asked.preprocessing.of_values:
+        return f"{path} holds no pixels: of a table of names, name the files or their folder"
+    array = path.with_suffix(".npy")
+    return (
+        f"{path} must be .npy or .npz, since the model takes measured values: of a window, a line"
+        f' a moment, numpy.save("{array}", numpy.loadtxt("{path}", delimiter=",")) makes one'
+    )
 
 
 def _instead(path: Path) -> str:

@@ -1,0 +1,141 @@
+"""The page of measured values: what text is a window, and how a window is shown."""
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.export.nets import pixels_for, window
+from tests.export.tab import Tab, compiled, facts, integers, needs_chromium, needs_clang
+
+from smidgen.data import Preprocessing
+from smidgen.export.page import page
+
+
+def lines(count: int, cells: str, mark: str = "\n") -> str:
+    """Return ``count`` lines of the same cells."""
+    return mark.join([cells] * count)
+
+
+def read(text: str, channels: int = 3) -> list[str]:
+    """Return the notes on text that is a window of 48 moments with values 0 to 255, or the error."""
+    source = (resources.files("smidgen.export") / "templates/page_windows.js").read_text("utf-8")
+    net = (resources.files("smidgen.export") / "templates/page_net.js").read_text("utf-8")
+    (cut,) = re.findall(r"^function cut.*?^}$", net, re.MULTILINE | re.DOTALL)
+    script = f"""
+        const takesPictures = false, height = 1, width = 48, plane = 48, channels = {channels};
+        const seen = {{ fit: "stretch", offset: Array(channels).fill(0),
+          scale: Array(channels).fill(1) }};
+        const asked = "48 moments", number = value => `${{value}}`, area = () => [];
+        const percent = share => `${{Math.round(100 * share)}} %`;
+        {cut}
+        {source[: source.index("function loadWindow")]}
+        let said;
+        try {{ said = windowOf({json.dumps(text)}).notes; }}
+        catch (error) {{ said = error.message; }}
+        console.log(JSON.stringify(said));
+    """
+    done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
+    said = json.loads(done.stdout)
+    return [said] if isinstance(said, str) else said
+
+
+FORM = "a window has 144 numbers, 48 moments, in each line the 3 channels of a moment, or all"
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (lines(48, "1,2,3"), []),
+        (lines(48, "1; 2; 3;\r"), []),
+        (lines(48, "\t1e1\t-2.5 3"), []),
+        (lines(144, "1", ","), []),
+        (lines(144, "1"), []),
+        ("\ufeff# x,y,z\n" + lines(48, "1,2,3"), ["columns are taken in this order: x, y, z"]),
+        (lines(64, "1,2,3"), ["64 moments fitted to 48"]),
+        (
+            lines(48, "900,900,3"),
+            ["67 % of the values lie beyond those trained on, which may have"],
+        ),
+        (lines(48, "0,1,2,3"), [f"{FORM} in one, got 48 lines of 4; leave out other columns"]),
+        (
+            '"t","x y",,z\n' + lines(48, "0,1,2,3"),
+            [f"{FORM} in one, got 48 lines of 4: t, x y, (no"],
+        ),
+        ("t,x\n" + lines(72, "0,1"), [f"{FORM} in one, got 72 lines of 2: t, x"]),
+        (lines(48, "1"), [f"{FORM} in one, got 48 lines of 1"]),
+        (lines(192, "1", " "), [f"{FORM} in one, got 1 line of 192"]),
+        (
+            lines(3, lines(48, "1", ",")),
+            [f"{FORM} in one, got 3 lines of 48; exchange rows and col"],
+        ),
+        (lines(48, "0,5;1,5;2,5"), ["numbers must have decimal points, and commas or semicolons"]),
+        (lines(48, "0,5\t1,5\t2,5"), ["numbers must have decimal points, and commas or semicol"]),
+        (lines(47, "1,2,3") + "\n1,2", ["each line must have as many numbers, got 3 and 2: “1,2”"]),
+        (lines(48, "1,,3"), ["a window has numbers alone, got an empty cell"]),
+        ("nan,nan,nan\n" + lines(47, "1,2,3"), ["a window has numbers alone, got “nan”"]),
+        ("", [f"{FORM} in one, got 0 lines of 0"]),
+    ],
+)
+def test_text_is_a_window_by_its_lines_and_nothing_else(text: str, said: list[str]) -> None:
+    got = read(text)
+    assert [note[: len(start)] for note, start in zip(got, said, strict=True)] == said
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (lines(48, "1"), []),
+        ("force\n" + lines(48, "1"), ["columns are taken in this order: force"]),
+        (lines(50, "1", " "), ["50 moments fitted to 48"]),
+        (
+            lines(48, "0,1"),
+            ["a window has 48 numbers, 48 moments, in each line the value of a mom"],
+        ),
+    ],
+)
+def test_of_one_channel_a_line_or_a_column_is_a_window(text: str, said: list[str]) -> None:
+    got = read(text, channels=1)
+    assert [note[: len(start)] for note, start in zip(got, said, strict=True)] == said
+
+
+@pytest.mark.browser
+@needs_chromium
+@needs_clang
+def test_a_window_is_drawn_as_lines_and_called_a_window(browser: Any, tmp_path: Path) -> None:
+    spec = window(wide=True)
+    seen = Preprocessing(1, 40, "rgb", 3, offset=(-3.0, 0.0, 5.0), scale=(0.02, 1.0, 2.0))
+    told = replace(
+        facts(spec, pixels_for(spec, 2), 0), preprocessing=seen, thresholds=((9, 8),) * 100
+    )
+    (tmp_path / "page.html").write_text(page(compiled(integers(spec)), spec.input_shape, told))
+    tab = Tab(browser, tmp_path / "page.html")
+    path = tab.page.locator("#plot .line").nth(1).get_attribute("d")
+    heights = [float(point.split()[1]) for point in re.split("[ML]", path)[1:]]
+    pixels = tab.answer()[0].reshape(3, 40)
+    top, bottom = heights[pixels[1].argmax()], heights[pixels[1].argmin()]
+    assert (top, bottom) == (min(heights), max(heights))
+    assert tab.page.locator("#plot .line").count() == 3
+    assert tab.page.locator("#plot .heat").count() == told.squares.width  # type: ignore[union-attr]
+    texts = tab.page.locator("#plot text").all_text_contents()
+    assert texts == ["1", "2.1", "-3", "2", "255", "0", "3", "515", "5", "1", "moments", "40"]
+    assert tab.page.is_hidden("#ink")
+    assert tab.page.locator("#samples svg").count() == 2
+    tab.wait("document.getElementById('holds').textContent")
+    said = tab.page.inner_text("main")
+    for words in ("Time a window, here", "Of 9 test windows", "of 40 moments away", "In time"):
+        assert words in said
+    assert "Windows: 40 moments, 3 channels, stretched, values -3 to 2.1, 0 to 255" in said
+    assert not re.search("[Pp]icture|pixel|image|colour", said)
+    tab.page.uncheck("#watch")
+    assert tab.page.locator("#plot .heat").count() == 0
+    tab.page.click("#clear")
+    assert tab.page.locator("#plot .line").count() == 0
+    assert tab.complaints == []
