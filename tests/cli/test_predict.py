@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -108,7 +109,7 @@ def test_a_table_of_measured_values_is_told_as_what_predict_takes(
 ) -> None:
     seen = Preprocessing(1, 48, "rgb", 3, offset=(0.0,) * 3, scale=(1.0,) * 3)
     of_values = replace(sm.load(run), preprocessing=seen)
-    monkeypatch.setattr("smidgen.model.load", lambda _: of_values)
+    monkeypatch.setattr("smidgen.model.load", Mock(return_value=of_values))
     window = np.arange(144.0).reshape(48, 3)
     np.savetxt("window.csv", window, delimiter=",")
     assert smidgen("predict", run, "window.csv") == 2

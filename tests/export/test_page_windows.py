@@ -23,7 +23,7 @@ def lines(count: int, cells: str, mark: str = "\n") -> str:
 
 
 def read(text: str, channels: int = 3) -> list[str]:
-    """Return the notes on text that is a window of 48 moments with values 0 to 255, or the error."""
+    """Return the notes on text as a window of 48 moments, values 0 to 255, or the error."""
     source = (resources.files("smidgen.export") / "templates/page_windows.js").read_text("utf-8")
     net = (resources.files("smidgen.export") / "templates/page_net.js").read_text("utf-8")
     (cut,) = re.findall(r"^function cut.*?^}$", net, re.MULTILINE | re.DOTALL)
