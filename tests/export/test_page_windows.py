@@ -117,12 +117,12 @@ def test_a_window_is_drawn_as_lines_and_called_a_window(browser: Any, tmp_path: 
     )
     (tmp_path / "page.html").write_text(page(compiled(integers(spec)), spec.input_shape, told))
     tab = Tab(browser, tmp_path / "page.html")
+    assert tab.page.locator("#plot .line").count() == 3
     path = tab.page.locator("#plot .line").nth(1).get_attribute("d")
     heights = [float(point.split()[1]) for point in re.split("[ML]", path)[1:]]
     pixels = tab.answer()[0].reshape(3, 40)
     top, bottom = heights[pixels[1].argmax()], heights[pixels[1].argmin()]
     assert (top, bottom) == (min(heights), max(heights))
-    assert tab.page.locator("#plot .line").count() == 3
     assert tab.page.locator("#plot .heat").count() == told.squares.width  # type: ignore[union-attr]
     texts = tab.page.locator("#plot text").all_text_contents()
     assert texts == ["1", "2.1", "-3", "2", "255", "0", "3", "515", "5", "1", "moments", "40"]
