@@ -124,7 +124,11 @@ def is_temporary(path: Path) -> bool:
 
 
 def clear_temporaries(folder: Path) -> None:
-    """Remove the unfinished files of processes that are gone, as far as that can be done."""
+    """Remove the unfinished files of processes that are gone, as far as that can be done.
+
+    Also those of this process's number, as every container has a process 1: the folder must be
+    :func:`locked`, so that nobody else here writes in it.
+    """
     for path in folder.iterdir():
         found = _TEMPORARY.fullmatch(path.name)
         if found and not path.is_dir() and not runs(int(found[1])):

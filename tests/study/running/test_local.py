@@ -335,6 +335,12 @@ def test_what_killed_studies_left_is_cleared_by_the_next_start_and_nothing_else(
     assert not [path for path in place.iterdir() if str(os.getpid()) in path.name]
 
 
+def test_a_pool_leaves_that_of_another_thread_alone(tmp_path: Path) -> None:
+    with Pool(Store(tmp_path / "one.db"), 1) as one, Pool(Store(tmp_path / "other.db"), 1):
+        assert one._folder is not None
+        assert Path(one._folder.name).is_dir()
+
+
 @pytest.mark.parametrize(
     ("count", "visible", "given"),
     [

@@ -221,7 +221,10 @@ def _clear_left() -> None:
     """Remove the folders of studies that were killed."""
     for path in Path(gettempdir()).glob(f"{_prefix()}*"):
         found = re.fullmatch(rf"{re.escape(_prefix())}([0-9]+)-.*", path.name)
-        if found and not path.is_symlink() and not runs(int(found[1])):
+        if found is None or path.is_symlink():
+            continue
+        process = int(found[1])  # this one may have another pool, in another thread
+        if process != os.getpid() and not runs(process):
             rmtree(path, ignore_errors=True)  # somebody else's are not ours to remove
 
 
