@@ -223,15 +223,21 @@ class Store:
             self.fail(key, owner, error)
 
     def killed(self, owner: str, why: str) -> None:
-        """Queue again what ran under ``owner``, whose process was killed in the middle of it.
+        """Queue again what ran under ``owner``, whose process was killed in the middle of it."""
+        for (key,) in self._read("SELECT key FROM trials WHERE owner = ?", owner):
+            self.lost(key, owner, why)
+
+    def lost(self, key: str, owner: str, why: str) -> None:
+        """Queue a trial again whose process was killed in the middle of it.
 
         That is no fault of the trial as long as it gets further between two kills: only
         ``KILLS`` of them without another epoch are.
         """
         found = self._read(
-            "SELECT key, kills, reached FROM trials WHERE owner = ? AND state = 'running'", owner
+            "SELECT kills, reached FROM trials WHERE key = ? AND owner = ? AND state = 'running'",
+            *(key, owner),
         )
-        for key, kills, before in found:
+        for kills, before in found:
             reached = self._kept(key)
             kills = 1 if reached > before else kills + 1
             error = f"its process ended {why}, {kills} times without another epoch"

@@ -1,5 +1,6 @@
 """Processes side by side: failures stay alone, a killed study goes on, nobody is orphaned."""
 
+import errno
 import json
 import os
 import platform
@@ -22,13 +23,22 @@ from smidgen.checkpoint import checkpoints
 from smidgen.data import Data
 from smidgen.run import WEIGHTS
 from smidgen.runtime import choose
-from smidgen.study.job import Job
+from smidgen.study.job import Job, Origin
 from smidgen.study.owner import owner
 from smidgen.study.running import worker
-from smidgen.study.running.local import Event, Pool, StudyError, Watch, dispatch
+from smidgen.study.running.local import (
+    NO_MEMORY,
+    NO_ROOM,
+    Event,
+    Pool,
+    StudyError,
+    Watch,
+    _Worker,
+    dispatch,
+)
 from smidgen.study.running.one import execute
 from smidgen.study.status import Ended
-from smidgen.study.store import Store
+from smidgen.study.store import KILLS, Store
 from smidgen.train import train
 
 # what two runs of one trial may differ in
@@ -309,6 +319,100 @@ def test_a_store_is_looked_at_the_less_often_the_longer_nothing_ends(
 def test_an_error_is_told_in_one_line() -> None:
     assert worker.described(ValueError("a\n b")) == "a b"
     assert worker.described(KeyError("a")) == "KeyError: 'a'"
+    assert worker.described(MemoryError()) == "MemoryError"
+
+
+def no_memory() -> Exception:
+    """Return what torch raises, below an error of whoever asked it."""
+    error = ValueError("the images cannot be stretched")
+    error.__cause__ = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (MemoryError(), NO_MEMORY),
+        (torch.OutOfMemoryError("CUDA out of memory"), NO_MEMORY),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), NO_MEMORY),
+        (no_memory(), NO_MEMORY),
+        (OSError(errno.ENOSPC, "No space left"), NO_ROOM),
+        (RuntimeError("shapes cannot be multiplied"), None),
+    ],
+)
+def test_a_process_ends_after_what_is_no_fault_of_its_trial_and_its_checkpoint_stays(
+    error: Exception,
+    status: int | None,
+    jobs: Jobs,
+    digits: Data,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Over(BaseException): ...
+
+    def end(code: int) -> None:
+        raise Over(code)
+
+    def fails(*_: Any) -> None:
+        raise error
+
+    store = Store(tmp_path / "study.db")
+    store.add("s", jobs())
+    monkeypatch.setattr(worker, "loaded", lambda origin: digits)  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr(worker, "execute", fails)
+    claim = store.claim("me")
+    assert claim is not None
+    folder = store.folder(claim.key)
+    folder.mkdir(parents=True)
+    if status is None:
+        worker.work(store, claim, "me")
+        assert not folder.exists(), "the second attempt must begin anew"
+        return
+    monkeypatch.setattr(worker, "_take", lambda *_: worker.work(store, claim, "me"))  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr(worker, "_end_with_parent", lambda: None)
+    monkeypatch.setattr(os, "_exit", end)
+    with pytest.raises(Over) as ended:
+        worker.main(str(store.path), "s", str(tmp_path / "name"))
+    assert ended.value.args == (status,)
+    assert folder.is_dir()
+    assert store.status("s").running == 1, "whoever buries the process counts it"
+
+
+def test_what_is_kept_of_a_trial_whose_images_cannot_be_read_stays(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "study.db")
+    store.add("s", [replace(job, origin=Origin(str(tmp_path / "gone"))) for job in jobs()])
+    claim = store.claim("me")
+    assert claim is not None
+    store.folder(claim.key).mkdir(parents=True)
+    worker.work(store, claim, "me")
+    assert store.status("s").queued == 1
+    assert store.folder(claim.key).is_dir()
+
+
+def test_a_process_without_memory_gives_way_to_a_new_one_and_is_told_once(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    store = Store(tmp_path / "study.db")
+    store.add("s", jobs())
+    (tmp_path / "name").write_text("me")
+    ended: Any = type("Ended", (), {"returncode": NO_MEMORY})
+    ended.poll = ended.communicate = lambda self: NO_MEMORY  # pyright: ignore[reportUnknownLambdaType]
+
+    def fall_short(pool: Pool) -> None:
+        for _ in range(KILLS):
+            assert store.claim("me") is not None
+            pool._workers.append(_Worker(ended(), tmp_path / "name", tmp_path / "log", ""))
+            pool._bury_dead()
+            assert pool._workers == []
+
+    with Pool(store, 4) as pool, pytest.warns(UserWarning, match="out of memory") as told:
+        fall_short(pool)
+    assert len(told) == 1
+    assert "use fewer --jobs than 4" in str(told[0].message)
+    ((_, error),) = store.status("s").failures
+    assert error == f"its process ended for want of memory, {KILLS} times without another epoch"
 
 
 def test_what_killed_studies_left_is_cleared_by_the_next_start_and_nothing_else(

@@ -13,8 +13,8 @@ from tests.study.conftest import Jobs
 
 from smidgen.data import Data
 from smidgen.study.running.local import Event, StudyError
-from smidgen.study.running.ray import _trial, dispatch_on_ray
-from smidgen.study.store import Store
+from smidgen.study.running.ray import _Cluster, _trial, dispatch_on_ray
+from smidgen.study.store import KILLS, Store
 from smidgen.testing.given import some_data
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "plugin"
@@ -106,6 +106,28 @@ def test_a_node_with_another_folder_of_that_name_sends_what_it_trained(
     _, files = _trial(job.to_text(), (digits, {}), str(folder), 1, str(mark))
     assert not files
     assert folder.is_dir()
+
+
+def test_a_trial_that_brings_its_process_down_is_failed_in_the_end(
+    jobs: Jobs, tmp_path: Path
+) -> None:
+    pytest.importorskip("ray", reason="needs Ray: pip install 'smidgen[ray]'")
+    from ray.exceptions import OutOfMemoryError, RayTaskError, WorkerCrashedError
+
+    store = Store(tmp_path / "study.db")
+    store.add("s", jobs())
+    cluster = _Cluster(store, "s", "me", 1.0, 0.0)
+    assert cluster._task._default_options["max_retries"] == 0, "or Ray tries without end"
+    own = RayTaskError("_trial", "", MemoryError())
+    for error in (own, *[WorkerCrashedError()] * (KILLS - 2), OutOfMemoryError("it took\nall")):
+        claim = store.claim("me")
+        assert claim is not None, "given up too early"
+        assert claim.attempt == 1
+        cluster._note(claim, error)
+    ((_, said),) = store.status("s").failures
+    assert said == (
+        "its process ended with OutOfMemoryError: it took all, 10 times without another epoch"
+    )
 
 
 @pytest.mark.slow

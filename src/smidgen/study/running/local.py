@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ _KILLED = [one for one in signal.Signals if one.name in ("SIGKILL", "SIGTERM")] 
 _OWN_GROUP = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)  # what a session is on Windows
 _STILLBORN_KILLED = 100  # likewise, where they were killed
 NO_ROOM = 75  # exit status of a worker whose disk is full
+NO_MEMORY = 71  # of one that could not get more memory
 _GPUS = "CUDA_VISIBLE_DEVICES"
 _THREADS = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
@@ -114,6 +116,7 @@ class Pool:
         self._store, self._jobs, self._study = store, jobs, study
         self._workers: list[_Worker] = []
         self._started = self._stillborn = 0
+        self._told_of_memory = False
         self._folder: TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> "Pool":
@@ -180,12 +183,26 @@ class Pool:
             code = worker.process.returncode
             if code == NO_ROOM:
                 raise StudyError(worker.last_line)
-            why = f"by signal {-code}" if code < 0 else f"with status {code}: {worker.last_line}"
-            if worker.name and code < 0:
-                self._store.killed(worker.name, why)
+            if code == NO_MEMORY:
+                self._store.killed(worker.name, "for want of memory")
+                self._tell_of_memory()
+            elif worker.name and code < 0:
+                self._store.killed(worker.name, f"by signal {-code}")
             elif worker.name:
+                why = f"with status {code}: {worker.last_line}"
                 self._store.fail_of(worker.name, f"its process ended {why}")
             self._count_stillborn(worker, killed=-code in _KILLED)
+
+    def _tell_of_memory(self) -> None:
+        """Warn once that memory is short, and of what takes less."""
+        if self._told_of_memory:
+            return
+        self._told_of_memory = True
+        less = f"fewer --jobs than {self._jobs}" if self._jobs > 1 else "smaller images or batches"
+        warnings.warn(
+            f"out of memory: a trial goes on in a new process, from its checkpoint: use {less}",
+            stacklevel=4,
+        )
 
     def _count_stillborn(self, worker: _Worker, *, killed: bool) -> None:
         """Give up when no worker gets as far as its first trial; one that was killed may yet."""

@@ -13,7 +13,7 @@ from smidgen.study.job import Job, Others
 from smidgen.study.owner import owner
 from smidgen.study.running.local import Observer, StudyError, Watch
 from smidgen.study.running.one import execute
-from smidgen.study.running.worker import described, loaded, others
+from smidgen.study.running.worker import described, is_for_memory, loaded, others
 from smidgen.study.status import Status
 from smidgen.study.store import Claim, Store
 
@@ -34,8 +34,9 @@ def dispatch_on_ray(
     """Run what is queued of ``study`` on a Ray cluster, and return where it stands then.
 
     Images travel to the nodes with the first trial, so that nodes need smidgen but no data. A
-    trial whose node is lost runs again elsewhere, from its last checkpoint if the store's folder
-    is on a file system that the nodes share, else from its beginning.
+    trial whose node or process is lost runs again elsewhere, from its last checkpoint if the
+    store's folder is on a file system that the nodes share, else from its beginning; it is failed
+    once that has happened as often as on this machine, see :meth:`Store.lost`.
 
     Args:
         store: On the machine that this process runs on; no node needs to see it.
@@ -131,10 +132,10 @@ class _Cluster:
 
         self.store, self.study, self.me = store, study, me
         self._slot = {"CPU": cpus, "GPU": gpus}
-        # A task lost with its node is begun again by Ray, as often as it takes; an error of the
-        # trial itself is counted by the store.
+        # A task that is lost is begun again by the store, which counts how often that was in vain:
+        # Ray would do so without end where a trial brings its process down.
         self._task: Any = ray.remote(
-            num_cpus=cpus, num_gpus=gpus, max_retries=-1, retry_exceptions=False
+            num_cpus=cpus, num_gpus=gpus, max_retries=0, retry_exceptions=False
         )(_trial)
         self._images: dict[str, Any] = {}
         self.running: dict[Any, Claim] = {}
@@ -164,20 +165,36 @@ class _Cluster:
     def collect(self) -> None:
         """Take the rows of tasks that have ended into the store."""
         import ray
-        from ray.exceptions import RayError, RayTaskError
+        from ray.exceptions import RayError
 
         ended, _ = ray.wait(list(self.running), num_returns=len(self.running), timeout=_POLL)
         for reference in ended:
             claim = self.running.pop(reference)
             try:
                 row, files = ray.get(reference)
-            except RayTaskError as error:
-                self.store.fail(claim.key, self.me, described(error.cause or error))
             except RayError as error:
-                self.store.fail(claim.key, self.me, described(error))
+                self._note(claim, error)
             else:
                 _write(self.store.folder(claim.key), files)
                 self.store.finish(claim.key, self.me, row)
+
+    def _note(self, claim: Claim, error: Exception) -> None:
+        """Note that a trial failed, or was lost by no error of its own."""
+        from ray.exceptions import (
+            NodeDiedError,
+            ObjectLostError,
+            OutOfMemoryError,
+            RayTaskError,
+            WorkerCrashedError,
+        )
+
+        own = (isinstance(error, RayTaskError) and error.cause) or error
+        lost = (NodeDiedError, ObjectLostError, OutOfMemoryError, WorkerCrashedError)
+        if isinstance(own, lost) or is_for_memory(own):
+            why = f"with {type(own).__name__}: {said_by(own).rstrip('.')}"
+            self.store.lost(claim.key, self.me, why)
+        else:
+            self.store.fail(claim.key, self.me, described(own))
 
 
 def _run(cluster: _Cluster, observer: Observer) -> Status:

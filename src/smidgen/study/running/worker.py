@@ -6,11 +6,13 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
-from errno import EDQUOT, ENOSPC
+from errno import EDQUOT, ENOMEM, ENOSPC
 from functools import lru_cache
 from pathlib import Path
+
+import torch
 
 from smidgen.data import Data
 from smidgen.progress import Report
@@ -18,12 +20,13 @@ from smidgen.runtime import SLOW
 from smidgen.study.database import RoomError
 from smidgen.study.job import Origin, Others
 from smidgen.study.owner import owner
-from smidgen.study.running.local import NO_ROOM
+from smidgen.study.running.local import NO_MEMORY, NO_ROOM
 from smidgen.study.running.one import execute
 from smidgen.study.store import Claim, Store
 
 _POLL = 0.1  # seconds between looks at an empty queue
 _NOTED_EVERY = 1.0  # seconds between notes of progress in the store
+_SHORT = ("DefaultCPUAllocator", "can't allocate memory")  # in errors of torch's that have no kind
 
 
 def main(store_path: str, study: str, name_file: str) -> None:
@@ -41,11 +44,14 @@ def main(store_path: str, study: str, name_file: str) -> None:
         try:
             _take(store, study, me)
         except Exception as error:
-            if not _is_for_room(error):
+            status = _status_of(error)
+            if status is None:
                 raise
-            sys.stderr.write(f"{described(error)}\n")  # the parent reads it
-            sys.stderr.flush()
-            os._exit(NO_ROOM)  # at its usual end Python aborts over the thread that reads
+            try:
+                sys.stderr.write(f"{described(error)}\n")  # the parent reads it
+                sys.stderr.flush()
+            finally:  # at its usual end Python aborts over the thread that reads
+                os._exit(status)
 
 
 def _take(store: Store, study: str, me: str) -> None:
@@ -59,35 +65,63 @@ def _take(store: Store, study: str, me: str) -> None:
 
 
 def work(store: Store, claim: Claim, me: str) -> None:
-    """Run one claimed trial and keep its row, or its error."""
+    """Run one claimed trial and keep its row, or its error.
+
+    What is kept of a trial whose images cannot be read stays. After any other error the second
+    attempt begins anew: what the first one had kept may be at fault, and would be for ever.
+
+    Raises:
+        Exception: Whatever tells of a full disk or of no memory, which is no fault of the trial:
+            it goes on from its checkpoint, in another process.
+    """
+    begun: Path | None = None
     try:
-        folder = store.folder(claim.key)
-    except ValueError as error:
-        store.fail(claim.key, me, described(error))
-        return
-    try:
-        origin, noted = claim.job.origin, noting(store, claim, me)
-        pictures = others(origin, claim.job.against)
-        row = execute(claim.job, loaded(origin), folder, noted, pictures)
+        folder, origin = store.folder(claim.key), claim.job.origin
+        pictures, data = others(origin, claim.job.against), loaded(origin)
+        begun = folder
+        row = execute(claim.job, data, folder, noting(store, claim, me), pictures)
     except Exception as error:  # whatever goes wrong in one trial must not stop the others
-        if _is_for_room(error):
-            raise  # no fault of the trial, which goes on from its checkpoint when there is room
-        shutil.rmtree(folder, ignore_errors=True)  # the second attempt begins anew
+        if _status_of(error) is not None:
+            raise
+        if begun is not None:
+            shutil.rmtree(begun, ignore_errors=True)
         store.fail(claim.key, me, described(error))
     else:
         store.finish(claim.key, me, row)
 
 
-def _is_for_room(error: Exception) -> bool:
-    """Tell whether an error is of a disk that is full, whoever wrapped it."""
+def _status_of(error: BaseException) -> int | None:
+    """Return with what a process ends after an error that is no fault of its trial."""
+    if any(_is_for_room(cause) for cause in _causes(error)):
+        return NO_ROOM
+    return NO_MEMORY if is_for_memory(error) else None
+
+
+def _causes(error: BaseException) -> Generator[BaseException]:
+    """Yield an error, and those that it wraps."""
     found: BaseException | None = error
     while found is not None:
-        if isinstance(found, RoomError):
-            return True
-        if isinstance(found, OSError) and found.errno in (ENOSPC, EDQUOT):
-            return True
+        yield found
         found = found.__cause__
-    return False
+
+
+def _is_for_room(error: BaseException) -> bool:
+    """Tell whether an error is of a disk that is full."""
+    full = isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT)
+    return full or isinstance(error, RoomError)
+
+
+def is_for_memory(error: BaseException) -> bool:
+    """Tell whether an error is of memory that nobody has, whoever wrapped it."""
+    return any(_is_of_memory(cause) for cause in _causes(error))
+
+
+def _is_of_memory(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno == ENOMEM
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _SHORT)
 
 
 @lru_cache(maxsize=1)
@@ -104,8 +138,10 @@ def others(origin: Origin, against: tuple[str, ...]) -> Others:
 
 def described(error: BaseException) -> str:
     """Return an error as one line; its kind is told where the message does not speak for users."""
-    said = " ".join(str(error).split())
-    return said if isinstance(error, ValueError) and said else f"{type(error).__name__}: {said}"
+    said, kind = " ".join(str(error).split()), type(error).__name__
+    if not said:
+        return kind
+    return said if isinstance(error, ValueError) else f"{kind}: {said}"
 
 
 def noting(store: Store, claim: Claim, me: str) -> Callable[[Report], None]:
