@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import struct
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from tests.study.conftest import Jobs
 from tests.waiting import PATIENCE
 
-from smidgen.study.owner import clear_dead, is_alive, owner
+from smidgen.study.owner import alone, clear_dead, is_alive, owner
 from smidgen.study.records import load, notes_of
 from smidgen.study.running.worker import work
 from smidgen.study.store import KILLS, Store, StoreError
@@ -386,6 +387,27 @@ def test_status_does_not_count_what_is_lost_as_running(store: Store, jobs: Jobs)
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/dev/zero", "..", "", "me"])
 def test_an_owner_is_looked_for_in_its_folder_alone(tmp_path: Path, name: str) -> None:
     assert not is_alive(tmp_path, name)
+
+
+def test_a_trial_is_of_one_alone_and_leaves_no_lock(tmp_path: Path) -> None:
+    path, inside, most = tmp_path / "runs" / "key.lock", 0, list[int]()
+
+    def work() -> None:
+        nonlocal inside
+        for _ in range(5):
+            with alone(path):
+                inside += 1
+                most.append(inside)
+                time.sleep(0.001)
+                inside -= 1
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 20
+    assert not list(path.parent.iterdir())
 
 
 def test_what_killed_owners_left_is_cleared_and_nothing_else(tmp_path: Path) -> None:

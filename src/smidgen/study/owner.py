@@ -57,7 +57,12 @@ def clear_dead(folder: Path) -> None:
 
 @contextmanager
 def alone(path: Path) -> Generator[None]:
-    """Keep every other process that asks for the same ``path`` waiting inside this block."""
+    """Keep every other process that asks for the same ``path`` waiting inside this block.
+
+    The file is gone after it: who waits looks whether what it locked is still there.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path):
+    lock = FileLock(path)
+    lock.acquire()
+    with let_go(lock):
         yield
