@@ -198,6 +198,7 @@ def test_a_store_of_somebody_else_is_read_and_not_written() -> None:
             lines = [of for of in done.stderr.splitlines() if not of.startswith("warning: ")]
             assert len(lines) == 1, lines
             assert str(folder) in lines[0]
+        assert all("must be writable" in done.stderr for done in refused[1:])
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     finally:
         shutil.rmtree(folder)

@@ -346,6 +346,25 @@ def test_what_was_written_last_is_not_left_out_where_it_cannot_be_read(
     assert load(store.path).status.queued == len(jobs())
 
 
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY])
+@pytest.mark.parametrize("existed", [True, False])
+def test_a_store_that_cannot_be_written_is_told_with_who_reads_it(
+    existed: bool, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> sqlite3.Connection:
+        error = sqlite3.OperationalError("unable to open database file")
+        error.sqlite_errorcode = code
+        raise error
+
+    path = tmp_path / "study.db"
+    if existed:
+        Store(path).close()
+    monkeypatch.setattr(sqlite3, "connect", refuse)
+    step = "study --status and report read it" if existed else "choose another --store"
+    with pytest.raises(StoreError, match=f"folder.* must be writable.*{step}"):
+        Store(path)
+
+
 def test_progress_is_noted_by_the_owner_alone_and_ends_at_1(store: Store, jobs: Jobs) -> None:
     (job,) = jobs()
     key = job.trial.key

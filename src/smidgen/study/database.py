@@ -61,7 +61,22 @@ def connect(path: Path) -> sqlite3.Connection:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
-        return _writable(path)
+        existed = path.exists()
+        try:
+            return _writable(path)
+        except sqlite3.OperationalError as error:
+            if _code(error) not in _CANNOT_WRITE:
+                raise
+            raise StoreError(_unwritable(path, error, existed=existed)) from error
+
+
+def _unwritable(path: Path, error: sqlite3.Error, *, existed: bool) -> str:
+    if existed:
+        return (
+            f"{path}: {error}: a study writes to its store and beside it, so that file and folder"
+            " must be writable; study --status and report read it as it is"
+        )
+    return f"{path}: {error}: the folder of a new store must be writable: choose another --store"
 
 
 def connect_to_read(path: Path) -> sqlite3.Connection:
