@@ -13,10 +13,12 @@ from tests.study.conftest import Jobs
 from typer.testing import CliRunner
 
 from smidgen.cli import app
+from smidgen.study import records
 from smidgen.study.database import RoomError, told
 from smidgen.study.job import Job, Origin, titles
 from smidgen.study.owner import is_alive, owner
 from smidgen.study.records import load
+from smidgen.study.status import Pace
 from smidgen.study.store import Store, StoreError
 
 
@@ -363,6 +365,29 @@ def test_a_store_that_cannot_be_written_is_told_with_who_reads_it(
     step = "study --status and report read it" if existed else "choose another --store"
     with pytest.raises(StoreError, match=f"folder.* must be writable.*{step}"):
         Store(path)
+
+
+def test_a_row_is_read_once_for_the_time_left(
+    store: Store, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store may hold thousands of them, of 20 KB each, and is looked at again and again."""
+    first, second, third = jobs(seeds=range(3))
+    store.add("s", [first, second, third])
+    paced, read = records.pace_of, list[str]()
+
+    def noted(row: str, *times: float) -> Pace:
+        read.append(json.loads(row)["key"])
+        return paced(row, *times)
+
+    monkeypatch.setattr(records, "pace_of", noted)
+    for job in (first, second):
+        store.claim("me")
+        store.finish(job.trial.key, "me", row_of(job))
+        for _ in range(3):
+            left = store.status("s").seconds_left
+            assert store.counts("s") == store.status("s")._replace(seconds_left=None)
+    assert left == load(store.path).status.seconds_left == 2
+    assert read == [first.trial.key, second.trial.key] * 2  # and again by who loads the store
 
 
 def test_progress_is_noted_by_the_owner_alone_and_ends_at_1(store: Store, jobs: Jobs) -> None:

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from smidgen.names import shown
 from smidgen.study.database import SQLITE, StoreError, connect_to_read, require_file, told
 from smidgen.study.owner import is_alive
 from smidgen.study.rows import read_rows, row_of
-from smidgen.study.status import Ended, Status, status_of
+from smidgen.study.status import Ended, Pace, Status, pace_of, status_of
 
 OF_STUDY = "(? IS NULL OR key IN (SELECT key FROM members WHERE study = ?))"
 Alive: TypeAlias = Callable[[str], bool]  # whether an owner of trials still runs
@@ -25,21 +25,56 @@ def studies_in(db: sqlite3.Connection) -> list[str]:
     return [name for (name,) in found]
 
 
+def counts_in(db: sqlite3.Connection, study: str | None = None) -> Status:
+    """Return how many trials of a study are in which state, and neither time left nor failures."""
+    found = dict(
+        db.execute(
+            f"SELECT state, count(*) FROM trials WHERE {OF_STUDY} GROUP BY state", (study, study)
+        )
+    )
+    states = ("done", "running", "failed", "queued")
+    return Status(*(found.get(state, 0) for state in states), None, ())
+
+
 def status_in(
-    db: sqlite3.Connection, study: str | None = None, alive: Alive = lambda owner: True
+    db: sqlite3.Connection,
+    study: str | None = None,
+    alive: Alive = lambda owner: True,
+    paces: MutableMapping[str, Pace] | None = None,
 ) -> Status:
-    """Return where the trials of a study stand, or all; those of owners that are gone wait."""
+    """Return where the trials of a study stand, or all; those of owners that are gone wait.
+
+    Args:
+        db: Of a store.
+        study: Its name; all if ``None``.
+        alive: Asked of each owner.
+        paces: Of finished trials by key, added to: with those of the last look no row is read
+            again, each of which is long and does not change.
+    """
     found = db.execute(
-        "SELECT state, title, job, row, progress, started, ended, error, owner FROM trials"
-        f" WHERE {OF_STUDY}",
+        "SELECT state, title, iif(state IN ('queued', 'running'), job, NULL), progress, started,"
+        f" error, owner, iif(row IS NULL, NULL, key) FROM trials WHERE {OF_STUDY}",
         (study, study),
     ).fetchall()
-    running = {owner for state, *_, owner in found if state == "running"}
+    running = {owner for state, *_, owner, _ in found if state == "running"}
     gone = {owner for owner in running if owner is None or not alive(str(owner))}
-    return status_of(
+    records = (
         ("queued" if state == "running" and owner in gone else state, *rest)
-        for state, *rest, owner in found
+        for state, *rest, owner, _ in found
     )
+    finished = [key for *_, key in found if key is not None]
+    return status_of(records, _paces(db, finished, {} if paces is None else paces))
+
+
+def _paces(
+    db: sqlite3.Connection, keys: Iterable[str], known: MutableMapping[str, Pace]
+) -> Iterator[Pace]:
+    """Yield the paces of finished trials, noting those that were not known."""
+    of_one = "SELECT row, started, ended FROM trials WHERE key = ?"
+    for key in keys:
+        if key not in known:
+            known[key] = pace_of(*db.execute(of_one, (key,)).fetchone())
+        yield known[key]
 
 
 def ends_in(db: sqlite3.Connection, study: str | None) -> dict[str, float]:

@@ -6,7 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from math import isfinite, log2
 from statistics import fmean
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
+
+Pace: TypeAlias = tuple[str, tuple[str, ...], float]  # net, methods, seconds an epoch
 
 
 class Status(NamedTuple):
@@ -46,8 +48,14 @@ class Ended(NamedTuple):
         return self.state if self.state in {"done", "failed"} else "failed, to be tried once more"
 
 
-def status_of(records: Iterable[tuple[Any, ...]]) -> Status:
-    """Return the status of records (state, title, job, row, progress, started, ended, error)."""
+def status_of(records: Iterable[tuple[Any, ...]], paces: Iterable[Pace]) -> Status:
+    """Return where trials stand.
+
+    Args:
+        records: State, title, job, progress, start and error of each; a job where it waits or runs.
+        paces: Of the finished ones, see :func:`pace_of`; what is raised by a broken row leaves
+            nothing to judge by.
+    """
     records = list(records)
     count: dict[str, int] = defaultdict(int)
     for record in records:
@@ -57,45 +65,49 @@ def status_of(records: Iterable[tuple[Any, ...]]) -> Status:
         count["running"],
         count["failed"],
         count["queued"],
-        _estimate(records, max(count["running"], 1)),
-        tuple((str(record[1]), str(record[7])) for record in records if record[0] == "failed"),
+        _estimate(records, paces, max(count["running"], 1)),
+        tuple((str(record[1]), str(record[5])) for record in records if record[0] == "failed"),
     )
 
 
-def _estimate(records: list[tuple[Any, ...]], jobs: int) -> float | None:
+def pace_of(row: str, started: float | None, ended: float | None) -> Pace:
+    """Return what is known of a finished trial's time, whichever is longer of row and clock."""
+    form = json.loads(row)
+    wall = (ended - started) if started and ended else 0.0
+    recipe = {**form.get("recipe", {}), "epochs": max(form.get("epochs", 1), 1)}
+    seconds = max(wall, form.get("seconds", 0.0)) / _epochs(recipe)
+    return form["net"], tuple(form["methods"]), seconds
+
+
+def _estimate(records: list[tuple[Any, ...]], paces: Iterable[Pace], jobs: int) -> float | None:
     """Return the seconds left, or ``None`` where a broken record leaves nothing to judge by.
 
     What is broken is told by whoever runs the trial or reads its row.
     """
     try:
-        left = _seconds_left(records, jobs)
+        left = _seconds_left(records, paces, jobs)
     except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
         return None
     return left if left is not None and isfinite(left) else None
 
 
-def _seconds_left(records: list[tuple[Any, ...]], jobs: int) -> float | None:
+def _seconds_left(records: list[tuple[Any, ...]], paces: Iterable[Pace], jobs: int) -> float | None:
     """Estimate from the seconds an epoch of finished trials: of the same kind, net, or at all."""
     seen: dict[Any, list[float]] = defaultdict(list)
-    for _, _, _, row, _, started, ended, _ in records:
-        if row is None:
-            continue
-        form = json.loads(row)
-        wall = (ended - started) if started and ended else 0.0
-        recipe = {**form.get("recipe", {}), "epochs": max(form.get("epochs", 1), 1)}
-        seconds = max(wall, form.get("seconds", 0.0)) / _epochs(recipe)
-        for kind in _kinds(form["net"], form["methods"]):
+    for net, methods, seconds in paces:
+        for kind in _kinds(net, methods):
             seen[kind].append(seconds)
     if not seen:
         return None
+    usual = {kind: fmean(found) for kind, found in seen.items()}
     now, left = time.time(), 0.0
-    for state, _, job, _, progress, started, _, _ in records:
+    for state, _, job, progress, started, _ in records:
         if state not in ("queued", "running"):
             continue
         trial = json.loads(job)["trial"]
         kinds = _kinds(trial["net"]["name"], trial["methods"])
-        kind = next(kind for kind in kinds if kind in seen)
-        expected = fmean(seen[kind]) * _epochs(trial["recipe"])
+        kind = next(kind for kind in kinds if kind in usual)
+        expected = usual[kind] * _epochs(trial["recipe"])
         if state == "running":
             expected = max(expected - (now - started), expected * (1 - progress) * 0.5, 0.0)
         left += expected
@@ -107,5 +119,5 @@ def _epochs(recipe: dict[str, Any]) -> float:
     return recipe["epochs"] * (1 + log2(recipe.get("starts", 1)) / 2)
 
 
-def _kinds(net: str, methods: list[str]) -> tuple[Any, ...]:
+def _kinds(net: str, methods: Iterable[str]) -> tuple[Any, ...]:
     return (net, tuple(methods)), net, None

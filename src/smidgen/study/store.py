@@ -22,6 +22,7 @@ from smidgen.study.job import Job, titles
 from smidgen.study.owner import is_alive
 from smidgen.study.records import (
     OF_STUDY,
+    counts_in,
     ended_in,
     ends_in,
     notes_in,
@@ -33,7 +34,7 @@ from smidgen.study.records import (
     studies_in,
 )
 from smidgen.study.rows import read_rows
-from smidgen.study.status import Ended, Status
+from smidgen.study.status import Ended, Pace, Status
 
 ATTEMPTS = 2  # a trial that failed once is tried once more
 KILLS = 10  # of its process without an epoch between them, until a trial counts as failed
@@ -70,6 +71,7 @@ class Store:
                 and not wanted new, or if its run folders are a link to somewhere else.
         """
         self.path = Path(path)
+        self._paces: dict[str, Pace] = {}
         if not create:
             self._db = connect_to_read(self.path)
             return
@@ -303,12 +305,17 @@ class Store:
     def status(self, study: str | None = None) -> Status:
         """Return where the trials of a study stand, or all."""
         with told(self.path):
-            return status_in(self._db, study)
+            return status_in(self._db, study, paces=self._paces)
+
+    def counts(self, study: str | None = None) -> Status:
+        """Return how many are in which state alone, for who looks again and again."""
+        with told(self.path):
+            return counts_in(self._db, study)
 
     def standing(self, study: str | None = None) -> Status:
         """Return where they stand for somebody who only looks: what is lost does not run."""
         with told(self.path):
-            return status_in(self._db, study, partial(is_alive, self.owners))
+            return status_in(self._db, study, partial(is_alive, self.owners), self._paces)
 
     def ends(self, study: str | None = None) -> dict[str, float]:
         """Return when the last attempt of each trial ended, by key, in seconds since 1970."""

@@ -258,13 +258,16 @@ class Watch:
         return min(max(_POLL, (time.monotonic() - self._since) / 10), _POLL_LONG)
 
     def look(self) -> Status:
-        """Return where the study stands, telling the observer if there is news."""
-        status = self._store.status(self._study)
+        """Return where the study stands, telling the observer if there is news.
+
+        The time left and the failures are told to the observer, and returned at the end.
+        """
+        status = self._store.counts(self._study)
         ended = tuple(self._store.ended(self._study, self._known))
         if ended or time.monotonic() - self._told >= _NOTED_EVERY:
             self._told = time.monotonic()
             self._since = self._told if ended else self._since
             self._known.update({one.key: one.at for one in ended})
             # what has ended since the first look counts as done where it is told
-            self._observer(Event(self._store.status(self._study) if ended else status, ended))
-        return status
+            self._observer(Event(self._store.status(self._study), ended))
+        return self._store.status(self._study) if status.is_complete else status
