@@ -10,10 +10,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from smidgen import zoo
 from smidgen.data import Batches, Split, channel_statistics
 from smidgen.kernels import available
 from smidgen.kernels.library import forget_choice
-from smidgen.methods import METHODS, Crop, Cutout, Distill, Flip, parse
+from smidgen.methods import METHODS, Crop, Cutout, Distill, Flip, parse, rewritten
 from smidgen.methods.base import BatchMethod, of_kind
 from smidgen.tensors import Batch
 
@@ -151,3 +152,48 @@ def test_an_epoch_is_the_same_with_compiled_operations(path: str, dtype: torch.d
 
     for compiled, plain in zip(epoch(path), epoch("torch"), strict=True):
         close(compiled, plain, times=3)  # trivial-augment, affine and mixup compute values
+
+
+@pytest.mark.parametrize(
+    ("methods", "epochs"), [("label-smoothing", 2), ("cutout", 1), ("flip", 1)]
+)
+def test_runs_of_one_seed_share_the_order_of_images_until_a_method_draws(
+    methods: str, epochs: int
+) -> None:
+    """As docs/studies.md says of effects that are paired by seed."""
+    numbers = torch.arange(64, dtype=torch.uint8)[:, None, None, None].expand(-1, 1, 4, 4)
+    made = Batches(
+        Split(numbers, torch.arange(64)),
+        batch_size=8,
+        classes=64,
+        mean=(0.0,),
+        std=(1.0,),
+        device=torch.device("cpu"),
+    )
+
+    def orders(methods: str) -> list[list[int]]:
+        generator, found = seeded(3), list[list[int]]()
+        for _ in range(2):
+            found.append([])
+            for batch in made.epoch(generator):
+                found[-1] += batch.targets.argmax(1).tolist()
+                for method in of_kind(parse(methods), BatchMethod):
+                    batch = method.transform(batch, 0.5, generator)
+        return found
+
+    same = [one == other for one, other in zip(orders(methods), orders(""), strict=True)]
+    assert same == [True] * epochs + [False] * (2 - epochs)
+
+
+def test_runs_of_one_seed_share_the_first_weights_but_those_after_a_squeeze_excite() -> None:
+    net = zoo.net("mnist-1k5-dw")
+
+    def weights(methods: str) -> list[torch.Tensor]:
+        held = rewritten(net, parse(methods)).build(3).parameters()
+        return [of for of in held if of.dim() > 1]
+
+    plain = weights("")
+    assert all(map(torch.equal, plain, weights("blurpool")))
+    changed = weights("squeeze-excite")
+    same = [any(of.equal(other) for other in changed) for of in plain]
+    assert same == [True] + [False] * (len(plain) - 1)
