@@ -9,7 +9,7 @@ import pytest
 
 import smidgen as sm
 
-FUNCTIONS = ("design", "evaluate", "export", "load", "load_run", "train")
+FUNCTIONS = ("design", "evaluate", "export", "load", "load_run", "report", "study", "train")
 
 
 def test_a_tab_offers_the_public_names() -> None:
@@ -20,7 +20,7 @@ def test_a_tab_offers_the_public_names() -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_stays_one_whatever_module_of_its_name_is_imported(name: str) -> None:
-    for module in ("design", "export", "train", "evaluate", "export.ship"):
+    for module in ("design", "export", "train", "evaluate", "export.ship", "report", "study.store"):
         importlib.import_module(f"smidgen.{module}")
     assert inspect.isfunction(getattr(sm, name))
     assert inspect.getdoc(getattr(sm, name))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # the same names as below, for readers and type checkers
     from smidgen.run import load_run
     from smidgen.runtime import Runtime
     from smidgen.spec import NetSpec
+    from smidgen.studies import report, study
     from smidgen.train import train
 
 __all__ = [
@@ -29,6 +30,8 @@ __all__ = [
     "load",
     "load_run",
     "methods",
+    "report",
+    "study",
     "train",
     "zoo",
 ]
@@ -75,6 +78,8 @@ class _Package(ModuleType):
     train = _function("train")
     evaluate = _function("evaluate")
     export = _function("export", "export.ship")
+    study = _function("study", "studies")
+    report = _function("report", "studies")
 
 
 sys.modules[__name__].__class__ = _Package

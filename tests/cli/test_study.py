@@ -96,7 +96,7 @@ def test_a_file_that_was_edited_leaves_nothing_of_what_it_asked_for_before(
     read = read_plan(plan)
     Store(store).add(read.name, read.jobs(read.origin.load()))
     assert len(keys(tmp_path, "0")) == 1
-    assert "2 trials left out, not done: no longer in the file" in capsys.readouterr().err
+    assert "2 trials left out, not done: no longer in the study" in capsys.readouterr().err
     assert len(list(tmp_path.glob("*.runs/*/weights.safetensors"))) == 1
 
 

@@ -24,9 +24,9 @@ def report(
 ) -> None:
     """Write one self-contained page of what a store holds, finished or not."""
     from smidgen.report import markdown, write_charts, write_page
-    from smidgen.study.design.outset import STORE
+    from smidgen.studies import store_of
 
-    store = store / STORE if (store / STORE).exists() else store
+    store = store_of(store)
     require_another("--out", out, [store], "what the report is of")
     if title and out is None:
         raise ValueError("--title is of the page that --out writes")

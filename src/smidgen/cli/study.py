@@ -13,7 +13,6 @@ from smidgen.escape import shell
 from smidgen.sizes import counted
 
 if TYPE_CHECKING:
-    from smidgen.study.plan import Plan
     from smidgen.study.running.local import Event
     from smidgen.study.status import Status
     from smidgen.study.store import Store
@@ -72,8 +71,9 @@ def study(  # noqa: PLR0913 - a command line
 ) -> int:
     """Run all trials of a study that are not done yet; may be stopped, and goes on."""
     from smidgen.config import recipe_path
+    from smidgen.studies import made_otherwise, queue
     from smidgen.study.plan import read_plan
-    from smidgen.study.running.places import require_place
+    from smidgen.study.running.places import require_place, run_on
     from smidgen.study.store import Store
     from smidgen.track import require_trackers
 
@@ -95,23 +95,12 @@ def study(  # noqa: PLR0913 - a command line
     require_place(on, address, jobs)
     queued = read.jobs(read.origin.load())
     opened = _opened(store, import_ or ())
-    if over := opened.keep_only(read.name, queued):
-        say(f"{counted(over, 'trial', 'trials')} left out, not done: no longer in the file")
-    opened.add(read.name, queued)
-    if retry_failed:
-        opened.retry_failed(read.name)
-    if on == "ray":
-        from smidgen.study.running.ray import dispatch_on_ray
-
-        dispatch_on_ray(opened, read.name, address=address, observer=observe)
-    else:
-        from smidgen.study.running.local import dispatch
-
-        dispatch(opened, read.name, jobs=1 if jobs is None else jobs, observer=observe)
+    say(*queue(opened, read, queued, retry_failed=retry_failed))
+    ended = run_on(on, opened, read.name, jobs, address, observe)
     _export(opened, read.name, export)
-    ended = opened.status(read.name)
     _show(ended, json=json)
-    _tell_made_before(read, opened.rows(read.name))
+    for line in made_otherwise(read, opened.rows(read.name)):
+        warn(line)
     asked |= {"on": on if on == "ray" else None, "address": address, "jobs": jobs}
     _say_next(plan, store, ended, asked)
     return 1 if ended.failed else 0
@@ -156,20 +145,6 @@ def _say_next(plan: str, store: Path, ended: "Status", asked: Mapping[str, objec
         for name, value in asked.items():
             again += [f"--{name.replace('_', '-')}", str(value)] if value is not None else []
         say(f"        {shell(again)}")
-
-
-def _tell_made_before(plan: "Plan", rows: Sequence[dict[str, Any]]) -> None:
-    """Warn of rows that are not as the study asks for them now, and are not made again."""
-    if lacking := sum(map(plan.lacks, rows)):
-        warn(
-            f"{counted(lacking, 'of the rows was', 'of the rows were')} made before, without the"
-            " card that the study asks for; another --store has them made with it"
-        )
-    if differing := sum(map(plan.differs, rows)):
-        warn(
-            f"{counted(differing, 'of the rows is', 'of the rows are')} of runs trained before, not"
-            f" in {plan.precision} as the study asks; another --store has them trained in it"
-        )
 
 
 def _observing(trackers: Sequence[str], store: Path) -> "Callable[[Event], None]":

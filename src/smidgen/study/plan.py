@@ -223,7 +223,16 @@ def read_plan(path: Path | str) -> Plan:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     with _at(str(path)):
-        return _plan(from_mapping(_File, form, "study"))
+        return plan_of(form)
+
+
+def plan_of(form: Mapping[str, Any]) -> Plan:
+    """Return the study that the content of a file describes.
+
+    Raises:
+        ValueError: In one line that names the place in it.
+    """
+    return _plan(from_mapping(_File, form, "study"))
 
 
 def _plan(file: _File) -> Plan:

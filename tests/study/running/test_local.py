@@ -275,7 +275,7 @@ def test_what_ends_is_told_once_though_the_clock_is_set_back(
     jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, heard, now = Store(tmp_path / "study.db"), list[Event](), 1e9
-    monkeypatch.setattr("smidgen.study.store.time.time", lambda: now)
+    monkeypatch.setattr(time, "time", lambda: now)
     store.add("s", jobs(seeds=(0, 1, 2)))
 
     def finish() -> str:
@@ -299,7 +299,7 @@ def test_a_store_is_looked_at_the_less_often_the_longer_nothing_ends(
     jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, now = Store(tmp_path / "study.db"), 100.0
-    monkeypatch.setattr("smidgen.study.running.local.time.monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     (job,) = jobs(epochs=1)
     store.add("s", [job])
     watch = Watch(store, "s", lambda event: None)

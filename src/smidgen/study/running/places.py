@@ -4,7 +4,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from smidgen.study.running.local import Pool, Runner, StudyError
+from smidgen.study.running.local import Observer, Pool, Runner, StudyError, dispatch
+from smidgen.study.status import Status
 from smidgen.study.store import Store
 from smidgen.text import nearest
 
@@ -54,6 +55,30 @@ def side_by_side(on: str, address: str | None, jobs: int) -> int:
     from smidgen.study.running.ray import cores_of
 
     return cores_of(address) or jobs
+
+
+def run_on(
+    on: str, store: Store, study: str, jobs: int | None, address: str | None, observer: Observer
+) -> Status:
+    """Run what is queued of a study until nothing is left, and return where it stands then.
+
+    Args:
+        on: ``local`` or ``ray``.
+        store: Of the trials.
+        study: Its name.
+        jobs: Processes on this machine, 1 if ``None``; a cluster has its own number.
+        address: Of a running cluster.
+        observer: Told what happens.
+
+    Raises:
+        ValueError: If ``jobs`` is below 1.
+        StudyError: If no trial can be run there.
+    """
+    if on == "ray":
+        from smidgen.study.running.ray import dispatch_on_ray
+
+        return dispatch_on_ray(store, study, address=address, observer=observer)
+    return dispatch(store, study, jobs=1 if jobs is None else jobs, observer=observer)
 
 
 @contextmanager

@@ -1,0 +1,82 @@
+"""Studies from Python: what is asked before any work, what is told, and the rows that come back."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import smidgen as sm
+from smidgen.study.running import places
+from smidgen.study.status import Status
+from smidgen.study.store import Store
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "data": "digits",
+    "seeds": [0],
+    "split": "full",
+    "latency": False,
+    "recipe": {"epochs": 1, "batch_size": 256},
+    "trials": [{"nets": ["mnist-1k5-dw"]}],
+}
+FAILED = Status(0, 0, 1, 0, None, (("the net, seed 0", "MemoryError"),))
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Train nothing; return what would have been."""
+    found: list[Any] = []
+
+    def noted(on: str, store: Store, study: str, jobs: int | None, *_: Any) -> Status:
+        found.append((on, study, jobs, store.status(study).queued))
+        return FAILED
+
+    monkeypatch.setattr(places, "run_on", noted)
+    return found
+
+
+def test_a_study_gives_its_rows_and_a_page_of_them(tmp_path: Path) -> None:
+    store = tmp_path / "study.db"
+    (row,) = sm.study(SMALL, store=store)
+    assert (row["net"], row["seed"], row["study"]) == ("mnist-1k5-dw", 0, "small")
+    assert sm.study(SMALL, store=store) == [row], "a second time nothing is trained"
+    pages = [sm.report(of, out=tmp_path / f"{n}.html") for n, of in enumerate([store, [row]])]
+    assert all("mnist-1k5-dw" in page.read_text() for page in pages)
+    with pytest.raises(ValueError, match="holds no page, and would be overwritten"):
+        sm.report(store, out=store)
+
+
+def test_what_fails_and_what_is_left_out_is_told(asked: list[Any], tmp_path: Path) -> None:
+    store = tmp_path / "study.db"
+    with pytest.warns(UserWarning, match=r"^failed: the net, seed 0: MemoryError; retry_failed"):
+        assert sm.study({**SMALL, "seeds": [0, 1]}, store=store, jobs=2) == []
+    with pytest.warns(UserWarning, match=r"left out|^failed") as told:
+        sm.study(SMALL, store=store)
+    assert str(told[0].message) == "1 trial left out, not done: no longer in the study"
+    assert asked == [("local", "small", 2, 2), ("local", "small", None, 1)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"plan": 7}, "^a study must be a file, a name or a mapping, got 7"),
+        ({"plan": "no-such-study"}, "^unknown recipe 'no-such-study'"),
+        ({"plan": {**SMALL, "sedes": [1]}}, "^study has no argument 'sedes'; did you mean"),
+        ({"plan": SMALL, "store": 5}, "^store must be a path, got 5"),
+        ({"plan": SMALL, "on": "rey"}, "^unknown place 'rey'; did you mean"),
+        ({"plan": SMALL, "observer": 5}, "^an observer must be a function of an Event, got 5"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_store_is_made(
+    wrong: dict[str, Any], said: str, asked: list[Any], tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        sm.study(**{"store": tmp_path / "study.db", **wrong})
+    assert not asked
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("source", [5, [3], [{"net": object()}]])
+def test_a_report_of_anything_else_is_refused_in_one_line(source: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^a report is of a store, .* or a list of rows, got"):
+        sm.report(source, out=tmp_path / "page.html")
