@@ -70,8 +70,9 @@ def test_what_fails_and_what_is_left_out_is_told(asked: list[Any], tmp_path: Pat
 def test_what_cannot_be_is_refused_before_a_store_is_made(
     wrong: dict[str, Any], said: str, asked: list[Any], tmp_path: Path
 ) -> None:
+    given: dict[str, Any] = {"store": tmp_path / "study.db", **wrong}
     with pytest.raises(ValueError, match=said):
-        sm.study(**{"store": tmp_path / "study.db", **wrong})
+        sm.study(**given)
     assert not asked
     assert not list(tmp_path.iterdir())
 

@@ -155,6 +155,10 @@ def _read(plan: Mapping[str, Any] | Path | str) -> "Plan":
 
     if isinstance(plan, Mapping):
         return plan_of(plan)
-    if not isinstance(plan, str | os.PathLike):
-        raise ValueError(f"a study must be a file, a name or a mapping, got {shown(plan)}")
-    return read_plan(recipe_path(os.fspath(plan)))
+    try:
+        name = os.fspath(plan)
+    except TypeError:
+        raise ValueError(
+            f"a study must be a file, a name or a mapping, got {shown(plan)}"
+        ) from None
+    return read_plan(recipe_path(name))

@@ -32,8 +32,10 @@ def counts_in(db: sqlite3.Connection, study: str | None = None) -> Status:
             f"SELECT state, count(*) FROM trials WHERE {OF_STUDY} GROUP BY state", (study, study)
         )
     )
-    states = ("done", "running", "failed", "queued")
-    return Status(*(found.get(state, 0) for state in states), None, ())
+    done, running, failed, queued = (
+        found.get(state, 0) for state in ("done", "running", "failed", "queued")
+    )
+    return Status(done, running, failed, queued, None, ())
 
 
 def status_in(
