@@ -178,6 +178,8 @@ def test_any_value_in_any_column_gives_a_page_or_one_line(
         {"facts": [["a"]], "steps": []},
         {"steps": []},
         {"facts": [], "steps": [], "front": [{"net": "tiny"}]},
+        {"facts": [], "steps": [], "notices": "all"},
+        {"facts": [], "steps": [], "read_before": "2"},
     ],
 )
 def test_a_story_of_another_form_is_told(story: Any, tmp_path: Path) -> None:

@@ -312,6 +312,22 @@ def test_it_says_which_images_training_held_out() -> None:
         assert once not in text
 
 
+def test_what_no_row_tells_of_a_design_stands_on_top_of_its_page() -> None:
+    rows = [row("mine", [], 0, 100, split="test", trained_on="full")]
+    story: dict[str, Any] = {"facts": [], "steps": []}
+
+    def page(**more: object) -> str:
+        notes = {"design": {**story, **more}}
+        return render(Records(rows, Status(1, 0, 0, 0, 0.0, ()), notes), "t", "", [])
+
+    top, _ = page(notices=["two models"], read_before=2).split("</header>")
+    assert '<p class="notice">two models</p>' in top
+    assert "read after the last epoch, and for 2 models before." in page(read_before=2)
+    for text in (page(), page(notices=None, read_before=None)):
+        assert "read once, after the last epoch." in text
+        assert "before." not in text
+
+
 def test_a_missing_store_or_place_is_named(study: Rows, written: Callable[[Rows], Path]) -> None:
     with pytest.raises(StoreError, match=r"there is no store nowhere.db"):
         write_page("nowhere.db", "p.html")

@@ -279,5 +279,7 @@ def require_notes(notes: Mapping[str, Any], source: str) -> None:
     front = _listed(_form(net=_text, params=_whole, macs=_whole, accuracy=_share,
                           interval=_pair, folder=_long_text))  # fmt: skip
     known = form(story) and methods(story.get("methods") or [])
+    known = known and _listed(_long_text)(story.get("notices") or [])
+    known = known and _whole(story.get("read_before") or 0)
     if not known or not front(story.get("front") or []):
         raise StoreError(f"{source}: its note of the design is not as docs/rows.md has it")

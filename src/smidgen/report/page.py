@@ -108,7 +108,14 @@ def render(
         status=records.status,
         phase=phase,
         left=None if left is None or records.status.is_complete else duration(left),
-        warnings=list(dict.fromkeys(warning for look in looks for warning in look.warnings)),
+        warnings=list(
+            dict.fromkeys(
+                [
+                    *((story or {}).get("notices") or ()),
+                    *(warning for look in looks for warning in look.warnings),
+                ]
+            )
+        ),
         story=story,
         use=use,
         standing=_standing(story),
@@ -118,7 +125,10 @@ def render(
         SHORT=_SHORT,
         looks=[*looks, *robust_looks(points)],
         reference=comparison(_tested(points)),
-        sections=[_section(name, group) for name, group in grouped(points)],
+        sections=[
+            _section(name, group, (story or {}).get("read_before") or 0)
+            for name, group in grouped(points)
+        ],
         commands=list(dict.fromkeys([*records.notes.get("commands", []), *commands])),
         made=_made(rows),
     )
@@ -268,7 +278,7 @@ def grouped(points: Sequence[Point]) -> list[tuple[str, list[Point]]]:
     return [(f"{data}, {split} images", group) for (data, split), group in ordered]
 
 
-def _section(title: str, points: list[Point]) -> Section:
+def _section(title: str, points: list[Point], before: int = 0) -> Section:
     plain = [point for point, _ in baselines(longest(points))]
     found = effects(points)
     drawn: list[Chart | None] = [accuracy_against_params(points)]
@@ -285,6 +295,8 @@ def _section(title: str, points: list[Point]) -> Section:
     about = f"Accuracy on {told} {split} images" + (
         ", which training never saw; the test set was not read."
         if split != "test"
+        else f", read after the last epoch, and for {counted(before, 'model', 'models')} before."
+        if before
         else ", read once, after the last epoch."
         if all(point.first["trained_on"] == FULL for point in points)
         else ", read after training, which held other images out."

@@ -132,14 +132,23 @@ def test_a_front_takes_as_much_longer_as_it_has_nets() -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("90s", 90), ("20m", 1200), ("2h", 7200), ("1h30m", 5400), ("0.5h", 1800)],
+    [
+        *[("90s", 90), ("20m", 1200), ("2h", 7200), ("1h30m", 5400), ("0.5h", 1800)],
+        *[("1h 30m", 5400), ("1 h", 3600), (" 1H 2 m 3s ", 3723), ("1h5s", 3605)],
+    ],
 )
 def test_times_are_read(text: str, expected: float) -> None:
     assert seconds_of(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "2", "h", "2d", "-1h", "0s", "1.2.3h", ".h", "2h "[:2] + "x"])
-def test_what_is_no_time_is_refused(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "2", "h", "2d", "-1h", "0s", "1.2.3h", ".h", "2hx", "2h30", "9" * 400 + "h"),
+        *("1h1h", "1s1h", "30m1h", "5.m", ".5h", "1 2h", "\N{SUPERSCRIPT TWO}h", 90),
+    ],
+)
+def test_what_is_no_time_is_refused(text: object) -> None:
     with pytest.raises(ValueError, match=r"^time must be such as"):
         seconds_of(text)
 

@@ -31,7 +31,7 @@ from smidgen.study.design.profile import PROFILES, recipe_of
 from smidgen.study.design.reduce import Entrant
 from smidgen.study.design.search import Candidate, News
 from smidgen.study.design.selection import Standing
-from smidgen.study.design.story import doubts, plan_text, standings_of
+from smidgen.study.design.story import doubts, models_of, plan_text, standings_of
 from smidgen.study.design.templates import Template
 from smidgen.study.job import Origin
 from smidgen.study.running.local import Observer, StudyError
@@ -340,8 +340,9 @@ def test_plain_methods_take_no_time_from_the_last_runs(
     winner, news = Candidate(tiny, (), Recipe(epochs=1)), list[News]()
     monkeypatch.setattr(search, "_search", Mock(return_value=(winner, [], [])))
     monkeypatch.setattr(search.Search, "measure", Mock(return_value={winner: {}}))
+    monkeypatch.setattr(search, "_told", Mock())
     monkeypatch.setattr(search, "_finished", Mock())
-    monkeypatch.setattr(search.Clock, "left", Mock(return_value=left))
+    monkeypatch.setattr(search.Pace, "left", Mock(return_value=left))
     plain = Mock(return_value=[])
     monkeypatch.setattr(search, "baselines", plain)
     design(Origin("digits"), BUDGET, tmp_path / "out", observer=news.append)
@@ -413,6 +414,63 @@ def test_what_is_doubtful_is_told() -> None:
     near, never = doubts({0: silent}, [], 9, balanced=True)
     assert "50.00 % balanced accuracy is no more than what one answer for all reaches" in near
     assert "never the answer for some seed: 'dog'; --balance" in never
+
+
+@pytest.mark.parametrize(
+    ("balanced", "weighed", "named"), [(True, False, 1), (True, True, 0), (False, False, 0)]
+)
+def test_weighing_classes_is_advised_where_they_are_uneven_and_not_weighed_yet(
+    balanced: bool, weighed: bool, named: int
+) -> None:
+    silent = row_of(0.7, 0.7, [[50, 0], [30, 0]])
+    *_, line = doubts({0: silent}, [], 9, balanced=balanced, weighed=weighed)
+    assert line.startswith("never the answer for some seed: 'dog'; ")
+    assert line.count("--balance") == named
+
+
+def test_models_are_counted_and_not_their_seeds() -> None:
+    one = {"net": "a", "layers": [], "methods": ["ema"], "recipe": {"epochs": 3}}
+    rows = [{**one, "seed": 0}, {**one, "seed": 1}, {**one, "recipe": {"epochs": 9}, "seed": 0}]
+    assert [models_of(rows[:n]) for n in range(4)] == [0, 1, 1, 2]
+
+
+class Answering:
+    """A place where every trial reaches half, at once."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def finish(self, study: str, observer: Observer) -> Status:
+        del observer
+        while claim := self.store.claim("here", study):
+            trial = claim.job.trial
+            row = {**row_of(0.5, 0.5, [[5, 5], [5, 5]]), "net": trial.net.name, "key": claim.key}
+            row |= {"methods": [], "recipe": trial.to_dict()["recipe"], "split": "test"}
+            row |= {"epochs": trial.recipe.epochs, "images": 20, "seconds": 1.0, "nll": 0.7}
+            row |= dict.fromkeys(("params", "macs", "bytes_int8", "bytes_float32"), 400)
+            row |= dict.fromkeys(("balanced_nll", "ece", "shift_consistency"), 0.5)
+            self.store.finish(claim.key, "here", {**row, "latency": None})
+            self.store.folder(claim.key).mkdir(parents=True)
+        return self.store.status(study)
+
+
+def test_a_design_that_tests_another_model_says_that_the_test_images_were_read_before(
+    tmp_path: Path, tiny: NetSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PROFILES, "quick", PROFILE)
+    monkeypatch.setattr(search, "runner_on", lambda on, store, *of: nullcontext(Answering(store)))  # pyright: ignore
+    monkeypatch.setattr(search, "_keep_plain", Mock())
+    told = list[tuple[str, int, bool]]()
+    for epochs in (1, 2, 2):
+        winner, news = Candidate(tiny, (), Recipe(epochs=epochs)), list[News]()
+        monkeypatch.setattr(search, "_search", Mock(return_value=(winner, [], [])))
+        found = design(Origin("digits"), BUDGET, tmp_path / "out", observer=news.append)
+        (line,) = [n.line for n in news if n.line and n.phase == "confirm"]
+        story = Store(tmp_path / "out" / "design.db").notes()["design"]
+        assert story["notices"] == list(found.warnings)[: len(story["notices"])]
+        warned = "were read before, for 1 other model of this folder" in str(story["notices"])
+        told.append(("tested once on" in line, story["read_before"], warned))
+    assert told == [(True, 0, False), (False, 1, True), (False, 1, True)]
 
 
 @pytest.mark.slow

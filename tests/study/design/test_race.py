@@ -75,15 +75,21 @@ def test_more_replicates_of_the_same_pictures_tell_less_and_less(odds: Race) -> 
     assert errors[-1] == pytest.approx(odds.judging.error(90.0, 1000), rel=0.01)
 
 
-def always() -> bool:
+def always(*of: object) -> bool:
+    del of
     return True
+
+
+def never(*of: object) -> bool:
+    del of
+    return False
 
 
 def test_what_is_over_gets_no_further_replicates(fake: Fake, candidates: list[Candidate]) -> None:
     given = fake(lambda candidate, seed: 0.9)
     first, second, third = candidates
     ends = iter([{third}, set[Candidate]()])
-    found = race(given.search, "reduce", candidates, 3, lambda rows: next(ends), always)
+    found = race(given.search, "reduce", candidates, range(3), lambda rows: next(ends), always)
     assert given.asked == [(first, second, third), (first, second), (first, second)]
     assert {one: len(rows) for one, rows in found.items()} == {first: 3, second: 3, third: 1}
     assert list(found) == candidates
@@ -94,7 +100,9 @@ def test_where_time_is_over_no_further_replicate_begins(
 ) -> None:
     given = fake(lambda candidate, seed: 0.9)
     ends = iter([True, False])
-    found = race(given.search, "methods", candidates, 5, lambda rows: set(), lambda: next(ends))
+    found = race(
+        given.search, "methods", candidates, range(5), lambda rows: set(), lambda *of: next(ends)
+    )
     assert {len(rows) for rows in found.values()} == {2}
     assert given.search.steps["methods"] == ["the time allows no more than 2 of 5 seeds"]
 
@@ -103,7 +111,7 @@ def test_where_all_are_over_nothing_more_is_trained(
     fake: Fake, candidates: list[Candidate]
 ) -> None:
     given = fake(lambda candidate, seed: 0.9)
-    found = race(given.search, "reduce", candidates, 5, lambda rows: set(rows), always)
+    found = race(given.search, "reduce", candidates, range(5), lambda rows: set(rows), always)
     assert len(given.asked) == 1
     assert {len(rows) for rows in found.values()} == {1}
 
@@ -121,7 +129,7 @@ def test_a_recipe_that_loses_gets_one_replicate_and_one_that_wins_gets_all(
     given = fake(accuracy)
     rows = given.search.measure("recipe", [chosen], range(3))[chosen]
     given.asked.clear()
-    found = tuned(given.search, chosen, rows, PROFILE, lambda: True)
+    found = tuned(given.search, chosen, rows, PROFILE, always)
     assert found.recipe.weight_decay == pytest.approx(0.05)
     assert [len(asked) for asked in given.asked] == [3, 2, 2]
 
@@ -133,7 +141,7 @@ def test_where_every_other_recipe_has_lost_the_usual_one_is_not_trained_alone(
     given = fake(lambda candidate, seed: 0.8 - 0.2 * (candidate != chosen))
     rows = given.search.measure("recipe", [chosen], range(3))[chosen]
     given.asked.clear()
-    assert tuned(given.search, chosen, rows, PROFILE, lambda: True) == chosen
+    assert tuned(given.search, chosen, rows, PROFILE, always) == chosen
     assert [len(asked) for asked in given.asked] == [3]
 
 
@@ -141,6 +149,6 @@ def test_lengths_that_are_decided_are_not_trained_again(
     fake: Fake, candidates: list[Candidate]
 ) -> None:
     given = fake(lambda candidate, seed: 0.3 if candidate.recipe.epochs < 8 else 0.8)
-    assert lengthened(given.search, candidates[0], PROFILE, lambda: True).recipe.epochs == 8
+    assert lengthened(given.search, candidates[0], PROFILE, always).recipe.epochs == 8
     shorter = [sum(c.recipe.epochs < 8 for c in asked) for asked in given.asked]
     assert shorter == [1, 0, 0]

@@ -1,6 +1,6 @@
 """The best net inside the budget wins, or the smallest that is nearly as good."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -32,8 +32,14 @@ def entrants(maker: Maker) -> list[Entrant]:
     return [Entrant(one, maker) for one in sorted(made, key=lambda one: one.spec.params)]
 
 
-def always() -> bool:
+def always(*of: object) -> bool:
+    del of
     return True
+
+
+def never(*of: object) -> bool:
+    del of
+    return False
 
 
 @pytest.mark.parametrize(("prefer", "place"), [("best", 5), ("smallest", 3)])
@@ -105,7 +111,7 @@ def test_for_the_smallest_the_hopeless_go_first_then_what_a_smaller_net_beats(
 def test_without_time_no_further_round_begins(fake: Fake, entrants: list[Entrant]) -> None:
     given = fake(lambda candidate, seed: 0.9)
     contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
-    contest.reduce(entrants, lambda: False)
+    contest.reduce(entrants, never)
     assert len(given.asked) == 1
     assert "the time allows no further round" in given.said
 
@@ -181,7 +187,7 @@ def test_a_third_of_the_neighbours_is_trained_to_the_end(
     assert seeds == {(4, 0), (8, 0), (8, 1), (8, 2)}
     assert {c.recipe.epochs for c in long} == {8}
     assert long[0].net == start.shaped.spec
-    assert contest.refine(start, lambda: False) == start
+    assert contest.refine(start, never) == start
     assert len(given.asked) == 2
 
 
@@ -224,9 +230,44 @@ def test_the_choice_is_told_with_its_reason(
 def test_rows_of_an_entrant_are_of_whole_runs(fake: Fake, entrants: list[Entrant]) -> None:
     given = fake(lambda candidate, seed: 0.5 + seed / 100)
     contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
-    rows = contest.rows_of(entrants[2], 2, always)
-    assert {n: row["accuracy"] for n, row in rows.items()} == {0: 0.5, 1: 0.51}
-    assert given.asked == [(entrants[2].candidate(METHODS, Recipe(epochs=8)),)]
+    best = choose(given.search, contest.reduce(entrants, always), PROFILE, "best")
+    asked = list(given.asked)
+    assert [row["accuracy"] for row in contest.rows_of(best).values()] == [0.5, 0.51, 0.52]
+    assert given.asked == asked, "nothing is trained for it"
+
+
+@pytest.mark.parametrize(
+    ("fits", "asked", "told"), [(1, [6, 2], "1 seed"), (3, [6, 2, 2], "3 seeds")]
+)
+def test_a_round_of_which_one_seed_fits_has_one(
+    fake: Fake, entrants: list[Entrant], fits: int, asked: list[int], told: str
+) -> None:
+    wanted: list[tuple[int, int, int]] = []
+
+    def left(candidates: Sequence[Candidate], replicates: Sequence[int]) -> bool:
+        (epochs,) = {one.recipe.epochs for one in candidates}
+        wanted.append((len(candidates), epochs, len(replicates)))
+        return len(replicates) <= fits
+
+    given = fake(lambda candidate, seed: 0.9)
+    contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
+    contest.reduce(entrants, left)
+    assert wanted == [(2, 8, 1), (2, 8, 3)], "asked with what the round takes"
+    assert [len(of) for of in given.asked] == asked
+    assert ("the time allows no more than 1 of 3 seeds" in given.said) == (fits == 1)
+    assert given.search.steps["reduce"][-1].startswith(f"round 2: 2 nets, 8 epochs, {told}: ")
+
+
+@pytest.mark.parametrize(("most", "asked"), [(0, 0), (1, 1), (3, 2)])
+def test_neighbours_begin_only_if_their_runs_fit(
+    fake: Fake, entrants: list[Entrant], most: int, asked: int
+) -> None:
+    given = fake(lambda candidate, seed: 0.9)
+    contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
+    found = contest.refine(entrants[-1], lambda wanted, seeds: len(seeds) <= most)
+    assert len(given.asked) == asked
+    assert found == entrants[-1]
+    assert ("the time allows no" in given.said) == (asked < 2)
 
 
 def test_without_time_the_rows_of_an_entrant_are_those_that_it_has(
@@ -235,9 +276,9 @@ def test_without_time_the_rows_of_an_entrant_are_those_that_it_has(
     """Whole runs that nothing is compared with would take the time of the last ones."""
     given = fake(accuracy_by_net(entrants, 0.5, 0.6, 0.7, 0.95, 0.96, 0.97))
     contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
-    scores = contest.reduce(entrants, lambda: False)
+    scores = contest.reduce(entrants, never)
     (given_up,) = given.asked
-    rows = contest.rows_of(choose(given.search, scores, PROFILE, "best"), 3, lambda: False)
+    rows = contest.rows_of(choose(given.search, scores, PROFILE, "best"))
     assert {n: row["accuracy"] for n, row in rows.items()} == {0: 0.97}
     assert given.asked == [given_up]
 

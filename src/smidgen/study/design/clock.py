@@ -1,5 +1,6 @@
 """How long a design takes: told before it starts, and held to a limit."""
 
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -66,14 +67,17 @@ def work_of(
     moves = profile.move_rounds * (0.5 * profile.moves + (profile.moves + 1) // 3 * profile.seeds)
     methods = (len(profile.methods) / 2 + 2) * profile.seeds  # about half are worth a comparison
     recipes = len(profile.recipes) * profile.seeds
+    base = profile.seeds  # the net anew, by replicates that did not choose it
     longer = profile.confirm_longer if epochs is None else max(epochs / usual, 1.0)
     at_length = longer * profile.seeds if late else 0  # two sides, about half of the replicates
     nets = (1 + profile.rounds[-1].nets) / 2 if front else 1.0  # those of a front are smaller
     confirm = profile.confirm_seeds * longer * nets
     return Work(
-        float(rounds + moves + methods + recipes + at_length),
+        float(rounds + moves + base + methods + recipes + at_length),
         float(confirm),
-        float(sum(one.nets * one.seeds for one in profile.rounds) + moves + methods + recipes),
+        float(
+            sum(one.nets * one.seeds for one in profile.rounds) + moves + base + methods + recipes
+        ),
         float(profile.confirm_seeds * (profile.rounds[-1].nets if front else 1)),
     )
 
@@ -148,12 +152,16 @@ class Estimate:
         confirm: Seconds of its last runs.
         least: Seconds of the least that could be called a design: a few short runs, and one.
         card: Seconds that it takes to judge one last run on changed pictures.
+        quick: Likewise a run of the search.
+        epoch: Seconds of the steps of one epoch on all images; what runs take is told by it.
     """
 
     search: float
     confirm: float
     least: float
     card: float = 0.0
+    quick: float = 0.0
+    epoch: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -184,7 +192,7 @@ def estimate(
     least = epoch * (_FEW / jobs + 2) + cards.quick * _FEW / jobs + cards.whole + _AROUND
     search = (run * work.search + cards.quick * work.judged) / jobs
     confirm = (run * work.confirm + cards.whole * work.last) / jobs
-    return Estimate(search, confirm, least, cards.whole)
+    return Estimate(search, confirm, least, cards.whole, cards.quick, an_image * images)
 
 
 def fitted(profile: Profile, usual: Estimate, limit: float | int) -> Profile:
@@ -259,7 +267,7 @@ class Clock:
         return None if self._ends is None else self._ends - time.monotonic()
 
     def left(self, reserved: float) -> bool:
-        """Whether another comparison may begin before the last ``reserved`` seconds."""
+        """Whether anything may begin that leaves, with all it takes, ``reserved`` seconds."""
         return self.seconds is None or self.seconds > reserved
 
 
@@ -282,25 +290,27 @@ def lasting_within(
     return max(min(epochs, int((seconds / _UNEVEN - judging) / at_once)), 1)
 
 
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+_NUMBER = r"([0-9]+(?:\.[0-9]+)?)"
+_TIME = re.compile(r"\s*".join(rf"(?:{_NUMBER}\s*{unit})?" for unit in _UNITS))
+
+
 def seconds_of(text: object) -> float:
-    """Return the seconds of a text such as ``90s``, ``20m``, ``2h`` or ``1h30m``.
+    """Return the seconds of a text such as ``90s``, ``20m``, ``2h`` or ``1h 30m``.
+
+    Hours, minutes and seconds stand in this order, each at most once.
 
     Raises:
         ValueError: If it is no such text.
     """
-    units = {"h": 3600.0, "m": 60.0, "s": 1.0}
-    if not isinstance(text, str):
-        raise ValueError(f"time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
-    rest, total = text.strip().lower(), 0.0
-    while rest:
-        digits = rest[: len(rest) - len(rest.lstrip("0123456789."))]
-        unit = rest[len(digits) : len(digits) + 1]
-        if not digits or unit not in units or digits.count(".") > 1 or digits == ".":
-            raise ValueError(f"time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
-        total += float(digits) * units[unit]
-        rest = rest[len(digits) + 1 :]
+    found = _TIME.fullmatch(text.strip().lower()) if isinstance(text, str) else None
+    parts = found.groups(default="0") if found else ()
+    total = sum(float(n) * unit for n, unit in zip(parts, _UNITS.values(), strict=False))
     if not 0 < total < inf:
-        raise ValueError(f"time must be such as 90s, 20m, 2h or 1h30m, got {text!r}")
+        raise ValueError(
+            "time must be such as 90s, 20m, 2h or 1h30m, each unit once, hours before minutes"
+            f" before seconds, got {text!r}"
+        )
     return total
 
 

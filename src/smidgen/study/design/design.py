@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -22,18 +21,21 @@ from smidgen.study.design.clock import Clock, told_estimate
 from smidgen.study.design.front import Point, front_of, kept, likewise, told_points
 from smidgen.study.design.judging import judging_of
 from smidgen.study.design.outset import STORE, Outset, Wishes, outset, require_out
+from smidgen.study.design.pace import Pace
 from smidgen.study.design.reduce import Contest, choose
-from smidgen.study.design.search import Candidate, Observer, Rows, Search, listed, titled
+from smidgen.study.design.search import Candidate, Left, Observer, Rows, Search, listed, titled
 from smidgen.study.design.selection import Selection, Standing
 from smidgen.study.design.story import (
     WARNING,
+    chosen_again,
     command_of,
     doubts,
+    models_of,
     plan_text,
     rewritten_quietly,
     story,
 )
-from smidgen.study.design.tune import hurried, in_time, lengthened, tuned
+from smidgen.study.design.tune import lengthened, tuned
 from smidgen.study.design.turn import turned_told
 from smidgen.study.job import Origin
 from smidgen.study.running.local import StudyError
@@ -171,22 +173,23 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
             _drop_left(store)
             with runner_on(on, store, jobs, address) as pool:
                 search = Search(store, pool, origin, data, judging, observer)
-                winner, standings, front = _search(search, begun, wishes, clock)
+                pace = Pace(search, clock, begun.expected, jobs)
+                winner, standings, front = _search(search, begun, wishes, pace.left)
                 # before the last runs, so that what it takes is known
-                if clock.left(begun.expected.confirm):
+                if pace.left([winner], ()):
                     _keep_plain(search)
                 else:
                     search.say(CONFIRM, "the time allows no plain methods beside the last runs")
-                replicates = range(begun.profile.confirm_seeds)
-                card = begun.expected.card
-                winner, *front = in_time(
-                    search, [winner, *front], len(replicates), jobs, clock, card
-                )
-                rows = search.measure(CONFIRM, [winner, *front], replicates, full=True)
+                seeds = begun.profile.confirm_seeds
+                (winner, *front), seeds = pace.in_time([winner, *front], seeds)
+                rows = search.measure(CONFIRM, [winner, *front], range(seeds), full=True)
                 if winner not in rows:
                     raise StudyError(f"the last runs of {titled(winner)} failed")
                 points = kept(search, {one: rows[one] for one in front if one in rows}, out)
-                return _finished(search, winner, rows[winner], begun, standings, points, out)
+                before = _read_before(search, [winner, *front], begun.profile.confirm_seeds)
+                notices = [*pace.hurried(winner), *chosen_again(before)]
+                found = _told(search, winner, rows[winner], begun, standings, notices, before)
+                return _finished(search, winner, rows[winner], found, points, out)
     finally:
         store.close()
 
@@ -204,11 +207,10 @@ def _drop_left(store: Store) -> None:
 
 
 def _search(
-    search: Search, begun: Outset, wishes: Wishes, clock: Clock
+    search: Search, begun: Outset, wishes: Wishes, left: Left
 ) -> tuple[Candidate, Sequence[Standing], list[Candidate]]:
     """Return the winner with the epochs of its last runs, why it has its methods, and a front."""
     profile, recipe = begun.profile, begun.recipe
-    left = partial(clock.left, begun.expected.confirm)
     search.say(
         PLANNED,
         f"judged by {search.judging}; about {told_estimate(begun.expected, wishes.seconds)}"
@@ -223,10 +225,10 @@ def _search(
     contest = Contest(search, profile, begun.methods, recipe, prefer)
     scores = contest.reduce(begun.entrants, left)
     chosen = choose(search, scores, profile, wishes.prefer)
-    if not wishes.wants_small and left():
+    if not wishes.wants_small:
         chosen = contest.refine(chosen, left)
     candidate = chosen.candidate(begun.methods, recipe)
-    rows = contest.rows_of(chosen, profile.seeds, left)
+    rows = contest.rows_of(chosen)
     selection = Selection(search, chosen.maker, profile)
     candidate = selection.select(candidate, rows, left)
     candidate = tuned(search, candidate, rows, profile, left)
@@ -242,19 +244,74 @@ def _search(
     return winner, selection.standings, [*others, winner] if wishes.pareto else []
 
 
-def _finished(
+def _read_before(search: Search, last: Sequence[Candidate], seeds: int) -> int:
+    """Return for how many other models an earlier call in this folder read the test images."""
+    own = {search.key(one, seed, full=True) for one in last for seed in range(seeds)}
+    return models_of(row for row in search.store.rows(CONFIRM) if row["key"] not in own)
+
+
+def _told(
     search: Search,
     winner: Candidate,
     rows: Rows,
     begun: Outset,
     standings: Sequence[Standing],
+    notices: list[str],
+    before: int,
+) -> dict[str, Any]:
+    """Tell how the winner was tested and what is doubtful, and return what a report tells of it.
+
+    Args:
+        search: Whose observer is told.
+        winner: With the epochs of its last runs.
+        rows: Of these, by seed.
+        begun: What the design began with.
+        standings: Of methods.
+        notices: Doubts that no row shows.
+        before: Other models that the test images were read for.
+    """
+    first = min(rows)
+    accuracy = _accuracy_of(rows)
+    images = f"{rows[first]['images']:,} images"
+    search.say(
+        CONFIRM,
+        f"{winner.net.name} with {listed(winner.methods)}, trained on all"
+        f" {len(search.data.train):,} training images for"
+        f" {counted(winner.recipe.epochs, 'epoch', 'epochs')} with"
+        f" {counted(len(rows), 'seed', 'seeds')} and"
+        + (f" tested on {images}, read before" if before else f" tested once on {images}")
+        + f": {spread(accuracy, unit=' %')}",
+    )
+    plain = search.store.rows(PLAIN)
+    for row in plain:
+        name = str(row["net"]).replace("-", " ")
+        search.say(CONFIRM, f"{name} on the same pixels: {100 * row['accuracy']:.2f} %")
+    lines = doubts(
+        rows,
+        plain,
+        len(begun.entrants),
+        balanced=search.judging.balanced,
+        weighed=winner.recipe.balance,
+    )
+    spec = rewritten_quietly(winner.net, winner.methods)
+    turned = "" if begun.budget.max_ram is not None else turned_told(spec)
+    lines = [*notices, *lines]
+    for line in [*lines, *([turned] if turned else [])]:
+        search.say(WARNING, line)
+    found = story(search, winner, rows, begun.budget, accuracy, standings)
+    return {**found, "warnings": lines, "notices": notices, "read_before": before}
+
+
+def _finished(
+    search: Search,
+    winner: Candidate,
+    rows: Rows,
+    found: dict[str, Any],
     points: Sequence[Point],
     out: Path,
 ) -> Design:
     """Write what the design found, and return it."""
     first = min(rows)
-    percents = [100 * row["accuracy"] for row in rows.values()]
-    accuracy = accuracy_interval(percents, rows[first]["images"])
     run = search.store.folder(search.key(winner, first, full=True))
     shutil.rmtree(out / MODEL, ignore_errors=True)
     copy_of_own(run, out / MODEL)
@@ -262,40 +319,27 @@ def _finished(
         out / PLAN, plan_text(winner, search.data.origin or search.origin.name).encode()
     )
     command = command_of(winner.origin or search.origin, out / PLAN, out / "again", first)
-    search.say(
-        CONFIRM,
-        f"{winner.net.name} with {listed(winner.methods)}, trained on all"
-        f" {len(search.data.train):,} training images for"
-        f" {counted(winner.recipe.epochs, 'epoch', 'epochs')} with"
-        f" {counted(len(rows), 'seed', 'seeds')} and tested once on"
-        f" {rows[first]['images']:,} images: " + spread(accuracy, unit=" %"),
-    )
-    plain = search.store.rows(PLAIN)
-    for row in plain:
-        name = str(row["net"]).replace("-", " ")
-        search.say(CONFIRM, f"{name} on the same pixels: {100 * row['accuracy']:.2f} %")
-    lines = doubts(rows, plain, len(begun.entrants), balanced=search.judging.balanced)
-    spec = rewritten_quietly(winner.net, winner.methods)
-    turned = "" if begun.budget.max_ram is not None else turned_told(spec)
-    lines = [*hurried(search, winner), *lines]
-    for line in [*lines, *([turned] if turned else [])]:
-        search.say(WARNING, line)
-    found = story(search, winner, rows, begun.budget, accuracy, standings)
-    search.store.note("design", {**found, "front": told_points(points, out), "warnings": lines})
+    search.store.note("design", {**found, "front": told_points(points, out)})
     search.store.note("commands", [command])
     search.store.export_rows(out / ROWS)
     return Design(
         winner.net,
         winner.methods,
         winner.recipe,
-        accuracy,
+        _accuracy_of(rows),
         rows,
         out,
         command,
-        tuple(plain),
-        tuple(lines),
+        tuple(search.store.rows(PLAIN)),
+        tuple(found["warnings"]),
         tuple(points),
     )
+
+
+def _accuracy_of(rows: Rows) -> Interval:
+    """Return the accuracy of last runs, in percent."""
+    percents = [100 * row["accuracy"] for row in rows.values()]
+    return accuracy_interval(percents, rows[min(rows)]["images"])
 
 
 def _keep_plain(search: Search) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import exp
+from math import ceil, exp
 from statistics import fmean
 from typing import Any
 
@@ -50,6 +50,16 @@ class Judging:
         if self.folds == 0:
             return SELECTION
         return fold_name(replicate % self.folds + 1, self.folds, replicate // self.folds + 1)
+
+    def after(self, used: int, count: int) -> range:
+        """Return ``count`` replicates with neither a seed nor a round of folds of earlier ones.
+
+        Args:
+            used: Replicates before them, counted from 0.
+            count: How many.
+        """
+        first = ceil(used / self.folds) * self.folds if self.folds else used
+        return range(first, first + count)
 
     def accuracy(self, row: Mapping[str, Any]) -> float:
         """Return the accuracy in percent, a mean over the classes if they are uneven."""

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from smidgen.data import Data
 from smidgen.recipe import Recipe
-from smidgen.study.design.judging import SMALL
+from smidgen.study.design.judging import SMALL, Judging
 from smidgen.text import nearest
 
 PREFERENCES = ("best", "smallest")
@@ -66,6 +66,15 @@ class Profile:
     def rungs(self) -> int:
         """Nets to begin with."""
         return self.rounds[0].nets
+
+    def fresh(self, judging: Judging) -> range:
+        """Return the replicates of all comparisons after the choice of the net: none chose it.
+
+        The figures of a net that is the best of several are too high by chance. As the base of
+        comparisons they would show methods to hurt, and those of the start to help, that do
+        nothing.
+        """
+        return judging.after(max(self.seeds, *(one.seeds for one in self.rounds)), self.seeds)
 
     @property
     def lengths(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from math import hypot
 
 from smidgen.study.design.gain import Belief
 from smidgen.study.design.judging import Judging
-from smidgen.study.design.search import Candidate, Rows, Search
+from smidgen.study.design.search import Candidate, Left, Rows, Search
 from smidgen.study.statistics import Interval
 
 _SPREAD = 15.0  # points, in units of e (1 - e): how far lengths may be apart
@@ -78,9 +78,9 @@ def race(
     search: Search,
     phase: str,
     candidates: Sequence[Candidate],
-    replicates: int,
+    replicates: Sequence[int],
     over: Callable[[Mapping[Candidate, Rows]], set[Candidate]],
-    left: Callable[[], bool],
+    left: Left,
 ) -> dict[Candidate, Rows]:
     """Return the rows of candidates, some of which need not all their replicates.
 
@@ -88,24 +88,24 @@ def race(
         search: To ask.
         phase: Under which the trials are kept.
         candidates: To be trained; what fails is left out.
-        replicates: Of those that stay.
+        replicates: Of those that stay; the caller has seen to it that there is time for the first.
         over: Tells, of those still trained, which need no more, or that none does.
-        left: Whether there is time for more than was asked for last.
+        left: Whether there is time for more of them.
     """
     found: dict[Candidate, Rows] = {}
     trained = list(candidates)
-    for count in looks(replicates):
-        now = search.measure(phase, trained, range(count))
+    done = 0
+    for count in looks(len(replicates)):
+        if done and not left(trained, replicates[:count]):
+            search.say(phase, f"the time allows no more than {done} of {len(replicates)} seeds")
+            break
+        now = search.measure(phase, trained, replicates[:count])
         for one in trained:
             found.pop(one, None)
         found |= now
-        if count == replicates:
-            break
-        ended = over(now)
+        ended = over(now) if count < len(replicates) else set(now)
         trained = [one for one in now if one not in ended]
         if not trained:
             break
-        if not left():
-            search.say(phase, f"the time allows no more than {count} of {replicates} seeds")
-            break
+        done = count
     return {one: found[one] for one in candidates if one in found}

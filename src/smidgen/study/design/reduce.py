@@ -1,7 +1,7 @@
 """Reduce and refine: from a ladder of nets to the best inside the budget, and its neighbours."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from smidgen.methods import Method
 from smidgen.recipe import Recipe
@@ -10,7 +10,7 @@ from smidgen.study.design.budget import told
 from smidgen.study.design.maker import Maker, Shaped
 from smidgen.study.design.moves import moves
 from smidgen.study.design.profile import Profile
-from smidgen.study.design.search import AllFailedError, Candidate, Rows, Search
+from smidgen.study.design.search import AllFailedError, Candidate, Left, Rows, Search
 from smidgen.study.job import Origin
 
 REDUCE, REFINE = "reduce", "refine"
@@ -66,7 +66,7 @@ class Contest:
         self._methods, self._recipe = methods, recipe
         self._last: dict[Entrant, Rows] = {}  # of the longest runs of each entrant so far
 
-    def reduce(self, entrants: Sequence[Entrant], left: Callable[[], bool]) -> Scores:
+    def reduce(self, entrants: Sequence[Entrant], left: Left) -> Scores:
         """Return the scores of the last round of successive halving, in percent.
 
         Every round trains those that are left longer and over more replicates, and then drops
@@ -76,7 +76,8 @@ class Contest:
 
         Args:
             entrants: To begin with.
-            left: Whether there is time for another round.
+            left: Whether there is time for a round, or for its further seeds; the first seed of
+                the first one is trained without asking.
         """
         sizes = [entrant.shaped.spec.params for entrant in entrants]
         self._search.say(
@@ -87,17 +88,17 @@ class Contest:
         scores: Scores = {}
         now = list(entrants)
         for number, round_ in enumerate(self._profile.rounds, 1):
-            if scores and not left():
-                self._search.say(REDUCE, "the time allows no further round")
-                break
             now = best_of(now, scores, self._profile, self._prefer)[: round_.nets]
             epochs = max(1, round(round_.share * self._recipe.epochs))
-            scores = self._halved(now, epochs, round_.seeds)
+            if scores and not left(self._candidates(now, epochs), range(1)):
+                self._search.say(REDUCE, "the time allows no further round")
+                break
+            scores = self._halved(now, epochs, round_.seeds, left)
             best = max(scores, key=lambda one: scores[one])
             of = (
                 counted(len(scores), "net", "nets"),
                 counted(epochs, "epoch", "epochs"),
-                counted(round_.seeds, "seed", "seeds"),
+                counted(len(self._last[best]), "seed", "seeds"),
             )
             self._search.say(
                 REDUCE,
@@ -106,8 +107,13 @@ class Contest:
             now = list(scores)
         return scores
 
-    def refine(self, best: Entrant, left: Callable[[], bool]) -> Entrant:
-        """Return the best net among ``best`` and its neighbours, and theirs in turn."""
+    def refine(self, best: Entrant, left: Left) -> Entrant:
+        """Return the best net among ``best`` and its neighbours, and theirs in turn.
+
+        Args:
+            best: So far.
+            left: Whether there is time for runs.
+        """
         tried = {best.shaped.spec}
         replicates = self._profile.seeds
         for _ in range(self._profile.move_rounds):
@@ -117,16 +123,20 @@ class Contest:
                 if shaped.spec not in tried
             }
             near = dict(list(near.items())[: self._profile.moves])
-            if not near or not left():
+            half = max(1, round(0.5 * self._recipe.epochs))
+            if not near:
+                break
+            if not left(self._candidates(near, half), range(1)):
+                self._search.say(REFINE, "the time allows no run of a neighbour")
                 break
             tried |= {one.shaped.spec for one in near}
-            short = self._hopes(near, max(1, round(0.5 * self._recipe.epochs)))
-            if not left():
+            short = self._hopes(near, half)
+            hopeful = sorted(short, key=lambda one: -short[one])
+            compared = [best, *hopeful[: max(1, (len(near) + 1) // 3)]]
+            if not left(self._candidates(compared, self._recipe.epochs), range(replicates)):
                 self._search.say(REFINE, "the time allows no whole run of a neighbour")
                 break
-            hopeful = sorted(short, key=lambda one: -short[one])
-            hopeful = hopeful[: max(1, (len(near) + 1) // 3)]
-            scores = self._scores([best, *hopeful], self._recipe.epochs, replicates)
+            scores = self._scores(compared, self._recipe.epochs, replicates)
             ahead = max(scores, key=lambda one: scores[one])
             if ahead == best or best not in scores:
                 self._search.say(REFINE, f"{len(near)} neighbours tried, none is ahead")
@@ -139,22 +149,23 @@ class Contest:
             best = ahead
         return best
 
-    def rows_of(self, entrant: Entrant, replicates: int, left: Callable[[], bool]) -> Rows:
-        """Return the rows of whole runs of an entrant, or those it has where there is no time.
+    def rows_of(self, entrant: Entrant) -> Rows:
+        """Return the rows that an entrant was last scored by: of whole runs, if there was time.
 
-        Nothing is compared with them then: they tell of its accuracy alone.
+        Nothing is to be compared with them, as they chose it: they tell of its accuracy alone.
         """
-        if not left():
-            return self._last[entrant]
-        candidate = entrant.candidate(self._methods, self._recipe)
-        return self._search.measure(REDUCE, [candidate], range(replicates))[candidate]
+        return self._last[entrant]
 
-    def _halved(self, entrants: Sequence[Entrant], epochs: int, seeds: int) -> Scores:
+    def _halved(self, entrants: Sequence[Entrant], epochs: int, seeds: int, left: Left) -> Scores:
         first = self._scores(entrants, epochs, 1)
         if seeds == 1:
             return first
         hopeless = _hopeless(first, self._profile)
-        scores = self._scores([one for one in first if one not in hopeless], epochs, seeds)
+        hopeful = [one for one in first if one not in hopeless]
+        if not left(self._candidates(hopeful, epochs), range(seeds)):
+            self._search.say(REDUCE, f"the time allows no more than 1 of {seeds} seeds")
+            return first
+        scores = self._scores(hopeful, epochs, seeds)
         ahead = max(scores, key=lambda one: first[one])
         moved = scores[ahead] - first[ahead]  # by seeds and folds that the hopeless do not have
         return scores | {one: score + moved for one, score in hopeless.items()}
@@ -166,11 +177,13 @@ class Contest:
         except AllFailedError:  # the net that they are neighbours of is as good as before
             return {}
 
+    def _candidates(self, entrants: Iterable[Entrant], epochs: int) -> list[Candidate]:
+        recipe = replace(self._recipe, epochs=epochs)
+        return [one.candidate(self._methods, recipe) for one in entrants]
+
     def _scores(self, entrants: Iterable[Entrant], epochs: int, seeds: int) -> Scores:
-        wanted = {
-            entrant.candidate(self._methods, self._recipe).lasting(epochs): entrant
-            for entrant in entrants
-        }
+        entrants = list(entrants)
+        wanted = dict(zip(self._candidates(entrants, epochs), entrants, strict=True))
         found = self._search.measure(REDUCE, wanted, range(seeds))
         self._last |= {wanted[candidate]: rows for candidate, rows in found.items()}
         mean = self._search.judging.mean

@@ -49,6 +49,8 @@ class News(NamedTuple):
 
 Observer = Callable[[News], None]
 Rows = dict[int, dict[str, Any]]  # by replicate
+# whether there is time for runs of candidates over replicates, before the last runs
+Left = Callable[[Sequence[Candidate], Sequence[int]], bool]
 
 
 class AllFailedError(StudyError):

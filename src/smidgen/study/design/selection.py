@@ -1,7 +1,7 @@
 """Which methods a net is trained with: those expected to help, by what is known and measured."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -14,7 +14,7 @@ from smidgen.study.design.gain import Belief
 from smidgen.study.design.maker import Maker
 from smidgen.study.design.profile import Profile, is_small
 from smidgen.study.design.race import Race, race
-from smidgen.study.design.search import Candidate, Rows, Search, listed
+from smidgen.study.design.search import Candidate, Left, Rows, Search, listed
 from smidgen.study.statistics import Interval
 
 METHODS = "methods"
@@ -114,9 +114,10 @@ class Selection:
 
     def __init__(self, search: Search, maker: Maker, profile: Profile) -> None:
         self._search, self._maker, self._profile = search, maker, profile
+        self._replicates = profile.fresh(search.judging)
         self.standings: list[Standing] = []
 
-    def select(self, chosen: Candidate, rows: Rows, left: Callable[[], bool]) -> Candidate:
+    def select(self, chosen: Candidate, rows: Rows, left: Left) -> Candidate:
         """Return the candidate with the methods that are expected to help.
 
         Each method of the start is left out once, each other one added once, and each is taken
@@ -125,15 +126,16 @@ class Selection:
 
         Args:
             chosen: With the methods of the start.
-            rows: Of whole runs of it; of shorter ones where there is no time.
-            left: Whether there is time to measure.
+            rows: That chose it, by which its level is known; it is trained anew to be compared.
+            left: Whether there is time for runs.
         """
-        judging, replicates = self._search.judging, self._profile.seeds
+        judging, replicates = self._search.judging, len(self._replicates)
         level = sum(map(judging.level, rows.values())) / len(rows)
         error = judging.error(level, replicates)
         questions = {q: _prior(q, self._search.data, level) for q in self._questions(chosen)}
         worth = [q for q, belief in questions.items() if self._is_worth(q, belief, error)]
-        asked = worth if left() else []
+        first = [chosen, *(replace(chosen, methods=question.other) for question in worth)]
+        asked = worth if left(first, self._replicates[:1]) else []
         if worth and not asked:
             self._search.say(METHODS, "the time allows no comparison of methods")
         odds = Race(judging, level, replicates)
@@ -147,9 +149,9 @@ class Selection:
             if question in worth:
                 lacking = "its trials failed" if asked else "the time was short"
             self._note(question, gain, after, lacking)
-        return self._combined(chosen, taken, found)
+        return self._combined(chosen, taken, found, left)
 
-    def at_length(self, longer: Candidate, left: Callable[[], bool]) -> Candidate:
+    def at_length(self, longer: Candidate, left: Left) -> Candidate:
         """Return the candidate with cutout and mixup, if they pay at the length of its last runs.
 
         At the length of the search they are judged too early: on CIFAR-10 they add 0.4 points to
@@ -158,22 +160,22 @@ class Selection:
 
         Args:
             longer: With the epochs of its last runs.
-            left: Whether there is time.
+            left: Whether there is time for runs.
         """
         late = late_methods(self._profile, self._search.data)
         asked = [name for name in late if name not in {method.name for method in longer.methods}]
-        if not asked or not left():
-            return longer
         added = _methods(asked, self._search.data_of(longer.origin))
         other = replace(longer, methods=(*longer.methods, *added))
-        judging, replicates = self._search.judging, self._profile.seeds
+        if not asked or not left([longer, other], self._replicates[:1]):
+            return longer
+        judging, replicates = self._search.judging, self._replicates
 
         def gained(rows: Mapping[Candidate, Rows]) -> tuple[Interval, Belief, Race] | None:
             if longer not in rows or other not in rows:
                 return None
             level = fmean(map(judging.level, rows[longer].values()))
             gain = judging.effect(rows[other], rows[longer])
-            return gain, _believed(_OPEN, level), Race(judging, level, replicates)
+            return gain, _believed(_OPEN, level), Race(judging, level, len(replicates))
 
         def over(rows: Mapping[Candidate, Rows]) -> set[Candidate]:
             known = gained(rows)
@@ -223,12 +225,13 @@ class Selection:
         chosen: Candidate,
         asked: Mapping[_Question, Belief],
         odds: Race,
-        left: Callable[[], bool],
+        left: Left,
     ) -> dict[_Question, Interval]:
         """Return the gain of each method asked about: with it against without it, in points.
 
-        One that would have to be added gets no further replicates once it has lost. Those of the
-        start get all: of them it is told whether their gain is shown.
+        One that would have to be added gets no further replicates once it has lost, nor does the
+        net alone once all have. Those of the start get all: of them it is told whether their gain
+        is shown.
         """
         if not asked:
             return {}
@@ -244,22 +247,45 @@ class Selection:
             return found
 
         def over(rows: Mapping[Candidate, Rows]) -> set[Candidate]:
-            return {
+            known = gains(rows)
+            lost = {
                 wanted[question]
-                for question, gain in gains(rows).items()
+                for question, gain in known.items()
                 if not question.started_with and odds.is_lost(asked[question], gain)
             }
+            return lost if len(lost) < len(known) else set(rows)
 
         candidates = [chosen, *wanted.values()]
-        return gains(race(self._search, METHODS, candidates, odds.replicates, over, left))
+        return gains(race(self._search, METHODS, candidates, self._replicates, over, left))
 
     def _combined(
         self,
         chosen: Candidate,
         taken: Mapping[Method, bool],
         found: Mapping[_Question, Interval],
+        left: Left,
     ) -> Candidate:
         """Return the candidate with all that was taken; together it must be ahead as well."""
+        together = replace(chosen, methods=self._taken(chosen, taken, found))
+        if len(set(together.methods) ^ set(chosen.methods)) > 1 and found:
+            most = max(gain.count for gain in found.values())  # fewer where time was short
+            if not self._is_ahead(together, chosen, self._replicates[:most], left):
+                best = max(found, key=lambda q: found[q].mean * (1 if not q.started_with else -1))
+                alone = replace(chosen, methods=best.other)
+                together = alone if taken[best.method] != best.started_with else chosen
+        self.standings = [
+            s if s.taken == (s.method in together.methods) else _turned(s) for s in self.standings
+        ]
+        self._search.say(METHODS, f"taken: {listed(together.methods)}")
+        return together
+
+    def _taken(
+        self,
+        chosen: Candidate,
+        taken: Mapping[Method, bool],
+        found: Mapping[_Question, Interval],
+    ) -> tuple[Method, ...]:
+        """Return the methods that are taken, but for those that exclude each other."""
         added = [q for q in found if not q.started_with and taken[q.method]]
         added.sort(key=lambda question: -found[question].mean)
         methods = tuple(method for method in chosen.methods if taken[method])
@@ -275,24 +301,21 @@ class Selection:
                 self._search.say(METHODS, f"{listed([question.method])} {line}")
                 continue
             methods = wider
-        together = replace(chosen, methods=methods)
-        changes = len(set(methods) ^ set(chosen.methods))
-        if changes > 1 and found:
-            seeds = range(max(gain.count for gain in found.values()))  # fewer where time was short
-            rows = self._search.measure(METHODS, [chosen, together], seeds)
-            if together not in rows or chosen not in rows:
-                return chosen
-            gain = self._search.judging.effect(rows[together], rows[chosen])
-            self._search.say(METHODS, f"together {listed(methods)}: {_points(gain)}")
-            if gain.mean < 0:
-                best = max(found, key=lambda q: found[q].mean * (1 if not q.started_with else -1))
-                alone = replace(chosen, methods=best.other)
-                together = alone if taken[best.method] != best.started_with else chosen
-        self.standings = [
-            s if s.taken == (s.method in together.methods) else _turned(s) for s in self.standings
-        ]
-        self._search.say(METHODS, f"taken: {listed(together.methods)}")
-        return together
+        return methods
+
+    def _is_ahead(
+        self, together: Candidate, chosen: Candidate, replicates: Sequence[int], left: Left
+    ) -> bool:
+        """Whether what was taken is no worse together than nothing of it, as far as is known."""
+        if not left([chosen, together], replicates):
+            self._search.say(METHODS, "the time allows no run of all that was taken together")
+            return False
+        rows = self._search.measure(METHODS, [chosen, together], replicates)
+        if together not in rows or chosen not in rows:
+            return False
+        gain = self._search.judging.effect(rows[together], rows[chosen])
+        self._search.say(METHODS, f"together {listed(together.methods)}: {_points(gain)}")
+        return gain.mean >= 0
 
     def _is_able(self, chosen: Candidate, question: _Question) -> bool:
         """Tell whether a method acts on the net and leaves it inside the budget."""

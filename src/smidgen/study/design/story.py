@@ -9,6 +9,7 @@ from smidgen.chance import beside_one_answer, is_near_one_answer
 from smidgen.escape import shell, toml
 from smidgen.export.c.footprint import predict_cost
 from smidgen.methods import Method, rewritten
+from smidgen.sizes import counted
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget, is_predictable
 from smidgen.study.design.search import Candidate, Rows, Search
@@ -91,8 +92,31 @@ def rewritten_quietly(spec: NetSpec, methods: Iterable[Method]) -> NetSpec:
         return rewritten(spec, methods)
 
 
+def models_of(tested: Iterable[Mapping[str, Any]]) -> int:
+    """Return of how many models rows are: seeds apart, with their methods and their recipe."""
+    what = ("net", "layers", "methods", "recipe", "fingerprint")
+    return len({repr([row.get(name) for name in what]) for row in tested})
+
+
+def chosen_again(before: int) -> list[str]:
+    """Return a warning if the test images were read for ``before`` other models, or none."""
+    if not before:
+        return []
+    others = counted(before, "other model", "other models")
+    return [
+        f"the test images were read before, for {others} of this folder: the figure is not of one"
+        " choice, and too high if the design was made again for a better one; images that no call"
+        " has read would tell"
+    ]
+
+
 def doubts(
-    rows: Rows, plain: Sequence[Mapping[str, Any]], candidates: int, *, balanced: bool
+    rows: Rows,
+    plain: Sequence[Mapping[str, Any]],
+    candidates: int,
+    *,
+    balanced: bool,
+    weighed: bool = False,
 ) -> list[str]:
     """Return what should make a reader doubt a design, a line each.
 
@@ -100,7 +124,8 @@ def doubts(
         rows: Of the last runs, by seed.
         plain: Rows of plain methods on the same images.
         candidates: Nets that there were to choose from.
-        balanced: Whether each class counts alike.
+        balanced: Whether each class counts alike, as they are uneven.
+        weighed: Whether each class weighed alike in training.
     """
     name = "balanced_accuracy" if balanced else "accuracy"
     what = "balanced accuracy" if balanced else "accuracy"
@@ -124,7 +149,12 @@ def doubts(
     silent = sorted({name for row in rows.values() for name in _silent(row)})
     if silent:
         names = ", ".join(map(repr, silent))  # a class may be called none
-        lines.append(f"never the answer for some seed: {names}; --balance weighs the classes")
+        # of even classes none is outweighed
+        helps = balanced and not weighed
+        advice = (
+            "--balance weighs the classes" if helps else "the page says what they are taken for"
+        )
+        lines.append(f"never the answer for some seed: {names}; {advice}")
     if candidates < 3:  # noqa: PLR2004 - a choice of two is none
         nets = "one net" if candidates == 1 else f"{candidates} nets"
         lines.append(f"only {nets} met the budget: there was little to choose from")
