@@ -460,7 +460,7 @@ def test_a_design_that_tests_another_model_says_that_the_test_images_were_read_b
     monkeypatch.setitem(PROFILES, "quick", PROFILE)
     monkeypatch.setattr(search, "runner_on", lambda on, store, *of: nullcontext(Answering(store)))  # pyright: ignore
     monkeypatch.setattr(search, "_keep_plain", Mock())
-    told = list[tuple[str, int, bool]]()
+    told = list[tuple[bool, int, bool]]()
     for epochs in (1, 2, 2):
         winner, news = Candidate(tiny, (), Recipe(epochs=epochs)), list[News]()
         monkeypatch.setattr(search, "_search", Mock(return_value=(winner, [], [])))

@@ -12,6 +12,7 @@ from smidgen.data.parts import parts
 from smidgen.split_names import require_split
 from smidgen.study.design.gain import Belief
 from smidgen.study.design.judging import FOLDS, SMALL, Judging, judging_of
+from smidgen.study.design.profile import PROFILES
 from smidgen.study.statistics import Interval, mean_interval
 
 
@@ -176,3 +177,23 @@ def few(*counts: int) -> Data:
     pixels = torch.arange(len(labels), dtype=torch.uint8).reshape(-1, 1, 1, 1).expand(-1, 1, 4, 4)
     split = Split(pixels, labels)
     return Data("few", split, split, tuple("abc"[: len(counts)]))
+
+
+@pytest.mark.parametrize(
+    ("folds", "used", "first"), [(0, 3, 3), (5, 3, 5), (5, 5, 5), (5, 6, 10), (2, 3, 4)]
+)
+def test_later_replicates_share_neither_a_seed_nor_a_round_of_folds(
+    folds: int, used: int, first: int
+) -> None:
+    judging = Judging(folds, balanced=False, images=100)
+    later = judging.after(used, 3)
+    assert later == range(first, first + 3)
+    rounds = [{judging.split(n).split("-of-")[-1] for n in of} for of in (range(used), later)]
+    assert not folds or not rounds[0] & rounds[1]
+
+
+def test_no_replicate_of_a_comparison_may_have_chosen_the_net() -> None:
+    for profile in PROFILES.values():
+        fresh = profile.fresh(Judging(0, balanced=False, images=100))
+        assert min(fresh) == max(profile.seeds, *(one.seeds for one in profile.rounds))
+        assert len(fresh) == profile.seeds

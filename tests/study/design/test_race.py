@@ -11,7 +11,7 @@ from smidgen.recipe import Recipe
 from smidgen.study.design.gain import Belief
 from smidgen.study.design.judging import Judging
 from smidgen.study.design.race import Race, looks, race
-from smidgen.study.design.search import Candidate
+from smidgen.study.design.search import Candidate, Left
 from smidgen.study.design.tune import lengthened, tuned
 from smidgen.study.statistics import paired_effect
 
@@ -80,6 +80,12 @@ def always(*of: object) -> bool:
     return True
 
 
+def until(*answers: bool) -> Left:
+    """Return what tells in turn whether there is time."""
+    ends = iter(answers)
+    return lambda wanted, replicates: next(ends)
+
+
 def never(*of: object) -> bool:
     del of
     return False
@@ -99,9 +105,8 @@ def test_where_time_is_over_no_further_replicate_begins(
     fake: Fake, candidates: list[Candidate]
 ) -> None:
     given = fake(lambda candidate, seed: 0.9)
-    ends = iter([True, False])
     found = race(
-        given.search, "methods", candidates, range(5), lambda rows: set(), lambda *of: next(ends)
+        given.search, "methods", candidates, range(5), lambda rows: set(), until(True, False)
     )
     assert {len(rows) for rows in found.values()} == {2}
     assert given.search.steps["methods"] == ["the time allows no more than 2 of 5 seeds"]

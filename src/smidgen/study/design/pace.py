@@ -77,10 +77,9 @@ class Pace:
         keys = [self._search.key(one, 0, full=True) for one in once]
         asked = [self._clock.limit, planned, keys, seeds]
         noted = self._search.store.notes().get("last")
-        if _is_answer(noted, asked):
-            *_, epochs, fewer = noted  # what was interrupted may have been tested already
-        else:
-            epochs, fewer = self._fitting(once, planned, seeds)
+        answer = _answered(noted, asked)  # what was interrupted may have been tested already
+        epochs, fewer = answer or self._fitting(once, planned, seeds)
+        if answer is None:
             self._search.store.note("last", [*asked, epochs, fewer])
         if epochs < planned or fewer < seeds:
             runs = f"{fewer} of {seeds} last runs" if fewer < seeds else "last runs"
@@ -159,8 +158,10 @@ class Pace:
         return map(whole, same or some or own)
 
 
-def _is_answer(noted: object, asked: Sequence[object]) -> bool:
-    """Whether a note is of the same last runs: their question, then epochs and seeds."""
+def _answered(noted: object, asked: Sequence[object]) -> tuple[int, int] | None:
+    """Return epochs and seeds of a note, if it is of the last runs that are asked about."""
     if not isinstance(noted, list) or noted[:-2] != asked:
-        return False
-    return all(type(number) is int and number >= 1 for number in noted[-2:])
+        return None
+    epochs, seeds = noted[-2:]
+    whole = all(type(number) is int and number >= 1 for number in (epochs, seeds))
+    return (epochs, seeds) if whole else None
