@@ -341,7 +341,8 @@ def test_a_class_that_is_never_answered_is_told(capsys: pytest.CaptureFixture[st
     assert smidgen(*TRAIN, *frozen, "--out", "run", "--full") == 0
     assert "one answer for all" not in capsys.readouterr().err, "nothing was held out"
     assert smidgen("evaluate", "run") == 0
-    assert "' are never answered" in capsys.readouterr().err, "a class may be called none"
+    warned = capsys.readouterr().err
+    assert re.search(r"\d of 10 classes are never answered: '\d', '\d', '\d' and \d more; ", warned)
 
 
 def test_a_net_that_has_learned_little_is_told_of_by_what_was_held_out(

@@ -1,6 +1,7 @@
 """Amounts as people write them: ``16KB``, ``20k``, 1 image, 2 images."""
 
 import re
+from collections.abc import Sequence
 from operator import index
 from typing import SupportsIndex
 
@@ -39,6 +40,12 @@ def count_of(amount: int | str, what: str) -> int:
 def counted(count: int, one: str, more: str) -> str:
     """Return a number of things, with the words for one of them or for any other number."""
     return f"{count:,} {one if count == 1 else more}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Return names behind each other, the first ``most`` of more, as ``a, b, c and 91 more``."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _read(

@@ -10,6 +10,7 @@ from tests.report.conftest import Rows, png, row, seen
 
 from smidgen.report.doubts import doubts, sound
 from smidgen.report.look import Look, closer_look
+from smidgen.report.notices import of_classes, of_little
 from smidgen.report.points import points_of
 from smidgen.report.svg import width_of
 from smidgen.report.tables import Cell, Table
@@ -48,7 +49,43 @@ def test_a_class_that_is_never_answered_is_warned_of() -> None:
     assert [text.split(":")[0] for text in both.warnings] == [
         "Class owl is never answered by 1 of 2 seeds"
     ]
+    assert both.warnings[0].endswith(": by that seed its accuracy is 0 %, whatever the accuracy of"
+                                     " all says.")  # fmt: skip
     assert look_at([seen(0, confusion=other)]).warnings == ()
+
+
+def test_many_classes_that_are_never_answered_are_one_notice() -> None:
+    names = [f"c{n}" for n in range(100)]
+    one_answer = [[2 * (column == 0) for column in range(100)] for _ in names]
+    few = [[2 * (column == row % 6) for column in range(100)] for row in range(100)]
+    rows = [seen(0, classes=names, confusion=one_answer, accuracy=0.01)]
+    (line,) = of_classes(rows, names)
+    assert line.replace("\u200e", "").startswith(
+        "99 of 100 classes are never answered: c1, c2, c3 and 96 more; their accuracy is 0 %"
+    )
+    of_all, of_some = of_classes([*rows, seen(1, classes=names, confusion=few)], names)
+    assert of_all.startswith("94 of 100 classes are never answered by 2 of 2 seeds: c6")
+    assert of_some.startswith("5 of 100 classes are never answered by 1 of 2 seeds: c1")
+    assert "; by such seeds their accuracy is 0 %" in of_some
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "balanced", "told"),
+    [
+        (0.2778, 0.2, "27.78 % is no more than what always answering the largest class reaches,"
+                      " 40.00 %: the net has learned little."),
+        (0.45, 0.35, "45.00 % is near what"),
+        (0.45, 0.6, "; of each class alike it finds more than one answer for all, 60.00 % against"
+                    " 33.33 %."),
+        (0.65, 0.5, ""),
+    ],
+)  # fmt: skip
+def test_a_net_near_one_answer_for_all_is_warned_of(
+    accuracy: float, balanced: float, told: str
+) -> None:
+    (point,) = points_of([seen(0, accuracy=accuracy, balanced_accuracy=balanced)])
+    lines = of_little(point)
+    assert told in lines[0] if told else lines == []
 
 
 def test_what_the_folds_of_a_seed_answer_is_of_folds() -> None:

@@ -142,6 +142,9 @@ def test_the_first_screen_says_how_far_the_best_net_got(
     head = text[: text.index("<h2>")]
     assert re.search(r"<b>75\.00 ± [\d.]+ % \(1 seed\)</b><span>accuracy, ", head)
     assert "<b>better</b><span>with no method</span>" in head
+    assert "always the largest class" not in head, "these rows do not tell it"
+    share = write_page(written([seen(0)]), tmp_path / "q.html").read_text()
+    assert "<b>40.00 %</b><span>always the largest class</span>" in share
     assert "worse" not in head
     assert "test images; the highest of 2, chosen by these images</span>" in head
     alone = write_page(written(rows[1:]), tmp_path / "p.html").read_text()

@@ -18,7 +18,7 @@ from smidgen.cli.options import (
 )
 from smidgen.cli.robust import Place, asked, columns_of, measured, require_possible, show
 from smidgen.cli.terminal import LoadingProgress, print_json, table, tell, warn
-from smidgen.sizes import counted
+from smidgen.sizes import counted, listed
 
 if TYPE_CHECKING:
     from smidgen.data import Data
@@ -169,7 +169,7 @@ def _tell(
         if cards:
             show(cards, data)
     if found.never_answered:
-        warn(_never(found.never_answered))
+        warn(_never(found.never_answered, len(found.classes)))
 
 
 def _require_size(run: "Run", asked: str | None) -> None:
@@ -275,10 +275,12 @@ def _show_wrong(answers: Sequence[dict[str, Any]], classes: Sequence[str]) -> No
     table(["surest wrong answers", "labelled", "answered", "sure %"], rows)
 
 
-def _never(classes: Sequence[str]) -> str:
-    """Return the warning that some classes are never answered."""
-    names = ", ".join(map(repr, classes))  # one may be called none
+def _never(silent: Sequence[str], classes: int) -> str:
+    """Return the warning that some of so many classes are never answered."""
+    names = listed(list(map(repr, silent)))  # one may be called none
+    some = f"{len(silent):,} of {classes:,} classes are never answered: {names}; "
+    many = len(silent) > 1
     return (
-        f"warning: {names} {'is' if len(classes) == 1 else 'are'} never answered: more pictures of"
-        f" {'it' if len(classes) == 1 else 'them'}, or classes of even weight, may help"
+        f"warning: {some if many else f'{names} is never answered: '}more pictures of"
+        f" {'them' if many else 'it'}, or classes of even weight, may help"
     )

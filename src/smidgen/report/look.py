@@ -4,12 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smidgen.confusion import Matrix, balanced_accuracy, by_class, largest_share, never_answered
+from smidgen.confusion import Matrix, balanced_accuracy, by_class, largest_share
 from smidgen.escape import LEFT_TO_RIGHT
+from smidgen.report import notices
 from smidgen.report.chart import Chart
 from smidgen.report.doubts import Shot, Wall, doubts, pictures_of
 from smidgen.report.matrix import confusion_chart
 from smidgen.report.net import net_chart
+from smidgen.report.notices import reached_by
 from smidgen.report.points import Point
 from smidgen.report.replicates import kind, replicate_of, told
 from smidgen.report.tables import Table, number, words
@@ -68,7 +70,11 @@ def closer_look(
         title=f"A closer look at {point.net}",
         about=f"{point.label()}, {point.replicates}, {point.images:,} {point.first['split']} images"
         f" of {point.first['data']}.",
-        warnings=(*_of_classes(judged, names), *_of_baselines(point, baselines)),
+        warnings=(
+            *notices.of_little(point),
+            *notices.of_classes(judged, names),
+            *notices.of_baselines(point, baselines),
+        ),
         tables=tuple(tables + ([beside] if beside else [])),
         charts=tuple(charts),
         walls=tuple(
@@ -136,40 +142,10 @@ def _most_taken_for(line: Sequence[int], own: int, names: Sequence[str]) -> str:
     return f"{names[-place]}{LEFT_TO_RIGHT}, {100 * count / sum(line):.1f} %"
 
 
-def _of_classes(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
-    """Warn of classes that the model of some replicate never answers."""
-    silent = [never_answered(by_class(row["confusion"], names)) for row in rows]
-    return [
-        f"Class {name} is never answered"
-        + (f" by {count} of {len(silent)} {_kind(rows)}" if len(silent) > 1 else "")
-        + ": its accuracy is 0 %, whatever the accuracy of all says."
-        for name in names
-        if (count := sum(name in of for of in silent))
-    ]
-
-
-def _of_baselines(point: Point, baselines: Sequence[dict[str, Any]]) -> list[str]:
-    """Warn of plain learners that reach more than the point does."""
-    return [
-        f"{name} on the same pixels is ahead: {reached:.2f} % against {point.accuracy.mean:.2f} %."
-        for name, reached in _reached(baselines).items()
-        if reached > point.accuracy.mean
-    ]
-
-
-def _reached(rows: Iterable[dict[str, Any]], figure: str = "accuracy") -> dict[str, float]:
-    """Return the mean of a figure in percent by net; those that have it."""
-    found: dict[str, list[float]] = {}
-    for row in rows:
-        if row.get(figure) is not None:
-            found.setdefault(str(row["net"]), []).append(100 * row[figure])
-    return {name: sum(values) / len(values) for name, values in found.items()}
-
-
 def _baseline_table(point: Point, baselines: Sequence[dict[str, Any]]) -> Table:
     own = list(point.rows.values())
-    accuracy = _reached([*own, *baselines])
-    balanced = _reached([*own, *baselines], "balanced_accuracy")
+    accuracy = reached_by([*own, *baselines])
+    balanced = reached_by([*own, *baselines], "balanced_accuracy")
     kept: dict[str, Any] = {row["net"]: row.get("params") for row in [*baselines, *own]}
     ordered = sorted(accuracy, key=lambda name: -accuracy[name])
     cells = tuple(

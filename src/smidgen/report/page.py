@@ -181,8 +181,11 @@ def _facts(best: Point, of: int) -> list[tuple[str, str]]:
     first = best.first
     chosen = f"; the highest of {of}, chosen by these images" if of > 1 else ""
     where = f"{first['data']}, {first['split']} images{chosen}"
+    largest = best.mean(lambda row: row.get("largest_class"))
+    one_answer = [] if largest is None else [("always the largest class", f"{100 * largest:.2f} %")]
     return [
         (f"accuracy, {where}", best.reached(" %")),
+        *one_answer,
         (f"with {best.label()}", best.net),
         ("parameters", f"{first['params']:,}"),
         ("MACs", f"{first['macs']:,}"),

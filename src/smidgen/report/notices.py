@@ -1,0 +1,110 @@
+"""What a page warns of at its top: classes that are never answered, a net that learned little."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from smidgen.chance import beside_one_answer, is_near_one_answer
+from smidgen.confusion import by_class, never_answered
+from smidgen.escape import LEFT_TO_RIGHT
+from smidgen.report.points import Point
+from smidgen.report.replicates import kind, replicate_of
+from smidgen.sizes import listed
+
+
+def of_classes(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
+    """Warn of classes that the model of some replicate never answers, in two lines at most.
+
+    Args:
+        rows: Of one point, those that hold a confusion matrix.
+        names: Of the classes.
+    """
+    counts = Counter(
+        name for row in rows for name in never_answered(by_class(row["confusion"], names))
+    )
+    by_all = [name for name in names if counts[name] == len(rows) > 0]
+    by_some = [name for name in names if 0 < counts[name] < len(rows)]
+    many = kind(map(replicate_of, rows))
+    lines: list[str] = []
+    if by_all:
+        whom = f" by {len(rows)} of {len(rows)} {many}" if len(rows) > 1 else ""
+        lines.append(_never(by_all, names, whom, ""))
+    if by_some:
+        found = sorted({counts[name] for name in by_some})
+        some = " to ".join(map(str, dict.fromkeys((found[0], found[-1]))))
+        those = (
+            f"that {many.removesuffix('s')}" if found == [len(by_some)] == [1] else f"such {many}"
+        )
+        lines.append(_never(by_some, names, f" by {some} of {len(rows)} {many}", f"by {those} "))
+    return lines
+
+
+def _never(silent: Sequence[str], names: Sequence[str], whom: str, where: str) -> str:
+    zero = "accuracy is 0 %, whatever the accuracy of all says."
+    if len(silent) == 1:
+        return f"Class {silent[0]} is never answered{whom}: {where}its {zero}"
+    told = f"{len(silent):,} of {len(names):,} classes are never answered{whom}"
+    marked = listed([f"{name}{LEFT_TO_RIGHT}" for name in silent])
+    their = f"{where}their {zero}"
+    return f"{told}: {marked}; {their}"
+
+
+def of_little(point: Point) -> list[str]:
+    """Warn of a point that is hardly above what one answer for all reaches."""
+    rows = list(point.rows.values())
+    floor, reached = _mean(map(floor_of, rows)), point.accuracy.mean / 100
+    if floor is None or not is_near_one_answer(reached, floor):
+        return []
+    told = (
+        f"{100 * reached:.2f} % {beside_one_answer(reached, floor)} what always answering the"
+        f" largest class reaches, {100 * floor:.2f} %"
+    )
+    if all(map(has_learned_little, rows)):
+        return [f"{told}: the net has learned little."]
+    balanced = _mean(row.get("balanced_accuracy") for row in rows)
+    assert balanced is not None, "without it, a net so near has learned little"
+    even = 1 / len(rows[0]["classes"])
+    return [
+        f"{told}; of each class alike it finds more than one answer for all, {100 * balanced:.2f} %"
+        f" against {100 * even:.2f} %."
+    ]
+
+
+def floor_of(row: dict[str, Any]) -> float | None:
+    """Return what one answer for all reaches on the images of a row, in [0, 1], if it tells."""
+    largest, classes = row.get("largest_class"), row.get("classes")
+    if largest is None:
+        return 1 / len(classes) if classes else None
+    return max(largest, 1 / len(classes)) if classes else largest
+
+
+def has_learned_little(row: dict[str, Any]) -> bool:
+    """Tell whether a model is near chance, where each class counts alike as well as in all."""
+    floor, balanced = floor_of(row), row.get("balanced_accuracy")
+    if floor is None or not is_near_one_answer(row["accuracy"], floor):
+        return False
+    classes = row.get("classes")
+    return balanced is None or not classes or is_near_one_answer(balanced, 1 / len(classes))
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def of_baselines(point: Point, baselines: Iterable[dict[str, Any]]) -> list[str]:
+    """Warn of plain learners that reach more than the point does."""
+    return [
+        f"{name} on the same pixels is ahead: {reached:.2f} % against {point.accuracy.mean:.2f} %."
+        for name, reached in reached_by(baselines).items()
+        if reached > point.accuracy.mean
+    ]
+
+
+def reached_by(rows: Iterable[dict[str, Any]], figure: str = "accuracy") -> dict[str, float]:
+    """Return the mean of a figure in percent by net; those that have it."""
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        if row.get(figure) is not None:
+            found.setdefault(str(row["net"]), []).append(100 * row[figure])
+    return {name: sum(values) / len(values) for name, values in found.items()}
