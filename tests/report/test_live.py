@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.report.conftest import Rows
@@ -85,3 +86,32 @@ def test_a_finished_design_says_how_to_use_it(tmp_path: Path) -> None:
     assert beside in text, "where `push` and `card` look for artefacts"
     assert "shown to help, on held-out images" in text
     assert "expected to help, not shown here" in text
+
+
+@pytest.mark.browser
+def test_a_page_that_is_read_again_stays_as_its_reader_left_it(
+    study: Rows, written: Callable[[Rows], Path], tmp_path: Path, browser: Any
+) -> None:
+    store, out = written(study), tmp_path / "p.html"
+    write_page(store, out, phase="Phase reduce", refresh=60)
+    sheet = browser.new_context(viewport={"width": 900, "height": 500}).new_page()
+    sheet.set_default_timeout(0)  # milliseconds; a busy machine may need many
+    said: list[str] = []
+    sheet.on("console", lambda event: said.append(str(event)))  # pyright: ignore[reportUnknownLambdaType]
+    sheet.goto(out.as_uri())
+    unfolded = sheet.locator("details").last
+    unfolded.locator("summary").click()
+    table = sheet.locator("table[aria-label='All points']")
+    table.locator("th button", has_text="params").click()
+    sheet.evaluate("scrollTo(0, 1234)")
+    for refresh in (60, 0):  # a last page stands still, and goes on from where its reader was
+        write_page(store, out, phase="Phase tweak", refresh=refresh)
+        sheet.reload()
+        assert "Phase tweak" in sheet.locator("header").inner_text()
+        assert sheet.locator("details[open]").count() == 1
+        assert unfolded.get_attribute("open") is not None
+        assert sheet.evaluate("scrollY") == 1234
+        params = table.locator("td[data-column=params]").all_inner_texts()
+        assert params == sorted(params, key=lambda text: -int(text.replace(",", "")))
+    assert said == []
+    assert sheet.evaluate("sessionStorage.length") == 0

@@ -162,7 +162,7 @@ def test_the_images_of_folds_are_counted_together() -> None:
     told = [re.findall(r"Accuracy on (.*) held-out images, which", text) for text in pages]
     assert told == [["600"], ["200"], ["200 to 600"]]
     assert "no method, 3 folds of 3 seeds, 600 held-out images of mnist." in pages[0]
-    cats = [re.findall(r"cat</td>\s*<td[^>]*>-</td>\s*<td[^>]*>(\d+)<", text) for text in pages]
+    cats = [re.findall(r"cat</th>\s*<td[^>]*>-</td>\s*<td[^>]*>(\d+)<", text) for text in pages]
     assert cats[:2] == [["240"], ["80"]]
 
 
@@ -381,7 +381,7 @@ def test_chromium_draws_it_alone_and_sorts_its_tables(page: Path, browser: Any) 
     assert [float(text) for text in again] == sorted(values)
     for order in ("ascending", "descending"):
         table.locator("th button").first.click()
-        names = table.locator("tbody td:first-child").all_inner_texts()
+        names = table.locator("tbody th").all_inner_texts()
         assert names == sorted(names, key=str.casefold, reverse=order == "descending")
         assert table.locator("th").first.get_attribute("aria-sort") == order
 
@@ -435,6 +435,15 @@ def test_a_page_may_do_no_more_than_it_brings_along(page: Path) -> None:
     assert not re.search(r" on\w+=", text)
 
 
+def test_tables_say_what_they_and_their_rows_are_of(page: Path) -> None:
+    text = page.read_text()
+    assert text.count("<main>") == text.count("</main>") == 1
+    assert '<table aria-label="All points">' in text
+    rows = re.findall(r"<tbody>\s*<tr><(th|td) ([^>]*)>", text)
+    assert rows
+    assert all(tag == "th" and of.startswith('scope="row" ') for tag, of in rows)
+
+
 @pytest.mark.browser
 def test_a_script_from_elsewhere_does_not_run(page: Path, browser: Any) -> None:
     bad = page.with_name("bad.html")
@@ -465,7 +474,7 @@ def test_a_phone_cuts_nothing_off(
     for summary in sheet.locator("summary").all():
         summary.click()
     beyond = "nodes => nodes.filter(n => n.offsetParent && n.getBoundingClientRect().right > 390 || n.scrollWidth > n.clientWidth + 1).length"  # noqa: E501
-    for what in ("td", ".table", "pre", ".shots li", "figure", ".facts div"):
+    for what in ("td", "tbody th", ".table", "pre", ".shots li", "figure", ".facts div"):
         assert sheet.locator(what).count() > 0
         assert sheet.eval_on_selector_all(what, beyond) == 0, what
     sheet.set_viewport_size({"width": 1100, "height": 900})
@@ -473,7 +482,7 @@ def test_a_phone_cuts_nothing_off(
     sheet.set_viewport_size({"width": 390, "height": 840})
     said_of = "getComputedStyle(document.querySelector('.many thead tr'), '::before').content"
     assert sheet.evaluate(said_of) == '"sort by"', "what the row of names is for"
-    first, second = (sheet.locator(".many tbody td").nth(n).bounding_box() for n in (1, 2))
+    first, second = (sheet.locator(".many tbody td").nth(n).bounding_box() for n in (0, 1))
     assert first["y"] == second["y"], "figures stand in two columns"
     assert first["x"] + first["width"] <= second["x"]
     drawn = sheet.eval_on_selector_all(".shots img", "nodes => nodes.map(n => n.naturalWidth)")
