@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from tests.report.conftest import Rows, png, row, seen
 
-from smidgen.report.doubts import doubts, sound
+from smidgen.report.doubts import doubts, sound, sure_enough
 from smidgen.report.look import Look, closer_look
 from smidgen.report.notices import of_classes, of_little
 from smidgen.report.points import points_of
@@ -157,10 +157,13 @@ def test_a_label_is_doubted_by_most_models_that_did_not_see_it() -> None:
     ]
     wall = doubts(rows)
     assert wall
-    first, second = wall.shots
+    (first,) = wall.shots
     assert (first.answer, first.label) == ("dog", "labelled cat")
     assert (first.detail, first.picture) == ("83 %, 3 of 4 models", png())
-    assert (second.answer, second.place) == ("owl", "cat/7.jpg")
+    assert wall.note.endswith(" Without a picture here: cat/7.jpg\u200e as owl.")
+    unseen = doubts([{**of, "pictures": {}} for of in rows])
+    assert unseen
+    assert [shot.place for shot in unseen.shots] == ["train image 5", "cat/7.jpg"]
     assert look_at([seen(0)]).walls == ()
     (point,) = points_of([seen(0)])
     look = closer_look(point, [], rows)
@@ -189,6 +192,32 @@ def test_hardly_trained_models_have_no_say() -> None:
     rows = [held_out(n, epochs=20) for n in range(3)]
     assert doubts([*rows, *(held_out(n, doubt, epochs=9) for n in range(9))]) is None
     assert doubts([*rows, *(held_out(n, doubt, epochs=10) for n in range(9))])
+
+
+def test_models_near_chance_doubt_no_label() -> None:
+    doubt = wrong(5, 0, 1, 0.9, sure=True)
+    little = [held_out(n, doubt, accuracy=0.4, balanced_accuracy=0.34) for n in range(3)]
+    wall = doubts(little)
+    assert wall
+    assert (wall.shots, "are near chance" in wall.note) == ((), True)
+    assert doubts([{**of, "doubted": []} for of in little]) is None
+    wall = doubts([*little, *(held_out(n, doubt) for n in range(3, 5))])
+    assert wall
+    assert wall.shots[0].detail == "90 %, 2 of 2 models"
+    rows = [seen(n, wrong=[doubt], accuracy=0.4, balanced_accuracy=0.34) for n in range(2)]
+    assert [of.title for of in look_at(rows).walls] == ["The surest wrong answers"]
+
+
+def test_a_doubt_must_be_well_above_an_even_guess() -> None:
+    unsure, sure = wrong(5, 0, 1, 0.6, sure=True), wrong(6, 0, 1, 0.7, sure=True)
+    wall = doubts([held_out(n, unsure, sure) for n in range(2)])
+    assert wall
+    assert [shot.place for shot in wall.shots] == ["train image 6"]
+    titles = [of.title for of in look_at([seen(n, wrong=[unsure]) for n in range(2)]).walls]
+    assert titles == ["The surest wrong answers"]
+    assert [sure_enough(*of) for of in ((0.14, 10), (0.2, 10), (0.7, 2), (0.75, 2))] == [
+        False, True, False, True,
+    ]  # fmt: skip
 
 
 def test_a_round_of_folds_that_few_models_had_doubts_nothing() -> None:

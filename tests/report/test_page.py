@@ -16,7 +16,7 @@ from tests.report.conftest import MATRIX, NAMES, Rows, of_study, png, row, seen
 from smidgen.report import _named, write_charts, write_page
 from smidgen.report.bars import bars, latency_bars, size_bars
 from smidgen.report.chart import SERIES
-from smidgen.report.curves import curves
+from smidgen.report.curves import held_out_accuracies, losses
 from smidgen.report.page import charts_of, duration, render
 from smidgen.report.points import Point, baselines, points_of
 from smidgen.report.scatter import _dots, accuracy_against_params
@@ -181,7 +181,7 @@ def test_curves_of_a_net_with_two_recipes_have_names_of_their_own() -> None:
     rows = [
         row("mine", [], 0, 120, recipe={"epochs": 3, "label_noise": noise}) for noise in (0.2, 0.4)
     ]
-    chart = curves(points_of(rows), "loss", "loss", ".4f")
+    chart = losses(points_of(rows))
     assert chart
     for noise in (0.2, 0.4):
         assert f">mine, no method, label_noise {noise}<" in chart.wide
@@ -189,10 +189,9 @@ def test_curves_of_a_net_with_two_recipes_have_names_of_their_own() -> None:
 
 def test_names_that_begin_alike_have_a_place_in_a_narrow_legend_each() -> None:
     long = ["blurpool", "squeeze-excite", "cutout(length=8)", "mixup", "label-smoothing"]
-    chart = curves(
-        points_of([row("mine", [*long, *more], 0, 120) for more in ([], ["swa"], ["sam"])]),
-        "loss", "loss", ".4f",
-    )  # fmt: skip
+    chart = losses(
+        points_of([row("mine", [*long, *more], 0, 120) for more in ([], ["swa"], ["sam"])])
+    )
     assert chart
     legend = re.findall(r'<circle [^>]*r="5" fill="(#\w+)"/>', chart.narrow)
     assert legend == re.findall(r'<path [^>]*stroke="(#\w+)"', chart.narrow)
@@ -201,9 +200,26 @@ def test_names_that_begin_alike_have_a_place_in_a_narrow_legend_each() -> None:
 
 def test_a_seed_without_a_history_hides_no_curve() -> None:
     rows = [row("mine", [], 0, 120), row("mine", [], 1, 120, history=[])]
-    chart = curves(points_of(rows), "loss", "loss", ".4f")
+    chart = losses(points_of(rows))
     assert chart
     assert "mine, epoch 3: " in chart.wide
+
+
+@pytest.mark.parametrize(("share", "ends"), [(0.0, (0, 0.5)), (1.0, (95, 100)), (0.5, (48, 52))])
+def test_accuracies_are_drawn_in_percent_of_what_there_can_be(
+    share: float, ends: tuple[float, float]
+) -> None:
+    flat = [
+        {"epoch": epoch, "loss": 1.0, "lr": 0.1, "held_out_accuracy": share, "seconds": 1}
+        for epoch in (1, 2)
+    ]
+    chart = held_out_accuracies(points_of([row("mine", [], 0, 120, history=flat)]))
+    assert chart
+    levels = re.findall(r'text-anchor="end">([^<]*)<', chart.wide)
+    assert (float(levels[0]), float(levels[-1])) == ends
+    assert f"epoch 2: {100 * share:.2f}" in chart.wide
+    assert ">accuracy on held-out images, %<" in chart.wide
+    assert chart.title == "Training: accuracy on held-out images"
 
 
 def test_a_design_s_page_looks_closer_at_the_tested_winner_alone(study: Rows) -> None:

@@ -47,6 +47,12 @@ def padded(values: Sequence[Number], share: Number = 0.05) -> tuple[Number, Numb
     return low - room, high + room
 
 
+def padded_percents(values: Sequence[Number]) -> tuple[Number, Number]:
+    """Return the ends of a scale around percents, with no room where none can be."""
+    low, high = padded(values)
+    return max(0, low), min(100, high)
+
+
 def ticks(low: Number, high: Number, count: int) -> list[Number]:
     """Return about ``count`` round values between ``low`` and ``high``."""
     raw = (high - low) / max(count, 1)

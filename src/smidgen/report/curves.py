@@ -1,13 +1,14 @@
 """The chart of a figure of training over its epochs."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 from smidgen.report.axes import (
     BELOW,
     Scale,
     across,
     padded,
+    padded_percents,
     room_beside,
     ticks,
     upward,
@@ -19,6 +20,9 @@ from smidgen.report.svg import Canvas
 
 _CURVES = len(SERIES)
 _HEIGHT = 230  # pixels of the plot
+_PERCENTS = 100
+
+_Ends: TypeAlias = Callable[[Sequence[float]], tuple[float, float]]  # of an axis, by its values
 
 
 class _Curve(NamedTuple):
@@ -27,15 +31,27 @@ class _Curve(NamedTuple):
     told: str
 
 
-def curves(points: Sequence[Point], what: str, title: str, form: str) -> Chart | None:
-    """Chart a figure of training over its epochs, the mean over seeds.
+def losses(points: Sequence[Point]) -> Chart | None:
+    """Chart the training loss over the epochs, in nats, the mean over seeds."""
+    return _curves(points, "loss", "loss", 1, ".4f")
+
+
+def held_out_accuracies(points: Sequence[Point]) -> Chart | None:
+    """Chart the accuracy on held-out images over the epochs, in percent, the mean over seeds."""
+    return _curves(points, "held_out_accuracy", "accuracy on held-out images, %", 100, ".2f")
+
+
+def _curves(points: Sequence[Point], what: str, title: str, times: int, form: str) -> Chart | None:
+    """Chart a figure of training, of at most eight points: those trained longest.
 
     Args:
-        points: At most eight are drawn, those trained longest.
+        points: In any order.
         what: The figure's name in a row's history.
         title: Of the vertical axis.
+        times: What it is drawn as, 100 for percents.
         form: How the last value is told.
     """
+    ends = padded_percents if times == _PERCENTS else padded
     points = sorted(points, key=lambda point: -point.first["epochs"])
     drawn: list[_Curve] = []
     for point, name in zip(points, _names(points[:_CURVES]), strict=False):
@@ -44,7 +60,7 @@ def curves(points: Sequence[Point], what: str, title: str, form: str) -> Chart |
         for records in zip(*told_of, strict=False):
             known = [record[what] for record in records if record[what] is not None]
             if known:
-                values.append((records[0]["epoch"], sum(known) / len(known)))
+                values.append((records[0]["epoch"], times * sum(known) / len(known)))
         if values:
             told = f"{name}, epoch {values[-1][0]}: {values[-1][1]:{form}}"
             drawn.append(_Curve(name, values, told))
@@ -53,18 +69,18 @@ def curves(points: Sequence[Point], what: str, title: str, form: str) -> Chart |
     more = len(points) - _CURVES
     rest = f" The {_CURVES} trained longest of {len(points)} are drawn." if more > 0 else ""
     return draw(
-        f"Training: {title}",
+        f"Training: {title.removesuffix(', %')}",
         f"Mean over {over(points)}, an epoch a point.{rest}",
-        lambda width: _drawn(width, drawn, title),
+        lambda width: _drawn(width, drawn, title, ends),
     )
 
 
-def _drawn(width: int, drawn: Sequence[_Curve], title: str) -> Canvas:
+def _drawn(width: int, drawn: Sequence[_Curve], title: str, ends: _Ends) -> Canvas:
     colours = dict(zip((curve.name for curve in drawn), SERIES, strict=False))
     canvas = Canvas(width, legend_height(width, colours) + _HEIGHT + BELOW)
     top = legend(canvas, colours)
     bottom = top + _HEIGHT
-    low, high = padded([value for curve in drawn for _, value in curve.values])
+    low, high = ends([value for curve in drawn for _, value in curve.values])
     epochs = [epoch for curve in drawn for epoch, _ in curve.values]
     levels = ticks(low, high, 6)
     left = room_beside(levels)

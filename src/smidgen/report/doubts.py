@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from smidgen.escape import LEFT_TO_RIGHT
+from smidgen.report.notices import has_learned_little
+from smidgen.sizes import listed
 from smidgen.split_names import fold_of
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -14,6 +17,9 @@ _SHOTS = 24  # pictures on a wall
 _FEWEST = 2  # models that must contradict a label
 _MAJORITY = 0.5  # of the models that judged the picture
 _TRAINED = 0.5  # of the most epochs: models trained for less have no say
+_EVEN = 2.0  # times an even guess, that an answer must be as sure as
+_NAMED = 12  # of the others, that are named
+_TITLE = "Labels that the models contradict"
 
 
 class Shot(NamedTuple):
@@ -27,7 +33,7 @@ class Shot(NamedTuple):
 
 
 class Wall(NamedTuple):
-    """Pictures under a title."""
+    """Pictures under a title; without any, the note says why."""
 
     title: str
     shots: tuple[Shot, ...]
@@ -43,11 +49,12 @@ class _Doubt(NamedTuple):
 def doubts(rows: Iterable[dict[str, Any]]) -> Wall | None:
     """Return the pictures whose label most models contradict that were trained without it.
 
-    Rows of one split judged the same pictures; one that does not tell its doubts, as of
-    ``evaluate --row``, is not counted. Those trained for less than half of its most
-    epochs have no say. The folds of a round judge each picture once; that another round judged it,
-    too, is told by no row if none of its models doubts it, so that the fullest round alone has a
-    say. The first of equals in share are those with the surest answers.
+    Rows of one split judged the same pictures; one that does not tell its doubts, as of older
+    versions, is not counted. Those trained for less than half of its most epochs, or near chance,
+    have no say, and an answer must be :func:`sure_enough`. The folds of a round judge each picture
+    once; that another round judged it, too, is told by no row if none of its models doubts it, so
+    that the fullest round alone has a say. The first of equals in share are those with the surest
+    answers.
 
     Args:
         rows: Of models of one data set, judged on images held out of their training.
@@ -64,6 +71,10 @@ def doubts(rows: Iterable[dict[str, Any]]) -> Wall | None:
             key = (of.get("part", "train"), of["image"], of["label"], of["answer"])
             said.setdefault(key, []).append((name, of))
     pictures = pictures_of(row for group in groups.values() for row in group)
+    if not any(trained.values()):
+        little = any(row["doubted"] for group in groups.values() for row in group)
+        note = "None is shown: the models that were trained without the pictures are near chance."
+        return Wall(_TITLE, (), note) if little else None
     found: list[_Doubt] = []
     for (part, image, label, answer), votes in said.items():
         judged = sum(len(trained[name]) for name in {name for name, _ in votes})
@@ -71,6 +82,8 @@ def doubts(rows: Iterable[dict[str, Any]]) -> Wall | None:
             continue
         names = groups[votes[0][0]][0]["classes"]
         mean = sum(of["probability"] for _, of in votes) / len(votes)
+        if not sure_enough(mean, len(names)):
+            continue
         shot = Shot(
             pictures.get(f"{part}/{image}", ""),
             str(names[answer]),
@@ -80,16 +93,33 @@ def doubts(rows: Iterable[dict[str, Any]]) -> Wall | None:
         )
         found.append(_Doubt(len(votes) / judged, mean, shot))
     found.sort(key=lambda doubt: (-doubt.share, -doubt.probability))
+    return _wall([doubt.shot for doubt in found])
+
+
+def _wall(found: Sequence[Shot]) -> Wall | None:
+    """Return the pictures on a wall, and those that no row holds by name; of none, all as words."""
     if not found:
         return None
+    seen = [shot for shot in found if shot.picture] or list(found)
+    names = [f"{shot.place}{LEFT_TO_RIGHT} as {shot.answer}" for shot in found if shot not in seen]
     note = (
         "Training images with the answer of models that were trained without them: most of these"
         " models give it, each at least as surely as it answers the images of that class, on"
-        " average. Many such labels are errors: look at them."
-        + (f" The first {_SHOTS} of {len(found):,}." if len(found) > _SHOTS else "")
+        " average, and well above an even guess. Such labels may be errors: look at them."
+        + (f" The first {_SHOTS} of {len(seen):,}." if len(seen) > _SHOTS else "")
+        + (f" Without a picture here: {listed(names, _NAMED)}." if names else "")
     )
-    shots = tuple(doubt.shot for doubt in found[:_SHOTS])
-    return Wall("Labels that the models contradict", shots, note)
+    return Wall(_TITLE, tuple(seen[:_SHOTS]), note)
+
+
+def sure_enough(probability: float, classes: int) -> bool:
+    """Tell whether an answer is well above an even guess: twice it, or half the way to certainty.
+
+    A net that tells little apart gives each class about as much, and so reaches the means of
+    confident learning by chance.
+    """
+    even = 1 / classes
+    return probability >= min(_EVEN * even, (1 + even) / 2)
 
 
 def _fullest_round(groups: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
@@ -108,7 +138,8 @@ def _round_of(split: str) -> tuple[int, ...]:
 
 def _trained(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     most = max(row["epochs"] for row in rows)
-    return [row for row in rows if row["epochs"] >= _TRAINED * most]
+    long = [row for row in rows if row["epochs"] >= _TRAINED * most]
+    return [row for row in long if not has_learned_little(row)]
 
 
 def pictures_of(rows: Iterable[dict[str, Any]]) -> dict[str, str]:

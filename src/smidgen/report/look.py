@@ -8,10 +8,10 @@ from smidgen.confusion import Matrix, balanced_accuracy, by_class, largest_share
 from smidgen.escape import LEFT_TO_RIGHT
 from smidgen.report import notices
 from smidgen.report.chart import Chart
-from smidgen.report.doubts import Shot, Wall, doubts, pictures_of
+from smidgen.report.doubts import Shot, Wall, doubts, pictures_of, sure_enough
 from smidgen.report.matrix import confusion_chart
 from smidgen.report.net import net_chart
-from smidgen.report.notices import reached_by
+from smidgen.report.notices import has_learned_little, reached_by
 from smidgen.report.points import Point
 from smidgen.report.replicates import kind, replicate_of, told
 from smidgen.report.tables import Table, number, words
@@ -177,17 +177,23 @@ def _wrong(rows: Sequence[dict[str, Any]]) -> Wall | None:
 
 def _doubted(rows: Sequence[dict[str, Any]]) -> Wall | None:
     """Return the test images whose label the models of all seeds contradict with one voice."""
+    if any(map(has_learned_little, rows)):
+        return None  # such a seed contradicts by chance
+    classes = len(rows[0]["classes"]) if rows else 0
     agreed = {
         key: found
         for key, found in _by_answer(rows, "wrong").items()
-        if len(found) == len(rows) > 1 and all(of["sure"] for of in found)
+        if len(found) == len(rows) > 1
+        and all(of["sure"] for of in found)
+        and sure_enough(_mean(found), classes)
     }
     shots = _shots(rows, "test", agreed)
     if not shots:
         return None
     note = (
         f"All {len(rows)} {_kind(rows)} give the same other answer, each at least as surely as it"
-        " answers the images of that class, on average. Such labels may be errors: look at them."
+        " answers the images of that class, on average, and well above an even guess. Such labels"
+        " may be errors: look at them."
     )
     return Wall("Labels of test images that the models contradict", shots, note)
 

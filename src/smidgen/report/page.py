@@ -14,7 +14,7 @@ from smidgen.escape import html
 from smidgen.report.bars import latency_bars, size_bars
 from smidgen.report.chart import Chart
 from smidgen.report.checked import BASELINE
-from smidgen.report.curves import curves
+from smidgen.report.curves import held_out_accuracies, losses
 from smidgen.report.forest import forest
 from smidgen.report.lengths import length_charts, length_tables
 from smidgen.report.look import Look, closer_look
@@ -290,8 +290,7 @@ def _section(title: str, points: list[Point], before: int = 0) -> Section:
         drawn.append(forest(baseline, of_net, more))
     drawn += length_charts(points)
     shown = plain if len(plain) > 1 else longest(points)
-    more = [curves(shown, "held_out_accuracy", "accuracy on held-out images", ".4f")]
-    more.append(curves(shown, "loss", "loss", ".4f"))
+    more = [held_out_accuracies(shown), losses(shown)]
     more += [latency_bars(plain), size_bars(plain)]
     split, images = points[0].first["split"], sorted({point.images for point in points})
     told = " to ".join(f"{count:,}" for count in dict.fromkeys((images[0], images[-1])))

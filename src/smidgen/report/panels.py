@@ -1,9 +1,18 @@
-"""Small plots side by side with one vertical axis: dots that may be joined, a colour a name."""
+"""Small plots side by side with one vertical axis, of percents: dots, a colour a name."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from smidgen.report.axes import BELOW, Number, Scale, across, padded, room_beside, ticks, upward
+from smidgen.report.axes import (
+    BELOW,
+    Number,
+    Scale,
+    across,
+    padded_percents,
+    room_beside,
+    ticks,
+    upward,
+)
 from smidgen.report.chart import NARROW, SERIES, Chart, draw, legend, legend_height
 from smidgen.report.svg import MUTED, Canvas, shortened
 
@@ -45,13 +54,13 @@ def panels(
 
     Args:
         title: Of the chart.
-        axis: Of the vertical values.
+        axis: Of the vertical values, which are percents.
         plots: From left to right.
         note: Below.
         ends: Of the vertical axis; those of the dots, if ``None``.
     """
     values = [dot.y for plot in plots for dots in plot.curves.values() for dot in dots]
-    low, high = ends or padded(values)
+    low, high = ends or padded_percents(values)
     return draw(title, note, lambda width: _drawn(width, axis, plots, low, high))
 
 

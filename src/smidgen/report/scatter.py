@@ -10,7 +10,7 @@ from smidgen.report.axes import (
     Scale,
     across,
     log_ticks,
-    padded,
+    padded_percents,
     room_beside,
     ticks,
     upward,
@@ -133,7 +133,7 @@ def _drawn(width: int, ours: Sequence[_Dot], studied: Sequence[_Dot]) -> Canvas:
     kinds = dict.fromkeys(dot.kind for dot in [*ours, *studied])
     top = legend(canvas, {kind: _COLOURS[kind] for kind in kinds})
     bottom = _HEIGHT - BELOW
-    low, high = padded([end for dot in dots for end in (dot.low, dot.high)])
+    low, high = padded_percents([end for dot in dots for end in (dot.low, dot.high)])
     levels = ticks(low, high, 6)
     left = room_beside(levels)
     y = Scale(low, high, bottom, top)
