@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from smidgen.chance import wilson
 from smidgen.data import Split
 from smidgen.report.chart import Chart
 from smidgen.report.page import charts_of, render, tables_of
@@ -72,6 +73,20 @@ def test_a_table_of_effects_is_paired_by_seed(card: RobustCard) -> None:
     more = [row(card, 0, [f"m{number}", "cosine"]) for number in range(3)]
     (look,) = robust_looks(points_of([*rows(card), *more]))
     assert look.about.endswith("drawn are cosine and the 3 that are best on corrupted images.")
+
+
+def test_shares_of_the_pictures_have_an_interval(card: RobustCard) -> None:
+    low, high = (100 * end for end in wilson(1, 20))
+    for told in (rows(card), rows(card)[:1]):
+        (look,) = robust_looks(points_of(told))
+        cells = dict(zip(look.tables[0].columns, look.tables[0].rows[0], strict=True))
+        assert cells["clean %"].text == f"100.00 [{low:.2f}, {high:.2f}]"
+        assert cells["clean %"].value == 100
+        assert re.fullmatch(r"[\d.]+", cells["ECE %"].text), "no share of the pictures"
+        assert "Wilson" in look.tables[0].note
+        fog = re.search(r"<title>fog, cosine: ([\d.]+) \[([\d.]+), ([\d.]+)\]", look.charts[0].wide)
+        assert fog
+        assert float(fog[2]) < float(fog[1]) <= float(fog[3])
 
 
 def test_tables_and_sections_say_what_they_are_of(card: RobustCard) -> None:
@@ -153,7 +168,7 @@ def test_a_card_alone_has_further_figures_and_its_threshold(card: RobustCard) ->
     cells = dict(zip(look.tables[1].columns, look.tables[1].rows[0], strict=True))
     assert cells["over the threshold %"].text == "62.50"
     assert "lets pass" in look.tables[1].note
-    assert cells["rotation %"].text == "50.00"
+    assert cells["rotation %"].text == "50.00 ± 20.07", "Wilson, of 20 pictures"
     assert cells["NLL"].text == f"{card.nll:.3f}"
 
 
@@ -236,12 +251,13 @@ def test_geometry_is_drawn_with_the_unchanged_picture(card: RobustCard) -> None:
     cards = [(turned(card, [0.9, 0.8, 0.7, 0.6]), ["cosine"]), (card, ["blurpool", "cosine"])]
     chart = chart_of("Moved, turned and resized", cards)
     for told in (
-        "cosine, rotation of 10 degrees: 80.0 % right, 50.0 % answered as before",
-        "blurpool + cosine, shift of 4 pixels: 100.0 % right, 100.0 % answered as before",
+        "cosine, rotation of 10 degrees: 80.0 % [58.4, 91.9] right, 50.0 % [29.9, 70.1] answered"
+        " as before",
+        "blurpool + cosine, shift of 4 pixels: 100.0 % [83.9, 100.0] right, 100.0 %",
     ):
         assert told in chart.wide
         assert told in chart.narrow
-    unchanged = f"<title>cosine, unchanged: {100 * card.clean:.1f} % right"
+    unchanged = f"<title>cosine, unchanged: {100 * card.clean:.1f} % ["
     assert chart.wide.count(unchanged) == 2, "rotations and sizes have no such amount"
     assert "scale, times" in chart.wide
     assert "blur, pixels" not in chart.wide

@@ -62,7 +62,14 @@ def _most_accurate(points: Sequence[Point]) -> tuple[Sequence[Point], str]:
     return shown, more if len(nets) > _NETS else ""
 
 
-def bars(title: str, axis: str, series: Series, note: str, form: str = ",.3g") -> Chart:
+def bars(
+    title: str,
+    axis: str,
+    series: Series,
+    note: str,
+    form: str = ",.3g",
+    ends: Mapping[str, Mapping[str, tuple[float, float]]] | None = None,
+) -> Chart:
     """Chart figures by net as bars, one colour a kind.
 
     Args:
@@ -71,11 +78,18 @@ def bars(title: str, axis: str, series: Series, note: str, form: str = ",.3g") -
         series: By kind, then by net.
         note: Below.
         form: Of a value beside its bar, below a thousand.
+        ends: Of the interval of each value, drawn as a line; none, by default.
     """
-    return draw(title, note, lambda width: _drawn(width, axis, series, form))
+    return draw(title, note, lambda width: _drawn(width, axis, series, form, ends or {}))
 
 
-def _drawn(width: int, axis: str, series: Series, form: str) -> Canvas:
+def _drawn(
+    width: int,
+    axis: str,
+    series: Series,
+    form: str,
+    ends: Mapping[str, Mapping[str, tuple[float, float]]],
+) -> Canvas:
     narrow = width == NARROW
     kinds = dict(zip(series, SERIES, strict=False))
     nets = list(dict.fromkeys(net for by_net in series.values() for net in by_net))
@@ -86,6 +100,7 @@ def _drawn(width: int, axis: str, series: Series, form: str) -> Canvas:
     bottom = top + step * len(nets)
     left = 0.0 if narrow else min(max(map(width_of, nets)), _LABELS) + 10
     most = max(value for by_net in series.values() for value in by_net.values()) or 1
+    most = max(most, *(high for by_net in ends.values() for _, high in by_net.values()), 0)
     x = Scale(0, 1.15 * most, left, width)
     across(canvas, x, ticks(0, x.high, 4 if narrow else 8), top, bottom, axis)
     for place, net in enumerate(nets):
@@ -101,7 +116,12 @@ def _drawn(width: int, axis: str, series: Series, form: str) -> Canvas:
                 at = y + above + _GAP / 2 + _BAR * row
                 whole = f"{value:,.0f}" if value >= _WHOLE else ""
                 text, told = whole or f"{value:{form}}", whole or f"{value:,.4g}"
-                told = f"{net}, {kind}: {told}"
+                low, high = ends.get(kind, {}).get(net, (value, value))
+                told = f"{net}, {kind}: {told}" + (
+                    f" [{low:{form}}, {high:{form}}]" if ends else ""
+                )
                 canvas.rect(left, at, x(value) - left, _BAR - 3, kinds[kind], told=told)
-                canvas.text(x(value) + 4, at + _BAR - 5, text, MUTED, size=TEXT - 1)
+                if ends:
+                    canvas.line(x(low), at + 5.5, x(high), at + 5.5, INK)
+                canvas.text(x(high) + 4, at + _BAR - 5, text, MUTED, size=TEXT - 1)
     return canvas

@@ -65,12 +65,14 @@ class Point:
     @cached_property
     def images(self) -> int:
         """Different pictures that judged it; each fold has its own, and a round all of them."""
+        return self.pictures(lambda row: int(row["images"]))
+
+    def pictures(self, count: Callable[[dict[str, Any]], int]) -> int:
+        """Return how many different pictures rows are of, by what each says of its own."""
         if self.first["split"] == "test":
-            return int(self.first["images"])
+            return count(self.first)
         rounds: Counter[int] = Counter()
-        for split, images in {
-            split: row["images"] for (_, split), row in self.rows.items()
-        }.items():
+        for split, images in {split: count(row) for (_, split), row in self.rows.items()}.items():
             fold = fold_of(split)
             rounds[fold[2] if fold else 0] += images
         return max(rounds.values())

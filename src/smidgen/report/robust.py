@@ -8,11 +8,12 @@ from typing import Any
 from smidgen.report.look import Look
 from smidgen.report.points import Point, baselines, numbers_of, over
 from smidgen.report.replicates import Replicate
-from smidgen.report.robust_charts import robust_charts
+from smidgen.report.robust_charts import judged_by, robust_charts
 from smidgen.report.robust_figures import (
     FIGURES,
     FURTHER,
     NATS,
+    SHARES,
     SHIFTED,
     THRESHOLD,
     Value,
@@ -32,7 +33,7 @@ from smidgen.report.tables import (
 )
 from smidgen.sizes import counted
 from smidgen.split_names import fold_of
-from smidgen.study.statistics import paired_effect
+from smidgen.study.statistics import accuracy_interval, paired_effect, spread
 
 _DRAWN = 4  # points in a chart, at most
 
@@ -106,6 +107,7 @@ def _figures(points: Sequence[Point]) -> Table:
         f" of {SHIFTED:g} pixels leaves, four directions, border repeated. ECE: 15 bins, clean"
         " and mean over corruptions. Strangers told apart: how often an own picture is answered"
         " more surely than noise, clouds or shapes; 50 is chance."
+        f" {_chance(points)}"
     )
     return _means("Robustness", points, FIGURES, note)
 
@@ -116,13 +118,31 @@ def _means(title: str, points: Sequence[Point], figures: dict[str, Value], note:
             words(point.label()),
             number(len(point.rows)),
             *(
-                number(_mean(point.rows, value), f".{_digits(name)}f")
+                _figure(_by_seed(point.rows, value), name, judged_by(point))
                 for name, value in figures.items()
             ),
         )
         for point in points
     )
     return Table(title, ("methods", COUNTED[over(points)], *figures), rows, note)
+
+
+def _chance(points: Sequence[Point]) -> str:
+    many = over(points)
+    return (
+        f"Shares of the pictures come with their 95 % interval for other {many} (Student) and other"
+        " pictures (Wilson)."
+    )
+
+
+def _figure(by_seed: dict[Replicate, float], name: str, images: int) -> Cell:
+    """Return the mean of a figure; that of a share of the pictures with its interval."""
+    found = list(by_seed.values())
+    if not found or name not in SHARES:
+        return number(fmean(found) if found else nan, f".{_digits(name)}f")
+    interval = accuracy_interval(found, max(round(SHARES[name] * images), 1))
+    told = spread(interval).removesuffix(" (1 seed)")  # which has a column
+    return Cell(told, interval.mean)
 
 
 def _effects(baseline: Point, others: Sequence[Point]) -> Table:
@@ -148,6 +168,7 @@ def _further(baseline: Point, others: Sequence[Point]) -> Table:
     if THRESHOLD in shown:
         note += " Over the threshold: answers that one chosen on held-out images lets pass."
     if not others:
+        note += f" {_chance([baseline])}"
         return _means("Robustness, further", [baseline], shown, note)
     has = ", ".join(
         f"{name} {_mean(baseline.rows, value):.{_digits(name)}f}" for name, value in shown.items()
@@ -225,7 +246,10 @@ def _integers(points: Sequence[Point]) -> Table | None:
         integers = {one: {"robust": row["robust_int8"]} for one, row in floats.items()}
         label, seeds = words(point.label()), number(len(floats))
         for numbers, of in (("float32", floats), ("int8", integers)):
-            means = (number(_mean(of, value), ".2f") for value in FIGURES.values())
+            means = (
+                _figure(_by_seed(of, value), name, judged_by(point))
+                for name, value in FIGURES.items()
+            )
             rows.append((label, words(numbers), seeds, *means))
         step = 100 / point.first["robust"]["images"]
         apart = (

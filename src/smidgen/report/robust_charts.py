@@ -8,6 +8,7 @@ from smidgen.report.bars import bars
 from smidgen.report.chart import Chart
 from smidgen.report.panels import Dot, Panel, panels
 from smidgen.report.points import Point, over
+from smidgen.study.statistics import Interval, accuracy_interval
 
 GEOMETRY, CAMERA = ("shift", "rotation", "scale"), ("exposure", "contrast", "blur")
 _NEUTRAL = {"scale": 1.0, "contrast": 1.0}  # amounts that change nothing; 0 of the other kinds
@@ -27,16 +28,29 @@ def robust_charts(points: Sequence[Point]) -> list[Chart]:
 
 def _by_corruption(points: Sequence[Point]) -> Chart:
     """Chart the accuracy under each corruption, point by point."""
-    series: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, Interval]] = {}
     for point in points:
         shares: dict[str, list[float]] = {}
         for row in point.rows.values():
             for one in row["robust"]["corruptions"]:
                 name = one["name"].replace("_", " ")
                 shares.setdefault(name, []).append(100 * one["accuracy"])
-        series[point.label()] = {name: sum(of) / len(of) for name, of in shares.items()}
-    note = f"Accuracy in percent, the mean over {over(points)} and over the published severities."
-    return bars("Accuracy by corruption", "accuracy, %", series, note, ".1f")
+        images = judged_by(point)
+        found[point.label()] = {name: accuracy_interval(of, images) for name, of in shares.items()}
+    series = {label: {name: of.mean for name, of in by.items()} for label, by in found.items()}
+    ends = {
+        label: {name: (of.low, of.high) for name, of in by.items()} for label, by in found.items()
+    }
+    note = (
+        f"Accuracy in percent, the mean over {over(points)} and over the published severities; the"
+        f" line is its 95 % interval, for other {over(points)} and other pictures."
+    )
+    return bars("Accuracy by corruption", "accuracy, %", series, note, ".1f", ends)
+
+
+def judged_by(point: Point) -> int:
+    """Return how many different pictures the cards of a point are of."""
+    return point.pictures(lambda row: int(row["robust"]["images"]))
 
 
 def _seen(title: str, kinds: Sequence[str], points: Sequence[Point]) -> list[Chart]:
@@ -76,28 +90,34 @@ def _amounts(point: Point, kind: str) -> list[Dot]:
         of["amount"]: of["unit"] for of in point.first["robust"]["seen"] if of["kind"] == kind
     }
 
-    def mean(amount: float, field: str) -> float:
-        return 100 * _mean(
-            point,
-            lambda card: [
-                of[field] for of in card["seen"] if (of["kind"], of["amount"]) == (kind, amount)
-            ],
-        )
+    def found(amount: float, field: str) -> Interval:
+        shares = [
+            100 * of[field]
+            for row in point.rows.values()
+            for of in row["robust"]["seen"]
+            if (of["kind"], of["amount"]) == (kind, amount)
+        ]
+        return accuracy_interval(shares, judged_by(point))
 
     dots = [
         Dot(
             amount,
-            mean(amount, "accuracy"),
-            f"{kind} of {amount:g} {unit}: {mean(amount, 'accuracy'):.1f} % right,"
-            f" {mean(amount, 'consistency'):.1f} % answered as before",
+            found(amount, "accuracy").mean,
+            f"{kind} of {amount:g} {unit}: {_told(found(amount, 'accuracy'))} right,"
+            f" {_told(found(amount, 'consistency'))} answered as before",
         )
         for amount, unit in amounts.items()
     ]
     neutral = _NEUTRAL.get(kind, 0.0)
     if dots and neutral not in amounts:
-        clean = 100 * _mean(point, lambda card: [card["clean"]])
-        dots.append(Dot(neutral, clean, f"unchanged: {clean:.1f} % right"))
+        every = [100 * row["robust"]["clean"] for row in point.rows.values()]
+        clean = accuracy_interval(every, judged_by(point))
+        dots.append(Dot(neutral, clean.mean, f"unchanged: {_told(clean)} right"))
     return sorted(dots)
+
+
+def _told(of: Interval) -> str:
+    return f"{of.mean:.1f} % [{of.low:.1f}, {of.high:.1f}]"
 
 
 def _strangers(points: Sequence[Point]) -> list[Chart]:

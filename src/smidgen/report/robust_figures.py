@@ -86,4 +86,10 @@ FURTHER: dict[str, Value] = {
     "NLL": lambda row: row["robust"]["nll"],
     "corrupted NLL": lambda row: row["robust"]["corrupted_nll"],
 }
+_OF_ALL = ("clean %", "corrupted %", "same if shifted %")
+# Figures that are a share of so much of a card's pictures, so that chance of the pictures is known.
+SHARES = {
+    **dict.fromkeys((*_OF_ALL, *(f"{kind} %" for kind in (*GEOMETRY[1:], *CAMERA))), 1.0),
+    f"surest {100 * _KEPT:g} % right %": _KEPT,
+}
 NATS = ("NLL", "corrupted NLL")
