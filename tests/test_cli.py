@@ -312,7 +312,15 @@ def test_train_then_evaluate_then_refuse_to_overwrite(
     asked = {"accuracy", "split", "nll", "ece", "shift_consistency", "latency_ms", "params"}
     assert asked | {"macs", "bytes"} <= found.keys()
     assert (found["split"], found["params"]) == ("test", 1560)
-    assert json.loads(Path("rows.jsonl").read_text())["key"] == found["key"]
+    row = json.loads(Path("rows.jsonl").read_text())
+    assert row["key"] == found["key"]
+    assert sum(row["examples"]) == 1293, "without the held-out images"
+    assert len(row["pictures"]) == min(24, len(row["wrong"])) > 5
+    assert (len(found["wrong"]), "pictures" in found) == (5, False), "what --wrong asks for"
+    assert smidgen("evaluate", "run", "--held-out", "--row", "held.jsonl") == 0
+    row = json.loads(Path("held.jsonl").read_text())
+    assert {"doubted", "pictures"} <= row.keys() >= row.keys() - {"wrong", "examples"}
+    capsys.readouterr()
     key = json.loads(captured.out)["key"]
     assert found["key"] == f"{key}-test", "no row of a trial that is judged on held-out images"
     assert len(found["confusion"]) == len(found["classes"]) == 10

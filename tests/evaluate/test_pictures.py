@@ -11,7 +11,15 @@ from PIL import Image
 from smidgen.data import Data, Split
 from smidgen.data.parts import held_out, parts
 from smidgen.data.turned import exchanged
-from smidgen.evaluate.pictures import Copies, copies, doubted, looked_at, thumbnail, wrong_answers
+from smidgen.evaluate.pictures import (
+    Copies,
+    copies,
+    doubted,
+    looked_at,
+    mistaken,
+    thumbnail,
+    wrong_answers,
+)
 
 
 def logits_of(*probabilities: tuple[float, ...]) -> torch.Tensor:
@@ -73,6 +81,8 @@ def test_an_answer_names_the_file_of_its_picture() -> None:
     with_file = replace(data, test=Split(of.images, of.labels, ("cat/IMG_7.jpg",)))
     (told,) = looked_at(with_file, logits)["wrong"]
     assert (told["file"], told["image"], told["answer"]) == ("cat/IMG_7.jpg", 0, found.answer)
+    other = mistaken(with_file, logits)  # as where other data judge a run
+    assert other == {name: looked_at(with_file, logits)[name] for name in ("wrong", "pictures")}
 
 
 @pytest.mark.parametrize("name", ["selection", "fold-2-of-3"])

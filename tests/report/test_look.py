@@ -122,7 +122,7 @@ def test_the_surest_wrong_answers_come_with_their_pictures() -> None:
 
 
 def test_seeds_that_list_no_wrong_answers_are_not_counted() -> None:
-    """As rows of ``evaluate --row``, which tell their figures alone."""
+    """As rows of ``evaluate --row`` of 0.1.0, which tell their figures alone."""
     sure = [wrong(9, 1, 0, 0.9, sure=True)]
     rows = [seen(0, wrong=sure), seen(1, wrong=sure), seen(2, wrong=None)]
     first, second = look_at(rows).walls

@@ -134,6 +134,20 @@ def test_a_single_row_gives_a_page(written: Callable[[Rows], Path], tmp_path: Pa
     assert "50.00 ± 6.86 (1 seed)" in text  # Wilson's interval of 100 of 200
 
 
+def test_rows_of_runs_tell_what_trains_them_again(study: Rows) -> None:
+    def told(rows: Rows) -> str:
+        page = render(Records(rows, Status(1, 0, 0, 0, 0.0, ()), {}), "t", "", ["smidgen report"])
+        return page.partition("How these figures were made")[2].partition("</pre>")[0]
+
+    runs = [{**of, "study": "", "command": f"smidgen train a --seed {of['seed']}"} for of in study]
+    assert re.findall(r"smidgen \w+.*", told(runs)) == [
+        *(f"smidgen train a --seed {seed}" for seed in range(3)), "smidgen report",
+    ]  # fmt: skip
+    assert "train" not in told([{**of, "study": "s"} for of in runs]), "one of hundreds"
+    many = [{**runs[0], "command": f"train {n}", "seed": n} for n in range(14)]
+    assert "train 9\n# and 4 more, as rows tell\n" in told(many)
+
+
 def test_the_first_screen_says_how_far_the_best_net_got(
     written: Callable[[Rows], Path], tmp_path: Path
 ) -> None:

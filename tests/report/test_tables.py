@@ -373,6 +373,13 @@ def test_a_latency_is_the_least_over_seeds_on_one_thread(study: Rows) -> None:
     assert many.latency("kernel_ms") is None
 
 
+def test_a_short_training_time_is_not_nothing() -> None:
+    def told(seconds: float) -> str:
+        return points_table("", points_of([row("a", [], 0, 100, seconds=seconds)])).rows[0][-1].text
+
+    assert [told(of) for of in (0.124, 3.0, 9.96, 1234.5)] == ["0.12", "3", "10", "1,234"]
+
+
 def test_a_training_time_is_not_that_of_a_busy_machine(study: Rows) -> None:
     slow = next(row for row in study if row["methods"] == ["cosine"] and row["seed"] == 1)
     slow["seconds"] *= 20

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from smidgen.evaluate import Evaluation
     from smidgen.robust.card import RobustCard
     from smidgen.run import Run
+    from smidgen.tensors import Logits
 
 
 def _of_rows(path: Path | None) -> Path | None:
@@ -145,7 +146,7 @@ def evaluate(  # noqa: PLR0913 - a command line
     values |= columns_of(cards)
     try:
         if row:
-            append_row(row, values)
+            append_row(row, {**values, **_pictured(loaded_run, source, logits, held_out=held_out)})
     finally:  # what took an hour is told, whatever becomes of its row
         values["wrong"] = told(wrong_answers(logits, images.labels, limit=wrong), images)
         _tell(source.name, values, found, cards, json=json)
@@ -170,6 +171,19 @@ def _tell(
             show(cards, data)
     if found.never_answered:
         warn(_never(found.never_answered, len(found.classes)))
+
+
+def _pictured(run: "Run", source: "Data", logits: "Logits", *, held_out: bool) -> dict[str, Any]:
+    """Return the columns of a row that show pictures, as a study's rows do; see docs/rows.md."""
+    from smidgen.evaluate.pictures import doubted, looked_at, mistaken
+    from smidgen.split_names import FULL
+
+    split = run.trial.split
+    if held_out:
+        return {} if split == FULL else doubted(source, split, logits)
+    if source.fingerprint != run.trial.fingerprint:
+        return mistaken(source, logits)  # what it was trained on is not here
+    return looked_at(source, logits, split)
 
 
 def _require_size(run: "Run", asked: str | None) -> None:

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from smidgen.data import Data, Split
-from smidgen.data.parts import held_out
+from smidgen.data.parts import held_out, parts
+from smidgen.split_names import FULL
 from smidgen.tensors import Labels, Logits
 
 LISTED = 64  # wrong answers that a row names
@@ -124,21 +125,31 @@ def thumbnail(image: torch.Tensor) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def looked_at(data: Data, logits: Logits) -> dict[str, Any]:
-    """Return the columns that show pictures of a run on all training images; see docs/rows.md.
+def looked_at(data: Data, logits: Logits, split: str = FULL) -> dict[str, Any]:
+    """Return the columns that show pictures of a run judged on test images; see docs/rows.md.
 
     Args:
         data: What it was trained and tested on.
         logits: Of the test images.
+        split: What of the training images it was trained on.
+    """
+    labels = parts(data, split)[0].labels
+    return {
+        "examples": torch.bincount(labels, minlength=len(data.classes)).tolist(),
+        "copies": asdict(copies(data.train, data.test)),
+        **mistaken(data, logits),
+    }
+
+
+def mistaken(data: Data, logits: Logits) -> dict[str, Any]:
+    """Return the columns that show wrong answers on test images, of data of any run.
+
+    Args:
+        data: What it was tested on.
+        logits: Of the test images.
     """
     wrong = wrong_answers(logits, data.test.labels)
-    counts = torch.bincount(data.train.labels, minlength=len(data.classes))
-    return {
-        "examples": counts.tolist(),
-        "copies": asdict(copies(data.train, data.test)),
-        "wrong": told(wrong, data.test),
-        "pictures": _shown(data, "test", wrong[:SHOWN]),
-    }
+    return {"wrong": told(wrong, data.test), "pictures": _shown(data, "test", wrong[:SHOWN])}
 
 
 def doubted(data: Data, split: str, logits: Logits) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from smidgen.study.records import Records
 
 _LONG = 9  # rows of a table that is not folded, at most
 _SHORT = 5  # lines, likewise
+_COMMANDS = 10  # of rows, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +130,19 @@ def render(
             _section(name, group, (story or {}).get("read_before") or 0)
             for name, group in grouped(points)
         ],
-        commands=list(dict.fromkeys([*records.notes.get("commands", []), *commands])),
+        commands=list(
+            dict.fromkeys([*_trained_by(rows), *records.notes.get("commands", []), *commands])
+        ),
         made=_made(rows),
     )
+
+
+def _trained_by(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return what trains the runs again that are of no study, which tells its own command."""
+    commands = [row.get("command") for row in rows if not row["study"]]
+    every = list(dict.fromkeys(command for command in commands if command))
+    more = len(every) - _COMMANDS
+    return every[:_COMMANDS] + ([f"# and {more:,} more, as rows tell"] if more > 0 else [])
 
 
 def policy(style: str, script: str) -> str:

@@ -11,6 +11,7 @@ from smidgen.split_names import FULL
 from smidgen.study.statistics import Interval
 
 MISSING = "-"
+_LONG = 9.95  # seconds, from which on tenths tell nothing
 COUNTED = {"seeds": "seeds", "seeds and folds": "replicates"}  # the column of how many there are
 PAIRED = {"seeds": "seed", "seeds and folds": "seed and fold"}
 
@@ -95,7 +96,7 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
             number(point.mean(lambda row: 100 * row["shift_consistency"]), ".2f"),
             number(point.latency("kernel_ms"), ".3f"),
             number(point.first["bytes_int8"]),
-            number(point.seconds, ",.0f"),
+            number(point.seconds, ",.0f" if point.seconds >= _LONG else ".2g"),
         )
         for point, told in zip(points, more, strict=True)
     )
