@@ -6,8 +6,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from tests.report.conftest import Rows, png, row, seen
+from tests.report.conftest import NAMES, Rows, png, row, seen
 
+from smidgen.report.confused import most_confused
 from smidgen.report.doubts import doubts, sound, sure_enough
 from smidgen.report.look import Look, closer_look
 from smidgen.report.notices import of_classes, of_little
@@ -271,6 +272,22 @@ def test_the_net_is_drawn_with_what_each_layer_costs() -> None:
         for part in ("conv(out_channels=8)", "8x28x28", "88", "56,448", "7,056"):
             assert part in said
     assert "7,056 B RAM" in net.narrow
+
+
+def test_the_most_confused_pairs_come_first_with_their_pictures() -> None:
+    answers = [wrong(image, 0, 1, 0.9, sure=True) for image in range(5)]
+    pictures = {f"test/{image}": png(image) for image in range(1, 5)}
+    row = seen(0, confusion=[[36, 12, 0], [1, 1, 0], [0, 40, 8]], wrong=answers, pictures=pictures)
+    pairs = most_confused(row["confusion"], NAMES, [row])
+    told = [" ".join((of.label, "->", of.answer, of.told)).replace("\u200e", "") for of in pairs]
+    assert told == [
+        "owl -> dog 83.3 % (40 of 48)", "cat -> dog 25 % (12 of 48)", "dog -> cat 50 % (1 of 2)",
+    ]  # fmt: skip
+    assert pairs[1].pictures == tuple((png(n), f"test image {n}") for n in (1, 2, 3))
+    many = [[1] * 60] * 60
+    assert len(most_confused(many, [f"c{n}" for n in range(60)], [])) == 10
+    held = held_out(0, answers[0], pictures={"train/0": png()})
+    assert most_confused(row["confusion"], NAMES, [held])[1].pictures == ((png(), "train image 0"),)
 
 
 def test_a_confusion_is_drawn_with_its_numbers() -> None:

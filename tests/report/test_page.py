@@ -446,6 +446,7 @@ def test_rows_of_every_age_stand_on_one_page(
     text = full_page(written, tmp_path).read_text()
     for part in (
         "The surest wrong answers",
+        "<b>owl\u200e → dog\u200e</b> <span>100 % (120 of 120)</span>",
         "Labels of test images that the models contradict",
         "The classes",
         "The net, mine",

@@ -8,6 +8,7 @@ from smidgen.confusion import Matrix, balanced_accuracy, by_class, largest_share
 from smidgen.escape import LEFT_TO_RIGHT
 from smidgen.report import notices
 from smidgen.report.chart import Chart
+from smidgen.report.confused import Pair, most_confused
 from smidgen.report.doubts import Shot, Wall, doubts, pictures_of, sure_enough
 from smidgen.report.matrix import confusion_chart
 from smidgen.report.net import net_chart
@@ -32,6 +33,7 @@ class Look:
         charts: Below them.
         walls: Of pictures, below those.
         lines: On the pictures as a whole.
+        confused: Pairs of classes, above the charts.
     """
 
     title: str
@@ -41,6 +43,7 @@ class Look:
     charts: tuple[Chart, ...]
     walls: tuple[Wall, ...]
     lines: tuple[str, ...]
+    confused: tuple[Pair, ...] = ()
 
 
 def closer_look(
@@ -81,6 +84,7 @@ def closer_look(
             wall for wall in (_wrong(telling), doubts(held_out), _doubted(telling)) if wall
         ),
         lines=_lines(rows, matrix),
+        confused=most_confused(matrix, names, judged) if matrix else (),
     )
 
 
