@@ -2,18 +2,20 @@
 
 import base64
 import re
+from html import unescape
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from tests.report.conftest import NAMES, Rows, png, row, seen
+from tests.report.conftest import MATRIX, NAMES, Rows, png, row, seen
 
 from smidgen.report.confused import most_confused
 from smidgen.report.doubts import doubts, sound, sure_enough
 from smidgen.report.look import Look, closer_look
+from smidgen.report.matrix import confusion_chart
 from smidgen.report.notices import of_classes, of_little
 from smidgen.report.points import points_of
-from smidgen.report.svg import width_of
+from smidgen.report.svg import TEXT, width_of
 from smidgen.report.tables import Cell, Table
 
 
@@ -42,6 +44,21 @@ def test_the_classes_are_told_one_by_one() -> None:
     assert (cat["precision %"].text, cat["recall %"].text) == ("85.7", "75.0")
     assert cat["most taken for"].text == "dog\u200e, 25.0 %"  # the mark: a name may run to the left
     assert (owl["precision %"].text, owl["recall %"].text, owl["F1 %"].text) == ("-", "0.0", "0.0")
+
+
+def test_a_column_of_nothing_is_left_out() -> None:
+    (table,) = look_at([seen(0, examples=[])]).tables
+    assert "examples" not in table.columns
+    assert "Examples" not in table.note
+    assert named(table, "cat")["images"].text == "80"
+
+
+def test_names_of_a_matrix_do_not_reach_its_side_s_title() -> None:
+    chart = confusion_chart(MATRIX, [16 * "<", "dog", "owl"])
+    for drawing in (chart.wide, chart.narrow):
+        ends = re.findall(r'x="([\d.]+)" [^>]*text-anchor="end">([^<]*)<', drawing)
+        for right, name in ((float(x), unescape(name)) for x, name in ends):
+            assert right - 1.15 * width_of(name) > TEXT + 3, "of a font that is wider than expected"
 
 
 def test_a_class_that_is_never_answered_is_warned_of() -> None:

@@ -176,7 +176,7 @@ def test_the_images_of_folds_are_counted_together() -> None:
     told = [re.findall(r"Accuracy on (.*) held-out images, which", text) for text in pages]
     assert told == [["600"], ["200"], ["200 to 600"]]
     assert "no method, 3 folds of 3 seeds, 600 held-out images of mnist." in pages[0]
-    cats = [re.findall(r"cat</th>\s*<td[^>]*>-</td>\s*<td[^>]*>(\d+)<", text) for text in pages]
+    cats = [re.findall(r"cat</th>\s*<td[^>]*>(\d+)<", text) for text in pages]
     assert cats[:2] == [["240"], ["80"]]
 
 
@@ -261,6 +261,18 @@ def test_a_design_s_page_looks_closer_at_the_tested_winner_alone(study: Rows) ->
     assert _named(Records([*tried, luckier, tested], status, notes)) == "winner for mnist"
     a_study = render(Records([*tried, tested], status, {}), "t", "", [])
     assert heads.findall(a_study) == ["tried-32", "winner"]
+
+
+@pytest.mark.parametrize(
+    "given", ["Methods Confirm Recipe Warning", "Methods Recipe Confirm Warning"]
+)
+def test_what_is_confirmed_stands_behind_the_recipe(given: str) -> None:
+    steps = [{"title": title, "lines": ["it"]} for title in given.split()]
+    notes = {"design": {"facts": [], "steps": steps}}
+    page = render(Records([], Status(1, 0, 0, 0, 0.0, ()), notes), "t", "", [])
+    told = re.findall(r"<h3>(Methods|Recipe|Confirm|Warning)</h3>", page)
+    assert told == ["Methods", "Recipe", "Confirm", "Warning"]
+    assert [step["title"] for step in steps] == given.split(), "what was given is left as it is"
 
 
 def test_a_front_is_told_with_the_folders_that_its_nets_are_exported_from(
@@ -573,6 +585,22 @@ def test_the_baseline_lies_above_what_would_hide_it() -> None:
     chart = accuracy_against_params(points_of(lengths))
     assert chart
     assert ">a, 20 epochs<" in chart.wide, "two points of one name are told apart"
+
+
+def test_every_one_of_few_points_has_a_name_of_its_own() -> None:
+    sets = ([], ["sam"], ["mixup", "sam"])
+    rows = [
+        row(net, methods, 0, 100 + 5 * len(methods) + 20 * (net == "b"))
+        for net in "ab"
+        for methods in sets
+    ]
+    names = [dot.name for dot in _dots(points_of(rows))]
+    assert names == ["a", "1", "2", "b", "3", "best: 4"]
+    chart = accuracy_against_params(points_of(rows))
+    assert chart
+    assert chart.note.endswith(" 1: a, sam; 2: a, mixup + sam; 3: b, sam; 4: b, mixup + sam.")
+    many = [row("a", [f"m{n}"] * bool(n), 0, 100 + n) for n in range(15)]
+    assert [dot.name for dot in _dots(points_of(many)) if dot.name] == ["a", "best: a, 1 method"]
 
 
 def test_of_very_many_nets_the_most_accurate_are_named() -> None:

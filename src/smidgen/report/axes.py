@@ -117,4 +117,4 @@ def upward(
 
 def room_beside(values: Sequence[Number]) -> float:
     """Return the pixels that the numbers and the title of a vertical axis need."""
-    return TEXT + 6 + max(width_of(told(value, values)) for value in values) + _TICK
+    return TEXT + 9 + max(width_of(told(value, values)) for value in values) + _TICK

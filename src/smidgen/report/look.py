@@ -107,8 +107,8 @@ def _summed(matrices: Sequence[Matrix]) -> Matrix:
 def _class_table(
     matrix: Matrix, names: Sequence[str], rows: Sequence[dict[str, Any]], images: int
 ) -> Table:
-    examples = rows[0].get("examples") or []
-    examples = examples if len(examples) == len(names) else [None] * len(names)
+    examples: list[int] = rows[0].get("examples") or []
+    known = len(examples) == len(names)  # no row of held-out images tells them
     together = _together([row for row in rows if row.get("confusion")])
     answers = sum(map(sum, matrix))  # of several seeds to the same images, or of folds each to its
 
@@ -118,24 +118,23 @@ def _class_table(
     cells = tuple(
         (
             words(of.name),
-            number(trained),
+            *([number(examples[place])] if known else []),
             number(of.images * images / answers),
             number(percent(of.precision), ".1f"),
             number(percent(of.recall), ".1f"),
             number(percent(of.f1), ".1f"),
             words(_most_taken_for(line, place, names)),
         )
-        for place, (of, trained, line) in enumerate(
-            zip(by_class(matrix, names), examples, matrix, strict=True)
-        )
+        for place, (of, line) in enumerate(zip(by_class(matrix, names), matrix, strict=True))
     )
-    columns = ("class", "examples", "images", "precision %", "recall %", "F1 %", "most taken for")
+    shares = ("images", "precision %", "recall %", "F1 %", "most taken for")
     note = (
-        "Examples: training images. Precision: how many of the answers are right. Recall: how many"
+        ("Examples: training images. " if known else "")
+        + "Precision: how many of the answers are right. Recall: how many"
         " of the images are found. F1: their harmonic mean."
         + (f" Shares are of the answers of {together} together." if together else "")
     )
-    return Table("The classes", columns, cells, note)
+    return Table("The classes", ("class", *(["examples"] if known else []), *shares), cells, note)
 
 
 def _most_taken_for(line: Sequence[int], own: int, names: Sequence[str]) -> str:

@@ -14,6 +14,7 @@ _NUMBERS = 15  # pixels of a cell that holds a number, at the least
 _APART = 4  # pixels between the texts of two cells, at the least
 _SMALL = 6  # pixels of a number, at the least
 _EDGE = 24  # pixels beside the names, for what the side is
+_WIDER = 1.16  # times what is expected of names, which a reader's font may take
 _TOLD = 600  # pixels of a name in a tooltip, at the most: each of them is in as many as classes
 _TOLD_TOGETHER = 6000  # pixels of the names of all classes, likewise
 _TOOLTIPS = 2500  # in a matrix without numbers, those of the largest shares
@@ -40,7 +41,7 @@ def _drawn(width: int, matrix: Matrix, names: Sequence[str]) -> Canvas:
     if len(names) > _NAMED:
         return _unnamed(width, matrix, names)
     room = min(max(map(width_of, names)), _LABELS if width > NARROW else _LABELS * 0.6)
-    left = top = room + _EDGE
+    left = top = _WIDER * room + _EDGE
     cell = min((width - left) / len(names), _CELL)
     canvas = _begun(width, left, cell * len(names))
     size = min(TEXT, max(cell - 2, 7))

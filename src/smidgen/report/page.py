@@ -87,7 +87,7 @@ def render(
     """
     rows = _of_nets(records.rows)
     points = points_of(rows)
-    story = records.notes.get("design")
+    story = _ordered(records.notes.get("design"))
     beside = [row for row in records.rows if row["study"] == BASELINE]
     looks = _looks(points, beside, story)
     environment = jinja2.Environment(
@@ -228,6 +228,22 @@ def _looks(
         if look:
             found.append(look)
     return found
+
+
+def _ordered(story: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a design's story with what is confirmed behind the recipe that it confirms.
+
+    Phases come in the order in which they first said something, and the last one may say before it
+    begins what the time does not allow.
+    """
+    steps = (story or {}).get("steps") or []
+    titles = [step["title"] for step in steps]
+    if story is None or not {"Confirm", "Recipe"} <= set(titles):
+        return story
+    confirm = titles.index("Confirm")
+    rest = [*steps[:confirm], *steps[confirm + 1 :]]
+    after = max([step["title"] for step in rest].index("Recipe") + 1, confirm)
+    return {**story, "steps": [*rest[:after], steps[confirm], *rest[after:]]}
 
 
 def _standing(story: dict[str, Any] | None) -> Table | None:

@@ -1,6 +1,6 @@
 """The chart of what nets reach at their size."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from math import inf, isfinite
 from typing import NamedTuple, Self
@@ -19,13 +19,15 @@ from smidgen.report.chart import NARROW, SAME, SERIES, Chart, draw, legend
 from smidgen.report.points import Point, baselines, lengths_apart, longest, over
 from smidgen.report.reference import reported_of
 from smidgen.report.svg import INK, TEXT, Canvas, width_of
+from smidgen.sizes import counted
 
 _HEIGHT = 340
 _NAMED = 8  # nets; of more, only those that no smaller one beats are named in a chart
 _NAMES = 40  # at most: a chart has no room for more, and each is tried in many places
+_NUMBERED = 12  # points that are no baselines; of more, only the best one is named
 _RADIUS = 4.5  # pixels, of a point
 _MOVES = sorted(range(-40, 41, 2), key=lambda moved: (abs(moved), moved))  # of a name, upward first
-_ACROSS = 12  # pixels that a name is moved rather than lie across an interval
+_ACROSS = 26  # pixels that a name is moved rather than lie across an interval
 _COLOURS = {"baseline": SERIES[0], "with more methods": SERIES[1], "reference study": SAME}
 
 
@@ -63,14 +65,35 @@ def accuracy_against_params(points: Sequence[Point]) -> Chart | None:
     points = longest(points)
     if len(points) == 1:
         return None
+    numbers = _numbers(points)
     ours, studied = _dots(points), _studied(points)
+    told = "; ".join(f"{number}: {name}" for number, name in numbers.values())
     return draw(
         "Accuracy against parameters",
         f"Mean over {over(points)} with its 95 % interval, for other {over(points)} and other"
         " pictures; parameters on"
-        " a logarithmic scale. Baseline: the fewest methods of a net and recipe.",
+        " a logarithmic scale. Baseline: the fewest methods of a net and recipe."
+        + (f" {told}." if told else ""),
         lambda width: _drawn(width, ours, studied),
     )
+
+
+def _numbers(points: Sequence[Point]) -> dict[int, tuple[int, str]]:
+    """Return number and name of each point that is no baseline, if they are few, by identity."""
+    others = [
+        (point, f"{point.net}, {point.label(baseline)}{more}")
+        for (baseline, group), more in _apart(points)
+        for point in group
+    ]
+    if len(others) > _NUMBERED:
+        return {}
+    return {id(point): (number, name) for number, (point, name) in enumerate(others, 1)}
+
+
+def _apart(points: Sequence[Point]) -> Iterator[tuple[tuple[Point, list[Point]], str]]:
+    """Yield each baseline with the points that have more methods, and what tells it apart."""
+    found = baselines(points)
+    yield from zip(found, lengths_apart([baseline for baseline, _ in found]), strict=True)
 
 
 def _dots(points: Sequence[Point]) -> list[_Dot]:
@@ -83,14 +106,18 @@ def _dots(points: Sequence[Point]) -> list[_Dot]:
         id(point): f"{point.net}{more}"
         for point, more in zip(of_name, lengths_apart(of_name), strict=True)
     }
+    numbers = _numbers(points)
+    names |= {point: str(number) for point, (number, _) in numbers.items()}
+    if id(best) not in plain or id(best) not in names:
+        more = "" if id(best) in plain else f", {counted(len(best.methods), 'method', 'methods')}"
+        names[id(best)] = f"best: {names.get(id(best), f'{best.net}{more}')}"
     found: list[_Dot] = []
     for point in points:
         of, size = point.accuracy, point.first["params"]
         low, high = (end if isfinite(end) else of.mean for end in (of.low, of.high))
         kind = "baseline" if id(point) in plain else "with more methods"
         told = f"{point.net}, {point.label()}: {point.reached(' %')} at {size:,} parameters"
-        name = names.get(id(point), f"best: {point.net}" if point is best else "")
-        found.append(_Dot(size, of.mean, low, high, kind, told, name))
+        found.append(_Dot(size, of.mean, low, high, kind, told, names.get(id(point), "")))
     return found
 
 
