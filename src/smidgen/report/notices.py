@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from smidgen.chance import beside_one_answer, is_near_one_answer
+from smidgen.chance import beside_one_answer, is_near_one_answer, wilson
 from smidgen.confusion import by_class, never_answered
 from smidgen.escape import LEFT_TO_RIGHT
 from smidgen.report.points import Point
@@ -59,7 +59,7 @@ def of_little(point: Point) -> list[str]:
         f"{100 * reached:.2f} % {beside_one_answer(reached, floor)} what always answering the"
         f" largest class reaches, {100 * floor:.2f} %"
     )
-    if all(map(has_learned_little, rows)):
+    if any(map(has_learned_little, rows)):
         return [f"{told}: the net has learned little."]
     balanced = _mean(row.get("balanced_accuracy") for row in rows)
     assert balanced is not None, "without it, a net so near has learned little"
@@ -79,12 +79,18 @@ def floor_of(row: dict[str, Any]) -> float | None:
 
 
 def has_learned_little(row: dict[str, Any]) -> bool:
-    """Tell whether a model is near chance, where each class counts alike as well as in all."""
+    """Tell whether a model is near chance, where each class counts alike as well as in all.
+
+    Of classes of few images each a lucky one makes much of their mean: what chance leaves of it
+    counts, the lower end of Wilson's interval.
+    """
     floor, balanced = floor_of(row), row.get("balanced_accuracy")
     if floor is None or not is_near_one_answer(row["accuracy"], floor):
         return False
     classes = row.get("classes")
-    return balanced is None or not classes or is_near_one_answer(balanced, 1 / len(classes))
+    if balanced is None or not classes:
+        return True
+    return is_near_one_answer(wilson(balanced, row["images"])[0], 1 / len(classes))
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
