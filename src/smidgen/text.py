@@ -69,14 +69,21 @@ def parse_list(text: str, kinds: Mapping[str, type[T]], what: str) -> tuple[T, .
     require_at_most(f"characters of {what}s as text", len(text), TEXT)
     try:
         tree = ast.parse(f"[{_readable(text)}]", mode="eval").body
-    except _UNREADABLE:
-        raise ValueError(f"{what} must be name(argument=value, ...), got {shown(text)}") from None
+    except _UNREADABLE as error:
+        raise ValueError(f"{what} must be {_form(error)}, got {shown(text)}") from None
     if not isinstance(tree, ast.List):
         raise ValueError(f"{what} must be name(argument=value, ...), got {shown(text)}")
     try:
         return tuple(_built(node, kinds, what) for node in tree.elts)
     except RecursionError:
         raise ValueError(f"{what} is nested too deep, got {shown(text)}") from None
+
+
+def _form(error: BaseException) -> str:
+    """Return what a text must be that Python's parser refuses."""
+    late = isinstance(error, SyntaxError) and "follows keyword argument" in error.msg
+    order = ": what has no name, as a layer inside, comes before what has one" * late
+    return f"name(argument=value, ...){order}"
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
@@ -120,6 +127,8 @@ def _built(node: ast.expr, kinds: Mapping[str, type[T]], what: str) -> T:
     known, held = _names(kinds[name]), _held(kinds[name])
     named: dict[str, Any] = {}
     if held is not None:
+        for part in call.args:
+            _require_held(part, kinds, name, what)
         named[held] = tuple(_built(part, kinds, what) for part in call.args)
         known, call.args = [other for other in known if other != held], []
     if len(call.args) > len(known):
@@ -137,6 +146,35 @@ def _built(node: ast.expr, kinds: Mapping[str, type[T]], what: str) -> T:
     return from_mapping(kinds[name], named, f"{what} {name}")
 
 
+def _require_held(node: ast.expr, kinds: Mapping[str, type[T]], name: str, what: str) -> None:
+    """Refuse a value among what ``name`` holds that is meant for an argument of it.
+
+    Raises:
+        ValueError: Naming the first argument that takes it.
+    """
+    if not isinstance(node, ast.Constant | ast.Name) or _source(node).strip("'") in kinds:
+        return
+    value = _value(node, what)
+    value = "none" if value is None else value  # a word of its own among an argument's others
+    for field in fields(kinds[name]):  # pyright: ignore[reportArgumentType]
+        if not field.metadata.get(HOLDS) and _takes(field.type, value):
+            given, bare = _source(node), _source(node).strip("'")
+            raise ValueError(
+                f"{what} {name} takes {field.name} by its name alone:"
+                f" write {field.name}={bare}, got {given}"
+            )
+
+
+def _takes(kind: Any, value: Any) -> bool:
+    from pydantic import ValidationError
+
+    try:
+        _adapter(kind).validate_python(value, strict=True)
+    except ValidationError:
+        return False
+    return True
+
+
 def from_mapping(kind: type[T], named: Mapping[str, Any], where: str) -> T:
     """Return the dataclass ``kind`` with arguments from outside, their names and types checked.
 
@@ -148,9 +186,9 @@ def from_mapping(kind: type[T], named: Mapping[str, Any], where: str) -> T:
 
     for argument in named:
         if argument not in _names(kind):
-            raise ValueError(
-                f"{where} has no argument {shown(argument)}; {nearest(str(argument), _names(kind))}"
-            )
+            known = [name for name in _names(kind) if name != _held(kind)]
+            said = nearest(str(argument), known)
+            raise ValueError(f"{where} has no argument {shown(argument)}; {said}")
     checked: dict[str, Any] = {}
     for field in fields(kind):  # pyright: ignore[reportArgumentType]
         if field.name not in named:

@@ -91,6 +91,11 @@ def test_reads_what_a_person_would_write(text: str, layer: Layer) -> None:
         ("residual(global_average_pool)", "residual cannot hold global_average_pool"),
         ("residual(conv(8), classifier(10))", "residual cannot hold classifier(classes=10)"),
         ("residual(flatten)", "residual cannot hold flatten"),
+        ("residual(conv(8), true)", "shortcut by its name alone: write shortcut=true, got 'true'"),
+        ("residual(conv(8), relu)", "activation by its name alone: write activation=relu,"),
+        ("residual(conv(8), none)", "activation by its name alone: write activation=none,"),
+        ("residual(conv(8), blurr)", "unknown layer 'blurr'; did you mean 'blur'?"),
+        ("residual(activation=relu, conv(8))", "what has no name, as a layer inside, comes before"),
         ("residual(" * 5 + "conv(8)" + ")" * 5, "residual is nested too deep: at most 4"),
         ("residual(" * 500 + "conv(8)" + ")" * 500, "layer must be name"),
     ],
@@ -118,7 +123,8 @@ def test_names_the_place_inside() -> None:
 
 
 def test_refuses_a_size_that_no_stride_gives() -> None:
-    with pytest.raises(ValueError, match="no shortcut with a stride makes 3x2x2 of 3x5x5"):
+    said = "no shortcut with a stride makes 3x2x2 of 3x5x5: put what cuts pixels off at the border"
+    with pytest.raises(ValueError, match=said):
         Residual((MaxPool(),), shortcut=True).out_shape(Shape(3, 5, 5))
 
 

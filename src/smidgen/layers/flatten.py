@@ -16,8 +16,8 @@ class Flatten(Layer):
     """All pixels of a map as the channels of one.
 
     The order is that in which maps lie in memory, as in Keras: pixel by pixel along the rows, the
-    channels of a pixel side by side. It costs nothing; the classifier after it has a weight for
-    every channel of every pixel, and works at one size of image alone.
+    channels of a pixel side by side. It costs no arithmetic; the classifier after it has a weight
+    for every channel of every pixel, and works at one size of image alone.
     """
 
     name: ClassVar[str] = "flatten"
@@ -26,7 +26,8 @@ class Flatten(Layer):
         return Shape(shape.elements, 1, 1)
 
     def peak_activation(self, shape: Shape, *, keep: bool = False) -> int:
-        return shape.elements  # the map stays where it is
+        # written anew, as generated C does: its rows may lie apart, or its channels in planes
+        return shape.elements * (1 if shape.height == shape.width == 1 else 2)
 
     def params(self, shape: Shape) -> int:
         return 0

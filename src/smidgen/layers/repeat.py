@@ -9,6 +9,7 @@ from smidgen.kernels import links
 from smidgen.layers.base import Layer, Shape, require_positive
 from smidgen.layers.nest import Layers, Nest, end_of, peak_of, require_nestable, stack, through
 from smidgen.limits import PARAMS, REPEATED, require_at_most
+from smidgen.names import as_whole
 from smidgen.tensors import Images
 
 
@@ -30,9 +31,8 @@ class Repeat(Nest):
     name: ClassVar[str] = "repeat"
 
     def __post_init__(self) -> None:
+        require_at_most("repeat times", as_whole(self.times, "repeat times"), REPEATED)
         require_positive(self, times=self.times)
-        if self.times > REPEATED:
-            raise ValueError(f"repeat times must be at most {REPEATED}, got {self.times}")
         require_nestable("repeat", self.layers)
         if any(holds_repeat(layer) for layer in self.layers):
             raise ValueError("repeat cannot hold a repeat: multiply their times")

@@ -65,7 +65,10 @@ class Residual(Nest):
     def out_shape(self, shape: Shape) -> Shape:
         out = end_of(self.layers, shape)
         if out != shape and end_of(self.shortcut_layers(shape), shape) != out:
-            raise ValueError(f"no shortcut with a stride makes {out} of {shape}")
+            raise ValueError(
+                f"no shortcut with a stride makes {out} of {shape}: put what cuts pixels off at"
+                " the border, a max_pool, before or after the residual"
+            )
         return out
 
     def shortcut_layers(self, shape: Shape) -> Layers:
