@@ -1,6 +1,7 @@
 """A run as C: generated, held against an oracle, and made an artefact."""
 
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from smidgen.export.c.emulate import (
     run_board,
 )
 from smidgen.export.c.float32 import generate_float
+from smidgen.export.c.footprint import unforeseen
 from smidgen.export.c.host import FAST, compile_library, find_compiler, load_library
 from smidgen.export.c.host_int8 import generate_host
 from smidgen.export.c.int8 import generate
@@ -119,7 +121,17 @@ def made_of(source: Source, wish: Wish) -> Made:
         generated = generate_host(done.program, source.stem)
     else:
         generated = generate(done.program, source.stem, wish.optimize or "speed")
+        _tell_of_more(unforeseen(source.run.trial.spec, generated))
     return Made(_told(generated, source), oracle, done.program.head.scale, calibration, done)
+
+
+def _tell_of_more(flash: int) -> None:
+    if flash:
+        warnings.warn(
+            f"passes of a repeat came to keep weights of their own: {flash:,} bytes of flash more"
+            " than a design or inspect counted; where that is limited, give export a max-flash",
+            stacklevel=2,
+        )
 
 
 def _told(made: Generated, source: Source) -> Generated:

@@ -26,7 +26,9 @@ HELIUM_SLACK = 28  # bytes that Helium's may reach beyond that
 _BYTES = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
 _STACK = 304  # bytes on a Cortex-M4 under QEMU, at most, so that a budget is kept
 _STACK_A_LAYER = 12  # how far each has come
-_STACK_OF = {"excite": 52, "shortcut": 64, "large_filter": 24, "gather": 56}
+_STACK_OF = {"large_filter": 24, "gather": 56}
+_STACK_BESIDE = {"excite": 52, "shortcut": 68}  # one after the other, never both at once
+_STACK_GATHERED = 20  # where those gather
 # callers after callees; the classifier is where the loop ends
 _KERNELS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "CLASSIFY")
 
@@ -128,7 +130,9 @@ def laid_out(program: IntegerProgram) -> Layout:
 def stack_of(parts: Collection[str], layers: int) -> int:
     """Return the bytes of stack that the C takes on a Cortex-M4, compiled with -O2, at most."""
     of_parts = sum(size for part, size in _STACK_OF.items() if part in parts)
-    return _STACK + _STACK_A_LAYER * layers + of_parts
+    beside = max((size for part, size in _STACK_BESIDE.items() if part in parts), default=0)
+    gathered = _STACK_GATHERED * (beside > 0 and "gather" in parts)
+    return _STACK + _STACK_A_LAYER * layers + of_parts + beside + gathered
 
 
 def _parts(
