@@ -291,7 +291,7 @@ def _board(facts: Facts, repository: str | None) -> str:
         fitting = [board.name for board, word in verdict(flash, ram) if word == "fits"]
         said.append(
             f"As int8 C on a Cortex-M4 it takes {flash:,} bytes of flash and {ram:,} of RAM,"
-            f" predicted to within 5 %; half of the memory of these boards holds it:"
+            f" predicted, for most nets to within 5 %; half of the memory of these boards holds it:"
             f" {', '.join(fitting) or 'none that smidgen knows'}."
         )
     made = [one for one in facts.artefacts if one.target == "c"]

@@ -7,10 +7,19 @@ import pytest
 
 from smidgen.layers import Shape
 from smidgen.study.design.budget import Budget
-from smidgen.study.design.fuller import FULL, WEIGHTS, _halving, _steeper, fuller
+from smidgen.study.design.fuller import (
+    FULL,
+    WEIGHTS,
+    _fuller,
+    _halving,
+    _is_late,
+    _late,
+    _steeper,
+    fuller,
+)
 from smidgen.study.design.ladder import kinds_of, ladder
 from smidgen.study.design.maker import Maker, Shaped
-from smidgen.study.design.templates import Template
+from smidgen.study.design.templates import Template, widened
 
 SMALL = Shape(3, 32, 32)
 TIGHT = Budget(max_params=20_000, max_macs=500_000)  # of which the usual nets use 7 to 39 %
@@ -50,6 +59,27 @@ def test_of_the_first_two_nets_one_uses_the_flash_up_where_ram_binds() -> None:
     assert own.used(second.spec, {"flash"}) < FULL
     assert own.used(second.spec, {"ram"}) > 0.9
     assert max(own.excess(one.spec) for one in (first, second)) <= 1
+
+
+def test_the_last_stage_of_large_images_widens_on_its_own_where_ram_binds() -> None:
+    own = Maker(Shape(3, 96, 96), 10, Budget(max_flash=32_768, max_ram=4_096))
+    kind = Template("plain", (1, 1, 1), halved=2)
+    steeper, found = _steeper(own, kind), list(_late(own, kind))
+    assert steeper is not None
+    best = max(own.used(one.spec, WEIGHTS) for one in found)
+    assert best > own.used(steeper.spec, WEIGHTS)
+    for one in found:
+        assert own.excess(one.spec) <= 1
+        assert one.widths[0] >= 4
+        assert one.widths[-1] <= 8 * one.widths[-2]
+        assert not own.fits(one.template, widened(one.widths, 2)) or (
+            one.widths[-1] == 8 * one.widths[-2]
+        )
+    fullest = _fuller(own, kind)
+    assert fullest is not None
+    assert own.used(fullest.spec, WEIGHTS) >= best
+    assert next(fuller(own, [kind])) == fullest
+    assert not _is_late(Maker(Shape(3, 48, 48), 10, own.budget))
 
 
 def test_a_fuller_net_follows_the_first_and_then_every_third_usual_one() -> None:

@@ -16,7 +16,7 @@ from smidgen.methods import BlurPool
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget, Latencies, costs, excess, measured_latency
 from smidgen.study.design.inputs import inputs
-from smidgen.study.design.ladder import BudgetError, _spread, kinds_of
+from smidgen.study.design.ladder import BudgetError, _further, _spread, kinds_of
 from smidgen.study.design.ladder import ladder as shaped_ladder
 from smidgen.study.design.maker import Maker, Shaped, _bisected
 from smidgen.study.design.moves import moves
@@ -206,6 +206,30 @@ def test_the_ladder_covers_small_and_large_images_and_uses_the_flash(side: int) 
         assert excess(costs(net, budget), budget) == max(flash / 32_768, ram / 16_384)
 
 
+@pytest.mark.parametrize(
+    ("shape", "ram", "further"),
+    [
+        (Shape(3, 240, 320), 8_192, 1),
+        (Shape(3, 240, 320), 32_768, 0),
+        (Shape(3, 320, 1), 1_024, 0),  # nothing fits
+        (Shape(3, 96, 96), 4_096, 0),
+    ],
+)
+def test_large_images_halve_as_often_as_their_ram_asks_for(
+    shape: Shape, ram: int, further: int
+) -> None:
+    own = maker(shape, Budget(max_ram=ram))
+    assert _further(own, templates(shape)[0]) == further
+    kinds = templates(shape, further=further)
+    assert kinds[0].halved == templates(shape)[0].halved + further
+
+
+def test_what_halves_further_sees_every_pixel() -> None:
+    spec = Template("plain", (1, 1, 1), halved=4).spec(Shape(3, 320, 240), 10, [4, 8, 16])
+    assert spec.layers[:3] == (MaxPool(), MaxPool(), Conv(4, kernel_size=5, stride=4))
+    assert [before.height for _, before in spec.walk()][3:6] == [20, 10, 10]
+
+
 def test_equal_blocks_are_sums_and_shared_ones_repeat() -> None:
     shape, widths = Shape(3, 32, 32), [4, 6, 9]
     summed = Template("residual", (1, 3, 2)).spec(shape, 10, widths)
@@ -219,7 +243,7 @@ def test_equal_blocks_are_sums_and_shared_ones_repeat() -> None:
 @given(
     family=st.sampled_from(FAMILIES),
     blocks=st.lists(st.integers(1, 4), min_size=1, max_size=5).map(tuple),
-    halved=st.integers(0, 3),
+    halved=st.integers(0, 5),
     kernel=st.sampled_from([3, 5]),
     height=st.integers(16, 100),
     width=st.sampled_from([1, 2, 5, 32, 96]),
@@ -228,6 +252,7 @@ def test_every_template_makes_a_net_and_reads_back(
     family: str, blocks: tuple[int, ...], halved: int, kernel: int, height: int, width: int
 ) -> None:
     narrow = family in ("plain", "mixed", "depthwise")
+    halved = halved if min(height, width) >= 8 else min(halved, 3)  # three poolings
     template = Template(family, blocks, transitions=narrow, halved=halved, kernel=kernel)
     assert Template.from_dict(template.to_dict()) == template
     spec = template.spec(Shape(1, height, width), 7, template.widths(3))

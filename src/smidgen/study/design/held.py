@@ -9,7 +9,7 @@ from smidgen.limits import EPOCHS, LAYERS, TRIALS, is_number
 from smidgen.names import shown
 from smidgen.study.database import StoreError
 from smidgen.study.design.profile import Round
-from smidgen.study.design.templates import FAMILIES, MOST_HALVED, Template
+from smidgen.study.design.templates import FAMILIES, HALVED, Template
 from smidgen.text import from_mapping
 
 _OF_SEARCH = (
@@ -80,7 +80,7 @@ def _require_rung(rung: _Rung) -> None:
         form = {**form, "blocks": tuple(cast("list[Any]", blocks))}
     template = from_mapping(Template, form, "the template of a net")
     blocks = template.blocks
-    if template.family not in FAMILIES or not 0 <= template.halved <= MOST_HALVED:
+    if template.family not in FAMILIES or not 0 <= template.halved <= HALVED:
         raise ValueError(f"the template of a net must be of a design, got {shown(rung.template)}")
     if not blocks or min(blocks) < 1 or sum(blocks) > LAYERS or len(rung.widths) != len(blocks):
         raise ValueError(f"widths of a net must be one a stage, got {shown(rung.widths)}")

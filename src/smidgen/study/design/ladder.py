@@ -6,9 +6,9 @@ from itertools import product
 from smidgen.layers import Classifier, GlobalAveragePool, Shape
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import is_predictable, told
-from smidgen.study.design.fuller import EARLY, WEIGHTS, fuller
+from smidgen.study.design.fuller import EARLY, LEAST, WEIGHTS, fuller
 from smidgen.study.design.maker import Maker, Shaped
-from smidgen.study.design.templates import NARROWEST, Template, templates
+from smidgen.study.design.templates import NARROWEST, Template, most_further, templates
 
 _LEAST_SHARE, _MOST_SHARES = 0.15, 6  # of the budget: how small rungs are spread, evenly by ratio
 _SMALLER = 0.4  # of the budget: the second size where the best net is wanted, not the smallest
@@ -71,11 +71,27 @@ def kinds_of(maker: Maker) -> list[Template]:
     kinds = templates(maker.shape, halve=halve, scarce=scarce)
     if not budget.needs_prediction:
         return kinds
+    if budget.max_ram is not None and most_further(maker.shape):
+        further = _further(maker, kinds[0])
+        kinds = templates(maker.shape, halve=halve, scarce=scarce, further=further)
     known = {
         family: is_predictable(Template(family, (3, 3)).spec(Shape(1, 16, 16), 2, (4, 4)))
         for family in {template.family for template in kinds}
     }
     return [template for template in kinds if known[template.family]]
+
+
+def _further(maker: Maker, usual: Template) -> int:
+    """Return how often more a large image must halve for a first stage that it gets through.
+
+    None where that is so as usual, or halving more does not help.
+    """
+    for further in range(most_further(maker.shape) + 1):
+        kind = templates(maker.shape, further=further)[0] if further else usual
+        found = maker.widest(kind, 1.0)
+        if found is not None and found.widths[0] >= LEAST:
+            return further
+    return 0
 
 
 def _is_spared(maker: Maker) -> bool:

@@ -30,6 +30,9 @@ _EARLY_GROWTH = 1.5  # of a residual net whose weights are in early stages, for 
 _TRANSITION = 0.75  # width of a transition, of the block's before it
 _STEM = 0.6  # width of the first convolution, of that of the block behind it in its stage
 MOST_HALVED = 3  # times by the first convolution alone
+_FURTHER_FROM = (192, 320)  # pixels of the longer side, from which pictures may halve once more
+HALVED = MOST_HALVED + len(_FURTHER_FROM)  # times at most, up to the first stage
+_BEHIND_POOLS = 2  # times that the first convolution halves then: its 5 x 5 miss no pixel
 _OTHERS = 6  # kinds of one stage more or less
 _END = 6  # pixels a side, about, at the end of a net
 
@@ -48,7 +51,8 @@ class Template:
             weights for all equal blocks of a stage.
         blocks: Of each stage, >= 1.
         transitions: Whether a 1x1 transition narrows the map before each halving.
-        halved: How often the first convolution halves the image, 0 to 3.
+        halved: How often the image halves up to the first stage, 0 to 5: by the stride of the first
+            convolution, and from 4 on by max poolings before it but for the last two times.
         kernel: Side of the kernels of depthwise blocks from the second stage on; odd. On a map of
             one column or row all kernels are lines, two pixels longer than they would be wide.
         growth: Of the width from one stage to the next; 0 is what is usual in the family.
@@ -84,8 +88,11 @@ class Template:
 
     def unnamed(self, shape: Shape, classes: int, widths: Sequence[int]) -> NetSpec:
         """Return the net without having counted it: most that are tried are not kept."""
-        layers: list[Layer] = []
+        pooled = self.halved - _BEHIND_POOLS if self.halved > MOST_HALVED else 0
+        layers: list[Layer] = [MaxPool()] * pooled
         map_ = shape
+        for pool in layers:
+            map_ = pool.out_shape(map_)
         for stage, width in enumerate(widths):
             stride = 1
             if stage > 0:
@@ -111,9 +118,8 @@ class Template:
             kernel = 3 if self.halved < 2 else 5  # noqa: PLR2004 - wider than its stride
             summed = self.family in ("residual", "shared")
             first = width if count == 1 or not summed else max(NARROWEST, channels(_STEM * width))
-            layers: list[Layer] = [
-                Conv(first, kernel_size=_sides(kernel, map_), stride=2**self.halved)
-            ]
+            strides = self.halved if self.halved <= MOST_HALVED else _BEHIND_POOLS
+            layers: list[Layer] = [Conv(first, kernel_size=_sides(kernel, map_), stride=2**strides)]
             if first != width:
                 layers.append(Depthwise(width, kernel_size=_sides(3, map_)))
                 count -= 1
@@ -188,7 +194,14 @@ def widened(widths: Sequence[int], stage: int) -> list[int]:
     return [width + more * (place == stage) for place, width in enumerate(widths)]
 
 
-def templates(shape: Shape, *, halve: bool = False, scarce: bool = False) -> list[Template]:
+def most_further(shape: Shape) -> int:
+    """Return how often more than usual an image may halve up to the first stage."""
+    return sum(max(shape.height, shape.width) >= side for side in _FURTHER_FROM)
+
+
+def templates(
+    shape: Shape, *, halve: bool = False, scarce: bool = False, further: int = 0
+) -> list[Template]:
     """Return the templates for images of ``shape``, those expected to do well first.
 
     Args:
@@ -196,14 +209,17 @@ def templates(shape: Shape, *, halve: bool = False, scarce: bool = False) -> lis
         halve: Whether the first convolution should halve small images as well, for budgets of
             RAM or MACs.
         scarce: Whether weights are what binds, so that nets come first that use theirs often.
+        further: How often more than usual images halve up to the first stage, for tight RAM; at
+            most :func:`most_further`.
     """
     long = max(shape.height, shape.width)
     # so often the longer side halves until about six pixels are left of it
     total = min(max(round(log2(long / _END)), 1), max(int(log2(long)), 0))
-    usual = min(max(round(log2(long / 32)), 0), MOST_HALVED)  # what the first one does
+    most = MOST_HALVED + further
+    usual = min(max(round(log2(long / 32)), 0), MOST_HALVED) + further  # what the first one does
     found: dict[Template, None] = {}
     by_stem = dict.fromkeys((usual, usual + 1, usual - 1) if halve else (usual, usual - 1))
-    for place, halved in enumerate(h for h in by_stem if 0 <= h <= min(MOST_HALVED, total)):
+    for place, halved in enumerate(h for h in by_stem if 0 <= h <= min(most, total)):
         stages = total - halved + 1
         for template in _kinds(stages, halved, scarce=scarce):
             found[template] = None
