@@ -148,8 +148,15 @@ def test_weights_that_a_pass_keeps_to_itself_after_training_are_told(
     program = lower(fold(spec, model, MEAN, STD))
     integer = quantize(program, calibrate(program, pixels_for(spec, 8), "minmax"))
     made = SimpleNamespace(program=integer)
-    monkeypatch.setattr(generated, "integers_of", lambda *_: (made, "minmax"))
-    monkeypatch.setattr(generated, "_told", lambda source, _: source)
+
+    def integers(*_: object) -> tuple[object, str]:
+        return made, "minmax"
+
+    def untold(source: object, _: object) -> object:
+        return source
+
+    monkeypatch.setattr(generated, "integers_of", integers)
+    monkeypatch.setattr(generated, "_told", untold)
     run: Any = SimpleNamespace(run=SimpleNamespace(trial=SimpleNamespace(spec=spec)), stem="net")
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")

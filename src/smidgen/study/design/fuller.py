@@ -98,7 +98,7 @@ def _late(maker: Maker, template: Template) -> Iterator[Shaped]:
         shape = replace(template, growth=growth)
         usual = maker.widest(shape, 1.0)
         most = LEAST if usual is None else max(LEAST, usual.widths[0])
-        for first in sorted({LEAST, (LEAST + most) // 2, most}):
+        for first in sorted({LEAST, most}):
             *early, last = shape.widths(first)
             widths = [[*early, channels(wide)] for wide in range(last, _LATEST * early[-1] + 1)]
             fitting = bisect_left(widths, True, key=lambda own: not maker.fits(shape, own))
