@@ -137,11 +137,11 @@ def alike_neighbours(rows: Sequence[Row], pixels: Values) -> list[str]:
         chance = sum(chances[within]) / len(chances[within])
         if len(found) >= _FEW and share >= max(_MUCH, _BEYOND_CHANCE * chance):
             return [
-                f"pictures that follow each other look alike: the likest of its class is within"
+                "pictures that follow each other look alike: the likest of its class is within"
                 f" {within} places of {100 * share:.0f} % of {len(found):,} pictures, by chance of"
-                f" {100 * chance:.0f} %. If they are of one film, burst, place or person, what is held out"
-                f" has its like in what is learned from, and accuracies flatter: --group-by keeps"
-                f" groups on one side (docs/data.md)"
+                f" {100 * chance:.0f} %. If they are of one film, burst, place or person, what is"
+                " held out has its like in what is learned from, and accuracies flatter: --group-by"
+                " keeps groups on one side (docs/data.md)"
             ]
     return []
 
