@@ -12,7 +12,7 @@ import pytest
 from tests.study.design.conftest import PROFILE
 
 from smidgen.config import load_net, load_plan
-from smidgen.data import Data
+from smidgen.data import Data, load
 from smidgen.files import locked
 from smidgen.methods import parse
 from smidgen.recipe import Recipe
@@ -471,6 +471,34 @@ def test_a_design_that_tests_another_model_says_that_the_test_images_were_read_b
         warned = "were read before, for 1 other model of this folder" in str(story["notices"])
         told.append(("tested once on" in line, story["read_before"], warned))
     assert told == [(True, 0, False), (False, 1, True), (False, 1, True)]
+
+
+def test_the_same_time_again_is_refused_once_a_design_has_ended(
+    tmp_path: Path, tiny: NetSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beginning = Origin("digits"), load("digits"), BUDGET
+
+    def wishes(seconds: float | None) -> Wishes:
+        return Wishes("quick", None, "best", balance=False, pareto=False, seconds=seconds)
+
+    monkeypatch.setitem(PROFILES, "quick", PROFILE)
+    monkeypatch.setattr(search, "runner_on", lambda on, store, *of: nullcontext(Answering(store)))  # pyright: ignore
+    monkeypatch.setattr(search, "_keep_plain", Mock())
+    winner = Candidate(tiny, (), Recipe(epochs=1))
+    monkeypatch.setattr(search, "_search", Mock(return_value=(winner, [], [])))
+    out = tmp_path / "out"
+    design(Origin("digits"), BUDGET, out)
+    store = Store(out / "design.db")
+    assert store.notes()["ended"] is None
+    lengths = {**store.notes()["lengths"], "seconds": 600.0}
+    for ended, again in ((600.0, False), (None, True), (300.0, True)):
+        store.note("lengths", lengths)  # as of a call with that time, which ended or did not
+        store.note("ended", ended)
+        refused = pytest.raises(ValueError, match=r"out holds a design that has ended in this time")
+        with nullcontext() if again else refused:
+            outset(*beginning, out, wishes(600.0), 1)
+        outset(*beginning, out, wishes(900.0), 1)
+        outset(*beginning, out, wishes(None), 1)
 
 
 @pytest.mark.slow

@@ -189,7 +189,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
                 before = _read_before(search, [winner, *front], begun.profile.confirm_seeds)
                 notices = [*pace.hurried(winner), *chosen_again(before)]
                 found = _told(search, winner, rows[winner], begun, standings, notices, before)
-                return _finished(search, winner, rows[winner], found, points, out)
+                return _finished(search, winner, rows[winner], found, points, out, seconds)
     finally:
         store.close()
 
@@ -309,6 +309,7 @@ def _finished(
     found: dict[str, Any],
     points: Sequence[Point],
     out: Path,
+    seconds: float | None,
 ) -> Design:
     """Write what the design found, and return it."""
     first = min(rows)
@@ -321,6 +322,7 @@ def _finished(
     command = command_of(winner.origin or search.origin, out / PLAN, out / "again", first)
     search.store.note("design", {**found, "front": told_points(points, out)})
     search.store.note("commands", [command])
+    search.store.note("ended", seconds)  # what the same time again would test another net for
     search.store.export_rows(out / ROWS)
     return Design(
         winner.net,

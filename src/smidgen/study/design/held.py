@@ -27,6 +27,7 @@ class _Notes:
     start: list[str] | None = None
     lengths: dict[str, Any] | None = None
     latencies: dict[str, Any] | None = None
+    ended: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

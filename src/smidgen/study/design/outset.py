@@ -145,7 +145,7 @@ def outset(
         ValueError: If ``out`` holds another design, or the time is too short.
     """
     asked = _asked(data, budget, wishes)
-    held = _held(out, asked)
+    held = _held(out, asked, wishes.seconds)
     profile = wishes.of_profile
     shape, classes = Shape(*data.shape), len(data.classes)
     latencies = None if budget.max_latency is None else Latencies(held.get("latencies") or {})
@@ -263,7 +263,7 @@ def _can_change(shape: Shape) -> bool:
     return True
 
 
-def _held(out: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _held(out: Path, asked: Mapping[str, Any], seconds: float | None) -> dict[str, Any]:
     """Return the notes of the interrupted design in a folder; none if there is none."""
     path = out / STORE
     notes: dict[str, Any] = {}
@@ -287,7 +287,22 @@ def _held(out: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     if differing:
         named = " and ".join(name for name in differing if name != "weighed")
         raise ValueError(f"{out} holds another design, with other {named}: choose another folder")
+    _require_more_time(out, notes, seconds)
     return notes
+
+
+def _require_more_time(out: Path, held: Mapping[str, Any], seconds: float | None) -> None:
+    """Refuse the time again in which a design has ended: it would test, and keep, another net.
+
+    Raises:
+        ValueError: If that is so.
+    """
+    lasted = (held.get("lengths") or {}).get("seconds")
+    if seconds is not None and seconds == lasted == held.get("ended"):
+        raise ValueError(
+            f"{out} holds a design that has ended in this time, with its model and its page: a"
+            " longer time, or none, goes on with it, and another folder begins anew"
+        )
 
 
 def _is_leftover(path: Path) -> bool:
