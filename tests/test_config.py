@@ -103,6 +103,23 @@ def test_a_recipe_without_a_net_is_no_net(tmp_path: Path) -> None:
         load_net(str(file))
 
 
+@pytest.mark.parametrize("read", [load_plan, load_net])
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ("design.toml", "is a design: its net and its recipe are in .*design.toml$"),
+        ("run.json", "is a run: smidgen inspect .* shows its net and its methods$"),
+        ("other.txt", r"is a folder: name what comes with smidgen, or a file \.toml$"),
+    ],
+)
+def test_a_folder_is_no_net_and_no_recipe(
+    tmp_path: Path, read: Callable[[str], object], held: str, said: str
+) -> None:
+    (tmp_path / held).touch()
+    with pytest.raises(ValueError, match=said):
+        read(str(tmp_path))
+
+
 def test_a_setting_without_its_table_is_told_with_it() -> None:
     said = r"^setting 'peak_lr': unknown key; did you mean 'recipe\.peak_lr'\?"
     with pytest.raises(ValueError, match=said):

@@ -300,6 +300,16 @@ def test_a_run_is_saved_in_no_other_run_s_folder(folder: Path, another: Path) ->
     assert contents(folder) == before
 
 
+def test_a_folder_of_runs_names_some_of_them(tmp_path: Path) -> None:
+    for name in ("d", "a", "c/model", "b"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / PLAN).touch()
+    with pytest.raises(ValueError, match="is no run folder but holds 4: name one, ") as refused:
+        load_run(tmp_path)
+    named = str(refused.value).partition("name one, ")[2].split(", ")
+    assert [Path(name).name for name in named] == ["a", "b", "c"]
+
+
 def test_resuming_without_a_folder_is_refused(net: NetSpec, digits: Data) -> None:
     with pytest.raises(ValueError, match="resume goes on with the run in a folder: name it"):
         train(net, digits, recipe=Recipe(epochs=1), resume=True)

@@ -1,6 +1,7 @@
 """What a person asks for, in a TOML file and on the command line, as checked values."""
 
 import json
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -56,6 +57,7 @@ def recipe_path(name: str) -> Path:
     """
     path = Path(name) if name.endswith(".toml") else recipes().get(name)
     if path is None:
+        _require_no_folder(name)
         raise ValueError(f"unknown recipe {name!r}; {nearest(name, recipes())} (or a file .toml)")
     return path
 
@@ -100,6 +102,8 @@ def load_net(name: str) -> NetSpec:
         except (tomllib.TOMLDecodeError, RecursionError) as error:
             raise ValueError(f"a net as text must be a table of TOML: {error}") from None
     if not name.endswith(".toml"):
+        if name not in zoo.NETS:
+            _require_no_folder(name)
         return zoo.net(name)
     form, where = _read(name)
     if not {"net", "input", "layers"} & set(form):
@@ -111,6 +115,22 @@ def load_net(name: str) -> NetSpec:
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
     return replace(net, name=as_name(Path(name).stem)) if net.name == "net" else net
+
+
+def _require_no_folder(name: str) -> None:
+    """Refuse a folder in the place of a net, a recipe or a study, with what serves instead.
+
+    Raises:
+        ValueError: If there is one of that name.
+    """
+    if not os.path.isdir(name):  # noqa: PTH112 - Path's own fails on a long text
+        return
+    chosen = Path(name) / "design.toml"
+    if chosen.exists():
+        raise ValueError(f"{name} is a design: its net and its recipe are in {chosen}")
+    if (Path(name) / "run.json").exists():
+        raise ValueError(f"{name} is a run: smidgen inspect {name} shows its net and its methods")
+    raise ValueError(f"{name} is a folder: name what comes with smidgen, or a file .toml")
 
 
 def is_turned(name: str) -> bool:

@@ -32,6 +32,7 @@ from smidgen.trial import Trial
 PLAN, WEIGHTS = "run.json", "weights.safetensors"
 MODEL = "model"  # the run's folder in a design's
 _DIGITS = 16  # of a digest that people read
+_NAMED = 3  # runs of those in a folder
 _MACHINE = {  # what a row says of it, of which it may fill no other column, such as the accuracy
     **dict.fromkeys(("device", "kernels", "precision"), str),
     "threads": int,
@@ -301,6 +302,7 @@ def run_folder(place: Path | str) -> Path:
         ended = chosen.exists()
         beside = folder.parent if folder.is_file() else folder
         exported = (beside / "artefact.json").exists()
+        inside = _runs_in(folder) if folder.is_dir() else []
     except OSError as error:  # a name that is too long, or a folder of somebody else's
         raise ValueError(f"{shown(str(folder))}: cannot be read: {error.strerror}") from None
     if not there:
@@ -317,7 +319,16 @@ def run_folder(place: Path | str) -> Path:
             f"{folder} is no run folder but what was exported of one: name that run; predict also"
             " takes an ONNX file"
         )
+    if inside:
+        named = ", ".join(map(str, inside[:_NAMED]))
+        raise ValueError(f"{folder} is no run folder but holds {len(inside):,}: name one, {named}")
     raise ValueError(f"{folder} is no run folder: it has no {PLAN}, and no {MODEL}/ of a design")
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    """Return the folders of runs and of designs that lie in a folder."""
+    inside = (child for child in sorted(folder.iterdir()) if child.is_dir())
+    return [run for run in inside if (run / PLAN).exists() or (run / MODEL / PLAN).exists()]
 
 
 def require_folder(folder: Path, trial: Trial, seen: Preprocessing, *, resume: bool) -> bool:

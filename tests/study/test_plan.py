@@ -136,6 +136,11 @@ def test_an_error_is_one_line_with_file_and_place(
     assert "\n" not in str(caught.value)
 
 
+def test_a_recipe_is_no_study(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="this is a net or a recipe, not a study: smidgen train"):
+        written(tmp_path, 'methods = ["flip"]\n[recipe]\nepochs = 3\n')
+
+
 MANY = "must be at most 20,000, got"
 
 

@@ -223,6 +223,10 @@ def read_plan(path: Path | str) -> Plan:
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     with _at(str(path)):
+        if "trials" not in form and {"net", "methods"} & set(form):
+            raise ValueError(
+                f"this is a net or a recipe, not a study: smidgen train {path} --recipe {path}"
+            )
         return plan_of(form)
 
 

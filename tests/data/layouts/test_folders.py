@@ -30,6 +30,7 @@ from smidgen.study.design import outset
 from smidgen.study.records import runs_of
 
 Folder = Callable[..., Path]
+MADE_OF = '{"net": {}, "origin": "digits::skip-broken=yes"}'
 BOTH = {"train": {"cat": 3, "dog": 2}, "test": {"cat": 1, "dog": 1}}
 
 
@@ -433,6 +434,35 @@ def test_folders_that_hold_no_data(tmp_path: Path, image_folder: Folder) -> None
     (tmp_path / "bare" / "train").mkdir(parents=True)
     with pytest.raises(DataError, match=r"bare must hold CLASS/\*.jpg, .* got train$"):
         load(tmp_path / "bare")
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"design.db": "", "model/run.json": MADE_OF}, "is a design of .*of it are digits .--data"),
+        (
+            {"design.db": "", "rows.jsonl": '{"a": 1}'},
+            "is a design of .*: name the data that it",
+        ),
+        ({"run.json": MADE_OF}, "is a run of smidgen's, not pictures; the data of it are digits"),
+        ({"artefact.json": '{"net": "a"}'}, "is an export of smidgen's, not pictures: name the"),
+        ({"a/run.json": MADE_OF}, r"holds what smidgen made \(a\), not .*the data of a are digits"),
+        ({"run.json": "[]"}, r"got run.json, with 1 file .json: a table is read"),
+        ({"a.json": "{}", "b.json": "{}"}, r"with 2 files .json: a table is read"),
+    ],
+)
+def test_what_smidgen_made_is_no_pictures(tmp_path: Path, files: dict[str, str], said: str) -> None:
+    for name, content in files.items():
+        (tmp_path / "it" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "it" / name).write_text(content)
+    with pytest.raises(DataError, match=f"it .*{said}"):
+        load(tmp_path / "it")
+
+
+def test_a_store_of_trials_is_no_data(tmp_path: Path) -> None:
+    (tmp_path / "study.db").touch()
+    with pytest.raises(DataError, match="a store of trials is no data: name those that they"):
+        load(tmp_path / "study.db")
 
 
 def test_pictures_without_classes_are_told_what_to_do(image_folder: Folder) -> None:

@@ -1,8 +1,9 @@
 """Layouts of folders and files, one a module: a new one is a module, its test and a line here."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from smidgen.data.columns import IN_ARRAYS
 from smidgen.data.errors import DataError
@@ -21,14 +22,19 @@ from smidgen.data.layouts.npz import Npz
 from smidgen.data.layouts.parquet import Parquet
 from smidgen.data.layouts.pixels import Pixels
 from smidgen.data.layouts.tables import tables_in
-from smidgen.data.names import of_address
-from smidgen.limits import BOUNDLESS, is_boundless
+from smidgen.data.names import MADE, of_address
+from smidgen.data.remembered import place_of
+from smidgen.escape import shell
+from smidgen.limits import BOUNDLESS, PLAN_BYTES, content, is_boundless
+from smidgen.sizes import counted
 
 Layout: TypeAlias = Folders | Listed | Npz | Idx | Parquet | Pixels
 LAYOUTS: tuple[type[Layout], ...] = (Listed, Folders, Npz, Idx, Parquet, Pixels)  # first claims
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z", ".rar")
 _UNPACKED = "an archive must be unpacked first"
 _SHOWN = 5
+_RUN, _EXPORT, _DESIGN = MADE
+_KINDS = {_RUN: "a run", _EXPORT: "an export"}
 _SPECTROGRAMS = "sound is not read: save its spectrograms, n x height x width, with labels in .npz"
 _INSTEAD = {  # what is said of files that are no pictures, by their ending
     ".npy": "of arrays save one .npz, images and labels, or a folder of x.npy and y.npy",
@@ -38,6 +44,7 @@ _INSTEAD = {  # what is said of files that are no pictures, by their ending
     **dict.fromkeys((".mp4", ".avi", ".mov", ".mkv"), "films are not read: save frames as JPEG"),
     **dict.fromkeys((".json", ".xlsx", ".xls"), "a table is read as labels.csv (file_name,label)"),
     **dict.fromkeys((".h5", ".hdf5", ".pkl", ".pt", ".feather"), "save arrays in .npz"),
+    ".db": "a store of trials is no data: name those that they were trained on",
 }
 
 
@@ -47,17 +54,7 @@ def layout_of(path: Path) -> Layout:
     Raises:
         DataError: If it is not there, or of no layout that is known.
     """
-    if not path.exists():
-        what = "link that leads nowhere" if path.is_symlink() else "folder"
-        raise DataError(
-            f"{path} is a {what}"
-            if path.is_symlink()
-            else f"there is no {what} {path}{of_address(str(path))}"
-        )
-    if not (path.is_dir() or path.is_file()):  # it would be waited for, or never end
-        raise DataError(f"{path} must be a folder or a file, got a pipe or a device")
-    if is_boundless(path):
-        raise DataError(f"{path} {BOUNDLESS}")
+    _require_place(path)
     for place in _nested(path):
         for layout in LAYOUTS:
             if (found := layout.claim(place)) is not None:
@@ -82,15 +79,73 @@ def layout_of(path: Path) -> Layout:
         )
     if arrays := next(filter(None, map(Npz.unread, _nested(path))), None):
         return arrays  # why it cannot be read is told when it is
+    raise DataError(_of_no_layout(path))
+
+
+def _require_place(path: Path) -> None:
+    """Refuse what nobody reads pictures from, before anything in it is looked at.
+
+    Raises:
+        DataError: If it is not there, is a pipe, all that a system has, or of smidgen's making.
+    """
+    if not path.exists():
+        what = "link that leads nowhere" if path.is_symlink() else "folder"
+        raise DataError(
+            f"{path} is a {what}"
+            if path.is_symlink()
+            else f"there is no {what} {path}{of_address(str(path))}"
+        )
+    if not (path.is_dir() or path.is_file()):  # it would be waited for, or never end
+        raise DataError(f"{path} must be a folder or a file, got a pipe or a device")
+    if is_boundless(path):
+        raise DataError(f"{path} {BOUNDLESS}")
+    if path.is_dir() and (kind := _made(path)):
+        raise DataError(f"{path} is {kind} of smidgen's, not pictures{_trained_on(path)}")
+
+
+def _of_no_layout(path: Path) -> str:
+    """Return what to say of a folder that holds no data, with what it holds."""
     held = sorted(child.name for child in path.iterdir())
+    if made := [child for child in map(path.joinpath, held) if child.is_dir() and _made(child)]:
+        named = ", ".join(child.name for child in made[:_SHOWN])
+        return f"{path} holds what smidgen made ({named}), not pictures{_trained_on(made[0])}"
     inside = next((of for of in endings_below(path) if of[0] in _INSTEAD), None)
     packed = any(name.casefold().endswith(_ARCHIVES) for name in held)
-    raise DataError(
+    return (
         f"{path} must hold CLASS/*.jpg, train/CLASS/*.png, a table of pictures or pixels, .npz, "
         f".mat, IDX or Parquet files, got {', '.join(held[:_SHOWN]) or 'an empty folder'}"
         + (f" ({_UNPACKED})" if packed else "")
-        + (f", with {inside[1]:,} files {inside[0]}: {_INSTEAD[inside[0]]}" if inside else "")
+        + (f", with {_files(*inside)}: {_INSTEAD[inside[0]]}" if inside else "")
     )
+
+
+def _files(ending: str, count: int) -> str:
+    return counted(count, f"file {ending}", f"files {ending}")
+
+
+def _made(folder: Path) -> str:
+    """Return what smidgen made a folder for; nothing of others, whose files may be called alike."""
+    if (folder / _DESIGN).is_file():
+        return "a design"
+    return next((kind for name, kind in _KINDS.items() if "net" in _form(folder / name)), "")
+
+
+def _trained_on(folder: Path) -> str:
+    """Return where the data of a run, or of the one that a design ended in, are, if it says so."""
+    for plan in (folder / _RUN, folder / "model" / _RUN):
+        if isinstance(origin := _form(plan).get("origin"), str):
+            place = shell([place_of(origin)])
+            return f"; the data of {folder.name} are {place} (--data {place})"
+    return ": name the data that it was made of"
+
+
+def _form(path: Path) -> dict[str, Any]:
+    """Return what a file of JSON holds; nothing if it is none that smidgen may have written."""
+    try:
+        form = json.loads(content(path, PLAN_BYTES))
+    except (OSError, RecursionError, ValueError):
+        return {}
+    return form if isinstance(form, dict) else {}
 
 
 def _nested(path: Path) -> Iterator[Path]:
