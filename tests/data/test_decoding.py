@@ -77,7 +77,10 @@ def test_results_are_in_order_and_what_is_broken_is_noted() -> None:
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        ({2: "is empty"}, r"^row 2 is empty \(--skip-broken leaves it out\)$"),
+        (
+            {2: "is empty"},
+            r"^row 2 is empty \(--skip-broken, or skip_broken=True, lea",
+        ),
         ({2: "is empty", 0: "is cut"}, r"^2 of 30 pictures .*: row 0 is cut; row 2 is empty \("),
         (dict.fromkeys(range(12), "is cut"), r"row 9 is cut; and 2 more \(--skip-broken"),
     ],

@@ -21,6 +21,7 @@ from smidgen.data import Data, DataError, DataWarning, Preprocessing, load
 from smidgen.data.catalogue import Encoded, Files
 from smidgen.data.decode import loaded as decoded_of_others
 from smidgen.data.decoding import AT_ONCE
+from smidgen.data.survey import listed_sizes
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -68,11 +69,27 @@ def test_photographs_of_mixed_sizes_are_fitted_and_told(folder: Callable[..., Pa
     assert data.shape == (3, 32, 32)
     assert data.preprocessing == Preprocessing(32, 32, "rgb", 3)
     assert (
-        "pictures have the sizes (height x width) 6 of 480x640, 4 of 640x480, 2 of 300x300 and "
-        "1 other size: each is stretched to 32x32 (--image-size N or HxW for another)"
+        "pictures have the sizes (height x width) 90x120 to 640x480, median 480x640, 4 in all, most"
+        " often 480x640 (6 pictures): each is stretched to 32x32 (--image-size N or HxW, or"
+        " image_size=, for another)"
     ) in said
     first = data.preprocessing.pixels(Image.open(io.BytesIO(photos[0])))
     assert data.train.images[0].permute(1, 2, 0).equal(torch.from_numpy(first.copy()))
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ([(2, 3, 5), (3, 2, 4)], "5 of 2x3, 4 of 3x2"),
+        ([(9, 9, 1), (2, 3, 1), (4, 4, 1)], "2x3 to 9x9, median 4x4, 3 in all"),
+        (
+            [(9, 9, 1_200), (2, 3, 1_000), (4, 4, 100)],
+            "2x3 to 9x9, median 9x9, 3 in all, most often 9x9 (1,200 pictures)",
+        ),
+    ],
+)
+def test_many_sizes_are_told_as_a_range(sizes: list[tuple[int, int, int]], said: str) -> None:
+    assert listed_sizes(sizes, 2) == said
 
 
 def test_files_of_one_name_in_two_classes_are_told_apart(tmp_path: Path) -> None:
@@ -396,7 +413,7 @@ def test_many_broken_pictures_are_counted_and_ten_are_named(folder: Callable[...
     # Without a name that says picture, content decides: these begin like pictures.
     assert said.startswith("24 of 26 pictures cannot be used: ")
     assert said.count("is no readable picture") == 10
-    assert "; and 14 more (--skip-broken leaves them out)" in said
+    assert "; and 14 more (--skip-broken, or skip_broken=True, leaves them out)" in said
 
 
 def test_copies_between_training_and_validation_are_told(folder: Callable[..., Path]) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -248,6 +249,10 @@ def test_it_is_told_in_a_line() -> None:
     assert deep.text == "grey 8x8, stretched, values 0 to 4095"
     channels = Preprocessing(1, 32, "channels", 6, "pad", "black")
     assert channels.text == "6 channels 1x32, padded with black"
+    axes = Preprocessing(1, 64, "rgb", 3, offset=(-4.0,) * 3, scale=(8 / 255,) * 3)
+    assert axes.text == "3 channels 1x64, stretched, values -4 to 4 in each channel"
+    apart = replace(axes, scale=(8 / 255, 4 / 255, 8 / 255))
+    assert apart.text.endswith(", values -4 to 4, -4 to 0, -4 to 4")
 
 
 def test_sixteen_bits_become_the_nearest_of_eight() -> None:

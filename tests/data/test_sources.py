@@ -186,7 +186,7 @@ def test_an_unreachable_hub_is_said_in_one_line() -> None:
         load("fashion-mnist")
     assert str(refused.value) == (
         "the hub cannot be reached for zalando-datasets/fashion_mnist (no network in tests); "
-        "a folder of local copies is named with --data-dir or the variable SMIDGEN_DATA"
+        "a folder of local copies is named with --data-dir, data_dir= or the variable SMIDGEN_DATA"
     )
 
 

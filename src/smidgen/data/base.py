@@ -128,7 +128,7 @@ class Data:
                 raise DataError(
                     f"the images of {self.name} must have one shape, got train "
                     f"{_described(self.train.images)} and {what} {_described(split.images)}; "
-                    f"--image-size N makes them equal"
+                    f"--image-size N, or image_size=N, makes them equal"
                 )
         if self.preprocessing is FOUND:
             object.__setattr__(self, "preprocessing", as_they_are(*self.shape))

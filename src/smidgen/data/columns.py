@@ -58,7 +58,7 @@ def chosen(
     Raises:
         DataError: If there is none, or several.
     """
-    option = f"--{what}-column"
+    option = f"--{what}-column, or {what}_column="
     if asked is not None:
         if asked not in columns:
             raise DataError(

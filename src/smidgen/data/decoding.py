@@ -69,10 +69,10 @@ def told(rows: Sequence[Row], broken: dict[int, str], *, skip: bool) -> list[str
         pictures = counted(len(broken), f"picture {LEFT_OUT} is", f"pictures {LEFT_OUT} are")
         return [f"{pictures} left out: {listed(named, len(broken))}"]
     if len(broken) == 1:
-        raise DataError(f"{named[0]} (--skip-broken leaves it out)")
+        raise DataError(f"{named[0]} (--skip-broken, or skip_broken=True, leaves it out)")
     raise DataError(
         f"{len(broken):,} of {len(rows):,} pictures cannot be used: {listed(named, len(broken))} "
-        f"(--skip-broken leaves them out)"
+        f"(--skip-broken, or skip_broken=True, leaves them out)"
     )
 
 

@@ -274,7 +274,7 @@ class Hub(Source):
     def _unreachable(self, why: str) -> DataError:
         return DataError(
             f"the hub cannot be reached for {self.repository} ({why}); a folder of "
-            f"local copies is named with --data-dir or the variable SMIDGEN_DATA"
+            f"local copies is named with --data-dir, data_dir= or the variable SMIDGEN_DATA"
         )
 
 

@@ -133,7 +133,7 @@ def _told_lacking(lacking: Sequence[str], rows: int, *, skip: bool) -> str:
     named = listed(lacking[:NAMED], len(lacking))
     told = f"{len(lacking):,} of {rows:,} pictures {have} no label, or -1: {named}"
     if not skip:
-        raise DataError(f"{told} (--skip-broken leaves {them} out)")
+        raise DataError(f"{told} (--skip-broken, or skip_broken=True, leaves {them} out)")
     return f"{told}; left out"
 
 

@@ -163,6 +163,8 @@ class Preprocessing:
     def text(self) -> str:
         """One line for people."""
         color = {"grey": "grey", "rgb": "RGB"}.get(self.color, f"{self.channels} channels")
+        if self.channels > 1 and self.of_values and self.is_window:  # of a sensor, no colours
+            color = f"{self.channels} channels"
         how = {"stretch": "stretched", "crop": "cropped", "pad": "padded"}[self.fit]
         height, width = self.size
         line = f"{color} {height}x{width}, {how}"
@@ -173,11 +175,13 @@ class Preprocessing:
         end = ", then rows and columns exchanged" if self.turned else ""
         if not self.scale:
             return line + end
-        ranges = ", ".join(
+        ranges = [
             f"{offset:g} to {offset + WHITE * scale:g}"
             for offset, scale in zip(self.offset, self.scale, strict=True)
-        )
-        return f"{line}, values {ranges}{end}"
+        ]
+        if len(ranges) > 1 and len(set(ranges)) == 1:
+            return f"{line}, values {ranges[0]} in each channel{end}"
+        return f"{line}, values {', '.join(ranges)}{end}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON; ``turned`` only where it is so, as it was not always."""

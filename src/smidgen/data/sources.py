@@ -198,7 +198,8 @@ def _read(name: str, source: Source, wish: Wish, cache: Cache, progress: Progres
             if size > (free := memory()):
                 warnings.warn(
                     f"the decoded pictures of {name} take {size / 1e6:,.0f} MB of memory, and"
-                    f" {free / 1e6:,.0f} MB are free: --image-size N makes them smaller",
+                    f" {free / 1e6:,.0f} MB are free: --image-size N, or image_size=N, makes them"
+                    " smaller",
                     DataWarning,
                     stacklevel=2,
                 )

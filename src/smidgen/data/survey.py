@@ -1,7 +1,9 @@
 """What all pictures have in common decides how each becomes bytes."""
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,6 @@ from smidgen.data.preprocessing import (
     Values,
     opaque,
 )
-from smidgen.sizes import counted
 
 LARGEST_KEPT = 64  # pixels a side that are taken as they are
 NARROW = 16  # pixels of the shorter side below which a picture is a window of something longer
@@ -50,7 +51,7 @@ def decided(
             grey = sum(head.channels == 1 for head in heads)
             notes.append(
                 f"{grey:,} of {len(heads):,} pictures are grey, the others in colour: all are "
-                f"taken as RGB (--color grey for the contrary)"
+                f"taken as RGB (--color grey, or color=, for the contrary)"
             )
     elif len(channels) > 1 or wish.color is not None:
         found = ", ".join(str(number) for number in sorted(channels))
@@ -84,7 +85,8 @@ def _size(heads: Sequence[Head], notes: list[str], wish: Wish) -> tuple[int, int
         how = {None: "stretched", "stretch": "stretched", "crop": "cropped", "pad": "padded"}
         notes.append(
             f"{SIZES} (height x width) {listed}: each is "
-            f"{how[wish.fit]} to {size[0]}x{size[1]} (--image-size N or HxW for another)"
+            f"{how[wish.fit]} to {size[0]}x{size[1]} (--image-size N or HxW, or image_size=, for "
+            "another)"
         )
     return size
 
@@ -94,11 +96,18 @@ def listed_sizes(sizes: Sequence[tuple[int, int, int]], most: int) -> str:
 
     Args:
         sizes: Height, width and how many pictures have it, the most common first.
-        most: That are listed; how many others there are is said.
+        most: That are listed; of more the least and the greatest area are named, what the picture
+            in the middle has, and the most common one if it is not the only one of its size.
     """
-    listed = ", ".join(f"{number:,} of {height}x{width}" for height, width, number in sizes[:most])
-    others = len(sizes) - most
-    return listed + (f" and {counted(others, 'other size', 'other sizes')}" if others > 0 else "")
+    if len(sizes) <= most:
+        return ", ".join(f"{number:,} of {height}x{width}" for height, width, number in sizes)
+    by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+    before = list(accumulate(number for _, _, number in by_area))
+    middle = by_area[bisect_left(before, before[-1] / 2)]
+    least, median, greatest = (f"{of[0]}x{of[1]}" for of in (by_area[0], middle, by_area[-1]))
+    height, width, number = sizes[0]
+    often = f", most often {height}x{width} ({number:,} pictures)" if number > 1 else ""
+    return f"{least} to {greatest}, median {median}, {len(sizes):,} in all{often}"
 
 
 def whiter(image: Any) -> float:
@@ -146,7 +155,7 @@ def unlike(lows: Sequence[Values], highs: Sequence[Values]) -> str:
     least, most = int(spans.argmin()), int(spans.argmax())
     return (
         f"channel {least} spans {spans[least]:g} and channel {most} {spans[most]:g}: they are no"
-        f" colours but channels with a range each (--color rgb for one range)"
+        f" colours but channels with a range each (--color rgb, or color=, for one range)"
     )
 
 

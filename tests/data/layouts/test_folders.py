@@ -117,7 +117,7 @@ def test_every_broken_file_is_named_in_one_message(image_folder: Folder) -> None
     assert said.startswith(f"3 of 7 pictures cannot be used: {empty} is an empty file; ")
     assert f"{text} is no readable picture: its content is of no known format" in said
     assert f"{cut} is no readable picture: " in said
-    assert said.endswith("(--skip-broken leaves them out)")
+    assert said.endswith("(--skip-broken, or skip_broken=True, leaves them out)")
     assert "BytesIO" not in said
 
 

@@ -127,7 +127,7 @@ def test_a_table_above_folders_that_are_no_classes_wins(tmp_path: Path) -> None:
         ),
         (
             ["file_name,label,Label ", "00.png,cat,x"],
-            r"columns 'label', 'Label ', each .* be the label: name one with --label-column$",
+            r"columns 'label', 'Label ', each .* be the label: name one with --label-column, or l",
         ),
         (
             ["File Name,file_name,label", "00.png,00.png,x"],

@@ -181,7 +181,9 @@ def test_labels_outside_the_classes_name_the_row(tmp_path: Path, parquet_folder:
         load(tmp_path / "train.parquet")
     missing = parquet_folder({"train": rows([0, 1, None]), "test": rows([1])}, name="missing")
     said = r"^1 of 4 pictures has no label, or -1: \S+/train-\S+ row 2"
-    with pytest.raises(DataError, match=rf"{said} \(--skip-broken leaves it out\)$"):
+    with pytest.raises(
+        DataError, match=rf"{said} \(--skip-broken, or skip_broken=True, leaves it out\)$"
+    ):
         load(missing)
     data = load(missing, skip_broken=True)
     assert len(data.train) == 2

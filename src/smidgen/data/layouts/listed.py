@@ -114,7 +114,7 @@ class Listed(Source):
         if missing:
             said = _told_missing(missing, total, finder)
             if not wish.skip_broken:
-                raise DataError(f"{said} (--skip-broken leaves them out)")
+                raise DataError(f"{said} (--skip-broken, or skip_broken=True, leaves them out)")
             notes.append(f"{said}: they are left out")
         if again:
             twice = counted(again, "row names", "rows name")
@@ -206,7 +206,7 @@ def _marked(table: Path, rows: Sequence[Row], names: Sequence[str]) -> tuple[str
             f"{table} must have a one in one of {', '.join(name.strip() for name in marks)} for "
             f"each picture, got {ones[others[0]]} in row {others[0] + 1}"
             + (f" and another number in {len(others):,} rows in all" if len(others) > 1 else "")
-            + ": one class a picture is read (or name it with --label-column)"
+            + ": one class a picture is read (or name it: --label-column, or label_column=)"
         )
     return tuple(marks) if not others and len(marks) > 1 else ()
 

@@ -231,7 +231,8 @@ def _decided(table: Path, form: _Form, asked: str | None, classes: Collection[st
         if is_last is None:
             raise DataError(
                 f"{table} has no header, and its first column or its last may hold the labels: "
-                f"--label-column {_FIRST} or --label-column {_LAST} says which"
+                f"--label-column {_FIRST} or --label-column {_LAST} says which (label_column= in "
+                "Python)"
             )
         label = ends[is_last]
     return form._replace(pixels=tuple(i for i in range(form.size + 1) if i != label))
