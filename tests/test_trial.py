@@ -19,8 +19,8 @@ from smidgen.cli import app, main
 from smidgen.config import load_net, load_plan
 from smidgen.data import Preprocessing
 from smidgen.evaluate import row as row_of
-from smidgen.layers import Shape
-from smidgen.methods import EMA, Cutout, OneCycle, parse
+from smidgen.layers import Classifier, Conv, GlobalAveragePool, Shape
+from smidgen.methods import EMA, BlurPool, Cutout, OneCycle, parse, rewritten
 from smidgen.recipe import Recipe
 from smidgen.run import load_run
 from smidgen.spec import NetSpec
@@ -243,3 +243,11 @@ def test_a_recipe_that_weighs_no_classes_has_the_key_it_always_had() -> None:
     weighed = replace(TRIAL, recipe=replace(TRIAL.recipe, balance=True))
     assert weighed.key != TRIAL.key
     assert weighed.to_dict()["recipe"]["balance"] is True
+
+
+def test_what_changes_nothing_is_told_by_training_and_by_no_run_that_is_read() -> None:
+    net = NetSpec(Shape(1, 8, 8), (Conv(4), GlobalAveragePool(), Classifier(10)))
+    trial = replace(TRIAL, net=net, methods=(BlurPool(),))
+    assert trial.spec == net  # a warning would be an error here
+    with pytest.warns(UserWarning, match="blurpool changes nothing in net"):
+        assert rewritten(net, trial.methods) == net

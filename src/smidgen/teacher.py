@@ -16,7 +16,7 @@ from smidgen.data.making import NO_TEST
 from smidgen.data.parts import held_out
 from smidgen.hub import is_hub
 from smidgen.kernels.chain import Inference
-from smidgen.methods import rewritten
+from smidgen.methods import built_of
 from smidgen.methods.base import ArchitectureMethod, BatchMethod, Method, StartMethod, of_kind
 from smidgen.methods.distill import Distill
 from smidgen.methods.of_runs import placed, run_of
@@ -65,7 +65,7 @@ def with_teachers(
                 if isinstance(method, Distill):
                     run = _teacher(method, data, split)
                 else:
-                    run = _earlier(method, data, split, _built(net, methods))
+                    run = _earlier(method, data, split, built_of(net, methods))
                 _require_apart(method, run, data, split)
                 _require_apart_before(method, run, data, split)
                 known = digest(run)
@@ -76,12 +76,6 @@ def with_teachers(
             method = placed(method, _absolute(run_of(method) or ""))
         found.append(method)
     return tuple(found)
-
-
-def _built(net: NetSpec, methods: Iterable[Method]) -> NetSpec:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # told where it is built
-        return rewritten(net, methods)
 
 
 def _absolute(place: str) -> str:

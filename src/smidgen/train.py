@@ -20,6 +20,7 @@ from smidgen.files import clear_temporaries, locked
 from smidgen.flat import Flat
 from smidgen.layers import Shape
 from smidgen.machine import memory
+from smidgen.methods import rewritten, tell_hidden
 from smidgen.methods.base import GradientMethod, Method, several, transformed
 from smidgen.names import require_kind, shown
 from smidgen.progress import Report, training_bar
@@ -110,6 +111,8 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         split=split,
     )
     _require_fit(spec, data)
+    rewritten(spec, methods)  # what changes nothing is told here, and once
+    tell_hidden(methods, *spec.input_shape[1:])
     runtime = runtime or choose()
     if runtime.device == "cpu":
         tell_if_slow()

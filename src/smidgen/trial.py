@@ -12,7 +12,7 @@ from smidgen import zoo
 from smidgen.data.arrays import KEPT
 from smidgen.data.preprocessing import CHANNELS, Preprocessing
 from smidgen.escape import shell
-from smidgen.methods import in_order, package_named, package_of, parse, rewritten
+from smidgen.methods import built_of, in_order, package_named, package_of, parse
 from smidgen.methods.base import (
     Method,
     StartMethod,
@@ -77,7 +77,7 @@ class Trial:
     @property
     def spec(self) -> NetSpec:
         """The net that is built: after every architecture method."""
-        return rewritten(self.net, self.methods)
+        return built_of(self.net, self.methods)
 
     @property
     def method_texts(self) -> list[str]:

@@ -1,10 +1,17 @@
 """Cutout: a square of the side asked for, elsewhere in every image, clipped at the borders."""
 
+import warnings
+
 import pytest
 import torch
 
-from smidgen.methods import Cutout
+from smidgen import zoo
+from smidgen.data import load
+from smidgen.layers import Shape
+from smidgen.methods import Cutout, parse, tell_hidden
+from smidgen.recipe import Recipe
 from smidgen.tensors import Batch
+from smidgen.train import train
 
 
 def holes(length: int, *, n: int = 2000, side: int = 32, seed: int = 0) -> torch.Tensor:
@@ -25,6 +32,12 @@ def test_a_hole_is_a_square_clipped_at_the_borders(length: int) -> None:
     inside = ~(cut[:, 0].any(1) | cut[:, -1].any(1) | cut[:, :, 0].any(1) | cut[:, :, -1].any(1))
     assert (cut[inside].sum((1, 2)) == length**2).all()
     assert inside.any() == (length < 31)
+
+
+@pytest.mark.parametrize("length", [1, 5, 10, 40, 900])
+def test_what_is_hidden_on_average_is_what_is_cut(length: int) -> None:
+    share = Cutout(length).hidden(32, 32)
+    assert share == pytest.approx(float(holes(length).float().mean()), abs=0.01)
 
 
 def test_another_hole_for_every_image() -> None:
@@ -55,3 +68,29 @@ def test_targets_stay() -> None:
     targets = torch.eye(4)
     after = Cutout().transform(Batch(torch.ones(4, 1, 8, 8), targets), 0.0, torch.Generator())
     assert torch.equal(after.targets, targets)
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "said"),
+    [
+        ("cutout(length=900)", (32, 32), "cutout(length=900) hides 100 % of images of 32x32 on"),
+        ("cutout", (8, 8), "cutout hides 74 % of images of 8x8 on average, and the net learns"),
+        ("crop", (1, 96), "of images of 1x96 on average, and the net learns from what is left: a"),
+        ("crop(padding=40)", (32, 32), "a smaller padding than 40 leaves more"),
+        ("cutout(length=3), crop(padding=1), flip, random-erasing, affine", (8, 8), ""),
+        ("cutout, crop", (28, 28), ""),
+    ],
+)
+def test_methods_that_hide_an_image_are_told(text: str, shape: tuple[int, int], said: str) -> None:
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        tell_hidden(parse(text), *shape)
+    assert len(heard) == bool(said)
+    assert all(said in str(warning.message) for warning in heard)
+
+
+def test_training_tells_it() -> None:
+    digits = load("digits")
+    net = zoo.net("mnist-1k5-dw").fitted(Shape(*digits.shape), 10)
+    with pytest.raises(UserWarning, match="cutout hides 74 %"):
+        train(net, digits, methods=[Cutout()], recipe=Recipe(epochs=1))

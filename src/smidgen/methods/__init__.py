@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from functools import cache
 from inspect import isabstract, isclass
 from keyword import iskeyword
@@ -33,7 +33,9 @@ from smidgen.methods.swa import SWA
 from smidgen.methods.trivial_augment import TrivialAugment
 from smidgen.names import require_kind
 from smidgen.spec import NetSpec
-from smidgen.text import IN_QUOTES, parse_list, readable
+from smidgen.text import IN_QUOTES, parse_list, readable, to_text
+
+_MOST_HIDDEN = 0.7  # of an image, on average
 
 METHODS: tuple[type[Method], ...] = (
     BlurPool,
@@ -199,12 +201,52 @@ def rewritten(spec: NetSpec, methods: Iterable[Method]) -> NetSpec:
     Warns:
         UserWarning: If a method finds nothing in the net to act on.
     """
+    new, idle = _rewritten(spec, methods)
+    for method in idle:
+        warnings.warn(
+            f"{method.name} changes nothing in {spec.name}: it has no {method.target}",
+            stacklevel=2,
+        )
+    return new
+
+
+def built_of(spec: NetSpec, methods: Iterable[Method]) -> NetSpec:
+    """Return what :func:`rewritten` does, without a warning: it was given where training began."""
+    return _rewritten(spec, methods)[0]
+
+
+def _rewritten(
+    spec: NetSpec, methods: Iterable[Method]
+) -> tuple[NetSpec, list[ArchitectureMethod]]:
+    """Return the spec that will be built, and the methods that found nothing to act on."""
+    idle: list[ArchitectureMethod] = []
     for method in of_kind(in_order(several(methods)), ArchitectureMethod):
         new = returned(method, "rewrite", method.rewrite(spec), NetSpec)
         if new == spec:
+            idle.append(method)
+        spec = new
+    return spec, idle
+
+
+def tell_hidden(methods: Iterable[Method], height: int, width: int) -> None:
+    """Warn of methods whose pixels, meant for larger images, leave little of these.
+
+    Args:
+        methods: Of a run.
+        height: Of its images.
+        width: Likewise.
+
+    Warns:
+        UserWarning: If one hides over 70 % of an image on average.
+    """
+    for method in methods:
+        if not isinstance(method, Cutout | Crop):
+            continue
+        share, argument = method.hidden(height, width), fields(method)[0].name
+        if share > _MOST_HIDDEN:
             warnings.warn(
-                f"{method.name} changes nothing in {spec.name}: it has no {method.target}",
+                f"{to_text(method)} hides {100 * share:.0f} % of images of {height}x{width} on"
+                f" average, and the net learns from what is left: a smaller {argument} than"
+                f" {getattr(method, argument)} leaves more",
                 stacklevel=2,
             )
-        spec = new
-    return spec

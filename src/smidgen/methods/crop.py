@@ -37,6 +37,15 @@ class Crop(BatchMethod):
             raise ValueError(f"crop padding must be >= 1, got {self.padding}")
         require_at_most("crop padding", self.padding, SIDE)
 
+    def hidden(self, height: int, width: int) -> float:
+        """Return the share of a window that lies outside the image, on average over all shifts."""
+
+        def kept(side: int) -> float:
+            shifts = range(-self.padding, self.padding + 1)
+            return sum(max(side - abs(shift), 0) for shift in shifts) / len(shifts) / side
+
+        return 1 - kept(height) * kept(width)
+
     def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
         del progress
         count = len(batch.images)
