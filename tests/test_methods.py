@@ -35,6 +35,7 @@ def of(kind: type[Method]) -> pytest.MarkDecorator:
 CHECKS = [(method, check) for method in ALL for check in method_checks(method)]
 
 
+@pytest.mark.filterwarnings("ignore:cutout hides")  # of images as small as a test takes
 @pytest.mark.parametrize(
     ("method", "check"), CHECKS, ids=[f"{of.name}-{check.__name__}" for of, check in CHECKS]
 )
@@ -92,6 +93,7 @@ def test_two_schedules_contradict_each_other() -> None:
 TOGETHER = [method for method in ALL if method.name not in {"cosine", "cyclical"}]
 
 
+@pytest.mark.filterwarnings("ignore:cutout hides")  # of images as small as a test takes
 def test_all_methods_train_together() -> None:
     assert len({type(method).__mro__[1] for method in TOGETHER}) == 5, "of every kind"
     model = run_with(TOGETHER, epochs=8).model

@@ -37,13 +37,13 @@ def test_counts_are_decimal(text: int | str, expected: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "KB", "16QB", "-16KB", "1.2.3K", "1.0001K", "16KB RAM", "²", 16.5]
+    "text", ["", "KB", "16QB", "-16KB", "-1", "1.2.3K", "1.0001K", "16KB RAM", "²", 16.5]
 )
 def test_what_cannot_be_read_is_refused_with_how_to_write_it(text: Any) -> None:
-    with pytest.raises(ValueError, match="max-flash must be bytes, as in 16384, 16KB") as raised:
+    with pytest.raises(ValueError, match="must be bytes above 0, as in 16384, 16KB") as raised:
         bytes_of(text, "max-flash")
     assert repr(text) in str(raised.value)
-    with pytest.raises(ValueError, match="max-macs must be a whole number, as in 20000, 20k"):
+    with pytest.raises(ValueError, match="max-macs must be a whole number above 0, as in 20000"):
         count_of("0.5", "max-macs")
 
 

@@ -128,3 +128,10 @@ def test_a_mapping_is_held_to_the_same_rules() -> None:
 def test_the_nearest_name_is_offered_only_when_there_is_one() -> None:
     assert nearest("convv", ["conv", "blur"]) == "did you mean 'conv'?"
     assert nearest("zzz", ["conv", "blur"]) == "known: blur, conv"
+    assert nearest("C", ["arduino", "c"]) == "did you mean 'c'?"
+
+
+def test_texts_without_a_comma_between_them_are_told_what_lacks() -> None:
+    said = r"must be name\(argument=value, ...\), several with commas between them, got 'blur conv'"
+    with pytest.raises(ValueError, match=said):
+        parse_list("blur conv", {}, "method")

@@ -25,7 +25,7 @@ def bytes_of(amount: int | str, what: str) -> int:
     Raises:
         ValueError: If it cannot be read.
     """
-    return _read(amount, what, _BYTES, "bytes, as in 16384, 16KB or 1.5M")
+    return _read(amount, what, _BYTES, "bytes above 0, as in 16384, 16KB or 1.5M")
 
 
 def count_of(amount: int | str, what: str) -> int:
@@ -34,7 +34,7 @@ def count_of(amount: int | str, what: str) -> int:
     Raises:
         ValueError: If it cannot be read.
     """
-    return _read(amount, what, _COUNTS, "a whole number, as in 20000, 20k or 1.5M")
+    return _read(amount, what, _COUNTS, "a whole number above 0, as in 20000, 20k or 1.5M")
 
 
 def counted(count: int, one: str, more: str) -> str:

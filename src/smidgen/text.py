@@ -83,14 +83,16 @@ def _form(error: BaseException) -> str:
     """Return what a text must be that Python's parser refuses."""
     late = isinstance(error, SyntaxError) and "follows keyword argument" in error.msg
     order = ": what has no name, as a layer inside, comes before what has one" * late
-    return f"name(argument=value, ...){order}"
+    return f"name(argument=value, ...), several with commas between them{order}"
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
     """Return the end of an error about an unknown ``name``: the nearest known one, or all."""
     known = sorted(known)
     name = str(name)[:100]  # the comparison takes the square of its length
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(name, known, n=1) or [
+        one for one in known if one.casefold() == name.casefold()
+    ]
     return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}"
 
 

@@ -4,7 +4,7 @@ import copy
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -14,6 +14,7 @@ from tests.largest import LargestTensor
 from torch import nn
 
 from smidgen import zoo
+from smidgen.cli.evaluate import _busy  # pyright: ignore[reportPrivateUsage]
 from smidgen.data import normalise
 from smidgen.evaluate import _spread, cost, shift
 from smidgen.evaluate.accuracy import accuracy, accuracy_by_class, predict
@@ -201,12 +202,13 @@ def test_latency_is_of_one_image_and_of_the_batch_that_is_best(
     of_best = [] if best == 1 else [taken[best][0]]
     answers = iter([*taken[1], *(taken[size][1] for size in sizes), *of_best])
 
-    def clocked(call: Callable[[], object], device: torch.device) -> float:
-        call()
+    def clocked(calls: Sequence[Callable[[], object]], device: torch.device) -> list[float]:
         assert device.type == "cpu"
-        return next(answers)
+        for call in calls:
+            call()
+        return [next(answers) for _ in calls]
 
-    monkeypatch.setattr(cost, "seconds_of", clocked)
+    monkeypatch.setattr(cost, "_seconds_of_each", clocked)
     found = latency(FLAT, torch.zeros(images, 1, 6, 6, dtype=torch.uint8), (0.5,), (0.5,))
     assert (found.kernel_ms, found.end_to_end_ms) == pytest.approx((2, 3))
     assert found.best_batch == best
@@ -215,6 +217,21 @@ def test_latency_is_of_one_image_and_of_the_batch_that_is_best(
     assert found.end_to_end_s_10000 == pytest.approx(10_000 * whole / best)
     assert (found.threads, found.device) == (torch.get_num_threads(), "cpu")
     assert not list(answers)
+
+
+def test_the_net_alone_and_all_of_it_are_timed_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "_SECONDS", 0.0)
+    heard: list[str] = []
+    calls = (lambda: heard.append("net"), lambda: heard.append("all"))
+    assert len(cost._seconds_of_each(calls, torch.device("cpu"))) == 2  # pyright: ignore[reportPrivateUsage]
+    assert heard[:4] == ["net", "net", "all", "all"], "warmed up"
+    assert heard[4:] == ["net", "all"] * 7
+
+
+@pytest.mark.parametrize(("whole", "said"), [(2.0, ""), (1.9, "the machine was busy")])
+def test_a_net_alone_that_took_longer_than_all_of_it_is_told(whole: float, said: str) -> None:
+    assert said in _busy(2.0, whole)
+    assert bool(said) == bool(_busy(2.0, whole))
 
 
 def test_seconds_are_the_median_of_seven_rounds_of_at_least_0_03_seconds(

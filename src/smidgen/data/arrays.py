@@ -193,7 +193,7 @@ def matched(data: Data, classes: tuple[str, ...]) -> Data:
     """
     if data.classes == classes:
         return data
-    matcher = Matcher(classes)
+    matcher = Matcher(classes, "the model knows")
     places = [matcher.number(name, data.name) for name in data.classes]
     numbers = torch.tensor(places, device="cpu")
     parts = {

@@ -57,7 +57,7 @@ def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
             f"{name} must have two classes or more, got {', '.join(map(repr, classes)) or 'none'}: "
             f"a folder a class, or a table beside the pictures, labels.csv (file_name,label)"
         )
-    matcher = Matcher(classes)
+    matcher = Matcher(classes, "the model knows") if wish.classes else Matcher(classes)
     rows = _rows(parts, matcher, judged=bool(wish.classes))
     if not rows:
         raise DataError(f"{name} must hold pictures with labels, got none")

@@ -99,8 +99,8 @@ def in_order(names: Iterable[str]) -> tuple[str, ...]:
 class Matcher:
     """Finds the number of a class by its name, in any of the forms that systems make of it."""
 
-    def __init__(self, classes: Sequence[str]) -> None:
-        self.classes = tuple(classes)
+    def __init__(self, classes: Sequence[str], whose: str = "the part to train on has") -> None:
+        self.classes, self._whose = tuple(classes), whose
         self._exact = {name: number for number, name in enumerate(classes)}
         self._formed = {one_form(name): number for number, name in enumerate(classes)}
         folded: dict[str, list[int]] = {}
@@ -122,10 +122,8 @@ class Matcher:
         if number is None:
             number = self._of_number(plain)
         if number is None:
-            raise DataError(
-                f"class {name!r} of {where} must be one that is known, "
-                f"{nearest(name, self.classes)}"
-            )
+            known = nearest(name, self.classes).replace("known: ", f"{self._whose} only ", 1)
+            raise DataError(f"class {name!r} of {where} must be one that is known: {known}")
         self.differing[name] = self.classes[number]
         return number
 

@@ -55,23 +55,25 @@ def latency(
     def end_to_end(batch: Pixels) -> Tensor:
         return model(normalise(batch, mean, std, torch.float32)).argmax(1)
 
-    def kernel(size: int) -> float:
+    def kernel(size: int) -> Callable[[], object]:
         ready = normalise(pixels[:size], mean, std, torch.float32)
-        return seconds_of(lambda: model(ready), device)
+        return lambda: model(ready)
 
     def whole(size: int) -> float:
         batch = pixels[:size]
         return seconds_of(lambda: end_to_end(batch), device)
 
     with answering(model):
-        alone = kernel(1), whole(1)
+        alone = _seconds_of_each((kernel(1), lambda: end_to_end(pixels[:1])), device)
         by_size = {size: whole(size) for size in batch_sizes(pixels.shape)} or {1: alone[1]}
         best = min(by_size, key=lambda size: by_size[size] / size)
         return Latency(
             kernel_ms=alone[0] * 1e3,
             end_to_end_ms=alone[1] * 1e3,
             best_batch=best,
-            kernel_s_10000=(alone[0] if best == 1 else kernel(best)) / best * IMAGES,
+            kernel_s_10000=(alone[0] if best == 1 else seconds_of(kernel(best), device))
+            / best
+            * IMAGES,
             end_to_end_s_10000=by_size[best] / best * IMAGES,
             threads=torch.get_num_threads(),
             device=device.type,
@@ -87,8 +89,16 @@ def batch_sizes(shape: Sequence[int]) -> tuple[int, ...]:
 
 def seconds_of(call: Callable[[], object], device: torch.device) -> float:
     """Return the median seconds of one call."""
+    return _seconds_of_each((call,), device)[0]
 
-    def timed(repeats: int) -> float:
+
+def _seconds_of_each(calls: Sequence[Callable[[], object]], device: torch.device) -> list[float]:
+    """Return the median seconds of each of several calls.
+
+    Their rounds take turns, so that what else the machine does falls on all of them alike.
+    """
+
+    def timed(call: Callable[[], object], repeats: int) -> float:
         started = time.perf_counter()
         for _ in range(repeats):
             call()
@@ -96,5 +106,8 @@ def seconds_of(call: Callable[[], object], device: torch.device) -> float:
             torch.cuda.synchronize()
         return (time.perf_counter() - started) / repeats
 
-    repeats = max(1, round(_SECONDS / max(timed(2), 1e-7)))  # the first calls warm up, too
-    return median(timed(repeats) for _ in range(_ROUNDS))
+    # the first calls warm up, too
+    repeats = [max(1, round(_SECONDS / max(timed(call, 2), 1e-7))) for call in calls]
+    pairs = list(zip(calls, repeats, strict=True))
+    rounds = [[timed(*pair) for pair in pairs] for _ in range(_ROUNDS)]
+    return [median(seconds) for seconds in zip(*rounds, strict=True)]

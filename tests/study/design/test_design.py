@@ -501,6 +501,22 @@ def test_the_same_time_again_is_refused_once_a_design_has_ended(
         outset(*beginning, out, wishes(None), 1)
 
 
+@pytest.mark.parametrize(
+    ("trained_on", "said"),
+    [("photos", "other data: choose"), ("digits", "other preprocessing:")],
+)
+def test_a_folder_of_a_design_of_other_data_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trained_on: str, said: str
+) -> None:
+    wishes = Wishes("quick", None, "best", balance=False, pareto=False, seconds=None)
+    began = outset(Origin("digits"), load("digits"), BUDGET, tmp_path, wishes, 1)
+    store = Store(tmp_path / "design.db")
+    began.note(store)
+    monkeypatch.setattr(Store, "rows", lambda _: [{"data": trained_on}])
+    with pytest.raises(ValueError, match=f"holds another design, with {said}"):
+        outset(Origin("digits"), load("digits", image_size=10), BUDGET, tmp_path, wishes, 1)
+
+
 @pytest.mark.slow
 def test_a_design_ends_with_its_model_and_goes_on_without_training_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -426,6 +426,7 @@ def test_families_differ_in_their_layers(family: str) -> None:
     ("budget", "said"),
     [
         (Budget(max_params=20), "20 parameters at most; the smallest one"),
+        (Budget(max_flash=16), "of flash (a number alone is of bytes: 16KB?)"),
         (Budget(max_macs=10), "10 MACs at most"),
         (Budget(max_flash=10), "10 bytes of flash at most"),
         (Budget(max_params=1000, max_ram=9), "1,000 parameters at most, 9 bytes of RAM at most"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -521,3 +522,9 @@ def test_what_is_believed_before_is_in_units_of_what_there_is_to_gain(
     question = _Question(method, parse("one-cycle, ema"))
     found = _prior(question, data_of(channels, 4, 4), percent)
     assert (found.mean, found.deviation) == pytest.approx((mean, deviation))
+
+
+def test_a_gain_that_rounds_to_nothing_has_no_sign_of_a_loss() -> None:
+    selection = Selection(Mock(), Mock(), Mock())
+    selection._note(Mock(method=parse("crop")[0]), None, Mock(mean=-0.04), "time was short")  # pyright: ignore[reportPrivateUsage]
+    assert selection.standings[0].why.startswith("expected +0.0 points; ")

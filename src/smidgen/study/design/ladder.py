@@ -5,7 +5,7 @@ from itertools import product
 
 from smidgen.layers import Classifier, GlobalAveragePool, Shape
 from smidgen.spec import NetSpec
-from smidgen.study.design.budget import is_predictable, told
+from smidgen.study.design.budget import Budget, is_predictable, told
 from smidgen.study.design.fuller import EARLY, LEAST, WEIGHTS, fuller
 from smidgen.study.design.maker import Maker, Shaped
 from smidgen.study.design.templates import NARROWEST, Template, most_further, templates
@@ -14,6 +14,7 @@ _LEAST_SHARE, _MOST_SHARES = 0.15, 6  # of the budget: how small rungs are sprea
 _SMALLER = 0.4  # of the budget: the second size where the best net is wanted, not the smallest
 _FIRST = 6  # kinds tried at the full budget before any is tried smaller
 _SPARED = 0.5  # of MACs or RAM: what is used at most where parameters or flash alone bind
+_FEW_BYTES = 512  # of flash or RAM, no more than which may be meant as so many KB
 _TOGETHER = 3  # usual nets for each fuller one; kinds whose sizes are spread before others'
 
 
@@ -158,8 +159,15 @@ def _refusal(maker: Maker, kinds: Sequence[Template]) -> str:
     has = ", ".join(told(name, figure) for name, figure in maker.figures(smallest).items())
     return (
         f"no net for {maker.shape} images of {maker.classes} classes has {maker.budget};"
-        f" the smallest one, {smallest.name}, has {has}"
+        f" the smallest one, {smallest.name}, has {has}{_of_bytes(maker.budget)}"
     )
+
+
+def _of_bytes(budget: Budget) -> str:
+    """Return what may have been meant by limits of so few bytes that no net has less."""
+    limits = [budget.limits.get(name) for name in ("flash", "ram")]
+    few = [f"{limit}KB" for limit in limits if limit is not None and limit <= _FEW_BYTES]
+    return f" (a number alone is of bytes: {' and '.join(few)}?)" if few else ""
 
 
 __all__ = ["BudgetError", "kinds_of", "ladder"]

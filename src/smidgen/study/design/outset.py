@@ -145,7 +145,7 @@ def outset(
         ValueError: If ``out`` holds another design, or the time is too short.
     """
     asked = _asked(data, budget, wishes)
-    held = _held(out, asked, wishes.seconds)
+    held = _held(out, asked, data.name, wishes.seconds)
     profile = wishes.of_profile
     shape, classes = Shape(*data.shape), len(data.classes)
     latencies = None if budget.max_latency is None else Latencies(held.get("latencies") or {})
@@ -263,7 +263,7 @@ def _can_change(shape: Shape) -> bool:
     return True
 
 
-def _held(out: Path, asked: Mapping[str, Any], seconds: float | None) -> dict[str, Any]:
+def _held(out: Path, asked: Mapping[str, Any], data: str, seconds: float | None) -> dict[str, Any]:
     """Return the notes of the interrupted design in a folder; none if there is none."""
     path = out / STORE
     notes: dict[str, Any] = {}
@@ -283,7 +283,8 @@ def _held(out: Path, asked: Mapping[str, Any], seconds: float | None) -> dict[st
             f" {held.get('weighed', 'corruptions alone')} and not {WEIGHED}: choose another folder"
         )
     if "preprocessing" in differing and "data" in differing:
-        differing.remove("data")  # the same pictures read otherwise are other ones, too
+        # the same pictures read otherwise are other ones, too: their name tells what was meant
+        differing.remove("data" if data in _names_in(path) else "preprocessing")
     if differing:
         named = " and ".join(name for name in differing if name != "weighed")
         raise ValueError(f"{out} holds another design, with other {named}: choose another folder")
@@ -303,6 +304,14 @@ def _require_more_time(out: Path, held: Mapping[str, Any], seconds: float | None
             f"{out} holds a design that has ended in this time, with its model and its page: a"
             " longer time, or none, goes on with it, and another folder begins anew"
         )
+
+
+def _names_in(path: Path) -> set[str]:
+    """Return the names of the data that the trials of a store were trained on."""
+    store = Store(path)
+    names = {str(row["data"]) for row in store.rows()}
+    store.close()
+    return names
 
 
 def _is_leftover(path: Path) -> bool:

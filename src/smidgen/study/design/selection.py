@@ -188,7 +188,7 @@ class Selection:
         gain, prior, odds = known
         after = odds.after(prior, gain)
         taken = after.mean > 0
-        why = f"{_points(gain)} at {longer.recipe.epochs} epochs; expected now {after.mean:+.1f}"
+        why = f"{_points(gain)} at {longer.recipe.epochs} epochs; expected now {after.mean:+z.1f}"
         shown = _is_shown(gain, taken=taken)
         self.standings = [s for s in self.standings if s.method not in added]
         for method in added:
@@ -350,11 +350,11 @@ class Selection:
     ) -> None:
         method, taken = question.method, after.mean > 0
         if gain is None:
-            why = f"expected {after.mean:+.1f} points; not measured, as {lacking}"
+            why = f"expected {after.mean:+z.1f} points; not measured, as {lacking}"
             shown = False
         else:
             shown = _is_shown(gain, taken=taken)
-            why = f"{_points(gain)}, {gain.verdict}; expected now {after.mean:+.1f}"
+            why = f"{_points(gain)}, {gain.verdict}; expected now {after.mean:+z.1f}"
         self.standings.append(Standing(method, taken, shown, why))
         self._search.say(METHODS, f"{listed([method])}: {why}")
 
