@@ -101,6 +101,6 @@ def test_the_rows_are_of_one_budget_one_split_and_the_nets_of_now(peers: ModuleT
 
 
 def test_the_page_has_the_tables_of_the_rows(peers: ModuleType) -> None:
-    page = (ROOT / "docs" / "designs.md").read_text()
+    page = (ROOT / "docs" / "performance.md").read_text()
     for made in peers.tables(peers.read()):
         assert made in page, "python bench/peers.py table makes them"
