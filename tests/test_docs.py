@@ -20,6 +20,7 @@ from PIL import Image
 from typer.core import TyperArgument
 from typer.main import get_command
 
+import smidgen
 from smidgen.cli import app
 from smidgen.export.targets import TARGETS
 from smidgen.layers import LAYERS
@@ -124,6 +125,30 @@ def test_every_page_is_in_the_menu_or_linked_and_the_menu_holds_pages() -> None:
     linked = "".join(page.read_text() for page in PAGES) + (ROOT / "README.md").read_text()
     for name in (pages | MADE) - set(named):
         assert f"{Path(name).name})" in linked or f"{Path(name).name}#" in linked, name
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=name_of)
+def test_a_reader_of_another_page_is_led_to_every_page(page: Path) -> None:
+    others = [ROOT / "README.md", *(other for other in PAGES if other != page)]
+    links = [
+        (of.parent, to) for of in others for to in re.findall(r"\]\(([^)#\s]+)", of.read_text())
+    ]
+    assert any((folder / to).resolve() == page for folder, to in links)
+
+
+def test_the_readme_leads_to_the_newcomer_s_page_on_its_first_screen() -> None:
+    first = (ROOT / "README.md").read_text().splitlines()[:25]
+    assert any("Start here" in line and "(docs/photographs.md)" in line for line in first)
+
+
+def test_the_page_of_python_shows_a_call_of_every_public_name() -> None:
+    page = (ROOT / "docs" / "python.md").read_text().partition("\n:::")[0]
+    calls = re.findall(r"^\| `([^`]+)` \|.*\| `([^`]+)` \|$", page, re.MULTILINE)
+    inside = {"sm.data", "sm.zoo"}  # whose functions have a line each
+    assert {f"sm.{name}" for name in smidgen.__all__} - inside <= {name for name, _ in calls}
+    for name, call in calls:
+        ast.parse(call)
+        assert name.rpartition(".")[2] in call
 
 
 def test_the_start_shows_its_lines_whole_and_the_style_is_there() -> None:

@@ -184,7 +184,7 @@ def test_a_broken_picture_is_told_with_what_training_needs_for_it(tmp_path: Path
     assert inspected.returncode == 0, inspected.stderr
     assert refuses in inspected.stdout
     words = ("train", "mnist-1k5-dw", "--data", "photos", "--out", "run")
-    assert "(--skip-broken leaves it out)" in smidgen(tmp_path, *words).stderr
+    assert "(--skip-broken, or skip_broken=True, leaves it out)" in smidgen(tmp_path, *words).stderr
 
 
 def test_a_contact_sheet_of_more_classes_than_it_shows_says_so(tmp_path: Path) -> None:
