@@ -51,7 +51,7 @@ def test_a_folder_of_photographs_is_trained_on_and_judged_from_anywhere(
     words = ("train", "mnist-1k5-dw", "--data", "photos", "--epochs", "2", "--out", "run")
     trained = smidgen(home, *words)
     assert trained.returncode == 0, trained.stderr
-    assert "pictures have the sizes (height x width) 15 of " in trained.stderr
+    assert "pictures have the sizes (height x width) 90x90 to 150x200, median" in trained.stderr
     assert "each is stretched to 32x32" in trained.stderr
     assert "no test images: " in trained.stderr
     judged = smidgen(home, "evaluate", str(home / "run"), "--json", where=tmp_path)

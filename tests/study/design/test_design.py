@@ -512,7 +512,7 @@ def test_a_folder_of_a_design_of_other_data_says_so(
     began = outset(Origin("digits"), load("digits"), BUDGET, tmp_path, wishes, 1)
     store = Store(tmp_path / "design.db")
     began.note(store)
-    monkeypatch.setattr(Store, "rows", lambda _: [{"data": trained_on}])
+    monkeypatch.setattr(Store, "rows", Mock(return_value=[{"data": trained_on}]))
     with pytest.raises(ValueError, match=f"holds another design, with {said}"):
         outset(Origin("digits"), load("digits", image_size=10), BUDGET, tmp_path, wishes, 1)
 
