@@ -15,7 +15,13 @@ from sklearn.model_selection import StratifiedGroupKFold
 import smidgen as sm
 from smidgen.again import judged_on, trained_on
 from smidgen.data import DataError, DataWarning, Split, load
-from smidgen.data.groups import folds_of_groups, held_out_groups, named_of, together, unit_keys
+from smidgen.data.groups import (
+    folds_of_groups,
+    held_out_groups,
+    named_of,
+    numbers_of,
+    unit_keys,
+)
 from smidgen.data.parts import held_out, parts
 from smidgen.data.sources import inspect
 from smidgen.layers import Shape
@@ -69,18 +75,16 @@ def test_names_of_files_give_groups(path: str, way: str, group: str | None) -> N
     assert named_of(path, way) == group
 
 
-def test_what_belongs_together_by_any_way_has_one_place() -> None:
-    assert together("abcad", [1, 2, 2, None, 3]) == [0, 1, 1, 0, 4]
-    assert together("abc", [1, 2, 1], [None, 5, 5]) == [0, 0, 0]
-    assert together([None, None], [None, None]) == [0, 1]
-
-
 def test_the_key_of_a_group_is_of_its_name_and_of_no_picture() -> None:
     first = unit_keys([b"0", b"1", b"2", b"3"], ["x", "x", None, "y"])
     assert first[0] == first[1] != first[3]
     assert first[2] == b"2"
     assert unit_keys([b"7", b"3"], ["x", "y"]) == [first[0], first[3]]
-    assert len(set(unit_keys([b"0", b"0", b"1"], ["x", "y", "y"]))) == 1, "a copy joins two"
+    assert len(set(unit_keys([b"0", b"0", b"0", b"0"], ["x", "y", None, None]))) == 3
+    assert numbers_of([b"0", b"1"], [None, None]) is None
+    numbers = numbers_of([b"0", b"1", b"1", b"1"], ["x", None, "x", None])
+    assert numbers is not None
+    assert numbers.tolist() == [0, 1, 0, 1], "copies of no group are together"
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -91,7 +95,7 @@ def test_folds_are_whole_groups_as_even_as_scikit_learn_s(seed: int) -> None:
     own = generator.integers(0, 4, 40)
     mixed = generator.random(len(groups)) < (0.3 if seed % 2 else 0.0)
     labels = np.where(mixed, generator.integers(0, 4, len(groups)), own[groups])
-    folds = folds_of_groups(torch.from_numpy(labels), groups.tolist(), 5, seed).numpy()
+    folds = folds_of_groups(torch.from_numpy(labels), torch.from_numpy(groups), 5, seed).numpy()
     assert set(folds) <= {0, 1, 2, 3, 4, 5}
     assert all(len(set(folds[groups == group])) == 1 for group in range(40))
     other = np.zeros_like(folds)
@@ -109,21 +113,48 @@ def test_folds_are_whole_groups_as_even_as_scikit_learn_s(seed: int) -> None:
 
 def test_a_class_of_one_group_is_never_held_out_and_no_fold_is_empty() -> None:
     labels = torch.tensor([0, 0, 0, 0, 1, 1, 2, 2])
-    folds = folds_of_groups(labels, [0, 0, 1, 1, 2, 2, 3, 4], 5, 1)
+    groups = torch.tensor([0, 0, 1, 1, 2, 2, 3, 4])
+    folds = folds_of_groups(labels, groups, 5, 1)
     assert folds[4:6].tolist() == [0, 0]
     assert sorted(set(folds.tolist())) == [0, 1, 2], "the first folds, each with both classes"
-    aside = held_out_groups(labels, [0, 0, 1, 1, 2, 2, 3, 4], 0.1, 1)
+    aside = held_out_groups(labels, groups, 0.1, 1)
     assert set(labels[aside].tolist()) == {0, 2} == set(labels[~aside].tolist()) - {1}
     with pytest.raises(DataError, match="no group of images can be held out"):
-        held_out_groups(labels, labels.tolist(), 0.1, 1)
+        held_out_groups(labels, labels, 0.1, 1)
 
 
-def test_a_share_is_held_out_of_groups_of_any_size() -> None:
+def test_a_share_is_held_out_of_groups_of_any_size_and_one_group_of_a_rare_class() -> None:
     groups = np.repeat(np.arange(60), np.random.default_rng(3).integers(1, 30, 60))
-    labels = torch.from_numpy(groups % 3)
-    aside = held_out_groups(labels, groups.tolist(), 0.1, 20)
+    labels = torch.from_numpy(np.append(groups % 3, [3, 3, 3]))
+    groups = torch.from_numpy(np.append(groups, [60, 60, 61]))
+    aside = held_out_groups(labels, groups, 0.1, 20)
     shares = [aside[labels == label].double().mean().item() for label in range(3)]
     assert all(0.06 < share < 0.14 for share in shares)
+    assert aside[-3:].tolist() == [False, False, True]
+
+
+def test_many_groups_of_many_classes_take_no_minutes() -> None:
+    labels = torch.arange(20_000) % 500
+    folds = folds_of_groups(labels, torch.arange(20_000), 5, 1)
+    counts = torch.stack([(folds[labels == label] == 1).sum() for label in range(0, 500, 50)])
+    assert counts.tolist() == [8] * 10
+
+
+def test_a_frame_that_all_films_have_joins_none(tmp_path: Path) -> None:
+    images, labels, groups = arrays(48)
+    images[::4] = 0
+    data = sm.data.from_arrays(images, labels, groups=groups)
+    assert 4 <= len(data.test) <= 24
+    assert len(grouped_test(data)) == int(data.test.groups.max()) + 1  # pyright: ignore
+
+
+def test_a_large_group_is_set_aside_last() -> None:
+    images, _, _ = arrays(60)
+    groups = np.r_[np.zeros(40), np.arange(1, 11), np.repeat(np.arange(11, 21), 1)]
+    labels = np.r_[np.zeros(50), np.ones(10)].astype(int)
+    for name in range(40):  # a hash of its name would set it aside in eight of them
+        own = [f"{name} {int(group)}" for group in groups]
+        assert len(sm.data.from_arrays(images, labels, groups=own).test) < 20
 
 
 def test_recordings_are_whole_wherever_some_are_held_out(clips: Path) -> None:
@@ -144,6 +175,14 @@ def test_recordings_are_whole_wherever_some_are_held_out(clips: Path) -> None:
     assert chooses is not None
     assert judges is not None
     assert not set(chooses.tolist()) & set(judges.tolist())
+
+
+def test_a_fold_that_is_empty_is_told_with_the_number_of_groups(clips: Path) -> None:
+    data = load(clips, group_by="series")
+    with pytest.raises(
+        DataError, match=r"^fold-9-of-9 holds .* clips has 12 groups of training im"
+    ):
+        parts(data, "fold-9-of-9")
 
 
 def test_they_are_found_again_by_a_run_as_they_were(clips: Path, tmp_path: Path) -> None:
@@ -279,8 +318,14 @@ def test_groups_are_told_and_those_on_both_sides(tmp_path: Path) -> None:
                 Image.fromarray(pixels + (part == "test")).save(place)
     found = " ".join(inspect(tmp_path, group_by="prefix").data.notes)
     assert "2 groups of pictures by 'prefix', the largest 's0' with 8" in found
-    assert "2 groups are both learned from and judged on, such as 's0', 's1'" in found
+    assert "2 groups are in several parts of the data, such as 's0', 's1'" in found
     assert "8 test images are of 2 groups" in found
+    by_series = " ".join(inspect(tmp_path, group_by="series").data.notes)
+    assert "groups are in several parts" not in by_series
+    for path in sorted(tmp_path.rglob("*.png")):
+        path.rename(path.with_name(path.name.replace("train", "").replace("test", "1")))
+    by_series = " ".join(inspect(tmp_path, group_by="series").data.notes)
+    assert "4 groups are in several parts of the data, such as 'a/s0_'" in by_series
 
 
 def test_recordings_are_suspected_where_neighbours_are_alike(clips: Path) -> None:
@@ -288,7 +333,7 @@ def test_recordings_are_suspected_where_neighbours_are_alike(clips: Path) -> Non
         DataWarning, match=r"^clips: pictures that follow each other look alike: .*--group-by"
     ):
         load(clips)
-    images, labels, _ = arrays(90)
+    images, labels, _ = arrays(200)
     assert not [note for note in sm.data.from_arrays(images, labels).notes if "look alike" in note]
     assert not [note for note in load(clips, group_by="series").notes if "look alike" in note]
 

@@ -1,6 +1,7 @@
 """Which pictures are set aside to test on: each picture's content decides, and nothing else."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,7 +41,7 @@ def aside(
     classes: Sequence[str],
     *,
     to_judge: bool = False,
-    one: str = "picture",
+    by_group: bool = False,
 ) -> list[bool]:
     """Return which pictures are set aside, about a fifth of every class.
 
@@ -53,7 +54,7 @@ def aside(
         labels: Numbers of classes.
         classes: Names, for errors.
         to_judge: Whether nothing is to be trained on them, so that a class may have one picture.
-        one: What a key is of, for errors.
+        by_group: Whether a key is of a group: one of more than half of a class is set aside last.
 
     Raises:
         DataError: If a class has a single picture, copies not counted, or shares its pictures with
@@ -66,7 +67,9 @@ def aside(
         by_class.setdefault(label, set()).add(key)
         if first.setdefault(key, label) != label:
             shared.setdefault(key, {first[key]}).add(label)
-    chosen = {key for key in keys if _place(key) < TEST_SHARE}
+    large = _large(keys, labels) if by_group else set[bytes]()
+    chosen = {key for key in keys if _place(key) < TEST_SHARE} - large
+    one = "group of pictures" if by_group else "picture"
     alone = [label for label, own in sorted(by_class.items()) if len(own) == 1]
     if alone and not to_judge:
         once = len(alone) == sum(map(labels.count, alone))
@@ -76,7 +79,8 @@ def aside(
             continue
         if own & chosen and not own <= chosen:
             continue
-        for key in sorted(own, key=_place, reverse=own <= chosen):  # the nearest to the other side
+        nearest = sorted(own, key=_place, reverse=own <= chosen)  # to the other side
+        for key in sorted(nearest, key=lambda key: key in large and not own <= chosen):
             others = (by_class[other] for other in shared.get(key, ()) if other != label)
             if not any(_has_alone(other, key, chosen) for other in others):
                 chosen ^= {key}
@@ -87,6 +91,12 @@ def aside(
                 f" and not each class can have one to learn from and one to test on: leave one out"
             )
     return [key in chosen for key in keys]
+
+
+def _large(keys: Sequence[bytes], labels: Sequence[int]) -> set[bytes]:
+    """Return the keys that are of more than half of a class."""
+    sizes, own = Counter(labels), Counter(zip(keys, labels, strict=True))
+    return {key for (key, label), count in own.items() if 2 * count > sizes[label]}
 
 
 def _told_alone(names: Sequence[str], one: str, *, once: bool) -> str:

@@ -2,16 +2,17 @@
 
 import hashlib
 import re
-from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
+import numpy as np
 import torch
 
-from smidgen.data.catalogue import TRAIN, Files, Wish
+from smidgen.data.catalogue import Files, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.labelled import Labelled, Row
+from smidgen.data.names import part_of
 from smidgen.data.preprocessing import Values
 from smidgen.names import shown
 from smidgen.sizes import counted
@@ -64,9 +65,11 @@ def grouped(
         return found
     if all(row.group is None for row in rows):
         if way in WAYS and all(isinstance(row.pictures, Files) for row in rows):
-            paths = files(rows)
-            own = zip(rows, paths, strict=True)
-            rows = [row._replace(group=named_of(path, way)) for row, path in own]
+            several = len({row.part for row in rows}) > 1
+            rows = [
+                row._replace(group=named_of(_without_part(path) if several else path, way))
+                for row, path in zip(rows, files(rows), strict=True)
+            ]
         elif not wish.classes:
             raise DataError(_told_missing(name, way))
     groups = {row.group for row in rows if row.group is not None}
@@ -74,6 +77,15 @@ def grouped(
         held = f"the one group {shown(groups.pop())}" if groups else "no group"
         raise DataError(f"{name} must have two groups or more by {way!r} (--group-by), got {held}")
     return replace(found, rows=rows, notes=(*found.notes, *_notes(rows, way)))
+
+
+def _without_part(path: str) -> str:
+    """Return the path of a file without the first folder that names a part."""
+    *folders, name = path.split("/")
+    named = (place for place, folder in enumerate(folders) if part_of(folder))
+    place = next(named, None)
+    kept = folders if place is None else [*folders[:place], *folders[place + 1 :]]
+    return "/".join([*kept, name])
 
 
 def _told_missing(name: str, way: str) -> str:
@@ -101,12 +113,12 @@ def _notes(rows: Sequence[Row], way: str) -> list[str]:
     ]
     if alone := sum(row.group is None for row in rows):
         notes.append(f"{counted(alone, 'picture is', 'pictures are')} of no group: each by itself")
-    both = [group for group, of in parts.items() if TRAIN in of and len(of) > 1]
+    both = [group for group, of in parts.items() if len(of) > 1]
     if both:
         groups = counted(len(both), "group is", "groups are")
         listed = ", ".join(map(shown, both[:_LISTED]))
         notes.append(
-            f"{groups} both learned from and judged on, such as {listed}: the accuracy flatters"
+            f"{groups} in several parts of the data, such as {listed}: the accuracy flatters"
         )
     return notes
 
@@ -158,143 +170,150 @@ def _offsets(pixels: Values) -> list[int]:
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
     seen = torch.nn.functional.adaptive_avg_pool2d(images, _SIDE).flatten(1)
     asked = torch.linspace(0, len(seen) - 1, min(_ASKED, len(seen))).long()
-    distances = torch.cdist(seen[asked], seen)
+    exact = "donot_use_mm_for_euclid_dist"  # a picture is no neighbour of itself by rounding
+    distances = torch.cdist(seen[asked], seen, compute_mode=exact)
     distances[distances == 0] = torch.inf  # itself, and copies: they are on one side anyway
     return (distances.argmin(dim=1) - asked).abs().tolist()
 
 
-def together(*ways: Sequence[Hashable | None]) -> list[int]:
-    """Return for each row the place of the first that it belongs to.
-
-    Args:
-        ways: Each a key a row; those of one key, by any of the ways, belong together. None is none.
-    """
-    first = list(range(len(ways[0])))
-
-    def root(place: int) -> int:
-        while first[place] != place:
-            first[place] = first[first[place]]
-            place = first[place]
-        return place
-
-    for way in ways:
-        seen: dict[Hashable, int] = {}
-        for place, key in enumerate(way):
-            if key is not None:
-                one, other = root(seen.setdefault(key, place)), root(place)
-                first[max(one, other)] = min(one, other)
-    return [root(place) for place in range(len(first))]
-
-
 def unit_keys(keys: Sequence[bytes], groups: Sequence[str | None]) -> list[bytes]:
-    """Return for each picture a key of those that it belongs to: copies, and those of its group.
+    """Return for each picture a key of its group, or of what it shows if it is of none.
 
-    That of a group is of the least of the names in it, so that a picture more moves no other.
+    Copies in several groups stay in theirs: a black frame would join all films otherwise.
 
     Args:
         keys: Of what each picture shows.
         groups: Of each, or None.
     """
-    first = together(keys, groups)
-    names: dict[int, str] = {}
-    for place, group in zip(first, groups, strict=True):
-        if group is not None:
-            names[place] = min(group, names.get(place, group))
-    digests = {
-        place: hashlib.blake2b(name.encode(errors="replace"), digest_size=16).digest()
-        for place, name in names.items()
-    }
-    return [digests.get(place, keys[place]) for place in first]
+    pairs = zip(keys, groups, strict=True)
+    return [key if group is None else _digest(group) for key, group in pairs]
 
 
-def numbers_of(groups: Sequence[str | None]) -> Labels | None:
-    """Return a number for each group, and one for each picture of none; None if there is none."""
+def _digest(group: str) -> bytes:
+    return hashlib.blake2b(group.encode(errors="replace"), digest_size=16).digest()
+
+
+def numbers_of(keys: Sequence[bytes], groups: Sequence[str | None]) -> Labels | None:
+    """Return a number for each group, and for each picture of none and its copies.
+
+    Args:
+        keys: Of what each picture shows.
+        groups: Of each, or None; nothing is returned if all are that.
+    """
     if all(group is None for group in groups):
         return None
-    seen: dict[str | int, int] = {}
-    rows = [
-        seen.setdefault(place if group is None else group, len(seen))
-        for place, group in enumerate(groups)
-    ]
+    seen: dict[bytes, int] = {}
+    rows = [seen.setdefault(key, len(seen)) for key in unit_keys(keys, groups)]
     return torch.tensor(rows, dtype=torch.int64)
 
 
-def folds_of_groups(labels: Labels, units: Sequence[int], of: int, seed: int) -> torch.Tensor:
-    """Return the fold of each image, from 1, all of a unit in one; 0 is that of no fold.
+def folds_of_groups(labels: Labels, groups: Labels, of: int, seed: int) -> torch.Tensor:
+    """Return the fold of each image, from 1, all of a group in one; 0 is that of no fold.
 
-    Units in turn, the largest first and in an order that is drawn among equals, go to the fold that
-    then leaves every class the most evenly spread, as scikit-learn's StratifiedGroupKFold does. A
-    class is never whole in one fold: a unit that alone has images of a class is in none.
+    Groups in turn, the largest first and in an order that is drawn among equals, go to the fold
+    that then leaves every class the most evenly spread, as scikit-learn's StratifiedGroupKFold
+    does. A class is never whole in one fold: a group that alone has images of a class is in none.
 
     Args:
         labels: Of the images.
-        units: A number each: those that have the same stay together.
+        groups: A number each: those that have the same stay together.
         of: How many folds, of which some may stay empty: the last ones.
         seed: Of the order.
     """
-    _, unit = torch.tensor(units).unique(return_inverse=True)
-    count, classes = int(unit.max()) + 1, int(labels.max()) + 1
-    held = torch.zeros(count, classes, dtype=torch.float64)
-    held.index_put_((unit, labels), torch.ones(len(labels), dtype=torch.float64), accumulate=True)
-    in_units = (held > 0).sum(dim=0)
-    free = ~((held > 0) & (in_units == 1)).any(dim=1)
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-    order = order[held.sum(dim=1)[order].argsort(descending=True, stable=True)]
-    share = held / held.sum(dim=0).clamp(min=1)
-    folds, filled = torch.zeros(count, dtype=torch.int64), torch.zeros(of, classes).double()
-    for place in order[free[order]].tolist():
-        then = torch.stack([_spread(filled, fold, share[place]) for fold in range(of)])
-        fold = int(then.argmin())  # the first of equals
-        filled[fold] += share[place]
-        folds[place] = fold + 1
-    _leave_each_a_side(folds, held)
-    present = folds.unique()
-    numbers = torch.zeros(of + 1, dtype=torch.int64)
-    numbers[present[present > 0]] = torch.arange(1, int((present > 0).sum()) + 1)
-    return numbers[folds][unit]
+    held = _Held(labels, groups)
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(held.count, generator=generator).tolist()
+    order.sort(key=lambda number: -sum(held.counts[number]))
+    folds = np.zeros(held.count, np.int64)
+    filled = np.zeros((of, held.classes))
+    for number in order:
+        if number in held.alone:
+            continue
+        own, share = held.labels[number], held.shares(number)
+        now = filled[:, own]
+        # Of a class the mean over folds is the same wherever the group goes.
+        squares = (now**2).sum(0) + 2 * share * now + share**2
+        spread = squares / of - ((now.sum(0) + share) / of) ** 2
+        before = (now**2).sum(0) / of - (now.sum(0) / of) ** 2
+        gained = np.sqrt(spread.clip(0)) - np.sqrt(before.clip(0))
+        fold = int(gained.sum(1).round(12).argmin())  # the first of equals
+        filled[fold, own] += share
+        folds[number] = fold + 1
+    held.leave_each_a_side(folds)
+    present = np.unique(folds[folds > 0])
+    numbers = np.zeros(of + 1, np.int64)
+    numbers[present] = np.arange(1, len(present) + 1)
+    return torch.from_numpy(numbers[folds])[held.group]
 
 
-def held_out_groups(labels: Labels, units: Sequence[int], share: float, seed: int) -> torch.Tensor:
-    """Return which images to hold out, whole units that are about a share of every class.
+def held_out_groups(labels: Labels, groups: Labels, share: float, seed: int) -> torch.Tensor:
+    """Return which images to hold out, whole groups that are about a share of every class.
 
-    Every class that several units have is in it where they are even enough, and never whole.
+    Every class that several groups have is in it, where others leave it one, and never whole.
 
     Args:
         labels: Of the images.
-        units: See :func:`folds_of_groups`.
+        groups: See :func:`folds_of_groups`.
         share: Of each class.
         seed: Of the draw.
 
     Raises:
-        DataError: If each class has a single unit.
+        DataError: If each class has a single group.
     """
-    pairs = {(unit, label) for unit, label in zip(units, labels.tolist(), strict=True)}
-    several = [n for n in Counter(label for _, label in pairs).values() if n > 1]
-    if not several:
-        raise DataError("no group of images can be held out: each class has a single one")
-    of = max(2, min(round(1 / share), *several))
-    folds = folds_of_groups(labels, units, of, seed)
+    of = max(2, round(1 / share))
+    folds = folds_of_groups(labels, groups, of, seed)
     counts = torch.zeros(of + 1, int(labels.max()) + 1, dtype=torch.float64)
     counts.index_put_((folds, labels), torch.ones(len(labels)).double(), accumulate=True)
+    if not counts[1:].any():
+        raise DataError("no group of images can be held out: each class has a single one")
     shares = counts / counts.sum(dim=0).clamp(min=1)
-    off = (shares[1:] - 1 / of).abs().mean(dim=1)
+    off = (shares[1:] - share).abs().mean(dim=1)
     off[counts[1:].sum(dim=1) == 0] = torch.inf
-    return folds == int(off.argmin()) + 1
+    aside = folds == int(off.argmin()) + 1
+    return _Held(labels, groups).with_each_class(aside)
 
 
-def _spread(filled: torch.Tensor, fold: int, more: torch.Tensor) -> torch.Tensor:
-    """Return how unevenly classes are spread over folds once one of them has more."""
-    with_it = filled.clone()
-    with_it[fold] += more
-    return with_it.std(dim=0, correction=0).mean()
+class _Held:
+    """Which classes each group holds, and how many images of them."""
 
+    def __init__(self, labels: Labels, groups: Labels) -> None:
+        _, self.group = groups.unique(return_inverse=True)
+        self.count, self.classes = int(self.group.max()) + 1, int(labels.max()) + 1
+        pairs, counts = (self.group * self.classes + labels).unique(return_counts=True)
+        self.labels: list[list[int]] = [[] for _ in range(self.count)]
+        self.counts: list[list[int]] = [[] for _ in range(self.count)]
+        self.of_class: list[list[int]] = [[] for _ in range(self.classes)]
+        for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+            number, label = divmod(pair, self.classes)
+            self.labels[number].append(label)
+            self.counts[number].append(count)
+            self.of_class[label].append(number)
+        self.sizes = torch.bincount(labels, minlength=self.classes).tolist()
+        self.alone = {own[0] for own in self.of_class if len(own) == 1}
 
-def _leave_each_a_side(folds: torch.Tensor, held: torch.Tensor) -> None:
-    """Take out of its fold the smallest unit of a class that would be in one fold alone."""
-    for number in range(held.shape[1]):
-        own = (held[:, number] > 0).nonzero().flatten()
-        if len(own) and bool((folds[own] == folds[own[0]]).all()):
-            folds[own[held[own].sum(dim=1).argmin()]] = 0
+    def shares(self, number: int) -> Values:
+        """Return what share of each of its classes a group holds."""
+        pairs = zip(self.labels[number], self.counts[number], strict=True)
+        return np.array([count / self.sizes[label] for label, count in pairs])
+
+    def leave_each_a_side(self, folds: Values) -> None:
+        """Take out of its fold the smallest group of a class that would be in one fold alone."""
+        for own in self.of_class:
+            if own and (folds[own] == folds[own[0]]).all():
+                folds[min(own, key=lambda number: sum(self.counts[number]))] = 0
+
+    def with_each_class(self, aside: torch.Tensor) -> torch.Tensor:
+        """Return the mask with a group more of each class that it lacks and may give one."""
+        chosen = set(self.group[aside].tolist())
+        for own in self.of_class:
+            if len(own) < 2 or chosen.intersection(own):  # noqa: PLR2004
+                continue
+            for number in sorted(own, key=lambda number: sum(self.counts[number])):
+                more = chosen | {number}
+                if all(not more.issuperset(self.of_class[label]) for label in self.labels[number]):
+                    chosen = more
+                    break
+        return torch.isin(self.group, torch.tensor(sorted(chosen), dtype=torch.int64))
 
 
 def told_of_test(tested: Sequence[str | None]) -> list[str]:

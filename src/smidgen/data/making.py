@@ -255,7 +255,7 @@ def _kept(
             [rows[place].label for place in learned],
             found.classes,
             to_judge=bool(wish.classes),
-            one="group of pictures" if by_group else "picture",
+            by_group=by_group,
         )
         if not any(chosen):  # too few of each class: there is nothing but to judge
             chosen = [True] * len(chosen)
@@ -278,7 +278,7 @@ def _data(name: str, found: Labelled, decoded: _Decoded, wish: Wish, notes: list
     splits: dict[str, Split] = {}
     files = _files(decoded.rows)
     own_groups = [row.group for row in decoded.rows]
-    numbers = groups.numbers_of(own_groups)
+    numbers = groups.numbers_of(decoded.keys, own_groups)
     for part in PARTS:
         chosen = np.flatnonzero(of_part == part)
         if len(chosen):

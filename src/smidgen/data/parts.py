@@ -11,7 +11,6 @@ from smidgen.data.splits import (
     copies_together,
     selection_mask,
     selection_split,
-    units,
 )
 from smidgen.split_names import FULL, SELECTION, fold_of, require_split
 
@@ -36,6 +35,8 @@ def parts(data: Data, name: str) -> tuple[Split, Split | None]:
         _require_two(data)
         return selection_split(data.train)
     aside = _fold(data.train, name)
+    if not aside.any() or aside.all():
+        raise DataError(_told_empty(data, name))
     return chosen(data.train, ~aside), chosen(data.train, aside)
 
 
@@ -54,6 +55,15 @@ def held_out(data: Data, name: str) -> tuple[str, torch.Tensor]:
     return "train", _fold(data.train, name).nonzero().flatten()
 
 
+def _told_empty(data: Data, name: str) -> str:
+    """Return what to say of a fold that holds no image, or all."""
+    groups = data.train.groups
+    count, what = len(data.train), "training images"
+    if groups is not None:
+        count, what = len(groups.unique()), "groups of training images"
+    return f"{name} holds nothing out, or all: {data.name} has {count:,} {what}, choose fewer folds"
+
+
 def _fold(split: Split, name: str) -> torch.Tensor:
     fold = fold_of(name)
     assert fold is not None, "require_split took the name for that of a fold"
@@ -64,10 +74,10 @@ def _fold(split: Split, name: str) -> torch.Tensor:
 def folds_of(split: Split, of: int, round_: int) -> torch.Tensor:
     """Return the fold of every image, see :func:`fold_numbers`; copies of one are in one fold.
 
-    So are those of a group, see :func:`smidgen.data.groups.folds_of_groups`.
+    Where images have groups, those of one are: :func:`smidgen.data.groups.folds_of_groups`.
     """
     if split.groups is not None:
-        return folds_of_groups(split.labels, units(split), of, SELECTION_SEED + round_ - 1)
+        return folds_of_groups(split.labels, split.groups, of, SELECTION_SEED + round_ - 1)
     return copies_together(split, lambda labels: fold_numbers(labels, of, round_))
 
 

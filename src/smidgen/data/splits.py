@@ -7,7 +7,7 @@ import torch
 
 from smidgen.data.base import Split
 from smidgen.data.errors import DataError
-from smidgen.data.groups import held_out_groups, together
+from smidgen.data.groups import held_out_groups
 from smidgen.tensors import Labels
 
 SELECTION_SEED = 20_11  # fixed, so that every run of every study selects on the same images
@@ -20,8 +20,8 @@ def selection_split(split: Split, seed: int = SELECTION_SEED) -> tuple[Split, Sp
     """Return what choices are trained on and what they are made on, both out of ``split``.
 
     5,000 images are held out of 50,000 or more, otherwise 10 %, and at least one a class. Copies of
-    an image are on one side, and so are those of a group; a class of nothing but copies of one, or
-    of one group, is trained on.
+    an image are on one side, or else those of a group; a class of nothing but copies of one, or of
+    one group, is trained on.
 
     Args:
         split: The training images.
@@ -43,21 +43,11 @@ def selection_mask(split: Split, seed: int = SELECTION_SEED) -> torch.Tensor:
     if split.groups is None:
         return copies_together(split, drawn)
     share = _held_out(len(split)) / len(split)
-    return held_out_groups(split.labels, units(split), share, seed)
+    return held_out_groups(split.labels, split.groups, share, seed)
 
 
 def _held_out(count: int) -> int:
     return HELD_OUT_OF_LARGE if count >= LARGE else round(HELD_OUT_SHARE * count)
-
-
-def units(split: Split) -> list[int]:
-    """Return for each image the place of the first that it belongs to: of its group, or its copy.
-
-    Args:
-        split: Images with groups.
-    """
-    assert split.groups is not None, "copies alone have their own rules"
-    return together(list(keys(split)), split.groups.tolist())
 
 
 def copies_together(split: Split, drawn: Callable[[Labels], torch.Tensor]) -> torch.Tensor:
