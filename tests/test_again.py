@@ -236,7 +236,8 @@ def test_of_data_of_the_hub_that_went_on_the_part_set_aside_is_judged(elsewhere:
     ("sizes", "told"),
     [
         (None, "which is fetched "),
-        ((1_200_000_000, None, 34_000_000), r"1\.23 GB, which is fetched "),
+        ((1_200_000_000, 34_000_000), r"1\.23 GB, which is fetched "),
+        ((1_200_000_000, None), "which is fetched "),
         ((6_000_000_000, 4_000_000_000), r"10\.00 GB, which is fetched "),
         ((6_000_000_000, 4_000_000_000, 10_000_000), None),
     ],

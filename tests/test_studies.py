@@ -3,9 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import smidgen as sm
+from smidgen.study.plan import plan_of
 from smidgen.study.running import places
 from smidgen.study.status import Status
 from smidgen.study.store import Store
@@ -64,6 +66,8 @@ def test_what_fails_and_what_is_left_out_is_told(asked: list[Any], tmp_path: Pat
         ({"plan": {**SMALL, "sedes": [1]}}, "^study has no argument 'sedes'; did you mean"),
         ({"plan": SMALL, "store": 5}, "^store must be a path, got 5"),
         ({"plan": SMALL, "on": "rey"}, "^unknown place 'rey'; did you mean"),
+        ({"plan": SMALL, "jobs": "2"}, "^jobs must be a whole number, got '2'"),
+        ({"plan": SMALL, "jobs": 0}, "^jobs must be >= 1, got 0"),
         ({"plan": SMALL, "observer": 5}, "^an observer must be a function of an Event, got 5"),
     ],
 )
@@ -75,6 +79,28 @@ def test_what_cannot_be_is_refused_before_a_store_is_made(
         sm.study(**given)
     assert not asked
     assert not list(tmp_path.iterdir())
+
+
+def test_rows_are_those_that_the_study_names_in_its_order(
+    asked: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two = {**SMALL, "seeds": (np.int64(0), 1), "data": Path("digits")}
+    monkeypatch.setattr(places, "run_on", lambda *_: Status(0, 0, 0, 0, None, ()))
+    rows = list[dict[str, Any]]()
+    monkeypatch.setattr(Store, "rows", lambda *_: rows)
+    data = sm.data.load("digits")
+    keys = [job.trial.key for job in plan_of({**SMALL, "seeds": [0, 1]}).jobs(data)]
+    own = {"study": "small", "net": "mnist-1k5-dw"}
+    rows += [{**own, "key": key, "precision": "float32"} for key in ["0" * 16, *reversed(keys)]]
+    with pytest.warns(UserWarning, match="^1 row is of trials that the study no longer names"):
+        found = sm.study(two, store=tmp_path / "study.db")
+    assert [row["key"] for row in found] == keys
+    assert not asked
+
+
+def test_rows_with_numbers_of_numpy_and_paths_are_rows(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"line 1: a row must have"):
+        sm.report([{"net": Path("a"), "accuracy": np.float32(0.5)}], out=tmp_path / "page.html")
 
 
 @pytest.mark.parametrize("source", [5, [3], [{"net": object()}]])

@@ -51,7 +51,7 @@ def study(
         UserWarning: Of each trial that failed, of trials left out as the study no longer names
             them, and of rows that were made otherwise than it asks for now.
     """
-    from smidgen.names import require_path, shown
+    from smidgen.names import as_whole, require_path, shown
     from smidgen.study.running.places import require_place, run_on
     from smidgen.study.store import Store
     from smidgen.torch_state import float32_on_the_cpu
@@ -59,6 +59,8 @@ def study(
     if not callable(observer):
         raise ValueError(f"an observer must be a function of an Event, got {shown(observer)}")
     place = require_path(store, "store")
+    if jobs is not None and (jobs := as_whole(jobs, "jobs")) < 1:
+        raise ValueError(f"jobs must be >= 1, got {jobs}")
     require_place(on, address, jobs)
     read = _read(plan)
     with float32_on_the_cpu():
@@ -68,9 +70,17 @@ def study(
         for line in queue(opened, read, queued, retry_failed=retry_failed):
             warnings.warn(line, stacklevel=2)
         ended = run_on(on, opened, read.name, jobs, address, observer)
-        rows = opened.rows(read.name)
+        found = {row["key"]: row for row in opened.rows(read.name)}
     finally:
         opened.close()
+    keys = [job.trial.key for job in queued]
+    rows = [found[key] for key in keys if key in found]
+    if before := len(found) - len(rows):
+        warnings.warn(
+            f"{counted(before, 'row is', 'rows are')} of trials that the study no longer names:"
+            " they stay in the store, and are not returned",
+            stacklevel=2,
+        )
     for title, error in ended.failures:
         warnings.warn(f"failed: {title}: {error}; retry_failed tries it again", stacklevel=2)
     for line in made_otherwise(read, rows):
@@ -103,7 +113,9 @@ def report(
         command = shell(["smidgen", "report", str(store), "--out", str(require_path(out, "out"))])
         return write_page(store, out, title=title, commands=[command])
     try:
-        lines = "".join(f"{json.dumps(dict(row), sort_keys=True)}\n" for row in source)
+        lines = "".join(
+            f"{json.dumps(dict(row), sort_keys=True, default=_as_json)}\n" for row in source
+        )
     except (RecursionError, TypeError, ValueError):
         raise ValueError(
             "a report is of a store, a design, rows as JSON lines or a list of rows, got"
@@ -154,7 +166,7 @@ def _read(plan: Mapping[str, Any] | Path | str) -> "Plan":
     from smidgen.study.plan import plan_of, read_plan
 
     if isinstance(plan, Mapping):
-        return plan_of(plan)
+        return plan_of(_as_toml(plan))
     try:
         name = os.fspath(plan)
     except TypeError:
@@ -162,3 +174,26 @@ def _read(plan: Mapping[str, Any] | Path | str) -> "Plan":
             f"a study must be a file, a name or a mapping, got {shown(plan)}"
         ) from None
     return read_plan(recipe_path(name))
+
+
+def _as_toml(value: Any) -> Any:
+    """Return what a file would hold in the place of a mapping, a sequence, a path or a number."""
+    if isinstance(value, Mapping):
+        return {name: _as_toml(held) for name, held in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [_as_toml(held) for held in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if hasattr(value, "item") else value
+
+
+def _as_json(value: Any) -> Any:
+    """Return a path as a text and a number of NumPy as Python's.
+
+    Raises:
+        TypeError: If it is neither.
+    """
+    plain = _as_toml(value)
+    if plain is value:
+        raise TypeError(f"a row holds texts, numbers and lists, got {type(value).__name__}")
+    return plain

@@ -137,6 +137,8 @@ def _grouping(groups: Any, count: int) -> list[Any]:
         DataError: If there is not one an image.
     """
     held = groups.tolist() if hasattr(groups, "tolist") else groups
+    if getattr(groups, "ndim", 1) != 1:
+        raise DataError(f"groups must be of one axis, got {'x'.join(map(str, groups.shape))}")
     if not isinstance(held, Iterable) or isinstance(held, str | bytes):
         raise DataError(f"groups must be one name or number an image, got {shown(groups)}")
     listed = list(held)

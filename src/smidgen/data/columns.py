@@ -1,6 +1,6 @@
 """Which columns of a table hold the pictures and the labels."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from smidgen.data.catalogue import TRAIN, VALIDATION
 from smidgen.data.errors import DataError
@@ -91,9 +91,18 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def group_texts(cells: Sequence[object]) -> list[str | None]:
-    """Return the names of groups that a column or an array holds; empty ones are none."""
-    texts = ("" if cell is None else str(cell).strip() for cell in cells)
+    """Return the names of groups that a column or an array holds; empty ones and NaN are none."""
+    texts = ("" if cell is None or cell != cell else str(cell).strip() for cell in cells)
     return [text or None for text in texts]
+
+
+def group_column(asked: str | None, names: Iterable[str]) -> str | None:
+    """Return the column that ``--group-by`` means: of that name, or else in other letter case."""
+    known = list(names)
+    if asked is None or asked in known:
+        return asked
+    alike = [name for name in known if form(name) == form(asked)]
+    return alike[0] if len(alike) == 1 else None
 
 
 def split_of(

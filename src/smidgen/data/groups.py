@@ -75,7 +75,9 @@ def grouped(
     groups = {row.group for row in rows if row.group is not None}
     if len(groups) < 2 and not wish.classes:  # noqa: PLR2004
         held = f"the one group {shown(groups.pop())}" if groups else "no group"
-        raise DataError(f"{name} must have two groups or more by {way!r} (--group-by), got {held}")
+        raise DataError(
+            f"{name} must have two groups or more by {way!r} (--group-by, or groups=), got {held}"
+        )
     return replace(found, rows=rows, notes=(*found.notes, *_notes(rows, way)))
 
 

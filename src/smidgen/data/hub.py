@@ -121,7 +121,8 @@ class Hub(Source):
             found = huggingface_hub.HfApi().dataset_info(
                 self.repository, revision=self.revision, timeout=IMPATIENCE, files_metadata=True
             )
-            return sum(one.size or 0 for one in found.siblings or ())
+            sizes = [one.size for one in found.siblings or ()]
+            return None if not sizes or None in sizes else sum(sizes)
         return None
 
     def identity(self) -> tuple[str, ...]:
@@ -160,7 +161,7 @@ class Hub(Source):
         image, label = _columns(where, rows.features, wish)
         kind = rows.features[label]
         names = tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else ()
-        group = wish.group_by if wish.group_by in rows.features else None
+        group = columns.group_column(wish.group_by, rows.features)
         asked = [image, label, *([group] if group else ())]
         rows = rows.select_columns(asked).cast_column(image, datasets.Image(decode=False))
         contents: list[bytes | None] = []
@@ -289,7 +290,8 @@ def _columns(where: str, features: Any, wish: Wish) -> tuple[str, str]:
     ]
     preferred = [name for name in columns.IMAGES if name in images]
     image = columns.chosen(where, "image", list(features), preferred, wish.image_column, images)
-    others = [name for name in features if name not in (image, wish.group_by)]
+    group = columns.group_column(wish.group_by, features)
+    others = [name for name in features if name not in (image, group)]
     named = [name for name in others if isinstance(features[name], datasets.ClassLabel)]
     label = columns.chosen(where, "label", others, columns.LABELS, wish.label_column, named)
     return image, label

@@ -473,7 +473,7 @@ def test_a_design_that_tests_another_model_says_that_the_test_images_were_read_b
     assert told == [(True, 0, False), (False, 1, True), (False, 1, True)]
 
 
-def test_the_same_time_again_is_refused_once_a_design_has_ended(
+def test_no_more_time_is_refused_once_a_design_has_ended(
     tmp_path: Path, tiny: NetSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     beginning = Origin("digits"), load("digits"), BUDGET
@@ -490,15 +490,12 @@ def test_the_same_time_again_is_refused_once_a_design_has_ended(
     design(Origin("digits"), BUDGET, out)
     store = Store(out / "design.db")
     assert store.notes()["ended"] is None
-    lengths = {**store.notes()["lengths"], "seconds": 600.0}
-    for ended, again in ((600.0, False), (None, True), (300.0, True)):
-        store.note("lengths", lengths)  # as of a call with that time, which ended or did not
+    for ended, refused in ((None, (600, 900)), (600.0, (300, 600)), (300.0, (300,))):
         store.note("ended", ended)
-        refused = pytest.raises(ValueError, match=r"out holds a design that has ended in this time")
-        with nullcontext() if again else refused:
-            outset(*beginning, out, wishes(600.0), 1)
-        outset(*beginning, out, wishes(900.0), 1)
-        outset(*beginning, out, wishes(None), 1)
+        for seconds in (300, 600, 900, None):
+            again = pytest.raises(ValueError, match=r"out holds a design that has ended, with its")
+            with again if seconds in (refused if ended else (300, *refused)) else nullcontext():
+                outset(*beginning, out, wishes(seconds), 1)
 
 
 @pytest.mark.parametrize(

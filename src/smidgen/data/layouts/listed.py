@@ -172,7 +172,7 @@ def _columns(
     file = _file_column(table, rows, find, wish.image_column)
     _require_once(table, rows, file)
     _require_no_boxes(table, rows, file)
-    group = wish.group_by if wish.group_by in rows[0] else None
+    group = columns.group_column(wish.group_by, rows[0])
     split = columns.split_of(
         list(rows[0]), (file, wish.label_column, group), lambda name: [row[name] for row in rows]
     )

@@ -275,6 +275,12 @@ def _with_groups(part: str, of: Part, stored: Mapping[str, Any], way: str | None
         same = (part_in(name.replace("/", "_")) or TRAIN) == part
         if own and same and array.shape in ((count,), (count, 1)):
             return replace(of, groups=columns.group_texts(_plain(array)))
+        if name == way and array.ndim <= 2:  # noqa: PLR2004 - a value an image
+            raise DataError(
+                f"the array {name!r} (--group-by) must have a value for each of {count:,} images of"
+                f" {part}, got {'x'.join(map(str, array.shape))}; {name}_{part} names those of"
+                " a part"
+            )
     return of
 
 

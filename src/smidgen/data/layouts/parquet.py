@@ -247,7 +247,7 @@ def _columns(
     }
     parts = [name for name in once if columns.form(name) in columns.PARTS or name in named]
     parts += [name for name, cells in begun.items() if columns.are_parts(cells)]
-    group = wish.group_by if wish.group_by in once else None
+    group = columns.group_column(wish.group_by, once)
     taken = (image, wish.label_column, group)
     split = columns.split_of(parts, taken, lambda name: _cells(path, name, named))
     others = [name for name in names if name not in (image, split, group)]

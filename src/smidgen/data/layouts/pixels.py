@@ -171,7 +171,7 @@ def _read(table: Path, part: str, wish: Wish, known: str | None) -> _Rows:
     def cells(name: str) -> list[str]:
         return _cells(table, form, form.names.index(name))
 
-    group = wish.group_by if wish.group_by in others else None
+    group = columns.group_column(wish.group_by, others)
     others = [name for name in others if name != group]
     split = columns.split_of(others, (wish.label_column,), cells)
     lacking = known not in others if known not in (_FIRST, _LAST) else not others

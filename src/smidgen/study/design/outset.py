@@ -293,16 +293,19 @@ def _held(out: Path, asked: Mapping[str, Any], data: str, seconds: float | None)
 
 
 def _require_more_time(out: Path, held: Mapping[str, Any], seconds: float | None) -> None:
-    """Refuse the time again in which a design has ended: it would test, and keep, another net.
+    """Refuse a time that a design has had and ended in: it would test, and keep, another net.
 
     Raises:
         ValueError: If that is so.
     """
-    lasted = (held.get("lengths") or {}).get("seconds")
-    if seconds is not None and seconds == lasted == held.get("ended"):
+    if seconds is None or "ended" not in held:
+        return
+    if held["ended"] is None or seconds <= held["ended"]:
+        more = "" if held["ended"] is None else "a longer time, or none, goes on with it, and "
         raise ValueError(
-            f"{out} holds a design that has ended in this time, with its model and its page: a"
-            " longer time, or none, goes on with it, and another folder begins anew"
+            f"{out} holds a design that has ended, with its model and its page, in"
+            f" {'all the time it took' if not more else 'as much time or more'}: {more}another"
+            " folder begins anew"
         )
 
 
