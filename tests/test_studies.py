@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -85,9 +86,9 @@ def test_rows_are_those_that_the_study_names_in_its_order(
     asked: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two = {**SMALL, "seeds": (np.int64(0), 1), "data": Path("digits")}
-    monkeypatch.setattr(places, "run_on", lambda *_: Status(0, 0, 0, 0, None, ()))
+    monkeypatch.setattr(places, "run_on", Mock(return_value=Status(0, 0, 0, 0, None, ())))
     rows = list[dict[str, Any]]()
-    monkeypatch.setattr(Store, "rows", lambda *_: rows)
+    monkeypatch.setattr(Store, "rows", Mock(return_value=rows))
     data = sm.data.load("digits")
     keys = [job.trial.key for job in plan_of({**SMALL, "seeds": [0, 1]}).jobs(data)]
     own = {"study": "small", "net": "mnist-1k5-dw"}

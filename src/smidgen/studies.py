@@ -180,11 +180,14 @@ def _as_toml(value: Any) -> Any:
     """Return what a file would hold in the place of a mapping, a sequence, a path or a number."""
     if isinstance(value, Mapping):
         return {name: _as_toml(held) for name, held in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+    if isinstance(value, str | bytes):
+        return value
+    if isinstance(value, Sequence):
         return [_as_toml(held) for held in value]
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    return value.item() if hasattr(value, "item") else value
+    of_numpy = getattr(value, "item", None)
+    return value if of_numpy is None else of_numpy()
 
 
 def _as_json(value: Any) -> Any:

@@ -224,7 +224,7 @@ def folds_of_groups(labels: Labels, groups: Labels, of: int, seed: int) -> torch
     """
     held = _Held(labels, groups)
     generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(held.count, generator=generator).tolist()
+    order: list[int] = torch.randperm(held.count, generator=generator).tolist()
     order.sort(key=lambda number: -sum(held.counts[number]))
     folds = np.zeros(held.count, np.int64)
     filled = np.zeros((of, held.classes))

@@ -121,8 +121,9 @@ class Hub(Source):
             found = huggingface_hub.HfApi().dataset_info(
                 self.repository, revision=self.revision, timeout=IMPATIENCE, files_metadata=True
             )
-            sizes = [one.size for one in found.siblings or ()]
-            return None if not sizes or None in sizes else sum(sizes)
+            files = found.siblings or ()
+            sizes = [one.size for one in files if one.size is not None]
+            return sum(sizes) if len(sizes) == len(files) > 0 else None
         return None
 
     def identity(self) -> tuple[str, ...]:
