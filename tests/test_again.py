@@ -327,7 +327,9 @@ def test_other_data_may_have_other_columns_and_broken_pictures(
     (folder / "data.csv").write_text("\n".join(["shown,label", *rows, "broken.png,cat"]))
     (folder / "broken.png").write_bytes(b"nothing")
     shutil.rmtree(folder / "train")
-    with pytest.raises(DataError, match=r"has no column 'is a' \(--label-column\)"):
+    with pytest.raises(
+        DataError, match=r"has no column 'is a' \(--label-column, or label_column=\)"
+    ):
         judged_on(tabled, folder)
     columns = Columns(label="label")
     with pytest.raises(DataError, match=r"broken.png is no readable picture"):

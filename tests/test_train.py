@@ -212,6 +212,7 @@ def test_same_seed_same_bits_and_other_seed_other_bits(precision: str) -> None:
     assert not same_bits(once, model(2))
 
 
+@pytest.mark.filterwarnings("ignore:cutout hides 74 % of images")
 @pytest.mark.parametrize(
     "kind",
     [kind for kind in METHODS if run_of(kind()) is None],

@@ -117,7 +117,7 @@ def test_peak_activation_is_that_of_one_pass() -> None:
         ("repeat(conv(8), times=101)", "repeat times must be at most 100, got 101"),
         ("repeat(times=3)", "repeat needs one layer inside at least, got ()"),
         ("repeat(conv(8), times=1000000000000)", "times must be at most 100, got 1,000,000"),
-        ("repeat(conv(8), TIMES=3)", "layer repeat has no argument 'TIMES'; known: times"),
+        ("repeat(conv(8), TIMES=3)", "layer repeat has no argument 'TIMES'; did you mean 'times'?"),
         ("repeat(conv(8), 3)", "repeat takes times by its name alone: write times=3, got '3'"),
         ("repeat(conv(8), 'x')", "layer must be name(argument=value, ...), got \"'x'\""),
         ("repeat(repeat(conv(8)))", "repeat cannot hold a repeat: multiply their times"),
