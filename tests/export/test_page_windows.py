@@ -22,26 +22,40 @@ def lines(count: int, cells: str, mark: str = "\n") -> str:
     return mark.join([cells] * count)
 
 
+def template(name: str) -> str:
+    return (resources.files("smidgen.export") / f"templates/page_{name}.js").read_text("utf-8")
+
+
+def function(name: str, source: str) -> str:
+    """Return a function of a template, whole."""
+    (found,) = re.findall(
+        rf"^(?:async )?function {name}\b.*?^}}$", source, re.MULTILINE | re.DOTALL
+    )
+    return found
+
+
+def ran(script: str) -> Any:
+    """Return what a script prints as JSON."""
+    done = subprocess.run(["node", "-"], input=script, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
 def read(text: str, channels: int = 3) -> list[str]:
     """Return the notes on text as a window of 48 moments, values 0 to 255, or the error."""
-    source = (resources.files("smidgen.export") / "templates/page_windows.js").read_text("utf-8")
-    net = (resources.files("smidgen.export") / "templates/page_net.js").read_text("utf-8")
-    (cut,) = re.findall(r"^function cut.*?^}$", net, re.MULTILINE | re.DOTALL)
-    script = f"""
+    source = template("windows")
+    said = ran(f"""
         const takesPictures = false, height = 1, width = 48, plane = 48, channels = {channels};
         const seen = {{ fit: "stretch", offset: Array(channels).fill(0),
           scale: Array(channels).fill(1) }};
         const asked = "48 moments", number = value => `${{value}}`, area = () => [];
         const percent = share => `${{Math.round(100 * share)}} %`;
-        {cut}
+        {function("cut", template("net"))}
         {source[: source.index("function loadWindow")]}
         let said;
         try {{ said = windowOf({json.dumps(text)}).notes; }}
         catch (error) {{ said = error.message; }}
         console.log(JSON.stringify(said));
-    """
-    done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
-    said = json.loads(done.stdout)
+    """)
     return [said] if isinstance(said, str) else said
 
 
@@ -81,6 +95,28 @@ FORM = "a window has 144 numbers, 48 moments, in each line the 3 channels of a m
         (lines(48, "1,,3"), ["a window has numbers alone, got an empty cell"]),
         ("nan,nan,nan\n" + lines(47, "1,2,3"), ["a window has numbers alone, got “nan”"]),
         ("", [f"{FORM} in one, got 0 lines of 0"]),
+        (" \n\n" + lines(48, "1,2,3", "\r\r\n") + "\n\n", []),
+        (
+            lines(20, "1,2,3") + "\n\n" + lines(28, "1,2,3"),
+            ["a window has numbers alone, got a blank line, number 21: fill in the missing"],
+        ),
+        (
+            "0,1,2\n" + lines(48, "1,2,3"),
+            ["the first line, 0, 1, 2, is taken for numbers of columns and left out"],
+        ),
+        ("0,1,2\n" + lines(47, "1,2,3"), []),
+        ("0,1,3\n" + lines(48, "1,2,3"), ["49 moments fitted to 48"]),
+        ("a;b,c x1,2y,d\n" + lines(48, "1,2,3"), ["the first line, of names, is left out"]),
+        ("a;b,c,d\n" + lines(48, "1,2,3"), ["columns are taken in this order: a;b, c, d"]),
+        (lines(768, "1,2,3"), ["768 moments fitted to 48"]),
+        (
+            lines(769, "1,2,3"),
+            ["a window has 48 moments, and at most 16 times as many are fitted to it, got 769: g"],
+        ),
+        (
+            lines(300_000, "1,2"),
+            ["a window's text is at most 1 MB, got 1.2 MB: give one window alone"],
+        ),
     ],
 )
 def test_text_is_a_window_by_its_lines_and_nothing_else(text: str, said: list[str]) -> None:
@@ -99,11 +135,72 @@ def test_text_is_a_window_by_its_lines_and_nothing_else(text: str, said: list[st
             lines(48, "0,1"),
             ["a window has 48 numbers, 48 moments, in each line the value of a mom"],
         ),
+        (
+            "0\n" + lines(48, "1"),
+            ["the first line, 0, is taken for numbers of columns and left out"],
+        ),
+        (
+            "force\n\n" + lines(47, "1"),
+            ["a window has numbers alone, got a blank line, number 2: f"],
+        ),
+        ("\n" + lines(24, "1", "\n\n") + "\n", ["a window has numbers alone, got a blank line"]),
+        (lines(48, "0,841;"), ["numbers must have decimal points, and commas or semicolons"]),
     ],
 )
 def test_of_one_channel_a_line_or_a_column_is_a_window(text: str, said: list[str]) -> None:
     got = read(text, channels=1)
     assert [note[: len(start)] for note, start in zip(got, said, strict=True)] == said
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize(
+    ("cells", "advice"),
+    [
+        (
+            "-0,841",
+            "; write decimal points if “-0,841” is one number, or leave out other columns, as",
+        ),
+        ("0.5,841", "; leave out other columns, as of time"),
+        ("0,84,1", "; leave out other columns, as of time"),
+    ],
+)
+def test_decimal_commas_of_one_channel_are_named_where_they_may_be(cells: str, advice: str) -> None:
+    (said,) = read(lines(48, cells), channels=1)
+    assert advice in said
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ([("text/csv", 9)], "read"),
+        (
+            [("text/csv", 2_000_000)],
+            "a window's text is at most 1 MB, got 2 MB: give one window alone",
+        ),
+        ([("image/png", 2_000_000)], "this net takes measured values, no pictures"),
+        ([("image/png", 9), ("image/png", 9)], "this net takes measured values, no pictures"),
+        ([("text/csv", 9), ("", 9)], "one window is read at a time, got 2 files: give one"),
+    ],
+)
+def test_one_file_of_text_is_read_and_no_other(files: list[tuple[str, int]], said: str) -> None:
+    windows, sources = template("windows"), template("sources")
+    limits = "\n".join(
+        re.findall(r"^const (?:LONGEST|tooLong|isImage) .*", windows + sources, re.MULTILINE)
+    )
+    given = [{"file": {"type": kind, "size": size}} for kind, size in files]
+    script = f"""
+        const takesPictures = false, channels = 1, plane = 48, number = value => `${{value}}`;
+        const told = [], refuse = said => told.push(said), loadWindow = said => told.push(said);
+        {limits}
+        {function("load", sources)}
+        {function("take", sources)}
+        const given = {json.dumps(given)};
+        for (const {{ file }} of given) file.text = async () => "read";
+        take(given);
+        setTimeout(() => console.log(JSON.stringify(told)));
+    """
+    assert ran(script) == [said]
 
 
 @pytest.mark.browser

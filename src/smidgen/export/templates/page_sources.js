@@ -36,8 +36,10 @@ function readsPixels() {
   context.putImageData(wrote, 0, 0);
   return context.getImageData(0, 0, 16, 16).data.every((value, i) => Math.abs(value - wrote.data[i]) < 8);
 }
+const isImage = blob => blob.type.startsWith("image/");
 async function load(blob) {
-  if (!takesPictures && (blob.type.startsWith("image/") || blob.size > LONGEST)) return refuse("this net takes measured values, no pictures");
+  if (!takesPictures && isImage(blob)) return refuse("this net takes measured values, no pictures");
+  if (!takesPictures && blob.size > LONGEST) return refuse(tooLong(blob.size)); // before it is read
   if (!takesPictures) return loadWindow(await blob.text());
   stopCamera();
   const turn = ++state.turn; // until it is decoded, the picture before stays, with its own answer
@@ -180,12 +182,14 @@ if (!takesPictures) {
   $("file").accept = ".csv,.tsv,.txt";
 }
 
-// Files: chosen, pasted, dropped. More than one is a folder.
+// Files: chosen, pasted, dropped. More than one is a folder, of pictures.
 $("clear").addEventListener("click", clear);
 $("cutting").hidden = channels > 1 || !net.ink_box;
 $("cut").addEventListener("change", () => { if (state.image && !live.stream) display(state.picture, state.image); });
 function take(files) {
-  if (files.length > 1 && takesPictures) answerFolder(files); else if (files.length) load(files[0].file);
+  if (files.length > 1 && takesPictures) answerFolder(files);
+  else if (files.length > 1 && !isImage(files[0].file)) refuse(`one window is read at a time, got ${number(files.length)} files: give one`);
+  else if (files.length) load(files[0].file);
 }
 const listed = files => Array.from(files, file => ({ path: file.webkitRelativePath || file.name, file }));
 $("file").addEventListener("change", event => { take(listed(event.target.files)); event.target.value = ""; });

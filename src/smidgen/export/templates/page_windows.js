@@ -1,20 +1,43 @@
 // Measured values: a window's numbers from text, and its channels as lines.
 const isWindow = !takesPictures && (height === 1) !== (width === 1);
-const LONGEST = 1e7; // bytes of text
+const LONGEST = Math.max(1e6, 32 * channels * plane); // bytes of text: a window fits with all digits that Python writes
+const MOST = 16; // times the moments of a window that are fitted to it
+const tooLong = bytes => `a window's text is at most ${number(LONGEST / 1e6)} MB, got ${number(Number((bytes / 1e6).toPrecision(3)))} MB: give one window alone`;
 const quoted = text => `“${cut(text, 20)}”`;
-// The cells of each line that is not blank.
+// The cells of each line, blank ones around all of them left out; csv.writer on Windows may end a line by two returns.
 function cellsOf(text) {
-  const lines = text.split(/[\r\n]+/).map(line => line.trim().replace(/^#\s*/, "")).filter(Boolean);
-  const decimal = lines.find(line => /\d,\d/.test(line) && /;|,[\de+-]+[ \t]+[-+]?\d/i.test(line));
+  if (text.length > LONGEST) throw new Error(tooLong(text.length));
+  const all = text.split(/\r*\n|\r/).map(line => line.trim().replace(/^#\s*/, "")), first = all.findIndex(Boolean);
+  const lines = first < 0 ? [] : all.slice(first, all.length - [...all].reverse().findIndex(Boolean));
+  const gap = lines.indexOf(""); // as some write a missing value of one channel: without it the rest would move up
+  if (gap >= 0) throw new Error(`a window has numbers alone, got a blank line, number ${number(first + gap + 1)}: fill in the missing value, or leave out the line`);
+  const named = /[a-df-z]/i; // a header may have any marks in its names
+  const decimal = lines.find(line => !named.test(line) && /\d,\d/.test(line) && /;|,[\de+-]+[ \t]+[-+]?\d/i.test(line));
   if (decimal) throw new Error(`numbers must have decimal points, and commas or semicolons between them, not both, got ${quoted(decimal)}`);
-  const mark = [";", ","].find(mark => text.includes(mark)) || /\s+/;
+  const mark = [";", ","].find(mark => lines[lines.length - 1]?.includes(mark)) || /\s+/;
   return lines.map(line => line.replace(/[,;]$/, "").split(mark).map(cell => cell.trim().replace(/^"(.*)"$/, "$1")));
 }
 // A first line of names alone; what a logger writes for a value that is missing is none.
 const isNamed = cells => cells.some(Boolean) && cells.every(cell => !cell || (Number.isNaN(Number(cell)) && !/^(nan?|null|none|[-+]?inf)$/i.test(cell)));
+// The first line, if it is names, or numbers of columns as pandas writes where there are no names, a line more than the window has.
+function headOf(rows) {
+  const first = rows[0] || [], counted = (rows.length - 1) * first.length === channels * plane && first.every((cell, i) => cell === `${i}`);
+  if (rows.length < 2 || !(counted || isNamed(first))) return { names: [], told: "" };
+  rows.shift();
+  return { names: counted ? [] : first, told: counted ? `the first line, ${cut(first.join(", "), 40)}, is taken for numbers of columns and left out` : "the first line, of names, is left out" };
+}
+// What may be done about lines of another form.
+function adviceOn(rows, across) {
+  const count = rows.length;
+  if (!isWindow) return "";
+  if (count === channels && across === plane) return "; exchange rows and columns";
+  if (across <= channels || count < 2) return "";
+  const halves = channels === 1 && across === 2 && rows.every(([whole, part]) => /^[-+]?\d+$/.test(whole) && /^\d+(e[-+]?\d+)?$/i.test(part));
+  return halves ? `; write decimal points if ${quoted(rows[0].join(","))} is one number, or leave out other columns, as of time` : "; leave out other columns, as of time";
+}
 // Numbers by their place in the window, and what was taken for granted.
 function valuesOf(text) {
-  const rows = cellsOf(text), names = rows.length > 1 && isNamed(rows[0]) ? rows.shift() : [];
+  const rows = cellsOf(text), { names, told } = headOf(rows);
   const wanted = channels * plane, across = rows[0]?.length || 0, count = rows.length;
   const each = channels > 1 ? `the ${channels} channels of a moment` : "the value of a moment";
   const got = names.length && names.length === across ? `: ${cut(names.map(name => name || "(no name)").join(", "), 80)}` : "";
@@ -24,13 +47,12 @@ function valuesOf(text) {
   const flat = count === 1 || across === 1, byMoments = channels === 1 ? flat : across === channels;
   const length = across * count / channels, other = isWindow && seen.fit === "stretch" && byMoments && length > 1;
   if (!other && !(across * count === wanted && (flat || byMoments || across === channels * width))) {
-    const advice = isWindow && count === channels && across === plane ? "; exchange rows and columns"
-      : isWindow && across > channels && count > 1 ? "; leave out other columns, as of time" : "";
     throw new Error(`a window has ${number(wanted)} numbers, ${asked}, ${isWindow ? `in each line ${each}, or all in one` : "a row in each line"}, got `
-      + `${number(count)} line${count === 1 ? "" : "s"} of ${number(across)}${got}${advice}`);
+      + `${number(count)} line${count === 1 ? "" : "s"} of ${number(across)}${got}${adviceOn(rows, across)}`);
   }
+  if (length > MOST * plane) throw new Error(`a window has ${number(plane)} moments, and at most ${MOST} times as many are fitted to it, got ${number(length)}: give one window alone`);
   const notes = [];
-  if (names.length) notes.push(got && byMoments ? `columns are taken in this order${got}` : "the first line, of names, is left out");
+  if (told) notes.push(got && byMoments ? `columns are taken in this order${got}` : told);
   if (across * count !== wanted) notes.push(`${number(length)} moments fitted to ${number(plane)}`);
   return { cells: rows.flat(), length, notes };
 }
