@@ -18,6 +18,8 @@ from smidgen.study.store import Store
 RESULTS = Path(__file__).parents[2] / "results"
 # the card of a row, whole
 CARD = json.loads((RESULTS / "design-cards.jsonl").read_text().splitlines()[0])["robust"]
+ANSWER = {"image": 0, "label": 0, "answer": 1, "probability": 1, "sure": True}
+LAYER = {"layer": "conv", "output": "8x8x8", "params": 1, "macs": 1, "peak_activation": 1}
 BAD = '"><script>alert(1)</script>'
 
 values = st.recursive(
@@ -75,7 +77,22 @@ def test_rows_of_every_version_still_give_a_page(path: Path, tmp_path: Path) -> 
          "latency must be times above 0 by name"),
         ("wrong", [{"image": 0, "label": 0, "answer": 7, "probability": 1, "sure": True}],
          "wrong must be of 3 classes"),
+        ("wrong", [{**ANSWER, "file": {}}], "wrong must be a list of answers, at most 1,000, with"),
+        ("doubted", [{**ANSWER, "part": ["train"]}], "doubted must be a list of answers"),
+        ("doubted", [{**ANSWER, "file": 1_001 * "a"}], "file and part of at most 1,000 letters"),
+        ("wrong", [ANSWER] * 1_001, "wrong must be a list of answers, at most 1,000"),
         ("drawing", [{"layer": "conv", "output": "8x8"}], "drawing must be a list of layers"),
+        ("drawing", [LAYER] * 1_001, "drawing must be a list of layers, at most 1,000"),
+        ("drawing", [{**LAYER, "layer": 9_999 * "a"}] * 21, "of 200,000 letters in all"),
+        ("history", [{"epoch": 1, "loss": 1, "held_out_accuracy": None}] * 20_001,
+         "history must be a list of at most 20,000 epochs"),
+        ("pictures", {str(n): "" for n in range(1_001)}, "pictures must be at most 1,000 texts"),
+        ("pictures", {"test/0": 100_001 * "a"}, "texts of at most 100,000 letters by name"),
+        ("command", 100_001 * "a", "command must be a text of at most 100,000 letters"),
+        ("methods", [9_999 * "a"] * 2, "methods must be a list of texts of at most 10,000 letters"),
+        ("recipe", {"epochs": 1_001 * "a"}, "recipe must be a mapping of at most 100 numbers or"),
+        ("versions", {str(n): "1" for n in range(101)}, "versions must be at most 100 texts of"),
+        ("versions", {1_001 * "a": "1"}, "versions must be at most 100 texts of at most 1,000"),
         ("robust", {"accuracy": 1}, "robust must be a card of robustness, or null, got"),
         ("robust", {**CARD, "threshold": {"kept": 0.5}}, "robust must be a card of robustness"),
         ("robust", {**CARD, "strangers": [{"told_apart": 0.5}]}, "robust must be a card"),

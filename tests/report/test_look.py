@@ -3,6 +3,7 @@
 import base64
 import re
 from html import unescape
+from struct import pack
 from typing import Any
 from xml.etree import ElementTree
 
@@ -355,3 +356,13 @@ def test_only_a_small_png_is_taken_for_a_picture(bad: Any) -> None:
     assert sound(png()) == png()
     large = base64.b64encode(base64.b64decode(png()) + bytes(40_000)).decode()
     assert sound(large) == ""
+
+
+@pytest.mark.parametrize(("sides", "taken"), [((64, 64), True), ((65, 1), False), ((1, 65), False)])
+def test_a_picture_of_many_pixels_is_left_out_by_its_header(
+    sides: tuple[int, int], *, taken: bool
+) -> None:
+    raw = base64.b64decode(png())
+    told = base64.b64encode(raw[:16] + pack(">II", *sides) + raw[24:]).decode()
+    assert bool(sound(told)) == taken
+    assert sound(base64.b64encode(raw[:20]).decode()) == ""

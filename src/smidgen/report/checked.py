@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any, NamedTuple, TypeAlias
 
 from smidgen.confusion import MATRIX_CLASSES, Matrix
+from smidgen.limits import CHANNELS, LAYERS
 from smidgen.limits import TEXT as LETTERS
 from smidgen.names import shown
 from smidgen.study.database import StoreError
@@ -14,6 +15,12 @@ from smidgen.study.database import StoreError
 BASELINE = "baseline"  # the study of rows that are no net's
 _BINS_OF_CONFIDENCE = 15  # of a card
 _LARGEST = 2**53  # of whole numbers
+_COMMAND = 100_000  # letters of a command, which may hold a net, and of a picture in base64
+_SHORT = 1_000  # letters of a file's name, a layer's size and what stands many times in a page
+_EPOCHS = 20_000  # of a row; each is in a page four times, as a point of curves
+_DRAWN = 200_000  # letters of a net's layers, each of which is in a page eight times
+_FEW = 100  # of numbers of a recipe, versions, and kinds of a card
+_LINES = 1_000  # of methods, commands and a design's story; of answers and pictures, 64 are written
 _SHAPE = re.compile(r"[1-9]\d{0,6}x[1-9]\d{0,6}x[1-9]\d{0,6}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 
@@ -44,9 +51,13 @@ def _text(value: Any) -> bool:
     return isinstance(value, str) and len(value) <= LETTERS
 
 
+def _short_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _SHORT
+
+
 def _long_text(value: Any) -> bool:
     """Tell whether a value is a text that stands once in a page, such as a command."""
-    return isinstance(value, str)
+    return isinstance(value, str) and len(value) <= _COMMAND
 
 
 def _above_zero(value: Any) -> bool:
@@ -70,31 +81,50 @@ def _base64(value: Any) -> bool:
 
 
 def _setting(value: Any) -> bool:
-    return _text(value) or _number(value) or _truth(value)
+    return _short_text(value) or _number(value) or _truth(value)
 
 
 def _positive(value: Any) -> bool:
     return _whole(value) and value > 0
 
 
-def _listed(of: Test) -> Test:
-    return lambda value: isinstance(value, list) and all(of(part) for part in value)
+def _listed(of: Test, most: int = _LINES) -> Test:
+    return lambda value: isinstance(value, list) and len(value) <= most and all(map(of, value))
 
 
 def _some(of: Test) -> Test:
-    return lambda value: _listed(of)(value) and bool(value)
+    return lambda value: _listed(of, _FEW)(value) and bool(value)
 
 
-def _mapped(of: Test) -> Test:
-    return lambda value: isinstance(value, dict) and all(of(part) for part in value.values())
+def _mapped(of: Test, most: int = _FEW) -> Test:
+    return lambda value: (
+        isinstance(value, dict)
+        and len(value) <= most
+        and all(_short_text(name) and of(part) for name, part in value.items())
+    )
 
 
-def _form(**fields: Test) -> Test:
-    """Return a test of mappings that must have these fields and may have others."""
+def _form(others: Mapping[str, Test] | None = None, /, **fields: Test) -> Test:
+    """Return a test of mappings that must have these fields and may have others.
+
+    Args:
+        others: Tests of those that may be left out.
+        **fields: Tests of those that must be there.
+    """
+    may = others or {}
     return lambda value: (
         isinstance(value, dict)
         and all(name in value and holds(value[name]) for name, holds in fields.items())
+        and all(holds(value[name]) for name, holds in may.items() if name in value)
     )
+
+
+def _methods(value: Any) -> bool:
+    return _listed(_text)(value) and sum(map(len, value)) <= LETTERS
+
+
+def _layers(value: Any) -> bool:
+    return _listed(_LAYER, LAYERS)(value) and sum(len(of["layer"]) for of in value) <= _DRAWN
 
 
 def _or_null(of: Test) -> Test:
@@ -106,6 +136,7 @@ def _shape(value: Any) -> bool:
 
 
 _OF_LETTERS = f"of at most {LETTERS:,} letters"
+_SHORTLY = f"of at most {_SHORT:,} letters"
 TEXT = Rule(_text, f"a text {_OF_LETTERS}")
 WHOLE, NUMBER = Rule(_whole, "a whole number"), Rule(_number, "finite")
 SHARE = Rule(_share, "in [0, 1]")
@@ -113,23 +144,25 @@ _EPOCH = _form(epoch=_whole, loss=_or_null(_number), held_out_accuracy=_or_null(
 _LATENCY = _form(kernel_ms=_above_zero, kernel_s_10000=_above_zero, end_to_end_s_10000=_above_zero)
 _COSTS = dict.fromkeys(("params", "macs", "peak_activation"), _whole)
 _LAYER = _form(layer=_text, output=_shape, **_COSTS)
-_ANSWER = _form(image=_whole, label=_whole, answer=_whole, probability=_share,
-                sure=_truth)  # fmt: skip
+_ANSWER = _form({"file": _short_text, "part": _short_text}, image=_whole, label=_whole,
+                answer=_whole, probability=_share, sure=_truth)  # fmt: skip
+_MATRIX = _listed(_listed(_whole, CHANNELS), CHANNELS)  # of how many rows keep: as they agree
 _COPIES = _form(train=_whole, test=_whole, across=_whole, labels=_whole)
 _BINS = _listed(_form(images=_whole, confidence=_share, accuracy=_share))
 _CARD = _form(
     images=_positive, clean=_share, accuracy=_share, nll=_number, ece=_share,
     corrupted_nll=_number, corrupted_ece=_share,
-    corruptions=_some(_form(name=_text, accuracy=_share)),
-    seen=_some(_form(kind=_text, amount=_number, unit=_text, accuracy=_share,
+    corruptions=_some(_form(name=_short_text, accuracy=_share)),
+    seen=_some(_form(kind=_short_text, amount=_number, unit=_short_text, accuracy=_share,
                      consistency=_share)),
     reliability=_BINS, corrupted_reliability=_BINS,
     selective=_some(_pair),
     threshold=_or_null(_form(confidence=_share, kept=_share, accuracy=_or_null(_share))),
-    strangers=_listed(_form(name=_text, certain=_share, answered=_or_null(_share),
-                            told_apart=_share)),
+    strangers=_listed(_form(name=_short_text, certain=_share, answered=_or_null(_share),
+                            told_apart=_share), _FEW),
 )  # fmt: skip
 
+_ANSWERS = f"a list of answers, at most {_LINES:,}, with file and part {_SHORTLY}"
 OF_ALL = {
     "study": TEXT,
     "net": TEXT,
@@ -150,25 +183,38 @@ OF_NETS = {
     "nll": NUMBER,
     **dict.fromkeys(("ece", "shift_consistency"), SHARE),
     **dict.fromkeys(("images", "epochs", "params"), Rule(_positive, "a whole number above 0")),
-    "methods": Rule(_listed(_text), f"a list of texts {_OF_LETTERS}"),
-    "recipe": Rule(_mapped(_setting), "a mapping"),
-    "versions": Rule(_mapped(_text), f"texts {_OF_LETTERS} by name"),
+    "methods": Rule(_methods, f"a list of texts {_OF_LETTERS} in all"),
+    "recipe": Rule(_mapped(_setting), f"a mapping of at most {_FEW} numbers or short texts"),
+    "versions": Rule(_mapped(_short_text), f"at most {_FEW} texts {_SHORTLY} by name"),
+    "command": Rule(
+        _or_null(_long_text), f"a text of at most {_COMMAND:,} letters, or null", required=False
+    ),
     "latency": Rule(_or_null(_LATENCY), "times above 0 by name, or null"),
     "bytes_float32": WHOLE._replace(required=False),
     "bytes_on_disk": Rule(_or_null(_whole), "a whole number or null", required=False),
-    "history": Rule(_listed(_EPOCH), "a list of epochs", required=False),
+    "history": Rule(
+        _listed(_EPOCH, _EPOCHS), f"a list of at most {_EPOCHS:,} epochs", required=False
+    ),
     "right": Rule(_base64, "base64", required=False),
-    "classes": Rule(_listed(_text), f"a list of texts {_OF_LETTERS}", required=False),
-    "confusion": Rule(_or_null(_listed(_listed(_whole))), "a matrix of counts", required=False),
+    "classes": Rule(_listed(_text, CHANNELS), f"a list of texts {_OF_LETTERS}", required=False),
+    "confusion": Rule(_or_null(_MATRIX), "a matrix of counts", required=False),
     "input": Rule(_listed(_whole), "channels, height and width", required=False),
-    "drawing": Rule(_listed(_LAYER), "a list of layers", required=False),
-    "examples": Rule(_listed(_whole), "a list of counts", required=False),
+    "drawing": Rule(
+        _layers,
+        f"a list of layers, at most {LAYERS:,}, of {_DRAWN:,} letters in all",
+        required=False,
+    ),
+    "examples": Rule(_listed(_whole, CHANNELS), "a list of counts", required=False),
     "copies": Rule(_COPIES, "four counts", required=False),
-    "wrong": Rule(_listed(_ANSWER), "a list of answers", required=False),
-    "doubted": Rule(_listed(_ANSWER), "a list of answers", required=False),
+    "wrong": Rule(_listed(_ANSWER), _ANSWERS, required=False),
+    "doubted": Rule(_listed(_ANSWER), _ANSWERS, required=False),
     "robust": Rule(_or_null(_CARD), "a card of robustness, or null", required=False),
     "robust_int8": Rule(_or_null(_CARD), "a card of robustness, or null", required=False),
-    "pictures": Rule(_mapped(_long_text), "texts by name", required=False),
+    "pictures": Rule(
+        _mapped(_long_text, _LINES),
+        f"at most {_LINES:,} texts of at most {_COMMAND:,} letters by name",
+        required=False,
+    ),
 }
 
 

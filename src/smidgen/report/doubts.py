@@ -4,6 +4,7 @@ import base64
 import binascii
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from struct import unpack
 from typing import Any, NamedTuple
 
 from smidgen.escape import LEFT_TO_RIGHT
@@ -13,6 +14,8 @@ from smidgen.split_names import fold_of
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _LARGEST = 30_000  # bytes of a picture that a page takes in
+_SIDE = 64  # pixels a side, of such a picture: 48 are written
+_SIDES = slice(16, 24)  # where a PNG tells width and height, behind its mark and "IHDR"
 _SHOTS = 24  # pictures on a wall
 _FEWEST = 2  # models that must contradict a label
 _MAJORITY = 0.5  # of the models that judged the picture
@@ -153,9 +156,14 @@ def pictures_of(rows: Iterable[dict[str, Any]]) -> dict[str, str]:
 
 
 def sound(picture: Any) -> str:
-    """Return a picture if it is what a page may hold, a small PNG in base64; else nothing."""
+    """Return a picture if it is what a page may hold, a small PNG in base64; else nothing.
+
+    A few bytes may say that they are 60,000 pixels a side, which a browser makes room for.
+    """
     try:
         raw = base64.b64decode(picture, validate=True)
     except (binascii.Error, ValueError, TypeError):
         return ""
-    return picture if raw.startswith(_PNG) and len(raw) <= _LARGEST else ""
+    width, height = unpack(">II", raw[_SIDES]) if len(raw) >= _SIDES.stop else (0, 0)
+    small = len(raw) <= _LARGEST and 0 < width <= _SIDE and 0 < height <= _SIDE
+    return picture if raw.startswith(_PNG) and small and raw[12:16] == b"IHDR" else ""
