@@ -313,7 +313,9 @@ def require_notes(notes: Mapping[str, Any], source: str) -> None:
         StoreError: If one is of another form.
     """
     if not _listed(_long_text)(notes.get("commands", [])):
-        raise StoreError(f"{source}: its note of commands must be a list of texts")
+        raise StoreError(
+            f"{source}: its note of commands must be a list of texts, at most {_LINES:,}"
+        )
     if "design" not in notes:
         return
     story = notes["design"]
