@@ -22,10 +22,6 @@ FOLDER, SERIES, PREFIX = WAYS = ("folder", "series", "prefix")
 _LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
 _FIRST_WORD = re.compile(r"[^_\-. ]+")
 _LISTED = 3
-_OF_A_CLASS, _ASKED, _FEW = 1_000, 40, 40  # pictures that neighbours are looked for among, and of
-_SIDE = 8  # pixels of what is compared
-_WITHIN = (2, 5, 10, 20, 40)  # places that make a neighbour
-_MUCH, _BEYOND_CHANCE = 0.5, 2.5
 
 
 def named_of(path: str, way: str) -> str | None:
@@ -123,59 +119,6 @@ def _notes(rows: Sequence[Row], way: str) -> list[str]:
             f"{groups} in several parts of the data, such as {listed}: the accuracy flatters"
         )
     return notes
-
-
-def alike_neighbours(rows: Sequence[Row], pixels: Values) -> list[str]:
-    """Return a note if the likest picture is often a neighbour in the order of files or rows.
-
-    That is so of frames of a film, of bursts and of windows of one recording: then what is held out
-    at random has its like among what is learned from. Of pictures in no order it is rare.
-
-    Args:
-        rows: Of all pictures, in their order.
-        pixels: Of each, n h w c.
-    """
-    places: dict[int, list[int]] = {}
-    for place in sorted(range(len(rows)), key=lambda place: _in_order(rows[place])):
-        places.setdefault(rows[place].label, []).append(place)
-    apart, chances = dict[int, list[int]](), dict[int, list[float]]()
-    for own in places.values():
-        some = own[:_OF_A_CLASS]
-        offsets = _offsets(pixels[some])
-        for within in _WITHIN:
-            if len(some) > _SIDE * within:
-                apart.setdefault(within, []).extend(offsets)
-                chances.setdefault(within, []).append(2 * within / (len(some) - 1))
-    for within, found in apart.items():
-        share = sum(offset <= within for offset in found) / len(found)
-        chance = sum(chances[within]) / len(chances[within])
-        if len(found) >= _FEW and share >= max(_MUCH, _BEYOND_CHANCE * chance):
-            return [
-                "pictures that follow each other look alike: the likest of its class is within"
-                f" {within} places of {100 * share:.0f} % of {len(found):,} pictures, by chance of"
-                f" {100 * chance:.0f} %. If they are of one film, burst, place or person, what is"
-                " held out has its like in what is learned from, and accuracies flatter: --group-by"
-                " keeps groups on one side (docs/data.md)"
-            ]
-    return []
-
-
-def _in_order(row: Row) -> tuple[list[str | int], int]:
-    """Return what rows are sorted by: names of files as people count, others as they come."""
-    name = row.pictures.where(row.number) if isinstance(row.pictures, Files) else ""
-    split = re.split(r"(\d{1,18})", name)
-    return [int(of) if number % 2 else of for number, of in enumerate(split)], row.place
-
-
-def _offsets(pixels: Values) -> list[int]:
-    """Return of some pictures how many places away the one is that looks the most like each."""
-    images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-    seen = torch.nn.functional.adaptive_avg_pool2d(images, _SIDE).flatten(1)
-    asked = torch.linspace(0, len(seen) - 1, min(_ASKED, len(seen))).long()
-    exact = "donot_use_mm_for_euclid_dist"  # a picture is no neighbour of itself by rounding
-    distances = torch.cdist(seen[asked], seen, compute_mode=exact)
-    distances[distances == 0] = torch.inf  # itself, and copies: they are on one side anyway
-    return (distances.argmin(dim=1) - asked).abs().tolist()
 
 
 def unit_keys(keys: Sequence[bytes], groups: Sequence[str | None]) -> list[bytes]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 import torch
 
-from smidgen.data import copies, groups, survey
+from smidgen.data import copies, groups, neighbours, survey
 from smidgen.data.aside import aside, content_key
 from smidgen.data.base import Data, Progress, Split
 from smidgen.data.catalogue import (
@@ -300,7 +300,7 @@ def _data(name: str, found: Labelled, decoded: _Decoded, wish: Wish, notes: list
     notes += groups.told_of_test(tested)
     set_aside = decoded.parts != [row.part for row in decoded.rows]
     if set_aside and not (wish.group_by or wish.classes):
-        notes += groups.alike_neighbours(decoded.rows, decoded.pixels)
+        notes += neighbours.alike_neighbours(decoded.rows, decoded.pixels)
     return Data(
         name,
         splits[TRAIN],
