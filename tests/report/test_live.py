@@ -104,6 +104,8 @@ def test_a_page_that_is_read_again_stays_as_its_reader_left_it(
     table = sheet.locator("table[aria-label='All points']")
     table.locator("th button", has_text="params").click()
     sheet.evaluate("scrollTo(0, 1234)")
+    kept = "JSON.parse(sessionStorage.getItem('smidgen ' + location.pathname))"
+    sheet.wait_for_function(f"{kept}.down === 1234 && {kept}.sorted.length && {kept}.open.length")
     for refresh in (60, 0):  # a last page stands still, and goes on from where its reader was
         write_page(store, out, phase="Phase tweak", refresh=refresh)
         sheet.reload()

@@ -26,6 +26,7 @@ for (const button of document.querySelectorAll("th button")) {
 // A page that is read again every few seconds stays as its reader left it: what is unfolded and
 // sorted, by title (of several of one title, by number), and where it is scrolled to.
 const KEPT = "smidgen " + location.pathname;
+const refreshed = document.querySelector("meta[http-equiv=refresh]") !== null;
 function titled(parts, title) {
   const found = new Map();
   for (const part of parts) {
@@ -50,7 +51,7 @@ function keep() {
 function restore() {
   const kept = JSON.parse(sessionStorage.getItem(KEPT));
   if (!kept) return;
-  sessionStorage.removeItem(KEPT);
+  if (!refreshed) sessionStorage.removeItem(KEPT);
   for (const name of kept.open) if (unfolding.has(name)) unfolding.get(name).open = true;
   for (const [name, column, up] of kept.sorted) {
     const heads = tables.get(name)?.tHead.rows[0].children ?? [];
@@ -61,5 +62,7 @@ function restore() {
 }
 try { // without storage, as where it is blocked, it is only read from its top again
   restore();
-  if (document.querySelector("meta[http-equiv=refresh]")) addEventListener("pagehide", () => { try { keep(); } catch { } });
+  const save = () => { try { keep(); } catch { } };
+  // What is written as a page goes may come too late for the next one: so also as it changes.
+  if (refreshed) for (const event of ["toggle", "click", "scrollend", "pagehide"]) addEventListener(event, save, event === "toggle");
 } catch { }
