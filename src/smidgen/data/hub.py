@@ -159,10 +159,9 @@ class Hub(Source):
         import datasets
 
         where = f"{self.repository} {split}"
-        image, label = _columns(where, rows.features, wish)
+        image, label, group = _columns(where, rows.features, wish)
         kind = rows.features[label]
         names = tuple(kind.names) if isinstance(kind, datasets.ClassLabel) else ()
-        group = columns.group_column(wish.group_by, rows.features)
         asked = [image, label, *([group] if group else ())]
         rows = rows.select_columns(asked).cast_column(image, datasets.Image(decode=False))
         contents: list[bytes | None] = []
@@ -280,7 +279,7 @@ class Hub(Source):
         )
 
 
-def _columns(where: str, features: Any, wish: Wish) -> tuple[str, str]:
+def _columns(where: str, features: Any, wish: Wish) -> tuple[str, str, str | None]:
     import datasets
 
     images = [
@@ -295,7 +294,7 @@ def _columns(where: str, features: Any, wish: Wish) -> tuple[str, str]:
     others = [name for name in features if name not in (image, group)]
     named = [name for name in others if isinstance(features[name], datasets.ClassLabel)]
     label = columns.chosen(where, "label", others, columns.LABELS, wish.label_column, named)
-    return image, label
+    return image, label, group
 
 
 def _content(value: Any, scratch: Path) -> bytes | None:

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import torch
 
-from smidgen.data import Split
+from smidgen.data import Split, splits
 from smidgen.data.parts import folds_of
 from smidgen.evaluate.accuracy import accuracy
 from smidgen.evaluate.calibration import ece, nll
@@ -268,12 +268,7 @@ def halved(held_out: Split) -> Aside | None:
     chooses = folds_of(held_out, 2, 1) == 1
     if chooses.all() or not chooses.any():
         return None
-    return Aside(_rows(held_out, chooses), _rows(held_out, ~chooses))
-
-
-def _rows(images: Split, mask: torch.Tensor) -> Split:
-    groups = None if images.groups is None else images.groups[mask]
-    return Split(images.images[mask], images.labels[mask], groups=groups)
+    return Aside(splits.chosen(held_out, chooses), splits.chosen(held_out, ~chooses))
 
 
 def _threshold(

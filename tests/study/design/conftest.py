@@ -9,7 +9,7 @@ import pytest
 from smidgen.data import Data
 from smidgen.study.design.judging import Judging
 from smidgen.study.design.profile import Change, Profile, Round
-from smidgen.study.design.search import Candidate, Rows, Search
+from smidgen.study.design.search import Candidate, Left, Rows, Search
 from smidgen.study.job import Origin
 from smidgen.study.running.local import Pool
 from smidgen.study.store import Store
@@ -29,6 +29,22 @@ PROFILE = Profile(
     recipes=(Change(rate=2.0), Change(decay=5.0)),
 )
 Accuracy = Callable[[Candidate, int], float]
+
+
+def always(*of: object) -> bool:
+    del of
+    return True
+
+
+def until(*answers: bool) -> Left:
+    """Return what tells in turn whether there is time."""
+    ends = iter(answers)
+    return lambda wanted, replicates: next(ends)
+
+
+def never(*of: object) -> bool:
+    del of
+    return False
 
 
 class Asked:

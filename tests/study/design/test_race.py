@@ -3,7 +3,7 @@
 from math import hypot
 
 import pytest
-from tests.study.design.conftest import PROFILE, Fake
+from tests.study.design.conftest import PROFILE, Fake, always, until
 
 from smidgen import zoo
 from smidgen.methods import parse
@@ -11,7 +11,7 @@ from smidgen.recipe import Recipe
 from smidgen.study.design.gain import Belief
 from smidgen.study.design.judging import Judging
 from smidgen.study.design.race import Race, looks, race
-from smidgen.study.design.search import Candidate, Left
+from smidgen.study.design.search import Candidate
 from smidgen.study.design.tune import lengthened, tuned
 from smidgen.study.statistics import paired_effect
 
@@ -73,22 +73,6 @@ def test_more_replicates_of_the_same_pictures_tell_less_and_less(odds: Race) -> 
     assert errors[0] == pytest.approx(2**0.5 * alone)
     assert errors[2] == pytest.approx(hypot(odds.judging.error(90.0, 4), alone / 2))
     assert errors[-1] == pytest.approx(odds.judging.error(90.0, 1000), rel=0.01)
-
-
-def always(*of: object) -> bool:
-    del of
-    return True
-
-
-def until(*answers: bool) -> Left:
-    """Return what tells in turn whether there is time."""
-    ends = iter(answers)
-    return lambda wanted, replicates: next(ends)
-
-
-def never(*of: object) -> bool:
-    del of
-    return False
 
 
 def test_what_is_over_gets_no_further_replicates(fake: Fake, candidates: list[Candidate]) -> None:

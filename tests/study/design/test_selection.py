@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 import torch
-from tests.study.design.conftest import PROFILE, Accuracy, Fake, row
+from tests.study.design.conftest import PROFILE, Accuracy, Fake, always, never, row, until
 
 from smidgen.data import Data, Split
 from smidgen.layers import Shape
@@ -18,7 +18,7 @@ from smidgen.study.design import maker as made
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.maker import Maker
 from smidgen.study.design.profile import profile_of
-from smidgen.study.design.search import Candidate, Left, Rows, Search, listed
+from smidgen.study.design.search import Candidate, Rows, Search, listed
 from smidgen.study.design.selection import (
     Selection,
     _points,
@@ -29,22 +29,6 @@ from smidgen.study.design.selection import (
 )
 from smidgen.study.design.tune import lengthened, tuned
 from smidgen.study.statistics import Interval
-
-
-def always(*of: object) -> bool:
-    del of
-    return True
-
-
-def until(*answers: bool) -> Left:
-    """Return what tells in turn whether there is time."""
-    ends = iter(answers)
-    return lambda wanted, replicates: next(ends)
-
-
-def never(*of: object) -> bool:
-    del of
-    return False
 
 
 def names(methods: Iterable[Method]) -> set[str]:
