@@ -157,7 +157,11 @@ def test_what_a_link_leads_to_does_not_leave(run: Path, hub: Any, tmp_path: Path
     [
         ("known:mnist::data-dir=/home/ann/secret", "known:mnist"),
         ("arrays:00::cache-dir=/home/ann/secret", "arrays:00"),
-        ("/home/ann/secret::label-column=kind", "private photos"),
+        ("/home/ann/secret", "private photos"),
+        (
+            "/home/ann/secret::label-column=kind::group-by=patient",
+            "private photos::label-column=kind::group-by=patient",
+        ),
         ("ann/set::label-column=kind", "ann/set::label-column=kind"),
     ],
 )
@@ -200,7 +204,8 @@ def test_a_folder_called_as_a_data_set_does_not_pass_for_it(
 def test_a_report_s_commands_name_folders_and_do_not_place_them(run: Path, hub: Any) -> None:
     page = run / "report.html"
     train = ["smidgen", "train", "/home/ann/my design/d.toml", "--data-dir", "/home/ann/a<b", "x y"]
-    train += ["--data", "/home/ann/mnist"]
+    train += ["--data", "/home/ann/mnist", "--data", "/home/ann/pics::group-by=folder"]
+    train += ["--data", "digits::data-dir=/home/ann"]
     failed = "<h3>Trials that failed</h3><ul><li>net: /home/ann/photos has changed</li></ul>"
     page.write_text(f"<pre>{html(shell(train))}\nsmidgen predict /home/ann/mine P\n</pre>{failed}")
     told: list[str] = []
@@ -212,7 +217,8 @@ def test_a_report_s_commands_name_folders_and_do_not_place_them(run: Path, hub: 
     assert b"It tells how the net was found and sends nothing." in space["README.md"]
     held = unescape(space["index.html"].decode())
     assert held == (
-        "<pre>smidgen train d.toml --data-dir 'a<b' 'x y' --data ./mnist\n"
+        "<pre>smidgen train d.toml --data-dir 'a<b' 'x y' --data ./mnist"
+        " --data pics::group-by=folder --data digits\n"
         "smidgen predict mine P\n</pre>"
     )
     assert any("names the files" in line for line in told)

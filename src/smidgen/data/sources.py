@@ -352,13 +352,15 @@ def origin_of(name_or_path: str | os.PathLike[str], source: Source) -> str:
 def unplaced(origin: str, name: str) -> str:
     """Return an origin without the folders of this machine, for others to read.
 
+    What was asked of the data stays: without it they would be split otherwise.
+
     Args:
         origin: Of data.
-        name: That stands for them if they are in such a folder.
+        name: That stands for their place if it is such a folder.
     """
     place, asked = place_of(origin), asked_of(origin)
     if Path(place.partition("::")[0]).is_absolute():
-        return no_data_set(name)
+        place = no_data_set(name)
     return with_asked(place, {key: value for key, value in asked.items() if key not in FOLDERS})
 
 

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from smidgen.data.sources import no_data_set
+from smidgen.data.remembered import place_of as place_of_data
+from smidgen.data.sources import unplaced
 from smidgen.design import REPORT
 from smidgen.escape import html, shell, shell_lines
 from smidgen.escape import markdown as escaped
@@ -166,7 +167,8 @@ def _unplaced(commands: re.Match[str]) -> str:
 
 
 def _name_of(word: str) -> str:
-    return no_data_set(Path(word).name) if Path(word).is_absolute() else word
+    """Return a word of a command; of data, what was asked of them stays behind their name."""
+    return unplaced(word, Path(place_of_data(word)).name)
 
 
 def _space_card(
