@@ -12,6 +12,7 @@ from smidgen.confusion import (
     balanced_accuracy,
     by_class,
     figures_of,
+    judged_classes,
     largest_share,
     matrix_of,
     never_answered,
@@ -53,6 +54,19 @@ def test_what_nothing_allows_to_be_said_is_none() -> None:
     assert (cat.precision, cat.recall) == (pytest.approx(4 / 6), 1)
     assert (dog.precision, dog.recall, dog.f1) == (None, 0, 0)
     assert (owl.precision, owl.recall, owl.f1) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("row", "classes"),
+    [
+        ({"confusion": [[3, 1, 0], [0, 0, 0], [0, 0, 2]], "classes": NAMES}, 2),
+        ({"accuracy_by_class": [0.5, None, 0.0], "confusion": None, "classes": NAMES}, 2),
+        ({"classes": NAMES}, 3),
+        ({}, 0),
+    ],
+)
+def test_classes_without_images_do_not_judge(row: dict[str, Any], classes: int) -> None:
+    assert judged_classes(row) == classes
 
 
 def test_always_answering_the_largest_class_is_seen_through() -> None:

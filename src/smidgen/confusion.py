@@ -1,8 +1,8 @@
 """What a confusion matrix says of the classes, one by one and together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -80,10 +80,21 @@ def _figures(
 def balanced_accuracy(figures: Sequence[ClassFigures]) -> float:
     """Return the mean over classes of the share of their images that are found, in [0, 1].
 
-    A model that always gives the same answer reaches 1 / classes, however many images are of
-    that class. Classes without an image do not count.
+    Classes without an image do not count. A model that always gives the same answer reaches
+    1 / the others, however many images are of that class.
     """
     return float(np.mean([of.recall for of in figures if of.recall is not None]))
+
+
+def judged_classes(row: Mapping[str, Any]) -> int:
+    """Return how many classes have images among those that judged a row; 0 if it tells none.
+
+    Its balanced accuracy is their mean, so that one answer for all reaches 1 / as many of it.
+    """
+    judged = sum(map(any, row.get("confusion") or ()))
+    shares = row.get("accuracy_by_class") or ()  # of rows of too many classes for a matrix
+    judged = judged or sum(share is not None for share in shares)
+    return judged or len(row.get("classes") or ())
 
 
 def largest_share(figures: Sequence[ClassFigures]) -> float:

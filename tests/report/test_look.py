@@ -14,7 +14,7 @@ from smidgen.report.confused import most_confused
 from smidgen.report.doubts import doubts, sound, sure_enough
 from smidgen.report.look import Look, closer_look
 from smidgen.report.matrix import confusion_chart
-from smidgen.report.notices import of_classes, of_little
+from smidgen.report.notices import has_learned_little, of_classes, of_little
 from smidgen.report.points import points_of
 from smidgen.report.svg import TEXT, width_of
 from smidgen.report.tables import Cell, Table
@@ -125,6 +125,15 @@ def test_the_floor_stands_beside_balanced_accuracy() -> None:
     line = look_at([seen(0)]).lines[0]
     assert "54.17 %" in line
     assert "40.00 % accuracy and 33.33 % balanced" in line
+
+
+def test_classes_without_images_are_no_part_of_the_floor() -> None:
+    always_cat = [[90, 0, 0], [110, 0, 0], [0, 0, 0]]
+    row = seen(0, confusion=always_cat, accuracy=0.45, balanced_accuracy=0.5, largest_class=0.55)
+    assert has_learned_little(row)
+    look = look_at([row])
+    assert look.lines[0].endswith("accuracy and 50.00 % balanced.")
+    assert look.warnings[0].endswith("55.00 %: the net has learned little.")
 
 
 def test_the_surest_wrong_answers_come_with_their_pictures() -> None:

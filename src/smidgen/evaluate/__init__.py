@@ -40,7 +40,8 @@ class Evaluation:
         images: How many.
         accuracy: In [0, 1].
         accuracy_by_class: In the order of the run's classes.
-        balanced_accuracy: Mean of those, in [0, 1]: what one answer for all reaches is 1 / classes.
+        balanced_accuracy: Mean of those that have images, in [0, 1]: one answer for all reaches
+            1 / as many.
         largest_class: Share of the largest class: what always answering it would reach.
         classes: Their names.
         by_class: Precision, recall and F1 of every class.

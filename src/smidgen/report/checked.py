@@ -198,6 +198,9 @@ OF_NETS = {
     "right": Rule(_base64, "base64", required=False),
     "classes": Rule(_listed(_text, CHANNELS), f"a list of texts {_OF_LETTERS}", required=False),
     "confusion": Rule(_or_null(_MATRIX), "a matrix of counts", required=False),
+    "accuracy_by_class": Rule(
+        _or_null(_listed(_or_null(_share), CHANNELS)), "a list of shares or null", required=False
+    ),
     "input": Rule(_listed(_whole), "channels, height and width", required=False),
     "drawing": Rule(
         _layers,

@@ -246,7 +246,7 @@ def _lines(rows: Sequence[dict[str, Any]], matrix: Matrix | None) -> tuple[str, 
         lines.append(
             f"Balanced accuracy, the mean over classes: {100 * balanced_accuracy(figures):.2f} %."
             f" Always answering the largest class would reach {100 * largest_share(figures):.2f} %"
-            f" accuracy and {100 / len(matrix):.2f} % balanced."
+            f" accuracy and {100 / sum(map(any, matrix)):.2f} % balanced."
         )
     found = rows[0].get("copies") if rows else None
     if found:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from smidgen.chance import beside_one_answer, is_near_one_answer, wilson
-from smidgen.confusion import by_class, never_answered
+from smidgen.confusion import by_class, judged_classes, never_answered
 from smidgen.escape import LEFT_TO_RIGHT
 from smidgen.report.points import Point
 from smidgen.report.replicates import kind, replicate_of
@@ -63,7 +63,7 @@ def of_little(point: Point) -> list[str]:
         return [f"{told}: the net has learned little."]
     balanced = _mean(row.get("balanced_accuracy") for row in rows)
     assert balanced is not None, "without it, a net so near has learned little"
-    even = 1 / len(rows[0]["classes"])
+    even = sum(1 / judged_classes(row) for row in rows) / len(rows)
     return [
         f"{told}; of each class alike it finds more than one answer for all, {100 * balanced:.2f} %"
         f" against {100 * even:.2f} %."
@@ -72,10 +72,10 @@ def of_little(point: Point) -> list[str]:
 
 def floor_of(row: dict[str, Any]) -> float | None:
     """Return what one answer for all reaches on the images of a row, in [0, 1], if it tells."""
-    largest, classes = row.get("largest_class"), row.get("classes")
+    largest, classes = row.get("largest_class"), judged_classes(row)
     if largest is None:
-        return 1 / len(classes) if classes else None
-    return max(largest, 1 / len(classes)) if classes else largest
+        return 1 / classes if classes else None
+    return max(largest, 1 / classes) if classes else largest
 
 
 def has_learned_little(row: dict[str, Any]) -> bool:
@@ -87,10 +87,10 @@ def has_learned_little(row: dict[str, Any]) -> bool:
     floor, balanced = floor_of(row), row.get("balanced_accuracy")
     if floor is None or not is_near_one_answer(row["accuracy"], floor):
         return False
-    classes = row.get("classes")
+    classes = judged_classes(row)
     if balanced is None or not classes:
         return True
-    return is_near_one_answer(wilson(balanced, row["images"])[0], 1 / len(classes))
+    return is_near_one_answer(wilson(balanced, row["images"])[0], 1 / classes)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

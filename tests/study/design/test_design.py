@@ -408,6 +408,10 @@ def test_what_is_doubtful_is_told() -> None:
     (ahead,) = doubts({0: good, 1: good}, plain, 9, balanced=False)
     assert ahead == "random forest on the same pixels is ahead: 98.00 % accuracy against 97.00 %"
     assert doubts({0: good, 1: good}, plain, 9, balanced=True) == []
+    one_answer = row_of(0.5, 0.5, [[50, 0, 0], [50, 0, 0], [0, 0, 0]])
+    one_answer |= {"accuracy_by_class": [1.0, 0.0, None], "classes": ["cat", "dog", "owl"]}
+    little, _ = doubts({0: one_answer}, [], 9, balanced=True)
+    assert "balanced accuracy is no more than what one answer for all reaches, 50.00 %" in little
     (few,) = doubts({0: good}, [], 2, balanced=False)
     assert few.startswith("only 2 nets met the budget")
     silent = row_of(0.95, 0.5, [[95, 0], [5, 0]])

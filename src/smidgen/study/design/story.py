@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.chance import beside_one_answer, is_near_one_answer
+from smidgen.confusion import judged_classes
 from smidgen.escape import shell, toml
 from smidgen.export.c.footprint import predict_cost
 from smidgen.methods import Method, rewritten
@@ -139,8 +140,8 @@ def doubts(
                 f"{row['net'].replace('-', ' ')} on the same pixels is ahead: {other:.2f} %"
                 f" {what} against {reached:.2f} %"
             )
-    classes = len(first["accuracy_by_class"])
-    floor = 1 / classes if balanced else max(first["largest_class"], 1 / classes)
+    even = 1 / judged_classes(first)
+    floor = even if balanced else max(first["largest_class"], even)
     if is_near_one_answer(reached / 100, floor):
         lines.append(
             f"{reached:.2f} % {what} {beside_one_answer(reached / 100, floor)} what one answer for"
