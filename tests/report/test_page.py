@@ -587,6 +587,21 @@ def test_the_baseline_lies_above_what_would_hide_it() -> None:
     assert ">a, 20 epochs<" in chart.wide, "two points of one name are told apart"
 
 
+def test_a_method_at_one_length_is_no_baseline_of_a_net_that_was_trained_longer() -> None:
+    rows = [
+        row("a", methods, 0, 150 + 10 * epochs, recipe={"epochs": epochs}, epochs=epochs)
+        for epochs, methods in ((1, ["c"]), (2, ["c"]), (4, ["c"]), (2, ["c", "ema"]))
+    ]
+    kinds = {dot.told.partition(":")[0]: (dot.kind, dot.name) for dot in _dots(points_of(rows))}
+    assert kinds == {
+        "a, c": ("baseline", "a"),
+        "a, c + ema": ("with more methods", "1"),
+    }
+    chart = accuracy_against_params(points_of(rows))
+    assert chart
+    assert chart.note.endswith(" 1: a, ema, 2 epochs.")
+
+
 def test_every_one_of_few_points_has_a_name_of_its_own() -> None:
     sets = ([], ["sam"], ["mixup", "sam"])
     rows = [

@@ -18,7 +18,14 @@ from smidgen.report.curves import held_out_accuracies, losses
 from smidgen.report.forest import forest
 from smidgen.report.lengths import length_charts, length_tables
 from smidgen.report.look import Look, closer_look
-from smidgen.report.points import Point, baselines, effects, lengths_apart, longest, points_of
+from smidgen.report.points import (
+    Point,
+    effects,
+    lengths_apart,
+    longest,
+    longest_groups,
+    points_of,
+)
 from smidgen.report.reference import comparison
 from smidgen.report.robust import robust_looks
 from smidgen.report.scatter import accuracy_against_params
@@ -309,16 +316,17 @@ def grouped(points: Sequence[Point]) -> list[tuple[str, list[Point]]]:
 
 
 def _section(title: str, points: list[Point], before: int = 0) -> Section:
-    plain = [point for point, _ in baselines(longest(points))]
+    reached = longest(points)
+    plain = [of for of, _ in longest_groups(points) if any(of is one for one in reached)]
     found = effects(points)
     drawn: list[Chart | None] = [accuracy_against_params(points)]
     titles = lengths_apart([baseline for baseline, _ in found])
     for (baseline, of_net), more in zip(found, titles, strict=True):
         drawn.append(forest(baseline, of_net, more))
     drawn += length_charts(points)
-    shown = plain if len(plain) > 1 else longest(points)
+    shown = plain if len(plain) > 1 else reached
     more = [held_out_accuracies(shown), losses(shown)]
-    more += [latency_bars(plain), size_bars(plain)]
+    more += [latency_bars(plain or reached), size_bars(plain or reached)]
     split, images = points[0].first["split"], sorted({point.images for point in points})
     told = " to ".join(f"{count:,}" for count in dict.fromkeys((images[0], images[-1])))
     about = f"Accuracy on {told} {split} images" + (

@@ -252,6 +252,20 @@ def longest(points: Sequence[Point]) -> list[Point]:
     return list(kept.values())
 
 
+def longest_groups(points: Sequence[Point]) -> list[tuple[Point, list[Point]]]:
+    """Return each net's baseline with the points compared with it that are :func:`longest`.
+
+    A baseline that was trained longer elsewhere is returned with what was not: left out before, one
+    of those with more methods would pass for it.
+    """
+    kept = {id(point) for point in longest(points)}
+    found = [
+        (baseline, [point for point in others if id(point) in kept])
+        for baseline, others in baselines(points)
+    ]
+    return [(baseline, others) for baseline, others in found if others or id(baseline) in kept]
+
+
 def effect(point: Point, baseline: Point) -> Effect | None:
     """Return what ``point`` changes against ``baseline``; ``None`` if they share no seed."""
     if not point.rows.keys() & baseline.rows.keys():

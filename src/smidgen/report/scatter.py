@@ -16,7 +16,7 @@ from smidgen.report.axes import (
     upward,
 )
 from smidgen.report.chart import NARROW, SAME, SERIES, Chart, draw, legend
-from smidgen.report.points import Point, baselines, lengths_apart, longest, over
+from smidgen.report.points import Point, lengths_apart, longest, longest_groups, over
 from smidgen.report.reference import reported_of
 from smidgen.report.svg import INK, TEXT, Canvas, width_of
 from smidgen.sizes import counted
@@ -62,11 +62,10 @@ class _Dot(NamedTuple):
 
 def accuracy_against_params(points: Sequence[Point]) -> Chart | None:
     """Chart what nets reach at their size, with intervals; a single point is no chart."""
-    points = longest(points)
-    if len(points) == 1:
+    if len(longest(points)) == 1:
         return None
     numbers = _numbers(points)
-    ours, studied = _dots(points), _studied(points)
+    ours, studied = _dots(points), _studied(longest(points))
     told = "; ".join(f"{number}: {name}" for number, name in numbers.values())
     return draw(
         "Accuracy against parameters",
@@ -92,13 +91,16 @@ def _numbers(points: Sequence[Point]) -> dict[int, tuple[int, str]]:
 
 def _apart(points: Sequence[Point]) -> Iterator[tuple[tuple[Point, list[Point]], str]]:
     """Yield each baseline with the points that have more methods, and what tells it apart."""
-    found = baselines(points)
+    found = longest_groups(points)
     yield from zip(found, lengths_apart([baseline for baseline, _ in found]), strict=True)
 
 
 def _dots(points: Sequence[Point]) -> list[_Dot]:
+    numbers = _numbers(points)
+    plain = {id(baseline) for baseline, _ in longest_groups(points)}
+    points = longest(points)
+    plain &= set(map(id, points))
     best = max(points, key=lambda point: point.accuracy.mean)
-    plain = {id(baseline) for baseline, _ in baselines(points)}
     told_apart = points if len(plain) <= _NAMED else _unbeaten(points)
     named = {id(one) for one in _most_accurate([p for p in told_apart if id(p) in plain])}
     of_name = [point for point in points if id(point) in named]
@@ -106,7 +108,6 @@ def _dots(points: Sequence[Point]) -> list[_Dot]:
         id(point): f"{point.net}{more}"
         for point, more in zip(of_name, lengths_apart(of_name), strict=True)
     }
-    numbers = _numbers(points)
     names |= {point: str(number) for point, (number, _) in numbers.items()}
     if id(best) not in plain or id(best) not in names:
         more = "" if id(best) in plain else f", {counted(len(best.methods), 'method', 'methods')}"
