@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from smidgen.sizes import bytes_of, count_of, counted
+from smidgen.sizes import amounted, bytes_of, count_of, counted
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,19 @@ from smidgen.sizes import bytes_of, count_of, counted
 )
 def test_bytes_are_counted_as_makers_of_microcontrollers_do(text: Any, expected: int) -> None:
     assert bytes_of(text, "max-flash") == expected
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "told"),
+    [
+        (1.0, "pixels of 32", "1 pixel of 32"),
+        (1.5, "pixels of 32", "1.5 pixels of 32"),
+        (-1.0, "stops", "-1 stop"),
+        (0.0, "pixels", "0 pixels"),
+    ],
+)
+def test_one_of_a_unit_is_singular(amount: float, unit: str, told: str) -> None:
+    assert amounted(amount, unit) == told
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,12 @@ def counted(count: int, one: str, more: str) -> str:
     return f"{count:,} {one if count == 1 else more}"
 
 
+def amounted(amount: float, unit: str) -> str:
+    """Return an amount with its unit, such as ``2 pixels`` or ``1 pixel of 32``."""
+    word, *of = unit.split(" ")
+    return " ".join([f"{amount:g}", word.removesuffix("s") if abs(amount) == 1 else word, *of])
+
+
 def listed(names: Sequence[str], most: int = 3) -> str:
     """Return names behind each other, the first ``most`` of more, as ``a, b, c and 91 more``."""
     more = len(names) - most

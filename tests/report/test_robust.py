@@ -258,14 +258,17 @@ def test_geometry_is_drawn_with_the_unchanged_picture(card: RobustCard) -> None:
         assert told in chart.wide
         assert told in chart.narrow
     unchanged = f"<title>cosine, unchanged: {100 * card.clean:.1f} % ["
-    assert chart.wide.count(unchanged) == 2, "rotations and sizes have no such amount"
+    assert chart.wide.count(unchanged) == 3, "a shift of nothing is none, either"
+    assert "of 0 pixels" not in chart.wide
+    assert "cosine, shift of 1 pixel: " in chart.wide
     assert "scale, times" in chart.wide
     assert "blur, pixels" not in chart.wide
     assert "over directions" in chart.note
     camera = chart_of("Light, contrast and focus", cards)
     assert "directions" not in camera.note, "it has none"
     assert camera.wide.count(unchanged) == 3
-    assert "blur, pixels" in camera.wide
+    assert "blur, pixels of 32" in camera.wide
+    assert "blur of 1 pixel of 32: " in camera.wide
 
 
 def test_the_surest_answers_and_the_best_nets_confidence_are_drawn(card: RobustCard) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from smidgen.chance import wilson
 from smidgen.cli.terminal import LoadingProgress, table, tell, warn
+from smidgen.sizes import amounted
 
 if TYPE_CHECKING:
     from smidgen.data import Data, Split
@@ -140,8 +141,7 @@ def show(cards: Cards, data: str) -> None:
         for card in cards.values():
             one = card.seen[place]
             figures += [f"{100 * one.accuracy:.1f}", f"{100 * one.consistency:.1f}"]
-        unit = seen.unit.removesuffix("s") if abs(seen.amount) == 1 else seen.unit
-        rows.append([seen.kind, f"{seen.amount:g} {unit}", *figures])
+        rows.append([seen.kind, amounted(seen.amount, seen.unit), *figures])
     named = [name for kind in columns for name in (f"{kind} %", "same answer %")]
     table(["picture changed", "by", *named], rows)
     tell("")

@@ -8,6 +8,7 @@ from smidgen.report.bars import bars
 from smidgen.report.chart import Chart
 from smidgen.report.panels import Dot, Panel, panels
 from smidgen.report.points import Point, over
+from smidgen.sizes import amounted
 from smidgen.study.statistics import Interval, accuracy_interval
 
 GEOMETRY, CAMERA = ("shift", "rotation", "scale"), ("exposure", "contrast", "blur")
@@ -99,16 +100,18 @@ def _amounts(point: Point, kind: str) -> list[Dot]:
         ]
         return accuracy_interval(shares, judged_by(point))
 
+    neutral = _NEUTRAL.get(kind, 0.0)
     dots = [
         Dot(
             amount,
             found(amount, "accuracy").mean,
-            f"{kind} of {amount:g} {unit}: {_told(found(amount, 'accuracy'))} right,"
-            f" {_told(found(amount, 'consistency'))} answered as before",
+            f"{kind} of {amounted(amount, unit)}: {_told(found(amount, 'accuracy'))} right,"
+            f" {_told(found(amount, 'consistency'))} answered as before"
+            if amount != neutral  # such answers are the same by definition, and not by 95 %
+            else f"unchanged: {_told(found(amount, 'accuracy'))} right",
         )
         for amount, unit in amounts.items()
     ]
-    neutral = _NEUTRAL.get(kind, 0.0)
     if dots and neutral not in amounts:
         every = [100 * row["robust"]["clean"] for row in point.rows.values()]
         clean = accuracy_interval(every, judged_by(point))

@@ -10,7 +10,7 @@ from smidgen.evaluate.shift import DIRECTIONS, shifted
 from smidgen.robust.drawing import Floats, about_the_middle, mapped, smoothed
 from smidgen.tensors import Pixels
 
-_SIDE = 32  # pixels, of which blurs are told: they are scaled with the picture
+_SIDE = 32  # pixels, of which blurs are told: they are scaled with the picture, as no shift is
 _BATCH = 100  # pictures at a time
 _DARK, _LINEAR = 0.04045, 0.0031308  # ends of the straight part of sRGB
 
@@ -36,14 +36,15 @@ def changes() -> tuple[Change, ...]:
 
     A shift is by whole pixels in four directions, a rotation to either side about the middle; what
     comes in from outside is the nearest pixel. Exposure is in stops of linear light (sRGB),
-    contrast a factor about mid grey, blur a Gaussian in pixels of a picture of 32.
+    contrast a factor about mid grey, blur a Gaussian in pixels of a picture of 32: of one of 8 a
+    quarter of them.
     """
     shifts = tuple(Change("shift", float(by), "pixels", _shift(by)) for by in range(5))
     turns = tuple(Change("rotation", by, "degrees", _turn(by)) for by in (5.0, 10.0, 15.0, 30.0))
     sizes = tuple(Change("scale", by, "times", _scale(by)) for by in (0.8, 0.9, 1.1, 1.25))
     lights = tuple(Change("exposure", by, "stops", _expose(by)) for by in (-2.0, -1.0, 1.0, 2.0))
     factors = tuple(Change("contrast", by, "times", _contrast(by)) for by in (0.25, 0.5, 1.5, 2.0))
-    blurs = tuple(Change("blur", by, "pixels", _blur(by)) for by in (0.5, 1.0, 1.5))
+    blurs = tuple(Change("blur", by, f"pixels of {_SIDE}", _blur(by)) for by in (0.5, 1.0, 1.5))
     return (*shifts, *turns, *sizes, *lights, *factors, *blurs)
 
 
