@@ -194,9 +194,24 @@ def test_what_a_threshold_lets_pass_stands_beside_what_it_was_chosen_for(card: R
     cells = cells_of(table)
     assert cells["from a confidence of %"] == "80.00"
     assert cells["answered %"] == "31.25"
-    assert cells["of these right %"] == "100.00", "that of the only seed with an answer"
+    assert cells["of these right %"] == "100.00 (1 seed)", "the only one with an answer"
     assert cells["of mnist answered %"] == "50.00"
     assert set(cells_of(table, 1).values()) == {"sam + cosine", "1", "-"}, "it has no threshold"
+
+
+def test_a_difference_says_of_how_few_seeds_it_is(card: RobustCard) -> None:
+    has = replace(card, threshold=Threshold(0.9, 0.95, 0.6, 80, 0.5, 1.0))
+    of = [
+        row(has if seed < 2 else card, seed, methods)
+        for methods in (["cosine"], ["sam", "cosine"])
+        for seed in range(3)
+    ]
+    (look,) = robust_looks(points_of(of))
+    (table,) = [table for table in look.tables if table.title.startswith("Further effects")]
+    cells = cells_of(table)
+    assert cells["over the threshold %"].endswith(" (2 seeds)")
+    assert not cells["NLL"].endswith("seeds)")
+    assert "over the threshold % 50.00 (2 seeds)," in table.note
 
 
 def test_pictures_of_no_class_are_told_kind_by_kind(card: RobustCard) -> None:

@@ -1,13 +1,13 @@
 """What a page shows of rows that bear a card of robustness: tables of methods, and charts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import isfinite, nan
 from statistics import fmean
 from typing import Any
 
 from smidgen.report.look import Look
 from smidgen.report.points import Point, baselines, numbers_of, over
-from smidgen.report.replicates import Replicate
+from smidgen.report.replicates import Replicate, told
 from smidgen.report.robust_charts import judged_by, robust_charts
 from smidgen.report.robust_figures import (
     FIGURES,
@@ -118,7 +118,7 @@ def _means(title: str, points: Sequence[Point], figures: dict[str, Value], note:
             words(point.label()),
             number(len(point.rows)),
             *(
-                _figure(_by_seed(point.rows, value), name, judged_by(point))
+                _figure(point.rows, value, name, judged_by(point))
                 for name, value in figures.items()
             ),
         )
@@ -135,14 +135,23 @@ def _chance(points: Sequence[Point]) -> str:
     )
 
 
-def _figure(by_seed: dict[Replicate, float], name: str, images: int) -> Cell:
+def _figure(rows: Mapping[Replicate, dict[str, Any]], value: Value, name: str, images: int) -> Cell:
     """Return the mean of a figure; that of a share of the pictures with its interval."""
+    by_seed = _by_seed(rows, value)
     found = list(by_seed.values())
-    if not found or name not in SHARES:
-        return number(fmean(found) if found else nan, f".{_digits(name)}f")
-    interval = accuracy_interval(found, max(round(SHARES[name] * images), 1))
-    told = spread(interval).removesuffix(" (1 seed)")  # which has a column
-    return Cell(told, interval.mean)
+    if not found:
+        return number(nan)
+    if name not in SHARES:
+        cell = number(fmean(found), f".{_digits(name)}f")
+    else:
+        interval = accuracy_interval(found, max(round(SHARES[name] * images), 1))
+        cell = Cell(spread(interval).removesuffix(" (1 seed)"), interval.mean)  # it has a column
+    return cell._replace(text=cell.text + _fewer(by_seed, rows))
+
+
+def _fewer(found: Collection[Replicate], of: Collection[Replicate]) -> str:
+    """Return how many replicates have a figure, if not all of a point: its table counts those."""
+    return f" ({told(found)})" if 0 < len(found) < len(of) else ""
 
 
 def _effects(baseline: Point, others: Sequence[Point]) -> Table:
@@ -171,7 +180,9 @@ def _further(baseline: Point, others: Sequence[Point]) -> Table:
         note += f" {_chance([baseline])}"
         return _means("Robustness, further", [baseline], shown, note)
     has = ", ".join(
-        f"{name} {_mean(baseline.rows, value):.{_digits(name)}f}" for name, value in shown.items()
+        f"{name} {_mean(baseline.rows, value):.{_digits(name)}f}"
+        + _fewer(_by_seed(baseline.rows, value), baseline.rows)
+        for name, value in shown.items()
     )
     note += (
         f" Against {baseline.label()} ({has}), paired by {PAIRED[over([baseline])]}, with the 95 %"
@@ -196,7 +207,8 @@ def _unsure(points: Sequence[Point]) -> list[Table]:
         note = (
             "The least confidence that is answered, chosen on held-out images so that as many"
             " answers are right as was wanted, half of the errors by default; judged on others."
-            f" Means are over the {over(points)} that have such a figure."
+            f" Means are over the {over(points)} that have such a figure, and say so where not all"
+            " do."
         )
         tables.append(_means("I do not know", points, figures, note))
     if names:
@@ -220,13 +232,13 @@ def _differences(
         (
             words(point.label(baseline)),
             *(
-                _difference(
-                    _by_seed(point.rows, value),
-                    _by_seed(baseline.rows, value),
+                _compared(
+                    point,
+                    baseline,
+                    value,
                     # nats are no shares of the images: they have no least difference
                     0.0 if name in NATS else 100 / point.first["robust"]["images"],
                     _digits(name),
-                    shared=point.shared,
                 )
                 for name, value in figures.items()
             ),
@@ -234,6 +246,16 @@ def _differences(
         for point in others
     )
     return Table(title, ("methods", *figures), rows, note)
+
+
+def _compared(point: Point, baseline: Point, value: Value, step: float, digits: int) -> Cell:
+    """Return the difference of a figure, and of how few replicates if others have none of it."""
+    ours, theirs = _by_seed(point.rows, value), _by_seed(baseline.rows, value)
+    cell = _difference(ours, theirs, step, digits, shared=point.shared)
+    both = ours.keys() & theirs.keys()
+    if len(both) == 1:  # it says so
+        return cell
+    return cell._replace(text=cell.text + _fewer(both, point.rows.keys() & baseline.rows.keys()))
 
 
 def _integers(points: Sequence[Point]) -> Table | None:
@@ -246,10 +268,7 @@ def _integers(points: Sequence[Point]) -> Table | None:
         integers = {one: {"robust": row["robust_int8"]} for one, row in floats.items()}
         label, seeds = words(point.label()), number(len(floats))
         for numbers, of in (("float32", floats), ("int8", integers)):
-            means = (
-                _figure(_by_seed(of, value), name, judged_by(point))
-                for name, value in FIGURES.items()
-            )
+            means = (_figure(of, value, name, judged_by(point)) for name, value in FIGURES.items())
             rows.append((label, words(numbers), seeds, *means))
         step = 100 / point.first["robust"]["images"]
         apart = (
