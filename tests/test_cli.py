@@ -330,7 +330,8 @@ def test_train_then_evaluate_then_refuse_to_overwrite(
     assert failed.err == "smidgen: full.jsonl: No space left on device\n"
     assert Path("full.jsonl").read_text() == ""
     shown = failed.out
-    assert f"balanced accuracy {100 * found['balanced_accuracy']:.2f} %" in " ".join(shown.split())
+    for name, told in (("balanced_accuracy", "balanced accuracy"), ("macro_f1", "macro F1")):
+        assert f"{told} {100 * found[name]:.2f} %" in " ".join(shown.split())
     assert "precision %" in shown
     assert smidgen(*TRAIN, "--epochs", "2", "--out", "run") == 2
     assert "holds a run already" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from smidgen.confusion import (
     figures_of,
     judged_classes,
     largest_share,
+    macro_f1,
     matrix_of,
     never_answered,
 )
@@ -43,6 +44,8 @@ def test_every_figure_is_scikit_learns(answered: list[tuple[int, int]]) -> None:
         warnings.simplefilter("ignore")  # of answers that are no label
         balanced = metrics.balanced_accuracy_score(labels, answers)
     assert balanced_accuracy(by_class(matrix, NAMES)) == pytest.approx(balanced)
+    f1 = metrics.f1_score(labels, answers, labels=sorted(set(labels)), average="macro")
+    assert macro_f1(by_class(matrix, NAMES)) == pytest.approx(f1)
 
 
 def test_rows_are_classes_and_columns_answers() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +214,17 @@ def test_no_run_says_how_accurate_it_is_where_it_is_judged(folder: Path, digits:
     told = row(run, found, study="", revision="")
     assert (told["accuracy"], told["key"]) == (found.accuracy, run.trial.key)
     assert run.machine == own.machine
+
+
+def test_a_row_says_of_how_many_groups_its_images_are(folder: Path, digits: Data) -> None:
+    run, test = load_run(folder), digits.test
+    assert row(run, evaluate(run, test, measure_latency=False), "", "")["groups"] is None
+    groups = torch.arange(len(test.labels)) // 50
+    found = evaluate(run, replace(test, groups=groups), measure_latency=False)
+    told = row(run, found, study="", revision="")
+    assert told["groups"] == len(groups.unique()) == 8
+    f1 = [of.f1 for of in found.by_class if of.f1 is not None]
+    assert told["macro_f1"] == pytest.approx(sum(f1) / 10)
 
 
 def test_weights_that_overflow_give_no_answer(folder: Path, digits: Data) -> None:

@@ -2,6 +2,8 @@
 
 from statistics import NormalDist
 
+from smidgen.sizes import counted
+
 CONFIDENCE = 0.95
 _NEAR = 1.25  # times what one answer for all reaches
 
@@ -26,6 +28,17 @@ def wilson(share: float, images: int) -> tuple[float, float]:
     centre = (share + extra / 2) / (1 + extra)
     half = z * (share * (1 - share) / images + extra / (4 * images)) ** 0.5 / (1 + extra)
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def of_groups(images: int, groups: int, split: str = "test") -> str:
+    """Return what pictures of one group, as of one patient, take from an interval, in words.
+
+    They are no independent witnesses.
+    """
+    return (
+        f"{images:,} {split} images are of {counted(groups, 'group', 'groups')}: for new groups the"
+        f" accuracy is less certain than the interval of {images:,} images says"
+    )
 
 
 def is_near_one_answer(share: float, floor: float) -> bool:

@@ -86,6 +86,14 @@ def balanced_accuracy(figures: Sequence[ClassFigures]) -> float:
     return float(np.mean([of.recall for of in figures if of.recall is not None]))
 
 
+def macro_f1(figures: Sequence[ClassFigures]) -> float:
+    """Return the mean over classes of their F1, in [0, 1]; those without an image do not count.
+
+    Differs: scikit-learn's counts such a class as 0 where it is answered.
+    """
+    return float(np.mean([of.f1 for of in figures if of.f1 is not None]))
+
+
 def judged_classes(row: Mapping[str, Any]) -> int:
     """Return how many classes have images among those that judged a row; 0 if it tells none.
 

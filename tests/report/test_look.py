@@ -14,7 +14,7 @@ from smidgen.report.confused import most_confused
 from smidgen.report.doubts import doubts, sound, sure_enough
 from smidgen.report.look import Look, closer_look
 from smidgen.report.matrix import confusion_chart
-from smidgen.report.notices import has_learned_little, of_classes, of_little
+from smidgen.report.notices import has_learned_little, of_classes, of_grouped, of_little
 from smidgen.report.points import points_of
 from smidgen.report.svg import TEXT, width_of
 from smidgen.report.tables import Cell, Table
@@ -106,6 +106,19 @@ def test_a_net_near_one_answer_for_all_is_warned_of(
     (point,) = points_of([seen(0, accuracy=accuracy, balanced_accuracy=balanced)])
     lines = of_little(point)
     assert told in lines[0] if told else lines == []
+
+
+def test_pictures_of_few_groups_are_told_to_be_fewer_witnesses() -> None:
+    told = "200 test images are of 8 groups: for new groups the accuracy is less certain"
+    assert look_at([seen(0, groups=8), seen(1, groups=8)]).warnings[0].startswith(told)
+    assert not any("groups" in text for text in look_at([seen(0), seen(1, groups=None)]).warnings)
+    folds = [
+        row("a", [], 0, 15, images=20, trained_on=f"fold-{n}-of-2", split="held-out", groups=3)
+        for n in (1, 2)
+    ]
+    (point,) = points_of(folds)
+    (line,) = of_grouped(point)
+    assert line.startswith("40 held-out images are of 6 groups: ")
 
 
 def test_what_the_folds_of_a_seed_answer_is_of_folds() -> None:

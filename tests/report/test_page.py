@@ -17,6 +17,7 @@ from smidgen.report import _named, write_charts, write_page
 from smidgen.report.bars import bars, latency_bars, size_bars
 from smidgen.report.chart import SERIES
 from smidgen.report.curves import held_out_accuracies, losses
+from smidgen.report.notices import largest_of
 from smidgen.report.page import charts_of, duration, render
 from smidgen.report.points import Point, baselines, points_of
 from smidgen.report.scatter import _dots, accuracy_against_params
@@ -585,6 +586,44 @@ def test_the_baseline_lies_above_what_would_hide_it() -> None:
     chart = accuracy_against_params(points_of(lengths))
     assert chart
     assert ">a, 20 epochs<" in chart.wide, "two points of one name are told apart"
+
+
+def test_data_of_one_name_are_told_apart_on_the_first_screen() -> None:
+    rows = [seen(0, fingerprint=of, key=of) for of in ("abcdef01", "12345678")]
+    page = render(Records(rows, Status(2, 0, 0, 0, 0.0, ()), {}), "t", "", [])
+    for name in ("mnist (abcdef)", "mnist (123456)"):
+        assert f"accuracy, {name}, test images" in page
+        assert f"200 test images of {name}." in page
+    alone = render(Records(rows[:1], Status(1, 0, 0, 0, 0.0, ()), {}), "t", "", [])
+    assert "accuracy, mnist, test images" in alone
+
+
+def test_a_model_judged_on_other_data_is_no_trial_of_them(
+    written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    other = seen(0, key="0123-f", data="other")
+    page = write_page(written([other, other]), tmp_path / "p.html").read_text()
+    assert "The one trial is done." in page
+    assert "Recipe on other" not in page
+    assert "images of other data than the nets were trained on." in page
+    own = write_page(written([{**other, "key": "0123"}]), tmp_path / "own.html").read_text()
+    assert "Recipe on other: epochs 3" in own
+    assert [own.count("<b>Training: loss"), page.count("<b>Training: loss")] == [1, 0]
+
+
+def test_the_largest_class_of_folds_is_that_of_their_images_together() -> None:
+    first, second = [[3, 0, 0], [7, 0, 0], [0] * 3], [[6, 0, 0], [5, 0, 0], [0] * 3]
+    rows = [
+        seen(0, confusion=of, images=images, accuracy=reached, trained_on=f"fold-{n}-of-2",
+             largest_class=max(map(sum, of)) / images, split="held-out")
+        for n, of, images, reached in ((1, first, 10, 0.3), (2, second, 11, 6 / 11))
+    ]  # fmt: skip
+    assert largest_of(rows) == 12 / 21
+    page = render(Records(rows, Status(2, 0, 0, 0, 0.0, ()), {}), "t", "", [])
+    assert page.count("57.14 %") >= 2, "in the figures and beside the balanced accuracy"
+    old = [{**of, "confusion": None} for of in rows]
+    assert largest_of(old) == pytest.approx((7 + 6) / 21)
+    assert largest_of([row("a", [], 0, 100)]) is None
 
 
 def test_a_method_at_one_length_is_no_baseline_of_a_net_that_was_trained_longer() -> None:

@@ -11,7 +11,7 @@ from scipy import stats
 from tests.report.conftest import IMAGES, Rows, of_study, row
 
 from smidgen.chance import wilson
-from smidgen.report import markdown
+from smidgen.report import markdown, replicates
 from smidgen.report.page import charts_of, render, tables_of
 from smidgen.report.points import Point, baselines, effects, points_of
 from smidgen.report.reference import REPORTED, comparison, right
@@ -263,8 +263,25 @@ def test_folds_of_one_seed_are_not_called_seeds() -> None:
     counted = [set(table.columns) & {"seeds", "replicates"} for table in tables_of(records)]
     assert counted == [{"replicates"}] * 2
     both = points_of([*rows, *({**line, "seed": 1} for line in rows)])
-    assert both[0].replicates == "10 folds of 2 seeds"
+    assert both[0].replicates == "5 folds x 2 seeds"
     assert "(" not in both[0].reached()
+
+
+@pytest.mark.parametrize(
+    ("seeds", "folds", "left_out", "said"),
+    [
+        ((0, 1), (1, 2, 3), 0, ("3 folds x 2 seeds", "models")),
+        ((0, 1), (1, 2, 3), 1, ("5 of 3 folds x 2 seeds", "models")),
+        ((0,), (1, 2, 3), 0, ("3 folds of 1 seed", "folds")),
+        ((0, 1), (), 0, ("2 seeds", "seeds")),
+    ],
+)
+def test_folds_that_seeds_share_are_counted_once(
+    seeds: tuple[int, ...], folds: tuple[int, ...], left_out: int, said: tuple[str, str]
+) -> None:
+    splits = [f"fold-{n}-of-3" for n in folds] or ["full"]
+    every = [(seed, split) for seed in seeds for split in splits][left_out:]
+    assert (replicates.told(every), replicates.kind(every)) == said
 
 
 def test_a_shift_is_told_to_be_of_some_held_out_images() -> None:

@@ -718,6 +718,13 @@ def test_a_card_of_a_row_that_does_not_know_its_largest_class_leaves_it_out(run:
     assert f"judged on {row['images']:,} test images.\n" in text
 
 
+def test_a_card_says_that_pictures_of_few_groups_are_fewer_witnesses(run: Path) -> None:
+    facts = facts_of(run)
+    told = "18 test images are of 4 groups: for new groups the accuracy is less certain"
+    assert told not in card_of(facts)
+    assert told in card_of(replace(facts, rows=({**facts.rows[0], "groups": 4},)))
+
+
 def test_figures_of_one_of_several_seeds_say_so(run: Path) -> None:
     facts = facts_of(run)
     (row,) = facts.rows

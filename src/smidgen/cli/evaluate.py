@@ -227,6 +227,7 @@ def _show(values: dict[str, Any], data: str) -> None:
             f"mean over classes; the largest class is {100 * values['largest_class']:.2f} %"
             " of the images",
         ],
+        ["macro F1", f"{100 * values['macro_f1']:.2f} %", "mean over classes that have images"],
         [
             "params",
             f"{values['params']:,}",

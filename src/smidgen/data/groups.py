@@ -9,6 +9,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import torch
 
+from smidgen.chance import of_groups
 from smidgen.data.catalogue import Files, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.labelled import Labelled, Row
@@ -270,7 +271,4 @@ def told_of_test(tested: Sequence[str | None]) -> list[str]:
     found = {group for group in tested if group is not None}
     if not found:
         return []
-    return [
-        f"{len(tested):,} test images are of {counted(len(found), 'group', 'groups')}: for new"
-        f" groups the accuracy is less certain than the interval of {len(tested):,} images says"
-    ]
+    return [of_groups(len(tested), len(found))]

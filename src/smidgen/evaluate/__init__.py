@@ -15,6 +15,7 @@ from smidgen.confusion import (
     balanced_accuracy,
     figures_of,
     largest_share,
+    macro_f1,
     matrix_of,
     never_answered,
 )
@@ -38,10 +39,12 @@ class Evaluation:
     Args:
         split: Which images: ``test`` or ``held-out``.
         images: How many.
+        groups: Of how many groups they are, one of none by itself; ``None`` if nothing groups them.
         accuracy: In [0, 1].
         accuracy_by_class: In the order of the run's classes.
         balanced_accuracy: Mean of those that have images, in [0, 1]: one answer for all reaches
             1 / as many.
+        macro_f1: Mean F1 of the same classes, in [0, 1].
         largest_class: Share of the largest class: what always answering it would reach.
         classes: Their names.
         by_class: Precision, recall and F1 of every class.
@@ -57,9 +60,11 @@ class Evaluation:
 
     split: str
     images: int
+    groups: int | None
     accuracy: float
     accuracy_by_class: tuple[float | None, ...]
     balanced_accuracy: float
+    macro_f1: float
     largest_class: float
     classes: tuple[str, ...]
     by_class: tuple[ClassFigures, ...]
@@ -156,9 +161,11 @@ def evaluate(
     return Evaluation(
         split=split,
         images=len(labels),
+        groups=None if images.groups is None else len(images.groups.unique()),
         accuracy=accuracy(logits, labels),
         accuracy_by_class=tuple(accuracy_by_class(logits, labels)),
         balanced_accuracy=balanced_accuracy(figures),
+        macro_f1=macro_f1(figures),
         largest_class=largest_share(figures),
         classes=run.classes,
         by_class=figures,

@@ -170,7 +170,7 @@ OF_ALL = {
     "split": TEXT,
     "accuracy": SHARE,
     **dict.fromkeys(
-        ("balanced_accuracy", "largest_class"),
+        ("balanced_accuracy", "largest_class", "macro_f1"),
         SHARE._replace(holds=_or_null(_share), required=False),
     ),
     "params": Rule(_or_null(_whole), "a whole number or null", required=False),
@@ -183,6 +183,7 @@ OF_NETS = {
     "nll": NUMBER,
     **dict.fromkeys(("ece", "shift_consistency"), SHARE),
     **dict.fromkeys(("images", "epochs", "params"), Rule(_positive, "a whole number above 0")),
+    "groups": Rule(_or_null(_positive), "a whole number above 0, or null", required=False),
     "methods": Rule(_methods, f"a list of texts {_OF_LETTERS} in all"),
     "recipe": Rule(_mapped(_setting), f"a mapping of at most {_FEW} numbers or short texts"),
     "versions": Rule(_mapped(_short_text), f"at most {_FEW} texts {_SHORTLY} by name"),

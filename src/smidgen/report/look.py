@@ -47,7 +47,11 @@ class Look:
 
 
 def closer_look(
-    point: Point, baselines: Sequence[dict[str, Any]], held_out: Sequence[dict[str, Any]] = ()
+    point: Point,
+    baselines: Sequence[dict[str, Any]],
+    held_out: Sequence[dict[str, Any]] = (),
+    *,
+    data: str = "",
 ) -> Look | None:
     """Return what the rows of a point show, or ``None`` if they are too old to show anything.
 
@@ -55,6 +59,7 @@ def closer_look(
         point: The one that a page is about.
         baselines: Rows of plain learners on the same images; may be empty.
         held_out: Rows of other models of the same data, on images held out of their training.
+        data: What to call the data, if not as the rows do.
     """
     rows = [row for row in point.rows.values() if row.get("classes")]
     names: list[str] = rows[0]["classes"] if rows else []
@@ -72,8 +77,9 @@ def closer_look(
     return Look(
         title=f"A closer look at {point.net}",
         about=f"{point.label()}, {point.replicates}, {point.images:,} {point.first['split']} images"
-        f" of {point.first['data']}.",
+        f" of {data or point.first['data']}.",
         warnings=(
+            *notices.of_grouped(point),
             *notices.of_little(point),
             *notices.of_classes(judged, names),
             *notices.of_baselines(point, baselines),

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from smidgen.chance import beside_one_answer, is_near_one_answer, wilson
+from smidgen.chance import beside_one_answer, is_near_one_answer, of_groups, wilson
 from smidgen.confusion import by_class, judged_classes, never_answered
 from smidgen.escape import LEFT_TO_RIGHT
 from smidgen.report.points import Point
@@ -49,10 +49,19 @@ def _never(silent: Sequence[str], names: Sequence[str], whom: str, where: str) -
     return f"{told}: {marked}; {their}"
 
 
+def of_grouped(point: Point) -> list[str]:
+    """Warn that the pictures which judged a point are fewer witnesses than they are many."""
+    groups = point.pictures(lambda row: row.get("groups") or row["images"])
+    if groups >= point.images:
+        return []
+    return [f"{of_groups(point.images, groups, point.first['split'])}."]
+
+
 def of_little(point: Point) -> list[str]:
     """Warn of a point that is hardly above what one answer for all reaches."""
     rows = list(point.rows.values())
-    floor, reached = _mean(map(floor_of, rows)), point.accuracy.mean / 100
+    floor, reached = largest_of(rows), point.accuracy.mean / 100
+    floor = _mean(map(floor_of, rows)) if floor is None else floor
     if floor is None or not is_near_one_answer(reached, floor):
         return []
     told = (
@@ -68,6 +77,20 @@ def of_little(point: Point) -> list[str]:
         f"{told}; of each class alike it finds more than one answer for all, {100 * balanced:.2f} %"
         f" against {100 * even:.2f} %."
     ]
+
+
+def largest_of(rows: Sequence[dict[str, Any]]) -> float | None:
+    """Return the share of the largest class of the images of all rows, in [0, 1], if they tell.
+
+    Of folds it is that of their images together: one answer for all is the same in each.
+    """
+    matrices = [row.get("confusion") for row in rows]
+    if all(matrices):
+        images = [sum(map(sum, lines)) for lines in zip(*matrices, strict=True)]
+        return max(images) / sum(images)
+    known = [row for row in rows if row.get("largest_class") is not None]
+    images = sum(row["images"] for row in known)
+    return sum(row["largest_class"] * row["images"] for row in known) / images if known else None
 
 
 def floor_of(row: dict[str, Any]) -> float | None:

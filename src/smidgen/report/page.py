@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
@@ -18,9 +18,12 @@ from smidgen.report.curves import held_out_accuracies, losses
 from smidgen.report.forest import forest
 from smidgen.report.lengths import length_charts, length_tables
 from smidgen.report.look import Look, closer_look
+from smidgen.report.notices import largest_of
 from smidgen.report.points import (
     Point,
+    data_names,
     effects,
+    is_of_other_data,
     lengths_apart,
     longest,
     longest_groups,
@@ -96,7 +99,8 @@ def render(
     points = points_of(rows)
     story = _ordered(records.notes.get("design"))
     beside = [row for row in records.rows if row["study"] == BASELINE]
-    looks = _looks(points, beside, story)
+    looks, best = _looks(points, beside, story), _best(points)
+    names = data_names(point for point, _ in best)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("smidgen.report"),
         autoescape=True,
@@ -128,7 +132,7 @@ def render(
         use=use,
         standing=_standing(story),
         front=_front(story),
-        best=[_facts(point, of) for point, of in _best(points)],
+        best=[_facts(*of, names) for of in best],
         LONG=_LONG,
         SHORT=_SHORT,
         looks=[*looks, *robust_looks(points)],
@@ -194,12 +198,18 @@ def _by_data(points: Sequence[Point]) -> dict[str, list[Point]]:
     return found
 
 
-def _facts(best: Point, of: int) -> list[tuple[str, str]]:
-    """Return what the first screen says of a study: how far its best net got, chosen by that."""
+def _facts(best: Point, of: int, names: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return what the first screen says of a study: how far its best net got, chosen by that.
+
+    Args:
+        best: Point of its data.
+        of: How many points of them.
+        names: Of data by fingerprint.
+    """
     first = best.first
     chosen = f"; the highest of {of}, chosen by these images" if of > 1 else ""
-    where = f"{first['data']}, {first['split']} images{chosen}"
-    largest = best.mean(lambda row: row.get("largest_class"))
+    where = f"{names[first['fingerprint']]}, {first['split']} images{chosen}"
+    largest = largest_of(list(best.rows.values()))
     one_answer = [] if largest is None else [("always the largest class", f"{100 * largest:.2f} %")]
     return [
         (f"accuracy, {where}", best.reached(" %")),
@@ -227,11 +237,12 @@ def _looks(
     judged_on: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in baselines:
         judged_on.setdefault((row["fingerprint"], row["split"]), []).append(row)
+    names = data_names(best for best, _ in best_ones)
     for best, _ in best_ones:
         group = by_data[best.first["fingerprint"]]
         beside = judged_on.get((best.first["fingerprint"], best.first["split"]), [])
         held_out = [row for point in group if not _tested([point]) for row in point.rows.values()]
-        look = closer_look(best, beside, held_out)
+        look = closer_look(best, beside, held_out, data=names[best.first["fingerprint"]])
         if look:
             found.append(look)
     return found
@@ -325,12 +336,15 @@ def _section(title: str, points: list[Point], before: int = 0) -> Section:
         drawn.append(forest(baseline, of_net, more))
     drawn += length_charts(points)
     shown = plain if len(plain) > 1 else reached
+    shown = [point for point in shown if not point.is_of_other_data]  # whose training is no part
     more = [held_out_accuracies(shown), losses(shown)]
     more += [latency_bars(plain or reached), size_bars(plain or reached)]
     split, images = points[0].first["split"], sorted({point.images for point in points})
     told = " to ".join(f"{count:,}" for count in dict.fromkeys((images[0], images[-1])))
     about = f"Accuracy on {told} {split} images" + (
-        ", which training never saw; the test set was not read."
+        " of other data than the nets were trained on."
+        if all(point.is_of_other_data for point in points)
+        else ", which training never saw; the test set was not read."
         if split != "test"
         else f", read after the last epoch, and for {counted(before, 'model', 'models')} before."
         if before
@@ -366,6 +380,8 @@ def _made(rows: Sequence[dict[str, Any]]) -> list[str]:
         threads = counted(row["threads"], "thread", "threads")
         lines[f"{row['device']}, {threads}, {row['precision']}, kernels {row['kernels']}"] = None
     for row in rows:
+        if is_of_other_data(row):
+            continue  # its recipe is that of its model's data
         numbers = ", ".join(f"{name} {value}" for name, value in row["recipe"].items())
         lines[f"Recipe on {row['data']}: {numbers}"] = None
     return list(lines)

@@ -108,6 +108,11 @@ class Point:
         return float(min(found)) if found else None
 
     @property
+    def is_of_other_data(self) -> bool:
+        """Whether all its rows are of models that were trained on other data: their keys say it."""
+        return all(map(is_of_other_data, self.rows.values()))
+
+    @property
     def seconds(self) -> float:
         """Of training, the least over the seeds: what else the machine does only adds to it."""
         return float(min(row["seconds"] for row in self.rows.values()))
@@ -126,6 +131,11 @@ class Point:
         if left_out:
             return f"{own} without {left_out}".lstrip()
         return own or ("baseline" if baseline else "no method")
+
+
+def is_of_other_data(row: dict[str, Any]) -> bool:
+    """Tell whether a row judges a model on data that it was not trained on; see docs/rows.md."""
+    return str(row.get("key", "")).endswith(f"-{row['fingerprint']}")
 
 
 def over(points: Iterable[Point]) -> str:
@@ -208,6 +218,16 @@ def apart(
         )
         for point, own in zip(points, every, strict=True)
     ]
+
+
+def data_names(points: Iterable[Point]) -> dict[str, str]:
+    """Return the name of each data set by its fingerprint, whose digits tell apart equal ones."""
+    names = {point.first["fingerprint"]: str(point.first["data"]) for point in points}
+    several = Counter(names.values())
+    return {
+        fingerprint: f"{name} ({fingerprint[:DIGITS]})" if several[name] > 1 else name
+        for fingerprint, name in names.items()
+    }
 
 
 def baselines(points: Sequence[Point]) -> list[tuple[Point, list[Point]]]:

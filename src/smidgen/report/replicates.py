@@ -15,11 +15,20 @@ def replicate_of(row: dict[str, Any]) -> Replicate:
 
 
 def told(replicates: Collection[Replicate]) -> str:
-    """Return how many there are, such as ``3 seeds`` or ``5 folds of 1 seed``."""
-    seeds = counted(len({seed for seed, _ in replicates}), "seed", "seeds")
+    """Return how many there are: ``3 seeds``, ``5 folds of 1 seed`` or ``3 folds x 2 seeds``.
+
+    The last is where several seeds have the same folds, ``5 of 3 folds x 2 seeds`` where not all.
+    """
+    count = len({seed for seed, _ in replicates})
+    seeds = counted(count, "seed", "seeds")
     if not are_folds(replicates):
         return seeds
-    return f"{counted(len(replicates), 'fold', 'folds')} of {seeds}"
+    each = len({split for _, split in replicates})
+    folds = counted(each, "fold", "folds")
+    if len(replicates) == each:
+        return f"{folds} of {seeds}"
+    some = "" if len(replicates) == each * count else f"{len(replicates)} of "
+    return f"{some}{folds} x {seeds}"
 
 
 def are_folds(replicates: Iterable[Replicate]) -> bool:
@@ -28,5 +37,8 @@ def are_folds(replicates: Iterable[Replicate]) -> bool:
 
 
 def kind(replicates: Iterable[Replicate]) -> str:
-    """Return the word for several of them, ``folds`` or ``seeds``."""
-    return "folds" if are_folds(replicates) else "seeds"
+    """Return the word for several: ``seeds``, ``folds``, or ``models`` if seeds share folds."""
+    known = list(replicates)
+    if not are_folds(known):
+        return "seeds"
+    return "folds" if len({split for _, split in known}) == len(known) else "models"

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from smidgen.chance import of_groups
 from smidgen.data.remembered import place_of
 from smidgen.data.sources import HUB_ID, KNOWN, NAMED
 from smidgen.escape import json_as_yaml, shell, terminal
@@ -183,6 +184,9 @@ def _data(facts: Facts) -> str:
             if first.get("largest_class") is not None
             else f"Trained on {what}; judged on {first['images']:,} test images."
         )
+        groups = first.get("groups")
+        if groups and groups < first["images"]:
+            lines.append(f"{of_groups(first['images'], groups)}.")
     return " ".join(lines)
 
 

@@ -169,7 +169,8 @@ def load(path: Path | str) -> Records:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
     if not is_database:
         rows = read_rows(path)
-        return Records(rows, Status(len(rows), 0, 0, 0, 0.0, ()), {})
+        done = len({row.get("key", place) for place, row in enumerate(rows)})  # judged again is one
+        return Records(rows, Status(done, 0, 0, 0, 0.0, ()), {})
     db = connect_to_read(path)
     try:
         with told(path):
