@@ -24,6 +24,7 @@ from tests.waiting import PATIENCE, until
 from smidgen.__main__ import main as from_the_shell
 from smidgen.checkpoint import checkpoints
 from smidgen.cli import main
+from smidgen.cli.evaluate import _never  # pyright: ignore[reportPrivateUsage]
 from smidgen.cli.robust import Place
 from smidgen.export.int8 import finish
 from smidgen.study import rows
@@ -351,6 +352,22 @@ def test_a_class_that_is_never_answered_is_told(capsys: pytest.CaptureFixture[st
     assert smidgen("evaluate", "run") == 0
     warned = capsys.readouterr().err
     assert re.search(r"\d of 10 classes are never answered: '\d', '\d', '\d' and \d more; ", warned)
+
+
+@pytest.mark.parametrize(
+    ("silent", "learned", "said"),
+    [
+        (("a",), (69, 16, 15), "warning: 'a' is never answered: longer training may help"),
+        (("b",), (69, 16, 15), "warning: 'b' is never answered: more pictures of it, or"),
+        (("a", "b"), (69, 16, 15), "never answered: 'a', 'b'; more pictures of 'b', or classes of"),
+        (("b", "c"), (69, 16, 15), "2 of 3 classes are never answered: 'b', 'c'; more pictures of"),
+        (("b",), (), "warning: 'b' is never answered: longer training may help"),
+    ],
+)
+def test_more_pictures_are_advised_of_classes_that_have_few(
+    silent: tuple[str, ...], learned: tuple[int, ...], said: str
+) -> None:
+    assert said in _never(silent, ("a", "b", "c"), learned)
 
 
 def test_a_net_that_has_learned_little_is_told_of_by_what_was_held_out(

@@ -5,6 +5,7 @@ import json
 import re
 import shlex
 import shutil
+import sqlite3
 import sys
 import threading
 import warnings
@@ -439,6 +440,10 @@ def test_a_design_is_shared_with_the_rows_of_its_seeds_its_warnings_and_its_page
     card = library.ModelCard(held["README.md"].decode())
     card.validate()
     assert "The design that found it warns:" in card.text
+    assert "test images that no choice was made on." in card.text
+    with sqlite3.connect(made / "mine" / "design.db") as db:
+        db.execute("UPDATE notes SET value = json_set(value, '$.read_before', 3)")
+    assert not facts_of(made / "mine").is_choice_blind, "it read them for others before"
     mean = sum(row["accuracy"] for row in rows) / len(rows)
     assert card.data.eval_results[0].metric_value == pytest.approx(mean, abs=1e-6)
     for name, content in held.items():
@@ -715,7 +720,7 @@ def test_a_card_of_a_row_that_does_not_know_its_largest_class_leaves_it_out(run:
     (row,) = facts.rows
     text = card_of(replace(facts, rows=({**row, "largest_class": None},)))
     assert "The largest class" in card_of(facts)
-    assert f"judged on {row['images']:,} test images.\n" in text
+    assert f"judged on {row['images']:,} test images that training did not see.\n" in text
 
 
 def test_a_card_says_that_pictures_of_few_groups_are_fewer_witnesses(run: Path) -> None:

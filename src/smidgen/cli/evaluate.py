@@ -149,11 +149,12 @@ def evaluate(  # noqa: PLR0913 - a command line
             append_row(row, {**values, **_pictured(loaded_run, source, logits, held_out=held_out)})
     finally:  # what took an hour is told, whatever becomes of its row
         values["wrong"] = told(wrong_answers(logits, images.labels, limit=wrong), images)
-        _tell(source.name, values, found, cards, json=json)
+        _tell(loaded_run, source, values, found, cards, json=json)
 
 
 def _tell(
-    data: str,
+    run: "Run",
+    source: "Data",
     values: dict[str, Any],
     found: "Evaluation",
     cards: "dict[str, RobustCard]",
@@ -164,13 +165,23 @@ def _tell(
         latency = values["latency"]
         print_json({**values, "latency_ms": latency["kernel_ms"], "bytes": values["bytes_float32"]})
     else:
-        _show(values, data)
+        _show(values, source.name)
         _show_classes(found)
         _show_wrong(values["wrong"], found.classes)
         if cards:
-            show(cards, data)
+            show(cards, source.name)
     if found.never_answered:
-        warn(_never(found.never_answered, len(found.classes)))
+        warn(_never(found.never_answered, found.classes, _learned(run, source)))
+
+
+def _learned(run: "Run", source: "Data") -> list[int]:
+    """Return how many images of each class a run learned, or nothing of data of another run."""
+    from smidgen.data.parts import parts
+
+    if source.fingerprint != run.trial.fingerprint:
+        return []
+    labels = parts(source, run.trial.split)[0].labels
+    return labels.bincount(minlength=len(run.classes)).tolist()
 
 
 def _pictured(run: "Run", source: "Data", logits: "Logits", *, held_out: bool) -> dict[str, Any]:
@@ -210,7 +221,8 @@ def _named(row: dict[str, Any], source: "Data") -> dict[str, Any]:
 def _show(values: dict[str, Any], data: str) -> None:
     latency = values["latency"]
     threads = counted(latency["threads"], "thread", "threads")
-    where = f"batch 1, {threads}, {latency['device']}"
+    # so that none takes it for that of a device, which runs what export writes
+    where = f"batch 1, {threads}, {latency['device']}, in Python, not the C of export"
     best = f"10,000 images, batch {latency['best_batch']}, {threads}"
     busy = _busy(latency["kernel_ms"], latency["end_to_end_ms"])
     busy_for_many = _busy(latency["kernel_s_10000"], latency["end_to_end_s_10000"])
@@ -297,12 +309,22 @@ def _show_wrong(answers: Sequence[dict[str, Any]], classes: Sequence[str]) -> No
     table(["surest wrong answers", "labelled", "answered", "sure %"], rows)
 
 
-def _never(silent: Sequence[str], classes: int) -> str:
-    """Return the warning that some of so many classes are never answered."""
+def _never(silent: Sequence[str], classes: Sequence[str], learned: Sequence[int]) -> str:
+    """Return the warning that some classes are never answered.
+
+    Args:
+        silent: Those.
+        classes: All.
+        learned: Training images of each; empty if that is not known.
+    """
     names = listed(list(map(repr, silent)))  # one may be called none
-    some = f"{len(silent):,} of {classes:,} classes are never answered: {names}; "
     many = len(silent) > 1
-    return (
-        f"warning: {some if many else f'{names} is never answered: '}more pictures of"
-        f" {'them' if many else 'it'}, or classes of even weight, may help"
-    )
+    some = f"{len(silent):,} of {len(classes):,} classes are never answered: {names}; "
+    images = dict(zip(classes, learned, strict=False))
+    rare = [name for name in silent if len(classes) * images.get(name, 0) < sum(learned)]
+    if rare:
+        which = "them" if len(rare) > 1 else "it" if not many else repr(rare[0])
+        advice = f"more pictures of {which}, or classes of even weight, may help"
+    else:  # of a class that has its share, more would not
+        advice = "longer training may help, or a look at what it is taken for"
+    return f"warning: {some if many else f'{names} is never answered: '}{advice}"

@@ -178,12 +178,10 @@ def _data(facts: Facts) -> str:
     if facts.rows:
         first = facts.rows[0]
         what = "all training images" if trial.split == "full" else f"the split {trial.split}"
-        lines.append(
-            f"Trained on {what}; judged on {first['images']:,} test images that no choice was made"
-            f" on. The largest class is {100 * first['largest_class']:.2f} % of them."
-            if first.get("largest_class") is not None
-            else f"Trained on {what}; judged on {first['images']:,} test images."
-        )
+        unseen = "no choice was made on" if facts.is_choice_blind else "training did not see"
+        lines.append(f"Trained on {what}; judged on {first['images']:,} test images that {unseen}.")
+        if first.get("largest_class") is not None:
+            lines.append(f"The largest class is {100 * first['largest_class']:.2f} % of them.")
         groups = first.get("groups")
         if groups and groups < first["images"]:
             lines.append(f"{of_groups(first['images'], groups)}.")

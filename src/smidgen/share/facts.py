@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from smidgen.again import trained_on
 from smidgen.data import DataError
@@ -61,6 +61,8 @@ class Facts:
         artefacts: Exported from this very run.
         footprint: Flash and RAM as int8 C on a Cortex-M4, predicted; ``None`` if it cannot be.
         doubts: What a design warned of.
+        is_choice_blind: Whether no choice was made on the test images, which of a design alone is
+            known, and not of one that read them before.
     """
 
     place: Path
@@ -71,6 +73,7 @@ class Facts:
     artefacts: tuple[Artefact, ...]
     footprint: tuple[int, int] | None
     doubts: tuple[str, ...]
+    is_choice_blind: bool
 
     @property
     def accuracy(self) -> Interval | None:
@@ -117,7 +120,8 @@ def facts_of(
     place = Path(place) if is_hub(place) else path_of(place)
     folder = run_folder(place)
     run = load_run(folder)
-    rows = _rows_of(place, run)
+    rows, story = _rows_of(place, run), _story(place)
+    is_choice_blind = bool(rows and story) and not story.get("read_before")
     why = ""
     if not rows:
         rows, why = _judged(run, folder, data, data_dir)
@@ -133,7 +137,8 @@ def facts_of(
         why,
         tuple(_artefacts(place, run)),
         footprint,
-        tuple(_doubts(place)),
+        tuple(_doubts(story)),
+        is_choice_blind,
     )
 
 
@@ -199,11 +204,14 @@ def _artefacts(place: Path, run: Run) -> list[Artefact]:
     return found
 
 
-def _doubts(place: Path) -> list[str]:
-    if not (place / STORE).exists():
-        return []
-    told = notes_of(place / STORE).get("design", {})
-    lines = told.get("warnings") if isinstance(told, dict) else None
+def _story(place: Path) -> dict[str, Any]:
+    """Return what a design noted of itself; nothing of a run."""
+    told = notes_of(place / STORE).get("design") if (place / STORE).exists() else None
+    return cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+
+
+def _doubts(story: Mapping[str, Any]) -> list[str]:
+    lines = story.get("warnings")
     return [str(line) for line in lines] if isinstance(lines, list) else []
 
 
