@@ -67,6 +67,6 @@ def ending(told: Event) -> type[ThreadPoolExecutor]:
         def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
             super().shutdown(wait=False, cancel_futures=cancel_futures)
             told.set()
-            super().shutdown(wait=wait)
+            super().shutdown(wait=True)  # so that who ends it counts what was begun
 
     return Pool

@@ -14,11 +14,15 @@ def main() -> None:
     """
     try:
         from smidgen.cli import main as run
+        from smidgen.cli.interrupts import leave_decoding
     except KeyboardInterrupt:
         sys.stderr.write("smidgen: interrupted\n")
         sys.exit(_INTERRUPTED)
     try:
         run()
+    except SystemExit as ended:
+        leave_decoding(ended.code)
+        raise
     finally:
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, signal.SIG_DFL)

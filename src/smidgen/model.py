@@ -20,7 +20,7 @@ from smidgen.data.decode import has_pages, is_deep, loaded, open_picture
 from smidgen.data.preprocessing import FEW_OF_DEEP, Values, with_channels
 from smidgen.data.values import Asked, array_of, to_ask
 from smidgen.hub import is_hub
-from smidgen.machine import processors
+from smidgen.machine import DECODING, processors
 from smidgen.names import require_name, shown
 from smidgen.run import Run, load_run, path_of
 
@@ -117,28 +117,28 @@ class Model:
                 f"each takes many pictures, such as Path('new').glob('*.jpg'), got {got}"
             )
         workers = processors()
-        with ThreadPoolExecutor(workers) as pool:
-            ahead: deque[Future[Array | str]] = deque()
-            batch: list[Array | str] = []
-            try:
-                for picture in several:
-                    if isinstance(picture, str | bytes | os.PathLike):
-                        ahead.append(pool.submit(self._tried, picture))
-                    else:
-                        ahead.append(Future())
-                        ahead[-1].set_result(self._tried(picture))
-                    if len(ahead) > _BATCH + 2 * workers:
-                        batch.append(ahead.popleft().result())
-                    if len(batch) == _BATCH:
-                        yield from self._told(batch)
-                        batch = []
-                while ahead:
+        pool = ThreadPoolExecutor(workers, DECODING)
+        ahead: deque[Future[Array | str]] = deque()
+        batch: list[Array | str] = []
+        try:
+            for picture in several:
+                if isinstance(picture, str | bytes | os.PathLike):
+                    ahead.append(pool.submit(self._tried, picture))
+                else:
+                    ahead.append(Future())
+                    ahead[-1].set_result(self._tried(picture))
+                if len(ahead) > _BATCH + 2 * workers:
                     batch.append(ahead.popleft().result())
-                    if len(batch) == _BATCH or not ahead:
-                        yield from self._told(batch)
-                        batch = []
-            finally:
-                pool.shutdown(wait=False, cancel_futures=True)  # of who stops before the end
+                if len(batch) == _BATCH:
+                    yield from self._told(batch)
+                    batch = []
+            while ahead:
+                batch.append(ahead.popleft().result())
+                if len(batch) == _BATCH or not ahead:
+                    yield from self._told(batch)
+                    batch = []
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # who stops waits for no picture
 
     def _tried(self, picture: Any) -> Array | str:
         try:

@@ -28,7 +28,7 @@ from smidgen.cli import (
     study,
     train,
 )
-from smidgen.cli.interrupts import after_imports, like_control_c
+from smidgen.cli.interrupts import BY_SIGNAL, after_imports, like_control_c
 from smidgen.cli.terminal import QUIET, tell, warn
 from smidgen.escape import terminal
 from smidgen.release import software
@@ -116,7 +116,6 @@ for _name, _verb in (
     app.command(_name, short_help=(_verb.__doc__ or "").split("\n")[0])(_verb)
 
 BAD_INPUT, INTERRUPTED = 2, 130  # exit statuses beside 0; 1 is of a study with failed trials
-BY_SIGNAL = 128  # is added to its number
 _GOES_ON = {
     "train": "; --resume goes on from the last checkpoint, if there is one yet",
     "study": "; the same command goes on",

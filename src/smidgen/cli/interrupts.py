@@ -2,14 +2,19 @@
 
 import _thread
 import inspect
+import os
 import signal
+import sys
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+
+from smidgen.machine import DECODING
 
 _AGAIN = 0.05  # seconds until it is asked again whether the import has ended
 _ENDING = [one for one in signal.Signals if one.name in ("SIGTERM", "SIGHUP")]
+BY_SIGNAL = 128  # is added to its number where one ends a process
 _IMPORT = "<frozen importlib"  # how the files of Python's own import begin
 
 
@@ -61,6 +66,24 @@ def like_control_c() -> Generator[list[int]]:
     finally:
         for one in ours:
             signal.signal(one, signal.SIG_DFL)
+
+
+def leave_decoding(status: object) -> None:
+    """End this process at once if an interrupted command left pictures that are being decoded.
+
+    Python would wait for their threads, which cannot be stopped, keep nothing and may take long.
+    What else was begun has been tidied up by then.
+
+    Args:
+        status: That the process is to end with.
+    """
+    names = [thread.name for thread in threading.enumerate() if not thread.daemon]
+    decoding = any(name.startswith(DECODING) for name in names)
+    if decoding and isinstance(status, int) and status > BY_SIGNAL:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):  # closed, or nobody reads on
+                stream.flush()
+        os._exit(status)
 
 
 def _interrupted(number: int, frame: FrameType | None) -> None:

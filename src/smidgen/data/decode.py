@@ -1,6 +1,7 @@
 """Encoded pictures, opened within limits: the one place where strangers' pictures are decoded."""
 
 import os
+import re
 import threading
 import warnings
 from collections.abc import Generator
@@ -13,7 +14,7 @@ import numpy as np
 
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import DEEP, DEEPEST, IN_PYTHON, Values, upright
-from smidgen.limits import ENCODED, LARGE_JPEG, PICTURE, content
+from smidgen.limits import ENCODED, LARGE_JPEG, PICTURE, SCANNED, content
 
 KEPT_SIDE = 512  # pixels a side, at least, that a large JPEG is decoded to
 KEPT_EACH = 8  # and pixels a side for each pixel that the net takes, at least
@@ -30,7 +31,11 @@ SIGNATURES = (  # of those but BMP, and of HEIC, so that it is told and not pass
 )
 _OF_NUMPY = (b"\x93NUMPY", b"PK\3\4")  # .npy, and .npz as any archive
 _HEADERS_OF_BMP = tuple(bytes([size]) for size in (12, 16, 40, 52, 56, 64, 108, 124))
-_MARK, _SCAN = b"\xff", b"\xda"  # of a JPEG: how a segment begins, and the kind of a scan's
+_MARK = b"\xff"  # how a segment of a JPEG begins
+_SCAN, _END = b"\xda", b"\xd9"  # kinds of them
+_OF_SCAN = 10  # bytes of one, at least
+# What follows in a JPEG: marks inside of a scan, and bytes that look like one, are passed over.
+_SEGMENT = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])", re.DOTALL)
 _BARE = (b"", *(bytes([kind]) for kind in (0, 1, *range(0xD0, 0xDA))))  # kinds without a length
 _DEEP_GREY_AND_ALPHA = "LA;16B"  # how Pillow names a PNG's two times 16 bits a pixel
 _OPENING = threading.Lock()  # of Pillow's own limit, and of the filter for its warning
@@ -56,6 +61,7 @@ def open_picture(
     encoded = source if isinstance(source, bytes) else _content(Path(source))
     image = opened(encoded)
     require_room(image)
+    _require_few_scans(image)
     if size is not None:
         side = max(KEPT_SIDE, KEPT_EACH * max(size))
         image.draft(None, (side, side))
@@ -126,6 +132,33 @@ def require_room(image: Any) -> None:
             f"is a picture of {image.width} x {image.height}: {pixels / 1e6:.0f} megapixels, "
             f"of at most {most // 1_000_000}"
         )
+
+
+def _require_few_scans(image: Any) -> None:
+    """Refuse a JPEG whose scans take too long: some 100 bytes of one go over the whole picture."""
+    if image.format not in ("JPEG", "MPO") or _is_one_scan(image):
+        return
+    most = SCANNED // (image.width * image.height)
+    file, at = image.fp, image.fp.tell()
+    if file.seek(0, os.SEEK_END) > most * _OF_SCAN:
+        file.seek(0)
+        if (scans := _scans(file.read(), most)) > most:
+            raise DataError(
+                f"is a picture of {image.width} x {image.height} in {scans:,} scans, of at most"
+                f" {most:,}: save it again, as a JPEG that is not progressive"
+            )
+    file.seek(at)
+
+
+def _scans(encoded: bytes, most: int) -> int:
+    """Return how many scans a JPEG has before it ends, or any number that is not above ``most``."""
+    found, scans, at = encoded.count(_MARK + _SCAN), 0, 0
+    if found <= most:  # some may be of a preview, or none
+        return found
+    while (segment := _SEGMENT.search(encoded, at)) and segment[1] != _END:
+        scans += segment[1] == _SCAN
+        at = segment.end() + int.from_bytes(encoded[segment.end() : segment.end() + 2])
+    return scans
 
 
 def _is_one_scan(image: Any) -> bool:

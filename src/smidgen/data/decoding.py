@@ -7,7 +7,7 @@ from typing import Any
 
 from smidgen.data.errors import DataError
 from smidgen.data.labelled import NAMED, Row, listed
-from smidgen.machine import processors
+from smidgen.machine import DECODING, processors
 from smidgen.sizes import counted
 
 AT_ONCE = 8  # pictures, at most: each may be large
@@ -44,12 +44,13 @@ def each(
         return numbers.stop
 
     starts = range(0, len(rows), _CHUNK)
-    with ThreadPoolExecutor(min(AT_ONCE, processors())) as pool:
-        try:
-            for done in pool.map(chunk, starts):
-                report(done)
-        finally:
-            stopped.set()
+    pool = ThreadPoolExecutor(min(AT_ONCE, processors()), DECODING)
+    try:
+        for done in pool.map(chunk, starts):
+            report(done)
+    finally:
+        stopped.set()
+        pool.shutdown(wait=False, cancel_futures=True)  # one picture may take seconds
     return results
 
 

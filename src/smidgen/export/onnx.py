@@ -17,7 +17,7 @@ from smidgen.escape import whole
 from smidgen.export.extra import needed
 from smidgen.export.onnx_graph import INPUT, OUTPUT, graph_of
 from smidgen.export.program import FloatArray, Pixels, Program
-from smidgen.names import said_by
+from smidgen.names import said_by, shown
 from smidgen.text import nearest
 
 CALIBRATIONS = ("minmax", "percentile-99.9", "percentile-99.99")
@@ -25,6 +25,7 @@ _OPSET = 18
 _IR_VERSION = 8  # the first with this operator set: read by old runtimes, in browsers above all
 _CALIBRATION_BATCH = 64
 _MIDDLE = 128  # of the bytes of weights: 0
+_NO_MODEL = "is no ONNX model that onnxruntime can run"
 _BIAS_ROOM = 2.0**30  # steps of a bias at most, so that products have as many
 
 
@@ -165,7 +166,8 @@ def session(
             in floats between its roundings.
 
     Raises:
-        ValueError: If onnxruntime is missing, or the file is no ONNX that it can run.
+        ValueError: If a package is missing, the file is no ONNX that it can run, or it names
+            another file.
     """
     loaded = _loaded(model, threads, optimised=optimised)
 
@@ -180,24 +182,45 @@ def session(
 
 def _loaded(model: bytes, threads: int, *, optimised: bool) -> Any:
     runtime: Any = _require("onnxruntime")
+    _require_inside(model)
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # as was looked through
     if not optimised:
         options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         return runtime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of a class of its own for every reason
-        what = "is no ONNX model that onnxruntime can run"
-        raise ValueError(f"{what}: {said_by(error)}") from None
+        raise ValueError(f"{_NO_MODEL}: {said_by(error)}") from None
+
+
+def _require_inside(model: bytes) -> None:
+    """Refuse a model with values in another file: onnxruntime reads any that it names."""
+    onnx = _require("onnx")
+    try:
+        pending = [onnx.ModelProto.FromString(model)]
+    except Exception as error:  # protobuf has several forms, with an error each
+        raise ValueError(f"{_NO_MODEL}: {said_by(error)}") from None
+    while pending:
+        one = pending.pop()
+        if isinstance(one, onnx.TensorProto) and (one.data_location or one.external_data):
+            raise ValueError(
+                f"an ONNX model must hold all of its values, got tensor {shown(one.name)} in another"
+                " file, which is not read: save it as one file"
+            )
+        for field, value in one.ListFields():
+            if field.message_type is not None:
+                pending.extend([value] if hasattr(value, "ListFields") else value)
 
 
 def card_of(model: bytes) -> dict[str, str]:
     """Return the model card in an ONNX file's metadata.
 
     Raises:
-        ValueError: If onnxruntime is missing, or the file is no ONNX that it can run.
+        ValueError: If a package is missing, the file is no ONNX that it can run, or it names
+            another file.
     """
     return _loaded(model, 1, optimised=False).get_modelmeta().custom_metadata_map
 

@@ -26,6 +26,7 @@ class Finder:
             of_part.setdefault(self.part_of(path), []).append(path)
         self.by_name = _by_name(self.below)
         self.of_part = {part: _by_name(paths) for part, paths in of_part.items()}
+        self._called = set[str]().union(self.by_name, *self.of_part.values())
         self.folders = {name for path in self.below for name in self._above(path)}
 
     def part_of(self, path: Path) -> str | None:
@@ -37,6 +38,9 @@ class Finder:
 
     def knows(self, name: str, table: Path) -> bool:
         """Return whether there is a picture that is called so, in whatever folder."""
+        last = _last(name)
+        if last not in self._called and _form(last) not in self._called:  # as nearly every cell
+            return False
         plain, held = _plain(name), (self.by_name, *self.of_part.values())
         if any(_called(plain, by_name) is not None for by_name in held):
             return True
@@ -164,3 +168,9 @@ def part_of_place(path: Path, root: Path) -> str | None:
 def _plain(name: str) -> Path:
     """Return the path that a table writes, with the slashes of any system."""
     return Path(name.strip().replace("\\", "/"))
+
+
+def _last(name: str) -> str:
+    """Return the name of :func:`_plain`, in a tenth of the time."""
+    parts = name.strip().replace("\\", "/").split("/")
+    return next((part for part in reversed(parts) if part not in ("", ".")), "")

@@ -164,12 +164,13 @@ def _columns(
     if not rows:
         raise DataError(f"{table} must have a row a picture, got none")
     has_header = table.suffix.lower() != OF_JSON
-    if has_header and len(rows[0]) == 1 and not _naming(table, rows, find):
+    naming = _naming(table, rows, find)
+    if has_header and len(rows[0]) == 1 and not naming:
         raise DataError(
             f"{table} must begin with names of columns, such as file_name,label, with commas, "
             f"semicolons or tabs between, got {next(iter(rows[0]))!r}"
         )
-    file = _file_column(table, rows, find, wish.image_column)
+    file = _file_column(table, rows[0], naming, wish.image_column)
     _require_once(table, rows, file)
     _require_no_boxes(table, rows, file)
     group = columns.group_column(wish.group_by, rows[0])
@@ -261,14 +262,13 @@ def _label_column(table: Path, rows: Sequence[Row], names: Sequence[str], wish: 
     return columns.chosen(str(table), "label", names, columns.LABELS, wish.label_column, words)
 
 
-def _file_column(table: Path, rows: Sequence[Row], find: Finder, asked: str | None) -> str:
+def _file_column(table: Path, row: Row, naming: Sequence[str], asked: str | None) -> str:
     """Return the column of pictures: by its name, or the only one that names them."""
-    naming = _naming(table, rows, find)
     if asked is None and not naming:
-        _require_no_numbers(table, rows[0])
+        _require_no_numbers(table, row)
     forms = set(map(columns.form, naming))
     preferred = sorted(columns.FILES, key=lambda name: name not in forms)  # a name may be Bob's
-    return columns.chosen(str(table), "image", list(rows[0]), preferred, asked, naming)
+    return columns.chosen(str(table), "image", list(row), preferred, asked, naming)
 
 
 def _require_no_numbers(table: Path, row: Row) -> None:
@@ -286,6 +286,7 @@ def _require_no_numbers(table: Path, row: Row) -> None:
 
 
 def _naming(table: Path, rows: Sequence[Row], find: Finder) -> list[str]:
+    """Return the columns of which the first rows name a picture that is there."""
     looked = rows[:_LOOKED_AT]
     return [name for name in rows[0] if any(find.knows(str(row[name]), table) for row in looked)]
 
@@ -320,14 +321,15 @@ def _names_pictures(table: Path, find: Finder) -> bool:
         rows = _rows(table, find, _LOOKED_AT)
         if not rows:
             return False
-        if len(_naming(table, rows, find)) > 1:
+        naming = _naming(table, rows, find)
+        if len(naming) > 1:
             return True  # which of them is asked when it is read
-        file = _file_column(table, rows, find, None)
+        file = _file_column(table, rows[0], naming, None)
     except DataError:
         return False
     if isinstance(rows[0][file], Twice):
         return True  # which is told when it is read
-    return of_json or any(find.knows(str(row[file]), table) for row in rows)
+    return of_json or file in naming
 
 
 def _rows(table: Path, find: Finder, most: int | None = None) -> list[Row]:

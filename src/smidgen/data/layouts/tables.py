@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from smidgen.data import columns
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.folders import ENDINGS as OF_PICTURES
-from smidgen.limits import CELLS, TABLE, TABLE_ROWS, content
+from smidgen.limits import CELLS, COLUMNS, TABLE, TABLE_ROWS, content
 
 OF_JSON = ".jsonl"
 ENDINGS = (".csv", ".tsv", OF_JSON)
@@ -66,13 +66,14 @@ def rows_of(
 
     Args:
         table: Of text.
-        most: Rows that are wanted; all by default.
+        most: Rows that are wanted, of the first 10,000 columns; all by default.
         is_picture: Whether a cell names one that is there: if the first line has one beside a
             label, it is no header.
         limit: Rows that it may have, of 16 cells each; wider ones have fewer.
 
     Raises:
         DataError: If it cannot be read, or has more rows: a few bytes of a file are 300 in memory.
+            If all rows are wanted and it has more than 10,000 columns.
     """
     try:
         text = content(table, TABLE).decode("utf-8-sig")
@@ -119,6 +120,7 @@ def _at_most(table: Path, lines: Iterable[_Line], limit: int, cells: int) -> Ite
 
 def _of_json(table: Path, text: str, most: int | None) -> list[Row]:
     rows: list[Row] = []
+    known: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):  # texts may hold other ends of lines
         if not line.strip():
             continue
@@ -130,7 +132,9 @@ def _of_json(table: Path, text: str, most: int | None) -> list[Row]:
             raise DataError(f"{table} line {number} must be a JSON object, got {line[:40]}")
         if rows and (lacking := [name for name in rows[0] if name not in row]):
             raise DataError(f"{table} line {number} has no {lacking[0]!r}")
-        rows.append(row)
+        if not rows:
+            known = _few_columns(table, list(row), most)
+        rows.append({name: row[name] for name in known} if len(row) > COLUMNS else row)
         if len(rows) == most:
             break
     return rows
@@ -171,23 +175,36 @@ def _of_csv(
     if not header:
         return []
     lines = ((first - 1 + reader.line_num, cells) for cells in reader)  # a cell may break lines
+    width, header = len(header), _few_columns(table, header, most)
     if names := _names_above(table, first, header, is_picture):
         lines, header = chain([(first, header)], lines), names
     named = Counter(header)
     again = {name: Twice(first) for name in header if name.strip() and named[name] > 1}
     rows: list[Row] = []
-    for number, cells in _at_most(table, lines, limit, len(header)):
+    for number, cells in _at_most(table, lines, limit, width):
         if not any(cell.strip() for cell in cells):
             continue
-        if len(cells) != len(header):
-            raise DataError(
-                f"{table} line {number} must have {len(header)} cells, got {len(cells)}"
-            )
-        row = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+        if len(cells) != width:
+            raise DataError(f"{table} line {number} must have {width} cells, got {len(cells)}")
+        row = dict(zip(header, (cell.strip() for cell in cells[: len(header)]), strict=True))
         rows.append({**row, **again})
         if len(rows) == most:
             break
     return rows
+
+
+def _few_columns(table: Path, names: Sequence[str], most: int | None) -> list[str]:
+    """Return the names of columns, or the first of them if a few rows are only looked at.
+
+    Raises:
+        DataError: If all rows are wanted and there are too many: each column is gone through.
+    """
+    if most is None and len(names) > COLUMNS:
+        raise DataError(
+            f"{table} must have at most {COLUMNS:,} columns, got {len(names):,}: keep those of"
+            " file names, labels, parts and groups"
+        )
+    return list(names[:COLUMNS])
 
 
 def _names_above(
