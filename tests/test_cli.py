@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import warnings
 from pathlib import Path
@@ -744,6 +745,45 @@ def test_control_c_while_the_command_line_is_imported_is_one_line(
         from_the_shell()
     assert exited.value.code == 130
     assert capsys.readouterr().err == "smidgen: interrupted\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "left"),
+    [
+        ("decoding_0", 130, [130]),
+        ("decoding_0", 143, [143]),
+        ("decoding_0", 2, []),  # an error waits for them, as it always did
+        ("worker", 130, []),  # what else goes on may have something to tidy up
+    ],
+)
+def test_an_interrupted_command_waits_for_no_picture_that_is_decoded(
+    name: str, status: int, left: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[int] = []
+    monkeypatch.setattr(os, "_exit", found.append)
+    monkeypatch.setattr("smidgen.cli.main", lambda: sys.exit(status))
+    go = threading.Event()
+    thread = threading.Thread(target=go.wait, name=name)
+    thread.start()
+    try:
+        with pytest.raises(SystemExit) as ended:
+            from_the_shell()
+    finally:
+        go.set()
+        thread.join()
+    assert (found, ended.value.code) == (left, status)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a folder in use stays elsewhere")
+def test_a_working_folder_that_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert smidgen("list", "nets") == 2
+    said = "smidgen: the working folder is gone: change to one that is there, as by cd\n"
+    assert capsys.readouterr().err == said
 
 
 def test_control_c_while_the_process_ends_leaves_no_traceback() -> None:

@@ -143,3 +143,18 @@ def test_a_shell_takes_it_as_one_word(text: str, tmp_path: object) -> None:
 def test_a_cell_of_a_spreadsheet_starts_no_formula(sign: str) -> None:
     assert escape.cell(f"{sign}1") == f"'{sign}1"
     assert escape.cell(f"a{sign}1") == f"a{sign}1"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("caf\udcc3\udca9/\u4e2d.png", "café/\u4e2d.png"),  # as where a locale has ASCII alone
+        ("\udcff.png", "\\xff.png"),
+        ("\udcfe\udcc3\udca9.png", "\\xfeé.png"),
+        ("\ud800", "\ufffd"),
+        ("\\é", "\\é"),
+    ],
+)
+def test_names_that_differ_stay_different_in_utf_8(text: str, written: str) -> None:
+    assert escape.whole(text) == written
+    assert escape.whole(written) == written

@@ -204,6 +204,27 @@ def test_who_stops_waits_for_no_picture_that_has_not_begun(monkeypatch: pytest.M
     assert 64 <= len(opened) <= 66, "64 are answered at once, and two more were begun"
 
 
+def test_who_is_interrupted_waits_for_no_picture_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    go = Event()
+    begun, ended = itertools.count(), list[object]()
+
+    def slowly(picture: object) -> Image.Image:
+        if next(begun) >= 64:  # answered at once
+            go.wait(5)
+            ended.append(picture)
+        return Image.new("RGB", (8, 6))
+
+    def interrupted(_: object) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("smidgen.model.open_picture", slowly)
+    monkeypatch.setattr("smidgen.model.processors", lambda: 2)
+    with pytest.raises(KeyboardInterrupt):
+        list(Model("mine", ("cat", "owl"), SEEN, interrupted).each([b""] * 200))
+    assert ended == []
+    go.set()
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

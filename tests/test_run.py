@@ -487,6 +487,12 @@ def test_processes_of_one_number_write_the_same_file_without_each_other_s(
     assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [("it", b"one")]
 
 
+@pytest.mark.parametrize("name", ["q" * 255, "é" * 127, "\U00020000" * 63])
+def test_a_file_may_have_as_long_a_name_as_any(tmp_path: Path, name: str) -> None:
+    write_atomically(tmp_path / name, b"one")
+    assert [(one.name, one.read_bytes()) for one in tmp_path.iterdir()] == [(name, b"one")]
+
+
 def test_a_file_is_never_written_through_a_link_that_was_laid_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

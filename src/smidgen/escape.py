@@ -12,6 +12,7 @@ _TURNING = frozenset("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
 _JOINERS = "\u200c\u200d"  # no signs of their own, but part of words and of pictures of people
 _UNFIT_FOR_XML = re.compile("[\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _UNFIT_FOR_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+_BYTES = re.compile("[\udc80-\udcff]+")  # how Python keeps those of a path that it cannot read
 _BARE = re.compile(r"(?i)(?<=www)\.|:(?=//)")  # where what others make a link begins
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PLAIN = frozenset("-_.,:;/+*=()[]{}<>@#%&!'|^~ ")  # of ASCII, in a string of C as they are
@@ -88,7 +89,16 @@ def cell(text: str) -> str:
 
 
 def whole(text: str) -> str:
-    """Return text that UTF-8 can hold: bytes of a path that are no text become U+FFFD."""
+    """Return text that UTF-8 can hold.
+
+    Bytes of a path that Python could not read, as all but ASCII in some locales, are read as UTF-8.
+    Those that are none become a backslash, x and two digits, so that two names stay two; other
+    surrogates become U+FFFD.
+    """
+    text = _BYTES.sub(
+        lambda run: run[0].encode("ascii", "surrogateescape").decode("utf-8", "backslashreplace"),
+        text,
+    )
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 

@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 # of its process; the token tells it from one of the same number in another container
 _TEMPORARY = re.compile(r".+\.([0-9]+)(?:-[0-9a-f]+)?\.tmp", re.DOTALL)
+_KEPT = 50  # characters of a file's name in that of its temporary one: a name ends at 255 bytes
 LOCK = ".lock"
 _NEAR = 4096  # bytes at the beginning of a file, by which its kind is told
 _NO_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -82,7 +83,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     """
     if not path.name:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    temporary = path.with_name(f"{path.name}.{os.getpid()}-{token_hex(4)}.tmp")
+    temporary = path.with_name(f"{path.name[:_KEPT]}.{os.getpid()}-{token_hex(4)}.tmp")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         with open(os.open(temporary, flags, 0o666), "wb") as file:  # noqa: PTH123 - an open file

@@ -355,7 +355,7 @@ BOMBS: dict[Callable[[Path], Path], str] = {
     idx_that_says_too_much: "says that it holds 3,367,254,359,280 bytes, too many",
     idx_that_unpacks_to_more_than_it_says: "must hold 128 bytes of values, got 129",
     parquet_of_one_picture_many_times: "bomb.parquet",
-    parquet_of_one_long_picture: "long.parquet holds more than 67,108,864 bytes, too many",
+    parquet_of_one_long_picture: "more than 67,108,864 bytes in its column 'image', too many",
     parquet_of_long_labels_many_times: "labels.parquet row 0 is no readable picture: there is none",
     parquet_of_one_picture_in_a_dictionary: "inside.parquet must be plain, got struct<bytes: dict",
     transparent_pictures_of_too_many_pixels: "196 megapixels, of at most 64",
@@ -380,7 +380,7 @@ BOMBS: dict[Callable[[Path], Path], str] = {
     table_of_one_long_label: "10,000 of 10,001 pictures are not there",
     table_of_many_rows: "must have at most 1,048,576 rows of 2 cells beside so few pictures",
     table_of_many_values: "info.labels must hold at most 16,777,216 values beside so few pictures",
-    table_of_many_columns: "must have a row a picture, got none",
+    table_of_many_columns: "must have at most 10,000 columns, got 200,002",
     table_of_pixels_without_end: "bytes of a table of pixels must be at most",
 }
 

@@ -142,3 +142,37 @@ def test_a_net_that_takes_large_pictures_gets_them() -> None:
     jpeg = encoded(Image.new("RGB", (4000, 3000)), "JPEG")
     assert open_picture(jpeg, (96, 96)).size == (2000, 1500)
     assert open_picture(jpeg, (400, 20)).size == (4000, 3000)
+
+
+def with_scans(encoded: bytes, more: int) -> bytes:
+    """Return a JPEG with its last scan again, so many times."""
+    last, end = encoded.rindex(b"\xff\xda"), encoded.rindex(b"\xff\xd9")
+    return encoded[:last] + encoded[last:end] * (1 + more) + encoded[end:]
+
+
+def test_a_jpeg_of_many_scans_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert limits.SCANNED >= 20 * limits.PICTURE, "usual ones have some ten"
+    usual = encoded(Image.new("L", (64, 48), 128), "JPEG", progressive=True)
+    scans = usual.count(b"\xff\xda")
+    monkeypatch.setattr(decode, "SCANNED", 64 * 48 * scans + 1)
+    # What a comment holds is no scan, nor what follows the end, as a preview does.
+    comment = b"\xff\xfe" + struct.pack(">H", 2 + 40) + b"\xff\xda" * 20
+    for fine in (usual, usual[:2] + comment + usual[2:], usual + usual, encoded_in_rows()):
+        assert open_picture(fine).size == (64, 48)
+    for more in (1, 30):
+        said = f"64 x 48 in {scans + more} scans, of at most {scans}: save it again"
+        with pytest.raises(DataError, match=said):
+            open_picture(with_scans(usual, more))
+
+
+def test_scans_of_a_channel_each_are_counted_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "SCANNED", 64 * 48 * 3)
+    several = in_a_scan_a_channel(64, 48)
+    assert open_picture(several).size == (64, 48)
+    with pytest.raises(DataError, match="64 x 48 in 8 scans, of at most 3"):
+        open_picture(with_scans(several, 5))
+
+
+def encoded_in_rows() -> bytes:
+    """Return a JPEG of one scan, of which as many may follow as there are: none is decoded."""
+    return with_scans(encoded(Image.new("L", (64, 48), 128), "JPEG"), 0) + b"\xff\xda" * 50

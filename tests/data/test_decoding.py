@@ -54,6 +54,27 @@ def test_who_stops_waits_for_no_picture_that_has_not_begun(monkeypatch: pytest.M
     assert len(decoded) == 33, "a thread takes 32 in one go, and has begun with one more"
 
 
+def test_who_stops_waits_for_no_picture_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("smidgen.data.decoding.processors", lambda: 1)
+    begun, go = threading.Event(), threading.Event()
+    ended: list[int] = []
+
+    def work(row: Row) -> None:
+        if row.number == 32:
+            begun.set()
+            go.wait(5)
+            ended.append(row.number)
+
+    def interrupted(_: int) -> None:
+        begun.wait(PATIENCE)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        each(rows(64), work, {}, interrupted)
+    assert ended == []
+    go.set()
+
+
 def test_results_are_in_order_and_what_is_broken_is_noted() -> None:
     seen: list[int] = []
 

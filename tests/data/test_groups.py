@@ -14,7 +14,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 import smidgen as sm
 from smidgen.again import judged_on, trained_on
-from smidgen.data import DataError, DataWarning, Split, load
+from smidgen.data import DataError, DataWarning, Split, load, neighbours
+from smidgen.data.catalogue import Arrays
 from smidgen.data.groups import (
     folds_of_groups,
     held_out_groups,
@@ -22,7 +23,9 @@ from smidgen.data.groups import (
     numbers_of,
     unit_keys,
 )
+from smidgen.data.labelled import Row
 from smidgen.data.parts import held_out, parts
+from smidgen.data.preprocessing import Values
 from smidgen.data.sources import inspect
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
@@ -345,3 +348,23 @@ def test_a_study_names_its_groups(tmp_path: Path) -> None:
     )
     origin = read_plan(tmp_path / "s.toml").origin
     assert origin.options == ["--group-by", "series"]
+
+
+@pytest.mark.parametrize(("classes", "each", "looked_at"), [(50, 2, 0), (50, 16, 0), (50, 17, 9)])
+def test_neighbours_are_looked_for_in_some_classes_that_have_enough_pictures(
+    classes: int, each: int, looked_at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def offsets(pixels: Values) -> list[int]:
+        asked.append(len(pixels))
+        return [1] * len(pixels)
+
+    monkeypatch.setattr(neighbours, "_offsets", offsets)
+    monkeypatch.setattr(neighbours, "_CLASSES", 9)
+    values = np.zeros((classes * each, 2, 2, 1), np.uint8)
+    pictures = Arrays(values, str)
+    rows = [Row(n, pictures, n, n % classes, "train") for n in range(len(values))]
+    told = neighbours.alike_neighbours(rows, values)
+    assert asked == [each] * looked_at
+    assert bool(told) == bool(looked_at)

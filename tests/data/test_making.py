@@ -446,3 +446,12 @@ def test_transparent_pictures_are_not_all_in_memory_to_find_what_they_lie_on(
     _, said = loaded(folder([png(pixels(number, 6, 5, 4)) for number in range(60)]))
     assert "60 pictures are transparent" in said
     assert most <= 2 * AT_ONCE
+
+
+def test_more_classes_than_a_net_may_have_are_refused(
+    folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = folder([png(pixels(seed, 6, 5)) for seed in range(4)])
+    monkeypatch.setattr("smidgen.data.labelled.CHANNELS", 1)
+    with pytest.raises(DataError, match="set must have at most 1 classes, got 2: is what was read"):
+        load(place)

@@ -4,6 +4,7 @@ import functools
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tests.export.nets import MEAN, NESTS, STD, lively, nest, pixels_for, progra
 
 from smidgen import zoo
 from smidgen.data import normalise
-from smidgen.export.onnx import INPUT, OUTPUT, quantize_onnx, run_onnx, session, to_onnx
+from smidgen.export.onnx import INPUT, OUTPUT, card_of, quantize_onnx, run_onnx, session, to_onnx
 from smidgen.export.program import FloatArray, Pixels
 from smidgen.layers import Blur, Classifier, Conv, GlobalAveragePool, MaxPool, Shape, SqueezeExcite
 from smidgen.methods import parse, rewritten
@@ -237,3 +238,38 @@ def test_a_missing_package_is_named(package: str, monkeypatch: pytest.MonkeyPatc
         ValueError, match=rf"the package {package}: pip install 'smidgen\[export\]'"
     ):
         call()
+
+
+def outside(place: str) -> bytes:
+    """Return an ONNX model that has a tensor of another file in one of the places for tensors."""
+    helper, proto = onnx.helper, onnx.TensorProto
+    tensor = helper.make_tensor("w", proto.FLOAT, [1], [0.0])
+    tensor.ClearField("float_data")
+    tensor.data_location = proto.EXTERNAL
+    tensor.external_data.add(key="location", value="etc/passwd")
+    constant = helper.make_node("Constant", [], ["y"], value=tensor)
+    graph = helper.make_graph([], "inside", [], [], [tensor])
+    model = helper.make_model(helper.make_graph([], "net", [], []))
+    if place == "initializer":
+        model.graph.initializer.append(tensor)
+    elif place == "sparse":
+        model.graph.sparse_initializer.add().values.CopyFrom(tensor)
+    elif place == "attribute":
+        model.graph.node.append(constant)
+    elif place == "tensors":
+        model.graph.node.append(helper.make_node("Mine", [], [], values=[tensor]))
+    elif place == "subgraph":
+        model.graph.node.append(helper.make_node("If", ["x"], ["y"], then_branch=graph))
+    else:
+        function = model.functions.add(name="mine")
+        function.node.append(constant)
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    "place", ["initializer", "sparse", "attribute", "tensors", "subgraph", "function"]
+)
+@pytest.mark.parametrize("read", [card_of, session])
+def test_values_in_another_file_are_refused(read: Callable[[bytes], object], place: str) -> None:
+    with pytest.raises(ValueError, match="must hold all of its values, got tensor 'w' in another"):
+        read(outside(place))

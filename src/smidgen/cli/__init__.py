@@ -145,6 +145,7 @@ def main() -> None:
 
     warnings.showwarning = show
     _open_streams()
+    _require_working_folder()
     if isinstance(sys.stdout, TextIOWrapper):  # a name is no reason to lose what was computed
         sys.stdout.reconfigure(errors="backslashreplace")
     words = [_at_home(word) for word in _in_front(sys.argv[1:])]
@@ -160,6 +161,14 @@ def _open_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115 - for as long as we run
+
+
+def _require_working_folder() -> None:
+    """Refuse to begin in a folder that was removed: not even torch can be imported there."""
+    try:
+        os.getcwd()  # noqa: PTH109 - as those do that fail
+    except OSError:
+        _stop("the working folder is gone: change to one that is there, as by cd", BAD_INPUT)
 
 
 def _run(words: list[str], signals: list[int]) -> None:

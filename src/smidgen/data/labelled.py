@@ -10,6 +10,7 @@ import torch
 from smidgen.data.catalogue import PARTS, TRAIN, Catalogue, Part, Pictures, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.names import Matcher, in_order, one_form
+from smidgen.limits import CHANNELS
 
 LISTED = 3
 NAMED = 10  # pictures that cannot be used that are named
@@ -56,6 +57,11 @@ def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
         raise DataError(
             f"{name} must have two classes or more, got {', '.join(map(repr, classes)) or 'none'}: "
             f"a folder a class, or a table beside the pictures, labels.csv (file_name,label)"
+        )
+    if len(classes) > CHANNELS:  # of which no net has as many, and each is looked at
+        raise DataError(
+            f"{name} must have at most {CHANNELS:,} classes, got {len(classes):,}: is what was read"
+            " as a label a number of the picture?"
         )
     matcher = Matcher(classes, "the model knows") if wish.classes else Matcher(classes)
     rows = _rows(parts, matcher, judged=bool(wish.classes))

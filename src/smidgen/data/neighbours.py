@@ -10,6 +10,7 @@ from smidgen.data.labelled import Row
 from smidgen.data.preprocessing import Values
 
 _OF_A_CLASS, _ASKED, _FEW = 1_000, 40, 40  # pictures that neighbours are looked for among, and of
+_CLASSES = 1_000  # that are looked at, of all that have as many pictures
 _SIDE = 8  # pixels of what is compared
 _WITHIN = (2, 5, 10, 20, 40)  # places that make a neighbour
 _MUCH, _BEYOND_CHANCE = 0.5, 2.5
@@ -29,7 +30,8 @@ def alike_neighbours(rows: Sequence[Row], pixels: Values) -> list[str]:
     for place in sorted(range(len(rows)), key=lambda place: _in_order(rows[place])):
         places.setdefault(rows[place].label, []).append(place)
     apart, chances = dict[int, list[int]](), dict[int, list[float]]()
-    for own in places.values():
+    enough = [own for own in places.values() if len(own) > _SIDE * min(_WITHIN)]
+    for own in enough[:: -(-len(enough) // _CLASSES) or 1]:
         some = own[:_OF_A_CLASS]
         offsets = _offsets(pixels[some])
         for within in _WITHIN:

@@ -207,8 +207,8 @@ def _require_inside(model: bytes) -> None:
         one = pending.pop()
         if isinstance(one, onnx.TensorProto) and (one.data_location or one.external_data):
             raise ValueError(
-                f"an ONNX model must hold all of its values, got tensor {shown(one.name)} in another"
-                " file, which is not read: save it as one file"
+                "an ONNX model must hold all of its values, got tensor"
+                f" {shown(one.name)} in another file, which is not read: save it as one file"
             )
         for field, value in one.ListFields():
             if field.message_type is not None:

@@ -14,6 +14,7 @@ from PIL import Image
 from tests.data.conftest import pixels, png
 
 from smidgen.data import Data, DataError, DataWarning, load
+from smidgen.data.layouts import finder
 
 Table = Callable[..., Path]
 LABELS = ["cat", "dog"] * 20
@@ -763,3 +764,43 @@ def test_a_column_that_holds_other_words_too_is_no_split(
     data = load(table(pictures, ["image,label,vehicle", *rows]))
     assert len(data.train) + len(data.test) == 40
     assert not any("parts alone" in note for note in data.notes)
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "metadata.jsonl"])
+def test_a_table_of_very_many_columns_is_refused_where_folders_could_be_classes(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Passed over, it would leave the labels to the names of the folders."""
+    monkeypatch.setattr("smidgen.data.layouts.tables.COLUMNS", 5)
+    rows: list[dict[str, str]] = []
+    for number in range(8):
+        place = tmp_path / "set" / "xy"[number % 2] / f"{number}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(png(pixels(number, 6, 5)))
+        more = {f"c{column}": "1" for column in range(4)}
+        file = place.relative_to(tmp_path / "set").as_posix()
+        rows.append({"file_name": file, "label": "ab"[number // 4], **more})
+    lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
+    if name.endswith(".jsonl"):
+        lines = [json.dumps(row) for row in rows]
+    table(tmp_path / "set", lines, name)
+    with pytest.raises(DataError, match=f"{name} must have at most 5 columns, got 6: keep those"):
+        load(tmp_path / "set")
+    monkeypatch.setattr("smidgen.data.layouts.tables.COLUMNS", 6)
+    with pytest.warns(DataWarning, match="no test images"):
+        assert load(tmp_path / "set").classes == ("a", "b")
+
+
+def test_cells_that_name_no_picture_are_no_paths(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path takes a hundred times as long as a cell that is looked up."""
+    asked: list[str] = []
+    monkeypatch.setattr(finder, "Path", lambda name: asked.append(name) or Path(name))
+    names = ["file_name", "label", *(f"c{column}" for column in range(200))]
+    rows = [f"{n:02}.png,{'ab'[n % 2]}{',0.5,x/y.png' * 100}" for n in range(40)]
+    with pytest.warns(DataWarning, match="no test images"):
+        load(table(pictures, [",".join(names), *rows]))
+    assert asked
+    assert {Path(name).suffix for name in asked} == {".png"}
+    assert not [name for name in asked if name.startswith("x/")]

@@ -573,3 +573,29 @@ def test_a_text_of_parts_alone_is_the_split(tmp_path: Path) -> None:
     with pytest.warns(DataWarning, match="column 'phase' holds names of parts alone"):
         data = load(tmp_path)
     assert (len(data.train), len(data.test)) == (6, 2)
+
+
+def test_other_columns_give_pictures_that_are_repeated_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("smidgen.data.layouts.parquet._A_BATCH", 1 << 16)
+    index, labels = pa.array([0] * 400, pa.int32()), ["a", "b"] * 200
+    images = pa.DictionaryArray.from_arrays(index, pa.array([bytes(4_000)], pa.binary()))
+    filler = pa.array([np.random.default_rng(0).bytes(400)] * 400, pa.binary(400))
+    table = pa.table({"image": images, "label": labels, "more": filler})
+    file = tmp_path / "one.parquet"
+    pq.write_table(table, file, compression="zstd", store_schema=False, use_dictionary=["image"])
+    with pytest.raises(DataError, match=r"more than [\d,]+ bytes in its column 'image', too"):
+        load(file)
+
+
+def test_too_little_memory_is_told_as_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise pa.ArrowMemoryError("malloc of size 16018432 failed")
+
+    monkeypatch.setattr("smidgen.data.layouts.parquet._rows_at_once", full)
+    contents, labels = rows([0, 1])
+    pq.write_table(pa.table({"image": contents, "label": labels}), tmp_path / "one.parquet")
+    said = "one.parquet cannot be read: there is not enough memory for its column 'image', or"
+    with pytest.raises(DataError, match=said):
+        load(tmp_path / "one.parquet")

@@ -23,7 +23,8 @@ _LOOKED_AT = 100  # rows that tell whether the words of a column repeat, or are 
 _AT_ONCE = 64  # rows: each may be as long as all that its file says of them
 _OF_DICTIONARY = 1 << 16  # rows
 _A_BATCH = 1 << 26  # bytes
-_REPEATED = 1_000  # bytes read for each of a file, beyond a batch: no picture is packed as much
+_REPEATED = 100  # bytes read for each of a column, beyond a batch: no pictures are packed as much
+_OF_ROW = 256  # bytes read for each row: words that repeat take next to none of a file
 _NESTED = 2_000  # brackets in a README.md: what reads it takes their square
 _PIECE = re.compile(r"(.+)-([0-9]{5})-of-([0-9]{5})(-[0-9a-f]+)?")  # of a table, as the hub has it
 
@@ -332,19 +333,35 @@ def _read(path: Path, name: str, first: int | None = None) -> Any:
                 raise DataError(f"{path} says that it has {rows:,} rows, too many")
             batches: list[Any] = []
             held = seen = 0  # one picture may stand for any number of rows
-            most = min(VALUES, max(_A_BATCH, _REPEATED * path.stat().st_size))
+            most = min(VALUES, max(_A_BATCH, _REPEATED * _packed(file, name), _OF_ROW * rows))
             for batch in file.iter_batches(_rows_at_once(file, name), columns=[name]):
                 held += batch.nbytes
                 if held > most:
-                    raise DataError(f"{path} holds more than {most:,} bytes, too many")
+                    raise DataError(
+                        f"{path} holds more than {most:,} bytes in its column {name!r}, too many"
+                        " for what they take there: values are repeated"
+                    )
                 batches.append(batch)
                 seen += len(batch)
                 if first is not None and seen >= first:
                     break
             table = pa.Table.from_batches(batches) if batches else file.read(columns=[name])
             return table.column(name)
-    except (pa.ArrowException, MemoryError, OSError) as error:
+    except MemoryError as error:  # Arrow's as well, which is an ArrowException, too
+        raise DataError(
+            f"{path} cannot be read: there is not enough memory for its column {name!r}, or it is"
+            f" damaged: {said_by(error)}"
+        ) from error
+    except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is damaged: {said_by(error)}") from error
+
+
+def _packed(file: Any, name: str) -> int:
+    """Return how many bytes of a file its column of that name takes, with what is nested in it."""
+    groups = (file.metadata.row_group(place) for place in range(file.metadata.num_row_groups))
+    held = (group.column(place) for group in groups for place in range(group.num_columns))
+    of_name = (one for one in held if one.path_in_schema.partition(".")[0] == name)
+    return sum(one.total_compressed_size for one in of_name)
 
 
 def _rows_at_once(file: Any, name: str) -> int:
