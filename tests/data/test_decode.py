@@ -157,7 +157,12 @@ def test_a_jpeg_of_many_scans_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(decode, "SCANNED", 64 * 48 * scans + 1)
     # What a comment holds is no scan, nor what follows the end, as a preview does.
     comment = b"\xff\xfe" + struct.pack(">H", 2 + 40) + b"\xff\xda" * 20
-    for fine in (usual, usual[:2] + comment + usual[2:], usual + usual, encoded_in_rows()):
+    for fine in (
+        usual,
+        usual[:2] + comment + usual[2:],
+        usual + b"\0\2" + usual,
+        encoded_in_rows(),
+    ):
         assert open_picture(fine).size == (64, 48)
     for more in (1, 30):
         said = f"64 x 48 in {scans + more} scans, of at most {scans}: save it again"
