@@ -796,7 +796,12 @@ def test_cells_that_name_no_picture_are_no_paths(
 ) -> None:
     """A path takes a hundred times as long as a cell that is looked up."""
     asked: list[str] = []
-    monkeypatch.setattr(finder, "Path", lambda name: asked.append(name) or Path(name))
+
+    def path(name: str) -> Path:
+        asked.append(name)
+        return Path(name)
+
+    monkeypatch.setattr(finder, "Path", path)
     names = ["file_name", "label", *(f"c{column}" for column in range(200))]
     rows = [f"{n:02}.png,{'ab'[n % 2]}{',0.5,x/y.png' * 100}" for n in range(40)]
     with pytest.warns(DataWarning, match="no test images"):

@@ -581,10 +581,11 @@ def test_other_columns_give_pictures_that_are_repeated_no_room(
     monkeypatch.setattr("smidgen.data.layouts.parquet._A_BATCH", 1 << 16)
     index, labels = pa.array([0] * 400, pa.int32()), ["a", "b"] * 200
     images = pa.DictionaryArray.from_arrays(index, pa.array([bytes(4_000)], pa.binary()))
-    filler = pa.array([np.random.default_rng(0).bytes(400)] * 400, pa.binary(400))
+    random = np.random.default_rng(0)
+    filler = pa.array([random.bytes(400) for _ in range(400)], pa.binary(400))
     table = pa.table({"image": images, "label": labels, "more": filler})
     file = tmp_path / "one.parquet"
-    pq.write_table(table, file, compression="zstd", store_schema=False, use_dictionary=["image"])
+    pq.write_table(table, file, compression="zstd", store_schema=False)
     with pytest.raises(DataError, match=r"more than [\d,]+ bytes in its column 'image', too"):
         load(file)
 
