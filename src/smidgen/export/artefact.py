@@ -55,11 +55,14 @@ class Witness:
         infer: As an artefact's.
         expected: Logits that it should give, as far as the oracle goes; ``None`` if those are the
             artefact's own.
+        tolerance: As an oracle's, of what it may give instead; ``None`` where it may round
+            otherwise, and what it gives is only told.
     """
 
     what: str
     infer: Callable[[Path, int], Infer]
     expected: Infer | None
+    tolerance: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +238,12 @@ def pixels_of(images: Any) -> Pixels:
 def require_floats(what: str, wish: Wish) -> None:
     """Refuse a wish that only integers could fulfil."""
     require(wish.calibration is None, f"{what} and takes no calibration")
-    require(wish.finish_epochs is None, f"{what} and needs no finishing")
+    require(not wish.finish_epochs, f"{what} and needs no finishing")
+
+
+def largest_of(logits: NDArray[Any]) -> float:
+    """Return the size of the largest logit, which differences are a share of; never 0."""
+    return max(float(np.abs(logits.astype(np.float64)).max()), float(np.finfo(np.float32).tiny))
 
 
 def require(holds: bool, message: str) -> None:

@@ -11,11 +11,13 @@ import torch
 from numpy.typing import NDArray
 
 from smidgen.evaluate.cost import batch_sizes, seconds_of
-from smidgen.export.artefact import Artefact, Infer, Source, Witness, pixels_of
+from smidgen.export.artefact import Artefact, Infer, Source, Witness, largest_of, pixels_of
 from smidgen.export.program import Pixels, in_parts
 from smidgen.kernels.measured import processor
 from smidgen.run import digest
 from smidgen.runtime import versions
+
+_LEAST_AGREEMENT = 0.99  # of clear answers, with the oracle's
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,11 +238,23 @@ def _heard(
     labels: NDArray[Any],
     logits: NDArray[Any],
 ) -> Testimony:
-    """Return what a witness makes of the test split, whose ``logits`` are the artefact's."""
+    """Return what a witness makes of the test split, whose ``logits`` are the artefact's.
+
+    Raises:
+        ValueError: If that is something else than what it must make of it.
+    """
     found, expected, against = _over(witness.infer(folder, 1), pixels), logits, artefact.main
     if witness.expected is not None:
         expected = witness.expected(pixels[: artefact.oracle.images])
         against = artefact.oracle.what
+    if witness.tolerance is not None:
+        _within(
+            f"{artefact.main} in {witness.what}",
+            found[: len(expected)],
+            expected,
+            against,
+            witness.tolerance,
+        )
     return Testimony(
         what=witness.what,
         images=len(pixels),
@@ -258,21 +272,49 @@ def _against_oracle(
     """Return the largest difference from the oracle and the one allowed.
 
     Raises:
-        ValueError: If the former is the larger.
+        ValueError: If the former is the larger, or too many answers are others.
     """
     oracle = artefact.oracle
-    expected = oracle.infer(pixels[: oracle.images]).astype(np.float64)
-    found = logits[: oracle.images].astype(np.float64)
-    largest = max(1.0, float(np.abs(expected).max()))
-    differences = np.abs(found - expected).max(1)
-    difference, allowed = float(differences.max()), oracle.tolerance * largest
+    expected, found = oracle.infer(pixels[: oracle.images]), logits[: oracle.images]
+    apart = _within(artefact.main, found, expected, oracle.what, oracle.tolerance)
+    same = _clear_agreement(found, expected, oracle.tolerance)
+    if same < _LEAST_AGREEMENT:
+        raise ValueError(
+            f"{artefact.main} does not answer as was trained: it gives the class of {oracle.what}"
+            f" to {100 * same:.2f} % of {len(expected):,} test images, near ties counted as the"
+            f" same, and must to {100 * _LEAST_AGREEMENT:.0f} %; please report it with the net"
+        )
+    return apart
+
+
+def _within(
+    what: str, found: NDArray[Any], expected: NDArray[Any], against: str, tolerance: float
+) -> tuple[float, float]:
+    """Return the largest difference of logits and the one allowed.
+
+    Raises:
+        ValueError: If the former is the larger.
+    """
+    differences = np.abs(found.astype(np.float64) - expected).max(1)
+    difference, allowed = float(differences.max()), tolerance * largest_of(expected)
     if not difference <= allowed:  # so that a NaN is a difference, too
         image = int(np.argmax(np.nan_to_num(differences, nan=np.inf)))
         raise ValueError(
-            f"{artefact.main} does not compute what was trained: on test image {image} its logits "
-            f"differ by {difference:.3g} from {oracle.what}, allowed is {allowed:.3g}"
+            f"{what} does not compute what was trained: on test image {image} its logits"
+            f" differ by {difference:.3g} from {against}, allowed is {allowed:.3g}"
         )
     return difference, allowed
+
+
+def _clear_agreement(found: NDArray[Any], expected: NDArray[Any], tolerance: float) -> float:
+    """Return the share of images that get the class expected, or one that is as good.
+
+    As good is what two logits of that image, each off by the tolerance, could bring: the bound on
+    differences is of the largest logit of all images, and blind where others have small ones.
+    """
+    rows, expected = np.arange(len(expected)), expected.astype(np.float64)
+    lead = expected.max(1) - expected[rows, found.argmax(1)]
+    return float((lead <= 2 * tolerance * np.abs(expected).max(1)).mean())
 
 
 def _latency(

@@ -16,6 +16,7 @@ from smidgen.export.artefact import (
     Source,
     Wish,
     Witness,
+    largest_of,
     require,
 )
 from smidgen.export.firmware.arduino import arduino
@@ -85,17 +86,20 @@ def wasm(source: Source, wish: Wish) -> Artefact:
     runs = {of: load_wasm(module, generated.classes, kind) for of, module in files.items()}
     pixels = source.calibration_images[:_COMPARED]
     one, other = (run(pixels) for run, _ in runs.values())
-    allowed = made.oracle.tolerance * max(1.0, float(np.abs(one).max()))
+    allowed = made.oracle.tolerance * largest_of(one)
     apart = float(np.abs(one.astype(np.float64) - other).max())
     require(apart <= allowed, f"{name} and {plain} differ by {apart:.3g}, allowed {allowed:.3g}")
 
     def infer(folder: Path, of: str) -> Infer:
         return load_wasm((folder / of).read_bytes(), generated.classes, kind)[0]
 
+    beside = Witness(
+        "without SIMD128", lambda folder, _: infer(folder, plain), None, made.oracle.tolerance
+    )
     return Artefact(
         files=files,
         infer=lambda folder, _: infer(folder, name),
-        witnesses=(Witness("without SIMD128", lambda folder, _: infer(folder, plain), None),),
+        witnesses=(beside,),
         runtime="wasmtime, called from Python",
         threads=(1,),
         scale=made.scale,

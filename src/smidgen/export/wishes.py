@@ -37,7 +37,7 @@ def require_wish(target: str, wish: Wish) -> None:
 
 def _require_of_onnxruntime(wish: Wish) -> None:
     require(wish.numbers in (None, "int8"), "onnx-int8 is int8; onnx is the float32 form")
-    require(wish.finish_epochs is None, "onnx-int8 is quantised by onnxruntime: nothing to finish")
+    require(not wish.finish_epochs, "onnx-int8 is quantised by onnxruntime: nothing to finish")
     if wish.calibration not in (None, *CALIBRATIONS):
         known = nearest(wish.calibration, CALIBRATIONS)
         raise ValueError(f"onnxruntime has no calibration {wish.calibration!r}; {known}")

@@ -3,6 +3,7 @@
 import importlib
 import io
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from smidgen.export import ship
 from smidgen.export.artefact import Wish
 from smidgen.export.proof import Proof
 from smidgen.export.ship import PROOF, export
+from smidgen.export.tflite import target
 from smidgen.export.tflite.metadata import attached, metadata
 from smidgen.export.tflite.runtimes import LITERT, MICRO, found, litert
 from smidgen.layers import Shape
@@ -61,6 +63,7 @@ def test_interpreters_run_the_whole_test_split_and_one_rounds_as_simulated(
     folder, proof = proved
     assert proof.artefact == "mnist_1k5_dw.tflite"
     assert (proof.numbers, proof.oracle_difference, proof.oracle_images) == ("int8", 0, 360)
+    assert proof.oracle_tolerance == 0 or platform.machine() not in target._ON
     usual, *micro = proof.witnesses
     assert usual.what.startswith("LiteRT ")
     assert (usual.images, usual.compared, usual.held_against) == (360, 360, proof.artefact)
@@ -81,8 +84,6 @@ def test_interpreters_run_the_whole_test_split_and_one_rounds_as_simulated(
 def test_a_witness_that_answers_otherwise_is_told_of(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from smidgen.export.tflite import target
-
     def worse(*arguments: Any, **named: Any) -> Any:
         of = litert(*arguments, reference=True)
 
@@ -97,6 +98,40 @@ def test_a_witness_that_answers_otherwise_is_told_of(
     usual = export(run, "tflite", tmp_path / "out").witnesses[0]
     assert usual.same_answer < 0.7
     assert usual.same_logits == pytest.approx(1 - 0.5 / 10, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("release", "machine", "tolerance"),
+    [("2.3.0", "x86_64", 0), ("2.4.0", "x86_64", 0.05), ("2.3.0", "arm64", 0.05)],
+)
+def test_what_was_seen_to_round_as_simulated_must_be_equal(
+    release: str, machine: str, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def of(package: str) -> str:
+        return release
+
+    monkeypatch.setattr(target, "version", of)
+    monkeypatch.setattr(target.platform, "machine", lambda: machine)
+    nothing: Any = None
+    runs = target._Runs("net.tflite", nothing, nothing)
+    assert target._first(runs).tolerance == tolerance
+    assert [witness.tolerance for witness in target._others(runs)] in ([None], [None, 0])
+    pinned = (Path(__file__).parents[3] / "constraints.txt").read_text()
+    assert f"ai-edge-litert=={target._SEEN}" in pinned.split()
+
+
+def test_logits_that_are_a_few_steps_off_are_refused(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def off(*arguments: Any, **named: Any) -> Any:
+        of = litert(*arguments, **named)
+        return lambda pixels: of(pixels) + 4 * (np.arange(10) == 1)
+
+    monkeypatch.setattr(target, "_ON", (platform.machine(),))
+    monkeypatch.setattr(target, "litert", off)
+    with pytest.raises(ValueError, match=r"differ by 4 from the integer simulation .*allowed is 0"):
+        export(run, "tflite", tmp_path / "out", wish=Wish(finish_epochs=0))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_reader_of_archives_finds_the_labels_and_the_card(
