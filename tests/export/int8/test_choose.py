@@ -1,5 +1,7 @@
 """The method chosen is the one whose logits are nearest the float net's, on images not measured."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from tests.export.nets import pixels_for, warmed
@@ -10,7 +12,7 @@ from smidgen.export.int8.choose import quantize_best
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.lower import lower
-from smidgen.export.program import run_float
+from smidgen.export.program import Linear, run_float
 
 
 def test_the_least_error_wins_and_is_measured_on_the_other_half() -> None:
@@ -32,3 +34,16 @@ def test_one_image_is_too_few() -> None:
     spec = zoo.net("mnist-1k5-dw")
     with pytest.raises(ValueError, match="at least 2 images, got 1"):
         quantize_best(lower(warmed(spec)), pixels_for(spec, 1))
+
+
+def test_the_choice_of_huge_logits_is_that_of_the_same_net_in_other_units() -> None:
+    """Their squares overflow in float32."""
+    spec, size = zoo.net("mnist-1k5-dw"), 2.0**80
+    program, images = lower(warmed(spec)), pixels_for(spec, 40)
+    *body, head = program.operations
+    assert isinstance(head, Linear)
+    huge = Linear(size * head.weight, size * head.bias)
+    one = quantize_best(program, images)
+    other = quantize_best(dataclasses.replace(program, operations=(*body, huge)), images)
+    assert other.method == one.method
+    assert other.errors == pytest.approx(one.errors, rel=1e-4)

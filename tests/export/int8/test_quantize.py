@@ -464,3 +464,10 @@ def test_biases_of_the_head_keep_their_order_however_small_its_weights() -> None
         assert most.max() <= 2**30 - 1
         zeros = held.weight.astype(np.int64).sum(1) * -128
         assert (held.bias + zeros) * held.scale == pytest.approx(bias, rel=1e-3)
+
+
+def test_logits_too_small_for_a_step_are_refused_not_answered_with_one_class() -> None:
+    weight, grid = np.array([[1.0, -0.4], [0.0, 0.2]]), Grid(0.02, -128)
+    assert _linear(1.3e-10 * weight, np.zeros(2), grid).weight.tolist() == [[127, -51], [0, 25]]
+    with pytest.raises(ValueError, match=r"weights must reach 1e-10, got at most 1e-30; mult"):
+        _linear(1e-30 * weight, np.zeros(2), grid)

@@ -44,7 +44,7 @@ def quantize_best(program: Program, pixels: Pixels) -> Choice:
     if len(pixels) < 2:  # noqa: PLR2004
         raise ValueError(f"calibration needs at least 2 images, got {len(pixels)}")
     measured, judging = pixels[::2], pixels[1::2]
-    expected = run_float(program, judging)
+    expected = run_float(program, judging).astype(np.float64)  # squares of logits may be huge
     expected = expected - expected.mean(1, keepdims=True)
     tried: dict[Method, tuple[Ranges, IntegerProgram]] = {}
     errors: dict[str, float] = {}
@@ -54,7 +54,7 @@ def quantize_best(program: Program, pixels: Pixels) -> Choice:
         tried[method] = ranges, integer
         logits = simulate(integer, judging) * integer.head.scale
         logits = logits - logits.mean(1, keepdims=True)
-        spread = max(float(np.mean(expected**2)), 1e-30)
+        spread = max(float(np.mean(expected**2)), float(np.finfo(np.float64).tiny))
         errors[method] = float(np.mean((logits - expected) ** 2)) / spread
     best = min(METHODS, key=errors.__getitem__)
     return Choice(best, *tried[best], errors)

@@ -46,6 +46,7 @@ PIXELS = Grid(scale=1.0, zero=-128)  # of the input: a byte less 128
 STEEPEST = 0.499  # output steps a sum step may be worth; Rescale holds factors below 1/2
 FLATTEST = 2.0**-20
 LARGEST_SUM = 2**30 - 1  # the kernels double a sum before they multiply
+_LEAST_STEP = 1e-12  # of the classifier's weights
 _SATURATED = 256 / FLATTEST  # a sum that is at an end of the output, whatever it is worth
 GATE = Grid(GATE_SCALE, 0)
 
@@ -244,7 +245,14 @@ def _linear(weight: NDArray[np.floating], bias: NDArray[np.floating], grid: Grid
     # its sums are the answer and nothing saturates them: biases that weights next to nothing would
     # leave no room for make the scale coarser
     room = float(np.abs(bias).max()) / (grid.scale * (LARGEST_SUM // 2))
-    scale = max(float(np.abs(weight).max()) / 127, room, 1e-12)
+    needed = max(float(np.abs(weight).max()) / 127, room)
+    if 0 < needed < _LEAST_STEP:  # where weights vanish, and all pictures get one class
+        raise ValueError(
+            f"int8 has no step for logits as small as these: the classifier's weights must reach"
+            f" {127 * _LEAST_STEP:.0e}, got at most {np.abs(weight).max():.0e}; multiplied by one"
+            " factor, weights and biases of the classifier give the same answers"
+        )
+    scale = max(needed, _LEAST_STEP)
     rounded = _round(weight.astype(np.float64) / scale, 127)
     sums = bias.astype(np.float64) / (grid.scale * scale) - rounded.sum(1) * grid.zero
     return IntLinear(
