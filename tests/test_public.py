@@ -14,7 +14,9 @@ FUNCTIONS = ("design", "evaluate", "export", "load", "load_run", "report", "stud
 
 def test_a_tab_offers_the_public_names() -> None:
     assert set(FUNCTIONS) < set(dir(sm))
-    assert {"data", "layers", "methods", "zoo", "Recipe", "Runtime", "NetSpec"} < set(dir(sm))
+    assert {"data", "layers", "methods", "zoo", "Recipe", "Runtime", "NetSpec", "Wish"} < set(
+        dir(sm)
+    )
     assert all(hasattr(sm, name) for name in dir(sm))
 
 
@@ -176,7 +178,7 @@ precision must be one of float32, bfloat16, got 'float16'
 device must be one of cpu, cuda, got 'mps'
 threads must be a whole number >= 1, got 1.5
 a target must be a str, as in 'c', got 5
-a wish must be a Wish, as in Wish(name='my_net'), got {}
+a wish must be a Wish, as in sm.Wish(name='my_net'), got {}
 out must be a path, got 5
 the cache folder must be a path, got 5
 preprocessing must be a Preprocessing, that of a run, got 'grey'

@@ -9,6 +9,7 @@ if TYPE_CHECKING:  # the same names as below, for readers and type checkers
     from smidgen import data, layers, methods, zoo
     from smidgen.design import design
     from smidgen.evaluate import evaluate
+    from smidgen.export.artefact import Wish
     from smidgen.export.ship import export
     from smidgen.model import load
     from smidgen.recipe import Recipe
@@ -22,6 +23,7 @@ __all__ = [
     "NetSpec",
     "Recipe",
     "Runtime",
+    "Wish",
     "data",
     "design",
     "evaluate",
@@ -40,6 +42,7 @@ _HOME = {
     "NetSpec": "spec",
     "Recipe": "recipe",
     "Runtime": "runtime",
+    "Wish": "export.artefact",
     "load": "model",
     "load_run": "run",
 }

@@ -35,6 +35,7 @@ from smidgen.export.proof import Proof
 from smidgen.export.ship import PROOF, export
 from smidgen.export.tflite.runtimes import litert
 from smidgen.export.wasm import load_wasm
+from smidgen.export.wishes import require_wish
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
 from smidgen.run import WEIGHTS, Run, load_run
@@ -147,7 +148,7 @@ def test_the_proof_says_what_the_file_does(
     assert proof.images == len(labels)
     assert {timing.batch for timing in proof.latency} > {1}
     assert all(timing.us_per_image > 0 for timing in proof.latency)
-    assert (proof.oracle_tolerance == 0) == (target in ("c", "wasm", "arduino"))
+    assert target == "tflite" or (proof.oracle_tolerance == 0) == (not target.startswith("onnx"))
     assert (proof.flash is not None) == (target in ("c", "wasm", "arduino"))
 
 
@@ -255,6 +256,41 @@ def test_a_refused_export_leaves_no_folder_that_it_made_and_every_other(
     assert [path.name for path in tmp_path.rglob("*")] == ["there", "file"]
 
 
+@pytest.mark.parametrize("most", [0, 0.5, 5])
+def test_more_accuracy_lost_than_allowed_leaves_nothing(
+    most: float, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = ship.proved
+
+    def worse(*arguments: Any) -> Any:
+        proof, logits = right(*arguments)
+        return dataclasses.replace(proof, accuracy=proof.float_accuracy - 0.0075), logits
+
+    monkeypatch.setattr(ship, "proved", worse)
+    if most == 5:
+        export(run, "onnx", tmp_path / "out", max_loss=most)
+        return
+    message = (
+        rf"onnx loses 0.75 points of accuracy on the 360 test.* must lose <= {most:g}; .*finish"
+    )
+    with pytest.raises(ValueError, match=message):
+        export(run, "onnx", tmp_path / "out", max_loss=most)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("most", [-1, 101, float("nan"), True, "1"])
+def test_an_allowed_loss_is_points(most: Any, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="max-loss must be points of accuracy, 0 to 100, got"):
+        export(tmp_path / "nowhere", "onnx", max_loss=most)
+
+
+def test_a_loss_that_nothing_can_measure_is_not_within_one() -> None:
+    proof: Any = SimpleNamespace(target="c", accuracy=None)
+    with pytest.raises(ValueError, match=r"c must lose <= 1 points .* could not be measured"):
+        ship._require_loss(proof, 1.0)
+    ship._require_loss(proof, None)
+
+
 def test_a_crash_leaves_nothing(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(*_: object) -> None:
         raise KeyboardInterrupt
@@ -286,6 +322,8 @@ def test_a_folder_in_use_is_left_alone(run: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is there and not empty: choose another folder"):
         export(run, "onnx", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    with pytest.raises(ValueError, match="mine must be a folder, got a file: choose another name"):
+        export(run, "onnx", tmp_path / "mine")
 
 
 @pytest.mark.parametrize(
@@ -418,6 +456,14 @@ def test_what_a_target_does_not_take_is_refused_before_the_run_is_read(
 ) -> None:
     with pytest.raises(ValueError, match=said):
         export(tmp_path / "nowhere", target, tmp_path / "out", wish=wish)
+
+
+@pytest.mark.parametrize(
+    ("target", "wish"),
+    [("onnx", Wish()), ("onnx-int8", Wish()), ("c", Wish(numbers="float32"))],
+)
+def test_no_finishing_is_what_every_target_can_do(target: str, wish: Wish) -> None:
+    require_wish(target, dataclasses.replace(wish, finish_epochs=0))
 
 
 def copied(run: Path, tmp_path: Path) -> Path:

@@ -63,6 +63,13 @@ def export(  # noqa: PLR0913 - a command line
         str | None,
         typer.Option(metavar="BYTES", help="Fail if memory that is written to takes more."),
     ] = None,
+    max_loss: Annotated[
+        float | None,
+        typer.Option(
+            metavar="POINTS",
+            help="Fail if more points of accuracy on the test images are lost: 0.5.",
+        ),
+    ] = None,
     data: Annotated[
         str | None, typer.Option(help="Where the data of the run are now, if they were moved.")
     ] = None,
@@ -86,6 +93,7 @@ def export(  # noqa: PLR0913 - a command line
         data_dir=data_dir,
         max_flash=max_flash,
         max_ram=max_ram,
+        max_loss=max_loss,
     )
     if json:
         print_json(asdict(proof))

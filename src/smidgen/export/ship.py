@@ -36,17 +36,18 @@ from smidgen.export.wishes import require_wish
 from smidgen.files import write_atomically
 from smidgen.hub import is_hub
 from smidgen.hub import place_of as hub_place
-from smidgen.names import require_kind, require_path
+from smidgen.names import require_kind, require_path, shown
 from smidgen.run import Run, load_run, path_of
 from smidgen.sizes import bytes_of
 from smidgen.torch_state import float32_on_the_cpu
 
 PROOF = "artefact.json"
 _AS_USUAL = Wish()
+_POINTS = 100  # of accuracy: all of it
 _SAMPLES = 20  # classes that the page shows an image of
 
 
-def export(
+def export(  # noqa: PLR0913 - a door; all but three arguments by keyword
     run: Path | str | Run,
     to: str,
     out: Path | str | None = None,
@@ -56,6 +57,7 @@ def export(
     wish: Wish = _AS_USUAL,
     max_flash: int | str | None = None,
     max_ram: int | str | None = None,
+    max_loss: float | None = None,
 ) -> Proof:
     """Write the artefact of a finished run to a folder, with its proof in ``artefact.json``.
 
@@ -71,18 +73,21 @@ def export(
         wish: What the target leaves to choose.
         max_flash: Bytes that code and constants may take; ``16KB`` is understood.
         max_ram: Bytes of memory that may be written to.
+        max_loss: Points of accuracy (0 to 100) on all test images of the run's data that the
+            artefact may lose against the trained model; ``None`` lets it lose any, and warns.
 
     Raises:
         ValueError: If anything is missing, does not fit, or differs from its oracle; ``out`` is
             then as it was.
     """
     build = target_of(to)
-    require_kind(wish, Wish, "a wish", "as in Wish(name='my_net')")
+    require_kind(wish, Wish, "a wish", "as in sm.Wish(name='my_net')")
     require_wish(to, wish)
     if wish.name is not None:
         require_own(wish.name)
     out = place_of(run, to) if out is None else require_path(out, "out")
     flash, ram = _limit("flash", max_flash), _limit("ram", max_ram)
+    _require_points(max_loss)
     _require_free(out)
     require_tools(to)
     _require_known(to, flash, ram)
@@ -99,11 +104,11 @@ def export(
             artefact = build(source, wish)
             _require_within("flash", artefact.flash, flash)
             _require_within("RAM", artefact.ram, ram)
-            proof = _written(source, to, artefact, out)
+            proof = _written(source, to, artefact, out, max_loss)
     except (ToolMissingError, ParityError) as error:
         raise ValueError(str(error)) from error
-    loss = 0.0 if proof.accuracy is None else proof.float_accuracy - proof.accuracy
-    if loss > NOTEWORTHY:
+    loss = _lost(proof) or 0.0
+    if loss > NOTEWORTHY and max_loss is None:
         warnings.warn(f"{to} {told(loss)} of accuracy on the test images", stacklevel=2)
     return proof
 
@@ -126,7 +131,49 @@ def _limit(what: str, asked: int | str | None) -> int | None:
     return None if asked is None else bytes_of(asked, f"max-{what}")
 
 
-def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proof:
+def _require_points(asked: object) -> None:
+    if asked is None:
+        return
+    number = isinstance(asked, int | float) and not isinstance(asked, bool)
+    if not (number and 0 <= asked <= _POINTS):
+        raise ValueError(f"max-loss must be points of accuracy, 0 to 100, got {shown(asked)}")
+
+
+def _lost(proof: Proof) -> float | None:
+    """Return what share of the test images the artefact gets wrong and the model does not, net."""
+    return None if proof.accuracy is None else proof.float_accuracy - proof.accuracy
+
+
+def _require_loss(proof: Proof, most: float | None) -> None:
+    """Refuse an artefact that loses more than so many points of accuracy.
+
+    Raises:
+        ValueError: Naming what was lost, and what may help.
+    """
+    if most is None:
+        return
+    loss = _lost(proof)
+    if loss is None:
+        raise ValueError(
+            f"{proof.target} must lose <= {most:g} points of accuracy, and what it loses could not"
+            " be measured: there is nothing to run it with"
+        )
+    if round(_POINTS * loss, 9) > most:  # a difference of two shares, as in 0.96 - 0.95
+        helps = (
+            "another --calibration, or Wish(calibration='percentile-99.9'),"
+            if proof.target == "onnx-int8"
+            else "more --finish-epochs, or Wish(finish_epochs=10),"
+        )
+        raise ValueError(
+            f"{proof.target} {told(loss)} of accuracy on the {proof.images:,} test images"
+            f" ({_POINTS * proof.float_accuracy:.2f} % as trained), and must lose <= {most:g};"
+            f" {helps} may help, and onnx and c have a float32 form"
+        )
+
+
+def _written(
+    source: Source, target: str, artefact: Artefact, out: Path, max_loss: float | None
+) -> Proof:
     """Write and prove the artefact beside ``out``, then move it there, or leave nothing.
 
     An empty folder that is there is filled: it may be a mount, a link or where the user stands.
@@ -143,6 +190,7 @@ def _written(source: Source, target: str, artefact: Artefact, out: Path) -> Proo
     try:
         write_files(artefact.files, folder)
         proof, logits = proved(source, target, artefact, folder)
+        _require_loss(proof, max_loss)
         if artefact.quoted is not None:
             write_files(artefact.quoted(asdict(proof)), folder)
             proof = replace(proof, files=files_of(folder))
@@ -206,7 +254,9 @@ def _page(source: Source, proof: Proof, artefact: Artefact, logits: NDArray[Any]
 
 
 def _require_free(out: Path, own: str = "") -> None:
-    if out.exists() and not (out.is_dir() and {path.name for path in out.iterdir()} <= {own}):
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} must be a folder, got a file: choose another name")
+    if out.exists() and not {path.name for path in out.iterdir()} <= {own}:
         raise ValueError(f"{out} is there and not empty: choose another folder")
 
 
