@@ -9,7 +9,17 @@ import pytest
 
 import smidgen as sm
 
-FUNCTIONS = ("design", "evaluate", "export", "load", "load_run", "report", "study", "train")
+FUNCTIONS = (
+    "design",
+    "evaluate",
+    "export",
+    "load",
+    "load_run",
+    "report",
+    "study",
+    "train",
+    "verify",
+)
 
 
 def test_a_tab_offers_the_public_names() -> None:

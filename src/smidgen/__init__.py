@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # the same names as below, for readers and type checkers
     from smidgen.evaluate import evaluate
     from smidgen.export.artefact import Wish
     from smidgen.export.ship import export
+    from smidgen.export.verify import verify
     from smidgen.model import load
     from smidgen.recipe import Recipe
     from smidgen.run import load_run
@@ -35,6 +36,7 @@ __all__ = [
     "report",
     "study",
     "train",
+    "verify",
     "zoo",
 ]
 
@@ -45,6 +47,7 @@ _HOME = {
     "Wish": "export.artefact",
     "load": "model",
     "load_run": "run",
+    "verify": "export.verify",
 }
 
 

@@ -133,6 +133,7 @@ def test_the_proof_says_what_the_file_does(
 ) -> None:
     folder, proof = proved(target)
     written = json.loads((folder / PROOF).read_text())
+    assert len(written.pop("seal")) == 64
     assert written == json.loads(json.dumps(dataclasses.asdict(proof)))
     content = (folder / proof.artefact).read_bytes()
     assert (proof.bytes, proof.sha256) == (len(content), hashlib.sha256(content).hexdigest())

@@ -27,6 +27,7 @@ from smidgen.cli import (
     sharing,
     study,
     train,
+    verify,
 )
 from smidgen.cli.interrupts import BY_SIGNAL, after_imports, like_control_c
 from smidgen.cli.terminal import QUIET, tell, warn
@@ -109,13 +110,15 @@ for _name, _verb in (
     ("design", design.design),
     ("report", report.report),
     ("export", export.export),
+    ("verify", verify.verify),
     ("card", sharing.card),
     ("push", sharing.push),
 ):
     # the whole first line of each stands in the list of all
     app.command(_name, short_help=(_verb.__doc__ or "").split("\n")[0])(_verb)
 
-BAD_INPUT, INTERRUPTED = 2, 130  # exit statuses beside 0; 1 is of a study with failed trials
+# Exit statuses beside 0; 1 is of a study with failed trials, or of verify.
+BAD_INPUT, INTERRUPTED = 2, 130
 _GOES_ON = {
     "train": "; --resume goes on from the last checkpoint, if there is one yet",
     "study": "; the same command goes on",

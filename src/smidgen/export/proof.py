@@ -1,8 +1,9 @@
 """The proof of an artefact: run over the test split, and held against its oracle."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from smidgen.kernels.measured import processor
 from smidgen.run import digest
 from smidgen.runtime import versions
 
+_MADE_UP = 4  # images that tell whether an artefact still answers as it did
 _LEAST_AGREEMENT = 0.99  # of clear answers, with the oracle's
 
 
@@ -92,6 +94,9 @@ class Proof:
         witnesses: What else ran the files.
         flash: Bytes of code and constants, where the target has such a thing.
         ram: Bytes of memory that is written to, likewise.
+        rerun: What tells whether it still answers so: the ``shape`` of images that
+            :func:`made_up` makes, its ``logits`` of them (the oracle's, where it could not run),
+            and the ``tolerance``, a share of the largest.
         latency: Times, in ``runtime`` on ``device``.
         runtime: What ran the artefact.
         device: The processor.
@@ -131,6 +136,7 @@ class Proof:
     witnesses: tuple[Testimony, ...]
     flash: int | None
     ram: int | None
+    rerun: Mapping[str, Any]
     latency: tuple[Timing, ...]
     runtime: str
     device: str
@@ -140,6 +146,7 @@ class Proof:
 class _Measured(NamedTuple):
     """What an artefact answered, in the words of :class:`Proof`."""
 
+    rerun: Mapping[str, Any]
     accuracy: float | None = None
     agreement: float | None = None
     largest_difference: float | None = None
@@ -161,8 +168,9 @@ def proved(
     run, test = source.run, source.data.test
     pixels, labels = pixels_of(test.images), test.labels.numpy()
     expected = source.float_infer()(pixels)
-    measured, logits = _Measured(), None
-    if artefact.infer is not None:
+    if artefact.infer is None:
+        measured, logits = _Measured(_rerun(artefact, artefact.oracle.infer, pixels)), None
+    else:
         measured, logits = _measured(artefact, artefact.infer, folder, pixels, labels, expected)
     files, finished = files_of(folder), artefact.finished
     proof = Proof(
@@ -207,10 +215,12 @@ def _measured(
     labels: NDArray[Any],
     expected: NDArray[Any],
 ) -> tuple[_Measured, NDArray[Any]]:
-    logits = _over(start(folder, 1), pixels)
+    infer = start(folder, 1)
+    logits = _over(infer, pixels)
     difference, allowed = _against_oracle(artefact, pixels, logits)
     found, answers = artefact.scale * logits.astype(np.float64), logits.argmax(1)
     measured = _Measured(
+        rerun=_rerun(artefact, infer, pixels),
         accuracy=float((answers == labels).mean()),
         agreement=float((answers == expected.argmax(1)).mean()),
         largest_difference=float(np.abs(found - expected).max()),
@@ -224,6 +234,19 @@ def _measured(
         latency=_latency(artefact, artefact.timed or start, folder, pixels),
     )
     return measured, logits
+
+
+def made_up(shape: Sequence[int]) -> Pixels:
+    """Return a few images of noise (n, c, h, w), the same everywhere, of no data set."""
+    size = _MADE_UP * prod(shape)
+    noise = hashlib.shake_256(b"smidgen").digest(size)
+    return np.frombuffer(noise, np.uint8).reshape(_MADE_UP, *shape).copy()
+
+
+def _rerun(artefact: Artefact, infer: Infer, pixels: Pixels) -> dict[str, Any]:
+    shape = list(pixels.shape[1:])
+    logits = infer(made_up(shape)).tolist()
+    return {"shape": shape, "logits": logits, "tolerance": artefact.oracle.tolerance}
 
 
 def _over(infer: Infer, pixels: Pixels) -> NDArray[Any]:

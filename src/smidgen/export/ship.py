@@ -1,6 +1,7 @@
 """From a run to an artefact with its proof, or to nothing at all."""
 
 import contextlib
+import hashlib
 import json
 import shutil
 import warnings
@@ -199,7 +200,7 @@ def _written(
             html = _page(source, proof, artefact, logits)
             write_atomically(folder / f"{source.stem}.html", html.encode())
             proof = replace(proof, files=files_of(folder))
-        write_atomically(folder / PROOF, (json.dumps(asdict(proof), indent=1) + "\n").encode())
+        write_atomically(folder / PROOF, sealed(asdict(proof)).encode())
         if standing:
             _require_free(out, folder.name)
             for path in sorted(folder.iterdir(), key=lambda path: path.name == PROOF):
@@ -212,6 +213,12 @@ def _written(
         shutil.rmtree(folder, ignore_errors=True)
         _remove_empty(made)
     return proof
+
+
+def sealed(proof: Mapping[str, Any]) -> str:
+    """Return the text of ``artefact.json``; its last field is the sha256 of those before."""
+    seal = hashlib.sha256(json.dumps(proof).encode()).hexdigest()
+    return json.dumps({**proof, "seal": seal}, indent=1) + "\n"
 
 
 def _remove_empty(folders: Sequence[Path]) -> None:

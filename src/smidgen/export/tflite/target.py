@@ -41,7 +41,7 @@ _SIMULATED = 2_000  # images that it is held against the simulation on
 # what was seen to round as simulated; others may not, a value by a step, and few steps reach the
 # logits
 _SEEN, _ON = "2.3.0", ("x86_64", "AMD64")
-_ALLOWED = 0.05
+ALLOWED = 0.05
 
 
 def tflite(source: Source, wish: Wish) -> Artefact:
@@ -109,14 +109,14 @@ class _First(NamedTuple):
 
 def _first(runs: _Runs) -> _First:
     if found(LITERT):
-        allowed = 0.0 if _rounds_as_seen() else _ALLOWED
+        allowed = 0.0 if rounds_as_seen() else ALLOWED
         return _First(runs.plain, runs.as_plain, "LiteRT, its usual kernels", allowed, runs.usual)
     if found(MICRO):
         return _First(runs.small, runs.as_small, "tflite-micro on this machine")
     return _First(None, runs.as_small, "none")
 
 
-def _rounds_as_seen() -> bool:
+def rounds_as_seen() -> bool:
     """Tell whether LiteRT's plain kernels here are those that were seen to round as simulated."""
     return version("ai-edge-litert") == _SEEN and platform.machine() in _ON
 
