@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import smidgen as sm
 from smidgen.data import Data
 from smidgen.export import verify as module
+from smidgen.export.artefact import Infer
+from smidgen.export.program import Pixels
 from smidgen.export.proof import made_up
 from smidgen.export.ship import PROOF, sealed
 from smidgen.export.tflite.runtimes import MICRO, litert
@@ -127,7 +130,11 @@ def test_what_was_altered_is_not_run(
 ) -> None:
     folder = shutil.copytree(exported("onnx"), tmp_path / "copy")
     (folder / "little.onnx").write_bytes(b"else")
-    monkeypatch.setattr(module, "_again", lambda *_: pytest.fail("it was run"))
+
+    def again(*_: object) -> None:
+        pytest.fail("it was run")
+
+    monkeypatch.setattr(module, "_again", again)
     assert sm.verify(folder, run=True).wrong
 
 
@@ -137,7 +144,10 @@ def test_an_artefact_that_answers_otherwise_is_told(
     right = module.session
 
     def off(model: bytes) -> Any:
-        return lambda pixels: right(model)(pixels) + 0.01
+        def infer(pixels: Pixels) -> NDArray[Any]:
+            return right(model)(pixels) + 0.01
+
+        return infer
 
     monkeypatch.setattr(module, "session", off)
     (wrong,) = sm.verify(exported("onnx"), run=True).wrong
@@ -197,13 +207,20 @@ def test_a_folder_without_a_proof_is_refused(proof: str | None, tmp_path: Path) 
 def test_another_interpreter_may_be_off_by_steps(
     exported: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "found", lambda name: name == MICRO)
-    monkeypatch.setattr(module, "micro", lambda model, scale: litert(model, scale, reference=True))
+    def only(name: str) -> bool:
+        return name in here
+
+    def micro(model: bytes, scale: float) -> Infer:
+        return litert(model, scale, reference=True)
+
+    here = {MICRO}
+    monkeypatch.setattr(module, "found", only)
+    monkeypatch.setattr(module, "micro", micro)
     verified = sm.verify(exported("tflite"), run=True)
     assert verified.ran == "tflite-micro"
     assert verified.allowed is not None
     assert verified.allowed > 0
-    monkeypatch.setattr(module, "found", lambda name: None)
+    here.clear()
     assert "neither LiteRT nor tflite-micro" in sm.verify(exported("tflite"), run=True).notes[0]
 
 

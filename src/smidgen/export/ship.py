@@ -136,7 +136,7 @@ def _require_points(asked: object) -> None:
     if asked is None:
         return
     number = isinstance(asked, int | float) and not isinstance(asked, bool)
-    if not (number and 0 <= asked <= _POINTS):
+    if not (number and 0 <= float(asked) <= _POINTS):
         raise ValueError(f"max-loss must be points of accuracy, 0 to 100, got {shown(asked)}")
 
 

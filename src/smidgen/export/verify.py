@@ -139,8 +139,8 @@ def _again(place: Path, proof: Mapping[str, Any]) -> _Again:
     Raises:
         ValueError: If nothing here can, with the reason.
     """
-    target, main, kept = proof["target"], place / proof["artefact"], proof.get("rerun")
-    require(kept is not None, "its proof has no logits to compare, an older smidgen wrote it")
+    require("rerun" in proof, "its proof has no logits to compare, an older smidgen wrote it")
+    target, main, kept = proof["target"], place / proof["artefact"], proof["rerun"]
     tolerance, classes = kept["tolerance"], len(proof["classes"])
     kind = "int32_t" if proof["numbers"] == "int8" else "float"
     if target in ("onnx", "onnx-int8"):

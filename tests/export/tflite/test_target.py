@@ -125,7 +125,11 @@ def test_logits_that_are_a_few_steps_off_are_refused(
 ) -> None:
     def off(*arguments: Any, **named: Any) -> Any:
         of = litert(*arguments, **named)
-        return lambda pixels: of(pixels) + 4 * (np.arange(10) == 1)
+
+        def infer(pixels: Any) -> Any:
+            return of(pixels) + 4 * (np.arange(10) == 1)
+
+        return infer
 
     monkeypatch.setattr(target, "_ON", (platform.machine(),))
     monkeypatch.setattr(target, "litert", off)
