@@ -132,11 +132,11 @@ def _limit(what: str, asked: int | str | None) -> int | None:
     return None if asked is None else bytes_of(asked, f"max-{what}")
 
 
-def _require_points(asked: object) -> None:
+def _require_points(asked: Any) -> None:
     if asked is None:
         return
     number = isinstance(asked, int | float) and not isinstance(asked, bool)
-    if not (number and 0 <= float(asked) <= _POINTS):
+    if not (number and 0 <= asked <= _POINTS):
         raise ValueError(f"max-loss must be points of accuracy, 0 to 100, got {shown(asked)}")
 
 
