@@ -153,13 +153,10 @@ def _between(values: NDArray[np.float32], place: float) -> float:
 def _least_error(sample: NDArray[np.float32], low: float, high: float) -> tuple[float, float]:
     if high - low <= 0:
         return low, high
-    # of values about 1, whose squares neither overflow nor vanish; powers of two leave their bits
-    exponent = int(np.frexp(high - low)[1])
-    sample, first, span = np.ldexp(sample, -exponent), *np.ldexp([low, high - low], -exponent)
 
     def error(fraction: float) -> float:
-        step = fraction * float(span) / 255
-        zero = np.rint(float(first) * fraction / step)
+        step = fraction * (high - low) / 255
+        zero = np.rint(low * fraction / step)
         rounded = np.clip(np.rint(sample / step), zero, zero + 255) * step
         return float(np.mean((rounded - sample) ** 2))
 
