@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # the same names as below, for readers and type checkers
     from smidgen.export.artefact import Wish
     from smidgen.export.ship import export
     from smidgen.export.verify import verify
+    from smidgen.fine_tune import fine_tune
     from smidgen.model import load
     from smidgen.recipe import Recipe
     from smidgen.run import load_run
@@ -29,6 +30,7 @@ __all__ = [
     "design",
     "evaluate",
     "export",
+    "fine_tune",
     "layers",
     "load",
     "load_run",
@@ -84,6 +86,7 @@ class _Package(ModuleType):
     train = _function("train")
     evaluate = _function("evaluate")
     export = _function("export", "export.ship")
+    fine_tune = _function("fine_tune")
     study = _function("study", "studies")
     report = _function("report", "studies")
 

@@ -1,29 +1,29 @@
 """The data of a run, found and read again as the run has them."""
 
 import warnings
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
 from smidgen import limits
-from smidgen.data import NAMED, Data, DataError, DataWarning, Split, load
+from smidgen.data import NAMED, Data, DataError, DataWarning, Preprocessing, Split, load
 from smidgen.data.base import Progress, as_it_is
 from smidgen.data.decoding import LEFT_OUT
+from smidgen.data.known import Known, compared, together
 from smidgen.data.making import NO_TEST
 from smidgen.data.parts import parts
 from smidgen.data.remembered import asked_of, place_of, with_asked
 from smidgen.data.sources import HUB_ID, KNOWN, NO_COLUMNS, to_fetch
+from smidgen.escape import shell
 from smidgen.files import at_home
 from smidgen.names import require_path, shown
 from smidgen.run import Run
+from smidgen.sizes import counted
 from smidgen.split_names import FULL
-
-_OF_A_SPLIT = ("images", "labels")
 
 
 class Columns(NamedTuple):
@@ -47,6 +47,8 @@ def trained_on(
 ) -> Data:
     """Return the data that a run was trained on; every picture goes through what it went through.
 
+    Of a place to which pictures have come those of the run alone are taken, which is told.
+
     Args:
         run: As loaded.
         folder: It was loaded from, for errors.
@@ -59,9 +61,9 @@ def trained_on(
         DataError: If they are gone, cannot be read, or are others.
     """
     if isinstance(data, Data):
-        if as_it_is(data).fingerprint != run.trial.fingerprint:
-            raise DataError(f"{data.name} is not the data {folder} was trained on")
-        return data
+        if as_it_is(data).fingerprint == run.trial.fingerprint:
+            return data
+        return _of_run(run, data, data.name, folder)
     if data is not None:
         require_path(data, "data, if they are none that smidgen.data.load returned,")
     place = str(data or place_of(run.origin))
@@ -82,17 +84,93 @@ def trained_on(
     with warnings.catch_warnings(record=True) as heard, _looked_for(place, folder):
         warnings.simplefilter("always")
         found = _read(run, place, data_dir, progress, columns, skip_broken=True)
-    same = found.fingerprint == run.trial.fingerprint
+    own = found
+    if found.fingerprint != run.trial.fingerprint:
+        own = _of_run(run, found, place_of(place).removeprefix(KNOWN), folder)
     for warning in _news(heard, columns):
-        if not (same and _said_before(str(warning.message), found)):
+        if not _said_before(str(warning.message), found):
             warnings.warn(warning.message, stacklevel=2)
-    if not same:
-        raise DataError(
-            f"{place} is not the data {folder} was trained on: its content changed"
-            if data is None
-            else f"{place} does not hold the data {folder} was trained on, {run.trial.data}"
+    return own
+
+
+def _of_run(run: Run, found: Data, place: str, folder: Path | str) -> Data:
+    """Return the pictures of a run out of data that hold others, too.
+
+    Their order, labels and groups are those of the run, or they are refused: its fingerprint says.
+
+    Raises:
+        DataError: If they are not all there as they were, with what has changed and what serves.
+    """
+    as_there = (found.classes, found.preprocessing) == (run.classes, run.preprocessing)
+    if run.known is None or not as_there:
+        raise DataError(_told_changed(place, folder, ""))
+    change = compared(found, run.known)
+    if change.data is None or change.data.fingerprint != run.trial.fingerprint:
+        came = counted(change.came, "picture came", "pictures came")
+        others = ", labels or groups are others" if change.data is not None else ""
+        raise DataError(_told_changed(place, folder, f" ({came}, {change.went:,} went{others})"))
+    if change.came:
+        warnings.warn(
+            f"{place} holds {counted(change.came, 'picture', 'pictures')} more than {folder} was"
+            " trained on: those it was trained on are taken alone",
+            DataWarning,
+            stacklevel=3,
         )
-    return found
+    return replace(change.data, origin=run.origin)
+
+
+def _told_changed(place: str, folder: Path | str, how: str) -> str:
+    """Return what to say of pictures that are not those of a run any more, and what serves."""
+    said = (
+        f"{place} must hold the pictures {folder} was trained on as they were, its content"
+        f" changed{how}: put them back, or name where they are (--data, or data=)"
+    )
+    if not Path(folder).exists():  # a run in memory, called by its net
+        return said
+    judge, go_on = (
+        shell(["smidgen", *words, str(folder), "--data", place])
+        for words in (["evaluate"], ["train", "--from"])
+    )
+    return f"{said}; `{judge}` judges it on what is there, `{go_on}` goes on with it"
+
+
+def known_of(run: Run, folder: Path | str, how: Preprocessing | None = None) -> Known | None:
+    """Return the pictures of a run as they look through some preprocessing; None if they are gone.
+
+    What the run keeps serves where that is its own; otherwise its data are read, but not fetched.
+
+    Args:
+        run: As loaded.
+        folder: It was loaded from.
+        how: By default the run's own.
+    """
+    if run.known is not None and how in (None, run.preprocessing):
+        return run.known
+    asked = asked_of(run.origin)
+    try:
+        if to_fetch(place_of(run.origin), asked.get("data-dir")) is not None:
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # told where the data were loaded
+            own = trained_on(run, folder)
+            seen = own if how in (None, run.preprocessing) else _seen_anew(run, own, how)
+    except ValueError:  # not as they were
+        return None
+    known = Known.of(own, run.trial.split)
+    if seen is None:
+        return None
+    return replace(known, parts=Known.of(seen, FULL).parts)
+
+
+def _seen_anew(run: Run, own: Data, how: Preprocessing) -> Data | None:
+    """Return the data of a run through other preprocessing; None if these are other pictures."""
+    place, asked = place_of(run.origin), asked_of(run.origin)
+    place = f"{KNOWN}{place}" if place in NAMED or asked.get("package") else place
+    seen = load(with_asked(place, asked), preprocessing=how, classes=run.classes)
+    alike = own.parts.keys() == seen.parts.keys() and all(
+        torch.equal(of.labels, seen.parts[part].labels) for part, of in own.parts.items()
+    )
+    return seen if alike else None
 
 
 def _tell_fetched(place: str, data_dir: Path | str | None, folder: Path | str) -> None:
@@ -162,7 +240,7 @@ def judged_on(
     own = own or found.fingerprint == run.trial.fingerprint
     whole = not own and any(note.startswith(NO_TEST) for note in found.notes)
     if whole:
-        judged = _together(list(found.parts.values()))
+        judged = replace(together(found.parts.values()), groups=None)
         found = replace(found, test=judged, fingerprint="")
         warnings.warn(
             f"{found.name}: all {len(judged):,} images are judged; if it was trained on some of"
@@ -174,13 +252,6 @@ def judged_on(
         if not (whole and NO_TEST in str(warning.message)):
             warnings.warn(warning.message, stacklevel=2)
     return found
-
-
-def _together(parts: Sequence[Split]) -> Split:
-    """Return the images of several parts as one, with the names of files where all have them."""
-    images, labels = (torch.cat([getattr(p, name) for p in parts]) for name in _OF_A_SPLIT)
-    named = all(part.files for part in parts)
-    return Split(images, labels, tuple(chain(*(p.files for p in parts))) if named else ())
 
 
 def _news(

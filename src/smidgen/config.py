@@ -90,6 +90,26 @@ def load_plan(recipe: str, settings: Iterable[str] = ()) -> TrainingPlan:
         raise ValueError(f"{where}: {error}") from None
 
 
+def with_settings(recipe: Recipe, settings: Iterable[str]) -> Recipe:
+    """Return the numbers of a run with single ones replaced, as :func:`load_plan` does.
+
+    Raises:
+        ValueError: If a setting cannot be read, or is none of a recipe's numbers.
+    """
+    form: dict[str, Any] = {"recipe": recipe.to_dict()}
+    settings = list(settings)
+    for setting in settings:
+        _set(form, setting)
+    others = [key for key in form if key != "recipe"]
+    if others:
+        raise ValueError(f"--set {others[0]} changes nothing beside --from: leave it out")
+    try:
+        return _plan(form).recipe
+    except ValueError as error:
+        where = " ".join(f"--set {setting}" for setting in settings)
+        raise ValueError(f"{where}: {error}") from None
+
+
 def load_net(name: str) -> NetSpec:
     """Return the net of that name, or the one that a TOML file, or a table as text, describes.
 
@@ -129,7 +149,10 @@ def _require_no_folder(name: str) -> None:
     if chosen.exists():
         raise ValueError(f"{name} is a design: its net and its recipe are in {chosen}")
     if (Path(name) / "run.json").exists():
-        raise ValueError(f"{name} is a run: smidgen inspect {name} shows its net and its methods")
+        raise ValueError(
+            f"{name} is a run: smidgen inspect {name} shows its net and its methods, smidgen train"
+            f" --from {name} --data MORE goes on with it (fine-tuning)"
+        )
     raise ValueError(f"{name} is a folder: name what comes with smidgen, or a file .toml")
 
 

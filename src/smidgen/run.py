@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from smidgen.checkpoint import CheckpointError, load_with_digest, packed
 from smidgen.data import Data, Preprocessing
 from smidgen.data.base import as_they_are
+from smidgen.data.known import Known
 from smidgen.data.sources import unplaced as unplaced_origin
 from smidgen.files import LOCK, at_home, is_temporary, write_atomically
 from smidgen.hub import fetched, is_hub
@@ -30,6 +31,7 @@ from smidgen.text import to_text
 from smidgen.trial import Trial
 
 PLAN, WEIGHTS = "run.json", "weights.safetensors"
+PICTURES = "pictures.safetensors"  # that tell those of the run from others; never shared
 MODEL = "model"  # the run's folder in a design's
 _DIGITS = 16  # of a digest that people read
 _NAMED = 3  # runs of those in a folder
@@ -76,6 +78,8 @@ class Run:
         versions: Of the software.
         preprocessing: What a picture goes through on its way to the net.
         origin: Where the data were: an absolute path, or a name.
+        known: The pictures that it learned from and was judged on; ``None`` in runs of the hub, and
+            in those from before that was kept.
     """
 
     trial: Trial
@@ -88,6 +92,7 @@ class Run:
     versions: dict[str, str]
     preprocessing: Preprocessing
     origin: str
+    known: Known | None = None
 
     def __repr__(self) -> str:
         return f"Run({self.trial.net.name}: {self._told})"
@@ -138,6 +143,9 @@ class Run:
         form.pop("sha256", None)
         # before the weights: whenever this is cut short, none lie there that it does not name
         _write_plan(folder, {**form, "weights": known})
+        if self.known is not None:
+            pictures, _ = packed(self.known.tensors, {"fingerprint": self.trial.fingerprint})
+            write_atomically(folder / PICTURES, pictures)
         write_atomically(folder / WEIGHTS, written)
 
 
@@ -485,8 +493,29 @@ def load_run(folder: Path | str) -> Run:
         model=model.eval(),
         preprocessing=preprocessing,
         origin=origin or trial.data,
+        known=_known(folder / PICTURES, trial),
         **seen,
     )
+
+
+def _known(path: Path, trial: Trial) -> Known | None:
+    """Return what tells the pictures of a run from others, if it is there.
+
+    Warns:
+        UserWarning: If it is damaged or of another run: the model serves without it.
+    """
+    if not path.exists():
+        return None
+    try:
+        tensors, values, _ = load_with_digest(path)
+        if values.get("fingerprint") != trial.fingerprint:
+            raise ValueError(f"{path}: of the data of another run")
+        return Known.of_tensors(tensors)
+    except ValueError as error:
+        warnings.warn(
+            f"{error}; which pictures the run was trained on is not known without it", stacklevel=3
+        )
+        return None
 
 
 def _require_possible(tensors: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:

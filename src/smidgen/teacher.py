@@ -9,11 +9,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from smidgen.again import same_place, trained_on
-from smidgen.data import Data, DataWarning, Preprocessing
+from smidgen.again import known_of, same_place
+from smidgen.data import Data, Preprocessing
 from smidgen.data.decode import SAME_PARTS
+from smidgen.data.known import keys_of
 from smidgen.data.making import NO_TEST
-from smidgen.data.parts import held_out
+from smidgen.data.parts import parts
+from smidgen.data.remembered import place_of
+from smidgen.escape import shell
 from smidgen.hub import is_hub
 from smidgen.kernels.chain import Inference
 from smidgen.methods import built_of
@@ -129,10 +132,17 @@ def _earlier(method: Pretrained, data: Data, split: str, spec: NetSpec) -> Run:
             f"{where} must have the layers of {spec.name} and its methods, but for the classifier,"
             " for as many channels, and rows and columns as here; it is"
             f" {run.trial.net.name} with {', '.join(changing) or 'no method that changes layers'},"
-            f" for {run.trial.spec.input_shape.channels} channels"
+            f" for {run.trial.spec.input_shape.channels} channels:"
+            f" {_going_on(method.run, data)} takes its net and methods"
         )
     _require(where, run, data, split, method.digest)
     return run
+
+
+def _going_on(place: str, data: Data) -> str:
+    """Return the command that goes on with a run on data, as both are known here."""
+    there = place_of(data.origin) or data.name
+    return f"`{shell(['smidgen', 'train', '--from', place, '--data', there])}`"
 
 
 def _body(spec: NetSpec, preprocessing: Preprocessing) -> tuple[object, ...]:
@@ -156,15 +166,15 @@ def _called(method: Distill | Pretrained) -> str:
 
 def _require(where: str, run: Run, data: Data, split: str, known: str) -> None:
     """Refuse a run that has learned what is to be held out, or is another one than was named."""
+    same = run.trial.fingerprint == data.fingerprint
     # the same pictures in another size are other data, and as many are held out of those
     there = bool(data.origin) and same_place(run, data.origin)
-    same = there or run.trial.fingerprint == data.fingerprint
     if same and split != run.trial.split and _holds_out(data, split):
         raise ValueError(
             f"{where} must be of the split {split}, got {run.trial.split}: it has learned images"
             " that are to be held out"
         )
-    if there and run.trial.fingerprint != data.fingerprint and _set_aside_anew(run, data):
+    if there and not same and _set_aside_anew(run, data):
         warnings.warn(
             f"{where} saw these pictures at another size, and beyond {SAME_PARTS} pixels a side"
             " others may be set aside: it may have learned some of those that judge here",
@@ -211,35 +221,38 @@ def _holds_out(data: Data, split: str) -> bool:
 
 
 def _require_apart(method: Distill | Pretrained, run: Run, data: Data, split: str) -> None:
-    """Refuse a run on these pictures at another size that has learned some to be held out here.
+    """Refuse a run that has learned, of other data or some at another size, what is held out here.
 
-    Pictures may be copies of each other at one of the sizes alone, and copies are held out
-    together: then the same split holds others out. Of more pictures, or fewer, it does so, too.
+    Pictures are known by their pixels, wherever they lie and whatever they are called.
+
+    Warns:
+        UserWarning: If nothing tells what it has learned.
     """
-    there = bool(data.origin) and same_place(run, data.origin)
-    others = there and run.trial.fingerprint != data.fingerprint
-    if not (others and _holds_out(data, split)) or _set_aside_anew(run, data):  # that is told
+    same = run.trial.fingerprint == data.fingerprint
+    images = parts(data, split)[1]
+    if same or images is None or _is_told(run, data):
         return
-    where = f"{_called(method)} {run_of(method)}"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DataWarning)  # told where the data are loaded
-            before = trained_on(run, run_of(method) or "")
-    except ValueError:  # not as they were
-        before = None
-    if before is None or not torch.equal(before.train.labels, data.train.labels):
+    where, place = f"{_called(method)} {run_of(method)}", run_of(method) or ""
+    if not _holds_out(data, split):  # a validation part: what is at hand tells
+        known = run.known if run.preprocessing == data.preprocessing else None
+    elif (known := known_of(run, place, data.preprocessing)) is None:
         warnings.warn(
-            f"{where} was trained on what was in {data.name} before it changed: it may have learned"
-            " some of the images that are held out now",
+            f"{where} was trained on what was in {run.trial.data} before, which is not there any"
+            " more: it may have learned some of the images that are held out now",
             stacklevel=3,
         )
-        return
-    own, its = (set(held_out(of, split)[1].tolist()) for of in (data, before))
-    if not own <= its:
+    learned = frozenset[int]() if known is None else known.learned
+    both = sum(key in learned for key in keys_of(images).tolist())
+    if both:
         raise ValueError(
-            f"{where} has learned images that are to be held out: at its size others are copies of"
-            " each other"
+            f"{where} has learned {both:,} of the {len(images):,} images that are to be held out:"
+            f" {_going_on(place, data)} holds out what it has not learned, --full nothing"
         )
+
+
+def _is_told(run: Run, data: Data) -> bool:
+    """Whether :func:`_require` has told that others may judge here."""
+    return bool(data.origin) and same_place(run, data.origin) and _set_aside_anew(run, data)
 
 
 def _set_aside_anew(run: Run, data: Data) -> bool:

@@ -297,7 +297,8 @@ def _require_fit(spec: NetSpec, data: Data) -> None:
     if spec.input_shape != expected or spec.out_shape != Shape(len(data.classes), 1, 1):
         raise ValueError(
             f"net {spec.name} takes {spec.input_shape} images of {spec.out_shape.channels} classes,"
-            f" but {data.name} has {expected} of {len(data.classes)}; NetSpec.fitted adapts it"
+            f" but {data.name} has {expected} of {len(data.classes)}:"
+            " net.fitted(sm.layers.Shape(*data.shape), len(data.classes)) adapts it"
         )
 
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from smidgen.adamw import AdamW
 from smidgen.checkpoint import CheckpointError, load_newest, save_checkpoint
 from smidgen.data import Batches, Data, Split, channel_statistics
+from smidgen.data.known import Known
 from smidgen.data.parts import parts
 from smidgen.data.splits import mislabelled
 from smidgen.evaluate.accuracy import accuracy, predict
@@ -373,6 +374,7 @@ class Training:
             versions={**versions(), **_packages(self.trial)},
             preprocessing=self.data.preprocessing,
             origin=self.data.origin or self.data.name,
+            known=Known.of(self.data, self.trial.split),
         )
 
     @torch.no_grad()

@@ -11,6 +11,7 @@ from typing import Any
 from smidgen import zoo
 from smidgen.data.arrays import KEPT
 from smidgen.data.preprocessing import CHANNELS, Preprocessing
+from smidgen.data.remembered import SIDES_OF, asked_of, place_of, with_asked
 from smidgen.escape import shell
 from smidgen.methods import built_of, in_order, package_named, package_of, parse
 from smidgen.methods.base import (
@@ -21,12 +22,13 @@ from smidgen.methods.base import (
     require_together,
 )
 from smidgen.methods.of_runs import placed
+from smidgen.methods.pretrained import Pretrained
 from smidgen.names import as_seed, require_kind, shown
 from smidgen.plugins import OWN, require_package
 from smidgen.recipe import Recipe
 from smidgen.release import require_known
 from smidgen.spec import NetSpec
-from smidgen.split_names import SELECTION, require_split
+from smidgen.split_names import FULL, SELECTION, require_split
 from smidgen.text import from_mapping, to_text, without_spaces
 
 
@@ -159,17 +161,35 @@ class Trial:
             origin: Of the data: an absolute path, or a name.
             seen: What pictures go through.
         """
+        asked = asked_of(origin)
+        if (before := asked.pop(SIDES_OF, None)) is not None:
+            return self._command_from(before, with_asked(place_of(origin), asked))
         words = ["smidgen", "train", self._net_word, "--data", origin, "--seed", str(self.seed)]
         if not origin.startswith(KEPT):  # arrays are had in one form
             words += ["--image-size", "x".join(map(str, seen.size)), "--fit", seen.fit]
             words += ["--color", seen.color] if seen.color in CHANNELS else []
         words += ["--turned"] if seen.turned else []
-        words += ["--with", ",".join(map(without_spaces, self.method_texts))]
-        for name, value in self.recipe.to_dict().items():
-            words += ["--set", f"recipe.{name}={str(value).lower()}"]
+        words += ["--with", ",".join(map(without_spaces, self.method_texts)), *self._numbers]
         if self.split != SELECTION:
             words += ["--split", self.split]
         return shell(words)
+
+    def _command_from(self, before: str, origin: str) -> str:
+        """Return the command line that goes on with a run again, as it was gone on with."""
+        words = ["smidgen", "train", "--from", before, "--data", origin, "--seed", str(self.seed)]
+        own = [method for method in in_order(self.methods) if not isinstance(method, Pretrained)]
+        words += ["--with", ",".join(without_spaces(to_text(method)) for method in own)]
+        return shell([*words, *self._numbers, *(["--full"] if self.split == FULL else [])])
+
+    @property
+    def _numbers(self) -> list[str]:
+        """The words that set every number of the recipe."""
+        numbers = self.recipe.to_dict().items()
+        return [
+            word
+            for name, value in numbers
+            for word in ("--set", f"recipe.{name}={str(value).lower()}")
+        ]
 
     @property
     def _net_word(self) -> str:

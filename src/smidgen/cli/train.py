@@ -1,10 +1,12 @@
 """``smidgen train``."""
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -38,23 +40,55 @@ from smidgen.cli.terminal import (
 )
 from smidgen.escape import shell
 from smidgen.show import percent
+from smidgen.sizes import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from smidgen.config import TrainingPlan
     from smidgen.data import Data
+    from smidgen.fine_tune import Begun, Places
+    from smidgen.methods.base import Method
     from smidgen.progress import Report
+    from smidgen.recipe import Recipe as RecipeNumbers
     from smidgen.run import EpochRecord, Run
     from smidgen.spec import NetSpec
+    from smidgen.study.job import Origin
+
+_NO_DATA = "--data is needed: a name from `smidgen list data`, a folder or a hub id"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is trained, on what, and what is told of it before."""
+
+    spec: "NetSpec"
+    data: "Data"
+    methods: "tuple[Method, ...]"
+    recipe: "RecipeNumbers"
+    split: str
+    heading: str | None = None
+    begun: "Begun | None" = None
 
 
 def train(  # noqa: PLR0913 - a command line
     net: Annotated[
-        str, typer.Argument(help="A named net, or a TOML file or a TOML table that describes one.")
-    ],
+        str | None,
+        typer.Argument(
+            help="A named net, or a TOML file or a TOML table that describes one. None with --from."
+        ),
+    ] = None,
     data: Annotated[
         str | None, typer.Option(help="A name from `smidgen list data`, a folder or a hub id.")
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Fine-tune: go on with a run or design, as --from mine --data MORE; its net,"
+            " methods and sides of pictures are kept, half of its epochs at 0.3 of its rate.",
+        ),
     ] = None,
     with_: With = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training images.")] = None,
@@ -85,10 +119,8 @@ def train(  # noqa: PLR0913 - a command line
     track: Track = None,
     json: Json = False,
 ) -> None:
-    """Train a net; without --recipe and --with, by the recipe made for the data set."""
-    from smidgen import config
-    from smidgen.layers import Shape
-    from smidgen.methods import parse
+    """Train a net, or fine-tune a run (--from); by the recipe made for the data set, or its own."""
+    from smidgen.fine_tune import Places
     from smidgen.runtime import choose
     from smidgen.split_names import FULL, SELECTION, require_split
     from smidgen.study.job import Origin
@@ -109,26 +141,89 @@ def train(  # noqa: PLR0913 - a command line
             "turned": (turned or None, "--turned"),
         },
     )
-    spec = config.load_net(net)
-    plan = config.load_plan(
-        recipe or config.default_recipe(data and data.removeprefix("known:")), set_ or ()
-    )
-    name = data or plan.data
-    if name is None:
-        raise ValueError("--data is needed: a name from `smidgen list data`, a folder or a hub id")
-    methods = plan.methods if with_ is None else parse(with_)
-    numbers = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
     runtime = choose(device, threads, precision)
-    turned = turned or plan.turned
-    _require_vacant(out, resume=resume)
-    with LoadingProgress() as loading:
-        asked = Origin(
-            *(name, data_dir, image_size, color, fit, image_column, label_column, skip_broken),
+    if from_ is not None:
+        sizes = {"--image-size": image_size, "--color": color, "--fit": fit, "--turned": turned}
+        _require_of_run(from_, {"NET": net, "--recipe": recipe, "--split": split, **sizes})
+        _require_vacant(out, resume=resume)
+        places = Places(data_dir, image_column, label_column, group_by, skip_broken)
+        asked = _go_on(from_, data, places, with_, epochs, set_ or (), full=full)
+    elif net is None:
+        raise ValueError(
+            "a net is needed: a name from `smidgen list nets` or a file .toml; or --from RUN goes"
+            " on with a run"
+        )
+    else:
+        origin = Origin(
+            *(data or "", data_dir, image_size, color, fit, image_column, label_column),
+            skip_broken=skip_broken,
             turned=turned,
             group_by=group_by,
         )
-        loaded = asked.load(loading.observe)
+        of_split = FULL if full else split or SELECTION
+        asked = _of_net(net, origin, recipe, with_, epochs, set_ or (), of_split, (out, resume))
+    folder = out or Path("runs") / _name_of(asked, seed)
+    facts = facts_of(asked.spec, asked.methods, asked.recipe, asked.data.name, seed, folder)
+    _tell_that_it_begins(folder, resume=resume)
+    with (
+        TrainingProgress(asked.recipe.epochs, asked.heading) as progress,
+        tracking(track or (), facts) as tracked,
+    ):
+        run = train_net(
+            asked.spec,
+            asked.data,
+            methods=asked.methods,
+            recipe=asked.recipe,
+            seed=seed,
+            split=asked.split,
+            runtime=runtime,
+            folder=folder,
+            resume=resume,
+            observer=_both(progress.observe, tracked.epoch),
+        )
+    _end(run, folder, asked, json=json)
 
+
+def _of_net(
+    net: str,
+    origin: "Origin",
+    recipe: str | None,
+    with_: str | None,
+    epochs: int | None,
+    settings: Sequence[str],
+    split: str,
+    place: tuple[Path | None, bool],
+) -> _Asked:
+    """Return a net fitted to data, both as asked for.
+
+    Args:
+        net: By name or as TOML.
+        origin: Of the data; without a name if none is asked for, beside what the recipe says.
+        recipe: By name, or a file.
+        with_: Methods.
+        epochs: As asked for.
+        settings: Likewise.
+        split: Likewise.
+        place: The folder of the run if one is asked for, and whether it is gone on with.
+    """
+    from smidgen import config
+    from smidgen.layers import Shape
+    from smidgen.methods import parse
+
+    spec = config.load_net(net)
+    data = origin.name or None
+    plan = config.load_plan(
+        recipe or config.default_recipe(data and data.removeprefix("known:")), settings
+    )
+    name = data or plan.data
+    if name is None:
+        raise ValueError(_NO_DATA)
+    methods = plan.methods if with_ is None else parse(with_)
+    numbers = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
+    turned = origin.turned or plan.turned
+    _require_vacant(place[0], resume=place[1])
+    with LoadingProgress() as loading, _told_of_weights(balanced=numbers.balance):
+        loaded = replace(origin, name=name, turned=turned).load(loading.observe)
     _tell_left_out(net, recipe, spec, plan, with_, turned=turned)
     heading, shape, classes = None, Shape(*loaded.shape), len(loaded.classes)
     if turned:
@@ -136,30 +231,83 @@ def train(  # noqa: PLR0913 - a command line
     if (spec.input_shape, spec.out_shape.channels) != (shape, classes):
         spec = spec.fitted(shape, classes)
         heading = f"{spec.name} fitted to {shape}, {classes} classes: {spec.params:,} params"
-    folder = out or Path("runs") / _name_of(spec, loaded, seed)
-    facts = facts_of(spec, methods, numbers, loaded.name, seed, folder)
-    _tell_that_it_begins(folder, resume=resume)
-    with (
-        TrainingProgress(numbers.epochs, heading) as progress,
-        tracking(track or (), facts) as tracked,
-    ):
-        run = train_net(
-            spec,
-            loaded,
+    return _Asked(spec, loaded, methods, numbers, split, heading)
+
+
+def _go_on(
+    start: str,
+    data: str | None,
+    places: "Places",
+    with_: str | None,
+    epochs: int | None,
+    settings: Sequence[str],
+    *,
+    full: bool,
+) -> _Asked:
+    """Return what going on with a run trains, told."""
+    from smidgen.config import with_settings
+    from smidgen.fine_tune import begin, gentler
+    from smidgen.methods import parse
+    from smidgen.run import load_run
+
+    if data is None:
+        raise ValueError(_NO_DATA)
+    numbers = with_settings(gentler(load_run(start).trial.recipe), settings)
+    numbers = numbers if epochs is None else replace(numbers, epochs=epochs)
+    methods = None if with_ is None else parse(with_)
+    with LoadingProgress() as loading, _told_of_weights(balanced=numbers.balance):
+        begun = begin(
+            start,
+            data,
             methods=methods,
             recipe=numbers,
-            seed=seed,
-            split=FULL if full else split or SELECTION,
-            runtime=runtime,
-            folder=folder,
-            resume=resume,
-            observer=_both(progress.observe, tracked.epoch),
+            full=full,
+            places=places,
+            progress=loading.observe,
         )
-    _end(run, folder, loaded, json=json)
+    of = begun.sided
+    say(
+        *begun.lines,
+        f"{begun.spec.name} goes on from {start}: {begun.spec.params:,} params, {numbers.epochs}"
+        f" epochs at a peak rate of {numbers.peak_lr:.2g}",
+    )
+    return _Asked(begun.spec, of.data, begun.methods, begun.recipe, of.split, None, begun)
 
 
-def _name_of(spec: "NetSpec", data: "Data", seed: int) -> str:
-    return f"{spec.name}-{re.sub('[/:]', '-', data.name)}-seed{seed}"  # as of the hub
+def _require_of_run(start: str, said: Mapping[str, object]) -> None:
+    """Refuse what a run that is gone on with has decided.
+
+    Args:
+        start: The run.
+        said: By what is said on the command line, what is asked; nothing if it is not.
+
+    Raises:
+        ValueError: Naming the first of them.
+    """
+    for name, value in said.items():
+        if value:
+            raise ValueError(f"{name} is that of {start} with --from: leave it out")
+
+
+@contextmanager
+def _told_of_weights(*, balanced: bool) -> "Generator[None]":
+    """Leave out of what is told of data the advice that is followed already."""
+    if not balanced:
+        yield
+        return
+    from smidgen.data.labelled import WEIGH_ALIKE
+
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        yield
+    for warning in heard:
+        warnings.warn(str(warning.message).replace(WEIGH_ALIKE, ""), warning.category, stacklevel=3)
+
+
+def _name_of(asked: _Asked, seed: int) -> str:
+    name = f"{asked.spec.name}-{re.sub('[/:]', '-', asked.data.name)}-seed{seed}"  # as of the hub
+    before = None if asked.begun is None else asked.begun.place
+    return name if before is None else f"{name}-from-{re.sub('[/:]', '-', Path(before).name)}"
 
 
 def _require_vacant(out: Path | None, *, resume: bool) -> None:
@@ -215,12 +363,20 @@ def _tell_left_out(
         warn(f"warning: turned = true in {net} is not taken: --turned takes it")
 
 
-def _end(run: "Run", folder: Path, data: "Data", *, json: bool) -> None:
+def _end(run: "Run", folder: Path, asked: _Asked, *, json: bool) -> None:
     """Tell what came of the training, where it lies and what may follow."""
-    warn(*_doubts(run, data))
+    data = asked.data
+    held = _held_out(run, data)
+    compared = _compared(run, asked)
+    warn(*([] if held is None else _doubts(held, balanced=run.trial.recipe.balance)))
     if json:
-        print_json({"folder": str(folder), "key": run.trial.key, "seconds": run.seconds})
+        told = {"folder": str(folder), "key": run.trial.key, "seconds": run.seconds}
+        print_json({**told, **compared})
     else:
+        if compared:
+            say(_told(compared))
+        if held is not None and held.uneven:
+            say(f"held out: balanced accuracy {percent(held.balanced)}, each class alike")
         params = f"{run.trial.spec.params:,} params"
         say(f"{run.trial.net.name}: {params}, trained in {run.seconds:,.0f} s, in {folder}")
         held_out = run.history[-1].held_out_accuracy is not None
@@ -229,22 +385,79 @@ def _end(run: "Run", folder: Path, data: "Data", *, json: bool) -> None:
         say(*next_commands(folder, *verbs, held_out=held_out, arrays=arrays))
 
 
-def _doubts(run: "Run", data: "Data") -> list[str]:
-    """Return what to say of a net that hardly learned, by the images held out."""
-    from smidgen.data.parts import held_out
+def _compared(run: "Run", asked: _Asked) -> dict[str, Any]:
+    """Return what a run that went on has gained, both judged on the same pictures; or nothing."""
+    if asked.begun is None:
+        return {}
+    of = asked.begun.sided
+    return {
+        "known": of.known,
+        "new": dict(zip(asked.data.classes, of.new, strict=True)),
+        "held_out": of.judged + of.judged_new,
+        "held_out_new": of.judged_new,
+        "before": asked.begun.held_out_before(),
+        "after": run.history[-1].held_out_accuracy,
+    }
+
+
+def _told(compared: Mapping[str, Any]) -> str:
+    before, after = (compared[name] for name in ("before", "after"))
+    if after is None:
+        return "none is held out: evaluate judges it on the test images"
+    earlier = "before it knew other classes" if before is None else f"before {percent(before)}"
+    images = counted(compared["held_out"], "picture", "pictures")
+    return f"held out: {earlier}, after {percent(after)} on these {images}, which neither learned"
+
+
+class _HeldOut(NamedTuple):
+    """How a run does on the images held out."""
+
+    accuracy: float
+    balanced: float  # mean over classes
+    floor: float  # what one answer for all reaches, each image alike
+    classes: int  # that are among them
+    uneven: bool  # whether one class of the training images is much larger than another, or weighs
+
+
+def _held_out(run: "Run", data: "Data") -> _HeldOut | None:
+    """Return how a run does on the images held out, if there are any."""
+    from smidgen.data.labelled import UNEVEN
+    from smidgen.data.parts import parts
+    from smidgen.evaluate.accuracy import accuracy_by_class, predict
 
     reached = run.history[-1].held_out_accuracy
-    if reached is None:
-        return []
-    part, places = held_out(data, run.trial.split)
-    labels = data.parts[part].labels[places]
-    floor = float(labels.bincount().max()) / len(labels)
+    trained, images = parts(data, run.trial.split)
+    if reached is None or images is None:
+        return None
+    logits = predict(run.model, images.images, run.mean, run.std)
+    shares = [share for share in accuracy_by_class(logits, images.labels) if share is not None]
+    counts = trained.labels.bincount(minlength=len(data.classes))
+    return _HeldOut(
+        reached,
+        sum(shares) / len(shares),
+        float(images.labels.bincount().max()) / len(images),
+        len(shares),
+        run.trial.recipe.balance or int(counts.max()) >= UNEVEN * int(counts.min()),
+    )
+
+
+def _doubts(held: _HeldOut, *, balanced: bool) -> list[str]:
+    """Return what to say of a net that hardly learned, by the images held out.
+
+    Where classes are uneven, or weigh alike, each class counts alike: one answer for all is right
+    for one of them.
+    """
+    reached, floor = held.accuracy, held.floor
+    if held.uneven:
+        reached, floor = held.balanced, 1 / held.classes
     if not is_near_one_answer(reached, floor):
         return []
+    what = "balanced accuracy " if held.uneven else ""
+    weigh = "" if balanced or not held.uneven else "--set recipe.balance=true, "
     return [
-        f"held out: {percent(reached)} {beside_one_answer(reached, floor)} what one answer for all"
-        f" reaches, {percent(floor)}: the net has learned little; more images or --epochs, or"
-        " another net, may help"
+        f"held out: {what}{percent(reached)} {beside_one_answer(reached, floor)} what one answer"
+        f" for all reaches, {percent(floor)}: the net has learned little; {weigh}more images or"
+        " --epochs, or another net, may help"
     ]
 
 

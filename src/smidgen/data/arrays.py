@@ -10,6 +10,7 @@ from typing import Any, final
 
 import numpy as np
 import torch
+from torch.utils.data import DataLoader
 
 from smidgen.data import columns
 from smidgen.data.base import Data
@@ -53,6 +54,8 @@ _LOST = f"a design, a run and an export will not find these arrays again: {_ANOT
 _PAIR, _AXES = 2, 3  # of images and labels; of a picture
 _SIDE = 16  # of a second axis, beyond which it is no channels where the last one may be
 _COLOURS = (3, 4)  # channels of RGB and RGBA
+_PARTS_OF_PARTS = 8  # a Subset of a Subset of ..., of which the innermost has the names
+_NUMBERED = "classes are called by their numbers, as the Dataset has no names: classes=[...] does"
 
 
 def from_arrays(  # noqa: PLR0913 - all but three by keyword
@@ -103,8 +106,7 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
         DataWarning: Of each of ``Data.notes``.
     """
     if labels is None and classes is None:
-        found = getattr(images, "classes", None)
-        classes = None if found is None else [str(name) for name in found]
+        classes = _classes_of(images)
     names = _named(name, () if classes is None else classes)
     given = {TRAIN: (images, labels), VALIDATION: validation, TEST: test}
     pairs = {part: _pair(f"{name} {part}", of) for part, of in given.items() if of is not None}
@@ -116,6 +118,8 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     by = None if groups is None else "groups"
     wish = asked_for(image_size=image_size, color=color, fit=fit, group_by=by)
     doubts = (*_doubts(pairs[TRAIN][0]), *([OF_SIGNS] if signs else ()))
+    if labels is None and not names and all(isinstance(of, int) for of in pairs[TRAIN][1]):
+        doubts = (*doubts, _NUMBERED)
     catalogue = Catalogue(parts, names, doubts)
     with float32_on_the_cpu():
         data = made(name, catalogue, wish, None)
@@ -128,6 +132,16 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
     held = None if cache_dir is None else str(cache.folder.absolute())
     data = replace(data, origin=with_asked(f"{KEPT}{key}", {"cache-dir": held}))
     return exchanged(data) if turned else data
+
+
+def _classes_of(dataset: Any) -> list[str] | None:
+    """Return the names that a ``Dataset`` has, or the one that it is a part of, as of ``Subset``."""
+    for _ in range(_PARTS_OF_PARTS):
+        found = getattr(dataset, "classes", None)
+        if found is not None:
+            return [str(name) for name in found]
+        dataset = getattr(dataset, "dataset", None)
+    return None
 
 
 def _grouping(groups: Any, count: int) -> list[Any]:
@@ -303,6 +317,11 @@ def _doubts(images: Any) -> tuple[str, ...]:
 
 def _of_dataset(where: str, dataset: Any) -> tuple[list[Any], list[Any]]:
     """Return the images and labels of a torch ``Dataset``, or of any other list of pairs."""
+    if isinstance(dataset, DataLoader):
+        raise DataError(
+            f"{where} must be images and labels, or a Dataset of such pairs, got a DataLoader, which"
+            " gives batches: its own is loader.dataset"
+        )
     images: list[Any] = []
     labels: list[Any] = []
     try:

@@ -16,6 +16,10 @@ LISTED = 3
 NAMED = 10  # pictures that cannot be used that are named
 _HIDDEN = frozenset((None, "-1", "-1.0"))  # a table of texts has no numbers
 UNEVEN = 10  # times the pictures of the smallest class
+WEIGH_ALIKE = (
+    ", and let the classes weigh alike, unless they do: design --balance, train --set"
+    " recipe.balance=true"
+)
 
 
 class Row(NamedTuple):
@@ -180,7 +184,6 @@ def told_counts(labels: torch.Tensor, classes: tuple[str, ...], wish: Wish) -> l
         largest, smallest = classes[counts.index(most)], classes[counts.index(least)]
         notes.append(
             f"classes are uneven: {share:.0f} % of the training pictures are {largest!r}, "
-            f"{least:,} are {smallest!r}; look at the balanced accuracy, and let the classes weigh "
-            f"alike, unless they do: design --balance, train --set recipe.balance=true"
+            f"{least:,} are {smallest!r}; look at the balanced accuracy{WEIGH_ALIKE}"
         )
     return notes

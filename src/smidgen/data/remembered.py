@@ -7,9 +7,10 @@ from dataclasses import replace
 from smidgen.data.catalogue import Wish
 
 YES = "yes"
-FOLDERS = ("data-dir", "cache-dir")  # of this machine
+SIDES_OF = "sides-of"  # the run whose pictures stayed on their sides: see smidgen.fine_tune
+FOLDERS = ("data-dir", "cache-dir", SIDES_OF)  # of this machine
 _ENDS = re.compile(
-    r"::(data-dir|image-column|label-column|skip-broken|group-by|package|cache-dir)="
+    r"::(data-dir|image-column|label-column|skip-broken|group-by|package|cache-dir|sides-of)="
 )
 
 
