@@ -15,7 +15,7 @@ from smidgen.again import Columns, held_out_of, judged_on, trained_on
 from smidgen.data import DataError
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
-from smidgen.run import Run, load_run
+from smidgen.run import PICTURES, Run, load_run
 
 
 def photographs(root: Path, names: tuple[str, ...] = ("cat", "dog", "owl")) -> Path:
@@ -108,10 +108,43 @@ def test_what_was_said_in_training_is_not_said_again(elsewhere: Path) -> None:
 
 def test_other_pictures_are_not_what_it_was_trained_on(run: Run, elsewhere: Path) -> None:
     (elsewhere / "here" / "photos" / "train" / "cat" / "0.png").unlink()
-    with pytest.raises(DataError, match="is not the data run was trained on: its content changed"):
+    said = r"photos must hold the pictures \S+run was trained on as they were, its content changed"
+    told = rf"{said} \(0 pictures came, 1 went\): .* `smidgen evaluate \S+run --data \S+photos` "
+    for data in (None, elsewhere / "here" / "photos"):
+        with pytest.raises(DataError, match=f"^(?:(?!photos).)*{told}.*`smidgen train --from "):
+            trained_on(run, elsewhere / "run", data=data)
+    with pytest.raises(DataError, match=rf"{said}: put them back"):
+        trained_on(replace(run, known=None), elsewhere / "run")
+
+
+def test_of_a_folder_that_has_grown_the_run_s_own_pictures_are_taken(
+    run: Run, elsewhere: Path
+) -> None:
+    photos = elsewhere / "here" / "photos" / "train"
+    for name in ("0", "zz"):  # before and after the others
+        pixels = np.random.default_rng(9).integers(0, 255, (16, 16, 3), np.uint8)
+        pixels[0, 0] = ord(name[0])
+        Image.fromarray(pixels).save(photos / "owl" / f"{name}-new.png")
+    for data in (None, elsewhere / "here" / "photos"):
+        with pytest.warns(UserWarning, match="photos holds 2 pictures more than run was trained"):
+            found = trained_on(run, "run", data=data)
+        assert (found.fingerprint, found.origin) == (run.trial.fingerprint, run.origin)
+        assert len(found.train.files) == 36
+    loaded = sm.data.load(elsewhere / "here" / "photos", preprocessing=run.preprocessing)
+    with pytest.warns(UserWarning, match="photos holds 2 pictures more"):
+        assert trained_on(run, "run", data=loaded).fingerprint == run.trial.fingerprint
+    (photos / "cat" / "0.png").rename(photos / "owl" / "0.png")
+    with pytest.raises(DataError, match="2 pictures came, 0 went, labels or groups are others"):
         trained_on(run, "run")
-    with pytest.raises(DataError, match="does not hold the data run was trained on, photos"):
-        trained_on(run, "run", data=elsewhere / "here" / "photos")
+
+
+def test_what_tells_a_run_s_pictures_is_not_needed(run: Run, elsewhere: Path) -> None:
+    path = elsewhere / "run" / PICTURES
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.warns(UserWarning, match="pictures.safetensors: truncated .* not known without it"):
+        assert load_run(elsewhere / "run").known is None
+    path.unlink()
+    assert load_run(elsewhere / "run").known is None
 
 
 def test_held_out_images_are_those_of_the_run_s_split(run: Run) -> None:

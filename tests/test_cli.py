@@ -12,6 +12,7 @@ import textwrap
 import threading
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,6 +28,7 @@ from smidgen.checkpoint import checkpoints
 from smidgen.cli import main
 from smidgen.cli.evaluate import _never  # pyright: ignore[reportPrivateUsage]
 from smidgen.cli.robust import Place
+from smidgen.cli.train import _doubts, _HeldOut
 from smidgen.export.int8 import finish
 from smidgen.study import rows
 from smidgen.study.store import Store
@@ -383,6 +385,104 @@ def test_a_net_that_has_learned_little_is_told_of_by_what_was_held_out(
     )
     assert smidgen(*TRAIN, "--epochs", "4", "--out", "run") == 0
     assert "one answer for all" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("uneven", "balanced", "near", "weigh"),
+    [(True, False, True, True), (True, True, False, False), (False, False, False, False)],
+)
+def test_where_classes_are_uneven_each_counts_alike(
+    uneven: bool, balanced: bool, near: bool, weigh: bool
+) -> None:
+    reached = _HeldOut(0.9, 0.5 if near else 0.85, 0.9 if uneven else 0.5, 2, uneven)
+    told = _doubts(reached, balanced=balanced)
+    assert bool(told) == near
+    for line in told:
+        assert line.startswith(
+            "held out: balanced accuracy 50.00 % is no more than what one answer"
+        )
+        assert ("--set recipe.balance=true, more images" in line) == weigh
+    (line,) = _doubts(replace(reached, balanced=0.5, uneven=True), balanced=True)
+    assert "recipe.balance" not in line
+
+
+@pytest.mark.filterwarnings("always:.*:smidgen.data.DataWarning")
+def test_of_uneven_classes_the_balanced_accuracy_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    generator = np.random.default_rng(0)
+    for name, count in (("cat", 60), ("owl", 4)):
+        folder = Path("photos", "train", name)
+        folder.mkdir(parents=True)
+        for place in range(count):
+            picture = Image.fromarray(generator.integers(0, 256, (8, 8), np.uint8))
+            picture.save(folder / f"{place}.png")
+    train = ("train", "mnist-1k5-dw", "--data", "photos", "--epochs", "1")
+    assert smidgen(*train, "--out", "plain") == 0
+    assert smidgen(*train, "--out", "balanced", "--set", "recipe.balance=true") == 0
+    plain, even = capsys.readouterr().err.split("in plain")
+    assert "look at the balanced accuracy, and let the classes weigh alike, unless" in plain
+    assert "look at the balanced accuracy\n" in even
+    assert "weigh alike" not in even
+    for told in (plain, even):
+        assert re.search(r"held out: balanced accuracy [0-9.]+ %(, each class alike| is n)", told)
+
+
+@pytest.mark.filterwarnings("ignore:.*:smidgen.data.DataWarning")
+def test_training_goes_on_where_there_are_more_pictures(capsys: pytest.CaptureFixture[str]) -> None:
+    generator = np.random.default_rng(0)
+
+    def draw(count: int) -> None:
+        for name in ("cat", "owl"):
+            Path("photos", name).mkdir(parents=True, exist_ok=True)
+            for _ in range(count):
+                picture = Image.fromarray(generator.integers(0, 256, (8, 8, 3), np.uint8))
+                picture.save(
+                    Path("photos", name, f"{len(list(Path('photos', name).iterdir()))}.png")
+                )
+
+    draw(24)
+    of = ("--data", "photos", "--out")
+    assert smidgen("train", "mnist-1k5-dw", *of, "run", "--epochs", "1", "--image-size", "8") == 0
+    draw(10)
+    capsys.readouterr()
+    assert smidgen("train", "--from", "run", *of, "more", "--set", "recipe.epochs=2") == 0
+    told = capsys.readouterr().err
+    assert re.search(r"^48 pictures known, 20 new \(cat 10, owl 10\); held out as before \d", told)
+    assert re.search(
+        r"goes on from run: [0-9,]+ params, 2 epochs at a peak rate of 0.003$", told, re.MULTILINE
+    )
+    end = r"^held out: before [0-9.]+ %, after ([0-9.]+) % on these (\d) pictures, which neither"
+    found = re.search(end, told, re.MULTILINE)
+    assert found is not None
+    assert smidgen("evaluate", "more", "--held-out", "--json") == 0
+    judged = json.loads(capsys.readouterr().out)
+    assert judged["images"] == int(found[2])
+    assert f"{100 * judged['accuracy']:.2f}" == found[1]
+    assert smidgen("train", "--from", "run", *of, "json", "--json", "--epochs", "1") == 0
+    form = json.loads(capsys.readouterr().out)
+    assert (form["known"], form["new"]) == (48, {"cat": 10, "owl": 10})
+    assert 0 <= form["before"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            (),
+            "a net is needed: a name from `smidgen list nets` or a file .toml; or --from RUN goes",
+        ),
+        (("mnist-1k5-dw", "--from", "run"), "NET is that of run with --from: leave it out"),
+        (("--from", "run", "--color", "grey"), "--color is that of run with --from: leave it out"),
+        (("--from", "run", "--split", "full"), "--split is that of run with --from: leave it out"),
+        (("--from", "run"), "run is no run folder: there is nothing of that name"),
+    ],
+)
+def test_what_does_not_go_with_going_on_is_refused(
+    words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert smidgen("train", *words, "--data", "digits") == 2
+    assert said in capsys.readouterr().err
 
 
 def test_training_ends_with_the_model_s_place_and_what_may_follow(

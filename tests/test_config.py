@@ -108,7 +108,7 @@ def test_a_recipe_without_a_net_is_no_net(tmp_path: Path) -> None:
     ("held", "said"),
     [
         ("design.toml", "is a design: its net and its recipe are in .*design.toml$"),
-        ("run.json", "is a run: smidgen inspect .* shows its net and its methods$"),
+        ("run.json", "is a run: smidgen inspect .* shows its net and its methods, .* --from "),
         ("other.txt", r"is a folder: name what comes with smidgen, or a file \.toml$"),
     ],
 )

@@ -285,7 +285,8 @@ def test_the_loss_of_an_epoch_is_the_mean_of_those_reported_of_its_steps() -> No
 def test_refuses_a_net_that_does_not_fit_the_data() -> None:
     wrong = NET.fitted(Shape(3, 8, 8), 2)
     with pytest.raises(
-        ValueError, match="takes 3x8x8 images of 2 classes, but bars has 1x8x8 of 2"
+        ValueError,
+        match=r"takes 3x8x8 images of 2 classes, but bars has 1x8x8 of 2: net\.fitted\(sm\.layers",
     ):
         train(wrong, bars(16), runtime=CPU)
 

@@ -139,12 +139,18 @@ def begin(
         spec = spec.fitted(Shape(*found.shape), classes)
     own = run.trial.methods if methods is None else methods
     kept = [method for method in own if not isinstance(method, Pretrained)]
-    numbers = gentler(run.trial.recipe) if recipe is None else recipe
+    numbers = gentler(run) if recipe is None else recipe
     return Begun(run, str(start), spec, (*kept, Pretrained(place)), numbers, of)
 
 
-def gentler(recipe: Recipe) -> Recipe:
-    """Return the numbers to go on with: half of the epochs, 0.3 of the peak rate, one start."""
+def gentler(run: Run) -> Recipe:
+    """Return the numbers to go on with: half of the epochs, 0.3 of the peak rate, one start.
+
+    Those of a run that went on itself are that already.
+    """
+    recipe = run.trial.recipe
+    if SIDES_OF in asked_of(run.origin):
+        return recipe
     epochs = ceil(EPOCHS * recipe.epochs)
     return replace(recipe, epochs=epochs, peak_lr=PEAK * recipe.peak_lr, starts=1)
 
@@ -192,7 +198,7 @@ def _before(run: Run, start: Path | str, found: Data) -> list[Known]:
             raise ValueError(
                 f"nothing tells the pictures {start} has learned from the new ones in {found.name}:"
                 " it is from before runs kept that; move the new ones to another folder with copies"
-                " of the old ones, and name that with --data, or data"
+                " of the old ones, and go on with that folder"
             )
         if its is None:
             _tell_unknown(f"{place} has learned is not known: pictures it knows are taken as new")

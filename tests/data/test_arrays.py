@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 from tests.data.conftest import pixels
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 import smidgen as sm
 from smidgen.cli import main
@@ -104,7 +104,7 @@ def test_several_labels_and_none_are_refused(labels: list[Any], said: str) -> No
 
 def test_batches_are_no_pictures() -> None:
     pairs = TensorDataset(torch.from_numpy(pixels(0, 40, 1, 6, 5)), torch.from_numpy(EVEN))
-    with pytest.raises(DataError, match="or a Dataset of such pairs, got DataLoader"):
+    with pytest.raises(DataError, match=r"got a DataLoader, which .*: loader\.dataset is"):
         from_arrays(DataLoader(pairs, batch_size=8))
 
 
@@ -294,6 +294,25 @@ def test_a_torch_data_set_of_images() -> None:
     assert data.test.labels.tolist() == [0, 1, 0, 1]
     first = data.preprocessing.pixels(Image.fromarray(pixels(900, 20, 30, 3)))
     assert np.array_equal(data.test.images[0].permute(1, 2, 0).numpy(), first)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_part_of_a_data_set_has_its_names(depth: int) -> None:
+    part: Any = Pairs(0, 40)
+    for _ in range(depth):
+        part = Subset(part, range(len(part)))
+    assert from_arrays(part, image_size=8).classes == Pairs.classes
+
+
+def test_a_data_set_without_names_is_told() -> None:
+    pairs = TensorDataset(torch.from_numpy(pixels(0, 40, 1, 6, 5)), torch.from_numpy(EVEN))
+    said = "classes are called by their numbers"
+    assert any(said in note for note in from_arrays(pairs).notes)
+    for named in (
+        from_arrays(pairs, classes=("cat", "owl")),
+        from_arrays(pixels(0, 40, 6, 5), EVEN),
+    ):
+        assert not any(said in note for note in named.notes)
 
 
 def test_a_torch_data_set_of_tensors() -> None:

@@ -19,7 +19,7 @@ from smidgen.data import Data, DataWarning, Split, load
 from smidgen.layers import Classifier, Conv, GlobalAveragePool, Shape
 from smidgen.methods import BlurPool, Distill, Method, OneCycle, Pretrained, parse
 from smidgen.recipe import Recipe
-from smidgen.run import WEIGHTS, digest, load_run, shared_plan
+from smidgen.run import PICTURES, WEIGHTS, digest, load_run, shared_plan
 from smidgen.spec import NetSpec
 from smidgen.study.plan import read_plan
 from smidgen.teacher import with_teachers
@@ -152,7 +152,10 @@ def test_refuses_a_run_of_other_layers_or_of_images_held_out(earlier: Path) -> N
         with_teachers([method], some_data(), "full", wide)
     with pytest.raises(ValueError, match=said):
         with_teachers([method, BlurPool()], some_data(), "full", NET)
-    told = r"it is .* with no method that changes layers, for 3 channels$"
+    told = (
+        r"it is .* with no method that changes layers, for 3 channels:"
+        r" `smidgen train --from .*my-net --data noise` takes its net and methods$"
+    )
     with pytest.raises(ValueError, match=told):
         with_teachers([method], some_data(), "full", wide)
     data = some_data()
@@ -285,11 +288,45 @@ def test_copies_at_one_size_alone_do_not_mix_what_is_held_out(alike: bool, tmp_p
         shutil.copy(picture, picture.with_name("new.png"))
         with pytest.warns(DataWarning, match="no test images"):
             more = load(tmp_path / "photos", image_size=4)
+        with_teachers([method], more, "selection", net[4])  # a copy is known, and changes nothing
+        (tmp_path / "first" / PICTURES).unlink()  # as in runs from before it was kept
         with pytest.warns(UserWarning, match="learned some of the images that are held out now"):
             with_teachers([method], more, "selection", net[4])
         return
-    with pytest.raises(ValueError, match="has learned images that are to be held out: at its size"):
+    with pytest.raises(ValueError, match=r"has learned \d of the \d images that are to be held"):
         with_teachers([method], large, "selection", net[16])
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("method", [Pretrained, Distill])
+def test_pictures_that_were_learned_are_not_held_out_wherever_they_lie(
+    method: type[Pretrained | Distill], kept: bool, tmp_path: Path
+) -> None:
+    """A copy of the folder with others of one class: each class has others held out."""
+    random = np.random.default_rng(0)
+    for place, name in itertools.product(range(30), ("owl", "hen")):
+        (tmp_path / "photos" / name).mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(random.integers(0, 256, (8, 8), np.uint8))
+        picture.save(tmp_path / "photos" / name / f"{place}.png")
+    shutil.copytree(tmp_path / "photos", tmp_path / "more")
+    for place in range(9):
+        picture = Image.fromarray(random.integers(0, 256, (8, 8), np.uint8))
+        picture.save(tmp_path / "more" / "hen" / f"new-{place}.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        photos, more = (load(tmp_path / name, image_size=8) for name in ("photos", "more"))
+    net = NET.fitted(Shape(1, 8, 8), 2)
+    run(tmp_path / "first", [], photos, net=net, split="selection")
+    if not kept:
+        (tmp_path / "first" / PICTURES).unlink()
+    said = r"has learned [1-9] of the \d images that are to be held out: .*train --from .*first"
+    with pytest.raises(ValueError, match=said):
+        with_teachers([method(str(tmp_path / "first"))], more, "selection", net)
+    with_teachers([method(str(tmp_path / "first"))], more, "full", net)
+    if not kept:
+        shutil.rmtree(tmp_path / "photos")
+        with pytest.warns(UserWarning, match="learned some of the images that are held out now"):
+            with_teachers([method(str(tmp_path / "first"))], more, "selection", net)
 
 
 @pytest.mark.parametrize(("size", "warned"), [(64, 0), (72, 1)])

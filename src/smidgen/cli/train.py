@@ -252,7 +252,7 @@ def _go_on(
 
     if data is None:
         raise ValueError(_NO_DATA)
-    numbers = with_settings(gentler(load_run(start).trial.recipe), settings)
+    numbers = with_settings(gentler(load_run(start)), settings)
     numbers = numbers if epochs is None else replace(numbers, epochs=epochs)
     methods = None if with_ is None else parse(with_)
     with LoadingProgress() as loading, _told_of_weights(balanced=numbers.balance):
@@ -268,8 +268,8 @@ def _go_on(
     of = begun.sided
     say(
         *begun.lines,
-        f"{begun.spec.name} goes on from {start}: {begun.spec.params:,} params, {numbers.epochs}"
-        f" epochs at a peak rate of {numbers.peak_lr:.2g}",
+        f"{begun.spec.name} goes on from {start}: {begun.spec.params:,} params,"
+        f" {counted(numbers.epochs, 'epoch', 'epochs')} at a peak rate of {numbers.peak_lr:.2g}",
     )
     return _Asked(begun.spec, of.data, begun.methods, begun.recipe, of.split, None, begun)
 
@@ -368,14 +368,15 @@ def _end(run: "Run", folder: Path, asked: _Asked, *, json: bool) -> None:
     data = asked.data
     held = _held_out(run, data)
     compared = _compared(run, asked)
-    warn(*([] if held is None else _doubts(held, balanced=run.trial.recipe.balance)))
+    doubts = [] if held is None else _doubts(held, balanced=run.trial.recipe.balance)
+    warn(*doubts)
     if json:
         told = {"folder": str(folder), "key": run.trial.key, "seconds": run.seconds}
         print_json({**told, **compared})
     else:
         if compared:
             say(_told(compared))
-        if held is not None and held.uneven:
+        if held is not None and held.uneven and not doubts:
             say(f"held out: balanced accuracy {percent(held.balanced)}, each class alike")
         params = f"{run.trial.spec.params:,} params"
         say(f"{run.trial.net.name}: {params}, trained in {run.seconds:,.0f} s, in {folder}")

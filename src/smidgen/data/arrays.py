@@ -135,7 +135,7 @@ def from_arrays(  # noqa: PLR0913 - all but three by keyword
 
 
 def _classes_of(dataset: Any) -> list[str] | None:
-    """Return the names that a ``Dataset`` has, or the one that it is a part of, as of ``Subset``."""
+    """Return the names that a ``Dataset`` has, or the one that it is a ``Subset`` of."""
     for _ in range(_PARTS_OF_PARTS):
         found = getattr(dataset, "classes", None)
         if found is not None:
@@ -319,8 +319,8 @@ def _of_dataset(where: str, dataset: Any) -> tuple[list[Any], list[Any]]:
     """Return the images and labels of a torch ``Dataset``, or of any other list of pairs."""
     if isinstance(dataset, DataLoader):
         raise DataError(
-            f"{where} must be images and labels, or a Dataset of such pairs, got a DataLoader, which"
-            " gives batches: its own is loader.dataset"
+            f"{where} must be images and labels, or a Dataset of such pairs, got a DataLoader,"
+            " which gives batches: loader.dataset is its Dataset"
         )
     images: list[Any] = []
     labels: list[Any] = []
