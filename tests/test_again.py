@@ -133,7 +133,7 @@ def test_of_a_folder_that_has_grown_the_run_s_own_pictures_are_taken(
     loaded = sm.data.load(elsewhere / "here" / "photos", preprocessing=run.preprocessing)
     with pytest.warns(UserWarning, match="photos holds 2 pictures more"):
         assert trained_on(run, "run", data=loaded).fingerprint == run.trial.fingerprint
-    (photos / "cat" / "0.png").rename(photos / "owl" / "0.png")
+    (photos / "cat" / "0.png").rename(photos / "owl" / "of-a-cat.png")
     with pytest.raises(DataError, match="2 pictures came, 0 went, labels or groups are others"):
         trained_on(run, "run")
 

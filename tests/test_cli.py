@@ -12,7 +12,6 @@ import textwrap
 import threading
 import time
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -402,7 +401,7 @@ def test_where_classes_are_uneven_each_counts_alike(
             "held out: balanced accuracy 50.00 % is no more than what one answer"
         )
         assert ("--set recipe.balance=true, more images" in line) == weigh
-    (line,) = _doubts(replace(reached, balanced=0.5, uneven=True), balanced=True)
+    (line,) = _doubts(reached._replace(balanced=0.5, uneven=True), balanced=True)
     assert "recipe.balance" not in line
 
 

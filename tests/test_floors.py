@@ -29,6 +29,7 @@ FLOORS = [  # ground first; a name covers the module or package it starts
     {"zoo", "methods"},
     {
         *("runtime", "checkpoint", "trial", "run", "training", "train", "evaluate", "export"),
+        "fine_tune",
         *("answer", "model", "again", "progress", "hub", "robust", "starts", "teacher"),
     },
     {"study"},

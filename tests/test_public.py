@@ -13,6 +13,7 @@ FUNCTIONS = (
     "design",
     "evaluate",
     "export",
+    "fine_tune",
     "load",
     "load_run",
     "report",

@@ -125,7 +125,7 @@ def _told_changed(place: str, folder: Path | str, how: str) -> str:
         f"{place} must hold the pictures {folder} was trained on as they were, its content"
         f" changed{how}: put them back, or name where they are (--data, or data=)"
     )
-    if not Path(folder).exists():  # a run in memory, called by its net
+    if not (Path(folder).exists() and Path(place).exists()):  # in memory, and called by a name
         return said
     judge, go_on = (
         shell(["smidgen", *words, str(folder), "--data", place])

@@ -26,7 +26,7 @@ from smidgen.spec import NetSpec
 from smidgen.train import Observer, train
 from smidgen.training import AT_EVERY_EPOCH, Pace
 
-EPOCHS, PEAK = 0.5, 0.3  # of the first training's; docs/log.md has what was tried
+EPOCHS, PEAK = 0.5, 0.3  # of the first training's; not tuned: docs/training.md
 
 
 class Places(NamedTuple):

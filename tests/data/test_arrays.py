@@ -470,7 +470,7 @@ def test_arrays_that_are_no_longer_kept_may_be_given_again(
         sm.export(tmp_path / "run", "onnx", tmp_path / "out")
     assert sm.export(tmp_path / "run", "onnx", tmp_path / "out", data=data).data == "heat"
     other = from_arrays(pixels(0, 40, 12, 12, 2), EVEN, ["cold", "warm"], name="other")
-    with pytest.raises(DataError, match=r"other is not the data .* was trained on"):
+    with pytest.raises(DataError, match=r"other must hold the pictures .* \(--data, or data=\)$"):
         sm.export(tmp_path / "run", "onnx", tmp_path / "more", data=other)
 
 
