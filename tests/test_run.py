@@ -22,7 +22,7 @@ from smidgen.layers import Shape
 from smidgen.methods import Cyclical
 from smidgen.model import model_of
 from smidgen.recipe import Recipe
-from smidgen.run import PLAN, WEIGHTS, Run, load_plan, load_run
+from smidgen.run import PICTURES, PLAN, WEIGHTS, Run, load_plan, load_run
 from smidgen.spec import NetSpec
 from smidgen.train import train
 from smidgen.trial import Trial
@@ -428,6 +428,7 @@ def test_a_run_killed_before_its_plan_was_there_can_be_begun(
     train(net, digits, recipe=Recipe(epochs=1), split="full", folder=folder)
     assert sorted(p.name for p in folder.iterdir()) == [
         "checkpoint-00001.safetensors",
+        PICTURES,
         PLAN,
         WEIGHTS,
     ]

@@ -16,8 +16,9 @@ from smidgen.data.parts import parts
 from smidgen.evaluate import doubted, evaluate, looked_at, predict, row
 from smidgen.evaluate.calibration import balanced_nll
 from smidgen.release import revision
-from smidgen.run import PLAN, WEIGHTS, Run
+from smidgen.run import PICTURES, PLAN, WEIGHTS, Run
 from smidgen.runtime import PRECISIONS, choose
+from smidgen.split_names import FULL
 from smidgen.study.job import CARD, QUICK, Job, Others
 from smidgen.study.owner import alone
 from smidgen.train import Observer, train
@@ -88,6 +89,8 @@ def execute(
                 run = trained(runtime=choose(precision=job.precision))
         for path in checkpoints(folder):
             path.unlink()
+        if trial.split != FULL:  # it only chooses: of thousands, each would keep a megabyte
+            (folder / PICTURES).unlink(missing_ok=True)
     if others is None:
         others = job.origin.others(job.against, data)
     return judged(run, job, data, folder, others)
