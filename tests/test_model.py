@@ -308,6 +308,10 @@ def test_a_window_of_another_length_is_told(model: Model) -> None:
         asked.predict([window] * 3)
     assert len({str(one.message) for one in said}) == 1
     asked.predict(np.arange(16.0).reshape(8, 2))
+    shrunk = replace(asked, preprocessing=replace(how, length=24))
+    with pytest.warns(DataWarning, match="of 1x8 is fitted to 1x8; those trained on have 1x24$"):
+        shrunk.predict(np.arange(16.0).reshape(8, 2))
+    shrunk.predict(np.arange(48.0).reshape(24, 2))  # and no warning, which would end the test
 
 
 def test_a_file_of_text_is_refused(model: Model, tmp_path: Path) -> None:

@@ -254,10 +254,12 @@ def _tell_few_bits(values: Values, how: Preprocessing) -> None:
 
 
 def _tell_another_length(values: Values, how: Preprocessing) -> None:
-    """Warn of a window that has not as many steps as those trained on."""
+    """Warn of a window that has not as many steps as those trained on, before they were fitted."""
     sides = values.shape[:2]
-    if how.is_window and sides != how.size:
-        _warn(f"a window of {sides[0]}x{sides[1]} is fitted to {how.size[0]}x{how.size[1]}")
+    if how.is_window and sides != how.native:
+        own, size, native = ("x".join(map(str, of)) for of in (sides, how.size, how.native))
+        told = f"; those trained on have {native}" if how.length else ""
+        _warn(f"a window of {own} is fitted to {size}{told}")
 
 
 def _warn(text: str) -> None:

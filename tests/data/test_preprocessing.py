@@ -229,6 +229,9 @@ GOOD = Preprocessing(32, 32, "rgb", 3).to_dict()
         ({"scale": [1, 1, 1], "offset": [0, 0, float("nan")]}, "offset must be finite"),
         ({"scale": "abc"}, "'scale' should be a valid tuple, got 'abc'"),
         ({"scale": ["a"]}, "'scale' should be a valid number"),
+        ({"length": 96}, r"length must be 0 to 65,535 of windows, .* got 96 of 32x32"),
+        ({"height": 1, "length": -1}, "length must be 0 to 65,535 of windows"),
+        ({"length": 9.5}, "'length' should be a valid integer, got 9.5"),
         ({"sclae": []}, "preprocessing has no argument 'sclae'; did you mean 'scale'"),
     ],
 )
@@ -239,6 +242,19 @@ def test_what_is_read_is_checked(change: dict[str, Any], said: str) -> None:
         Preprocessing.from_dict([])
     with pytest.raises(DataError, match="needs the argument 'width'"):
         Preprocessing.from_dict({"height": 3})
+
+
+def test_the_length_that_windows_had_is_kept_and_changes_no_byte() -> None:
+    short = Preprocessing(1, 32, "channels", 2)
+    assert "length" not in short.to_dict()  # nor in what older versions wrote
+    assert (short.native, replace(short, height=8).native) == ((1, 32), (8, 32))
+    shrunk = replace(short, length=96)
+    assert Preprocessing.from_dict(json.loads(json.dumps(shrunk.to_dict()))) == shrunk
+    assert shrunk.text == "2 channels 1x32, stretched from 1x96"
+    assert shrunk.native == shrunk.exchanged.native == (1, 96)
+    assert replace(shrunk, height=32, width=1).native == (96, 1)
+    window = np.arange(192, dtype=np.uint8).reshape(1, 96, 2)
+    assert (shrunk.pixels(window) == short.pixels(window)).all()
 
 
 def test_it_is_told_in_a_line() -> None:

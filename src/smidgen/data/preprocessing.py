@@ -62,9 +62,12 @@ class Preprocessing:
         offset: The value that becomes byte 0, a channel each; empty if values are bytes already.
         scale: Values a level, likewise.
         turned: Whether rows and columns are exchanged at the end, after the fit.
+        length: Moments of the windows trained on, before the fit; 0 if that is as many as the net
+            takes, it is not known, or pictures are no windows.
 
     Raises:
-        DataError: If a value is out of range, or offset and scale are not one a channel.
+        DataError: If a value is out of range, offset and scale are not one a channel, or what is
+            no window has a length.
     """
 
     height: int
@@ -76,6 +79,7 @@ class Preprocessing:
     offset: tuple[float, ...] = ()
     scale: tuple[float, ...] = ()
     turned: bool = False
+    length: int = 0
 
     def __post_init__(self) -> None:
         for name, most in (
@@ -102,11 +106,23 @@ class Preprocessing:
             raise DataError(f"offset must be finite, got {self.offset}")
         if not all(np.isfinite(value) and value > 0 for value in self.scale):
             raise DataError(f"scale must be > 0 and finite, got {self.scale}")
+        if not 0 <= self.length <= (SIDE if self.is_window else 0):
+            raise DataError(
+                f"length must be 0 to {SIDE:,} of windows, which have one side of 1, and 0 of"
+                f" others, got {self.length} of {self.height}x{self.width}"
+            )
 
     @property
     def size(self) -> tuple[int, int]:
         """Height and width that a picture is fitted to, before rows and columns are exchanged."""
         return (self.width, self.height) if self.turned else (self.height, self.width)
+
+    @property
+    def native(self) -> tuple[int, int]:
+        """Height and width of the windows trained on, before the fit; of pictures its size."""
+        height, width = self.size
+        length = self.length or max(height, width)
+        return (1, length) if height == 1 else (length, 1) if width == 1 else (height, width)
 
     @property
     def exchanged(self) -> "Preprocessing":
@@ -168,6 +184,8 @@ class Preprocessing:
         how = {"stretch": "stretched", "crop": "cropped", "pad": "padded"}[self.fit]
         height, width = self.size
         line = f"{color} {height}x{width}, {how}"
+        if self.length:
+            line += " from {}x{}".format(*self.native)
         if not self.of_values:
             line += f", transparent over {self.background}"
         elif self.fit == "pad":
@@ -184,10 +202,14 @@ class Preprocessing:
         return f"{line}, values {', '.join(ranges)}{end}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON; ``turned`` only where it is so, as it was not always."""
+        """Return plain values, for JSON; the last two only where they say something.
+
+        Older versions, which do not know them, read the others.
+        """
         form = asdict(self)
-        if not self.turned:
-            del form["turned"]
+        for name in ("turned", "length"):
+            if not form[name]:
+                del form[name]
         return {**form, "offset": list(self.offset), "scale": list(self.scale)}
 
     @staticmethod

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import accumulate
 from typing import Any
 
@@ -61,12 +62,19 @@ def decided(
     else:
         color, count = "channels", channels.pop()
     size = wish.size or _size(heads, notes, wish)
-    return (
-        Preprocessing(
-            *size, color, count, wish.fit or "stretch", wish.background or background or "white"
-        ),
-        notes,
+    how = Preprocessing(
+        *size, color, count, wish.fit or "stretch", wish.background or background or "white"
     )
+    return replace(how, length=_length(heads, how)), notes
+
+
+def _length(heads: Sequence[Head], how: Preprocessing) -> int:
+    """Return how many moments all windows have; 0 where :class:`Preprocessing` has none."""
+    sizes = {(head.height, head.width) for head in heads}
+    if len(sizes) != 1 or not how.is_window:
+        return 0
+    own = sizes.pop()
+    return max(own) if own != how.size and how.takes(*own) else 0
 
 
 def _size(heads: Sequence[Head], notes: list[str], wish: Wish) -> tuple[int, int]:

@@ -287,6 +287,15 @@ def test_a_run_is_judged_on_windows_without_the_axis_that_is_1(tmp_path: Path) -
         made("a", found[2], Wish(preprocessing=how, classes=("0", "1")), None)
 
 
+@pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
+def test_the_length_of_windows_is_kept_where_they_are_fitted(tmp_path: Path) -> None:
+    windows = np.random.default_rng(0).normal(size=(24, 1, 96, 3)).astype(np.float32)
+    np.savez(tmp_path / "a.npz", x=windows, y=np.arange(24) % 2)
+    whole, shrunk, square = (load(tmp_path, image_size=size) for size in (None, "1x32", "4x4"))
+    assert [of.preprocessing.length for of in (whole, shrunk, square)] == [0, 96, 0]
+    assert whole.preprocessing.native == shrunk.preprocessing.native == (1, 96)
+
+
 def test_minus_one_beside_one_other_label_is_a_class_and_told(tmp_path: Path) -> None:
     signs = np.array([1, -1] * 4)
     arrays: Any = {"x_train": pixels(0, 8, 6, 5), "x_test": pixels(1, 4, 6, 5)}

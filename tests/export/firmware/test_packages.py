@@ -17,13 +17,17 @@ import yaml
 from smidgen.data import Data, Preprocessing, Split
 from smidgen.export import generated
 from smidgen.export.artefact import Artefact, Source, Wish, source_of
-from smidgen.export.c.text import filled_in
+from smidgen.export.c.footprint import dummy_source
+from smidgen.export.c.picture import described, picture_header
+from smidgen.export.c.text import filled_in, named
 from smidgen.export.firmware import package
 from smidgen.export.firmware.arduino import arduino
 from smidgen.export.firmware.package import (
     Parts,
+    _call,  # pyright: ignore[reportPrivateUsage]
     _frame,  # pyright: ignore[reportPrivateUsage]
     _handed,  # pyright: ignore[reportPrivateUsage]
+    _holding,  # pyright: ignore[reportPrivateUsage]
     has_camera,
     has_values,
     sum_of,
@@ -148,6 +152,10 @@ WINDOWS = {  # as one net of 64 values may see them
     "one row": Preprocessing(64, 1, "channels", 1, turned=True, offset=(-3.0,), scale=(0.1,)),
     "rows": Preprocessing(8, 8, "grey", 1, offset=(1e4,), scale=(16.0,)),
     "rows exchanged": Preprocessing(8, 8, "grey", 1, turned=True, offset=(0.0,), scale=(1 / 3,)),
+    "a longer row": Preprocessing(1, 64, "channels", 1, offset=(-3.0,), scale=(0.1,), length=150),
+    "a longer column": Preprocessing(
+        1, 64, "channels", 1, turned=True, offset=(-3.0,), scale=(0.1,), length=192
+    ),
 }
 
 
@@ -165,7 +173,14 @@ def test_a_package_says_how_measured_values_are_handed_over_and_its_sketch_does(
     artefact = arduino(source_of(run, digits, "digits"), Wish(numbers="float32"))
     write_files(artefact.files, tmp_path)
     readme = (tmp_path / "README.md").read_text()
-    assert "digits_bytes(values, 1, window + i * DIGITS_CHANNELS);" in readme
+    held = "measured" if seen.length else "window"
+    assert f"digits_bytes(values, 1, {held} + i * DIGITS_CHANNELS);" in readme
+    rows, columns = seen.native
+    assert f"A window has {rows} x {columns} pixels (moments" in readme
+    assert ("the net sees them as" in readme) == bool(seen.length)
+    if seen.is_window:
+        header = (tmp_path / "src" / "digits.h").read_text()
+        assert f"#define DIGITS_MOMENTS {seen.length or 64} /* of a window" in header
     assert "camera" not in readme
     assert "transparent" not in readme
     assert ("DIGITS_FRAME_CHANNELS" in readme) == (seen is WINDOWS["rows exchanged"])
@@ -177,6 +192,37 @@ def test_a_package_says_how_measured_values_are_handed_over_and_its_sketch_does(
     files = [*objects, "-x", "c++", sketch, STUB / "core.cpp"]
     said = answered(["g++", "-std=gnu++14", "-Wall", "-Werror", *includes, *files], tmp_path)
     assert "\nas on the computer\n" in said
+    (values,) = (tmp_path / "examples" / "values").glob("window.h")
+    assert values.read_text().count("f,") + 1 >= rows * columns
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
+@pytest.mark.parametrize("seen", [WINDOWS["a longer row"], WINDOWS["a longer column"]])
+def test_a_measured_window_becomes_what_predict_makes_of_it_as_the_readme_says(
+    seen: Preprocessing, tmp_path: Path
+) -> None:
+    """The lines of the README, for values that no picture was made of."""
+    spec = NetSpec(Shape(1, seen.height, seen.width), (Flatten(), Classifier(3)))
+    made = described(dummy_source(spec), seen, "abc")
+    values = np.random.default_rng(0).normal(3, 4, (*seen.native, 1)).astype(np.float32)
+    (tmp_path / "net.h").write_text(made.header)
+    (tmp_path / "net_picture.h").write_text(picture_header(made, seen))
+    count, call = _holding(seen, "net")["BYTES_HELD"], _call(seen).partition(";")[0]
+    (tmp_path / "main.c").write_text(
+        f"""#include <stdio.h>
+        #include "net.h"
+        #include "net_picture.h"
+        static const float values[] = {{{", ".join(f"{of!r}f" for of in values.ravel().tolist())}}};
+        static uint8_t measured[{count}], window[NET_PIXELS];
+        int main(void) {{
+          for (int i = 0; i < {count}; i++) net_bytes(values + i, 1, measured + i);
+          if (!{named(call, "net")}) return 1;
+          return fwrite(window, 1, sizeof window, stdout) != sizeof window;
+        }}"""
+    )
+    subprocess.run(["gcc", "-std=c99", "main.c", "-o", "main"], cwd=tmp_path, check=True)
+    got = subprocess.run([tmp_path / "main"], capture_output=True, check=True).stdout
+    assert got == seen.pixels(values).tobytes()
 
 
 def of_values(data: Data, seen: Preprocessing) -> Data:

@@ -51,6 +51,11 @@ def described(
         f"#define {upper}_TURNED {int(seen.turned)} /* whether rows and columns are exchanged */",
         f"#define {upper}_MEASURED {int(bool(seen.scale))} /* whether bytes stand for values */",
     ]
+    if seen.is_window:
+        why = "of a window trained on"
+        if seen.length:
+            why += f", which {made.name}_picture() fits to those that the net takes"
+        lines.append(f"#define {upper}_MOMENTS {max(seen.native)} /* {why} */")
     if seen.scale:
         lines += [
             f"/* What {made.name}_bytes() makes bytes of values by; the numbers are doubles. */",

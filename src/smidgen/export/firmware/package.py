@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from smidgen.data import Preprocessing
+from smidgen.data.preprocessing import averaged
 from smidgen.export.artefact import Artefact, Source, Wish, pixels_of
 from smidgen.export.c.frames import picture_of, rgb565
 from smidgen.export.c.text import filled_in, named
@@ -32,6 +34,10 @@ _EXCHANGED = """/* the net exchanges rows and columns */
               UPPER_FITTED_COLUMNS * UPPER_CHANNELS);
   seen.bytes = window;
   NAME_rows(memory, NAME_frame_row, &seen, logits);"""
+
+
+_FITTED = """NAME_picture(measured, {}, {}, UPPER_CHANNELS, window); /* as in training */
+  NAME_in(memory, window, logits);"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ def package(source: Source, wish: Wish, layout: Layout, use: str) -> Artefact:
     examples = {"camera": has_camera(seen), "values": has_values(seen)}
     absent = [word for word, there in examples.items() if not there]
     values = _values(parts, base) | _size(seen) | {"USE": named(use, name)}
-    values |= {"CALL": named(_call(seen), name)}
+    values |= {"CALL": named(_call(seen), name), **_holding(seen, name)}
     values |= {"HANDED": filled_in(template(_handed(seen)), name, values).rstrip("\n")}
     values |= _frame(parts) if examples["camera"] else {}
     values |= _window(parts) if examples["values"] else {}
@@ -96,7 +102,7 @@ def has_camera(seen: Preprocessing) -> bool:
 
 def has_values(seen: Preprocessing) -> bool:
     """Return whether a net takes measured values, and few enough for an example to hold them."""
-    return bool(seen.scale) and _FLOAT * seen.height * seen.width * seen.channels <= PICTURE_BYTES
+    return bool(seen.scale) and _FLOAT * prod(seen.native) * seen.channels <= PICTURE_BYTES
 
 
 def template(name: str) -> str:
@@ -171,6 +177,8 @@ def _window(parts: Parts) -> dict[str, str]:
     """Return the values of a test picture as they lie, and what must be answered for them."""
     seen = parts.source.run.preprocessing
     picture = np.moveaxis(seen.turn(parts.pictures[-1]), 0, 2)
+    if seen.length:  # as they are measured, of which each moment of the net is a mean
+        picture = averaged(picture, *seen.native)
     exact = np.array(seen.offset) + np.array(seen.scale) * picture
     values = exact.clip(-_LARGEST, _LARGEST).astype(np.float32)  # as a sensor gives them
     return {
@@ -186,12 +194,30 @@ def _answer(parts: Parts, picture: Any) -> str:
 
 
 def _size(seen: Preprocessing) -> dict[str, str]:
-    rows, columns = seen.size
+    rows, columns = seen.native
     return {"ROWS": str(rows), "COLUMNS": str(columns)}
+
+
+def _holding(seen: Preprocessing, name: str) -> dict[str, str]:
+    """Return what a text and a sketch call the bytes of measured values, and how many there are.
+
+    Where windows are longer than the net's, or shorter, they are bytes of another array, which is
+    fitted as a whole: the means of training are of bytes, too.
+    """
+    if not seen.length:
+        held = named("UPPER_PIXELS", name)
+        return {"HELD": "window", "BYTES_HELD": held, "FITTED": "", "LESS": ""}
+    rows, columns = seen.size
+    less = f"; the net sees them as {rows} x {columns}, fitted as in training"
+    count = named("UPPER_MOMENTS * UPPER_CHANNELS", name)
+    taken = named("\nstatic uint8_t window[UPPER_PIXELS]; /* what the net takes of them */", name)
+    return {"HELD": "measured", "BYTES_HELD": count, "FITTED": taken, "LESS": less}
 
 
 def _call(seen: Preprocessing) -> str:
     """Return C that asks the net for a window of values as they lie."""
+    if seen.length:
+        return _FITTED.format(*("UPPER_MOMENTS" if side > 1 else "1" for side in seen.native))
     if seen.turned and 1 not in seen.size:
         return _EXCHANGED
     return "NAME_in(memory, window, logits);"
