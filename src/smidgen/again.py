@@ -16,7 +16,7 @@ from smidgen.data.decoding import LEFT_OUT
 from smidgen.data.known import Known, compared, together
 from smidgen.data.making import NO_TEST
 from smidgen.data.parts import parts
-from smidgen.data.remembered import asked_of, place_of, with_asked
+from smidgen.data.remembered import asked_of, place_of, window_of, with_asked
 from smidgen.data.sources import HUB_ID, KNOWN, NO_COLUMNS, to_fetch
 from smidgen.escape import shell
 from smidgen.files import at_home
@@ -310,6 +310,7 @@ def _read(
         label_column=columns.label or asked.get("label-column"),
         skip_broken=skip_broken,
         group_by=asked.get("group-by"),
+        window=window_of(asked),
         progress=progress,
     )
 

@@ -17,6 +17,7 @@ from smidgen import escape, limits
 from smidgen.answer import Answer, answers_of
 from smidgen.data import DataError, DataWarning, Preprocessing
 from smidgen.data.decode import has_pages, is_deep, loaded, open_picture
+from smidgen.data.moments import is_text, window_in
 from smidgen.data.preprocessing import FEW_OF_DEEP, Values, with_channels
 from smidgen.data.values import Asked, array_of, to_ask
 from smidgen.hub import is_hub
@@ -72,7 +73,8 @@ class Model:
         """Return what the net says of a picture, or of each of many.
 
         Args:
-            pictures: A file's path or content, also open, a Pillow image, an array of bytes (h, w),
+            pictures: A file's path or content, also open, the path of a window of a sensor as CSV
+                (:func:`smidgen.data.moments.window_of`), a Pillow image, an array of bytes (h, w),
                 (h, w, c) or (c, h, w), a torch tensor of bytes (c, h, w); or many of these: a list,
                 a tuple, an array (n, h, w, c) or (n, c, h, w), a tensor (n, c, h, w). What has the
                 axes of those trained on is these, also without some of length 1, so that windows
@@ -88,7 +90,7 @@ class Model:
         Warns:
             DataWarning: If values that are no bytes seem to be in another unit than those trained
                 on, as 0 to 255 for 0 to 1 are, or few of 16 bits are in use; if a window is of
-                another length.
+                another length; of text, what is left out, and in what order columns are taken.
         """
         many = self._many(pictures)
         if many is None:
@@ -161,6 +163,8 @@ class Model:
 
     def _pixels(self, picture: Any) -> Array:
         if isinstance(picture, str | os.PathLike):
+            if self.preprocessing.takes_text and is_text(Path(picture)):
+                return self._of_text(Path(picture))
             try:
                 return self._of_image(open_picture(picture))
             except DataError as error:
@@ -186,6 +190,16 @@ class Model:
             "a picture must be a path, bytes, an open file, a Pillow image, an array or a tensor,"
             f" got {type(picture).__name__}"
         )
+
+    def _of_text(self, path: Path) -> Array:
+        window = window_in(path, self.preprocessing)
+        try:
+            pixels = self._pixels(_Laid(window.values))
+        except DataError as error:
+            raise DataError(f"{path} {error}") from error
+        for note in window.notes:
+            _warn(f"of text {note}")
+        return pixels
 
     def _of_image(self, image: Any) -> Array:
         _tell_pages(image)

@@ -23,7 +23,7 @@ def test_lines_stay_lines_and_other_control_characters_are_shown(
 
 
 def test_of_values_that_no_picture_holds_a_model_is_asked_by_a_file_of_arrays() -> None:
-    lines = next_commands(Path("runs/it's"), "predict", "export", arrays=True)
+    lines = next_commands(Path("runs/it's"), "predict", "export", asked="FILE.npz")
     assert lines[0] == """next:   smidgen predict 'runs/it'"'"'s' FILE.npz"""
     assert next_commands(Path("runs/its"), "predict")[0].endswith("predict runs/its PICTURE")
     assert lines[1].split()[:2] == ["smidgen", "export"]

@@ -16,6 +16,7 @@ from smidgen.cli.options import (
     LabelColumn,
     SkipBroken,
     Track,
+    Window,
 )
 from smidgen.cli.terminal import next_commands, print_json, say, table, warn
 from smidgen.sizes import counted
@@ -86,6 +87,7 @@ def design(  # noqa: PLR0913 - a command line
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     group_by: GroupBy = None,
+    window: Window = None,
     skip_broken: SkipBroken = False,
     track: Track = None,
     json: Json = False,
@@ -112,6 +114,7 @@ def design(  # noqa: PLR0913 - a command line
             Origin(
                 *(data, data_dir, image_size, color, fit, image_column, label_column, skip_broken),
                 group_by=group_by,
+                window=window,
             ),
             out=out,
             max_params=max_params,
@@ -162,8 +165,10 @@ def design(  # noqa: PLR0913 - a command line
         say(f"model:  {found.model}{_footprint(found, max_flash, max_ram)}", f"report: {page}")
         say(f"again:  {found.command}")
         seen = load_plan(found.model).preprocessing
-        arrays = seen is not None and seen.of_values
-        say(*next_commands(out, "predict", "export", arrays=arrays))
+        asked = "PICTURE"
+        if seen is not None and seen.of_values:
+            asked = "WINDOW.csv" if seen.takes_text else "FILE.npz"
+        say(*next_commands(out, "predict", "export", asked=asked))
 
 
 def _footprint(found: "Design", *limits: str | None) -> str:

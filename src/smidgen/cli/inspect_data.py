@@ -16,6 +16,7 @@ from smidgen.cli.options import (
     ImageSize,
     Json,
     LabelColumn,
+    Window,
     in_a_folder,
 )
 from smidgen.cli.terminal import LoadingProgress, print_json, say, table, tell
@@ -42,6 +43,7 @@ def inspect_data(  # noqa: PLR0913 - a command line
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     group_by: GroupBy = None,
+    window: Window = None,
     json: Json = False,
 ) -> None:
     """Show what is understood of a data set: classes, counts, sizes, copies and oddities."""
@@ -68,6 +70,7 @@ def inspect_data(  # noqa: PLR0913 - a command line
             image_column=image_column,
             label_column=label_column,
             group_by=group_by,
+            window=window,
             skip_broken=True,
             progress=loading.observe,
         )

@@ -99,6 +99,13 @@ GroupBy = Annotated[
         help="What is never on two sides: a column, or folder, series, prefix of file names.",
     ),
 ]
+Window = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Cut recordings of a sensor (CLASS/*.csv) into windows of N lines, as 96.",
+    ),
+]
 SkipBroken = Annotated[
     bool, typer.Option("--skip-broken", help="Leave out images that cannot be read, and say so.")
 ]

@@ -36,7 +36,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="PICTURE|FOLDER|FILE|-...",
-            help="Any size and format; a CSV of pixels, .npz or .npy; - is one on standard input.",
+            help="Any size and format; a CSV of pixels or of a sensor's window, as new.csv, .npz or"
+            " .npy; - is one on standard input.",
         ),
     ],
     top: Annotated[int, typer.Option(help="Classes to tell of each picture.")] = 1,
@@ -111,20 +112,17 @@ def _from_stdin() -> bytes:
 
 def _listed(pictures: list[str], asked: "Model") -> Iterator[tuple[str, Any]]:
     """Yield the pictures named, and those in folders and files named, as training finds them."""
-    from smidgen.data.layouts.folders import pictures_below
     from smidgen.data.layouts.tables import ENDINGS
+    from smidgen.data.moments import is_text
 
     if pictures.count(STREAM) > 1:
         raise ValueError("- is standard input, which can be read once")
     for name in pictures:
         path = Path(name)
         if name != STREAM and path.is_dir():
-            if is_boundless(path):
-                raise ValueError(f"{name} {BOUNDLESS}")
-            found = pictures_below(path)
-            if not found:
-                raise ValueError(f"{name} holds no picture{_instead(path)}")
-            yield from ((str(path), str(path)) for path in found)
+            yield from _below(path, asked)
+        elif asked.preprocessing.takes_text and is_text(path):
+            yield name, name  # the model reads it
         elif name != STREAM and (held := _held_in(path, asked)) is not None:
             if not held:
                 raise ValueError(f"{name} holds no picture")
@@ -137,14 +135,29 @@ def _listed(pictures: list[str], asked: "Model") -> Iterator[tuple[str, Any]]:
             yield name, name
 
 
+def _below(folder: Path, asked: "Model") -> Iterator[tuple[str, str]]:
+    """Yield the pictures below a folder, or windows as text for a model of these."""
+    from smidgen.data.layouts.folders import files_below, pictures_below
+    from smidgen.data.moments import ENDINGS, is_text
+
+    if is_boundless(folder):
+        raise ValueError(f"{folder} {BOUNDLESS}")
+    of_text = asked.preprocessing.takes_text
+    found = list(filter(is_text, files_below(folder))) if of_text else pictures_below(folder)
+    if not found:
+        what = f"window, {' or '.join(ENDINGS)}" if of_text else "picture"
+        raise ValueError(f"{folder} holds no {what}{_instead(folder)}")
+    yield from ((str(path), str(path)) for path in found)
+
+
 def _of_table(path: Path, asked: "Model") -> str:
     """Return what to do with a table that holds no pictures."""
     if not asked.preprocessing.of_values:
         return f"{path} holds no pixels: of a table of names, name the files or their folder"
-    array = path.with_suffix(".npy")
+    height, width = asked.preprocessing.size
     return (
-        f"{path} must be .npy or .npz, since the model takes measured values: of a window, a line"
-        f' a moment, numpy.save("{array}", numpy.loadtxt("{path}", delimiter=",")) makes one'
+        f"{path} must be .npy or .npz, since the model takes measured values of {height}x{width}:"
+        f' numpy.save("{path.with_suffix(".npy")}", array) makes one of an array'
     )
 
 

@@ -82,7 +82,7 @@ def time_left(seconds: float) -> str:
 
 
 def next_commands(
-    folder: Path, *verbs: str, held_out: bool = False, arrays: bool = False
+    folder: Path, *verbs: str, held_out: bool = False, asked: str = "PICTURE"
 ) -> list[str]:
     """Return the commands that may follow on a model in ``folder``, one a line.
 
@@ -90,11 +90,11 @@ def next_commands(
         folder: Of a run or a design.
         verbs: In this order.
         held_out: Whether images held out judge it, so that the test images wait for the last run.
-        arrays: Whether it takes arrays, which no picture holds.
+        asked: What it is asked about, as a place of people's own.
     """
     judged = ["--held-out"] if held_out else []
     options = {
-        "predict": ["FILE.npz" if arrays else "PICTURE"],
+        "predict": [asked],
         "evaluate": judged,
         "export": ["--to", "c"],
     }

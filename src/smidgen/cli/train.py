@@ -28,6 +28,7 @@ from smidgen.cli.options import (
     Threads,
     Track,
     Turned,
+    Window,
     With,
 )
 from smidgen.cli.terminal import (
@@ -112,6 +113,7 @@ def train(  # noqa: PLR0913 - a command line
     image_column: ImageColumn = None,
     label_column: LabelColumn = None,
     group_by: GroupBy = None,
+    window: Window = None,
     skip_broken: SkipBroken = False,
     device: Device = "auto",
     threads: Threads = 1,
@@ -159,6 +161,7 @@ def train(  # noqa: PLR0913 - a command line
             skip_broken=skip_broken,
             turned=turned,
             group_by=group_by,
+            window=window,
         )
         of_split = FULL if full else split or SELECTION
         asked = _of_net(net, origin, recipe, with_, epochs, set_ or (), of_split, (out, resume))
@@ -381,9 +384,13 @@ def _end(run: "Run", folder: Path, asked: _Asked, *, json: bool) -> None:
         params = f"{run.trial.spec.params:,} params"
         say(f"{run.trial.net.name}: {params}, trained in {run.seconds:,.0f} s, in {folder}")
         held_out = run.history[-1].held_out_accuracy is not None
-        arrays = run.preprocessing.of_values and not data.train.files
+        asked = "PICTURE"
+        if run.preprocessing.takes_text:
+            asked = "WINDOW.csv"
+        elif run.preprocessing.of_values and not data.train.files:
+            asked = "FILE.npz"
         verbs = ("predict", "evaluate", "export")
-        say(*next_commands(folder, *verbs, held_out=held_out, arrays=arrays))
+        say(*next_commands(folder, *verbs, held_out=held_out, asked=asked))
 
 
 def _compared(run: "Run", asked: _Asked) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from smidgen.data.decode import decoded, has_pages, is_deep, open_picture, opene
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Background, Color, Fit, Preprocessing, Values, upright_size
 from smidgen.data.sizes import ImageSize, checked_size
+from smidgen.limits import SIDE
 
 TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -50,6 +51,10 @@ class Pictures(ABC):
     def where(self, number: int) -> str:
         """Return the name of a picture, for people."""
 
+    def file(self, number: int) -> Path | None:
+        """Return the file that holds a picture alone, or the moments that it is made of."""
+        return None
+
     @abstractmethod
     def head(self, number: int) -> Head:
         """Return what a picture says of itself.
@@ -79,6 +84,9 @@ class Files(Pictures):
 
     def where(self, number: int) -> str:
         return str(self.paths[number])
+
+    def file(self, number: int) -> Path | None:
+        return self.paths[number]
 
     def head(self, number: int) -> Head:
         try:
@@ -124,16 +132,20 @@ class Encoded(Pictures):
 @final
 @dataclass(frozen=True, slots=True)
 class Arrays(Pictures):
-    """Pictures that are numbers: n h w c."""
+    """Pictures that are numbers: n h w c; ``paths`` if each is of a file."""
 
     values: Values
     names: Callable[[int], str]
+    paths: Sequence[Path] = ()
 
     def __len__(self) -> int:
         return len(self.values)
 
     def where(self, number: int) -> str:
         return self.names(number)
+
+    def file(self, number: int) -> Path | None:
+        return self.paths[number] if self.paths else None
 
     def head(self, number: int) -> Head:
         height, width, channels = self.values.shape[1:]
@@ -189,6 +201,7 @@ class Wish:
         label_column: Of tables.
         skip_broken: Whether pictures that cannot be read are left out and told.
         group_by: The column or array that names what belongs together, or one of ``groups.WAYS``.
+        window: Moments of the windows that recordings of a sensor are cut into.
     """
 
     size: tuple[int, int] | None = None
@@ -201,6 +214,7 @@ class Wish:
     label_column: str | None = None
     skip_broken: bool = False
     group_by: str | None = None
+    window: int | None = None
 
 
 def asked_for(
@@ -224,6 +238,9 @@ def asked_for(
     ):
         if value is not None and value not in known:
             raise DataError(f"{what} must be one of {', '.join(known)}, got {value!r}")
+    window = others.get("window")
+    if window is not None and not (isinstance(window, int) and 1 < window <= SIDE):
+        raise DataError(f"window must be 2 to {SIDE:,} moments, got {window!r}")
     size = checked_size(image_size)
     chosen = cast("Color | None", color), cast("Fit | None", fit)
     return Wish(size, *chosen, preprocessing=preprocessing, **others)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from smidgen.chance import of_groups
-from smidgen.data.catalogue import Files, Wish
+from smidgen.data.catalogue import Wish
 from smidgen.data.errors import DataError
 from smidgen.data.labelled import Labelled, Row
 from smidgen.data.names import part_of
@@ -61,7 +61,7 @@ def grouped(
     if way is None:
         return found
     if all(row.group is None for row in rows):
-        if way in WAYS and all(isinstance(row.pictures, Files) for row in rows):
+        if way in WAYS and all(row.pictures.file(row.number) for row in rows):
             several = len({row.part for row in rows}) > 1
             rows = [
                 row._replace(group=named_of(_without_part(path) if several else path, way))

@@ -20,7 +20,6 @@ from smidgen.data.catalogue import (
     VALIDATION,
     Arrays,
     Catalogue,
-    Files,
     Head,
     Wish,
 )
@@ -318,9 +317,9 @@ def _files(rows: Sequence[Row]) -> tuple[str, ...]:
 
     Nothing unless all are files.
     """
-    if not all(isinstance(row.pictures, Files) for row in rows):
+    paths = [path for row in rows if (path := row.pictures.file(row.number)) is not None]
+    if len(paths) < len(rows):
         return ()
-    paths = [Path(row.pictures.where(row.number)) for row in rows]
     above = len(Path(os.path.commonpath({path.parent for path in paths})).parts)
     return tuple("/".join(path.parts[min(above, len(path.parts) - 2) :]) for path in paths)
 

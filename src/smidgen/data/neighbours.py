@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import torch
 
-from smidgen.data.catalogue import Files
 from smidgen.data.labelled import Row
 from smidgen.data.preprocessing import Values
 
@@ -54,7 +53,7 @@ def alike_neighbours(rows: Sequence[Row], pixels: Values) -> list[str]:
 
 def _in_order(row: Row) -> tuple[list[str | int], int]:
     """Return what rows are sorted by: names of files as people count, others as they come."""
-    name = row.pictures.where(row.number) if isinstance(row.pictures, Files) else ""
+    name = str(row.pictures.file(row.number) or "")
     split = re.split(r"(\d{1,18})", name)
     return [int(of) if number % 2 else of for number, of in enumerate(split)], row.place
 

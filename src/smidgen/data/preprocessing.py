@@ -170,6 +170,11 @@ class Preprocessing:
         """Whether it takes windows of a sensor, of which one side alone is 1."""
         return (self.height == 1) != (self.width == 1)
 
+    @property
+    def takes_text(self) -> bool:
+        """Whether it takes windows of measured values, which may be text, a line a moment."""
+        return self.of_values and self.is_window
+
     def takes(self, height: int, width: int) -> bool:
         """Return whether an array of these sides may be fitted: the side 1 of a window is 1."""
         sides = zip(self.size, (height, width), strict=True)

@@ -10,7 +10,7 @@ YES = "yes"
 SIDES_OF = "sides-of"  # the run whose pictures stayed on their sides: see smidgen.fine_tune
 FOLDERS = ("data-dir", "cache-dir", SIDES_OF)  # of this machine
 _ENDS = re.compile(
-    r"::(data-dir|image-column|label-column|skip-broken|group-by|package|cache-dir|sides-of)="
+    r"::(data-dir|image-column|label-column|skip-broken|group-by|window|package|cache-dir|sides-of)="
 )
 
 
@@ -38,6 +38,7 @@ def remembered(wish: Wish, data_dir: str | None) -> dict[str, str | None]:
         "label-column": wish.label_column,
         "skip-broken": YES if wish.skip_broken else None,
         "group-by": wish.group_by,
+        "window": str(wish.window) if wish.window else None,
     }
 
 
@@ -50,4 +51,15 @@ def with_remembered(wish: Wish, origin: str) -> Wish:
         label_column=wish.label_column or asked.get("label-column"),
         skip_broken=wish.skip_broken or asked.get("skip-broken") == YES,
         group_by=wish.group_by or asked.get("group-by"),
+        window=wish.window or window_of(asked),
     )
+
+
+def window_of(asked: Mapping[str, str]) -> int | None:
+    """Return how many moments the windows have that an origin remembers.
+
+    Args:
+        asked: Of :func:`asked_of`.
+    """
+    said = asked.get("window", "")
+    return int(said) if re.fullmatch("[1-9][0-9]{0,4}", said) else None

@@ -19,7 +19,7 @@ from smidgen.data.digits import Digits
 from smidgen.data.errors import DataError, DataWarning, tell
 from smidgen.data.hub import Hub
 from smidgen.data.inspection import Inspection, inspected
-from smidgen.data.layouts import Folders, Idx, Layout, Npz, layout_of
+from smidgen.data.layouts import Folders, Idx, Layout, Npz, Windows, layout_of
 from smidgen.data.making import made
 from smidgen.data.names import class_names, is_system
 from smidgen.data.plugged import Plugged, plugged
@@ -57,7 +57,7 @@ NO_COLUMNS = (
     "is read without a table, so that --image-column and --label-column change nothing (--data may"
     " name the table itself)"
 )
-_WITHOUT_COLUMNS = (Digits, Folders, Idx, Npz)
+_WITHOUT_COLUMNS = (Digits, Folders, Idx, Npz, Windows)
 
 
 NAMED = MappingProxyType(
@@ -87,6 +87,7 @@ def load(  # noqa: PLR0913 - all but one by keyword
     label_column: str | None = None,
     skip_broken: bool = False,
     group_by: str | None = None,
+    window: int | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress = None,
 ) -> Data:
@@ -115,6 +116,8 @@ def load(  # noqa: PLR0913 - all but one by keyword
             both learned from and judged on: a column of a table, an array of a .npz, or of names of
             files ``folder``, ``series`` (names that differ in their last number alone) or
             ``prefix`` (their first word).
+        window: Moments of the windows that recordings of a sensor, CLASS/*.csv, are cut into, a new
+            one every half of it; windows of one recording are then never on two sides.
         cache_dir: Where decoded data are kept; by default ``smidgen`` below XDG_CACHE_HOME, or
             ~/.cache, and if that cannot be written a warning says that nothing is kept.
         progress: Called with what is being decoded, how many images are done, of how many.
@@ -141,6 +144,7 @@ def load(  # noqa: PLR0913 - all but one by keyword
         label_column=label_column,
         skip_broken=skip_broken,
         group_by=group_by,
+        window=window,
     )
     if isinstance(name_or_path, str):
         origin, name_or_path = name_or_path, place_of(name_or_path)
@@ -177,6 +181,11 @@ def inspect(
 
 
 def _read(name: str, source: Source, wish: Wish, cache: Cache, progress: Progress) -> Data:
+    if wish.window and not wish.classes and not isinstance(source, Windows):
+        raise DataError(
+            f"{name} must be recordings of a sensor, CLASS/*.csv, to be cut into windows (--window,"
+            f" or window=): leave that out"
+        )
     if (wish.image_column or wish.label_column) and isinstance(source, _WITHOUT_COLUMNS):
         warnings.warn(f"{name} {NO_COLUMNS}", DataWarning, stacklevel=3)
     path = cache.path(name, source.key(wish))

@@ -38,6 +38,7 @@ class Origin:
         skip_broken: Whether images that cannot be read are left out.
         turned: Whether rows and columns of every image are exchanged.
         group_by: What belongs together, or ``None``.
+        window: Moments of the windows that recordings are cut into, or ``None``.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Origin:
     skip_broken: bool = False
     turned: bool = False
     group_by: str | None = None
+    window: int | None = None
 
     def load(self, progress: Progress = None) -> Data:
         """Return the images.
@@ -99,7 +101,7 @@ class Origin:
             if value is True:
                 words.append(option)
             elif value:
-                words += [option, value]
+                words += [option, str(value)]
         return words
 
 

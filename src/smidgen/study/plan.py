@@ -187,6 +187,7 @@ class _File:
     skip_broken: bool = False
     turned: bool = False
     group_by: str | None = None
+    window: int | None = None
     baseline: list[str] | None = None
     recipe: dict[str, Any] | None = None
     nets: list[dict[str, Any]] | None = None
@@ -288,6 +289,7 @@ def _origin(file: _File) -> Origin:
         skip_broken=file.skip_broken,
         turned=file.turned,
         group_by=file.group_by,
+        window=file.window,
     )
 
 

@@ -19,7 +19,7 @@ from smidgen.export import generated
 from smidgen.export.artefact import Artefact, Source, Wish, source_of
 from smidgen.export.c.footprint import dummy_source
 from smidgen.export.c.picture import described, picture_header
-from smidgen.export.c.text import filled_in, named
+from smidgen.export.c.text import filled_in
 from smidgen.export.firmware import package
 from smidgen.export.firmware.arduino import arduino
 from smidgen.export.firmware.package import (
@@ -216,7 +216,7 @@ def test_a_measured_window_becomes_what_predict_makes_of_it_as_the_readme_says(
         static uint8_t measured[{count}], window[NET_PIXELS];
         int main(void) {{
           for (int i = 0; i < {count}; i++) net_bytes(values + i, 1, measured + i);
-          if (!{named(call, "net")}) return 1;
+          if (!{filled_in(call, "net", {})}) return 1;
           return fwrite(window, 1, sizeof window, stdout) != sizeof window;
         }}"""
     )

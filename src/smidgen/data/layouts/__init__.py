@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import chain, product
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,14 +23,16 @@ from smidgen.data.layouts.npz import Npz
 from smidgen.data.layouts.parquet import Parquet
 from smidgen.data.layouts.pixels import Pixels
 from smidgen.data.layouts.tables import tables_in
+from smidgen.data.layouts.windows import Windows
 from smidgen.data.names import MADE, of_address
 from smidgen.data.remembered import place_of
 from smidgen.escape import shell
 from smidgen.limits import BOUNDLESS, PLAN_BYTES, content, is_boundless
 from smidgen.sizes import counted
 
-Layout: TypeAlias = Folders | Listed | Npz | Idx | Parquet | Pixels
+Layout: TypeAlias = Folders | Listed | Npz | Idx | Parquet | Pixels | Windows
 LAYOUTS: tuple[type[Layout], ...] = (Listed, Folders, Npz, Idx, Parquet, Pixels)  # first claims
+OF_TEXT: tuple[type[Layout], ...] = (Windows,)  # where no folder inside is of any of these
 _ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".7z", ".rar")
 _UNPACKED = "an archive must be unpacked first"
 _SHOWN = 5
@@ -55,10 +58,10 @@ def layout_of(path: Path) -> Layout:
         DataError: If it is not there, or of no layout that is known.
     """
     _require_place(path)
-    for place in _nested(path):
-        for layout in LAYOUTS:
-            if (found := layout.claim(place)) is not None:
-                return found
+    nested = list(_nested(path))
+    for place, layout in chain(product(nested, LAYOUTS), product(nested, OF_TEXT)):
+        if (found := layout.claim(place)) is not None:
+            return found
     if not path.is_dir():
         raise DataError(
             f"{path} must be a folder, or a file .npz, .mat, .parquet, .csv or .jsonl; got another "

@@ -294,6 +294,11 @@ def pictures_below(folder: Path) -> list[Path]:
     return [path for path in _below(folder) if is_picture_file(path)]
 
 
+def files_below(folder: Path) -> list[Path]:
+    """Return every file below ``folder`` that is there, sorted."""
+    return [path for path in _below(folder) if path.exists()]
+
+
 def endings_below(folder: Path) -> list[tuple[str, int]]:
     """Return the endings of the files below ``folder`` and how many have each, the most first."""
     return Counter(path.suffix.lower() for path in _below(folder)).most_common()

@@ -1,0 +1,323 @@
+"""Windows of a sensor as text: a folder a class, a CSV a window or a recording, a line a moment."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, final
+
+import numpy as np
+
+from smidgen.data.base import Source, file_identity
+from smidgen.data.catalogue import TRAIN, Arrays, Catalogue, Part, Wish
+from smidgen.data.decoding import LEFT_OUT
+from smidgen.data.errors import DataError
+from smidgen.data.labelled import NAMED, listed
+from smidgen.data.layouts.folders import (
+    files_below,
+    parts_in,
+    pictures_below,
+    subfolders,
+    unwrapped,
+)
+from smidgen.data.moments import (
+    ENDINGS,
+    Lines,
+    fall_of,
+    is_text,
+    is_time,
+    lines_in,
+    numbers_of,
+    without_first,
+)
+from smidgen.data.preprocessing import Values
+from smidgen.limits import INPUT_CHANNELS, SIDE, VALUES, require_at_most
+from smidgen.names import shown
+from smidgen.sizes import counted
+
+_LEAST = 2  # moments of a window
+_EVEN = 1e-6  # of a step between two times, by which steps that are written alike may differ
+_UNEVEN = 2  # times the least step, of the greatest, above which moments are no longer even
+
+
+class _Recording(NamedTuple):
+    """What a file holds.
+
+    Args:
+        path: Its own.
+        part: That it is of.
+        label: Its class.
+        own: Its path below the folder of its part, with slashes.
+        names: Of its channels, if a line says them.
+        values: Moments x channels.
+        time: The column of times that was left out, if any.
+        steps: The least and the greatest between two times, if these are numbers.
+        counted: Whether the first line may be numbers of columns.
+    """
+
+    path: Path
+    part: str
+    label: str
+    own: str
+    names: tuple[str, ...]
+    values: Values
+    time: str
+    steps: tuple[float, float] | None
+    counted: bool
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Windows(Source):
+    """Text files below ``folder``: their class is the name of a folder, however deep they are.
+
+    ``parts`` are the folders of each part, as pairs.
+    """
+
+    folder: Path
+    parts: tuple[tuple[str, Path], ...]
+
+    @staticmethod
+    def claim(path: Path) -> "Windows | None":
+        """Return the layout if ``path`` has it: text files in folders, and no picture."""
+        if not path.is_dir():
+            return None
+        root = unwrapped(path)
+        found = tuple((part, unwrapped(child)) for part, child in parts_in(root))
+        if not any(_has_classes(place) for _, place in found):
+            found = ((TRAIN, root),)
+        if not any(_has_classes(place) for _, place in found) or pictures_below(path):
+            return None
+        return Windows(path, found)
+
+    def identity(self) -> tuple[str, ...]:
+        files = (file for _, place in self.parts for file in files_below(place))
+        return (str(self.folder.resolve()), *(file_identity(file, self.folder) for file in files))
+
+    def catalogue(self, wish: Wish) -> Catalogue:
+        notes: list[str] = []
+        found = self._recordings(wish, notes)
+        if not found:
+            raise DataError(f"{self.folder} must hold windows that can be read, got none")
+        if len(found) > 1 and len(found[0].values[0]) > 1 and all(of.counted for of in found):
+            notes.append("the first line of each file, 0, 1, ..., is taken for numbers of columns")
+            found = [of._replace(values=of.values[1:]) for of in found]
+        _require_alike(found)
+        _require_lengths(found, wish)
+        notes += _of_columns(found)
+        if wish.window:
+            notes.append(_told_cut([len(of.values) for of in found], wish.window))
+        parts = dict.fromkeys(of.part for of in found)
+        return Catalogue(
+            {part: _part([of for of in found if of.part == part], wish) for part in parts},
+            notes=tuple(notes),
+        )
+
+    def _recordings(self, wish: Wish, notes: list[str]) -> list[_Recording]:
+        """Return what every file holds; ``notes`` gain what is left out."""
+        found: list[_Recording] = []
+        broken: list[str] = []
+        other: list[Path] = []
+        room = VALUES
+        for part, place, path in self._files(other):
+            try:
+                found.append(_read(path, part, place, wish.window))
+            except DataError as error:
+                broken.append(str(error))
+                continue
+            room -= _bytes_of(found[-1].values, wish.window)
+            if room < 0:
+                raise DataError(f"{self.folder} holds more than {VALUES:,} bytes of values")
+        if broken and not wish.skip_broken:
+            them = "it" if len(broken) == 1 else "them"
+            count = f"{len(broken):,} files cannot be used: " if len(broken) > 1 else ""
+            raise DataError(
+                f"{count}{listed(broken[:NAMED], len(broken))} (--skip-broken, or skip_broken=True,"
+                f" leaves {them} out)"
+            )
+        if broken:
+            files = counted(len(broken), f"file {LEFT_OUT} is", f"files {LEFT_OUT} are")
+            notes.append(f"{files} left out: {listed(broken[:NAMED], len(broken))}")
+        if other:
+            files = counted(len(other), "file is no window", "files are no windows")
+            notes.append(f"{files} of a class, such as {other[0]}")
+        return found
+
+    def _files(self, other: list[Path]) -> Iterator[tuple[str, Path, Path]]:
+        """Yield the part, its folder and the path of each file; ``other`` gains what is none.
+
+        Raises:
+            DataError: If a class to train on has none.
+        """
+        for part, place in self.parts:
+            other += [path for path in files_below(place) if path.parent == place]
+            for of_class in subfolders(place):
+                held = files_below(of_class)
+                texts = [path for path in held if is_text(path)]
+                other += [path for path in held if not is_text(path)]
+                if part == TRAIN and not texts:
+                    raise DataError(
+                        f"class {of_class.name!r} must have a file {' or '.join(ENDINGS)}, got "
+                        f"none in {of_class}: add some, or remove the folder"
+                    )
+                yield from ((part, place, path) for path in texts)
+
+
+def _has_classes(folder: Path) -> bool:
+    """Return whether a folder in one holds text files."""
+    return any(any(map(is_text, files_below(of_class))) for of_class in subfolders(folder))
+
+
+def _read(path: Path, part: str, place: Path, window: int | None) -> _Recording:
+    """Return what a file holds, its times left out.
+
+    Raises:
+        DataError: If it cannot be read, or its times do not rise.
+    """
+    lines = lines_in(path)
+    time, steps, is_counted = "", None, not lines.names and lines.is_counted
+    if len(lines.rows[0]) > 1 and lines.names and is_time(lines.names[0]):
+        _require_rise(lines)
+        time, steps, lines = lines.names[0], _steps_of(lines), without_first(lines)
+    require_at_most(f"{path}: channels", len(lines.rows[0]), INPUT_CHANNELS)
+    values = numbers_of(lines)
+    least = window or _LEAST
+    if len(values) < least:
+        raise DataError(
+            f"{path} must have {least:,} moments or more, a line each, got {len(values):,}"
+            + (" (a smaller --window N, or window=, takes it)" if window else "")
+        )
+    names = lines.names if len(lines.names) == len(lines.rows[0]) else ()
+    own = path.relative_to(place).as_posix()
+    return _Recording(path, part, own.split("/")[0], own, names, values, time, steps, is_counted)
+
+
+def _require_rise(lines: Lines) -> None:
+    if (row := fall_of(lines)) > 0:
+        raise DataError(
+            f"{lines.where} line {lines.first + row:,}: the first column, {shown(lines.names[0])},"
+            f" must rise as time does, got {shown(lines.rows[row][0])} after "
+            f"{shown(lines.rows[row - 1][0])}: mend it or leave it out, or call it otherwise if it "
+            f"is a channel"
+        )
+
+
+def _steps_of(lines: Lines) -> tuple[float, float] | None:
+    """Return the least and the greatest step of the first column, if it is of numbers."""
+    try:
+        steps = np.diff([float(row[0]) for row in lines.rows])
+    except ValueError:  # dates
+        return None
+    return float(steps.min()), float(steps.max())
+
+
+def _bytes_of(values: Values, window: int | None) -> int:
+    """Return how many bytes a recording takes, windows of it overlapping."""
+    return values.nbytes * (2 if window else 1)
+
+
+def _require_alike(found: Sequence[_Recording]) -> None:
+    """Refuse files of several columns, or of columns in several orders."""
+    first = found[0]
+    for of in found:
+        if (of.time, of.names, of.values.shape[1]) != (
+            first.time,
+            first.names,
+            first.values.shape[1],
+        ):
+            raise DataError(
+                f"{of.path} must have the columns of {first.path}, {_columns(first)}, got "
+                f"{_columns(of)}: write them alike"
+            )
+
+
+def _columns(of: _Recording) -> str:
+    names = ", ".join(filter(None, (of.time, *of.names)))
+    count = counted(of.values.shape[1] + bool(of.time), "column", "columns")
+    return shown(names) if of.names else f"{count} without names"
+
+
+def _require_lengths(found: Sequence[_Recording], wish: Wish) -> None:
+    """Refuse windows of several lengths, naming one that differs from most, or too long ones."""
+    if wish.window:
+        return
+    lengths = Counter(len(of.values) for of in found)
+    ((usual, _),) = lengths.most_common(1)
+    for of in found:
+        if len(of.values) != usual:
+            like = next(other for other in found if len(other.values) == usual)
+            raise DataError(
+                f"{of.path} must have {usual:,} moments as {like.path} has, got {len(of.values):,}:"
+                f" --window N, or window=N, cuts recordings into windows of N"
+            )
+    if usual > SIDE:
+        raise DataError(
+            f"{found[0].path} must have at most {SIDE:,} moments, got {usual:,}: --window N, or"
+            f" window=N, cuts recordings into windows of N"
+        )
+
+
+def _of_columns(found: Sequence[_Recording]) -> Iterator[str]:
+    """Yield what was understood of columns, in words."""
+    first = found[0]
+    if first.time:
+        yield f"the first column, {shown(first.time)}, is time and left out{_told_steps(found)}"
+    if first.names:
+        names = ", ".join(name or "(no name)" for name in first.names)
+        yield f"the channels are, in this order, {shown(names)[1:-1]}"
+
+
+def _told_steps(found: Sequence[_Recording]) -> str:
+    """Return by how much times rise from line to line, in words; of dates nothing."""
+    steps = [of.steps for of in found if of.steps is not None]
+    if len(steps) < len(found):
+        return ""
+    least, most = min(of[0] for of in steps), max(of[1] for of in steps)
+    if most - least <= _EVEN * most:
+        return f": it rises evenly, by {least:g} a line"
+    uneven = ", where a net takes moments to be as far apart" if most > _UNEVEN * least else ""
+    return f": it rises by {least:g} to {most:g} a line{uneven}"
+
+
+def _told_cut(lengths: Sequence[int], window: int) -> str:
+    """Return how recordings are cut into windows, and how much of them is in none, in words."""
+    step = _step(window)
+    windows = sum((length - window) // step + 1 for length in lengths)
+    rest = sum((length - window) % step for length in lengths)
+    of = (
+        f"{min(lengths):,}"
+        if min(lengths) == max(lengths)
+        else f"{min(lengths):,} to {max(lengths):,}"
+    )
+    return (
+        f"{counted(len(lengths), 'recording', 'recordings')} of {of} moments make "
+        f"{counted(windows, 'window', 'windows')} of {window:,}, a new one every {step:,}: those "
+        f"of one recording are on one side"
+        + (f"; {counted(rest, 'moment', 'moments')} at the ends fill none" if rest else "")
+    )
+
+
+def _step(window: int) -> int:
+    return max(1, window // 2)
+
+
+def _part(found: Sequence[_Recording], wish: Wish) -> Part:
+    """Return the windows of some files; unless asked otherwise those of one are a group."""
+    if not wish.window:
+        values = np.stack([of.values for of in found])
+        paths = [of.path for of in found]
+        pictures = Arrays(values[:, None], lambda number: str(paths[number]), paths)
+        return Part(pictures, [of.label for of in found])
+    cut, places, owners = [], [], []
+    for of in found:
+        for start in range(0, len(of.values) - wish.window + 1, _step(wish.window)):
+            cut.append(of.values[start : start + wish.window])
+            places.append(start + 1)
+            owners.append(of)
+
+    def where(number: int) -> str:
+        return f"{owners[number].path} moments {places[number]:,} and on"
+
+    pictures = Arrays(np.stack(cut)[:, None], where, [of.path for of in owners])
+    groups = [] if wish.group_by else [of.own for of in owners]
+    return Part(pictures, [of.label for of in owners], groups)
