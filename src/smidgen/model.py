@@ -198,7 +198,7 @@ class Model:
         except DataError as error:
             raise DataError(f"{path} {error}") from error
         for note in window.notes:
-            _warn(f"of text {note}")
+            _warn(f"windows as text are read so: {note}")
         return pixels
 
     def _of_image(self, image: Any) -> Array:

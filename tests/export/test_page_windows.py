@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -38,6 +39,33 @@ def ran(script: str) -> Any:
     """Return what a script prints as JSON."""
     done = subprocess.run(["node", "-"], input=script, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
+
+
+def evaluated(asked: Sequence[tuple[Preprocessing, str]]) -> list[dict[str, Any]]:
+    """Return what the page's rules make of texts, each for a net, in one process."""
+    source = template("windows")
+    rules = f"""(takesPictures, height, width, plane, channels, seen, asked) => {{
+        const number = value => `${{value}}`;
+        {function("cut", template("net"))}
+        {source[: source.index("function windowOf")]}
+        return valuesOf;
+    }}"""
+    facts = [
+        [False, *how.size, max(how.size), how.channels, how.to_dict(), "moments"]
+        for how, _ in asked
+    ]
+    return ran(f"""
+        const rules = {rules}, facts = {json.dumps(facts)};
+        const found = {json.dumps([text for _, text in asked])}.map((text, i) => {{
+          try {{
+            const made = rules(...facts[i])(text);
+            if (made.cells.some(cell => !cell || !Number.isFinite(Number(cell))))
+              throw new Error("no number");
+            return made;
+          }} catch (error) {{ return {{ error: error.message }}; }}
+        }});
+        console.log(JSON.stringify(found));
+    """)
 
 
 def read(text: str, channels: int = 3) -> list[str]:
@@ -190,7 +218,7 @@ def test_one_file_of_text_is_read_and_no_other(files: list[tuple[str, int]], sai
     )
     given = [{"file": {"type": kind, "size": size}} for kind, size in files]
     script = f"""
-        const takesPictures = false, channels = 1, plane = 48, number = value => `${{value}}`;
+        const takesPictures = false, channels = 1, own = 48, number = value => `${{value}}`;
         const told = [], refuse = said => told.push(said), loadWindow = said => told.push(said);
         {limits}
         {function("load", sources)}

@@ -140,6 +140,11 @@ def is_time(name: str) -> bool:
     return bool(words) and _TIMES.issuperset(words)
 
 
+def has_time(lines: Lines) -> bool:
+    """Return whether the first of several columns is one of times by its name."""
+    return bool(lines.names) and len(lines.rows[0]) > 1 and is_time(lines.names[0])
+
+
 def fall_of(lines: Lines) -> int:
     """Return the row where the first column does not rise as time does, from 0; -1 if it does.
 
@@ -191,8 +196,8 @@ def window_in(path: Path, how: Preprocessing) -> Window:
 def window_of(lines: Lines, how: Preprocessing) -> Window:
     """Return a window for a net that was trained on some.
 
-    It is a line a moment, or all numbers in one line, or a number a line. A first column of times
-    is left out where a line has one number more than channels. Another number of moments is fitted.
+    It is a line a moment, or all numbers in one line, or a number a line. A first column that
+    rises is left out if it is one of times by its name. Another number of moments is fitted.
 
     Args:
         lines: Of the text.
@@ -204,8 +209,7 @@ def window_of(lines: Lines, how: Preprocessing) -> Window:
     own, channels = max(how.native), how.channels
     lines, notes = _without_head(lines, own, channels)
     count, across = len(lines.rows), len(lines.rows[0])
-    flat = 1 in (count, across)
-    by_moments = flat if channels == 1 else across == channels
+    flat, by_moments = 1 in (count, across), _are_moments(lines, channels)
     length = across * count // channels
     as_many = across * count == own * channels
     fitted = how.fit == "stretch" and by_moments and length > 1
@@ -234,17 +238,21 @@ def _without_head(lines: Lines, own: int, channels: int) -> tuple[Lines, tuple[s
         if len(lines.rows) > 1 and size == own * channels:
             notes.append("the first line is taken for numbers of columns and left out")
             lines = lines.uncounted
-    timed = lines.names and is_time(lines.names[0]) and len(lines.rows[0]) == channels + 1
-    if timed and fall_of(lines) < 0:
+    if has_time(lines) and fall_of(lines) < 0:
         notes.append(f"the first column, {shown(lines.names[0])}, rises as time and is left out")
         lines = without_first(lines)
     if lines.names:
         told = "the first line, of names, is left out"
-        across = len(lines.rows[0])
-        if across == len(lines.names) and (channels == 1 or across == channels):
+        if len(lines.rows[0]) == len(lines.names) and _are_moments(lines, channels):
             told = f"columns are taken in this order{_named(lines)}"
         notes.append(told)
     return lines, tuple(notes)
+
+
+def _are_moments(lines: Lines, channels: int) -> bool:
+    """Return whether each line is a moment; of one channel all may be in one line, too."""
+    count, across = len(lines.rows), len(lines.rows[0])
+    return 1 in (count, across) if channels == 1 else across == channels
 
 
 def _named(lines: Lines) -> str:

@@ -24,8 +24,8 @@ from smidgen.data.moments import (
     ENDINGS,
     Lines,
     fall_of,
+    has_time,
     is_text,
-    is_time,
     lines_in,
     numbers_of,
     without_first,
@@ -176,7 +176,7 @@ def _read(path: Path, part: str, place: Path, window: int | None) -> _Recording:
     """
     lines = lines_in(path)
     time, steps, is_counted = "", None, not lines.names and lines.is_counted
-    if len(lines.rows[0]) > 1 and lines.names and is_time(lines.names[0]):
+    if has_time(lines):
         _require_rise(lines)
         time, steps, lines = lines.names[0], _steps_of(lines), without_first(lines)
     require_at_most(f"{path}: channels", len(lines.rows[0]), INPUT_CHANNELS)

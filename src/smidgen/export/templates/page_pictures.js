@@ -1,7 +1,7 @@
 // Pictures: what they go through is part of the model, in the same integers as in training.
 const seen = net.preprocessing;
 const takesPictures = seen.color !== "channels" && !seen.scale.length;
-const asked = `${height > 1 && width > 1 ? `${height} rows of ${width}` : `${plane} moments`}${channels > 1 ? `, ${channels} channels each` : ""}`;
+const asked = `${height > 1 && width > 1 ? `${height} rows of ${width}` : `${seen.length || plane} moments`}${channels > 1 ? `, ${channels} channels each` : ""}`;
 const level = seen.background === "black" ? 0 : 255;
 const LARGEST = 64e6; // pixels
 const within = (value, most) => Math.max(1, Math.min(most, Math.floor(value)));

@@ -45,11 +45,11 @@ const told = (id, main, more) => $(id).replaceChildren(main, " ", element("small
 told("bytes", number(module_.code.length), `bytes, ${net.numbers}`);
 told("accuracy", percent(net.accuracy, 2), `of ${number(net.images)}`);
 told("params", number(net.params), `${net.macs < 1e6 ? number(net.macs) : (net.macs / 1e6).toFixed(2) + " M"} MACs`);
-const form = isWindow ? `Windows: ${plane} moments, ${channels} channel${channels > 1 ? "s" : ""}, ${seen.text.replace(/^[^,]*, /, "")}` : `Pictures: ${seen.text}`;
+const form = isWindow ? `Windows: ${own} moments, ${channels} channel${channels > 1 ? "s" : ""}, ${seen.text.replace(/^[^,]*, /, "")}` : `Pictures: ${seen.text}`;
 $("foot").textContent = `${form}. sha256 of the module: ${module_.sha256}`;
 $("pad").classList.toggle("light", !dark);
 const digits = net.classes.every(name => /^\d$/.test(name));
-$("hint").textContent = !takesPictures ? `Paste or open the ${number(channels * plane)} numbers of a window, ${asked}${isWindow ? ", a line a moment" : ""}, or try those below`
+$("hint").textContent = !takesPictures ? `Paste or open the ${number(channels * own)} numbers of a window, ${asked}${isWindow ? ", a line a moment" : ""}, or try those below`
     + (channels > 1 && !isWindow ? ` (${channels > 3 ? "their first three channels are" : "their channels are"} shown as colours)` : "")
   : drawing ? `Draw ${digits ? "a digit" : "something"} here, or drop a picture`
   : `Drop a picture here, paste one${hasCamera ? ", open one, or start the camera" : " or open one"}`;

@@ -1,7 +1,8 @@
-// Measured values: a window's numbers from text, and its channels as lines.
+// Measured values: a window's numbers from text, by the rules of data/moments.py, and its channels as lines.
 const isWindow = !takesPictures && (height === 1) !== (width === 1);
-const LONGEST = Math.max(1e6, 32 * channels * plane); // bytes of text: a window fits with all digits that Python writes
-const MOST = 16; // times the moments of a window that are fitted to it
+const own = (isWindow && seen.length) || plane; // moments of a window trained on, of which the net may take fewer
+const LONGEST = Math.max(1e6, 32 * channels * own); // bytes of text: a window fits with all digits that Python writes
+const MOST = 16; // times the moments of a window trained on that are fitted to them
 const tooLong = bytes => `a window's text is at most ${number(LONGEST / 1e6)} MB, got ${number(Number((bytes / 1e6).toPrecision(3)))} MB: give one window alone`;
 const quoted = text => `“${cut(text, 20)}”`;
 // The cells of each line, blank ones around all of them left out; csv.writer on Windows may end a line by two returns.
@@ -21,28 +22,39 @@ function cellsOf(text) {
 const isNamed = cells => cells.some(Boolean) && cells.every(cell => !cell || (Number.isNaN(Number(cell)) && !/^(nan?|null|none|[-+]?inf)$/i.test(cell)));
 // The first line, if it is names, or numbers of columns as pandas writes where there are no names, a line more than the window has.
 function headOf(rows) {
-  const first = rows[0] || [], counted = (rows.length - 1) * first.length === channels * plane && first.every((cell, i) => cell === `${i}`);
+  const first = rows[0] || [], counted = (rows.length - 1) * first.length === channels * own && first.every((cell, i) => cell === `${i}`);
   if (rows.length < 2 || !(counted || isNamed(first))) return { names: [], told: "" };
   rows.shift();
   return { names: counted ? [] : first, told: counted ? `the first line, ${cut(first.join(", "), 40)}, is taken for numbers of columns and left out` : "the first line, of names, is left out" };
+}
+// Words of which names of a column of times are made.
+const TIMES = new Set(("time times timestamp timestamps t date datetime elapsed uptime s sec secs second seconds ms msec millis millisecond"
+  + " milliseconds us micros microsecond microseconds ns nanoseconds").split(" "));
+// Whether the first of several columns is one of times by its name, and rises; what is no number, as a date, is compared as text.
+function isTimed(rows, names) {
+  const words = (names[0] || "").toLowerCase().match(/[a-z]+/g) || [], cells = rows.map(([cell]) => cell);
+  if (rows[0].length < 2 || !words.length || !words.every(word => TIMES.has(word))) return false;
+  const times = cells.every(cell => cell && Number.isFinite(Number(cell))) ? cells.map(Number) : cells;
+  return times[0] !== times[times.length - 1] && times.every((time, i) => !i || times[i - 1] <= time);
 }
 // What may be done about lines of another form.
 function adviceOn(rows, across) {
   const count = rows.length;
   if (!isWindow) return "";
-  if (count === channels && across === plane) return "; exchange rows and columns";
+  if (count === channels && across === own) return "; exchange rows and columns";
   if (across <= channels || count < 2) return "";
   const halves = channels === 1 && across === 2 && rows.every(([whole, part]) => /^[-+]?\d+$/.test(whole) && /^\d+(e[-+]?\d+)?$/i.test(part));
   return halves ? `; write decimal points if ${quoted(rows[0].join(","))} is one number, or leave out other columns, as of time` : "; leave out other columns, as of time";
 }
 // Numbers by their place in the window, and what was taken for granted.
 function valuesOf(text) {
-  const rows = cellsOf(text), { names, told } = headOf(rows);
-  const wanted = channels * plane, across = rows[0]?.length || 0, count = rows.length;
+  const all = cellsOf(text), head = headOf(all), uneven = all.find(row => row.length !== all[0].length);
+  if (uneven) throw new Error(`each line must have as many numbers, got ${all[0].length} and ${uneven.length}: ${quoted(uneven.join(","))}`);
+  const timed = isWindow && all.length > 0 && isTimed(all, head.names), skipped = timed ? 1 : 0, told = head.told;
+  const rows = all.map(row => row.slice(skipped)), names = head.names.slice(skipped);
+  const wanted = channels * own, across = rows[0]?.length || 0, count = rows.length;
   const each = channels > 1 ? `the ${channels} channels of a moment` : "the value of a moment";
   const got = names.length && names.length === across ? `: ${cut(names.map(name => name || "(no name)").join(", "), 80)}` : "";
-  const uneven = rows.find(row => row.length !== across);
-  if (uneven) throw new Error(`each line must have as many numbers, got ${across} and ${uneven.length}: ${quoted(uneven.join(","))}`);
   // All in one line, or a number a line, may be one channel alone: of several, these have all numbers or none.
   const flat = count === 1 || across === 1, byMoments = channels === 1 ? flat : across === channels;
   const length = across * count / channels, other = isWindow && seen.fit === "stretch" && byMoments && length > 1;
@@ -50,10 +62,10 @@ function valuesOf(text) {
     throw new Error(`a window has ${number(wanted)} numbers, ${asked}, ${isWindow ? `in each line ${each}, or all in one` : "a row in each line"}, got `
       + `${number(count)} line${count === 1 ? "" : "s"} of ${number(across)}${got}${adviceOn(rows, across)}`);
   }
-  if (length > MOST * plane) throw new Error(`a window has ${number(plane)} moments, and at most ${MOST} times as many are fitted to it, got ${number(length)}: give one window alone`);
-  const notes = [];
+  if (length > MOST * own) throw new Error(`a window has ${number(own)} moments, and at most ${MOST} times as many are fitted to it, got ${number(length)}: give one window alone`);
+  const notes = timed ? [`the first column, ${cut(head.names[0], 40)}, rises as time and is left out`] : [];
   if (told) notes.push(got && byMoments ? `columns are taken in this order${got}` : told);
-  if (across * count !== wanted) notes.push(`${number(length)} moments fitted to ${number(plane)}`);
+  if (across * count !== wanted) notes.push(`${number(length)} moments fitted to ${number(own)}`);
   return { cells: rows.flat(), length, notes };
 }
 function windowOf(text) {

@@ -1,0 +1,139 @@
+"""Windows as text: what is read and refused, and that the page reads the same."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.export.test_page_windows import evaluated, lines
+
+from smidgen.data import DataError, Preprocessing
+from smidgen.data.moments import ENDINGS, Window, is_time, lines_in, lines_of, window_in, window_of
+
+HOW = Preprocessing(1, 48, "channels", 3, offset=(0.0,) * 3, scale=(1.0,) * 3)
+SHRUNK = replace(HOW, width=16, length=48)
+ONE = Preprocessing(1, 48, "grey", 1, offset=(0.0,), scale=(1.0,))
+COUNTS = "\n".join(f"{20 * n},{n}.5,2,-3e0" for n in range(48))
+BOTH = [  # the net, and a text
+    (HOW, lines(48, "1,2,3")),
+    (HOW, "\ufeff# x,y,z\n" + lines(48, "1; 2; 3;\r")),
+    (HOW, lines(48, "\t1e1\t-2.5 3")),
+    (HOW, lines(144, "1", ",")),
+    (HOW, lines(144, ".5")),
+    (HOW, lines(64, "1,2,3")),
+    (HOW, lines(769, "1,2,3")),
+    (HOW, lines(48, "0,1,2,3")),
+    (HOW, lines(48, "1")),
+    (HOW, lines(192, "1", " ")),
+    (HOW, lines(3, lines(48, "1", ","))),
+    (HOW, lines(48, "0,5;1,5;2,5")),
+    (HOW, lines(48, "0,5\t1,5\t2,5")),
+    (HOW, lines(47, "1,2,3") + "\n1,2"),
+    (HOW, lines(48, "1,,3")),
+    (HOW, "nan,nan,nan\n" + lines(47, "1,2,3")),
+    (HOW, ""),
+    (HOW, " \n\n" + lines(48, "1,2,3", "\r\r\n") + "\n\n"),
+    (HOW, lines(20, "1,2,3") + "\n\n" + lines(28, "1,2,3")),
+    (HOW, "0,1,2\n" + lines(48, "1,2,3")),
+    (HOW, "0,1,2\n" + lines(47, "1,2,3")),
+    (HOW, "a;b,c x1,2y,d\n" + lines(48, "1,2,3")),
+    (HOW, '"t (ms)",x,y,z\n' + COUNTS),
+    (HOW, "timestamp,x,y,z\n" + COUNTS.replace("\n0", "\n900")),
+    (HOW, "timestamp,x,y\n" + "\n".join(line[: line.rindex(",")] for line in COUNTS.split("\n"))),
+    (HOW, "Time,x,y,z\n" + "\n".join(f"2026-01-01T00:00:{n:02},1,2,3" for n in range(48))),
+    (HOW, "tilt,x,y,z\n" + COUNTS),
+    (HOW, COUNTS),
+    (SHRUNK, "time,x,y,z\n" + COUNTS),
+    (SHRUNK, lines(16, "1,2,3")),
+    (SHRUNK, "0,1,2\n" + lines(48, "1,2,3")),
+    (ONE, lines(48, "1")),
+    (ONE, "force\n" + lines(48, "1")),
+    (ONE, "force, strain\n" + lines(1, lines(50, "1", ","))),
+    (ONE, "time_s,force\n" + "\n".join(f"{n / 50},{n}" for n in range(48))),
+    (ONE, "0\n" + lines(48, "1")),
+    (ONE, lines(48, "0,1")),
+    (ONE, "\n" + lines(24, "1", "\n\n") + "\n"),
+]
+
+
+def read(text: str, how: Preprocessing) -> Window | str:
+    """Return the window of a text, or why it is none."""
+    try:
+        return window_of(lines_of(text.removeprefix("\ufeff"), "a.csv"), how)
+    except DataError as error:
+        return str(error)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+def test_the_page_and_predict_read_the_same_numbers_of_the_same_text() -> None:
+    found = evaluated([(how, text) for how, text in BOTH])
+    assert 0.3 < sum("cells" in page for page in found) / len(found) < 0.8
+    for (how, text), page in zip(BOTH, found, strict=True):
+        window = read(text, how)
+        assert isinstance(window, str) == ("error" in page), (text[:60], window, page)
+        if isinstance(window, str):
+            continue
+        own = np.array(page["cells"], float).reshape(1, page["length"], how.channels)
+        assert (window.values == own).all()
+        plain = [note.replace("'", "") for note in window.notes]
+        told = [note for note in page["notes"] if "fitted" not in note]
+        if any("numbers of columns" in note for note in plain):  # of which the page shows the line
+            assert len(plain) == len(told)
+        else:
+            assert plain == told
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            lines(48, "0,1,2,3"),
+            r"must be a window, 48 lines of the 3 channels .* got 48 of 4; leav",
+        ),
+        (lines(3, lines(48, "1", ",")), "got 3 of 48; exchange rows and columns"),
+        (lines(800, "1,2,3"), "of which at most 16 times as many are fitted, got 800"),
+        (lines(40, "1,2,3") + "\n\n1,2,3", "a blank line, number 41: fill in the missing value"),
+        (lines(40, "1,2,3") + "\n1,2", "as many numbers in each line, got 3 and in line 41 2"),
+        (lines(40, "1,2,3") + "\n1,x,3", "a.csv line 41 must hold numbers alone, got 'x'"),
+        (lines(40, "1,2,3") + "\n1,,3", "line 41 must hold numbers alone, got an empty cell"),
+        (lines(40, "1,2,3") + "\n1,1_0,3", "numbers alone, got '1_0'"),
+        (lines(40, "1,2,3") + "\n1,1e999,3", "numbers alone, got '1e999'"),
+        (lines(48, "0,5;1,5;2,5"), "must have decimal points, and commas or semicolons between"),
+        (" \n", "must hold a line a moment, got no line"),
+        ("1" * (1 << 22 | 1), "lines of at most 4,194,304 characters"),
+        ("1," * (1 << 18 | 1), "at most 262,144 numbers in a line"),
+        ("\r" * (1 << 21 | 1), "at most 1,048,576 lines, got far more"),
+        ("1\n" * (1 << 20 | 1), "at most 1,048,576 lines, got 1,048,578"),
+    ],
+)
+def test_what_is_no_window_is_refused_in_a_line(text: str, said: str, tmp_path: Path) -> None:
+    (path := tmp_path / "a.csv").write_text(text)
+    with pytest.raises(DataError, match=said) as error:
+        window_in(path, HOW)
+    assert str(error.value).startswith(str(path))
+
+
+def test_a_file_that_is_no_utf_8_or_not_there_is_refused(tmp_path: Path) -> None:
+    (path := tmp_path / f"a{ENDINGS[1]}").write_bytes("a,b\n1,2".encode("utf-16"))
+    with pytest.raises(DataError, match=r"a\.tsv must be UTF-8"):
+        lines_in(path)
+    with pytest.raises(DataError, match=r"no\.csv cannot be read as text: No such file"):
+        lines_in(tmp_path / "no.csv")
+
+
+def test_a_net_of_bytes_gets_bytes_and_a_net_of_a_column_a_column() -> None:
+    how = Preprocessing(48, 1, "channels", 2)
+    window = window_of(lines_of(lines(48, "-3,300.2"), "a.csv"), how)
+    assert (window.values.shape, window.values.dtype) == ((48, 1, 2), np.uint8)
+    assert window.values[0].tolist() == [[0, 255]]
+
+
+@pytest.mark.parametrize("name", ["timestamp", "Time (ms)", "t", "t_us", "seconds_elapsed", "MS"])
+def test_columns_of_times_are_known_by_their_names(name: str) -> None:
+    assert is_time(name)
+
+
+@pytest.mark.parametrize("name", ["", "1", "accX", "temp", "tx", "time to fall"])
+def test_other_columns_are_none(name: str) -> None:
+    assert not is_time(name)
