@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +21,6 @@ import smidgen as sm
 from smidgen.answer import Answer
 from smidgen.cli import answers, main
 from smidgen.data import Preprocessing
-from smidgen.data.layouts import npz
 from smidgen.layers import Shape
 from smidgen.model import Model, Told
 from smidgen.recipe import Recipe
@@ -107,17 +105,49 @@ def test_a_table_of_pixels_is_a_picture_a_row(
 def test_a_table_of_measured_values_is_told_as_what_predict_takes(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen = Preprocessing(1, 48, "rgb", 3, offset=(0.0,) * 3, scale=(1.0,) * 3)
+    seen = Preprocessing(8, 8, "grey", 1, offset=(0.0,), scale=(1.0,))
     of_values = replace(sm.load(run), preprocessing=seen)
     monkeypatch.setattr("smidgen.model.load", Mock(return_value=of_values))
-    window = np.arange(144.0).reshape(48, 3)
-    np.savetxt("window.csv", window, delimiter=",")
-    assert smidgen("predict", run, "window.csv") == 2
-    said = capsys.readouterr().err
-    assert said.startswith("smidgen: window.csv must be .npy or .npz, since the model takes")
-    save, read = re.findall(r'numpy\.(?:save|loadtxt)\("(.*?)"', said)
-    np.save(save, np.loadtxt(read, delimiter=","))
-    assert len(npz.pictures_of(Path("window.npy"), seen) or ()) == 1
+    Path("map.csv").write_text("heat,more\n1,2\n")
+    assert smidgen("predict", run, "map.csv") == 2
+    assert capsys.readouterr().err == (
+        "smidgen: map.csv must be .npy or .npz, since the model takes measured values of 8x8:"
+        ' numpy.save("map.npy", array) makes one of an array\n'
+    )
+
+
+@pytest.mark.filterwarnings("always::smidgen.data.DataWarning")
+def test_windows_as_text_are_answered_as_the_arrays_that_they_hold(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Any] = []
+
+    def infer(pixels: Any) -> Any:
+        asked.append(pixels)
+        return np.zeros((len(pixels), 10))
+
+    seen = Preprocessing(1, 4, "channels", 2, offset=(0.0,) * 2, scale=(0.5,) * 2, length=8)
+    of_windows = replace(sm.load(run), preprocessing=seen, infer=infer)
+    monkeypatch.setattr("smidgen.model.load", Mock(return_value=of_windows))
+    values = np.arange(16.0).reshape(8, 2)
+    Path("w/a").mkdir(parents=True)
+    rows = "\n".join(f"{20 * n},{a:g},{b:g}" for n, (a, b) in enumerate(values))
+    Path("w/a/1.csv").write_text(f"timestamp,ax,ay\n{rows}\n")
+    Path("w/2.CSV").write_text("x,y\n1,z\n")
+    Path("w/photo.jpg").write_bytes(b"passed over")
+    np.save("one.npy", values)
+    assert smidgen("predict", run, "w", "one.npy", "--json") == 0
+    captured = capsys.readouterr()
+    rows = json.loads(captured.out)
+    assert [row["picture"] for row in rows] == ["w/2.CSV", "w/a/1.csv", "one.npy picture 1"]
+    assert rows[0]["error"].startswith("w/2.CSV must be a window, 8 lines of the 2 channels")
+    (pixels,) = asked
+    assert (pixels[0] == pixels[1]).all()
+    assert "so: the first column, 'timestamp', rises as time and is left out\n" in captured.err
+    assert "so: columns are taken in this order: ax, ay\n" in captured.err
+    Path("none").mkdir()
+    assert smidgen("predict", run, "none") == 2
+    assert "none holds no window, .csv or .tsv" in capsys.readouterr().err
 
 
 def test_arrays_in_files_are_pictures(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,8 @@ LABELS = (
 )
 BOXES = ("bbox", "bounding_box", "xmin", "x_min", "xmax", "x_max", "x1")
 IN_ARRAYS = (  # what is said of numbers that are no picture
-    "windows of a sensor and the like go in .npz: x_train, n x 1 x steps x channels, and y_train"
+    "windows of a sensor and the like go in .npz, x_train, n x 1 x steps x channels, and y_train,"
+    " or in CLASS/*.csv, a file a window and a line a moment"
 )
 MANY = 16  # numbers a row that are no ages and widths, but what is to be learned from
 _LISTED = 10

@@ -13,10 +13,12 @@ from smidgen.data.base import Data
 from smidgen.data.catalogue import Catalogue, Wish
 from smidgen.data.decoding import each
 from smidgen.data.labelled import labelled
+from smidgen.data.preprocessing import WHITE
 from smidgen.data.splits import keys
 
 PNG, SHEET = b"\x89png\r\n", b"smidgen inspect-data"  # how a sheet begins, and what made it
 TILE = 64  # pixels a side, at most, of a picture on the sheet
+LONG, BAND, BANDS = 112, 24, 12  # pixels of a window on it, across and a channel, and channels
 ACROSS = 10  # pictures a class
 DOWN = 40  # classes
 FEW = 10  # training pictures below which a class is named
@@ -92,13 +94,14 @@ def inspected(data: Data, catalogue: Catalogue, wish: Wish) -> Inspection:
 
 
 def contact_sheet(data: Data) -> bytes:
-    """Return a PNG with up to ten training pictures a class, of 40 classes, at the net's size."""
+    """Return a PNG with up to ten training pictures a class, of 40 classes, at the net's size.
+
+    Windows of a sensor are curves, a band a channel, of twelve channels.
+    """
     from PIL import Image, ImageDraw, ImageFont
     from PIL.PngImagePlugin import PngInfo
 
-    channels, (height, width) = data.shape[0], data.preprocessing.size
-    factor = max(1, TILE // max(height, width))
-    tall, wide = height * factor + _MARGIN, width * factor + _MARGIN
+    tall, wide = (side + _MARGIN for side in _tile(data, 0).size[::-1])
     shown = data.classes[:DOWN]
     row_height = tall + _TEXT + _MARGIN
     sheet = Image.new("RGB", (ACROSS * wide + _MARGIN, len(shown) * row_height + _MARGIN), "white")
@@ -108,16 +111,40 @@ def contact_sheet(data: Data) -> bytes:
         members = (data.train.labels == number).nonzero().flatten()
         draw.text((_MARGIN, top), f"{_plain(name)} ({len(members):,})", "black", font)
         for place, row in enumerate(_spread(members.tolist(), ACROSS)):
-            pixels = data.preprocessing.turn(data.train.images[row]).permute(1, 2, 0).numpy()
-            tile = np.repeat(np.repeat(_shown(pixels, channels), factor, axis=0), factor, axis=1)
-            sheet.paste(
-                Image.fromarray(np.ascontiguousarray(tile)), (_MARGIN + place * wide, top + _TEXT)
-            )
+            sheet.paste(_tile(data, row), (_MARGIN + place * wide, top + _TEXT))
     written = io.BytesIO()
     marked = PngInfo()
     marked.add_text("Software", SHEET.decode())
     sheet.save(written, "PNG", pnginfo=marked)
     return written.getvalue()
+
+
+def _tile(data: Data, row: int) -> Any:
+    """Return a training picture as it is seen on the sheet, a Pillow image."""
+    from PIL import Image
+
+    pixels = data.preprocessing.turn(data.train.images[row]).permute(1, 2, 0).numpy()
+    if data.preprocessing.is_window:
+        return _curves(pixels.reshape(-1, pixels.shape[2]))
+    factor = max(1, TILE // max(pixels.shape[:2]))
+    tile = np.repeat(np.repeat(_shown(pixels, data.shape[0]), factor, axis=0), factor, axis=1)
+    return Image.fromarray(np.ascontiguousarray(tile))
+
+
+def _curves(window: Any) -> Any:
+    """Return a window, moments x channels of bytes, as a band a channel with its curve."""
+    from PIL import Image, ImageDraw
+
+    moments, channels = len(window), min(window.shape[1], BANDS)
+    tile = Image.new("RGB", (LONG, channels * (BAND + 1) - 1), "white")
+    draw = ImageDraw.Draw(tile)
+    for k in range(channels):
+        top = k * (BAND + 1)
+        draw.rectangle((0, top, LONG - 1, top + BAND - 1), "#e8e8e8")
+        heights = top + (BAND - 1) * (1 - window[:, k] / WHITE)
+        places = np.linspace(0, LONG - 1, moments)
+        draw.line(list(zip(places.tolist(), heights.tolist(), strict=True)), "#1040a0")
+    return tile
 
 
 def _shown(pixels: Any, channels: int) -> Any:

@@ -644,7 +644,7 @@ def test_a_table_beside_parts_with_a_number_keeps_to_them(image_folder: Folder) 
 
 @pytest.mark.parametrize(
     ("ending", "said"),
-    [("npy", "of arrays save one .npz"), ("wav", "save its spectrograms"), ("csv", "go in .npz")],
+    [("npy", "of arrays save one .npz"), ("wav", "save its spectrograms"), ("txt", "go in .npz")],
 )
 def test_classes_of_other_files_are_refused_with_what_to_save(
     tmp_path: Path, ending: str, said: str

@@ -114,9 +114,10 @@ def _of_no_layout(path: Path) -> str:
         return f"{path} holds what smidgen made ({named}), not pictures{_trained_on(made[0])}"
     inside = next((of for of in endings_below(path) if of[0] in _INSTEAD), None)
     packed = any(name.casefold().endswith(_ARCHIVES) for name in held)
+    got = ", ".join(held[:_SHOWN]) or "an empty folder"
     return (
-        f"{path} must hold CLASS/*.jpg, train/CLASS/*.png, a table of pictures or pixels, .npz, "
-        f".mat, IDX or Parquet files, got {', '.join(held[:_SHOWN]) or 'an empty folder'}"
+        f"{path} must hold CLASS/*.jpg, train/CLASS/*.png, CLASS/*.csv of a sensor, a table of "
+        f"pictures or pixels, .npz, .mat, IDX or Parquet files, got {got}"
         + (f" ({_UNPACKED})" if packed else "")
         + (f", with {_files(*inside)}: {_INSTEAD[inside[0]]}" if inside else "")
     )

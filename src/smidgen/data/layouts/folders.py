@@ -76,7 +76,7 @@ class Folders(Source):
             for place in [place for of, place in self.parts if of == part]:
                 for of_class in subfolders(place):
                     pictures = _sorted_out(of_class, other, dead)
-                    if not pictures and not _holds_made(of_class):
+                    if not pictures and not holds_made(of_class):
                         empty.append(of_class)
                     paths += pictures
                     labels += [of_class.name] * len(pictures)
@@ -89,9 +89,10 @@ class Folders(Source):
                     f"{alone[0]} holds no pictures: boxes, as of YOLO and COCO, are not read, "
                     f"{_ONE_CLASS}"
                 )
+            held = [f"but {n:,} {ending}" for ending, n in endings_below(alone[0]) if ending]
             raise DataError(
-                f"class {alone[0].name!r} must have a picture, got none in {alone[0]}: "
-                f"add some, or remove the folder"
+                f"class {alone[0].name!r} must have a picture, got "
+                f"{', '.join(['none', *held[:1]])} in {alone[0]}: add some, or remove the folder"
             )
         if TRAIN in found:
             self._require_classes(found[TRAIN].labels)
@@ -270,7 +271,7 @@ def _is_made(folder: Path) -> bool:
     return of_study or any((folder / name).is_file() for name in MADE)
 
 
-def _holds_made(folder: Path) -> bool:
+def holds_made(folder: Path) -> bool:
     """Return whether a folder without pictures holds what smidgen wrote, as ``runs`` does."""
     return any(_is_made(Path(place)) for place, _, _ in os.walk(folder))
 

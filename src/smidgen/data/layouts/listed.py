@@ -278,7 +278,7 @@ def _require_no_numbers(table: Path, row: Row) -> None:
         return
     values = [cell for name, cell in row.items() if columns.form(name) not in columns.LABELS]
     numbers = sum(is_number(str(cell)) for cell in values)
-    if numbers >= columns.MANY:
+    if numbers >= columns.MANY or numbers == len(row):  # with nothing that could be a label
         raise DataError(
             f"{table} names no picture, and {numbers:,} numbers a row are no square one: "
             f"{columns.IN_ARRAYS}"

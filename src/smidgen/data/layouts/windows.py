@@ -15,6 +15,7 @@ from smidgen.data.errors import DataError
 from smidgen.data.labelled import NAMED, listed
 from smidgen.data.layouts.folders import (
     files_below,
+    holds_made,
     parts_in,
     pictures_below,
     subfolders,
@@ -155,7 +156,7 @@ class Windows(Source):
                 held = files_below(of_class)
                 texts = [path for path in held if is_text(path)]
                 other += [path for path in held if not is_text(path)]
-                if part == TRAIN and not texts:
+                if part == TRAIN and not (texts or holds_made(of_class)):
                     raise DataError(
                         f"class {of_class.name!r} must have a file {' or '.join(ENDINGS)}, got "
                         f"none in {of_class}: add some, or remove the folder"
@@ -175,18 +176,18 @@ def _read(path: Path, part: str, place: Path, window: int | None) -> _Recording:
         DataError: If it cannot be read, or its times do not rise.
     """
     lines = lines_in(path)
+    count, least = len(lines.rows), window or _LEAST
+    if count < least:
+        raise DataError(
+            f"{path} must have {least:,} moments or more, a line each, got {count:,}"
+            + (" (a smaller --window N, or window=, takes it)" if window else "")
+        )
     time, steps, is_counted = "", None, not lines.names and lines.is_counted
     if has_time(lines):
         _require_rise(lines)
         time, steps, lines = lines.names[0], _steps_of(lines), without_first(lines)
     require_at_most(f"{path}: channels", len(lines.rows[0]), INPUT_CHANNELS)
     values = numbers_of(lines)
-    least = window or _LEAST
-    if len(values) < least:
-        raise DataError(
-            f"{path} must have {least:,} moments or more, a line each, got {len(values):,}"
-            + (" (a smaller --window N, or window=, takes it)" if window else "")
-        )
     names = lines.names if len(lines.names) == len(lines.rows[0]) else ()
     own = path.relative_to(place).as_posix()
     return _Recording(path, part, own.split("/")[0], own, names, values, time, steps, is_counted)
