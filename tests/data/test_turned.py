@@ -2,17 +2,20 @@
 
 import csv
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tests.data.conftest import pixels, png
 from tests.data.layouts.test_idx import idx
 
 from smidgen.again import trained_on
 from smidgen.data import Data, DataError, Preprocessing, from_arrays, load
-from smidgen.data.inspection import contact_sheet
+from smidgen.data.inspection import BAND, BANDS, LONG, contact_sheet
+from smidgen.data.turned import exchanged
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
 from smidgen.train import train
@@ -64,6 +67,21 @@ def test_every_image_is_the_transpose_of_what_it_would_be(made: object, tmp_path
     assert contact_sheet(other) == contact_sheet(own), "pictures are shown as they lie"
     umlauts = [contact_sheet(replace(own, classes=(name, *own.classes[1:]))) for name in "äß"]
     assert umlauts[0] != umlauts[1], "the font has them"
+
+
+def test_a_sheet_shows_windows_as_curves_a_band_a_channel() -> None:
+    rising = np.linspace(0, 255, 40, dtype=np.uint8)[None, :, None].repeat(14, axis=2)
+    images = np.stack([rising, rising[:, ::-1]] * 10)
+    data = from_arrays(images, np.arange(20) % 2, ["up", "down"], test=(images, np.arange(20) % 2))
+    sheet = np.asarray(Image.open(BytesIO(contact_sheet(data))).convert("RGB")).astype(int)
+    curve = (sheet[..., 2] - sheet[..., 0]) > 60  # blue
+    first = curve[4 + 14 : 4 + 14 + BAND, 4 : 4 + LONG]
+    assert (first.argmax(axis=0)[[0, -1]] == [BAND - 1, 0]).all()
+    assert first.any(axis=0).all(), "of every moment there is a point"
+    bands = np.diff(curve[:, 4 : 4 + LONG].any(axis=1).astype(int)) == 1
+    assert bands.sum() == 2 * BANDS, "two classes, the first twelve channels of each"
+    turned = exchanged(data)
+    assert contact_sheet(turned) == contact_sheet(data)
 
 
 def wide() -> Data:
