@@ -108,3 +108,29 @@ def test_rows_with_numbers_of_numpy_and_paths_are_rows(tmp_path: Path) -> None:
 def test_a_report_of_anything_else_is_refused_in_one_line(source: Any, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"^a report is of a store, .* or a list of rows, got"):
         sm.report(source, out=tmp_path / "page.html")
+
+
+def test_what_failed_is_tried_again_only_if_that_is_asked(asked: list[Any], tmp_path: Path) -> None:
+    store = tmp_path / "study.db"
+    with pytest.warns(UserWarning, match="^failed"):
+        sm.study(SMALL, store=store)
+    opened = Store(store)
+    claim = opened.claim("1-00000000")
+    assert claim is not None
+    for _ in range(2):
+        opened.fail(claim.key, "1-00000000", "it broke")
+        opened.claim("1-00000000")
+    assert opened.status("small").failed == 1
+    for again, queued in ((False, 0), (True, 1)):
+        with pytest.warns(UserWarning, match="^failed"):
+            sm.study(SMALL, store=store, retry_failed=again)
+        assert asked[-1][-1] == queued
+
+
+def test_rows_that_were_made_otherwise_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(places, "run_on", Mock(return_value=Status(0, 0, 0, 0, None, ())))
+    monkeypatch.setattr("smidgen.studies.made_otherwise", lambda plan, rows: ["another precision"])
+    with pytest.warns(UserWarning, match=r"^another precision$"):
+        sm.study(SMALL, store=tmp_path / "study.db")

@@ -472,3 +472,34 @@ def test_bad_input_is_one_line(
     assert len(captured.err.splitlines()) == 1
     assert said in captured.err
     assert sorted(Path.cwd().rglob("*")) == before
+
+
+def test_what_comes_on_standard_input_is_no_larger_than_a_file(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("smidgen.cli.predict.ENCODED", 10)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"x" * 11)))
+    assert smidgen("predict", str(run), "-") == 2
+    assert "bytes on standard input must be at most 10, got 11" in capsys.readouterr().err
+
+
+def test_as_many_broken_pictures_as_are_named_are_all_named(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = [f"b{number}.png" for number in range(20)]
+    for name in broken:
+        Path(name).write_bytes(b"nothing")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save("good.png")
+    assert smidgen("predict", str(run), "good.png", *broken) == 0
+    said = capsys.readouterr().err
+    assert "b19.png" in said
+    assert "more (" not in said
+
+
+def test_more_answers_than_classes_are_all_classes(run: Path) -> None:
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save("good.png")
+    heads: list[str] = []
+    for top in ("10", "99"):
+        assert smidgen("predict", str(run), "good.png", "--top", top, "--csv", f"{top}.csv") == 0
+        heads.append(Path(f"{top}.csv").read_text().splitlines()[0])
+    assert heads[0] == heads[1]

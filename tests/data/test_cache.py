@@ -335,3 +335,26 @@ def test_pictures_for_which_memory_is_free_are_decoded_in_silence(
 ) -> None:
     monkeypatch.setattr("smidgen.data.sources.memory", lambda: 7 * 6 * 5)
     assert len(load(image_folder(BOTH)).train) == 5
+
+
+def test_what_is_but_judged_is_kept_as_such(image_folder: Folder, reads: list[Source]) -> None:
+    """One part stands for both: its tensors are written twice."""
+    folder = image_folder({"test": {"cat": 3, "dog": 2}})
+    how = smidgen.data.Preprocessing(6, 5, "grey", 1)
+    found = [load(folder, classes=("cat", "dog", "owl"), preprocessing=how) for _ in range(2)]
+    assert len(reads) == 1
+    assert found[1].to_judge
+    assert same(*found)
+
+
+def test_groups_are_kept(image_folder: Folder, reads: list[Source]) -> None:
+    folder = image_folder({"train": {"cat": 6, "dog": 6}})
+    for path in sorted(folder.rglob("*.png")):
+        path.rename(path.with_name(f"{int(path.stem) // 2}_{path.name}"))
+    with pytest.warns(DataWarning) as told:
+        first, second = (load(folder, group_by="prefix") for _ in range(2))
+    assert not [one for one in told if "damaged" in str(one.message)]
+    assert len(reads) == 1
+    assert first.train.groups is not None
+    assert second.train.groups is not None
+    assert first.train.groups.equal(second.train.groups)

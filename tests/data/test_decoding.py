@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from tests.waiting import PATIENCE, ending
 
 from smidgen.data import DataError
 from smidgen.data.catalogue import Arrays
-from smidgen.data.decoding import each, told
+from smidgen.data.decoding import AT_ONCE, each, told
 from smidgen.data.labelled import Row
 
 
@@ -31,6 +32,21 @@ def test_several_are_decoded_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     broken: dict[int, str] = {}
     assert each(rows(96), work, broken) == list(range(96))
     assert broken == {}
+
+
+def test_few_are_decoded_at_a_time_on_many_processors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each picture may be large: there are no 64 in memory."""
+    monkeypatch.setattr("smidgen.data.decoding.processors", lambda: 64)
+    made: list[int] = []
+
+    class Noted(ThreadPoolExecutor):
+        def __init__(self, workers: int) -> None:
+            made.append(workers)
+            super().__init__(workers)
+
+    monkeypatch.setattr("smidgen.data.decoding.ThreadPoolExecutor", Noted)
+    assert each(rows(2), lambda row: row.number, {}) == [0, 1]
+    assert made == [AT_ONCE]
 
 
 def test_who_stops_waits_for_no_picture_that_has_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:

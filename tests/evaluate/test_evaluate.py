@@ -15,12 +15,17 @@ from torch import nn
 
 from smidgen import zoo
 from smidgen.cli.evaluate import _busy  # pyright: ignore[reportPrivateUsage]
-from smidgen.data import normalise
-from smidgen.evaluate import _spread, cost, shift
+from smidgen.data import Preprocessing, Split, normalise
+from smidgen.evaluate import Evaluation, _spread, cost, evaluate, shift
+from smidgen.evaluate import row as row_of
 from smidgen.evaluate.accuracy import accuracy, accuracy_by_class, predict
-from smidgen.evaluate.calibration import ece, nll
+from smidgen.evaluate.calibration import balanced_nll, ece, nll
 from smidgen.evaluate.cost import latency
 from smidgen.evaluate.shift import shift_consistency, shifted
+from smidgen.layers import Shape
+from smidgen.recipe import Recipe
+from smidgen.run import EpochRecord, Run
+from smidgen.trial import Trial
 
 
 def test_accuracy_counts() -> None:
@@ -42,6 +47,41 @@ def test_images_that_are_shifted_lie_all_over_and_at_no_one_distance(count: int,
         assert bool(((places % 10).bincount(minlength=10) > 8).all()), "classes that take turns"
 
 
+def test_of_each_equal_part_one_image_is_shifted() -> None:
+    """Of seven in four parts, they begin at 0, 1, 3 and 5."""
+    for place, begins, ends in zip(_spread(7, 4).tolist(), (0, 1, 3, 5), (1, 3, 5, 7), strict=True):
+        assert begins <= place < ends
+
+
+def judged(classes: int, images: int = 4) -> tuple[Run, Evaluation]:
+    """Judge a net that nobody trained on pictures of noise."""
+    spec = zoo.net("mnist-1k5-dw").fitted(Shape(1, 8, 8), classes)
+    history = (EpochRecord(1, 2.0, 0.1, None, 1e3, 7.5),)
+    trial = Trial(spec, (), Recipe(epochs=1), 0, "noise", "f" * 16, "full")
+    names = tuple(f"class {number}" for number in range(classes))
+    as_it_is = Preprocessing(8, 8, "grey", 1)
+    model = spec.build().eval()
+    run = Run(trial, model, (0.5,), (0.5,), names, history, {}, {}, as_it_is, "noise")
+    pixels = torch.randint(256, (images, 1, 8, 8), dtype=torch.uint8)
+    return run, evaluate(run, Split(pixels, torch.arange(images)), measure_latency=False)
+
+
+def test_bytes_are_of_what_is_deployed_and_seconds_of_the_run() -> None:
+    run, found = judged(10)
+    spec = run.trial.spec
+    assert spec.deployed_params < spec.params
+    assert (found.bytes_int8, found.bytes_float32) == (
+        spec.deployed_params,
+        4 * spec.deployed_params,
+    )
+    assert row_of(run, found, "s", "")["seconds"] == run.seconds == 7.5
+
+
+@pytest.mark.parametrize(("classes", "rows"), [(100, 100), (101, 0)])
+def test_of_a_hundred_classes_there_is_a_matrix_and_of_more_none(classes: int, rows: int) -> None:
+    assert len(judged(classes)[1].confusion) == rows
+
+
 def test_nll_is_sklearns_log_loss() -> None:
     from sklearn.metrics import log_loss
 
@@ -49,6 +89,14 @@ def test_nll_is_sklearns_log_loss() -> None:
     logits, labels = torch.randn(50, 4, generator=g), torch.arange(50) % 4
     probabilities = logits.double().softmax(1).numpy()
     assert nll(logits, labels) == pytest.approx(log_loss(labels.numpy(), probabilities), abs=1e-9)
+
+
+def test_of_classes_alike_those_without_images_do_not_count() -> None:
+    """The mean over classes is of those that are there, however many images each has."""
+    logits = torch.tensor([[2.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.0, 1.0]])
+    first, last = nll(logits[:1], torch.tensor([0])), nll(logits[1:2], torch.tensor([2]))
+    found = balanced_nll(logits, torch.tensor([0, 2, 2]))
+    assert found == pytest.approx((first + last) / 2)
 
 
 def logits_of(confidence: float, right: int, wrong: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -112,6 +160,25 @@ def test_shift_consistency_by_hand(
         found = shift_consistency(ColumnReader(width), pixels, (0.0,), (1.0,))
     assert found == pytest.approx(expected)
     assert (tensors.nbytes < 5 * pixels.nbytes) == (not together)
+
+
+class Centre(nn.Module):
+    """Answers 1 where the middle pixel of 5 x 5 is white."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        middle = self.weight * x[:, 0, 2, 2]
+        return torch.stack([0.5 - middle, middle - 0.5], 1)
+
+
+def test_what_is_shifted_is_compared_with_what_is_not() -> None:
+    """All four shifts agree with each other, and none with the picture where it stands."""
+    pixels = torch.zeros(1, 1, 5, 5, dtype=torch.uint8)
+    pixels[0, 0, 2, 2] = 255
+    assert shift_consistency(Centre(), pixels, (0.0,), (1.0,)) == 0.0
 
 
 def test_prediction_keeps_the_mode_and_does_not_depend_on_the_batch() -> None:

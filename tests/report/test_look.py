@@ -388,3 +388,45 @@ def test_a_picture_of_many_pixels_is_left_out_by_its_header(
     told = base64.b64encode(raw[:16] + pack(">II", *sides) + raw[24:]).decode()
     assert bool(sound(told)) == taken
     assert sound(base64.b64encode(raw[:20]).decode()) == ""
+
+
+def test_a_picture_that_several_seeds_answer_wrong_is_shown_once() -> None:
+    answers = [wrong(image, 0, 1, 0.9, sure=True) for image in range(5)]
+    pictures = {f"test/{image}": png(image) for image in range(1, 5)}
+    of = seen(0, confusion=[[36, 12, 0], [1, 1, 0], [0, 40, 8]], wrong=answers, pictures=pictures)
+    pair = most_confused(of["confusion"], NAMES, [of, {**of, "seed": 1}])[1]
+    assert [name for _, name in pair.pictures] == [f"test image {n}" for n in (1, 2, 3)]
+
+
+def test_a_picture_of_two_rows_is_shown_once_and_leaves_room_for_another() -> None:
+    """Of each seed one picture is there: the first of both is the same."""
+    answers = [wrong(image, 0, 1, 0.9, sure=True) for image in (1, 2)]
+    of = seen(0, confusion=[[36, 12, 0], [1, 1, 0], [0, 40, 8]], wrong=answers[:1])
+    rows = [
+        {**of, "pictures": {"test/1": png(1)}},
+        {**of, "seed": 1, "wrong": answers, "pictures": {"test/1": png(1), "test/2": png(2)}},
+    ]
+    pair = most_confused(of["confusion"], NAMES, rows)[1]
+    assert [name for _, name in pair.pictures] == ["test image 1", "test image 2"]
+
+
+def test_what_older_rows_doubt_is_of_the_training_images() -> None:
+    answer = wrong(0, 0, 1, 0.9, sure=True)
+    old = held_out(0, answer, pictures={"train/0": png()})
+    for one in old["doubted"]:
+        one.pop("part", None)
+    matrix = [[36, 12, 0], [1, 1, 0], [0, 40, 8]]
+    assert most_confused(matrix, NAMES, [old])[1].pictures == ((png(), "train image 0"),)
+
+
+def test_one_seed_that_learned_little_is_enough_to_tell_it() -> None:
+    rows = [seen(n, accuracy=0.45, balanced_accuracy=of) for n, of in enumerate((0.48, 0.9))]
+    (point,) = points_of(rows)
+    assert of_little(point)[0].endswith(": the net has learned little.")
+
+
+def test_a_class_that_two_of_three_seeds_never_answer_is_told_of_such_seeds() -> None:
+    other = [[60, 20, 0], [10, 70, 0], [0, 39, 1]]
+    rows = [seen(0), seen(1), seen(2, confusion=other)]
+    (line,) = [one for one in look_at(rows).warnings if "owl" in one]
+    assert "by 2 of 3 seeds: by such seeds its accuracy" in line

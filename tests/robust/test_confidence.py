@@ -107,3 +107,17 @@ def test_told_apart_is_the_area_under_the_curve() -> None:
     expected = roc_auc_score([1] * 50 + [0] * 70, torch.cat([own, others]).numpy())
     assert told_apart(own, others) == pytest.approx(expected)
     assert told_apart(others - 9, own) == 0
+
+
+def test_of_fewer_than_twenty_answers_all_make_a_threshold() -> None:
+    assert chosen(*answers(8, 2), 0.75)[1:] == (0.75, 1.0)
+
+
+def test_a_share_of_few_answers_is_rounded_up() -> None:
+    """Of ten answers the surest 95 % are all ten."""
+    assert dict(selective(*answers(10, 1)))[0.95] == 0.9
+
+
+def test_a_confidence_on_an_edge_is_of_the_bin_that_it_ends() -> None:
+    found = reliability(torch.zeros(2, 2), torch.tensor([0, 0]), 4)
+    assert [one.images for one in found] == [0, 2, 0, 0]

@@ -14,6 +14,7 @@ from dataclasses import replace
 from html import unescape
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -326,6 +327,22 @@ def test_without_the_hub_the_cache_serves_and_says_so(
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.warns(UserWarning, match="is taken from the cache"):
         assert sm.load("hub:ann/net").classes == before
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_hub_that_fails_is_as_one_that_is_not_there(
+    status: int, shared: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sm.load("hub:ann/net")
+
+    def fails(*_: object, **__: object) -> None:
+        error = library.errors.HfHubHTTPError.__new__(library.errors.HfHubHTTPError, "it failed")
+        error.response = SimpleNamespace(status_code=status)
+        raise error
+
+    monkeypatch.setattr(HfApi, "model_info", fails)
+    with pytest.warns(UserWarning, match="the hub is not asked: ann/net is taken from the cache"):
+        sm.load("hub:ann/net")
 
 
 def test_the_bars_of_the_hub_s_library_are_back_afterwards(shared: Any) -> None:
@@ -755,3 +772,16 @@ def test_a_design_at_home_has_its_rows(
     (tmp_path / "mine" / "rows.jsonl").write_text(json.dumps({**row, "revision": "its own"}))
     monkeypatch.setenv("HOME", str(tmp_path))
     assert [one["revision"] for one in facts_of("~/mine").rows] == ["its own"]
+
+
+def test_a_page_that_is_shared_must_be_hidden_as_its_model_is(
+    run: Path, hub: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "smidgen.share.push._require_hidden", lambda library, there, kind: asked.append(kind)
+    )
+    with pytest.raises(ValueError, match="--space needs a page"):
+        push(run, "ann/hidden", private=True, space=True)
+    assert asked == ["model", "space"]
+    assert not hub.repositories

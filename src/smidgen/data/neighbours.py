@@ -12,6 +12,7 @@ _OF_A_CLASS, _ASKED, _FEW = 1_000, 40, 40  # pictures that neighbours are looked
 _CLASSES = 1_000  # that are looked at, of all that have as many pictures
 _SIDE = 8  # pixels of what is compared
 _WITHIN = (2, 5, 10, 20, 40)  # places that make a neighbour
+_TIMES = 8  # more pictures of a class than these places: else most would be neighbours by chance
 _MUCH, _BEYOND_CHANCE = 0.5, 2.5
 
 
@@ -34,7 +35,7 @@ def alike_neighbours(rows: Sequence[Row], pixels: Values) -> list[str]:
         some = own[:_OF_A_CLASS]
         offsets = _offsets(pixels[some])
         for within in _WITHIN:
-            if len(some) > _SIDE * within:
+            if len(some) > _TIMES * within:
                 apart.setdefault(within, []).extend(offsets)
                 chances.setdefault(within, []).append(2 * within / (len(some) - 1))
     for within, found in apart.items():

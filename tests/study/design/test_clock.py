@@ -1,12 +1,18 @@
 """A design says how long it takes, and a limit makes it as long as that."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from smidgen.data import Data
 from smidgen.recipe import Recipe
+from smidgen.robust.corruptions import corruptions_for
+from smidgen.spec import NetSpec
+from smidgen.study.design import clock as module
 from smidgen.study.design.clock import (
     NO_CARDS,
     Clock,
@@ -15,13 +21,16 @@ from smidgen.study.design.clock import (
     fitted,
     lasting_within,
     require_time,
+    seconds_an_image,
     seconds_of,
     seconds_of_cards,
     told_estimate,
     told_time,
     work_of,
 )
+from smidgen.study.design.judging import FOLDS
 from smidgen.study.design.profile import PROFILES
+from smidgen.study.job import CARD, QUICK
 
 STANDARD = PROFILES["standard"]
 RECIPE = Recipe(epochs=10)
@@ -51,6 +60,9 @@ def test_a_generous_limit_is_spent_on_longer_runs() -> None:
     more = fitted(STANDARD, usual, 4 * (usual.search + usual.confirm))
     assert more.images == pytest.approx(0.85 * 4 * STANDARD.images, rel=0.01)
     assert more.rounds == STANDARD.rounds
+    longer = more.images / STANDARD.images
+    assert more.most_epochs / STANDARD.most_epochs == pytest.approx(longer, rel=0.02)
+    assert longer > 2
 
 
 def needs(usual: Estimate, images: int, an_image: float, jobs: int) -> Callable[[float], Estimate]:
@@ -110,6 +122,7 @@ def test_last_runs_are_as_long_as_the_time_left_allows() -> None:
     assert lasting_within(11.5, 30, [1.0], seeds=1, jobs=8) == 10  # one run is not divided
     assert lasting_within(-3.0, 30, [1.0], seeds=5, jobs=2) == 1
     assert lasting_within(29.0, 30, [1.0], seeds=5, jobs=2, card=4.0) == 6  # 10 s for five cards
+    assert lasting_within(29.0, 30, [1.0], seeds=1, jobs=8, card=4.0) == 21  # one is not divided
 
 
 def test_cards_of_changed_pictures_take_their_time(digits: Data) -> None:
@@ -123,6 +136,45 @@ def test_cards_of_changed_pictures_take_their_time(digits: Data) -> None:
     assert judged.search - without.search == pytest.approx(work.judged * cards.quick / 2)
     assert judged.least > without.least
     assert judged.card == cards.whole
+
+
+def test_a_quick_card_is_of_a_fold_and_a_whole_one_of_the_test_images(digits: Data) -> None:
+    cards, kinds = seconds_of_cards(digits, an_image=100.0), corruptions_for(*digits.shape)
+    levels = sum(len(one.published) for one in kinds)
+    quick = min(len(digits.train) // FOLDS, QUICK) * (len(kinds) + 15)
+    whole = min(len(digits.test), CARD) * (levels + 60)
+    assert cards.quick / cards.whole == pytest.approx(quick / whole)
+
+
+def test_every_third_move_that_begins_is_judged_by_all_seeds() -> None:
+    """Of 8 moves a round, all are tried at half a run and 3 go on, over 3 rounds with 6 seeds."""
+    profile = PROFILES["thorough"]
+    assert (profile.moves, profile.move_rounds, profile.seeds) == (8, 3, 6)
+    moves, none = (work_of(of, None, 10) for of in (profile, replace(profile, moves=0)))
+    assert moves.search - none.search == pytest.approx(3 * (0.5 * 8 + 3 * 6))
+
+
+def test_a_step_takes_what_the_fastest_took_once_warm(
+    digits: Data, tiny: NetSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two steps that warm up are not counted, be they faster; the threads stay as they were."""
+
+    def ends() -> Iterator[float]:
+        now = 0.0
+        for took in (1.0, 2.0, 9.0, 4.0, 8.0, 16.0):
+            yield now
+            yield (now := now + took)
+
+    times = ends()
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(times)))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        found = seconds_an_image(tiny, digits, Recipe(epochs=1, batch_size=128))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)
+    assert found == pytest.approx(4.0 / 128)
 
 
 def test_a_front_takes_as_much_longer_as_it_has_nets() -> None:

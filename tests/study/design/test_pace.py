@@ -182,3 +182,41 @@ def test_last_runs_take_no_longer_where_a_part_of_its_own_judges(
     clock = Clock(1.15 * 3 * 2.0 * 10.5 / 0.95)
     (cut,), _ = pace_of(search, clock).in_time([chosen.lasting(40)], 3)
     assert cut.recipe.epochs == 10
+
+
+def kept(search: Search, candidate: Candidate, key: str, study: str, **other: object) -> None:
+    """Keep a row of a candidate's net with its methods, in another study than chose it."""
+    made = {**row(candidate, 0.8), "key": key * 16, "studies": [study], "study": study}
+    made |= {"net": candidate.net.name, "split": "held-out", "images": 0, "epochs": 4}
+    made |= {"methods": [to_text(method) for method in candidate.methods], **other}
+    search.store.keep(study, [made])
+
+
+def test_a_long_run_of_a_comparison_did_not_choose_the_net(
+    search: Search, chosen: Candidate
+) -> None:
+    """Last runs need not be as long as it is before a seed may go."""
+    trained(search, chosen, 4.0, seeds=range(2))
+    kept(search, chosen, "a", "lengths", epochs=40, seconds=40.0)
+    pace = pace_of(search, clock_with(1.15 * 2 * 5.5))
+    (cut,), seeds = pace.in_time([chosen.lasting(40)], 3)
+    assert (cut.recipe.epochs, seeds) == (5, 2)
+
+
+def test_changed_pictures_take_their_time_in_runs_and_in_last_ones(
+    search: Search, chosen: Candidate
+) -> None:
+    """Two runs of 4 s with quick cards of 10 s, and three last ones with whole cards of 10 s."""
+    trained(search, chosen, 4.0)
+    of = Estimate(0.0, 0.0, 0.0, card=10.0, quick=10.0, epoch=1.0)
+    for seconds, fits in ((29.0, True), (27.0, False)):
+        assert Pace(search, clock_with(seconds), of, 1).left([chosen], range(1, 3)) == fits
+    pace = Pace(search, clock_with(1.15 * 3 * (10.5 + 10)), of, 1)
+    (cut,), _ = pace.in_time([chosen.lasting(40)], 3)
+    assert cut.recipe.epochs == 10
+
+
+def test_runs_on_test_images_tell_no_pace(search: Search, chosen: Candidate) -> None:
+    trained(search, chosen, 4.0)
+    kept(search, chosen, "b", "confirm", split="test", seconds=4000.0)
+    assert pace_of(search, clock_with(5.0)).left([chosen], range(1, 2))

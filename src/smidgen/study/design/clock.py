@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from math import ceil, inf
 from typing import NamedTuple
 
-import torch
-
 from smidgen.data import Data
 from smidgen.recipe import Recipe
 from smidgen.robust.corruptions import corruptions_for
@@ -93,21 +91,17 @@ def seconds_an_image(spec: NetSpec, data: Data, recipe: Recipe) -> float:
         fingerprint=data.fingerprint,
         split="full",
     )
-    threads = torch.get_num_threads()
     runtime = choose(device="cpu", threads=1)
-    try:
-        with runtime.active():
-            training = Training(trial, data, runtime)
-            batch = next(iter(training.batches.epoch(training.generator)))
-            times: list[float] = []
-            for _ in range(2 + _STEPS):
-                started = time.perf_counter()
-                training.flat.gradient.zero_()
-                training.loss_of(batch).backward()
-                training.optimizer.step()
-                times.append(time.perf_counter() - started)
-    finally:
-        torch.set_num_threads(threads)
+    with runtime.active():  # which leaves the threads as they were
+        training = Training(trial, data, runtime)
+        batch = next(iter(training.batches.epoch(training.generator)))
+        times: list[float] = []
+        for _ in range(2 + _STEPS):
+            started = time.perf_counter()
+            training.flat.gradient.zero_()
+            training.loss_of(batch).backward()
+            training.optimizer.step()
+            times.append(time.perf_counter() - started)
     return min(times[2:]) / len(batch.images)
 
 
