@@ -18,6 +18,7 @@ from datasets.exceptions import DatasetGenerationError
 from PIL import Image
 
 from smidgen.data import NAMED, DataError, DataWarning, load
+from smidgen.data.catalogue import Wish
 from smidgen.data.hub import Hub
 from smidgen.data.layouts import LAYOUTS, OF_TEXT, Layout
 from smidgen.data.remembered import asked_of, place_of, with_asked
@@ -439,6 +440,60 @@ def test_pictures_of_the_hub_are_read_where_its_cache_is(
     assert len(data.train) + len(data.test) == 6
     said = [str(warning.message) for warning in heard]
     assert "owner/pets: splits not read: extra, unsure" in said
+
+
+def table_of(
+    monkeypatch: pytest.MonkeyPatch, splits: dict[str, tuple[str, ...]], **kinds: Any
+) -> None:
+    """Let the hub hold two pictures a split, of classes of these names, and other columns."""
+
+    def rows(names: tuple[str, ...]) -> datasets.Dataset:
+        kind = datasets.ClassLabel(names=list(names))
+        features = datasets.Features(image=datasets.Image(), kind=kind, **kinds)
+        columns: dict[str, Any] = {name: [0, 1] for name in ("kind", *kinds)}
+        columns["image"] = [{"bytes": png(level), "path": None} for level in (1, 2)]
+        return datasets.Dataset.from_dict(columns, features)
+
+    held = datasets.DatasetDict({split: rows(names) for split, names in splits.items()})
+    monkeypatch.setattr(datasets, "load_dataset", lambda *of, **named: held)
+
+
+def test_classes_of_the_hub_are_those_of_what_is_trained_on(
+    hub: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever split comes first; of one to test on alone they are its own."""
+    table_of(monkeypatch, {"test": ("dog", "cat"), "train": ("cat", "dog")})
+    assert Hub("owner/pets", "c1").catalogue(Wish()).classes == ("cat", "dog")
+    table_of(monkeypatch, {"test": ("dog", "cat")})
+    assert Hub("owner/pets", "c1").catalogue(Wish()).classes == ("dog", "cat")
+
+
+def test_a_column_of_classes_that_names_groups_is_not_that_of_labels(
+    hub: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = datasets.ClassLabel(names=["ann", "bob"])
+    table_of(monkeypatch, {"train": ("cat", "dog")}, who=people)
+    found = Hub("owner/pets", "c1").catalogue(Wish(group_by="who"))
+    assert found.classes == ("cat", "dog")
+    assert found.parts["train"].groups is not None
+    with pytest.raises(DataError, match="label"):
+        Hub("owner/pets", "c1").catalogue(Wish())
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"), [([5, 7], 12), ([5, None], None), ([], None), (None, None)]
+)
+def test_the_size_of_data_on_the_hub_is_known_if_that_of_every_file_is(
+    sizes: list[int | None] | None, told: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = None if sizes is None else [SimpleNamespace(size=size) for size in sizes]
+
+    def info(*asked: Any, **named: Any) -> Any:
+        assert named["files_metadata"]
+        return SimpleNamespace(siblings=files)
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", info)
+    assert Hub("owner/pets", "main").size() == told
 
 
 def test_what_the_hub_s_library_stumbled_over_is_told(

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,12 @@ def evaluated(asked: Sequence[tuple[Preprocessing, str]]) -> list[dict[str, Any]
     """)
 
 
-def read(text: str, channels: int = 3) -> list[str]:
-    """Return the notes on text as a window of 48 moments, values 0 to 255, or the error."""
+@cache
+def read(texts: tuple[str, ...], channels: int) -> dict[str, list[str]]:
+    """Return the notes on texts as windows of 48 moments, values 0 to 255, or the error of each.
+
+    One process reads them all: to start it takes longer than to read.
+    """
     source = template("windows")
     said = ran(f"""
         const takesPictures = false, height = 1, width = 48, plane = 48, channels = {channels};
@@ -79,156 +84,198 @@ def read(text: str, channels: int = 3) -> list[str]:
         const percent = share => `${{Math.round(100 * share)}} %`;
         {function("cut", template("net"))}
         {source[: source.index("function loadWindow")]}
-        let said;
-        try {{ said = windowOf({json.dumps(text)}).notes; }}
-        catch (error) {{ said = error.message; }}
-        console.log(JSON.stringify(said));
+        const read = text => {{
+          try {{ return windowOf(text).notes; }}
+          catch (error) {{ return [error.message]; }}
+        }};
+        console.log(JSON.stringify({json.dumps(texts)}.map(read)));
     """)
-    return [said] if isinstance(said, str) else said
+    return dict(zip(texts, said, strict=True))
 
 
 FORM = "a window has 144 numbers, 48 moments, in each line the 3 channels of a moment, or all"
 
 
+OF_THREE = [
+    (lines(48, "1,2,3"), []),
+    (lines(48, "1; 2; 3;\r"), []),
+    (lines(48, "\t1e1\t-2.5 3"), []),
+    (lines(144, "1", ","), []),
+    (lines(144, "1"), []),
+    ("\ufeff# x,y,z\n" + lines(48, "1,2,3"), ["columns are taken in this order: x, y, z"]),
+    (lines(64, "1,2,3"), ["64 moments fitted to 48"]),
+    (
+        lines(48, "900,900,3"),
+        ["67 % of the values lie beyond those trained on, which may have"],
+    ),
+    (lines(48, "0,1,2,3"), [f"{FORM} in one, got 48 lines of 4; leave out other columns"]),
+    (
+        '"t","x y",,z\n' + lines(48, "0,1,2,3"),
+        [f"{FORM} in one, got 48 lines of 4: t, x y, (no"],
+    ),
+    ("t,x\n" + lines(72, "0,1"), [f"{FORM} in one, got 72 lines of 2: t, x"]),
+    (lines(48, "1"), [f"{FORM} in one, got 48 lines of 1"]),
+    (lines(192, "1", " "), [f"{FORM} in one, got 1 line of 192"]),
+    (
+        lines(3, lines(48, "1", ",")),
+        [f"{FORM} in one, got 3 lines of 48; exchange rows and col"],
+    ),
+    (lines(48, "0,5;1,5;2,5"), ["numbers must have decimal points, and commas or semicolons"]),
+    (lines(48, "0,5\t1,5\t2,5"), ["numbers must have decimal points, and commas or semicol"]),
+    (lines(47, "1,2,3") + "\n1,2", ["each line must have as many numbers, got 3 and 2: “1,2”"]),
+    (lines(48, "1,,3"), ["a window has numbers alone, got an empty cell"]),
+    ("nan,nan,nan\n" + lines(47, "1,2,3"), ["a window has numbers alone, got “nan”"]),
+    ("", [f"{FORM} in one, got 0 lines of 0"]),
+    (" \n\n" + lines(48, "1,2,3", "\r\r\n") + "\n\n", []),
+    (lines(48, "1,2,3", "\r"), []),
+    (lines(48, "-900,2,3"), []),
+    (lines(48, "-900,-900,3"), ["67 % of the values lie beyond those trained on, which may have"]),
+    (
+        lines(20, "1,2,3") + "\n\n" + lines(28, "1,2,3"),
+        ["a window has numbers alone, got a blank line, number 21: fill in the missing"],
+    ),
+    (
+        "0,1,2\n" + lines(48, "1,2,3"),
+        ["the first line, 0, 1, 2, is taken for numbers of columns and left out"],
+    ),
+    ("0,1,2\n" + lines(47, "1,2,3"), []),
+    ("0,1,3\n" + lines(48, "1,2,3"), ["49 moments fitted to 48"]),
+    ("a;b,c x1,2y,d\n" + lines(48, "1,2,3"), ["the first line, of names, is left out"]),
+    ("a;b,c,d\n" + lines(48, "1,2,3"), ["columns are taken in this order: a;b, c, d"]),
+    (lines(768, "1,2,3"), ["768 moments fitted to 48"]),
+    (
+        lines(769, "1,2,3"),
+        ["a window has 48 moments, and at most 16 times as many are fitted to it, got 769: g"],
+    ),
+    (
+        lines(300_000, "1,2"),
+        ["a window's text is at most 1 MB, got 1.2 MB: give one window alone"],
+    ),
+]
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (lines(48, "1,2,3"), []),
-        (lines(48, "1; 2; 3;\r"), []),
-        (lines(48, "\t1e1\t-2.5 3"), []),
-        (lines(144, "1", ","), []),
-        (lines(144, "1"), []),
-        ("\ufeff# x,y,z\n" + lines(48, "1,2,3"), ["columns are taken in this order: x, y, z"]),
-        (lines(64, "1,2,3"), ["64 moments fitted to 48"]),
-        (
-            lines(48, "900,900,3"),
-            ["67 % of the values lie beyond those trained on, which may have"],
-        ),
-        (lines(48, "0,1,2,3"), [f"{FORM} in one, got 48 lines of 4; leave out other columns"]),
-        (
-            '"t","x y",,z\n' + lines(48, "0,1,2,3"),
-            [f"{FORM} in one, got 48 lines of 4: t, x y, (no"],
-        ),
-        ("t,x\n" + lines(72, "0,1"), [f"{FORM} in one, got 72 lines of 2: t, x"]),
-        (lines(48, "1"), [f"{FORM} in one, got 48 lines of 1"]),
-        (lines(192, "1", " "), [f"{FORM} in one, got 1 line of 192"]),
-        (
-            lines(3, lines(48, "1", ",")),
-            [f"{FORM} in one, got 3 lines of 48; exchange rows and col"],
-        ),
-        (lines(48, "0,5;1,5;2,5"), ["numbers must have decimal points, and commas or semicolons"]),
-        (lines(48, "0,5\t1,5\t2,5"), ["numbers must have decimal points, and commas or semicol"]),
-        (lines(47, "1,2,3") + "\n1,2", ["each line must have as many numbers, got 3 and 2: “1,2”"]),
-        (lines(48, "1,,3"), ["a window has numbers alone, got an empty cell"]),
-        ("nan,nan,nan\n" + lines(47, "1,2,3"), ["a window has numbers alone, got “nan”"]),
-        ("", [f"{FORM} in one, got 0 lines of 0"]),
-        (" \n\n" + lines(48, "1,2,3", "\r\r\n") + "\n\n", []),
-        (
-            lines(20, "1,2,3") + "\n\n" + lines(28, "1,2,3"),
-            ["a window has numbers alone, got a blank line, number 21: fill in the missing"],
-        ),
-        (
-            "0,1,2\n" + lines(48, "1,2,3"),
-            ["the first line, 0, 1, 2, is taken for numbers of columns and left out"],
-        ),
-        ("0,1,2\n" + lines(47, "1,2,3"), []),
-        ("0,1,3\n" + lines(48, "1,2,3"), ["49 moments fitted to 48"]),
-        ("a;b,c x1,2y,d\n" + lines(48, "1,2,3"), ["the first line, of names, is left out"]),
-        ("a;b,c,d\n" + lines(48, "1,2,3"), ["columns are taken in this order: a;b, c, d"]),
-        (lines(768, "1,2,3"), ["768 moments fitted to 48"]),
-        (
-            lines(769, "1,2,3"),
-            ["a window has 48 moments, and at most 16 times as many are fitted to it, got 769: g"],
-        ),
-        (
-            lines(300_000, "1,2"),
-            ["a window's text is at most 1 MB, got 1.2 MB: give one window alone"],
-        ),
-    ],
-)
+@pytest.mark.parametrize(("text", "said"), OF_THREE)
 def test_text_is_a_window_by_its_lines_and_nothing_else(text: str, said: list[str]) -> None:
-    got = read(text)
+    got = read(tuple(text for text, _ in OF_THREE), 3)[text]
     assert [note[: len(start)] for note, start in zip(got, said, strict=True)] == said
 
 
+OF_ONE = [
+    (lines(48, "1"), []),
+    ("force\n" + lines(48, "1"), ["columns are taken in this order: force"]),
+    (lines(50, "1", " "), ["50 moments fitted to 48"]),
+    (
+        lines(48, "0,1"),
+        ["a window has 48 numbers, 48 moments, in each line the value of a mom"],
+    ),
+    (
+        "0\n" + lines(48, "1"),
+        ["the first line, 0, is taken for numbers of columns and left out"],
+    ),
+    (
+        "force\n\n" + lines(47, "1"),
+        ["a window has numbers alone, got a blank line, number 2: f"],
+    ),
+    ("\n" + lines(24, "1", "\n\n") + "\n", ["a window has numbers alone, got a blank line"]),
+    (lines(48, "0,841;"), ["numbers must have decimal points, and commas or semicolons"]),
+]
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (lines(48, "1"), []),
-        ("force\n" + lines(48, "1"), ["columns are taken in this order: force"]),
-        (lines(50, "1", " "), ["50 moments fitted to 48"]),
-        (
-            lines(48, "0,1"),
-            ["a window has 48 numbers, 48 moments, in each line the value of a mom"],
-        ),
-        (
-            "0\n" + lines(48, "1"),
-            ["the first line, 0, is taken for numbers of columns and left out"],
-        ),
-        (
-            "force\n\n" + lines(47, "1"),
-            ["a window has numbers alone, got a blank line, number 2: f"],
-        ),
-        ("\n" + lines(24, "1", "\n\n") + "\n", ["a window has numbers alone, got a blank line"]),
-        (lines(48, "0,841;"), ["numbers must have decimal points, and commas or semicolons"]),
-    ],
-)
+@pytest.mark.parametrize(("text", "said"), OF_ONE)
 def test_of_one_channel_a_line_or_a_column_is_a_window(text: str, said: list[str]) -> None:
-    got = read(text, channels=1)
+    got = read(tuple(text for text, _ in OF_ONE), 1)[text]
     assert [note[: len(start)] for note, start in zip(got, said, strict=True)] == said
 
 
+WITH_COMMAS = [
+    (
+        "-0,841",
+        "; write decimal points if “-0,841” is one number, or leave out other columns, as",
+    ),
+    ("0.5,841", "; leave out other columns, as of time"),
+    ("0,84,1", "; leave out other columns, as of time"),
+]
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
-@pytest.mark.parametrize(
-    ("cells", "advice"),
-    [
-        (
-            "-0,841",
-            "; write decimal points if “-0,841” is one number, or leave out other columns, as",
-        ),
-        ("0.5,841", "; leave out other columns, as of time"),
-        ("0,84,1", "; leave out other columns, as of time"),
-    ],
-)
+@pytest.mark.parametrize(("cells", "advice"), WITH_COMMAS)
 def test_decimal_commas_of_one_channel_are_named_where_they_may_be(cells: str, advice: str) -> None:
-    (said,) = read(lines(48, cells), channels=1)
+    (said,) = read(tuple(lines(48, of) for of, _ in WITH_COMMAS), 1)[lines(48, cells)]
     assert advice in said
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
-@pytest.mark.parametrize(
-    ("files", "said"),
-    [
-        ([("text/csv", 9)], "read"),
-        (
-            [("text/csv", 2_000_000)],
-            "a window's text is at most 1 MB, got 2 MB: give one window alone",
-        ),
-        ([("image/png", 2_000_000)], "this net takes measured values, no pictures"),
-        ([("image/png", 9), ("image/png", 9)], "this net takes measured values, no pictures"),
-        ([("text/csv", 9), ("", 9)], "one window is read at a time, got 2 files: give one"),
-    ],
-)
-def test_one_file_of_text_is_read_and_no_other(files: list[tuple[str, int]], said: str) -> None:
+FILES = [
+    ([("text/csv", 9)], "read"),
+    (
+        [("text/csv", 2_000_000)],
+        "a window's text is at most 1 MB, got 2 MB: give one window alone",
+    ),
+    ([("image/png", 2_000_000)], "this net takes measured values, no pictures"),
+    ([("image/png", 9), ("image/png", 9)], "this net takes measured values, no pictures"),
+    ([("text/csv", 9), ("", 9)], "one window is read at a time, got 2 files: give one"),
+]
+
+
+@cache
+def taken() -> list[list[str]]:
+    """Return what is read or told of each of FILES, all by one process."""
     windows, sources = template("windows"), template("sources")
     limits = "\n".join(
         re.findall(r"^const (?:LONGEST|tooLong|isImage) .*", windows + sources, re.MULTILINE)
     )
-    given = [{"file": {"type": kind, "size": size}} for kind, size in files]
-    script = f"""
+    given = [[{"file": {"type": kind, "size": size}} for kind, size in of] for of, _ in FILES]
+    return ran(f"""
         const takesPictures = false, channels = 1, own = 48, number = value => `${{value}}`;
-        const told = [], refuse = said => told.push(said), loadWindow = said => told.push(said);
+        let told = [];
+        const refuse = said => told.push(said), loadWindow = said => told.push(said);
         {limits}
         {function("load", sources)}
         {function("take", sources)}
-        const given = {json.dumps(given)};
-        for (const {{ file }} of given) file.text = async () => "read";
-        take(given);
-        setTimeout(() => console.log(JSON.stringify(told)));
-    """
-    assert ran(script) == [said]
+        const all = async () => {{
+          const found = [];
+          for (const given of {json.dumps(given)}) {{
+            told = [];
+            for (const {{ file }} of given) file.text = async () => "read";
+            take(given);
+            await new Promise(done => setTimeout(done));
+            found.push(told);
+          }}
+          console.log(JSON.stringify(found));
+        }};
+        all();
+    """)
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize("number", range(len(FILES)))
+def test_one_file_of_text_is_read_and_no_other(number: int) -> None:
+    assert taken()[number] == [FILES[number][1]]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize(
+    ("height", "rows", "columns", "squares", "shares"),
+    [
+        (1, 2, 3, [0, 1, 1, 0, 2, -3], ["0.000", "1.000", "0.667"]),  # a window that lies
+        (48, 3, 2, [0, 0, -3, -1, 1, 1], ["0.000", "1.000", "0.500"]),  # and one that stands
+        (1, 1, 2, [0, 0], ["0.000", "0.000"]),
+    ],
+)
+def test_squares_of_a_moment_are_one_and_the_most_telling_is_the_most_coloured(
+    height: int, rows: int, columns: int, squares: list[int], shares: list[str]
+) -> None:
+    drawn = ran(f"""
+        const height = {height}, net = {{ squares: {{ height: {rows}, width: {columns} }} }};
+        const svg = (tag, attributes) => attributes;
+        {function("heatOf", template("windows"))}
+        console.log(JSON.stringify(heatOf({squares}, 48, 9, 240)));
+    """)
+    assert [one["fill-opacity"] for one in drawn] == shares
+    assert [one["x"] for one in drawn] == [
+        48 + place * 240 / len(shares) for place in range(len(shares))
+    ]
 
 
 @pytest.mark.browser

@@ -391,6 +391,31 @@ def test_what_is_kept_of_a_trial_whose_images_cannot_be_read_stays(
     assert store.folder(claim.key).is_dir()
 
 
+def test_workers_that_are_killed_before_a_trial_are_started_again_and_others_seldom(
+    tmp_path: Path,
+) -> None:
+    """Three that end by themselves are one fault; a hundred that were killed are one, too."""
+    (tmp_path / "name").write_text("me")
+
+    def end(pool: Pool, code: int, name: str = "no name") -> None:
+        ended: Any = type("Ended", (), {"returncode": code})
+        ended.poll = ended.communicate = lambda self: code  # pyright: ignore[reportUnknownLambdaType]
+        pool._workers.append(_Worker(ended(), tmp_path / name, tmp_path / "log", ""))
+        pool._bury_dead()
+
+    (tmp_path / "log").write_text("a line\nthe last line\n")
+    with Pool(Store(tmp_path / "study.db"), 1) as pool:
+        for _ in range(99):
+            end(pool, -signal.SIGKILL)
+        with pytest.raises(StudyError, match=r"^no worker could be started: the last line$"):
+            end(pool, -signal.SIGKILL)
+    with Pool(Store(tmp_path / "study.db"), 1) as pool:
+        for name in ("no name", "no name", "name", "no name", "no name"):
+            end(pool, 1, name)  # one that had got as far as a trial begins the count anew
+        with pytest.raises(StudyError, match="no worker could be started"):
+            end(pool, 1)
+
+
 def test_a_process_without_memory_gives_way_to_a_new_one_and_is_told_once(
     jobs: Jobs, tmp_path: Path
 ) -> None:
