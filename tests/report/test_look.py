@@ -390,16 +390,7 @@ def test_a_picture_of_many_pixels_is_left_out_by_its_header(
     assert sound(base64.b64encode(raw[:20]).decode()) == ""
 
 
-def test_a_picture_that_several_seeds_answer_wrong_is_shown_once() -> None:
-    answers = [wrong(image, 0, 1, 0.9, sure=True) for image in range(5)]
-    pictures = {f"test/{image}": png(image) for image in range(1, 5)}
-    of = seen(0, confusion=[[36, 12, 0], [1, 1, 0], [0, 40, 8]], wrong=answers, pictures=pictures)
-    pair = most_confused(of["confusion"], NAMES, [of, {**of, "seed": 1}])[1]
-    assert [name for _, name in pair.pictures] == [f"test image {n}" for n in (1, 2, 3)]
-
-
-def test_a_picture_of_two_rows_is_shown_once_and_leaves_room_for_another() -> None:
-    """Of each seed one picture is there: the first of both is the same."""
+def test_a_picture_that_two_seeds_answer_wrong_is_shown_once() -> None:
     answers = [wrong(image, 0, 1, 0.9, sure=True) for image in (1, 2)]
     of = seen(0, confusion=[[36, 12, 0], [1, 1, 0], [0, 40, 8]], wrong=answers[:1])
     rows = [
