@@ -14,7 +14,13 @@ from smidgen.report.confused import most_confused
 from smidgen.report.doubts import doubts, sound, sure_enough
 from smidgen.report.look import Look, closer_look
 from smidgen.report.matrix import confusion_chart
-from smidgen.report.notices import has_learned_little, of_classes, of_grouped, of_little
+from smidgen.report.notices import (
+    has_learned_little,
+    of_baselines,
+    of_classes,
+    of_grouped,
+    of_little,
+)
 from smidgen.report.points import points_of
 from smidgen.report.svg import TEXT, width_of
 from smidgen.report.tables import Cell, Table
@@ -421,3 +427,11 @@ def test_a_class_that_two_of_three_seeds_never_answer_is_told_of_such_seeds() ->
     rows = [seen(0), seen(1), seen(2, confusion=other)]
     (line,) = [one for one in look_at(rows).warnings if "owl" in one]
     assert "by 2 of 3 seeds: by such seeds its accuracy" in line
+
+
+def test_a_baseline_that_reaches_as_much_is_not_ahead() -> None:
+    (point,) = points_of([seen(0, accuracy=0.65)])
+    as_much, more = ({"net": "a plain learner", "accuracy": of} for of in (0.65, 0.66))
+    assert of_baselines(point, [as_much]) == []
+    (said,) = of_baselines(point, [more])
+    assert said.startswith("a plain learner on the same pixels is ahead: 66.00 %")

@@ -25,6 +25,7 @@ from smidgen.data.layouts.folders import pictures_below
 from smidgen.data.names import MADE
 from smidgen.data.parts import parts
 from smidgen.export import ship
+from smidgen.limits import content as held_in
 from smidgen.limits import is_boundless
 from smidgen.study.design import outset
 from smidgen.study.records import runs_of
@@ -713,3 +714,10 @@ def test_an_inspection_remembers_what_was_left_out_alone(
             main()
         origin = json.loads(capsys.readouterr().out)["origin"]
         assert origin.endswith("::skip-broken=yes") == left_out
+
+
+def test_a_file_of_as_many_bytes_as_are_read_is_read_and_no_larger_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"12345")
+    assert held_in(tmp_path / "file", 5) == b"12345"
+    with pytest.raises(ValueError, match=r"^bytes of a file must be at most 4, got 5$"):
+        held_in(tmp_path / "file", 4)

@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -21,11 +22,12 @@ from tests.waiting import stop_at_second_checkpoint, until
 
 from smidgen.checkpoint import checkpoints
 from smidgen.data import Data
+from smidgen.evaluate import evaluate
 from smidgen.run import WEIGHTS
 from smidgen.runtime import choose
 from smidgen.study.job import Job, Origin
 from smidgen.study.owner import owner
-from smidgen.study.running import worker
+from smidgen.study.running import one, worker
 from smidgen.study.running.local import (
     NO_MEMORY,
     NO_ROOM,
@@ -38,7 +40,7 @@ from smidgen.study.running.local import (
 )
 from smidgen.study.running.one import execute
 from smidgen.study.status import Ended
-from smidgen.study.store import KILLS, Store
+from smidgen.study.store import KILLS, Claim, Store
 from smidgen.train import train
 
 # what two runs of one trial may differ in
@@ -63,9 +65,12 @@ def is_running(pid: int) -> bool:
 
 
 def test_a_row_is_of_the_held_out_images_when_selecting(
-    jobs: Jobs, digits: Data, tmp_path: Path
+    jobs: Jobs, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (job,) = jobs(epochs=2)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "left").touch()  # by one that was killed before it had begun
+    monkeypatch.setattr(one, "PACE", replace(one.PACE, save_every=0.0))
     row = execute(job, digits, tmp_path / "run")
     assert row["split"] == "held-out"
     assert row["images"] == 144
@@ -73,13 +78,15 @@ def test_a_row_is_of_the_held_out_images_when_selecting(
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
         "run.json",
         "weights.safetensors",
-    }
+    }, "checkpoints are dropped"
 
 
 def test_a_tested_row_shows_the_pictures_behind_it(
-    jobs: Jobs, digits: Data, tmp_path: Path
+    jobs: Jobs, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (job,) = jobs(epochs=1)
+    judges = Mock(side_effect=evaluate)
+    monkeypatch.setattr(one, "evaluate", judges)
     selecting = execute(job, digits, tmp_path / "selecting")
     assert "examples" not in selecting
     assert all(digits.train.labels[of["image"]] == of["label"] for of in selecting["doubted"])
@@ -95,6 +102,27 @@ def test_a_tested_row_shows_the_pictures_behind_it(
     assert [layer["layer"].split("(")[0] for layer in row["drawing"]] == [
         "conv", "max_pool", "depthwise", "global_average_pool", "classifier",
     ]  # fmt: skip
+    assert [call.kwargs["shifted"] for call in judges.call_args_list] == [200, None], "all to test"
+
+
+def test_a_worker_takes_the_trials_of_its_study_or_of_all(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Taken(BaseException): ...
+
+    def take(store: Store, claim: Claim, me: str) -> None:
+        store.fail(claim.key, me, "it goes back")
+        raise Taken(claim.job.trial.seed)
+
+    monkeypatch.setattr(worker, "work", take)
+    store = Store(tmp_path / "study.db")
+    first, second = jobs((0, 1))
+    store.add("a", [first])
+    store.add("b", [second])
+    for study, seed in (("b", 1), ("a", 0), ("", 0)):
+        with pytest.raises(Taken) as taken:
+            worker._take(store, study, "me")
+        assert taken.value.args == (seed,)
 
 
 def test_a_trial_begun_in_another_precision_is_begun_anew(
