@@ -418,6 +418,12 @@ def methods_in(folder: Path) -> tuple[Method, ...]:
 def open_folder(folder: Path, trial: Trial, data: Data, *, resume: bool) -> None:
     """Make a folder that nobody else is in ready for a run of ``trial``.
 
+    Args:
+        folder: Of the run.
+        trial: Its plan is written, where there is none yet.
+        data: That it is trained on.
+        resume: Whether the folder may hold the same run, to go on with.
+
     Raises:
         ValueError: As of :func:`require_folder`.
     """

@@ -135,7 +135,14 @@ def store_of(source: Path) -> Path:
 
 
 def queue(store: "Store", plan: "Plan", jobs: "Sequence[Job]", *, retry_failed: bool) -> list[str]:
-    """Queue the jobs of a study in its store, and return what of that is told to people."""
+    """Queue the jobs of a study in its store, and return what of that is told to people.
+
+    Args:
+        store: To which they are added; those of the study that it no longer names are left out.
+        plan: Of the study.
+        jobs: All that it names.
+        retry_failed: Whether failed trials are queued once more.
+    """
     over = store.keep_only(plan.name, jobs)
     store.add(plan.name, jobs)
     if retry_failed:

@@ -65,7 +65,11 @@ def parse(text: str, kinds: Mapping[str, type[T]], what: str) -> T:
 
 
 def parse_list(text: str, kinds: Mapping[str, type[T]], what: str) -> tuple[T, ...]:
-    """Return the values named in ``text``, separated by commas; see :func:`parse`."""
+    """Return the values named in ``text``, separated by commas; see :func:`parse`.
+
+    Raises:
+        ValueError: As of :func:`parse`, or if the text is too long.
+    """
     require_at_most(f"characters of {what}s as text", len(text), TEXT)
     try:
         tree = ast.parse(f"[{_readable(text)}]", mode="eval").body

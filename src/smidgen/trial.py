@@ -45,6 +45,8 @@ class Trial:
         fingerprint: Hash of its content.
         split: ``full`` trains on all training images; ``selection`` or a fold such as
             ``fold-2-of-5`` holds some of them out, for choices that must not see the test set.
+        packages: Of methods that are none of smidgen's own: name, and package with its version; by
+            default as they are installed.
 
     Raises:
         ValueError: If two methods contradict each other, ``split`` is unknown, or one of these is

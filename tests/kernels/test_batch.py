@@ -2,33 +2,22 @@
 
 import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
 
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.kernels.conftest import running
 from torch import Tensor
 
 from smidgen.kernels import available, batch, batch_reference
-from smidgen.kernels.library import forget_choice
 
 PATHS = available()
 COMPILED = [name for name in PATHS if name != "torch"]
 DTYPES = [torch.float32, torch.bfloat16]
 ROUNDING = {torch.float32: 2e-7, torch.bfloat16: 2**-8}  # of one value, relative
 on_every_path = pytest.mark.parametrize("path", PATHS)
-
-
-@contextmanager
-def running(path: str) -> Generator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SMIDGEN_KERNELS", path)
-        forget_choice()
-        yield
-    forget_choice()
 
 
 def seeded(seed: int) -> torch.Generator:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.methods.conftest import seeded
 
 from smidgen.methods import CutMix
 from smidgen.tensors import Batch
@@ -15,10 +16,6 @@ def labelled(n: int, height: int = 8, width: int = 8, channels: int = 1) -> Batc
     """Image i is filled with the number i, target i is the i-th unit vector."""
     images = torch.arange(n).float().reshape(n, 1, 1, 1).expand(n, channels, height, width)
     return Batch(images.contiguous(), torch.eye(n))
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def rectangles(method: CutMix, side: int, draws: int) -> list[tuple[slice, slice]]:

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.methods.conftest import seeded
 
 from smidgen.kernels.batch import blend
 from smidgen.methods import Mixup
@@ -15,10 +16,6 @@ from smidgen.tensors import Batch
 def labelled(n: int) -> Batch:
     """Image i is filled with the number i, target i is the i-th unit vector."""
     return Batch(torch.arange(n).float().reshape(n, 1, 1, 1).expand(n, 1, 4, 4), torch.eye(n))
-
-
-def seeded(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.mark.parametrize("alpha", [1e-3, 1e-6, 5e-324])

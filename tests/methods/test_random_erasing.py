@@ -4,13 +4,10 @@ from math import log
 
 import pytest
 import torch
+from tests.methods.conftest import seeded
 
 from smidgen.methods import RandomErasing
 from smidgen.tensors import Batch
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def erased(method: RandomErasing, n: int = 4000, height: int = 40, width: int = 40) -> torch.Tensor:

@@ -1,7 +1,5 @@
 """A seed draws the same numbers, and gives the same batch, whichever path changes the pixels."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import permutations
 from typing import ClassVar
@@ -9,11 +7,12 @@ from typing import ClassVar
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.kernels.conftest import running
+from tests.methods.conftest import seeded
 
 from smidgen import zoo
 from smidgen.data import Batches, Split, channel_statistics
 from smidgen.kernels import available
-from smidgen.kernels.library import forget_choice
 from smidgen.methods import METHODS, Crop, Cutout, Distill, Flip, parse, rewritten
 from smidgen.methods.base import BatchMethod, of_kind
 from smidgen.tensors import Batch
@@ -29,19 +28,6 @@ COPIES = {
 }  # values move or vanish, none is computed
 COMPILED = [name for name in available() if name != "torch"]
 DTYPES = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
-
-
-@contextmanager
-def running(path: str) -> Generator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SMIDGEN_KERNELS", path)
-        forget_choice()
-        yield
-    forget_choice()
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def a_batch(dtype: torch.dtype = torch.float32) -> Batch:

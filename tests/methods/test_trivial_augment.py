@@ -4,16 +4,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
+from tests.methods.conftest import seeded
 
 from smidgen.methods import TrivialAugment
 from smidgen.methods.trivial_augment import NAMES, changed
 from smidgen.tensors import Batch
 
 MEAN, STD = 0.4, 0.25
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def pictures(n: int = 6, channels: int = 3, height: int = 12, width: int = 15) -> torch.Tensor:

@@ -36,7 +36,14 @@ def channel_statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, 
 def normalise(
     pixels: Pixels, mean: tuple[float, ...], std: tuple[float, ...], dtype: torch.dtype
 ) -> Images:
-    """Return ``(pixels / 255 - mean) / std`` a channel, rounded to ``dtype`` once, at the end."""
+    """Return ``(pixels / 255 - mean) / std`` a channel, rounded to ``dtype`` once, at the end.
+
+    Args:
+        pixels: Bytes, n c h w.
+        mean: Of each channel, in units of 0 to 1.
+        std: Likewise.
+        dtype: Of the result, which stays on the device of the pixels.
+    """
     scale, shift = _affine(mean, std)
     of_channel = (1, -1, 1, 1)
     scale, shift = scale.to(pixels.device), shift.to(pixels.device)

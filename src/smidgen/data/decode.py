@@ -121,6 +121,9 @@ def require_room(image: Any) -> None:
     A JPEG from a camera is decoded row by row, so that one as large as telephones make them is
     decoded to a half of its sides, everywhere; one in several scans, as a progressive one is, lies
     in memory whole before. MPO is a JPEG followed by others, such as a preview.
+
+    Raises:
+        DataError: If it has more pixels than that, naming its sides and the limit.
     """
     pixels = image.width * image.height
     if pixels <= PICTURE:

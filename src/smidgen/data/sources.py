@@ -255,7 +255,11 @@ def _origin(
 def find(
     name_or_path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None
 ) -> tuple[str, Source]:
-    """Return the name of the data and where they are; see :func:`load`."""
+    """Return the name of the data and where they are; see :func:`load`.
+
+    Raises:
+        DataError: If they are no name, path or place on the hub, or nothing is there.
+    """
     try:
         text = os.fspath(name_or_path)
     except TypeError:

@@ -40,6 +40,10 @@ def decided(
     Pictures of one size keep it, as do those where it is the size of at least half, up to 64
     pixels a side, or with a side below 16 up to as many pixels. Others become 32 x 32, or smaller
     if most have sides below that. They are grey if all are.
+
+    Raises:
+        DataError: If arrays have several numbers of channels, or a color is asked of channels that
+            are neither grey nor RGB.
     """
     if wish.preprocessing is not None:
         return wish.preprocessing, []

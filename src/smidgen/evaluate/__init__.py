@@ -192,7 +192,14 @@ def _spread(count: int, most: int) -> Tensor:
 
 
 def row(run: Run, evaluation: Evaluation, study: str, revision: str) -> dict[str, Any]:
-    """Return the one row that a run ends as; see docs/rows.md for its columns."""
+    """Return the one row that a run ends as; see docs/rows.md for its columns.
+
+    Args:
+        run: That is told of.
+        evaluation: Of it, on one split.
+        study: Its name, or nothing.
+        revision: The commit of the code that made it, or nothing.
+    """
     trial, figures = run.trial, asdict(replace(evaluation, by_class=()))
     net = trial.net.to_dict()
     del figures["by_class"]  # follows from the matrix

@@ -21,7 +21,14 @@ LEAST = 4  # images of theirs, whose weights are packed once a batch
 def predict(
     model: nn.Module, pixels: Pixels, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Logits:
-    """Return the float32 logits of all images, on the CPU; ``model`` keeps its mode."""
+    """Return the float32 logits of all images, on the CPU; ``model`` keeps its mode.
+
+    Args:
+        model: A net of images as it takes them.
+        pixels: Bytes, n c h w.
+        mean: Of each channel, in units of 0 to 1; what :class:`Run` holds.
+        std: Likewise.
+    """
     one_thread_if_forked()
     device = next(model.parameters()).device
 

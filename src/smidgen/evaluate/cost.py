@@ -49,6 +49,12 @@ def latency(
 
     Medians over rounds; each round repeats the call for at least 0.03 seconds. ``model`` keeps its
     mode.
+
+    Args:
+        model: On the device that is measured.
+        pixels: Bytes, n c h w, on the same device; batches are as many of them as there are.
+        mean: Of each channel, in units of 0 to 1.
+        std: Likewise.
     """
     device = pixels.device
 

@@ -36,6 +36,12 @@ def shift_consistency(
 
     The mean over shifts left, right, up and down, the border pixel repeated into the gap.
 
+    Args:
+        model: A net of images as it takes them.
+        pixels: Bytes, n c h w.
+        mean: Of each channel, in units of 0 to 1.
+        std: Likewise.
+
     Source: Zhang 2019, arXiv:1904.11486, sec. 4.1, with one pixel instead of up to eight.
     """
     moved = (shifted(pixels, rows, columns) for rows, columns in DIRECTIONS)

@@ -365,7 +365,11 @@ class _Walk:
         self._folders: set[str] = set()
 
     def begins(self, real: str, entries: Sequence[Path]) -> None:
-        """Note the entries of a folder, which links may have led to before."""
+        """Note the entries of a folder, which links may have led to before.
+
+        Raises:
+            DataError: If links have led to too many files again.
+        """
         if real in self._folders:
             self._again += len(entries)
         if self._again > AGAIN:
@@ -376,7 +380,11 @@ class _Walk:
         self._folders.add(real)
 
     def follows(self, link: Path) -> None:
-        """Note a link to a folder."""
+        """Note a link to a folder.
+
+        Raises:
+            DataError: If there are too many.
+        """
         self._links += 1
         if self._links > LINKS:
             raise DataError(f"{link} is one of over {LINKS:,} links to folders, too many")
