@@ -131,6 +131,7 @@ def test_rows_that_were_made_otherwise_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(places, "run_on", Mock(return_value=Status(0, 0, 0, 0, None, ())))
-    monkeypatch.setattr("smidgen.studies.made_otherwise", lambda plan, rows: ["another precision"])
+    told = Mock(return_value=["another precision"])
+    monkeypatch.setattr("smidgen.studies.made_otherwise", told)
     with pytest.warns(UserWarning, match=r"^another precision$"):
         sm.study(SMALL, store=tmp_path / "study.db")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
+from unittest.mock import Mock
 
 import datasets
 import huggingface_hub
@@ -455,7 +456,7 @@ def table_of(
         return datasets.Dataset.from_dict(columns, features)
 
     held = datasets.DatasetDict({split: rows(names) for split, names in splits.items()})
-    monkeypatch.setattr(datasets, "load_dataset", lambda *of, **named: held)
+    monkeypatch.setattr(datasets, "load_dataset", Mock(return_value=held))
 
 
 def test_classes_of_the_hub_are_those_of_what_is_trained_on(

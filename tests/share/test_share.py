@@ -16,6 +16,7 @@ from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -777,11 +778,9 @@ def test_a_design_at_home_has_its_rows(
 def test_a_page_that_is_shared_must_be_hidden_as_its_model_is(
     run: Path, hub: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-    monkeypatch.setattr(
-        "smidgen.share.push._require_hidden", lambda library, there, kind: asked.append(kind)
-    )
+    hidden = Mock()
+    monkeypatch.setattr("smidgen.share.push._require_hidden", hidden)
     with pytest.raises(ValueError, match="--space needs a page"):
         push(run, "ann/hidden", private=True, space=True)
-    assert asked == ["model", "space"]
+    assert [call.args[-1] for call in hidden.call_args_list] == ["model", "space"]
     assert not hub.repositories

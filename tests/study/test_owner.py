@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -15,7 +16,8 @@ def left(folder: Path, process: int, age: float) -> Path:
     """Write the file of an owner that holds no lock, so many seconds ago."""
     path = folder / f"{process}-{process % 10**8:08x}"
     path.touch()
-    os.utime(path, (path.stat().st_mtime - age,) * 2)
+    then = path.stat().st_mtime - age
+    os.utime(path, (then, then))
     return path
 
 
@@ -43,6 +45,6 @@ def test_what_is_locked_is_never_cleared(tmp_path: Path, monkeypatch: pytest.Mon
     """In another container a process may have a number that here is of none."""
     with owner(tmp_path) as me:
         os.utime(tmp_path / me, (0, 0))
-        monkeypatch.setattr(module, "runs", lambda process: False)
+        monkeypatch.setattr(module, "runs", Mock(return_value=False))
         clear_dead(tmp_path)
         assert (tmp_path / me).exists()
