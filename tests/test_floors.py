@@ -34,7 +34,7 @@ FLOORS = [  # ground first; a name covers the module or package it starts
     },
     {"study"},
     {"report"},
-    {"config", "design", "studies", "testing", "share", "track"},
+    {"config", "compare", "design", "studies", "testing", "share", "track"},
     {"cli", "__main__"},
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names as below, for readers and type checkers
     from smidgen import data, layers, methods, zoo
+    from smidgen.compare import compare
     from smidgen.design import design
     from smidgen.evaluate import evaluate
     from smidgen.export.artefact import Wish
@@ -26,6 +27,7 @@ __all__ = [
     "Recipe",
     "Runtime",
     "Wish",
+    "compare",
     "data",
     "design",
     "evaluate",
@@ -82,6 +84,7 @@ def _function(name: str, home: str | None = None) -> property:
 class _Package(ModuleType):
     """Holds the functions that share their name with a module or package."""
 
+    compare = _function("compare")
     design = _function("design")
     train = _function("train")
     evaluate = _function("evaluate")

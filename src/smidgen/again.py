@@ -25,6 +25,8 @@ from smidgen.run import Run
 from smidgen.sizes import counted
 from smidgen.split_names import FULL
 
+FLATTERED = "if it was trained on some of them, they flatter it"
+
 
 class Columns(NamedTuple):
     """Of a table: ``None`` is the one that the run was trained on."""
@@ -34,6 +36,22 @@ class Columns(NamedTuple):
 
 
 AS_BEFORE = Columns()
+
+
+class Reading(NamedTuple):
+    """How a model reads pictures, where there is no run that says it.
+
+    Args:
+        preprocessing: What they go through.
+        classes: In its order.
+        origin: Of the data it was trained on; empty where nothing tells.
+        fingerprint: Of these data; likewise.
+    """
+
+    preprocessing: Preprocessing
+    classes: tuple[str, ...]
+    origin: str = ""
+    fingerprint: str = ""
 
 
 def trained_on(
@@ -74,10 +92,8 @@ def trained_on(
             f"the data of {folder} are no longer in {place}: say where they are now (--data, or"
             " data=)"
         )
-    if data is None and (place in NAMED or asked_of(run.origin).get("package")):
-        place = f"{KNOWN}{place}"  # whatever folder of that name lies here
     if data is None:
-        asked = asked_of(run.origin)
+        place, asked = own_place(run.origin), asked_of(run.origin)
         _tell_fetched(place, data_dir or asked.get("data-dir"), folder)
         place = with_asked(place, asked)
     # What cannot be read is left out and told: the fingerprint says whether they are the same.
@@ -209,7 +225,7 @@ def _looked_for(place: str, folder: Path | str) -> Generator[None]:
 
 
 def judged_on(
-    run: Run,
+    run: Run | Reading,
     data: Path | str,
     *,
     data_dir: Path | str | None = None,
@@ -223,7 +239,7 @@ def judged_on(
     lie where those do: there a test part was set aside, and is.
 
     Args:
-        run: As loaded.
+        run: As loaded, or how a model without one reads pictures.
         data: Where they are.
         data_dir: Folder of local copies of data sets.
         progress: See :func:`smidgen.data.load`.
@@ -237,14 +253,14 @@ def judged_on(
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
         found = _read(run, data, data_dir, progress, columns, skip_broken=skip_broken or own)
-    own = own or found.fingerprint == run.trial.fingerprint
+    known = run.fingerprint if isinstance(run, Reading) else run.trial.fingerprint
+    own = own or found.fingerprint == known
     whole = not own and any(note.startswith(NO_TEST) for note in found.notes)
     if whole:
         judged = replace(together(found.parts.values()), groups=None)
         found = replace(found, test=judged, fingerprint="")
         warnings.warn(
-            f"{found.name}: all {len(judged):,} images are judged; if it was trained on some of"
-            " them, they flatter it",
+            f"{found.name}: all {len(judged):,} images are judged; {FLATTERED}",
             DataWarning,
             stacklevel=2,
         )
@@ -269,13 +285,22 @@ def _said_before(said: str, found: Data) -> bool:
     return LEFT_OUT not in said and any(said.endswith(note) for note in found.notes)
 
 
-def same_place(run: Run, data: Path | str) -> bool:
+def own_place(origin: str) -> str:
+    """Return the place that an origin names, whatever folder of that name lies here."""
+    place = place_of(origin)
+    named = place in NAMED or asked_of(origin).get("package")
+    return f"{KNOWN}{place}" if named else place
+
+
+def same_place(run: Run | Reading, data: Path | str) -> bool:
     """Return whether data are where the run's were, on the hub at whatever commit.
 
     Args:
-        run: As loaded.
+        run: As loaded, or how a model without one reads pictures.
         data: A place, or the origin of data.
     """
+    if not run.origin:
+        return False
     own, other = (_unpinned(place_of(origin)) for origin in (run.origin, str(data)))
     if own == other:
         return True
@@ -291,7 +316,7 @@ def _unpinned(place: str) -> str:
 
 
 def _read(
-    run: Run,
+    run: Run | Reading,
     data: Path | str,
     data_dir: Path | str | None,
     progress: Progress,

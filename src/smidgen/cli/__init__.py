@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from smidgen.cli import (
+    compare,
     design,
     evaluate,
     export,
@@ -105,6 +106,7 @@ for _name, _verb in (
     ("inspect-data", inspect_data.inspect_data),
     ("train", train.train),
     ("evaluate", evaluate.evaluate),
+    ("compare", compare.compare),
     ("predict", predict.predict),
     ("study", study.study),
     ("design", design.design),
