@@ -10,6 +10,7 @@ import pytest
 import smidgen as sm
 
 FUNCTIONS = (
+    "compare",
     "design",
     "evaluate",
     "export",
@@ -33,7 +34,16 @@ def test_a_tab_offers_the_public_names() -> None:
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_function_stays_one_whatever_module_of_its_name_is_imported(name: str) -> None:
-    for module in ("design", "export", "train", "evaluate", "export.ship", "report", "study.store"):
+    for module in (
+        "compare",
+        "design",
+        "export",
+        "train",
+        "evaluate",
+        "export.ship",
+        "report",
+        "study.store",
+    ):
         importlib.import_module(f"smidgen.{module}")
     assert inspect.isfunction(getattr(sm, name))
     assert inspect.getdoc(getattr(sm, name))

@@ -18,6 +18,7 @@ from smidgen.study.statistics import (
     accuracy_interval,
     mcnemar,
     mean_interval,
+    paired_difference,
     paired_effect,
     spread,
 )
@@ -209,3 +210,29 @@ def test_a_mean_is_told_with_what_it_is_off_by(interval: Interval, told: str) ->
 def test_five_percent_is_not_below_five_percent() -> None:
     assert McNemar(9, 1, 1 - 0.95).verdict == NO_DIFFERENCE
     assert McNemar(9, 1, 0.0499).verdict == "first better"
+
+
+@pytest.mark.parametrize(
+    ("counts", "low", "high"),
+    [
+        ((36, 12, 2, 0), 0.0569, 0.3404),  # Newcombe 1998, table II, method 10
+        ((1, 1, 7, 12), -0.507, -0.026),  # Fagerland, Lydersen & Laake 2014
+    ],
+)
+def test_a_paired_difference_has_the_interval_that_was_published(
+    counts: tuple[int, int, int, int], low: float, high: float
+) -> None:
+    both, only_first, only_second, neither = counts
+    found = paired_difference(both, only_first, only_second, neither)
+    assert found.mean == pytest.approx((only_first - only_second) / sum(counts))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=6e-4)
+    turned = paired_difference(both, only_second, only_first, neither)
+    assert (turned.low, turned.high) == pytest.approx((-found.high, -found.low))
+
+
+def test_a_paired_difference_stays_within_its_range_and_needs_an_image() -> None:
+    found = paired_difference(0, 3, 0, 0)
+    assert (found.mean, found.high) == (1, 1)
+    assert paired_difference(5, 0, 0, 5).low < 0 < paired_difference(5, 0, 0, 5).high
+    with pytest.raises(ValueError, match="at least one image"):
+        paired_difference(0, 0, 0, 0)
