@@ -29,6 +29,7 @@ from smidgen.cli.evaluate import _never  # pyright: ignore[reportPrivateUsage]
 from smidgen.cli.robust import Place
 from smidgen.cli.train import _doubts, _HeldOut
 from smidgen.export.int8 import finish
+from smidgen.report.tables import right
 from smidgen.study import rows
 from smidgen.study.store import Store
 
@@ -316,7 +317,7 @@ def test_train_then_evaluate_then_refuse_to_overwrite(
     assert asked | {"macs", "bytes"} <= found.keys()
     assert (found["split"], found["params"]) == ("test", 1560)
     row = json.loads(Path("rows.jsonl").read_text())
-    assert row["key"] == found["key"]
+    assert (row["key"], right(row).mean()) == (found["key"], pytest.approx(found["accuracy"]))
     assert (sum(row["examples"]), len(row["pictures"])) == (1293, min(24, len(row["wrong"])))
     assert (len(found["wrong"]), "pictures" in found) == (5, False), "what --wrong asks for"
     assert smidgen("evaluate", "run", "--held-out", "--row", "held.jsonl") == 0

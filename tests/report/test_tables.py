@@ -14,8 +14,8 @@ from smidgen.chance import wilson
 from smidgen.report import markdown, replicates
 from smidgen.report.page import charts_of, render, tables_of
 from smidgen.report.points import Point, baselines, effects, points_of
-from smidgen.report.reference import REPORTED, comparison, right
-from smidgen.report.tables import Cell, Table, effects_table, points_table
+from smidgen.report.reference import REPORTED, comparison
+from smidgen.report.tables import Cell, Table, effects_table, pair_tables, points_table, right
 from smidgen.study.records import Records
 from smidgen.study.statistics import NO_DIFFERENCE
 from smidgen.study.status import Status
@@ -373,6 +373,49 @@ def test_which_images_were_right_survives_packing() -> None:
     packed = row("n", [], 0, 137)
     assert right(packed).sum() == 137
     assert len(right(packed)) == 200
+
+
+def _records(rows: Rows) -> Records:
+    return Records(rows, Status(len(rows), 0, 0, 0, 0.0, ()), {})
+
+
+def test_two_models_on_the_same_images_are_compared_by_which_they_get_right() -> None:
+    rows = [row("a", [], 0, 180), row("b", ["blurpool"], 0, 150)]
+    (table,) = [of for of in tables_of(_records(rows)) if of.title.startswith("Two models")]
+    assert [cells[-1].value for cells in table.rows] == [30, 0]
+    p = 2 * 0.5**30
+    assert table.note.startswith(
+        f"McNemar's exact test: p = {p:.2g}, a, no method better. Both are right on 150 images,"
+        " neither on 20."
+    )
+    assert "Two models" in render(_records(rows), "t", "", [])
+    near = [row("a", [], 0, 152), row("b", ["blurpool"], 0, 150)]
+    assert f"p = 0.5, {NO_DIFFERENCE}" in pair_tables(points_of(near))[0].note
+
+
+@pytest.mark.parametrize(
+    ("other", "more"),
+    [
+        ({"fingerprint": "g"}, []),
+        ({"images": 100}, []),
+        ({"split": "held-out", "trained_on": "fold-2-of-3"}, []),
+        ({}, [row("b", ["blurpool"], 1, 150)]),
+        ({}, [row("c", [], 0, 150)]),
+    ],
+    ids=["pictures", "how many", "fold", "two seeds", "three models"],
+)
+def test_other_rows_are_not_compared_by_which_images_they_get_right(
+    other: dict[str, Any], more: Rows
+) -> None:
+    first = row("a", [], 0, 180, **({} if "split" not in other else {**other, "trained_on": "x"}))
+    rows = [first, row("b", ["blurpool"], 0, 90, **other), *more]
+    assert not pair_tables(points_of(rows))
+
+
+def test_two_rows_that_do_not_tell_which_images_were_right_are_not_compared() -> None:
+    rows = [row("a", [], 0, 180), row("b", [], 0, 150)]
+    del rows[1]["right"]
+    assert not pair_tables(points_of(rows))
 
 
 def test_one_seed_is_said_to_be_one(study: Rows) -> None:

@@ -122,6 +122,12 @@ def test_the_baselines_schedule_gives_way_to_another(asked: str, expected: list[
         ("seeds = [5]", "seeds = []", "trials 2: seeds must not be empty"),
         ("seeds = [5]", "sed = [5]", "trials 2 has no argument 'sed'"),
         ("seeds = [0, 1]", 'seeds = [0]\nsplit = "tets"', "split must be one of full, selection"),
+        (
+            "seeds = [0, 1]",
+            'seeds = [0]\nsplit = "1-folds"',
+            "one of 2 to 999 folds such as 5-folds",
+        ),
+        ("seeds = [5]", 'split = "3-folds"', "trials 2: split is that of all trials: above them"),
         ("[recipe]", "[recipe", "no TOML: "),
     ],
 )
@@ -231,6 +237,37 @@ def test_lengths_that_are_none_are_refused(tmp_path: Path, lengths: str, said: s
 def test_lengths_are_given_once(tmp_path: Path) -> None:
     text = GOOD.replace("{ peak_lr = 0.02 }", "{ epochs = 3 }\nepochs = [4]")
     with pytest.raises(ValueError, match="trials 2: epochs must be given once"):
+        written(tmp_path, text)
+
+
+def test_every_fold_is_a_trial_of_each_seed_known_as_one_asked_for_alone(
+    tmp_path: Path, digits: Data
+) -> None:
+    def trials(split: str) -> list[tuple[int, str, str]]:
+        text = GOOD.replace("seeds = [0, 1]", f'seeds = [0, 1]\nsplit = "{split}"')
+        jobs = written(tmp_path, text).jobs(digits)
+        return [(job.trial.seed, job.trial.split, job.trial.key) for job in jobs]
+
+    every = trials("3-folds")
+    alone = [trials(f"fold-{number}-of-3") for number in (1, 2, 3)]
+    assert sorted(every) == sorted(trial for fold in alone for trial in fold)
+    first = [(seed, split) for seed, split, _ in every if seed != 5]
+    nets = 6  # times methods: each is judged by a fold before any by the next
+    assert first[::nets][:4] == [(0, f"fold-{n}-of-3") for n in (1, 2, 3)] + [(1, "fold-1-of-3")]
+
+
+def test_more_folds_than_there_are_images_for_are_refused(tmp_path: Path) -> None:
+    images = torch.arange(256, dtype=torch.uint8).view(4, 1, 8, 8)
+    split = Split(images, torch.tensor([0, 0, 1, 1]))
+    data = Data("few", split, split, ("a", "b"))
+    text = GOOD.replace("seeds = [0, 1]", 'seeds = [0]\nsplit = "5-folds"')
+    with pytest.raises(ValueError, match="split '5-folds' is of more folds than few has images"):
+        written(tmp_path, text).jobs(data)
+
+
+def test_folds_count_among_the_trials_that_a_file_may_ask_for(tmp_path: Path) -> None:
+    text = GOOD.replace("seeds = [0, 1]", f'seeds = {list(range(10))}\nsplit = "999-folds"')
+    with pytest.raises(ValueError, match="trials of a study must be at most 20,000, got"):
         written(tmp_path, text)
 
 

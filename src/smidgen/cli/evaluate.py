@@ -21,7 +21,7 @@ from smidgen.cli.terminal import LoadingProgress, print_json, table, tell, warn
 from smidgen.sizes import counted, listed
 
 if TYPE_CHECKING:
-    from smidgen.data import Data
+    from smidgen.data import Data, Split
     from smidgen.evaluate import Evaluation
     from smidgen.robust.card import RobustCard
     from smidgen.run import Run
@@ -146,7 +146,8 @@ def evaluate(  # noqa: PLR0913 - a command line
     values |= columns_of(cards)
     try:
         if row:
-            append_row(row, {**values, **_pictured(loaded_run, source, logits, held_out=held_out)})
+            seen = _pictured(loaded_run, source, images, logits, held_out=held_out)
+            append_row(row, {**values, **seen})
     finally:  # what took an hour is told, whatever becomes of its row
         values["wrong"] = told(wrong_answers(logits, images.labels, limit=wrong), images)
         _tell(loaded_run, source, values, found, cards, json=json)
@@ -184,17 +185,21 @@ def _learned(run: "Run", source: "Data") -> list[int]:
     return labels.bincount(minlength=len(run.classes)).tolist()
 
 
-def _pictured(run: "Run", source: "Data", logits: "Logits", *, held_out: bool) -> dict[str, Any]:
-    """Return the columns of a row that show pictures, as a study's rows do; see docs/rows.md."""
+def _pictured(
+    run: "Run", source: "Data", images: "Split", logits: "Logits", *, held_out: bool
+) -> dict[str, Any]:
+    """Return the columns of a row that are of each picture, as a study's rows have them."""
+    from smidgen.evaluate.accuracy import packed
     from smidgen.evaluate.pictures import doubted, looked_at, mistaken
     from smidgen.split_names import FULL
 
     split = run.trial.split
+    right = {"right": packed(logits.argmax(1) == images.labels)}
     if held_out:
-        return {} if split == FULL else doubted(source, split, logits)
+        return right if split == FULL else {**right, **doubted(source, split, logits)}
     if source.fingerprint != run.trial.fingerprint:
-        return mistaken(source, logits)  # what it was trained on is not here
-    return looked_at(source, logits, split)
+        return {**right, **mistaken(source, logits)}  # what it was trained on is not here
+    return {**right, **looked_at(source, logits, split)}
 
 
 def _require_size(run: "Run", asked: str | None) -> None:

@@ -32,7 +32,15 @@ from smidgen.report.points import (
 from smidgen.report.reference import comparison
 from smidgen.report.robust import robust_looks
 from smidgen.report.scatter import accuracy_against_params
-from smidgen.report.tables import Cell, Table, effects_tables, number, points_table, words
+from smidgen.report.tables import (
+    Cell,
+    Table,
+    effects_tables,
+    number,
+    pair_tables,
+    points_table,
+    words,
+)
 from smidgen.sizes import counted
 from smidgen.split_names import FULL
 from smidgen.study.records import Records
@@ -68,6 +76,7 @@ def tables_of(records: Records) -> list[Table]:
     for title, group in grouped(points):
         tables.append(points_table(title, group))
         tables += effects_tables(effects(group))
+        tables += pair_tables(group)
         tables += length_tables(group)
     for look in robust_looks(points):
         tables += [replace(of, title=f"{look.title}: {of.title}") for of in look.tables]
@@ -354,6 +363,7 @@ def _section(title: str, points: list[Point], before: int = 0) -> Section:
     )
     tables = [points_table("All points", points)]
     tables += effects_tables(found)
+    tables += pair_tables(points)
     tables += length_tables(points)
     shown_charts, folded = (tuple(c for c in charts if c) for charts in (drawn, more))
     return Section(title, about, shown_charts, folded, tuple(tables))

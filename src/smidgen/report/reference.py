@@ -1,18 +1,14 @@
 """The reference study's own figures, and ours beside them."""
 
-import base64
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from smidgen.report.points import Point, effect, numbers_of
-from smidgen.report.tables import Cell, Table, difference, number, words
+from smidgen.report.tables import Cell, Table, difference, mcnemar_of, number, words
 from smidgen.sizes import counted
-from smidgen.study.statistics import mcnemar, spread
+from smidgen.study.statistics import spread
 
 SOURCE = (
     "Ethiraj & Bolla 2022, Training Efficient CNNS: Tweaking the Nuts and Bolts of Neural Networks"
@@ -245,7 +241,7 @@ def _pairs_table(points: Sequence[Point]) -> Table:
                 Cell(difference(found.accuracy), found.accuracy.mean),
                 words(found.accuracy.verdict),
                 number(found.macs, "+,d"),
-                _mcnemar(second.rows[seed], first.rows[seed]),
+                mcnemar_of(second.rows[seed], first.rows[seed]),
             )
         )
     return Table(
@@ -255,14 +251,6 @@ def _pairs_table(points: Sequence[Point]) -> Table:
         "McNemar's exact test on the test images: how many only the depthwise net gets right,"
         " and how many only the plain one.",
     )
-
-
-def _mcnemar(first: dict[str, Any], second: dict[str, Any]) -> Cell:
-    """Return McNemar's test of two rows; they may be too old to tell which images were right."""
-    if not ("right" in first and "right" in second):
-        return number(None)
-    test = mcnemar(right(first), right(second))
-    return Cell(f"{test.only_first} : {test.only_second}, p = {test.p:.2g}", test.p)
 
 
 def _heads_table(points: Sequence[Point]) -> Table:
@@ -288,12 +276,6 @@ def _heads_table(points: Sequence[Point]) -> Table:
         tuple(rows),
         "The same convolutions. The study says that averaging saves parameters, and gives no row.",
     )
-
-
-def right(row: dict[str, Any]) -> npt.NDArray[np.bool_]:
-    """Return which images a row's model predicted right, from its packed bits."""
-    bits = np.unpackbits(np.frombuffer(base64.b64decode(row["right"]), dtype=np.uint8))
-    return bits[: row["images"]].astype(np.bool_)
 
 
 def _accuracy(point: Point | None, unit: str = "") -> Cell:

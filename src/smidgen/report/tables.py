@@ -1,14 +1,18 @@
 """Tables: the same cells as Markdown, and as HTML that can be sorted."""
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from smidgen.escape import markdown
 from smidgen.report.points import Effect, Point, apart, lengths_apart, over
 from smidgen.split_names import FULL
-from smidgen.study.statistics import Interval
+from smidgen.study.statistics import Interval, mcnemar
 
 MISSING = "-"
 _LONG = 9.95  # seconds, from which on tenths tell nothing
@@ -162,3 +166,50 @@ def effects_table(baseline: Point, found: Sequence[Effect], more: str = "") -> T
         f" {PAIRED[many]}, with their 95 % t interval; one that includes zero shows no difference."
         f"{folds}",
     )
+
+
+def pair_tables(points: Sequence[Point]) -> list[Table]:
+    """Return McNemar's test of two models on the same images; nothing of more, or of none.
+
+    Where there are several seeds, effects are paired by them instead.
+    """
+    if len(points) != 2 or any(len(point.rows) != 1 for point in points):  # noqa: PLR2004
+        return []
+    first, second = (point.first for point in points)
+    held_out = [] if first["split"] == "test" else ["trained_on"]  # each fold has its own
+    same = all(first[of] == second[of] for of in ("fingerprint", "split", "images", *held_out))
+    if not (same and "right" in first and "right" in second):
+        return []
+    hits = [right(row) for row in (first, second)]
+    test = mcnemar(hits[0], hits[1])
+    both, neither = int((hits[0] & hits[1]).sum()), int((~hits[0] & ~hits[1]).sum())
+    more = lengths_apart(points)
+    names = [f"{of.net}, {of.label()}{told}" for of, told in zip(points, more, strict=True)]
+    alone = zip(names, points, (test.only_first, test.only_second), strict=True)
+    rows = [
+        (words(name), Cell(of.reached(), of.accuracy.mean), number(own)) for name, of, own in alone
+    ]
+    verdict = test.verdict.replace("first", names[0]).replace("second", names[1])
+    return [
+        Table(
+            "Two models on the same images",
+            ("model", "accuracy %", "alone right"),
+            tuple(rows),
+            f"McNemar's exact test: p = {test.p:.2g}, {verdict}. Both are right on {both:,} images,"
+            f" neither on {neither:,}. It is of these two models: other seeds may differ.",
+        )
+    ]
+
+
+def mcnemar_of(first: Mapping[str, Any], second: Mapping[str, Any]) -> Cell:
+    """Return McNemar's test of two rows; they may be too old to tell which images were right."""
+    if not ("right" in first and "right" in second):
+        return number(None)
+    test = mcnemar(right(first), right(second))
+    return Cell(f"{test.only_first} : {test.only_second}, p = {test.p:.2g}", test.p)
+
+
+def right(row: Mapping[str, Any]) -> npt.NDArray[np.bool_]:
+    """Return which images a row's model predicted right, from its packed bits."""
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(row["right"]), dtype=np.uint8))
+    return bits[: row["images"]].astype(np.bool_)

@@ -4,11 +4,13 @@ import tomllib
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from smidgen.data import Data
+from smidgen.data.parts import folds_of
 from smidgen.data.sizes import checked_size
 from smidgen.data.sources import staying
 from smidgen.layers import Shape
@@ -19,7 +21,7 @@ from smidgen.names import require_name
 from smidgen.recipe import Recipe
 from smidgen.runtime import PRECISIONS
 from smidgen.spec import NetSpec
-from smidgen.split_names import require_split
+from smidgen.split_names import folds_in, splits_in
 from smidgen.study.job import Job, Origin
 from smidgen.teacher import UnreadError, with_teachers
 from smidgen.text import from_mapping, nearest
@@ -52,7 +54,7 @@ class Plan:
         name: Of the study.
         about: What it is for, in a line or two.
         origin: Of the images.
-        split: ``full`` or ``selection``.
+        split: ``full`` or ``selection``; a fold such as ``fold-2-of-5``, or ``5-folds``: every one.
         baseline: Methods that every trial has; a schedule among them gives way to another one.
         groups: What to train.
         latency: Whether to time inference.
@@ -75,13 +77,14 @@ class Plan:
     def jobs(self, data: Data) -> list[Job]:
         """Return the jobs for ``data``, each trial once, in the order of the file.
 
-        Seed by seed: a study that is stopped early has every point with fewer seeds rather than
-        some points with all of them.
+        Seed by seed, of each seed fold by fold: a study that is stopped early has every point with
+        fewer of them rather than some points with all.
 
         Raises:
-            ValueError: If a net does not take images of this size, a teacher cannot teach this, or
-                what a card needs cannot be had.
+            ValueError: If a net does not take images of this size, a teacher cannot teach this,
+                there are too few images for so many folds, or what a card needs cannot be had.
         """
+        splits = self._splits(data)
         origin, against = self.origin.at(data), self._card_against(data)
         jobs: dict[str, tuple[int, Job]] = {}
         shape = Shape(*data.shape)
@@ -90,11 +93,12 @@ class Plan:
                 lying = spec.as_they_lie(shape) if self.origin.turned else spec
                 fitted = lying.fitted(shape, len(data.classes))
                 for combination in group.combinations:
-                    methods = with_baseline(combination, self.baseline)
-                    named = ", ".join((fitted.name, *(one.name for one in methods)))
+                    asked = with_baseline(combination, self.baseline)
+                    named = ", ".join((fitted.name, *(one.name for one in asked)))
                     with _at(f"the trial {named}"):
-                        methods = self._taught(methods, data, fitted)
-                    for place, seed in enumerate(group.seeds):
+                        taught = [self._taught(asked, data, fitted, split) for split in splits]
+                    replicates = product(group.seeds, zip(splits, taught, strict=True))
+                    for place, (seed, (split, methods)) in enumerate(replicates):
                         trial = Trial(
                             net=fitted,
                             methods=methods,
@@ -102,7 +106,7 @@ class Plan:
                             seed=seed,
                             data=data.name,
                             fingerprint=data.fingerprint,
-                            split=self.split,
+                            split=split,
                         )
                         robust = "card" if self.robust else ""
                         job = Job(
@@ -116,10 +120,28 @@ class Plan:
                         jobs.setdefault(trial.key, (place, job))
         return [job for _, job in sorted(jobs.values(), key=lambda placed: placed[0])]
 
-    def _taught(self, methods: Sequence[Method], data: Data, net: NetSpec) -> tuple[Method, ...]:
+    def _splits(self, data: Data) -> tuple[str, ...]:
+        """Return what each trial is run on.
+
+        Raises:
+            ValueError: If the images are too few for so many folds, or their groups.
+        """
+        folds = folds_in(self.split)
+        if folds is not None:
+            filled = int(folds_of(data.train, folds, 1).max())
+            if filled < folds:
+                raise ValueError(
+                    f"split {self.split!r} is of more folds than {data.name} has images or groups"
+                    f" for: {filled} of them would hold any; choose fewer"
+                )
+        return splits_in(self.split)
+
+    def _taught(
+        self, methods: Sequence[Method], data: Data, net: NetSpec, split: str
+    ) -> tuple[Method, ...]:
         """Return methods with the runs that they learn from; see :func:`with_teachers`."""
         try:
-            return with_teachers(methods, data, self.split, net)
+            return with_teachers(methods, data, split, net)
         except UnreadError as error:
             raise ValueError(
                 f"{error}; train it there first, or name another run in the study's file"
@@ -241,7 +263,7 @@ def plan_of(form: Mapping[str, Any]) -> Plan:
 
 
 def _plan(file: _File) -> Plan:
-    require_split(file.split)
+    splits_in(file.split)
     if file.precision not in PRECISIONS:
         raise ValueError(
             f"precision must be one of {', '.join(PRECISIONS)}, got {file.precision!r}"
@@ -301,10 +323,17 @@ def _trials(file: _File) -> list[_Trials]:
     """
     require_at_most("nets of a study", len(file.nets or []), TRIALS)
     require_at_most("trials of a study", len(file.trials), TRIALS)
+    for number, form in enumerate(file.trials, 1):
+        if "split" in form:
+            raise ValueError(
+                f"trials {number}: split is that of all trials: above them, split ="
+                ' "5-folds" is every one of five folds'
+            )
     read = [from_mapping(_Trials, form, f"trials {n}") for n, form in enumerate(file.trials, 1)]
     asked = 0
     for each in read:
-        factors = (each.nets, each.methods, each.epochs, each.seeds or file.seeds)
+        seeds = each.seeds or file.seeds
+        factors = (each.nets, each.methods, each.epochs, seeds, splits_in(file.split))
         asked += prod(max(len(factor or ()), 1) for factor in factors)  # empty ones are told later
     require_at_most("trials of a study", asked, TRIALS)
     return read

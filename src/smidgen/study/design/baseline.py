@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from smidgen.confusion import balanced_accuracy, figures_of
 from smidgen.data import Data, Split
 from smidgen.data.parts import folds_of
+from smidgen.evaluate.accuracy import packed
 from smidgen.evaluate.calibration import balanced_nll
 from smidgen.release import revision
 from smidgen.split_names import FULL
-from smidgen.study.running.one import packed
 
 STUDY = "baseline"  # what rows of this kind bear as their study
 LOGISTIC, FOREST = "logistic-regression", "random-forest"

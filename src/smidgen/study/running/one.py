@@ -1,19 +1,18 @@
 """From a job to its row: train, judge on the images that its split allows, and write it down."""
 
-import base64
 import shutil
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from smidgen.checkpoint import checkpoints
 from smidgen.data import Data, Split
 from smidgen.data.parts import parts
 from smidgen.evaluate import doubted, evaluate, looked_at, predict, row
+from smidgen.evaluate.accuracy import packed
 from smidgen.evaluate.calibration import balanced_nll
 from smidgen.release import revision
 from smidgen.run import PICTURES, PLAN, WEIGHTS, Run
@@ -142,8 +141,3 @@ def _robust(
     aside = aside_of(run, data) if held_out is None else halved(held_out)
     card = cards(run, images, RobustWish(images=CARD), aside=aside, others=others)["float32"]
     return {"robust": asdict(card)}
-
-
-def packed(right: torch.Tensor) -> str:
-    """Return which images were predicted right as text, a bit an image; see `rows.right`."""
-    return base64.b64encode(np.packbits(right.numpy()).tobytes()).decode()
