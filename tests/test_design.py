@@ -4,6 +4,7 @@ import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from PIL import Image
 
 import smidgen as sm
 from smidgen.data import Data, DataWarning, Split
+from smidgen.design import _write_doubted  # pyright: ignore[reportPrivateUsage]
+from smidgen.study import records
 from smidgen.study.design import design as search
 from smidgen.study.job import Origin
 from smidgen.study.running import places
@@ -201,3 +204,23 @@ def test_data_from_nowhere_are_refused(searched: list[Any], tmp_path: Path) -> N
     with pytest.raises(ValueError, match="mine must come from a folder or a name"):
         sm.design(data, out=tmp_path, max_params=500)
     assert not searched
+
+
+def test_labels_that_models_contradict_are_written_beside_the_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubt = {"part": "train", "image": 5, "label": 0, "answer": 1, "probability": 0.75}
+    own = {"fingerprint": "f", "split": "held-out", "trained_on": "selection", "epochs": 3}
+    heard = {**own, "classes": ["cat", "dog"], "accuracy": 0.9, "images": 50, "net": "n"}
+    rows = [{**heard, "doubted": [{**doubt, "file": "cat/=5.jpg"}]} for _ in range(2)]
+    others = [{**of, "fingerprint": "g"} for of in rows]
+    held = [*rows, *others, {**heard, "doubted": []}]
+    monkeypatch.setattr(records, "load", lambda _: SimpleNamespace(rows=held))
+    _write_doubted(tmp_path, "f")
+    assert (tmp_path / "doubted.csv").read_text().splitlines() == [
+        "picture,label,answer,probability,models,judged",
+        "cat/=5.jpg,cat,dog,0.75,2,3",
+    ]
+    held[:] = others
+    _write_doubted(tmp_path, "f")
+    assert not (tmp_path / "doubted.csv").exists(), "that of an earlier end"

@@ -248,6 +248,15 @@ def test_wrong_arrays_are_refused_and_never_answered(wrong: Any, said: str, mode
         model.predict(wrong)
 
 
+def test_a_folder_is_refused_with_the_call_that_takes_its_pictures(
+    model: Model, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=r"is a folder: name its pictures, as in model.predict\("):
+        model.predict(tmp_path)
+    (told,) = model.each([str(tmp_path)])
+    assert told.error.startswith(f"{tmp_path} is a folder")
+
+
 @pytest.mark.parametrize(
     ("top", "factor", "told"),
     [

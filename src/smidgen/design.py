@@ -1,6 +1,8 @@
 """Design from Python and from the command line: the search, and the page about it."""
 
+import csv
 import importlib
+import io
 import os
 import warnings
 from collections.abc import Callable
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from smidgen.study.design.search import News
     from smidgen.study.job import Origin
 
-REPORT = "report.html"
+REPORT, DOUBTED = "report.html", "doubted.csv"
 
 
 def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
@@ -142,7 +144,30 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         title=f"{found.net.name} for {found.rows[min(found.rows)]['data']}",
         commands=[found.command],
     )
+    _write_doubted(Path(out), found.rows[min(found.rows)]["fingerprint"])
     return found
+
+
+def _write_doubted(out: Path, fingerprint: str) -> None:
+    """Write the labels that the models contradict beside the page, which shows some; or no file."""
+    from smidgen.escape import cell, whole
+    from smidgen.files import write_atomically
+    from smidgen.report.doubts import Doubt, doubted_labels
+    from smidgen.study.design.design import STORE
+    from smidgen.study.records import load
+
+    rows = load(out / STORE).rows
+    held_out = [of for of in rows if (of["fingerprint"], of["split"]) == (fingerprint, "held-out")]
+    found = doubted_labels(held_out)
+    if not found:
+        (out / DOUBTED).unlink(missing_ok=True)  # of an earlier end of the same design
+        return
+    text = io.StringIO()
+    table = csv.writer(text)
+    table.writerow(Doubt._fields)
+    for of in found:
+        table.writerow([cell(whole(v)) if isinstance(v, str) else v for v in of])
+    write_atomically(out / DOUBTED, text.getvalue().encode())
 
 
 def _origin(

@@ -29,6 +29,10 @@ Array: TypeAlias = NDArray[np.uint8]
 Infer: TypeAlias = Callable[[Array], NDArray[Any]]  # bytes (n, c, h, w) to logits (n, classes)
 
 _BATCH = 64  # pictures that are answered at once
+_FOLDER = (
+    "is a folder: name its pictures, as in model.predict(sorted(Path('new').glob('*.jpg'))); the"
+    " command smidgen predict takes folders"
+)
 
 
 class Told(NamedTuple):
@@ -168,7 +172,8 @@ class Model:
             try:
                 return self._of_image(open_picture(picture))
             except DataError as error:
-                raise DataError(f"{os.fspath(picture)} {error}") from error
+                said = _FOLDER if Path(picture).is_dir() else error
+                raise DataError(f"{os.fspath(picture)} {said}") from error
         if _is_open(picture):
             picture = _content_of(picture)
         if isinstance(picture, bytes):

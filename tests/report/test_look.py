@@ -11,7 +11,7 @@ import pytest
 from tests.report.conftest import MATRIX, NAMES, Rows, png, row, seen
 
 from smidgen.report.confused import most_confused
-from smidgen.report.doubts import doubts, sound, sure_enough
+from smidgen.report.doubts import doubted_labels, doubts, sound, sure_enough
 from smidgen.report.look import Look, closer_look
 from smidgen.report.matrix import confusion_chart
 from smidgen.report.notices import (
@@ -212,6 +212,8 @@ def test_a_label_is_doubted_by_most_models_that_did_not_see_it() -> None:
     unseen = doubts([{**of, "pictures": {}} for of in rows])
     assert unseen
     assert [shot.place for shot in unseen.shots] == ["train image 5", "cat/7.jpg"]
+    assert doubted_labels(rows)[0] == ("train image 5", "cat", "dog", pytest.approx(2.5 / 3), 3, 4)
+    assert [of.picture for of in doubted_labels(rows)] == ["train image 5", "cat/7.jpg"]
     assert look_at([seen(0)]).walls == ()
     (point,) = points_of([seen(0)])
     look = closer_look(point, [], rows)

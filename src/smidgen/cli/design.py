@@ -94,7 +94,7 @@ def design(  # noqa: PLR0913 - a command line
 ) -> None:
     """Find, train and test a net for your images within a budget."""
     from smidgen.cli.searching import DesignProgress
-    from smidgen.design import REPORT
+    from smidgen.design import DOUBTED, REPORT
     from smidgen.design import design as search
     from smidgen.run import load_plan
     from smidgen.study.design.search import News
@@ -163,6 +163,8 @@ def design(  # noqa: PLR0913 - a command line
         for line in found.warnings:
             warn(f"warning: {line}")
         say(f"model:  {found.model}{_footprint(found, max_flash, max_ram)}", f"report: {page}")
+        if (out / DOUBTED).exists():
+            say(f"labels that the models contradict: {out / DOUBTED}")
         say(f"again:  {found.command}")
         seen = load_plan(found.model).preprocessing
         asked = "PICTURE"

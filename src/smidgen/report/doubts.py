@@ -43,10 +43,29 @@ class Wall(NamedTuple):
     note: str
 
 
-class _Doubt(NamedTuple):
-    share: float  # of the models that judged the picture
-    probability: float  # mean
-    shot: Shot
+class Doubt(NamedTuple):
+    """A label that models contradict.
+
+    Args:
+        picture: Its file below the folder that holds all, or its part and place there.
+        label: Class that the data give.
+        answer: Class that the models give.
+        probability: Of that, their mean, in [0, 1].
+        models: That give it.
+        judged: Models that judged the picture, trained without it.
+    """
+
+    picture: str
+    label: str
+    answer: str
+    probability: float
+    models: int
+    judged: int
+
+
+class _Trained(NamedTuple):
+    groups: dict[str, list[dict[str, Any]]]  # of rows that tell their doubts, by split
+    heard: dict[str, list[dict[str, Any]]]  # those of them that have a say
 
 
 def doubts(rows: Iterable[dict[str, Any]]) -> Wall | None:
@@ -62,41 +81,60 @@ def doubts(rows: Iterable[dict[str, Any]]) -> Wall | None:
     Args:
         rows: Of models of one data set, judged on images held out of their training.
     """
+    groups, heard = judges = _judges(rows)
+    if not any(heard.values()):
+        little = any(row["doubted"] for group in groups.values() for row in group)
+        note = "None is shown: the models that were trained without the pictures are near chance."
+        return Wall(_TITLE, (), note) if little else None
+    pictures = pictures_of(row for group in groups.values() for row in group)
+    shots = [
+        Shot(
+            pictures.get(shown, ""),
+            of.answer,
+            f"labelled {of.label}",
+            f"{100 * of.probability:.0f} %, {of.models} of {of.judged} models",
+            of.picture,
+        )
+        for shown, of in _contradicted(judges)
+    ]
+    return _wall(shots)
+
+
+def doubted_labels(rows: Iterable[dict[str, Any]]) -> list[Doubt]:
+    """Return all labels that :func:`doubts` is of, in its order."""
+    return [of for _, of in _contradicted(_judges(rows))]
+
+
+def _judges(rows: Iterable[dict[str, Any]]) -> _Trained:
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if row.get("classes") and row.get("doubted") is not None:
             groups.setdefault(row["trained_on"], []).append(row)
     groups = _fullest_round(groups)
-    trained = {name: _trained(group) for name, group in groups.items()}
+    return _Trained(groups, {name: _trained(group) for name, group in groups.items()})
+
+
+def _contradicted(judges: _Trained) -> list[tuple[str, Doubt]]:
+    """Return the labels that most models contradict, each with the name of its picture in rows."""
     said: dict[tuple[Any, ...], list[tuple[str, dict[str, Any]]]] = {}
-    for name, group in trained.items():
+    for name, group in judges.heard.items():
         for of in (of for row in group for of in row.get("doubted") or ()):
             key = (of.get("part", "train"), of["image"], of["label"], of["answer"])
             said.setdefault(key, []).append((name, of))
-    pictures = pictures_of(row for group in groups.values() for row in group)
-    if not any(trained.values()):
-        little = any(row["doubted"] for group in groups.values() for row in group)
-        note = "None is shown: the models that were trained without the pictures are near chance."
-        return Wall(_TITLE, (), note) if little else None
-    found: list[_Doubt] = []
+    found: list[tuple[str, Doubt]] = []
     for (part, image, label, answer), votes in said.items():
-        judged = sum(len(trained[name]) for name in {name for name, _ in votes})
+        judged = sum(len(judges.heard[name]) for name in {name for name, _ in votes})
         if len(votes) < max(_FEWEST, _MAJORITY * judged):
             continue
-        names = groups[votes[0][0]][0]["classes"]
+        names = judges.groups[votes[0][0]][0]["classes"]
         mean = sum(of["probability"] for _, of in votes) / len(votes)
         if not sure_enough(mean, len(names)):
             continue
-        shot = Shot(
-            pictures.get(f"{part}/{image}", ""),
-            str(names[answer]),
-            f"labelled {names[label]}",
-            f"{100 * mean:.0f} %, {len(votes)} of {judged} models",
-            str(votes[0][1].get("file") or f"{part} image {image}"),
-        )
-        found.append(_Doubt(len(votes) / judged, mean, shot))
-    found.sort(key=lambda doubt: (-doubt.share, -doubt.probability))
-    return _wall([doubt.shot for doubt in found])
+        place = str(votes[0][1].get("file") or f"{part} image {image}")
+        doubt = Doubt(place, str(names[label]), str(names[answer]), mean, len(votes), judged)
+        found.append((f"{part}/{image}", doubt))
+    found.sort(key=lambda of: (-of[1].models / of[1].judged, -of[1].probability))
+    return found
 
 
 def _wall(found: Sequence[Shot]) -> Wall | None:
