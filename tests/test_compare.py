@@ -15,6 +15,7 @@ from PIL import Image
 import smidgen as sm
 from smidgen.cli import main
 from smidgen.data import Data, DataError, DataWarning
+from smidgen.data.parts import parts
 from smidgen.data.preprocessing import Preprocessing
 from smidgen.model import Array, Model
 from smidgen.study.statistics import NO_DIFFERENCE
@@ -63,7 +64,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     train, test = pixels(2 * EACH, 3), pixels(10, 4)
     test[0], test[5] = train[0], train[EACH]
     labels = [*[0] * EACH, *[1] * EACH]
-    own = {"x_train": train, "y_train": labels, "x_test": test, "y_test": [0] * 5 + [1] * 5}
+    own: dict[str, Any] = {
+        "x_train": train,
+        "y_train": labels,
+        "x_test": test,
+        "y_test": [0] * 5 + [1] * 5,
+    }
     np.savez(folder / "own.npz", **own)
     np.savez(folder / "other.npz", **{**own, "x_train": pixels(2 * EACH, 5)})
     for part, count in (("train", EACH), ("test", 4)):
@@ -74,17 +80,16 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore", DataWarning)
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        for name, source, options in (
-            ("a", "own.npz", {}),
-            ("b", "own.npz", {"seed": 1, "split": "selection"}),
-            ("other", "other.npz", {}),
-            ("small", "photos", {}),
-            ("large", "photos", {"size": 10}),
+        for name, source, size, seed, split in (
+            ("a", "own.npz", 8, 0, "full"),
+            ("b", "own.npz", 8, 1, "selection"),
+            ("other", "other.npz", 8, 0, "full"),
+            ("small", "photos", 8, 0, "full"),
+            ("large", "photos", 10, 0, "full"),
         ):
-            size = options.pop("size", 8)
             data = sm.data.load(folder / source, image_size=size)
             net = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(1, size, size), 2)
-            sm.train(net, data, recipe=TRAINED, folder=folder / name, **options)
+            sm.train(net, data, recipe=TRAINED, seed=seed, split=split, folder=folder / name)
     return folder
 
 
@@ -149,6 +154,24 @@ def test_two_runs_are_judged_on_the_test_part_that_neither_has_learned(place: Pa
     assert [of.label for of in found.pictures] == ["0"] * 4 + ["1"] * 4
     assert found.first.flash
     assert found.first.params == found.second.params
+
+
+def test_what_both_held_out_judges_where_each_test_picture_was_learned(place: Path) -> None:
+    learned, held_out = parts(sm.data.load(place / "own.npz"), "fold-1-of-2")
+    assert held_out
+    values = dict(np.load(place / "own.npz"))
+    values |= {"x_test": learned.images[:, 0].numpy(), "y_test": learned.labels.numpy()}
+    np.savez("again.npz", **values)
+    data = sm.data.load("again.npz")
+    net = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(1, 8, 8), 2)
+    for name, seed, fold in (("a", 0, 1), ("b", 1, 1), ("other", 0, 2)):
+        sm.train(net, data, recipe=TRAINED, seed=seed, split=f"fold-{fold}-of-2", folder=name)
+    found = sm.compare("a", "b")
+    assert (found.part, found.images, found.learned) == ("held-out", len(held_out), 0)
+    with pytest.raises(
+        ValueError, match=r"test: 12 are learned.*; held-out: 0 are learned, 24 are"
+    ):
+        sm.compare("a", "other")
 
 
 def test_pictures_of_two_sizes_are_matched_by_their_files(place: Path) -> None:

@@ -215,7 +215,12 @@ def test_labels_that_models_contradict_are_written_beside_the_page(
     rows = [{**heard, "doubted": [{**doubt, "file": "cat/=5.jpg"}]} for _ in range(2)]
     others = [{**of, "fingerprint": "g"} for of in rows]
     held = [*rows, *others, {**heard, "doubted": []}]
-    monkeypatch.setattr(records, "load", lambda _: SimpleNamespace(rows=held))
+
+    def loaded(store: Path) -> SimpleNamespace:
+        assert store == tmp_path / "design.db"
+        return SimpleNamespace(rows=held)
+
+    monkeypatch.setattr(records, "load", loaded)
     _write_doubted(tmp_path, "f")
     assert (tmp_path / "doubted.csv").read_text().splitlines() == [
         "picture,label,answer,probability,models,judged",

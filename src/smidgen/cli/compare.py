@@ -131,7 +131,8 @@ def _show(found: "Comparison") -> None:
         told = "mean over classes, which are uneven"
         pairs.insert(2, ("balanced accuracy", shares[0], shares[1], told))
     rows = [[name, _cell(a), _cell(b), of] for name, a, b, of in pairs]
-    table(["", "A", "B", "of"], rows, title=f"{found.data}, {found.part} part")
+    aside = ", held out by both" if found.part == "held-out" else ""
+    table(["", "A", "B", "of"], rows, title=f"{found.data}{aside}")
     _show_differing(found)
 
 
@@ -165,7 +166,7 @@ def _left_out(found: "Comparison") -> list[str]:
         lines.append(f"{pictures} left out: a model has learned them, or copies of them")
     if found.unshared:
         pictures = counted(found.unshared, "picture is", "pictures are")
-        lines.append(f"{pictures} left out: in the {found.part} part of one model alone")
+        lines.append(f"{pictures} left out: they may judge one of the models alone")
     if found.groups:
         pictures = counted(found.images, "picture is", "pictures are")
         lines.append(
