@@ -1,10 +1,12 @@
 """Two models are compared on pictures that are the same for both, and new to both."""
 
 import csv
+import importlib
 import json
 import re
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +112,11 @@ def smidgen(*arguments: str | Path) -> int:
     return code if isinstance(code, int) else 0
 
 
-def test_what_both_one_or_neither_get_right_is_counted(numbered: Data) -> None:
+@pytest.mark.parametrize("at_once", [3, 512])
+def test_what_both_one_or_neither_get_right_is_counted(
+    at_once: int, numbered: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.import_module("smidgen.compare"), "_AT_ONCE", at_once)
     first, second = told([0, 0, 0, 0, 0, 1, 0, 0]), told([0, 1, 1, 1, 1, 1, 1, 0])
     found = sm.compare(first, second, data=numbered)
     counts = (found.both, found.only_first, found.only_second, found.neither, found.images)
@@ -135,6 +141,8 @@ def test_pictures_with_two_answers_are_named_those_that_decide_first(numbered: D
     assert [of.picture for of in found.differing] == ["image 6", "image 5", "image 1"]
     assert (found.differing[0].label, found.differing[0].second) == ("dog", "dog")
     assert len(found.pictures) == 8
+    surer = replace(found.differing[0], label="owl", first_probability=1.0, picture="both wrong")
+    assert replace(found, pictures=(surer, *found.pictures)).differing[-1] == surer
     assert "<td" in found._repr_html_()  # pyright: ignore[reportPrivateUsage]
 
 
