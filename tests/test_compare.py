@@ -73,7 +73,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "y_test": [0] * 5 + [1] * 5,
     }
     np.savez(folder / "own.npz", **own)
-    np.savez(folder / "other.npz", **{**own, "x_train": pixels(2 * EACH, 5)})
+    own["x_train"] = pixels(2 * EACH, 5)
+    np.savez(folder / "other.npz", **own)
     for part, count in (("train", EACH), ("test", 4)):
         for number, name in enumerate(CLASSES):
             (folder / "photos" / part / name).mkdir(parents=True)
