@@ -274,7 +274,8 @@ def _asked(model: Any, which: str) -> _Asked:
             f"the {which} model must be a run, its folder, an ONNX file or hub:USER/NAME, got"
             f" {shown(model)}"
         )
-    return _Asked(os.fspath(model), load(model))
+    place = os.fspath(model)
+    return _Asked(place, load(place))
 
 
 def _common(asked: tuple[_Asked, _Asked], how: _How) -> "tuple[Data, Data]":

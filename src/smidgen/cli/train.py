@@ -384,13 +384,13 @@ def _end(run: "Run", folder: Path, asked: _Asked, *, json: bool) -> None:
         params = f"{run.trial.spec.params:,} params"
         say(f"{run.trial.net.name}: {params}, trained in {run.seconds:,.0f} s, in {folder}")
         held_out = run.history[-1].held_out_accuracy is not None
-        asked = "PICTURE"
+        file = "PICTURE"
         if run.preprocessing.takes_text:
-            asked = "WINDOW.csv"
+            file = "WINDOW.csv"
         elif run.preprocessing.of_values and not data.train.files:
-            asked = "FILE.npz"
+            file = "FILE.npz"
         verbs = ("predict", "evaluate", "export")
-        say(*next_commands(folder, *verbs, held_out=held_out, asked=asked))
+        say(*next_commands(folder, *verbs, held_out=held_out, asked=file))
 
 
 def _compared(run: "Run", asked: _Asked) -> dict[str, Any]:
