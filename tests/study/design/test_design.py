@@ -518,6 +518,40 @@ def test_a_folder_of_a_design_of_other_data_says_so(
         outset(Origin("digits"), load("digits", image_size=10), BUDGET, tmp_path, wishes, 1)
 
 
+@pytest.mark.parametrize(
+    ("began", "again", "said"),
+    [
+        ({}, {"image_size": "8"}, "other image size: choose"),
+        ({"image_size": "8"}, {}, "other image size: choose"),  # its views are others
+        ({"image_size": "8x8"}, {"image_size": "8"}, ""),
+        ({}, {"image_size": "10", "color": "rgb"}, "other image size and colour: choose"),
+        ({}, {"fit": "pad"}, "other fit: choose"),
+    ],
+)
+def test_another_image_size_or_colour_of_a_folder_is_named(
+    began: dict[str, str],
+    again: dict[str, str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "seconds_an_image", constant)
+    wishes = Wishes("quick", None, "best", balance=False, pareto=False, seconds=None)
+    for asked in (began, again):
+        origin = Origin("digits", **asked)
+        refused = pytest.raises(ValueError, match=f"holds another design, with {said}")
+        with refused if asked is again and said else nullcontext():
+            outset(origin, origin.load(), BUDGET, tmp_path, wishes, 1).note(
+                Store(tmp_path / "design.db")
+            )
+
+
+def test_nets_for_images_that_no_view_has_are_of_other_options(tmp_path: Path) -> None:
+    """As of a design from before the size that was asked for was noted."""
+    with pytest.raises(ValueError, match=r"another design, with nets for images of 3x64x64 as"):
+        module._entrant({"size": [3, 64, 64]}, {}, tmp_path)
+
+
 @pytest.mark.slow
 def test_a_design_ends_with_its_model_and_goes_on_without_training_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -556,12 +590,13 @@ def test_a_design_ends_with_its_model_and_goes_on_without_training_twice(
     assert store.ended() == before
     with pytest.raises(ValueError, match="another design, with other epochs"):
         design(Origin("digits"), BUDGET, out, epochs=3)
-    with pytest.raises(ValueError, match="another design, with other preprocessing"):
+    with pytest.raises(ValueError, match="another design, with other fit"):
         design(Origin("digits", fit="pad"), BUDGET, out, epochs=2)
     with locked(out), pytest.raises(ValueError, match="another process is at work in"):
         design(Origin("digits"), BUDGET, out, epochs=2)
     request = store.notes()["request"]
-    del request["preprocessing"]
+    for name in ("preprocessing", "image_size", "color", "fit"):
+        del request[name]
     store.note("request", request)  # as of a design from before it was kept
     assert design(Origin("digits"), BUDGET, out, epochs=2) == found
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.data import Data
+from smidgen.data.sizes import checked_size
 from smidgen.files import LOCK, is_temporary, require_no_link
 from smidgen.layers import Shape
 from smidgen.limits import EPOCHS, require_at_most
@@ -45,6 +46,7 @@ from smidgen.text import nearest, to_text
 STORE = "design.db"
 PURPOSES = ("accuracy", "robust")
 WEIGHED = "corruptions, geometry and light"  # by a design for robust; older ones noted nothing
+_OF_IMAGES = {"image_size": "image size", "color": "colour", "fit": "fit"}  # asked for, told
 _ROOM = 0.8  # of the parameters without blurs that nets with them must still have
 _FEWEST = 3  # nets of each view of the images, where a profile has nets enough
 _VIEWS = 8  # that even the shortest search may have: four sizes in colour and in grey
@@ -144,7 +146,7 @@ def outset(
         BudgetError: If no net meets the budget.
         ValueError: If ``out`` holds another design, or the time is too short.
     """
-    asked = _asked(data, budget, wishes)
+    asked = _asked(origin, data, budget, wishes)
     held = _held(out, asked, data.name, wishes.seconds)
     profile = wishes.of_profile
     shape, classes = Shape(*data.shape), len(data.classes)
@@ -169,7 +171,7 @@ def outset(
     found = [cheaper(view, Maker(view.shape, classes, budget, of_nets), origin) for view in views]
     makers = {view: Maker(view.shape, classes, budget, of_nets, latencies) for view, _ in found}
     if held:
-        entrants = [_entrant(form, makers) for form in held["rungs"]]
+        entrants = [_entrant(form, makers, out) for form in held["rungs"]]
     else:
         entrants = _entrants(makers, profile.rungs, smallest=wishes.wants_small)
     known = held.get("lengths") or {}
@@ -234,14 +236,19 @@ def require_out(out: Path) -> None:
         raise ValueError(f"{out} is not empty and holds no design: choose another folder")
 
 
-def _asked(data: Data, budget: Budget, wishes: Wishes) -> dict[str, Any]:
+def _asked(origin: Origin, data: Data, budget: Budget, wishes: Wishes) -> dict[str, Any]:
     """Return what must be the same for an interrupted design to go on.
 
     Raises:
         ValueError: If it is for robust, and corruptions are not defined for such images.
     """
+    sides = checked_size(origin.image_size)
     asked = {
         "data": data.fingerprint,
+        # asked for, images are looked at in no other size or colour, whatever they are themselves
+        "image_size": None if sides is None else list(sides),
+        "color": origin.color,
+        "fit": data.preprocessing.fit,
         "preprocessing": data.preprocessing.to_dict(),
         "budget": asdict(budget),
         **{name: value for name, value in asdict(wishes).items() if name != "seconds"},
@@ -275,21 +282,38 @@ def _held(out: Path, asked: Mapping[str, Any], data: str, seconds: float | None)
         return {}
     require_notes(notes, path)
     held = notes["request"]
-    held.setdefault("preprocessing", asked["preprocessing"])  # older designs do not name it
+    for name in ("preprocessing", *_OF_IMAGES):  # older designs do not name them
+        held.setdefault(name, asked[name])
     differing = [name for name in {**asked, **held} if held.get(name) != asked.get(name)]
     if differing == ["weighed"]:
         raise ValueError(
             f"{out} holds a design for robust by another version, which weighed"
             f" {held.get('weighed', 'corruptions alone')} and not {WEIGHED}: choose another folder"
         )
-    if "preprocessing" in differing and "data" in differing:
-        # the same pictures read otherwise are other ones, too: their name tells what was meant
-        differing.remove("data" if data in _names_in(path) else "preprocessing")
     if differing:
-        named = " and ".join(name for name in differing if name != "weighed")
+        named = " and ".join(_named(differing, _names_in(path), data))
         raise ValueError(f"{out} holds another design, with other {named}: choose another folder")
     _require_more_time(out, notes, seconds)
     return notes
+
+
+def _named(differing: Sequence[str], trained_on: set[str], data: str) -> list[str]:
+    """Return what people call what differs, without what follows from it.
+
+    Args:
+        differing: Names of a request.
+        trained_on: Names of the data of the trials so far.
+        data: Of the data now.
+    """
+    left = {name for name in differing if name != "weighed"}
+    if "preprocessing" in left and _OF_IMAGES.keys() & left:
+        left.remove("preprocessing")
+        if not trained_on or data in trained_on:  # the same pictures in another size are others
+            left.discard("data")
+    elif {"preprocessing", "data"} <= left:
+        # the same pictures read otherwise are other ones, too: their name tells what was meant
+        left.remove("data" if data in trained_on else "preprocessing")
+    return [_OF_IMAGES.get(name, name) for name in differing if name in left]
 
 
 def _require_more_time(out: Path, held: Mapping[str, Any], seconds: float | None) -> None:
@@ -367,9 +391,14 @@ def _entrants(makers: Mapping[Input, Maker], rungs: int, *, smallest: bool) -> l
     return [nets[place] for place in range(most) for nets in found if place < len(nets)]
 
 
-def _entrant(form: dict[str, Any], makers: Mapping[Input, Maker]) -> Entrant:
+def _entrant(form: dict[str, Any], makers: Mapping[Input, Maker], out: Path) -> Entrant:
     for view, maker in makers.items():
         if list(view.shape) == form["size"]:
             shaped = maker.made(Template.from_dict(form["template"]), form["widths"])
             return Entrant(shaped, maker, view.origin, view.told)
-    raise ValueError(f"a design of an older version, on images of {form['size']}: start again")
+    # only where the request is of a version that did not note what was asked for
+    size = "x".join(map(str, form["size"]))
+    raise ValueError(
+        f"{out} holds another design, with nets for images of {size} as these options make none:"
+        " give the image size and the colour of its first call, or choose another folder"
+    )
