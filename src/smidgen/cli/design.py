@@ -182,17 +182,28 @@ def _footprint(found: "Design", *limits: str | None) -> str:
 
 
 def _show_front(found: "Design") -> None:
+    from smidgen.study.design.front import told_front
+
+    names = {"flash": "flash", "ram": "RAM", "latency": "ms"}
+    also = [name for name in names if all(name in point.sizes for point in found.front)]
     rows: list[list[object]] = [
         [
             point.name,
             point.params,
             point.macs,
+            *(_sized(name, point.sizes[name]) for name in also),
             f"{point.accuracy.mean:.2f} % [{point.accuracy.low:.2f}, {point.accuracy.high:.2f}]",
             str(point.folder),
         ]
         for point in found.front
     ]
-    table(["net", "params", "MACs", "test accuracy", "exports from"], rows, title="front")
+    columns = ["net", "params", "MACs", *(names[name] for name in also)]
+    table([*columns, "test accuracy", "exports from"], rows, title="front")
+    say(told_front(found.front))
+
+
+def _sized(name: str, size: float | int) -> object:
+    return f"{size:.3f}" if name == "latency" else size
 
 
 def _show(found: "Design") -> None:

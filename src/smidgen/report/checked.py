@@ -328,10 +328,12 @@ def require_notes(notes: Mapping[str, Any], source: str) -> None:
         steps=_listed(_form(title=_long_text, lines=_listed(_long_text))),
     )
     methods = _listed(_form(method=_long_text, standing=_long_text, why=_long_text))
-    front = _listed(_form(net=_text, params=_whole, macs=_whole, accuracy=_share,
+    limited: dict[str, Test] = {"flash": _whole, "ram": _whole, "latency_ms": _above_zero}
+    front = _listed(_form(limited, net=_text, params=_whole, macs=_whole, accuracy=_share,
                           interval=_pair, folder=_long_text))  # fmt: skip
     known = form(story) and methods(story.get("methods") or [])
     known = known and _listed(_long_text)(story.get("notices") or [])
     known = known and _whole(story.get("read_before") or 0)
+    known = known and _long_text(story.get("front_told", ""))
     if not known or not front(story.get("front") or []):
         raise StoreError(f"{source}: its note of the design is not as docs/rows.md has it")

@@ -290,12 +290,16 @@ def _standing(story: dict[str, Any] | None) -> Table | None:
 
 def _front(story: dict[str, Any] | None) -> Table | None:
     """Return the nets of a design's front with the folders that they are exported from."""
-    points = (story or {}).get("front") or []
+    story = story or {}
+    points = story.get("front") or []
+    limited = {"flash": ("flash", ",.0f"), "ram": ("RAM", ",.0f"), "latency_ms": ("ms", ".3f")}
+    also = [name for name in limited if all(name in of for of in points)]
     rows = tuple(
         (
             words(of["net"]),
             number(of["params"]),
             number(of["macs"]),
+            *(number(of[name], limited[name][1]) for name in also),
             Cell("{:.2f} [{:.2f}, {:.2f}]".format(*(100 * share for share in shares)), shares[0]),
             words(of["folder"]),
         )
@@ -303,12 +307,11 @@ def _front(story: dict[str, Any] | None) -> Table | None:
         if (shares := [of["accuracy"], *of["interval"]])
     )
     note = (
-        "No smaller net of the search reaches as much on held-out images. Accuracy on test images,"
-        " with its 95 % interval. Each folder, in that of the design, is a run of its own: smidgen"
-        " export FOLDER --to c."
-    )
-    columns = ("net", "params", "MACs", "accuracy %", "folder")
-    return Table("The front", columns, rows, note) if rows else None
+        f"{story.get('front_told', '')} Accuracy on test images, with its 95 % interval. Each"
+        " folder, in that of the design, is a run of its own: smidgen export FOLDER --to c."
+    ).strip()
+    columns = ("net", "params", "MACs", *(limited[name][0] for name in also), "accuracy %")
+    return Table("The front", (*columns, "folder"), rows, note) if rows else None
 
 
 def charts_of(records: Records) -> list[tuple[str, Chart]]:

@@ -8,6 +8,7 @@ import pytest
 from tests.study.design.conftest import PROFILE, Fake, row
 
 from smidgen.data import Data
+from smidgen.export.c.footprint import predict_cost
 from smidgen.layers import Shape
 from smidgen.methods import parse
 from smidgen.recipe import Recipe
@@ -16,13 +17,15 @@ from smidgen.run import load_run
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.design import STORE, design
-from smidgen.study.design.front import front_of, kept, likewise
+from smidgen.study.design.front import front_of, kept, likewise, told_front, told_points
 from smidgen.study.design.ladder import ladder
 from smidgen.study.design.maker import Maker
 from smidgen.study.design.profile import PROFILES
-from smidgen.study.design.reduce import Entrant
+from smidgen.study.design.reduce import Entrant, choose
 from smidgen.study.design.search import Candidate
 from smidgen.study.job import Origin
+
+BUDGET = Budget(max_params=10_000)
 
 
 def entrants(digits: Data, budget: Budget) -> list[Entrant]:
@@ -35,6 +38,47 @@ def test_what_a_smaller_net_reaches_is_not_on_the_front(digits: Data) -> None:
     nets = entrants(digits, Budget(max_params=1000))
     scores = dict(zip(nets, [80.0, 90.0, 85.0, 90.0, 95.0, 94.0], strict=True))
     assert front_of(scores) == [nets[0], nets[1], nets[4]]
+
+
+def test_a_few_bytes_less_of_what_binds_make_no_smaller_net(
+    digits: Data, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nets = entrants(digits, Budget(max_params=1000, max_ram=6144))[:3]
+    few, many, little = sorted(nets, key=lambda one: one.shaped.spec.params)
+    needs = {few.shaped.spec: 6128, many.shaped.spec: 5956, little.shaped.spec: 2000}
+
+    def figures(maker: Maker, spec: NetSpec) -> dict[str, float | int]:
+        del maker
+        return {"params": spec.params, "ram": needs[spec]}
+
+    monkeypatch.setattr(Maker, "figures", figures)
+    monkeypatch.setattr(Maker, "excess", lambda _, spec: needs[spec] / 6144)  # pyright: ignore
+    assert front_of({few: 47.1, many: 37.6, little: 21.9}) == [little, few]
+    assert front_of({few: 47.1, many: 47.1, little: 47.1}) == [little, few]
+    assert front_of({few: 37.6, many: 47.1}) == [many, few]
+    search = fake(lambda candidate, seed: 0.9).search
+    assert choose(search, {few: 47.1, many: 47.2}, PROFILE, "smallest") == few
+    assert "by its shares of the limits of params and ram, within" in search.steps["reduce"][0]
+
+
+def test_a_front_is_told_by_what_the_budget_leaves_it_the_least_of(
+    fake: Fake, digits: Data, tmp_path: Path
+) -> None:
+    budget = Budget(max_flash=10**6, max_ram=6144)
+    nets = [one.shaped.spec for one in entrants(digits, budget)[:3]]
+    search = fake(lambda candidate, seed: 0.9).search
+    rows = {Candidate(net, (), Recipe(epochs=1)): {} for net in nets}
+    for one in rows:
+        rows[one][0] = row(one, 0.9)
+        search.store.folder(search.key(one, 0, full=True)).mkdir(parents=True)
+    points = kept(search, rows, tmp_path / "out", budget)
+    found = told_points(points, tmp_path / "out")
+    assert [list(point.sizes) for point in points] == [["ram", "flash", "params"]] * 3
+    assert [of["ram"] for of in found] == sorted(predict_cost(net).ram for net in nets)
+    assert {of["flash"] for of in found} == {predict_cost(net).flash for net in nets}
+    assert told_front(points).startswith("By RAM, the smallest first. What is not here was reached")
+    assert "needs no more RAM and flash and parameters, or at most 5 % more" in told_front(points)
+    assert told_front([]) == ""
 
 
 def test_nets_of_a_front_leave_out_what_would_break_the_budget(digits: Data) -> None:
@@ -60,7 +104,7 @@ def test_one_net_for_images_of_two_sizes_has_a_folder_for_each(
         folder.mkdir(parents=True)
         (folder / "elsewhere").symlink_to(tmp_path)
         (folder / "of").write_text(str(candidate.net.input_shape))
-    points = kept(search, {of: {0: row(of, 0.9)} for of in (one, other)}, tmp_path / "out")
+    points = kept(search, {of: {0: row(of, 0.9)} for of in (one, other)}, tmp_path / "out", BUDGET)
     assert {(point.folder / "of").read_text() for point in points} == {"1x8x8", "1x6x6"}
     assert [path.name for point in points for path in point.folder.iterdir()] == ["of", "of"]
     plans = [point.folder.with_name(f"{point.folder.name}.toml").read_text() for point in points]
@@ -68,7 +112,7 @@ def test_one_net_for_images_of_two_sizes_has_a_folder_for_each(
     exported = tmp_path / "out" / "front" / "net-c" / "net.c"
     exported.parent.mkdir()
     exported.write_text("int8")
-    (again,) = kept(search, {one: {0: row(one, 0.9)}}, tmp_path / "out")
+    (again,) = kept(search, {one: {0: row(one, 0.9)}}, tmp_path / "out", BUDGET)
     assert {path.name for path in (tmp_path / "out" / "front").iterdir()} == {
         "net-c", again.folder.name, f"{again.folder.name}.toml"
     }  # fmt: skip

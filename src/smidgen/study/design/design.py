@@ -18,7 +18,7 @@ from smidgen.study.design.baseline import STUDY as PLAIN
 from smidgen.study.design.baseline import baselines
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import Clock, told_estimate
-from smidgen.study.design.front import Point, front_of, kept, likewise, told_points
+from smidgen.study.design.front import Point, front_of, kept, likewise, told_front, told_points
 from smidgen.study.design.judging import judging_of
 from smidgen.study.design.outset import STORE, Outset, Wishes, outset, require_out
 from smidgen.study.design.pace import Pace
@@ -185,7 +185,8 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
                 rows = search.measure(CONFIRM, [winner, *front], range(seeds), full=True)
                 if winner not in rows:
                     raise StudyError(f"the last runs of {titled(winner)} failed")
-                points = kept(search, {one: rows[one] for one in front if one in rows}, out)
+                of_front = {one: rows[one] for one in front if one in rows}
+                points = kept(search, of_front, out, budget)
                 before = _read_before(search, [winner, *front], begun.profile.confirm_seeds)
                 notices = [*pace.hurried(winner), *chosen_again(before)]
                 found = _told(search, winner, rows[winner], begun, standings, notices, before)
@@ -320,7 +321,8 @@ def _finished(
         out / PLAN, plan_text(winner, search.data.origin or search.origin.name).encode()
     )
     command = command_of(winner.origin or search.origin, out / PLAN, out / "again", first)
-    search.store.note("design", {**found, "front": told_points(points, out)})
+    told = {"front": told_points(points, out), "front_told": told_front(points)}
+    search.store.note("design", {**found, **told})
     search.store.note("commands", [command])
     search.store.note("ended", seconds)  # what the same time again would test another net for
     search.store.export_rows(out / ROWS)

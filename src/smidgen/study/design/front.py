@@ -2,18 +2,22 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from smidgen.checkpoint import write_atomically
 from smidgen.files import copy_of_own
+from smidgen.study.design.budget import Budget, costs
 from smidgen.study.design.reduce import Entrant
 from smidgen.study.design.search import Candidate, Rows, Search
-from smidgen.study.design.story import plan_text
+from smidgen.study.design.story import plan_text, rewritten_quietly
 from smidgen.study.statistics import Interval, accuracy_interval
 
 FRONT = "front"
+_CALLED = {"params": "parameters", "macs": "MACs", "flash": "flash", "ram": "RAM"}
+_CALLED["latency"] = "time an image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,9 @@ class Point:
         macs: Multiply-accumulates an image.
         accuracy: On the test images, in percent.
         folder: Of its run, which exports and predicts like every other.
+        sizes: Its parameters, and all that is limited, by name; first what the budget leaves
+            the front the least of. Bytes of flash and RAM are predicted, latency, in
+            milliseconds, is that of the trained net.
     """
 
     name: str
@@ -33,15 +40,19 @@ class Point:
     macs: int
     accuracy: Interval
     folder: Path
+    sizes: dict[str, float | int] = field(default_factory=dict[str, float | int])
 
 
 def front_of(scores: Mapping[Entrant, float]) -> list[Entrant]:
-    """Return the entrants that no smaller one reaches or beats, the smallest first."""
+    """Return the entrants that none reaches which needs no more of anything, the smallest first.
+
+    As of parameters and everything that is limited; see :meth:`Entrant.is_no_larger`.
+    """
     found: list[Entrant] = []
-    for one in sorted(scores, key=lambda entrant: (entrant.excess, -scores[entrant])):
-        if not found or scores[one] > max(scores[other] for other in found):
+    for one in sorted(scores, key=lambda entrant: (-scores[entrant], entrant.size)):
+        if not any(other.is_no_larger(one) for other in found):
             found.append(one)
-    return found
+    return sorted(found, key=lambda entrant: entrant.excess)
 
 
 def likewise(entrants: Sequence[Entrant], winner: Candidate) -> list[Candidate]:
@@ -62,8 +73,10 @@ def _is_free(name: str) -> bool:
     return name not in ("blurpool", "squeeze-excite")
 
 
-def kept(search: Search, found: Mapping[Candidate, Rows], out: Path) -> list[Point]:
+def kept(search: Search, found: Mapping[Candidate, Rows], out: Path, budget: Budget) -> list[Point]:
     """Write a run folder and a plan for every net of the front, and return them by size.
+
+    That is, by what the budget leaves them the least of.
 
     Those of an earlier call go; what was exported of them, or written beside them, stays.
     """
@@ -81,8 +94,34 @@ def kept(search: Search, found: Mapping[Candidate, Rows], out: Path) -> list[Poi
         percents = [100 * row["accuracy"] for row in rows.values()]
         row = rows[first]
         accuracy = accuracy_interval(percents, row["images"])
-        points.append(Point(candidate.net.name, row["params"], row["macs"], accuracy, folder))
-    return sorted(points, key=lambda point: point.params)
+        sizes = _sizes(candidate, row, budget)
+        points.append(
+            Point(candidate.net.name, row["params"], row["macs"], accuracy, folder, sizes)
+        )
+    return _by_size(points, budget)
+
+
+def _sizes(candidate: Candidate, row: Mapping[str, Any], budget: Budget) -> dict[str, float | int]:
+    sizes = costs(rewritten_quietly(candidate.net, candidate.methods), budget)
+    if budget.max_latency is not None and row.get("latency"):
+        sizes["latency"] = row["latency"]["kernel_ms"]
+    return {"params": row["params"], **sizes}
+
+
+def _by_size(points: Sequence[Point], budget: Budget) -> list[Point]:
+    """Return points, and the sizes of each, by what the budget leaves all of them the least of."""
+
+    def share(name: str) -> float:
+        limit = budget.limits.get(name)
+        used = [point.sizes[name] for point in points if name in point.sizes]
+        return fmean(used) / limit if limit and used else 0.0
+
+    names = sorted(_CALLED, key=lambda name: -share(name))
+    found = [
+        replace(one, sizes={name: one.sizes[name] for name in names if name in one.sizes})
+        for one in points
+    ]
+    return sorted(found, key=lambda one: (next(iter(one.sizes.values())), one.params))
 
 
 def _named(candidate: Candidate) -> str:
@@ -93,14 +132,28 @@ def _named(candidate: Candidate) -> str:
 
 def told_points(points: Sequence[Point], out: Path) -> list[dict[str, Any]]:
     """Return what a design's page tells of its front, a mapping a net."""
+    units = {"flash": "flash", "ram": "ram", "latency": "latency_ms"}
     return [
         {
             "net": point.name,
             "params": point.params,
             "macs": point.macs,
+            **{units[name]: size for name, size in point.sizes.items() if name in units},
             "accuracy": point.accuracy.mean / 100,
             "interval": [point.accuracy.low / 100, point.accuracy.high / 100],
             "folder": point.folder.relative_to(out).as_posix(),
         }
         for point in points
     ]
+
+
+def told_front(points: Sequence[Point]) -> str:
+    """Return what a front is, in words: its order, and what is not on it; empty for none."""
+    if not points:
+        return ""
+    first, *others = (_CALLED[name] for name in points[0].sizes)
+    every = " and ".join([first, *others])
+    return (
+        f"By {first}, the smallest first. What is not here was reached on held-out images by one of"
+        f" these that needs no more {every}, or at most 5 % more."
+    )

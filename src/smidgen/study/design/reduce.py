@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import geometric_mean
 
 from smidgen.methods import Method
 from smidgen.recipe import Recipe
@@ -14,6 +15,7 @@ from smidgen.study.design.search import AllFailedError, Candidate, Left, Rows, S
 from smidgen.study.job import Origin
 
 REDUCE, REFINE = "reduce", "refine"
+_ALIKE = 1.05  # times a figure that is still taken for no more: RAM may differ by a few bytes
 _HOPELESS = 5.0  # times the tolerance below the best: too far to be caught up by longer training
 
 
@@ -42,6 +44,26 @@ class Entrant:
     def excess(self) -> float:
         """The largest ratio of a figure to its limit."""
         return self.maker.excess(self.shaped.spec)
+
+    @property
+    def figures(self) -> dict[str, float | int]:
+        """Parameters, and all that is limited, of the net with the methods that rewrite it."""
+        spec = self.shaped.spec
+        return {"params": self.maker.built(spec).params, **self.maker.figures(spec)}
+
+    @property
+    def size(self) -> float:
+        """The geometric mean of the ratios of all limited figures to their limits."""
+        figures, limits = self.maker.figures(self.shaped.spec), self.maker.budget.limits
+        return geometric_mean(figures[name] / limit for name, limit in limits.items())
+
+    def is_no_larger(self, other: "Entrant") -> bool:
+        """Whether it needs at most 5 % more than another net of anything that is counted.
+
+        Where RAM binds, all nets use it up to a few bytes: these make none of them the smaller.
+        """
+        own, theirs = self.figures, other.figures
+        return all(own[name] <= _ALIKE * theirs[name] for name in own)
 
     def candidate(self, methods: tuple[Method, ...], recipe: Recipe) -> Candidate:
         """Return the entrant as something to train."""
@@ -201,17 +223,16 @@ def best_of(
     """Return ``entrants``, the most promising first; without scores the order stays.
 
     Where the smallest is wanted, last come the hopeless; before them, those that are beaten by a
-    net that costs no more; each group by its scores.
+    net that needs no more of anything; each group by its scores.
     """
     if not scores:
         return list(entrants)
     if prefer == "best":
         return sorted(entrants, key=lambda one: -scores[one])
     hopeless = _hopeless(scores, profile)
-    size = {one: one.excess for one in entrants}
 
     def rank(one: Entrant) -> tuple[bool, int, float]:
-        beaten = sum(scores[o] > scores[one] and size[o] <= size[one] for o in entrants)
+        beaten = sum(scores[o] > scores[one] and o.is_no_larger(one) for o in entrants)
         return one in hopeless, beaten, -scores[one]
 
     return sorted(entrants, key=rank)
@@ -221,13 +242,15 @@ def choose(
     search: Search, scores: Mapping[Entrant, float], profile: Profile, prefer: str
 ) -> Entrant:
     """Return the best net, or the smallest that is as good but for the tolerance."""
-    best = max(scores, key=lambda one: (scores[one], -one.excess))
+    best = max(scores, key=lambda one: (scores[one], -one.size))
     chosen, why = best, "the best"
     if prefer == "smallest":
         near = [one for one in scores if scores[one] >= scores[best] - profile.tolerance]
-        chosen = min(near, key=lambda one: (one.excess, -scores[one]))
+        chosen = _smallest(near, scores)
         within = f"{profile.tolerance:g} point" + ("s" if profile.tolerance != 1 else "")
-        why = f"the smallest within {within} of the best ({scores[best]:.2f} %)"
+        limits = list(chosen.maker.budget.limits)
+        by = "" if len(limits) == 1 else f", by its shares of the limits of {' and '.join(limits)},"
+        why = f"the smallest{by} within {within} of the best ({scores[best]:.2f} %)"
     spec = chosen.shaped.spec
     search.say(
         REDUCE,
@@ -235,3 +258,10 @@ def choose(
         f" with {scores[chosen]:.2f} %: {why}",
     )
     return chosen
+
+
+def _smallest(entrants: Sequence[Entrant], scores: Mapping[Entrant, float]) -> Entrant:
+    """Return the one that uses the least of the limits; of those alike, with the fewest params."""
+    least = min(one.size for one in entrants)
+    alike = [one for one in entrants if one.size <= _ALIKE * least]
+    return min(alike, key=lambda one: (one.figures["params"], one.size, -scores[one]))
