@@ -17,7 +17,7 @@ from smidgen.run import load_run
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.design import STORE, design
-from smidgen.study.design.front import front_of, kept, likewise, told_front, told_points
+from smidgen.study.design.front import few_told, front_of, kept, likewise, told_front, told_points
 from smidgen.study.design.ladder import ladder
 from smidgen.study.design.maker import Maker
 from smidgen.study.design.profile import PROFILES
@@ -79,6 +79,8 @@ def test_a_front_is_told_by_what_the_budget_leaves_it_the_least_of(
     assert told_front(points).startswith("By RAM, the smallest first. What is not here was reached")
     assert "needs no more RAM and flash and parameters, or at most 5 % more" in told_front(points)
     assert told_front([]) == ""
+    assert [len(few_told(points[:n])) for n in range(4)] == [0, 1, 1, 0]
+    assert few_told(points[:1])[0].startswith("the front has 1 net: these reached all others")
 
 
 def test_nets_of_a_front_leave_out_what_would_break_the_budget(digits: Data) -> None:

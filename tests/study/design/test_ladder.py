@@ -15,8 +15,8 @@ from smidgen.layers.base import sides_of
 from smidgen.methods import BlurPool
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget, Latencies, costs, excess, measured_latency
-from smidgen.study.design.inputs import inputs
-from smidgen.study.design.ladder import BudgetError, _further, _spread, kinds_of
+from smidgen.study.design.inputs import Input, inputs
+from smidgen.study.design.ladder import BudgetError, _further, _sized, _spread, kinds_of
 from smidgen.study.design.ladder import ladder as shaped_ladder
 from smidgen.study.design.maker import Maker, Shaped, _bisected
 from smidgen.study.design.moves import moves
@@ -489,7 +489,7 @@ def test_the_best_kinds_use_the_budget_up_before_any_is_tried_smaller() -> None:
     ]
 
 
-@pytest.mark.parametrize(("rungs", "steps"), [(1, 3), (11, 3), (12, 4), (18, 6), (60, 6)])
+@pytest.mark.parametrize(("rungs", "steps"), [(9, 3), (11, 3), (12, 4), (18, 6), (60, 6)])
 def test_where_the_smallest_is_wanted_sizes_fall_evenly_by_ratio_to_0_15(
     rungs: int, steps: int
 ) -> None:
@@ -503,6 +503,38 @@ def test_where_the_smallest_is_wanted_sizes_fall_evenly_by_ratio_to_0_15(
     assert [n for n, _ in asked] == [n for n, _ in expected]
     assert [share for _, share in asked] == pytest.approx([share for _, share in expected])
     assert min(share for _, share in asked) == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"max_params": 4_000}, {"max_params": 4_000, "max_macs": 10**5}]
+)
+def test_where_the_smallest_is_wanted_of_a_few_nets_of_several_views_sizes_are_spread(
+    limits: dict[str, int],
+) -> None:
+    budget = Budget(**limits)
+    views = [Input(None, Shape(3, 1, side), f"1 x {side}") for side in (96, 64, 48, 32, 24)]
+    makers = {view: Maker(view.shape, 3, budget) for view in views}
+    found = _entrants(makers, 9, smallest=True)[:9]
+    sizes = sorted(one.shaped.spec.params for one in found)
+    assert sizes[0] < sizes[len(sizes) // 2] / 2 < sizes[-1] / 4
+    assert max(one.excess for one in found) <= 1
+    assert {one.told for one in found} == {view.told for view in views}
+
+
+def test_where_no_net_has_so_small_a_share_it_is_one_of_the_parameters(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Code takes, as it were, half of the flash of any net."""
+
+    def half(own: Maker, spec: NetSpec) -> float:
+        return max(0.5 + spec.params / 2000, spec.params / (own.budget.max_params or 10**6))
+
+    monkeypatch.setattr(Maker, "excess", half)
+    own, plain = maker(Shape(1, 8, 8), Budget(max_flash=12_321)), Template("plain", (1, 1))
+    made = [_sized(own, plain, share) for share in (1.0, 0.8, 0.39, 0.15)]
+    sizes = [one.spec.params for one in made if one is not None]
+    limits = [1000, 600, 0.39 * sizes[0], 0.15 * sizes[0]]
+    assert all(0.7 * limit < size <= limit for size, limit in zip(sizes, limits, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,15 @@ from smidgen.study.design.baseline import STUDY as PLAIN
 from smidgen.study.design.baseline import baselines
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import Clock, told_estimate
-from smidgen.study.design.front import Point, front_of, kept, likewise, told_front, told_points
+from smidgen.study.design.front import (
+    Point,
+    few_told,
+    front_of,
+    kept,
+    likewise,
+    told_front,
+    told_points,
+)
 from smidgen.study.design.judging import judging_of
 from smidgen.study.design.outset import STORE, Outset, Wishes, outset, require_out
 from smidgen.study.design.pace import Pace
@@ -188,7 +196,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
                 of_front = {one: rows[one] for one in front if one in rows}
                 points = kept(search, of_front, out, budget)
                 before = _read_before(search, [winner, *front], begun.profile.confirm_seeds)
-                notices = [*pace.hurried(winner), *chosen_again(before)]
+                notices = [*pace.hurried(winner), *chosen_again(before), *few_told(points)]
                 found = _told(search, winner, rows[winner], begun, standings, notices, before)
                 return _finished(search, winner, rows[winner], found, points, out, seconds)
     finally:

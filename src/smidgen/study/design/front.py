@@ -9,6 +9,7 @@ from typing import Any
 
 from smidgen.checkpoint import write_atomically
 from smidgen.files import copy_of_own
+from smidgen.sizes import counted
 from smidgen.study.design.budget import Budget, costs
 from smidgen.study.design.reduce import Entrant
 from smidgen.study.design.search import Candidate, Rows, Search
@@ -18,6 +19,7 @@ from smidgen.study.statistics import Interval, accuracy_interval
 FRONT = "front"
 _CALLED = {"params": "parameters", "macs": "MACs", "flash": "flash", "ram": "RAM"}
 _CALLED["latency"] = "time an image"
+_FEW = 3  # nets, fewer of which are no range of sizes
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +159,13 @@ def told_front(points: Sequence[Point]) -> str:
         f"By {first}, the smallest first. What is not here was reached on held-out images by one of"
         f" these that needs no more {every}, or at most 5 % more."
     )
+
+
+def few_told(points: Sequence[Point]) -> list[str]:
+    """Return a line if a front has too few nets to be a range of sizes."""
+    if not 0 < len(points) < _FEW:
+        return []
+    return [
+        f"the front has {counted(len(points), 'net', 'nets')}: these reached all others of the last"
+        " round and need no more; a larger budget, or a longer --profile, has more to choose from"
+    ]

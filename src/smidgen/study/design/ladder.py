@@ -1,6 +1,7 @@
 """Nets of several kinds and sizes for given images, every one inside a budget."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 
 from smidgen.layers import Classifier, GlobalAveragePool, Shape
@@ -16,6 +17,7 @@ _FIRST = 6  # kinds tried at the full budget before any is tried smaller
 _SPARED = 0.5  # of MACs or RAM: what is used at most where parameters or flash alone bind
 _FEW_BYTES = 512  # of flash or RAM, no more than which may be meant as so many KB
 _TOGETHER = 3  # usual nets for each fuller one; kinds whose sizes are spread before others'
+_SIZES = 3  # at least, where sizes are spread
 
 
 class BudgetError(ValueError):
@@ -29,7 +31,9 @@ def ladder(maker: Maker, rungs: int, *, smallest: bool = False) -> list[Shaped]:
         maker: For the images and the budget.
         rungs: How many, >= 1.
         smallest: Whether small nets are wanted as much as good ones: sizes are then spread down
-            to 15 % of the budget, else most nets use all of it.
+            to 15 % of the budget, or of the parameters where no net is as small, else most nets
+            use all of it. Of fewer than nine nets each is of another kind and of another size
+            than the ones before it.
 
     Raises:
         BudgetError: If no net meets the budget; it names the smallest that there is.
@@ -119,13 +123,27 @@ def _tried(
     """Yield nets in the order in which they are taken, and where there is none, that.
 
     Where flash or parameters are to spare, one that uses more of them follows the first, the
-    fourth and so on.
+    fourth and so on; where a few nets are to have several sizes, after these.
     """
-    full = fuller(maker, kinds)
+    full, few = fuller(maker, kinds), smallest and rungs < _SIZES * _TOGETHER
     for place, (template, share) in enumerate(_spread(kinds, rungs, smallest=smallest)):
-        yield maker.widest(template, share)
-        if place % _TOGETHER == 0:
+        yield _sized(maker, template, share) if smallest else maker.widest(template, share)
+        if place % _TOGETHER == (_TOGETHER - 1 if few else 0):
             yield next(full, None)
+
+
+def _sized(maker: Maker, template: Template, share: float) -> Shaped | None:
+    """Return the widest net within a share of the budget.
+
+    Where there is none, as code takes a part of the flash of any net and the first stage of the
+    RAM, it is the one with that share of the parameters of the widest.
+    """
+    found = maker.widest(template, share)
+    full = maker.widest(template, 1.0) if found is None else None
+    if full is None:
+        return found
+    narrower = replace(maker.budget, max_params=max(round(share * full.spec.params), 1))
+    return replace(maker, budget=narrower).widest(template, 1.0)
 
 
 def _spread(
@@ -133,11 +151,13 @@ def _spread(
 ) -> Iterator[tuple[Template, float]]:
     """Yield templates with shares of the budget, those of the best templates first."""
     if smallest:
-        steps = min(max(rungs // 3, 3), _MOST_SHARES)
+        steps = min(max(rungs // 3, _SIZES), _MOST_SHARES)
         shares = [_LEAST_SHARE ** (step / (steps - 1)) for step in range(steps)]
+        few = rungs < _SIZES * _TOGETHER
         for start in range(0, len(kinds), _TOGETHER):
-            for share, template in product(shares, kinds[start : start + _TOGETHER]):
-                yield template, share
+            together = kinds[start : start + _TOGETHER]
+            for step, (place, template) in product(range(steps), enumerate(together)):
+                yield template, shares[(step + place) % steps if few else step]
         return
     for start in range(0, len(kinds), _FIRST):
         for template in kinds[start : start + _FIRST]:

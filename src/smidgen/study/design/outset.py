@@ -369,7 +369,8 @@ def _entrants(makers: Mapping[Input, Maker], rungs: int, *, smallest: bool) -> l
     """Return the nets to begin with, of every view of the images, each view's in turn.
 
     Views begin with their largest net and their second largest by turns, and grey ones the other
-    way round: where a net is seen of each, not all are of the same kind.
+    way round: where a net is seen of each, not all are of the same kind. Where the smallest is
+    wanted they begin with one of their sizes each, in turn, so that the first nets are of all.
     """
     each = max(ceil(rungs / len(makers)), _FEWEST)
     found: list[list[Entrant]] = []
@@ -381,7 +382,8 @@ def _entrants(makers: Mapping[Input, Maker], rungs: int, *, smallest: bool) -> l
         except BudgetError as error:
             refused = refused or error
             continue
-        begin = (sides.index(view.shape[1:]) + (view.shape.channels == 1)) % 2
+        begin = sides.index(view.shape[1:]) + (view.shape.channels == 1)
+        begin %= len(nets) if smallest else 2
         dealt = [*nets[begin:], *nets[:begin]]
         found.append([Entrant(one, maker, view.origin, view.told) for one in dealt])
     if not found:
