@@ -280,7 +280,7 @@ def test_a_front_is_told_with_the_folders_that_its_nets_are_exported_from(
     written: Callable[[Rows], Path], tmp_path: Path
 ) -> None:
     point = {"params": 1234, "macs": 5, "accuracy": 0.9, "interval": [0.85, 0.95]}
-    point |= {"ram": 5956, "latency_ms": 0.25}
+    point |= {"ram": 5956, "latency_ms": 0.25, "changed": 0.71}
     front = [{"net": f"net-{n}", "folder": f"front/net-{n}", **point} for n in (1, 2)]
     story: dict[str, Any] = {"facts": [], "steps": [], "front_told": "By RAM."}
     page = write_page(written([seen(0)]), tmp_path / "p.html", story={**story, "front": front})
@@ -291,7 +291,13 @@ def test_a_front_is_told_with_the_folders_that_its_nets_are_exported_from(
     ]
     assert "90.00 [85.00, 95.00]" in table
     assert "1,234" in table
-    assert re.findall(r'data-column="(?:RAM|ms)"[^>]*>([^<]*)<', table) == ["5,956", "0.250"] * 2
+    assert (
+        re.findall(r'data-column="(?:RAM|ms|changed %)"[^>]*>([^<]*)<', table)
+        == [
+            *("5,956", "0.250", "71.00"),
+        ]
+        * 2
+    )
     assert "By RAM. Accuracy on test images" in page.read_text()
     alone = write_page(written([seen(0)]), tmp_path / "p.html", story=story)
     assert "The front" not in alone.read_text()

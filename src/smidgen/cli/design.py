@@ -145,6 +145,7 @@ def design(  # noqa: PLR0913 - a command line
                 "net": found.net.to_dict(),
                 "accuracy": accuracy.mean / 100,
                 "interval": [accuracy.low / 100, accuracy.high / 100],
+                **({} if found.changed is None else {"changed": found.changed / 100}),
                 "folder": str(found.folder),
                 "model": str(found.model),
                 "report": str(page),
@@ -186,6 +187,7 @@ def _show_front(found: "Design") -> None:
 
     names = {"flash": "flash", "ram": "RAM", "latency": "ms"}
     also = [name for name in names if all(name in point.sizes for point in found.front)]
+    changed = ["changed"] if all(point.changed is not None for point in found.front) else []
     rows: list[list[object]] = [
         [
             point.name,
@@ -193,12 +195,13 @@ def _show_front(found: "Design") -> None:
             point.macs,
             *(_sized(name, point.sizes[name]) for name in also),
             f"{point.accuracy.mean:.2f} % [{point.accuracy.low:.2f}, {point.accuracy.high:.2f}]",
+            *(f"{point.changed:.2f} %" for _ in changed),
             str(point.folder),
         ]
         for point in found.front
     ]
-    columns = ["net", "params", "MACs", *(names[name] for name in also)]
-    table([*columns, "test accuracy", "exports from"], rows, title="front")
+    columns = ["net", "params", "MACs", *(names[name] for name in also), "test accuracy"]
+    table([*columns, *changed, "exports from"], rows, title="front")
     say(told_front(found.front))
 
 
@@ -222,4 +225,7 @@ def _show(found: "Design") -> None:
         ],
         ["bytes", f"{row['bytes_int8']:,}", f"int8; {row['bytes_float32']:,} as float32"],
     ]
+    if found.changed is not None:
+        of = "the same, changed: mean of corruptions, geometry and light"
+        rows.insert(1, ["changed", f"{found.changed:.2f} %", of])
     table(["", "value", "of"], rows, title=f"{found.net.name} for {row['data']}")

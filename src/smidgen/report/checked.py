@@ -329,6 +329,7 @@ def require_notes(notes: Mapping[str, Any], source: str) -> None:
     )
     methods = _listed(_form(method=_long_text, standing=_long_text, why=_long_text))
     limited: dict[str, Test] = {"flash": _whole, "ram": _whole, "latency_ms": _above_zero}
+    limited["changed"] = _share
     front = _listed(_form(limited, net=_text, params=_whole, macs=_whole, accuracy=_share,
                           interval=_pair, folder=_long_text))  # fmt: skip
     known = form(story) and methods(story.get("methods") or [])

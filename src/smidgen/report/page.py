@@ -294,6 +294,7 @@ def _front(story: dict[str, Any] | None) -> Table | None:
     points = story.get("front") or []
     limited = {"flash": ("flash", ",.0f"), "ram": ("RAM", ",.0f"), "latency_ms": ("ms", ".3f")}
     also = [name for name in limited if all(name in of for of in points)]
+    changed = ["changed %"] if points and all("changed" in of for of in points) else []
     rows = tuple(
         (
             words(of["net"]),
@@ -301,6 +302,7 @@ def _front(story: dict[str, Any] | None) -> Table | None:
             number(of["macs"]),
             *(number(of[name], limited[name][1]) for name in also),
             Cell("{:.2f} [{:.2f}, {:.2f}]".format(*(100 * share for share in shares)), shares[0]),
+            *(number(100 * of["changed"], ".2f") for _ in changed),
             words(of["folder"]),
         )
         for of in points
@@ -311,7 +313,7 @@ def _front(story: dict[str, Any] | None) -> Table | None:
         " folder, in that of the design, is a run of its own: smidgen export FOLDER --to c."
     ).strip()
     columns = ("net", "params", "MACs", *(limited[name][0] for name in also), "accuracy %")
-    return Table("The front", (*columns, "folder"), rows, note) if rows else None
+    return Table("The front", (*columns, *changed, "folder"), rows, note) if rows else None
 
 
 def charts_of(records: Records) -> list[tuple[str, Chart]]:

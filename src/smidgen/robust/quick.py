@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from math import exp
 from statistics import fmean
+from typing import Any
 
 from smidgen.confusion import balanced_accuracy, figures_of
 from smidgen.data import Split
@@ -66,6 +67,22 @@ def quick_card(answers: Answers, images: Split, seed: int = 0) -> dict[str, Answ
         )
         for family, kinds in families.items()
     }
+
+
+def by_family(card: Mapping[str, Any]) -> dict[str, float]:
+    """Return the mean accuracies of a whole card by the same families, in [0, 1].
+
+    Args:
+        card: As a mapping: :class:`~smidgen.robust.card.RobustCard`, or a row's.
+    """
+
+    def seen(kinds: Iterable[str]) -> float:
+        return fmean(
+            fmean(of["accuracy"] for of in card["seen"] if of["kind"] == kind and of["amount"])
+            for kind in kinds
+        )
+
+    return {"corruptions": card["accuracy"], "geometry": seen(_GEOMETRY), "light": seen(_LIGHT)}
 
 
 def _corrupted(pixels: Pixels, seed: int) -> Iterator[list[Pixels]]:

@@ -21,7 +21,7 @@ from smidgen.study.design import budget as costing
 from smidgen.study.design import design as search
 from smidgen.study.design import outset as module
 from smidgen.study.design.budget import Budget
-from smidgen.study.design.clock import estimate, work_of
+from smidgen.study.design.clock import NO_CARDS, estimate, work_of
 from smidgen.study.design.design import design
 from smidgen.study.design.inputs import Input
 from smidgen.study.design.ladder import BudgetError
@@ -31,11 +31,19 @@ from smidgen.study.design.profile import PROFILES, recipe_of
 from smidgen.study.design.reduce import Entrant
 from smidgen.study.design.search import Candidate, News
 from smidgen.study.design.selection import Standing
-from smidgen.study.design.story import doubts, models_of, plan_text, standings_of
+from smidgen.study.design.story import (
+    changed,
+    doubts,
+    models_of,
+    plan_text,
+    standings_of,
+    story,
+)
 from smidgen.study.design.templates import Template
 from smidgen.study.job import Origin
 from smidgen.study.running.local import Observer, StudyError
 from smidgen.study.running.ray import RayPool
+from smidgen.study.statistics import accuracy_interval
 from smidgen.study.status import Status
 from smidgen.study.store import Store
 from smidgen.trial import Trial
@@ -432,6 +440,38 @@ def test_weighing_classes_is_advised_where_they_are_uneven_and_not_weighed_yet(
     assert line.count("--balance") == named
 
 
+def test_what_was_asked_for_is_told_and_how_changed_pictures_are_answered(
+    tmp_path: Path, tiny: NetSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "seconds_an_image", constant)
+    monkeypatch.setattr(module, "seconds_of_cards", Mock(return_value=NO_CARDS))
+    origin = Origin("digits", image_size="9", color="grey")
+    data, origin = origin.load(), replace(origin, data_dir=str(tmp_path))
+    wishes = Wishes(
+        "quick", 2, "smallest", balance=True, pareto=True, seconds=5400, purpose="robust"
+    )
+    begun = outset(origin, data, BUDGET, tmp_path / "out", wishes, 1)
+    assert begun.told == (
+        "digits: 1,000 parameters at most",
+        "with --profile quick --epochs 2 --prefer smallest --balance --pareto --for robust"
+        " --time 1h30m --image-size 9 --color grey",
+    )
+    kinds = ("shift", "rotation", "scale", "exposure", "contrast", "blur")
+    seen = [{"kind": kind, "amount": 1.0, "accuracy": 0.6} for kind in kinds[:3]]
+    seen += [{"kind": kind, "amount": 1.0, "accuracy": 0.9} for kind in kinds[3:]]
+    seen += [{"kind": "shift", "amount": 0.0, "accuracy": 1.0}]  # the picture as it is
+    row = {**row_of(0.5, 0.5, [[5, 5], [5, 5]]), "robust": {"accuracy": 0.3, "seen": seen}}
+    row |= dict.fromkeys(("params", "macs", "bytes_int8", "bytes_float32"), 400)
+    row |= {**dict.fromkeys(("ece", "shift_consistency", "seconds"), 0.5), "latency": None}
+    winner = Candidate(tiny, (), Recipe(epochs=1))
+    found = story(Mock(steps={}), winner, {0: row}, begun.told, accuracy_interval([50.0], 20), [])
+    assert found["steps"][0] == {"title": "Asked for", "lines": list(begun.told)}
+    told = dict(found["facts"])["accuracy on changed test images"]
+    assert told == "60.00 %, the mean of corruptions 30.00, geometry 60.00, light 90.00"
+    assert changed({0: row}) == pytest.approx(60)
+    assert changed({0: {}}) is None
+
+
 def test_models_are_counted_and_not_their_seeds() -> None:
     one = {"net": "a", "layers": [], "methods": ["ema"], "recipe": {"epochs": 3}}
     rows = [{**one, "seed": 0}, {**one, "seed": 1}, {**one, "recipe": {"epochs": 9}, "seed": 0}]
@@ -470,10 +510,10 @@ def test_a_design_that_tests_another_model_says_that_the_test_images_were_read_b
         monkeypatch.setattr(search, "_search", Mock(return_value=(winner, [], [])))
         found = design(Origin("digits"), BUDGET, tmp_path / "out", observer=news.append)
         (line,) = [n.line for n in news if n.line and n.phase == "confirm"]
-        story = Store(tmp_path / "out" / "design.db").notes()["design"]
-        assert story["notices"] == list(found.warnings)[: len(story["notices"])]
-        warned = "were read before, for 1 other model of this folder" in str(story["notices"])
-        told.append(("tested once on" in line, story["read_before"], warned))
+        noted = Store(tmp_path / "out" / "design.db").notes()["design"]
+        assert noted["notices"] == list(found.warnings)[: len(noted["notices"])]
+        warned = "were read before, for 1 other model of this folder" in str(noted["notices"])
+        told.append(("tested once on" in line, noted["read_before"], warned))
     assert told == [(True, 0, False), (False, 1, True), (False, 1, True)]
 
 

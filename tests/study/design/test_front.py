@@ -43,7 +43,9 @@ def test_what_a_smaller_net_reaches_is_not_on_the_front(digits: Data) -> None:
 def test_a_few_bytes_less_of_what_binds_make_no_smaller_net(
     digits: Data, fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nets = entrants(digits, Budget(max_params=1000, max_ram=6144))[:3]
+    made = entrants(digits, Budget(max_params=1000))[:3]
+    budget = Budget(max_params=1000, max_ram=6144)
+    nets = [replace(one, maker=replace(one.maker, budget=budget)) for one in made]
     few, many, little = sorted(nets, key=lambda one: one.shaped.spec.params)
     needs = {few.shaped.spec: 6128, many.shaped.spec: 5956, little.shaped.spec: 2000}
 
@@ -65,7 +67,7 @@ def test_a_front_is_told_by_what_the_budget_leaves_it_the_least_of(
     fake: Fake, digits: Data, tmp_path: Path
 ) -> None:
     budget = Budget(max_flash=10**6, max_ram=6144)
-    nets = [one.shaped.spec for one in entrants(digits, budget)[:3]]
+    nets = [one.shaped.spec for one in entrants(digits, BUDGET)[:3]]
     search = fake(lambda candidate, seed: 0.9).search
     rows = {Candidate(net, (), Recipe(epochs=1)): {} for net in nets}
     for one in rows:

@@ -237,8 +237,8 @@ def require_time(expected: Callable[[float], Estimate], limit: float | int) -> N
         enough = ceil(needed / step) * step
     if enough > limit:
         raise ValueError(
-            f"a time of {_as_option(limit)} is too short for one rung of the ladder and the last"
-            f" runs: it needs {_as_option(enough)} at least"
+            f"a time of {as_option(limit)} is too short for one rung of the ladder and the last"
+            f" runs: it needs {as_option(enough)} at least"
         )
 
 
@@ -308,7 +308,7 @@ def seconds_of(text: object) -> float:
     return total
 
 
-def _as_option(seconds: float | int) -> str:
+def as_option(seconds: float | int) -> str:
     """Return the text that :func:`seconds_of` reads."""
     hours, rest = divmod(seconds, 3600)
     minutes, rest = divmod(rest, 60)

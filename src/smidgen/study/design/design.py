@@ -35,6 +35,7 @@ from smidgen.study.design.search import Candidate, Left, Observer, Rows, Search,
 from smidgen.study.design.selection import Selection, Standing
 from smidgen.study.design.story import (
     WARNING,
+    changed,
     chosen_again,
     command_of,
     doubts,
@@ -109,6 +110,11 @@ class Design:
     def model(self) -> Path:
         """The folder of the run that is the result."""
         return self.folder / MODEL
+
+    @property
+    def changed(self) -> float | None:
+        """Mean accuracy on changed test images, in percent, of a design for robust."""
+        return changed(self.rows)
 
     @property
     def footprint(self) -> tuple[int, int]:
@@ -307,7 +313,7 @@ def _told(
     lines = [*notices, *lines]
     for line in [*lines, *([turned] if turned else [])]:
         search.say(WARNING, line)
-    found = story(search, winner, rows, begun.budget, accuracy, standings)
+    found = story(search, winner, rows, begun.told, accuracy, standings)
     return {**found, "warnings": lines, "notices": notices, "read_before": before}
 
 

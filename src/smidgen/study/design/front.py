@@ -13,7 +13,7 @@ from smidgen.sizes import counted
 from smidgen.study.design.budget import Budget, costs
 from smidgen.study.design.reduce import Entrant
 from smidgen.study.design.search import Candidate, Rows, Search
-from smidgen.study.design.story import plan_text, rewritten_quietly
+from smidgen.study.design.story import changed, plan_text, rewritten_quietly
 from smidgen.study.statistics import Interval, accuracy_interval
 
 FRONT = "front"
@@ -35,6 +35,7 @@ class Point:
         sizes: Its parameters, and all that is limited, by name; first what the budget leaves
             the front the least of. Bytes of flash and RAM are predicted, latency, in
             milliseconds, is that of the trained net.
+        changed: Mean accuracy on changed test images, in percent, of a design for robust.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Point:
     accuracy: Interval
     folder: Path
     sizes: dict[str, float | int] = field(default_factory=dict[str, float | int])
+    changed: float | None = None
 
 
 def front_of(scores: Mapping[Entrant, float]) -> list[Entrant]:
@@ -98,7 +100,15 @@ def kept(search: Search, found: Mapping[Candidate, Rows], out: Path, budget: Bud
         accuracy = accuracy_interval(percents, row["images"])
         sizes = _sizes(candidate, row, budget)
         points.append(
-            Point(candidate.net.name, row["params"], row["macs"], accuracy, folder, sizes)
+            Point(
+                candidate.net.name,
+                row["params"],
+                row["macs"],
+                accuracy,
+                folder,
+                sizes,
+                changed(rows),
+            )
         )
     return _by_size(points, budget)
 
@@ -143,6 +153,7 @@ def told_points(points: Sequence[Point], out: Path) -> list[dict[str, Any]]:
             **{units[name]: size for name, size in point.sizes.items() if name in units},
             "accuracy": point.accuracy.mean / 100,
             "interval": [point.accuracy.low / 100, point.accuracy.high / 100],
+            **({} if point.changed is None else {"changed": point.changed / 100}),
             "folder": point.folder.relative_to(out).as_posix(),
         }
         for point in points

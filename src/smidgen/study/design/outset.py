@@ -9,6 +9,7 @@ from typing import Any
 
 from smidgen.data import Data
 from smidgen.data.sizes import checked_size
+from smidgen.escape import shell
 from smidgen.files import LOCK, is_temporary, require_no_link
 from smidgen.layers import Shape
 from smidgen.limits import EPOCHS, require_at_most
@@ -22,6 +23,7 @@ from smidgen.study.design.clock import (
     NO_CARDS,
     Cards,
     Estimate,
+    as_option,
     estimate,
     fitted,
     require_time,
@@ -74,6 +76,16 @@ class Wishes:
         return self.pareto or self.prefer == "smallest"
 
     @property
+    def options(self) -> list[str]:
+        """The options of the command line that ask for it; those that are as usual are left out."""
+        words = ["--profile", self.profile]
+        words += [] if self.epochs is None else ["--epochs", str(self.epochs)]
+        words += [] if self.prefer == PREFERENCES[0] else ["--prefer", self.prefer]
+        words += ["--balance"] * self.balance + ["--pareto"] * self.pareto
+        words += [] if self.purpose == PURPOSES[0] else ["--for", self.purpose]
+        return words + ([] if self.seconds is None else ["--time", as_option(self.seconds)])
+
+    @property
     def of_profile(self) -> Profile:
         """What may be spent; where small nets are wanted none is moved."""
         profile = profile_of(self.profile)
@@ -108,6 +120,7 @@ class Outset:
         lengths: Of what it does, to be noted.
         turned: Why rows and columns of the images are exchanged, if they are.
         latencies: Of the nets that were measured, if latency is limited.
+        told: What is asked for, for people, a line each.
     """
 
     asked: dict[str, Any]
@@ -120,6 +133,7 @@ class Outset:
     lengths: dict[str, Any]
     turned: str = ""
     latencies: Latencies | None = None
+    told: tuple[str, ...] = ()
 
     @property
     def entrants(self) -> tuple[Entrant, ...]:
@@ -208,6 +222,7 @@ def outset(
         {"seconds": wishes.seconds, "params": params, "of": profile.lengths},
         found[0][1],
         latencies,
+        _told(origin, data, budget, wishes),
     )
 
 
@@ -259,6 +274,12 @@ def _asked(origin: Origin, data: Data, budget: Budget, wishes: Wishes) -> dict[s
         corruptions_for(*data.shape)
         asked["weighed"] = WEIGHED
     return asked
+
+
+def _told(origin: Origin, data: Data, budget: Budget, wishes: Wishes) -> tuple[str, ...]:
+    """Return what is asked for, for people; a folder of copies says nothing to others."""
+    options = [*wishes.options, *replace(origin, data_dir=None).options]
+    return f"{data.name}: {budget}", f"with {shell(options)}"
 
 
 def _can_change(shape: Shape) -> bool:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from smidgen.chance import beside_one_answer, is_near_one_answer
@@ -10,9 +11,10 @@ from smidgen.confusion import judged_classes
 from smidgen.escape import shell, toml
 from smidgen.export.c.footprint import predict_cost
 from smidgen.methods import Method, rewritten
+from smidgen.robust.quick import by_family
 from smidgen.sizes import counted
 from smidgen.spec import NetSpec
-from smidgen.study.design.budget import Budget, is_predictable
+from smidgen.study.design.budget import is_predictable
 from smidgen.study.design.search import Candidate, Rows, Search
 from smidgen.study.design.selection import SCHEDULE, Standing
 from smidgen.study.job import Origin
@@ -27,11 +29,20 @@ def story(
     search: Search,
     winner: Candidate,
     rows: Rows,
-    budget: Budget,
+    asked: Sequence[str],
     accuracy: Interval,
     standings: Sequence[Standing],
 ) -> dict[str, Any]:
-    """Return what a report tells of a design: its figures, its methods and its decisions."""
+    """Return what a report tells of a design: its figures, its methods and its decisions.
+
+    Args:
+        search: With its steps.
+        winner: With the epochs of its last runs.
+        rows: Of these, by seed.
+        asked: For, a line each.
+        accuracy: On test images, in percent.
+        standings: Of methods.
+    """
     first = rows[min(rows)]
     mean = {
         name: sum(row[name] for row in rows.values()) / len(rows)
@@ -39,6 +50,7 @@ def story(
     }
     facts = [
         ("accuracy on test images", spread(accuracy, unit=" %")),
+        *_of_changed(rows),
         ("balanced accuracy, mean over classes", f"{100 * mean['balanced_accuracy']:.2f} %"),
         ("always the largest class", f"{100 * first['largest_class']:.2f} %"),
         ("parameters", f"{first['params']:,}"),
@@ -60,14 +72,33 @@ def story(
         facts.append(("RAM there, predicted", f"{ram:,} bytes"))
     if first["latency"]:
         facts.append(("an image, one thread", f"{first['latency']['kernel_ms']:.3f} ms"))
-    asked = {"title": "Asked for", "lines": [f"{search.data.name}: {budget}"]}
+    begun = {"title": "Asked for", "lines": list(asked)}
     steps = [{"title": name.title(), "lines": lines} for name, lines in search.steps.items()]
     return {
         "net": winner.net.name,
         "facts": facts,
-        "steps": [asked, *steps],
+        "steps": [begun, *steps],
         "methods": standings_of(winner, standings),
     }
+
+
+def changed(rows: Rows) -> float | None:
+    """Return the mean accuracy of last runs on changed pictures, in percent; ``None`` if unjudged.
+
+    As a design for robust weighs it: over corruptions, geometry and light.
+    """
+    if not all(row.get("robust") for row in rows.values()):
+        return None
+    return 100 * fmean(fmean(by_family(row["robust"]).values()) for row in rows.values())
+
+
+def _of_changed(rows: Rows) -> list[tuple[str, str]]:
+    mean = changed(rows)
+    if mean is None:
+        return []
+    each = [by_family(row["robust"]) for row in rows.values()]
+    families = ", ".join(f"{name} {100 * fmean(of[name] for of in each):.2f}" for name in each[0])
+    return [("accuracy on changed test images", f"{mean:.2f} %, the mean of {families}")]
 
 
 def standings_of(winner: Candidate, standings: Sequence[Standing]) -> list[dict[str, str]]:
