@@ -8,7 +8,7 @@ from tests.study.design.conftest import PROFILE, Accuracy, Fake
 
 from smidgen.data import Data
 from smidgen.layers import Shape
-from smidgen.methods import parse
+from smidgen.methods import BlurPool, parse
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
@@ -228,6 +228,17 @@ def test_the_choice_is_told_with_its_reason(
         f"chosen: {spec.name}, {spec.params:,} parameters and {spec.macs:,} MACs,"
         f" with {percents[place]:.2f} %: {why}"
     ]
+
+
+def test_the_figures_of_the_choice_are_those_of_the_net_that_is_trained(
+    fake: Fake, entrants: list[Entrant]
+) -> None:
+    blurred = [replace(one, maker=replace(one.maker, methods=(BlurPool(),))) for one in entrants]
+    search = fake(lambda candidate, seed: 0.9).search
+    chosen = choose(search, dict.fromkeys(blurred, 90.0), PROFILE, "best")
+    built = BlurPool().rewrite(chosen.shaped.spec)
+    assert built.macs > chosen.shaped.spec.macs
+    assert f"{built.macs:,} MACs, with" in search.steps["reduce"][0]
 
 
 def test_rows_of_an_entrant_are_of_whole_runs(fake: Fake, entrants: list[Entrant]) -> None:

@@ -7,6 +7,7 @@ from statistics import geometric_mean
 from smidgen.methods import Method
 from smidgen.recipe import Recipe
 from smidgen.sizes import counted
+from smidgen.spec import NetSpec
 from smidgen.study.design.budget import told
 from smidgen.study.design.maker import Maker, Shaped
 from smidgen.study.design.moves import moves
@@ -41,6 +42,11 @@ class Entrant:
         return self.shaped.spec.name + (f" on {self.told}" if self.told else "")
 
     @property
+    def built(self) -> NetSpec:
+        """The net with the methods that rewrite it: its figures are those of what is trained."""
+        return self.maker.built(self.shaped.spec)
+
+    @property
     def excess(self) -> float:
         """The largest ratio of a figure to its limit."""
         return self.maker.excess(self.shaped.spec)
@@ -48,8 +54,7 @@ class Entrant:
     @property
     def figures(self) -> dict[str, float | int]:
         """Parameters, and all that is limited, of the net with the methods that rewrite it."""
-        spec = self.shaped.spec
-        return {"params": self.maker.built(spec).params, **self.maker.figures(spec)}
+        return {"params": self.built.params, **self.maker.figures(self.shaped.spec)}
 
     @property
     def size(self) -> float:
@@ -101,7 +106,7 @@ class Contest:
             left: Whether there is time for a round, or for its further seeds; the first seed of
                 the first one is trained without asking.
         """
-        sizes = [entrant.shaped.spec.params for entrant in entrants]
+        sizes = [entrant.built.params for entrant in entrants]
         self._search.say(
             REDUCE,
             f"{len(entrants)} nets inside the budget, {min(sizes):,} to"
@@ -251,10 +256,10 @@ def choose(
         limits = list(chosen.maker.budget.limits)
         by = "" if len(limits) == 1 else f", by its shares of the limits of {' and '.join(limits)},"
         why = f"the smallest{by} within {within} of the best ({scores[best]:.2f} %)"
-    spec = chosen.shaped.spec
+    net = chosen.built
     search.say(
         REDUCE,
-        f"chosen: {chosen.name}, {told('params', spec.params)} and {told('macs', spec.macs)},"
+        f"chosen: {chosen.name}, {told('params', net.params)} and {told('macs', net.macs)},"
         f" with {scores[chosen]:.2f} %: {why}",
     )
     return chosen
