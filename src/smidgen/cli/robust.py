@@ -67,7 +67,13 @@ def require_possible(run: "Run", wish: "RobustWish | None", data_dir: str | None
     from smidgen.robust.corruptions import corruptions_for
 
     if wish:
-        corruptions_for(*run.trial.net.input_shape)
+        try:
+            corruptions_for(*run.trial.net.input_shape)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}: --robust begins with corrupted pictures; without it evaluate tells"
+                " accuracy and calibration of what this run takes"
+            ) from None
         for name in wish.against:
             find(name, data_dir)
 

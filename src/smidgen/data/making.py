@@ -85,6 +85,7 @@ def made(
     if not good:
         notes += told(found.rows, broken, skip=False)
     how = _how(found.rows, heads, wish, notes)
+    _require_windows(name, found.rows, good, how, wish)
     planned(total * how.height * how.width * how.channels)
     ranged = wish.preprocessing is None and all(head.deep for head in good)
 
@@ -117,6 +118,22 @@ def _require_one_kind(name: str, rows: Sequence[Row]) -> None:
         ]
         raise DataError(
             f"{name} must hold parts of one kind, got {', '.join(told)}: save them alike"
+        )
+
+
+def _require_windows(
+    name: str, rows: Sequence[Row], heads: Sequence[Head], how: Preprocessing, wish: Wish
+) -> None:
+    """Refuse an image size that no window can be fitted to: each would be refused on its own."""
+    asked = wish.preprocessing is None and all(isinstance(row.pictures, Arrays) for row in rows)
+    sizes = {(head.height, head.width) for head in heads}
+    if asked and sizes and not any(how.takes(*size) for size in sizes):
+        height, width = min(sizes)
+        other = "1xN" if height == 1 else "Nx1" if width == 1 else "HxW"
+        raise DataError(
+            f"{name}: windows are {height} x {width}, got an image size of"
+            f" {how.size[0]}x{how.size[1]}: ask for {other} (--turned, or turned=True, then"
+            " exchanges rows and columns)"
         )
 
 

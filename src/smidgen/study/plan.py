@@ -169,7 +169,12 @@ class Plan:
             return self.against
         from smidgen.robust.corruptions import corruptions_for
 
-        corruptions_for(*data.shape)
+        try:
+            corruptions_for(*data.shape)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}: robust = true judges corrupted pictures; leave it out"
+            ) from None
         against = tuple(staying(place, self.origin.data_dir) for place in self.against)
         self.origin.others(against, data)
         return against

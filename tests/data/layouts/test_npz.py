@@ -296,6 +296,15 @@ def test_the_length_of_windows_is_kept_where_they_are_fitted(tmp_path: Path) -> 
     assert whole.preprocessing.native == shrunk.preprocessing.native == (1, 96)
 
 
+@pytest.mark.parametrize("skip", [False, True])
+def test_a_size_that_no_window_can_have_is_refused_once(tmp_path: Path, skip: bool) -> None:
+    windows = np.arange(9 * 96 * 3, dtype=np.float32).reshape(9, 1, 96, 3)
+    np.savez(tmp_path / "a.npz", x=windows, y=[0, 1, 2] * 3)
+    said = r"a.npz: windows are 1 x 96, got an image size of 24x1: ask for 1xN \(--turned, [^;]*$"
+    with pytest.raises(DataError, match=said):
+        load(tmp_path / "a.npz", image_size="24x1", skip_broken=skip)
+
+
 def test_minus_one_beside_one_other_label_is_a_class_and_told(tmp_path: Path) -> None:
     signs = np.array([1, -1] * 4)
     arrays: Any = {"x_train": pixels(0, 8, 6, 5), "x_test": pixels(1, 4, 6, 5)}

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -11,11 +12,13 @@ import torch
 from PIL import Image
 
 import smidgen as sm
+from smidgen.cli.robust import require_possible
 from smidgen.data import Data, DataWarning
 from smidgen.data.hub import Hub
 from smidgen.data.parts import folds_of, parts
 from smidgen.evaluate import predict
 from smidgen.recipe import Recipe
+from smidgen.robust.measured import RobustWish
 from smidgen.run import Run, load_run
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.judging import judging_of
@@ -226,7 +229,9 @@ def test_strangers_without_a_card_are_refused(tmp_path: Path) -> None:
 def test_pictures_too_small_for_a_card_are_told_before_anything_is_trained(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 255, (40, 6, 6, 1), np.uint8)
     data = sm.data.from_arrays(images, [0, 1] * 20, test=(images, [0, 1] * 20))
-    with pytest.raises(ValueError, match="shot_noise needs pictures of at least 8x8, got 6x6"):
+    with pytest.raises(
+        ValueError, match="shot_noise needs pictures of at least 8x8, got 6x6: robust = true"
+    ):
         planned(tmp_path, STUDY.format(robust="true")).jobs(data)
 
 
@@ -283,9 +288,21 @@ def test_a_design_for_robust_refuses_pictures_too_small_before_it_trains(tmp_pat
     images = np.random.default_rng(0).integers(0, 255, (40, 6, 6, 1), np.uint8)
     data = sm.data.from_arrays(images, [0, 1] * 20, test=(images, [0, 1] * 20))
     wishes = Wishes("quick", None, "best", False, False, None, "robust")
-    with pytest.raises(ValueError, match="shot_noise needs pictures of at least 8x8, got 6x6"):
+    with pytest.raises(
+        ValueError, match="shot_noise needs pictures of at least 8x8, got 6x6: --for robust, or"
+    ):
         outset(Origin("drawn"), data, Budget(max_params=500), tmp_path / "out", wishes, 1)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_on_windows_is_told_what_a_card_begins_with() -> None:
+    run = Mock()
+    run.trial.net.input_shape = (3, 1, 96)
+    with pytest.raises(
+        ValueError, match=r"at least 8x8, got 1x96: --robust begins with .* without"
+    ):
+        require_possible(run, RobustWish(), None)
+    require_possible(run, None, None)
 
 
 @pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")

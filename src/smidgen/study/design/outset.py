@@ -271,7 +271,13 @@ def _asked(origin: Origin, data: Data, budget: Budget, wishes: Wishes) -> dict[s
     if wishes.purpose == PURPOSES[0]:
         del asked["purpose"]  # as designs from before there were others
     else:
-        corruptions_for(*data.shape)
+        try:
+            corruptions_for(*data.shape)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}: --for robust, or purpose='robust', weighs how corrupted pictures are"
+                " answered; leave it out"
+            ) from None
         asked["weighed"] = WEIGHED
     return asked
 
