@@ -53,7 +53,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         max_macs: Multiply-accumulates an image.
         max_flash: Bytes of code and constants as int8 C on a Cortex-M4, predicted; ``16KB``.
         max_ram: Bytes of static memory and stack there.
-        max_latency: Milliseconds of one image on this machine.
+        max_latency: Milliseconds of one image, by PyTorch on one thread of this machine.
         profile: ``quick``, ``standard`` or ``thorough``.
         jobs: Trials side by side, one process each; one a processor by default. A cluster has
             its own number.

@@ -49,7 +49,8 @@ def design(  # noqa: PLR0913 - a command line
         ),
     ] = None,
     max_latency: Annotated[
-        float | None, typer.Option(metavar="MS", help="Milliseconds of one image on this machine.")
+        float | None,
+        typer.Option(metavar="MS", help="Milliseconds of one image, by PyTorch on this machine."),
     ] = None,
     profile: Annotated[
         str, typer.Option(help="Of the search: quick, standard or thorough.")
@@ -221,7 +222,7 @@ def _show(found: "Design") -> None:
         [
             "latency",
             f"{latency['kernel_ms']:.3f} ms",
-            f"batch 1, {counted(latency['threads'], 'thread', 'threads')}",
+            f"batch 1, {counted(latency['threads'], 'thread', 'threads')}, PyTorch and not the C",
         ],
         ["bytes", f"{row['bytes_int8']:,}", f"int8; {row['bytes_float32']:,} as float32"],
     ]

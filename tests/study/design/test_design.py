@@ -36,8 +36,10 @@ from smidgen.study.design.story import (
     doubts,
     models_of,
     plan_text,
+    slow_told,
     standings_of,
     story,
+    told_latency,
 )
 from smidgen.study.design.templates import Template
 from smidgen.study.job import Origin
@@ -470,6 +472,23 @@ def test_what_was_asked_for_is_told_and_how_changed_pictures_are_answered(
     assert told == "60.00 %, the mean of corruptions 30.00, geometry 60.00, light 90.00"
     assert changed({0: row}) == pytest.approx(60)
     assert changed({0: {}}) is None
+
+
+@pytest.mark.parametrize(
+    ("limit", "admitted", "lines"), [(2.0, 1.9, 1), (4.0, 1.9, 0), (None, None, 0)]
+)
+def test_a_trained_net_that_is_slower_than_the_limit_is_told(
+    limit: float | None, admitted: float | None, lines: int
+) -> None:
+    row = {"latency": {"kernel_ms": 3.365, "threads": 1}}
+    found = slow_told({0: row, 1: {}}, limit, admitted)
+    assert len(found) == lines
+    for line in found:
+        assert line.startswith(
+            "an image takes 3.365 ms, above the limit of 2 ms: untrained the net"
+        )
+    assert slow_told({1: {"latency": None}}, 2.0, 1.9) == []
+    assert told_latency(row["latency"]).startswith("3.365 ms on 1 thread, trained")
 
 
 def test_models_are_counted_and_not_their_seeds() -> None:

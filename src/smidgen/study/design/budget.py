@@ -15,7 +15,7 @@ from smidgen.export.c.footprint import predict_cost
 from smidgen.names import shown
 from smidgen.spec import NetSpec
 
-_CALLS = 50
+CALLS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class Budget:
         max_macs: Multiply-accumulates an image.
         max_flash: Bytes of code and constants as int8 C on a Cortex-M4, predicted.
         max_ram: Bytes of static memory and stack there, predicted.
-        max_latency: Milliseconds of one call of the net on one image, on this machine.
+        max_latency: Milliseconds of one call of the net on one image, by PyTorch on one thread of
+            this machine; see :func:`measured_latency`. The C takes another time.
 
     Raises:
         ValueError: If a limit is not positive, or there is none.
@@ -133,7 +134,7 @@ def measured_latency(spec: NetSpec) -> float:
         with torch.random.fork_rng(devices=[]):
             model = spec.build().eval()
         image = torch.zeros(1, *spec.input_shape)
-        return 1e3 * min(_timed(model, image) for _ in range(_CALLS))
+        return 1e3 * min(_timed(model, image) for _ in range(CALLS))
     finally:
         torch.set_num_threads(threads)
 

@@ -16,7 +16,7 @@ from smidgen.sizes import counted
 from smidgen.spec import NetSpec
 from smidgen.study.design.baseline import STUDY as PLAIN
 from smidgen.study.design.baseline import baselines
-from smidgen.study.design.budget import Budget
+from smidgen.study.design.budget import CALLS, Budget
 from smidgen.study.design.clock import Clock, told_estimate
 from smidgen.study.design.front import (
     Point,
@@ -42,6 +42,7 @@ from smidgen.study.design.story import (
     models_of,
     plan_text,
     rewritten_quietly,
+    slow_told,
     story,
 )
 from smidgen.study.design.tune import lengthened, tuned
@@ -310,10 +311,15 @@ def _told(
     )
     spec = rewritten_quietly(winner.net, winner.methods)
     turned = "" if begun.budget.max_ram is not None else turned_told(spec)
+    admitted = None if begun.latencies is None else begun.latencies.of(spec)
+    notices = [*notices, *slow_told(rows, begun.budget.max_latency, admitted)]
     lines = [*notices, *lines]
     for line in [*lines, *([turned] if turned else [])]:
         search.say(WARNING, line)
     found = story(search, winner, rows, begun.told, accuracy, standings)
+    if admitted is not None:
+        took = f"{admitted:.3f} ms, the least of {CALLS} calls on one thread"
+        found["facts"].append(("the same when it was admitted, untrained", took))
     return {**found, "warnings": lines, "notices": notices, "read_before": before}
 
 

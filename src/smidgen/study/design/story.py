@@ -14,7 +14,7 @@ from smidgen.methods import Method, rewritten
 from smidgen.robust.quick import by_family
 from smidgen.sizes import counted
 from smidgen.spec import NetSpec
-from smidgen.study.design.budget import is_predictable
+from smidgen.study.design.budget import CALLS, is_predictable
 from smidgen.study.design.search import Candidate, Rows, Search
 from smidgen.study.design.selection import SCHEDULE, Standing
 from smidgen.study.job import Origin
@@ -71,7 +71,7 @@ def story(
         facts.append(("flash as int8 C, predicted", f"{flash:,} bytes"))
         facts.append(("RAM there, predicted", f"{ram:,} bytes"))
     if first["latency"]:
-        facts.append(("an image, one thread", f"{first['latency']['kernel_ms']:.3f} ms"))
+        facts.append(("an image, PyTorch", told_latency(first["latency"])))
     begun = {"title": "Asked for", "lines": list(asked)}
     steps = [{"title": name.title(), "lines": lines} for name, lines in search.steps.items()]
     return {
@@ -80,6 +80,31 @@ def story(
         "steps": [begun, *steps],
         "methods": standings_of(winner, standings),
     }
+
+
+def told_latency(latency: Mapping[str, Any]) -> str:
+    """Return what an image takes, by what, for people."""
+    threads = counted(latency["threads"], "thread", "threads")
+    return f"{latency['kernel_ms']:.3f} ms on {threads}, trained, the median of rounds"
+
+
+def slow_told(rows: Rows, limit: float | None, admitted: float | None) -> list[str]:
+    """Return a warning if the trained net takes longer than the limit that it was admitted by.
+
+    Args:
+        rows: Of the last runs; one of them is timed.
+        limit: Milliseconds, if latency is limited.
+        admitted: Milliseconds that the net took before it was trained.
+    """
+    latency = rows[min(rows)].get("latency")
+    if limit is None or admitted is None or not latency or latency["kernel_ms"] <= limit:
+        return []
+    return [
+        f"an image takes {latency['kernel_ms']:.3f} ms, above the limit of {limit:g} ms: untrained"
+        f" the net took {admitted:.3f} ms, the least of {CALLS} calls; what else runs on this"
+        " machine adds to a median. Give a lower --max-latency, in another folder, if it matters;"
+        " both are PyTorch's time, the C takes another"
+    ]
 
 
 def changed(rows: Rows) -> float | None:
