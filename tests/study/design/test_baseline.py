@@ -9,7 +9,13 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from smidgen.data import Data, Split
 from smidgen.data.parts import folds_of
 from smidgen.study.design import baseline
-from smidgen.study.design.baseline import MOST_IMAGES, _logistic, baselines, pixels
+from smidgen.study.design.baseline import (
+    MOST_IMAGES,
+    _logistic,
+    baselines,
+    pixels,
+    seconds_of_baselines,
+)
 
 
 def blobs(count: int, side: int = 6, seed: int = 0) -> Split:
@@ -20,6 +26,12 @@ def blobs(count: int, side: int = 6, seed: int = 0) -> Split:
     images[labels == 0, :, : side // 2] += 90
     images[labels == 1, :, side // 2 :] += 90
     return Split(images, labels)
+
+
+def test_what_they_take_is_known_before(digits: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 0 < seconds_of_baselines(digits) < 600
+    monkeypatch.setattr(baseline, "MOST_IMAGES", 10)
+    assert seconds_of_baselines(digits) == 0
 
 
 def test_rows_of_plain_methods_are_tested_once_and_learn() -> None:

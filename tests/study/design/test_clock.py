@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from math import inf
 from types import SimpleNamespace
 
 import pytest
@@ -208,10 +209,18 @@ def test_what_is_no_time_is_refused(text: object) -> None:
 def test_no_more_time_is_told_than_was_given() -> None:
     usual = Estimate(search=500.0, confirm=220.0, least=20.0)
     assert [told_estimate(usual, limit) for limit in (None, 300, 3600)] == [
-        "12 min",
-        "5 min",
-        "12 min",
+        "about 12 min",
+        "about 5 min",
+        "about 12 min",
     ]
+
+
+def test_runs_that_are_there_take_no_time() -> None:
+    usual = replace(estimate(1e-4, 5_000, RECIPE, work_of(STANDARD, None, 10), 2), plain=7.0)
+    half = usual.after([{"epochs": 10}] * 20, 2)
+    assert usual.seconds - half.seconds == pytest.approx((1.3 * 0.5 * 10 + 0.2) * 20 / 2)
+    assert usual.after([{"epochs": 10**6}], 2).seconds == 12.0, "plain methods and the page"
+    assert told_estimate(replace(usual, done=inf), None) == "nothing is left to do"
 
 
 def test_times_are_told() -> None:

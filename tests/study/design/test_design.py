@@ -198,7 +198,7 @@ def test_a_design_in_a_limit_of_time_goes_on_with_the_lengths_that_it_had(
     again = begun(200.0)
     assert (again.recipe, again.profile) == (first.recipe, first.profile)
     assert (again.methods, again.entrants) == (first.methods, first.entrants)
-    assert again.expected.search == pytest.approx(2 * first.expected.search)
+    assert again.expected.search == pytest.approx(2 * first.expected.search, rel=0.05)
     assert begun(300.0).recipe != first.recipe, "with more time it is another"
 
 
@@ -337,7 +337,7 @@ def test_what_an_earlier_call_left_at_other_lengths_is_not_trained(
     for seconds in (None, 1e6):
         with pytest.raises(KeyboardInterrupt):
             design(Origin("digits"), BUDGET, tmp_path / "out", seconds=seconds)
-    assert Broken.waiting == [6, 6]
+    assert Broken.waiting == [6, 1], "of a time that ends one run tells how fast others are"
     waiting = Store(tmp_path / "out" / "design.db").claim("here")
     assert waiting is not None
     assert waiting.job.trial.recipe.epochs > PROFILE.most_epochs, "as the longer time has it"
@@ -553,6 +553,7 @@ def test_no_more_time_is_refused_once_a_design_has_ended(
     design(Origin("digits"), BUDGET, out)
     store = Store(out / "design.db")
     assert store.notes()["ended"] is None
+    assert outset(*beginning, out, wishes(None), 1).expected.seconds == 0, "all of it is there"
     for ended, refused in ((None, (600, 900)), (600.0, (300, 600)), (300.0, (300,))):
         store.note("ended", ended)
         for seconds in (300, 600, 900, None):

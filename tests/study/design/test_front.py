@@ -79,7 +79,7 @@ def test_a_front_is_told_by_what_the_budget_leaves_it_the_least_of(
     assert [of["ram"] for of in found] == sorted(predict_cost(net).ram for net in nets)
     assert {of["flash"] for of in found} == {predict_cost(net).flash for net in nets}
     assert told_front(points).startswith("By RAM, the smallest first. What is not here was reached")
-    assert "needs no more RAM and flash and parameters, or at most 5 % more" in told_front(points)
+    assert "needs no more of RAM, flash and parameters, or at most 5 % more" in told_front(points)
     assert told_front([]) == ""
     assert [len(few_told(points[:n])) for n in range(4)] == [0, 1, 1, 0]
     assert few_told(points[:1])[0].startswith("the front has 1 net: these reached all others")

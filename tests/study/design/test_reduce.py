@@ -116,6 +116,17 @@ def test_without_time_no_further_round_begins(fake: Fake, entrants: list[Entrant
     assert "the time allows no further round" in given.said
 
 
+@pytest.mark.parametrize(("fits", "nets"), [(6, 6), (4, 4), (1, 3)])
+def test_where_time_ends_the_first_round_has_as_many_nets_as_the_first_one_tells(
+    fake: Fake, entrants: list[Entrant], fits: int, nets: int
+) -> None:
+    given = fake(lambda candidate, seed: 0.9)
+    contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
+    contest.reduce(entrants, lambda wanted, replicates: len(wanted) <= fits, first=1)
+    assert [len(wanted) for wanted in given.asked[:2]] == [1, nets]
+    assert (f"the time allows {nets} of 6 nets" in given.said) == (nets < 6)
+
+
 def test_neighbours_that_are_ahead_are_followed(fake: Fake, entrants: list[Entrant]) -> None:
     start = entrants[-1]
 

@@ -2,10 +2,10 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from smidgen.data import Data
 from smidgen.recipe import Recipe
@@ -22,7 +22,8 @@ _STEPS = 4  # timed, after two that warm up
 _EXTRA = 1.3  # of what the training steps alone take: decoding, judging, starting processes
 _UNEVEN = 1.15  # of what epochs took before: a machine is not as fast at all times
 _WRITING = 0.05  # of a long limit, to judge the last runs and to write the result and its page
-_AROUND = 5.0  # seconds of a 2-core machine for that and the rest: processes start
+_AROUND = 5.0  # seconds of a 2-core machine for that and the rest: processes start, torch is read
+_TRIAL = 0.2  # seconds there of a run beside its steps: building, judging, writing
 _EXACT = 600  # seconds: a shorter time that is enough is told to the second, a longer to the minute
 _FEW = 3  # nets that a design must be able to compare
 _MOST_SCALED = 8.0  # times the usual length that a generous limit may make a run
@@ -74,7 +75,8 @@ def work_of(
         float(rounds + moves + base + methods + recipes + at_length),
         float(confirm),
         float(
-            sum(one.nets * one.seeds for one in profile.rounds) + moves + base + methods + recipes
+            sum(one.nets * one.seeds for one in profile.rounds)
+            + (moves + base + methods + recipes + (profile.seeds if late else 0))
         ),
         float(profile.confirm_seeds * (profile.rounds[-1].nets if front else 1)),
     )
@@ -148,6 +150,8 @@ class Estimate:
         card: Seconds that it takes to judge one last run on changed pictures.
         quick: Likewise a run of the search.
         epoch: Seconds of the steps of one epoch on all images; what runs take is told by it.
+        plain: Seconds of the plain methods beside the result.
+        done: Seconds of runs that are there already; ``inf`` if all of them are.
     """
 
     search: float
@@ -156,11 +160,25 @@ class Estimate:
     card: float = 0.0
     quick: float = 0.0
     epoch: float = 0.0
+    plain: float = 0.0
+    done: float = 0.0
 
     @property
     def seconds(self) -> float:
-        """Of all."""
-        return self.search + self.confirm + _AROUND
+        """Of all that is left to do."""
+        if self.done == inf:
+            return 0.0
+        return max(self.search + self.confirm - self.done, 0.0) + self.plain + _AROUND
+
+    def after(self, runs: Iterable[Mapping[str, Any]], jobs: int) -> "Estimate":
+        """Return the estimate where some runs are done.
+
+        Args:
+            runs: Their rows.
+            jobs: Runs side by side.
+        """
+        took = [_EXTRA * self.epoch * row["epochs"] + _TRIAL for row in runs]
+        return replace(self, done=sum(took) / jobs)
 
     @property
     def needed(self) -> float:
@@ -184,8 +202,9 @@ def estimate(
     epoch = _EXTRA * an_image * images
     run = epoch * recipe.epochs
     least = epoch * (_FEW / jobs + 2) + cards.quick * _FEW / jobs + cards.whole + _AROUND
-    search = (run * work.search + cards.quick * work.judged) / jobs
-    confirm = (run * work.confirm + cards.whole * work.last) / jobs
+    least += _TRIAL * (_FEW / jobs + 1)
+    search = (run * work.search + (_TRIAL + cards.quick) * work.judged) / jobs
+    confirm = (run * work.confirm + (_TRIAL + cards.whole) * work.last) / jobs
     return Estimate(search, confirm, least, cards.whole, cards.quick, an_image * images)
 
 
@@ -316,8 +335,14 @@ def as_option(seconds: float | int) -> str:
 
 
 def told_estimate(expected: Estimate, limit: float | int | None) -> str:
-    """Return how long a design will take, for people; what a limit does not hold is left out."""
+    """Return about how long a design will take, for people; no longer than a limit."""
     seconds = expected.seconds
+    if not seconds:
+        return "nothing is left to do"
+    return f"about {_told_of(seconds, limit)}"
+
+
+def _told_of(seconds: float, limit: float | int | None) -> str:
     return told_time(seconds if limit is None else min(seconds, limit))
 
 

@@ -31,7 +31,7 @@ from smidgen.study.design.judging import judging_of
 from smidgen.study.design.outset import STORE, Outset, Wishes, outset, require_out
 from smidgen.study.design.pace import Pace
 from smidgen.study.design.reduce import Contest, choose
-from smidgen.study.design.search import Candidate, Left, Observer, Rows, Search, listed, titled
+from smidgen.study.design.search import Candidate, Observer, Rows, Search, listed, titled
 from smidgen.study.design.selection import Selection, Standing
 from smidgen.study.design.story import (
     WARNING,
@@ -189,9 +189,9 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
             with runner_on(on, store, jobs, address) as pool:
                 search = Search(store, pool, origin, data, judging, observer)
                 pace = Pace(search, clock, begun.expected, jobs)
-                winner, standings, front = _search(search, begun, wishes, pace.left)
+                winner, standings, front = _search(search, begun, wishes, pace)
                 # before the last runs, so that what it takes is known
-                if pace.left([winner], ()):
+                if pace.allows_plain(winner):
                     _keep_plain(search)
                 else:
                     search.say(CONFIRM, "the time allows no plain methods beside the last runs")
@@ -223,13 +223,13 @@ def _drop_left(store: Store) -> None:
 
 
 def _search(
-    search: Search, begun: Outset, wishes: Wishes, left: Left
+    search: Search, begun: Outset, wishes: Wishes, pace: Pace
 ) -> tuple[Candidate, Sequence[Standing], list[Candidate]]:
     """Return the winner with the epochs of its last runs, why it has its methods, and a front."""
-    profile, recipe = begun.profile, begun.recipe
+    profile, recipe, left = begun.profile, begun.recipe, pace.left
     search.say(
         PLANNED,
-        f"judged by {search.judging}; about {told_estimate(begun.expected, wishes.seconds)}"
+        f"judged by {search.judging}; {told_estimate(begun.expected, wishes.seconds)}"
         f" for {counted(len(begun.entrants), 'net', 'nets')} of at most"
         f" {counted(recipe.epochs, 'epoch', 'epochs')}, then"
         f" {counted(profile.confirm_seeds, 'last run', 'last runs')}"
@@ -239,7 +239,7 @@ def _search(
         search.say(PLANNED, begun.turned)
     prefer = "smallest" if wishes.wants_small else "best"
     contest = Contest(search, profile, begun.methods, recipe, prefer)
-    scores = contest.reduce(begun.entrants, left)
+    scores = contest.reduce(begun.entrants, left, pace.first)
     chosen = choose(search, scores, profile, wishes.prefer)
     if not wishes.wants_small:
         chosen = contest.refine(chosen, left)

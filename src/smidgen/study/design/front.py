@@ -164,11 +164,12 @@ def told_front(points: Sequence[Point]) -> str:
     """Return what a front is, in words: its order, and what is not on it; empty for none."""
     if not points:
         return ""
-    first, *others = (_CALLED[name] for name in points[0].sizes)
-    every = " and ".join([first, *others])
+    *most, last = (_CALLED[name] for name in points[0].sizes)
+    first = (*most, last)[0]
+    every = f"{', '.join(most)} and {last}" if most else last
     return (
         f"By {first}, the smallest first. What is not here was reached on held-out images by one of"
-        f" these that needs no more {every}, or at most 5 % more."
+        f" these that needs no more of {every}, or at most 5 % more."
     )
 
 

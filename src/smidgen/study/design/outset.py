@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from math import ceil
+from math import ceil, inf
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ from smidgen.data.sizes import checked_size
 from smidgen.escape import shell
 from smidgen.files import LOCK, is_temporary, require_no_link
 from smidgen.layers import Shape
-from smidgen.limits import EPOCHS, require_at_most
+from smidgen.limits import EPOCHS, is_number, require_at_most
 from smidgen.methods import Method, parse
 from smidgen.methods.base import ArchitectureMethod, of_kind
 from smidgen.recipe import Recipe
 from smidgen.robust.corruptions import corruptions_for
 from smidgen.run import MODEL
+from smidgen.study.design.baseline import STUDY as PLAIN
+from smidgen.study.design.baseline import seconds_of_baselines
 from smidgen.study.design.budget import Budget, Latencies
 from smidgen.study.design.clock import (
     NO_CARDS,
@@ -172,13 +174,12 @@ def outset(
         room = is_blurred(data) and _has_room(Maker(shape, classes, budget, (), latencies))
         methods = start(data, blur=room)
     of_nets = tuple(of_kind(methods, ArchitectureMethod))
-    shrunk = any(note.startswith("pictures have the sizes") for note in data.notes)
     views = inputs(
         origin,
         shape,
         budget,
         _most_views(profile.rungs),
-        shrunk=shrunk,
+        shrunk=any(note.startswith("pictures have the sizes") for note in data.notes),
         values=data.preprocessing.of_values,
     )
     views = [view for view in views if wishes.purpose == PURPOSES[0] or _can_change(view.shape)]
@@ -211,6 +212,7 @@ def outset(
         require_time(lambda limit: lengths(fitted(whole, usual, limit))[1], wishes.seconds)
         profile = fitted(whole, usual, wishes.seconds)
         recipe, expected = lengths(profile)
+    expected = _left_to_do(expected, out / STORE, held, data, wishes.seconds, jobs)
     return Outset(
         asked,
         budget,
@@ -224,6 +226,23 @@ def outset(
         latencies,
         _told(origin, data, budget, wishes),
     )
+
+
+def _left_to_do(
+    expected: Estimate,
+    path: Path,
+    notes: Mapping[str, Any],
+    data: Data,
+    seconds: float | None,
+    jobs: int,
+) -> Estimate:
+    """Return an estimate without the runs that a store has already."""
+    if "design" in notes and notes.get("ended", inf) == seconds:
+        return replace(expected, done=inf)
+    rows = _rows_in(path) if notes else []
+    runs = [row for row in rows if row.get("study") != PLAIN and is_number(row.get("epochs"))]
+    plain = any(row.get("study") == PLAIN for row in rows)
+    return replace(expected.after(runs, jobs), plain=0.0 if plain else seconds_of_baselines(data))
 
 
 def _pace(
@@ -362,10 +381,15 @@ def _require_more_time(out: Path, held: Mapping[str, Any], seconds: float | None
 
 def _names_in(path: Path) -> set[str]:
     """Return the names of the data that the trials of a store were trained on."""
+    return {str(row["data"]) for row in _rows_in(path)}
+
+
+def _rows_in(path: Path) -> list[dict[str, Any]]:
     store = Store(path)
-    names = {str(row["data"]) for row in store.rows()}
-    store.close()
-    return names
+    try:
+        return store.rows()
+    finally:
+        store.close()
 
 
 def _is_leftover(path: Path) -> bool:

@@ -28,7 +28,21 @@ class Pace:
         """
         self._search, self._clock, self._expected, self._jobs = search, clock, expected, jobs
 
-    def left(self, candidates: Sequence[Candidate], replicates: Sequence[int]) -> bool:
+    @property
+    def first(self) -> int:
+        """Runs that are to tell how fast others are: as many as go side by side, if time ends."""
+        return 0 if self._clock.seconds is None else self._jobs
+
+    def allows_plain(self, winner: Candidate) -> bool:
+        """Whether there is time for the plain methods before the last runs of a winner."""
+        return self.left([winner], (), self._expected.plain)
+
+    def left(
+        self,
+        candidates: Sequence[Candidate],
+        replicates: Sequence[int],
+        besides: float = 0.0,
+    ) -> bool:
         """Whether there is time for runs of the search and, after them, for all the last runs.
 
         Both are taken to be as fast as those before them; with none done yet, the last runs are
@@ -37,6 +51,7 @@ class Pace:
         Args:
             candidates: To be trained.
             replicates: Of each; what the store has of them takes no time.
+            besides: Seconds of what else is to be done.
         """
         if self._clock.seconds is None:
             return True
@@ -54,7 +69,7 @@ class Pace:
             if self._search.key(one, replicate, full=False) not in done
         ]
         takes = max(sum(lengths) / self._jobs, max(lengths, default=0.0))
-        return self._clock.left(reserved + takes)
+        return self._clock.left(reserved + takes + besides)
 
     def in_time(self, last: Sequence[Candidate], seeds: int) -> tuple[list[Candidate], int]:
         """Return the candidates with the epochs of their last runs that the time left allows.

@@ -17,6 +17,7 @@ from smidgen.study.job import Origin
 
 REDUCE, REFINE = "reduce", "refine"
 _ALIKE = 1.05  # times a figure that is still taken for no more: RAM may differ by a few bytes
+_FEW = 3  # nets that a design must be able to compare, whatever the time
 _HOPELESS = 5.0  # times the tolerance below the best: too far to be caught up by longer training
 
 
@@ -93,7 +94,7 @@ class Contest:
         self._methods, self._recipe = methods, recipe
         self._last: dict[Entrant, Rows] = {}  # of the longest runs of each entrant so far
 
-    def reduce(self, entrants: Sequence[Entrant], left: Left) -> Scores:
+    def reduce(self, entrants: Sequence[Entrant], left: Left, first: int = 0) -> Scores:
         """Return the scores of the last round of successive halving, in percent.
 
         Every round trains those that are left longer and over more replicates, and then drops
@@ -105,6 +106,8 @@ class Contest:
             entrants: To begin with.
             left: Whether there is time for a round, or for its further seeds; the first seed of
                 the first one is trained without asking.
+            first: Nets that are trained before all others, for their pace to tell how many of
+                these there is time for; 0 where time is not limited.
         """
         sizes = [entrant.built.params for entrant in entrants]
         self._search.say(
@@ -120,6 +123,8 @@ class Contest:
             if scores and not left(self._candidates(now, epochs), range(1)):
                 self._search.say(REDUCE, "the time allows no further round")
                 break
+            if first and not scores:
+                now = self._in_time(now, epochs, left, first)
             scores = self._halved(now, epochs, round_.seeds, left)
             best = max(scores, key=lambda one: scores[one])
             of = (
@@ -182,6 +187,24 @@ class Contest:
         Nothing is to be compared with them, as they chose it: they tell of its accuracy alone.
         """
         return self._last[entrant]
+
+    def _in_time(
+        self, entrants: list[Entrant], epochs: int, left: Left, first: int
+    ) -> list[Entrant]:
+        """Return as many of the nets as there is time for, but a few at the least.
+
+        What was expected is of a machine that does nothing else.
+        """
+        try:
+            self._scores(entrants[:first], epochs, 1)
+        except AllFailedError:  # the others may do better
+            return entrants
+        counts = range(len(entrants), _FEW, -1)
+        fits = (n for n in counts if left(self._candidates(entrants[:n], epochs), range(1)))
+        fewer = max(next(fits, _FEW), min(first, len(entrants)))
+        if fewer < len(entrants):
+            self._search.say(REDUCE, f"the time allows {fewer} of {len(entrants)} nets")
+        return entrants[:fewer]
 
     def _halved(self, entrants: Sequence[Entrant], epochs: int, seeds: int, left: Left) -> Scores:
         first = self._scores(entrants, epochs, 1)
