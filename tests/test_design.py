@@ -52,6 +52,31 @@ def test_amounts_are_understood_as_people_write_them(searched: list[Any], tmp_pa
     assert (origin.name, origin.image_size, out) == ("photos", "32x32", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("board", "given", "limits"),
+    [
+        ("micro:bit v1", {}, (131_072, 8_192)),
+        ("MICRO:BIT V1 ", {"max_flash": "16KB", "max_ram": "16KB"}, (16_384, 8_192)),
+        ("CH32V003 evaluation board", {"max_ram": 512}, (8_192, 512)),
+    ],
+)
+def test_a_board_is_a_budget_of_half_of_its_memory(
+    searched: list[Any], tmp_path: Path, board: str, given: dict[str, Any], limits: tuple[int, int]
+) -> None:
+    told: list[Any] = []
+    with pytest.raises(ValueError, match="searched"):
+        sm.design("digits", out=tmp_path, board=board, **given, observer=told.append)
+    budget = searched[0][0][1]
+    assert (budget.max_flash, budget.max_ram, budget.max_params) == (*limits, None)
+    assert told[0].line.endswith(f"for a net: at most {limits[0]:,} and {limits[1]:,}")
+
+
+def test_a_board_that_is_none_is_told_with_the_nearest(searched: list[Any], tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="unknown board 'micro:bit v3'; did you mean 'micro:bit v"):
+        sm.design("digits", out=tmp_path, board="micro:bit v3")
+    assert not searched
+
+
 def test_data_of_another_kind_are_refused_in_one_line(searched: list[Any], tmp_path: Path) -> None:
     for data in (5, None, [[0, 1]]):
         with pytest.raises(ValueError, match=r"^data must be a name, a folder or .*, got "):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from smidgen.data import Data
     from smidgen.data.sizes import ImageSize
+    from smidgen.study.design.budget import Budget
     from smidgen.study.design.design import Design
     from smidgen.study.design.search import News
     from smidgen.study.job import Origin
@@ -28,6 +29,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     max_flash: int | str | None = None,
     max_ram: int | str | None = None,
     max_latency: float | None = None,
+    board: str | None = None,
     profile: str = "standard",
     jobs: int | None = None,
     epochs: int | None = None,
@@ -54,6 +56,8 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         max_flash: Bytes of code and constants as int8 C on a Cortex-M4, predicted; ``16KB``.
         max_ram: Bytes of static memory and stack there.
         max_latency: Milliseconds of one image, by PyTorch on one thread of this machine.
+        board: A board that the net must fit, as ``smidgen inspect`` lists them: half of its flash
+            and of its RAM, unless a narrower limit is given.
         profile: ``quick``, ``standard`` or ``thorough``.
         jobs: Trials side by side, one process each; one a processor by default. A cluster has
             its own number.
@@ -82,28 +86,18 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     from smidgen.report import write_page
     from smidgen.report.live import LivePage
     from smidgen.runtime import tell_if_slow
-    from smidgen.sizes import bytes_of, count_of
-    from smidgen.study.design.budget import Budget
     from smidgen.study.design.clock import seconds_of
     from smidgen.study.design.design import STORE
     from smidgen.study.design.design import design as search
+    from smidgen.study.design.search import News
     from smidgen.study.running.places import require_place
     from smidgen.torch_state import float32_on_the_cpu
 
-    def limit(
-        amount: int | str | None, what: str, read: Callable[[int | str, str], int]
-    ) -> int | None:
-        return None if amount is None else read(amount, f"max-{what}")
-
     if not callable(observer):
         raise ValueError(f"an observer must be a function of a News, got {shown(observer)}")
-    budget = Budget(
-        limit(max_params, "params", count_of),
-        limit(max_macs, "macs", count_of),
-        limit(max_flash, "flash", bytes_of),
-        limit(max_ram, "ram", bytes_of),
-        max_latency,
-    )
+    budget, line = _budget(max_params, max_macs, max_flash, max_ram, max_latency, board)
+    if line:
+        observer(News("plan", line, None))
     out = require_path(out, "out")
     require_place(on, address, jobs)
     tell_if_slow()
@@ -168,6 +162,44 @@ def _write_doubted(out: Path, fingerprint: str) -> None:
     for of in found:
         table.writerow([cell(whole(v)) if isinstance(v, str) else v for v in of])
     write_atomically(out / DOUBTED, text.getvalue().encode())
+
+
+def _budget(
+    params: int | str | None,
+    macs: int | str | None,
+    flash: int | str | None,
+    ram: int | str | None,
+    latency: float | None,
+    board: str | None,
+) -> "tuple[Budget, str]":
+    """Return a budget, none of it above what a board has room for, and a line about the board.
+
+    Raises:
+        ValueError: If a limit is none, or there is no such board.
+    """
+    from smidgen.sizes import bytes_of, count_of
+    from smidgen.study.design.budget import Budget
+
+    def limit(
+        amount: int | str | None, what: str, read: Callable[[int | str, str], int]
+    ) -> int | None:
+        return None if amount is None else read(amount, f"max-{what}")
+
+    counts = limit(params, "params", count_of), limit(macs, "macs", count_of)
+    sizes = limit(flash, "flash", bytes_of), limit(ram, "ram", bytes_of)
+    if board is None:
+        return Budget(*counts, *sizes, latency), ""
+    from smidgen.export.c.boards import board_named
+
+    of = board_named(board)
+    most = [
+        room if own is None else min(room, own) for room, own in zip(of.room, sizes, strict=True)
+    ]
+    line = (
+        f"{of.name} ({of.chip}) has {of.flash:,} bytes of flash and {of.ram:,} of RAM, half of"
+        f" them for a net: at most {most[0]:,} and {most[1]:,}"
+    )
+    return Budget(*counts, most[0], most[1], latency), line
 
 
 def _origin(

@@ -52,6 +52,10 @@ def design(  # noqa: PLR0913 - a command line
         float | None,
         typer.Option(metavar="MS", help="Milliseconds of one image, by PyTorch on this machine."),
     ] = None,
+    board: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Half of a board's flash and RAM; inspect lists them."),
+    ] = None,
     profile: Annotated[
         str, typer.Option(help="Of the search: quick, standard or thorough.")
     ] = "standard",
@@ -123,6 +127,7 @@ def design(  # noqa: PLR0913 - a command line
             max_flash=max_flash,
             max_ram=max_ram,
             max_latency=max_latency,
+            board=board,
             profile=profile,
             jobs=jobs,
             epochs=epochs,
@@ -164,7 +169,10 @@ def design(  # noqa: PLR0913 - a command line
             _show_front(found)
         for line in found.warnings:
             warn(f"warning: {line}")
-        say(f"model:  {found.model}{_footprint(found, max_flash, max_ram)}", f"report: {page}")
+        say(
+            f"model:  {found.model}{_footprint(found, max_flash, max_ram, board)}",
+            f"report: {page}",
+        )
         if (out / DOUBTED).exists():
             say(f"labels that the models contradict: {out / DOUBTED}")
         say(f"again:  {found.command}")

@@ -589,8 +589,8 @@ def test_a_folder_of_a_design_of_other_data_says_so(
     ],
 )
 def test_another_image_size_or_colour_of_a_folder_is_named(
-    began: dict[str, str],
-    again: dict[str, str],
+    began: dict[str, Any],
+    again: dict[str, Any],
     said: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from smidgen.text import nearest
+
 Verdict: TypeAlias = Literal["fits", "tight", "too big"]
 
 ROOMY = 0.5  # a net that takes up to half of a board's memory leaves room for an application
@@ -22,6 +24,11 @@ class Board:
     flash: int
     ram: int
 
+    @property
+    def room(self) -> tuple[int, int]:
+        """Bytes of flash and RAM that a net may take so that it fits: half of each."""
+        return int(ROOMY * self.flash), int(ROOMY * self.ram)
+
 
 BOARDS: tuple[Board, ...] = (
     Board("Arduino Uno R4", "RA4M1", "Cortex-M4F", 256 * 1024, 32 * 1024),
@@ -39,6 +46,19 @@ BOARDS: tuple[Board, ...] = (
     Board("ESP32-C3-DevKitM-1", "ESP32-C3", "RISC-V", 4096 * 1024, 400 * 1024),
     Board("CH32V003 evaluation board", "CH32V003", "RISC-V", 16 * 1024, 2 * 1024),
 )
+
+
+def board_named(name: str) -> Board:
+    """Return a board by its name, in capitals or not.
+
+    Raises:
+        ValueError: If there is none; the nearest names are told.
+    """
+    known = {board.name.casefold(): board for board in BOARDS}
+    found = known.get(name.strip().casefold())
+    if found is None:
+        raise ValueError(f"unknown board {name!r}; {nearest(name, [of.name for of in BOARDS])}")
+    return found
 
 
 def verdict(flash: int, ram: int) -> list[tuple[Board, Verdict]]:
