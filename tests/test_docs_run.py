@@ -46,7 +46,12 @@ torchvision_data_set, another_one = Pairs(drawn), Pairs(others)
 WITHOUT_CLANG = [('"wasm"', '"c"'), (", max_flash=16_000", "")]  # C may have no known flash
 PAGES = {  # what stands in for a reader's own: (as written, as run)
     "data.md": [],
-    "predict.md": [],
+    "predict.md": [
+        (
+            '"runs/a", "runs/b"',
+            '"mine", "mine", sm.data.from_arrays(others, labels, ["cat", "owl"])',
+        )
+    ],
     "export.md": [
         ('"runs/mnist"', '"mine"'),
         *([] if shutil.which("clang") and shutil.which("wasm-ld") else WITHOUT_CLANG),

@@ -482,7 +482,7 @@ def test_data_that_were_changed_are_other_data(tmp_path: Path) -> None:
         ValueError, match=r"another run: fingerprint is .* the pictures have changed"
     ):
         train(NET, fewer, recipe=recipe, runtime=CPU, folder=tmp_path / "run", resume=True)
-    with pytest.raises(DataError, match="is not the data run was trained on"):
+    with pytest.raises(DataError, match="the pictures run was trained on as they were"):
         trained_on(run, "run", data=fewer)
 
 

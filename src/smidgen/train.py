@@ -61,6 +61,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     resume: bool = False,
     pace: Pace = AT_EVERY_EPOCH,
     observer: Observer | None = None,
+    keep_pictures: bool = True,
 ) -> Run:
     """Train a net and return the model that would be deployed.
 
@@ -80,6 +81,8 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
             by default.
         observer: Called after every step. Without one there is a bar in a notebook and on a
             terminal, and nothing elsewhere.
+        keep_pictures: Whether the run keeps a hash of each picture and its side, by which
+            :func:`smidgen.fine_tune` and others know them; all parts are read for it.
 
     Raises:
         ValueError: If an argument is of another kind, the spec does not fit the data or end in its
@@ -120,7 +123,8 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
     if folder is None:
         if not trial.nameless:  # the arguments of others are theirs to check
             require_readable(trial)
-        return _trained(trial, data, runtime, _Saver(None, pace), observer)
+        saver = _Saver(None, pace)
+        return _trained(trial, data, runtime, saver, observer, keep_pictures=keep_pictures)
     require_folder(folder, trial, data.preprocessing, resume=resume)
     with locked(folder):
         open_folder(folder, trial, data, resume=resume)  # another run may have begun in it
@@ -129,7 +133,9 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
             return done
         clear_temporaries(folder)
         saver = _Saver(folder, pace)
-        return _trained(trial, data, runtime, saver, observer, resume=resume)
+        return _trained(
+            trial, data, runtime, saver, observer, resume=resume, keep_pictures=keep_pictures
+        )
 
 
 def _finished(folder: Path) -> Run | None:
@@ -182,6 +188,7 @@ def _trained(
     observer: Observer | None,
     *,
     resume: bool = False,
+    keep_pictures: bool,
 ) -> Run:
     _LOG.info("trial %s: %s on %s, seed %d", trial.key, trial.net.name, trial.data, trial.seed)
     observer = observer or _bar(trial)
@@ -196,7 +203,7 @@ def _trained(
             _run_epoch(training, turn, observer)
             _LOG.debug("trial %s: %s", trial.key, training.history[-1])
             saver.after_epoch(training)
-        run = training.finished()
+        run = training.finished(keep_pictures=keep_pictures)
     if saver.folder is not None:
         run.save(saver.folder)
         shutil.rmtree(saver.folder / STARTS, ignore_errors=True)

@@ -357,8 +357,12 @@ class Training:
         _require_alike(self.trial.recipe.optimizer, own, found)
         return found
 
-    def finished(self) -> Run:
-        """Return the run, with the weights that the weight methods chose."""
+    def finished(self, *, keep_pictures: bool = True) -> Run:
+        """Return the run, with the weights that the weight methods chose.
+
+        Args:
+            keep_pictures: Whether it knows its pictures, those of the test part, too.
+        """
         if self._chosen is None:
             self._choose(whole=True)
         model = self.trial.spec.build()
@@ -374,7 +378,7 @@ class Training:
             versions={**versions(), **_packages(self.trial)},
             preprocessing=self.data.preprocessing,
             origin=self.data.origin or self.data.name,
-            known=Known.of(self.data, self.trial.split),
+            known=Known.of(self.data, self.trial.split) if keep_pictures else None,
         )
 
     @torch.no_grad()

@@ -77,6 +77,7 @@ def test_an_accuracy_says_what_its_interval_is_for(
     counts = dict.fromkeys(("params", "deployed_params", "macs", "bytes_int8", "bytes_float32"), 9)
     row = {**counts, "data": "drawn", "latency": {"kernel_ms": 0.1, "threads": 1}}
     found: Any = SimpleNamespace(
+        changed=None,
         rows=dict.fromkeys(range(seeds), row),
         accuracy=accuracy_interval([50.0] * seeds, 100),
         net=SimpleNamespace(name="tiny"),

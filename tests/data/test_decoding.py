@@ -40,9 +40,9 @@ def test_few_are_decoded_at_a_time_on_many_processors(monkeypatch: pytest.Monkey
     made: list[int] = []
 
     class Noted(ThreadPoolExecutor):
-        def __init__(self, workers: int) -> None:
+        def __init__(self, workers: int, name: str) -> None:
             made.append(workers)
-            super().__init__(workers)
+            super().__init__(workers, name)
 
     monkeypatch.setattr("smidgen.data.decoding.ThreadPoolExecutor", Noted)
     assert each(rows(2), lambda row: row.number, {}) == [0, 1]

@@ -607,6 +607,7 @@ def test_nothing_of_a_stranger_s_run_is_a_heading_or_a_tag_of_its_card(
     del plan["sha256"]
     plan["fingerprint"] = plan["data"] = "`x` <script>\n\n# Heading\x1b[2J"
     (copy / "run.json").write_text(json.dumps(plan))
+    (copy / "pictures.safetensors").unlink()  # of the data that the run names no more
     with pytest.warns(UserWarning, match="the card has no figures"):
         text = write_card(copy, tmp_path / "card.md").read_text()
     assert "\n# Heading" not in text

@@ -15,7 +15,7 @@ from smidgen.evaluate import doubted, evaluate, looked_at, predict, row
 from smidgen.evaluate.accuracy import packed
 from smidgen.evaluate.calibration import balanced_nll
 from smidgen.release import revision
-from smidgen.run import PICTURES, PLAN, WEIGHTS, Run
+from smidgen.run import PLAN, WEIGHTS, Run
 from smidgen.runtime import PRECISIONS, choose
 from smidgen.split_names import FULL
 from smidgen.study.job import CARD, QUICK, Job, Others
@@ -77,6 +77,8 @@ def execute(
             resume=True,
             pace=PACE,
             observer=observer,
+            # what only chooses looks at no test image, and of thousands each would keep a megabyte
+            keep_pictures=trial.split == FULL,
         )
         try:
             run = trained(runtime=choose(precision=job.precision))
@@ -88,8 +90,6 @@ def execute(
                 run = trained(runtime=choose(precision=job.precision))
         for path in checkpoints(folder):
             path.unlink()
-        if trial.split != FULL:  # it only chooses: of thousands, each would keep a megabyte
-            (folder / PICTURES).unlink(missing_ok=True)
     if others is None:
         others = job.origin.others(job.against, data)
     return judged(run, job, data, folder, others)
