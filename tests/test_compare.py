@@ -117,7 +117,7 @@ def smidgen(*arguments: str | Path) -> int:
 def test_what_both_one_or_neither_get_right_is_counted(
     at_once: int, numbered: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importlib.import_module("smidgen.compare"), "_AT_ONCE", at_once)
+    monkeypatch.setattr(importlib.import_module("smidgen.compare.judging"), "_AT_ONCE", at_once)
     first, second = told([0, 0, 0, 0, 0, 1, 0, 0]), told([0, 1, 1, 1, 1, 1, 1, 0])
     found = sm.compare(first, second, data=numbered)
     counts = (found.both, found.only_first, found.only_second, found.neither, found.images)
