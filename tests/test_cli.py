@@ -27,7 +27,7 @@ from smidgen.checkpoint import checkpoints
 from smidgen.cli import main
 from smidgen.cli.evaluate import _never  # pyright: ignore[reportPrivateUsage]
 from smidgen.cli.robust import Place
-from smidgen.cli.train import _doubts, _HeldOut
+from smidgen.cli.trained import HeldOut, doubts_of
 from smidgen.export.int8 import finish
 from smidgen.report.tables import right
 from smidgen.study import rows
@@ -394,15 +394,15 @@ def test_a_net_that_has_learned_little_is_told_of_by_what_was_held_out(
 def test_where_classes_are_uneven_each_counts_alike(
     uneven: bool, balanced: bool, near: bool, weigh: bool
 ) -> None:
-    reached = _HeldOut(0.9, 0.5 if near else 0.85, 0.9 if uneven else 0.5, 2, uneven)
-    told = _doubts(reached, balanced=balanced)
+    reached = HeldOut(0.9, 0.5 if near else 0.85, 0.9 if uneven else 0.5, 2, uneven)
+    told = doubts_of(reached, balanced=balanced)
     assert bool(told) == near
     for line in told:
         assert line.startswith(
             "held out: balanced accuracy 50.00 % is no more than what one answer"
         )
         assert ("--set recipe.balance=true, more images" in line) == weigh
-    (line,) = _doubts(reached._replace(balanced=0.5, uneven=True), balanced=True)
+    (line,) = doubts_of(reached._replace(balanced=0.5, uneven=True), balanced=True)
     assert "recipe.balance" not in line
 
 

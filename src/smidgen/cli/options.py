@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+NO_DATA = "--data is needed: a name from `smidgen list data`, a folder or a hub id"
+
 
 def in_a_folder(path: Path | None) -> Path | None:
     """Return the file that is to be written.

@@ -1,17 +1,17 @@
 """``smidgen train``."""
 
 import re
-import warnings
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smidgen.chance import beside_one_answer, is_near_one_answer
+from smidgen.cli.advice import told_of_weights
+from smidgen.cli.fine_tuning import go_on, require_of_run
 from smidgen.cli.options import (
+    NO_DATA,
     Color,
     DataDir,
     Device,
@@ -31,32 +31,22 @@ from smidgen.cli.options import (
     Window,
     With,
 )
-from smidgen.cli.terminal import (
-    LoadingProgress,
-    TrainingProgress,
-    next_commands,
-    print_json,
-    say,
-    warn,
-)
+from smidgen.cli.terminal import LoadingProgress, TrainingProgress, warn
+from smidgen.cli.trained import end
 from smidgen.escape import shell
-from smidgen.show import percent
-from smidgen.sizes import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
     from smidgen.config import TrainingPlan
     from smidgen.data import Data
-    from smidgen.fine_tune import Begun, Places
+    from smidgen.fine_tune import Begun
     from smidgen.methods.base import Method
     from smidgen.progress import Report
     from smidgen.recipe import Recipe as RecipeNumbers
-    from smidgen.run import EpochRecord, Run
+    from smidgen.run import EpochRecord
     from smidgen.spec import NetSpec
     from smidgen.study.job import Origin
-
-_NO_DATA = "--data is needed: a name from `smidgen list data`, a folder or a hub id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +136,10 @@ def train(  # noqa: PLR0913 - a command line
     runtime = choose(device, threads, precision)
     if from_ is not None:
         sizes = {"--image-size": image_size, "--color": color, "--fit": fit, "--turned": turned}
-        _require_of_run(from_, {"NET": net, "--recipe": recipe, "--split": split, **sizes})
+        require_of_run(from_, {"NET": net, "--recipe": recipe, "--split": split, **sizes})
         _require_vacant(out, resume=resume)
         places = Places(data_dir, image_column, label_column, group_by, skip_broken)
-        asked = _go_on(from_, data, places, with_, epochs, set_ or (), full=full)
+        asked = _of_begun(go_on(from_, data, places, with_, epochs, set_ or (), full=full))
     elif net is None:
         raise ValueError(
             "a net is needed: a name from `smidgen list nets` or a file .toml; or --from RUN goes"
@@ -184,7 +174,7 @@ def train(  # noqa: PLR0913 - a command line
             resume=resume,
             observer=_both(progress.observe, tracked.epoch),
         )
-    _end(run, folder, asked, json=json)
+    end(run, folder, asked.data, asked.begun, json=json)
 
 
 def _of_net(
@@ -220,12 +210,12 @@ def _of_net(
     )
     name = data or plan.data
     if name is None:
-        raise ValueError(_NO_DATA)
+        raise ValueError(NO_DATA)
     methods = plan.methods if with_ is None else parse(with_)
     numbers = plan.recipe if epochs is None else replace(plan.recipe, epochs=epochs)
     turned = origin.turned or plan.turned
     _require_vacant(place[0], resume=place[1])
-    with LoadingProgress() as loading, _told_of_weights(balanced=numbers.balance):
+    with LoadingProgress() as loading, told_of_weights(balanced=numbers.balance):
         loaded = replace(origin, name=name, turned=turned).load(loading.observe)
     _tell_left_out(net, recipe, spec, plan, with_, turned=turned)
     heading, shape, classes = None, Shape(*loaded.shape), len(loaded.classes)
@@ -237,74 +227,9 @@ def _of_net(
     return _Asked(spec, loaded, methods, numbers, split, heading)
 
 
-def _go_on(
-    start: str,
-    data: str | None,
-    places: "Places",
-    with_: str | None,
-    epochs: int | None,
-    settings: Sequence[str],
-    *,
-    full: bool,
-) -> _Asked:
-    """Return what going on with a run trains, told."""
-    from smidgen.config import with_settings
-    from smidgen.fine_tune import begin, gentler
-    from smidgen.methods import parse
-    from smidgen.run import load_run
-
-    if data is None:
-        raise ValueError(_NO_DATA)
-    numbers = with_settings(gentler(load_run(start)), settings)
-    numbers = numbers if epochs is None else replace(numbers, epochs=epochs)
-    methods = None if with_ is None else parse(with_)
-    with LoadingProgress() as loading, _told_of_weights(balanced=numbers.balance):
-        begun = begin(
-            start,
-            data,
-            methods=methods,
-            recipe=numbers,
-            full=full,
-            places=places,
-            progress=loading.observe,
-        )
+def _of_begun(begun: "Begun") -> _Asked:
     of = begun.sided
-    say(
-        *begun.lines,
-        f"{begun.spec.name} goes on from {start}: {begun.spec.params:,} params,"
-        f" {counted(numbers.epochs, 'epoch', 'epochs')} at a peak rate of {numbers.peak_lr:.2g}",
-    )
     return _Asked(begun.spec, of.data, begun.methods, begun.recipe, of.split, None, begun)
-
-
-def _require_of_run(start: str, said: Mapping[str, object]) -> None:
-    """Refuse what a run that is gone on with has decided.
-
-    Args:
-        start: The run.
-        said: By what is said on the command line, what is asked; nothing if it is not.
-
-    Raises:
-        ValueError: Naming the first of them.
-    """
-    for name, value in said.items():
-        if value:
-            raise ValueError(f"{name} is that of {start} with --from: leave it out")
-
-
-@contextmanager
-def _told_of_weights(*, balanced: bool) -> "Generator[None]":
-    """Leave out of what is told of data the advice that is followed already."""
-    if not balanced:
-        yield
-        return
-    from smidgen.data.labelled import WEIGH_ALIKE
-
-    with warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
-        yield
-    for warning in heard:
-        warnings.warn(str(warning.message).replace(WEIGH_ALIKE, ""), warning.category, stacklevel=3)
 
 
 def _name_of(asked: _Asked, seed: int) -> str:
@@ -364,109 +289,6 @@ def _tell_left_out(
         warn(f"warning: the methods in {net} are not taken: --recipe {shell([net])} takes them")
     if recipe != net and not turned and is_turned(net):
         warn(f"warning: turned = true in {net} is not taken: --turned takes it")
-
-
-def _end(run: "Run", folder: Path, asked: _Asked, *, json: bool) -> None:
-    """Tell what came of the training, where it lies and what may follow."""
-    data = asked.data
-    held = _held_out(run, data)
-    compared = _compared(run, asked)
-    doubts = [] if held is None else _doubts(held, balanced=run.trial.recipe.balance)
-    warn(*doubts)
-    if json:
-        told = {"folder": str(folder), "key": run.trial.key, "seconds": run.seconds}
-        print_json({**told, **compared})
-    else:
-        if compared:
-            say(_told(compared))
-        if held is not None and held.uneven and not doubts:
-            say(f"held out: balanced accuracy {percent(held.balanced)}, each class alike")
-        params = f"{run.trial.spec.params:,} params"
-        say(f"{run.trial.net.name}: {params}, trained in {run.seconds:,.0f} s, in {folder}")
-        held_out = run.history[-1].held_out_accuracy is not None
-        file = "PICTURE"
-        if run.preprocessing.takes_text:
-            file = "WINDOW.csv"
-        elif run.preprocessing.of_values and not data.train.files:
-            file = "FILE.npz"
-        verbs = ("predict", "evaluate", "export")
-        say(*next_commands(folder, *verbs, held_out=held_out, asked=file))
-
-
-def _compared(run: "Run", asked: _Asked) -> dict[str, Any]:
-    """Return what a run that went on has gained, both judged on the same pictures; or nothing."""
-    if asked.begun is None:
-        return {}
-    of = asked.begun.sided
-    return {
-        "known": of.known,
-        "new": dict(zip(asked.data.classes, of.new, strict=True)),
-        "held_out": of.judged + of.judged_new,
-        "held_out_new": of.judged_new,
-        "before": asked.begun.held_out_before(),
-        "after": run.history[-1].held_out_accuracy,
-    }
-
-
-def _told(compared: Mapping[str, Any]) -> str:
-    before, after = (compared[name] for name in ("before", "after"))
-    if after is None:
-        return "none is held out: evaluate judges it on the test images"
-    earlier = "before it knew other classes" if before is None else f"before {percent(before)}"
-    images = counted(compared["held_out"], "picture", "pictures")
-    return f"held out: {earlier}, after {percent(after)} on these {images}, which neither learned"
-
-
-class _HeldOut(NamedTuple):
-    """How a run does on the images held out."""
-
-    accuracy: float
-    balanced: float  # mean over classes
-    floor: float  # what one answer for all reaches, each image alike
-    classes: int  # that are among them
-    uneven: bool  # whether one class of the training images is much larger than another, or weighs
-
-
-def _held_out(run: "Run", data: "Data") -> _HeldOut | None:
-    """Return how a run does on the images held out, if there are any."""
-    from smidgen.data.labelled import UNEVEN
-    from smidgen.data.parts import parts
-    from smidgen.evaluate.accuracy import accuracy_by_class, predict
-
-    reached = run.history[-1].held_out_accuracy
-    trained, images = parts(data, run.trial.split)
-    if reached is None or images is None:
-        return None
-    logits = predict(run.model, images.images, run.mean, run.std)
-    shares = [share for share in accuracy_by_class(logits, images.labels) if share is not None]
-    counts = trained.labels.bincount(minlength=len(data.classes))
-    return _HeldOut(
-        reached,
-        sum(shares) / len(shares),
-        float(images.labels.bincount().max()) / len(images),
-        len(shares),
-        run.trial.recipe.balance or int(counts.max()) >= UNEVEN * int(counts.min()),
-    )
-
-
-def _doubts(held: _HeldOut, *, balanced: bool) -> list[str]:
-    """Return what to say of a net that hardly learned, by the images held out.
-
-    Where classes are uneven, or weigh alike, each class counts alike: one answer for all is right
-    for one of them.
-    """
-    reached, floor = held.accuracy, held.floor
-    if held.uneven:
-        reached, floor = held.balanced, 1 / held.classes
-    if not is_near_one_answer(reached, floor):
-        return []
-    what = "balanced accuracy " if held.uneven else ""
-    weigh = "" if balanced or not held.uneven else "--set recipe.balance=true, "
-    return [
-        f"held out: {what}{percent(reached)} {beside_one_answer(reached, floor)} what one answer"
-        f" for all reaches, {percent(floor)}: the net has learned little; {weigh}more images or"
-        " --epochs, or another net, may help"
-    ]
 
 
 def _both(
