@@ -10,8 +10,9 @@ from typing import NamedTuple
 from smidgen.again import known_of, same_place
 from smidgen.data import Data, load
 from smidgen.data.base import Progress
-from smidgen.data.known import Known, Sided, in_order, sided
+from smidgen.data.known import Known
 from smidgen.data.remembered import SIDES_OF, YES, asked_of, place_of, with_asked
+from smidgen.data.sides import Sided, in_order, sided
 from smidgen.evaluate.accuracy import accuracy, predict
 from smidgen.hub import is_hub
 from smidgen.layers import Shape

@@ -17,7 +17,8 @@ from smidgen import escape, limits
 from smidgen.answer import Answer, answers_of
 from smidgen.data import DataError, DataWarning, Preprocessing
 from smidgen.data.decode import has_pages, is_deep, loaded, open_picture
-from smidgen.data.moments import is_text, window_in
+from smidgen.data.lines import is_text
+from smidgen.data.moments import window_in
 from smidgen.data.preprocessing import FEW_OF_DEEP, Values, with_channels
 from smidgen.data.values import Asked, array_of, to_ask
 from smidgen.hub import is_hub

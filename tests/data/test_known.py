@@ -7,7 +7,8 @@ import torch
 
 from smidgen.data import Data, DataError, Split
 from smidgen.data.base import FOUND
-from smidgen.data.known import Known, compared, in_order, keys_of, sided
+from smidgen.data.known import Known, compared, keys_of
+from smidgen.data.sides import in_order, sided
 
 CLASSES = ("cat", "owl")
 

@@ -9,7 +9,8 @@ import pytest
 from tests.export.test_page_windows import evaluated, lines
 
 from smidgen.data import DataError, Preprocessing
-from smidgen.data.moments import ENDINGS, Window, is_time, lines_in, lines_of, window_in, window_of
+from smidgen.data.lines import ENDINGS, is_time, lines_in, lines_of
+from smidgen.data.moments import Window, window_in, window_of
 
 HOW = Preprocessing(1, 48, "channels", 3, offset=(0.0,) * 3, scale=(1.0,) * 3)
 SHRUNK = replace(HOW, width=16, length=48)

@@ -113,7 +113,7 @@ def _from_stdin() -> bytes:
 def _listed(pictures: list[str], asked: "Model") -> Iterator[tuple[str, Any]]:
     """Yield the pictures named, and those in folders and files named, as training finds them."""
     from smidgen.data.layouts.tables import ENDINGS
-    from smidgen.data.moments import is_text
+    from smidgen.data.lines import is_text
 
     if pictures.count(STREAM) > 1:
         raise ValueError("- is standard input, which can be read once")
@@ -138,7 +138,7 @@ def _listed(pictures: list[str], asked: "Model") -> Iterator[tuple[str, Any]]:
 def _below(folder: Path, asked: "Model") -> Iterator[tuple[str, str]]:
     """Yield the pictures below a folder, or windows as text for a model of these."""
     from smidgen.data.layouts.folders import files_below, pictures_below
-    from smidgen.data.moments import ENDINGS, is_text
+    from smidgen.data.lines import ENDINGS, is_text
 
     if is_boundless(folder):
         raise ValueError(f"{folder} {BOUNDLESS}")

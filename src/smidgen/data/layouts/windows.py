@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, final
+from typing import final
 
 import numpy as np
 
@@ -21,50 +21,11 @@ from smidgen.data.layouts.folders import (
     subfolders,
     unwrapped,
 )
-from smidgen.data.moments import (
-    ENDINGS,
-    Lines,
-    fall_of,
-    has_time,
-    is_text,
-    lines_in,
-    numbers_of,
-    without_first,
-)
+from smidgen.data.layouts.recordings import Recording, of_columns, recording_in, require_alike
+from smidgen.data.lines import ENDINGS, is_text
 from smidgen.data.preprocessing import Values
-from smidgen.limits import INPUT_CHANNELS, SIDE, VALUES, require_at_most
-from smidgen.names import shown
+from smidgen.limits import SIDE, VALUES
 from smidgen.sizes import counted
-
-_LEAST = 2  # moments of a window
-_EVEN = 1e-6  # of a step between two times, by which steps that are written alike may differ
-_UNEVEN = 2  # times the least step, of the greatest, above which moments are no longer even
-
-
-class _Recording(NamedTuple):
-    """What a file holds.
-
-    Args:
-        path: Its own.
-        part: That it is of.
-        label: Its class.
-        own: Its path below the folder of its part, with slashes.
-        names: Of its channels, if a line says them.
-        values: Moments x channels.
-        time: The column of times that was left out, if any.
-        steps: The least and the greatest between two times, if these are numbers.
-        counted: Whether the first line may be numbers of columns.
-    """
-
-    path: Path
-    part: str
-    label: str
-    own: str
-    names: tuple[str, ...]
-    values: Values
-    time: str
-    steps: tuple[float, float] | None
-    counted: bool
 
 
 @final
@@ -103,9 +64,9 @@ class Windows(Source):
         if len(found) > 1 and len(found[0].values[0]) > 1 and all(of.counted for of in found):
             notes.append("the first line of each file, 0, 1, ..., is taken for numbers of columns")
             found = [of._replace(values=of.values[1:]) for of in found]
-        _require_alike(found)
+        require_alike(found)
         _require_lengths(found, wish)
-        notes += _of_columns(found)
+        notes += of_columns(found)
         if wish.window:
             notes.append(_told_cut([len(of.values) for of in found], wish.window))
         parts = dict.fromkeys(of.part for of in found)
@@ -114,15 +75,15 @@ class Windows(Source):
             notes=tuple(notes),
         )
 
-    def _recordings(self, wish: Wish, notes: list[str]) -> list[_Recording]:
+    def _recordings(self, wish: Wish, notes: list[str]) -> list[Recording]:
         """Return what every file holds; ``notes`` gain what is left out."""
-        found: list[_Recording] = []
+        found: list[Recording] = []
         broken: list[str] = []
         other: list[Path] = []
         room = VALUES
         for part, place, path in self._files(other):
             try:
-                found.append(_read(path, part, place, wish.window))
+                found.append(recording_in(path, part, place, wish.window))
             except DataError as error:
                 broken.append(str(error))
                 continue
@@ -169,76 +130,12 @@ def _has_classes(folder: Path) -> bool:
     return any(any(map(is_text, files_below(of_class))) for of_class in subfolders(folder))
 
 
-def _read(path: Path, part: str, place: Path, window: int | None) -> _Recording:
-    """Return what a file holds, its times left out.
-
-    Raises:
-        DataError: If it cannot be read, or its times do not rise.
-    """
-    lines = lines_in(path)
-    count, least = len(lines.rows), window or _LEAST
-    if count < least:
-        raise DataError(
-            f"{path} must have {least:,} moments or more, a line each, got {count:,}"
-            + (" (a smaller --window N, or window=, takes it)" if window else "")
-        )
-    time, steps, is_counted = "", None, not lines.names and lines.is_counted
-    if has_time(lines):
-        _require_rise(lines)
-        time, steps, lines = lines.names[0], _steps_of(lines), without_first(lines)
-    require_at_most(f"{path}: channels", len(lines.rows[0]), INPUT_CHANNELS)
-    values = numbers_of(lines)
-    names = lines.names if len(lines.names) == len(lines.rows[0]) else ()
-    own = path.relative_to(place).as_posix()
-    return _Recording(path, part, own.split("/")[0], own, names, values, time, steps, is_counted)
-
-
-def _require_rise(lines: Lines) -> None:
-    if (row := fall_of(lines)) > 0:
-        raise DataError(
-            f"{lines.where} line {lines.first + row:,}: the first column, {shown(lines.names[0])},"
-            f" must rise as time does, got {shown(lines.rows[row][0])} after "
-            f"{shown(lines.rows[row - 1][0])}: mend it or leave it out, or call it otherwise if it "
-            f"is a channel"
-        )
-
-
-def _steps_of(lines: Lines) -> tuple[float, float] | None:
-    """Return the least and the greatest step of the first column, if it is of numbers."""
-    try:
-        steps = np.diff([float(row[0]) for row in lines.rows])
-    except ValueError:  # dates
-        return None
-    return float(steps.min()), float(steps.max())
-
-
 def _bytes_of(values: Values, window: int | None) -> int:
     """Return how many bytes a recording takes, windows of it overlapping."""
     return values.nbytes * (2 if window else 1)
 
 
-def _require_alike(found: Sequence[_Recording]) -> None:
-    """Refuse files of several columns, or of columns in several orders."""
-    first = found[0]
-    for of in found:
-        if (of.time, of.names, of.values.shape[1]) != (
-            first.time,
-            first.names,
-            first.values.shape[1],
-        ):
-            raise DataError(
-                f"{of.path} must have the columns of {first.path}, {_columns(first)}, got "
-                f"{_columns(of)}: write them alike"
-            )
-
-
-def _columns(of: _Recording) -> str:
-    names = ", ".join(filter(None, (of.time, *of.names)))
-    count = counted(of.values.shape[1] + bool(of.time), "column", "columns")
-    return shown(names) if of.names else f"{count} without names"
-
-
-def _require_lengths(found: Sequence[_Recording], wish: Wish) -> None:
+def _require_lengths(found: Sequence[Recording], wish: Wish) -> None:
     """Refuse windows of several lengths, naming one that differs from most, or too long ones."""
     if wish.window:
         return
@@ -256,28 +153,6 @@ def _require_lengths(found: Sequence[_Recording], wish: Wish) -> None:
             f"{found[0].path} must have at most {SIDE:,} moments, got {usual:,}: --window N, or"
             f" window=N, cuts recordings into windows of N"
         )
-
-
-def _of_columns(found: Sequence[_Recording]) -> Iterator[str]:
-    """Yield what was understood of columns, in words."""
-    first = found[0]
-    if first.time:
-        yield f"the first column, {shown(first.time)}, is time and left out{_told_steps(found)}"
-    if first.names:
-        names = ", ".join(name or "(no name)" for name in first.names)
-        yield f"the channels are, in this order, {shown(names)[1:-1]}"
-
-
-def _told_steps(found: Sequence[_Recording]) -> str:
-    """Return by how much times rise from line to line, in words; of dates nothing."""
-    steps = [of.steps for of in found if of.steps is not None]
-    if len(steps) < len(found):
-        return ""
-    least, most = min(of[0] for of in steps), max(of[1] for of in steps)
-    if most - least <= _EVEN * most:
-        return f": it rises evenly, by {least:g} a line"
-    uneven = ", where a net takes moments to be as far apart" if most > _UNEVEN * least else ""
-    return f": it rises by {least:g} to {most:g} a line{uneven}"
 
 
 def _told_cut(lengths: Sequence[int], window: int) -> str:
@@ -302,7 +177,7 @@ def _step(window: int) -> int:
     return max(1, window // 2)
 
 
-def _part(found: Sequence[_Recording], wish: Wish) -> Part:
+def _part(found: Sequence[Recording], wish: Wish) -> Part:
     """Return the windows of some files; unless asked otherwise those of one are a group."""
     if not wish.window:
         values = np.stack([of.values for of in found])

@@ -1,0 +1,130 @@
+"""What a text file of a sensor holds, and what is said of the columns of several."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from smidgen.data.errors import DataError
+from smidgen.data.lines import Lines, fall_of, has_time, lines_in, numbers_of, without_first
+from smidgen.data.preprocessing import Values
+from smidgen.limits import INPUT_CHANNELS, require_at_most
+from smidgen.names import shown
+from smidgen.sizes import counted
+
+_LEAST = 2  # moments of a window
+_EVEN = 1e-6  # of a step between two times, by which steps that are written alike may differ
+_UNEVEN = 2  # times the least step, of the greatest, above which moments are no longer even
+
+
+class Recording(NamedTuple):
+    """What a file holds.
+
+    Args:
+        path: Its own.
+        part: That it is of.
+        label: Its class.
+        own: Its path below the folder of its part, with slashes.
+        names: Of its channels, if a line says them.
+        values: Moments x channels.
+        time: The column of times that was left out, if any.
+        steps: The least and the greatest between two times, if these are numbers.
+        counted: Whether the first line may be numbers of columns.
+    """
+
+    path: Path
+    part: str
+    label: str
+    own: str
+    names: tuple[str, ...]
+    values: Values
+    time: str
+    steps: tuple[float, float] | None
+    counted: bool
+
+
+def recording_in(path: Path, part: str, place: Path, window: int | None) -> Recording:
+    """Return what a file holds, its times left out.
+
+    Raises:
+        DataError: If it cannot be read, or its times do not rise.
+    """
+    lines = lines_in(path)
+    count, least = len(lines.rows), window or _LEAST
+    if count < least:
+        raise DataError(
+            f"{path} must have {least:,} moments or more, a line each, got {count:,}"
+            + (" (a smaller --window N, or window=, takes it)" if window else "")
+        )
+    time, steps, is_counted = "", None, not lines.names and lines.is_counted
+    if has_time(lines):
+        _require_rise(lines)
+        time, steps, lines = lines.names[0], _steps_of(lines), without_first(lines)
+    require_at_most(f"{path}: channels", len(lines.rows[0]), INPUT_CHANNELS)
+    values = numbers_of(lines)
+    names = lines.names if len(lines.names) == len(lines.rows[0]) else ()
+    own = path.relative_to(place).as_posix()
+    return Recording(path, part, own.split("/")[0], own, names, values, time, steps, is_counted)
+
+
+def _require_rise(lines: Lines) -> None:
+    if (row := fall_of(lines)) > 0:
+        raise DataError(
+            f"{lines.where} line {lines.first + row:,}: the first column, {shown(lines.names[0])},"
+            f" must rise as time does, got {shown(lines.rows[row][0])} after "
+            f"{shown(lines.rows[row - 1][0])}: mend it or leave it out, or call it otherwise if it "
+            f"is a channel"
+        )
+
+
+def _steps_of(lines: Lines) -> tuple[float, float] | None:
+    """Return the least and the greatest step of the first column, if it is of numbers."""
+    try:
+        steps = np.diff([float(row[0]) for row in lines.rows])
+    except ValueError:  # dates
+        return None
+    return float(steps.min()), float(steps.max())
+
+
+def require_alike(found: Sequence[Recording]) -> None:
+    """Refuse files of several columns, or of columns in several orders."""
+    first = found[0]
+    for of in found:
+        if (of.time, of.names, of.values.shape[1]) != (
+            first.time,
+            first.names,
+            first.values.shape[1],
+        ):
+            raise DataError(
+                f"{of.path} must have the columns of {first.path}, {_columns(first)}, got "
+                f"{_columns(of)}: write them alike"
+            )
+
+
+def _columns(of: Recording) -> str:
+    names = ", ".join(filter(None, (of.time, *of.names)))
+    count = counted(of.values.shape[1] + bool(of.time), "column", "columns")
+    return shown(names) if of.names else f"{count} without names"
+
+
+def of_columns(found: Sequence[Recording]) -> Iterator[str]:
+    """Yield what was understood of columns, in words."""
+    first = found[0]
+    if first.time:
+        yield f"the first column, {shown(first.time)}, is time and left out{_told_steps(found)}"
+    if first.names:
+        names = ", ".join(name or "(no name)" for name in first.names)
+        yield f"the channels are, in this order, {shown(names)[1:-1]}"
+
+
+def _told_steps(found: Sequence[Recording]) -> str:
+    """Return by how much times rise from line to line, in words; of dates nothing."""
+    steps = [of.steps for of in found if of.steps is not None]
+    if len(steps) < len(found):
+        return ""
+    least, most = min(of[0] for of in steps), max(of[1] for of in steps)
+    if most - least <= _EVEN * most:
+        return f": it rises evenly, by {least:g} a line"
+    uneven = ", where a net takes moments to be as far apart" if most > _UNEVEN * least else ""
+    return f": it rises by {least:g} to {most:g} a line{uneven}"

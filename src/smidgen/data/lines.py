@@ -1,0 +1,216 @@
+"""Measured values as text: lines of cells, the names of columns above them, times before them."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from math import isfinite
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from smidgen.data.errors import DataError
+from smidgen.data.preprocessing import Values
+from smidgen.limits import TABLE, TABLE_ROWS, content
+from smidgen.names import shown
+
+ENDINGS = (".csv", ".tsv")
+_LONGEST = 1 << 22  # characters of a line
+_NUMBERS = 1 << 18  # in a line, which may be a whole window
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+_MISSING = re.compile(r"nan?|null|none|[-+]?inf", re.IGNORECASE)  # what loggers write for no value
+_LETTERS = re.compile("[a-df-z]", re.IGNORECASE)  # e stands in numbers
+_DECIMAL = re.compile(r"\d,\d", re.ASCII)
+_ANOTHER = re.compile(r";|,[\de+-]+[ \t]+[-+]?\d", re.ASCII | re.IGNORECASE)
+_TIMES = frozenset(  # words of which names of a column of times are made
+    (
+        *("time", "times", "timestamp", "timestamps", "t", "date", "datetime", "elapsed", "uptime"),
+        *("s", "sec", "secs", "second", "seconds", "ms", "msec", "millis", "millisecond"),
+        *("milliseconds", "us", "micros", "microsecond", "microseconds", "ns", "nanoseconds"),
+    )
+)
+
+
+class Lines(NamedTuple):
+    """The cells of a text.
+
+    Args:
+        where: The file, for errors.
+        rows: Of numbers, as they are written; all of one length, at least one.
+        first: The line that the first of them is, from 1.
+        names: Of the columns, as the line above them has them; none if there is no such line.
+    """
+
+    where: str
+    rows: list[list[str]]
+    first: int
+    names: tuple[str, ...]
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether the first line may be the numbers of columns, which pandas writes unasked."""
+        return self.rows[0] == [str(place) for place in range(len(self.rows[0]))]
+
+    @property
+    def uncounted(self) -> "Lines":
+        """The same without its first line."""
+        return self._replace(rows=self.rows[1:], first=self.first + 1)
+
+
+def is_text(path: Path) -> bool:
+    """Return whether a file is text of measured values, by its name."""
+    return path.suffix.lower() in ENDINGS
+
+
+def lines_in(path: Path) -> Lines:
+    """Return the cells of a file.
+
+    Raises:
+        DataError: If it cannot be read, is larger than a table of text may be, or is no lines of
+            as many numbers each.
+    """
+    where = str(path)
+    try:
+        text = content(path, TABLE).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{where} must be UTF-8 (spreadsheets call it CSV UTF-8), got other bytes at "
+            f"{error.start:,}"
+        ) from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise DataError(f"{where} cannot be read as text: {why}") from error
+    return lines_of(text, where)
+
+
+def lines_of(text: str, where: str) -> Lines:
+    """Return the cells of a text, blank lines around all of them left out.
+
+    Args:
+        text: Cells with semicolons, commas or blanks between; whichever of them, in this order,
+            the last line has.
+        where: For errors.
+
+    Raises:
+        DataError: If it is no lines of as many cells each.
+    """
+    found = _stripped(text, where)
+    held = [number for number, line in enumerate(found, 1) if line]
+    if not held:
+        raise DataError(f"{where} must hold a line a moment, got no line")
+    first, last = held[0], held[-1]
+    if len(held) <= last - first:  # without its line the rest would move up
+        gap = next(number for number, line in enumerate(found, 1) if number > first and not line)
+        raise DataError(
+            f"{where} must hold numbers alone, got a blank line, number {gap:,}: fill in the "
+            f"missing value, or leave out the line"
+        )
+    lines = found[first - 1 : last]
+    _require_points(lines, where)
+    mark = next((mark for mark in ";," if mark in lines[-1]), None)
+    rows = [_cells(line, mark, where) for line in lines]
+    names: tuple[str, ...] = ()
+    if len(rows) > 1 and _are_names(rows[0]):
+        names, first = tuple(rows.pop(0)), first + 1
+    across = len(rows[0])
+    for number, row in enumerate(rows, first):
+        if len(row) != across:
+            raise DataError(
+                f"{where} must have as many numbers in each line, got {across:,} and in line "
+                f"{number:,} {len(row):,}"
+            )
+    return Lines(where, rows, first, names)
+
+
+def is_time(name: str) -> bool:
+    """Return whether a column is one of times by its name, as ``timestamp`` or ``Time (ms)``."""
+    words = re.findall("[a-z]+", name.casefold())
+    return bool(words) and _TIMES.issuperset(words)
+
+
+def has_time(lines: Lines) -> bool:
+    """Return whether the first of several columns is one of times by its name."""
+    return bool(lines.names) and len(lines.rows[0]) > 1 and is_time(lines.names[0])
+
+
+def fall_of(lines: Lines) -> int:
+    """Return the row where the first column does not rise as time does, from 0; -1 if it does.
+
+    It may stay, as a clock that ticks seldom does, but not in all rows. What is no number, as a
+    date, is compared as text.
+    """
+    cells = [row[0] for row in lines.rows]
+    times: Sequence[float | str] = cells
+    if all(map(_NUMBER.fullmatch, cells)):
+        times = [float(cell) for cell in cells]
+    for row, (before, after) in enumerate(pairwise(times), 1):
+        if not before <= after:  # pyright: ignore[reportOperatorIssue] - all are of one kind
+            return row
+    return -1 if times[0] != times[-1] else len(times) - 1
+
+
+def without_first(lines: Lines) -> Lines:
+    """Return lines without their first column."""
+    return lines._replace(rows=[row[1:] for row in lines.rows], names=lines.names[1:])
+
+
+def numbers_of(lines: Lines) -> Values:
+    """Return the numbers of lines, moments x channels.
+
+    Raises:
+        DataError: If a cell is none.
+    """
+    values = np.empty((len(lines.rows), len(lines.rows[0])))
+    for row, cells in enumerate(lines.rows):
+        for column, cell in enumerate(cells):
+            if not (_NUMBER.fullmatch(cell) and isfinite(value := float(cell))):
+                raise DataError(
+                    f"{lines.where} line {lines.first + row:,} must hold numbers alone, got "
+                    f"{shown(cell) if cell else 'an empty cell'}"
+                )
+            values[row, column] = value
+    return values
+
+
+def _stripped(text: str, where: str) -> list[str]:
+    """Return the lines of a text without blanks around them, nor the mark of a comment.
+
+    csv.writer on Windows may end a line by two returns.
+    """
+    ends = text.count("\n") + text.count("\r")
+    if ends > 2 * TABLE_ROWS:
+        raise DataError(f"{where} must have at most {TABLE_ROWS:,} lines, got far more")
+    *ended, rest = text.split("\n")
+    lines = [of for line in ended for of in line.rstrip("\r").split("\r")] + rest.split("\r")
+    if len(lines) > TABLE_ROWS + 1:
+        raise DataError(f"{where} must have at most {TABLE_ROWS:,} lines, got {len(lines):,}")
+    if (longest := max(map(len, lines))) > _LONGEST:
+        raise DataError(
+            f"{where} must have lines of at most {_LONGEST:,} characters, got {longest:,}"
+        )
+    return [line.strip().removeprefix("#").strip() for line in lines]
+
+
+def _require_points(lines: Sequence[str], where: str) -> None:
+    """Refuse commas for decimal points where the cells have other marks between them, or these."""
+    for line in lines:
+        if not _LETTERS.search(line) and _DECIMAL.search(line) and _ANOTHER.search(line):
+            raise DataError(
+                f"{where} must have decimal points, and commas or semicolons between numbers, not "
+                f"both, got {shown(line)}"
+            )
+
+
+def _cells(line: str, mark: str | None, where: str) -> list[str]:
+    cells = line.removesuffix(line[-1] if line[-1] in ",;" else "").split(mark, _NUMBERS) or [""]
+    if len(cells) > _NUMBERS:
+        raise DataError(f"{where} must have at most {_NUMBERS:,} numbers in a line, got more")
+    plain = [cell.strip() for cell in cells]
+    return [cell[1:-1] if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell for cell in plain]
+
+
+def _are_names(cells: Sequence[str]) -> bool:
+    """Return whether a line is one of names alone, some of which may be empty."""
+    return any(cells) and not any(
+        cell and (_NUMBER.fullmatch(cell) or _MISSING.fullmatch(cell)) for cell in cells
+    )
