@@ -49,7 +49,7 @@ PAGES = {  # what stands in for a reader's own: (as written, as run)
     "predict.md": [
         (
             '"runs/a", "runs/b"',
-            '"mine", "mine", sm.data.from_arrays(others, labels, ["cat", "owl"])',
+            '"mine", "mine", data=sm.data.from_arrays(others, labels, ["cat", "owl"])',
         )
     ],
     "export.md": [
