@@ -34,6 +34,13 @@ def test_of_equals_the_class_named_first_wins_as_with_argmax() -> None:
     assert [name for name, _ in answer.top(2)] == ["dog", "bird"]
 
 
+def test_an_answer_may_be_the_mean_of_several_rows() -> None:
+    shares = np.array([[0.7, 0.1, 0.1, 0.1], [0.1, 0.4, 0.4, 0.1], [0.1, 0.6, 0.2, 0.1]])
+    one, two = answers_of(np.log(shares), CLASSES, [1, 2])
+    assert (one, two.windows) == (answers_of(np.log(shares[:1]), CLASSES)[0], 2)
+    assert two.probabilities == pytest.approx({"dog": 0.5, "bird": 0.3, "cat": 0.1, "fish": 0.1})
+
+
 def test_an_answer_is_a_small_value_that_shows_itself() -> None:
     answer = Answer((("dog", 0.9), ("cat", 0.06), ("bird", 0.03), ("fish", 0.01)))
     assert hash(answer) == hash(Answer(answer.ranking))

@@ -19,9 +19,11 @@ class Answer:
 
     Args:
         ranking: Every class with its probability, the likeliest first.
+        windows: How many they are the mean of; 1 of what is no recording of a sensor.
     """
 
     ranking: tuple[tuple[str, float], ...]
+    windows: int = 1
 
     @property
     def name(self) -> str:
@@ -78,8 +80,16 @@ def require_finite(finite: bool) -> None:
         )
 
 
-def answers_of(logits: NDArray[Any], classes: Sequence[str]) -> list[Answer]:
+def answers_of(
+    logits: NDArray[Any], classes: Sequence[str], counts: Sequence[int] | None = None
+) -> list[Answer]:
     """Return an answer a row of logits (n, classes); of equals, the class that is named first.
+
+    Args:
+        logits: Finite.
+        classes: Names.
+        counts: How many rows are of one picture, in order, of which the answer is the mean
+            probability; one each if it is ``None``.
 
     Raises:
         ValueError: If there is not a logit a class, or one is not finite.
@@ -91,8 +101,12 @@ def answers_of(logits: NDArray[Any], classes: Sequence[str]) -> list[Answer]:
     require_finite(bool(np.isfinite(wide).all()))
     powers = np.exp(wide - wide.max(1, keepdims=True))
     shares = powers / powers.sum(1, keepdims=True)
+    counts = [1] * len(shares) if counts is None else counts
+    if max(counts, default=1) > 1:
+        first = np.cumsum([0, *counts[:-1]])
+        shares = np.add.reduceat(shares, first, axis=0) / np.array(counts)[:, None]
     orders: list[list[int]] = np.argsort(-shares, axis=1, kind="stable").tolist()
     return [
-        Answer(tuple((classes[place], float(row[place])) for place in order))
-        for row, order in zip(shares, orders, strict=True)
+        Answer(tuple((classes[place], float(row[place])) for place in order), count)
+        for row, order, count in zip(shares, orders, counts, strict=True)
     ]

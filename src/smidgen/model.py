@@ -79,10 +79,11 @@ class Model:
 
         Args:
             pictures: A file's path or content, also open, the path of a window of a sensor as CSV
-                (:func:`smidgen.data.moments.window_of`), a Pillow image, an array of bytes (h, w),
-                (h, w, c) or (c, h, w), a torch tensor of bytes (c, h, w); or many of these: a list,
-                a tuple, an array (n, h, w, c) or (n, c, h, w), a tensor (n, c, h, w). What has the
-                axes of those trained on is these, also without some of length 1, so that windows
+                (:func:`smidgen.data.moments.window_of`; of a recording the answer is the mean of
+                those of its windows, as many as ``answer.windows``), a Pillow image, an array of
+                bytes (h, w), (h, w, c) or (c, h, w), a torch tensor of bytes (c, h, w); or many of
+                these: a list, a tuple, an array (n, h, w, c) or (n, c, h, w), a tensor (n, c, h, w).
+                What has the axes of those trained on is these, also without some of length 1, so that windows
                 of a sensor may be (n, steps, c): see :func:`smidgen.data.values.to_ask`.
 
         Returns:
@@ -99,7 +100,7 @@ class Model:
         """
         many = self._many(pictures)
         if many is None:
-            return self._answers([self._pixels(pictures)])[0]
+            return self._answers([self._read(pictures)])[0]
         answers: list[Answer] = []
         for place, told in enumerate(self.each(many)):
             if told.answer is None:
@@ -149,7 +150,7 @@ class Model:
 
     def _tried(self, picture: Any) -> Array | str:
         try:
-            return self._pixels(picture)
+            return self._read(picture)
         except DataError as error:
             return str(error)
         except Exception as error:  # decoders raise whatever a strange picture leads them to
@@ -163,13 +164,21 @@ class Model:
     def _answers(self, pixels: list[Array]) -> list[Answer]:
         if not pixels:
             return []
-        logits = self.infer(np.ascontiguousarray(np.stack(pixels).transpose(0, 3, 1, 2)))
-        return answers_of(logits, self.classes)
+        rows = np.concatenate(pixels).transpose(0, 3, 1, 2)
+        parts = [rows[first : first + _BATCH] for first in range(0, len(rows), _BATCH)]
+        logits = np.concatenate([self.infer(np.ascontiguousarray(part)) for part in parts])
+        return answers_of(logits, self.classes, [len(of) for of in pixels])
+
+    def _read(self, picture: Any) -> Array:
+        """Return the bytes of a picture, n h w c: n windows of a recording, of all else one."""
+        if self.preprocessing.takes_text and isinstance(picture, str | os.PathLike):
+            path = Path(picture)
+            if is_text(path):
+                return self._of_text(path)
+        return self._pixels(picture)[None]
 
     def _pixels(self, picture: Any) -> Array:
         if isinstance(picture, str | os.PathLike):
-            if self.preprocessing.takes_text and is_text(Path(picture)):
-                return self._of_text(Path(picture))
             try:
                 return self._of_image(open_picture(picture))
             except DataError as error:
@@ -198,11 +207,14 @@ class Model:
         )
 
     def _of_text(self, path: Path) -> Array:
-        window = window_in(path, self.preprocessing)
+        how = self.preprocessing
+        window = window_in(path, how)
         try:
-            pixels = self._pixels(_Laid(window.values))
+            pixels = np.stack([how.pixels(values) for values in window.each])
         except DataError as error:
             raise DataError(f"{path} {error}") from error
+        _tell_another_unit(window.values, how)
+        _tell_another_length(window.each[0], how)
         for note in window.notes:
             _warn(f"windows as text are read so: {note}")
         return pixels

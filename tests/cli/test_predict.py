@@ -150,6 +150,30 @@ def test_windows_as_text_are_answered_as_the_arrays_that_they_hold(
     assert "none holds no window, .csv or .tsv" in capsys.readouterr().err
 
 
+@pytest.mark.filterwarnings("always::smidgen.data.DataWarning")
+def test_a_recording_is_answered_by_the_mean_of_its_windows(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def infer(pixels: Any) -> Any:  # zero, for sure, of what is level, else one
+        level = pixels.min((1, 2, 3)) == pixels.max((1, 2, 3))
+        return np.where(level[:, None], 99.0, -99.0) * (np.arange(10) == 0) + np.eye(10)[1]
+
+    seen = Preprocessing(1, 4, "channels", 1, offset=(0.0,), scale=(0.5,))
+    of_windows = replace(sm.load(run), preprocessing=seen, infer=infer)
+    monkeypatch.setattr("smidgen.model.load", Mock(return_value=of_windows))
+    Path("long.csv").write_text("5\n" * 300 + "9\n" * 200)  # a window of 249 has both
+    Path("short.csv").write_text("5\n" * 3 + "9\n" * 2)
+    assert of_windows.predict("long.csv").windows == 249
+    assert smidgen("predict", run, "long.csv", "short.csv", "--json") == 0
+    captured = capsys.readouterr()
+    long, short = json.loads(captured.out)
+    assert (long["class"], long["windows"], "windows" in short) == ("0", 249, False)
+    assert 0.98 < long["probability"] <= 1
+    assert "4 moments or more are cut into windows of 4, a new one every 2" in captured.err
+    assert smidgen("predict", run, "long.csv") == 0
+    assert capsys.readouterr().out.rstrip().endswith("(mean of 249 windows)")
+
+
 def test_arrays_in_files_are_pictures(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = sm.data.load("digits").test.images[:3]
     expected = [answer.name for answer in sm.load(run).predict(list(images))]

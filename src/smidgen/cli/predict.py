@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +15,7 @@ from smidgen.cli.terminal import LoadingProgress, padded, print_json, tell, warn
 from smidgen.limits import BOUNDLESS, ENCODED, is_boundless, require_at_most
 
 if TYPE_CHECKING:
+    from smidgen.answer import Answer
     from smidgen.model import Model, Told
 
 _NAMED = 20  # broken pictures that are named one by one
@@ -81,9 +82,7 @@ def predict(
             if told.answer is None:
                 broken.append(row["error"])
             elif shown:
-                best = told.answer.top(top)
-                told_of = [f"{classes[of]} {100 * share:5.1f} %" for of, share in best]
-                tell(f"{names[done - 1]}  {'   '.join(told_of)}")
+                tell(f"{names[done - 1]}  {_line(told.answer, top, classes)}")
             if written:
                 written.add(row)
             if json:
@@ -190,11 +189,20 @@ def _held_in(path: Path, asked: "Model") -> list[tuple[str, Any]] | None:
     return npz.pictures_of(path, asked.preprocessing)
 
 
+def _line(answer: "Answer", top: int, names: Mapping[str, str]) -> str:
+    """Return an answer for people; ``names`` are of the classes, as wide as one another."""
+    told = [f"{names[of]} {100 * share:5.1f} %" for of, share in answer.top(top)]
+    if answer.windows > 1:
+        told.append(f"(mean of {answer.windows:,} windows)")
+    return "   ".join(told)
+
+
 def _row(name: str, picture: Any, told: "Told", top: int) -> dict[str, Any]:
     if told.answer is None:
         return {"picture": name, "error": _error(name, picture, told.error)}
     best = [{"class": of, "probability": share} for of, share in told.answer.top(top)]
-    return {"picture": name, **best[0], **({"top": best} if top > 1 else {})}
+    mean = {"windows": told.answer.windows} if told.answer.windows > 1 else {}
+    return {"picture": name, **best[0], **({"top": best} if top > 1 else {}), **mean}
 
 
 def _error(name: str, picture: Any, said: str) -> str:

@@ -11,17 +11,27 @@ from typing import NamedTuple
 import numpy as np
 
 from smidgen.data.errors import DataError
+from smidgen.data.layouts.recordings import starts_of, step_of
 from smidgen.data.lines import Lines, fall_of, has_time, lines_in, numbers_of, without_first
 from smidgen.data.preprocessing import WHITE, Preprocessing, Values
 from smidgen.names import shown
 
-MOST = 16  # times the moments of a window trained on that are fitted to them
+LONGER = (
+    1.5  # times the moments of a window trained on, from which a recording is cut and not fitted
+)
 
 
 class Window(NamedTuple):
-    """A window as a model is asked of it: its values h w c, and what was taken for granted."""
+    """What a text holds as a model is asked of it.
+
+    Args:
+        values: All moments, h w c.
+        each: What the net is asked of, h w c each: these, or the windows of a recording.
+        notes: What was taken for granted.
+    """
 
     values: Values
+    each: tuple[Values, ...]
     notes: tuple[str, ...]
 
 
@@ -38,7 +48,9 @@ def window_of(lines: Lines, how: Preprocessing) -> Window:
     """Return a window for a net that was trained on some.
 
     It is a line a moment, or all numbers in one line, or a number a line. A first column that
-    rises is left out if it is one of times by its name. Another number of moments is fitted.
+    rises is left out if it is one of times by its name. Another number of moments is fitted, since
+    a window may have been taken at another rate; LONGER times as many are a recording, which is cut
+    as those trained on are.
 
     Args:
         lines: Of the text.
@@ -53,22 +65,28 @@ def window_of(lines: Lines, how: Preprocessing) -> Window:
     flat, by_moments = 1 in (count, across), _are_moments(lines, channels)
     length = across * count // channels
     as_many = across * count == own * channels
+    is_cut = by_moments and length >= LONGER * own
     fitted = how.fit == "stretch" and by_moments and length > 1
-    if not (fitted or (as_many and (flat or by_moments))):
+    if not (is_cut or fitted or (as_many and (flat or by_moments))):
         form = f"{channels} channels of a moment" if channels > 1 else "value of a moment"
         raise DataError(
             f"{lines.where} must be a window, {own:,} lines of the {form}, got {count:,} of "
             f"{across:,}{_named(lines)}{_advice(lines, own, channels)}"
         )
-    if length > MOST * own:
-        raise DataError(
-            f"{lines.where} must be a window of {own:,} moments, of which at most {MOST} times as "
-            f"many are fitted, got {length:,}: give one window alone"
-        )
     values = numbers_of(lines).reshape(length, channels)
     if not how.scale:  # the net takes bytes as they are
         values = np.floor(values + 0.5).clip(0, WHITE).astype(np.uint8)
-    return Window(values[None] if how.native[0] == 1 else values[:, None], notes)
+    each = (values,)
+    if is_cut:
+        each = tuple(values[start : start + own] for start in starts_of(length, own))
+        notes += (
+            f"{LONGER:g} times {own:,} moments or more are cut into windows of {own:,}, a new one "
+            f"every {step_of(own):,}: the answer is the mean of theirs",
+        )
+    axis = 0 if how.native[0] == 1 else 1
+    return Window(
+        np.expand_dims(values, axis), tuple(np.expand_dims(of, axis) for of in each), notes
+    )
 
 
 def _without_head(lines: Lines, own: int, channels: int) -> tuple[Lines, tuple[str, ...]]:

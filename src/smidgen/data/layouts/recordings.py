@@ -87,6 +87,16 @@ def _steps_of(lines: Lines) -> tuple[float, float] | None:
     return float(steps.min()), float(steps.max())
 
 
+def step_of(window: int) -> int:
+    """Return after how many moments of a recording a new window begins."""
+    return max(1, window // 2)
+
+
+def starts_of(length: int, window: int) -> range:
+    """Return where windows of a recording begin, from 0; what fills none at the end is in none."""
+    return range(0, length - window + 1, step_of(window))
+
+
 def require_alike(found: Sequence[Recording]) -> None:
     """Refuse files of several columns, or of columns in several orders."""
     first = found[0]

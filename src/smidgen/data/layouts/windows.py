@@ -21,7 +21,14 @@ from smidgen.data.layouts.folders import (
     subfolders,
     unwrapped,
 )
-from smidgen.data.layouts.recordings import Recording, of_columns, recording_in, require_alike
+from smidgen.data.layouts.recordings import (
+    Recording,
+    of_columns,
+    recording_in,
+    require_alike,
+    starts_of,
+    step_of,
+)
 from smidgen.data.lines import ENDINGS, is_text
 from smidgen.data.preprocessing import Values
 from smidgen.limits import SIDE, VALUES
@@ -157,8 +164,8 @@ def _require_lengths(found: Sequence[Recording], wish: Wish) -> None:
 
 def _told_cut(lengths: Sequence[int], window: int) -> str:
     """Return how recordings are cut into windows, and how much of them is in none, in words."""
-    step = _step(window)
-    windows = sum((length - window) // step + 1 for length in lengths)
+    step = step_of(window)
+    windows = sum(len(starts_of(length, window)) for length in lengths)
     rest = sum((length - window) % step for length in lengths)
     of = (
         f"{min(lengths):,}"
@@ -173,10 +180,6 @@ def _told_cut(lengths: Sequence[int], window: int) -> str:
     )
 
 
-def _step(window: int) -> int:
-    return max(1, window // 2)
-
-
 def _part(found: Sequence[Recording], wish: Wish) -> Part:
     """Return the windows of some files; unless asked otherwise those of one are a group."""
     if not wish.window:
@@ -186,7 +189,7 @@ def _part(found: Sequence[Recording], wish: Wish) -> Part:
         return Part(pictures, [of.label for of in found])
     cut, places, owners = [], [], []
     for of in found:
-        for start in range(0, len(of.values) - wish.window + 1, _step(wish.window)):
+        for start in starts_of(len(of.values), wish.window):
             cut.append(of.values[start : start + wish.window])
             places.append(start + 1)
             owners.append(of)

@@ -2,7 +2,7 @@
 const isWindow = !takesPictures && (height === 1) !== (width === 1);
 const own = (isWindow && seen.length) || plane; // moments of a window trained on, of which the net may take fewer
 const LONGEST = Math.max(1e6, 32 * channels * own); // bytes of text: a window fits with all digits that Python writes
-const MOST = 16; // times the moments of a window trained on that are fitted to them
+const LONGER = 1.5; // times the moments of a window trained on, from which predict cuts a recording, and the page takes none
 const tooLong = bytes => `a window's text is at most ${number(LONGEST / 1e6)} MB, got ${number(Number((bytes / 1e6).toPrecision(3)))} MB: give one window alone`;
 const quoted = text => `“${cut(text, 20)}”`;
 // The cells of each line, blank ones around all of them left out; csv.writer on Windows may end a line by two returns.
@@ -62,7 +62,7 @@ function valuesOf(text) {
     throw new Error(`a window has ${number(wanted)} numbers, ${asked}, ${isWindow ? `in each line ${each}, or all in one` : "a row in each line"}, got `
       + `${number(count)} line${count === 1 ? "" : "s"} of ${number(across)}${got}${adviceOn(rows, across)}`);
   }
-  if (length > MOST * own) throw new Error(`a window has ${number(own)} moments, and at most ${MOST} times as many are fitted to it, got ${number(length)}: give one window alone`);
+  if (isWindow && length >= LONGER * own) throw new Error(`a window has ${number(own)} moments, of which fewer than ${LONGER} times as many are fitted, got ${number(length)}: give one window alone, or the recording to smidgen predict`);
   const notes = timed ? [`the first column, ${cut(head.names[0], 40)}, rises as time and is left out`] : [];
   if (told) notes.push(got && byMoments ? `columns are taken in this order${got}` : told);
   if (across * count !== wanted) notes.push(`${number(length)} moments fitted to ${number(own)}`);
