@@ -82,9 +82,10 @@ class Model:
                 (:func:`smidgen.data.moments.window_of`; of a recording the answer is the mean of
                 those of its windows, as many as ``answer.windows``), a Pillow image, an array of
                 bytes (h, w), (h, w, c) or (c, h, w), a torch tensor of bytes (c, h, w); or many of
-                these: a list, a tuple, an array (n, h, w, c) or (n, c, h, w), a tensor (n, c, h, w).
-                What has the axes of those trained on is these, also without some of length 1, so that windows
-                of a sensor may be (n, steps, c): see :func:`smidgen.data.values.to_ask`.
+                these: a list, a tuple, an array (n, h, w, c) or (n, c, h, w), a tensor
+                (n, c, h, w). What has the axes of those trained on is these, also without some of
+                length 1, so that windows of a sensor may be (n, steps, c): see
+                :func:`smidgen.data.values.to_ask`.
 
         Returns:
             An :class:`Answer`; a list of them for many.

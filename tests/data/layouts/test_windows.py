@@ -128,13 +128,34 @@ def test_files_that_are_not_alike_are_refused_by_name(
 
 def test_broken_files_are_left_out_if_that_is_asked(folder: Path) -> None:
     written(folder, {"a": 8, "b": 8})
-    for name in ("a/01.csv", "b/02.csv"):
-        (folder / name).write_text("broken")
+    for name, text in (("a/01.csv", "broken"), ("b/02.csv", "")):
+        (folder / name).write_text(text)
     with pytest.raises(DataError, match=r"^2 files cannot be used: .*a/01\.csv .*; .*leaves them"):
         load(folder)
     data = load(folder, skip_broken=True)
     assert len(data.train) + len(data.test) == 14
     assert any("2 files cannot be used and are left out: " in note for note in data.notes)
+
+
+def test_files_broken_alike_are_told_once(folder: Path) -> None:
+    written(folder, {"a": 3, "b": 12})
+    for number, path in enumerate(sorted((folder / "b").iterdir())):  # decimal commas
+        path.write_text("x;y\n" * (number > 3) + f"0,{number};1,5\n2,5;3,5\n")
+    (folder / "a" / "02.csv").write_text("")
+    said = (
+        rf"{folder}/a/02\.csv must hold a line a moment, got no line; 12 files alike, the first: "
+        rf"{folder}/b/00\.csv must have decimal points, .* got '0,0;1,5'"
+    )
+    with pytest.raises(DataError, match=rf"^13 files cannot be used: {said} \(--skip-broken, or"):
+        load(folder)
+    for path in (folder / "a").iterdir():
+        path.write_text("")
+    for skip in (True, False):  # where nothing is left, leaving out is no way
+        with pytest.raises(
+            DataError, match=r"windows that can be read, got none: 3 files .*; 12 f"
+        ) as error:
+            layout_of(folder).catalogue(Wish(skip_broken=skip))
+        assert "skip" not in str(error.value)
 
 
 def test_recordings_are_cut_and_each_is_on_one_side(folder: Path) -> None:

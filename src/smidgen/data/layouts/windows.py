@@ -1,5 +1,6 @@
 """Windows of a sensor as text: a folder a class, a CSV a window or a recording, a line a moment."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -66,8 +67,6 @@ class Windows(Source):
     def catalogue(self, wish: Wish) -> Catalogue:
         notes: list[str] = []
         found = self._recordings(wish, notes)
-        if not found:
-            raise DataError(f"{self.folder} must hold windows that can be read, got none")
         if len(found) > 1 and len(found[0].values[0]) > 1 and all(of.counted for of in found):
             notes.append("the first line of each file, 0, 1, ..., is taken for numbers of columns")
             found = [of._replace(values=of.values[1:]) for of in found]
@@ -85,28 +84,33 @@ class Windows(Source):
     def _recordings(self, wish: Wish, notes: list[str]) -> list[Recording]:
         """Return what every file holds; ``notes`` gain what is left out."""
         found: list[Recording] = []
-        broken: list[str] = []
+        broken: list[tuple[Path, str]] = []
         other: list[Path] = []
         room = VALUES
         for part, place, path in self._files(other):
             try:
                 found.append(recording_in(path, part, place, wish.window))
             except DataError as error:
-                broken.append(str(error))
+                broken.append((path, str(error)))
                 continue
             room -= _bytes_of(found[-1].values, wish.window)
             if room < 0:
                 raise DataError(f"{self.folder} holds more than {VALUES:,} bytes of values")
+        if not found:
+            raise DataError(
+                f"{self.folder} must hold windows that can be read, got none: "
+                f"{_told_broken(broken)}"
+            )
         if broken and not wish.skip_broken:
             them = "it" if len(broken) == 1 else "them"
             count = f"{len(broken):,} files cannot be used: " if len(broken) > 1 else ""
             raise DataError(
-                f"{count}{listed(broken[:NAMED], len(broken))} (--skip-broken, or skip_broken=True,"
+                f"{count}{_told_broken(broken)} (--skip-broken, or skip_broken=True,"
                 f" leaves {them} out)"
             )
         if broken:
             files = counted(len(broken), f"file {LEFT_OUT} is", f"files {LEFT_OUT} are")
-            notes.append(f"{files} left out: {listed(broken[:NAMED], len(broken))}")
+            notes.append(f"{files} left out: {_told_broken(broken)}")
         if other:
             files = counted(len(other), "file is no window", "files are no windows")
             notes.append(f"{files} of a class, such as {other[0]}")
@@ -135,6 +139,19 @@ class Windows(Source):
 def _has_classes(folder: Path) -> bool:
     """Return whether a folder in one holds text files."""
     return any(any(map(is_text, files_below(of_class))) for of_class in subfolders(folder))
+
+
+def _told_broken(broken: Sequence[tuple[Path, str]]) -> str:
+    """Return why files cannot be used; of those alike, but for what each has, the first."""
+    alike: dict[str, list[str]] = {}
+    for path, said in broken:
+        reason = said.removeprefix(str(path)).partition(" got ")[0]
+        alike.setdefault(re.sub(r"\d+", "0", reason), []).append(said)  # in line 3, and in line 4
+    named = [
+        f"{len(of):,} files alike, the first: {of[0]}" if len(of) > 1 else of[0]
+        for of in alike.values()
+    ]
+    return listed(named[:NAMED], len(named))
 
 
 def _bytes_of(values: Values, window: int | None) -> int:
