@@ -136,12 +136,18 @@ def has_time(lines: Lines) -> bool:
 def fall_of(lines: Lines) -> int:
     """Return the row where the first column does not rise as time does, from 0; -1 if it does.
 
-    It may stay, as a clock that ticks seldom does, but not in all rows. What is no number, as a
-    date, is compared as text.
+    It may stay, as a clock that ticks seldom does, but not in all rows. Where none is a number, as
+    of dates, they are compared as text.
+
+    Raises:
+        DataError: If some are numbers and some are not.
     """
     cells = [row[0] for row in lines.rows]
     times: Sequence[float | str] = cells
-    if all(map(_NUMBER.fullmatch, cells)):
+    if any(map(_NUMBER.fullmatch, cells)):
+        for row, cell in enumerate(cells):
+            if not _NUMBER.fullmatch(cell):
+                raise _no_number(lines, row, cell)
         times = [float(cell) for cell in cells]
     for row, (before, after) in enumerate(pairwise(times), 1):
         if not before <= after:  # pyright: ignore[reportOperatorIssue] - all are of one kind
@@ -164,12 +170,19 @@ def numbers_of(lines: Lines) -> Values:
     for row, cells in enumerate(lines.rows):
         for column, cell in enumerate(cells):
             if not (_NUMBER.fullmatch(cell) and isfinite(value := float(cell))):
-                raise DataError(
-                    f"{lines.where} line {lines.first + row:,} must hold numbers alone, got "
-                    f"{shown(cell) if cell else 'an empty cell'}"
-                )
+                raise _no_number(lines, row, cell)
             values[row, column] = value
     return values
+
+
+def _no_number(lines: Lines, row: int, cell: str) -> DataError:
+    """Return the error of a cell that is none; a line under the names may be one of units."""
+    is_of_units = row == 0 and bool(lines.names) and not any(map(_NUMBER.fullmatch, lines.rows[0]))
+    return DataError(
+        f"{lines.where} line {lines.first + row:,} must hold numbers alone, got "
+        f"{shown(cell) if cell else 'an empty cell'}"
+        + (": leave out the line if it is one of units" if is_of_units else "")
+    )
 
 
 def _stripped(text: str, where: str) -> list[str]:

@@ -111,6 +111,11 @@ def test_dates_are_times_without_a_rate(folder: Path) -> None:
         ("(?s)\n200,.*", "", r"must have 24 moments as .*a/00\.csv has, got 10: --window N"),
         ("\n60,", "\n6,", r"line 5: the first column, .* got '6' after '40'"),
         ("(?s)\n20,.*", "", r"must have 2 moments or more, .* got 1 \(--skip-broken"),
+        (
+            "accY\n",
+            "accY\nms,g,g\n",
+            r"b/01\.csv line 2 must hold numbers .* got 'ms': leave out the",
+        ),
         ("\n60,", "\n60,x", r"b/01\.csv line 5 must hold numbers alone"),
         ("(?s).*", "", "must hold a line a moment, got no line"),
     ],

@@ -30,11 +30,13 @@ function headOf(rows) {
 // Words of which names of a column of times are made.
 const TIMES = new Set(("time times timestamp timestamps t date datetime elapsed uptime s sec secs second seconds ms msec millis millisecond"
   + " milliseconds us micros microsecond microseconds ns nanoseconds").split(" "));
-// Whether the first of several columns is one of times by its name, and rises; what is no number, as a date, is compared as text.
+// Whether the first of several columns is one of times by its name, and rises; where none is a number, as of dates, they are compared as text.
 function isTimed(rows, names) {
   const words = (names[0] || "").toLowerCase().match(/[a-z]+/g) || [], cells = rows.map(([cell]) => cell);
   if (rows[0].length < 2 || !words.length || !words.every(word => TIMES.has(word))) return false;
-  const times = cells.every(cell => cell && Number.isFinite(Number(cell))) ? cells.map(Number) : cells;
+  const isNumber = cell => cell && Number.isFinite(Number(cell)), odd = cells.findIndex(cell => !isNumber(cell)), mixed = odd >= 0 && cells.some(isNumber);
+  if (mixed) throw new Error(`a window has numbers alone, got ${cells[odd] ? quoted(cells[odd]) : "an empty cell"} among times`);
+  const times = odd < 0 ? cells.map(Number) : cells;
   return times[0] !== times[times.length - 1] && times.every((time, i) => !i || times[i - 1] <= time);
 }
 // What may be done about lines of another form.
