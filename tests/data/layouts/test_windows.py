@@ -94,6 +94,42 @@ def test_what_was_understood_of_the_columns_is_told(folder: Path) -> None:
     assert load(folder).shape == (2, 1, 25)
 
 
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (
+            None,
+            "column 1 rises in all 4 files, as a time or a counter does, and is a channel: unless",
+        ),
+        (
+            ",accX,accY",
+            r"column 1 rises .* leave it out, or let times be first, called timestamp in",
+        ),
+        ("tilt,accX,accY", r"column 1 \(tilt\) rises in all 4 files"),
+        ("accX,ms,accY", r"column 2 \(ms\) rises in all 4 files"),
+        ("t,n,accY", r"column 2 \(n\) rises in all 4 files, .* unless measured, leave it out$"),
+        ("n,m,accY", r"columns 1 \(n\), 2 \(m\) rise .*, and are channels: .* leave them out"),
+    ],
+)
+def test_a_channel_that_rises_in_every_file_is_told(
+    head: str | None, said: str, folder: Path
+) -> None:
+    for path in written(folder, {"a": 2, "b": 2}):
+        columns = np.column_stack([np.arange(24), DRAW.normal(size=(24, 2))])
+        if head == "accX,ms,accY":
+            columns = columns[:, [1, 0, 2]]
+        elif head in {"t,n,accY", "n,m,accY"}:
+            columns[:, 1] = columns[:, 0] + 7
+        lines = [",".join(map(repr, row)) for row in columns.tolist()]
+        (folder / path).write_text("\n".join([*filter(None, [head]), *lines]))
+    (note,) = [note for note in notes_of(folder) if "counter" in note]
+    assert re.match(said, note)
+    if head in {None, "tilt,accX,accY"}:  # in one file of all it falls once
+        path = folder / "b" / "01.csv"
+        path.write_text("\n".join([*path.read_text().splitlines()[:-1], "-99,-99,-99"]))
+        assert not any("counter" in note for note in notes_of(folder))
+
+
 def test_dates_are_times_without_a_rate(folder: Path) -> None:
     for name in "ab":
         (folder / name).mkdir()

@@ -11,7 +11,7 @@ from smidgen.data.lines import Lines, fall_of, has_time, lines_in, numbers_of, w
 from smidgen.data.preprocessing import Values
 from smidgen.limits import INPUT_CHANNELS, require_at_most
 from smidgen.names import shown
-from smidgen.sizes import counted
+from smidgen.sizes import counted, listed
 
 _LEAST = 2  # moments of a window
 _EVEN = 1e-6  # of a step between two times, by which steps that are written alike may differ
@@ -126,6 +126,39 @@ def of_columns(found: Sequence[Recording]) -> Iterator[str]:
     if first.names:
         names = ", ".join(name or "(no name)" for name in first.names)
         yield f"the channels are, in this order, {shown(names)[1:-1]}"
+    if len(found) > 1 and (rising := _rising(found)):
+        yield _told_rising(found, rising)
+
+
+def _rising(found: Sequence[Recording]) -> list[int]:
+    """Return the channels, from 0, that rise from each moment to the next in every file."""
+    rising = np.ones(found[0].values.shape[1], bool)
+    for of in found:
+        rising &= (np.diff(of.values, axis=0) > 0).all(0)
+        if not rising.any():
+            break
+    return np.flatnonzero(rising).tolist()
+
+
+def _told_rising(found: Sequence[Recording], rising: Sequence[int]) -> str:
+    """Return what may be no channels, in words; columns are counted in the file, from 1."""
+    first, one = found[0], len(rising) == 1
+    places = [
+        str(channel + 1 + bool(first.time))
+        + (
+            f" ({shown(first.names[channel])[1:-1]})"
+            if first.names and first.names[channel]
+            else ""
+        )
+        for channel in rising
+    ]
+    columns, them = ("column", "it") if one else ("columns", "them")
+    instead = "" if first.time else ", or let times be first, called timestamp in the first line"
+    return (
+        f"{columns} {listed(places)} {'rises' if one else 'rise'} in all {len(found):,} files, as a"
+        f" time or a counter does, and {'is a channel' if one else 'are channels'}: unless measured"
+        f", leave {them} out{instead}"
+    )
 
 
 def _told_steps(found: Sequence[Recording]) -> str:
