@@ -475,6 +475,7 @@ def test_training_goes_on_where_there_are_more_pictures(capsys: pytest.CaptureFi
         (("mnist-1k5-dw", "--from", "run"), "NET is that of run with --from: leave it out"),
         (("--from", "run", "--color", "grey"), "--color is that of run with --from: leave it out"),
         (("--from", "run", "--split", "full"), "--split is that of run with --from: leave it out"),
+        (("--from", "run", "--window", "8"), "--window is that of run with --from: leave it out"),
         (("--from", "run"), "run is no run folder: there is nothing of that name"),
     ],
 )

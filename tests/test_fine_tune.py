@@ -17,10 +17,11 @@ from smidgen.again import held_out_of, trained_on
 from smidgen.checkpoint import checkpoints
 from smidgen.data import DataWarning
 from smidgen.data.known import keys_of
+from smidgen.data.remembered import asked_of
 from smidgen.fine_tune import begin, fine_tune, gentler
 from smidgen.methods import BlurPool, OneCycle
 from smidgen.run import PICTURES, WEIGHTS, digest, load_run
-from smidgen.testing.given import NET, SINGLE
+from smidgen.testing.given import BARE, NET, SINGLE
 
 RECIPE = sm.Recipe(**NUMBERS)
 
@@ -190,6 +191,24 @@ def test_what_cannot_be_gone_on_with_is_refused(given: Path) -> None:
     Path("run", WEIGHTS).unlink()
     with pytest.raises(ValueError, match=r"run has no weights.safetensors: training has not"):
         fine_tune("run", given / "more")
+
+
+def test_recordings_are_cut_into_the_windows_that_the_run_knows() -> None:
+    random = np.random.default_rng(0)
+    for place in range(12):
+        folder = Path("moves", "ab"[place % 2])
+        folder.mkdir(parents=True, exist_ok=True)
+        moments = [f"{20 * n},{a},{b}" for n, (a, b) in enumerate(random.normal(size=(20, 2)))]
+        (folder / f"{place}.csv").write_text("\n".join(["timestamp,x,y", *moments]))
+    data = sm.data.load("moves", window=8)
+    net = BARE.fitted(sm.layers.Shape(*data.shape), 2)
+    sm.train(net, data, recipe=replace(RECIPE, epochs=1), folder="windows", runtime=SINGLE)
+    begun = begin("windows", "moves")
+    whole = sum(map(len, data.parts.values()))
+    assert (begun.sided.known, sum(begun.sided.new), begun.sided.gone) == (whole, 0, 0)
+    after = fine_tune("windows", "moves", folder="after", runtime=SINGLE)
+    assert asked_of(after.origin)["window"] == "8"
+    assert trained_on(after, "after").fingerprint == after.trial.fingerprint
 
 
 def test_data_that_were_loaded_serve(given: Path) -> None:

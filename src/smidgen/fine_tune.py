@@ -11,7 +11,7 @@ from smidgen.again import known_of, same_place
 from smidgen.data import Data, load
 from smidgen.data.base import Progress
 from smidgen.data.known import Known
-from smidgen.data.remembered import SIDES_OF, YES, asked_of, place_of, with_asked
+from smidgen.data.remembered import SIDES_OF, YES, asked_of, place_of, window_of, with_asked
 from smidgen.data.sides import Sided, in_order, sided
 from smidgen.evaluate.accuracy import accuracy, predict
 from smidgen.hub import is_hub
@@ -177,6 +177,7 @@ def _loaded(
         label_column=places.label_column or asked.get("label-column"),
         group_by=places.group_by or asked.get("group-by"),
         skip_broken=places.skip_broken or asked.get("skip-broken") == YES,
+        window=window_of(asked),
         progress=progress,
     )
 

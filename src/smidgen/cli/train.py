@@ -136,7 +136,8 @@ def train(  # noqa: PLR0913 - a command line
     runtime = choose(device, threads, precision)
     if from_ is not None:
         sizes = {"--image-size": image_size, "--color": color, "--fit": fit, "--turned": turned}
-        require_of_run(from_, {"NET": net, "--recipe": recipe, "--split": split, **sizes})
+        decided = {"NET": net, "--recipe": recipe, "--split": split}
+        require_of_run(from_, {**decided, "--window": window is not None, **sizes})
         _require_vacant(out, resume=resume)
         places = Places(data_dir, image_column, label_column, group_by, skip_broken)
         asked = _of_begun(go_on(from_, data, places, with_, epochs, set_ or (), full=full))
