@@ -8,19 +8,23 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import smidgen as sm
 from smidgen.again import Columns, held_out_of, judged_on, trained_on
 from smidgen.data import DataError
+from smidgen.data.known import keys_of
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
 from smidgen.run import PICTURES, Run, load_run
 
 
-def photographs(root: Path, names: tuple[str, ...] = ("cat", "dog", "owl")) -> Path:
+def photographs(
+    root: Path, names: tuple[str, ...] = ("cat", "dog", "owl"), *, seed: int = 3
+) -> Path:
     """Draw a few pictures of several sizes for each class, a colour each."""
-    generator = np.random.default_rng(len(names))
+    generator = np.random.default_rng(seed)
     for part, count in (("train", 12), ("test", 4)):
         for name in names:
             folder = root / part / name
@@ -160,13 +164,13 @@ def test_held_out_images_are_those_of_the_run_s_split(run: Run) -> None:
 
 
 def test_other_data_go_through_what_the_run_s_did(run: Run, elsewhere: Path) -> None:
-    data = judged_on(run, photographs(elsewhere / "new"))
+    data = judged_on(run, photographs(elsewhere / "new", seed=4))
     assert data.shape == (3, 12, 12)
     assert sm.evaluate(run, data.test, measure_latency=False).accuracy > 0.8
 
 
 def test_only_new_pictures_are_enough(run: Run, elsewhere: Path) -> None:
-    new = photographs(elsewhere / "new")
+    new = photographs(elsewhere / "new", seed=4)
     shutil.rmtree(new / "train")
     assert len(judged_on(run, new).test) == 12
 
@@ -176,7 +180,7 @@ def right(run: Run, data: sm.data.Data) -> float:
 
 
 def test_classes_are_matched_by_name_whatever_their_order(run: Run, elsewhere: Path) -> None:
-    whole = right(run, judged_on(run, photographs(elsewhere / "new")))
+    whole = right(run, judged_on(run, photographs(elsewhere / "new", seed=4)))
     assert whole > 0.8, "or a wrong order would not be seen"
     table = elsewhere / "listed"
     (table / "images").mkdir(parents=True)
@@ -193,7 +197,7 @@ def test_classes_are_matched_by_name_whatever_their_order(run: Run, elsewhere: P
 
 
 def test_fewer_classes_are_judged_and_unknown_ones_refused(run: Run, elsewhere: Path) -> None:
-    new = photographs(elsewhere / "new")
+    new = photographs(elsewhere / "new", seed=4)
     shutil.rmtree(new / "train")
     shutil.rmtree(new / "test" / "cat")
     data = judged_on(run, new)
@@ -208,7 +212,7 @@ def test_fewer_classes_are_judged_and_unknown_ones_refused(run: Run, elsewhere: 
 def test_new_pictures_without_parts_are_all_judged_and_that_is_told(
     run: Run, elsewhere: Path
 ) -> None:
-    new = photographs(elsewhere / "new") / "train"
+    new = photographs(elsewhere / "new", seed=4) / "train"
     with pytest.warns(sm.data.DataWarning, match="train: all 36 images are judged; if it was") as w:
         data = judged_on(run, new)
     assert len(data.test) == 36
@@ -221,11 +225,39 @@ def test_new_pictures_without_parts_are_all_judged_and_that_is_told(
 
 
 def test_a_validation_part_is_judged_with_the_others(run: Run, elsewhere: Path) -> None:
-    new = photographs(elsewhere / "new")
+    new = photographs(elsewhere / "new", seed=4)
     (new / "test").rename(new / "val")
     with pytest.warns(sm.data.DataWarning, match="new: all 48 images are judged; if it was"):
         data = judged_on(run, new)
     assert len(data.test) == 48
+
+
+@pytest.mark.filterwarnings("ignore:.* are left out:smidgen.data.DataWarning")
+def test_what_the_run_has_learned_judges_nowhere(run: Run, elsewhere: Path) -> None:
+    assert run.known is not None
+    new = photographs(elsewhere / "new", seed=4)
+    for path in (elsewhere / "here" / "photos" / "train").glob("*/*.png"):
+        shutil.copy(path, new / "test" / path.parent.name / f"learned-{path.name}")
+    learned = len(run.known.learned)
+    told = f"new: {learned} of the 48 test images were learned by the run and are left out"
+    with pytest.warns(sm.data.DataWarning, match=told):
+        found = judged_on(run, new)
+    assert len(found.test) == len(found.test.files) == 48 - learned
+    assert not set(keys_of(found.test).tolist()) & run.known.learned
+    assert found.fingerprint != judged_on(run, new, learned=True).fingerprint
+    for of, images in ((replace(run, known=None), 48), (run, 48 - learned)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", sm.data.DataWarning)
+            assert len(judged_on(of, new).test) == images
+    own = elsewhere / "here" / "photos"
+    with pytest.warns(sm.data.DataWarning, match=f"the other {36 - learned} images are judged"):
+        judged_on(run, own / "train")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert judged_on(run, own).fingerprint == run.trial.fingerprint
+    alone = replace(run.known, held_out=torch.zeros(36, dtype=torch.bool))
+    with pytest.raises(DataError, match=r"train must hold a test image .* got 36 that it has: nam"):
+        judged_on(replace(run, known=alone), own / "train")
 
 
 def test_of_the_run_s_own_pictures_only_the_part_set_aside_is_judged_wherever_they_lie(

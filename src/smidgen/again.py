@@ -13,11 +13,12 @@ from smidgen import limits
 from smidgen.data import NAMED, Data, DataError, DataWarning, Preprocessing, Split, load
 from smidgen.data.base import Progress, as_it_is
 from smidgen.data.decoding import LEFT_OUT
-from smidgen.data.known import Known, compared, together
+from smidgen.data.known import Known, compared, keys_of, together
 from smidgen.data.making import NO_TEST
 from smidgen.data.parts import parts
 from smidgen.data.remembered import asked_of, place_of, window_of, with_asked
 from smidgen.data.sources import HUB_ID, KNOWN, NO_COLUMNS, to_fetch
+from smidgen.data.splits import chosen
 from smidgen.escape import shell
 from smidgen.files import at_home
 from smidgen.names import require_path, shown
@@ -232,11 +233,13 @@ def judged_on(
     progress: Progress = None,
     columns: Columns = AS_BEFORE,
     skip_broken: bool = False,
+    learned: bool = False,
 ) -> Data:
     """Return other data, made of pictures as the run's were, with the run's classes by name.
 
     Without parts, all of them are judged, unless they are the run's own, wherever they lie now, or
-    lie where those do: there a test part was set aside, and is.
+    lie where those do: there a test part was set aside, and is. Of what is to judge, pictures that
+    the run is known to have learned are left out, which is told.
 
     Args:
         run: As loaded, or how a model without one reads pictures.
@@ -245,9 +248,11 @@ def judged_on(
         progress: See :func:`smidgen.data.load`.
         columns: Of a table, where they are not called as those of the run.
         skip_broken: Whether pictures that cannot be read are left out and told.
+        learned: Whether those learned stay, for a caller that tells them apart.
 
     Raises:
-        DataError: If they cannot be read, or hold a class that the run does not know.
+        DataError: If they cannot be read, hold a class that the run does not know, or none that the
+            run has not learned.
     """
     own = same_place(run, data)
     with warnings.catch_warnings(record=True) as heard:
@@ -259,8 +264,14 @@ def judged_on(
     if whole:
         judged = replace(together(found.parts.values()), groups=None)
         found = replace(found, test=judged, fingerprint="")
+    before = len(found.test)
+    # the run's own data stay as they are: copies of a picture in two parts are told by report
+    if not learned and isinstance(run, Run) and found.fingerprint != known:
+        found = _without_learned(run, found)
+    if whole:
+        which = "all" if len(found.test) == before else "the other"
         warnings.warn(
-            f"{found.name}: all {len(judged):,} images are judged; {FLATTERED}",
+            f"{found.name}: {which} {len(found.test):,} images are judged; {FLATTERED}",
             DataWarning,
             stacklevel=2,
         )
@@ -268,6 +279,33 @@ def judged_on(
         if not (whole and NO_TEST in str(warning.message)):
             warnings.warn(warning.message, stacklevel=2)
     return found
+
+
+def _without_learned(run: Run, found: Data) -> Data:
+    """Return data without what the run has learned among the test images, as far as it is known.
+
+    Raises:
+        DataError: If none is left.
+    """
+    if run.known is None or found.preprocessing != run.preprocessing:
+        return found
+    of_run, images = run.known.learned, len(found.test)
+    new = torch.tensor([key not in of_run for key in keys_of(found.test).tolist()])
+    left_out = images - int(new.sum())
+    if left_out == images:
+        raise DataError(
+            f"{found.name} must hold a test image that the run has not learned, got {images:,} that"
+            " it has: name other pictures, or none (without --data its own test part judges)"
+        )
+    if not left_out:
+        return found
+    warnings.warn(
+        f"{found.name}: {left_out:,} of the {counted(images, 'test image', 'test images')} were"
+        " learned by the run and are left out",
+        DataWarning,
+        stacklevel=3,
+    )
+    return replace(found, test=chosen(found.test, new), fingerprint="")
 
 
 def _news(

@@ -139,6 +139,7 @@ def in_place(asked: tuple[Asked, Asked], data: Path | str, how: How) -> "tuple[D
             progress=how.progress,
             columns=how.columns,
             skip_broken=how.skip_broken,
+            learned=True,
         )
 
     with warnings.catch_warnings():
