@@ -15,6 +15,7 @@ from tests.methods.learned import NUMBERS
 import smidgen as sm
 from smidgen.again import held_out_of, trained_on
 from smidgen.checkpoint import checkpoints
+from smidgen.cli.fine_tuning import told
 from smidgen.data import DataWarning
 from smidgen.data.known import keys_of
 from smidgen.data.remembered import asked_of
@@ -115,8 +116,25 @@ def test_what_is_told_counts_the_pictures(given: Path) -> None:
     assert begun.held_out_before() == pytest.approx(found)
     alone = begin("run", draw(Path("alone"), ("owl", "hen"), 12, 1))
     assert alone.lines[1] == (
-        "48 pictures of run are not among them: it trains on the new ones alone, and forgets"
+        "48 pictures of run are not among them: it trains on the new ones alone, and forgets; were"
+        " they saved anew? a picture saved in another form counts as another"
     )
+    assert (begun.unknown, begun.other_form) == (False, False)
+    assert (alone.unknown, alone.other_form) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "other_form", "said"),
+    [
+        (False, False, "which neither learned"),
+        (True, False, "of which it is not known what the first one learned"),
+        (False, True, "none of which the first one learned in this form"),
+    ],
+)
+def test_what_is_not_known_is_not_claimed(unknown: bool, other_form: bool, said: str) -> None:
+    found = {"before": 0.5, "after": 0.75, "held_out": 4}
+    line = told({**found, "unknown": unknown, "other_form": other_form})
+    assert line == f"held out: before 50.00 %, after 75.00 % on these 4 pictures, {said}"
 
 
 def test_of_more_classes_the_classifier_begins_anew(given: Path) -> None:
@@ -148,7 +166,7 @@ def test_what_an_earlier_run_learned_stays_learned_where_the_last_one_had_it_not
     assert sum(begun.sided.new) == 0
     shutil.rmtree("run")
     with pytest.warns(UserWarning, match=r"what \S+run, with which it began, has learned is"):
-        begin("middle", given / "more")
+        assert begin("middle", given / "more").unknown
 
 
 def test_a_run_that_kept_nothing_is_known_by_its_data_or_refused(given: Path) -> None:
@@ -169,7 +187,7 @@ def test_a_run_that_kept_nothing_is_known_by_its_data_or_refused(given: Path) ->
     with pytest.raises(ValueError, match="nothing tells the pictures old has learned from the new"):
         begin("old", "grown")
     with pytest.warns(UserWarning, match="what old has learned is not known"):
-        begin("old", given / "more")
+        assert begin("old", given / "more").unknown
 
 
 def test_the_command_of_a_run_trains_it_again(given: Path) -> None:

@@ -28,6 +28,10 @@ from smidgen.train import Observer, train
 from smidgen.training import AT_EVERY_EPOCH, Pace
 
 EPOCHS, PEAK = 0.5, 0.3  # of the first training's; not tuned: docs/training.md
+_NONE_THERE = (
+    ": it trains on the new ones alone, and forgets; were they saved anew? a picture saved in"
+    " another form counts as another"
+)
 
 
 class Places(NamedTuple):
@@ -50,6 +54,7 @@ class Begun(NamedTuple):
         methods: That it was trained with, and what has it begin where it ended.
         recipe: Fewer epochs and a lower peak rate than it had.
         sided: The pictures, on their sides.
+        unknown: Whether it is not known of every run before what it has learned.
     """
 
     run: Run
@@ -58,6 +63,12 @@ class Begun(NamedTuple):
     methods: tuple[Method, ...]
     recipe: Recipe
     sided: Sided
+    unknown: bool = False
+
+    @property
+    def other_form(self) -> bool:
+        """Whether none of the pictures that are known is here: they may have been saved anew."""
+        return bool(self.sided.gone) and not self.sided.known
 
     @property
     def lines(self) -> list[str]:
@@ -69,7 +80,7 @@ class Begun(NamedTuple):
         if of.gone:
             lines.append(
                 f"{counted(of.gone, 'picture', 'pictures')} of {self.place} are not among them"
-                + (": it trains on the new ones alone, and forgets" if not of.known else "")
+                + (_NONE_THERE if self.other_form else "")
             )
         if of.moved:
             lines.append(
@@ -131,7 +142,8 @@ def begin(
     found = _loaded(run, start, data, places, progress)
     if found.classes != run.classes and set(found.classes) == set(run.classes):
         found = in_order(found, run.classes)
-    of = sided(found, _before(run, start, found), full=full)
+    before, unknown = _before(run, start, found)
+    of = sided(found, before, full=full)
     asked = {**asked_of(found.origin), SIDES_OF: place}
     origin = with_asked(place_of(found.origin), asked) if found.origin else ""
     of = of._replace(data=replace(of.data, origin=origin))
@@ -141,7 +153,7 @@ def begin(
     own = run.trial.methods if methods is None else methods
     kept = [method for method in own if not isinstance(method, Pretrained)]
     numbers = gentler(run) if recipe is None else recipe
-    return Begun(run, str(start), spec, (*kept, Pretrained(place)), numbers, of)
+    return Begun(run, str(start), spec, (*kept, Pretrained(place)), numbers, of, unknown)
 
 
 def gentler(run: Run) -> Recipe:
@@ -182,8 +194,10 @@ def _loaded(
     )
 
 
-def _before(run: Run, start: Path | str, found: Data) -> list[Known]:
+def _before(run: Run, start: Path | str, found: Data) -> tuple[list[Known], bool]:
     """Return the pictures of a run, then of what it began with, and so on, as far as known.
+
+    Beside them stands whether those of any are not known.
 
     Raises:
         ValueError: If nothing tells the run's own, and they are among those found.
@@ -192,6 +206,7 @@ def _before(run: Run, start: Path | str, found: Data) -> list[Known]:
         UserWarning: If something is not here as it was, so that nothing tells.
     """
     known: list[Known] = []
+    unknown = False
     place: Path | str = start
     earlier: Run | None = run
     while earlier is not None:
@@ -203,15 +218,17 @@ def _before(run: Run, start: Path | str, found: Data) -> list[Known]:
                 " of the old ones, and go on with that folder"
             )
         if its is None:
+            unknown = True
             _tell_unknown(f"{place} has learned is not known: pictures it knows are taken as new")
         else:
             known.append(its)
         place, earlier = _began_with(earlier)
-    return known
+    # a place without its run is of one that is not here
+    return known, unknown or bool(place)
 
 
 def _began_with(run: Run) -> tuple[str, Run | None]:
-    """Return the run that one began with and its place, if there was one and it is here."""
+    """Return the run that one began with and its place, if there was one, and it if it is here."""
     first = next((of for of in run.trial.methods if isinstance(of, Pretrained)), None)
     if first is None:
         return "", None

@@ -92,6 +92,8 @@ def gained(run: "Run", begun: "Begun | None") -> dict[str, Any]:
         "new": dict(zip(of.data.classes, of.new, strict=True)),
         "held_out": of.judged + of.judged_new,
         "held_out_new": of.judged_new,
+        "unknown": begun.unknown,
+        "other_form": begun.other_form,
         "before": begun.held_out_before(),
         "after": run.history[-1].held_out_accuracy,
     }
@@ -104,4 +106,9 @@ def told(found: Mapping[str, Any]) -> str:
         return "none is held out: evaluate judges it on the test images"
     earlier = "before it knew other classes" if before is None else f"before {percent(before)}"
     images = counted(found["held_out"], "picture", "pictures")
-    return f"held out: {earlier}, after {percent(after)} on these {images}, which neither learned"
+    learned = "which neither learned"
+    if found["unknown"]:
+        learned = "of which it is not known what the first one learned"
+    elif found["other_form"]:
+        learned = "none of which the first one learned in this form"
+    return f"held out: {earlier}, after {percent(after)} on these {images}, {learned}"
