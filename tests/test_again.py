@@ -13,6 +13,7 @@ from PIL import Image
 
 import smidgen as sm
 from smidgen.again import Columns, held_out_of, judged_on, trained_on
+from smidgen.checkpoint import load_tensors, save_tensors
 from smidgen.data import DataError
 from smidgen.data.known import keys_of
 from smidgen.layers import Shape
@@ -149,6 +150,28 @@ def test_what_tells_a_run_s_pictures_is_not_needed(run: Run, elsewhere: Path) ->
         assert load_run(elsewhere / "run").known is None
     path.unlink()
     assert load_run(elsewhere / "run").known is None
+
+
+def test_what_tells_pictures_is_of_this_run_and_bounded(
+    run: Run, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = elsewhere / "run" / PICTURES
+    tensors, values = load_tensors(path)
+    assert values == {"key": run.trial.key}
+    fold = replace(run.trial, split="fold-1-of-2")
+    assert fold.fingerprint == run.trial.fingerprint, "of the same data"
+    for other in ({"key": fold.key}, {"fingerprint": run.trial.fingerprint}):
+        save_tensors(path, tensors, other)
+        with pytest.warns(
+            UserWarning, match="pictures.safetensors: of another run; which pictures"
+        ):
+            assert load_run(elsewhere / "run").known is None
+    save_tensors(path, tensors, values)
+    monkeypatch.setattr("smidgen.run.KNOWN_BYTES", path.stat().st_size)
+    assert load_run(elsewhere / "run").known is not None
+    monkeypatch.setattr("smidgen.run.KNOWN_BYTES", path.stat().st_size - 1)
+    with pytest.warns(UserWarning, match="bytes of a file must be at most .* not known without it"):
+        assert load_run(elsewhere / "run").known is None
 
 
 def test_held_out_images_are_those_of_the_run_s_split(run: Run) -> None:

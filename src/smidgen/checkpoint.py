@@ -52,14 +52,20 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return tensors, values
 
 
-def load_with_digest(path: Path) -> tuple[dict[str, Tensor], dict[str, Any], str]:
+def load_with_digest(
+    path: Path, most: int = TENSOR_BYTES
+) -> tuple[dict[str, Tensor], dict[str, Any], str]:
     """Return what :func:`save_tensors` wrote, and its digest.
 
+    Args:
+        path: Of the file.
+        most: Bytes that it may have.
+
     Raises:
-        CheckpointError: If the file is missing, truncated or altered.
+        CheckpointError: If the file is missing, too large, truncated or altered.
     """
     try:
-        held = content(path, TENSOR_BYTES)
+        held = content(path, most)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:

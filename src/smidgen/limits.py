@@ -37,6 +37,7 @@ BATCH = 1_000_000  # images a step
 PLAN_BYTES = 16 << 20  # of run.json, and of recipes, nets and studies as TOML
 DOTS = 20_000_000  # squares of those in a line of TOML: Python's reader takes that of a key's parts
 TENSOR_BYTES = 4 << 30  # of a file of weights, or a checkpoint
+KNOWN_BYTES = 1 << 26  # of what tells a run's pictures from others: nine a picture
 OF_A_RUN = 10**10  # bytes of a data set that is fetched from the hub because a run names it
 ROWS_BYTES = 1 << 30  # of rows as JSON lines
 ROW = 1 << 24  # characters of a row or a job in a store

@@ -19,7 +19,7 @@ from smidgen.data.known import Known
 from smidgen.data.sources import unplaced as unplaced_origin
 from smidgen.files import LOCK, at_home, is_temporary, write_atomically
 from smidgen.hub import fetched, is_hub
-from smidgen.limits import PLAN_BYTES, TENSOR_BYTES, TEXT, content, is_number
+from smidgen.limits import KNOWN_BYTES, PLAN_BYTES, TENSOR_BYTES, TEXT, content, is_number
 from smidgen.methods import parse
 from smidgen.methods.base import Method
 from smidgen.methods.of_runs import placed, run_of
@@ -144,7 +144,7 @@ class Run:
         # before the weights: whenever this is cut short, none lie there that it does not name
         _write_plan(folder, {**form, "weights": known})
         if self.known is not None:
-            pictures, _ = packed(self.known.tensors, {"fingerprint": self.trial.fingerprint})
+            pictures, _ = packed(self.known.tensors, {"key": self.trial.key})
             write_atomically(folder / PICTURES, pictures)
         write_atomically(folder / WEIGHTS, written)
 
@@ -508,14 +508,14 @@ def _known(path: Path, trial: Trial) -> Known | None:
     """Return what tells the pictures of a run from others, if it is there.
 
     Warns:
-        UserWarning: If it is damaged or of another run: the model serves without it.
+        UserWarning: If it is damaged, too large or of another run: the model serves without it.
     """
     if not path.exists():
         return None
     try:
-        tensors, values, _ = load_with_digest(path)
-        if values.get("fingerprint") != trial.fingerprint:
-            raise ValueError(f"{path}: of the data of another run")
+        tensors, values, _ = load_with_digest(path, KNOWN_BYTES)
+        if values.get("key") != trial.key:  # of the same data another run may have learned others
+            raise ValueError(f"{path}: of another run")
         return Known.of_tensors(tensors)
     except ValueError as error:
         warnings.warn(
