@@ -207,6 +207,23 @@ def test_a_mean_is_told_with_what_it_is_off_by(interval: Interval, told: str) ->
     assert spread(interval, unit=" %") == unit, "which belongs to the figure"
 
 
+@pytest.mark.parametrize(
+    ("interval", "is_even"),
+    [
+        (Interval(44.44, 0.0, 91.25, 3, "t and Wilson"), False),  # -1.19 as mean - half
+        (Interval(50.0, 0.0, 100.0, 3, "t and Wilson"), False),
+        (Interval(56.0, 10.0, 99.9, 3, "t and Wilson"), False),  # 100.95 as mean + half
+        (Interval(50.0, 0.1, 99.9, 3, "t and Wilson"), True),
+        (Interval(1.0, -1.0, 3.0, 3), True),  # of a difference
+    ],
+)
+def test_no_accuracy_is_told_to_be_below_0_or_above_100_percent(
+    interval: Interval, is_even: bool
+) -> None:
+    assert ("±" in spread(interval)) == is_even
+    assert (f"[{interval.low:.2f}, {interval.high:.2f}]" in spread(interval)) != is_even
+
+
 def test_five_percent_is_not_below_five_percent() -> None:
     assert McNemar(9, 1, 1 - 0.95).verdict == NO_DIFFERENCE
     assert McNemar(9, 1, 0.0499).verdict == "first better"

@@ -15,6 +15,7 @@ NO_DIFFERENCE = "no difference shown"
 NOT_TESTED = "one seed, not tested"
 BETTER = "better"
 _Seed = TypeVar("_Seed", int, tuple[int, str])  # alone, or with a fold
+_OF_SHARES = "t and Wilson"  # the kind whose values are percents, in [0, 100]
 _UNEVEN = 0.2  # of half an interval: from here on it is not told as mean ± half
 
 
@@ -117,7 +118,7 @@ def accuracy_interval(percents: Sequence[float], images: int) -> Interval:
         max(0.0, seeds.mean - hypot(seeds.mean - low, half)),
         min(100.0, seeds.mean + hypot(high - seeds.mean, half)),
         seeds.count,
-        "t and Wilson",
+        _OF_SHARES,
     )
 
 
@@ -148,9 +149,10 @@ def paired_effect(
 
 
 def spread(interval: Interval, form: str = ".2f", unit: str = "", of: str = "") -> str:
-    """Return a mean with half its interval, or with its ends if they are not as far from it.
+    """Return a mean with half its interval, or with its ends if half of it would mislead.
 
-    A single value says so, after the unit.
+    That is, if the ends are not as far from it, or if accuracies would leave 0 to 100 %. A single
+    value says so, after the unit.
 
     Args:
         interval: Of the mean.
@@ -162,10 +164,20 @@ def spread(interval: Interval, form: str = ".2f", unit: str = "", of: str = "") 
     after = unit + (f" ({of})" if of else "")
     if not isfinite(interval.low):
         return f"{interval.mean:{form}}{after}"
-    half = (interval.high - interval.low) / 2
-    if abs(interval.high + interval.low - 2 * interval.mean) > _UNEVEN * half:
+    if not _is_even(interval):
         return f"{interval.mean:{form}} [{interval.low:{form}}, {interval.high:{form}}]{after}"
-    return f"{interval.mean:{form}} ± {half:{form}}{after}"
+    return f"{interval.mean:{form}} ± {(interval.high - interval.low) / 2:{form}}{after}"
+
+
+def _is_even(interval: Interval) -> bool:
+    """Whether mean ± half tells about the same ends, all of them such as a value can have."""
+    low, mean, high = interval.low, interval.mean, interval.high
+    half = (high - low) / 2
+    if interval.kind == _OF_SHARES and (
+        min(low, mean - half) <= 0 or max(high, mean + half) >= 100  # noqa: PLR2004 - percent
+    ):
+        return False
+    return abs(high + low - 2 * mean) <= _UNEVEN * half
 
 
 @dataclass(frozen=True, slots=True)
