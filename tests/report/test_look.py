@@ -90,8 +90,19 @@ def test_many_classes_that_are_never_answered_are_one_notice() -> None:
     )
     of_all, of_some = of_classes([*rows, seen(1, classes=names, confusion=few)], names)
     assert of_all.startswith("94 of 100 classes are never answered by 2 of 2 seeds: c6")
-    assert of_some.startswith("5 of 100 classes are never answered by 1 of 2 seeds: c1")
-    assert "; by such seeds their accuracy is 0 %" in of_some
+    assert of_some.replace("\u200e", "").startswith(
+        "Each of c1, c2, c3 and 2 more (5 of 100 classes) is never answered by at least one of the"
+        " 2 seeds: by such seeds its accuracy is 0 %"
+    )
+
+
+def test_classes_that_seeds_leave_out_in_turn_are_not_said_to_be_those_of_one() -> None:
+    names = ["cat", "dog", "owl"]
+    in_turn = [[[2 * (column != seed) for column in range(3)]] * 3 for seed in range(3)]
+    (line,) = of_classes([seen(seed, confusion=of) for seed, of in enumerate(in_turn)], names)
+    assert line.replace("\u200e", "").startswith(
+        "Each of cat, dog, owl (3 of 3 classes) is never answered by at least one of the 3 seeds:"
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from smidgen.report.points import Point
 from smidgen.report.replicates import kind, replicate_of
 from smidgen.sizes import listed
 
+_ZERO = "accuracy is 0 %, whatever the accuracy of all says."
+
 
 def of_classes(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str]:
     """Warn of classes that the model of some replicate never answers, in two lines at most.
@@ -28,25 +30,31 @@ def of_classes(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> list[str
     lines: list[str] = []
     if by_all:
         whom = f" by {len(rows)} of {len(rows)} {many}" if len(rows) > 1 else ""
-        lines.append(_never(by_all, names, whom, ""))
-    if by_some:
-        found = sorted({counts[name] for name in by_some})
-        some = " to ".join(map(str, dict.fromkeys((found[0], found[-1]))))
-        those = (
-            f"that {many.removesuffix('s')}" if found == [len(by_some)] == [1] else f"such {many}"
+        lines.append(_never(by_all, names, whom))
+    if len(by_some) == 1:
+        (name,) = by_some
+        those = f"that {many.removesuffix('s')}" if counts[name] == 1 else f"such {many}"
+        lines.append(
+            f"Class {name} is never answered by {counts[name]} of {len(rows)} {many}: by {those}"
+            f" its {_ZERO}"
         )
-        lines.append(_never(by_some, names, f" by {some} of {len(rows)} {many}", f"by {those} "))
+    elif by_some:
+        lines.append(
+            f"Each of {_marked(by_some)} ({len(by_some):,} of {len(names):,} classes) is never"
+            f" answered by at least one of the {len(rows)} {many}: by such {many} its {_ZERO}"
+        )
     return lines
 
 
-def _never(silent: Sequence[str], names: Sequence[str], whom: str, where: str) -> str:
-    zero = "accuracy is 0 %, whatever the accuracy of all says."
+def _never(silent: Sequence[str], names: Sequence[str], whom: str) -> str:
     if len(silent) == 1:
-        return f"Class {silent[0]} is never answered{whom}: {where}its {zero}"
+        return f"Class {silent[0]} is never answered{whom}: its {_ZERO}"
     told = f"{len(silent):,} of {len(names):,} classes are never answered{whom}"
-    marked = listed([f"{name}{LEFT_TO_RIGHT}" for name in silent])
-    their = f"{where}their {zero}"
-    return f"{told}: {marked}; {their}"
+    return f"{told}: {_marked(silent)}; their {_ZERO}"
+
+
+def _marked(silent: Sequence[str]) -> str:
+    return listed([f"{name}{LEFT_TO_RIGHT}" for name in silent])
 
 
 def of_grouped(point: Point) -> list[str]:
