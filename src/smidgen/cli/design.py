@@ -194,7 +194,7 @@ def _footprint(found: "Design", *limits: str | None) -> str:
 def _show_front(found: "Design") -> None:
     from smidgen.study.design.front import told_front
 
-    names = {"flash": "flash", "ram": "RAM", "latency": "ms"}
+    names = {"flash": "flash", "ram": "RAM", "latency": "ms untrained"}
     also = [name for name in names if all(name in point.sizes for point in found.front)]
     changed = ["changed"] if all(point.changed is not None for point in found.front) else []
     rows: list[list[object]] = [

@@ -15,7 +15,7 @@ from smidgen.recipe import Recipe
 from smidgen.report import write_page
 from smidgen.run import load_run
 from smidgen.spec import NetSpec
-from smidgen.study.design.budget import Budget
+from smidgen.study.design.budget import Budget, Latencies, net_key
 from smidgen.study.design.design import STORE, design
 from smidgen.study.design.front import few_told, front_of, kept, likewise, told_front, told_points
 from smidgen.study.design.ladder import ladder
@@ -83,6 +83,22 @@ def test_a_front_is_told_by_what_the_budget_leaves_it_the_least_of(
     assert told_front([]) == ""
     assert [len(few_told(points[:n])) for n in range(4)] == [0, 1, 1, 0]
     assert few_told(points[:1])[0].startswith("the front has 1 net: these reached all others")
+
+
+def test_a_front_has_the_times_that_its_nets_were_admitted_by(
+    fake: Fake, digits: Data, tmp_path: Path
+) -> None:
+    nets = [one.shaped.spec for one in entrants(digits, BUDGET)[:2]]
+    search = fake(lambda candidate, seed: 0.9).search
+    rows = {Candidate(net, (), Recipe(epochs=1)): {} for net in nets}
+    for one in rows:  # the last run of the smaller one was timed beside another
+        rows[one][0] = row(one, 0.9) | {"latency": {"kernel_ms": 900 / one.net.params}}
+        search.store.folder(search.key(one, 0, full=True)).mkdir(parents=True)
+    took = {net_key(net): net.params / 1e4 for net in nets}
+    points = kept(search, rows, tmp_path / "out", Budget(max_latency=1.0), Latencies(took))
+    found = told_points(points, tmp_path / "out")
+    assert [of["latency_ms"] for of in found] == sorted(took.values())
+    assert "the limit was held against: of the untrained net" in told_front(points)
 
 
 def test_nets_of_a_front_leave_out_what_would_break_the_budget(digits: Data) -> None:

@@ -201,7 +201,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
                 if winner not in rows:
                     raise StudyError(f"the last runs of {titled(winner)} failed")
                 of_front = {one: rows[one] for one in front if one in rows}
-                points = kept(search, of_front, out, budget)
+                points = kept(search, of_front, out, budget, begun.latencies)
                 before = _read_before(search, [winner, *front], begun.profile.confirm_seeds)
                 notices = [*pace.hurried(winner), *chosen_again(before), *few_told(points)]
                 found = _told(search, winner, rows[winner], begun, standings, notices, before)
@@ -318,8 +318,8 @@ def _told(
         search.say(WARNING, line)
     found = story(search, winner, rows, begun.told, accuracy, standings)
     if admitted is not None:
-        took = f"{admitted:.3f} ms, the least of {CALLS} calls on one thread"
-        found["facts"].append(("the same when it was admitted, untrained", took))
+        label = f"the same when it was admitted, untrained, the least of {CALLS} calls on 1 thread"
+        found["facts"].append((label, f"{admitted:.3f} ms"))
     return {**found, "warnings": lines, "notices": notices, "read_before": before}
 
 
