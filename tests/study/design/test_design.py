@@ -488,7 +488,8 @@ def test_a_trained_net_that_is_slower_than_the_limit_is_told(
             "an image takes 3.365 ms, above the limit of 2 ms: untrained the net"
         )
     assert slow_told({1: {"latency": None}}, 2.0, 1.9) == []
-    assert told_latency(row["latency"]).startswith("3.365 ms on 1 thread, trained")
+    label, figure = told_latency(row["latency"])
+    assert (label.split(", ")[1], figure) == ("PyTorch on 1 thread", "3.365 ms")
 
 
 def test_models_are_counted_and_not_their_seeds() -> None:

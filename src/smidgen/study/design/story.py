@@ -71,7 +71,7 @@ def story(
         facts.append(("flash as int8 C, predicted", f"{flash:,} bytes"))
         facts.append(("RAM there, predicted", f"{ram:,} bytes"))
     if first["latency"]:
-        facts.append(("an image, PyTorch", told_latency(first["latency"])))
+        facts.append(told_latency(first["latency"]))
     begun = {"title": "Asked for", "lines": list(asked)}
     steps = [{"title": name.title(), "lines": lines} for name, lines in search.steps.items()]
     return {
@@ -82,10 +82,13 @@ def story(
     }
 
 
-def told_latency(latency: Mapping[str, Any]) -> str:
-    """Return what an image takes, by what, for people."""
+def told_latency(latency: Mapping[str, Any]) -> tuple[str, str]:
+    """Return by what an image takes its time, and that time, for people."""
     threads = counted(latency["threads"], "thread", "threads")
-    return f"{latency['kernel_ms']:.3f} ms on {threads}, trained, the median of rounds"
+    return (
+        f"an image, PyTorch on {threads}, trained, the median of rounds",
+        f"{latency['kernel_ms']:.3f} ms",
+    )
 
 
 def slow_told(rows: Rows, limit: float | None, admitted: float | None) -> list[str]:
