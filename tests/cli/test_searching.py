@@ -2,13 +2,19 @@
 
 import io
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from smidgen.cli.design import _show  # pyright: ignore[reportPrivateUsage]
+from smidgen import zoo
+from smidgen.cli.design import _show, _told  # pyright: ignore[reportPrivateUsage]
 from smidgen.cli.searching import DesignProgress, heading, standing
+from smidgen.export.c.footprint import predict_cost
+from smidgen.recipe import Recipe
+from smidgen.study.design.design import Design
+from smidgen.study.design.front import Point
 from smidgen.study.design.search import News
 from smidgen.study.running.local import Event
 from smidgen.study.statistics import accuracy_interval
@@ -81,6 +87,36 @@ def test_an_accuracy_says_what_its_interval_is_for(
         rows=dict.fromkeys(range(seeds), row),
         accuracy=accuracy_interval([50.0] * seeds, 100),
         net=SimpleNamespace(name="tiny"),
+        changed=None,
     )
     _show(found)
     assert f"95 % for {said}" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("doubted", [True, False])
+def test_json_has_the_figures_and_the_limits_that_a_terminal_tells(
+    doubted: bool, tmp_path: Path
+) -> None:
+    tiny = zoo.net("mnist-1k5-dw")
+    counts = dict.fromkeys(("params", "deployed_params", "macs", "bytes_int8", "bytes_float32"), 9)
+    row = {**counts, "latency": {"kernel_ms": 0.1, "threads": 1}}
+    flash, ram = predict_cost(tiny)
+    accuracy = accuracy_interval([75.0], 20)
+    point = Point(
+        "net", 9, 9, accuracy, tmp_path / "net", {"params": 9, "flash": flash}, None, (flash, ram)
+    )
+    limits = {"flash": 8192, "ram": 4096, "latency": 2.0}
+    found = Design(
+        tiny, (), Recipe(), accuracy, {0: row}, tmp_path, "smidgen train", (), (), (point,), limits,
+        1.5,
+    )  # fmt: skip
+    file = tmp_path / "doubted.csv"
+    if doubted:
+        file.touch()
+    told = _told(found, tmp_path / "report.html", file)
+    assert {name: told[name] for name in counts} == counts
+    assert (told["flash"], told["ram"]) == (flash, ram)
+    assert (told["latency_ms"], told["trained_latency_ms"]) == (1.5, 0.1)
+    assert told["limits"] == {"flash": 8192, "ram": 4096, "latency_ms": 2.0}
+    assert told["doubted"] == (str(file) if doubted else None)
+    assert [(of["flash"], of["ram"]) for of in told["front"]] == [(flash, ram)]

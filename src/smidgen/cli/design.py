@@ -1,7 +1,7 @@
 """``smidgen design``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,8 @@ from smidgen.sizes import counted
 
 if TYPE_CHECKING:
     from smidgen.study.design.design import Design
+
+_COUNTS = ("params", "deployed_params", "macs", "bytes_int8", "bytes_float32")
 
 
 def design(  # noqa: PLR0913 - a command line
@@ -143,26 +145,7 @@ def design(  # noqa: PLR0913 - a command line
         )
     page = out / REPORT
     if json:
-        from smidgen.study.design.front import told_points
-
-        accuracy = found.accuracy
-        print_json(
-            {
-                "net": found.net.to_dict(),
-                "accuracy": accuracy.mean / 100,
-                "interval": [accuracy.low / 100, accuracy.high / 100],
-                **({} if found.changed is None else {"changed": found.changed / 100}),
-                "folder": str(found.folder),
-                "model": str(found.model),
-                "report": str(page),
-                "command": found.command,
-                "front": [
-                    {**told, "folder": str(found.folder / told["folder"])}
-                    for told in told_points(found.front, found.folder)
-                ],
-                "warnings": found.warnings,
-            }
-        )
+        print_json(_told(found, page, out / DOUBTED))
     else:
         _show(found)
         if found.front:
@@ -181,6 +164,54 @@ def design(  # noqa: PLR0913 - a command line
         if seen is not None and seen.of_values:
             asked = "WINDOW.csv" if seen.takes_text else "FILE.npz"
         say(*next_commands(out, "predict", "export", asked=asked))
+
+
+def _told(found: "Design", page: Path, doubted: Path) -> dict[str, Any]:
+    """Return what ``--json`` prints of a design.
+
+    Args:
+        found: The design.
+        page: Its report.
+        doubted: The file of labels that the models contradict; there may be none.
+    """
+    from smidgen.study.design.front import told_points
+    from smidgen.study.design.story import footprint_of
+
+    accuracy, row = found.accuracy, found.rows[min(found.rows)]
+    trained = row.get("latency")
+    limits = {_named(name): limit for name, limit in found.limits.items()}
+    told = zip(found.front, told_points(found.front, found.folder), strict=True)
+    return {
+        "net": found.net.to_dict(),
+        "accuracy": accuracy.mean / 100,
+        "interval": [accuracy.low / 100, accuracy.high / 100],
+        **({} if found.changed is None else {"changed": found.changed / 100}),
+        **{name: row[name] for name in _COUNTS},
+        **_memory(footprint_of(found.net, found.methods)),
+        "latency_ms": found.admitted,  # as in the front and the limits
+        "trained_latency_ms": trained["kernel_ms"] if trained else None,
+        "limits": limits,
+        "folder": str(found.folder),
+        "model": str(found.model),
+        "report": str(page),
+        "doubted": str(doubted) if doubted.exists() else None,
+        "command": found.command,
+        "front": [
+            {**of, **_memory(point.footprint), "folder": str(found.folder / of["folder"])}
+            for point, of in told
+        ],
+        "warnings": found.warnings,
+    }
+
+
+def _named(limit: str) -> str:
+    """Return the name of a limit as that of the figure which it limits."""
+    return "latency_ms" if limit == "latency" else limit
+
+
+def _memory(footprint: tuple[int, int] | None) -> dict[str, int | None]:
+    flash, ram = footprint or (None, None)
+    return {"flash": flash, "ram": ram}
 
 
 def _footprint(found: "Design", *limits: str | None) -> str:

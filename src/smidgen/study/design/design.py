@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, SupportsIndex
 
@@ -73,6 +73,10 @@ class Design:
         plain: Rows of plain methods on the same images, tested once as well.
         warnings: What should make its reader doubt it, a line each.
         front: Nets by size, where a front was asked for; the winner is one of them.
+        limits: That were met, by name: params, macs, flash and ram in bytes, those of a board
+            among them, and latency in milliseconds.
+        admitted: Milliseconds that the limit of latency was held against, those of the untrained
+            net; ``None`` where latency is not limited.
     """
 
     net: NetSpec
@@ -85,6 +89,8 @@ class Design:
     plain: tuple[dict[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
     front: tuple[Point, ...] = ()
+    limits: dict[str, float | int] = field(default_factory=dict[str, float | int])
+    admitted: float | None = None
 
     def __repr__(self) -> str:
         return f"Design({self.net.name}: {self._told})"
@@ -205,7 +211,11 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
                 before = _read_before(search, [winner, *front], begun.profile.confirm_seeds)
                 notices = [*pace.hurried(winner), *chosen_again(before), *few_told(points)]
                 found = _told(search, winner, rows[winner], begun, standings, notices, before)
-                return _finished(search, winner, rows[winner], found, points, out, seconds)
+                return replace(
+                    _finished(search, winner, rows[winner], found, points, out, seconds),
+                    limits=budget.limits,
+                    admitted=_admitted(begun, winner),
+                )
     finally:
         store.close()
 
@@ -311,7 +321,7 @@ def _told(
     )
     spec = rewritten_quietly(winner.net, winner.methods)
     turned = "" if begun.budget.max_ram is not None else turned_told(spec)
-    admitted = None if begun.latencies is None else begun.latencies.of(spec)
+    admitted = _admitted(begun, winner)
     notices = [*notices, *slow_told(rows, begun.budget.max_latency, admitted)]
     lines = [*notices, *lines]
     for line in [*lines, *([turned] if turned else [])]:
@@ -321,6 +331,13 @@ def _told(
         label = f"the same when it was admitted, untrained, the least of {CALLS} calls on 1 thread"
         found["facts"].append((label, f"{admitted:.3f} ms"))
     return {**found, "warnings": lines, "notices": notices, "read_before": before}
+
+
+def _admitted(begun: Outset, winner: Candidate) -> float | None:
+    """Return the milliseconds by which the winner met its limit, if latency is limited."""
+    if begun.latencies is None:
+        return None
+    return begun.latencies.of(rewritten_quietly(winner.net, winner.methods))
 
 
 def _finished(

@@ -13,7 +13,7 @@ from smidgen.sizes import counted
 from smidgen.study.design.budget import CALLS, Budget, Latencies, costs
 from smidgen.study.design.reduce import Entrant
 from smidgen.study.design.search import Candidate, Rows, Search
-from smidgen.study.design.story import changed, plan_text, rewritten_quietly
+from smidgen.study.design.story import changed, footprint_of, plan_text, rewritten_quietly
 from smidgen.study.statistics import Interval, accuracy_interval
 
 FRONT = "front"
@@ -36,6 +36,7 @@ class Point:
             the front the least of. Bytes of flash and RAM are predicted; latency, in
             milliseconds, is what the limit was held against, that of the untrained net.
         changed: Mean accuracy on changed test images, in percent, of a design for robust.
+        footprint: Predicted bytes of flash and RAM, limited or not; ``None`` without a form in C.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Point:
     folder: Path
     sizes: dict[str, float | int] = field(default_factory=dict[str, float | int])
     changed: float | None = None
+    footprint: tuple[int, int] | None = None
 
 
 def front_of(scores: Mapping[Entrant, float]) -> list[Entrant]:
@@ -121,6 +123,7 @@ def kept(
                 folder,
                 sizes,
                 changed(rows),
+                footprint_of(candidate.net, candidate.methods),
             )
         )
     return _by_size(points, budget)

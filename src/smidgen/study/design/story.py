@@ -65,9 +65,8 @@ def story(
         sides = " x ".join(str(n) for n in winner.net.input_shape[1:])
         end = ", rows and columns exchanged" if winner.origin.turned else ""
         facts.append(("looks at", f"{sides}{end}"))
-    spec = rewritten_quietly(winner.net, winner.methods)
-    if is_predictable(spec):
-        flash, ram = predict_cost(spec)
+    if footprint := footprint_of(winner.net, winner.methods):
+        flash, ram = footprint
         facts.append(("flash as int8 C, predicted", f"{flash:,} bytes"))
         facts.append(("RAM there, predicted", f"{ram:,} bytes"))
     if first["latency"]:
@@ -150,6 +149,15 @@ def rewritten_quietly(spec: NetSpec, methods: Iterable[Method]) -> NetSpec:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return rewritten(spec, methods)
+
+
+def footprint_of(spec: NetSpec, methods: Iterable[Method]) -> tuple[int, int] | None:
+    """Return predicted bytes of flash and RAM as int8 C; ``None`` of a net without a form in C."""
+    built = rewritten_quietly(spec, methods)
+    if not is_predictable(built):
+        return None
+    flash, ram = predict_cost(built)
+    return flash, ram
 
 
 def models_of(tested: Iterable[Mapping[str, Any]]) -> int:
