@@ -121,6 +121,15 @@ def test_list_knows_every_method_and_net(capsys: pytest.CaptureFixture[str]) -> 
     assert params["cifar-143k-dw"] == 143_396
 
 
+def test_list_tells_what_a_board_leaves_a_net(capsys: pytest.CaptureFixture[str]) -> None:
+    assert smidgen("list", "boards", "--json") == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (rows["micro:bit v1"]["chip"], rows["micro:bit v1"]["ram_bytes"]) == ("nRF51822", 16_384)
+    assert rows["micro:bit v1"]["half_of_flash"] == 131_072
+    assert smidgen("list", "boards") == 0
+    assert "half of RAM" in capsys.readouterr().out.splitlines()[0]
+
+
 def test_tables_show_words_without_the_marks_of_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert smidgen("list", "methods") == 0
     assert "`" not in capsys.readouterr().out

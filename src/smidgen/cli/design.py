@@ -56,7 +56,7 @@ def design(  # noqa: PLR0913 - a command line
     ] = None,
     board: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Half of a board's flash and RAM; inspect lists them."),
+        typer.Option(metavar="NAME", help="Half of its flash and RAM; `smidgen list boards`."),
     ] = None,
     profile: Annotated[
         str, typer.Option(help="Of the search: quick, standard or thorough.")

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from dataclasses import Field
 
 _Table = tuple[list[str], list[list[object]]]
-_KINDS = ("nets", "methods", "data", "targets", "recipes", "kernels", "plugins")
+_KINDS = ("nets", "methods", "data", "targets", "boards", "recipes", "kernels", "plugins")
 
 
 def list_(
     what: Annotated[str, typer.Argument(metavar="|".join(_KINDS))],
     json: Json = False,
 ) -> None:
-    """List what has a name: nets, methods, data sets, targets, recipes, kernels, plugins."""
+    """List what has a name: nets, methods, data, targets, boards, recipes, kernels, plugins."""
     from smidgen.text import nearest
 
-    kinds = (_nets, _methods, _data, _targets, _recipes, _kernels, _plugins)
+    kinds = (_nets, _methods, _data, _targets, _boards, _recipes, _kernels, _plugins)
     tables: dict[str, Callable[[], _Table]] = dict(zip(_KINDS, kinds, strict=True))
     rows = tables.get(what)
     if rows is None:
@@ -102,6 +102,13 @@ def _targets() -> _Table:
     for plugin in working(installed()).values():
         rows.append([plugin.name, _said(plugin.value), plugin.package])  # noqa: PERF401
     return ["name", "what", "package"], rows
+
+
+def _boards() -> _Table:
+    from smidgen.export.c.boards import BOARDS
+
+    header = ["name", "chip", "flash_bytes", "ram_bytes", "half_of_flash", "half_of_ram"]
+    return header, [[of.name, of.chip, of.flash, of.ram, *of.room] for of in BOARDS]
 
 
 def _plugins() -> _Table:

@@ -128,6 +128,7 @@ def table(
     ]
     # so that they break between their words; JSON has them in lower case
     names = [name.replace("_", " ").replace("macs", "MACs") for name in header]
+    names = [re.sub(r"\bram\b", "RAM", name) for name in names]
     numeric = [
         all(isinstance(row[place], int | float) for row in rows)
         if place == 0  # names, which may be digits

@@ -1,13 +1,17 @@
 """Common microcontroller boards, and whether a net fits them."""
 
+import difflib
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from smidgen.text import nearest
+from smidgen.names import shown
+from smidgen.sizes import listed
 
 Verdict: TypeAlias = Literal["fits", "tight", "too big"]
 
 ROOMY = 0.5  # a net that takes up to half of a board's memory leaves room for an application
+_LONGEST = 100  # letters of a name: comparing takes the square of them
+_TOLD = 4  # boards that an error names
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,24 @@ def board_named(name: str) -> Board:
     """Return a board by its name, in capitals or not.
 
     Raises:
-        ValueError: If there is none; the nearest names are told.
+        ValueError: If there is none; told with those of which a word begins so, or the nearest.
     """
+    asked = name.strip().casefold()[:_LONGEST]
     known = {board.name.casefold(): board for board in BOARDS}
-    found = known.get(name.strip().casefold())
-    if found is None:
-        raise ValueError(f"unknown board {name!r}; {nearest(name, [of.name for of in BOARDS])}")
-    return found
+    if asked in known:
+        return known[asked]
+    near = [of.name for of in BOARDS if asked and _begins(asked, f"{of.name} {of.chip}")]
+    near = near or [known[one].name for one in difflib.get_close_matches(asked, known, n=1)]
+    if not near:
+        raise ValueError(f"unknown board {shown(name)}; all are named by `smidgen list boards`")
+    which = "one of " if len(near) > 1 else ""
+    names = listed([repr(one) for one in near], _TOLD)
+    raise ValueError(f"unknown board {shown(name)}; did you mean {which}{names}?")
+
+
+def _begins(asked: str, words: str) -> bool:
+    """Whether one of the words of a board begins so."""
+    return f" {asked}" in f" {words}".casefold()
 
 
 def verdict(flash: int, ram: int) -> list[tuple[Board, Verdict]]:
