@@ -544,6 +544,21 @@ def test_a_phone_cuts_nothing_off(
 
 
 @pytest.mark.browser
+def test_sentences_of_a_table_break_at_the_end_of_the_column_of_the_page(
+    written: Callable[[Rows], Path], tmp_path: Path, browser: Any
+) -> None:
+    method = {"method": "blurpool", "standing": "always", "why": 40 * "known to help "}
+    story: dict[str, Any] = {"facts": [], "steps": [], "methods": [method]}
+    path = write_page(written([seen(0)]), tmp_path / "p.html", story=story)
+    sheet = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+    sheet.set_default_timeout(0)  # milliseconds; a busy machine may need many
+    sheet.goto(path.as_uri())
+    right = "node => node.getBoundingClientRect().right"
+    table = sheet.eval_on_selector('table[aria-label="Its methods"]', right)
+    assert table <= sheet.eval_on_selector("main", right)
+
+
+@pytest.mark.browser
 def test_it_fits_a_phone_in_the_dark(page: Path, browser: Any) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme="dark")
     sheet = context.new_page()
