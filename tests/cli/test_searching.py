@@ -87,7 +87,6 @@ def test_an_accuracy_says_what_its_interval_is_for(
         rows=dict.fromkeys(range(seeds), row),
         accuracy=accuracy_interval([50.0] * seeds, 100),
         net=SimpleNamespace(name="tiny"),
-        changed=None,
     )
     _show(found)
     assert f"95 % for {said}" in " ".join(capsys.readouterr().out.split())
