@@ -16,9 +16,7 @@ from smidgen.data.lines import Lines, fall_of, has_time, lines_in, numbers_of, w
 from smidgen.data.preprocessing import WHITE, Preprocessing, Values
 from smidgen.names import shown
 
-LONGER = (
-    1.5  # times the moments of a window trained on, from which a recording is cut and not fitted
-)
+LONGER = 1.5  # times the moments trained on, from which a recording is cut and not fitted
 
 
 class Window(NamedTuple):
