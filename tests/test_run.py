@@ -262,6 +262,7 @@ def test_weights_of_another_run_of_the_same_net_are_refused(folder: Path, anothe
         load_run(folder)
     assert len(str(refused.value).splitlines()) == 1
     shutil.copy(another / PLAN, folder)
+    shutil.copy(another / PICTURES, folder)
     assert load_run(folder).trial.seed == 1
 
 

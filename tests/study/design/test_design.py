@@ -352,6 +352,7 @@ def test_plain_methods_take_no_time_from_the_last_runs(
     monkeypatch.setattr(search.Search, "measure", Mock(return_value={winner: {}}))
     monkeypatch.setattr(search, "_told", Mock())
     monkeypatch.setattr(search, "_finished", Mock())
+    monkeypatch.setattr(search, "replace", Mock())  # of what is found, a stand-in here
     monkeypatch.setattr(search.Pace, "left", Mock(return_value=left))
     plain = Mock(return_value=[])
     monkeypatch.setattr(search, "baselines", plain)
