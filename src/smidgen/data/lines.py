@@ -69,18 +69,25 @@ def lines_in(path: Path) -> Lines:
         DataError: If it cannot be read, is larger than a table of text may be, or is no lines of
             as many numbers each.
     """
-    where = str(path)
+    return lines_of(text_in(path), str(path))
+
+
+def text_in(path: Path) -> str:
+    """Return the text of a file: a table's, or that of measured values.
+
+    Raises:
+        DataError: If it cannot be read, is no UTF-8, or is larger than a table may be.
+    """
     try:
-        text = content(path, TABLE).decode("utf-8-sig")
+        return content(path, TABLE).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise DataError(
-            f"{where} must be UTF-8 (spreadsheets call it CSV UTF-8), got other bytes at "
+            f"{path} must be UTF-8 (spreadsheets call it CSV UTF-8), got other bytes at "
             f"{error.start:,}"
         ) from error
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
-        raise DataError(f"{where} cannot be read as text: {why}") from error
-    return lines_of(text, where)
+        raise DataError(f"{path} cannot be read as text: {why}") from error
 
 
 def lines_of(text: str, where: str) -> Lines:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 from smidgen.data import columns
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.folders import ENDINGS as OF_PICTURES
-from smidgen.limits import CELLS, COLUMNS, TABLE, TABLE_ROWS, content
+from smidgen.data.lines import text_in
+from smidgen.limits import CELLS, COLUMNS, TABLE_ROWS
 
 OF_JSON = ".jsonl"
 ENDINGS = (".csv", ".tsv", OF_JSON)
@@ -75,15 +76,7 @@ def rows_of(
         DataError: If it cannot be read, or has more rows: a few bytes of a file are 300 in memory.
             If all rows are wanted and it has more than 10,000 columns.
     """
-    try:
-        text = content(table, TABLE).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{table} must be UTF-8 (spreadsheets call it CSV UTF-8), got other bytes at "
-            f"{error.start:,}"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{table} cannot be read as text: {error}") from error
+    text = text_in(table)
     try:
         of_edge_impulse = table.name == OF_EDGE_IMPULSE
         if of_edge_impulse or table.suffix.lower() == OF_JSON:
