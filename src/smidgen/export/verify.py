@@ -105,7 +105,7 @@ def _proof_in(place: Path) -> tuple[dict[str, Any], list[str], list[str]]:
         require(all({"bytes", "sha256"} <= of.keys() for of in told), "it has no digests")
     except OSError as error:
         raise ValueError(
-            f"{place} must be a folder that smidgen export wrote, got one without a"
+            f"{place} must be a folder that smidgen export wrote, got one without an"
             f" {PROOF} that can be read ({error.strerror})"
         ) from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
