@@ -21,7 +21,8 @@ from smidgen.data.known import keys_of
 from smidgen.data.remembered import asked_of
 from smidgen.fine_tune import begin, fine_tune, gentler
 from smidgen.methods import BlurPool, OneCycle
-from smidgen.run import PICTURES, WEIGHTS, digest, load_run
+from smidgen.run import PICTURES, digest, load_run
+from smidgen.run_folder import WEIGHTS
 from smidgen.testing.given import BARE, NET, SINGLE
 
 RECIPE = sm.Recipe(**NUMBERS)

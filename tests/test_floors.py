@@ -28,7 +28,17 @@ FLOORS = [  # ground first; a name covers the module or package it starts
     {"spec"},
     {"zoo", "methods"},
     {
-        *("runtime", "checkpoint", "trial", "run", "training", "train", "evaluate", "export"),
+        *(
+            "runtime",
+            "checkpoint",
+            "trial",
+            "run",
+            "run_folder",
+            "training",
+            "train",
+            "evaluate",
+            "export",
+        ),
         "fine_tune",
         *("answer", "model", "again", "progress", "hub", "robust", "starts", "teacher"),
     },

@@ -18,7 +18,7 @@ from tests.report.conftest import row
 
 from smidgen.checkpoint import load_tensors
 from smidgen.cli import main
-from smidgen.run import WEIGHTS
+from smidgen.run_folder import WEIGHTS
 from smidgen.study.store import Store
 
 ROOT = Path(__file__).parents[1]

@@ -25,7 +25,7 @@ from smidgen.checkpoint import load_tensors, save_tensors
 from smidgen.cli import main
 from smidgen.data import Data, load
 from smidgen.recipe import Recipe
-from smidgen.run import PLAN, WEIGHTS
+from smidgen.run_folder import PLAN, WEIGHTS
 from smidgen.spec import NetSpec
 from smidgen.study.job import Job, Origin
 from smidgen.study.store import Store

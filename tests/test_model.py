@@ -28,7 +28,8 @@ from smidgen.export.onnx import to_onnx
 from smidgen.layers import Shape
 from smidgen.model import Model, load, model_of
 from smidgen.recipe import Recipe
-from smidgen.run import MODEL, PLAN, Run, load_run
+from smidgen.run import Run, load_run
+from smidgen.run_folder import MODEL, PLAN
 from smidgen.train import train
 
 SEEN = Preprocessing(6, 8, "rgb", 3, fit="crop")

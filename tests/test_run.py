@@ -13,6 +13,7 @@ import torch
 
 from smidgen import files
 from smidgen import run as runs
+from smidgen import run_folder
 from smidgen.checkpoint import CheckpointError, checkpoints, load_tensors, save_tensors
 from smidgen.data import Data, load
 from smidgen.evaluate import evaluate, row
@@ -22,7 +23,8 @@ from smidgen.layers import Shape
 from smidgen.methods import Cyclical
 from smidgen.model import model_of
 from smidgen.recipe import Recipe
-from smidgen.run import PICTURES, PLAN, WEIGHTS, Run, load_plan, load_run
+from smidgen.run import PICTURES, Run, load_run
+from smidgen.run_folder import PLAN, WEIGHTS, load_plan
 from smidgen.spec import NetSpec
 from smidgen.train import train
 from smidgen.trial import Trial
@@ -450,14 +452,14 @@ def test_a_plan_is_written_by_the_run_that_has_the_folder_alone(
     net: NetSpec, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     numbers: Any = {"recipe": Recipe(epochs=1), "folder": tmp_path / "run"}
-    written = runs.save_plan
+    written = run_folder.save_plan
 
     def slow(folder: Path, trial: Trial, data: Data) -> None:
         if trial.seed == 0:
             train(net, digits, seed=1, **numbers)  # begins, and ends, before the other's plan
         written(folder, trial, data)
 
-    monkeypatch.setattr(runs, "save_plan", slow)
+    monkeypatch.setattr(run_folder, "save_plan", slow)
     with pytest.raises(ValueError, match="another process is at work in"):
         train(net, digits, **numbers)
 

@@ -53,7 +53,8 @@ from smidgen.methods.of_runs import run_of
 from smidgen.model import model_of
 from smidgen.progress import Report
 from smidgen.recipe import Recipe
-from smidgen.run import WEIGHTS, load_run
+from smidgen.run import load_run
+from smidgen.run_folder import WEIGHTS
 from smidgen.runtime import Runtime
 from smidgen.spec import NetSpec
 from smidgen.tensors import Batch, Scalar

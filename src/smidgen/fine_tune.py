@@ -20,7 +20,8 @@ from smidgen.methods import Pretrained
 from smidgen.methods.base import Method
 from smidgen.names import require_kind, require_path
 from smidgen.recipe import Recipe
-from smidgen.run import Run, digest, load_run, path_of
+from smidgen.run import Run, digest, load_run
+from smidgen.run_folder import path_of
 from smidgen.runtime import Runtime
 from smidgen.sizes import counted, listed
 from smidgen.spec import NetSpec

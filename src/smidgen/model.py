@@ -24,7 +24,8 @@ from smidgen.data.values import Asked, array_of, to_ask
 from smidgen.hub import is_hub
 from smidgen.machine import DECODING, processors
 from smidgen.names import require_name, shown
-from smidgen.run import Run, load_run, path_of
+from smidgen.run import Run, load_run
+from smidgen.run_folder import path_of
 
 Array: TypeAlias = NDArray[np.uint8]
 Infer: TypeAlias = Callable[[Array], NDArray[Any]]  # bytes (n, c, h, w) to logits (n, classes)

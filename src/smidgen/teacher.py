@@ -24,7 +24,8 @@ from smidgen.methods.base import ArchitectureMethod, BatchMethod, Method, StartM
 from smidgen.methods.distill import Distill
 from smidgen.methods.of_runs import placed, run_of
 from smidgen.methods.pretrained import Pretrained
-from smidgen.run import Run, digest, load_run, path_of
+from smidgen.run import Run, digest, load_run
+from smidgen.run_folder import path_of
 from smidgen.spec import NetSpec
 from smidgen.split_names import FULL, SELECTION
 from smidgen.tensors import Batch

@@ -25,10 +25,9 @@ from smidgen.methods.base import GradientMethod, Method, several, transformed
 from smidgen.names import require_kind, shown
 from smidgen.progress import Report, training_bar
 from smidgen.recipe import Recipe
-from smidgen.run import (
+from smidgen.run import Run, load_run
+from smidgen.run_folder import (
     WEIGHTS,
-    Run,
-    load_run,
     methods_in,
     open_folder,
     path_of,

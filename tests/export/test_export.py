@@ -38,7 +38,8 @@ from smidgen.export.wasm import load_wasm
 from smidgen.export.wishes import require_wish
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
-from smidgen.run import WEIGHTS, Run, load_run
+from smidgen.run import Run, load_run
+from smidgen.run_folder import WEIGHTS
 from smidgen.spec import NetSpec
 from smidgen.train import train
 

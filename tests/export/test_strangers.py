@@ -19,7 +19,7 @@ from smidgen.export.lower import lower
 from smidgen.export.ship import export
 from smidgen.layers import Shape
 from smidgen.recipe import Recipe
-from smidgen.run import PLAN
+from smidgen.run_folder import PLAN
 from smidgen.train import train
 
 CODE = "*/ __attribute__((constructor)) static void x(void) {{ {} }} /*".format(

@@ -17,7 +17,8 @@ from smidgen.methods import Distill, Flip, in_order, parse
 from smidgen.methods.base import BatchMethod, of_kind
 from smidgen.progress import Report
 from smidgen.recipe import Recipe
-from smidgen.run import digest, load_run, shared_plan
+from smidgen.run import digest, load_run
+from smidgen.run_folder import shared_plan
 from smidgen.share.facts import facts_of
 from smidgen.spec import NetSpec
 from smidgen.study.plan import read_plan

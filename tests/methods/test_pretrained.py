@@ -19,7 +19,8 @@ from smidgen.data import Data, DataWarning, Split, load
 from smidgen.layers import Classifier, Conv, GlobalAveragePool, Shape
 from smidgen.methods import BlurPool, Distill, Method, OneCycle, Pretrained, parse
 from smidgen.recipe import Recipe
-from smidgen.run import PICTURES, WEIGHTS, digest, load_run, shared_plan
+from smidgen.run import PICTURES, digest, load_run
+from smidgen.run_folder import WEIGHTS, shared_plan
 from smidgen.spec import NetSpec
 from smidgen.study.plan import read_plan
 from smidgen.teacher import with_teachers

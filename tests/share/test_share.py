@@ -30,7 +30,8 @@ from smidgen.cli import main
 from smidgen.escape import html, shell
 from smidgen.export.artefact import Wish
 from smidgen.hub import place_of
-from smidgen.run import WEIGHTS, digest, load_run, shared_plan
+from smidgen.run import digest, load_run
+from smidgen.run_folder import WEIGHTS, shared_plan
 from smidgen.share.card import card_of, front_matter, write_card
 from smidgen.share.facts import Facts, facts_of
 from smidgen.share.push import push

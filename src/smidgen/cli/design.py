@@ -103,7 +103,7 @@ def design(  # noqa: PLR0913 - a command line
     from smidgen.cli.searching import DesignProgress
     from smidgen.design import DOUBTED, REPORT
     from smidgen.design import design as search
-    from smidgen.run import load_plan
+    from smidgen.run_folder import load_plan
     from smidgen.study.design.search import News
     from smidgen.study.job import Origin
     from smidgen.track import require_trackers, track_row

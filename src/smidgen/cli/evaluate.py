@@ -104,7 +104,7 @@ def evaluate(  # noqa: PLR0913 - a command line
     from smidgen.evaluate import row as row_of
     from smidgen.evaluate.pictures import told, wrong_answers
     from smidgen.release import revision
-    from smidgen.run import WEIGHTS, load_run, run_folder
+    from smidgen.run import load_run
     from smidgen.runtime import choose
     from smidgen.study.rows import append_row
 
@@ -133,11 +133,10 @@ def evaluate(  # noqa: PLR0913 - a command line
                 skip_broken=skip_broken,
             )
     images = held_out_of(loaded_run, source, run) if held_out else source.test
-    weights = run_folder(run) / WEIGHTS
     with choose("cpu", threads).active():
         logits = predict(loaded_run.model, images.images, loaded_run.mean, loaded_run.std)
         split = "held-out" if held_out else "test"
-        found = judge(loaded_run, images, split=split, weights=weights, logits=logits)
+        found = judge(loaded_run, images, split=split, weights=_weights_of(run), logits=logits)
         cards: dict[str, RobustCard] = {}
         if wish:
             own = source if source.fingerprint == loaded_run.trial.fingerprint else None
@@ -200,6 +199,12 @@ def _pictured(
     if source.fingerprint != run.trial.fingerprint:
         return {**right, **mistaken(source, logits)}  # what it was trained on is not here
     return {**right, **looked_at(source, logits, split)}
+
+
+def _weights_of(run: str) -> Path:
+    from smidgen.run_folder import WEIGHTS, run_folder
+
+    return run_folder(run) / WEIGHTS
 
 
 def _require_size(run: "Run", asked: str | None) -> None:

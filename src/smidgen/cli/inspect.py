@@ -79,7 +79,7 @@ def inspect(
 def _asked(net: str) -> "tuple[NetSpec, tuple[Method, ...], bool]":
     """Return a net, the methods that stand beside it, and whether images are turned for it."""
     from smidgen.config import is_turned, load_methods, load_net
-    from smidgen.run import load_plan, run_folder
+    from smidgen.run_folder import load_plan, run_folder
 
     if os.path.isdir(net):  # noqa: PTH112 - Path's own fails on a table, which may be long
         trial, seen, *_ = load_plan(run_folder(net))

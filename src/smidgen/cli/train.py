@@ -241,7 +241,7 @@ def _name_of(asked: _Asked, seed: int) -> str:
 
 def _require_vacant(out: Path | None, *, resume: bool) -> None:
     """Refuse a folder that holds something else before thousands of pictures are decoded."""
-    from smidgen.run import require_vacant
+    from smidgen.run_folder import require_vacant
 
     if out is not None:
         require_vacant(out, resume=resume)
@@ -249,7 +249,7 @@ def _require_vacant(out: Path | None, *, resume: bool) -> None:
 
 def _tell_that_it_begins(folder: Path, *, resume: bool) -> None:
     """Say that there is nothing to go on with, where that was asked for."""
-    from smidgen.run import require_vacant
+    from smidgen.run_folder import require_vacant
 
     if resume and not require_vacant(folder, resume=True):
         warn(f"there is no run in {folder} to go on with: it begins")

@@ -20,7 +20,8 @@ from smidgen.export.int8.finish import Finished, Images
 from smidgen.export.program import Pixels, Program
 from smidgen.methods import in_order
 from smidgen.names import require_kind, shown
-from smidgen.run import Run, unplaced
+from smidgen.run import Run
+from smidgen.run_folder import unplaced
 from smidgen.split_names import SELECTION, fold_name
 from smidgen.text import to_text
 

@@ -38,7 +38,8 @@ from smidgen.files import write_atomically
 from smidgen.hub import is_hub
 from smidgen.hub import place_of as hub_place
 from smidgen.names import require_kind, require_path, shown
-from smidgen.run import Run, load_run, path_of
+from smidgen.run import Run, load_run
+from smidgen.run_folder import path_of
 from smidgen.sizes import bytes_of
 from smidgen.torch_state import float32_on_the_cpu
 

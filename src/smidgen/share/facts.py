@@ -20,7 +20,8 @@ from smidgen.limits import PLAN_BYTES, content
 from smidgen.names import require_name
 from smidgen.release import release
 from smidgen.report.checked import require_rows
-from smidgen.run import PLAN, WEIGHTS, Run, digest, load_run, path_of, run_folder, unplaced
+from smidgen.run import Run, digest, load_run
+from smidgen.run_folder import PLAN, WEIGHTS, path_of, run_folder, unplaced
 from smidgen.study.design.design import ROWS
 from smidgen.study.design.outset import STORE
 from smidgen.study.records import notes_of

@@ -17,7 +17,7 @@ from smidgen.export.targets import PACKAGES
 from smidgen.hub import Place, place_of, require_extra, told, without_bars
 from smidgen.limits import TENSOR_BYTES, content
 from smidgen.names import said_by
-from smidgen.run import PLAN, WEIGHTS, run_folder, shared_plan
+from smidgen.run_folder import PLAN, WEIGHTS, run_folder, shared_plan
 from smidgen.share.card import card_of, front_matter
 from smidgen.share.facts import Artefact, Facts, facts_of
 from smidgen.share.licences import fields, require_licence

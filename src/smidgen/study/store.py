@@ -15,7 +15,7 @@ from typing import Any
 from smidgen.checkpoint import checkpoints
 from smidgen.files import require_no_link, write_atomically
 from smidgen.names import require_key, shown
-from smidgen.run import WEIGHTS
+from smidgen.run_folder import WEIGHTS
 from smidgen.split_names import row_key
 from smidgen.study.database import StoreError, connect, connect_to_read, told
 from smidgen.study.job import Job, titles

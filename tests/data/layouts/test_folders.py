@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from tests.data.conftest import pixels, png
 
-from smidgen import run
+from smidgen import run_folder
 from smidgen.cli import main
 from smidgen.data import DataError, DataWarning, load
 from smidgen.data.layouts.folders import pictures_below
@@ -390,7 +390,7 @@ def test_what_smidgen_wrote_among_the_classes_is_none(image_folder: Folder) -> N
 
 
 def test_files_by_which_its_folders_are_known_are_those_that_smidgen_writes() -> None:
-    assert {run.PLAN, ship.PROOF, outset.STORE} == set(MADE)
+    assert {run_folder.PLAN, ship.PROOF, outset.STORE} == set(MADE)
     assert runs_of(Path("s.db")) == Path("s.runs")
     assert runs_of(Path("t.sqlite")) == Path("t.sqlite.runs")
 

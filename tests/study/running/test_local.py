@@ -23,7 +23,7 @@ from tests.waiting import stop_at_second_checkpoint, until
 from smidgen.checkpoint import checkpoints
 from smidgen.data import Data
 from smidgen.evaluate import evaluate
-from smidgen.run import WEIGHTS
+from smidgen.run_folder import WEIGHTS
 from smidgen.runtime import choose
 from smidgen.study.job import Job, Origin
 from smidgen.study.owner import owner

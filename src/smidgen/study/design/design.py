@@ -10,7 +10,7 @@ from smidgen.export.c.footprint import predict_cost
 from smidgen.files import copy_of_own, locked, write_atomically
 from smidgen.methods import Method, in_order
 from smidgen.recipe import Recipe
-from smidgen.run import MODEL
+from smidgen.run_folder import MODEL
 from smidgen.show import card, percent
 from smidgen.sizes import counted
 from smidgen.spec import NetSpec

@@ -17,7 +17,7 @@ from smidgen.methods import Method, parse
 from smidgen.methods.base import ArchitectureMethod, of_kind
 from smidgen.recipe import Recipe
 from smidgen.robust.corruptions import corruptions_for
-from smidgen.run import MODEL
+from smidgen.run_folder import MODEL
 from smidgen.study.design.baseline import STUDY as PLAIN
 from smidgen.study.design.baseline import seconds_of_baselines
 from smidgen.study.design.budget import Budget, Latencies

@@ -15,7 +15,8 @@ from smidgen.evaluate import doubted, evaluate, looked_at, predict, row
 from smidgen.evaluate.accuracy import packed
 from smidgen.evaluate.calibration import balanced_nll
 from smidgen.release import revision
-from smidgen.run import PLAN, WEIGHTS, Run
+from smidgen.run import Run
+from smidgen.run_folder import PLAN, WEIGHTS
 from smidgen.runtime import PRECISIONS, choose
 from smidgen.split_names import FULL
 from smidgen.study.job import CARD, QUICK, Job, Others
