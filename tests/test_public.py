@@ -11,6 +11,7 @@ import smidgen as sm
 
 FUNCTIONS = (
     "compare",
+    "curve",
     "design",
     "evaluate",
     "export",
@@ -36,6 +37,7 @@ def test_a_tab_offers_the_public_names() -> None:
 def test_a_function_stays_one_whatever_module_of_its_name_is_imported(name: str) -> None:
     for module in (
         "compare",
+        "curve",
         "design",
         "export",
         "train",

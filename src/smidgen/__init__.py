@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # the same names as below, for readers and type checkers
     from smidgen import data, layers, methods, zoo
     from smidgen.compare import compare
+    from smidgen.curve import curve
     from smidgen.design import design
     from smidgen.evaluate import evaluate
     from smidgen.export.artefact import Wish
@@ -28,6 +29,7 @@ __all__ = [
     "Runtime",
     "Wish",
     "compare",
+    "curve",
     "data",
     "design",
     "evaluate",
@@ -85,6 +87,7 @@ class _Package(ModuleType):
     """Holds the functions that share their name with a module or package."""
 
     compare = _function("compare")
+    curve = _function("curve")
     design = _function("design")
     train = _function("train")
     evaluate = _function("evaluate")

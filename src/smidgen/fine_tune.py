@@ -160,13 +160,15 @@ def begin(
 def gentler(run: Run) -> Recipe:
     """Return the numbers to go on with: half of the epochs, 0.3 of the peak rate, one start.
 
+    All images are learned from, whatever share of them the run had.
+
     Those of a run that went on itself are that already.
     """
     recipe = run.trial.recipe
     if SIDES_OF in asked_of(run.origin):
         return recipe
     epochs = ceil(EPOCHS * recipe.epochs)
-    return replace(recipe, epochs=epochs, peak_lr=PEAK * recipe.peak_lr, starts=1)
+    return replace(recipe, epochs=epochs, peak_lr=PEAK * recipe.peak_lr, starts=1, share=1.0)
 
 
 def _loaded(

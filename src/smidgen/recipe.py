@@ -9,7 +9,7 @@ from smidgen.names import as_whole
 
 OPTIMIZERS = ("adamw", "sgd", "soap")
 _STARTS = tuple(2**doubled for doubled in range(11))
-_FRACTIONS = ("peak_lr", "momentum", "weight_decay", "label_noise")
+_FRACTIONS = ("peak_lr", "momentum", "weight_decay", "label_noise", "share")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class Recipe:
     """How long and how fast to train, before any method is applied.
 
     Args:
-        epochs: Passes over the training images, >= 1.
+        epochs: Passes over the training images, >= 1; see ``share``.
         batch_size: Images a step, >= 2 (batch norm needs two).
         optimizer: ``adamw`` (Loshchilov & Hutter 2019), ``sgd`` (Nesterov momentum) or ``soap``
             (Vyas et al. 2024).
@@ -34,6 +34,10 @@ class Recipe:
         starts: Weights to begin with, a power of two up to 1,024; see :mod:`smidgen.starts`. Half
             of ``n`` go on after ``1 / n`` of the epochs, those of the lowest training loss, until
             one is left.
+        share: Of the training images that are learned from, to see what more of them would give;
+            in (0, 1]. Which ones is drawn from the run's seed, evenly over the classes, a smaller
+            share within a larger one. Epochs are as many steps as with all images: each image
+            comes ``1 / share`` times in one.
 
     Raises:
         ValueError: If a number is out of its range or of another kind.
@@ -48,6 +52,7 @@ class Recipe:
     balance: bool = False
     label_noise: float = 0.0
     starts: int = 1
+    share: float = 1.0
 
     def __post_init__(self) -> None:
         self._make_plain()
@@ -69,10 +74,16 @@ class Recipe:
             raise ValueError(f"recipe momentum must be in [0, 1), got {self.momentum!r}")
         if not (is_number(self.weight_decay) and self.weight_decay >= 0):
             raise ValueError(f"recipe weight_decay must be >= 0, got {self.weight_decay!r}")
-        if not (is_number(self.label_noise) and 0 <= self.label_noise <= 1):
-            raise ValueError(f"recipe label_noise must be in [0, 1], got {self.label_noise!r}")
+        self._require_shares()
         for name in _FRACTIONS:  # 0 is read as 0.0
             object.__setattr__(self, name, float(getattr(self, name)))
+
+    def _require_shares(self) -> None:
+        """Refuse shares of the images that are none."""
+        if not (is_number(self.label_noise) and 0 <= self.label_noise <= 1):
+            raise ValueError(f"recipe label_noise must be in [0, 1], got {self.label_noise!r}")
+        if not (is_number(self.share) and 0 < self.share <= 1):
+            raise ValueError(f"recipe share must be in (0, 1], got {self.share!r}")
 
     def _make_plain(self) -> None:
         """Make numbers Python's own, numpy's as well, and refuse what is of another kind."""
@@ -88,7 +99,7 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Return the numbers as plain values; what is not asked for is left out.
 
-        Trials are known by a hash of this form, and older ones have none of these three.
+        Trials are known by a hash of this form, and older ones have none of these four.
         """
         form = asdict(self)
         if not self.balance:
@@ -97,4 +108,6 @@ class Recipe:
             del form["label_noise"]
         if self.starts == 1:
             del form["starts"]
+        if self.share == 1:
+            del form["share"]
         return form

@@ -16,6 +16,7 @@ from torch import nn
 from smidgen.checkpoint import CheckpointError, checkpoints
 from smidgen.data import Data
 from smidgen.data.base import as_it_is
+from smidgen.data.shares import learned
 from smidgen.files import clear_temporaries, locked
 from smidgen.flat import Flat
 from smidgen.layers import Shape
@@ -113,6 +114,8 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         split=split,
     )
     _require_fit(spec, data)
+    if trial.recipe.share < 1:  # before a folder says that the run has begun
+        learned(data, split, trial.recipe.share, trial.seed)
     rewritten(spec, methods)  # what changes nothing is told here, and once
     tell_hidden(methods, *spec.input_shape[1:])
     runtime = runtime or choose()

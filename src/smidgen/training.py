@@ -18,6 +18,7 @@ from smidgen.checkpoint import CheckpointError, load_newest, save_checkpoint
 from smidgen.data import Batches, Data, Split, channel_statistics
 from smidgen.data.known import Known
 from smidgen.data.parts import parts
+from smidgen.data.shares import share_of
 from smidgen.data.splits import mislabelled
 from smidgen.evaluate.accuracy import accuracy, predict
 from smidgen.flat import Flat
@@ -133,14 +134,14 @@ class Training:
         self.weight_methods = of_kind(methods, WeightMethod)
 
         images, self.held_out = parts(data, trial.split)
+        length = len(images)  # of an epoch, whatever share of them is learned from
         self._look_every = 1  # epochs
         if pace.looks is not None and self.held_out is not None:
             seen = len(self.held_out)
             if self.weight_methods:
-                seen += _GLANCE * min(trial.recipe.batch_size, len(images))
-            self._look_every = max(ceil(seen / (pace.looks * len(images))), 1)
-        if trial.recipe.label_noise:
-            images = mislabelled(images, len(data.classes), trial.recipe.label_noise, trial.seed)
+                seen += _GLANCE * min(trial.recipe.batch_size, length)
+            self._look_every = max(ceil(seen / (pace.looks * length)), 1)
+        images = _learned(images, trial, len(data.classes))
         self.mean, self.std = channel_statistics(images.images)
         self.batch_methods = lessons(
             upright(of_kind(methods, BatchMethod), turned=data.preprocessing.turned),
@@ -157,6 +158,7 @@ class Training:
             std=self.std,
             device=torch.device(runtime.device),
             dtype=runtime.dtype,
+            length=length,
         )
 
         self._weights: Tensor | None = None
@@ -410,6 +412,15 @@ class Training:
                 chain.run_forward(images, batch.targets)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
+
+
+def _learned(images: Split, trial: Trial, classes: int) -> Split:
+    """Return what a run learns of the images that its split trains on, as it sees them labelled."""
+    recipe = trial.recipe
+    images = share_of(images, recipe.share, trial.seed)
+    if not recipe.label_noise:
+        return images
+    return mislabelled(images, classes, recipe.label_noise, trial.seed)
 
 
 def _factor_of(method: ScheduleMethod | WeightMethod, factor: object) -> float:

@@ -17,6 +17,7 @@ import typer
 
 from smidgen.cli import (
     compare,
+    curve,
     design,
     evaluate,
     export,
@@ -109,6 +110,7 @@ for _name, _verb in (
     ("compare", compare.compare),
     ("predict", predict.predict),
     ("study", study.study),
+    ("curve", curve.curve),
     ("design", design.design),
     ("report", report.report),
     ("export", export.export),
@@ -123,6 +125,7 @@ for _name, _verb in (
 BAD_INPUT, INTERRUPTED = 2, 130
 _GOES_ON = {
     "train": "; --resume goes on from the last checkpoint, if there is one yet",
+    "curve": "; the same command goes on",
     "study": "; the same command goes on",
     "design": "; the same command goes on",
 }

@@ -176,11 +176,12 @@ def _tell(
 
 def _learned(run: "Run", source: "Data") -> list[int]:
     """Return how many images of each class a run learned, or nothing of data of another run."""
-    from smidgen.data.parts import parts
+    from smidgen.data.shares import learned
 
     if source.fingerprint != run.trial.fingerprint:
         return []
-    labels = parts(source, run.trial.split)[0].labels
+    trial = run.trial
+    labels = learned(source, trial.split, trial.recipe.share, trial.seed).labels
     return labels.bincount(minlength=len(run.classes)).tolist()
 
 
@@ -193,12 +194,15 @@ def _pictured(
     from smidgen.split_names import FULL
 
     split = run.trial.split
-    right = {"right": packed(logits.argmax(1) == images.labels)}
+    right: dict[str, Any] = {"right": packed(logits.argmax(1) == images.labels)}
+    if own := _learned(run, source):
+        right["training_images"] = sum(own)
     if held_out:
         return right if split == FULL else {**right, **doubted(source, split, logits)}
     if source.fingerprint != run.trial.fingerprint:
         return {**right, **mistaken(source, logits)}  # what it was trained on is not here
-    return {**right, **looked_at(source, logits, split)}
+    share, seed = run.trial.recipe.share, run.trial.seed
+    return {**right, **looked_at(source, logits, split, share, seed)}
 
 
 def _weights_of(run: str) -> Path:

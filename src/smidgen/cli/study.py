@@ -152,7 +152,7 @@ def _observing(trackers: Sequence[str], store: Path) -> "Callable[[Event], None]
     from smidgen.track import track_row
 
     def observe(event: "Event") -> None:
-        _observe(event)
+        show_event(event)
         for ended in event.ended:
             if ended.row:
                 track_row(trackers, ended.row, str(store.absolute().parent))
@@ -160,7 +160,8 @@ def _observing(trackers: Sequence[str], store: Path) -> "Callable[[Event], None]
     return observe
 
 
-def _observe(event: "Event") -> None:
+def show_event(event: "Event") -> None:
+    """Tell people of each trial that has ended, and how long the others take."""
     status = event.status
     left = "" if _is_over(status) else f"  {time_left(status.seconds_left or 0)}"
     for ended in event.ended:

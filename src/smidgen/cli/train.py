@@ -123,7 +123,7 @@ def train(  # noqa: PLR0913 - a command line
     require_split(split or SELECTION)
     if full and split not in (None, FULL):
         raise ValueError(f"--full holds nothing out, --split {split} does: choose one")
-    _require_once(
+    require_once(
         set_ or (),
         {
             "net": (net, "the net"),
@@ -218,7 +218,7 @@ def _of_net(
     _require_vacant(place[0], resume=place[1])
     with LoadingProgress() as loading, told_of_weights(balanced=numbers.balance):
         loaded = replace(origin, name=name, turned=turned).load(loading.observe)
-    _tell_left_out(net, recipe, spec, plan, with_, turned=turned)
+    tell_left_out(net, recipe, spec, plan, with_, turned=turned)
     heading, shape, classes = None, Shape(*loaded.shape), len(loaded.classes)
     if turned:
         spec = spec.as_they_lie(shape)
@@ -255,7 +255,7 @@ def _tell_that_it_begins(folder: Path, *, resume: bool) -> None:
         warn(f"there is no run in {folder} to go on with: it begins")
 
 
-def _require_once(settings: Sequence[str], said: Mapping[str, tuple[object, str]]) -> None:
+def require_once(settings: Sequence[str], said: Mapping[str, tuple[object, str]]) -> None:
     """Refuse a setting of what the command line says elsewhere, which it would not change.
 
     Args:
@@ -272,7 +272,7 @@ def _require_once(settings: Sequence[str], said: Mapping[str, tuple[object, str]
                 raise ValueError(f"--set {path} changes nothing beside {name}: leave it out")
 
 
-def _tell_left_out(
+def tell_left_out(
     net: str,
     recipe: str | None,
     spec: "NetSpec",

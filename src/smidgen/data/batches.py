@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import ceil
 
 import torch
 import torch.nn.functional as F
@@ -66,7 +67,7 @@ class _Rows:
 class Batches:
     """A split that lives on the device as bytes and leaves it as normalised batches."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all but one by keyword
         self,
         split: Split,
         *,
@@ -77,6 +78,7 @@ class Batches:
         device: torch.device,
         dtype: torch.dtype = torch.float32,
         channels_last: bool = True,
+        length: int | None = None,
     ) -> None:
         """Move ``split`` to ``device``.
 
@@ -89,6 +91,8 @@ class Batches:
             device: Where the images stay and the batches are made.
             dtype: Of the images in a batch; targets are always float32.
             channels_last: The memory format of the images in a batch.
+            length: Images that an epoch is long, by default as many as there are: of a part of a
+                data set each comes several times in an epoch as long as one of all.
 
         Raises:
             ValueError: If ``batch_size`` is below 1 or the statistics are not one a channel.
@@ -98,7 +102,8 @@ class Batches:
             raise ValueError(f"batch_size must be >= 1, got {batch_size}")
         if not len(mean) == len(std) == channels:
             raise ValueError(f"mean and std must be {channels} numbers, got {mean} and {std}")
-        self.batch_size = min(batch_size, len(split))
+        self._length = len(split) if length is None else length
+        self.batch_size = min(batch_size, self._length)
         self.shape = (channels, height, width)
         self.dtype = dtype
         self.channels_last = channels_last
@@ -119,15 +124,19 @@ class Batches:
 
     def __len__(self) -> int:
         """Return the steps an epoch."""
-        return len(self.labels) // self.batch_size
+        return self._length // self.batch_size
 
     def epoch(self, generator: torch.Generator) -> Iterator[Batch]:
         """Yield whole batches in an order drawn from ``generator``, all of it at the start.
 
         What is left over after the last whole batch sits this epoch out.
         """
-        order = torch.randperm(len(self.labels), generator=generator, device=generator.device)
-        whole = order.to(self.labels.device)[: len(self) * self.batch_size]
+        needed = len(self) * self.batch_size
+        orders = [
+            torch.randperm(len(self.labels), generator=generator, device=generator.device)
+            for _ in range(ceil(needed / len(self.labels)))
+        ]
+        whole = torch.cat(orders).to(self.labels.device)[:needed]
         for rows in whole.split(self.batch_size):
             yield Batch(self._images(rows), self._targets.index_select(0, rows))
 

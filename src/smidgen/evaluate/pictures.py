@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from smidgen.data import Data, Split
-from smidgen.data.parts import held_out, parts
+from smidgen.data.parts import held_out
+from smidgen.data.shares import learned
 from smidgen.split_names import FULL
 from smidgen.tensors import Labels, Logits
 
@@ -125,15 +126,19 @@ def thumbnail(image: torch.Tensor) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def looked_at(data: Data, logits: Logits, split: str = FULL) -> dict[str, Any]:
+def looked_at(
+    data: Data, logits: Logits, split: str = FULL, share: float = 1.0, seed: int = 0
+) -> dict[str, Any]:
     """Return the columns that show pictures of a run judged on test images; see docs/rows.md.
 
     Args:
         data: What it was trained and tested on.
         logits: Of the test images.
         split: What of the training images it was trained on.
+        share: Of those, what share it learned from; in (0, 1].
+        seed: Of the run.
     """
-    labels = parts(data, split)[0].labels
+    labels = learned(data, split, share, seed).labels
     return {
         "examples": torch.bincount(labels, minlength=len(data.classes)).tolist(),
         "copies": asdict(copies(data.train, data.test)),

@@ -183,6 +183,7 @@ OF_NETS = {
     "nll": NUMBER,
     **dict.fromkeys(("ece", "shift_consistency"), SHARE),
     **dict.fromkeys(("images", "epochs", "params"), Rule(_positive, "a whole number above 0")),
+    "training_images": Rule(_positive, "a whole number above 0", required=False),
     "groups": Rule(_or_null(_positive), "a whole number above 0, or null", required=False),
     "methods": Rule(_methods, f"a list of texts {_OF_LETTERS} in all"),
     "recipe": Rule(_mapped(_setting), f"a mapping of at most {_FEW} numbers or short texts"),

@@ -16,6 +16,7 @@ from smidgen.report.chart import Chart
 from smidgen.report.checked import BASELINE
 from smidgen.report.curves import held_out_accuracies, losses
 from smidgen.report.forest import forest
+from smidgen.report.learning import learning_charts, learning_tables
 from smidgen.report.lengths import length_charts, length_tables
 from smidgen.report.look import Look, closer_look
 from smidgen.report.notices import largest_of
@@ -78,6 +79,7 @@ def tables_of(records: Records) -> list[Table]:
         tables += effects_tables(effects(group))
         tables += pair_tables(group)
         tables += length_tables(group)
+        tables += learning_tables(group)
     for look in robust_looks(points):
         tables += [replace(of, title=f"{look.title}: {of.title}") for of in look.tables]
     return tables
@@ -344,7 +346,7 @@ def _section(title: str, points: list[Point], before: int = 0) -> Section:
     reached = longest(points)
     plain = [of for of, _ in longest_groups(points) if any(of is one for one in reached)]
     found = effects(points)
-    drawn: list[Chart | None] = [accuracy_against_params(points)]
+    drawn: list[Chart | None] = [*learning_charts(points), accuracy_against_params(points)]
     titles = lengths_apart([baseline for baseline, _ in found])
     for (baseline, of_net), more in zip(found, titles, strict=True):
         drawn.append(forest(baseline, of_net, more))
@@ -370,6 +372,7 @@ def _section(title: str, points: list[Point], before: int = 0) -> Section:
     tables += effects_tables(found)
     tables += pair_tables(points)
     tables += length_tables(points)
+    tables += learning_tables(points)
     shown_charts, folded = (tuple(c for c in charts if c) for charts in (drawn, more))
     return Section(title, about, shown_charts, folded, tuple(tables))
 

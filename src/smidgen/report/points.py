@@ -189,8 +189,15 @@ def setting_of(row: dict[str, Any]) -> tuple[Any, ...]:
 
 def numbers_of(row: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return the numbers of a row's recipe, but for its epochs, and which data a name means."""
-    recipe = sorted((name, of) for name, of in row["recipe"].items() if name != "epochs")
-    return [*recipe, ("data", row["fingerprint"][:DIGITS])]
+    recipe = {"share": 1.0, **row["recipe"]}
+    numbers = sorted((name, of) for name, of in recipe.items() if name != "epochs")
+    return [*numbers, ("data", row["fingerprint"][:DIGITS])]
+
+
+def share_in(row: dict[str, Any]) -> float:
+    """Return what share of its training images a row's run learned from, in (0, 1]."""
+    share = row["recipe"].get("share", 1.0)  # a row may be anybody's
+    return float(share) if isinstance(share, float) and 0 < share <= 1 else 1.0
 
 
 def apart(
@@ -263,13 +270,25 @@ def _fewest_methods(group: Sequence[Point]) -> Point:
 
 
 def longest(points: Sequence[Point]) -> list[Point]:
-    """Return the points without those of which the same but for its epochs was trained longer."""
+    """Return the points without those of which the same was trained longer, or on more images.
+
+    The same is what differs in its epochs alone, and in the share of the images that it learned.
+    """
+
+    def size(point: Point) -> tuple[float, int]:
+        return share_in(point.first), point.first["epochs"]
+
     kept: dict[str, Point] = {}
     for point in points:
-        key = str((*setting_of(point.first), point.methods, numbers_of(point.first)))
-        if key not in kept or kept[key].first["epochs"] < point.first["epochs"]:
+        key = str((*setting_of(point.first), point.methods, but_for_share(point.first)))
+        if key not in kept or size(kept[key]) < size(point):
             kept[key] = point
     return list(kept.values())
+
+
+def but_for_share(row: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return what :func:`numbers_of` does without the share."""
+    return [(name, of) for name, of in numbers_of(row) if name != "share"]
 
 
 def longest_groups(points: Sequence[Point]) -> list[tuple[Point, list[Point]]]:

@@ -93,7 +93,7 @@ def ours(points: Sequence[Point], reported: Reported) -> Point | None:
             and _is_of_study(point.first)
             and point.names - COSINE == reported.methods
             and not constant  # a cosine of other numbers is another schedule, not the baseline's
-            and not point.first["recipe"].get("label_noise")
+            and not {"label_noise", "share"} & set(point.first["recipe"])
         ):
             return point
     return None

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.data import Data
-from smidgen.data.parts import folds_of
+from smidgen.data.parts import folds_of, parts
+from smidgen.data.shares import share_of
 from smidgen.data.sizes import checked_size
 from smidgen.data.sources import staying
 from smidgen.layers import Shape
@@ -88,6 +89,7 @@ class Plan:
         origin, against = self.origin.at(data), self._card_against(data)
         jobs: dict[str, tuple[int, Job]] = {}
         shape = Shape(*data.shape)
+        self._require_shares(data, splits)
         for group in self.groups:
             for spec in group.nets:
                 lying = spec.as_they_lie(shape) if self.origin.turned else spec
@@ -135,6 +137,22 @@ class Plan:
                     f" for: {filled} of them would hold any; choose fewer"
                 )
         return splits_in(self.split)
+
+    def _require_shares(self, data: Data, splits: Sequence[str]) -> None:
+        """Refuse shares that leave a class without an image: the least tells of all.
+
+        Raises:
+            ValueError: If there is one.
+        """
+        least = min((group.recipe.share for group in self.groups), default=1.0)
+        if least == 1:
+            return
+        some = [group for group in self.groups if group.recipe.share == least]
+        seeds = sorted({seed for group in some for seed in group.seeds})
+        for split in splits:
+            images = parts(data, split)[0]
+            for seed in seeds:
+                share_of(images, least, seed)
 
     def _taught(
         self, methods: Sequence[Method], data: Data, net: NetSpec, split: str
@@ -232,6 +250,7 @@ class _Trials:
     methods: list[list[str]] | None = None
     recipe: dict[str, Any] | None = None
     epochs: list[int] | None = None
+    share: list[float] | None = None
     seeds: list[int] | None = None
 
 
@@ -338,23 +357,15 @@ def _trials(file: _File) -> list[_Trials]:
     asked = 0
     for each in read:
         seeds = each.seeds or file.seeds
-        factors = (each.nets, each.methods, each.epochs, seeds, splits_in(file.split))
+        factors = (each.nets, each.methods, each.epochs, each.share, seeds, splits_in(file.split))
         asked += prod(max(len(factor or ()), 1) for factor in factors)  # empty ones are told later
     require_at_most("trials of a study", asked, TRIALS)
     return read
 
 
 def _groups(trials: _Trials, file: _File, own: Mapping[str, NetSpec], where: str) -> list[Group]:
-    """Return what one ``[[trials]]`` stands for: a group, or one a length."""
-    numbers = {**(file.recipe or {}), **(trials.recipe or {})}
-    place = f"{where}, recipe" if trials.recipe else "recipe"
-    if trials.epochs is None:
-        recipes = [from_mapping(Recipe, numbers, place)]
-    else:
-        if "epochs" in (trials.recipe or {}):
-            raise ValueError(f"{where}: epochs must be given once, got them in recipe as well")
-        lengths = [{**numbers, "epochs": epochs} for epochs in trials.epochs]
-        recipes = [from_mapping(Recipe, each, f"{where}, epochs") for each in lengths]
+    """Return what one ``[[trials]]`` stands for: a group, or one a length and share."""
+    recipes = _recipes(trials, file, where)
     with _at(f"{where}, nets"):
         specs = tuple(_net(name, own) for name in trials.nets)
     combinations = tuple(
@@ -362,11 +373,30 @@ def _groups(trials: _Trials, file: _File, own: Mapping[str, NetSpec], where: str
         for number, texts in enumerate([[]] if trials.methods is None else trials.methods, 1)
     )
     seeds = tuple(file.seeds if trials.seeds is None else trials.seeds)
-    factors = (("nets", specs), ("methods", combinations), ("epochs", recipes), ("seeds", seeds))
+    factors = (("nets", specs), ("methods", combinations), ("seeds", seeds))
     for what, values in factors:
         if not values:
             raise ValueError(f"{where}: {what} must not be empty")
     return [Group(specs, combinations, recipe, seeds) for recipe in recipes]
+
+
+def _recipes(trials: _Trials, file: _File, where: str) -> list[Recipe]:
+    """Return the recipes of one ``[[trials]]``: one, or one a length and share."""
+    own = trials.recipe or {}
+    numbers = {**(file.recipe or {}), **own}
+    place = f"{where}, recipe" if own else "recipe"
+    varied: dict[str, Sequence[float]] = {}
+    for name, values in (("epochs", trials.epochs), ("share", trials.share)):
+        if values is None:
+            continue
+        if name in own:
+            raise ValueError(f"{where}: {name} must be given once, got it in recipe as well")
+        if not values:
+            raise ValueError(f"{where}: {name} must not be empty")
+        varied[name] = values
+        place = f"{where}, {' and '.join(varied)}"
+    every = [dict(zip(varied, values, strict=True)) for values in product(*varied.values())]
+    return [from_mapping(Recipe, {**numbers, **each}, place) for each in every]
 
 
 def _net(name: str, own: Mapping[str, NetSpec]) -> NetSpec:

@@ -11,6 +11,7 @@ import torch
 from smidgen.checkpoint import checkpoints
 from smidgen.data import Data, Split
 from smidgen.data.parts import parts
+from smidgen.data.shares import share_of
 from smidgen.evaluate import doubted, evaluate, looked_at, predict, row
 from smidgen.evaluate.accuracy import packed
 from smidgen.evaluate.calibration import balanced_nll
@@ -98,7 +99,8 @@ def execute(
 
 def judged(run: Run, job: Job, data: Data, folder: Path, others: Others) -> dict[str, Any]:
     """Return the row of a trained run: all figures, and what is needed to train it again."""
-    held_out = parts(data, job.trial.split)[1]
+    trained_on, held_out = parts(data, job.trial.split)
+    own = share_of(trained_on, job.trial.recipe.share, job.trial.seed)
     name, images = ("test", data.test) if held_out is None else ("held-out", held_out)
     torch.set_num_threads(1)
     logits = predict(run.model, images.images, run.mean, run.std)
@@ -112,12 +114,14 @@ def judged(run: Run, job: Job, data: Data, folder: Path, others: Others) -> dict
         shifted=None if held_out is None else _SHIFTED,
     )
     if held_out is None:
-        pictures = looked_at(data, logits)
+        trial = job.trial
+        pictures = looked_at(data, logits, trial.split, trial.recipe.share, trial.seed)
     else:
         pictures = doubted(data, job.trial.split, logits)
     return {
         **_robust(run, job, data, held_out, others),
         **row(run, evaluation, study="", revision=revision()),
+        "training_images": len(own),
         "right": packed(logits.argmax(1) == images.labels),
         "balanced_nll": balanced_nll(logits, images.labels),
         **pictures,

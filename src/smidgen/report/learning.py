@@ -1,0 +1,256 @@
+"""Learning curves: accuracy against the training pictures, and what the last doubling gave."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite, log2
+
+from smidgen.report.axes import BELOW, Scale, across, padded_percents, room_beside, ticks, upward
+from smidgen.report.chart import SERIES, Chart, draw, legend, legend_height
+from smidgen.report.points import (
+    Effect,
+    Point,
+    apart,
+    but_for_share,
+    effect,
+    over,
+    setting_of,
+    share_in,
+)
+from smidgen.report.svg import Canvas
+from smidgen.report.tables import COUNTED, PAIRED, Cell, Table, difference, number, words
+from smidgen.study.statistics import BETTER, NO_DIFFERENCE, NOT_TESTED, Interval, mean_interval
+
+_HEIGHT = 300  # pixels of the plot
+_APART = 5  # pixels between the intervals of two curves at one number of pictures
+_NEAR = 0.2  # how far the logarithm to base 2 of a doubling is from 1, at most
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """A net with its methods, trained on several shares of its training pictures.
+
+    Args:
+        name: Of the net, and what tells it from others of the report.
+        points: One a share, the smallest first.
+    """
+
+    name: str
+    points: tuple[Point, ...]
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """What share of the training pictures each point learned from."""
+        return tuple(share_in(point.first) for point in self.points)
+
+    @cached_property
+    def pictures(self) -> tuple[int, ...]:
+        """How many pictures each point learned from, a mean over its replicates.
+
+        Of rows from before this was kept it follows from the others.
+        """
+        told = [point.mean(lambda row: row.get("training_images")) for point in self.points]
+        each = [
+            count / share_in(point.first)
+            for count, point in zip(told, self.points, strict=True)
+            if count is not None
+        ]
+        return tuple(
+            round(each[-1] * share_in(point.first) if count is None else count)
+            for count, point in zip(told, self.points, strict=True)
+        )
+
+    @cached_property
+    def accuracies(self) -> tuple[Interval, ...]:
+        """In percent, with an interval for other seeds, or folds, on the same pictures."""
+        return tuple(
+            mean_interval(
+                [100.0 * row["accuracy"] for row in point.rows.values()], shared=point.shared
+            )
+            for point in self.points
+        )
+
+    def halved(self, place: int) -> int | None:
+        """Return the place of the point with half as many pictures, if there is one."""
+        count = self.pictures[place]
+        found = {abs(log2(count / less) - 1): at for at, less in enumerate(self.pictures[:place])}
+        nearest = min(found, default=1.0)
+        return found[nearest] if nearest <= _NEAR else None
+
+    def doubling(self, place: int = -1) -> Effect | None:
+        """Return what twice the pictures changed at a point, paired by replicate.
+
+        Args:
+            place: Of the point with more of them; the last one by default.
+        """
+        place %= len(self.points)
+        half = self.halved(place)
+        return None if half is None else effect(self.points[place], self.points[half])
+
+    @property
+    def verdict(self) -> str:
+        """``better``, ``worse``, ``no difference shown`` or ``one seed, not tested``.
+
+        It is nothing where no point has half of the most pictures.
+        """
+        last = self.doubling()
+        return "" if last is None else last.accuracy.verdict
+
+    @property
+    def told(self) -> str:
+        """Say in a sentence what the last doubling gave, and what may be thought of another."""
+        last, half = self.doubling(), self.halved(len(self.points) - 1)
+        if last is None or half is None:
+            return (
+                f"No share with half of the {self.pictures[-1]:,} training pictures was trained"
+                " beside them with the same seeds: add it to share to be told what a doubling gives"
+            )
+        gained, most = last.accuracy, self.pictures[-1]
+        found = (
+            f"The last doubling, from {self.pictures[half]:,} to {most:,} training pictures, gave"
+            f" {difference(gained, 1)} points"
+        )
+        return f"{found}: {_thought(gained, 2 * most)}"
+
+
+def _thought(gained: Interval, next_: int) -> str:
+    """Say what a doubling shows of the next one, whose gain is rarely more than its own."""
+    further = f"a further doubling, to {next_:,}"
+    if gained.verdict == NOT_TESTED:
+        return "one seed tells no chance from gain, two or more do"
+    if gained.verdict == NO_DIFFERENCE:
+        return (
+            f"no difference shown; {further}, is not shown to help, and is unlikely to give more"
+            f" than {max(gained.high, 0.0):+.1f} (an extrapolation); more seeds would narrow this"
+        )
+    if gained.verdict == BETTER:
+        return (
+            f"shown to help; {further}, is likely to help as well, by as much or less (an"
+            " extrapolation)"
+        )
+    return (
+        "shown to hurt, in as many steps; longer training or a larger net may be what more pictures"
+        " need"
+    )
+
+
+def learning_curves(points: Sequence[Point]) -> list[LearningCurve]:
+    """Return each net and methods that learned from two shares of the pictures or more."""
+    grouped: dict[str, list[Point]] = {}
+    for point in points:
+        of = (*setting_of(point.first), point.first["params"], point.first["macs"], point.methods)
+        key = str((*of, point.first["epochs"], but_for_share(point.first)))
+        grouped.setdefault(key, []).append(point)
+    several = [sorted(of, key=_share) for of in grouped.values() if len(of) > 1]
+    known = [of for of in several if any("training_images" in point.first for point in of)]
+    told = apart([of[-1] for of in known], lambda row: [*but_for_share(row), _length(row)])
+    nets = {of[-1].net for of in known}
+    return [
+        LearningCurve((f"{of[-1].net}, " if len(nets) > 1 else "") + of[-1].label() + more, (*of,))
+        for of, more in zip(known, told, strict=True)
+    ]
+
+
+def _share(point: Point) -> float:
+    return share_in(point.first)
+
+
+def _length(row: dict[str, object]) -> tuple[str, object]:
+    return "epochs", row["epochs"]
+
+
+def learning_charts(points: Sequence[Point]) -> list[Chart]:
+    """Chart accuracies against the training pictures, as many charts as colours ask for."""
+    curves, many = learning_curves(points), over(points)
+    return [
+        draw(
+            "Accuracy against training pictures",
+            f"Mean over {many} with its 95 % t interval for other {many} on the same pictures; as"
+            " many steps for all; training pictures on a logarithmic scale."
+            + "".join(f" {_of(curve, curves)}{curve.told}." for curve in some),
+            lambda width, some=some: _drawn(width, some),
+        )
+        for start in range(0, len(curves), len(SERIES))
+        if (some := curves[start : start + len(SERIES)])
+    ]
+
+
+def _of(curve: LearningCurve, among: Sequence[LearningCurve]) -> str:
+    return f"{curve.name}: " if len(among) > 1 else ""
+
+
+def _drawn(width: int, curves: Sequence[LearningCurve]) -> Canvas:
+    colours = dict(zip((curve.name for curve in curves), SERIES, strict=False))
+    canvas = Canvas(width, legend_height(width, colours) + _HEIGHT + BELOW)
+    top = legend(canvas, colours)
+    bottom = top + _HEIGHT
+    ends = [end for curve in curves for of in curve.accuracies for end in _ends(of)]
+    low, high = padded_percents(ends)
+    levels = ticks(low, high, 7)
+    left, counts = room_beside(levels), sorted({n for curve in curves for n in curve.pictures})
+    y = Scale(low, high, bottom, top)
+    x = Scale(0.8 * counts[0], 1.25 * counts[-1], left, width, log=True)
+    upward(canvas, y, levels, width, "accuracy, %")
+    across(canvas, x, counts, top, bottom, "training pictures")
+    for place, (curve, colour) in enumerate(zip(curves, SERIES, strict=False)):
+        aside = _APART * (place - (len(curves) - 1) / 2)
+        found = list(zip(curve.pictures, curve.accuracies, strict=True))
+        at = [(x(n) + aside, y(of.mean)) for n, of in found]
+        canvas.path(at, colour, curve.name)
+        for (across_, up), (n, of) in zip(at, found, strict=True):
+            start, end = _ends(of)
+            canvas.line(across_, y(start), across_, y(end), colour, width=1.5)
+            canvas.circle(across_, up, 4, colour, f"{curve.name}, {n:,} pictures: {of.mean:.2f} %")
+    return canvas
+
+
+def _ends(of: Interval) -> tuple[float, float]:
+    """Return the ends of an interval as far as an accuracy can be, or its mean for both."""
+    if not isfinite(of.low):
+        return of.mean, of.mean
+    return max(of.low, 0.0), min(of.high, 100.0)
+
+
+def learning_tables(points: Sequence[Point]) -> list[Table]:
+    """Return the accuracies by training pictures, a table a curve, and what is told of each."""
+    curves = learning_curves(points)
+    return [
+        learning_table(
+            curve,
+            "Accuracy by training pictures" + (f": {curve.name}" if len(curves) > 1 else ""),
+            over(points),
+        )
+        for curve in curves
+    ]
+
+
+def learning_table(curve: LearningCurve, title: str, many: str) -> Table:
+    """Return a row a share: what it reached, and what twice the pictures gave.
+
+    Args:
+        curve: Of which.
+        title: Above it.
+        many: What its means are over, such as ``seeds``.
+    """
+    rows: list[tuple[Cell, ...]] = []
+    for place, of in enumerate(curve.accuracies):
+        twice, point = curve.doubling(place), curve.points[place]
+        ends = "" if not isfinite(of.low) else f" [{_ends(of)[0]:.2f}, {_ends(of)[1]:.2f}]"
+        rows.append(
+            (
+                number(curve.pictures[place]),
+                number(share_in(point.first), "g"),
+                number(len(point.rows)),
+                Cell(f"{of.mean:.2f}{ends}", of.mean),
+                number(None)
+                if twice is None
+                else Cell(difference(twice.accuracy), twice.accuracy.mean),
+                words("-" if twice is None else twice.accuracy.verdict),
+            )
+        )
+    columns = ("training pictures", "share", COUNTED[many], "accuracy %", "against half", "verdict")
+    note = (
+        f"{curve.told}. Accuracy with its 95 % t interval for other {many} on the same pictures;"
+        f" against half: points against half as many pictures, paired by {PAIRED[many]}."
+    )
+    return Table(title, columns, tuple(rows), note)
