@@ -78,6 +78,8 @@ def test_it_goes_on_with_the_run_s_net_methods_and_sides(given: Path) -> None:
     assert after.trial.net == before.trial.net
     assert after.trial.recipe == gentler(before)
     assert (gentler(before).epochs, gentler(before).peak_lr) == (1, pytest.approx(0.003))
+    part = replace(before.trial, recipe=replace(before.trial.recipe, share=0.5))
+    assert gentler(replace(before, trial=part)) == gentler(before), "of all pictures"
     assert [text.split("(")[0] for text in after.trial.method_texts] == [
         "blurpool",
         "pretrained",

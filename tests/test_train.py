@@ -615,6 +615,38 @@ def test_wrong_labels_are_of_training_alone_and_of_the_seed() -> None:
     assert torch.equal(data.train.labels, bars(80).train.labels)
 
 
+def test_a_share_is_learned_in_as_many_steps_and_judged_by_the_same_images() -> None:
+    data = bars(180)
+    trial = Trial(NET, (), Recipe(batch_size=32), 3, data.name, data.fingerprint, "selection")
+    recipes = [Recipe(batch_size=32, share=share) for share in (1.0, 0.5, 0.25)]
+    found = [Training(replace(trial, recipe=recipe), data, CPU) for recipe in recipes]
+    assert {len(training.batches) for training in found} == {3}
+    assert {training.batches.batch_size for training in found} == {32}
+    assert [len(training.batches.labels) for training in found] == [108, 54, 27]
+    whole = found[0].held_out
+    assert whole is not None
+    for training in found[1:]:
+        assert training.held_out is not None
+        assert torch.equal(training.held_out.images, whole.images)
+
+
+def test_a_share_is_of_the_key_and_the_command_unless_it_is_all() -> None:
+    data = bars(16)
+    trial = Trial(NET, (), Recipe(share=0.5), 3, data.name, data.fingerprint, "full")
+    whole = replace(trial, recipe=Recipe())
+    assert replace(trial, recipe=Recipe(share=1)).key == whole.key != trial.key
+    assert "share" not in whole.to_dict()["recipe"]
+    assert Trial.from_dict(trial.to_dict()) == trial
+    assert "recipe.share=0.5" in trial.command("digits", data.preprocessing)
+
+
+def test_a_share_that_leaves_a_class_without_an_image_leaves_no_folder(tmp_path: Path) -> None:
+    data = bars(16)
+    with pytest.raises(DataError, match="share must leave every class an image"):
+        train(NET, data, recipe=Recipe(share=0.05), folder=tmp_path / "run", runtime=CPU)
+    assert not (tmp_path / "run").exists()
+
+
 def test_wrong_labels_come_as_often_at_the_start_of_the_first_epoch_as_later() -> None:
     data = bars(400)
     trial = Trial(NET, (), Recipe(label_noise=0.5), 3, data.name, data.fingerprint, "full")

@@ -194,6 +194,7 @@ def test_what_is_of_another_kind_is_refused(other: dict[str, Any], said: str) ->
         ("momentum", ("a", 1.0), "in [0, 1)"),
         ("weight_decay", ("a", -1, float("inf")), ">= 0"),
         ("label_noise", ("a", 1.1), "in [0, 1]"),
+        ("share", ("a", 0, -0.5, 1.1, float("nan")), "in (0, 1]"),
         ("balance", (1, "yes"), "true or false"),
     ],
 )

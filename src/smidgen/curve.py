@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,11 +145,10 @@ def curve(  # noqa: PLR0913 - a door; all but two arguments by keyword
         raise ValueError(
             f"recipe share must be 1 in a learning curve, whose shares vary it, got {numbers.share}"
         )
-    shares = _required(shares)
+    shares = _required(shares, numbers)
     loaded = origin.load()
     held = split_of(loaded, split)
     plan = _plan(net, origin, tuple(methods), numbers, shares, tuple(seeds), held)
-    place.mkdir(parents=True, exist_ok=True)
     rows = study(plan, store=place / STORE, jobs=jobs, retry_failed=True, observer=observer)
     found = learning_curves(points_of(rows))
     if not found:
@@ -213,11 +212,11 @@ def _vacant(folder: Path) -> Path:
     return folder
 
 
-def _required(shares: Sequence[float]) -> list[float]:
+def _required(shares: Sequence[float], recipe: "Recipe") -> list[float]:
     """Return shares, the smallest first.
 
     Raises:
-        ValueError: If they are not two numbers or more.
+        ValueError: If they are not two numbers or more in (0, 1].
     """
     from smidgen.names import shown
 
@@ -225,7 +224,7 @@ def _required(shares: Sequence[float]) -> list[float]:
         raise ValueError(
             f"shares of a learning curve must be two or more, as 0.5,1, got {shown(shares)}"
         )
-    return sorted(set(shares))
+    return sorted({replace(recipe, share=share).share for share in shares})
 
 
 def _plan(

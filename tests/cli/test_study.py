@@ -7,7 +7,7 @@ import pytest
 from tests.report.conftest import seen
 from tests.test_cli import smidgen
 
-from smidgen.cli.study import _observe
+from smidgen.cli.study import show_event
 from smidgen.study.plan import read_plan
 from smidgen.study.running.local import Event
 from smidgen.study.status import Ended, Status
@@ -155,9 +155,9 @@ def test_a_trial_that_failed_and_waits_again_is_told_as_such(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     lost = Ended("k", "net, mixup, seed 1", "queued", "it broke", None, 0.0)
-    _observe(Event(Status(1, 1, 0, 1, None, ()), (lost,)))
+    show_event(Event(Status(1, 1, 0, 1, None, ()), (lost,)))
     failed = lost._replace(state="failed")
-    _observe(Event(Status(2, 0, 1, 0, 0.0, ()), (failed,)))
+    show_event(Event(Status(2, 0, 1, 0, 0.0, ()), (failed,)))
     assert capsys.readouterr().err.splitlines() == [
         "1/3  net, mixup, seed 1  failed, to be tried once more  it broke",
         "2/3  net, mixup, seed 1  failed  it broke",

@@ -43,6 +43,19 @@ def exact(split: Split) -> torch.Tensor:
     return (levels - levels.mean(dims, keepdim=True)) / torch.where(std == 0, 1.0, std)
 
 
+def test_an_epoch_as_long_as_of_more_images_has_each_several_times() -> None:
+    split = random_split(10, (1, 2, 2))
+    split = Split(split.images, torch.arange(10))
+    mean, std = channel_statistics(split.images)
+    more = Batches(split, batch_size=16, classes=10, mean=mean, std=std, device=CPU, length=40)
+    epoch = list(more.epoch(torch.Generator().manual_seed(0)))
+    assert (len(more), [len(batch.targets) for batch in epoch]) == (2, [16, 16])
+    seen = torch.cat([batch.targets.argmax(1) for batch in epoch])
+    counts = torch.bincount(seen, minlength=10)
+    assert set(counts.tolist()) == {3, 4}, "as evenly as 32 of 10 can"
+    assert all(sorted(turn.tolist()) == list(range(10)) for turn in seen[:30].split(10))
+
+
 shapes = st.tuples(st.integers(1, 4), st.integers(1, 9), st.integers(1, 9))
 
 

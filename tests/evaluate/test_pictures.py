@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from smidgen.data import Data, Split
+from smidgen.data import Data, Split, load
 from smidgen.data.parts import held_out, parts
 from smidgen.data.turned import exchanged
 from smidgen.evaluate.pictures import (
@@ -24,6 +24,14 @@ from smidgen.evaluate.pictures import (
 
 def logits_of(*probabilities: tuple[float, ...]) -> torch.Tensor:
     return torch.tensor(probabilities).log()
+
+
+def test_examples_are_what_a_run_has_learned() -> None:
+    digits = load("digits")
+    logits = torch.zeros(len(digits.test), 10)
+    whole, half = (looked_at(digits, logits, "full", share, 0) for share in (1.0, 0.5))
+    pairs = zip(whole["examples"], half["examples"], strict=True)
+    assert all(abs(2 * less - more) <= 2 for more, less in pairs)
 
 
 def test_wrong_answers_come_surest_first() -> None:

@@ -60,6 +60,42 @@ def test_trials_are_nets_times_methods_times_seeds(tmp_path: Path, digits: Data)
     assert other.recipe.peak_lr == 0.02
 
 
+def test_shares_are_a_factor_and_all_pictures_are_the_trial_without_one(
+    tmp_path: Path, digits: Data
+) -> None:
+    few = GOOD.replace("seeds = [5]", "seeds = [5]\nshare = [0.25, 0.5, 1]")
+    jobs = written(tmp_path, few).jobs(digits)
+    shares = [job.trial.recipe.share for job in jobs if job.trial.seed == 5]
+    assert shares == [0.25, 0.5, 1.0]
+    plain = {job.trial.key for job in written(tmp_path, GOOD).jobs(digits)}
+    assert len(plain) + 2 == len({job.trial.key for job in jobs} | plain)
+    both = few.replace("share =", "epochs = [1, 2]\nshare =")
+    trials = [job.trial for job in written(tmp_path, both).jobs(digits)]
+    last = [trial.recipe for trial in trials if trial.seed == 5]
+    assert {(of.epochs, of.share) for of in last} == {
+        (epochs, share) for epochs in (1, 2) for share in (0.25, 0.5, 1.0)
+    }
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        ("share = []", "trials 2: share must not be empty"),
+        ("share = [0.5, 1.5]", r"recipe share must be in \(0, 1\], got 1.5"),
+        ("share = 0.5", "trials 2 argument 'share'"),
+        ("share = [0.001, 1]", "share must leave every class an image to learn from, got 0.001"),
+    ],
+)
+def test_a_share_that_cannot_be_is_refused_before_anything_is_trained(
+    share: str, said: str, tmp_path: Path, digits: Data
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        written(tmp_path, GOOD.replace("seeds = [5]", share)).jobs(digits)
+    twice = GOOD.replace("peak_lr = 0.02 }", "share = 0.5 }\nshare = [0.5]")
+    with pytest.raises(ValueError, match="trials 2: share must be given once"):
+        written(tmp_path, twice)
+
+
 def test_jobs_are_of_the_commit_that_was_planned_for(tmp_path: Path, digits: Data) -> None:
     """A branch of the hub that moves meanwhile fails none of them."""
     plan = written(tmp_path, GOOD.replace('"digits"', '"owner/pets::label-column=kind"'))

@@ -124,7 +124,7 @@ def curve(  # noqa: PLR0913 - a command line
         observer=show_event,
     )
     if json:
-        print_json({**asdict(found), "folder": str(found.folder), "report": str(found.report)})
+        print_json(_plain(found))
     else:
         _show(found)
     return 1 if found.missing else 0
@@ -141,6 +141,28 @@ def _numbers(text: str, option: str, kind: type[_Number]) -> list[_Number]:
     except ValueError:
         what = "whole numbers, as 0,1,2" if kind is int else "numbers, as 0.25,0.5,1"
         raise ValueError(f"{option} must be {what}, got {text!r}") from None
+
+
+def _plain(found: "Curve") -> dict[str, object]:
+    """Return what is told to machines: shares of one in the place of percents."""
+
+    def ends(of: "Interval | None") -> list[float] | None:
+        return None if of is None else [of.low / 100, of.high / 100]
+
+    points = [
+        {
+            "share": of.share,
+            "pictures": of.pictures,
+            "runs": of.runs,
+            "accuracy": of.accuracy.mean / 100,
+            "interval": ends(of.accuracy),
+            "gained": None if of.gained is None else of.gained.mean / 100,
+            "gained_interval": ends(of.gained),
+        }
+        for of in found.points
+    ]
+    places = {"folder": str(found.folder), "report": str(found.report)}
+    return {**asdict(found), "points": points, **places}
 
 
 def _show(found: "Curve") -> None:

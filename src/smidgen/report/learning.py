@@ -108,20 +108,26 @@ class LearningCurve:
         gained, most = last.accuracy, self.pictures[-1]
         found = (
             f"The last doubling, from {self.pictures[half]:,} to {most:,} training pictures, gave"
-            f" {difference(gained, 1)} points"
+            f" {_points(gained)}"
         )
         return f"{found}: {_thought(gained, 2 * most)}"
+
+
+def _points(gained: Interval) -> str:
+    if not isfinite(gained.low):
+        return f"{gained.mean:+.1f} points"
+    return f"{gained.mean:+.1f} points [{gained.low:+.1f}, {gained.high:+.1f}]"
 
 
 def _thought(gained: Interval, next_: int) -> str:
     """Say what a doubling shows of the next one, whose gain is rarely more than its own."""
     further = f"a further doubling, to {next_:,}"
     if gained.verdict == NOT_TESTED:
-        return "one seed tells no chance from gain, two or more do"
+        return "of one seed, not tested; two seeds or more give an interval"
     if gained.verdict == NO_DIFFERENCE:
         return (
             f"no difference shown; {further}, is not shown to help, and is unlikely to give more"
-            f" than {max(gained.high, 0.0):+.1f} (an extrapolation); more seeds would narrow this"
+            f" than {max(gained.high, 0.0):+.1f} (an extrapolation); more seeds may narrow this"
         )
     if gained.verdict == BETTER:
         return (
@@ -144,9 +150,8 @@ def learning_curves(points: Sequence[Point]) -> list[LearningCurve]:
     several = [sorted(of, key=_share) for of in grouped.values() if len(of) > 1]
     known = [of for of in several if any("training_images" in point.first for point in of)]
     told = apart([of[-1] for of in known], lambda row: [*but_for_share(row), _length(row)])
-    nets = {of[-1].net for of in known}
     return [
-        LearningCurve((f"{of[-1].net}, " if len(nets) > 1 else "") + of[-1].label() + more, (*of,))
+        LearningCurve(f"{of[-1].net}, {of[-1].label()}{more}", (*of,))
         for of, more in zip(known, told, strict=True)
     ]
 

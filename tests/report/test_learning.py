@@ -1,0 +1,139 @@
+"""A learning curve says what the last doubling of the pictures gave, and no more than that."""
+
+from typing import Any
+
+import pytest
+from tests.report.conftest import Rows, row
+
+from smidgen.report.learning import learning_charts, learning_curves, learning_tables
+from smidgen.report.page import charts_of, tables_of
+from smidgen.report.points import longest, points_of
+from smidgen.report.replicates import told
+from smidgen.study.records import Records
+from smidgen.study.status import Status
+
+
+def at(share: float, seed: int, right: int, methods: tuple[str, ...] = (), **other: Any) -> Any:
+    recipe = {"epochs": 3} | ({} if share == 1 else {"share": share})
+    form = {"recipe": recipe, "training_images": round(400 * share), "split": "held-out"} | other
+    made = row("mine", methods, seed, right, **{"trained_on": "selection", **form})
+    return {**made, "key": f"{made['key']} {share} {made['epochs']} {made['trained_on']}"}
+
+
+def rows(gain: list[int], half: float = 0.5, methods: tuple[str, ...] = ()) -> Rows:
+    """Return rows of a quarter, a half and all of 400 pictures; all gives ``gain`` images more."""
+    found: Rows = []
+    for seed, more in enumerate(gain):
+        base = 140 + 3 * seed
+        found += [
+            at(0.25, seed, base - 12, methods),
+            at(half, seed, base, methods),
+            at(1.0, seed, base + more, methods),
+        ]
+    return found
+
+
+def test_points_are_shares_of_the_pictures_and_pair_by_seed() -> None:
+    (curve,) = learning_curves(points_of(rows([4, 5, 6])))
+    assert (curve.name, curve.pictures) == ("mine, no method", (100, 200, 400))
+    assert [told(point.rows) for point in curve.points] == ["3 seeds"] * 3
+    last = curve.doubling()
+    assert last is not None
+    assert (last.accuracy.mean, last.accuracy.count) == (pytest.approx(2.5), 3)
+    assert curve.doubling(0) is None
+    assert curve.verdict == "better"
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"),
+    [
+        (
+            [4, 5, 6],
+            "from 200 to 400 training pictures, gave +2.5 points [+1.3, +3.7]: shown to help; a"
+            " further doubling, to 800, is likely to help as well, by as much or less (an"
+            " extrapolation)",
+        ),
+        (
+            [-4, 1, 6],
+            "gave +0.5 points [-5.7, +6.7]: no difference shown; a further doubling, to 800, is not"
+            " shown to help, and is unlikely to give more than +6.7 (an extrapolation); more seeds"
+            " may narrow this",
+        ),
+        ([-4, -5, -6], "gave -2.5 points [-3.7, -1.3]: shown to hurt, in as many steps; longer"),
+        ([4], "gave +2.0 points: of one seed, not tested; two seeds or more give an interval"),
+    ],
+)
+def test_a_sentence_says_what_the_last_doubling_gave(gain: list[int], said: str) -> None:
+    (curve,) = learning_curves(points_of(rows(gain)))
+    assert curve.told.startswith("The last doubling, ")
+    assert said in curve.told
+
+
+def test_without_half_of_the_pictures_nothing_is_told_of_a_doubling() -> None:
+    (curve,) = learning_curves(points_of(rows([4, 5], half=0.7)))
+    assert curve.verdict == ""
+    assert curve.told.startswith("No share with half of the 400 training pictures was trained")
+    others = [at(0.5, 0, 150), at(1.0, 7, 160)]
+    (apart,) = learning_curves(points_of(others))
+    assert apart.doubling() is None, "no seed in common"
+    assert apart.told.startswith("No share with half")
+
+
+def test_folds_are_replicates_whose_interval_is_wider() -> None:
+    by_fold = [
+        {**of, "trained_on": f"fold-{of['seed'] + 1}-of-3", "seed": 0} for of in rows([4, 5, 6])
+    ]
+    (curve,), (seeds,) = (learning_curves(points_of(of)) for of in (by_fold, rows([4, 5, 6])))
+    assert curve.doubling() is not None
+    assert curve.accuracies[2].high > seeds.accuracies[2].high
+
+
+def test_rows_of_all_pictures_from_before_they_were_counted_have_the_others_number() -> None:
+    older = [dict(of) for of in rows([4, 5])]
+    for of in older:
+        if "share" not in of["recipe"]:
+            del of["training_images"]
+    (curve,) = learning_curves(points_of(older))
+    assert curve.pictures == (100, 200, 400)
+
+
+def test_nets_methods_and_lengths_have_a_curve_each_and_others_none() -> None:
+    several = [*rows([4, 5]), *rows([1, 2], methods=("blurpool",)), at(1.0, 0, 150, ("ema",))]
+    longer = [{**of, "epochs": 9, "recipe": {**of["recipe"], "epochs": 9}} for of in rows([4, 5])]
+    found = learning_curves(points_of([*several, *longer]))
+    assert [curve.name for curve in found] == [
+        "mine, no method, epochs 3",
+        "mine, blurpool",
+        "mine, no method, epochs 9",
+    ]
+
+
+def test_a_share_of_no_number_is_that_of_all() -> None:
+    """Rows may be anybody's."""
+    odd = [*rows([4]), at(1.0, 1, 150, recipe={"epochs": 3, "share": "all"})]
+    assert len(learning_curves(points_of(odd))) == 1
+
+
+def test_the_page_draws_the_curve_and_says_the_sentence() -> None:
+    records = Records(rows([4, 5, 6]), Status(9, 0, 0, 0, 0.0, ()), {})
+    section, chart = charts_of(records)[0]
+    assert (section, chart.title) == (
+        "mnist, held-out images",
+        "Accuracy against training pictures",
+    )
+    assert chart.wide.count("<circle") == 3 + 1, "a point a share, and the legend"
+    assert "mine, no method, 400 pictures: 74.00 %" in chart.wide
+    assert "shown to help" in chart.note
+    (table,) = [of for of in tables_of(records) if of.title == "Accuracy by training pictures"]
+    texts = [[cell.text for cell in cells] for cells in table.rows]
+    assert [cells[0] for cells in texts] == ["100", "200", "400"]
+    assert texts[0][4:] == ["-", "-"]
+    assert texts[2][4:] == ["+2.50 [+1.26, +3.74]", "better"]
+    assert "shown to help" in table.note
+
+
+def test_what_is_beside_the_curve_shows_all_pictures_alone() -> None:
+    points = points_of(rows([4, 5]))
+    assert [point.first["recipe"] for point in longest(points)] == [{"epochs": 3}]
+    assert learning_charts(points_of([at(1.0, 0, 150)])) == []
+    assert learning_tables(points_of([at(1.0, 0, 150)])) == []
