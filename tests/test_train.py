@@ -622,7 +622,7 @@ def test_a_share_is_learned_in_as_many_steps_and_judged_by_the_same_images() -> 
     found = [Training(replace(trial, recipe=recipe), data, CPU) for recipe in recipes]
     assert {len(training.batches) for training in found} == {3}
     assert {training.batches.batch_size for training in found} == {32}
-    assert [len(training.batches.labels) for training in found] == [108, 54, 27]
+    assert [len(training.batches.labels) for training in found] == [121, 61, 30]
     whole = found[0].held_out
     assert whole is not None
     for training in found[1:]:

@@ -49,18 +49,22 @@ def test_points_are_shares_of_the_pictures_and_pair_by_seed() -> None:
     [
         (
             [4, 5, 6],
-            "from 200 to 400 training pictures, gave +2.5 points [+1.3, +3.7]: shown to help; a"
-            " further doubling, to 800, is likely to help as well, by as much or less (an"
-            " extrapolation)",
+            "from 200 to 400 training pictures, gave +2.5 points [+1.3, +3.7] (3 seeds, 200"
+            " held-out pictures): shown to help; a further doubling, to 800, is"
+            " likely to help as well, by as much or less (an extrapolation)",
         ),
         (
             [-4, 1, 6],
-            "gave +0.5 points [-5.7, +6.7]: no difference shown; a further doubling, to 800, is not"
-            " shown to help, and is unlikely to give more than +6.7 (an extrapolation); more seeds"
+            "gave +0.5 points [-5.7, +6.7] (3 seeds, 200 held-out pictures): no difference"
+            " shown; a further doubling, to 800, is not shown to help, and is"
+            " unlikely to give more than +6.7 (an extrapolation); more seeds"
             " may narrow this",
         ),
-        ([-4, -5, -6], "gave -2.5 points [-3.7, -1.3]: shown to hurt, in as many steps; longer"),
-        ([4], "gave +2.0 points: of one seed, not tested; two seeds or more give an interval"),
+        (
+            [-4, -5, -6],
+            "pictures): shown to hurt, in as many steps; longer training or a larger net may be",
+        ),
+        ([4], "gave +2.0 points (1 seed, 200 held-out pictures): not tested; two seeds or more"),
     ],
 )
 def test_a_sentence_says_what_the_last_doubling_gave(gain: list[int], said: str) -> None:

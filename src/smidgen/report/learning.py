@@ -1,7 +1,7 @@
 """Learning curves: accuracy against the training pictures, and what the last doubling gave."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite, log2
 
@@ -63,12 +63,7 @@ class LearningCurve:
     @cached_property
     def accuracies(self) -> tuple[Interval, ...]:
         """In percent, with an interval for other seeds, or folds, on the same pictures."""
-        return tuple(
-            mean_interval(
-                [100.0 * row["accuracy"] for row in point.rows.values()], shared=point.shared
-            )
-            for point in self.points
-        )
+        return tuple(map(_reached, self.points))
 
     def halved(self, place: int) -> int | None:
         """Return the place of the point with half as many pictures, if there is one."""
@@ -108,9 +103,18 @@ class LearningCurve:
         gained, most = last.accuracy, self.pictures[-1]
         found = (
             f"The last doubling, from {self.pictures[half]:,} to {most:,} training pictures, gave"
-            f" {_points(gained)}"
+            f" {_points(gained)} ({self.points[-1].replicates}, {self.points[-1].images:,}"
+            f" {self.points[-1].first['split']} pictures)"
         )
         return f"{found}: {_thought(gained, 2 * most)}"
+
+
+def _reached(point: Point) -> Interval:
+    percents = [100.0 * row["accuracy"] for row in point.rows.values()]
+    found = mean_interval(percents, shared=point.shared)
+    if not isfinite(found.low):
+        return found
+    return replace(found, low=max(found.low, 0.0), high=min(found.high, 100.0))
 
 
 def _points(gained: Interval) -> str:
@@ -123,7 +127,7 @@ def _thought(gained: Interval, next_: int) -> str:
     """Say what a doubling shows of the next one, whose gain is rarely more than its own."""
     further = f"a further doubling, to {next_:,}"
     if gained.verdict == NOT_TESTED:
-        return "of one seed, not tested; two seeds or more give an interval"
+        return "not tested; two seeds or more give an interval"
     if gained.verdict == NO_DIFFERENCE:
         return (
             f"no difference shown; {further}, is not shown to help, and is unlikely to give more"
@@ -210,10 +214,8 @@ def _drawn(width: int, curves: Sequence[LearningCurve]) -> Canvas:
 
 
 def _ends(of: Interval) -> tuple[float, float]:
-    """Return the ends of an interval as far as an accuracy can be, or its mean for both."""
-    if not isfinite(of.low):
-        return of.mean, of.mean
-    return max(of.low, 0.0), min(of.high, 100.0)
+    """Return the ends of an interval, or its mean for both if it has none."""
+    return (of.low, of.high) if isfinite(of.low) else (of.mean, of.mean)
 
 
 def learning_tables(points: Sequence[Point]) -> list[Table]:
