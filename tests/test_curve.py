@@ -94,7 +94,7 @@ def test_a_curve_is_trained_once_told_and_kept(
     assert said["told"] == found.told
     assert smidgen(*line) == 0
     shown = capsys.readouterr()
-    assert "mnist-1k5-dw on digits, judged by 144 held-out pictures (selection)" in shown.out
+    assert "(1,560 params, images of 1x8x8) on digits, judged by 144 held-out" in shown.out
     assert f"{found.told}." in shown.out
     assert f"report: {folder / 'report.html'}" in shown.err
 

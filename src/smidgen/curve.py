@@ -53,6 +53,8 @@ class Curve:
 
     Args:
         net: Name of the net.
+        params: Its parameters, fitted to the data.
+        image: Channels, height and width of what it sees.
         data: Name of the data.
         split: ``selection``, or folds such as ``5-folds``.
         judged_by: Different held-out pictures that judge, the same for all points.
@@ -65,6 +67,8 @@ class Curve:
     """
 
     net: str
+    params: int
+    image: tuple[int, int, int]
     data: str
     split: str
     judged_by: int
@@ -277,6 +281,8 @@ def _curve(found: "LearningCurve", split: str, missing: int, folder: Path) -> Cu
     last = found.points[-1]
     return Curve(
         net=last.net,
+        params=int(last.first["params"]),
+        image=tuple(last.first["input"]),
         data=str(last.first["data"]),
         split=split,
         judged_by=last.images,

@@ -73,6 +73,20 @@ def test_a_sentence_says_what_the_last_doubling_gave(gain: list[int], said: str)
     assert said in curve.told
 
 
+def test_no_more_is_thought_of_than_is_left_to_gain() -> None:
+    near = [{**of, "images": 20, "accuracy": 0.95 + 0.05 * (of["seed"] % 2)} for of in rows([0, 0])]
+    for of, changed in zip(near[1::3], (1.0, 0.9), strict=True):
+        of["accuracy"] = changed
+    (curve,) = learning_curves(points_of(near))
+    assert "unlikely to give more than +2.5 (an extrapolation)" in curve.told
+
+
+def test_seeds_that_happen_to_agree_are_no_certainty() -> None:
+    same = [{**of, "accuracy": 0.7} for of in rows([0, 0])]
+    (curve,) = learning_curves(points_of(same))
+    assert all(of.low < 70 < of.high for of in curve.accuracies)
+
+
 def test_without_half_of_the_pictures_nothing_is_told_of_a_doubling() -> None:
     (curve,) = learning_curves(points_of(rows([4, 5], half=0.7)))
     assert curve.verdict == ""

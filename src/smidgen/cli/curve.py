@@ -172,7 +172,8 @@ def _show(found: "Curve") -> None:
     ]
     header = ["training pictures", "share", "runs", "accuracy %", "against half", "verdict"]
     aside = f"{found.judged_by:,} held-out pictures ({found.split})"
-    table(header, rows, title=f"{found.net} on {found.data}, judged by {aside}")
+    net = f"{found.net} ({found.params:,} params, images of {'x'.join(map(str, found.image))})"
+    table(header, rows, title=f"{net} on {found.data}, judged by {aside}")
     tell("", f"{found.told}.")
     say(f"report: {found.report}")
 

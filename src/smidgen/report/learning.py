@@ -106,12 +106,14 @@ class LearningCurve:
             f" {_points(gained)} ({self.points[-1].replicates}, {self.points[-1].images:,}"
             f" {self.points[-1].first['split']} pictures)"
         )
-        return f"{found}: {_thought(gained, 2 * most)}"
+        return f"{found}: {_thought(gained, 2 * most, 100.0 - self.accuracies[-1].mean)}"
 
 
 def _reached(point: Point) -> Interval:
+    """Return an accuracy whose spread is never taken to be less than its rounding to images."""
     percents = [100.0 * row["accuracy"] for row in point.rows.values()]
-    found = mean_interval(percents, shared=point.shared)
+    floor = 100 / point.first["images"] / 12**0.5
+    found = mean_interval(percents, floor=floor, shared=point.shared)
     if not isfinite(found.low):
         return found
     return replace(found, low=max(found.low, 0.0), high=min(found.high, 100.0))
@@ -123,15 +125,22 @@ def _points(gained: Interval) -> str:
     return f"{gained.mean:+.1f} points [{gained.low:+.1f}, {gained.high:+.1f}]"
 
 
-def _thought(gained: Interval, next_: int) -> str:
-    """Say what a doubling shows of the next one, whose gain is rarely more than its own."""
+def _thought(gained: Interval, next_: int, left: float) -> str:
+    """Say what a doubling shows of the next one, whose gain is rarely more than its own.
+
+    Args:
+        gained: Points by the last doubling.
+        next_: Pictures after a further one.
+        left: Points that are left to gain.
+    """
     further = f"a further doubling, to {next_:,}"
     if gained.verdict == NOT_TESTED:
         return "not tested; two seeds or more give an interval"
     if gained.verdict == NO_DIFFERENCE:
+        likely = min(max(gained.high, 0.0), left)
         return (
             f"no difference shown; {further}, is not shown to help, and is unlikely to give more"
-            f" than {max(gained.high, 0.0):+.1f} (an extrapolation); more seeds may narrow this"
+            f" than {likely:+.1f} (an extrapolation); more seeds may narrow this"
         )
     if gained.verdict == BETTER:
         return (
