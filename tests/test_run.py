@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from smidgen import files
+from smidgen import files, run_folder
 from smidgen import run as runs
-from smidgen import run_folder
 from smidgen.checkpoint import CheckpointError, checkpoints, load_tensors, save_tensors
 from smidgen.data import Data, load
 from smidgen.evaluate import evaluate, row
