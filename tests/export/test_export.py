@@ -27,7 +27,7 @@ from smidgen.evaluate import predict
 from smidgen.export import generated, ship, targets
 from smidgen.export.artefact import Artefact, Infer, Source, Wish, require_plain
 from smidgen.export.c.host import compile_library, load_library
-from smidgen.export.c.names import require_own
+from smidgen.export.c.names import identifier_of, require_own
 from smidgen.export.int8 import finish
 from smidgen.export.onnx import card_of, run_onnx
 from smidgen.export.program import Pixels
@@ -346,6 +346,29 @@ def test_a_net_gives_its_files_a_name_that_c_can_have(net: str, stem: str) -> No
     nothing: Any = None
     assert Source(run, nothing, nothing).stem == stem
     require_own(stem)
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        *(
+            ("esp-idf", name)
+            for name in ("json", "driver", "heap", "freertos", "unity", "esp_wifi")
+        ),
+        *(("arduino", name) for name in ("wire", "spi", "wifi", "servo", "sd", "eeprom")),
+        ("platformio", "wire"),
+    ],
+)
+def test_a_name_that_a_build_system_owns_is_refused_there_and_titles_get_another(
+    target: str, name: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_own(name, "c")
+    assert identifier_of(name, "c") == name
+    assert identifier_of(name, target) == f"net_{name}"
+    require_own(f"net_{name}", target)
+    monkeypatch.setattr(ship, "load_run", unread)
+    with pytest.raises(ValueError, match=f"^name must be free in {target}, .* net_{name} is free"):
+        export(run, target, tmp_path / "out", wish=Wish(name=name))
 
 
 @pytest.mark.parametrize("count", [7, 512, 900, 1023, 1024, 1535])

@@ -26,7 +26,7 @@ from smidgen.export.artefact import (
     source_of,
 )
 from smidgen.export.c.emulate import ParityError, ToolMissingError
-from smidgen.export.c.names import require_own
+from smidgen.export.c.names import identifier_of, require_own
 from smidgen.export.generated import HOST
 from smidgen.export.int8.finish import NOTEWORTHY, told
 from smidgen.export.page import Facts, frame_of, page, thresholds
@@ -86,7 +86,7 @@ def export(  # noqa: PLR0913 - a door; all but three arguments by keyword
     require_kind(wish, Wish, "a wish", "as in sm.Wish(name='my_net')")
     require_wish(to, wish)
     if wish.name is not None:
-        require_own(wish.name)
+        require_own(wish.name, to)
     out = place_of(run, to) if out is None else require_path(out, "out")
     flash, ram = _limit("flash", max_flash), _limit("ram", max_ram)
     _require_points(max_loss)
@@ -100,7 +100,8 @@ def export(  # noqa: PLR0913 - a door; all but three arguments by keyword
     trained = trained_on(loaded, named, data=data, data_dir=data_dir)
     first = predict(loaded.model, trained.test.images[:1], loaded.mean, loaded.std)
     require_finite(bool(first.isfinite().all()))
-    source = source_of(loaded, trained, wish.name)
+    name = wish.name or identifier_of(loaded.trial.net.name, to)
+    source = source_of(loaded, trained, name)
     try:
         with float32_on_the_cpu():
             artefact = build(source, wish)

@@ -181,6 +181,9 @@ def test_a_package_says_how_measured_values_are_handed_over_and_its_sketch_does(
     if seen.is_window:
         header = (tmp_path / "src" / "digits.h").read_text()
         assert f"#define DIGITS_MOMENTS {seen.length or 64} /* of a window" in header
+    words = (tmp_path / "keywords.txt").read_text().split()
+    assert "digits_bytes" in words
+    assert "digits_probabilities" not in words  # which is of int8 alone
     assert "camera" not in readme
     assert "transparent" not in readme
     assert ("DIGITS_FRAME_CHANNELS" in readme) == (seen is WINDOWS["rows exchanged"])

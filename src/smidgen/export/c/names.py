@@ -73,6 +73,41 @@ vdiprintf vdprintf vfiprintf vfiscanf vfprintf vfscanf viprintf viscanf vscanf v
 vsniprintf vsnprintf vsprintf vsscanf
 """  # likewise, of what the programs of packages include: glibc's and newlib's
 _CORES = "client print printable server stream udp"  # Print.h is found for print.h on Windows
+# A component of a project takes the place of ESP-IDF's own of that name. Source: the folders of
+# components/ in espressif/esp-idf, 4.4 to 5.5 (docs, "Build System", "Multiple components with the
+# same name"); its esp_..., and what a project itself is called, are refused by their beginning.
+_ESP_IDF = """
+app_trace app_update asio bootloader bootloader_support bt cbor cmock coap console cxx driver efuse
+esp32 esp32c2 esp32c3 esp32c6 esp32h2 esp32p4 esp32s2 esp32s3 espcoredump esptool_py expat fatfs
+freemodbus freertos hal heap http_parser idf idf_test ieee802154 jsmn json libsodium linux log lwip
+main mbedtls mdns mqtt newlib nghttp nvs_flash nvs_sec_provider openssl openthread partition_table
+perfmon protocomm pthread riscv rt sdmmc soc spi_flash spiffs tcp_transport tcpip_adapter tinyusb
+touch_element ulp unity usb vfs wear_levelling wifi_provisioning wpa_supplicant xtensa
+"""
+# wire.h is found for Wire.h where a system tells no capitals, and a library of a sketchbook takes
+# the place of the core's own of that name. Source: libraries/ of arduino/ArduinoCore-avr, -samd,
+# -mbed, -renesas, espressif/arduino-esp32, esp8266/Arduino and earlephilhower/arduino-pico, those
+# that the editor brings, and the headers of cores/arduino.
+_ARDUINO = """
+adafruit_tinyusb_arduino analogwave arduino_can arduino_h7_video arduinoota asyncudp audio binary
+ble bluetoothserial boarddefs bridge camera cdc dma dnsserver eeprom esp esp8266httpclient
+esp8266mdns esp8266webserver esp8266wifi esp_i2s esp_now esp_sr espmdns esplora ethernet fatfs
+ffat firmata freertos fs functionalinterrupt gps gsm hardwareserial hash hid httpclient httpupdate
+httpupdateserver i2s insights ipaddress kerneldebug keyboard lcd led liquidcrystal littlefs lwip
+matter mbed mcuboot mlc mouse mri netbios network networkclientsecure new openthread
+pdm pgmspace pluggableusb portenta_audio portenta_camera portenta_sdcard portenta_sdram
+portenta_system portenta_video ppp preferences pulse rainmaker robot_control rpc rtc rtos samd sam
+scheduler schedule sd sd_mmc sdfat se05x servo simpleble socketwrapper softwareserial softwarewire
+spacebrewyun spi spiffs spislave sslclient stepper temboo tensorflow tflitemicro tft threaddebug
+ticker timer tone tinyusb uart update usb usbapi usbcore usbdesc usbhid usbhost usbmsd variant
+watchdog webserver wifi wifi101 wificlient wificlientsecure wifiesp8266 wifinina wifiprov wifis3
+wifiserver wifiudp wire wiring_private wmath wstring zigbee
+"""
+_BUILDS = {
+    "esp-idf": ("ESP-IDF", frozenset(_ESP_IDF.split()), ("esp_", "idf_")),
+    "arduino": ("Arduino", frozenset(_ARDUINO.split()), ("arduino_",)),
+    "platformio": ("Arduino", frozenset(_ARDUINO.split()), ("arduino_",)),  # brings its libraries
+}
 _DEVICES = "aux com1 com2 com3 com4 con lpt1 lpt2 lpt3 nul prn"  # no file of Windows is called so
 _BESIDE = "camera frame logits memory seen values window"  # in packages' sketches and programs
 _TAKEN = frozenset(
@@ -94,11 +129,22 @@ def is_taken(name: str) -> bool:
     return name in _TAKEN or reserved or _MEASURED.fullmatch(name) is not None
 
 
-def identifier_of(title: str) -> str:
-    """Return the name in C of a net with a title: lower case, digits and underscores."""
+def owner_of(name: str, target: str) -> str:
+    """Return what has a name already where a target is built; ``""`` of a free one."""
+    owner, names, beginnings = _BUILDS.get(target, ("", frozenset[str](), ()))
+    return owner if name in names or name.startswith(beginnings) else ""
+
+
+def identifier_of(title: str, target: str = "") -> str:
+    """Return the name in C of a net with a title: lower case, digits and underscores.
+
+    Args:
+        title: Of the net.
+        target: That it is exported to, whose build system may own names.
+    """
     plain = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
     plain = re.sub("_t$", "t", plain)  # C keeps names that end so to itself
-    if not plain[:1].isalpha() or is_taken(plain):
+    if not plain[:1].isalpha() or is_taken(plain) or owner_of(plain, target):
         plain = f"net_{plain}".rstrip("_")
     return f"{plain}_net" if _OURS.fullmatch(plain) else plain
 
@@ -117,8 +163,12 @@ def require_identifier(name: str) -> None:
         raise ValueError(f"name must be free in C, got {name!r}, which is taken or reserved")
 
 
-def require_own(name: str) -> None:
+def require_own(name: str, target: str = "") -> None:
     """Refuse a name that a person chose and that is taken, also by what other nets bring.
+
+    Args:
+        name: Of the files and of the C function.
+        target: That it is exported to, whose build system may own names.
 
     Raises:
         ValueError: Naming what was given.
@@ -126,3 +176,8 @@ def require_own(name: str) -> None:
     require_identifier(name)
     if _OURS.fullmatch(name):
         raise ValueError(f"name must not end as the functions of a net do, got {name!r}")
+    if owner := owner_of(name, target):
+        raise ValueError(
+            f"name must be free in {target}, got {name!r}, which would take the place of"
+            f" {owner}'s own: net_{name} is free"
+        )

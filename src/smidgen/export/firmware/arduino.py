@@ -1,5 +1,8 @@
 """``--to arduino``: a library, with sketches for a picture and for a camera's frame or values."""
 
+import re
+from dataclasses import replace
+
 from smidgen.export.artefact import Artefact, Source, Wish
 from smidgen.export.firmware.package import package
 
@@ -19,4 +22,9 @@ and the self-test, and the light blinks."""
 
 def arduino(source: Source, wish: Wish) -> Artefact:
     """Make an Arduino library of the C; flash and RAM are told for a Cortex-M4."""
-    return package(source, wish, LAYOUT, USE)
+    made = package(source, wish, LAYOUT, USE)
+    headers = b"".join(text for path, text in made.files.items() if path.endswith(".h")).decode()
+    said = set(re.findall(r"\w+", headers))  # which functions a net has depends on what it takes
+    lines = made.files["keywords.txt"].decode().splitlines(keepends=True)
+    known = "".join(line for line in lines if line.split("\t")[0] in said)
+    return replace(made, files={**made.files, "keywords.txt": known.encode()})
