@@ -33,8 +33,8 @@ def c_comment(text: str) -> str:
 
 
 def c_string(text: str) -> str:
-    """Return text as a string of C or C++, in quotes, its bytes those of UTF-8."""
-    signs = text.encode("utf-8", "surrogatepass")
+    """Return text as a string of C or C++, in quotes, its bytes those of UTF-8 of :func:`whole`."""
+    signs = whole(text).encode()
     return '"' + "".join(_c_sign(sign) for sign in signs) + '"'
 
 

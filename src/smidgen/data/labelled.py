@@ -10,6 +10,7 @@ import torch
 from smidgen.data.catalogue import PARTS, TRAIN, Catalogue, Part, Pictures, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.names import Matcher, in_order, one_form
+from smidgen.escape import whole
 from smidgen.limits import CHANNELS
 
 LISTED = 3
@@ -82,7 +83,10 @@ def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
 def _alike(written: str, known: str) -> str:
     """Return how the name of a class was written, in words: two that look the same say why."""
     same = unicodedata.normalize("NFC", written) == unicodedata.normalize("NFC", known)
-    return f"{written!r} is {known!r}" + (" in another Unicode form" if same else "")
+    why = " in another Unicode form" if same else ""
+    if whole(written) != written:
+        why = " of bytes that the system's locale cannot read"
+    return f"{written!r} is {known!r}{why}"
 
 
 def _rows(parts: Mapping[str, Part], matcher: Matcher, *, judged: bool) -> list[Row]:

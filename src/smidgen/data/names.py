@@ -7,6 +7,7 @@ from typing import final
 
 from smidgen.data.catalogue import TEST, TRAIN, VALIDATION
 from smidgen.data.errors import DataError
+from smidgen.escape import whole
 from smidgen.names import shown
 from smidgen.text import nearest
 
@@ -83,8 +84,12 @@ def of_address(name: str) -> str:
 
 
 def one_form(name: str) -> str:
-    """Return a name as it is compared: composed Unicode, no space at the ends."""
-    return " ".join(unicodedata.normalize("NFC", name).split())
+    """Return a name as it is compared: composed Unicode, no space at the ends.
+
+    Bytes of a folder's name that are no UTF-8 are written as ``\\xff``, since every file that a
+    class is named in is text.
+    """
+    return " ".join(unicodedata.normalize("NFC", whole(name)).split())
 
 
 def in_order(names: Iterable[str]) -> tuple[str, ...]:

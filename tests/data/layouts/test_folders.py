@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import struct
+import sys
 import unicodedata
 import zlib
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from smidgen.data import DataError, DataWarning, load
 from smidgen.data.layouts.folders import pictures_below
 from smidgen.data.names import MADE
 from smidgen.data.parts import parts
+from smidgen.escape import c_string
 from smidgen.export import ship
 from smidgen.limits import content as held_in
 from smidgen.limits import is_boundless
@@ -319,6 +321,20 @@ def test_classes_that_are_numbers_stand_in_the_order_of_their_values(image_folde
     counts = {str(number): 1 for number in range(1, 13)}
     data = load(image_folder({"train": counts, "test": {"1": 1}}))
     assert data.classes == tuple(str(number) for number in range(1, 13))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others refuse names that are no UTF-8")
+def test_a_class_whose_name_is_no_utf8_is_told_and_text_everywhere(
+    image_folder: Folder, tmp_path: Path
+) -> None:
+    latin, escaped = "caf\udce9", "caf\\xe9"
+    folder = image_folder({"train": {latin: 2, "tea": 2}, "test": {latin: 1, "tea": 2}})
+    with pytest.warns(DataWarning, match=r"'caf.udce9' is 'caf..xe9' of bytes that the system's"):
+        data = load(folder)
+    assert data.classes == (escaped, "tea")
+    assert data.test.labels.tolist() == [0, 1, 1]
+    assert json.dumps(data.classes) == r'["caf\\xe9", "tea"]'  # as in runs, proofs and pages
+    assert c_string(latin) == c_string(escaped) == r'"caf\134xe9"'
 
 
 def test_names_of_classes_are_compared_in_one_form(image_folder: Folder) -> None:
