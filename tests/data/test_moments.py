@@ -16,7 +16,23 @@ HOW = Preprocessing(1, 48, "channels", 3, offset=(0.0,) * 3, scale=(1.0,) * 3)
 SHRUNK = replace(HOW, width=16, length=48)
 ONE = Preprocessing(1, 48, "grey", 1, offset=(0.0,), scale=(1.0,))
 COUNTS = "\n".join(f"{20 * n},{n}.5,2,-3e0" for n in range(48))
+KNOWN = replace(HOW, names=("accX", "accY", "accZ"), interval=20.0, unit="ms")
 BOTH = [  # the net, and a text
+    *(
+        (KNOWN, f"{head}\n{COUNTS}")
+        for head in (
+            "t_ms,accX,ACCY,accZ",
+            "t,accZ,accX,accY",
+            "seconds,x,y,z",
+            "t_us,accX,accX,accY",
+            "time,,,",
+        )
+    ),
+    (KNOWN, lines(48, "1,2,3")),
+    (KNOWN, "t_ms,accX,accY,accZ\n" + "\n".join(f"{15 * n},1,2,3" for n in range(64))),
+    (replace(KNOWN, names=("a", "a", "b")), "a,b,a\n" + lines(48, "1,2,3")),
+    (replace(KNOWN, unit=""), "t,accZ,accY,accX\n" + COUNTS.replace("\n", "0\n")),
+    (replace(ONE, interval=0.02, unit="s"), "ms,g\n" + "\n".join(f"{n},{n}" for n in range(48))),
     (HOW, lines(48, "1,2,3")),
     (HOW, "\ufeff# x,y,z\n" + lines(48, "1; 2; 3;\r")),
     (HOW, lines(48, "\t1e1\t-2.5 3")),
@@ -89,6 +105,60 @@ def test_the_page_and_predict_read_the_same_numbers_of_the_same_text() -> None:
             assert len(plain) == len(told)
         else:
             assert plain == told
+
+
+@pytest.mark.parametrize(
+    ("head", "kept", "said"),
+    [
+        ("accX,accY,accZ", [1, 2, 3], ""),
+        ("ACCX,accy,accZ", [1, 2, 3], ""),
+        (
+            "accZ,accX,accY",
+            [2, 3, 1],
+            "the columns accZ, accX, accY are put in the order trained on, by their names: accX,",
+        ),
+        (
+            "gyrX,gyrY,gyrZ",
+            [1, 2, 3],
+            "the channels are called gyrX, gyrY, gyrZ, those trained on accX, accY, accZ: they are",
+        ),
+        ("accX,accX,accZ", [1, 2, 3], "the channels are called accX, accX, accZ, those trained"),
+        ("", [1, 2, 3], "columns without names are taken in the order trained on: accX, accY, a"),
+    ],
+)
+def test_channels_are_those_trained_on_by_their_names_or_that_is_told(
+    head: str, kept: list[int], said: str
+) -> None:
+    window = window_of(lines_of(f"{head}\n{lines(48, '1,2,3')}", "a.csv"), KNOWN)
+    assert window.values[0, 0].tolist() == kept
+    (note,) = window.notes or ("",)
+    assert note.startswith(said)
+    assert bool(note) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("head", "step", "count", "said"),
+    [
+        ("t_ms", 20, 48, ""),
+        ("t_ms", 20.5, 48, ""),
+        ("t_ms", 22, 48, "moments are 22 ms apart, those trained on 20 ms: answers are wrong"),
+        ("seconds", 0.02, 48, ""),
+        ("t", 20, 48, ""),  # of no unit: as it is
+        ("t", 0.02, 48, "moments are 0.02 apart, those trained on 20 ms"),
+        ("t_ms", 15, 64, ""),  # fitted to 48 they are 20 apart
+        ("t_ms", 20, 64, "moments are 26.6667 ms apart once fitted, those trained on 20 ms"),
+        ("t_ms", 20, 100, ""),  # a recording, which is cut
+        ("t_ms", 10, 100, "moments are 10 ms apart, those trained on 20 ms"),
+    ],
+)
+def test_a_sensor_that_is_read_at_another_rate_is_told(
+    head: str, step: float, count: int, said: str
+) -> None:
+    text = "\n".join(f"{step * n:g},1,2,3" for n in range(count))
+    window = window_of(lines_of(f"{head},accX,accY,accZ\n{text}", "a.csv"), KNOWN)
+    told = [note for note in window.notes if "apart" in note]
+    assert len(told) == bool(said)
+    assert not said or told[0].startswith(said)
 
 
 @pytest.mark.parametrize(

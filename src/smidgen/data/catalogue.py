@@ -11,6 +11,7 @@ from typing import Any, BinaryIO, NamedTuple, cast, final
 from smidgen.data.decode import decoded, has_pages, is_deep, open_picture, opened, require_room
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Background, Color, Fit, Preprocessing, Values, upright_size
+from smidgen.data.sensor import UNKNOWN, Sensor
 from smidgen.data.sizes import ImageSize, checked_size
 from smidgen.limits import SIDE
 
@@ -177,11 +178,13 @@ class Catalogue:
         parts: By name, of ``PARTS``.
         classes: In their order, if the source has one; otherwise they are sorted.
         notes: What was left out, or decided, in words.
+        sensor: That windows are of, as far as it is known.
     """
 
     parts: Mapping[str, Part]
     classes: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    sensor: Sensor = UNKNOWN
 
 
 @final

@@ -11,6 +11,7 @@ import numpy as np
 
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Values
+from smidgen.data.sensor import UNITS, UNKNOWN, Sensor, unit_of
 from smidgen.limits import TABLE, TABLE_ROWS, content
 from smidgen.names import shown
 
@@ -25,8 +26,7 @@ _ANOTHER = re.compile(r";|,[\de+-]+[ \t]+[-+]?\d", re.ASCII | re.IGNORECASE)
 _TIMES = frozenset(  # words of which names of a column of times are made
     (
         *("time", "times", "timestamp", "timestamps", "t", "date", "datetime", "elapsed", "uptime"),
-        *("s", "sec", "secs", "second", "seconds", "ms", "msec", "millis", "millisecond"),
-        *("milliseconds", "us", "micros", "microsecond", "microseconds", "ns", "nanoseconds"),
+        *UNITS,
     )
 )
 
@@ -160,6 +160,17 @@ def fall_of(lines: Lines) -> int:
         if not before <= after:  # pyright: ignore[reportOperatorIssue] - all are of one kind
             return row
     return -1 if times[0] != times[-1] else len(times) - 1
+
+
+def pace_of(lines: Lines) -> Sensor:
+    """Return how far apart moments are on average by the first column; of dates nothing."""
+    try:
+        first, last = float(lines.rows[0][0]), float(lines.rows[-1][0])
+    except ValueError:
+        return UNKNOWN
+    if len(lines.rows) < 2 or not isfinite(step := (last - first) / (len(lines.rows) - 1)):  # noqa: PLR2004
+        return UNKNOWN
+    return Sensor(interval=max(0.0, step), unit=unit_of(lines.names[0]))
 
 
 def without_first(lines: Lines) -> Lines:

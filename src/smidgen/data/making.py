@@ -27,6 +27,7 @@ from smidgen.data.decoding import each, told
 from smidgen.data.errors import DataError
 from smidgen.data.labelled import Labelled, Row, labelled, told_counts
 from smidgen.data.preprocessing import DEEP, Array, Preprocessing, Values, with_channels
+from smidgen.data.sensor import Sensor
 from smidgen.sizes import counted
 
 NO_TEST = "no test images"
@@ -85,6 +86,8 @@ def made(
     if not good:
         notes += told(found.rows, broken, skip=False)
     how = _how(found.rows, heads, wish, notes)
+    if wish.preprocessing is None and how.is_window:
+        how = _with(how, catalogue.sensor)
     _require_windows(name, found.rows, good, how, wish)
     planned(total * how.height * how.width * how.channels)
     ranged = wish.preprocessing is None and all(head.deep for head in good)
@@ -135,6 +138,12 @@ def _require_windows(
             f" {how.size[0]}x{how.size[1]}: ask for {other} (--turned, or turned=True, then"
             " exchanges rows and columns)"
         )
+
+
+def _with(how: Preprocessing, sensor: Sensor) -> Preprocessing:
+    """Return the same with what is known of the sensor; grey of several channels has no names."""
+    names = sensor.names if len(sensor.names) == how.channels else ()
+    return replace(how, **sensor._replace(names=names)._asdict())
 
 
 def _how(

@@ -12,8 +12,17 @@ import numpy as np
 
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.recordings import starts_of, step_of
-from smidgen.data.lines import Lines, fall_of, has_time, lines_in, numbers_of, without_first
+from smidgen.data.lines import (
+    Lines,
+    fall_of,
+    has_time,
+    lines_in,
+    numbers_of,
+    pace_of,
+    without_first,
+)
 from smidgen.data.preprocessing import WHITE, Preprocessing, Values
+from smidgen.data.sensor import UNKNOWN, Sensor, listed_names, order_of, told_order, told_pace
 from smidgen.names import shown
 
 LONGER = 1.5  # times the moments trained on, from which a recording is cut and not fitted
@@ -48,7 +57,7 @@ def window_of(lines: Lines, how: Preprocessing) -> Window:
     It is a line a moment, or all numbers in one line, or a number a line. A first column that
     rises is left out if it is one of times by its name. Another number of moments is fitted, since
     a window may have been taken at another rate; LONGER times as many are a recording, which is cut
-    as those trained on are.
+    as those trained on are. Columns of the names trained on are put in their order.
 
     Args:
         lines: Of the text.
@@ -58,7 +67,7 @@ def window_of(lines: Lines, how: Preprocessing) -> Window:
         DataError: If its lines are none of these.
     """
     own, channels = max(how.native), how.channels
-    lines, notes = _without_head(lines, own, channels)
+    lines, pace, notes = _without_head(lines, how)
     count, across = len(lines.rows), len(lines.rows[0])
     flat, by_moments = 1 in (count, across), _are_moments(lines, channels)
     length = across * count // channels
@@ -75,6 +84,7 @@ def window_of(lines: Lines, how: Preprocessing) -> Window:
     if not how.scale:  # the net takes bytes as they are
         values = np.floor(values + 0.5).clip(0, WHITE).astype(np.uint8)
     each = (values,)
+    notes += _of_pace(pace, how, 1 if is_cut else length / own)
     if is_cut:
         each = tuple(values[start : start + own] for start in starts_of(length, own))
         notes += (
@@ -87,9 +97,10 @@ def window_of(lines: Lines, how: Preprocessing) -> Window:
     )
 
 
-def _without_head(lines: Lines, own: int, channels: int) -> tuple[Lines, tuple[str, ...]]:
-    """Return lines without what stands above and before the channels, and what was left out."""
-    notes: list[str] = []
+def _without_head(lines: Lines, how: Preprocessing) -> tuple[Lines, Sensor, tuple[str, ...]]:
+    """Return the channels' lines, how far apart they are, and what was left out or reordered."""
+    own, channels = max(how.native), how.channels
+    pace, notes = UNKNOWN, list[str]()
     if not lines.names and lines.is_counted:
         size = (len(lines.rows) - 1) * len(lines.rows[0])
         if len(lines.rows) > 1 and size == own * channels:
@@ -97,13 +108,35 @@ def _without_head(lines: Lines, own: int, channels: int) -> tuple[Lines, tuple[s
             lines = lines.uncounted
     if has_time(lines) and fall_of(lines) < 0:
         notes.append(f"the first column, {shown(lines.names[0])}, rises as time and is left out")
-        lines = without_first(lines)
-    if lines.names:
-        told = "the first line, of names, is left out"
-        if len(lines.rows[0]) == len(lines.names) and _are_moments(lines, channels):
-            told = f"columns are taken in this order{_named(lines)}"
+        pace, lines = pace_of(lines), without_first(lines)
+    by_moments = _are_moments(lines, channels)
+    if not lines.names:
+        if len(how.names) > 1 and by_moments:
+            known = listed_names(how.names)
+            notes.append(f"columns without names are taken in the order trained on: {known}")
+    elif not (len(lines.rows[0]) == len(lines.names) and by_moments):
+        notes.append("the first line, of names, is left out")
+    elif not how.names:
+        notes.append(f"columns are taken in this order{_named(lines)}")
+    elif told := told_order(lines.names, how.names):
         notes.append(told)
-    return lines, tuple(notes)
+        lines = _ordered(lines, order_of(lines.names, how.names))
+    return lines, pace, tuple(notes)
+
+
+def _ordered(lines: Lines, order: list[int] | None) -> Lines:
+    """Return lines with their columns in an order, if there is one."""
+    if order is None:
+        return lines
+    rows = [[row[place] for place in order] for row in lines.rows]
+    return lines._replace(rows=rows, names=tuple(lines.names[place] for place in order))
+
+
+def _of_pace(pace: Sensor, how: Preprocessing, times: float) -> tuple[str, ...]:
+    """Return a note of moments at another rate than trained on; ``times`` is of the fit."""
+    fitted = pace._replace(interval=pace.interval * times)
+    told = told_pace(fitted, how.sensor, "" if times == 1 else " once fitted")
+    return (told,) if told else ()
 
 
 def _are_moments(lines: Lines, channels: int) -> bool:

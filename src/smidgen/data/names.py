@@ -84,9 +84,9 @@ def of_address(name: str) -> str:
 
 
 def one_form(name: str) -> str:
-    """Return a name as it is compared: composed Unicode, no space at the ends.
+    r"""Return a name as it is compared: composed Unicode, no space at the ends.
 
-    Bytes of a folder's name that are no UTF-8 are written as ``\\xff``, since every file that a
+    Bytes of a folder's name that are no UTF-8 are written as ``\xff``, since every file that a
     class is named in is text.
     """
     return " ".join(unicodedata.normalize("NFC", whole(name)).split())

@@ -1,14 +1,16 @@
 """What a picture goes through on its way to the net, as one value that belongs to the model."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias, TypeVar, final, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from smidgen.data.errors import DataError
+from smidgen.data.sensor import SECONDS, Sensor, are_kept, listed_names
 from smidgen.limits import INPUT_CHANNELS, SIDE, is_number
+from smidgen.names import LONGEST, shown
 from smidgen.text import from_mapping
 
 Array: TypeAlias = npt.NDArray[np.uint8]  # h w c
@@ -64,10 +66,14 @@ class Preprocessing:
         turned: Whether rows and columns are exchanged at the end, after the fit.
         length: Moments of the windows trained on, before the fit; 0 if that is as many as the net
             takes, it is not known, or pictures are no windows.
+        names: Of the channels of windows, in their order; none if nothing said them. They, the
+            interval and its unit make no byte another one: two that differ in them are equal.
+        interval: From a moment trained on to the next, before the fit; 0 if it is not known.
+        unit: Of the interval: ``s``, ``ms``, ``us`` or ``ns``, or empty if it is not known.
 
     Raises:
-        DataError: If a value is out of range, offset and scale are not one a channel, or what is
-            no window has a length.
+        DataError: If a value is out of range, offset and scale or names are not one a channel, or
+            what is no window has a length, names or an interval.
     """
 
     height: int
@@ -80,6 +86,9 @@ class Preprocessing:
     scale: tuple[float, ...] = ()
     turned: bool = False
     length: int = 0
+    names: tuple[str, ...] = field(default=(), compare=False)
+    interval: float = field(default=0.0, compare=False)
+    unit: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         for name, most in (
@@ -111,6 +120,29 @@ class Preprocessing:
                 f"length must be 0 to {SIDE:,} of windows, which have one side of 1, and 0 of"
                 f" others, got {self.length} of {self.height}x{self.width}"
             )
+        self._require_sensor()
+
+    def _require_sensor(self) -> None:
+        if self.sensor != Sensor() and not self.is_window:
+            raise DataError(
+                "names and interval are of windows, which have one side of 1, got them of"
+                f" {self.height}x{self.width}"
+            )
+        if len(self.names) not in (0, self.channels) or not are_kept(self.names):
+            raise DataError(
+                f"names must be {self.channels} of at most {LONGEST} characters, or none, got"
+                f" {shown(self.names)}"
+            )
+        if not (np.isfinite(self.interval) and self.interval >= 0):
+            raise DataError(f"interval must be >= 0 and finite, got {self.interval}")
+        if self.unit not in ("", *SECONDS):
+            known = ", ".join(SECONDS)
+            raise DataError(f"unit must be one of {known}, or empty, got {shown(self.unit)}")
+
+    @property
+    def sensor(self) -> Sensor:
+        """What is known of the sensor whose windows were trained on."""
+        return Sensor(self.names, self.interval, self.unit)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -191,6 +223,10 @@ class Preprocessing:
         line = f"{color} {height}x{width}, {how}"
         if self.length:
             line += " from {}x{}".format(*self.native)
+        if self.names:
+            line += f", channels ({listed_names(self.names)})"
+        if self.interval:
+            line += f", a moment every {self.sensor.pace}"
         if not self.of_values:
             line += f", transparent over {self.background}"
         elif self.fit == "pad":
@@ -207,15 +243,17 @@ class Preprocessing:
         return f"{line}, values {', '.join(ranges)}{end}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values, for JSON; the last two only where they say something.
+        """Return plain values, for JSON; the last five only where they say something.
 
         Older versions, which do not know them, read the others.
         """
         form = asdict(self)
-        for name in ("turned", "length"):
+        for name in ("turned", "length", "names", "interval", "unit"):
             if not form[name]:
                 del form[name]
-        return {**form, "offset": list(self.offset), "scale": list(self.scale)}
+        return {
+            name: list(value) if isinstance(value, tuple) else value for name, value in form.items()
+        }
 
     @staticmethod
     def from_dict(form: Any) -> "Preprocessing":

@@ -1,7 +1,10 @@
 """Windows of a sensor as CSV: a folder a class, a file a window or a recording."""
 
+import json
 import re
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from smidgen.data.catalogue import Wish
 from smidgen.data.layouts import layout_of
 from smidgen.data.layouts.windows import Windows
 from smidgen.data.remembered import asked_of
+from smidgen.data.sensor import UNKNOWN
 
 pytestmark = pytest.mark.filterwarnings("ignore::smidgen.data.DataWarning")
 HEAD = "timestamp,accX,accY"
@@ -58,6 +62,59 @@ def test_they_are_what_an_array_of_them_is(folder: Path) -> None:
     assert load(folder / "csv", image_size="1x8").preprocessing.native == (1, 24)
 
 
+def test_names_of_channels_and_the_interval_are_kept_with_what_is_seen(folder: Path) -> None:
+    for path in written(folder, {"a": 4, "b": 4}):
+        (folder / path).write_text(text_of(DRAW.normal(size=(24, 2)), "time_ms,accX,accY"))
+    seen = load(folder).preprocessing
+    assert (seen.names, seen.interval, seen.unit) == (("accX", "accY"), 20.0, "ms")
+    assert ", channels (accX, accY), a moment every 20 ms, values " in seen.text
+    form = seen.to_dict()
+    kept = Preprocessing.from_dict(json.loads(json.dumps(form)))
+    assert kept.sensor == seen.sensor
+    for name in ("names", "interval", "unit"):  # as in runs from before
+        del form[name]
+    assert Preprocessing.from_dict(form) == seen
+    assert Preprocessing.from_dict(form).to_dict() == form
+    assert load(folder, image_size="1x8").preprocessing.sensor == seen.sensor
+    assert load(folder, window=16, turned=True).preprocessing.sensor == seen.sensor
+
+
+def test_other_data_are_put_in_the_order_trained_on_or_what_differs_is_told(folder: Path) -> None:
+    values = {f"{name}/{n}": DRAW.normal(size=(24, 2)) for name in "ab" for n in range(4)}
+
+    def loaded(place: str, head: str, order: slice, step: float, seen: Preprocessing | None) -> Any:
+        for path, of in values.items():
+            (folder / place / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / place / f"{path}.csv").write_text(text_of(of[:, order], head, step))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return load(folder / place, preprocessing=seen, classes=("a", "b"))
+
+    same, turned = slice(None), slice(None, None, -1)
+    own = loaded("own", "t_ms,accX,accY", same, 20, None)
+    seen = own.preprocessing
+    swapped = loaded("swapped", "t_us,accY,accX", turned, 20_000, seen)
+    assert (swapped.train.images == own.train.images).all()
+    assert [note for note in swapped.notes if "trained" in note] == [
+        "the columns accY, accX are put in the order trained on, by their names: accX, accY"
+    ]
+    others = loaded("others", "t_ms,x,y", same, 25, seen)
+    assert (others.train.images == own.train.images).all()
+    names, pace = [note for note in others.notes if "trained" in note]
+    assert names.startswith("the channels are called x, y, those trained on accX, accY: they are")
+    assert pace.startswith("moments are 25 ms apart, those trained on 20 ms: answers are wrong")
+    older = replace(seen, **UNKNOWN._asdict())
+    assert not any("trained on" in note for note in loaded("older", "t,u,v", same, 1, older).notes)
+
+
+def test_names_that_are_too_long_are_not_kept_and_that_is_told(folder: Path) -> None:
+    for path in written(folder, {"a": 4, "b": 4}):
+        (folder / path).write_text(text_of(DRAW.normal(size=(24, 2)), f"t,{'x' * 101},y"))
+    data = load(folder)
+    assert data.preprocessing.names == ()
+    assert any(note.startswith("names of channels are too long to be") for note in data.notes)
+
+
 @pytest.mark.parametrize("wrapped", ["", "inner/"])
 def test_parts_are_folders_above_the_classes(wrapped: str, folder: Path) -> None:
     places = [f"{part}/{name}" for part in ("train", "val", "test") for name in ("up", "down")]
@@ -76,7 +133,9 @@ def test_what_was_understood_of_the_columns_is_told(folder: Path) -> None:
     )
     (folder / "a" / "00.csv").write_text(text_of(np.ones((24, 2)), step=50))
     (folder / "a" / "why.txt").write_text("?")
-    other, time, _ = notes_of(folder)
+    other, time, _, uneven = notes_of(folder)
+    assert uneven.startswith(f"moments are 20 apart in {folder / 'a'}")
+    assert uneven.endswith("windows of one net are read alike, and no interval is kept with it")
     assert other == f"1 file is no window of a class, such as {folder / 'a' / 'why.txt'}"
     assert time.endswith(
         "it rises by 20 to 50 a line, where a net takes moments to be as far apart"

@@ -6,6 +6,7 @@ import subprocess
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -495,6 +496,34 @@ def test_the_header_tells_what_was_trained_and_measured() -> None:
     for line in ("TEST_IMAGES 40", "TEST_CORRECT 30", "PROVED_IMAGES 30", "PROVED_DIFFERENCE 0.0"):
         assert f"#define CATS_{line}" in header
     assert signed(made, {"accuracy": None}) == made.header
+
+
+@pytest.mark.parametrize(
+    ("told", "lines"),
+    [
+        ({}, []),
+        (
+            {"names": ("a x", '"*/', "\u00e9"), "interval": 10.0, "unit": "ms"},
+            [
+                r'#define CATS_CHANNEL_NAMES {"a x", "\042*/", "\303\251"} /* in the order of a mo',
+                "#define CATS_INTERVAL_US 10000 /* microseconds between moments */",
+            ],
+        ),
+        ({"interval": 1 / 3, "unit": "s"}, ["#define CATS_INTERVAL_US 333333.333 /*"]),
+        ({"interval": 2.0}, ["#define CATS_INTERVAL 2.0 /* between moments, in the unit of the"]),
+    ],
+)
+def test_the_header_tells_the_channels_of_a_sensor_and_how_often_it_is_read(
+    told: dict[str, Any], lines: list[str]
+) -> None:
+    made = described(
+        generate(integers(net(4)), "cats"), Preprocessing(1, 8, "rgb", 3, **told), "ab"
+    )
+    found = re.findall(r"^#define CATS_(?:CHANNEL_NAMES|INTERVAL).*$", made.header, re.MULTILINE)
+    assert len(found) == len(lines)
+    assert all(line.startswith(of) for line, of in zip(found, lines, strict=True))
+    comment = made.header[made.header.index("/* Pictures: ") :]
+    assert comment.index("*/") > comment.index("are taken into account inside.")
 
 
 @pytest.mark.parametrize("command", [("gcc", "-std=gnu2x"), ("g++", "-xc++", "-std=gnu++17")])

@@ -152,7 +152,13 @@ WINDOWS = {  # as one net of 64 values may see them
     "one row": Preprocessing(64, 1, "channels", 1, turned=True, offset=(-3.0,), scale=(0.1,)),
     "rows": Preprocessing(8, 8, "grey", 1, offset=(1e4,), scale=(16.0,)),
     "rows exchanged": Preprocessing(8, 8, "grey", 1, turned=True, offset=(0.0,), scale=(1 / 3,)),
-    "a longer row": Preprocessing(1, 64, "channels", 1, offset=(-3.0,), scale=(0.1,), length=150),
+    "a longer row": Preprocessing(
+        *(1, 64, "channels", 1, "stretch", "white", (-3.0,), (0.1,)),
+        length=150,
+        names=("<acc>*",),
+        interval=2.5,
+        unit="ms",
+    ),
     "a longer column": Preprocessing(
         1, 64, "channels", 1, turned=True, offset=(-3.0,), scale=(0.1,), length=192
     ),
@@ -184,6 +190,9 @@ def test_a_package_says_how_measured_values_are_handed_over_and_its_sketch_does(
     words = (tmp_path / "keywords.txt").read_text().split()
     assert "digits_bytes" in words
     assert "digits_probabilities" not in words  # which is of int8 alone
+    if seen.names:
+        assert "channels (&lt;acc>\\*), a moment every 2.5 ms" in readme
+        assert {"DIGITS_CHANNEL_NAMES", "DIGITS_INTERVAL_US", "DIGITS_MOMENTS"} <= {*words}
     assert "camera" not in readme
     assert "transparent" not in readme
     assert ("DIGITS_FRAME_CHANNELS" in readme) == (seen is WINDOWS["rows exchanged"])

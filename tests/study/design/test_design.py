@@ -12,7 +12,7 @@ import pytest
 from tests.study.design.conftest import PROFILE
 
 from smidgen.config import load_net, load_plan
-from smidgen.data import Data, load
+from smidgen.data import Data, Preprocessing, load
 from smidgen.files import locked
 from smidgen.methods import parse
 from smidgen.recipe import Recipe
@@ -578,6 +578,18 @@ def test_a_folder_of_a_design_of_other_data_says_so(
     monkeypatch.setattr(Store, "rows", Mock(return_value=[{"data": trained_on}]))
     with pytest.raises(ValueError, match=f"holds another design, with {said}"):
         outset(Origin("digits"), load("digits", image_size=10), BUDGET, tmp_path, wishes, 1)
+
+
+def test_what_is_told_of_a_sensor_makes_no_other_design() -> None:
+    wishes = Wishes("quick", None, "best", balance=False, pareto=False, seconds=None)
+    told = Preprocessing(1, 8, "grey", 1, names=("x",), interval=2.0)
+    requests = [
+        module._asked(  # pyright: ignore[reportPrivateUsage]
+            Origin("digits"), replace(load("digits"), preprocessing=seen), BUDGET, wishes
+        )
+        for seen in (told, replace(told, names=(), interval=0.0))
+    ]
+    assert requests[0] == requests[1]
 
 
 @pytest.mark.parametrize(

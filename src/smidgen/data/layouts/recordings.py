@@ -7,8 +7,17 @@ from typing import NamedTuple
 import numpy as np
 
 from smidgen.data.errors import DataError
-from smidgen.data.lines import Lines, fall_of, has_time, lines_in, numbers_of, without_first
+from smidgen.data.lines import (
+    Lines,
+    fall_of,
+    has_time,
+    lines_in,
+    numbers_of,
+    pace_of,
+    without_first,
+)
 from smidgen.data.preprocessing import Values
+from smidgen.data.sensor import UNKNOWN, Sensor, are_kept, order_of, told_order, told_pace
 from smidgen.limits import INPUT_CHANNELS, require_at_most
 from smidgen.names import shown
 from smidgen.sizes import counted, listed
@@ -30,6 +39,7 @@ class Recording(NamedTuple):
         values: Moments x channels.
         time: The column of times that was left out, if any.
         steps: The least and the greatest between two times, if these are numbers.
+        pace: How far apart its moments are on average.
         counted: Whether the first line may be numbers of columns.
     """
 
@@ -41,6 +51,7 @@ class Recording(NamedTuple):
     values: Values
     time: str
     steps: tuple[float, float] | None
+    pace: Sensor
     counted: bool
 
 
@@ -57,15 +68,17 @@ def recording_in(path: Path, part: str, place: Path, window: int | None) -> Reco
             f"{path} must have {least:,} moments or more, a line each, got {count:,}"
             + (" (a smaller --window N, or window=, takes it)" if window else "")
         )
-    time, steps, is_counted = "", None, not lines.names and lines.is_counted
+    time, steps, pace, is_counted = "", None, UNKNOWN, not lines.names and lines.is_counted
     if has_time(lines):
         _require_rise(lines)
-        time, steps, lines = lines.names[0], _steps_of(lines), without_first(lines)
+        time, steps, pace = lines.names[0], _steps_of(lines), pace_of(lines)
+        lines = without_first(lines)
     require_at_most(f"{path}: channels", len(lines.rows[0]), INPUT_CHANNELS)
     values = numbers_of(lines)
     names = lines.names if len(lines.names) == len(lines.rows[0]) else ()
     own = path.relative_to(place).as_posix()
-    return Recording(path, part, own.split("/")[0], own, names, values, time, steps, is_counted)
+    label = own.split("/")[0]
+    return Recording(path, part, label, own, names, values, time, steps, pace, is_counted)
 
 
 def _require_rise(lines: Lines) -> None:
@@ -116,6 +129,43 @@ def _columns(of: Recording) -> str:
     names = ", ".join(filter(None, (of.time, *of.names)))
     count = counted(of.values.shape[1] + bool(of.time), "column", "columns")
     return shown(names) if of.names else f"{count} without names"
+
+
+def sensor_of(found: Sequence[Recording]) -> tuple[Sensor, list[str]]:
+    """Return what all files say of their sensor, and what of it is not kept, in words."""
+    notes: list[str] = []
+    by_pace = sorted((of for of in found if of.pace.interval), key=lambda of: of.pace.interval)
+    pace = by_pace[len(by_pace) // 2].pace if len(by_pace) == len(found) else UNKNOWN
+    if pace.interval and not by_pace[0].pace.is_read_as(by_pace[-1].pace):
+        least, most = by_pace[0], by_pace[-1]
+        notes.append(
+            f"moments are {least.pace.pace} apart in {least.path} and {most.pace.pace} in"
+            f" {most.path}: windows of one net are read alike, and no interval is kept with it"
+        )
+        pace = UNKNOWN
+    names = found[0].names
+    if not are_kept(names):
+        notes.append(f"names of channels are too long to be kept: {shown(max(names, key=len))}")
+        names = ()
+    # what a time in 64 bits has lost is no part of an interval
+    return pace._replace(names=names, interval=float(f"{pace.interval:.6g}")), notes
+
+
+def as_trained(
+    found: Sequence[Recording], trained: Sensor
+) -> tuple[Sequence[Recording], Iterator[str]]:
+    """Return files with their channels in the order that a model was trained on, and what to tell.
+
+    Files without names, or of other ones, stay as they are.
+    """
+    names, (own, _) = found[0].names, sensor_of(found)
+    known = len(names) == len(trained.names) > 0
+    order = order_of(names, trained.names) if known else None
+    if order is not None:
+        in_order = tuple(names[place] for place in order)
+        found = [of._replace(values=of.values[:, order], names=in_order) for of in found]
+    told = (told_order(names, trained.names) if known else "", told_pace(own, trained))
+    return found, filter(None, told)
 
 
 def of_columns(found: Sequence[Recording]) -> Iterator[str]:

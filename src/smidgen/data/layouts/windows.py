@@ -24,9 +24,11 @@ from smidgen.data.layouts.folders import (
 )
 from smidgen.data.layouts.recordings import (
     Recording,
+    as_trained,
     of_columns,
     recording_in,
     require_alike,
+    sensor_of,
     starts_of,
     step_of,
 )
@@ -66,19 +68,25 @@ class Windows(Source):
 
     def catalogue(self, wish: Wish) -> Catalogue:
         notes: list[str] = []
-        found = self._recordings(wish, notes)
+        found: Sequence[Recording] = self._recordings(wish, notes)
         if len(found) > 1 and len(found[0].values[0]) > 1 and all(of.counted for of in found):
             notes.append("the first line of each file, 0, 1, ..., is taken for numbers of columns")
             found = [of._replace(values=of.values[1:]) for of in found]
         require_alike(found)
         _require_lengths(found, wish)
         notes += of_columns(found)
+        sensor, more = sensor_of(found)
+        notes += more
+        if wish.preprocessing is not None:
+            found, more = as_trained(found, wish.preprocessing.sensor)
+            notes += more
         if wish.window:
             notes.append(_told_cut([len(of.values) for of in found], wish.window))
         parts = dict.fromkeys(of.part for of in found)
         return Catalogue(
             {part: _part([of for of in found if of.part == part], wish) for part in parts},
             notes=tuple(notes),
+            sensor=sensor,
         )
 
     def _recordings(self, wish: Wish, notes: list[str]) -> list[Recording]:

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from smidgen.data import Preprocessing
 from smidgen.data.preprocessing import Color, Fit
+from smidgen.data.sensor import SECONDS
 from smidgen.escape import c_comment, c_string
 from smidgen.export.c.source import Source
 from smidgen.export.c.text import filled, named, template
@@ -56,6 +57,7 @@ def described(
         if seen.length:
             why += f", which {made.name}_picture() fits to those that the net takes"
         lines.append(f"#define {upper}_MOMENTS {max(seen.native)} /* {why} */")
+        lines += _of_sensor(seen, upper)
     if seen.scale:
         lines += [
             f"/* What {made.name}_bytes() makes bytes of values by; the numbers are doubles. */",
@@ -100,6 +102,21 @@ def signed(made: Source, proof: Mapping[str, Any]) -> str:
 def picture_header(made: Source, seen: Preprocessing) -> str:
     """Return ``<name>_picture.h``: a picture or a frame of any size becomes what the net takes."""
     return filled("picture.h", made.name, {"TEXT": c_comment(seen.text)})
+
+
+def _of_sensor(seen: Preprocessing, upper: str) -> list[str]:
+    """Return what is known of the sensor: the order of its channels, and how often it is read."""
+    lines: list[str] = []
+    if seen.names:
+        names = ", ".join(map(c_string, seen.names))
+        lines.append(f"#define {upper}_CHANNEL_NAMES {{{names}}} /* in the order of a moment */")
+    if seen.interval and seen.unit:
+        micros = f"{seen.interval * SECONDS[seen.unit] * 1e6:.9g}"
+        lines.append(f"#define {upper}_INTERVAL_US {micros} /* microseconds between moments */")
+    elif seen.interval:
+        why = "between moments, in the unit of the times trained on"
+        lines.append(f"#define {upper}_INTERVAL {_float(seen.interval)} /* {why} */")
+    return lines
 
 
 def _order(color: Color) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from smidgen.data import Preprocessing
 from smidgen.data.preprocessing import averaged
+from smidgen.escape import markdown
 from smidgen.export.artefact import Artefact, Source, Wish, pixels_of
 from smidgen.export.c.frames import picture_of, rgb565
 from smidgen.export.c.text import filled_in, named
@@ -145,7 +146,7 @@ def _values(parts: Parts, base: Artefact) -> dict[str, str]:
         "CLASSES": str(made.classes),
         "ARENA": f"{made.arena_bytes:,}",
         "FLASH": f", {base.flash:,} of flash on a Cortex-M4" if base.flash is not None else "",
-        "SEEN": run.preprocessing.text,
+        "SEEN": markdown(run.preprocessing.text),
         "COUNT": str(count),
         "PICTURE_BYTES": f"{count * pixels:,}",
         "HOW": "with the very logits" if exact else "with the same class",

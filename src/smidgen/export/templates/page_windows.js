@@ -30,6 +30,32 @@ function headOf(rows) {
 // Words of which names of a column of times are made.
 const TIMES = new Set(("time times timestamp timestamps t date datetime elapsed uptime s sec secs second seconds ms msec millis millisecond"
   + " milliseconds us micros microsecond microseconds ns nanoseconds").split(" "));
+// What a model knows of its sensor, and what data/sensor.py says of another one.
+const trained = seen.names || [];
+const UNITS = { s: "s sec secs second seconds", ms: "ms msec millis millisecond milliseconds", us: "us micros microsecond microseconds", ns: "ns nanoseconds" };
+const SECONDS = { s: 1, ms: 1e-3, us: 1e-6, ns: 1e-9 };
+function unitOf(name) {
+  const words = name.toLowerCase().match(/[a-z]+/g) || [], found = Object.keys(UNITS).filter(unit => UNITS[unit].split(" ").some(word => words.includes(word)));
+  return found.length === 1 ? found[0] : "";
+}
+const listedNames = names => names.slice(0, 8).map(name => name || "(no name)").join(", ") + (names.length > 8 ? `, ... (${number(names.length)} in all)` : "");
+// Where each channel trained on is among the names; null if they are other channels.
+function orderOf(names) {
+  const [own, theirs] = [names, trained].map(of => of.map(name => name.toLowerCase()));
+  if (own.length === theirs.length && own.every((name, i) => name === theirs[i])) return own.map((_, i) => i);
+  const unique = new Set(own.filter(Boolean)).size === own.length && own.length === theirs.length;
+  return unique && theirs.every(name => own.includes(name)) && new Set(theirs).size === own.length ? theirs.map(name => own.indexOf(name)) : null;
+}
+function toldOrder(names, order) {
+  if (!order) return `the channels are called ${listedNames(names)}, those trained on ${listedNames(trained)}: they are taken in this order, and answers are wrong unless they are the same`;
+  return order.every((place, i) => place === i) ? "" : `the columns ${listedNames(names)} are put in the order trained on, by their names: ${listedNames(trained)}`;
+}
+function toldPace(interval, unit, fitted) {
+  const both = unit && seen.unit, own = interval * (both ? SECONDS[unit] : 1), its = (seen.interval || 0) * (both ? SECONDS[seen.unit] : 1);
+  if (!own || !its || Math.abs(own - its) <= 0.05 * Math.max(own, its)) return "";
+  const pace = (step, of) => `${Number(step.toPrecision(6))} ${of || ""}`.trim();
+  return `moments are ${pace(interval, unit)} apart${fitted ? " once fitted" : ""}, those trained on ${pace(seen.interval, seen.unit)}: answers are wrong unless that is the same in another unit`;
+}
 // Whether the first of several columns is one of times by its name, and rises; where none is a number, as of dates, they are compared as text.
 function isTimed(rows, names) {
   const words = (names[0] || "").toLowerCase().match(/[a-z]+/g) || [], cells = rows.map(([cell]) => cell);
@@ -66,9 +92,16 @@ function valuesOf(text) {
   }
   if (isWindow && length >= LONGER * own) throw new Error(`a window has ${number(own)} moments, of which fewer than ${LONGER} times as many are fitted, got ${number(length)}: give one window alone, or the recording to smidgen predict`);
   const notes = timed ? [`the first column, ${cut(head.names[0], 40)}, rises as time and is left out`] : [];
-  if (told) notes.push(got && byMoments ? `columns are taken in this order${got}` : told);
+  const isOrdered = Boolean(got && byMoments), order = isOrdered && trained.length ? orderOf(names) : null;
+  const note = !isOrdered ? told : trained.length ? toldOrder(names, order) : `columns are taken in this order${got}`;
+  if (note) notes.push(note);
+  if (!names.length && trained.length > 1 && byMoments) notes.push(`columns without names are taken in the order trained on: ${listedNames(trained)}`);
+  if (timed && count > 1) {
+    const pace = toldPace((Number(all[count - 1][0]) - Number(all[0][0])) / (count - 1) * (length / own), unitOf(head.names[0]), length !== own);
+    if (pace) notes.push(pace);
+  }
   if (across * count !== wanted) notes.push(`${number(length)} moments fitted to ${number(own)}`);
-  return { cells: rows.flat(), length, notes };
+  return { cells: rows.flatMap(row => order ? order.map(place => row[place]) : row), length, notes };
 }
 function windowOf(text) {
   const { cells, length, notes } = valuesOf(text);
@@ -116,7 +149,7 @@ function plot(pixels, squares) {
   for (let k = 0; k < channels; k++) {
     const top = 4 + k * (tall + gap);
     parts.push(svg("rect", { class: "band", x: left, y: top, width: wide, height: tall, rx: 3 }));
-    if (channels > 1) parts.push(svg("text", { class: "channel", x: 0, y: top + tall / 2 + 4 }, `${k + 1}`));
+    if (channels > 1) parts.push(svg("text", { class: "channel", x: 0, y: top + tall / 2 + 4 }, trained[k] ? cut(trained[k], 6) : `${k + 1}`));
     if (tall > 22) parts.push(text(left - 4, top + 9, levelOf(255, k)), text(left - 4, top + tall, levelOf(0, k)));
     if (pixels) parts.push(lineOf(pixels, k, left, top, wide, tall));
   }

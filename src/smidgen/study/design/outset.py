@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from smidgen.data import Data
+from smidgen.data.sensor import UNKNOWN
 from smidgen.data.sizes import checked_size
 from smidgen.escape import shell
 from smidgen.files import LOCK, is_temporary, require_no_link
@@ -283,7 +284,8 @@ def _asked(origin: Origin, data: Data, budget: Budget, wishes: Wishes) -> dict[s
         "image_size": None if sides is None else list(sides),
         "color": origin.color,
         "fit": data.preprocessing.fit,
-        "preprocessing": data.preprocessing.to_dict(),
+        # what is told of a sensor makes no other images, and older designs tell none
+        "preprocessing": replace(data.preprocessing, **UNKNOWN._asdict()).to_dict(),
         "budget": asdict(budget),
         **{name: value for name, value in asdict(wishes).items() if name != "seconds"},
     }

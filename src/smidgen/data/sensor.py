@@ -1,0 +1,111 @@
+"""What is known of a sensor beside its values: names of its channels, and how often it is read."""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from smidgen.escape import terminal
+from smidgen.names import LONGEST
+
+SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+UNITS = {  # of times, by the words for them in names of columns
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(("ms", "msec", "millis", "millisecond", "milliseconds"), "ms"),
+    **dict.fromkeys(("us", "micros", "microsecond", "microseconds"), "us"),
+    **dict.fromkeys(("ns", "nanoseconds"), "ns"),
+}
+_APART = 0.05  # of the longer of two intervals, from which they are no longer the same
+_NAMED = 8  # channels that are listed
+_SHOWN = 200  # characters of their names
+
+
+class Sensor(NamedTuple):
+    """What is known of a sensor.
+
+    Args:
+        names: Of its channels, in their order; none if nothing says them.
+        interval: From a moment to the next; 0 if it is not known.
+        unit: Of the interval, of ``SECONDS``; empty where the name of the times has none.
+    """
+
+    names: tuple[str, ...] = ()
+    interval: float = 0.0
+    unit: str = ""
+
+    @property
+    def pace(self) -> str:
+        """The interval, for people."""
+        return f"{self.interval:g} {self.unit}".rstrip()
+
+    def is_read_as(self, other: "Sensor") -> bool:
+        """Return whether two are read as often, to a few per cent; so is one that says nothing.
+
+        Numbers are compared as they are where not both units are known.
+        """
+        if not (self.interval and other.interval):
+            return True
+        own, its = self.interval, other.interval
+        if self.unit and other.unit:
+            own, its = own * SECONDS[self.unit], its * SECONDS[other.unit]
+        return abs(own - its) <= _APART * max(own, its)
+
+
+UNKNOWN = Sensor()
+
+
+def unit_of(name: str) -> str:
+    """Return the unit in the name of a column of times, as ``ms`` of ``Time (ms)``; else empty."""
+    found = {UNITS[word] for word in re.findall("[a-z]+", name.casefold()) if word in UNITS}
+    return found.pop() if len(found) == 1 else ""
+
+
+def listed_names(names: Sequence[str]) -> str:
+    """Return the names of channels for people, on one line; of many the first."""
+    more = f", ... ({len(names):,} in all)" if len(names) > _NAMED else ""
+    text = terminal(", ".join(name or "(no name)" for name in names[:_NAMED]))
+    return (text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...") + more
+
+
+def are_kept(names: Sequence[str]) -> bool:
+    """Return whether names are short enough to be kept with a model."""
+    return all(len(name) <= LONGEST for name in names)
+
+
+def order_of(names: Sequence[str], trained: Sequence[str]) -> list[int] | None:
+    """Return where each channel trained on is among the names; None if they are other channels.
+
+    Letter case aside. Where two have one name, or one has none, the order must be the same.
+    """
+    own, theirs = [[name.casefold() for name in of] for of in (names, trained)]
+    if own == theirs:
+        return list(range(len(own)))
+    if set(own) != set(theirs) or len({*own} - {""}) < len(own) or len(own) != len(theirs):
+        return None
+    return [own.index(name) for name in theirs]
+
+
+def told_order(names: Sequence[str], trained: Sequence[str]) -> str:
+    """Return what is done with columns of these names, in words; nothing if they are the same."""
+    order = order_of(names, trained)
+    if order is None:
+        return (
+            f"the channels are called {listed_names(names)}, those trained on"
+            f" {listed_names(trained)}: they are taken in this order, and answers are wrong unless"
+            " they are the same"
+        )
+    if order == sorted(order):
+        return ""
+    return (
+        f"the columns {listed_names(names)} are put in the order trained on, by their names:"
+        f" {listed_names(trained)}"
+    )
+
+
+def told_pace(found: Sensor, trained: Sensor, once_fitted: str = "") -> str:
+    """Return that a sensor is read at another rate than trained on; nothing if it is not."""
+    if found.is_read_as(trained):
+        return ""
+    return (
+        f"moments are {found.pace} apart{once_fitted}, those trained on {trained.pace}: answers are"
+        " wrong unless that is the same in another unit"
+    )
