@@ -1,4 +1,4 @@
-"""``--to arduino``: a library, with sketches for a picture and for a camera's frame or values."""
+"""``--to arduino``: a library, with sketches for a picture, a camera's frame, values, a stream."""
 
 import re
 from dataclasses import replace
@@ -14,6 +14,8 @@ LAYOUT = {
     "examples/camera/frame.h": "common/frame.h",
     "examples/values/values.ino": "arduino/values.ino",
     "examples/values/window.h": "common/window.h",
+    "examples/stream/stream.ino": "arduino/stream.ino",
+    "examples/stream/window.h": "common/window.h",
 }
 USE = """Put this folder into the `libraries` folder of your sketchbook, as `NAME`; then open File,
 Examples, NAME, picture, choose your board and upload. The monitor (115,200 baud) shows the answer

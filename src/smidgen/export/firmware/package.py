@@ -66,7 +66,8 @@ def package(source: Source, wish: Wish, layout: Layout, use: str) -> Artefact:
         wish: What is asked of the C.
         layout: Files that only this package has; those of ``common/`` come by themselves. In paths
             ``NAME`` stands for the net's; what has ``camera`` in its path is left out where no
-            camera's frame is a picture to the net, ``values`` where it takes no measured ones.
+            camera's frame is a picture to the net, ``values`` where it takes no measured ones,
+            ``stream`` where these are no windows of a sensor.
         use: How the package is put to use, for its README.
     """
     made = made_of(source, wish)
@@ -74,7 +75,11 @@ def package(source: Source, wish: Wish, layout: Layout, use: str) -> Artefact:
     parts = Parts(source, made, pictures, made.oracle.infer(pictures))
     base = in_folder("src/", made, source, wish)
     name, seen = made.source.name, source.run.preprocessing
-    examples = {"camera": has_camera(seen), "values": has_values(seen)}
+    examples = {
+        "camera": has_camera(seen),
+        "values": has_values(seen),
+        "stream": has_values(seen) and seen.is_window,
+    }
     absent = [word for word, there in examples.items() if not there]
     values = _values(parts, base) | _size(seen) | {"USE": named(use, name)}
     values |= {"CALL": named(_call(seen), name), **_holding(seen, name)}

@@ -19,5 +19,6 @@ extern Port Serial;
 void pinMode(uint8_t pin, uint8_t mode);
 void digitalWrite(uint8_t pin, uint8_t value);
 void delay(unsigned long milliseconds);
+unsigned long micros();
 void setup();
 void loop();
