@@ -4,16 +4,23 @@ import json
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from smidgen import files, run_folder
+from smidgen import checkpoint, files, run_folder
 from smidgen import run as runs
-from smidgen.checkpoint import CheckpointError, checkpoints, load_tensors, save_tensors
+from smidgen.checkpoint import (
+    CheckpointError,
+    Room,
+    checkpoints,
+    load_tensors,
+    packed,
+    save_tensors,
+)
 from smidgen.data import Data, load
 from smidgen.evaluate import evaluate, row
 from smidgen.export.ship import export
@@ -22,7 +29,7 @@ from smidgen.layers import Shape
 from smidgen.methods import Cyclical
 from smidgen.model import model_of
 from smidgen.recipe import Recipe
-from smidgen.run import PICTURES, Run, load_run
+from smidgen.run import PICTURES, EpochRecord, Run, load_run
 from smidgen.run_folder import PLAN, WEIGHTS, load_plan
 from smidgen.spec import NetSpec
 from smidgen.train import train
@@ -30,6 +37,7 @@ from smidgen.trial import Trial
 
 Plain = Callable[[dict[str, Any]], object]
 Change = Callable[[dict[str, torch.Tensor], dict[str, Any]], object]
+RECORD = EpochRecord(100_000, 1 / 3e5, 1 / 3e5, 1 / 3, 1e5 / 3, 1e7 / 3)
 
 
 @pytest.fixture(scope="module")
@@ -349,6 +357,65 @@ def test_a_file_of_weights_that_is_too_large_is_not_read(folder: Path) -> None:
         file.truncate(1 << 40)  # a hole: it takes no room
     with pytest.raises(CheckpointError, match="must be at most"):
         load_run(folder)
+
+
+def made_up(path: Path, tensors: int = 0, spaces: int = 0, hole: int = 0) -> None:
+    """Write a file of empty tensors, with spaces in its header and a hole, which takes no room."""
+    of_one = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    held = {"__metadata__": {"values": "{}"}, **{f"{n}": of_one for n in range(tensors)}}
+    header = json.dumps(held).encode() + b" " * spaces
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(file.tell() + hole)
+
+
+@pytest.mark.parametrize(
+    ("much", "said"),
+    [
+        ({"hole": 9_000_000}, r"bytes of a file must be at most 4,.*, got 9,"),
+        ({"tensors": 100}, r"it must hold at most \d+ tensors, got 100$"),
+        ({"spaces": 5_000_000}, r"(its header|bytes of a file) must be at most 4,.*, got 5,"),
+    ],
+)
+def test_more_than_a_net_needs_is_refused_before_it_is_read(
+    folder: Path, much: dict[str, int], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside 1,560 parameters a million empty tensors, or 4 GB, took a minute each."""
+    monkeypatch.setattr(checkpoint, "from_bytes", lambda held: pytest.fail("it was read"))
+    made_up(folder / WEIGHTS, **much)
+    with pytest.raises(CheckpointError, match=said):
+        load_run(folder)
+
+
+def test_pictures_and_checkpoints_of_more_tensors_are_not_read(
+    folder: Path, net: NetSpec, digits: Data
+) -> None:
+    made_up(folder / PICTURES, tensors=5)
+    with pytest.warns(UserWarning, match="it must hold at most 4 tensors, got 5; which pictures"):
+        load_run(folder)
+    (folder / WEIGHTS).unlink()
+    made_up(checkpoints(folder)[0], tensors=100)
+    with pytest.raises(CheckpointError, match=r"no checkpoint can be used: .* tensors, got 100$"):
+        train(net, digits, recipe=Recipe(epochs=1), split="full", folder=folder, resume=True)
+
+
+def test_too_little_memory_for_weights_is_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(held: bytes) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(checkpoint, "from_bytes", none_left)
+    with pytest.raises(CheckpointError, match=r"needs memory for its [\d,]+ bytes twice, and"):
+        load_run(folder)
+
+
+def test_long_histories_and_many_classes_have_room() -> None:
+    """A record of an epoch takes some 250 bytes of a header, and a name in any script its own."""
+    room = Room.of([torch.zeros(3)], epochs=1_000, classes=100)
+    values = {"history": [asdict(RECORD)] * 1_000, "classes": ["\u96ea" * 250] * 100}
+    held, _ = packed({"a": torch.zeros(3)}, values)
+    assert len(held) - 12 < room.header - Room.of([], 0).header
 
 
 def test_a_length_of_header_beyond_the_file_is_refused(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from smidgen.checkpoint import CheckpointError, load_with_digest, packed
+from smidgen.checkpoint import CheckpointError, Room, load_with_digest, packed
 from smidgen.data import Preprocessing
 from smidgen.data.base import as_they_are
 from smidgen.data.known import Known
@@ -32,6 +32,7 @@ from smidgen.sizes import counted
 from smidgen.trial import Trial
 
 PICTURES = "pictures.safetensors"  # that tell those of the run from others; never shared
+_KNOWN = Room(4, KNOWN_BYTES)  # a key of each picture of three parts, and which were held out
 _DIGITS = 16  # of a digest that people read
 _MACHINE = {  # what a row says of it, of which it may fill no other column, such as the accuracy
     **dict.fromkeys(("device", "kernels", "precision"), str),
@@ -174,15 +175,20 @@ def load_run(folder: Path | str) -> Run:
     path = folder / WEIGHTS
     if not path.exists():
         raise ValueError(f"{folder} has no {WEIGHTS}: training has not finished (--resume goes on)")
-    tensors, values, found = load_with_digest(path)
+    try:
+        model = trial.spec.build()
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+    own, classes = model.state_dict(), trial.spec.out_shape.channels
+    room = Room.of(own.values(), trial.recipe.epochs, classes)
+    tensors, values, found = load_with_digest(path, room)
     if known and found != known:
         raise CheckpointError(
             f"{path}: weights of another run: their digest is {found[:_DIGITS]}, and {PLAN}"
             f" beside them names {shown(known[:_DIGITS])[1:-1]}; a run is copied whole"
         )
     try:
-        model = trial.spec.build()
-        _require_possible(tensors, model.state_dict())
+        _require_possible(tensors, own)
         model.load_state_dict(tensors)
         seen = _seen(values, trial)
     except RuntimeError as error:
@@ -214,7 +220,7 @@ def _known(path: Path, trial: Trial) -> Known | None:
     if not path.exists():
         return None
     try:
-        tensors, values, _ = load_with_digest(path, KNOWN_BYTES)
+        tensors, values, _ = load_with_digest(path, _KNOWN)
         if values.get("key") != trial.key:  # of the same data another run may have learned others
             raise ValueError(f"{path}: of another run")
         return Known.of_tensors(tensors)

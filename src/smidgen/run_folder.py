@@ -12,7 +12,7 @@ from smidgen.data import Data, Preprocessing
 from smidgen.data.sources import unplaced as unplaced_origin
 from smidgen.files import LOCK, at_home, is_temporary, write_atomically
 from smidgen.hub import fetched, is_hub
-from smidgen.limits import PLAN_BYTES, TENSOR_BYTES, TEXT, content
+from smidgen.limits import PLAN_BYTES, TEXT, WEIGHT_BYTES, content
 from smidgen.methods import parse
 from smidgen.methods.base import Method
 from smidgen.methods.of_runs import placed, run_of
@@ -167,7 +167,7 @@ def run_folder(place: Path | str) -> Path:
         ValueError: If it is none of these, or cannot be fetched from the hub.
     """
     if is_hub(place):
-        return fetched(place, {PLAN: PLAN_BYTES, WEIGHTS: TENSOR_BYTES})
+        return fetched(place, {PLAN: PLAN_BYTES, WEIGHTS: WEIGHT_BYTES})
     folder = path_of(place)
     try:
         if (folder / PLAN).exists():

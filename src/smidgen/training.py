@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smidgen.adamw import AdamW
-from smidgen.checkpoint import CheckpointError, load_newest, save_checkpoint
+from smidgen.checkpoint import CheckpointError, Room, load_newest, save_checkpoint
 from smidgen.data import Batches, Data, Split, channel_statistics
 from smidgen.data.known import Known
 from smidgen.data.parts import parts
@@ -287,18 +287,27 @@ class Training:
 
     def save(self, folder: Path) -> None:
         """Write a checkpoint from which :meth:`restore` goes on to the same bits."""
+        values = {
+            "key": self.trial.key,
+            "precision": self.runtime.precision,
+            "history": [asdict(record) for record in self.history],
+        }
+        save_checkpoint(folder, len(self.history), self._tensors(), values)
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """Return all that a checkpoint holds of the run as it is now."""
         tensors = {f"buffer.{name}": buffer for name, buffer in self.model.named_buffers()}
         tensors |= {"weights": self.flat.weights, "generator": self.generator.get_state()}
         for place, tracker in enumerate(self.trackers):
             tensors |= {f"tracker.{place}.{name}": t for name, t in tracker.state().items()}
         for place, state in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{place}.{name}": t for name, t in state.items()}
-        values = {
-            "key": self.trial.key,
-            "precision": self.runtime.precision,
-            "history": [asdict(record) for record in self.history],
-        }
-        save_checkpoint(folder, len(self.history), tensors, values)
+        return tensors
+
+    def _room(self) -> Room:
+        """Return what a checkpoint of the run takes; SGD remembers weights from its first step."""
+        momenta = [own for group in self.optimizer.param_groups for own in group["params"]]
+        return Room.of([*self._tensors().values(), *momenta], self.trial.recipe.epochs)
 
     def restore(self, folder: Path) -> None:
         """Go on from the newest sound checkpoint in ``folder``, if it holds any.
@@ -307,7 +316,7 @@ class Training:
             PrecisionError: If it was begun in another precision.
             CheckpointError: If none is sound, or it is that of another run.
         """
-        found = load_newest(folder)
+        found = load_newest(folder, self._room())
         if found is None:
             return
         tensors, values, refused = found

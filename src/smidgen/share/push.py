@@ -15,7 +15,7 @@ from smidgen.escape import markdown as escaped
 from smidgen.export.ship import PROOF
 from smidgen.export.targets import PACKAGES
 from smidgen.hub import Place, place_of, require_extra, told, without_bars
-from smidgen.limits import TENSOR_BYTES, content
+from smidgen.limits import TENSOR_BYTES, WEIGHT_BYTES, content
 from smidgen.names import said_by
 from smidgen.run_folder import PLAN, WEIGHTS, run_folder, shared_plan
 from smidgen.share.card import card_of, front_matter
@@ -107,7 +107,7 @@ def _files(facts: Facts, there: Place, licence: str | None, about: str) -> dict[
     files = {
         "README.md": card.encode(),
         PLAN: shared_plan(facts.folder),
-        WEIGHTS: content(facts.folder / WEIGHTS, TENSOR_BYTES),
+        WEIGHTS: content(facts.folder / WEIGHTS, WEIGHT_BYTES),
     }
     if facts.rows:
         files[ROWS] = "".join(f"{json.dumps(one)}\n" for one in facts.shared_rows).encode()
