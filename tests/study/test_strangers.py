@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import struct
@@ -14,6 +15,7 @@ import pytest
 from tests.study.conftest import Jobs
 from tests.waiting import PATIENCE
 
+from smidgen.study import records
 from smidgen.study.owner import alone, clear_dead, is_alive, owner
 from smidgen.study.records import load, notes_of
 from smidgen.study.running.worker import work
@@ -439,6 +441,65 @@ def test_a_broken_job_does_not_keep_the_status_from_being_told(
         )
     status = store.standing("s")
     assert (status.done, status.queued, status.seconds_left) == (1, 1, None)
+
+
+def test_what_is_told_of_a_trial_is_no_longer_than_a_few_lines(store: Store, jobs: Jobs) -> None:
+    """A title and an error of 5 MB each were printed, and written into every page."""
+    store.add("s", jobs(seeds=(0, 1)))
+    with sqlite3.connect(store.path) as db:
+        db.execute(
+            "UPDATE trials SET state = 'failed', title = hex(zeroblob(50000)), error = title,"
+            " ended = 1 WHERE rowid = 1"
+        )
+        db.execute("UPDATE trials SET state = 'failed', error = title, ended = 2 WHERE rowid = 2")
+        db.execute("UPDATE trials SET error = hex(zeroblob(50000)) WHERE rowid = 1")
+    (long, error), (short, same) = store.status("s").failures
+    assert long == error == f"{'0' * 1_000}... (100,000 characters)"
+    assert short == same == "tiny, no method, seed 1"
+    assert [(of.title, of.error) for of in store.ended("s")] == [(long, error), (short, same)]
+
+
+@pytest.mark.parametrize(
+    ("column", "of", "said"),
+    [
+        (
+            "row",
+            "zeroblob(20000000)",
+            "trial '{key}': a row must be a text of at most 16,777,216 c",
+        ),
+        ("row", "hex(zeroblob(9000000))", "trial '{key}': a row must be a text of at most 16,7"),
+        ("job", "zeroblob(70000000)", "a value in a store must have at most 67,108,864 bytes"),
+    ],
+)
+def test_what_is_too_long_is_refused_before_it_is_read(
+    store: Store, jobs: Jobs, column: str, of: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row of 300 MB took half a minute and 2.8 GB to be told as none."""
+    (job,) = jobs()
+    store.add("s", [job])
+    with sqlite3.connect(store.path) as db:
+        db.execute(f"UPDATE trials SET {column} = {of}")
+    monkeypatch.setattr(records, "row_of", lambda *_: pytest.fail("it was read"))
+    read = store.rows if column == "row" else lambda: store.claim("me")
+    with pytest.raises(StoreError, match=re.escape(said.format(key=job.trial.key))) as refused:
+        read()
+    assert str(store.path) in str(refused.value)
+    assert store.status("s").seconds_left is None, "and what is told of it needs none of it"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("'{'", "a note is no JSON: "),
+        ("hex(zeroblob(9000000))", "its notes must be at most 16,777,216 characters, got 18,000,0"),
+    ],
+)
+def test_a_broken_note_names_the_store(store: Store, value: str, said: str) -> None:
+    with sqlite3.connect(store.path) as db:
+        db.execute(f"INSERT INTO notes VALUES ('a', {value})")
+    for read in (store.notes, lambda: load(store.path), lambda: notes_of(store.path)):
+        with pytest.raises(StoreError, match=re.escape(f"{store.path}: {said}")):
+            read()
 
 
 def test_a_store_whose_names_are_no_text_is_one_line(store: Store, jobs: Jobs) -> None:

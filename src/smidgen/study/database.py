@@ -9,11 +9,13 @@ from pathlib import Path
 from stat import S_ISREG
 from urllib.parse import quote
 
+from smidgen.limits import ROW
 from smidgen.names import shown
 
 SQLITE = b"SQLite format 3\x00"
 VERSION = 1  # 0 is of before it was kept
 _WAIT = 60.0  # seconds for another process to end its transaction
+_VALUE = 4 * ROW  # bytes of a value: of a text of any script
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS trials (
@@ -110,6 +112,10 @@ def told(path: Path) -> Generator[None]:
             raise RoomError(
                 f"{path}: {error}: what has finished is kept; it goes on when there is room"
             ) from error
+        if _code(error) == sqlite3.SQLITE_TOOBIG:
+            raise StoreError(
+                f"{path}: a value in a store must have at most {_VALUE:,} bytes, and one has more"
+            ) from error
         raise StoreError(f"{path}: cannot be used as a store: {error}") from error
 
 
@@ -180,8 +186,15 @@ def _real(path: Path) -> Path:
     return Path(os.path.realpath(path))
 
 
+def _opened(place: Path | str, *, uri: bool = False) -> sqlite3.Connection:
+    """Open a file of which no value is read, or written, that would take hundreds of megabytes."""
+    db = sqlite3.connect(place, timeout=_WAIT, isolation_level=None, uri=uri)
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _VALUE)
+    return db
+
+
 def _writable(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
+    db = _opened(path)
     try:
         version = _version(db, path)
         _require_whole(db, path)
@@ -207,9 +220,7 @@ def _readable(path: Path) -> sqlite3.Connection:
     beside = any(place.with_name(f"{place.name}{end}").exists() for end in _BESIDE)
     mode = "ro" if beside else "rw"
     try:
-        db = sqlite3.connect(
-            f"file:{name}?mode={mode}", uri=True, timeout=_WAIT, isolation_level=None
-        )
+        db = _opened(f"file:{name}?mode={mode}", uri=True)
         try:
             db.execute("PRAGMA query_only = ON")
             if not _version(db, path) and not _is_ours(db):
@@ -229,7 +240,7 @@ def _readable(path: Path) -> sqlite3.Connection:
             f"{path}: what was written last is in {ahead.name}, which cannot be read where nothing"
             " can be written: copy both to another folder"
         )
-    db = sqlite3.connect(f"file:{name}?immutable=1", uri=True, isolation_level=None)
+    db = _opened(f"file:{name}?immutable=1", uri=True)
     try:
         _version(db, path)
         _require_whole(db, path)

@@ -9,14 +9,22 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from smidgen.escape import shell
+from smidgen.limits import ROW
 from smidgen.names import shown
 from smidgen.study.database import SQLITE, StoreError, connect_to_read, require_file, told
 from smidgen.study.owner import is_alive
-from smidgen.study.rows import read_rows, row_of
+from smidgen.study.rows import NO_ROW, read_rows, row_of
 from smidgen.study.status import Ended, Pace, Status, pace_of, status_of
 
 OF_STUDY = "(? IS NULL OR key IN (SELECT key FROM members WHERE study = ?))"
+_TOLD = 1_000  # characters of a title, and of an error, that are told
 Alive: TypeAlias = Callable[[str], bool]  # whether an owner of trials still runs
+
+
+def _short(column: str) -> str:
+    """Return what reads a text as far as it is told; a stranger's may have millions of letters."""
+    cut = f"substr({column}, 1, {_TOLD}) || printf('... (%,d characters)', length({column}))"
+    return f"iif(length({column}) > {_TOLD}, {cut}, {column})"
 
 
 def studies_in(db: sqlite3.Connection) -> list[str]:
@@ -54,9 +62,10 @@ def status_in(
             again, each of which is long and does not change.
     """
     found = db.execute(
-        "SELECT state, title, iif(state IN ('queued', 'running'), job, NULL), progress, started,"
-        f" error, owner, iif(row IS NULL, NULL, key) FROM trials WHERE {OF_STUDY}",
-        (study, study),
+        f"SELECT state, {_short('title')},"
+        " iif(state IN ('queued', 'running') AND length(job) <= ?, job, NULL), progress, started,"
+        f" {_short('error')}, owner, iif(row IS NULL, NULL, key) FROM trials WHERE {OF_STUDY}",
+        (ROW, study, study),
     ).fetchall()
     running = {owner for state, *_, owner, _ in found if state == "running"}
     gone = {owner for owner in running if owner is None or not alive(str(owner))}
@@ -72,10 +81,10 @@ def _paces(
     db: sqlite3.Connection, keys: Iterable[str], known: MutableMapping[str, Pace]
 ) -> Iterator[Pace]:
     """Yield the paces of finished trials, noting those that were not known."""
-    of_one = "SELECT row, started, ended FROM trials WHERE key = ?"
+    of_one = "SELECT iif(length(row) <= ?, row, ''), started, ended FROM trials WHERE key = ?"
     for key in keys:
         if key not in known:
-            known[key] = pace_of(*db.execute(of_one, (key,)).fetchone())
+            known[key] = pace_of(*db.execute(of_one, (ROW, key)).fetchone())
         yield known[key]
 
 
@@ -90,7 +99,10 @@ def ended_in(db: sqlite3.Connection, study: str | None, known: Mapping[str, floa
 
     What is new is told by that and not by being later: a clock may be set back.
     """
-    of_one = "SELECT title, state, error, row, ended FROM trials WHERE key = ? AND ended NOT NULL"
+    of_one = (
+        f"SELECT {_short('title')}, state, {_short('error')}, row, ended FROM trials"
+        " WHERE key = ? AND ended NOT NULL"
+    )
     found: list[Ended] = []
     for key in [key for key, at in ends_in(db, study).items() if known.get(key) != at]:
         for title, state, error, text, at in db.execute(of_one, (key,)).fetchall():
@@ -103,8 +115,10 @@ def rows_in(db: sqlite3.Connection, where: str, study: str | None = None) -> lis
     """Return the finished rows in the order in which they were asked for, each once.
 
     Raises:
-        StoreError: If one is broken; the store, ``where``, and the trial are named.
+        StoreError: If one is broken or too long; the store, ``where``, and the trial are named.
     """
+    for (key,) in db.execute("SELECT key FROM trials WHERE length(row) > ? LIMIT 1", (ROW,)):
+        raise StoreError(f"{where}, trial {shown(key)}: {NO_ROW}")  # before it is sorted
     found = db.execute(
         "SELECT key, trials.row, members.study, min(members.rowid) AS place"  # its first study
         " FROM members JOIN trials USING (key)"
@@ -113,7 +127,7 @@ def rows_in(db: sqlite3.Connection, where: str, study: str | None = None) -> lis
         (study, study),
     )
     rows: list[dict[str, Any]] = []
-    for key, text, name, _ in found.fetchall():
+    for key, text, name, _ in found:
         row = {**row_of(text, f"{where}, trial {shown(key)}"), "study": str(name)}
         wanted = "SELECT study FROM members WHERE key = ? ORDER BY rowid"
         row["studies"] = [str(name) for (name,) in db.execute(wanted, (key,))]
@@ -121,14 +135,21 @@ def rows_in(db: sqlite3.Connection, where: str, study: str | None = None) -> lis
     return rows
 
 
-def notes_in(db: sqlite3.Connection) -> dict[str, Any]:
-    """Return what was noted beside the rows, such as the decisions of a design."""
+def notes_in(db: sqlite3.Connection, where: str) -> dict[str, Any]:
+    """Return what was noted beside the rows, such as the decisions of a design.
+
+    Raises:
+        StoreError: If a note is broken, or all are too long; the store, ``where``, is named.
+    """
+    (held,) = db.execute("SELECT total(length(name) + length(value)) FROM notes").fetchone()
+    if held > ROW:
+        raise StoreError(f"{where}: its notes must be at most {ROW:,} characters, got {held:,.0f}")
     try:
         return {
             name: json.loads(value) for name, value in db.execute("SELECT name, value FROM notes")
         }
     except (RecursionError, TypeError, ValueError) as error:
-        raise StoreError(f"a note is no JSON: {error}") from None
+        raise StoreError(f"{where}: a note is no JSON: {error}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +196,9 @@ def load(path: Path | str) -> Records:
     try:
         with told(path):
             alive = partial(is_alive, owners_of(path))
-            return Records(rows_in(db, str(path)), status_in(db, None, alive), notes_in(db))
+            return Records(
+                rows_in(db, str(path)), status_in(db, None, alive), notes_in(db, str(path))
+            )
     finally:
         db.close()
 
@@ -189,7 +212,7 @@ def notes_of(path: Path) -> dict[str, Any]:
     db = connect_to_read(path)
     try:
         with told(path):
-            return notes_in(db)
+            return notes_in(db, str(path))
     finally:
         db.close()
 

@@ -31,6 +31,7 @@ _KINDS: dict[str, type] = {
     **dict.fromkeys(("recipe", "versions", "robust", "robust_quick"), dict),
     **dict.fromkeys(("methods", "history", "studies", "layers"), list),
 }
+NO_ROW = f"a row must be a text of at most {ROW:,} characters"
 _WORDS: dict[type, str] = {str: "a text", dict: "a table", list: "a list"}
 
 
@@ -45,7 +46,7 @@ def row_of(text: object, where: str) -> dict[str, Any]:
         StoreError: If it is no row; place and column are named.
     """
     if not isinstance(text, str) or len(text) > ROW:
-        raise StoreError(f"{where}: a row must be a text of at most {ROW:,} characters")
+        raise StoreError(f"{where}: {NO_ROW}")
     try:
         row = json.loads(text)
     except (RecursionError, ValueError) as error:

@@ -342,7 +342,7 @@ class Store:
     def notes(self) -> dict[str, Any]:
         """Return what was noted, by name."""
         with told(self.path):
-            return notes_in(self._db)
+            return notes_in(self._db, str(self.path))
 
     def export_rows(self, path: Path, study: str | None = None) -> int:
         """Write the finished rows as JSON lines; return how many."""
