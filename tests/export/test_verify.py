@@ -1,6 +1,7 @@
 """An artefact is as it was exported, to the byte, or that is told."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -202,6 +203,60 @@ def test_a_folder_without_a_proof_is_refused(proof: str | None, tmp_path: Path) 
     message = "export wrote, got one without" if proof is None else "not as smidgen export wrote it"
     with pytest.raises(ValueError, match=message):
         sm.verify(tmp_path)
+
+
+DIGEST = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "files", "said"),
+    [
+        ({}, {"a": {"bytes": 1 << 40, "sha256": DIGEST}}, "bytes of files must be at most 4,294,"),
+        ({}, {"a": {"bytes": "1" * 500_000, "sha256": DIGEST}}, "bytes must be a number, got '11"),
+        ({}, {"a": {"bytes": True, "sha256": DIGEST}}, "bytes must be a number, got True"),
+        ({}, {"a": {"bytes": 1, "sha256": "0"}}, "sha256 must be 64 digits of 0-9a-f, got '0'"),
+        ({"target": "c" * 500_000}, {}, "target must be a text of at most 100 characters, got 'c"),
+        ({}, {"b" * 256: {"bytes": 1, "sha256": DIGEST}}, "a name has more than 255 characters"),
+        ({}, {f"f{n}": {} for n in range(1_000)}, "files must be at most 1,000, got 1,001"),
+        ({}, {"/" * 500_000: {}}, "a file must have a plain path below the folder, got '//"),
+    ],
+)
+def test_what_no_export_writes_is_one_short_line(
+    changes: dict[str, Any], files: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    """A file of 1 TB, which is a hole, was read for hours, and what it says printed in full."""
+    own = {"a": {"bytes": 1, "sha256": DIGEST}}
+    proof = {"files": own | files, "artefact": "a", "target": "c", **changes}
+    (tmp_path / PROOF).write_text(json.dumps(proof))
+    with pytest.raises(ValueError, match=re.escape(f"as smidgen export wrote it ({said}")) as found:
+        sm.verify(tmp_path)
+    assert len(str(found.value)) < 500 + len(str(tmp_path))
+
+
+def test_no_file_is_held_against_a_digest_of_an_altered_proof(tmp_path: Path) -> None:
+    proof = {
+        "target": "c", "artefact": "a", "files": {"a": {"bytes": 1, "sha256": DIGEST}}, "seal": "",
+    }  # fmt: skip
+    (tmp_path / PROOF).write_text(json.dumps(proof))
+    (tmp_path / "a").write_bytes(b"a")
+    verified = sm.verify(tmp_path)
+    assert verified.wrong == (f"{PROOF} was altered",)
+    note = f"{PROOF} was altered, so that no file is held against a digest in it"
+    assert verified.notes == (note,)
+    assert sm.verify(tmp_path, run=True).ran is None
+
+
+def test_the_verb_names_five_of_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from smidgen.cli.verify import verify
+
+    files = {f"f{n}": {"bytes": 1, "sha256": DIGEST} for n in range(12)}
+    proof = {"files": files, "artefact": "f0", "target": "c"}
+    (tmp_path / PROOF).write_text(json.dumps(proof))
+    assert verify(tmp_path) == 1
+    said = "; ".join([*(f"f{n} is missing" for n in range(5)), "7 more"])
+    assert capsys.readouterr().out == f"{tmp_path}: {said}\n"
 
 
 def test_another_interpreter_may_be_off_by_steps(

@@ -1,5 +1,6 @@
 """``smidgen verify``."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +10,8 @@ import typer
 from smidgen.cli.options import Json
 from smidgen.cli.terminal import print_json, say, tell
 from smidgen.sizes import counted
+
+_NAMED = 5  # of what is wrong
 
 if TYPE_CHECKING:
     from smidgen.export.verify import Verified
@@ -33,8 +36,13 @@ def verify(
         print_json(asdict(verified))
     else:
         say(*verified.notes)
-        tell(f"{folder}: {'; '.join(verified.wrong) or _told(verified)}")
+        tell(f"{folder}: {_wrong(verified.wrong) or _told(verified)}")
     return 1 if verified.wrong else 0
+
+
+def _wrong(lines: Sequence[str]) -> str:
+    more = [f"{len(lines) - _NAMED:,} more"] if len(lines) > _NAMED else []
+    return "; ".join([*lines[:_NAMED], *more])
 
 
 def _told(verified: "Verified") -> str:

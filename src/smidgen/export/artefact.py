@@ -263,6 +263,6 @@ def require_plain(files: Iterable[str]) -> None:
     for name in files:
         parts = name.split("/")
         plain = all(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*|\.[a-z]+", part) for part in parts)
-        require(plain, f"a file must have a plain path below the folder, got {name!r}")
+        require(plain, f"a file must have a plain path below the folder, got {shown(name)}")
         other = seen.setdefault(name.lower(), name)
         require(other == name, f"two files differ by capitals alone: {other!r} and {name!r}")

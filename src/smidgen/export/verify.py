@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,10 +21,12 @@ from smidgen.export.targets import OF_C
 from smidgen.export.tflite.runtimes import LITERT, MICRO, found, litert, micro
 from smidgen.export.tflite.target import ALLOWED, rounds_as_seen
 from smidgen.export.wasm import load_wasm
-from smidgen.limits import PLAN_BYTES, content
-from smidgen.names import require_path
+from smidgen.limits import EXPORTED, EXPORTED_BYTES, PLAN_BYTES, content, require_at_most
+from smidgen.names import LONGEST, require_path, shown
 
 _CHUNK = 1 << 20
+_PATH = 255  # characters of a file's name, with the folders below the artefact's
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Verified:
 
     Args:
         target: That made it.
-        files: How many its proof names; every one was read.
+        files: How many its proof names. Every one was read, unless the proof itself was altered:
+            then they are there, of the sizes that it says, or that is wrong as well.
         wrong: What is not as it was written, or answers otherwise; empty if all is well.
         notes: What could not be looked at, and why.
         ran: What ran the artefact; ``None`` if nothing did.
@@ -66,7 +70,9 @@ def verify(folder: Path | str, *, run: bool = False) -> Verified:
     place = require_path(folder, "folder")
     proof, wrong, notes = _proof_in(place)
     files: Mapping[str, Any] = proof["files"]
-    wrong += [line for name, of in files.items() if (line := _altered(place / name, name, of))]
+    hashed = not wrong  # digests that somebody altered tell nothing
+    each = (_altered(place / name, name, of, hashed=hashed) for name, of in files.items())
+    wrong += [line for line in each if line]
     verified = Verified(proof["target"], len(files), tuple(wrong), tuple(notes))
     if wrong or not run:  # what was altered is not run
         return verified
@@ -98,11 +104,7 @@ def _proof_in(place: Path) -> tuple[dict[str, Any], list[str], list[str]]:
     try:
         text = content(file, PLAN_BYTES).decode()
         proof = json.loads(text)
-        require_plain(proof["files"])
-        require(proof["artefact"] in proof["files"], "it does not name its artefact")
-        target, told = proof["target"], [dict(of) for of in proof["files"].values()]
-        require(isinstance(target, str), "its target is no text")
-        require(all({"bytes", "sha256"} <= of.keys() for of in told), "it has no digests")
+        _require_sound(proof)
     except OSError as error:
         raise ValueError(
             f"{place} must be a folder that smidgen export wrote, got one without an"
@@ -115,17 +117,43 @@ def _proof_in(place: Path) -> tuple[dict[str, Any], list[str], list[str]]:
     if "seal" not in proof:
         return proof, [], [f"{PROOF} has no seal: an older smidgen wrote it"]
     fields = {name: value for name, value in proof.items() if name != "seal"}
-    wrong = [] if sealed(fields) == text else [f"{PROOF} was altered"]
-    return proof, wrong, []
+    if sealed(fields) == text:
+        return proof, [], []
+    note = f"{PROOF} was altered, so that no file is held against a digest in it"
+    return proof, [f"{PROOF} was altered"], [note]
 
 
-def _altered(path: Path, name: str, told: Mapping[str, Any]) -> str:
+def _require_sound(proof: Mapping[str, Any]) -> None:
+    """Refuse a proof that nobody's export writes, and more than there is time to read.
+
+    Raises:
+        ValueError: Naming what is wrong with it.
+    """
+    files = proof["files"]
+    require_at_most("files", len(files), EXPORTED)
+    require_plain(files)
+    require(all(len(name) <= _PATH for name in files), f"a name has more than {_PATH} characters")
+    require(proof["artefact"] in files, "it does not name its artefact")
+    target, told = proof["target"], [dict(of) for of in files.values()]
+    named = isinstance(target, str) and len(target) <= LONGEST
+    require(named, f"target must be a text of at most {LONGEST} characters, got {shown(target)}")
+    for of in told:
+        size, sha256 = of["bytes"], of["sha256"]
+        require(type(size) is int and size >= 0, f"bytes must be a number, got {shown(size)}")
+        known = isinstance(sha256, str) and _SHA256.fullmatch(sha256)
+        require(bool(known), f"sha256 must be 64 digits of 0-9a-f, got {shown(sha256)}")
+    require_at_most("bytes of files", sum(of["bytes"] for of in told), EXPORTED_BYTES)
+
+
+def _altered(path: Path, name: str, told: Mapping[str, Any], *, hashed: bool) -> str:
     """Return what is wrong with a file, or nothing."""
     if not path.is_file():
         return f"{name} is missing"
     size = path.stat().st_size
     if size != told["bytes"]:
-        return f"{name} was altered: it has {size:,} bytes, and had {told['bytes']}"
+        return f"{name} was altered: it has {size:,} bytes, and had {told['bytes']:,}"
+    if not hashed:
+        return ""
     found = hashlib.sha256()
     with path.open("rb") as file:
         while part := file.read(_CHUNK):
