@@ -125,12 +125,20 @@ class NetSpec:
                 :func:`smidgen.train.train` takes.
         """
         seed = as_seed(seed)
+        self.require_possible()
+        with float32_on_the_cpu(), seeded(seed):
+            return stack(self.layers, self.input_shape)
+
+    def require_possible(self) -> None:
+        """Refuse a net that is too large to be built.
+
+        Raises:
+            ValueError: Naming it, with the limit.
+        """
         limits.require_at_most(f"params of {self.name}", self.params, limits.PARAMS)
         limits.require_at_most(
             f"activations of {self.name}", self.peak_activation, limits.ACTIVATIONS
         )
-        with float32_on_the_cpu(), seeded(seed):
-            return stack(self.layers, self.input_shape)
 
     def map_layers(self, rewrite: Callable[[Layer], tuple[Layer, ...]]) -> "NetSpec":
         """Return this spec with each layer replaced by what ``rewrite`` returns.

@@ -247,6 +247,15 @@ def test_images_too_small_for_a_net_are_refused(tmp_path: Path, digits: Data) ->
         written(tmp_path, deep).jobs(digits)
 
 
+def test_a_net_too_large_to_be_built_is_refused_before_any_is_queued(
+    tmp_path: Path, digits: Data
+) -> None:
+    """It was queued, a worker started for it, and it failed 12 seconds later."""
+    wide = GOOD.replace('"conv(4)"', '"conv(65535)", "conv(65535)"')
+    with pytest.raises(ValueError, match="params of tiny must be at most 100,000,000, got 38,"):
+        written(tmp_path, wide).jobs(digits)
+
+
 def test_lengths_are_a_factor_with_all_else_the_same(tmp_path: Path, digits: Data) -> None:
     text = GOOD.replace('nets = ["tiny", "mnist', 'epochs = [1, 4]\nnets = ["tiny", "mnist', 1)
     trials = [job.trial for job in written(tmp_path, text).jobs(digits)]

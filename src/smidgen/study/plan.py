@@ -82,8 +82,9 @@ class Plan:
         fewer of them rather than some points with all.
 
         Raises:
-            ValueError: If a net does not take images of this size, a teacher cannot teach this,
-                there are too few images for so many folds, or what a card needs cannot be had.
+            ValueError: If a net does not take images of this size or is too large for any memory,
+                a teacher cannot teach this, there are too few images for so many folds, or what a
+                card needs cannot be had.
         """
         splits = self._splits(data)
         origin, against = self.origin.at(data), self._card_against(data)
@@ -94,6 +95,7 @@ class Plan:
             for spec in group.nets:
                 lying = spec.as_they_lie(shape) if self.origin.turned else spec
                 fitted = lying.fitted(shape, len(data.classes))
+                fitted.require_possible()  # before a worker is started for it
                 for combination in group.combinations:
                     asked = with_baseline(combination, self.baseline)
                     named = ", ".join((fitted.name, *(one.name for one in asked)))
