@@ -1,5 +1,6 @@
 """What a person asks for is read as it was meant, or refused with its place."""
 
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from smidgen import zoo
-from smidgen.config import OF_DATA, default_recipe, load_net, load_plan, recipes
+from smidgen.config import OF_DATA, default_recipe, load_net, load_plan, recipe_path, recipes
 from smidgen.methods import SAM, Cutout, OneCycle
 from smidgen.methods import rewritten as rewritten_by
 from smidgen.recipe import Recipe
@@ -118,6 +119,17 @@ def test_a_folder_is_no_net_and_no_recipe(
     (tmp_path / held).touch()
     with pytest.raises(ValueError, match=said):
         read(str(tmp_path))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there are no such pipes")
+def test_what_is_no_file_of_toml_is_told_as_such(tmp_path: Path) -> None:
+    """A pipe was an unknown recipe, and the known ones were listed."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "study.txt").touch()
+    with pytest.raises(ValueError, match=r"pipe' must be a file \.toml, got a pipe or a device$"):
+        recipe_path(str(tmp_path / "pipe"))
+    with pytest.raises(ValueError, match=r"txt' must be a file \.toml, got one of another name$"):
+        recipe_path(str(tmp_path / "study.txt"))
 
 
 def test_a_setting_without_its_table_is_told_with_it() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smidgen.layers import Classifier, GlobalAveragePool, Shape
-from smidgen.names import as_name, require_key, require_name, require_path
+from smidgen.names import as_name, bare, require_key, require_name, require_path
 from smidgen.spec import NetSpec
 from smidgen.zoo import NETS
 
@@ -65,6 +65,13 @@ def test_a_key_is_sixteen_hexadecimal_digits(key: object) -> None:
 @given(st.text())
 def test_a_name_can_be_made_of_any_text(text: str) -> None:
     assert require_name(as_name(text), "a name")
+
+
+def test_a_text_without_its_quotes_keeps_what_tells_that_it_was_cut() -> None:
+    assert bare("9.0\n") == "9.0\\n"
+    assert bare("9" * 7_000) == f"{'9' * 200}... (7,000 characters)"
+    assert bare(["a", "b"]) == "'a', 'b'"
+    assert bare(5) == "5"
 
 
 def test_a_path_may_begin_with_the_folder_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from smidgen import zoo
 from smidgen.limits import toml_text
 from smidgen.methods import parse
 from smidgen.methods.base import Method
-from smidgen.names import as_name
+from smidgen.names import as_name, shown
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
 from smidgen.text import from_mapping, nearest
@@ -58,6 +58,9 @@ def recipe_path(name: str) -> Path:
     path = Path(name) if name.endswith(".toml") else recipes().get(name)
     if path is None:
         _require_no_folder(name)
+        if os.path.exists(name):  # noqa: PTH110 - as below
+            kind = "one of another name" if os.path.isfile(name) else "a pipe or a device"  # noqa: PTH113
+            raise ValueError(f"{shown(name)} must be a file .toml, got {kind}")
         raise ValueError(f"unknown recipe {name!r}; {nearest(name, recipes())} (or a file .toml)")
     return path
 

@@ -110,5 +110,18 @@ def shown(value: object) -> str:
         text = repr(value)
     except (RecursionError, ValueError):  # nested too deep, or a number of thousands of digits
         return f"a {type(value).__name__} that is too large to show"
-    text = " ".join(text.split()) if "\n" in text else text  # arrays are shown on several
+    return _cut(" ".join(text.split()) if "\n" in text else text)  # arrays are shown on several
+
+
+def bare(value: object) -> str:
+    """Return a text, or a list of them, as :func:`shown`, without the quotes or brackets of all."""
+    if not isinstance(value, str | list | tuple):
+        return shown(value)
+    try:
+        return _cut(repr(value)[1:-1])
+    except (RecursionError, ValueError):  # as there
+        return shown(value)
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text):,} characters)"

@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from smidgen.names import shown
+from smidgen.names import bare, shown
 from smidgen.text import nearest
 
 
@@ -74,7 +74,7 @@ def require_known(form: Mapping[str, Any], known: Collection[str], what: str, by
             continue
         if isinstance(by, str) and by != release():
             raise ValueError(
-                f"{what} was written by smidgen {shown(by)[1:-1]}, and this is {release()}: the"
+                f"{what} was written by smidgen {bare(by)}, and this is {release()}: the"
                 f" key {shown(key)} is not known here"
             )
         raise ValueError(f"{what} has no key {shown(key)}; {nearest(str(key), known)}")

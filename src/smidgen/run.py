@@ -16,7 +16,7 @@ from smidgen.data.base import as_they_are
 from smidgen.data.known import Known
 from smidgen.files import write_atomically
 from smidgen.limits import KNOWN_BYTES, PLAN_BYTES, content, is_number
-from smidgen.names import shown
+from smidgen.names import bare, shown
 from smidgen.release import require_known
 from smidgen.run_folder import (
     PLAN,
@@ -185,7 +185,7 @@ def load_run(folder: Path | str) -> Run:
     if known and found != known:
         raise CheckpointError(
             f"{path}: weights of another run: their digest is {found[:_DIGITS]}, and {PLAN}"
-            f" beside them names {shown(known[:_DIGITS])[1:-1]}; a run is copied whole"
+            f" beside them names {bare(known[:_DIGITS])}; a run is copied whole"
         )
     try:
         _require_possible(tensors, own)

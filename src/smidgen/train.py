@@ -23,7 +23,7 @@ from smidgen.layers import Shape
 from smidgen.machine import memory
 from smidgen.methods import rewritten, tell_hidden
 from smidgen.methods.base import GradientMethod, Method, several, transformed
-from smidgen.names import require_kind, shown
+from smidgen.names import bare, require_kind, shown
 from smidgen.progress import Report, training_bar
 from smidgen.recipe import Recipe
 from smidgen.run import Run, load_run
@@ -162,7 +162,7 @@ def _tell_other_precision(folder: Path, done: Run, runtime: Runtime) -> None:
     was = done.machine.get("precision", runtime.precision)
     if was != runtime.precision:
         warnings.warn(
-            f"{folder} holds a run that has ended in {shown(was)[1:-1]}, and this is"
+            f"{folder} holds a run that has ended in {bare(was)}, and this is"
             f" {runtime.precision}: it stays as it is, another folder begins anew",
             stacklevel=3,
         )

@@ -40,7 +40,7 @@ from smidgen.methods.base import (
     transformed,
 )
 from smidgen.methods.upright import upright
-from smidgen.names import said_by, shown
+from smidgen.names import bare, said_by, shown
 from smidgen.recipe import Recipe
 from smidgen.run import EpochRecord, Run, record_of
 from smidgen.runtime import Runtime, versions
@@ -325,8 +325,8 @@ class Training:
         began, here = values.get("precision"), self.runtime.precision
         if began not in (None, here):  # None: from before it was kept
             raise PrecisionError(
-                f"{folder} holds a run begun in {shown(began)[1:-1]}, and this is {here}: precision"
-                f" {shown(began)[1:-1]} goes on with it, another folder begins anew",
+                f"{folder} holds a run begun in {bare(began)}, and this is {here}: precision"
+                f" {bare(began)} goes on with it, another folder begins anew",
                 str(began),
             )
         try:

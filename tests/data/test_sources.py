@@ -183,6 +183,20 @@ def test_a_name_near_to_nothing_gives_all(tmp_path: Path, monkeypatch: pytest.Mo
         load(" ")
 
 
+def test_folders_that_smidgen_wrote_are_no_data_that_may_be_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("base/run.json", "out/artefact.json", "mine/design.db", "s.db", "s.runs/a"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=r"known: cifar10, .*mnist \(or a folder, or owner/name\)$"):
+        load("zzz")
+    (tmp_path / "flowers").mkdir()
+    with pytest.raises(DataError, match=r"mnist; folders here: flowers \(or a folder, or owner/na"):
+        load("zzz")
+
+
 def test_an_unreachable_hub_is_said_in_one_line() -> None:
     with pytest.raises(DataError) as refused:
         load("fashion-mnist")

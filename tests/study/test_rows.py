@@ -2,6 +2,7 @@
 
 import errno
 import json
+from codecs import BOM_UTF8
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,14 @@ def test_a_last_line_that_has_no_end_is_not_gone_on_with(tmp_path: Path) -> None
     path = tmp_path / "rows.jsonl"
     append_row(path, ONE)
     path.write_bytes(path.read_bytes().removesuffix(b"\n"))
+    append_row(path, OTHER)
+    assert read_rows(path) == [ONE, OTHER]
+
+
+def test_rows_behind_a_byte_order_mark_are_read_and_added_to(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    append_row(path, ONE)
+    path.write_bytes(BOM_UTF8 + path.read_bytes())
     append_row(path, OTHER)
     assert read_rows(path) == [ONE, OTHER]
 

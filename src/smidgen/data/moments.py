@@ -23,7 +23,7 @@ from smidgen.data.lines import (
 )
 from smidgen.data.preprocessing import WHITE, Preprocessing, Values
 from smidgen.data.sensor import UNKNOWN, Sensor, listed_names, order_of, told_order, told_pace
-from smidgen.names import shown
+from smidgen.names import bare, shown
 
 LONGER = 1.5  # times the moments trained on, from which a recording is cut and not fitted
 
@@ -149,7 +149,7 @@ def _named(lines: Lines) -> str:
     """Return the names of columns, for people."""
     if len(lines.names) != len(lines.rows[0]):
         return ""
-    return f": {shown(', '.join(name or '(no name)' for name in lines.names))[1:-1]}"
+    return f": {bare(', '.join(name or '(no name)' for name in lines.names))}"
 
 
 def _advice(lines: Lines, own: int, channels: int) -> str:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +21,7 @@ from smidgen.data.errors import DataError, DataWarning, tell
 from smidgen.data.hub import Hub
 from smidgen.data.inspection import Inspection, inspected
 from smidgen.data.layouts import Folders, Idx, Layout, Npz, Windows, layout_of
+from smidgen.data.layouts.folders import is_made
 from smidgen.data.making import made
 from smidgen.data.names import class_names, is_system
 from smidgen.data.plugged import Plugged, plugged
@@ -36,7 +38,7 @@ from smidgen.data.sizes import ImageSize
 from smidgen.data.turned import exchanged
 from smidgen.files import at_home
 from smidgen.machine import memory
-from smidgen.names import require_kind, shown
+from smidgen.names import bare, require_kind, shown
 from smidgen.plugins import DATA, names
 from smidgen.text import nearest
 from smidgen.torch_state import float32_on_the_cpu
@@ -224,7 +226,7 @@ def _require_installed(name: str, package: str) -> None:
     """Refuse data of a package that is not there, naming it."""
     if package and name.removeprefix(KNOWN) not in others() and not Path(name).exists():
         raise DataError(
-            f"the data set {shown(name)} is of the package {shown(package)[1:-1]}, which is not"
+            f"the data set {shown(name)} is of the package {bare(package)}, which is not"
             " installed here"
         )
 
@@ -307,10 +309,11 @@ def _at(text: str, data_dir: str | os.PathLike[str] | None, *, is_name: bool) ->
         if is_name and (local := _local(text, data_dir)):
             return text, layout_of(local)
         named, here = [*NAMED, *others()], _folders_here()
-        known = [*named, *(get_close_matches(text[:100], here, n=1) or here[:_MOST_FOLDERS])]
-        raise DataError(
-            f"unknown data set {text!r}; {nearest(text, known)} (or a folder, or owner/name)"
-        )
+        close = get_close_matches(text[:100], here, n=1)
+        said = nearest(text, [*named, *close])
+        if here and not close and said.startswith("known: "):
+            said += f"; folders here: {', '.join(here[:_MOST_FOLDERS])}"
+        raise DataError(f"unknown data set {text!r}; {said} (or a folder, or owner/name)")
     _tell_unused(f"{text} is read where it is", data_dir)
     return path.resolve().name, layout_of(path)
 
@@ -326,12 +329,13 @@ def _tell_unused(why: str, data_dir: str | os.PathLike[str] | None) -> None:
 
 
 def _folders_here() -> list[str]:
-    """Return the folders that a mistyped name may mean."""
+    """Return the folders that a mistyped name may mean: none of runs, designs or exports."""
     try:
-        found = sorted(path.name for path in Path().iterdir() if path.is_dir())
+        found = sorted(path for path in Path().iterdir() if path.is_dir())
+        plain = (path.name for path in found if not is_system(path.name) and not is_made(path))
+        return [*islice(plain, _MOST_COMPARED)]
     except OSError:
         return []
-    return [name for name in found if not is_system(name)][:_MOST_COMPARED]
 
 
 def _known(text: str, data_dir: str | os.PathLike[str] | None) -> tuple[str, Source]:

@@ -10,7 +10,7 @@ from stat import S_ISREG
 from urllib.parse import quote
 
 from smidgen.limits import ROW
-from smidgen.names import shown
+from smidgen.names import bare
 
 SQLITE = b"SQLite format 3\x00"
 VERSION = 1  # 0 is of before it was kept
@@ -298,5 +298,5 @@ def _require_whole(db: sqlite3.Connection, path: Path) -> None:
             continue  # as in a store of before there was one
         found = str(db.execute(f"PRAGMA integrity_check({table})").fetchall()[0][0])
         if found != "ok":
-            told = shown(found.splitlines()[-1])[1:-1]
+            told = bare(found.splitlines()[-1])
             raise StoreError(f"{path}: cannot be used as a store: it is damaged: {told}")

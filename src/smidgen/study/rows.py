@@ -2,6 +2,7 @@
 
 import json
 import os
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from smidgen.files import write_whole
 from smidgen.limits import ROW, ROWS_BYTES, content, is_number
-from smidgen.names import require_name, shown
+from smidgen.names import bare, require_name, shown
 from smidgen.release import release
 from smidgen.study.database import StoreError
 
@@ -57,7 +58,7 @@ def row_of(text: object, where: str) -> dict[str, Any]:
         _require_kinds(row)
     except ValueError as error:
         by = row["versions"].get("smidgen") if isinstance(row.get("versions"), dict) else None
-        newer = "" if by in (None, release()) else f" (written by smidgen {shown(by)[1:-1]})"
+        newer = "" if by in (None, release()) else f" (written by smidgen {bare(by)})"
         raise StoreError(f"{where}: {error}{newer}") from None
     return row
 
@@ -69,7 +70,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
         StoreError: If it cannot be read or a line is no row; the line is named.
     """
     try:
-        text = content(path, ROWS_BYTES).decode()
+        text = content(path, ROWS_BYTES).decode("utf-8-sig")  # some editors mark it
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -96,7 +97,7 @@ def require_row_file(path: Path) -> None:
         return
     try:
         with path.open("rb") as file:
-            first = file.readline(ROW).strip()
+            first = file.readline(ROW).removeprefix(BOM_UTF8).strip()
     except OSError as error:
         raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
     if first and not (first.startswith(b"{") and first.endswith(b"}")):  # a plan goes over lines

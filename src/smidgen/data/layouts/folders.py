@@ -247,7 +247,7 @@ def _is_train_a_class(root: Path, parts: tuple[tuple[str, Path], ...]) -> bool:
 def subfolders(folder: Path) -> list[Path]:
     """Return the folders in ``folder``, sorted, those of systems and of smidgen left out."""
     found = (path for path in folder.iterdir() if _is_folder(path))
-    return sorted(path for path in found if not is_system(path.name) and not _is_made(path))
+    return sorted(path for path in found if not is_system(path.name) and not is_made(path))
 
 
 def _is_folder(path: Path) -> bool:
@@ -264,7 +264,7 @@ def _is_folder(path: Path) -> bool:
     return True
 
 
-def _is_made(folder: Path) -> bool:
+def is_made(folder: Path) -> bool:
     """Return whether smidgen wrote a folder: a run, a design, an export, the runs of a study."""
     stores = folder.with_suffix(".db"), folder.with_suffix("")
     of_study = folder.suffix == ".runs" and any(store.is_file() for store in stores)
@@ -273,7 +273,7 @@ def _is_made(folder: Path) -> bool:
 
 def holds_made(folder: Path) -> bool:
     """Return whether a folder without pictures holds what smidgen wrote, as ``runs`` does."""
-    return any(_is_made(Path(place)) for place, _, _ in os.walk(folder))
+    return any(is_made(Path(place)) for place, _, _ in os.walk(folder))
 
 
 def unwrapped(folder: Path) -> Path:
@@ -402,7 +402,7 @@ def _walked(folder: Path, real: str, above: frozenset[str], walk: _Walk) -> Iter
             linked = path.is_symlink()
             if linked:
                 walk.follows(path)
-            if not _is_made(path):
+            if not is_made(path):
                 # looked up for links alone: it takes every folder above, each time; Windows has
                 # others than these
                 known = not linked and os.name != "nt"

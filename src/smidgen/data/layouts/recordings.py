@@ -19,7 +19,7 @@ from smidgen.data.lines import (
 from smidgen.data.preprocessing import Values
 from smidgen.data.sensor import UNKNOWN, Sensor, are_kept, order_of, told_order, told_pace
 from smidgen.limits import INPUT_CHANNELS, require_at_most
-from smidgen.names import shown
+from smidgen.names import bare, shown
 from smidgen.sizes import counted, listed
 
 _LEAST = 2  # moments of a window
@@ -175,7 +175,7 @@ def of_columns(found: Sequence[Recording]) -> Iterator[str]:
         yield f"the first column, {shown(first.time)}, is time and left out{_told_steps(found)}"
     if first.names:
         names = ", ".join(name or "(no name)" for name in first.names)
-        yield f"the channels are, in this order, {shown(names)[1:-1]}"
+        yield f"the channels are, in this order, {bare(names)}"
     if len(found) > 1 and (rising := _rising(found)):
         yield _told_rising(found, rising)
 
@@ -195,11 +195,7 @@ def _told_rising(found: Sequence[Recording], rising: Sequence[int]) -> str:
     first, one = found[0], len(rising) == 1
     places = [
         str(channel + 1 + bool(first.time))
-        + (
-            f" ({shown(first.names[channel])[1:-1]})"
-            if first.names and first.names[channel]
-            else ""
-        )
+        + (f" ({bare(first.names[channel])})" if first.names and first.names[channel] else "")
         for channel in rising
     ]
     columns, them = ("column", "it") if one else ("columns", "them")
