@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.report.conftest import Rows, row, seen
 
 from smidgen.report import markdown, write_page
-from smidgen.report.checked import OF_NETS
+from smidgen.report.checked import OF_NETS, require_rows
 from smidgen.study.database import StoreError
 from smidgen.study.store import Store
 
@@ -157,6 +157,22 @@ def test_rows_of_the_same_pictures_have_the_same_classes(
     path = written([seen(0), seen(1) | other])
     with pytest.raises(StoreError, match="'other': classes must be those of other rows"):
         write_page(path, tmp_path / "p.html")
+
+
+@pytest.mark.parametrize(
+    ("many", "said"),
+    [
+        ({"rows": 20_001}, "s: a report is of at most 20,000 rows, got 20,001: take fewer, as"),
+        ({"data": 1_001}, "s: a report is of at most 1,000 data sets, got 1,001: take fewer, as"),
+    ],
+)
+def test_more_than_a_page_has_room_for_is_refused(many: dict[str, int], said: str) -> None:
+    rows = [seen(0)] * many.get("rows", 0)
+    rows += [
+        {**row("one", [], 0, 150), "fingerprint": f"{at}"} for at in range(many.get("data", 0))
+    ]
+    with pytest.raises(StoreError, match=said):
+        require_rows(rows, "s")
 
 
 def test_a_missing_column_is_named(written: Callable[[Rows], Path]) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from tests.report.conftest import MATRIX, NAMES, Rows, of_study, png, row, seen
 
+from smidgen.cli.study import _show
 from smidgen.report import _named, write_charts, write_page
 from smidgen.report.bars import bars, latency_bars, size_bars
 from smidgen.report.chart import SERIES
@@ -20,7 +22,7 @@ from smidgen.report.curves import held_out_accuracies, losses
 from smidgen.report.notices import largest_of
 from smidgen.report.page import charts_of, duration, render
 from smidgen.report.points import Point, baselines, points_of
-from smidgen.report.scatter import _dots, accuracy_against_params
+from smidgen.report.scatter import _Box, _dots, accuracy_against_params
 from smidgen.report.svg import width_of
 from smidgen.study.records import Records, StoreError
 from smidgen.study.status import Status
@@ -118,6 +120,20 @@ def test_a_partly_done_study_is_shown_as_such(study: Rows) -> None:
     assert [duration(of) for of in (1, 29, 60, 120)] == [
         "1 second", "29 seconds", "1 minute", "2 minutes",
     ]  # fmt: skip
+
+
+def test_of_very_many_failures_some_are_named(
+    study: Rows, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failures = tuple((f"trial-{at}", "it broke") for at in range(2_100))
+    status = Status(21, 0, 2_100, 0, 0.0, failures)
+    text = render(Records(study, status, {}), "t", "", [])
+    assert text.count("it broke") == 100
+    assert "<li>and 2,000 more, which smidgen study --status --json names</li>" in text
+    _show(status, json=False)
+    told = capsys.readouterr().err
+    assert told.count("it broke") == 100
+    assert "failed: 2,000 more, which --status --json names" in told
 
 
 def test_an_empty_store_gives_a_page(tmp_path: Path) -> None:
@@ -691,6 +707,23 @@ def test_of_very_many_nets_the_most_accurate_are_named() -> None:
         "best: net-000",
         *(f"net-{at:03}" for at in range(60, 100)),
     ]
+
+
+def test_names_of_very_many_nets_are_placed_in_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each place was held against each point: a report of 5,000 nets took most of a minute."""
+    asked: list[int] = []
+    overlaps = _Box.overlaps
+
+    def counted(self: _Box, others: Any) -> bool:
+        asked.append(len(others))
+        return overlaps(self, others)
+
+    monkeypatch.setattr(_Box, "overlaps", counted)
+    nets = [row(f"net-{at:03}", [], 0, 100 + at // 3, params=1000 + at) for at in range(300)]
+    assert accuracy_against_params(points_of(nets)) is not None
+    assert min(asked) >= 300, "of all points in one step"
+    assert _Box(0, 2, 0, 2).overlaps(np.array([(5, 6, 0, 1), (1, 3, 1, 3)]))
+    assert not _Box(0, 2, 0, 2).overlaps(np.array([(2, 3, 0, 2), (0, 2, 2, 3), (-1, 0, -1, 0)]))
 
 
 def test_a_net_with_very_many_methods_finds_its_baseline_in_few_steps(

@@ -12,6 +12,8 @@ from smidgen.cli.terminal import print_json, say, table, time_left, warn
 from smidgen.escape import shell
 from smidgen.sizes import counted
 
+_FAILED = 100  # trials that failed, which are named
+
 if TYPE_CHECKING:
     from smidgen.study.running.local import Event
     from smidgen.study.status import Status
@@ -191,5 +193,7 @@ def _show(status: "Status", *, json: bool) -> None:
     header = ["done", "running", "queued", "failed", "total", "time left"]
     counts = [status.done, status.running, status.queued, status.failed, status.total, left]
     table(header, [counts])
-    for title, error in status.failures:
+    for title, error in status.failures[:_FAILED]:
         warn(f"failed: {title}: {error}")
+    if len(status.failures) > _FAILED:
+        warn(f"failed: {len(status.failures) - _FAILED:,} more, which --status --json names")

@@ -7,13 +7,14 @@ from math import ceil
 from typing import Any, NamedTuple, TypeAlias
 
 from smidgen.confusion import MATRIX_CLASSES, Matrix
-from smidgen.limits import CHANNELS, LAYERS
+from smidgen.limits import CHANNELS, LAYERS, TRIALS
 from smidgen.limits import TEXT as LETTERS
 from smidgen.names import shown
 from smidgen.study.database import StoreError
 
 BASELINE = "baseline"  # the study of rows that are no net's
 _BINS_OF_CONFIDENCE = 15  # of a card
+_DATA = 1_000  # data sets, each a section of a page: 5 ms and 15 KB, three times those of a net
 _LARGEST = 2**53  # of whole numbers
 _COMMAND = 100_000  # letters of a command, which may hold a net, and of a picture in base64
 _SHORT = 1_000  # letters of a file's name, a layer's size and what stands many times in a page
@@ -231,8 +232,11 @@ def require_rows(rows: Iterable[Mapping[str, Any]], source: str) -> None:
         source: Where from, for the message.
 
     Raises:
-        StoreError: Naming the row, the column, what is expected and what was found.
+        StoreError: Naming the row, the column, what is expected and what was found; or if they are
+            more than a page has room for.
     """
+    rows = list(rows)
+    _require_few("rows", len(rows), TRIALS, source)
     classes: dict[str, Any] = {}  # by fingerprint, of which they are a part
     for row in rows:
         try:
@@ -242,6 +246,15 @@ def require_rows(rows: Iterable[Mapping[str, Any]], source: str) -> None:
                 raise ValueError("classes must be those of other rows of its fingerprint")
         except ValueError as error:
             raise StoreError(f"{source}, row {shown(row.get('key'))}: {error}") from None
+    _require_few("data sets", len({row["fingerprint"] for row in rows}), _DATA, source)
+
+
+def _require_few(what: str, found: int, most: int, source: str) -> None:
+    if found > most:
+        raise StoreError(
+            f"{source}: a report is of at most {most:,} {what}, got {found:,}: take fewer, as"
+            " those of one study (smidgen study STUDY.toml --status --export rows.jsonl)"
+        )
 
 
 def _require(row: Mapping[str, Any]) -> None:

@@ -48,6 +48,7 @@ from smidgen.study.records import Records
 
 _LONG = 9  # rows of a table that is not folded, at most
 _SHORT = 5  # lines, likewise
+_FAILED = 100  # trials that failed, which are named
 _COMMANDS = 10  # of rows, at most
 
 
@@ -146,6 +147,7 @@ def render(
         best=[_facts(*of, names) for of in best],
         LONG=_LONG,
         SHORT=_SHORT,
+        FAILED=_FAILED,
         looks=[*looks, *robust_looks(points)],
         reference=comparison(_tested(points)),
         sections=[

@@ -5,6 +5,9 @@ from itertools import groupby
 from math import inf, isfinite
 from typing import NamedTuple, Self
 
+import numpy as np
+import numpy.typing as npt
+
 from smidgen.report.axes import (
     BELOW,
     Scale,
@@ -41,13 +44,11 @@ class _Box(NamedTuple):
     def around(cls, x: float, y: float, reach: float) -> Self:
         return cls(x - reach, x + reach, y - reach, y + reach)
 
-    def overlaps(self, other: Self) -> bool:
-        return (
-            self.left < other.right
-            and other.left < self.right
-            and self.top < other.bottom
-            and other.top < self.bottom
-        )
+    def overlaps(self, others: npt.NDArray[np.float64]) -> bool:
+        """Tell whether it lies across any of other boxes (n 4): of thousands, in one step."""
+        left, right, top, bottom = others.T
+        beside = (self.left < right) & (left < self.right)
+        return bool((beside & (self.top < bottom) & (top < self.bottom)).any())
 
 
 class _Dot(NamedTuple):
@@ -194,8 +195,10 @@ def _names(
     """Write the names beside the points, covering neither points nor names; some have no room."""
     size = TEXT if canvas.width > NARROW else TEXT - 1
     dots = [*ours, *studied]
-    taken = [_Box.around(x(dot.params), y(dot.accuracy), _RADIUS + 1) for dot in dots]
-    ends = [_Box(x(dot.params) - 1, x(dot.params) + 1, y(dot.high), y(dot.low)) for dot in ours]
+    taken = np.array([_Box.around(x(dot.params), y(dot.accuracy), _RADIUS + 1) for dot in dots])
+    ends = np.array(
+        [_Box(x(dot.params) - 1, x(dot.params) + 1, y(dot.high), y(dot.low)) for dot in ours]
+    )
     for dot in sorted((dot for dot in ours if dot.name), key=lambda dot: dot.accuracy):
         at, level, needed = x(dot.params), y(dot.accuracy), width_of(dot.name, size)
         free: list[tuple[int, _Box]] = []
@@ -207,10 +210,9 @@ def _names(
                 box = _Box(start, start + needed, middle - size / 2, middle + size / 2)
                 inside = x.start <= box.left and box.right <= canvas.width
                 inside = inside and top <= box.top and box.bottom <= bottom
-                if inside and not any(box.overlaps(other) for other in taken):
-                    crosses = any(box.overlaps(end) for end in ends)
-                    free.append((abs(moved) + _ACROSS * crosses, box))
+                if inside and not box.overlaps(taken):
+                    free.append((abs(moved) + _ACROSS * box.overlaps(ends), box))
         if free:
             _, found = min(free, key=lambda one: one[0])
-            taken.append(found)
+            taken = np.vstack([taken, found])
             canvas.text(found.left, found.bottom - 2, dot.name, INK, size=size)
