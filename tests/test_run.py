@@ -381,7 +381,11 @@ def test_more_than_a_net_needs_is_refused_before_it_is_read(
     folder: Path, much: dict[str, int], said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Beside 1,560 parameters a million empty tensors, or 4 GB, took a minute each."""
-    monkeypatch.setattr(checkpoint, "from_bytes", lambda held: pytest.fail("it was read"))
+
+    def read(held: bytes) -> None:
+        pytest.fail(f"{len(held)} bytes were read")
+
+    monkeypatch.setattr(checkpoint, "from_bytes", read)
     made_up(folder / WEIGHTS, **much)
     with pytest.raises(CheckpointError, match=said):
         load_run(folder)

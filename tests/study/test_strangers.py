@@ -479,7 +479,11 @@ def test_what_is_too_long_is_refused_before_it_is_read(
     store.add("s", [job])
     with sqlite3.connect(store.path) as db:
         db.execute(f"UPDATE trials SET {column} = {of}")
-    monkeypatch.setattr(records, "row_of", lambda *_: pytest.fail("it was read"))
+
+    def parsed(text: object, where: str) -> None:
+        pytest.fail(f"{where} was read")
+
+    monkeypatch.setattr(records, "row_of", parsed)
     read = store.rows if column == "row" else lambda: store.claim("me")
     with pytest.raises(StoreError, match=re.escape(said.format(key=job.trial.key))) as refused:
         read()
