@@ -113,7 +113,7 @@ def _load(path: Path, room: Room) -> tuple[dict[str, Tensor], dict[str, Any], st
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        raise CheckpointError(f"{path}: {error}; a run is copied whole") from None
     try:
         metadata = _metadata(held, room)
         tensors = from_bytes(held)
@@ -121,7 +121,7 @@ def _load(path: Path, room: Room) -> tuple[dict[str, Tensor], dict[str, Any], st
         values = json.loads(text)
         digest = _digest(tensors, text)
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        raise CheckpointError(f"{path}: {error}; a run is copied whole") from None
     except _UNREADABLE as error:
         raise CheckpointError(f"{path}: truncated or not a file of smidgen") from error
     if digest != expected:
