@@ -489,3 +489,11 @@ def test_a_file_of_several_pages_is_asked_about_its_first_and_told(
     with pytest.warns(DataWarning, match="several pages, of which the first is asked about"):
         answer = load(folder).predict(tmp_path / "stack.tif")
     assert answer == load(folder).predict(pages[0])
+
+
+def test_damaged_exif_of_a_picture_is_told_in_our_words(folder: Path, tmp_path: Path) -> None:
+    half_a_tag = b"Exif\0\0II*\0\x08\0\0\0\1\0" + bytes(10)
+    Image.new("L", (8, 6), 99).save(tmp_path / "odd.jpg", exif=half_a_tag)
+    with pytest.warns(DataWarning, match="^a picture has damaged EXIF") as told:
+        load(folder).predict(tmp_path / "odd.jpg")
+    assert len(told) == 1

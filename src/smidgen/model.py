@@ -19,7 +19,7 @@ from smidgen.data import DataError, DataWarning, Preprocessing
 from smidgen.data.decode import has_pages, is_deep, loaded, open_picture
 from smidgen.data.lines import is_text
 from smidgen.data.moments import window_in
-from smidgen.data.preprocessing import FEW_OF_DEEP, Values, with_channels
+from smidgen.data.preprocessing import DAMAGED, FEW_OF_DEEP, Values, with_channels
 from smidgen.data.values import Asked, array_of, to_ask
 from smidgen.hub import is_hub
 from smidgen.machine import DECODING, processors
@@ -223,6 +223,7 @@ class Model:
 
     def _of_image(self, image: Any) -> Array:
         _tell_pages(image)
+        _tell_damaged(image)
         pixels = self.preprocessing.pixels(image)
         if is_deep(image):
             values = with_channels(np.asarray(image))
@@ -264,6 +265,12 @@ def _tell_pages(image: Any) -> None:
     """Warn of a file with several pages."""
     if has_pages(image):
         _warn("a file has several pages, of which the first is asked about")
+
+
+def _tell_damaged(image: Any) -> None:
+    """Warn of a picture some of whose tags cannot be read."""
+    if DAMAGED in image.info:
+        _warn("a picture has damaged EXIF: how it is turned may be lost, it is answered as it is")
 
 
 def _tell_another_unit(values: Values, how: Preprocessing) -> None:

@@ -24,6 +24,10 @@ from smidgen.data.decoding import AT_ONCE
 from smidgen.data.survey import listed_sizes
 
 
+# Says that two tags follow, of which the second one ends early.
+HALF_A_TAG = b"Exif\0\0II*\0\x08\0\0\0\2\0" + struct.pack("<HHII", 0x0128, 3, 1, 2) + bytes(10)
+
+
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
     written = io.BytesIO()
     image.save(written, kind, **options)
@@ -132,6 +136,30 @@ def test_pictures_of_one_size_keep_it_up_to_64(
     )
     assert data.shape == (1, *chosen)
     assert (said == "") == (sides == chosen)
+
+
+def test_what_breaks_in_decoding_is_counted_in_no_note(folder: Callable[..., Path]) -> None:
+    grey, colour = pixels(1, 8, 9), pixels(2, 8, 9, 3)
+    deep = [encoded(Image.fromarray(pixels(n, 8, 9).astype(np.uint16) * 257)) for n in (5, 6)]
+    whole = [png(grey), png(colour), png(pixels(3, 8, 9)), png(pixels(4, 8, 9, 3))]
+    broken = [png(grey)[:-30], deep[1][:-30]]  # of which the heads can be read
+    place = folder([*whole, deep[0], *broken], [png(colour)])
+    _, said = loaded(place, skip_broken=True)
+    assert "3 of 6 pictures are grey" in said
+    assert "1 of 6 pictures have more than 8 bits" in said
+    assert "2 pictures cannot be used" in said
+
+
+def test_damaged_exif_is_told_once_with_the_name_of_a_picture(
+    folder: Callable[..., Path], recwarn: pytest.WarningsRecorder
+) -> None:
+    plain = [jpeg(n, 8, 9) for n in range(2)]
+    place = folder([*plain, *(jpeg(n, 8, 9, exif=HALF_A_TAG) for n in (2, 3))], plain[:1])
+    _, said = loaded(place)
+    assert said.count("EXIF") == 1
+    first = place / "train" / "cat" / "002.img"
+    assert f"2 pictures have damaged EXIF, such as {first}: how they are turned may be" in said
+    assert not recwarn.list
 
 
 def test_grey_pictures_among_coloured_ones_are_told(folder: Callable[..., Path]) -> None:

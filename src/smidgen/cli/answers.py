@@ -29,7 +29,7 @@ class CsvRows:
     """
 
     def __init__(self, place: Path, top: int, asked: int) -> None:
-        self.place, self.asked, self.written = place, asked, 0
+        self.place, self.asked, self.written, self.answered = place, asked, 0, 0
         numbers = ["", *(f"_{rank}" for rank in range(2, top + 1))]
         self._places = [(f"class{number}", f"probability{number}") for number in numbers]
         self._columns = ["picture", *(name for pair in self._places for name in pair), "error"]
@@ -57,6 +57,7 @@ class CsvRows:
                 values |= {name: answer["class"], share: answer["probability"]}
             self._write({k: cell(whole(v)) if isinstance(v, str) else v for k, v in values.items()})
             self.written += 1
+            self.answered += "error" not in one
         self._unanswered = []
 
     def _write(self, values: Mapping[str, Any]) -> None:
@@ -75,7 +76,10 @@ class CsvRows:
             return
         self._file.close()
         asked = counted(self.asked, "picture", "pictures")
-        if self.written == self.asked:
+        if self.written == self.answered == self.asked:
             say(f"{self.place}: {asked}")
+        elif self.written == self.asked:
+            rows = counted(self.asked - self.answered, "row says", "rows say")
+            say(f"{self.place}: {self.answered:,} of {asked}; {rows} why not")
         else:
             warn(f"{self.place}: {self.written:,} of {asked}")

@@ -10,7 +10,15 @@ from typing import Any, BinaryIO, NamedTuple, cast, final
 
 from smidgen.data.decode import decoded, has_pages, is_deep, open_picture, opened, require_room
 from smidgen.data.errors import DataError
-from smidgen.data.preprocessing import Background, Color, Fit, Preprocessing, Values, upright_size
+from smidgen.data.preprocessing import (
+    DAMAGED,
+    Background,
+    Color,
+    Fit,
+    Preprocessing,
+    Values,
+    upright_size,
+)
 from smidgen.data.sensor import UNKNOWN, Sensor
 from smidgen.data.sizes import ImageSize, checked_size
 from smidgen.limits import SIDE
@@ -38,6 +46,7 @@ class Head(NamedTuple):
     alpha: bool = False  # whether pixels may be transparent
     coarse: bool = False  # whether it has 16 bits a channel, of which 8 are read
     pages: bool = False  # whether it is the first of several
+    damaged: bool = False  # whether tags, such as how it is turned, cannot be read
 
 
 class Pictures(ABC):
@@ -292,7 +301,8 @@ def _opened_head(source: Any, start: bytes) -> Head:
         not grey and image.format == "TIFF" and _bits_of_tiff(image) > _BYTE
     )
     clear = image.has_transparency_data
-    return Head(height, width, 1 if grey else 3, is_deep(image), clear, coarse, has_pages(image))
+    own = (is_deep(image), clear, coarse, has_pages(image), DAMAGED in image.info)
+    return Head(height, width, 1 if grey else 3, *own)
 
 
 def _bits_of_tiff(image: Any) -> int:

@@ -2,8 +2,6 @@
 
 import os
 import re
-import threading
-import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from io import BytesIO
@@ -13,7 +11,15 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from smidgen.data.errors import DataError
-from smidgen.data.preprocessing import DEEP, DEEPEST, IN_PYTHON, Values, upright
+from smidgen.data.preprocessing import (
+    DAMAGED,
+    DEEP,
+    DEEPEST,
+    IN_PYTHON,
+    Values,
+    pillow_heard,
+    upright,
+)
 from smidgen.limits import ENCODED, LARGE_JPEG, PICTURE, SCANNED, content
 
 KEPT_SIDE = 512  # pixels a side, at least, that a large JPEG is decoded to
@@ -38,7 +44,6 @@ _OF_SCAN = 10  # bytes of one, at least
 _SEGMENT = re.compile(rb"\xff+([^\x00\x01\xd0-\xd8\xff])", re.DOTALL)
 _BARE = (b"", *(bytes([kind]) for kind in (0, 1, *range(0xD0, 0xDA))))  # kinds without a length
 _DEEP_GREY_AND_ALPHA = "LA;16B"  # how Pillow names a PNG's two times 16 bits a pixel
-_OPENING = threading.Lock()  # of Pillow's own limit, and of the filter for its warning
 
 
 def open_picture(
@@ -204,8 +209,9 @@ def has_pages(image: Any) -> bool:
     if image.format != "TIFF":  # of a GIF and the like the first frame is what anyone shows
         return False
     try:
-        image.seek(1)
-        image.seek(0)
+        with pillow_heard():  # what the tags of a page that is not read lack
+            image.seek(1)
+            image.seek(0)
     except Exception:  # EOFError of a lone one, or whatever a broken second one leads to
         return False
     return True
@@ -229,9 +235,11 @@ def opened(encoded: bytes | BinaryIO) -> Any:
         raise DataError("is an empty file")
     file.seek(0)
     try:
-        with _OPENING, warnings.catch_warnings(), _limit_of_pillow(Image):
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(file, formats=FORMATS)
+        with pillow_heard() as heard, _limit_of_pillow(Image):
+            image = Image.open(file, formats=FORMATS)
+        if any(not issubclass(of.category, Image.DecompressionBombWarning) for of in heard):
+            image.info[DAMAGED] = True
+        return image
     except UnidentifiedImageError:
         raise DataError(_no_picture(start)) from None
     except Exception as error:

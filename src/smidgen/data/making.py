@@ -79,13 +79,13 @@ def made(
     found = groups.grouped(name, labelled(name, catalogue, wish), wish, _files)
     if wish.preprocessing is None:
         _require_one_kind(name, found.rows)
-    notes, broken = list(found.notes), dict[int, str]()
+    notes, broken = list[str](), dict[int, str]()
     total = len(found.rows)
     heads = each(found.rows, lambda row: row.pictures.head(row.number), broken)
     good = [head for number, head in enumerate(heads) if number not in broken]
     if not good:
-        notes += told(found.rows, broken, skip=False)
-    how = _how(found.rows, heads, wish, notes)
+        told(found.rows, broken, skip=False)
+    how, decided = _how(found.rows, heads, wish)
     if wish.preprocessing is None and how.is_window:
         how = _with(how, catalogue.sensor)
     _require_windows(name, found.rows, good, how, wish)
@@ -105,7 +105,11 @@ def made(
         kept = [row.place for row in decoded.rows]
         notes += _of_ranges([seen[place] for place in kept], decoded)
         decoded = replace(decoded, pixels=pixels if len(kept) == total else pixels[kept])
-    return _data(name, found, decoded, wish, notes)
+    if len(decoded.rows) < len(good):  # decoding found more broken ones, which no note counts
+        left = [None if place in broken else head for place, head in enumerate(heads)]
+        anew, counted_anew = _how(found.rows, left, wish)
+        decided = counted_anew if anew == how else decided
+    return _data(name, found, decoded, wish, [*found.notes, *decided, *notes])
 
 
 def _require_one_kind(name: str, rows: Sequence[Row]) -> None:
@@ -147,9 +151,16 @@ def _with(how: Preprocessing, sensor: Sensor) -> Preprocessing:
 
 
 def _how(
-    rows: Sequence[Row], heads: Sequence[Head | None], wish: Wish, notes: list[str]
-) -> Preprocessing:
-    """Return what pictures go through; ``notes`` gain what was decided unasked."""
+    rows: Sequence[Row], heads: Sequence[Head | None], wish: Wish
+) -> tuple[Preprocessing, list[str]]:
+    """Return what pictures go through, and what was decided unasked, in words.
+
+    Args:
+        rows: All of them.
+        heads: A row each; None of a picture that is broken, which no word counts.
+        wish: How they are wanted.
+    """
+    notes: list[str] = []
     background, good = None, [head for head in heads if head is not None]
     clear = [row for row, head in zip(rows, heads, strict=True) if head is not None and head.alpha]
     if clear and wish.background is None and wish.preprocessing is None:
@@ -169,6 +180,7 @@ def _how(
     if pages := sum(head.pages for head in good):
         files = counted(pages, "file has", "files have")
         notes.append(f"{files} several pages, of which the first is read")
+    notes += _of_damaged(rows, heads)
     how, more = survey.decided(good, wish, background)
     deep = sum(head.deep for head in good)
     if wish.preprocessing is None and 0 < deep < len(good):
@@ -176,8 +188,18 @@ def _how(
             f"{deep:,} of {len(good):,} pictures have more than 8 bits: they are taken by the "
             f"range of 16 bits"
         )
-    notes += more
-    return how
+    return how, [*notes, *more]
+
+
+def _of_damaged(rows: Sequence[Row], heads: Sequence[Head | None]) -> list[str]:
+    """Return a note of the pictures some of whose tags cannot be read, with the first of them."""
+    damaged = [row for row, head in zip(rows, heads, strict=True) if head and head.damaged]
+    if not damaged:
+        return []
+    pictures = counted(len(damaged), "picture has", "pictures have")
+    turned = "how it is" if len(damaged) == 1 else "how they are"
+    first = damaged[0].pictures.where(damaged[0].number)
+    return [f"{pictures} damaged EXIF, such as {first}: {turned} turned may be lost"]
 
 
 def _by_range(

@@ -1,6 +1,9 @@
 """What a picture goes through on its way to the net, as one value that belongs to the model."""
 
-from collections.abc import Mapping
+import threading
+import warnings
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, TypeAlias, TypeVar, final, get_args
 
@@ -30,6 +33,8 @@ IN_PYTHON = (
     "predict takes a file .npy or .npz of some, and smidgen.load(MODEL).predict one in Python"
 )
 TURNED = (5, 6, 7, 8)  # EXIF orientations that exchange height and width
+DAMAGED = "smidgen: damaged"  # in the info of a Pillow image of whose tags some cannot be read
+_LISTENING = threading.Lock()  # to Pillow's warnings, whose filters are the whole process's
 
 Turnable = TypeVar("Turnable")  # an array or a tensor
 
@@ -333,20 +338,43 @@ class Preprocessing:
         return values
 
 
+@contextmanager
+def pillow_heard() -> Generator[list[warnings.WarningMessage]]:
+    """Keep what Pillow warns of, which names no file, from being shown; yield it as a list.
+
+    One thread at a time: nothing slow belongs in here.
+    """
+    with _LISTENING, warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        yield heard
+
+
 def upright(image: Any) -> Any:
     """Return an image turned and mirrored as its EXIF orientation says."""
-    from PIL import ExifTags, ImageOps
+    from PIL import ImageOps
 
-    if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
+    if _orientation(image) == 1:
         return image
-    return ImageOps.exif_transpose(image)
+    with pillow_heard() if image.info.get(DAMAGED) else nullcontext():  # it reads them again
+        return ImageOps.exif_transpose(image)
+
+
+def _orientation(image: Any) -> int:
+    """Return the EXIF orientation of a Pillow image, marked as damaged where tags are."""
+    from PIL import ExifTags
+
+    if image.format == "PNG" and "exif" not in image.info:  # decoded whole to look for it
+        image.load()
+    with pillow_heard() as heard:
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    if heard:
+        image.info[DAMAGED] = True
+    return found
 
 
 def upright_size(image: Any) -> tuple[int, int]:
     """Return the height and width that an image has once it is upright."""
-    from PIL import ExifTags
-
-    turned = image.getexif().get(ExifTags.Base.Orientation, 1) in TURNED
+    turned = _orientation(image) in TURNED
     turned = turned and image.format != "TIFF"  # which Pillow turns itself
     return (image.width, image.height) if turned else (image.height, image.width)
 
