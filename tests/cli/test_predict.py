@@ -281,7 +281,7 @@ def test_top_tells_more_classes(run: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_csv_file_has_a_row_a_picture(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("new/broken.png").write_bytes(b"\x89PNG nothing")
     assert smidgen("predict", run, "new", "--top", "2", "--csv", "out.csv") == 0
-    assert "out.csv: 6 pictures\n" in capsys.readouterr().err
+    assert "out.csv: 5 of 6 pictures; 1 row says why not\n" in capsys.readouterr().err
     with Path("out.csv").open() as file:
         rows: list[dict[str, Any]] = list(csv.DictReader(file))
     assert len(rows) == 6

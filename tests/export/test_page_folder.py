@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 import sys
 import unicodedata
 from collections import Counter
@@ -157,6 +158,9 @@ def test_a_folder_gets_the_answers_of_predict_and_is_counted(
     said = f"{right} of 12 right: {100 * right / 12:.1f} % (95 % interval: {low} to {high})."
     assert told.startswith(f"14 pictures answered. {said}")
     assert "2 in no folder named like a class" in told
+    of_test = re.findall(r"trained on some .* of its (\d+) test pictures ([\d.]+ %) are right", told)
+    reached = tab.page.inner_text("#accuracy").replace("\xa0", " ")
+    assert [f"{share} of {images}" for images, share in of_test] == [reached]
     assert "new/broken.png" in tab.page.inner_text("#broken")
     require_confusions(tab, labelled)
 

@@ -56,7 +56,9 @@ function finish() {
   const unlabelled = rows.length - labelled.length;
   $("summary").textContent = `${number(rows.length)} picture${rows.length === 1 ? "" : "s"} answered.` + (labelled.length
     ? ` ${number(right.length)} of ${number(labelled.length)} right: ${percent(right.length / labelled.length)} (95 % interval: ${within95(right.length, labelled.length)}).` : "")
-    + (labelled.length && unlabelled ? ` ${number(unlabelled)} in no folder named like a class.` : "");
+    + (labelled.length && unlabelled ? ` ${number(unlabelled)} in no folder named like a class.` : "")
+    // which ones it has learned the page cannot know
+    + (labelled.length ? ` If the net was trained on some of them, this flatters it: of its ${number(net.images)} test pictures ${percent(net.accuracy, 2)} are right.` : "");
   $("broken").textContent = broken.length ? `Not answered: ${broken.slice(0, 10).map(row => `${row.path} (${row.error})`).join(", ")}`
     + (broken.length > 10 ? ` and ${broken.length - 10} more, in the CSV` : "") : "";
   $("csv").hidden = false;
