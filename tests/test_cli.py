@@ -479,7 +479,7 @@ def test_training_goes_on_where_there_are_more_pictures(capsys: pytest.CaptureFi
     [
         (
             (),
-            "a net is needed: a name from `smidgen list nets` or a file .toml; or --from RUN goes",
+            "a net is needed: a name from `smidgen list nets` or a file .toml; `smidgen design`",
         ),
         (("mnist-1k5-dw", "--from", "run"), "NET is that of run with --from: leave it out"),
         (("--from", "run", "--color", "grey"), "--color is that of run with --from: leave it out"),
@@ -654,6 +654,29 @@ BAD = {
         "; addresses are not fetched, download it first",
     ),
     "option": (None, (*TRAIN, "--epoch", "3"), "--epochs"),
+    "help": (None, ("help",), "No such command 'help': `smidgen --help` shows it"),
+    "help of": (None, ("help", "train"), "command 'help': `smidgen train --help` shows it"),
+    "version": (None, ("version",), "command 'version': `smidgen --version` shows it"),
+    "data bare": (
+        None,
+        ("design", "my photos", "--out", "d", "--max-flash", "16KB"),
+        "Missing option '--data'. Did you mean --data 'my photos'? (see smidgen design --help)",
+    ),
+    "a blank in an amount": (
+        None,
+        ("design", "--data", "d", "--out", "d", "--max-flash", "16", "KB"),
+        ": --max-flash 16KB is written without a blank",
+    ),
+    "inspect-data skips": (
+        None,
+        ("inspect-data", "digits", "--skip-broken"),
+        ": inspect-data always leaves broken pictures out, and says so (see",
+    ),
+    "neither budget nor profile": (
+        None,
+        ("design", "--data", "digits", "--out", "d", "--profile", "fast"),
+        "max-latency; unknown profile 'fast'; known: quick, standard, thorough",
+    ),
     "recipe name": (None, (*TRAIN, "--recipe", "mnis"), "did you mean 'mnist'?"),
     "recipe typo": (typo_in_recipe, (*TRAIN, "--recipe", "it.toml"), "did you mean 'epochs'?"),
     "recipe method": (unknown_method_in_recipe, (*TRAIN, "--recipe", "it.toml"), "it.toml: "),

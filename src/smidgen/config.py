@@ -154,7 +154,7 @@ def _require_no_folder(name: str) -> None:
     if (Path(name) / "run.json").exists():
         raise ValueError(
             f"{name} is a run: smidgen inspect {name} shows its net and its methods, smidgen train"
-            f" --from {name} --data MORE goes on with it (fine-tuning)"
+            f" --from {name} --data OLD-AND-NEW goes on with it (fine-tuning)"
         )
     raise ValueError(f"{name} is a folder: name what comes with smidgen, or a file .toml")
 

@@ -5,7 +5,8 @@ import importlib
 import io
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,7 +96,8 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
 
     if not callable(observer):
         raise ValueError(f"an observer must be a function of a News, got {shown(observer)}")
-    budget, line = _budget(max_params, max_macs, max_flash, max_ram, max_latency, board)
+    with _told_beside(profile):
+        budget, line = _budget(max_params, max_macs, max_flash, max_ram, max_latency, board)
     if line:
         observer(News("plan", line, None))
     out = require_path(out, "out")
@@ -162,6 +164,21 @@ def _write_doubted(out: Path, fingerprint: str) -> None:
     for of in found:
         table.writerow([cell(whole(v)) if isinstance(v, str) else v for v in of])
     write_atomically(out / DOUBTED, text.getvalue().encode())
+
+
+@contextmanager
+def _told_beside(profile: str) -> Generator[None]:
+    """Tell of what is refused in here also that a profile is none, so that both are mended."""
+    from smidgen.study.design.profile import profile_of
+
+    try:
+        yield
+    except ValueError as refused:
+        try:
+            profile_of(profile)
+        except ValueError as unknown:
+            raise ValueError(f"{refused}; {unknown}") from None
+        raise
 
 
 def _budget(

@@ -212,3 +212,9 @@ def test_a_warning_that_python_makes_an_error_is_one_line(
         main()
     assert ended.value.code == 2
     assert capsys.readouterr().err == "smidgen: two classes are uneven\n"
+
+
+def test_completion_is_that_of_smidgen_however_it_is_called() -> None:
+    shown = run("--show-completion", SHELL="/bin/bash")
+    assert shown.returncode == 0
+    assert shown.stdout.rstrip().endswith(" -F _smidgen_completion smidgen")

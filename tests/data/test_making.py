@@ -23,7 +23,6 @@ from smidgen.data.decode import loaded as decoded_of_others
 from smidgen.data.decoding import AT_ONCE
 from smidgen.data.survey import listed_sizes
 
-
 # Says that two tags follow, of which the second one ends early.
 HALF_A_TAG = b"Exif\0\0II*\0\x08\0\0\0\2\0" + struct.pack("<HHII", 0x0128, 3, 1, 2) + bytes(10)
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import sqlite3
 import sys
 import warnings
@@ -10,7 +9,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from errno import ENOMEM
 from io import TextIOWrapper
-from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -24,6 +22,7 @@ from smidgen.cli import (
     inspect,
     inspect_data,
     listing,
+    mistyped,
     predict,
     report,
     sharing,
@@ -101,23 +100,24 @@ class _Line(logging.Formatter):
         return terminal(_line(super().format(record)))
 
 
-for _name, _verb in (
-    ("list", listing.list_),
-    ("inspect", inspect.inspect),
-    ("inspect-data", inspect_data.inspect_data),
-    ("train", train.train),
-    ("evaluate", evaluate.evaluate),
-    ("compare", compare.compare),
-    ("predict", predict.predict),
-    ("study", study.study),
-    ("curve", curve.curve),
-    ("design", design.design),
-    ("report", report.report),
-    ("export", export.export),
-    ("verify", verify.verify),
-    ("card", sharing.card),
-    ("push", sharing.push),
-):
+_VERBS = {
+    "list": listing.list_,
+    "inspect": inspect.inspect,
+    "inspect-data": inspect_data.inspect_data,
+    "train": train.train,
+    "evaluate": evaluate.evaluate,
+    "compare": compare.compare,
+    "predict": predict.predict,
+    "study": study.study,
+    "curve": curve.curve,
+    "design": design.design,
+    "report": report.report,
+    "export": export.export,
+    "verify": verify.verify,
+    "card": sharing.card,
+    "push": sharing.push,
+}
+for _name, _verb in _VERBS.items():
     # the whole first line of each stands in the list of all
     app.command(_name, short_help=(_verb.__doc__ or "").split("\n")[0])(_verb)
 
@@ -131,10 +131,6 @@ _GOES_ON = {
 }
 _NO_MEMORY = "there is not enough memory for this: a smaller --image-size takes less"
 _LONGEST = 1_500  # characters of an error: a value in it may be as long as a file
-_IN_THEIR_WORDS = re.compile(
-    r"Invalid value for '(--[\w-]+)'.*?: Input should be (?:a )?(.+?)(?:,|$)"
-)
-_OURS = {"valid integer": "a whole number", "valid number": "a number"}
 _USAGE: type[Exception] = typer.BadParameter.__bases__[
     0
 ]  # of every error in how a command was written
@@ -188,7 +184,8 @@ def _run(words: list[str], signals: list[int]) -> None:
     """
     status: object = None
     try:
-        status = app(args=words, standalone_mode=False)
+        # the name also of `python -m smidgen`: completion would else be that of python itself
+        status = app(args=words, prog_name="smidgen", standalone_mode=False)
     except (ValueError, FloatingPointError, Warning) as error:  # the last of python -W error
         _stop(str(error), BAD_INPUT)
     except BrokenPipeError:
@@ -205,24 +202,13 @@ def _run(words: list[str], signals: list[int]) -> None:
     except _USAGE as error:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""
-        said = _of_option(getattr(error, "format_message", error.__str__)(), words)
-        _stop(f"{said}{hint}", BAD_INPUT)
+        said = getattr(error, "format_message", error.__str__)()
+        _stop(f"{mistyped.told(said, words, _VERBS)}{hint}", BAD_INPUT)
     if status == INTERRUPTED:  # what typer makes of Ctrl-C
         verb = next((word for word in words if not word.startswith("-")), "")
         code = BY_SIGNAL + signals[0] if signals else INTERRUPTED
         _stop(f"interrupted{_GOES_ON.get(verb, '')}", code)
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def _of_option(said: str, words: list[str]) -> str:
-    """Return what is wrong with an option, with what was asked of it, in words of ours."""
-    found = _IN_THEIR_WORDS.match(said)
-    if found is None:
-        return said
-    option, wanted = found[1], _OURS.get(found[2], found[2])
-    values = [word.partition("=")[2] for word in words if word.startswith(f"{option}=")]
-    values += [after for word, after in pairwise(words) if word == option]
-    return f"{option} must be {wanted}{f', got {values[-1]!r}' if values else ''}"
 
 
 def _in_front(words: list[str]) -> list[str]:

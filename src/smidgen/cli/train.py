@@ -77,8 +77,9 @@ def train(  # noqa: PLR0913 - a command line
         typer.Option(
             "--from",
             metavar="RUN",
-            help="Fine-tune: go on with a run or design, as --from mine --data MORE; its net,"
-            " methods and sides of pictures are kept, half of its epochs at 0.3 of its rate.",
+            help="Fine-tune: go on with a run or design, as --from mine --data OLD-AND-NEW: of new"
+            " pictures alone it forgets the old; its net, methods and sides of pictures are kept,"
+            " half of its epochs at 0.3 of its rate.",
         ),
     ] = None,
     with_: With = None,
@@ -143,8 +144,8 @@ def train(  # noqa: PLR0913 - a command line
         asked = _of_begun(go_on(from_, data, places, with_, epochs, set_ or (), full=full))
     elif net is None:
         raise ValueError(
-            "a net is needed: a name from `smidgen list nets` or a file .toml; or --from RUN goes"
-            " on with a run"
+            "a net is needed: a name from `smidgen list nets` or a file .toml; `smidgen design`"
+            " finds one for your data, and --from RUN goes on with a run"
         )
     else:
         origin = Origin(
