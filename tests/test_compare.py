@@ -4,6 +4,7 @@ import csv
 import importlib
 import json
 import re
+import shutil
 import sys
 import warnings
 from dataclasses import replace
@@ -36,18 +37,18 @@ def pixels(count: int, seed: int) -> Array:
 class Told:
     """Answers that a model gives to pictures, by their first pixel."""
 
-    def __init__(self, answers: list[int]) -> None:
-        self.answers = answers
+    def __init__(self, answers: list[int], classes: int) -> None:
+        self.answers, self.classes = answers, classes
 
     def __call__(self, images: Array) -> Any:
-        logits = np.zeros((len(images), 2))
+        logits = np.zeros((len(images), self.classes))
         for place, number in enumerate(images[:, 0, 0, 0]):
             logits[place, self.answers[number]] = 1 + number
         return logits
 
 
 def told(answers: list[int], classes: tuple[str, ...] = CLASSES) -> Model:
-    return Model("told", classes, SEEN, Told(answers))
+    return Model("told", classes, SEEN, Told(answers, len(classes)))
 
 
 @pytest.fixture(scope="module")
@@ -194,6 +195,45 @@ def test_pictures_of_two_sizes_are_matched_by_their_files(place: Path) -> None:
 def test_other_pictures_are_judged_but_for_those_learned(place: Path) -> None:
     found = sm.compare(place / "a", place / "other", data=place / "other.npz")
     assert (found.images, found.learned) == (8, 2), "copies of what a alone has learned"
+
+
+def test_pictures_of_a_class_that_one_does_not_know_are_left_out_and_counted(
+    place: Path, numbered: Data, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = pixels(4, 30)
+    for number, values in enumerate([*numbered.test.images[:, 0].numpy(), *more]):
+        folder = Path("three", ("cat", "dog", "fox & co")[min(number // 4, 2)])
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(values).save(folder / f"{number}.png")
+    knows_fox = told([0] * 256, ("fox & co", *CLASSES))
+    found = sm.compare(told([0] * 256), knows_fox, data="three")
+    assert (found.images, found.others) == (8, {"fox & co": 4})
+    assert found.first.accuracy == 0.5, "of those whose class both know"
+    assert sm.compare(knows_fox, knows_fox, data="three").images == 12
+    assert smidgen("compare", place / "small", place / "large", "--data", "three") == 0
+    assert "4 pictures are left out: a model does not know the class ('fox & co')" in (
+        capsys.readouterr().err
+    )
+    assert smidgen("evaluate", place / "small", "--data", "three") == 2
+    assert "`smidgen train --from RUN --data DATA` learns it" in capsys.readouterr().err
+
+
+def test_what_was_learned_is_known_where_the_data_have_a_class_more(
+    place: Path, elsewhere: Path
+) -> None:
+    shutil.copytree(place / "photos", "grown")
+    data = sm.data.load("grown", image_size=8)
+    net = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(1, 8, 8), 2)
+    sm.train(net, data, recipe=TRAINED, folder="before")
+    fox = elsewhere / "grown/train/fox"
+    fox.mkdir()
+    for number, values in enumerate(pixels(3, 40)):
+        Image.fromarray(values).save(fox / f"{number}.png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DataWarning)
+        warnings.filterwarnings("ignore", "(?!.*has learned is not known)", DataWarning)
+        found = sm.compare("before", place / "large", data="grown")
+    assert found.images == 8
 
 
 @pytest.mark.parametrize(

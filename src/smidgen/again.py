@@ -234,6 +234,7 @@ def judged_on(
     columns: Columns = AS_BEFORE,
     skip_broken: bool = False,
     learned: bool = False,
+    other_classes: bool = False,
 ) -> Data:
     """Return other data, made of pictures as the run's were, with the run's classes by name.
 
@@ -249,6 +250,8 @@ def judged_on(
         columns: Of a table, where they are not called as those of the run.
         skip_broken: Whether pictures that cannot be read are left out and told.
         learned: Whether those learned stay, for a caller that tells them apart.
+        other_classes: Whether those of classes that the run does not know stay, likewise; these
+            classes are then behind the run's own.
 
     Raises:
         DataError: If they cannot be read, hold a class that the run does not know, or none that the
@@ -257,7 +260,11 @@ def judged_on(
     own = same_place(run, data)
     with warnings.catch_warnings(record=True) as heard:
         warnings.simplefilter("always")
-        found = _read(run, data, data_dir, progress, columns, skip_broken=skip_broken or own)
+        found = _read(
+            *(run, data, data_dir, progress, columns),
+            skip_broken=skip_broken or own,
+            other_classes=other_classes,
+        )
     known = run.fingerprint if isinstance(run, Reading) else run.trial.fingerprint
     own = own or found.fingerprint == known
     whole = not own and any(note.startswith(NO_TEST) for note in found.notes)
@@ -361,6 +368,7 @@ def _read(
     columns: Columns,
     *,
     skip_broken: bool,
+    other_classes: bool = False,
 ) -> Data:
     asked = asked_of(run.origin)
     held = asked.get("data-dir") if same_place(run, data) else None
@@ -374,6 +382,7 @@ def _read(
         skip_broken=skip_broken,
         group_by=asked.get("group-by"),
         window=window_of(asked),
+        other_classes=other_classes,
         progress=progress,
     )
 

@@ -130,8 +130,9 @@ def require_confusions(tab: Tab, labelled: list[tuple[str | None, str]]) -> None
     assert counts == sorted(counts, reverse=True)
 
 
-def require_of_test(tab: Tab, told: str) -> None:
+def require_said(tab: Tab, told: str) -> None:
     """Require what test pictures say to stand beside pictures that may have been learned."""
+    assert "2 in no folder named like a class" in told
     said = re.findall(r"trained on some .* of its (\d+) test pictures ([\d.]+ %) are right", told)
     reached = tab.page.inner_text("#accuracy").replace("\xa0", " ")
     assert [f"{share} of {images}" for images, share in said] == [reached]
@@ -164,8 +165,7 @@ def test_a_folder_gets_the_answers_of_predict_and_is_counted(
     low, high = (f"{100 * end:.1f} %" for end in wilson(right / 12, 12))
     said = f"{right} of 12 right: {100 * right / 12:.1f} % (95 % interval: {low} to {high})."
     assert told.startswith(f"14 pictures answered. {said}")
-    assert "2 in no folder named like a class" in told
-    require_of_test(tab, told)
+    require_said(tab, told)
     assert "new/broken.png" in tab.page.inner_text("#broken")
     require_confusions(tab, labelled)
 

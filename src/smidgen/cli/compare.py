@@ -19,7 +19,7 @@ from smidgen.cli.options import (
     require_another,
 )
 from smidgen.cli.terminal import LoadingProgress, print_json, say, table, tell, warn
-from smidgen.sizes import counted
+from smidgen.sizes import counted, listed
 
 if TYPE_CHECKING:
     from smidgen.compare import ComparedPicture, Comparison
@@ -167,6 +167,10 @@ def _left_out(found: "Comparison") -> list[str]:
     if found.unshared:
         pictures = counted(found.unshared, "picture is", "pictures are")
         lines.append(f"{pictures} left out: they may judge one of the models alone")
+    if found.others:
+        pictures = counted(sum(found.others.values()), "picture is", "pictures are")
+        named = listed([repr(name) for name in found.others])
+        lines.append(f"{pictures} left out: a model does not know the class ({named})")
     if found.groups:
         pictures = counted(found.images, "picture is", "pictures are")
         lines.append(

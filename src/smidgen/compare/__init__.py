@@ -31,8 +31,8 @@ def compare(
     """Judge two models on the same pictures, in float32 on the CPU.
 
     By default these are the test part of the data that both were trained on, or what both held
-    out if no picture of it is left. Those that either has learned are left out. Classes are
-    matched by name.
+    out if no picture of it is left. Those that either has learned, or whose class it does not know,
+    are left out. Classes are matched by name.
 
     Args:
         first: A run or its folder, that of a design, an ONNX file that smidgen exported,
@@ -67,11 +67,12 @@ def compare(
     learned = [learned_by(one, data, how) for one, data in zip(asked, seen, strict=True)]
     refused: list[str] = []
     for part, splits in parts_of(asked, seen, held_out=data is None):
-        found = matched(splits, learned)
+        found = matched(asked, splits, learned)
         if found.places[0]:
             return judged(asked, splits, part, found)
         refused.append(
-            f"{part}: {found.learned:,} are learned, {found.unshared:,} are of one model alone"
+            f"{part}: {found.learned:,} are learned, {found.unshared:,} are of one model alone,"
+            f" {sum(found.others.values()):,} of classes that one does not know"
         )
     raise ValueError(
         f"no picture of {seen[0].name} can judge both {asked[0].place} and {asked[1].place}"

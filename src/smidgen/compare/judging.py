@@ -60,6 +60,7 @@ def judged(
         uneven=max(counts) >= UNEVEN * min(counts),
         learned=found.learned,
         unshared=found.unshared,
+        others=found.others,
         groups=of_groups if of_groups < len(kept) else 0,
         pictures=tuple(_pictures(seen.split, kept, labels, answers)),
     )

@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence, Set
 from typing import TYPE_CHECKING, NamedTuple
 
 from smidgen.compare.reading import Asked, How
@@ -28,24 +28,27 @@ class Matched(NamedTuple):
     places: tuple[list[int], list[int]]
     learned: int
     unshared: int
+    others: dict[str, int]  # of classes that a model does not know, a class
 
 
-def learned_by(side: Asked, seen: "Data", how: How) -> set[bytes]:
-    """Return hashes of the pictures that a model has learned, as it sees them.
+def learned_by(side: Asked, seen: "Data", how: How) -> Set[int]:
+    """Return keys of the pictures that a model has learned, as it sees them.
 
     What cannot be known is told: its pictures are not left out.
     """
     from smidgen.again import trained_on
     from smidgen.data import DataWarning
+    from smidgen.data.known import keys_of
     from smidgen.data.parts import parts
-    from smidgen.data.splits import keys
 
     run, own = side.run, seen
+    if run is not None and run.known is not None and run.preprocessing == seen.preprocessing:
+        return run.known.learned  # whatever became of its data since
     try:
         if run is not None and seen.fingerprint != run.trial.fingerprint:
             own = trained_on(run, side.place, data_dir=how.data_dir, progress=how.progress)
         if run is not None:
-            return set(keys(parts(own, run.trial.split)[0]))
+            return {*keys_of(parts(own, run.trial.split)[0]).tolist()}
         why = "an ONNX file does not say"
     except ValueError as error:
         why = str(error)
@@ -79,18 +82,26 @@ def parts_of(
     yield "held-out", (Seen(one, splits[0]), Seen(other, splits[1]))
 
 
-def matched(splits: tuple[Seen, Seen], learned: Sequence[set[bytes]]) -> Matched:
-    """Return the pictures that both models see, and neither has learned."""
-    from smidgen.data.splits import keys
+def matched(
+    asked: tuple[Asked, Asked], splits: tuple[Seen, Seen], learned: Sequence[Set[int]]
+) -> Matched:
+    """Return the pictures that both models see, whose class both know, and neither has learned."""
+    from smidgen.data.known import keys_of
 
-    pairs = _pairs(*splits)
+    pairs, labels = _pairs(*splits), splits[0].names()
+    shared = {*asked[0].model.classes} & {*asked[1].model.classes}
+    ours = [(a, b) for a, b in pairs if labels[a] in shared]
     known = [
-        [key in of_one for key in keys(seen.split)]
+        [key in of_one for key in keys_of(seen.split).tolist()]
         for seen, of_one in zip(splits, learned, strict=True)
     ]
-    kept = [(a, b) for a, b in pairs if not (known[0][a] or known[1][b])]
-    unshared = sum(len(seen.split) for seen in splits) - 2 * len(pairs)
-    return Matched(([a for a, _ in kept], [b for _, b in kept]), len(pairs) - len(kept), unshared)
+    kept = [(a, b) for a, b in ours if not (known[0][a] or known[1][b])]
+    return Matched(
+        ([a for a, _ in kept], [b for _, b in kept]),
+        len(ours) - len(kept),
+        sum(len(seen.split) for seen in splits) - 2 * len(pairs),
+        dict(Counter(labels[a] for a, _ in pairs if labels[a] not in shared)),
+    )
 
 
 def _pairs(first: Seen, second: Seen) -> list[tuple[int, int]]:

@@ -140,6 +140,7 @@ def in_place(asked: tuple[Asked, Asked], data: Path | str, how: How) -> "tuple[D
             columns=how.columns,
             skip_broken=how.skip_broken,
             learned=True,
+            other_classes=True,  # a picture is one of both models' classes, or left out
         )
 
     with warnings.catch_warnings():

@@ -81,6 +81,7 @@ class Comparison:
         uneven: Whether the largest class has twice the pictures of the smallest, or more.
         learned: Pictures left out, as a model has learned them or a copy of them.
         unshared: Pictures left out, as they are in the part of one of the two models alone.
+        others: Pictures left out by their class, which a model does not know.
         groups: Of how many groups the pictures are; 0 if they have none.
         pictures: All that are judged, in the order of the data.
     """
@@ -100,6 +101,7 @@ class Comparison:
     uneven: bool
     learned: int
     unshared: int
+    others: dict[str, int]
     groups: int
     pictures: tuple[ComparedPicture, ...]
 

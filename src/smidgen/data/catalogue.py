@@ -209,6 +209,7 @@ class Wish:
         preprocessing: All of that, as a run has it already.
         classes: Of a run, in its order: labels are matched to them by name, and data without a
             training part are taken, to judge the run on.
+        other_classes: Whether those that the run does not know are taken behind them, too.
         image_column: Of tables.
         label_column: Of tables.
         skip_broken: Whether pictures that cannot be read are left out and told.
@@ -227,6 +228,7 @@ class Wish:
     skip_broken: bool = False
     group_by: str | None = None
     window: int | None = None
+    other_classes: bool = False
 
 
 def asked_for(

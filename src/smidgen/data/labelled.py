@@ -56,6 +56,8 @@ def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
     if not parts:
         raise DataError(f"{name} must hold pictures with labels, got none")
     classes = wish.classes or catalogue.classes or _classes(parts, notes)
+    if wish.classes and wish.other_classes:
+        classes += _unknown(parts, classes)
     if TRAIN not in parts and not wish.classes:
         raise DataError(f"{name} must hold pictures to train on, got only {' and '.join(parts)}")
     if len(classes) < 2:  # noqa: PLR2004
@@ -104,7 +106,12 @@ def _rows(parts: Mapping[str, Part], matcher: Matcher, *, judged: bool) -> list[
                 try:
                     numbers[label] = matcher.number(label, of.pictures.where(number))
                 except DataError as error:
-                    if judged or part == TRAIN:
+                    if judged:
+                        raise DataError(
+                            f"{error} (leave its pictures out of these, or `smidgen train --from"
+                            " RUN --data DATA` learns it)"
+                        ) from None
+                    if part == TRAIN:
                         raise
                     raise DataError(
                         f"{error} (add it to the part to train on, or remove it from {part})"
@@ -112,6 +119,17 @@ def _rows(parts: Mapping[str, Part], matcher: Matcher, *, judged: bool) -> list[
             group = of.groups[number] if of.groups else None
             rows.append(Row(len(rows), of.pictures, number, numbers[label], part, group))
     return rows
+
+
+def _unknown(parts: Mapping[str, Part], classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names of the classes of pictures that are none of those known, in order."""
+    matcher, found = Matcher(classes), set[str]()
+    for label in {label for of in parts.values() for label in of.labels if label is not None}:
+        try:
+            matcher.number(label, "")
+        except DataError:
+            found.add(one_form(label))
+    return in_order(found)
 
 
 def _with_labels(parts: Mapping[str, Part], wish: Wish, notes: list[str]) -> dict[str, Part]:

@@ -90,6 +90,7 @@ def load(  # noqa: PLR0913 - all but one by keyword
     skip_broken: bool = False,
     group_by: str | None = None,
     window: int | None = None,
+    other_classes: bool = False,
     cache_dir: str | os.PathLike[str] | None = None,
     progress: Progress = None,
 ) -> Data:
@@ -120,6 +121,8 @@ def load(  # noqa: PLR0913 - all but one by keyword
             ``prefix`` (their first word).
         window: Moments of the windows that recordings of a sensor, CLASS/*.csv, are cut into, a new
             one every half of it; windows of one recording are then never on two sides.
+        other_classes: Whether pictures of classes that ``classes`` lack are taken, their classes
+            behind those; they are refused otherwise.
         cache_dir: Where decoded data are kept; by default ``smidgen`` below XDG_CACHE_HOME, or
             ~/.cache, and if that cannot be written a warning says that nothing is kept.
         progress: Called with what is being decoded, how many images are done, of how many.
@@ -147,6 +150,7 @@ def load(  # noqa: PLR0913 - all but one by keyword
         skip_broken=skip_broken,
         group_by=group_by,
         window=window,
+        other_classes=other_classes,
     )
     if isinstance(name_or_path, str):
         origin, name_or_path = name_or_path, place_of(name_or_path)
