@@ -4,6 +4,7 @@ import io
 import struct
 import warnings
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from smidgen import limits
 from smidgen.data import DataError, Preprocessing, decode
 from smidgen.data.decode import open_picture
+from smidgen.data.preprocessing import pillow_heard
 
 
 def encoded(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
@@ -181,3 +183,14 @@ def test_scans_of_a_channel_each_are_counted_too(monkeypatch: pytest.MonkeyPatch
 def encoded_in_rows() -> bytes:
     """Return a JPEG of one scan, of which as many may follow as there are: none is decoded."""
     return with_scans(encoded(Image.new("L", (64, 48), 128), "JPEG"), 0) + b"\xff\xda" * 50
+
+
+def test_what_another_thread_warns_of_is_not_taken_for_pillow_s() -> None:
+    def warn_elsewhere() -> None:
+        thread = Thread(target=warnings.warn, args=("of mine",))
+        thread.start()
+        thread.join()
+
+    with pytest.warns(UserWarning, match="^of mine$"), pillow_heard() as heard:
+        warn_elsewhere()
+    assert not heard

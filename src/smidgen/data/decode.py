@@ -237,7 +237,7 @@ def opened(encoded: bytes | BinaryIO) -> Any:
     try:
         with pillow_heard() as heard, _limit_of_pillow(Image):
             image = Image.open(file, formats=FORMATS)
-        if any(not issubclass(of.category, Image.DecompressionBombWarning) for of in heard):
+        if any(not issubclass(of, Image.DecompressionBombWarning) for of in heard):
             image.info[DAMAGED] = True
         return image
     except UnidentifiedImageError:

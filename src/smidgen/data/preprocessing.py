@@ -339,13 +339,23 @@ class Preprocessing:
 
 
 @contextmanager
-def pillow_heard() -> Generator[list[warnings.WarningMessage]]:
-    """Keep what Pillow warns of, which names no file, from being shown; yield it as a list.
+def pillow_heard() -> Generator[list[type[Warning]]]:
+    """Keep what Pillow warns of, which names no file, from being shown; yield it by its kinds.
 
-    One thread at a time: nothing slow belongs in here.
+    One thread at a time: nothing slow belongs in here. What others warn of meanwhile is shown.
     """
-    with _LISTENING, warnings.catch_warnings(record=True) as heard:
-        warnings.simplefilter("always")
+    heard: list[type[Warning]] = []
+    with _LISTENING, warnings.catch_warnings():
+        shown, own = warnings.showwarning, threading.get_ident()
+
+        def hear(message: Warning | str, category: type[Warning], *where: Any) -> None:
+            if threading.get_ident() == own:
+                heard.append(category)
+            else:
+                shown(message, category, *where)
+
+        warnings.showwarning = hear
+        warnings.filterwarnings("always", module=r"PIL\.")
         yield heard
 
 
