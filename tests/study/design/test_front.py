@@ -59,7 +59,7 @@ def test_a_few_bytes_less_of_what_binds_make_no_smaller_net(
     assert front_of({few: 47.1, many: 47.1, little: 47.1}) == [little, few]
     assert front_of({few: 37.6, many: 47.1}) == [many, few]
     search = fake(lambda candidate, seed: 0.9).search
-    assert choose(search, {few: 47.1, many: 47.2}, PROFILE, "smallest") == few
+    assert choose(search, {few: 47.1, many: 47.2}, PROFILE, "smallest", str) == few
     assert "by its shares of the limits of params and ram, within" in search.steps["reduce"][0]
 
 

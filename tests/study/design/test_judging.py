@@ -143,6 +143,43 @@ def test_a_validation_part_judges_however_small_and_is_no_training_images() -> N
     assert str(found) == "accuracy on 20 images held out of training"
 
 
+@pytest.mark.parametrize(
+    ("judging", "told", "unit"),
+    [
+        (Judging(0, balanced=False, images=9), "80.00 %", "points"),
+        (
+            Judging(0, balanced=True, images=9),
+            "60.00 % balanced accuracy",
+            "points of balanced accuracy",
+        ),
+        (Judging(5, balanced=False, images=9), "score 70.33 (accuracy 80.00 %)", "of score"),
+        (
+            Judging(5, balanced=True, images=9),
+            "score 54.83 (balanced accuracy 60.00 %)",
+            "of score",
+        ),
+        (
+            Judging(0, balanced=False, images=9, robust=True),
+            "score 60.00 (accuracy 80.00 %)",
+            "of score",
+        ),
+    ],
+)
+def test_a_figure_that_is_no_accuracy_is_told_as_a_score_beside_it(
+    judging: Judging, told: str, unit: str
+) -> None:
+    row = {
+        "accuracy": 0.8,
+        "balanced_accuracy": 0.6,
+        "nll": 0.5,
+        "balanced_nll": 0.7,
+        "robust_quick": {"light": {"accuracy": 0.5, "likelihood": 0.3}},
+    }
+    assert judging.told({0: row}) == told
+    assert judging.unit == unit
+    assert str(judging).startswith("a score: ") == (unit == "of score")
+
+
 def test_it_is_told_what_a_design_for_robust_weighs() -> None:
     found = judging_of(data_of([10, 10]), robust=True)
     assert found.robust

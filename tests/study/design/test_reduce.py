@@ -12,6 +12,7 @@ from smidgen.methods import BlurPool, parse
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
 from smidgen.study.design.budget import Budget
+from smidgen.study.design.judging import Judging
 from smidgen.study.design.ladder import ladder
 from smidgen.study.design.maker import Maker
 from smidgen.study.design.reduce import Contest, Entrant, best_of, choose
@@ -55,7 +56,7 @@ def test_the_best_net_wins_unless_the_smallest_is_asked_for(
     given = fake(accuracy)
     contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), prefer)
     scores = contest.reduce(entrants, always)
-    assert choose(given.search, scores, PROFILE, prefer) == entrants[place]
+    assert choose(given.search, scores, PROFILE, prefer, str) == entrants[place]
     assert [len(wanted) for wanted in given.asked] == [6, 2, 2]
     assert {c.recipe.epochs for c in given.asked[0]} == {2}
     assert {c.recipe.epochs for c in given.asked[1]} == {8}
@@ -90,7 +91,7 @@ def test_a_hopeless_net_whose_only_fold_is_an_easy_one_is_not_ahead(
     contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
     scores = contest.reduce(entrants, always)
     assert scores == {entrants[5]: pytest.approx(82.0), entrants[4]: pytest.approx(76.0)}
-    assert choose(given.search, scores, PROFILE, "best") == entrants[5]
+    assert choose(given.search, scores, PROFILE, "best", str) == entrants[5]
 
 
 def test_for_the_smallest_the_hopeless_go_first_then_what_a_smaller_net_beats(
@@ -167,6 +168,17 @@ def test_what_is_compared_and_how_it_ended_is_told(fake: Fake, entrants: list[En
     ]
 
 
+def test_a_score_is_not_told_as_if_it_were_an_accuracy(fake: Fake, entrants: list[Entrant]) -> None:
+    given = fake(accuracy_by_net(entrants, 0.5, 0.6, 0.7, 0.7, 0.7, 0.75))
+    given.search.judging = Judging(5, balanced=False, images=100)
+    contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "smallest")
+    scores = contest.reduce(entrants, always)
+    assert "with score 56.21 (accuracy 75.00 %)" in given.said
+    choose(given.search, scores, PROFILE, "smallest", contest.reached)
+    within = "within 1 of score of the best (score 56.21 (accuracy 75.00 %))"
+    assert within in given.said.splitlines()[-1]
+
+
 def test_a_round_of_a_share_of_an_epoch_is_an_epoch(fake: Fake, entrants: list[Entrant]) -> None:
     given = fake(lambda candidate, seed: 0.9)
     Contest(given.search, PROFILE, METHODS, Recipe(epochs=1), "best").reduce(entrants, always)
@@ -233,7 +245,8 @@ def test_the_choice_is_told_with_its_reason(
     nets = sorted(entrants, key=lambda one: one.excess)[:3]
     given = fake(lambda candidate, seed: 0.9)
     scores = dict(zip(reversed(nets), reversed(percents), strict=True))
-    assert choose(given.search, scores, PROFILE, prefer) == nets[place]
+    told = {one: f"{score:.2f} %" for one, score in scores.items()}
+    assert choose(given.search, scores, PROFILE, prefer, told.__getitem__) == nets[place]
     spec = nets[place].shaped.spec
     assert given.search.steps["reduce"] == [
         f"chosen: {spec.name}, {spec.params:,} parameters and {spec.macs:,} MACs,"
@@ -246,7 +259,7 @@ def test_the_figures_of_the_choice_are_those_of_the_net_that_is_trained(
 ) -> None:
     blurred = [replace(one, maker=replace(one.maker, methods=(BlurPool(),))) for one in entrants]
     search = fake(lambda candidate, seed: 0.9).search
-    chosen = choose(search, dict.fromkeys(blurred, 90.0), PROFILE, "best")
+    chosen = choose(search, dict.fromkeys(blurred, 90.0), PROFILE, "best", str)
     built = BlurPool().rewrite(chosen.shaped.spec)
     assert built.macs > chosen.shaped.spec.macs
     assert f"{built.macs:,} MACs, with" in search.steps["reduce"][0]
@@ -255,7 +268,7 @@ def test_the_figures_of_the_choice_are_those_of_the_net_that_is_trained(
 def test_rows_of_an_entrant_are_of_whole_runs(fake: Fake, entrants: list[Entrant]) -> None:
     given = fake(lambda candidate, seed: 0.5 + seed / 100)
     contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
-    best = choose(given.search, contest.reduce(entrants, always), PROFILE, "best")
+    best = choose(given.search, contest.reduce(entrants, always), PROFILE, "best", str)
     asked = list(given.asked)
     assert [row["accuracy"] for row in contest.rows_of(best).values()] == [0.5, 0.51, 0.52]
     assert given.asked == asked, "nothing is trained for it"
@@ -303,7 +316,7 @@ def test_without_time_the_rows_of_an_entrant_are_those_that_it_has(
     contest = Contest(given.search, PROFILE, METHODS, Recipe(epochs=8), "best")
     scores = contest.reduce(entrants, never)
     (given_up,) = given.asked
-    rows = contest.rows_of(choose(given.search, scores, PROFILE, "best"))
+    rows = contest.rows_of(choose(given.search, scores, PROFILE, "best", str))
     assert {n: row["accuracy"] for n, row in rows.items()} == {0: 0.97}
     assert given.asked == [given_up]
 

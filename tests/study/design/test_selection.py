@@ -21,7 +21,7 @@ from smidgen.study.design.profile import profile_of
 from smidgen.study.design.search import Candidate, Rows, Search, listed
 from smidgen.study.design.selection import (
     Selection,
-    _points,
+    _told,
     _prior,
     _Question,
     start,
@@ -483,8 +483,8 @@ def test_a_small_gain_is_shown_where_chance_is_smaller(
 
 
 def test_a_gain_is_told_with_its_interval_if_it_has_one() -> None:
-    assert _points(Interval(1.234, 0.5, 2.0, 3)) == "+1.23 points [+0.50, +2.00]"
-    assert _points(Interval(-1.0, float("nan"), float("nan"), 1)) == "-1.00 points"
+    assert _told(Interval(1.234, 0.5, 2.0, 3), "points") == "+1.23 points [+0.50, +2.00]"
+    assert _told(Interval(-1.0, float("nan"), float("nan"), 1), "of score") == "-1.00 of score"
 
 
 @pytest.mark.parametrize(
@@ -509,6 +509,6 @@ def test_what_is_believed_before_is_in_units_of_what_there_is_to_gain(
 
 
 def test_a_gain_that_rounds_to_nothing_has_no_sign_of_a_loss() -> None:
-    selection = Selection(Mock(), Mock(), Mock())
+    selection = Selection(Mock(**{"judging.unit": "points"}), Mock(), Mock())
     selection._note(Mock(method=parse("crop")[0]), None, Mock(mean=-0.04), "time was short")  # pyright: ignore[reportPrivateUsage]
     assert selection.standings[0].why.startswith("expected +0.0 points; ")

@@ -250,7 +250,7 @@ def _search(
     prefer = "smallest" if wishes.wants_small else "best"
     contest = Contest(search, profile, begun.methods, recipe, prefer)
     scores = contest.reduce(begun.entrants, left, pace.first)
-    chosen = choose(search, scores, profile, wishes.prefer)
+    chosen = choose(search, scores, profile, wishes.prefer, contest.reached)
     if not wishes.wants_small:
         chosen = contest.refine(chosen, left)
     candidate = chosen.candidate(begun.methods, recipe)

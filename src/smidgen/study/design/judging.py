@@ -1,7 +1,7 @@
 """How candidates are judged on training images that they have not seen."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil, exp
 from statistics import fmean
 from typing import Any
@@ -94,6 +94,30 @@ class Judging:
         """Return the mean figure of a candidate."""
         return fmean(self.points(row) for row in rows.values())
 
+    @property
+    def is_accuracy(self) -> bool:
+        """Whether the figure is an accuracy, and not a score that weighs more than that."""
+        return self.folds == 0 and not self.robust
+
+    @property
+    def _what(self) -> str:
+        return "balanced accuracy" if self.balanced else "accuracy"
+
+    @property
+    def unit(self) -> str:
+        """What a difference of two figures is counted in, for people."""
+        if not self.is_accuracy:
+            return "of score"
+        return f"points of {self._what}" if self.balanced else "points"
+
+    def told(self, rows: Rows) -> str:
+        """Return the mean figure for people; beside one that is no accuracy stands what that is."""
+        figure = self.mean(rows)
+        if self.is_accuracy:
+            return f"{figure:.2f} %" + (f" {self._what}" if self.balanced else "")
+        reached = fmean(map(self.accuracy, rows.values()))
+        return f"score {figure:.2f} ({self._what} {reached:.2f} %)"
+
     def effect(self, rows: Rows, base: Rows) -> Interval:
         """Return the difference of two candidates, paired by replicate.
 
@@ -121,19 +145,20 @@ class Judging:
         return 100 * (share * (1 - share) / (self.images * part)) ** 0.5
 
     def __str__(self) -> str:
-        if self.robust:
-            what = "balanced accuracy" if self.balanced else "accuracy"
-            return (
-                f"{replace(self, robust=False)}; and as much by how those are answered when changed"
-                f" (at most {QUICK}), the mean of {what} and 100 exp(-NLL) over three families:"
-                " corruptions; moved, turned and resized; light, contrast and focus"
-            )
-        what = "balanced accuracy" if self.balanced else "accuracy"
+        score = "" if self.is_accuracy else "a score: "
         if self.folds == 0:
-            return f"{what} on {self.images:,} images held out of training"
+            own = f"{score}{self._what} on {self.images:,} images held out of training"
+        else:
+            own = (
+                f"{score}the mean of {self._what} and likelihood, 100 exp(-NLL), on folds held out"
+                f" of {self.images:,} training images, {self.folds} a round"
+            )
+        if not self.robust:
+            return own
         return (
-            f"the mean of {what} and likelihood, 100 exp(-NLL), on folds held out of"
-            f" {self.images:,} training images, {self.folds} a round"
+            f"{own}; and as much by how those are answered when changed (at most {QUICK}), the mean"
+            f" of {self._what} and 100 exp(-NLL) over three families: corruptions; moved, turned and"
+            " resized; light, contrast and focus"
         )
 
 

@@ -1,6 +1,6 @@
 """Reduce and refine: from a ladder of nets to the best inside the budget, and its neighbours."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import geometric_mean
 
@@ -134,7 +134,7 @@ class Contest:
             )
             self._search.say(
                 REDUCE,
-                f"round {number}: {', '.join(of)}: best {best.name} with {scores[best]:.2f} %",
+                f"round {number}: {', '.join(of)}: best {best.name} with {self.reached(best)}",
             )
             now = list(scores)
         return scores
@@ -175,8 +175,8 @@ class Contest:
                 break
             self._search.say(
                 REFINE,
-                f"{near[ahead]}: {ahead.name} with {scores[ahead]:.2f} % against"
-                f" {scores[best]:.2f} %",
+                f"{near[ahead]}: {ahead.name} with {self.reached(ahead)} against"
+                f" {self.reached(best)}",
             )
             best = ahead
         return best
@@ -187,6 +187,10 @@ class Contest:
         Nothing is to be compared with them, as they chose it: they tell of its accuracy alone.
         """
         return self._last[entrant]
+
+    def reached(self, entrant: Entrant) -> str:
+        """Return for people what an entrant reached in the runs that it was last scored by."""
+        return self._search.judging.told(self._last[entrant])
 
     def _in_time(
         self, entrants: list[Entrant], epochs: int, left: Left, first: int
@@ -267,23 +271,37 @@ def best_of(
 
 
 def choose(
-    search: Search, scores: Mapping[Entrant, float], profile: Profile, prefer: str
+    search: Search,
+    scores: Mapping[Entrant, float],
+    profile: Profile,
+    prefer: str,
+    reached: Callable[[Entrant], str],
 ) -> Entrant:
-    """Return the best net, or the smallest that is as good but for the tolerance."""
+    """Return the best net, or the smallest that is as good but for the tolerance.
+
+    Args:
+        search: That is told of the choice.
+        scores: By net.
+        profile: Of which the tolerance is.
+        prefer: ``best`` or ``smallest``.
+        reached: Tells the score of a net, for people.
+    """
     best = max(scores, key=lambda one: (scores[one], -one.size))
     chosen, why = best, "the best"
     if prefer == "smallest":
         near = [one for one in scores if scores[one] >= scores[best] - profile.tolerance]
         chosen = _smallest(near, scores)
-        within = f"{profile.tolerance:g} point" + ("s" if profile.tolerance != 1 else "")
+        unit = search.judging.unit
+        unit = unit.replace("points", "point") if profile.tolerance == 1 else unit
+        within = f"{profile.tolerance:g} {unit}"
         limits = list(chosen.maker.budget.limits)
         by = "" if len(limits) == 1 else f", by its shares of the limits of {' and '.join(limits)},"
-        why = f"the smallest{by} within {within} of the best ({scores[best]:.2f} %)"
+        why = f"the smallest{by} within {within} of the best ({reached(best)})"
     net = chosen.built
     search.say(
         REDUCE,
         f"chosen: {chosen.name}, {told('params', net.params)} and {told('macs', net.macs)},"
-        f" with {scores[chosen]:.2f} %: {why}",
+        f" with {reached(chosen)}: {why}",
     )
     return chosen
 

@@ -115,6 +115,7 @@ class Selection:
     def __init__(self, search: Search, maker: Maker, profile: Profile) -> None:
         self._search, self._maker, self._profile = search, maker, profile
         self._replicates = profile.fresh(search.judging)
+        self._unit = search.judging.unit
         self.standings: list[Standing] = []
 
     def select(self, chosen: Candidate, rows: Rows, left: Left) -> Candidate:
@@ -145,7 +146,7 @@ class Selection:
             gain = found.get(question)
             after = belief if gain is None else odds.after(belief, gain)
             taken[question.method] = after.mean > 0
-            lacking = f"differences here are known to about {error:.1f} points"
+            lacking = f"differences here are known to about {error:.1f} {judging.unit}"
             if question in worth:
                 lacking = "its trials failed" if asked else "the time was short"
             self._note(question, gain, after, lacking)
@@ -188,7 +189,8 @@ class Selection:
         gain, prior, odds = known
         after = odds.after(prior, gain)
         taken = after.mean > 0
-        why = f"{_points(gain)} at {longer.recipe.epochs} epochs; expected now {after.mean:+z.1f}"
+        measured = f"{_told(gain, judging.unit)} at {longer.recipe.epochs} epochs"
+        why = f"{measured}; expected now {after.mean:+z.1f}"
         shown = _is_shown(gain, taken=taken)
         self.standings = [s for s in self.standings if s.method not in added]
         for method in added:
@@ -314,7 +316,7 @@ class Selection:
         if together not in rows or chosen not in rows:
             return False
         gain = self._search.judging.effect(rows[together], rows[chosen])
-        self._search.say(METHODS, f"together {listed(together.methods)}: {_points(gain)}")
+        self._search.say(METHODS, f"together {listed(together.methods)}: {_told(gain, self._unit)}")
         return gain.mean >= 0
 
     def _is_able(self, chosen: Candidate, question: _Question) -> bool:
@@ -350,11 +352,11 @@ class Selection:
     ) -> None:
         method, taken = question.method, after.mean > 0
         if gain is None:
-            why = f"expected {after.mean:+z.1f} points; not measured, as {lacking}"
+            why = f"expected {after.mean:+z.1f} {self._unit}; not measured, as {lacking}"
             shown = False
         else:
             shown = _is_shown(gain, taken=taken)
-            why = f"{_points(gain)}, {gain.verdict}; expected now {after.mean:+z.1f}"
+            why = f"{_told(gain, self._unit)}, {gain.verdict}; expected now {after.mean:+z.1f}"
         self.standings.append(Standing(method, taken, shown, why))
         self._search.say(METHODS, f"{listed([method])}: {why}")
 
@@ -388,7 +390,7 @@ def _is_shown(gain: Interval, *, taken: bool) -> bool:
     return gain.excludes_zero and (gain.mean > 0) == taken
 
 
-def _points(effect: Interval) -> str:
+def _told(effect: Interval, unit: str) -> str:
     if effect.count == 1:
-        return f"{effect.mean:+.2f} points"
-    return f"{effect.mean:+.2f} points [{effect.low:+.2f}, {effect.high:+.2f}]"
+        return f"{effect.mean:+.2f} {unit}"
+    return f"{effect.mean:+.2f} {unit} [{effect.low:+.2f}, {effect.high:+.2f}]"

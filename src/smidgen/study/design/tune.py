@@ -58,7 +58,7 @@ def tuned(search: Search, chosen: Candidate, rows: Rows, profile: Profile, left:
             after = odds.after(prior, gain)
             search.say(
                 RECIPE,
-                f"{described(other)}: {gain.mean:+.2f} points, expected now {after.mean:+.2f}",
+                f"{described(other)}: {gain.mean:+.2f} {judging.unit}, expected now {after.mean:+.2f}",
             )
             if after.mean > most:
                 best, most = other, after.mean
@@ -107,7 +107,7 @@ def lengthened(search: Search, chosen: Candidate, profile: Profile, left: Left) 
         if other in found:
             gain = search.judging.effect(found[other], found[chosen]).mean
             epochs = counted(other.recipe.epochs, "epoch", "epochs")
-            search.say(RECIPE, f"{epochs} instead of {usual}: {gain:+.2f} points")
+            search.say(RECIPE, f"{epochs} instead of {usual}: {gain:+.2f} {search.judging.unit}")
             if gain > most:
                 best, most = other, gain
     return best
