@@ -31,10 +31,12 @@ def test_a_phase_has_its_place() -> None:
 
 
 def test_what_is_done_and_to_come_is_counted() -> None:
-    assert standing(UNDER_WAY) == "12 trials done, 18 to come, about 4 min left"
-    assert standing(Status(3, 1, 0, 0, 20.0, ())).endswith("1 to come, less than a minute left")
-    assert standing(Status(3, 1, 0, 0, None, ())) == "3 trials done, 1 to come"
-    assert standing(Status(4, 0, 0, 0, 0.0, ())) == "4 trials done, 0 to come"
+    assert standing("methods", UNDER_WAY) == "12 trials done, 18 to come so far, about 4 min left"
+    assert standing("reduce", Status(3, 1, 0, 0, 20.0, ())).endswith(
+        "so far, less than a minute left"
+    )
+    assert standing("confirm", Status(3, 1, 0, 0, None, ())) == "3 trials done, 1 to come"
+    assert standing("recipe", Status(4, 0, 0, 0, 0.0, ())) == "4 trials done, 0 to come so far"
 
 
 def test_without_a_terminal_it_is_a_line_a_trial(capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,8 +48,8 @@ def test_without_a_terminal_it_is_a_line_a_trial(capsys: pytest.CaptureFixture[s
     assert captured.out == ""
     assert captured.err.splitlines() == [
         "methods: blurpool: +0.3 points",
-        "  12/30  net, blurpool, seed 1: 90.00 % held-out, about 4 min left",
-        "  12/30  net, mixup, seed 1: failed: it broke, about 4 min left",
+        "  12 of 30 so far  net, blurpool, seed 1: 90.00 % held-out, about 4 min left",
+        "  12 of 30 so far  net, mixup, seed 1: failed: it broke, about 4 min left",
     ]
 
 
@@ -69,9 +71,9 @@ def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
     with DesignProgress() as progress:
         progress.observe(News("methods", None, Event(UNDER_WAY, (ENDED,))))
         progress.observe(News("recipe", None, Event(Status(0, 1, 0, 3, None, ()), ())))
-    assert "12/30  net, blurpool, seed 1: 90.00 % held-out" in screen.getvalue()
+    assert "12 of 30 so far  net, blurpool, seed 1: 90.00 % held-out" in screen.getvalue()
     assert "recipe (3 of 4)" in screen.getvalue()
-    assert "0 trials done, 4 to come" in screen.getvalue()
+    assert "0 trials done, 4 to come so far" in screen.getvalue()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """A page that follows a design shows its phase and decisions, and asks to be read again."""
 
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,9 @@ from tests.report.conftest import Rows
 
 from smidgen.report import live, write_page
 from smidgen.report.live import LivePage
+from smidgen.report.page import render
+from smidgen.study.records import Records
+from smidgen.study.status import Status
 from smidgen.study.store import Store
 
 
@@ -44,7 +49,7 @@ def test_a_design_that_ends_early_leaves_a_page_at_rest(
     page.follow("reduce", "9 nets inside the budget")
     page.stop()
     text = out.read_text()
-    assert "Stopped in phase reduce." in text
+    assert "Stopped in phase reduce; the same command goes on." in text
     assert "9 nets inside the budget" in text
     assert 'http-equiv="refresh"' not in text
 
@@ -86,6 +91,84 @@ def test_a_finished_design_says_how_to_use_it(tmp_path: Path) -> None:
     assert beside in text, "where `push` and `card` look for artefacts"
     assert "shown to help, on held-out images" in text
     assert "expected to help, not shown here" in text
+
+
+UNDER_WAY = Status(28, 0, 0, 2, 61.0, ())
+
+
+def test_a_design_under_way_counts_what_was_asked_for_and_draws_no_bar(study: Rows) -> None:
+    story = {"facts": [], "steps": []}
+
+    def told(refresh: int, **notes: Any) -> str:
+        phase = "Phase reduce" if refresh else "Stopped in phase reduce"
+        return render(Records(study, UNDER_WAY, notes), "t", "", [], phase=phase, refresh=refresh)
+
+    text = told(5, design=story)
+    assert "Trials done: 28 of 30 asked for so far" in text
+    assert "about 1 minute to go for these" in text
+    assert "<progress" not in text
+    assert "to go" not in told(0, design=story), "nothing goes on by itself"
+    assert "<progress" in told(5), "a study asks for all at once"
+
+
+def test_a_page_tells_when_it_was_written_as_long_as_it_is_read_again(study: Rows) -> None:
+    records = Records(study, UNDER_WAY, {})
+    text = render(records, "t", "", [], phase="Phase reduce", refresh=5)
+    (at,) = re.findall(r'<time datetime="([^"]+)">', text)
+    assert abs((datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()) < 60
+    assert "<time" not in render(records, "t", "", [], phase="Stopped in phase reduce")
+
+
+@pytest.mark.parametrize(
+    "asked", [["photos: at most 4,000 parameters", "with --profile quick"], []]
+)
+def test_what_a_design_was_asked_for_stands_before_its_phases(
+    tmp_path: Path, asked: list[str]
+) -> None:
+    store = Store(tmp_path / "design.db")
+    if asked:
+        store.note("asked", asked)
+    page = LivePage(store.path, tmp_path / "p.html", "A net for photos")
+    page.follow("plan", "judged by accuracy")
+    store.close()
+    text = (tmp_path / "p.html").read_text()
+    assert ("Asked for</h3>" in text) == bool(asked)
+    assert all(line in text.partition(">Plan</h3>")[0] for line in asked)
+
+
+def test_a_page_that_follows_a_study_ends_with_it(
+    study: Rows, written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "p.html"
+    page = LivePage(written(study), out, "", ["smidgen study one.toml"])
+    page.follow()
+    assert 'http-equiv="refresh"' in out.read_text()
+    assert "asked for so far" not in out.read_text()
+    page.stop()
+    assert "Stopped; the same command goes on." in out.read_text()
+    page.end()
+    text = out.read_text()
+    assert "smidgen study one.toml" in text
+    assert 'http-equiv="refresh"' not in text
+    assert "Stopped" not in text
+
+
+@pytest.mark.browser
+def test_a_page_that_is_not_written_for_long_says_that_it_was_perhaps_killed(
+    study: Rows, written: Callable[[Rows], Path], tmp_path: Path, browser: Any
+) -> None:
+    out = tmp_path / "p.html"
+    write_page(written(study), out, phase="Phase reduce", refresh=60)
+    sheet = browser.new_context().new_page()
+    sheet.goto(out.as_uri())
+    assert "perhaps" not in sheet.locator("header").inner_text()
+    text = out.read_text()
+    (at,) = re.findall(r'<time datetime="([^"]+)">', text)
+    before = datetime.fromisoformat(at) - timedelta(minutes=7, seconds=5)
+    out.write_text(text.replace(at, before.isoformat(timespec="seconds")))
+    sheet.reload()
+    said = sheet.locator("header").inner_text()
+    assert "That is 7 minutes ago: perhaps it was killed; the same command goes on." in said
 
 
 @pytest.mark.browser

@@ -51,11 +51,12 @@ class DesignProgress(Barred):
             result = f"{ended.outcome}: {ended.error}"
             if ended.row:
                 result = f"{100 * ended.row['accuracy']:.2f} % {ended.row['split']}"
-            self._say(f"  {status.done}/{status.total}  {ended.title}: {result}{_left(status)}")
+            count = f"{status.done} of {status.total}{_so_far(news.phase)}"
+            self._say(f"  {count}  {ended.title}: {result}{_left(status)}")
         if self.bar:
             self._show(news.phase, status)
         elif time.monotonic() - self._said > _SILENT:
-            self._say(f"  {heading(news.phase)}: {standing(status)}")
+            self._say(f"  {heading(news.phase)}: {standing(news.phase, status)}")
 
     def _say(self, line: str) -> None:
         self._said = time.monotonic()
@@ -69,9 +70,10 @@ class DesignProgress(Barred):
             if self._task is not None:
                 self.bar.remove_task(self._task)
             self._phase = phase
-            self._task = self.bar.add_task(heading(phase), total=status.total, state="")
+            self._task = self.bar.add_task(heading(phase), total=None, state="")
+        whole = None if _so_far(phase) else status.total
         self.bar.update(
-            self._task, total=status.total, completed=status.done, state=standing(status)
+            self._task, total=whole, completed=status.done, state=standing(phase, status)
         )
 
 
@@ -82,10 +84,15 @@ def heading(phase: str) -> str:
     return f"{phase} ({_PHASES.index(phase) + 1} of {len(_PHASES)})"
 
 
-def standing(status: "Status") -> str:
-    """Return how many trials of a phase are done and to come, and how long they will take."""
+def standing(phase: str, status: "Status") -> str:
+    """Return how many trials of a phase are done and to come, and how long these will take."""
     to_come = status.running + status.queued
-    return f"{status.done} trials done, {to_come} to come{_left(status)}"
+    return f"{status.done} trials done, {to_come} to come{_so_far(phase)}{_left(status)}"
+
+
+def _so_far(phase: str) -> str:
+    """Return what is said beside counts of a phase: all but the last one ask in several rounds."""
+    return "" if phase == _PHASES[-1] else " so far"
 
 
 def _left(status: "Status") -> str:

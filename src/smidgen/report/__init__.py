@@ -32,7 +32,7 @@ def write_page(
         title: Of the page; by default the net of a design, or the names of the studies.
         about: A line below it.
         commands: That made the rows.
-        phase: Of a design under way, in words.
+        phase: Of a design or study under way, in words.
         refresh: Seconds after which a browser reads the page again; never if 0.
         story: Of a design under way, until its store holds one; see docs/rows.md.
 
@@ -45,7 +45,9 @@ def write_page(
     records = _read(store)
     finished = "design" in records.notes
     if story and not finished:
-        records.notes["design"] = story
+        asked = {"title": "Asked for", "lines": records.notes.get("asked", [])}
+        steps = [asked, *story["steps"]] if asked["lines"] else story["steps"]
+        records.notes["design"] = {**story, "steps": steps}
     page = render(
         records,
         title or _named(records) or Path(store).stem,

@@ -325,15 +325,16 @@ def _require_counts(matrix: Matrix, classes: int, row: Mapping[str, Any]) -> Non
 
 
 def require_notes(notes: Mapping[str, Any], source: str) -> None:
-    """Refuse commands and a design's story in another form than docs/rows.md has.
+    """Refuse commands and a design's notes for people in another form than docs/rows.md has.
 
     Raises:
         StoreError: If one is of another form.
     """
-    if not _listed(_long_text)(notes.get("commands", [])):
-        raise StoreError(
-            f"{source}: its note of commands must be a list of texts, at most {_LINES:,}"
-        )
+    for name in ("commands", "asked"):
+        if not _listed(_long_text)(notes.get(name, [])):
+            raise StoreError(
+                f"{source}: its note of {name} must be a list of texts, at most {_LINES:,}"
+            )
     if "design" not in notes:
         return
     story = notes["design"]

@@ -1,7 +1,8 @@
-"""The page of a design while it runs, written again as trials end."""
+"""The page of a design or a study while it runs, written again as trials end."""
 
 import time
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from smidgen.report import write_page
@@ -11,34 +12,47 @@ _SHARE = 0.02  # of the time, at the most, is spent on pages
 
 
 class LivePage:
-    """A page that follows a design."""
+    """A page that follows a design, with its phases and decisions, or a study, which has none."""
 
-    def __init__(self, store: Path | str, out: Path | str, title: str) -> None:
-        self._store, self._out, self._title = store, out, title
+    def __init__(
+        self, store: Path | str, out: Path | str, title: str, commands: Sequence[str] = ()
+    ) -> None:
+        self._store, self._out, self._title, self._commands = store, out, title, commands
         self._steps: dict[str, list[str]] = {}
         self._due = 0.0
-        self._given_up = False
+        self._begun = self._given_up = False
 
-    def follow(self, phase: str, line: str | None) -> None:
+    def follow(self, phase: str = "", line: str | None = None) -> None:
         """Take in that ``phase`` goes on, and what it decided; write the page if it is due.
+
+        Args:
+            phase: Of a design; none of a study.
+            line: What was decided, for people.
 
         Warns:
             UserWarning: Once, if it cannot be written: what it follows goes on without it.
         """
-        steps = self._steps.setdefault(phase, [])
-        if line:
-            steps.append(line)
+        self._begun = True
+        if phase:
+            steps = self._steps.setdefault(phase, [])
+            steps += [line] if line else []
         started = time.monotonic()
         if started < self._due or self._given_up:
             return
-        self._write(f"Phase {phase}", refresh=round(_EVERY))
+        self._write(f"Phase {phase}" if phase else "", refresh=round(_EVERY))
         ended = time.monotonic()
         self._due = ended + max(_EVERY, (ended - started) / _SHARE)
 
     def stop(self) -> None:
-        """Write a last page, which says that the design does not go on, if there is one."""
-        if self._steps and not self._given_up:
-            self._write(f"Stopped in phase {list(self._steps)[-1]}", refresh=0)
+        """Write a last page, which says that nothing goes on by itself, if there is one."""
+        if self._begun and not self._given_up:
+            where = f" in phase {list(self._steps)[-1]}" if self._steps else ""
+            self._write(f"Stopped{where}; the same command goes on", refresh=0)
+
+    def end(self) -> None:
+        """Write a last page of all that was asked for, at rest."""
+        if not self._given_up:
+            self._write("", refresh=0)
 
     def _write(self, phase: str, refresh: int) -> None:
         told = [{"title": name.title(), "lines": lines} for name, lines in self._steps.items()]
@@ -47,9 +61,10 @@ class LivePage:
                 self._store,
                 self._out,
                 title=self._title,
+                commands=self._commands,
                 phase=phase,
                 refresh=refresh,
-                story={"facts": [], "steps": told},
+                story={"facts": [], "steps": told} if told else None,
             )
         except ValueError as error:
             self._given_up = True

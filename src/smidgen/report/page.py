@@ -4,6 +4,7 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from importlib import resources
 from typing import Any
 
@@ -104,7 +105,7 @@ def render(
         about: A line below it.
         commands: That made the rows.
         use: Commands that use what was made.
-        phase: Of a design under way, in words.
+        phase: Of a design or study under way, in words.
         refresh: Seconds after which a browser reads the page again; never if 0.
     """
     rows = _of_nets(records.rows)
@@ -122,6 +123,7 @@ def render(
     )
     style, script = _template("page.css"), _template("page.js")
     left = records.status.seconds_left
+    stopped = records.status.is_complete or (phase and not refresh)
     return environment.get_template("page.html.j2").render(
         policy=policy(style, script),
         style=style,
@@ -130,8 +132,10 @@ def render(
         title=title,
         about=about,
         status=records.status,
+        written=datetime.now(UTC),
         phase=phase,
-        left=None if left is None or records.status.is_complete else duration(left),
+        grows=bool(phase) and story is not None,
+        left=None if left is None or stopped else duration(left),
         warnings=list(
             dict.fromkeys(
                 [

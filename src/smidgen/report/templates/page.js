@@ -27,6 +27,13 @@ for (const button of document.querySelectorAll("th button")) {
 // sorted, by title (of several of one title, by number), and where it is scrolled to.
 const KEPT = "smidgen " + location.pathname;
 const refreshed = document.querySelector("meta[http-equiv=refresh]") !== null;
+// What was killed cannot say so, and its page would be read again for ever.
+const KILLED = 5; // minutes: a page is written every few seconds, a large one less often
+const written = document.querySelector("[role=status] time");
+const minutes = written ? Math.floor((Date.now() - Date.parse(written.dateTime)) / 60_000) : 0;
+if (minutes >= KILLED) {
+  written.parentElement.append(` That is ${minutes} minutes ago: perhaps it was killed; the same command goes on.`);
+}
 function titled(parts, title) {
   const found = new Map();
   for (const part of parts) {

@@ -156,9 +156,9 @@ class Judging:
         if not self.robust:
             return own
         return (
-            f"{own}; and as much by how those are answered when changed (at most {QUICK}), the mean"
-            f" of {self._what} and 100 exp(-NLL) over three families: corruptions; moved, turned and"
-            " resized; light, contrast and focus"
+            f"{own}; and as much by how those are answered when changed (at most {QUICK}), the"
+            f" mean of {self._what} and 100 exp(-NLL) over three families: corruptions; moved,"
+            " turned and resized; light, contrast and focus"
         )
 
 

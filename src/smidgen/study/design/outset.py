@@ -149,6 +149,7 @@ class Outset:
         store.note("rungs", rungs)
         store.note("start", [to_text(method) for method in self.methods])
         store.note("lengths", self.lengths)
+        store.note("asked", list(self.told))
         if self.latencies is not None:
             self.latencies.noted_by(partial(store.note, "latencies"))
         store.note("request", self.asked)  # last: where it is, all of it is

@@ -58,7 +58,8 @@ def tuned(search: Search, chosen: Candidate, rows: Rows, profile: Profile, left:
             after = odds.after(prior, gain)
             search.say(
                 RECIPE,
-                f"{described(other)}: {gain.mean:+.2f} {judging.unit}, expected now {after.mean:+.2f}",
+                f"{described(other)}: {gain.mean:+.2f} {judging.unit},"
+                f" expected now {after.mean:+.2f}",
             )
             if after.mean > most:
                 best, most = other, after.mean
