@@ -21,7 +21,7 @@ FLOORS = [  # ground first; a name covers the module or package it starts
             "chance",
             "confusion",
         ),
-        *("sizes", "limits", "files", "release", "show", "plugins"),
+        *("sizes", "limits", "files", "release", "extras", "show", "plugins"),
         *("places", "machine", "split_names", "torch_state"),
     },
     {"kernels", "layers", "data"},

@@ -4,6 +4,7 @@ import importlib
 import inspect
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -49,6 +50,12 @@ def test_a_function_stays_one_whatever_module_of_its_name_is_imported(name: str)
         importlib.import_module(f"smidgen.{module}")
     assert inspect.isfunction(getattr(sm, name))
     assert inspect.getdoc(getattr(sm, name))
+
+
+def test_it_tells_its_version_where_packages_do() -> None:
+    assert sm.__version__ == version("smidgen")
+    with pytest.raises(AttributeError, match="no attribute '__versions__'"):
+        _ = sm.__versions__
 
 
 def test_the_package_is_imported_without_torch() -> None:

@@ -10,6 +10,7 @@ import pytest
 import smidgen as sm
 from smidgen.study.plan import plan_of
 from smidgen.study.running import places
+from smidgen.study.running.local import Event
 from smidgen.study.status import Status
 from smidgen.study.store import Store
 
@@ -57,6 +58,32 @@ def test_what_fails_and_what_is_left_out_is_told(asked: list[Any], tmp_path: Pat
         sm.study(SMALL, store=store)
     assert str(told[0].message) == "1 trial left out, not done: no longer in the study"
     assert asked == [("local", "small", 2, 2), ("local", "small", None, 1)]
+
+
+def test_a_page_follows_a_study_and_rests_once_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place, page = tmp_path / "study.db", tmp_path / "study.html"
+    seen = list[str]()
+
+    def stopped(on: str, store: Store, study: str, *rest: Any) -> Status:
+        del on
+        rest[-1](Event(store.status(study), ()))
+        seen.append(page.read_text())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(places, "run_on", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        sm.study(SMALL, store=place, live=True)
+    assert 'http-equiv="refresh"' in seen[0]
+    assert "Trials done: 0 of 1, 0 running" in seen[0]
+    assert "Stopped; the same command goes on." in page.read_text()
+    monkeypatch.setattr(places, "run_on", lambda on, store, study, *rest: store.status(study))
+    sm.study(SMALL, store=place, live=True)
+    assert "Stopped" not in page.read_text()
+    page.unlink()
+    sm.study(SMALL, store=place)
+    assert not page.exists(), "none was asked for"
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,8 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> Any:
     """Import on first use, so that ``smidgen --help`` does not wait for torch."""
+    if name == "__version__":
+        return importlib.import_module("smidgen.release").release()
     if name not in __all__:
         raise AttributeError(f"module 'smidgen' has no attribute {name!r}")
     if name in _HOME:

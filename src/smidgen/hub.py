@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from smidgen.extras import install
 from smidgen.limits import require_at_most
 from smidgen.names import said_by, shown
 
 _LOG = logging.getLogger(__name__)
 PREFIX = "hub:"
 PATIENCE = 20.0  # seconds to wait for the hub's first answer
-EXTRA = "models of the hub need the package huggingface_hub: pip install 'smidgen[hub]'"
 UNPINNED = "main"
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9_]|[.-](?![.-])){0,95}"
 _PLACE = re.compile(rf"({_PART}/{_PART})(?:@([A-Za-z0-9](?:[\w/-]|\.(?!\.)){{0,99}}))?", re.ASCII)
@@ -53,12 +53,14 @@ def require_extra() -> Any:
     """Return the hub's library.
 
     Raises:
-        ValueError: If it is not installed, naming the extra.
+        ValueError: If it is not installed, naming what installs it.
     """
     try:
         import huggingface_hub
     except ImportError:
-        raise ValueError(EXTRA) from None
+        raise ValueError(
+            f"models of the hub need the package huggingface_hub: {install('hub')}"
+        ) from None
     return huggingface_hub
 
 

@@ -120,7 +120,8 @@ def tell_if_slow() -> None:
     if kernels.available() == (UNCOMPILED,):
         warnings.warn(
             f"{SLOW}, so training is several times slower: install a C compiler (on Debian:"
-            " apt-get install gcc), then pip install --force-reinstall --no-deps smidgen",
+            " apt-get install gcc), then smidgen again, from the folder that it came from, with"
+            " pip install --force-reinstall --no-deps",
             stacklevel=3,
         )
 

@@ -3,7 +3,8 @@
 import json
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ def study(
     on: str = "local",
     address: str | None = None,
     retry_failed: bool = False,
+    live: bool = False,
     observer: "Callable[[Event], None]" = lambda event: None,
 ) -> list[dict[str, Any]]:
     """Run all trials of a study that are not done yet, and return its finished rows.
@@ -38,6 +40,8 @@ def study(
         on: ``local`` or ``ray``.
         address: Of a running Ray cluster.
         retry_failed: Whether failed trials are tried once more.
+        live: Whether a page beside the store, of its name with ``.html``, is written again and
+            again while the study goes on.
         observer: Told what happens, about once a second and when a trial ends.
 
     Returns:
@@ -49,7 +53,8 @@ def study(
 
     Warns:
         UserWarning: Of each trial that failed, of trials left out as the study no longer names
-            them, and of rows that were made otherwise than it asks for now.
+            them, of rows that were made otherwise than it asks for now, and of a page that cannot
+            be written.
     """
     from smidgen.names import as_whole, require_path, shown
     from smidgen.study.running.places import require_place, run_on
@@ -69,7 +74,8 @@ def study(
     try:
         for line in queue(opened, read, queued, retry_failed=retry_failed):
             warnings.warn(line, stacklevel=2)
-        ended = run_on(on, opened, read.name, jobs, address, observer)
+        with followed(place, observer, live=live) as observe:
+            ended = run_on(on, opened, read.name, jobs, address, observe)
         found = {row["key"]: row for row in opened.rows(read.name)}
     finally:
         opened.close()
@@ -125,6 +131,43 @@ def report(
         path = Path(folder, "rows.jsonl")
         path.write_text(lines, encoding="utf-8")
         return write_page(path, out, title=title)
+
+
+@contextmanager
+def followed(
+    store: Path, observer: "Callable[[Event], None]", *, live: bool
+) -> Iterator["Callable[[Event], None]"]:
+    """Yield what a study tells its events, from which a page is written too if it is ``live``.
+
+    Args:
+        store: Beside which the page is, see :func:`page_of`.
+        observer: Told all events first.
+        live: Whether there is a page.
+    """
+    if not live:
+        yield observer
+        return
+    from smidgen.escape import shell
+    from smidgen.report.live import LivePage
+
+    out = page_of(store)
+    page = LivePage(store, out, "", [shell(["smidgen", "report", str(store), "--out", str(out)])])
+
+    def observe(event: "Event") -> None:
+        observer(event)
+        page.follow()
+
+    try:
+        yield observe
+    except BaseException:  # an interruption, too: the page would ask for news for ever
+        page.stop()
+        raise
+    page.end()
+
+
+def page_of(store: Path) -> Path:
+    """Return where the page of a study goes if nobody says."""
+    return store.with_suffix(".html")
 
 
 def store_of(source: Path) -> Path:

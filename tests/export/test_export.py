@@ -532,7 +532,7 @@ def test_a_missing_package_is_named_before_the_data_are_read(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setattr(ship, "trained_on", unread)
-    with pytest.raises(ValueError, match=rf"package {module}: pip install 'smidgen\[export\]'"):
+    with pytest.raises(ValueError, match=rf"package {module}: pip install onnx "):
         export(run, target, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 

@@ -224,11 +224,12 @@ def test_a_story_of_another_form_is_told(story: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("commands", [3, [{}], "smidgen", [["smidgen"]]])
-def test_commands_of_another_form_are_told(commands: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["commands", "asked"])
+def test_lines_of_another_form_are_told(name: str, commands: Any, tmp_path: Path) -> None:
     store = Store(tmp_path / "study.db")
-    store.note("commands", commands)
+    store.note(name, commands)
     store.close()
-    with pytest.raises(StoreError, match="its note of commands must be a list of texts"):
+    with pytest.raises(StoreError, match=f"its note of {name} must be a list of texts"):
         write_page(tmp_path / "study.db", tmp_path / "p.html")
 
 

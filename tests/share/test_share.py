@@ -579,9 +579,9 @@ def test_without_the_extra_its_name_is_told_before_any_work(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(ValueError, match=r"huggingface_hub: pip install 'smidgen\[hub\]'"):
+    with pytest.raises(ValueError, match=r"huggingface_hub: pip install 'datasets>=4' "):
         sm.load("hub:ann/net")
-    with pytest.raises(ValueError, match=r"huggingface_hub: pip install 'smidgen\[hub\]'"):
+    with pytest.raises(ValueError, match=r"huggingface_hub: pip install 'datasets>=4' "):
         push("no such folder", "ann/net")
 
 

@@ -265,7 +265,7 @@ def test_a_tracker_that_is_not_installed_is_named_with_its_extra_before_any_work
     }
     assert smidgen(*asked[verb], "--track", name) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
-    needs = f"--track {name} needs {name}, which is not installed: pip install 'smidgen[{name}]'"
+    needs = f"--track {name} needs {name}, which is not installed: pip install {name}"
     assert line == f"smidgen: {needs}"
     assert not [path for path in empty_folder.iterdir() if path.name != "cache"]
 

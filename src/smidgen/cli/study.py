@@ -68,20 +68,26 @@ def study(  # noqa: PLR0913 - a command line
             help="What a net sees. Default: the study file's, else grey if all images are.",
         ),
     ] = None,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="Write a page beside the store again and again as the study goes on."
+        ),
+    ] = False,
     track: Track = None,
     json: Json = False,
 ) -> int:
     """Run all trials of a study that are not done yet; may be stopped, and goes on."""
     from smidgen.config import recipe_path
-    from smidgen.studies import made_otherwise, queue
+    from smidgen.studies import followed, made_otherwise, queue
     from smidgen.study.plan import read_plan
     from smidgen.study.running.places import require_place, run_on
     from smidgen.study.store import Store
     from smidgen.track import require_trackers
 
-    if status and (import_ or retry_failed):
+    if status and (import_ or retry_failed or live):
         raise ValueError(
-            "--status runs nothing and takes nothing in: no --import, no --retry-failed"
+            "--status runs nothing and takes nothing in: no --import, no --retry-failed, no --live"
         )
     observe = _observing(require_trackers(track or ()), store)
     _require_free(export, (store, recipe_path(plan), *(import_ or ())))
@@ -98,7 +104,8 @@ def study(  # noqa: PLR0913 - a command line
     queued = read.jobs(read.origin.load())
     opened = _opened(store, import_ or ())
     say(*queue(opened, read, queued, retry_failed=retry_failed))
-    ended = run_on(on, opened, read.name, jobs, address, observe)
+    with followed(store, observe, live=live) as told:
+        ended = run_on(on, opened, read.name, jobs, address, told)
     _export(opened, read.name, export)
     _show(ended, json=json)
     for line in made_otherwise(read, opened.rows(read.name)):
@@ -140,7 +147,9 @@ def _opened(place: Path, taken: Sequence[Path]) -> "Store":
 
 def _say_next(plan: str, store: Path, ended: "Status", asked: Mapping[str, object]) -> None:
     """Tell what may follow, with what was asked for: without it trials would be others."""
-    page = store.with_suffix(".html")
+    from smidgen.studies import page_of
+
+    page = page_of(store)
     say(f"next:   {shell(['smidgen', 'report', str(store), '--out', str(page)])}")
     if ended.failed:
         again = ["smidgen", "study", plan, "--store", str(store), "--retry-failed"]

@@ -15,6 +15,7 @@ from smidgen.data.layouts.parquet import lacking, parquet_files
 from smidgen.data.names import part_of
 from smidgen.data.quiet import quiet
 from smidgen.data.values import labels_of
+from smidgen.extras import install
 from smidgen.names import said_by
 
 PATIENCE = 20.0  # seconds to wait for the hub's first answer
@@ -24,7 +25,6 @@ _README = "README.md"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 # What its library says where a configuration has to be named, or is not there.
 _SEVERAL = re.compile(r"(?:available configs|not found\. Available): (\[(?:'([\w.-]+)')?[^]]*\])")
-EXTRA = "the hub needs the package datasets: pip install 'smidgen[hub]'"
 _WITHOUT_PROGRAMS = 4  # version of it from which no program in a repository is run
 
 
@@ -189,11 +189,11 @@ class Hub(Source):
             from huggingface_hub import constants
             from huggingface_hub.errors import HfHubHTTPError
         except ImportError:
-            raise DataError(EXTRA) from None
+            raise DataError(f"the hub needs the package datasets: {install('hub')}") from None
         if int(datasets.__version__.partition(".")[0]) < _WITHOUT_PROGRAMS:
             raise DataError(
                 f"the hub needs datasets {_WITHOUT_PROGRAMS} or newer, got {datasets.__version__},"
-                " which runs programs that a repository holds: pip install -U 'smidgen[hub]'"
+                " which runs programs that a repository holds: pip install -U datasets"
             )
 
         held = self._fetched()

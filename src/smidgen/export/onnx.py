@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from smidgen.escape import whole
-from smidgen.export.extra import needed
 from smidgen.export.onnx_graph import INPUT, OUTPUT, graph_of
 from smidgen.export.program import FloatArray, Pixels, Program
+from smidgen.extras import needed
 from smidgen.names import said_by, shown
 from smidgen.text import nearest
 
@@ -273,7 +273,7 @@ def _require(*names: str) -> Any:
         try:
             module = importlib.import_module(name)
         except ImportError as error:
-            raise needed("ONNX", name.partition(".")[0], error) from None
+            raise needed("ONNX", name.partition(".")[0], "export", error) from None
     return module
 
 

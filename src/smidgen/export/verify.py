@@ -196,7 +196,7 @@ def _interpreted(model: bytes, proof: Mapping[str, Any], tolerance: float) -> _A
         same = by_litert and rounds_as_seen()
         infer = litert(model, scale, reference=True)
         return _Again(infer, "LiteRT", tolerance if same else ALLOWED)
-    require(bool(found(MICRO)), "neither LiteRT nor tflite-micro: pip install 'smidgen[export]'")
+    require(bool(found(MICRO)), "neither LiteRT nor tflite-micro: pip install ai-edge-litert")
     return _Again(micro(model, scale), "tflite-micro", ALLOWED if by_litert else tolerance)
 
 

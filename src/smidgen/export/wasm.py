@@ -17,6 +17,7 @@ from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.program import Pixels, Program
 from smidgen.export.squares import looked_at, watched
 from smidgen.export.vectors import vectorised
+from smidgen.extras import needed
 
 _FLAGS = (
     "--target=wasm32",
@@ -120,7 +121,5 @@ def load_wasm(
 def _wasmtime() -> Any:
     try:
         return importlib.import_module("wasmtime")
-    except ImportError:
-        raise ValueError(
-            "running WebAssembly needs the package wasmtime: pip install 'smidgen[export]'"
-        ) from None
+    except ImportError as error:
+        raise needed("running WebAssembly", "wasmtime", "export", error) from None

@@ -10,6 +10,7 @@ from smidgen.data.sources import HUB_ID, KNOWN, NAMED
 from smidgen.escape import json_as_yaml, shell, terminal
 from smidgen.escape import markdown as escaped
 from smidgen.export.c.boards import verdict
+from smidgen.extras import install
 from smidgen.files import require_own, write_atomically
 from smidgen.hub import PREFIX, is_hub
 from smidgen.names import require_path
@@ -149,9 +150,10 @@ def _use(facts: Facts, about: str) -> str:
 def _how(facts: Facts, repository: str | None) -> str:
     place = _named(facts, repository)
     command = shell(["smidgen", "predict", place, "picture.jpg"])
-    packages = "'smidgen[hub]'" if repository else "smidgen"
+    packages = f"{install('hub')}  # beside smidgen\n" if repository else ""
     return (
-        f"```sh\npip install {packages}\n{command}\n```\n\n"
+        "smidgen is on no package index yet: install its wheel, or a folder of its sources.\n\n"
+        f"```sh\n{packages}{command}\n```\n\n"
         f"```python\nimport smidgen as sm\n\nmodel = sm.load({json_as_yaml(place)})\n"
         'model.predict("picture.jpg")\n```\n\n'
         f"A picture goes through: {escaped(facts.run.preprocessing.text)}; smidgen does that"

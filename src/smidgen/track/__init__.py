@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from smidgen.extras import install
 from smidgen.names import said_by
 from smidgen.text import nearest
 from smidgen.track.base import Facts, Tracker
@@ -46,7 +47,7 @@ def require_trackers(names: Iterable[str]) -> tuple[str, ...]:
 
     Raises:
         ValueError: If one is unknown (the nearest name is given) or its package is not installed
-            (the extra is named); before any work.
+            (what installs it is named); before any work.
     """
     found = tuple(dict.fromkeys(names))
     for name in found:
@@ -57,8 +58,7 @@ def require_trackers(names: Iterable[str]) -> tuple[str, ...]:
         except ImportError as error:
             missing = (error.name or name).split(".")[0]
             raise ValueError(
-                f"--track {name} needs {missing}, which is not installed:"
-                f" pip install 'smidgen[{name}]'"
+                f"--track {name} needs {missing}, which is not installed: {install(name)}"
             ) from None
     return found
 

@@ -528,7 +528,9 @@ def test_a_plain_install_says_what_parquet_needs(
     for name in [name for name in sys.modules if name.split(".")[0] == "pyarrow"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(DataError, match=r"Parquet files need .* pip install 'smidgen\[hub\]'"):
+    with pytest.raises(
+        DataError, match=r"Parquet files need .* pip install 'datasets>=4' huggingface_hub pyarrow$"
+    ):
         load(folder)
 
 

@@ -285,7 +285,7 @@ def test_a_missing_writer_is_named_before_any_work(
 
     hidden(monkeypatch, "flatbuffers")
     monkeypatch.setattr(ship, "trained_on", unread)
-    with pytest.raises(ValueError, match=r"flatbuffers: pip install 'smidgen\[export\]'"):
+    with pytest.raises(ValueError, match=r"flatbuffers: pip install onnx "):
         export(run, "tflite", tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
@@ -296,7 +296,7 @@ def test_without_interpreters_the_file_is_written_and_that_is_told(
     hidden(monkeypatch, LITERT, MICRO)
     heard: list[str] = []
     proof = export(run, "tflite", tmp_path / "out", wish=Wish(tell=heard.append))
-    assert "pip install 'smidgen[export]'" in heard[0]
+    assert "pip install ai-edge-litert" in heard[0]
     assert "not measured" in heard[0]
     assert (proof.accuracy, proof.witnesses, proof.latency) == (None, (), ())
     assert proof.sha256 == proved[1].sha256

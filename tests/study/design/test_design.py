@@ -555,6 +555,7 @@ def test_no_more_time_is_refused_once_a_design_has_ended(
     design(Origin("digits"), BUDGET, out)
     store = Store(out / "design.db")
     assert store.notes()["ended"] is None
+    assert store.notes()["asked"] == store.notes()["design"]["steps"][0]["lines"]
     assert outset(*beginning, out, wishes(None), 1).expected.seconds == 0, "all of it is there"
     for ended, refused in ((None, (600, 900)), (600.0, (300, 600)), (300.0, (300,))):
         store.note("ended", ended)

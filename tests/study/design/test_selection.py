@@ -21,9 +21,9 @@ from smidgen.study.design.profile import profile_of
 from smidgen.study.design.search import Candidate, Rows, Search, listed
 from smidgen.study.design.selection import (
     Selection,
-    _told,
     _prior,
     _Question,
+    _told,
     start,
     worded,
 )

@@ -15,6 +15,7 @@ from smidgen.data.catalogue import TRAIN, Catalogue, Encoded, Part, Wish
 from smidgen.data.errors import DataError
 from smidgen.data.names import is_system, part_in
 from smidgen.data.values import labels_of
+from smidgen.extras import install
 from smidgen.limits import IMAGES, README, VALUES, content
 from smidgen.names import said_by
 from smidgen.sizes import counted
@@ -112,9 +113,7 @@ def _require_pyarrow() -> None:
     try:
         import pyarrow.parquet as _  # noqa: F401
     except ImportError:
-        raise DataError(
-            "Parquet files need the package pyarrow: pip install 'smidgen[hub]'"
-        ) from None
+        raise DataError(f"Parquet files need the package pyarrow: {install('hub')}") from None
 
 
 def _part_of(path: Path) -> str:

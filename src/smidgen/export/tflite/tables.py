@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smidgen.escape import whole
-from smidgen.export.extra import needed
+from smidgen.extras import needed
 
 _ALIGNED = 16  # bytes: constants are read where they lie, by vector units, too
 _FIRST_SIZE = 1 << 16
@@ -39,7 +39,7 @@ def require_flatbuffers() -> Any:
     try:
         return importlib.import_module("flatbuffers")
     except ImportError as error:
-        raise needed("TFLite", "flatbuffers", error) from None
+        raise needed("TFLite", "flatbuffers", "export", error) from None
 
 
 def packed(root: Table, identifier: bytes) -> bytes:

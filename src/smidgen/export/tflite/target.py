@@ -27,14 +27,14 @@ from smidgen.spec import NetSpec
 from smidgen.text import nearest, to_text
 
 WITHOUT_LITERT = (
-    "no LiteRT (pip install 'smidgen[export]'): the file is written, but its speed is not measured"
+    "no LiteRT (pip install ai-edge-litert): the file is written, but its speed is not measured"
 )
 WITHOUT_MICRO = (
     "no tflite-micro (pip install tflite-micro; for Python 3.11 on Linux): the file is written and"
     " run by LiteRT, whose plain kernels round alike but in the classifier"
 )
 UNPROVED = (
-    "neither LiteRT nor tflite-micro (pip install 'smidgen[export]'): the file is written, but what"
+    "neither LiteRT nor tflite-micro (pip install ai-edge-litert): the file is written, but what"
     " it answers, its accuracy and its speed are not measured"
 )
 _SIMULATED = 2_000  # images that it is held against the simulation on

@@ -4,6 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
+from smidgen.extras import install
 from smidgen.study.running.local import Observer, Pool, Runner, StudyError, dispatch
 from smidgen.study.status import Status
 from smidgen.study.store import Store
@@ -27,9 +28,7 @@ def require_place(on: str, address: str | None, jobs: int | None = None) -> None
     if on not in PLACES:
         raise ValueError(f"unknown place {on!r}; {nearest(on, PLACES)}")
     if on == "ray" and find_spec("ray") is None:
-        raise StudyError(
-            "the place ray needs Ray, which is not installed: pip install 'smidgen[ray]'"
-        )
+        raise StudyError(f"the place ray needs Ray, which is not installed: {install('ray')}")
     if address is not None and on != "ray":
         raise ValueError("an address is that of a Ray cluster, got the place local: ask for ray")
     if jobs is not None and on == "ray":

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from smidgen.data import Data
+from smidgen.extras import install
 from smidgen.names import said_by
 from smidgen.study.job import Job, Others
 from smidgen.study.owner import owner
@@ -112,7 +113,7 @@ def _connect(address: str | None) -> bool:
         import ray
     except ImportError as error:
         raise StudyError(
-            "the place ray needs Ray, which is not installed: pip install 'smidgen[ray]'"
+            f"the place ray needs Ray, which is not installed: {install('ray')}"
         ) from error
     if ray.is_initialized():
         return False
