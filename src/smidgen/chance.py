@@ -30,6 +30,20 @@ def wilson(share: float, images: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def fair_coin(heads: int, tails: int) -> float:
+    """Return the two-sided probability of a split at least as uneven, of a fair coin.
+
+    Of two models of equal accuracy, the pictures that exactly one gets right fall like that.
+
+    Source: McNemar 1947, Psychometrika 12(2); the exact form.
+    """
+    if heads + tails == 0:
+        return 1.0
+    from scipy.stats import binomtest  # all of scipy.stats takes half a second to import
+
+    return float(binomtest(heads, heads + tails).pvalue)
+
+
 def of_groups(images: int, groups: int, split: str = "test") -> str:
     """Return what pictures of one group, as of one patient, take from an interval, in words.
 

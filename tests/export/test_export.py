@@ -144,6 +144,8 @@ def test_the_proof_says_what_the_file_does(
     expected = predict(trained.model, digits.test.images, trained.mean, trained.std).numpy()
     assert proof.float_accuracy == (expected.argmax(1) == labels).mean()
     assert proof.agreement == (logits.argmax(1) == expected.argmax(1)).mean()
+    right, of_model = logits.argmax(1) == labels, expected.argmax(1) == labels
+    assert (proof.lost, proof.gained) == ((of_model > right).sum(), (right > of_model).sum())
     assert proof.float_accuracy > 0.5
     assert proof.agreement is not None
     assert proof.agreement > 0.9
@@ -568,7 +570,14 @@ def test_c_is_written_without_a_compiler_and_what_needs_one_is_null_and_told(
     proof = export(run, "c", tmp_path / "out", wish=Wish(tell=heard.append))
     assert any("no C compiler" in line and "apt-get install gcc" in line for line in heard)
     written = json.loads((tmp_path / "out" / PROOF).read_text())
-    for name in ("accuracy", "agreement", "largest_difference", "oracle_difference", "flash"):
+    for name in (
+        "accuracy",
+        "agreement",
+        "lost",
+        "largest_difference",
+        "oracle_difference",
+        "flash",
+    ):
         assert written[name] is None, name
     assert (proof.latency, proof.runtime) == ((), "none")
     assert proof.float_accuracy > 0
@@ -699,18 +708,38 @@ def test_onnx_is_read_by_runtimes_that_know_ir_version_8(
         assert onnx.load(folder / proof.artefact).ir_version == 8
 
 
-def test_a_great_loss_of_accuracy_is_said(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("images", "lost", "gained", "said"),
+    [
+        (55, 1, 0, ""),  # one picture more may be any model's
+        (360, 5, 0, ""),
+        (360, 7, 0, "of 360 it gets 7 wrong that the trained model gets right, and 0 right"),
+        (10_000, 29, 0, ""),  # shown, and too little to be worth a word
+    ],
+)
+def test_a_loss_of_accuracy_is_said_in_pictures_where_it_is_more_than_chance(
+    images: int,
+    lost: int,
+    gained: int,
+    said: str,
+    proved: Callable[[str], tuple[Path, Proof]],
+    run: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    real = ship.proved
-
-    def worse(*arguments: Any) -> tuple[Proof, Any]:
-        proof, logits = real(*arguments)
-        return dataclasses.replace(proof, accuracy=proof.float_accuracy - 0.0123), logits
-
-    monkeypatch.setattr(ship, "proved", worse)
-    with pytest.warns(UserWarning, match=r"onnx loses 1\.23 points of accuracy"):
-        export(run, "onnx", tmp_path / "out")
+    proof = dataclasses.replace(
+        proved("onnx")[1],
+        images=images,
+        float_accuracy=0.5,
+        accuracy=0.5 - (lost - gained) / images,
+        lost=lost,
+        gained=gained,
+    )
+    assert (said in ship.loss_told(proof)) if said else ship.loss_told(proof) == ""
+    if said:
+        monkeypatch.setattr(ship, "_written", lambda *_: proof)
+        with pytest.warns(UserWarning, match=r"onnx loses 1\.94 points of accuracy .*of 360 it"):
+            export(run, "onnx", tmp_path / "out")
 
 
 def test_the_verb_prints_the_proof(run: Path, tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def _show(proof: "Proof") -> None:
     ]
     if proof.held_out_loss is not None and proof.held_out_loss_after is not None:
         where = f"training images held out; {proof.calibration}"
-        rows.append(["int8", told(proof.held_out_loss), where])
+        rows.append(["int8", f"{told(proof.held_out_loss)} on held-out images", where])
         if proof.finishing_epochs:
             where = f"the same, {counted(proof.finishing_epochs, 'epoch', 'epochs')}"
             rows.append(["after finishing", told(proof.held_out_loss_after), where])
@@ -143,6 +143,11 @@ def _measured(proof: "Proof") -> list[list[object]]:
     return [
         ["accuracy", f"{100 * accuracy:.2f} %", f"test, {proof.images:,} images"],
         ["same answer", f"{100 * agreement:.2f} %", "of images, as the trained model"],
+        [
+            "right answers",
+            f"{proof.lost:,} lost, {proof.gained:,} gained",
+            f"test, {proof.images:,} images, against the trained model",
+        ],
         ["largest difference of logits", f"{apart:.2g}", "to the trained model"],
         ["proof", difference, f"{proof.oracle}, {proof.oracle_images:,} images"],
         *([w.what, _told(w), f"test, {w.images:,} images"] for w in proof.witnesses),

@@ -86,6 +86,8 @@ class Proof:
             could not.
         float_accuracy: Of the trained model, in [0, 1].
         agreement: Share of images to which both give the same class.
+        lost: Images that the trained model alone gets right.
+        gained: Likewise, the artefact.
         largest_difference: Between their logits.
         oracle: What the artefact was held against.
         oracle_images: On how many images.
@@ -128,6 +130,8 @@ class Proof:
     accuracy: float | None
     float_accuracy: float
     agreement: float | None
+    lost: int | None
+    gained: int | None
     largest_difference: float | None
     oracle: str
     oracle_images: int
@@ -149,6 +153,8 @@ class _Measured(NamedTuple):
     rerun: Mapping[str, Any]
     accuracy: float | None = None
     agreement: float | None = None
+    lost: int | None = None
+    gained: int | None = None
     largest_difference: float | None = None
     oracle_images: int = 0
     oracle_difference: float | None = None
@@ -219,10 +225,13 @@ def _measured(
     logits = _over(infer, pixels)
     difference, allowed = _against_oracle(artefact, pixels, logits)
     found, answers = artefact.scale * logits.astype(np.float64), logits.argmax(1)
+    right, of_model = answers == labels, expected.argmax(1) == labels
     measured = _Measured(
         rerun=_rerun(artefact, infer, pixels),
-        accuracy=float((answers == labels).mean()),
+        accuracy=float(right.mean()),
         agreement=float((answers == expected.argmax(1)).mean()),
+        lost=int((of_model & ~right).sum()),
+        gained=int((right & ~of_model).sum()),
         largest_difference=float(np.abs(found - expected).max()),
         oracle_images=min(len(pixels), artefact.oracle.images),
         oracle_difference=difference,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from smidgen.again import trained_on
 from smidgen.answer import require_finite
+from smidgen.chance import CONFIDENCE, fair_coin
 from smidgen.data import Data
 from smidgen.evaluate import predict
 from smidgen.export.artefact import (
@@ -76,7 +77,8 @@ def export(  # noqa: PLR0913 - a door; all but three arguments by keyword
         max_flash: Bytes that code and constants may take; ``16KB`` is understood.
         max_ram: Bytes of memory that may be written to.
         max_loss: Points of accuracy (0 to 100) on all test images of the run's data that the
-            artefact may lose against the trained model; ``None`` lets it lose any, and warns.
+            artefact may lose against the trained model; ``None`` lets it lose any, and warns
+            where that is more than chance.
 
     Raises:
         ValueError: If anything is missing, does not fit, or differs from its oracle; ``out`` is
@@ -110,10 +112,22 @@ def export(  # noqa: PLR0913 - a door; all but three arguments by keyword
             proof = _written(source, to, artefact, out, max_loss)
     except (ToolMissingError, ParityError) as error:
         raise ValueError(str(error)) from error
-    loss = _lost(proof) or 0.0
-    if loss > NOTEWORTHY and max_loss is None:
-        warnings.warn(f"{to} {told(loss)} of accuracy on the test images", stacklevel=2)
+    if max_loss is None and (line := loss_told(proof)):
+        warnings.warn(line, stacklevel=2)
     return proof
+
+
+def loss_told(proof: Proof) -> str:
+    """Return what of accuracy is lost on the test images, if that is much and more than chance."""
+    loss = _lost(proof) or 0.0
+    lost, gained = proof.lost or 0, proof.gained or 0
+    if loss <= NOTEWORTHY or fair_coin(lost, gained) >= 1 - CONFIDENCE:
+        return ""
+    return (
+        f"{proof.target} {told(loss)} of accuracy on the test images: of {proof.images:,} it gets"
+        f" {lost:,} wrong that the trained model gets right, and {gained:,} right that this gets"
+        " wrong"
+    )
 
 
 def place_of(run: Path | str | Run, to: str) -> Path:

@@ -179,7 +179,7 @@ def _again(place: Path, proof: Mapping[str, Any]) -> _Again:
         return _Again(infer, "wasmtime", tolerance)
     if target == "tflite":
         return _interpreted(main.read_bytes(), proof, tolerance)
-    require(target in OF_C, f"nothing here runs what the target {target!r} makes")
+    require(target in OF_C, f"only its target, {target!r} of another package, knows how")
     compiler = find_compiler()
     require(compiler is not None, "no C compiler (gcc, cc or clang)")
     with tempfile.TemporaryDirectory() as held:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtrit
 
-from smidgen.chance import CONFIDENCE, wilson
+from smidgen.chance import CONFIDENCE, fair_coin, wilson
 
 NO_DIFFERENCE = "no difference shown"
 NOT_TESTED = "one seed, not tested"
@@ -219,12 +219,7 @@ def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> McNe
         )
     only_first = int((first & ~second).sum())
     only_second = int((second & ~first).sum())
-    differing = only_first + only_second
-    if differing == 0:
-        return McNemar(only_first, only_second, 1.0)
-    from scipy.stats import binomtest  # all of scipy.stats takes half a second to import
-
-    return McNemar(only_first, only_second, float(binomtest(only_first, differing).pvalue))
+    return McNemar(only_first, only_second, fair_coin(only_first, only_second))
 
 
 def paired_difference(both: int, only_first: int, only_second: int, neither: int) -> Interval:
