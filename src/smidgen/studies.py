@@ -3,7 +3,7 @@
 import json
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -136,7 +136,7 @@ def report(
 @contextmanager
 def followed(
     store: Path, observer: "Callable[[Event], None]", *, live: bool
-) -> Iterator["Callable[[Event], None]"]:
+) -> Generator["Callable[[Event], None]"]:
     """Yield what a study tells its events, from which a page is written too if it is ``live``.
 
     Args:

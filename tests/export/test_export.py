@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -737,7 +738,7 @@ def test_a_loss_of_accuracy_is_said_in_pictures_where_it_is_more_than_chance(
     )
     assert (said in ship.loss_told(proof)) if said else ship.loss_told(proof) == ""
     if said:
-        monkeypatch.setattr(ship, "_written", lambda *_: proof)
+        monkeypatch.setattr(ship, "_written", Mock(return_value=proof))
         with pytest.warns(UserWarning, match=r"onnx loses 1\.94 points of accuracy .*of 360 it"):
             export(run, "onnx", tmp_path / "out")
 
