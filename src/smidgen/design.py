@@ -58,7 +58,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         max_ram: Bytes of static memory and stack there.
         max_latency: Milliseconds of one image, by PyTorch on one thread of this machine.
         board: A board that the net must fit, as ``smidgen inspect`` lists them: half of its flash
-            and of its RAM, unless a narrower limit is given.
+            and of its RAM, unless a narrower limit is given, for the code of its core.
         profile: ``quick``, ``standard`` or ``thorough``.
         jobs: Trials side by side, one process each; one a processor by default. A cluster has
             its own number.
@@ -206,7 +206,7 @@ def _budget(
     sizes = limit(flash, "flash", bytes_of), limit(ram, "ram", bytes_of)
     if board is None:
         return Budget(*counts, *sizes, latency), ""
-    from smidgen.export.c.boards import board_named
+    from smidgen.export.c.boards import board_named, predicted_for
 
     of = board_named(board)
     most = [
@@ -214,9 +214,9 @@ def _budget(
     ]
     line = (
         f"{of.name} ({of.chip}) has {of.flash:,} bytes of flash and {of.ram:,} of RAM, half of"
-        f" them for a net: at most {most[0]:,} and {most[1]:,}"
+        f" them for a net: at most {most[0]:,} and {most[1]:,}, {predicted_for(of)}"
     )
-    return Budget(*counts, most[0], most[1], latency), line
+    return Budget(*counts, most[0], most[1], latency, of.compiled), line
 
 
 def _origin(

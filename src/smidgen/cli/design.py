@@ -187,7 +187,7 @@ def _told(found: "Design", page: Path, doubted: Path) -> dict[str, Any]:
         "interval": [accuracy.low / 100, accuracy.high / 100],
         **({} if found.changed is None else {"changed": found.changed / 100}),
         **{name: row[name] for name in _COUNTS},
-        **_memory(footprint_of(found.net, found.methods)),
+        **_memory(footprint_of(found.net, found.methods, found.compiled)),
         "latency_ms": found.admitted,  # as in the front and the limits
         "trained_latency_ms": trained["kernel_ms"] if trained else None,
         "limits": limits,
@@ -218,8 +218,11 @@ def _footprint(found: "Design", *limits: str | None) -> str:
     """Return flash and RAM of the model, if one of them was limited."""
     if not any(limits):
         return ""
+    from smidgen.export.c.boards import CORES
+
     flash, ram = found.footprint
-    return f", {flash:,} bytes of flash and {ram:,} of RAM as int8 C on a Cortex-M4, predicted"
+    where = f"as int8 C on {CORES[found.compiled]}, predicted"
+    return f", {flash:,} bytes of flash and {ram:,} of RAM {where}"
 
 
 def _show_front(found: "Design") -> None:

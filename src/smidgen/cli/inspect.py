@@ -90,18 +90,20 @@ def _asked(net: str) -> "tuple[NetSpec, tuple[Method, ...], bool]":
 def _on_boards(spec: "NetSpec") -> dict[str, Any]:
     """Return predicted flash and RAM, and what that means for each board; or why there is none."""
     from smidgen.export.c.boards import verdict
-    from smidgen.export.c.footprint import predict_cost
+    from smidgen.export.c.footprint import predict_costs
 
     try:
-        cost = predict_cost(spec)
+        costs = predict_costs(spec)
     except ValueError as error:
         return {"flash": None, "ram": None, "boards": {}, "not_exportable": str(error)}
-    boards = {board.name: judged for board, judged in verdict(*cost)}
-    return {"flash": cost.flash, "ram": cost.ram, "boards": boards}
+    boards = {board.name: judged for board, judged in verdict(costs)}
+    cores = {compiled: cost._asdict() for compiled, cost in costs.items()}
+    return {**cores["m4"], "cores": cores, "boards": boards}
 
 
 def _show_boards(summary: dict[str, Any], spec: "NetSpec") -> None:
     from smidgen.export.c.boards import BOARDS
+    from smidgen.export.c.picture import LOGIT_BYTES
     from smidgen.study.design.turn import turned_told
 
     if summary["flash"] is None:
@@ -109,15 +111,21 @@ def _show_boards(summary: dict[str, Any], spec: "NetSpec") -> None:
         return
     where = "predicted, int8 C on a Cortex-M4"
     tell(f"flash            {summary['flash']:,} bytes ({where})")
-    tell(f"RAM              {summary['ram']:,} bytes (likewise; the picture itself not counted)")
+    beside = f"a picture of {spec.input_shape.elements:,} and logits of"
+    beside += f" {LOGIT_BYTES * spec.out_shape.channels:,} come on top"
+    tell(f"RAM              {summary['ram']:,} bytes (likewise; {beside})")
     if told := turned_told(spec):
         tell(f"                 {told}")
     tell("")
-    rows = [
-        [board.name, f"{board.chip}, {board.core}", board.flash, board.ram, judged]
-        for board, judged in zip(BOARDS, summary["boards"].values(), strict=True)
-    ]
+    rows: list[list[object]] = []
+    for board, judged in zip(BOARDS, summary["boards"].values(), strict=True):
+        net = summary["cores"][board.compiled]
+        flash, ram = f"{net['flash']:,} of {board.flash:,}", f"{net['ram']:,} of {board.ram:,}"
+        rows.append([board.name, f"{board.chip}, {board.core}", flash, ram, judged])
     table(["board", "chip", "flash bytes", "RAM bytes", "verdict"], rows)
+    others = ", ".join(board.core for board in BOARDS if board.compiled == "unknown")
+    tell("each as predicted for its core, which may be 6 % short of flash: that is left free, too")
+    tell(f"{others}: the largest of the other cores, as none was measured")
 
 
 def _shape(text: str) -> tuple[int, int, int]:

@@ -107,8 +107,10 @@ def _targets() -> _Table:
 def _boards() -> _Table:
     from smidgen.export.c.boards import BOARDS
 
-    header = ["name", "chip", "flash_bytes", "ram_bytes", "half_of_flash", "half_of_ram"]
-    return header, [[of.name, of.chip, of.flash, of.ram, *of.room] for of in BOARDS]
+    header = ["name", "chip", "core", "mhz", "flash_bytes", "ram_bytes"]
+    header += ["half_of_flash", "half_of_ram"]
+    rows = [[of.name, of.chip, of.core, of.clock, of.flash, of.ram, *of.room] for of in BOARDS]
+    return header, rows
 
 
 def _plugins() -> _Table:

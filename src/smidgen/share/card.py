@@ -9,7 +9,6 @@ from smidgen.data.remembered import place_of
 from smidgen.data.sources import HUB_ID, KNOWN, NAMED
 from smidgen.escape import json_as_yaml, shell, terminal
 from smidgen.escape import markdown as escaped
-from smidgen.export.c.boards import verdict
 from smidgen.extras import install
 from smidgen.files import require_own, write_atomically
 from smidgen.hub import PREFIX, is_hub
@@ -292,11 +291,10 @@ def _board(facts: Facts, repository: str | None) -> str:
     said: list[str] = []
     if facts.footprint is not None:
         flash, ram = facts.footprint
-        fitting = [board.name for board, word in verdict(flash, ram) if word == "fits"]
         said.append(
             f"As int8 C on a Cortex-M4 it takes {flash:,} bytes of flash and {ram:,} of RAM,"
-            f" predicted, for most nets to within 5 %; half of the memory of these boards holds it:"
-            f" {', '.join(fitting) or 'none that smidgen knows'}."
+            f" predicted, for most nets to within 5 %; half of the memory of these boards holds it,"
+            f" as C for their cores: {', '.join(facts.fitting) or 'none that smidgen knows'}."
         )
     made = [one for one in facts.artefacts if one.target == "c"]
     if made and repository:

@@ -13,7 +13,8 @@ from smidgen.again import trained_on
 from smidgen.data import DataError
 from smidgen.data.sources import unplaced as unplaced_origin
 from smidgen.evaluate import evaluate, row
-from smidgen.export.c.footprint import predict_cost
+from smidgen.export.c.boards import verdict
+from smidgen.export.c.footprint import predict_costs
 from smidgen.export.ship import PROOF, place_of
 from smidgen.hub import is_hub
 from smidgen.limits import PLAN_BYTES, content
@@ -61,6 +62,7 @@ class Facts:
         unmeasured: Why there are none.
         artefacts: Exported from this very run.
         footprint: Flash and RAM as int8 C on a Cortex-M4, predicted; ``None`` if it cannot be.
+        fitting: Boards of whose memory it is to take half at most, as C for their cores.
         doubts: What a design warned of.
         is_choice_blind: Whether no choice was made on the test images, which of a design alone is
             known, and not of one that read them before.
@@ -73,6 +75,7 @@ class Facts:
     unmeasured: str
     artefacts: tuple[Artefact, ...]
     footprint: tuple[int, int] | None
+    fitting: tuple[str, ...]
     doubts: tuple[str, ...]
     is_choice_blind: bool
 
@@ -126,10 +129,11 @@ def facts_of(
     why = ""
     if not rows:
         rows, why = _judged(run, folder, data, data_dir)
-    footprint = None
+    footprint, fitting = None, list[str]()
     with suppress(ValueError):  # a layer that has no form in C
-        cost = predict_cost(run.trial.spec)
-        footprint = (cost.flash, cost.ram)
+        costs = predict_costs(run.trial.spec)
+        footprint = (costs["m4"].flash, costs["m4"].ram)
+        fitting = [board.name for board, word in verdict(costs) if word == "fits"]
     return Facts(
         place,
         folder,
@@ -138,6 +142,7 @@ def facts_of(
         why,
         tuple(_artefacts(place, run)),
         footprint,
+        tuple(fitting),
         tuple(_doubts(story)),
         is_choice_blind,
     )

@@ -1,5 +1,6 @@
 """Flash and RAM are known before training, to a few percent of what the linker then says."""
 
+import itertools
 import shutil
 import subprocess
 import warnings
@@ -15,8 +16,16 @@ from tests.thinned import thinned
 from smidgen import layers, zoo
 from smidgen.export import generated
 from smidgen.export.artefact import Wish
-from smidgen.export.c.emulate import run_board, write_source
-from smidgen.export.c.footprint import CODE, dummy_source, predict_cost, unforeseen
+from smidgen.export.c.boards import CORES
+from smidgen.export.c.emulate import RISCV_TOOLS, run_board, run_riscv, write_source
+from smidgen.export.c.footprint import (
+    CODE,
+    MEASURED,
+    dummy_source,
+    predict_cost,
+    predict_costs,
+    unforeseen,
+)
 from smidgen.export.c.int8 import generate
 from smidgen.export.c.int8_table import Kind, whole_words
 from smidgen.export.c.text import template
@@ -31,6 +40,10 @@ from smidgen.spec import NetSpec
 needs_board = pytest.mark.skipif(
     None in [shutil.which(tool) for tool in ("arm-none-eabi-gcc", "qemu-system-arm")],
     reason="needs Debian's gcc-arm-none-eabi, libnewlib and qemu-system-arm",
+)
+needs_riscv = pytest.mark.skipif(
+    None in map(shutil.which, RISCV_TOOLS),
+    reason="needs Debian's gcc-riscv64-unknown-elf, picolibc and qemu-system-misc",
 )
 
 
@@ -118,6 +131,42 @@ def test_the_prediction_is_within_five_percent_of_the_linker(name: str) -> None:
     assert run.ram <= predicted.ram <= 1.05 * run.ram  # so that a budget of RAM is kept
 
 
+OTHERS = thinned(
+    [
+        *itertools.product(("m0plus", "m3", "m55", "rv32imc", "rv32ec"), ("a sensor's window",)),
+        *((core, "drawn") for core in ("m0plus", "rv32imc", "rv32ec")),
+        ("rv32ec", "mnist-1k5-dw"),
+    ],
+    6,
+)
+
+
+@pytest.mark.mcu
+@needs_board
+@needs_riscv
+@pytest.mark.parametrize(("core", "name"), OTHERS)
+def test_the_prediction_for_other_cores_is_near_what_their_compilers_make(
+    core: Any, name: str
+) -> None:
+    source, pixels = dummy_source(SPECS[name]), pixels_for(SPECS[name], 1)
+    if core.startswith("rv32"):
+        run = run_riscv(source, pixels, isa=core)
+    else:
+        run = run_board(source, pixels, core)
+    predicted = predict_cost(SPECS[name], core)
+    assert predicted.flash == pytest.approx(run.footprint.flash, rel=0.09)
+    assert predicted.flash > 1.05 * predict_cost(SPECS[name]).flash or core in ("m3", "m55")
+    assert run.ram <= predicted.ram <= run.ram + 140
+
+
+def test_a_core_that_was_not_measured_is_the_largest_of_the_others() -> None:
+    costs = predict_costs(SPECS["a sensor's window"])
+    assert costs.keys() == CORES.keys()
+    others = [cost for core, cost in costs.items() if core != "unknown"]
+    assert costs["unknown"] == tuple(map(max, zip(*others, strict=True)))
+    assert costs["m4"] == predict_cost(SPECS["a sensor's window"])
+
+
 @pytest.mark.parametrize("name", SPECS)
 def test_tables_and_static_memory_do_not_depend_on_training(name: str) -> None:
     spec = SPECS[name]
@@ -177,7 +226,8 @@ def test_a_prediction_leaves_the_global_generator_alone() -> None:
 def test_every_kind_of_layer_has_a_template_and_a_size() -> None:
     for kind in get_args(Kind):
         if kind != "CLASSIFY":  # where the loop over the layers ends
-            assert CODE[kind.lower()] > 0
+            assert min(CODE[kind.lower()]) >= 0
+            assert CODE[kind.lower()][MEASURED.index("m4")] > 0
             assert f" {kind.lower()}(const layer *own" in template(f"int8_{kind.lower()}.c")
 
 

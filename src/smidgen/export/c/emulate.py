@@ -41,9 +41,11 @@ _PACKAGES = {
     "riscv64-unknown-elf-size": "binutils-riscv64-unknown-elf",
     "qemu-system-riscv32": "qemu-system-misc",
 }
+Isa: TypeAlias = Literal["rv32imac", "rv32imc", "rv32ec"]
+
 RISCV = "RISC-V rv32imac"
 RISCV_TOOLS = ("riscv64-unknown-elf-gcc", "riscv64-unknown-elf-size", "qemu-system-riscv32")
-_RISCV = ("--specs=picolibc.specs", "-march=rv32imac", "-mabi=ilp32")
+_ABI: dict[Isa, str] = {"rv32imac": "ilp32", "rv32imc": "ilp32", "rv32ec": "ilp32e"}
 _RISCV_MEMORY = {  # of QEMU's virt machine
     "__flash": "0x80000000",
     "__flash_size": "4M",
@@ -167,24 +169,29 @@ def run_program(folder: Path, files: Sequence[str], core: Core = "m4") -> str:
     return _call([*qemu, *semihosting], folder)
 
 
-def run_riscv(source: Source, pixels: Pixels, level: str = "-O2") -> BoardRun:
+def run_riscv(
+    source: Source, pixels: Pixels, level: str = "-O2", isa: Isa = "rv32imac"
+) -> BoardRun:
     """Return what the net does on an emulated 32-bit RISC-V, without floating point.
+
+    Whatever it is compiled for runs on a core of ``rv32imac``, which has the instructions of all.
 
     Raises:
         ToolMissingError: If the cross-compiler or QEMU is not installed.
         ParityError: If the net does not compile without a warning, or does not run.
     """
     compiler, size, emulator = map(find_tool, RISCV_TOOLS)
+    made_for = ("--specs=picolibc.specs", f"-march={isa}", f"-mabi={_ABI[isa]}")
     with TemporaryDirectory() as name:
         folder = Path(name)
         prepare(source, pixels, folder)
         files = ["-c", f"{source.name}.c", "-o", f"{source.name}.o"]
-        _call([compiler, *_RISCV, *WARNINGS, level, *files], folder)
+        _call([compiler, *made_for, *WARNINGS, level, *files], folder)
         taken = _sizes(_call([size, f"{source.name}.o"], folder))
         memory = [f"-Wl,--defsym={key}={value}" for key, value in _RISCV_MEMORY.items()]
         link = [*memory, "--oslib=semihost", "--crt0=semihost"]
         files = [f"{source.name}.o", "main.c", "-o", "main.elf"]
-        _call([compiler, *_RISCV, *WARNINGS, "-O2", *link, *files], folder)
+        _call([compiler, *made_for, *WARNINGS, "-O2", *link, *files], folder)
         # what picolibc prints by characters goes to QEMU's stderr unless it is told where
         board = ["-M", "virt", "-bios", "none", "-icount", "shift=0", "-display", "none"]
         board += ["-monitor", "none", "-serial", "none", "-chardev", "stdio,id=said"]

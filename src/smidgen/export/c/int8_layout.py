@@ -1,7 +1,7 @@
 """Where everything of a net lies in int8 C, and what that takes, before any of it is written."""
 
 import itertools
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
@@ -138,7 +138,7 @@ def stack_of(parts: Collection[str], layers: int) -> int:
 def _parts(
     facts: dict[str, int | str], rows: list[Row], kernels: Sequence[Kind], *, bordered: bool
 ) -> tuple[str, ...]:
-    """Return what of the code is compiled for a core that multiplies two at a time."""
+    """Return what of the code is compiled, on one core or another; sizes of filters repeat."""
     parts = ["arithmetic", *(kind.lower() for kind in kernels if kind != "FILTER")]
     parts += ["small_filter"] * bool(facts["SMALL_FILTERS"])
     parts += ["large_filter"] * bool(facts["LARGE_FILTERS"])
@@ -161,7 +161,27 @@ def _parts(
         "blurred_shortcut": facts["BLURRED_SHORTCUTS"],
         "pooled_gate": facts["POOLED_GATES"],
     }
-    return (*parts, *(part for part, is_there in there.items() if is_there))
+    there |= {"one_column": all(row.shape.width == 1 for row in rows)}
+    return (*parts, *(part for part, is_there in there.items() if is_there), *_elsewhere(facts))
+
+
+def _elsewhere(facts: dict[str, int | str]) -> Iterator[str]:
+    """Yield what is compiled where cores do not multiply two at a time."""
+    if not facts["FILTERS"]:
+        return
+    yield from _by_size_of("every_filter", facts["FILTERED(own, rows, out)"])
+    yield from ["thumb_filter"] * bool(facts["THUMB_FILTERS"])
+    if facts["OTHER_THUMB_FILTERS"]:
+        yield from _by_size_of("thumb_rest", facts["THUMB_REST_FILTERED(own, rows, out)"])
+    yield from ["rolled_filter"] * bool(facts["ROLLED_FILTERS"])
+    yield from ["rolled_strides"] * bool(facts["EVERY_OTHER_ROLLED"])
+    if facts["UNROLLED_FILTERS"]:
+        yield from _by_size_of("unrolled_filter", facts["UNROLLED_FILTERED(own, rows, out)"])
+
+
+def _by_size_of(part: str, call: int | str) -> list[str]:
+    """Return the loops that a call of filters chooses from, one a size."""
+    return [part, *[f"another_{part}"] * (str(call).count("filtered(") - 1)]
 
 
 def _placed(tables: Tables, rows: list[Row]) -> tuple[dict[str, int], int]:

@@ -11,6 +11,7 @@ from numbers import Real
 import torch
 from torch import nn
 
+from smidgen.export.c.boards import CORES, Compiled
 from smidgen.export.c.footprint import predict_cost
 from smidgen.names import shown
 from smidgen.spec import NetSpec
@@ -25,10 +26,11 @@ class Budget:
     Args:
         max_params: Learned scalars, batch norm included.
         max_macs: Multiply-accumulates an image.
-        max_flash: Bytes of code and constants as int8 C on a Cortex-M4, predicted.
+        max_flash: Bytes of code and constants as int8 C on a core, predicted.
         max_ram: Bytes of static memory and stack there, predicted.
         max_latency: Milliseconds of one call of the net on one image, by PyTorch on one thread of
             this machine; see :func:`measured_latency`. The C takes another time.
+        compiled: The core of flash and RAM, a Cortex-M4 unless a board has another.
 
     Raises:
         ValueError: If a limit is not positive, or there is none.
@@ -39,6 +41,7 @@ class Budget:
     max_flash: int | None = None
     max_ram: int | None = None
     max_latency: float | None = None
+    compiled: Compiled = "m4"
 
     def __post_init__(self) -> None:
         limits = self.limits
@@ -61,7 +64,8 @@ class Budget:
         return self.max_flash is not None or self.max_ram is not None
 
     def __str__(self) -> str:
-        return ", ".join(f"{told(name, limit)} at most" for name, limit in self.limits.items())
+        limits = ", ".join(f"{told(name, limit)} at most" for name, limit in self.limits.items())
+        return limits if self.compiled == "m4" else f"{limits}, on {CORES[self.compiled]}"
 
 
 _NAMES = ("params", "macs", "flash", "ram", "latency")
@@ -92,7 +96,8 @@ def costs(spec: NetSpec, budget: Budget) -> dict[str, float | int]:
     if "macs" in limits:
         figures["macs"] = spec.macs
     if budget.needs_prediction:
-        predicted = zip(("flash", "ram"), _predicted(spec), strict=True)
+        cost = _predicted(spec, budget.compiled)
+        predicted = zip(("flash", "ram"), cost, strict=True)
         figures |= {name: figure for name, figure in predicted if name in limits}
     return figures
 
@@ -106,7 +111,7 @@ def excess(figures: Mapping[str, float | int], budget: Budget) -> float:
 def is_predictable(spec: NetSpec) -> bool:
     """Whether flash and RAM of such a net can be told; not all layers have a form in C yet."""
     try:
-        _predicted(spec)
+        _predicted(spec, "m4")
     except (ValueError, TypeError, NotImplementedError, AssertionError, KeyError):
         return False
     return True

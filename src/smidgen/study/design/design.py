@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, SupportsIndex
 
+from smidgen.export.c.boards import Compiled
 from smidgen.export.c.footprint import predict_cost
 from smidgen.files import copy_of_own, locked, write_atomically
 from smidgen.methods import Method, in_order
@@ -77,6 +78,7 @@ class Design:
             among them, and latency in milliseconds.
         admitted: Milliseconds that the limit of latency was held against, those of the untrained
             net; ``None`` where latency is not limited.
+        compiled: The core that limits of flash and RAM are of.
     """
 
     net: NetSpec
@@ -91,6 +93,7 @@ class Design:
     front: tuple[Point, ...] = ()
     limits: dict[str, float | int] = field(default_factory=dict[str, float | int])
     admitted: float | None = None
+    compiled: Compiled = "m4"
 
     def __repr__(self) -> str:
         return f"Design({self.net.name}: {self._told})"
@@ -125,8 +128,8 @@ class Design:
 
     @property
     def footprint(self) -> tuple[int, int]:
-        """Bytes of flash and RAM as int8 C on a Cortex-M4, predicted."""
-        flash, ram = predict_cost(rewritten_quietly(self.net, self.methods))
+        """Bytes of flash and RAM as int8 C, predicted, on the core that limits are of."""
+        flash, ram = predict_cost(rewritten_quietly(self.net, self.methods), self.compiled)
         return flash, ram
 
 
@@ -215,6 +218,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
                     _finished(search, winner, rows[winner], found, points, out, seconds),
                     limits=budget.limits,
                     admitted=_admitted(begun, winner),
+                    compiled=budget.compiled,
                 )
     finally:
         store.close()
@@ -326,7 +330,8 @@ def _told(
     lines = [*notices, *lines]
     for line in [*lines, *([turned] if turned else [])]:
         search.say(WARNING, line)
-    found = story(search, winner, rows, begun.told, accuracy, standings)
+    compiled = begun.budget.compiled
+    found = story(search, winner, rows, begun.told, accuracy, standings, compiled)
     if admitted is not None:
         label = f"the same when it was admitted, untrained, the least of {CALLS} calls on 1 thread"
         found["facts"].append((label, f"{admitted:.3f} ms"))

@@ -123,7 +123,7 @@ def kept(
                 folder,
                 sizes,
                 changed(rows),
-                footprint_of(candidate.net, candidate.methods),
+                footprint_of(candidate.net, candidate.methods, budget.compiled),
             )
         )
     return _by_size(points, budget)

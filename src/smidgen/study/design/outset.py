@@ -290,6 +290,8 @@ def _asked(origin: Origin, data: Data, budget: Budget, wishes: Wishes) -> dict[s
         "budget": asdict(budget),
         **{name: value for name, value in asdict(wishes).items() if name != "seconds"},
     }
+    if budget.compiled == "m4":
+        del asked["budget"]["compiled"]  # as designs from before it could be another
     if wishes.purpose == PURPOSES[0]:
         del asked["purpose"]  # as designs from before there were others
     else:

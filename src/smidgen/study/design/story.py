@@ -9,6 +9,7 @@ from typing import Any
 from smidgen.chance import beside_one_answer, is_near_one_answer
 from smidgen.confusion import judged_classes
 from smidgen.escape import shell, toml
+from smidgen.export.c.boards import CORES, Compiled
 from smidgen.export.c.footprint import predict_cost
 from smidgen.methods import Method, rewritten
 from smidgen.robust.quick import by_family
@@ -32,6 +33,7 @@ def story(
     asked: Sequence[str],
     accuracy: Interval,
     standings: Sequence[Standing],
+    compiled: Compiled = "m4",
 ) -> dict[str, Any]:
     """Return what a report tells of a design: its figures, its methods and its decisions.
 
@@ -42,6 +44,7 @@ def story(
         asked: For, a line each.
         accuracy: On test images, in percent.
         standings: Of methods.
+        compiled: The core that flash and RAM are of.
     """
     first = rows[min(rows)]
     mean = {
@@ -65,9 +68,10 @@ def story(
         sides = " x ".join(str(n) for n in winner.net.input_shape[1:])
         end = ", rows and columns exchanged" if winner.origin.turned else ""
         facts.append(("looks at", f"{sides}{end}"))
-    if footprint := footprint_of(winner.net, winner.methods):
+    if footprint := footprint_of(winner.net, winner.methods, compiled):
         flash, ram = footprint
-        facts.append(("flash as int8 C, predicted", f"{flash:,} bytes"))
+        on = "" if compiled == "m4" else f" for {CORES[compiled]}"
+        facts.append((f"flash as int8 C{on}, predicted", f"{flash:,} bytes"))
         facts.append(("RAM there, predicted", f"{ram:,} bytes"))
     if first["latency"]:
         facts.append(told_latency(first["latency"]))
@@ -151,12 +155,14 @@ def rewritten_quietly(spec: NetSpec, methods: Iterable[Method]) -> NetSpec:
         return rewritten(spec, methods)
 
 
-def footprint_of(spec: NetSpec, methods: Iterable[Method]) -> tuple[int, int] | None:
+def footprint_of(
+    spec: NetSpec, methods: Iterable[Method], compiled: Compiled = "m4"
+) -> tuple[int, int] | None:
     """Return predicted bytes of flash and RAM as int8 C; ``None`` of a net without a form in C."""
     built = rewritten_quietly(spec, methods)
     if not is_predictable(built):
         return None
-    flash, ram = predict_cost(built)
+    flash, ram = predict_cost(built, compiled)
     return flash, ram
 
 
