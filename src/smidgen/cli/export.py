@@ -123,11 +123,31 @@ def _show(proof: "Proof") -> None:
         rows.append(["flash", f"{proof.flash:,} bytes", f"code and constants{where}"])
     if proof.ram is not None:
         rows.append(["RAM", f"{proof.ram:,} bytes", f"memory that is written to{where}"])
-    for timing in proof.latency:
+    rows += _beside(proof)
+    # this machine's time says nothing of a microcontroller's, where what it runs was counted
+    counted_there = proof.instructions is not None and proof.numbers == "int8"
+    for timing in () if counted_there else proof.latency:
         threads = counted(timing.threads, "thread", "threads")
         where = f"an image, batch {timing.batch}, {threads}, {proof.runtime}"
         rows.append(["latency", f"{timing.us_per_image / 1000:.3f} ms", where])
     table(["", "value", "of"], rows, title=f"{proof.net} as {proof.target}")
+
+
+def _beside(proof: "Proof") -> list[list[object]]:
+    """Return what C takes beside flash and RAM, and what was counted of it."""
+    from smidgen.export.c.boards import timed
+
+    rows: list[list[object]] = []
+    if proof.flash is not None and proof.name_bytes is not None:
+        where = "of flash more, where a program calls for the names of the classes"
+        rows.append(["class names", f"{proof.name_bytes:,} bytes", where])
+    if proof.flash is not None and proof.logit_bytes is not None:
+        rows.append(["logits", f"{proof.logit_bytes:,} bytes", "of memory more, the caller's"])
+    if proof.instructions is not None:
+        where = f"an image on an emulated Cortex-M4; {timed(proof.instructions)}"
+        rows.append(["instructions", f"{proof.instructions:,}", where])
+        rows.append(["stack", f"{proof.stack:,} bytes", "of that RAM, there"])
+    return rows
 
 
 def _measured(proof: "Proof") -> list[list[object]]:

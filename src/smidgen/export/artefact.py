@@ -82,7 +82,11 @@ class Artefact:
         calibration: How its ranges were found; ``None`` for floats.
         finished: What finishing did for it; ``None`` where there is no such thing.
         flash: Bytes of code and constants on a microcontroller or in a module.
-        ram: Bytes of memory it writes to, where that is known.
+        ram: Bytes of memory it writes to, where that is known; its stack is among them.
+        stack: Bytes at the deepest on an emulated microcontroller, where it ran on one.
+        instructions: An image, likewise.
+        logit_bytes: Of memory that C writes its logits to, the caller's; ``None`` of no C.
+        name_bytes: Of flash that the table of class names takes where it is called for, likewise.
         witnesses: What else runs the files.
         timed: What is timed, if not what runs them.
         quoted: Returns the files that tell of the proof, given its fields; they compute the same.
@@ -99,6 +103,10 @@ class Artefact:
     finished: Finished | None = None
     flash: int | None = None
     ram: int | None = None
+    stack: int | None = None
+    instructions: int | None = None
+    logit_bytes: int | None = None
+    name_bytes: int | None = None
     witnesses: tuple[Witness, ...] = ()
     timed: Callable[[Path, int], Infer] | None = None
     quoted: Callable[[Mapping[str, Any]], Mapping[str, bytes]] | None = None

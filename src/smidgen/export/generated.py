@@ -3,6 +3,7 @@
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +29,13 @@ from smidgen.export.c.footprint import unforeseen
 from smidgen.export.c.host import FAST, compile_library, find_compiler, load_library
 from smidgen.export.c.host_int8 import generate_host
 from smidgen.export.c.int8 import generate
-from smidgen.export.c.picture import described, picture_header, signed
+from smidgen.export.c.picture import (
+    LOGIT_BYTES,
+    described,
+    name_bytes,
+    picture_header,
+    signed,
+)
 from smidgen.export.c.source import Source as Generated
 from smidgen.export.int8.finish import Finished
 from smidgen.export.int8.made import integers_of
@@ -69,10 +76,7 @@ def in_folder(place: str, made: "Made", source: Source, wish: Wish) -> Artefact:
     compiler = find_compiler()
     if compiler is None:
         wish.tell(UNPROVED)
-    flash, ram = None, None
-    if wish.optimize != HOST:  # which is for other processors
-        flash, ram = _cortex_m4(made, source.calibration_images[:2], wish.tell)
-    return Artefact(
+    artefact = Artefact(
         files={
             f"{place}{name}.c": generated.source.encode(),
             f"{place}{name}.h": generated.header.encode(),
@@ -88,10 +92,13 @@ def in_folder(place: str, made: "Made", source: Source, wish: Wish) -> Artefact:
         numbers=wish.numbers or "int8",
         calibration=made.calibration,
         finished=made.finished,
-        flash=flash,
-        ram=ram,
+        logit_bytes=LOGIT_BYTES * classes,
+        name_bytes=name_bytes(source.run.classes),
         quoted=quoted,
     )
+    if wish.optimize == HOST:  # which is for other processors
+        return artefact
+    return _on_cortex_m4(artefact, made, source.calibration_images[:2], wish.tell)
 
 
 class Made(NamedTuple):
@@ -141,10 +148,10 @@ def _told(made: Generated, source: Source) -> Generated:
     )
 
 
-def _cortex_m4(
-    made: Made, pixels: Pixels, tell: Callable[[str], None]
-) -> tuple[int | None, int | None]:
-    """Return flash and RAM on a Cortex-M4, of what the tools at hand can tell.
+def _on_cortex_m4(
+    artefact: Artefact, made: Made, pixels: Pixels, tell: Callable[[str], None]
+) -> Artefact:
+    """Return the artefact with what it takes on a Cortex-M4, as far as the tools at hand can tell.
 
     What is too large or too slow for the emulated board may be right for a host.
 
@@ -155,12 +162,13 @@ def _cortex_m4(
         flash = footprint(made.source).flash
     except (ToolMissingError, ParityError) as error:
         tell(f"flash and RAM are not measured: {error}")
-        return None, None
+        return artefact
+    artefact = replace(artefact, flash=flash)
     try:
         ran = run_board(made.source, pixels)
     except (ToolMissingError, ParityError) as error:
         tell(f"RAM is not measured: {error}")
-        return flash, None
+        return artefact
     if made.oracle.tolerance == 0:
         require_equal("the C on an emulated Cortex-M4", ran.logits, made.oracle.infer(pixels))
-    return flash, ran.ram
+    return replace(artefact, ram=ran.ram, stack=ran.stack, instructions=ran.instructions)

@@ -95,7 +95,12 @@ class Proof:
         oracle_tolerance: What was allowed.
         witnesses: What else ran the files.
         flash: Bytes of code and constants, where the target has such a thing.
-        ram: Bytes of memory that is written to, likewise.
+        ram: Bytes of memory that is written to, likewise; its stack is among them.
+        stack: Bytes at the deepest on an emulated Cortex-M4, where C ran on one.
+        instructions: An image there, to within 40.
+        logit_bytes: Of memory for the logits of C, the caller's, beside ``ram``; ``None`` of no C.
+        name_bytes: Of flash for the table of class names, beside ``flash``, where a program calls
+            for names; likewise.
         rerun: What tells whether it still answers so: the ``shape`` of images that
             :func:`made_up` makes, its ``logits`` of them (the oracle's, where it could not run),
             and the ``tolerance``, a share of the largest.
@@ -140,6 +145,10 @@ class Proof:
     witnesses: tuple[Testimony, ...]
     flash: int | None
     ram: int | None
+    stack: int | None
+    instructions: int | None
+    logit_bytes: int | None
+    name_bytes: int | None
     rerun: Mapping[str, Any]
     latency: tuple[Timing, ...]
     runtime: str
@@ -205,6 +214,10 @@ def proved(
         oracle=artefact.oracle.what,
         flash=artefact.flash,
         ram=artefact.ram,
+        stack=artefact.stack,
+        instructions=artefact.instructions,
+        logit_bytes=artefact.logit_bytes,
+        name_bytes=artefact.name_bytes,
         runtime=artefact.runtime,
         device=processor(),
         versions=versions(),

@@ -8,12 +8,15 @@ from smidgen.data import Preprocessing
 from smidgen.data.preprocessing import Color, Fit
 from smidgen.data.sensor import SECONDS
 from smidgen.escape import c_comment, c_string
+from smidgen.export.c.boards import timed
 from smidgen.export.c.source import Source
 from smidgen.export.c.text import filled, named, template
 
 _AFTER = "#include <stdint.h>\n"
 _LAST = "\n#if defined(__cplusplus) && defined(__GNUC__)\n#pragma GCC diagnostic pop\n"
 _WHITE = 255
+LOGIT_BYTES = 4  # of an int32_t, or of a float
+_POINTER = 4  # bytes; texts begin at multiples of as many
 _UNPROVED = "/* Accuracy and proof: not measured. */\n"
 _CLASS_NAME = """
 /* Returns the name of a class. */
@@ -65,13 +68,26 @@ def described(
             f"#define {upper}_STEPS {{{', '.join(map(_float, seen.scale))}}}",
         ]
     names = ", ".join(map(c_string, classes))
-    lines.append(f"#define {upper}_CLASS_NAMES {{{names}}} /* in the order of the logits */")
+    lines += [
+        f"/* Beside it: {LOGIT_BYTES * len(classes)} bytes of memory for the logits, the caller's;",
+        f"   {name_bytes(classes)} of flash for names where {made.name}_class_name() is called. */",
+        f"#define {upper}_CLASS_NAMES {{{names}}} /* in the order of the logits */",
+    ]
     assert made.header.count(_AFTER) == 1
     said = "".join(f"{line}\n" for line in lines)
     header = made.header.replace(_AFTER, _AFTER + said)
     end = header.rindex(_LAST)
     more = named(_CLASS_NAME + (template("bytes.h") if seen.scale else ""), made.name)
     return replace(made, header=header[:end] + more + header[end:])
+
+
+def name_bytes(classes: Sequence[str]) -> int:
+    """Return the bytes of flash of the table of class names on a core of 32 bits.
+
+    A program has them where it calls ``<name>_class_name()``; the call itself is some 20 more.
+    """
+    texts = (len(name.encode("utf-8", "surrogatepass")) + 1 for name in classes)
+    return sum(_POINTER - (-size // _POINTER) * _POINTER for size in texts)
 
 
 def signed(made: Source, proof: Mapping[str, Any]) -> str:
@@ -90,6 +106,7 @@ def signed(made: Source, proof: Mapping[str, Any]) -> str:
         f"   the trained model on {100 * proof['float_accuracy']:.2f} %.",
         f"   Equal to {c_comment(proof['oracle'])},",
         f"   {same}, on {proof['oracle_images']} of them. */",
+        *_counted(proof),
         f"#define {upper}_TEST_IMAGES {images}",
         f"#define {upper}_TEST_CORRECT {round(proof['accuracy'] * images)}",
         f"#define {upper}_PROVED_IMAGES {proof['oracle_images']}",
@@ -97,6 +114,18 @@ def signed(made: Source, proof: Mapping[str, Any]) -> str:
     ]
     assert made.header.count(_UNPROVED) == 1
     return made.header.replace(_UNPROVED, "".join(f"{line}\n" for line in lines))
+
+
+def _counted(proof: Mapping[str, Any]) -> list[str]:
+    """Return what the net took on an emulated microcontroller, where it ran on one."""
+    instructions = proof["instructions"]
+    if instructions is None:
+        return []
+    return [
+        f"/* On an emulated Cortex-M4: {instructions} instructions an image,",
+        f"   {timed(instructions)};",
+        f"   {proof['stack']} bytes of stack. */",
+    ]
 
 
 def picture_header(made: Source, seen: Preprocessing) -> str:

@@ -16,7 +16,9 @@ from smidgen.data import Preprocessing
 from smidgen.data.preprocessing import averaged
 from smidgen.escape import markdown
 from smidgen.export.artefact import Artefact, Source, Wish, pixels_of
+from smidgen.export.c.boards import timed
 from smidgen.export.c.frames import picture_of, rgb565
+from smidgen.export.c.picture import LOGIT_BYTES, name_bytes
 from smidgen.export.c.text import filled_in, named
 from smidgen.export.generated import Made, in_folder, made_of
 from smidgen.export.program import Pixels
@@ -26,6 +28,8 @@ Layout: TypeAlias = Mapping[str, str]  # templates by the path of the file that 
 PICTURES = 10  # of a self-test, at the most
 PICTURE_BYTES = 2**16  # of them all, or one: a board of 256 KB of flash has room for net and sketch
 _FNV, _PRIME, _WORD = 2166136261, 16777619, 2**32
+_ANSWER, _SUM = 2, 4  # bytes of a test picture's class, and of the sum of exact logits
+_TEST_CODE = 550  # bytes of the self-test's code and texts on a Cortex-M4, 480 to 560
 _LARGER = 2  # times a side of the net's picture: the camera's frame, if so many have room
 _PIXEL = 2  # bytes of a frame
 _FLOAT = 4  # bytes of a value
@@ -151,6 +155,10 @@ def _values(parts: Parts, base: Artefact) -> dict[str, str]:
         "CLASSES": str(made.classes),
         "ARENA": f"{made.arena_bytes:,}",
         "FLASH": f", {base.flash:,} of flash on a Cortex-M4" if base.flash is not None else "",
+        "LOGITS": f"{LOGIT_BYTES * made.classes:,}",
+        "NAMES": f"{name_bytes(run.classes):,}",
+        "TEST_FLASH": f"{count * (pixels + _ANSWER + _SUM * exact) + _TEST_CODE:,}",
+        "COST": _cost(base),
         "SEEN": markdown(run.preprocessing.text),
         "COUNT": str(count),
         "PICTURE_BYTES": f"{count * pixels:,}",
@@ -161,6 +169,16 @@ def _values(parts: Parts, base: Artefact) -> dict[str, str]:
         "CHECK": named(" && NAME_sum_of(logits) == NAME_sums[place]", made.name) if exact else "",
         "KEYWORD": "NAME",
     }
+
+
+def _cost(base: Artefact) -> str:
+    """Return a line of the README on what was counted, where the net ran on an emulated board."""
+    if base.instructions is None:
+        return ""
+    return (
+        f"- Instructions: {base.instructions:,} an image on an emulated Cortex-M4,"
+        f" {timed(base.instructions)}; {base.stack:,} bytes of stack.\n"
+    )
 
 
 def _frame(parts: Parts) -> dict[str, str]:
