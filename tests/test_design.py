@@ -13,6 +13,7 @@ from PIL import Image
 import smidgen as sm
 from smidgen.data import Data, DataWarning, Split
 from smidgen.design import _write_doubted  # pyright: ignore[reportPrivateUsage]
+from smidgen.export.c.boards import board_named
 from smidgen.study import records
 from smidgen.study.design import design as search
 from smidgen.study.job import Origin
@@ -53,22 +54,35 @@ def test_amounts_are_understood_as_people_write_them(searched: list[Any], tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("board", "given", "limits"),
+    ("board", "given", "limits", "core"),
     [
-        ("micro:bit v1", {}, (131_072, 8_192)),
-        ("MICRO:BIT V1 ", {"max_flash": "16KB", "max_ram": "16KB"}, (16_384, 8_192)),
-        ("CH32V003 evaluation board", {"max_ram": 512}, (8_192, 512)),
+        ("micro:bit v1", {}, (131_072, 8_192), "C for a Cortex-M0+"),
+        (
+            "MICRO:BIT V1 ",
+            {"max_flash": "16KB", "max_ram": "16KB"},
+            (16_384, 8_192),
+            "C for a Cortex-M0+",
+        ),
+        ("CH32V003 evaluation board", {"max_ram": 512}, (8_192, 512), "C for a RISC-V of RV32EC"),
+        ("ESP32-DevKitC", {}, (2_097_152, 266_240), "the largest of other cores"),
     ],
 )
-def test_a_board_is_a_budget_of_half_of_its_memory(
-    searched: list[Any], tmp_path: Path, board: str, given: dict[str, Any], limits: tuple[int, int]
+def test_a_board_is_a_budget_of_half_of_its_memory_for_its_core(
+    searched: list[Any],
+    tmp_path: Path,
+    board: str,
+    given: dict[str, Any],
+    limits: tuple[int, int],
+    core: str,
 ) -> None:
     told: list[Any] = []
     with pytest.raises(ValueError, match="searched"):
         sm.design("digits", out=tmp_path, board=board, **given, observer=told.append)
     budget = searched[0][0][1]
     assert (budget.max_flash, budget.max_ram, budget.max_params) == (*limits, None)
-    assert told[0].line.endswith(f"for a net: at most {limits[0]:,} and {limits[1]:,}")
+    asked = f"for a net: at most {limits[0]:,} and {limits[1]:,}, predicted as {core}"
+    assert asked in told[0].line
+    assert budget.compiled == board_named(board).compiled
 
 
 def test_a_board_that_is_none_is_told_with_the_nearest(searched: list[Any], tmp_path: Path) -> None:

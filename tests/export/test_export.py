@@ -21,14 +21,17 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from smidgen import layers, zoo
+from smidgen.cli.export import _show
 from smidgen.cli.export import export as verb
 from smidgen.data import Data, DataWarning, from_arrays, load
 from smidgen.data.base import Split
 from smidgen.evaluate import predict
 from smidgen.export import generated, ship, targets
 from smidgen.export.artefact import Artefact, Infer, Source, Wish, require_plain
+from smidgen.export.c.boards import timed
 from smidgen.export.c.host import compile_library, load_library
 from smidgen.export.c.names import identifier_of, require_own
+from smidgen.export.c.picture import name_bytes
 from smidgen.export.int8 import finish
 from smidgen.export.onnx import card_of, run_onnx
 from smidgen.export.program import Pixels
@@ -155,6 +158,59 @@ def test_the_proof_says_what_the_file_does(
     assert all(timing.us_per_image > 0 for timing in proof.latency)
     assert target == "tflite" or (proof.oracle_tolerance == 0) == (not target.startswith("onnx"))
     assert (proof.flash is not None) == (target in ("c", "wasm", "arduino"))
+
+
+@pytest.mark.parametrize("target", EVERY[2:3])
+def test_what_was_counted_on_a_microcontroller_is_told(
+    target: str, proved: Callable[[str], tuple[Path, Proof]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, proof = proved(target)
+    assert proof.instructions is not None
+    assert proof.stack is not None
+    assert proof.ram is not None
+    assert proof.instructions > proof.macs / 4
+    assert 0 < proof.stack < proof.ram
+    assert (proof.logit_bytes, proof.name_bytes) == (40, 80)  # of "0" to "9"
+    header = " ".join((folder / proof.artefact).with_suffix(".h").read_text().split())
+    assert f"{proof.instructions} instructions an image, {timed(proof.instructions)};" in header
+    assert f"; {proof.stack} bytes of stack." in header
+    assert "Beside it: 40 bytes of memory for the logits" in header
+    assert "80 of flash for names where" in header
+    table = shown_of(proof, capsys)
+    assert f"{proof.instructions:,}  an image on an emulated Cortex-M4; " in table
+    rows = {line.split("  ")[0]: line for line in table.splitlines()}
+    assert f"{proof.stack:,} bytes" in rows["stack"]
+    assert "80 bytes" in rows["class names"]
+    assert "40 bytes" in rows["logits"]
+    assert "latency" not in rows
+
+
+@pytest.mark.parametrize(
+    ("instructions", "numbers", "told"),
+    [(978_000, "int8", False), (None, "int8", True), (978_000, "float32", True)],
+)
+def test_this_machines_time_is_told_where_a_microcontrollers_is_not(
+    instructions: int | None,
+    numbers: str,
+    told: bool,
+    proved: Callable[[str], tuple[Path, Proof]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    proof = dataclasses.replace(
+        proved("onnx")[1], instructions=instructions, stack=352, numbers=numbers
+    )
+    table = shown_of(proof, capsys)
+    assert ("latency" in table) == told
+    assert ("about 15.3 ms at 64 MHz" in table) == (instructions is not None)
+
+
+def shown_of(proof: Proof, capsys: pytest.CaptureFixture[str]) -> str:
+    _show(proof)
+    return capsys.readouterr().out
+
+
+def test_names_take_a_pointer_each_and_their_bytes_in_words() -> None:
+    assert name_bytes(["cat", "a", "na\u00efve"]) == (4 + 4) + (4 + 4) + (4 + 8)
 
 
 @pytest.mark.parametrize("target", EVERY)

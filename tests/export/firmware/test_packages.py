@@ -84,7 +84,12 @@ def test_every_package_holds_the_net_its_test_and_what_people_read(
         *("digits.c", "digits.h", "digits_picture.h", "digits_self_test.c", "digits_self_test.h")
     }
     assert "Zero Clause" in (folder / "LICENSE").read_text()
-    assert "`mnist-1k5-dw` as int8 C" in (folder / "README.md").read_text()
+    readme = (folder / "README.md").read_text()
+    assert "`mnist-1k5-dw` as int8 C" in readme
+    assert "the logits, 40 bytes of the caller's, and 80 bytes of flash for the names" in readme
+    assert "about 1,250 bytes of flash, 640 of them its 10 pictures, and 40 of memory" in readme
+    counted = f"{artefact.instructions:,} an image on an emulated Cortex-M4, about"
+    assert artefact.instructions is None or counted in readme
     assert "digits_self_test.c" in " ".join(texts.values()) or target in ("arduino", "platformio")
 
 

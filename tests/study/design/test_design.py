@@ -13,6 +13,7 @@ from tests.study.design.conftest import PROFILE
 
 from smidgen.config import load_net, load_plan
 from smidgen.data import Data, Preprocessing, load
+from smidgen.export.c.footprint import predict_cost
 from smidgen.files import locked
 from smidgen.methods import parse
 from smidgen.recipe import Recipe
@@ -471,6 +472,11 @@ def test_what_was_asked_for_is_told_and_how_changed_pictures_are_answered(
     assert found["steps"][0] == {"title": "Asked for", "lines": list(begun.told)}
     told = dict(found["facts"])["accuracy on changed test images"]
     assert told == "60.00 %, the mean of corruptions 30.00, geometry 60.00, light 90.00"
+    other = story(
+        *(Mock(steps={}), winner, {0: row}, begun.told, accuracy_interval([50.0], 20), [], "rv32ec")
+    )
+    flash = f"{predict_cost(tiny, 'rv32ec').flash:,} bytes"
+    assert ("flash as int8 C for a RISC-V of RV32EC, predicted", flash) in other["facts"]
     assert changed({0: row}) == pytest.approx(60)
     assert changed({0: {}}) is None
 

@@ -651,3 +651,13 @@ def test_a_net_fits_up_to_its_share_of_the_budget() -> None:
     assert own.fits(template, [4, 6], 0.5)
     assert not own.fits(template, [4, 6], 0.499)
     assert own.fits(template, [4, 6])
+
+
+def test_a_budget_of_a_board_counts_the_code_of_its_core() -> None:
+    spec = zoo.net("mnist-1k5-dw")
+    usual, other = Budget(max_flash=8192), Budget(max_flash=8192, compiled="rv32ec")
+    assert costs(spec, usual)["flash"] == predict_cost(spec).flash
+    assert costs(spec, other)["flash"] == predict_cost(spec, "rv32ec").flash
+    assert costs(spec, other)["flash"] > 1.1 * costs(spec, usual)["flash"]
+    assert str(usual) == "8,192 bytes of flash at most"
+    assert str(other) == "8,192 bytes of flash at most, on a RISC-V of RV32EC"

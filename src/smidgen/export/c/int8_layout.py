@@ -161,7 +161,8 @@ def _parts(
         "blurred_shortcut": facts["BLURRED_SHORTCUTS"],
         "pooled_gate": facts["POOLED_GATES"],
     }
-    there |= {"one_column": all(row.shape.width == 1 for row in rows)}
+    narrow = all(row.shape.width == 1 for row in rows)
+    there |= {"one_column": narrow and facts["CONVOLVES"]}
     return (*parts, *(part for part, is_there in there.items() if is_there), *_elsewhere(facts))
 
 
