@@ -9,7 +9,7 @@ when the templates of the C change.
 
 import itertools
 import sys
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from drawn_nets import drawn
@@ -51,14 +51,17 @@ BODIES: tuple[tuple[Layer, ...], ...] = (
 )
 FITTED, NEW = range(100), range(100, 200)  # drawn nets, and those that the fit has not seen
 MULTIPLIED = 192  # bytes of __mulsi3 and __muldi3, which the linker adds where no core multiplies
-_ONCE, _TWICE = ("m3", "m55", "rv32ec"), ("m4",)
+_ONCE: tuple[Compiled, ...] = ("m3", "m55", "rv32ec")
+_M4: tuple[Compiled, ...] = ("m4",)
+_THUMB: tuple[Compiled, ...] = ("m0plus",)
+_PACKED: tuple[Compiled, ...] = ("rv32imc",)
 ONLY: dict[str, tuple[Compiled, ...]] = {  # parts that some cores alone have
-    **dict.fromkeys(("long_turns", "three_columns", "three_filter", "another_three"), _TWICE),
-    **dict.fromkeys(("small_filter", "large_filter", "filter", "another_filter"), _TWICE),
+    **dict.fromkeys(("long_turns", "three_columns", "three_filter", "another_three"), _M4),
+    **dict.fromkeys(("small_filter", "large_filter", "filter", "another_filter"), _M4),
     **dict.fromkeys(("every_filter", "another_every_filter"), _ONCE),
-    **dict.fromkeys(("thumb_filter", "thumb_rest", "another_thumb_rest"), ("m0plus",)),
-    **dict.fromkeys(("rolled_filter", "rolled_strides"), ("rv32imc",)),
-    **dict.fromkeys(("unrolled_filter", "another_unrolled_filter"), ("rv32imc",)),
+    **dict.fromkeys(("thumb_filter", "thumb_rest", "another_thumb_rest"), _THUMB),
+    **dict.fromkeys(("rolled_filter", "rolled_strides"), _PACKED),
+    **dict.fromkeys(("unrolled_filter", "another_unrolled_filter"), _PACKED),
 }
 WINDOWS = tuple(  # of a sensor, a column
     NetSpec.from_dict({"input": [channels, moments, 1], "layers": [*body, *_AVERAGED]})
@@ -91,7 +94,7 @@ def main() -> None:
     nets = specs()
     sources: list[Source] = [dummy_source(spec) for spec in nets]
     rows = np.array([[float(source.parts.count(part)) for part in CODE] for source in sources])
-    columns: list[NDArray[np.float64]] = []
+    columns: list[NDArray[Any]] = []
     for core in MEASURED:
         runs = [_run(source, spec, core) for spec, source in zip(nets, sources, strict=True)]
         flash = np.array([_flash(run, core) for run in runs])
@@ -99,7 +102,7 @@ def main() -> None:
         there = rows * [core in ONLY.get(part, MEASURED) for part in CODE]
         # errors count by their share of the flash
         found, *_ = np.linalg.lstsq(there / flash[:, None], code / flash, rcond=None)
-        columns.append(found * there.any(0))
+        columns.append(np.where(there.any(0), found, 0.0))
         errors = 100 * (there @ np.rint(found) - code) / flash
         deeper = [
             run.ram - s.arena_bytes - stack_of(s.parts, s.layers)

@@ -124,9 +124,7 @@ def _show_boards(summary: dict[str, Any], spec: "NetSpec") -> None:
         rows.append([board.name, f"{board.chip}, {board.core}", flash, ram, judged])
     table(["board", "chip", "flash bytes", "RAM bytes", "verdict"], rows)
     others = ", ".join(board.core for board in BOARDS if board.compiled == "unknown")
-    tell(
-        "each as predicted for its core, which may be up to 9 % short of flash: that is left free, too"
-    )
+    tell("each as predicted for its core, up to 9 % short of flash: so much is left free, too")
     tell(f"{others}: the largest of the other cores, as none was measured")
 
 

@@ -109,7 +109,9 @@ def _boards() -> _Table:
 
     header = ["name", "chip", "core", "mhz", "flash_bytes", "ram_bytes"]
     header += ["half_of_flash", "half_of_ram"]
-    rows = [[of.name, of.chip, of.core, of.clock, of.flash, of.ram, *of.room] for of in BOARDS]
+    rows: list[list[object]] = [
+        [of.name, of.chip, of.core, of.clock, of.flash, of.ram, *of.room] for of in BOARDS
+    ]
     return header, rows
 
 

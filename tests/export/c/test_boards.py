@@ -2,7 +2,16 @@
 
 import pytest
 
-from smidgen.export.c.boards import BOARDS, CORES, Board, board_named, predicted_for, timed, verdict
+from smidgen.export.c.boards import (
+    BOARDS,
+    CORES,
+    Board,
+    Compiled,
+    board_named,
+    predicted_for,
+    timed,
+    verdict,
+)
 
 
 def judged(flash: int, ram: int) -> dict[str, str]:
@@ -19,7 +28,10 @@ def test_the_scarcer_memory_decides() -> None:
 
 def test_a_board_is_judged_by_the_code_of_its_own_core() -> None:
     # as measured of one net: what a Cortex-M4 holds in 15,378 bytes
-    costs = {**dict.fromkeys(CORES, (15_378, 1_000)), "rv32ec": (17_013, 1_000)}
+    costs: dict[Compiled, tuple[int, int]] = {
+        **dict.fromkeys(CORES, (15_378, 1_000)),
+        "rv32ec": (17_013, 1_000),
+    }
     said = {board.chip: word for board, word in verdict(costs)}
     assert said["CH32V003"] == "too big"
     assert said["STM32G031K8"] == "fits"

@@ -460,6 +460,7 @@ def test_what_was_asked_for_is_told_and_how_changed_pictures_are_answered(
         "with --profile quick --epochs 2 --prefer smallest --balance --pareto --for robust"
         " --time 1h30m --image-size 9 --color grey",
     )
+    assert "compiled" not in begun.asked["budget"], "designs from before there was one go on"
     kinds = ("shift", "rotation", "scale", "exposure", "contrast", "blur")
     seen = [{"kind": kind, "amount": 1.0, "accuracy": 0.6} for kind in kinds[:3]]
     seen += [{"kind": kind, "amount": 1.0, "accuracy": 0.9} for kind in kinds[3:]]

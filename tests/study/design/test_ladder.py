@@ -509,7 +509,7 @@ def test_where_the_smallest_is_wanted_sizes_fall_evenly_by_ratio_to_0_15(
     "limits", [{"max_params": 4_000}, {"max_params": 4_000, "max_macs": 10**5}]
 )
 def test_where_the_smallest_is_wanted_of_a_few_nets_of_several_views_sizes_are_spread(
-    limits: dict[str, int],
+    limits: dict[str, Any],
 ) -> None:
     budget = Budget(**limits)
     views = [Input(None, Shape(3, 1, side), f"1 x {side}") for side in (96, 64, 48, 32, 24)]

@@ -279,6 +279,9 @@ def _asked(origin: Origin, data: Data, budget: Budget, wishes: Wishes) -> dict[s
         ValueError: If it is for robust, and corruptions are not defined for such images.
     """
     sides = checked_size(origin.image_size)
+    limits = asdict(budget)
+    if budget.compiled == "m4":
+        del limits["compiled"]  # as designs from before it could be another
     asked = {
         "data": data.fingerprint,
         # asked for, images are looked at in no other size or colour, whatever they are themselves
@@ -287,11 +290,9 @@ def _asked(origin: Origin, data: Data, budget: Budget, wishes: Wishes) -> dict[s
         "fit": data.preprocessing.fit,
         # what is told of a sensor makes no other images, and older designs tell none
         "preprocessing": replace(data.preprocessing, **UNKNOWN._asdict()).to_dict(),
-        "budget": asdict(budget),
+        "budget": limits,
         **{name: value for name, value in asdict(wishes).items() if name != "seconds"},
     }
-    if budget.compiled == "m4":
-        del asked["budget"]["compiled"]  # as designs from before it could be another
     if wishes.purpose == PURPOSES[0]:
         del asked["purpose"]  # as designs from before there were others
     else:
