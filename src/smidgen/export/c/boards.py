@@ -116,8 +116,8 @@ def board_named(name: str) -> Board:
 
 
 def _begins(asked: str, words: str) -> bool:
-    """Whether one of the words of a board begins so, with hyphens or without."""
-    return f" {asked}" in f" {words}".casefold() or f" {_bare(asked)}" in f" {_bare(words)}"
+    """Whether one of the words of a board begins so."""
+    return f" {asked}" in f" {words}".casefold()
 
 
 def _bare(words: str) -> str:
