@@ -56,8 +56,8 @@ CODE: dict[str, tuple[int, ...]] = {  # bytes on each of these
     "excite": (555, 398, 393, 369, 477, 586),
     "add": (412, 280, 219, 310, 338, 486),
     "shortcut": (10, -27, 53, -5, 48, -68),
-    "blurred_shortcut": (0, 0, 144, 0, 0, 0),
-    "pooled_gate": (157, 134, 134, 0, 98, 132),
+    "blurred_shortcut": (192, 222, 144, 162, 232, 292),
+    "pooled_gate": (157, 134, 134, 174, 98, 132),
     "flatten": (70, 92, 8, 199, 152, 224),
     "border": (113, 104, 135, 76, 165, 138),
     "one_column": (-50, -65, -82, -35, -140, -147),  # of every map
