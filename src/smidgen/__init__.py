@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # the same names as below, for readers and type checkers
     from smidgen.design import design
     from smidgen.evaluate import evaluate
     from smidgen.export.artefact import Wish
+    from smidgen.export.on_board import verify_on_board
     from smidgen.export.ship import export
     from smidgen.export.verify import verify
     from smidgen.fine_tune import fine_tune
@@ -43,6 +44,7 @@ __all__ = [
     "study",
     "train",
     "verify",
+    "verify_on_board",
     "zoo",
 ]
 
@@ -54,6 +56,7 @@ _HOME = {
     "load": "model",
     "load_run": "run",
     "verify": "export.verify",
+    "verify_on_board": "export.on_board",
 }
 
 

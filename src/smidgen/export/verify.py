@@ -145,6 +145,15 @@ def _require_sound(proof: Mapping[str, Any]) -> None:
     require_at_most("bytes of files", sum(of["bytes"] for of in told), EXPORTED_BYTES)
 
 
+def proof_in(place: Path) -> dict[str, Any]:
+    """Return the proof in an exported folder, as it stands there.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    return _proof_in(place)[0]
+
+
 def _altered(path: Path, name: str, told: Mapping[str, Any], *, hashed: bool) -> str:
     """Return what is wrong with a file, or nothing."""
     if not path.is_file():

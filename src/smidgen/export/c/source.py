@@ -1,6 +1,7 @@
 """What all generated C has in common: its header, its name, its templates."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -105,3 +106,15 @@ def written(
         needed.layers,
         named(source + end, name),
     )
+
+
+def made_of(header: str) -> str:
+    """Return the 12 hexadecimal digits of a net's C that its header has: of code, tables and name.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    found = re.search(r"^#define [A-Z0-9_]+_MADE_OF_([0-9a-f]{12}) 1$", header, re.MULTILINE)
+    if found is None:
+        raise ValueError("it is no header that smidgen export wrote")
+    return found[1]

@@ -1,4 +1,4 @@
-"""``--to arduino``: a library, with sketches for a picture, a camera's frame, values, a stream."""
+"""``--to arduino``: a library, with sketches for pictures, frames, values, a stream, a serial line."""
 
 import re
 from dataclasses import replace
@@ -10,6 +10,7 @@ LAYOUT = {
     "library.properties": "arduino/library.properties",
     "keywords.txt": "arduino/keywords.txt",
     "examples/picture/picture.ino": "common/sketch.cpp",
+    "examples/serve/serve.ino": "arduino/serve.ino",
     "examples/camera/camera.ino": "arduino/camera.ino",
     "examples/camera/frame.h": "common/frame.h",
     "examples/values/values.ino": "arduino/values.ino",

@@ -1,4 +1,4 @@
-"""What every package of firmware holds: the net's C, its test pictures, and a text about it."""
+"""What every package of firmware holds: the net's C, its test pictures, what serves, a text."""
 
 import itertools
 import re
@@ -19,6 +19,7 @@ from smidgen.export.artefact import Artefact, Source, Wish, pixels_of
 from smidgen.export.c.boards import timed
 from smidgen.export.c.frames import picture_of, rgb565
 from smidgen.export.c.picture import LOGIT_BYTES, name_bytes
+from smidgen.export.c.source import made_of as made_of_header
 from smidgen.export.c.text import filled_in, named
 from smidgen.export.generated import Made, in_folder, made_of
 from smidgen.export.program import Pixels
@@ -96,6 +97,8 @@ def package(source: Source, wish: Wish, layout: Layout, use: str) -> Artefact:
         "LICENSE": "common/LICENSE",
         "src/NAME_self_test.h": "common/self_test.h",
         "src/NAME_self_test.c": "common/self_test.c",
+        "src/NAME_serve.h": "common/serve.h",
+        "src/NAME_serve.c": "common/serve.c",
     }
     texts = {
         named(path, name): filled_in(template(file), name, values).encode()
@@ -149,6 +152,8 @@ def _values(parts: Parts, base: Artefact) -> dict[str, str]:
         "RELEASE": release(),
         "NUMBERS": base.numbers,
         "KIND": made.logit_type,
+        "LETTER": "i" if exact else "f",
+        "MADE_OF": made_of_header(made.header),
         "HEIGHT": str(height),
         "WIDTH": str(width),
         "CHANNELS": f"{channels} channel{'s' * (channels > 1)}",
