@@ -26,7 +26,7 @@ from smidgen.export.serial_line import BAUD, PATIENCE, Board, Net, Reply, opened
 from smidgen.export.verify import proof_in
 from smidgen.export.verify import verify as as_written
 from smidgen.names import require_kind, require_path, shown
-from smidgen.run import digest, load_run
+from smidgen.run import Run, digest, load_run
 from smidgen.torch_state import float32_on_the_cpu
 
 IMAGES = 200  # that are sent if nobody says how many
@@ -90,7 +90,7 @@ class _Expected(NamedTuple):
 def verify_on_board(  # noqa: PLR0913 - a door; all but three arguments by keyword
     folder: Path | str,
     port: str,
-    against: Path | str,
+    against: Path | str | Run,
     *,
     baud: int = BAUD,
     images: int = IMAGES,
@@ -110,7 +110,7 @@ def verify_on_board(  # noqa: PLR0913 - a door; all but three arguments by keywo
         folder: The package that :func:`smidgen.export` wrote.
         port: ``/dev/ttyACM0`` or ``COM3``; or an address that pyserial knows, as
             ``socket://localhost:4444`` of an emulator.
-        against: The folder of the run, or design, that was exported.
+        against: The folder of the run, or design, that was exported; or the run itself.
         baud: Bits a second of the line.
         images: How many are sent, spread evenly over those that there are; all if these are fewer.
         pictures: Others than the test images of the run's data, as :func:`smidgen.data.load`
@@ -131,15 +131,17 @@ def verify_on_board(  # noqa: PLR0913 - a door; all but three arguments by keywo
     require_kind(port, str, "a port", "as in '/dev/ttyACM0'")
     require_serial()
     proof, header = _package(place)
-    run = load_run(against)
+    run = against if isinstance(against, Run) else load_run(against)
+    called = run.trial.net.name if isinstance(against, Run) else against
     if proof.get("training_digest") != digest(run):
         raise ValueError(
-            f"{place} must be an export of {against}, got one of another run: name its own"
+            f"{place} must be an export of {called}, got one of another run: name its own"
         )
-    with opened(port, baud, patience) as board:
+    longest = int(np.prod(proof["rerun"]["shape"]))
+    with opened(port, baud, patience, longest) as board:
         net = board.hello()
         _require_net(net, header, proof, place, board.port)
-        learned = trained_on(run, against, data=data, data_dir=data_dir)
+        learned = trained_on(run, called, data=data, data_dir=data_dir)
         source = source_of(run, learned, Path(proof["artefact"]).stem)
         with float32_on_the_cpu():
             expected = _expected(source, proof, header, tell)

@@ -21,8 +21,9 @@ PATIENCE = 10.0  # seconds that a board may take to answer, besides what the lin
 _HEAD, _NUMBER = struct.Struct("<cI"), struct.Struct("<I")
 _HELLO = struct.Struct("<12sIIc")
 _KINDS = {b"i": "int32_t", b"f": "float"}
+_ANSWER = 8  # bytes before its logits: the number of the question, and microseconds
 _NO_CLOCK = 2**32 - 1
-_LONGEST = 2**20  # bytes that a frame from a board may hold: a hostile one fills no memory
+_NAME = 100  # bytes of a net's, at most
 _GAP = 1.5  # seconds without a byte after which a frame that began has broken off
 _LOOK = 0.05  # seconds between two looks at the clock
 _TRIES = 3  # of one question, since lines lose bytes
@@ -83,6 +84,7 @@ class Board:
         self.line, self.port, self.baud, self.patience = line, terminal(port), baud, patience
         self.again = 0  # how many questions were sent again, as they or their answers were damaged
         self._held, self._looked = bytearray(), 0
+        self._most = _HELLO.size + _NAME  # bytes that a frame may hold: none fills the memory
 
     def hello(self) -> Net:
         """Ask which net the board runs; one that starts up as its port is opened is waited for.
@@ -101,10 +103,10 @@ class Board:
             if content is not None:
                 return self._net(content)
         if heard or self._looked:
+            got = f"a damaged one ({heard})" if heard else f"{self._looked:,} bytes that are none"
             raise ValueError(
-                f"{self.port} must answer with a frame, got"
-                f" {heard or f'{self._looked:,} bytes that are none'}: upload the sketch `serve` of"
-                f" the package, and give its --baud (here {self.baud})"
+                f"{self.port} must answer with a frame, got {got}: upload the sketch `serve` of the"
+                f" package, and give its --baud (here {self.baud})"
             )
         raise ValueError(
             f"{self.port} must answer within {self.patience:g} s, got silence: upload the sketch"
@@ -122,8 +124,8 @@ class Board:
         Raises:
             ValueError: If it is silent, gone, or three answers in turn are damaged.
         """
-        travel = _BITS * (len(pixels) + 4 * net.classes) / self.baud
-        why = ""
+        travel = _travel(len(pixels) + 4 * net.classes, self.baud)
+        self._most, why = max(self._most, _ANSWER + 4 * net.classes), ""
         for attempt in range(_TRIES):
             self.again += attempt > 0
             self._send(b"P", _NUMBER.pack(number) + pixels)
@@ -145,7 +147,7 @@ class Board:
 
     def _net(self, content: bytes) -> Net:
         made_of, pixels, classes, kind = _HELLO.unpack_from(content.ljust(_HELLO.size, b"\0"))
-        name = content[_HELLO.size :][:100].decode("ascii", "replace")
+        name = content[_HELLO.size :].decode("ascii", "replace")
         if kind not in _KINDS:
             raise ValueError(
                 f"{self.port} must say what its net computes in, got {kind!r}: another smidgen"
@@ -155,11 +157,11 @@ class Board:
         return Net(terminal(made_of), pixels, classes, _KINDS[kind], terminal(name))
 
     def _reply(self, content: bytes, net: Net) -> Reply:
-        if len(content) != 8 + 4 * net.classes:
+        if len(content) != _ANSWER + 4 * net.classes:
             raise _DamagedError(f"it holds {len(content)} bytes")
         took = _NUMBER.unpack_from(content, 4)[0]
         kind = np.dtype(KINDS[net.kind]).newbyteorder("<")
-        logits = np.frombuffer(content, kind, offset=8).astype(KINDS[net.kind])
+        logits = np.frombuffer(content, kind, offset=_ANSWER).astype(KINDS[net.kind])
         return Reply(logits, None if took == _NO_CLOCK else took)
 
     def _send(self, letter: bytes, content: bytes) -> None:
@@ -218,7 +220,7 @@ class Board:
         if len(held) < start or begin < 0:
             return None
         letter, length = _HEAD.unpack_from(held, len(MAGIC))
-        if length > _LONGEST:
+        if length > self._most:
             del held[: len(MAGIC)]
             raise _DamagedError(f"it says that it holds {length:,} bytes")
         if len(held) < start + length + _NUMBER.size:
@@ -254,7 +256,9 @@ def require_serial() -> Any:
 
 
 @contextmanager
-def opened(port: str, baud: int, patience: float = PATIENCE) -> Iterator[Board]:
+def opened(
+    port: str, baud: int, patience: float = PATIENCE, longest: int = 4096
+) -> Iterator[Board]:
     """Open a port, and close it whatever happens.
 
     Args:
@@ -262,6 +266,7 @@ def opened(port: str, baud: int, patience: float = PATIENCE) -> Iterator[Board]:
             knows, as ``socket://localhost:4444`` of an emulator.
         baud: Bits a second.
         patience: See :class:`Board`.
+        longest: Bytes of a question, at most: how long sending one may take follows.
 
     Raises:
         ValueError: If it cannot be opened; the ports that are there are named.
@@ -269,7 +274,11 @@ def opened(port: str, baud: int, patience: float = PATIENCE) -> Iterator[Board]:
     serial = require_serial()
     try:
         line = serial.serial_for_url(
-            port, baud, timeout=_LOOK, write_timeout=patience + _travel(baud), exclusive=True
+            port,
+            baud,
+            timeout=_LOOK,
+            write_timeout=patience + _travel(longest, baud),
+            exclusive=True,
         )
     except (OSError, ValueError, TypeError) as error:
         number = getattr(error, "errno", None)
@@ -282,8 +291,9 @@ def opened(port: str, baud: int, patience: float = PATIENCE) -> Iterator[Board]:
         yield Board(line, port, baud, patience)
 
 
-def _travel(baud: int) -> float:
-    return _BITS * _LONGEST / baud
+def _travel(count: int, baud: int) -> float:
+    """Return the seconds that bytes take on a line."""
+    return _BITS * count / baud
 
 
 def _ports() -> str:

@@ -254,7 +254,7 @@ def test_no_name_is_defined_twice_in_the_files_of_a_net(tmp_path: Path) -> None:
 def test_no_net_is_called_as_what_another_one_declares(tmp_path: Path) -> None:
     full(generate(integers(net(4)), "cats"), tmp_path, OF_VALUES)
     texts = [(tmp_path / name).read_text() for name in ("cats.h", "cats_picture.h")]
-    texts.append(named(template("common/self_test.h"), "cats"))
+    texts += [named(template(f"common/{name}.h"), "cats") for name in ("self_test", "serve")]
     declared = set(re.findall(r"\b(cats_\w+)(?=\()|(?<=} )(cats_\w+);", "".join(texts)))
     names = {name for pair in declared for name in pair if name}
     assert {"cats_in", "cats_bytes", "cats_mean", "cats_test_answer", "cats_frame"} <= names
@@ -267,7 +267,7 @@ def test_no_header_has_a_name_of_another_nets_whose_name_is_longer(tmp_path: Pat
     """As CATS_COLOR_CHANNELS: a way to colour pictures of cats, and the channels of cats_color."""
     full(generate(integers(net(4)), "cats"), tmp_path, OF_VALUES)
     texts = [(tmp_path / name).read_text() for name in ("cats.h", "cats_picture.h")]
-    texts.append(named(template("common/self_test.h"), "cats"))
+    texts += [named(template(f"common/{name}.h"), "cats") for name in ("self_test", "serve")]
     for net_name in ("cats", "CATS"):
         ends = set(re.findall(rf"\b{net_name}_(\w+)", "".join(texts)))
         pairs = product(ends, ends)

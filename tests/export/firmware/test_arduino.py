@@ -97,5 +97,5 @@ def test_the_library_has_what_arduino_asks_for(packaged: Packaged) -> None:
     words = set((folder / "keywords.txt").read_text().split())
     assert {"digits_probabilities", "digits_frame_set"} <= called <= words
     sketches = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.ino"))
-    assert sketches == ["examples/camera/camera.ino", "examples/picture/picture.ino"]
+    assert sketches == [f"examples/{name}/{name}.ino" for name in ("camera", "picture", "serve")]
     assert artefact.main == "src/digits.c"

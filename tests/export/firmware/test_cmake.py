@@ -54,7 +54,7 @@ BARE_METAL = ["-DCMAKE_SYSTEM_NAME=Generic", "-DCMAKE_TRY_COMPILE_TARGET_TYPE=ST
 def bare_package(name: str, folder: Path) -> None:
     """Write the files that CMake asks for, all but its own without a word in them."""
     values = {"VERSION": "1.0.0", "ARENA": "4", "KEYWORD": "NAME"}
-    for file in (f"src/{name}.c", f"src/{name}_self_test.c", "test/main.c"):
+    for file in (f"src/{name}.c", f"src/{name}_self_test.c", f"src/{name}_serve.c", "test/main.c"):
         (folder / file).parent.mkdir(exist_ok=True, parents=True)
         (folder / file).touch()
     text = filled_in(template("cmake/CMakeLists.txt"), name, values)

@@ -81,7 +81,8 @@ def test_every_package_holds_the_net_its_test_and_what_people_read(
         left = re.search(r"NAME(?!S|D)|UPPER|<[A-Z]{3,}>", text.replace("(NAME digits_", "("))
         assert left is None, (path, left)
     assert {path.name for path in (folder / "src").iterdir()} == {
-        *("digits.c", "digits.h", "digits_picture.h", "digits_self_test.c", "digits_self_test.h")
+        *("digits.c", "digits.h", "digits_picture.h", "digits_self_test.c", "digits_self_test.h"),
+        *("digits_serve.c", "digits_serve.h"),
     }
     assert "Zero Clause" in (folder / "LICENSE").read_text()
     readme = (folder / "README.md").read_text()

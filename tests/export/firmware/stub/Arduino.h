@@ -1,5 +1,6 @@
 // As much of Arduino's core as the sketches call; it prints through the C library.
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -11,14 +12,19 @@
 #endif
 
 struct Port {
-  void begin(unsigned long) {}
+  void begin(unsigned long);
   void print(const char *text) { printf("%s", text); }
   void println(const char *text) { printf("%s\n", text); }
+  int available(); // this and what follows is in uart.cpp alone
+  int read();
+  size_t write(const uint8_t *bytes, size_t count);
 };
 extern Port Serial;
 void pinMode(uint8_t pin, uint8_t mode);
 void digitalWrite(uint8_t pin, uint8_t value);
 void delay(unsigned long milliseconds);
+unsigned long millis();
 unsigned long micros();
+void yield();
 void setup();
 void loop();

@@ -6,6 +6,7 @@
 #endif
 
 Port Serial;
+void Port::begin(unsigned long) {}
 static int blinks;
 void pinMode(uint8_t, uint8_t) {}
 void digitalWrite(uint8_t, uint8_t value) { blinks += value; }
