@@ -263,7 +263,7 @@ def test_the_package_that_opens_ports_is_named_where_it_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "serial", None)
-    with pytest.raises(ValueError, match=r"^a serial line needs the package serial: pip install '"):
+    with pytest.raises(ValueError, match=r"^a serial line needs the package pyserial: pip i"):
         module.require_serial()
 
 

@@ -1,5 +1,6 @@
 """A net on a board, asked over a serial line: frames, and one question at a time."""
 
+import importlib
 import os
 import struct
 import time
@@ -247,12 +248,10 @@ def require_serial() -> Any:
         ValueError: If it is not there, naming what installs it.
     """
     try:
-        import serial
-        from serial.tools import list_ports
+        importlib.import_module("serial.tools.list_ports")  # which another package `serial` lacks
+        return importlib.import_module("serial")
     except ImportError as error:
-        raise needed("a serial line", "serial", "serial", error) from None
-    del list_ports
-    return serial
+        raise needed("a serial line", "pyserial", "serial", error) from None
 
 
 @contextmanager
@@ -297,9 +296,8 @@ def _travel(count: int, baud: int) -> float:
 
 
 def _ports() -> str:
-    from serial.tools import list_ports
-
-    found = sorted(terminal(one.device) for one in list_ports.comports())
+    ports = importlib.import_module("serial.tools.list_ports").comports()
+    found = sorted(terminal(one.device) for one in ports)
     return f"there are {', '.join(found)}" if found else "no serial port is there: plug a board in"
 
 
