@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,6 +22,11 @@ NET = Net("0123456789ab", 4, 3, "int32_t", "cats")
 HELLO = struct.pack("<12sIIc", NET.made_of.encode(), NET.pixels, NET.classes, b"i") + b"cats"
 QUESTION = 4 + 1 + 4 + 4 + 4 + 4  # bytes: magic, letter, length, number, pixels, checksum
 Answering: TypeAlias = Callable[[bytes, bytes, int], bytes]  # letter, content, how often asked
+
+
+def always(answer: bytes) -> Answering:
+    """Return a board that answers everything alike."""
+    return lambda letter, content, asked: answer
 
 
 def right(letter: bytes, content: bytes, asked: int) -> bytes:
@@ -109,19 +114,17 @@ def test_floats_come_back_to_the_bit_and_a_board_without_a_clock_is_known() -> N
     assert reply.microseconds is None
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param(lambda answer: b"Booting...\xa5\xa5S\r\n" + answer, id="garbage before it"),
-        pytest.param(lambda answer: MAGIC[:2] + answer, id="half a beginning before it"),
-        pytest.param(
-            lambda answer: frame(b"p", b"\1\0\0\0" + bytes(16)) + answer, id="of an earlier one"
-        ),
-        pytest.param(lambda answer: frame(b"h", HELLO) + answer, id="a late greeting"),
-    ],
-)
-def test_what_is_no_answer_is_passed_over(change: Callable[[bytes], bytes]) -> None:
-    board, reply = asked(of_pictures(change))
+BESIDE: dict[str, Callable[[bytes], bytes]] = {
+    "garbage before it": lambda answer: b"Booting...\xa5\xa5S\r\n" + answer,
+    "half a beginning before it": lambda answer: MAGIC[:2] + answer,
+    "of an earlier one": lambda answer: frame(b"p", b"\1\0\0\0" + bytes(16)) + answer,
+    "a late greeting": lambda answer: frame(b"h", HELLO) + answer,
+}
+
+
+@pytest.mark.parametrize("kind", BESIDE)
+def test_what_is_no_answer_is_passed_over(kind: str) -> None:
+    board, reply = asked(of_pictures(BESIDE[kind]))
     assert (reply.logits.tolist()[0], board.again) == (10, 0)
 
 
@@ -150,9 +153,9 @@ def test_a_damaged_answer_is_asked_for_again_and_a_third_in_turn_is_told(kind: s
 def test_silence_and_what_is_no_board_are_told_within_their_time() -> None:
     begin = time.monotonic()
     with pytest.raises(ValueError, match=r"within 0\.15 s, got silence: upload the sketch `serve`"):
-        asked(lambda *_: b"")
+        asked(always(b""))
     with pytest.raises(ValueError, match=r"with a frame, got [0-9,]+ bytes that are none: upload"):
-        asked(lambda *_: b"digits: 7\r\n")
+        asked(always(b"digits: 7\r\n"))
     with pytest.raises(ValueError, match="got silence after 7 pictures"):
         asked(of_pictures(lambda _: b""))
     with pytest.raises(ValueError, match="got silence after 7 pictures"):
@@ -173,21 +176,21 @@ def test_a_board_that_is_still_starting_is_waited_for() -> None:
 
 def test_no_byte_of_a_greeting_reaches_a_terminal_or_is_taken_for_a_kind() -> None:
     hello = struct.pack("<12sIIc", b"\x1b[31mabcdefg", 4, 3, b"i") + b"\x1b]0;x\x07" * 15
-    net = Board(Peer(lambda *_: frame(b"h", hello)), "p", patience=0.1).hello()
+    net = Board(Peer(always(frame(b"h", hello))), "p", patience=0.1).hello()
     assert "\x1b" not in net.name + net.made_of
-    longer = Peer(lambda *_: frame(b"h", hello + bytes(100)))
+    longer = Peer(always(frame(b"h", hello + bytes(100))))
     with pytest.raises(
         ValueError, match=r"must answer with a frame, got a damaged one \(it says that it holds 211"
     ):
         Board(longer, "p", patience=0.1).hello()
     with pytest.raises(ValueError, match="must say what its net computes in, got b'x'"):
-        Board(Peer(lambda *_: frame(b"h", HELLO[:20] + b"x")), "p", patience=0.1).hello()
+        Board(Peer(always(frame(b"h", HELLO[:20] + b"x"))), "p", patience=0.1).hello()
     with pytest.raises(ValueError, match=r"must say what its net computes in, got b'\\x00'"):
-        Board(Peer(lambda *_: frame(b"h", b"")), "p", patience=0.1).hello()
+        Board(Peer(always(frame(b"h", b""))), "p", patience=0.1).hello()
 
 
 @contextmanager
-def terminal(answering: Answering, leave_after: int = 1000) -> Iterator[str]:
+def terminal(answering: Answering, leave_after: int = 1000) -> Generator[str]:
     """Serve as a board behind a pseudo terminal; yield the port's name.
 
     Args:

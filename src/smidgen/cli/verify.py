@@ -1,6 +1,6 @@
 """``smidgen verify``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -86,7 +86,7 @@ def verify(  # noqa: PLR0913 - a command line
     return 1 if verified.wrong or (board and board.equal < board.images) else 0
 
 
-def _require_board(port: str | None, asked: dict[str, object]) -> None:
+def _require_board(port: str | None, asked: Mapping[str, object]) -> None:
     """Refuse what is for a board where none is asked for, and a board without its run.
 
     Raises:

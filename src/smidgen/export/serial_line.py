@@ -5,7 +5,7 @@ import os
 import struct
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from typing import Any, NamedTuple, Protocol
 
@@ -172,7 +172,7 @@ class Board:
             self.line.write(framed)
 
     @contextmanager
-    def _connected(self) -> Iterator[None]:
+    def _connected(self) -> Generator[None]:
         try:
             yield
         except OSError as error:
@@ -257,7 +257,7 @@ def require_serial() -> Any:
 @contextmanager
 def opened(
     port: str, baud: int, patience: float = PATIENCE, longest: int = 4096
-) -> Iterator[Board]:
+) -> Generator[Board]:
     """Open a port, and close it whatever happens.
 
     Args:

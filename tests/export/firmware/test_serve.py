@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -96,7 +96,7 @@ def compiled(package: Path, out: Path) -> Path:
 
 
 @contextmanager
-def plugged_in(program: Path) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+def plugged_in(program: Path) -> Generator[tuple[str, subprocess.Popen[bytes]]]:
     """Run a program whose standard streams are a serial line; yield its port."""
     import pty
     import tty
@@ -175,7 +175,11 @@ def test_one_wrong_number_on_the_board_is_found_and_the_verb_says_so(
     from smidgen.export import on_board
 
     package = exported()
-    monkeypatch.setattr(on_board, "trained_on", lambda *_, **__: data)
+
+    def trained_on(*_: object, **__: object) -> Data:
+        return data
+
+    monkeypatch.setattr(on_board, "trained_on", trained_on)
     with plugged_in(wrong(package, tmp_path, "biases")) as (port, _):
         found = sm.verify_on_board(package, port, run, images=9)
         assert (found.images, found.of) == (9, len(data.test))
@@ -330,7 +334,7 @@ def test_the_sketch_on_an_emulated_cortex_m4_answers_over_its_uart_bit_for_bit(
 
 
 @contextmanager
-def emulated(program: Path) -> Iterator[str]:
+def emulated(program: Path) -> Generator[str]:
     """Run a program on QEMU's Cortex-M4; yield the port of its first UART."""
     machine_of = ["qemu-system-arm", "-M", "mps2-an386", "-display", "none", "-monitor", "none"]
     wired = ["-semihosting-config", "enable=on,target=native", "-serial", "pty", "-kernel", program]

@@ -20,7 +20,7 @@ LAYOUT = {
 }
 USE = """Put this folder into the `libraries` folder of your sketchbook, as `NAME`; then open File,
 Examples, NAME, picture, choose your board and upload. The monitor (115,200 baud) shows the answer
-and the self-test, and the light blinks. With the sketch `serve` the board answers pictures of yours:
+and the self-test, and the light blinks. With the sketch `serve` it answers pictures of yours:
 `smidgen verify FOLDER --port /dev/ttyACM0 --against RUN`."""
 
 
