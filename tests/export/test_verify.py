@@ -304,3 +304,15 @@ def test_the_verb_says_one_line_and_its_status(
     assert capsys.readouterr().out == f"{folder}: little.onnx is missing\n"
     assert verify(folder, json=True) == 1
     assert json.loads(capsys.readouterr().out)["wrong"] == ["little.onnx is missing"]
+
+
+def test_options_of_a_board_are_refused_without_one_and_a_board_without_its_run() -> None:
+    from smidgen.cli.verify import verify
+
+    place = Path("anywhere")
+    for option in ({"against": "mine"}, {"baud": 9600}, {"images": 5}, {"data_dir": "."}):
+        name = next(iter(option)).replace("_", "-")
+        with pytest.raises(ValueError, match=f"^--{name} is for --port: name the board's port"):
+            verify(place, **option)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match=r"^--port needs --against RUN: the run that was exported"):
+        verify(place, port="/dev/ttyACM0")
