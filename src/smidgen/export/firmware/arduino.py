@@ -1,4 +1,4 @@
-"""``--to arduino``: a library with sketches: a picture, a frame, values, a stream, a serial line."""
+"""``--to arduino``: a library; sketches of a picture, a frame, values, a stream, a serial line."""
 
 import re
 from dataclasses import replace
