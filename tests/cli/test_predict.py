@@ -218,8 +218,12 @@ def test_a_file_of_arrays_that_is_damaged_is_told(
 
 
 def test_a_folder_holds_the_pictures_that_training_would_find_in_it(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
     (tmp_path / "elsewhere").mkdir()
     Path("new/wide.jpg").rename(tmp_path / "elsewhere" / "wide.jpg.1")
     Path("new/linked").symlink_to(tmp_path / "elsewhere")
@@ -230,7 +234,7 @@ def test_a_folder_holds_the_pictures_that_training_would_find_in_it(
     assert "new/linked/wide.jpg.1" in captured.out
     said = captured.err.splitlines()
     assert said[0] == "2 of 7 pictures cannot be read:"
-    assert "new/IMG_1.HEIC is a HEIC picture, which must be converted to JPEG or PNG" in said[1]
+    assert "new/IMG_1.HEIC is a HEIC picture, which needs the package pillow-heif" in said[1]
     assert "new/lost.png cannot be read: No such file" in said[2]
 
 

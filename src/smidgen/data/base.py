@@ -13,6 +13,7 @@ import torch
 
 from smidgen.data.catalogue import Catalogue, Wish
 from smidgen.data.errors import DataError
+from smidgen.data.heif import reads_heic
 from smidgen.data.names import class_names
 from smidgen.data.preprocessing import Preprocessing
 from smidgen.data.rules import rules
@@ -205,8 +206,10 @@ class Source(ABC):
     @final
     def key(self, wish: Wish) -> str:
         """Return a name for the decoded data: of the same identity, wish and rules of decoding."""
-        parts = json.dumps([type(self).__name__, *self.identity(), repr(wish), rules()])
-        return hashlib.sha256(parts.encode()).hexdigest()[:24]
+        parts = [type(self).__name__, *self.identity(), repr(wish), rules()]
+        if wish.skip_broken and reads_heic():  # what was left out without the package is read now
+            parts.append("heic")
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
 
 
 def file_identity(path: Path, folder: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from smidgen.data.errors import DataError
+from smidgen.data.heif import is_heic, opened_heic
 from smidgen.data.preprocessing import (
     DAMAGED,
     DEEP,
@@ -30,11 +31,12 @@ FORMATS = (  # never EPS, which runs a program, nor formats without a signature
     *("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM", "JPEG2000", "AVIF"),
 )
 _BOXED = (b"avif", b"avis", b"heic", b"heix", b"hevc", b"mif1", b"msf1")
-SIGNATURES = (  # of those but BMP, and of HEIC, so that it is told and not passed over
+SIGNATURES = (  # of those but BMP, and of HEIC, which is told if its package is missing
     *(b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*"),
     *(b"P1\n", b"P2\n", b"P3\n", b"P4\n", b"P5\n", b"P6\n", b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
     *(bytes([0, 0, 0, n]) + b"ftyp" + kind for n in range(20, 48, 4) for kind in _BOXED),
 )
+_BY_ROWS = ("JPEG", "MPO")  # decoded in parts, and smaller where that is enough
 _OF_NUMPY = (b"\x93NUMPY", b"PK\3\4")  # .npy, and .npz as any archive
 _HEADERS_OF_BMP = tuple(bytes([size]) for size in (12, 16, 40, 52, 56, 64, 108, 124))
 _MARK = b"\xff"  # how a segment of a JPEG begins
@@ -67,7 +69,7 @@ def open_picture(
     image = opened(encoded)
     require_room(image)
     _require_few_scans(image)
-    if size is not None:
+    if size is not None and image.format in _BY_ROWS:  # of a HEIC this would be its thumbnail
         side = max(KEPT_SIDE, KEPT_EACH * max(size))
         image.draft(None, (side, side))
     if image.width * image.height > PICTURE:  # a quarter of the largest is less
@@ -133,7 +135,7 @@ def require_room(image: Any) -> None:
     pixels = image.width * image.height
     if pixels <= PICTURE:
         return
-    by_rows = image.format in ("JPEG", "MPO") and _is_one_scan(image)
+    by_rows = image.format in _BY_ROWS and _is_one_scan(image)
     most = LARGE_JPEG if by_rows else PICTURE
     if pixels > most:
         raise DataError(
@@ -144,7 +146,7 @@ def require_room(image: Any) -> None:
 
 def _require_few_scans(image: Any) -> None:
     """Refuse a JPEG whose scans take too long: some 100 bytes of one go over the whole picture."""
-    if image.format not in ("JPEG", "MPO") or _is_one_scan(image):
+    if image.format not in _BY_ROWS or _is_one_scan(image):
         return
     most = SCANNED // (image.width * image.height)
     file, at = image.fp, image.fp.tell()
@@ -241,8 +243,15 @@ def opened(encoded: bytes | BinaryIO) -> Any:
             image.info[DAMAGED] = True
         return image
     except UnidentifiedImageError:
-        raise DataError(_no_picture(start)) from None
+        if not is_heic(start):
+            raise DataError(_no_picture(start)) from None
     except Exception as error:
+        raise DataError(_unreadable(error)) from error
+    try:
+        return opened_heic(file)
+    except DataError:
+        raise
+    except Exception as error:  # decoders raise whatever a broken file leads them to
         raise DataError(_unreadable(error)) from error
 
 
@@ -271,8 +280,6 @@ def _unreadable(error: Exception) -> str:
 
 
 def _no_picture(encoded: bytes) -> str:
-    if encoded[4:8] == b"ftyp" and encoded[8:12] in _BOXED[2:]:
-        return "is a HEIC picture, which must be converted to JPEG or PNG first"
     if encoded.startswith(_OF_NUMPY):
         return f"is no picture, but may hold arrays: {IN_PYTHON}"
     return "is no readable picture: its content is of no known format"
