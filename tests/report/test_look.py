@@ -180,6 +180,15 @@ def test_the_surest_wrong_answers_come_with_their_pictures() -> None:
     assert cat.detail == "90 %, 1 of 2 seeds"
 
 
+def test_a_picture_that_seeds_answer_in_several_wrong_ways_is_shown_once() -> None:
+    first = [wrong(7, 0, 1, 0.9, sure=True), wrong(3, 2, 1, 0.8, sure=False)]
+    rows = [seen(0, wrong=first), seen(1, wrong=[wrong(7, 0, 2, 0.6, sure=True)])]
+    (wall,) = look_at(rows).walls
+    assert [shot.place for shot in wall.shots] == ["test image 7", "test image 3"]
+    assert wall.shots[0].answer == "dog", "the surer one"
+    assert wall.shots[0].detail == "90 %, 1 of 2 seeds; owl\u200e 60 %, 1 of 2 seeds"
+
+
 def test_seeds_that_list_no_wrong_answers_are_not_counted() -> None:
     """As rows of ``evaluate --row`` of 0.1.0, which tell their figures alone."""
     sure = [wrong(9, 1, 0, 0.9, sure=True)]

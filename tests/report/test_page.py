@@ -292,6 +292,45 @@ def test_what_is_confirmed_stands_behind_the_recipe(given: str) -> None:
     assert [step["title"] for step in steps] == given.split(), "what was given is left as it is"
 
 
+def test_a_design_s_warnings_stand_on_its_page_once(
+    written: Callable[[Rows], Path], tmp_path: Path
+) -> None:
+    told = ["random forest on the same pixels is ahead: 99.00 % accuracy against 65.00 %"]
+    steps = [{"title": "Warning", "lines": [*told, "it lies"]}, {"title": "Plan", "lines": told}]
+    story = {"facts": [], "steps": steps[:1], "warnings": told, "notices": []}
+    beside = {"key": "b", "study": "baseline", "net": "random-forest", "fingerprint": "f"}
+    beside |= {"split": "test", "accuracy": 0.99}
+    text = write_page(written([seen(0), beside]), tmp_path / "p.html", story=story).read_text()
+    assert text.count("random forest on the same pixels") == text.count(f">{told[0]}</p>") == 1
+    assert "on the same pixels is ahead" not in text.replace(told[0], "")
+    assert "<h3>Warning</h3>" in text, "what is not on top is told where it was said"
+    assert "<li>it lies</li>" in text
+
+
+@pytest.mark.browser
+def test_no_table_or_figure_of_a_page_runs_beyond_it(
+    written: Callable[[Rows], Path], tmp_path: Path, browser: Any
+) -> None:
+    methods = ["blurpool", "affine(shift=0.07, anneal=0.25)", "one-cycle", "ema"]
+    of = {"split": "held-out", "trained_on": "fold-1-of-5", "images": 34, "macs": 1_571_278}
+    folds = [row(f"residual-2-3-2h{n}g2.5-10534", methods, 0, 20, **of) for n in (1, 2)]
+    page = write_page(
+        written([seen(0), *folds]),
+        tmp_path / "p.html",
+        story={"facts": [["accuracy", "68.75 [46.83, 87.66] %"], ["MACs", "9"]], "steps": []},
+    )
+    sheet = browser.new_context(viewport={"width": 1200, "height": 900}).new_page()
+    sheet.set_default_timeout(0)
+    sheet.goto(page.as_uri())
+    beyond = "ts => ts.map(t => t.parentElement.scrollWidth - t.parentElement.clientWidth)"
+    sheet.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    assert set(sheet.eval_on_selector_all("table", beyond)) == {0}
+    first, second = sheet.eval_on_selector_all(
+        ".facts b", "bs => bs.map(b => b.getBoundingClientRect().height)"
+    )
+    assert first == second, "an interval stays on a line"
+
+
 def test_a_front_is_told_with_the_folders_that_its_nets_are_exported_from(
     written: Callable[[Rows], Path], tmp_path: Path
 ) -> None:

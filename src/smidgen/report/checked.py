@@ -349,6 +349,7 @@ def require_notes(notes: Mapping[str, Any], source: str) -> None:
                           interval=_pair, folder=_long_text))  # fmt: skip
     known = form(story) and methods(story.get("methods") or [])
     known = known and _listed(_long_text)(story.get("notices") or [])
+    known = known and _listed(_long_text)(story.get("warnings") or [])
     known = known and _whole(story.get("read_before") or 0)
     known = known and _long_text(story.get("front_told", ""))
     if not known or not front(story.get("front") or []):

@@ -52,6 +52,7 @@ def closer_look(
     held_out: Sequence[dict[str, Any]] = (),
     *,
     data: str = "",
+    warned: bool = False,
 ) -> Look | None:
     """Return what the rows of a point show, or ``None`` if they are too old to show anything.
 
@@ -60,6 +61,8 @@ def closer_look(
         baselines: Rows of plain learners on the same images; may be empty.
         held_out: Rows of other models of the same data, on images held out of their training.
         data: What to call the data, if not as the rows do.
+        warned: Whether the page warns already, as a design does, of a net that learned little, of
+            classes that are never answered and of plain learners that are ahead.
     """
     rows = [row for row in point.rows.values() if row.get("classes")]
     names: list[str] = rows[0]["classes"] if rows else []
@@ -80,9 +83,9 @@ def closer_look(
         f" of {data or point.first['data']}.",
         warnings=(
             *notices.of_grouped(point),
-            *notices.of_little(point),
-            *notices.of_classes(judged, names),
-            *notices.of_baselines(point, baselines),
+            *([] if warned else notices.of_little(point)),
+            *([] if warned else notices.of_classes(judged, names)),
+            *([] if warned else notices.of_baselines(point, baselines)),
         ),
         tables=tuple(tables + ([beside] if beside else [])),
         charts=tuple(charts),
@@ -179,7 +182,7 @@ def _wrong(rows: Sequence[dict[str, Any]]) -> Wall | None:
     note = (
         "Test images with the probability of the answer, its mean over the"
         f" {_kind(rows)} that list it among their 64 surest wrong answers; those of most"
-        f" {_kind(rows)} come first."
+        f" {_kind(rows)} come first. A picture is shown once, with every such answer to it."
     )
     return Wall("The surest wrong answers", shots, note)
 
@@ -226,22 +229,25 @@ def _mean(answers: Sequence[dict[str, Any]]) -> float:
 def _shots(rows: Sequence[dict[str, Any]], split: str, answers: Answers) -> tuple[Shot, ...]:
     names = rows[0]["classes"] if rows else []
     pictures = pictures_of(rows)
-    shots: list[Shot] = []
+    shots: dict[int, Shot] = {}
     for (image, label, answer), found in answers.items():
         count = f", {len(found)} of {len(rows)} {_kind(rows)}" if len(rows) > 1 else ""
+        detail = f"{100 * _mean(found):.0f} %{count}"
         picture = pictures.get(f"{split}/{image}", "")
         if pictures and not picture:
             continue
-        shots.append(
-            Shot(
-                picture,
-                str(names[answer]),
-                f"labelled {names[label]}",
-                f"{100 * _mean(found):.0f} %{count}",
-                str(found[0].get("file") or f"{split} image {image}"),
-            )
+        if first := shots.get(image):  # other seeds take it for something else
+            also = f"{first.detail}; {names[answer]}{LEFT_TO_RIGHT} {detail}"
+            shots[image] = first._replace(detail=also)
+            continue
+        shots[image] = Shot(
+            picture,
+            str(names[answer]),
+            f"labelled {names[label]}",
+            detail,
+            str(found[0].get("file") or f"{split} image {image}"),
         )
-    return tuple(shots[:_SHOTS])
+    return tuple(shots.values())[:_SHOTS]
 
 
 def _lines(rows: Sequence[dict[str, Any]], matrix: Matrix | None) -> tuple[str, ...]:

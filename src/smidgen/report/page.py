@@ -139,7 +139,7 @@ def render(
         warnings=list(
             dict.fromkeys(
                 [
-                    *((story or {}).get("notices") or ()),
+                    *((story or {}).get("warnings") or (story or {}).get("notices") or ()),
                     *(warning for look in looks for warning in look.warnings),
                 ]
             )
@@ -259,21 +259,33 @@ def _looks(
         group = by_data[best.first["fingerprint"]]
         beside = judged_on.get((best.first["fingerprint"], best.first["split"]), [])
         held_out = [row for point in group if not _tested([point]) for row in point.rows.values()]
-        look = closer_look(best, beside, held_out, data=names[best.first["fingerprint"]])
+        look = closer_look(
+            *(best, beside, held_out),
+            data=names[best.first["fingerprint"]],
+            warned=bool((story or {}).get("warnings")),
+        )
         if look:
             found.append(look)
     return found
 
 
 def _ordered(story: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return a design's story with what is confirmed behind the recipe that it confirms.
+    """Return a design's story in order, without the warnings that stand on top of the page.
 
     Phases come in the order in which they first said something, and the last one may say before it
-    begins what the time does not allow.
+    begins what the time does not allow: what is confirmed comes behind the recipe of it.
     """
-    steps = (story or {}).get("steps") or []
+    if story is None:
+        return None
+    on_top = {*(story.get("warnings") or ())}
+    told = [
+        {**step, "lines": [line for line in step["lines"] if line not in on_top]}
+        for step in story.get("steps") or []
+    ]
+    steps = [step for step in told if step["lines"]]
+    story = {**story, "steps": steps}
     titles = [step["title"] for step in steps]
-    if story is None or not {"Confirm", "Recipe"} <= set(titles):
+    if not {"Confirm", "Recipe"} <= set(titles):
         return story
     confirm = titles.index("Confirm")
     rest = [*steps[:confirm], *steps[confirm + 1 :]]

@@ -17,6 +17,7 @@ BETTER = "better"
 _Seed = TypeVar("_Seed", int, tuple[int, str])  # alone, or with a fold
 _OF_SHARES = "t and Wilson"  # the kind whose values are percents, in [0, 100]
 _UNEVEN = 0.2  # of half an interval: from here on it is not told as mean ± half
+_MISPLACED = 0.5  # points of percent by which that may misplace the ends of a share, likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +152,8 @@ def paired_effect(
 def spread(interval: Interval, form: str = ".2f", unit: str = "", of: str = "") -> str:
     """Return a mean with half its interval, or with its ends if half of it would mislead.
 
-    That is, if the ends are not as far from it, or if accuracies would leave 0 to 100 %. A single
-    value says so, after the unit.
+    That is, if the ends are not as far from it, as of few pictures, or if accuracies would leave 0
+    to 100 %. A single value says so, after the unit.
 
     Args:
         interval: Of the mean.
@@ -177,7 +178,10 @@ def _is_even(interval: Interval) -> bool:
         min(low, mean - half) <= 0 or max(high, mean + half) >= 100  # noqa: PLR2004 - percent
     ):
         return False
-    return abs(high + low - 2 * mean) <= _UNEVEN * half
+    apart = abs(high + low - 2 * mean)
+    if interval.kind == _OF_SHARES and apart / 2 > _MISPLACED:
+        return False
+    return apart <= _UNEVEN * half
 
 
 @dataclass(frozen=True, slots=True)

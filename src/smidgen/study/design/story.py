@@ -226,7 +226,9 @@ def doubts(
         # of even classes none is outweighed
         helps = balanced and not weighed
         advice = (
-            "--balance weighs the classes" if helps else "the page says what they are taken for"
+            "--balance weighs the classes"
+            if helps
+            else "the page's table of classes says what they are taken for"
         )
         lines.append(f"never the answer for some seed: {names}; {advice}")
     if candidates < 3:  # noqa: PLR2004 - a choice of two is none
