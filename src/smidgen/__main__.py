@@ -15,9 +15,11 @@ def main() -> None:
     try:
         from smidgen.cli import main as run
         from smidgen.cli.interrupts import leave_decoding
+        from smidgen.cli.terminal import ALONE
     except KeyboardInterrupt:
         sys.stderr.write("smidgen: interrupted\n")
         sys.exit(_INTERRUPTED)
+    ALONE.set(True)
     try:
         run()
     except SystemExit as ended:

@@ -7,13 +7,16 @@ import os
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from smidgen.data import Data
     from smidgen.data.sizes import ImageSize
     from smidgen.study.design.budget import Budget
+    from smidgen.study.design.clock import Clock
     from smidgen.study.design.design import Design
     from smidgen.study.design.search import News
     from smidgen.study.job import Origin
@@ -38,6 +41,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     balance: bool = False,
     pareto: bool = False,
     time: str | None = None,
+    spent: float = 0.0,
     purpose: str = "accuracy",
     on: str = "local",
     address: str | None = None,
@@ -69,6 +73,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         on: ``local`` or ``ray``.
         address: Of a running Ray cluster.
         time: At most so long, such as ``20m`` or ``2h``; the profile's own time by default.
+        spent: Seconds of it that are gone already, as a process takes to begin.
         purpose: ``accuracy``, or ``robust``: choices weigh as much how held-out images are
             answered when changed, by corruptions, geometry and light.
         data_dir: A folder of local copies of data sets.
@@ -80,14 +85,13 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         ValueError: Before any training, if an argument or the data cannot be used, no net meets
             the budget, ``out`` holds something else, or a package for the page is missing.
     """
+    clock = _clock(time, spent)
     _require_page()
     from smidgen.data.remembered import place_of
     from smidgen.machine import processors
     from smidgen.names import require_path, shown
-    from smidgen.report import write_page
     from smidgen.report.live import LivePage
     from smidgen.runtime import tell_if_slow
-    from smidgen.study.design.clock import seconds_of
     from smidgen.study.design.design import STORE
     from smidgen.study.design.design import design as search
     from smidgen.study.design.search import News
@@ -105,6 +109,7 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
     tell_if_slow()
     origin = _origin(data, data_dir, image_size)
     named = Path(place_of(origin.name)).absolute().name
+    observer(News("plan", "reading the data; then nets are made that fit, and one is timed", None))
     page = LivePage(Path(out) / STORE, Path(out) / REPORT, f"A net for {named}")
 
     def observe(news: "News") -> None:
@@ -125,7 +130,8 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
                 balance=balance,
                 pareto=pareto,
                 purpose=purpose,
-                seconds=None if time is None else seconds_of(time),
+                seconds=clock.limit,
+                clock=clock,
                 on=on,
                 address=address,
                 observer=observe,
@@ -134,21 +140,49 @@ def design(  # noqa: PLR0913 - the one door; all but one argument by keyword
         if live:
             page.stop()
         raise
-    write_page(
-        Path(out) / STORE,
-        Path(out) / REPORT,
-        title=f"{found.net.name} for {found.rows[min(found.rows)]['data']}",
-        commands=[found.command],
-    )
-    _write_doubted(Path(out), found.rows[min(found.rows)]["fingerprint"])
-    return found
+    return _written(found, Path(out), clock, observer)
 
 
-def _write_doubted(out: Path, fingerprint: str) -> None:
-    """Write the labels that the models contradict beside the page, which shows some; or no file."""
+def _clock(limit: str | None, spent: float) -> "Clock":
+    """Return a clock that has run for what is spent, and while its own modules are imported.
+
+    Raises:
+        ValueError: If the limit is no time.
+    """
+    began = monotonic()
+    from smidgen.study.design.clock import Clock, seconds_of
+
+    seconds = None if limit is None else seconds_of(limit)
+    return Clock(seconds, spent + monotonic() - began)
+
+
+def _written(
+    found: "Design", out: Path, clock: "Clock", observer: "Callable[[News], None]"
+) -> "Design":
+    """Write what lies beside a design's model, tell of an overrun, and return the design."""
+    from smidgen.report import write_page
+    from smidgen.study.design.clock import told_overrun
+    from smidgen.study.design.design import STORE
+    from smidgen.study.design.search import News
+
+    first = found.rows[min(found.rows)]
+    title = f"{found.net.name} for {first['data']}"
+    write_page(out / STORE, out / REPORT, title=title, commands=[found.command])
+    weak = _write_doubted(out, first["fingerprint"])
+    if line := told_overrun(clock):
+        observer(News("confirm", line, None))
+    return replace(found, warnings=(*found.warnings, f"{DOUBTED}: {weak}")) if weak else found
+
+
+def _write_doubted(out: Path, fingerprint: str) -> str:
+    """Write the labels that the models contradict beside the page, which shows some; or no file.
+
+    Returns:
+        Why few of them will be wrong, if the models are too weak to tell; else nothing.
+    """
     from smidgen.escape import cell, whole
     from smidgen.files import write_atomically
-    from smidgen.report.doubts import Doubt, doubted_labels
+    from smidgen.report.doubts import Doubt, doubted_labels, weakness
     from smidgen.study.design.design import STORE
     from smidgen.study.records import load
 
@@ -157,13 +191,14 @@ def _write_doubted(out: Path, fingerprint: str) -> None:
     found = doubted_labels(held_out)
     if not found:
         (out / DOUBTED).unlink(missing_ok=True)  # of an earlier end of the same design
-        return
+        return ""
     text = io.StringIO()
     table = csv.writer(text)
     table.writerow(Doubt._fields)
     for of in found:
         table.writerow([cell(whole(v)) if isinstance(v, str) else v for v in of])
     write_atomically(out / DOUBTED, text.getvalue().encode())
+    return weakness(held_out)
 
 
 @contextmanager

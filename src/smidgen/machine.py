@@ -1,6 +1,7 @@
 """What this process may use of its machine: processors and memory."""
 
 import os
+import time
 from contextlib import suppress
 from math import ceil
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import psutil
 
 CGROUP = Path("/sys/fs/cgroup")  # of a container, as it sees itself
+_BEGINNING = 60.0  # seconds that Python and what a command imports take, at most
 DECODING = "decoding"  # how the names of threads begin that nobody must wait for: they keep nothing
 
 
@@ -39,6 +41,11 @@ def memory(cgroup: Path = CGROUP) -> int:
         _numbers(cgroup / "memory" / "memory.limit_in_bytes")[0],
     )
     return min([psutil.virtual_memory().available, *(limit for limit in limits if limit > 0)])
+
+
+def seconds_of_process() -> float:
+    """Return how long ago this process began, at most a minute: a clock may have been set since."""
+    return min(max(time.time() - psutil.Process().create_time(), 0.0), _BEGINNING)
 
 
 def _numbers(*files: Path) -> tuple[int, int]:

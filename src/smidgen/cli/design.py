@@ -18,7 +18,7 @@ from smidgen.cli.options import (
     Track,
     Window,
 )
-from smidgen.cli.terminal import next_commands, print_json, say, table, warn
+from smidgen.cli.terminal import ALONE, next_commands, print_json, say, table, warn
 from smidgen.sizes import counted
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def design(  # noqa: PLR0913 - a command line
     from smidgen.cli.searching import DesignProgress
     from smidgen.design import DOUBTED, REPORT
     from smidgen.design import design as search
+    from smidgen.machine import seconds_of_process
     from smidgen.run_folder import load_plan
     from smidgen.study.design.search import News
     from smidgen.study.job import Origin
@@ -138,6 +139,7 @@ def design(  # noqa: PLR0913 - a command line
             pareto=pareto,
             purpose=for_,
             time=time,
+            spent=seconds_of_process() if ALONE.get() else 0.0,
             on=on,
             address=address,
             live=live,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # Whether only results, warnings and errors are told: --quiet. A context's own, so that one
 # command leaves no trace in the next one.
 QUIET: ContextVar[bool] = ContextVar("quiet", default=False)
+ALONE: ContextVar[bool] = ContextVar("alone", default=False)  # whether a process is one command's
 _REFRESH = 0.2  # seconds between two looks at the loss
 _BETWEEN = 3  # letters between the columns of a table
 _WORDS = 8  # letters of a column of words, at the least

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from struct import unpack
 from typing import Any, NamedTuple
 
+from smidgen.chance import wilson
 from smidgen.escape import LEFT_TO_RIGHT
 from smidgen.report.notices import has_learned_little
 from smidgen.sizes import listed
@@ -20,6 +21,7 @@ _SHOTS = 24  # pictures on a wall
 _FEWEST = 2  # models that must contradict a label
 _MAJORITY = 0.5  # of the models that judged the picture
 _TRAINED = 0.5  # of the most epochs: models trained for less have no say
+_EVIDENCE = 0.5  # right on more than this, so that a contradiction speaks against a label
 _EVEN = 2.0  # times an even guess, that an answer must be as sure as
 _NAMED = 12  # of the others, that are named
 _TITLE = "Labels that the models contradict"
@@ -97,7 +99,49 @@ def doubts(rows: Iterable[dict[str, Any]]) -> Wall | None:
         )
         for shown, of in _contradicted(judges)
     ]
-    return _wall(shots)
+    return _wall(shots, _weak(judges))
+
+
+def weakness(rows: Iterable[dict[str, Any]]) -> str:
+    """Return why few of :func:`doubted_labels` will be wrong, if the models are weak; else nothing.
+
+    See :func:`few_are_wrong`.
+
+    Args:
+        rows: As there.
+    """
+    return _weak(_judges(rows))
+
+
+def few_are_wrong(accuracy: float, images: int) -> str:
+    """Return a warning if models are not shown to be right more often than wrong; else nothing.
+
+    Right on a share ``a`` of the images, a model contradicts a right label in ``1 - a`` of the
+    cases and a wrong one in about ``a`` of them or a little more: a contradiction makes a wrong
+    label ``a / (1 - a)`` times as likely. Up to a half that is no evidence.
+
+    Args:
+        accuracy: Of the models, in [0, 1].
+        images: That judged them; the lower end of Wilson's interval counts.
+    """
+    low, _ = wilson(accuracy, images)
+    if low > _EVIDENCE:
+        return ""
+    return (
+        f"few of these labels will be wrong: the models are right on {100 * accuracy:.1f} % of"
+        f" {images:,} such images, not shown to be above half, so that most of what they contradict"
+        " will be their own mistakes"
+    )
+
+
+def _weak(judges: "_Trained") -> str:
+    """Return a warning of the models that have a say, of the images of their round together."""
+    right, images = 0.0, 0
+    for group in judges.heard.values():
+        if group:
+            images += group[0]["images"]
+            right += group[0]["images"] * sum(row["accuracy"] for row in group) / len(group)
+    return few_are_wrong(min(right / images, 1.0), images) if images else ""
 
 
 def doubted_labels(rows: Iterable[dict[str, Any]]) -> list[Doubt]:
@@ -137,8 +181,13 @@ def _contradicted(judges: _Trained) -> list[tuple[str, Doubt]]:
     return found
 
 
-def _wall(found: Sequence[Shot]) -> Wall | None:
-    """Return the pictures on a wall, and those that no row holds by name; of none, all as words."""
+def _wall(found: Sequence[Shot], weak: str) -> Wall | None:
+    """Return the pictures on a wall, and those that no row holds by name; of none, all as words.
+
+    Args:
+        found: The pictures.
+        weak: Why few of their labels will be wrong, or nothing.
+    """
     if not found:
         return None
     seen = [shot for shot in found if shot.picture] or list(found)
@@ -147,6 +196,7 @@ def _wall(found: Sequence[Shot]) -> Wall | None:
         "Training images with the answer of models that were trained without them: most of these"
         " models give it, each at least as surely as it answers the images of that class, on"
         " average, and well above an even guess. Such labels may be errors: look at them."
+        + (f" But {weak}." if weak else "")
         + (f" The first {_SHOTS} of {len(seen):,}." if len(seen) > _SHOTS else "")
         + (f" Without a picture here: {listed(names, _NAMED)}." if names else "")
     )

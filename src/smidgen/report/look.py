@@ -9,7 +9,7 @@ from smidgen.escape import LEFT_TO_RIGHT
 from smidgen.report import notices
 from smidgen.report.chart import Chart
 from smidgen.report.confused import Pair, most_confused
-from smidgen.report.doubts import Shot, Wall, doubts, pictures_of, sure_enough
+from smidgen.report.doubts import Shot, Wall, doubts, few_are_wrong, pictures_of, sure_enough
 from smidgen.report.matrix import confusion_chart
 from smidgen.report.net import net_chart
 from smidgen.report.notices import has_learned_little, reached_by
@@ -207,6 +207,9 @@ def _doubted(rows: Sequence[dict[str, Any]]) -> Wall | None:
         " answers the images of that class, on average, and well above an even guess. Such labels"
         " may be errors: look at them."
     )
+    reached = sum(row["accuracy"] for row in rows) / len(rows)
+    weak = few_are_wrong(reached, max(row["images"] for row in rows))
+    note += f" But {weak}." if weak else ""
     return Wall("Labels of test images that the models contradict", shots, note)
 
 

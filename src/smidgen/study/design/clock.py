@@ -24,6 +24,7 @@ _UNEVEN = 1.15  # of what epochs took before: a machine is not as fast at all ti
 _WRITING = 0.05  # of a long limit, to judge the last runs and to write the result and its page
 _AROUND = 5.0  # seconds of a 2-core machine for that and the rest: processes start, torch is read
 _TRIAL = 0.2  # seconds there of a run beside its steps: building, judging, writing
+_TOLD = 1.0  # seconds beyond a limit, from which on it is a word worth
 _EXACT = 600  # seconds: a shorter time that is enough is told to the second, a longer to the minute
 _FEW = 3  # nets that a design must be able to compare
 _MOST_SCALED = 8.0  # times the usual length that a generous limit may make a run
@@ -262,22 +263,29 @@ def require_time(expected: Callable[[float], Estimate], limit: float | int) -> N
 
 
 class Clock:
-    """Tells what is left of the time that a design was given, from when it is made."""
+    """Tells what is left of the time that a design was given, from when it is made or before."""
 
-    def __init__(self, limit: float | None) -> None:
+    def __init__(self, limit: float | None, spent: float = 0.0) -> None:
         """Start it.
 
         Args:
             limit: Seconds of the whole design; ``None`` is as long as it takes.
+            spent: Seconds of them that are gone already.
         """
         self.limit = limit
-        now = time.monotonic()
-        self._ends = None if limit is None else now + limit - max(_WRITING * limit, _AROUND)
+        self._given = None if limit is None else time.monotonic() - spent + limit
+        kept = 0.0 if limit is None else max(_WRITING * limit, _AROUND)
+        self._ends = None if self._given is None else self._given - kept
 
     @property
     def seconds(self) -> float | None:
         """Left, without those in which the result is written; ``None`` without a limit."""
         return None if self._ends is None else self._ends - time.monotonic()
+
+    @property
+    def over(self) -> float:
+        """Seconds beyond the limit, 0 within it or without one."""
+        return 0.0 if self._given is None else max(time.monotonic() - self._given, 0.0)
 
     def left(self, reserved: float) -> bool:
         """Whether anything may begin that leaves, with all it takes, ``reserved`` seconds."""
@@ -332,6 +340,17 @@ def as_option(seconds: float | int) -> str:
     hours, rest = divmod(seconds, 3600)
     minutes, rest = divmod(rest, 60)
     return "".join(f"{n:g}{unit}" for n, unit in ((hours, "h"), (minutes, "m"), (rest, "s")) if n)
+
+
+def told_overrun(clock: Clock) -> str:
+    """Return by how much a design that ends took longer than its limit, and why; mostly nothing."""
+    if clock.limit is None or clock.over < _TOLD:
+        return ""
+    return (
+        f"took {told_time(clock.over)} longer than the {as_option(clock.limit)} that it was given:"
+        " what has begun is not cut short, and its length was told by the runs before; less beside"
+        " it on this machine, or a longer --time, keeps the limit"
+    )
 
 
 def told_estimate(expected: Estimate, limit: float | int | None) -> str:

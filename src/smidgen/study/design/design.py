@@ -29,7 +29,14 @@ from smidgen.study.design.front import (
     told_points,
 )
 from smidgen.study.design.judging import judging_of
-from smidgen.study.design.outset import STORE, Outset, Wishes, outset, require_out
+from smidgen.study.design.outset import (
+    STORE,
+    Outset,
+    Wishes,
+    outset,
+    require_out,
+    views_told,
+)
 from smidgen.study.design.pace import Pace
 from smidgen.study.design.reduce import Contest, choose
 from smidgen.study.design.search import Candidate, Observer, Rows, Search, listed, titled
@@ -42,6 +49,7 @@ from smidgen.study.design.story import (
     doubts,
     models_of,
     plan_text,
+    pretrained_told,
     rewritten_quietly,
     slow_told,
     story,
@@ -148,6 +156,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
     purpose: str = "accuracy",
     on: str = "local",
     address: str | None = None,
+    clock: Clock | None = None,
     observer: Observer = lambda news: None,
 ) -> Design:
     """Find a net for the images that meets the budget, train it, and test it once.
@@ -169,6 +178,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
         purpose: ``accuracy``, or ``robust`` to choose as much by how changed pictures are answered.
         on: ``local`` or ``ray``; a cluster runs as many trials side by side as it has cores.
         address: Of a running Ray cluster; without, one of this machine alone is started.
+        clock: That runs already, of as many seconds; one begins now if not given.
         observer: Told what is decided and how the trials stand.
 
     Raises:
@@ -184,7 +194,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
     if not (whole and jobs >= 1):
         raise ValueError(f"jobs must be a whole number >= 1, got {jobs!r}")
     require_out(out)
-    clock = Clock(seconds)
+    clock = Clock(seconds) if clock is None else clock
     data = origin.load()
     origin = origin.at(data)
     judging = judging_of(data, robust=wishes.purpose == "robust")
@@ -206,7 +216,7 @@ def design(  # noqa: PLR0913 - the one door; all but three arguments by keyword
                     search.say(CONFIRM, "the time allows no plain methods beside the last runs")
                 seeds = begun.profile.confirm_seeds
                 (winner, *front), seeds = pace.in_time([winner, *front], seeds)
-                rows = search.measure(CONFIRM, [winner, *front], range(seeds), full=True)
+                rows = pace.confirmed(CONFIRM, [winner, *front], seeds)
                 if winner not in rows:
                     raise StudyError(f"the last runs of {titled(winner)} failed")
                 of_front = {one: rows[one] for one in front if one in rows}
@@ -249,8 +259,9 @@ def _search(
         f" {counted(profile.confirm_seeds, 'last run', 'last runs')}"
         + (" of each net of the front" if wishes.pareto else ""),
     )
-    if begun.turned:
-        search.say(PLANNED, begun.turned)
+    for line in (begun.turned, views_told(begun.entrants)):
+        if line:
+            search.say(PLANNED, line)
     prefer = "smallest" if wishes.wants_small else "best"
     contest = Contest(search, profile, begun.methods, recipe, prefer)
     scores = contest.reduce(begun.entrants, left, pace.first)
@@ -330,6 +341,8 @@ def _told(
     lines = [*notices, *lines]
     for line in [*lines, *([turned] if turned else [])]:
         search.say(WARNING, line)
+    if hint := pretrained_told(search.data):
+        search.say(CONFIRM, hint)
     compiled = begun.budget.compiled
     found = story(search, winner, rows, begun.told, accuracy, standings, compiled)
     if admitted is not None:

@@ -230,6 +230,19 @@ def outset(
     )
 
 
+def views_told(entrants: Sequence[Entrant]) -> str:
+    """Return at what sizes and in what colours the nets look at the images; of one way nothing."""
+    own = next((one.maker.shape for one in entrants if one.origin is None), None)
+    begun = "" if own is None else f"{own.height} x {own.width} pixels"
+    first, *others = dict.fromkeys(one.told or begun for one in entrants)
+    if not others:
+        return ""
+    return (
+        f"images are looked at with {first} to begin with; nets for {', '.join(others)} are tried,"
+        " too, as far as the time allows (--image-size, or image_size=, for one size alone)"
+    )
+
+
 def _left_to_do(
     expected: Estimate,
     path: Path,

@@ -1,5 +1,6 @@
 """What runs take, by those that are done: which fit before the last ones, and their lengths."""
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from math import ceil
@@ -9,7 +10,7 @@ from typing import Any
 from smidgen.sizes import counted
 from smidgen.study.design.clock import Clock, Estimate, lasting_within
 from smidgen.study.design.reduce import REDUCE
-from smidgen.study.design.search import Candidate, Search
+from smidgen.study.design.search import Candidate, Rows, Search
 from smidgen.study.design.tune import RECIPE
 from smidgen.text import to_text
 
@@ -102,6 +103,37 @@ class Pace:
             enough = counted(epochs, "epoch", "epochs")
             self._search.say(RECIPE, f"the time left is enough for {runs} of {enough}{instead}")
         return [one.lasting(epochs) for one in last], fewer
+
+    def confirmed(self, phase: str, last: Sequence[Candidate], seeds: int) -> dict[Candidate, Rows]:
+        """Return the rows of the last runs, of fewer seeds where the first ones took too long.
+
+        A machine that is slower now than it was in the search would break the limit by every seed.
+
+        Args:
+            phase: Under which they are kept.
+            last: With the epochs of their last runs.
+            seeds: Of each, as there was time for.
+        """
+        if self._clock.seconds is None:
+            return self._search.measure(phase, last, range(seeds), full=True)
+        at_once = min(max(self._jobs // len(dict.fromkeys(last)), 1), seeds)
+        began = time.monotonic()
+        rows = self._search.measure(phase, last, range(at_once), full=True)
+        took = time.monotonic() - began
+        fits = at_once
+        while fits < seeds and self._clock.left(took * ceil((fits + 1 - at_once) / at_once)):
+            fits += 1
+        if fits < seeds:
+            self._search.say(
+                RECIPE,
+                f"the last runs take longer than those before them: the time left is enough for"
+                f" {fits} of {counted(seeds, 'seed', 'seeds')}",
+            )
+            *asked, epochs, _ = self._search.store.notes()["last"]
+            self._search.store.note("last", [*asked, epochs, fits])
+        return (
+            rows if fits == at_once else self._search.measure(phase, last, range(fits), full=True)
+        )
 
     def hurried(self, winner: Candidate) -> list[str]:
         """Return warnings if the time cut seeds, or epochs below those that chose the winner.
