@@ -16,6 +16,7 @@ from smidgen.design import _write_doubted  # pyright: ignore[reportPrivateUsage]
 from smidgen.export.c.boards import board_named
 from smidgen.study import records
 from smidgen.study.design import design as search
+from smidgen.study.design.search import News
 from smidgen.study.job import Origin
 from smidgen.study.running import places
 
@@ -105,6 +106,20 @@ def test_as_many_trials_run_at_once_as_this_process_has_processors(
     with pytest.raises(ValueError, match="searched"):
         sm.design("digits", out=tmp_path, max_params=500)
     assert searched[0][1]["jobs"] == 3
+
+
+def test_what_is_spent_is_of_the_time_and_planning_is_told(
+    searched: list[Any], tmp_path: Path
+) -> None:
+    heard: list[News] = []
+    with pytest.raises(ValueError, match="searched"):
+        sm.design(
+            "digits", out=tmp_path, max_params=500, time="4m", spent=100.0, observer=heard.append
+        )
+    clock = searched[0][1]["clock"]
+    assert (clock.limit, clock.over) == (240.0, 0.0)
+    assert clock.seconds < 240 - 100 - 5
+    assert str(heard[0].line).startswith("reading the data")
 
 
 def test_no_trials_at_once_are_not_taken_for_as_many_as_usual(
@@ -260,11 +275,14 @@ def test_labels_that_models_contradict_are_written_beside_the_page(
         return SimpleNamespace(rows=held)
 
     monkeypatch.setattr(records, "load", loaded)
-    _write_doubted(tmp_path, "f")
+    assert _write_doubted(tmp_path, "f") == ""
     assert (tmp_path / "doubted.csv").read_text().splitlines() == [
         "picture,label,answer,probability,models,judged",
         "cat/=5.jpg,cat,dog,0.75,2,3",
     ]
+    for of in held:
+        of |= {"accuracy": 0.65, "images": 30}
+    assert "right on 65.0 % of 30 such images" in _write_doubted(tmp_path, "f")
     held[:] = others
-    _write_doubted(tmp_path, "f")
+    assert _write_doubted(tmp_path, "f") == ""
     assert not (tmp_path / "doubted.csv").exists(), "that of an earlier end"

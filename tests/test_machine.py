@@ -3,9 +3,10 @@
 import os
 from pathlib import Path
 
+import psutil
 import pytest
 
-from smidgen.machine import memory, processors
+from smidgen.machine import memory, processors, seconds_of_process
 
 
 @pytest.fixture
@@ -64,3 +65,12 @@ def _write(folder: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
+
+
+def test_a_process_is_as_old_as_its_beginning_at_most_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    began = psutil.Process().create_time()
+    for now, age in ((began + 7, 7.0), (began - 3, 0.0), (began + 86_400, 60.0)):
+        monkeypatch.setattr("smidgen.machine.time.time", lambda now=now: now)
+        assert seconds_of_process() == pytest.approx(age)

@@ -11,7 +11,14 @@ import pytest
 from tests.report.conftest import MATRIX, NAMES, Rows, png, row, seen
 
 from smidgen.report.confused import most_confused
-from smidgen.report.doubts import doubted_labels, doubts, sound, sure_enough
+from smidgen.report.doubts import (
+    doubted_labels,
+    doubts,
+    few_are_wrong,
+    sound,
+    sure_enough,
+    weakness,
+)
 from smidgen.report.look import Look, closer_look
 from smidgen.report.matrix import confusion_chart
 from smidgen.report.notices import (
@@ -213,6 +220,28 @@ def held_out(seed: int, *doubted: dict[str, Any], **other: Any) -> dict[str, Any
     told = [{"part": "train", **of} for of in doubted]
     form: dict[str, Any] = {"split": "held-out", "trained_on": "selection", "doubted": told}
     return seen(seed, **{**form, **other})
+
+
+@pytest.mark.parametrize(("accuracy", "images", "few"), [
+    (0.55, 57, True), (0.64, 24, True), (0.7, 57, False), (0.55, 2000, False), (0.4, 2000, True),
+])  # fmt: skip
+def test_a_net_that_is_wrong_as_often_as_right_is_no_witness_against_labels(
+    accuracy: float, images: int, *, few: bool
+) -> None:
+    told = few_are_wrong(accuracy, images)
+    assert bool(told) == few
+    assert not few or f"right on {100 * accuracy:.1f} % of {images:,} such images" in told
+
+
+def test_beside_doubts_stands_that_the_models_are_weak() -> None:
+    answer = wrong(5, 0, 1, 0.9, sure=True)
+    for right, weak in ((0.9, False), (0.55, True)):
+        rows = [held_out(n, answer, accuracy=right, images=57) for n in range(2)]
+        wall = doubts(rows)
+        assert wall
+        assert ("few of these labels will be wrong" in wall.note) == weak
+        assert bool(weakness(rows)) == weak
+    assert weakness([]) == ""
 
 
 def test_a_label_is_doubted_by_most_models_that_did_not_see_it() -> None:

@@ -26,6 +26,7 @@ from smidgen.study.design.clock import (
     seconds_of,
     seconds_of_cards,
     told_estimate,
+    told_overrun,
     told_time,
     work_of,
 )
@@ -113,6 +114,21 @@ def test_no_comparison_begins_in_the_time_of_the_last_runs() -> None:
     assert Clock(40.0).left(34.0)
     assert not Clock(40.0).left(36.0)  # as many of a short limit
     assert not Clock(1000.0).left(951.0)  # and more of a long one
+
+
+def test_what_a_process_took_to_begin_is_of_its_time() -> None:
+    assert Clock(100.0, 50.0).left(40.0)
+    assert not Clock(100.0, 50.0).left(46.0)
+
+
+@pytest.mark.parametrize(("limit", "spent"), [(None, 500.0), (240.0, 100.0), (240.0, 240.5)])
+def test_no_overrun_is_told_of_what_kept_its_time(limit: float | None, spent: float) -> None:
+    assert told_overrun(Clock(limit, spent)) == ""
+
+
+def test_an_overrun_is_told() -> None:
+    told = told_overrun(Clock(240.0, 283.0))
+    assert told.startswith("took 43 s longer than the 4m that it was given: ")
 
 
 def test_last_runs_are_as_long_as_the_time_left_allows() -> None:

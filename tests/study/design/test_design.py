@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 from unittest.mock import Mock
 
@@ -15,6 +16,7 @@ from smidgen.config import load_net, load_plan
 from smidgen.data import Data, Preprocessing, load
 from smidgen.export.c.footprint import predict_cost
 from smidgen.files import locked
+from smidgen.layers import Shape
 from smidgen.methods import parse
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
@@ -27,7 +29,7 @@ from smidgen.study.design.design import design
 from smidgen.study.design.inputs import Input
 from smidgen.study.design.ladder import BudgetError
 from smidgen.study.design.maker import Maker
-from smidgen.study.design.outset import Outset, Wishes, outset
+from smidgen.study.design.outset import Outset, Wishes, outset, views_told
 from smidgen.study.design.profile import PROFILES, recipe_of
 from smidgen.study.design.reduce import Entrant
 from smidgen.study.design.search import Candidate, News
@@ -37,6 +39,7 @@ from smidgen.study.design.story import (
     doubts,
     models_of,
     plan_text,
+    pretrained_told,
     slow_told,
     standings_of,
     story,
@@ -342,6 +345,33 @@ def test_what_an_earlier_call_left_at_other_lengths_is_not_trained(
     waiting = Store(tmp_path / "out" / "design.db").claim("here")
     assert waiting is not None
     assert waiting.job.trial.recipe.epochs > PROFILE.most_epochs, "as the longer time has it"
+
+
+@pytest.mark.parametrize(
+    ("each", "values", "hinted"),
+    [
+        *[(400, False, True), (200, False, True), (100, False, False), (900, False, False)],
+        (400, True, False),  # windows of a sensor
+    ],
+)
+def test_weights_of_other_pictures_are_hinted_at_where_they_were_measured_to_pay(
+    each: int, values: bool, hinted: bool
+) -> None:
+    how = SimpleNamespace(of_values=values)
+    data: Any = SimpleNamespace(train=range(2 * each + 1), classes=("a", "b"), preprocessing=how)
+    assert bool(pretrained_told(data)) == hinted
+
+
+def test_sizes_that_are_tried_are_told_beside_the_one_to_begin_with() -> None:
+    own = SimpleNamespace(maker=SimpleNamespace(shape=Shape(3, 32, 32)), origin=None, told="")
+    other = SimpleNamespace(origin=Origin("x"), told="48 x 48 pixels")
+    views: Any = [own, other, own]
+    told = views_told(views)
+    assert told.startswith(
+        "images are looked at with 32 x 32 pixels to begin with; nets for 48 x 48"
+    )
+    assert views_told(views[::2]) == ""
+    assert views_told(views[1:2]) == ""
 
 
 @pytest.mark.parametrize("left", [True, False])

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from math import ceil
+from unittest.mock import Mock
 
 import pytest
 from tests.study.design.conftest import Fake, row
@@ -121,6 +122,47 @@ def test_seeds_go_before_epochs_below_those_that_chose_the_net(
     ]
     *_, noted = search.store.notes()["last"]
     assert noted == seeds
+
+
+@pytest.mark.parametrize(
+    ("left", "jobs", "asked"),
+    [(100.0, 1, [1, 3]), (11.0, 1, [1, 2]), (4.0, 1, [1]), (11.0, 2, [2, 3]), (11.0, 8, [3])],
+)
+def test_seeds_go_where_the_first_last_runs_are_slow(
+    search: Search,
+    chosen: Candidate,
+    left: float,
+    jobs: int,
+    asked: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The first ones take 10 s; those of several processes side by side."""
+    now, seeds = [0.0], list[int]()
+
+    def measure(phase: str, last: object, replicates: range, *, full: bool) -> dict[str, range]:
+        assert (phase, last, full) == ("confirm", [chosen], True)
+        now[0] += 10.0 * (not seeds)
+        seeds.append(len(replicates))
+        return {"of": replicates}
+
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    monkeypatch.setattr(search, "measure", measure)
+    search.store.note("last", [200.0, 4, [], 3, 4, 3])
+    pace = pace_of(search, clock_with(left + 10.0), jobs)
+    assert pace.confirmed("confirm", [chosen], 3) == {"of": range(asked[-1])}
+    assert seeds == asked
+    told = f"the time left is enough for {asked[-1]} of 3 seeds" in str(search.steps)
+    assert told == (asked[-1] < 3)
+    assert search.store.notes()["last"][-1] == asked[-1], "an interrupted design goes on with it"
+
+
+def test_without_a_limit_last_runs_are_asked_for_at_once(
+    search: Search, chosen: Candidate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure = Mock()
+    monkeypatch.setattr(search, "measure", measure)
+    pace_of(search, Clock(None)).confirmed("confirm", [chosen], 3)
+    measure.assert_called_once_with("confirm", [chosen], range(3), full=True)
 
 
 def test_last_runs_are_cut_to_the_time_left(search: Search, chosen: Candidate) -> None:
