@@ -7,16 +7,13 @@ from struct import unpack_from
 from typing import Any
 
 from smidgen.data.errors import DataError
+from smidgen.extras import install
 from smidgen.limits import ENCODED, PICTURE
 
 _BRANDS = (b"heic", b"heix", b"hevc", b"mif1", b"msf1")
 _EXTENT = re.compile(b"ispe")  # the box that tells the sides of an image inside, before it is cut
 _LONG = b"\0\0\0\1"  # stands for the length of a box whose real one follows in 8 bytes
 _SIDES = 4, 12  # where they are in that box: behind its version, 4 bytes each
-MISSING = (
-    "is a HEIC picture, which needs the package pillow-heif: pip install 'smidgen[heic]', or"
-    " convert it to JPEG or PNG first"
-)
 
 
 def is_heic(start: bytes) -> bool:
@@ -45,7 +42,10 @@ def opened_heic(file: Any) -> Any:
     try:
         from pillow_heif import HeifImageFile  # not registered with Pillow, which is not ours alone
     except ImportError:
-        raise DataError(MISSING) from None
+        raise DataError(
+            f"is a HEIC picture, which needs the package pillow-heif: {install('heic')}, or convert"
+            " it to JPEG or PNG first"
+        ) from None
     file.seek(0)
     encoded = file.read(ENCODED + 1)
     if len(encoded) > ENCODED:
