@@ -13,7 +13,7 @@ from PIL import Image
 
 import smidgen as sm
 from smidgen.again import Columns, held_out_of, judged_on, trained_on
-from smidgen.checkpoint import load_tensors, save_tensors
+from smidgen.checkpoint import Room, load_tensors, save_tensors
 from smidgen.data import DataError
 from smidgen.data.known import keys_of
 from smidgen.layers import Shape
@@ -167,9 +167,10 @@ def test_what_tells_pictures_is_of_this_run_and_bounded(
         ):
             assert load_run(elsewhere / "run").known is None
     save_tensors(path, tensors, values)
-    monkeypatch.setattr("smidgen.run.KNOWN_BYTES", path.stat().st_size)
+    size = path.stat().st_size
+    monkeypatch.setattr("smidgen.run._KNOWN", Room(len(tensors), 0, size))
     assert load_run(elsewhere / "run").known is not None
-    monkeypatch.setattr("smidgen.run.KNOWN_BYTES", path.stat().st_size - 1)
+    monkeypatch.setattr("smidgen.run._KNOWN", Room(len(tensors), 0, size - 1))
     with pytest.warns(UserWarning, match="bytes of a file must be at most .* not known without it"):
         assert load_run(elsewhere / "run").known is None
 

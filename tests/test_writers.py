@@ -27,6 +27,7 @@ from tests.report.conftest import png, row, seen
 from tests.test_escape import HOSTILE as TEXTS
 from tests.waiting import PATIENCE
 
+from smidgen import escape
 from smidgen.cli import main
 from smidgen.cli.terminal import next_commands
 from smidgen.data import Data, Preprocessing
@@ -240,7 +241,7 @@ def test_a_header_gives_every_name_as_it_was(
         "  for (unsigned i = 0; i < sizeof names / sizeof *names; i++)\n"
         "    fwrite(names[i], 1, LENGTHS[i], stdout), putchar('\\n');\n  return 0;\n}\n"
     )
-    signs = [name.encode("utf-8", "surrogatepass") for name in HOSTILE]
+    signs = [escape.whole(name).encode() for name in HOSTILE]  # one text, in C as in JSON
     lengths = f"-DLENGTHS=((int[]){{{', '.join(str(len(of)) for of in signs)}}})"
     command = ["gcc", "-std=c99", "-trigraphs", lengths, "-o", "names", "names.c"]
     subprocess.run(command, cwd=out, check=True)

@@ -488,6 +488,8 @@ def test_the_header_tells_what_was_trained_and_measured() -> None:
         "oracle": "the oracle */",
         "oracle_images": 30,
         "oracle_difference": 0.0,
+        "instructions": None,
+        "stack": None,
     }
     header = signed(made, proof)
     assert "not measured" not in header
