@@ -282,6 +282,9 @@ def test_what_the_run_has_learned_judges_nowhere(run: Run, elsewhere: Path) -> N
     alone = replace(run.known, held_out=torch.zeros(36, dtype=torch.bool))
     with pytest.raises(DataError, match=r"train must hold a test image .* got 36 that it has: nam"):
         judged_on(replace(run, known=alone), own / "train")
+    of_share = replace(alone, left_out=torch.arange(36) >= 9)
+    with pytest.warns(sm.data.DataWarning, match="the other 27 images are judged"):
+        judged_on(replace(run, known=of_share), own / "train")
 
 
 def test_of_the_run_s_own_pictures_only_the_part_set_aside_is_judged_wherever_they_lie(

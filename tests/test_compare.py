@@ -16,10 +16,15 @@ import pytest
 from PIL import Image
 
 import smidgen as sm
+from smidgen.again import AS_BEFORE
 from smidgen.cli import main
+from smidgen.compare.matching import learned_by
+from smidgen.compare.reading import Asked, How
 from smidgen.data import Data, DataError, DataWarning
+from smidgen.data.known import keys_of
 from smidgen.data.parts import parts
 from smidgen.data.preprocessing import Preprocessing
+from smidgen.data.shares import learned
 from smidgen.model import Array, Model
 from smidgen.study.statistics import NO_DIFFERENCE
 
@@ -166,11 +171,23 @@ def test_two_runs_are_judged_on_the_test_part_that_neither_has_learned(place: Pa
     assert found.first.params == found.second.params
 
 
+def test_what_a_share_left_out_is_not_learned_kept_or_read_anew(place: Path) -> None:
+    data = sm.data.load(place / "own.npz")
+    net = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(1, 8, 8), 2)
+    recipe = replace(TRAINED, epochs=1, share=0.5)
+    run = sm.train(net, data, recipe=recipe, seed=2)
+    own = {*keys_of(learned(data, "full", 0.5, 2)).tolist()}
+    assert len(own) == EACH
+    for known in (run.known, None):
+        side = Asked("half", sm.load(replace(run, known=known)))
+        assert learned_by(side, data, How(None, AS_BEFORE, False, None)) == own
+
+
 def test_what_both_held_out_judges_where_each_test_picture_was_learned(place: Path) -> None:
-    learned, held_out = parts(sm.data.load(place / "own.npz"), "fold-1-of-2")
+    of_fold, held_out = parts(sm.data.load(place / "own.npz"), "fold-1-of-2")
     assert held_out
     values = dict(np.load(place / "own.npz"))
-    values |= {"x_test": learned.images[:, 0].numpy(), "y_test": learned.labels.numpy()}
+    values |= {"x_test": of_fold.images[:, 0].numpy(), "y_test": of_fold.labels.numpy()}
     np.savez("again.npz", **values)
     data = sm.data.load("again.npz")
     net = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(1, 8, 8), 2)

@@ -173,7 +173,7 @@ def known_of(run: Run, folder: Path | str, how: Preprocessing | None = None) -> 
             seen = own if how in (None, run.preprocessing) else _seen_anew(run, own, how)
     except ValueError:  # not as they were
         return None
-    known = Known.of(own, run.trial.split)
+    known = Known.of(own, run.trial.split, run.trial.recipe.share, run.trial.seed)
     if seen is None:
         return None
     return replace(known, parts=Known.of(seen, FULL).parts)

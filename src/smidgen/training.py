@@ -389,8 +389,12 @@ class Training:
             versions={**versions(), **_packages(self.trial)},
             preprocessing=self.data.preprocessing,
             origin=self.data.origin or self.data.name,
-            known=Known.of(self.data, self.trial.split) if keep_pictures else None,
+            known=self._known() if keep_pictures else None,
         )
+
+    def _known(self) -> Known:
+        trial = self.trial
+        return Known.of(self.data, trial.split, trial.recipe.share, trial.seed)
 
     @torch.no_grad()
     def _choose(self, *, whole: bool) -> None:

@@ -8,6 +8,7 @@ import torch
 from smidgen.data import Data, DataError, Split
 from smidgen.data.base import FOUND
 from smidgen.data.known import Known, compared, keys_of
+from smidgen.data.shares import learned
 from smidgen.data.sides import in_order, sided
 
 CLASSES = ("cat", "owl")
@@ -51,6 +52,19 @@ def test_the_sides_of_a_run_are_known() -> None:
     for wrong in ({"train": known.held_out}, {"other": known.parts["train"]}, {}):
         with pytest.raises(DataError, match="known pictures must be"):
             Known.of_tensors({**wrong, "held_out": known.held_out})
+
+
+@pytest.mark.parametrize("split", ["selection", "full", "fold-1-of-3"])
+def test_what_a_share_left_out_was_neither_learned_nor_held_out(split: str) -> None:
+    known = Known.of(BEFORE, split, 0.25, seed=3)
+    assert known.learned == keys(learned(BEFORE, split, 0.25, 3))
+    assert sorted(known.sides.values()).count("train") == len(known.learned) < 12
+    assert len(known.sides) == len(known.learned) + int(known.held_out.sum()) + 10
+    again = Known.of_tensors(known.tensors)
+    assert again.learned == known.learned
+    with pytest.raises(DataError, match="left_out of known pictures must be bool"):
+        Known.of_tensors({**known.tensors, "left_out": torch.zeros(3)})
+    assert "left_out" not in Known.of(BEFORE, split).tensors, "a file of all is as before"
 
 
 def test_pictures_are_found_among_others_in_their_order() -> None:

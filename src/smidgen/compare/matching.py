@@ -39,7 +39,7 @@ def learned_by(side: Asked, seen: "Data", how: How) -> Set[int]:
     from smidgen.again import trained_on
     from smidgen.data import DataWarning
     from smidgen.data.known import keys_of
-    from smidgen.data.parts import parts
+    from smidgen.data.shares import learned
 
     run, own = side.run, seen
     if run is not None and run.known is not None and run.preprocessing == seen.preprocessing:
@@ -48,7 +48,9 @@ def learned_by(side: Asked, seen: "Data", how: How) -> Set[int]:
         if run is not None and seen.fingerprint != run.trial.fingerprint:
             own = trained_on(run, side.place, data_dir=how.data_dir, progress=how.progress)
         if run is not None:
-            return {*keys_of(parts(own, run.trial.split)[0]).tolist()}
+            trial = run.trial
+            images = learned(own, trial.split, trial.recipe.share, trial.seed)
+            return {*keys_of(images).tolist()}
         why = "an ONNX file does not say"
     except ValueError as error:
         why = str(error)

@@ -12,11 +12,12 @@ from torch import Tensor
 from smidgen.data.base import Data, Split
 from smidgen.data.catalogue import TEST, TRAIN, VALIDATION
 from smidgen.data.errors import DataError
-from smidgen.data.parts import held_out
+from smidgen.data.parts import held_out, parts
+from smidgen.data.shares import share_mask
 from smidgen.data.splits import keys
 
 _BYTES = 8  # of a key: of a million pictures, two that differ share one once in 37 million sets
-_HELD_OUT = "held_out"
+_HELD_OUT, _LEFT_OUT = "held_out", "left_out"
 
 
 @final
@@ -27,6 +28,8 @@ class Known:
     Args:
         parts: By name of the part, a key for each of its pictures (int64 n), in order.
         held_out: Which of the training part judged the run and were not learned (bool n).
+        left_out: Which of it a share left out: neither learned nor held out (bool n); ``None`` of a
+            run on all of them.
 
     Raises:
         DataError: If they are not that.
@@ -34,28 +37,46 @@ class Known:
 
     parts: Mapping[str, Tensor]
     held_out: Tensor
+    left_out: Tensor | None = None
 
     def __post_init__(self) -> None:
         if TRAIN not in self.parts or not {*self.parts} <= {TRAIN, TEST, VALIDATION}:
             raise DataError(f"known pictures must be of the parts of data, got {[*self.parts]}")
         if any(of.dtype != torch.int64 or of.ndim != 1 for of in self.parts.values()):
             raise DataError("keys of known pictures must be int64 n")
-        if self.held_out.dtype != torch.bool or self.held_out.shape != self.parts[TRAIN].shape:
-            raise DataError("held_out of known pictures must be bool, one a training picture")
+        for name, of in ((_HELD_OUT, self.held_out), (_LEFT_OUT, self.left_out)):
+            if of is not None and (of.dtype != torch.bool or of.shape != self.parts[TRAIN].shape):
+                raise DataError(f"{name} of known pictures must be bool, one a training picture")
 
     @staticmethod
-    def of(data: Data, split: str) -> "Known":
-        """Return the pictures of data that a run of a split is trained and judged on."""
+    def of(data: Data, split: str, share: float = 1.0, seed: int = 0) -> "Known":
+        """Return the pictures of data that a run of a split is trained and judged on.
+
+        Args:
+            data: All of it.
+            split: Of the run.
+            share: Of what its split trains on, which it learned; in (0, 1].
+            seed: Of the run.
+
+        Raises:
+            DataError: If the share would leave a class without an image.
+        """
         part, places = held_out(data, split)
         aside = torch.zeros(len(data.train), dtype=torch.bool)
         if part == TRAIN:
             aside[places] = True
-        return Known({name: keys_of(of) for name, of in data.parts.items()}, aside)
+        known = {name: keys_of(of) for name, of in data.parts.items()}
+        if share == 1:
+            return Known(known, aside)
+        left = ~aside
+        left[~aside] = ~share_mask(parts(data, split)[0], share, seed)
+        return Known(known, aside, left)
 
     @property
     def tensors(self) -> dict[str, Tensor]:
         """All of it, by name."""
-        return {**self.parts, _HELD_OUT: self.held_out}
+        left = {} if self.left_out is None else {_LEFT_OUT: self.left_out}
+        return {**self.parts, _HELD_OUT: self.held_out, **left}
 
     @staticmethod
     def of_tensors(tensors: Mapping[str, Tensor]) -> "Known":
@@ -64,17 +85,21 @@ class Known:
         Raises:
             DataError: If something is missing or of another kind.
         """
-        parts = {name: of for name, of in tensors.items() if name != _HELD_OUT}
-        return Known(parts, tensors.get(_HELD_OUT, torch.zeros(0)))
+        parts = {name: of for name, of in tensors.items() if name not in (_HELD_OUT, _LEFT_OUT)}
+        return Known(parts, tensors.get(_HELD_OUT, torch.zeros(0)), tensors.get(_LEFT_OUT))
 
     @property
     def learned(self) -> frozenset[int]:
         """Keys of what was trained on."""
-        return frozenset(self.parts[TRAIN][~self.held_out].tolist())
+        unseen = self.held_out if self.left_out is None else self.held_out | self.left_out
+        return frozenset(self.parts[TRAIN][~unseen].tolist())
 
     @property
     def sides(self) -> dict[int, str]:
-        """The side of each key: what was learned is, wherever else it was, too."""
+        """The side of each key: what was learned is, wherever else it was, too.
+
+        What a share left out has none, and is as new.
+        """
         sides = dict.fromkeys(self._of(TEST), TEST)
         sides |= dict.fromkeys([*self._of(VALIDATION)], VALIDATION)
         sides |= dict.fromkeys(self.parts[TRAIN][self.held_out].tolist(), VALIDATION)
