@@ -59,8 +59,11 @@ class Curve:
         split: ``selection``, or folds such as ``5-folds``.
         judged_by: Different held-out pictures that judge, the same for all points.
         points: One a share, the smallest first.
-        verdict: Of the last doubling: ``better``, ``worse``, ``no difference shown`` or ``one
-            seed, not tested``; nothing where no point has half of the most pictures.
+        chance: What always answering the largest class of the pictures that judge reaches, in
+            percent; ``None`` if their rows do not tell.
+        verdict: Of the last doubling: ``better``, ``worse``, ``no difference shown``, ``one seed,
+            not tested`` or, where the net is not shown to do better than ``chance``, ``learned
+            little``; nothing where no point has half of the most pictures.
         told: The same in a sentence, with what may be thought of one further doubling.
         missing: Trials that failed, which another call tries again.
         folder: Of the study and its page.
@@ -73,6 +76,7 @@ class Curve:
     split: str
     judged_by: int
     points: tuple[CurvePoint, ...]
+    chance: float | None
     verdict: str
     told: str
     missing: int
@@ -287,6 +291,7 @@ def _curve(found: "LearningCurve", split: str, missing: int, folder: Path) -> Cu
         split=split,
         judged_by=last.images,
         points=tuple(points),
+        chance=found.chance,
         verdict=found.verdict,
         told=found.told,
         missing=missing,

@@ -5,11 +5,12 @@ from typing import Any
 import pytest
 from tests.report.conftest import Rows, row
 
-from smidgen.report.learning import learning_charts, learning_curves, learning_tables
+from smidgen.report.learning import LITTLE, learning_charts, learning_curves, learning_tables
 from smidgen.report.page import charts_of, tables_of
 from smidgen.report.points import longest, points_of
 from smidgen.report.replicates import told
 from smidgen.study.records import Records
+from smidgen.study.statistics import NO_DIFFERENCE
 from smidgen.study.status import Status
 
 
@@ -79,6 +80,80 @@ def test_no_more_is_thought_of_than_is_left_to_gain() -> None:
         of["accuracy"] = changed
     (curve,) = learning_curves(points_of(near))
     assert "unlikely to give more than +2.5 (an extrapolation)" in curve.told
+
+
+NO_MORE = "the net has learned little (always answering the largest class reaches 35.00 %)"
+RIGHT = "all held-out pictures are right already: nothing is left to gain here"
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "other", "said", "verdict"),
+    [
+        ((0.35, 0.36), {}, f": {NO_MORE}: train longer (--epochs) before asking", LITTLE),
+        ((0.35, 0.36), {"balanced_accuracy": 0.6}, "not shown to help", NO_DIFFERENCE),
+        ((0.5, 0.51), {}, "not shown to help", NO_DIFFERENCE),
+        ((1.0, 1.0), {}, f"): {RIGHT}", NO_DIFFERENCE),
+    ],
+)
+def test_nothing_is_thought_of_a_net_at_either_end(
+    accuracies: tuple[float, float], other: dict[str, float], said: str, verdict: str
+) -> None:
+    form = {"largest_class": 0.35, "classes": ["a", "b", "c"], **other}
+    made = [{**of, **form, "accuracy": accuracies[of["seed"] % 2]} for of in rows([0, 0, 0])]
+    (curve,) = learning_curves(points_of(made))
+    assert curve.chance == pytest.approx(35)
+    assert said in curve.told
+    assert ("an extrapolation" in curve.told) == (said == "not shown to help")
+    assert curve.verdict == verdict
+
+
+def test_more_seeds_are_not_asked_for_where_they_would_show_nothing() -> None:
+    worse = [at(share, seed, 150, images=200_000) for share in (0.5, 1.0) for seed in range(3)]
+    (curve,) = learning_curves(points_of(worse))
+    assert "more than +0.0 (an extrapolation)" in curve.told
+    assert "more seeds" not in curve.told
+
+
+def test_ends_that_no_difference_has_are_not_told_and_few_pictures_are() -> None:
+    few = [
+        at(share, seed, (2, 12)[(seed + 2 * share) % 2 > 0], images=12)
+        for share in (0.5, 1.0)
+        for seed in range(2)
+    ]
+    (curve,) = learning_curves(points_of(few))
+    assert "[-100.0, +100.0] (2 seeds, 12 held-out pictures)" in curve.told
+    assert curve.told.endswith(
+        "12 pictures are too few to judge by, as one is 8.3 points: add some"
+    )
+
+
+def test_of_groups_those_seeds_are_paired_whose_pictures_are_doubled() -> None:
+    by_seed = {0: (34, 67), 1: (334, 334), 2: (34, 334), 3: (34, 67)}
+    made = [
+        at(share, seed, 100 + 20 * place + seed, training_images=images[place])
+        for seed, images in by_seed.items()
+        for place, share in enumerate((0.5, 1.0))
+    ]
+    (curve,) = learning_curves(points_of(made))
+    assert "from 34 to 67 training pictures" in curve.told
+    assert "(2 seeds, 200 held-out pictures)" in curve.told
+    assert "; 2 of 4 runs are left out" in curve.told
+    uneven = [of for of in made if of["seed"] in (1, 2)]
+    assert learning_curves(points_of(uneven))[0].told.startswith("No share with half of")
+
+
+def test_curves_that_differ_in_their_split_alone_are_told_apart() -> None:
+    folds = [
+        {**of, "trained_on": f"fold-{of['seed'] + 1}-of-3", "seed": 0} for of in rows([4, 5, 6])
+    ]
+    both = points_of([*rows([4, 5]), *folds])
+    assert [curve.name for curve in learning_curves(both)] == [
+        "mine, no method, split selection",
+        "mine, no method, split 3-folds",
+    ]
+    (chart,) = learning_charts(both)
+    assert "split selection" in chart.wide
+    assert len({of.title for of in learning_tables(both)}) == 2
 
 
 def test_seeds_that_happen_to_agree_are_no_certainty() -> None:

@@ -162,7 +162,8 @@ def _plain(found: "Curve") -> dict[str, object]:
         for of in found.points
     ]
     places = {"folder": str(found.folder), "report": str(found.report)}
-    return {**asdict(found), "points": points, **places}
+    chance = None if found.chance is None else found.chance / 100
+    return {**asdict(found), "points": points, "chance": chance, **places}
 
 
 def _show(found: "Curve") -> None:

@@ -1,12 +1,14 @@
 """Learning curves: accuracy against the training pictures, and what the last doubling gave."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite, log2
+from typing import Any
 
 from smidgen.report.axes import BELOW, Scale, across, padded_percents, room_beside, ticks, upward
 from smidgen.report.chart import SERIES, Chart, draw, legend, legend_height
+from smidgen.report.notices import is_at_chance, largest_of
 from smidgen.report.points import (
     Effect,
     Point,
@@ -17,13 +19,21 @@ from smidgen.report.points import (
     setting_of,
     share_in,
 )
+from smidgen.report.replicates import Replicate
+from smidgen.report.replicates import told as told_of
 from smidgen.report.svg import Canvas
 from smidgen.report.tables import COUNTED, PAIRED, Cell, Table, difference, number, words
+from smidgen.sizes import counted
+from smidgen.split_names import fold_of
 from smidgen.study.statistics import BETTER, NO_DIFFERENCE, NOT_TESTED, Interval, mean_interval
 
 _HEIGHT = 300  # pixels of the plot
 _APART = 5  # pixels between the intervals of two curves at one number of pictures
 _NEAR = 0.2  # how far the logarithm to base 2 of a doubling is from 1, at most
+_FEW = 30  # held-out pictures, of which one is more than 3 points
+_NOTHING = 0.05  # points, less than which is told as 0.0
+CURVE = "learning-curve"  # the study of a learning curve alone
+LITTLE = "learned little"  # in the place of a verdict, where no doubling says anything
 
 
 @dataclass(frozen=True)
@@ -65,12 +75,44 @@ class LearningCurve:
         """In percent, with an interval for other seeds, or folds, on the same pictures."""
         return tuple(map(_reached, self.points))
 
+    @property
+    def chance(self) -> float | None:
+        """What always answering the largest class reaches, in percent, if the rows tell."""
+        share = largest_of(list(self.points[-1].rows.values()))
+        return None if share is None else 100 * share
+
+    @cached_property
+    def has_learned_little(self) -> bool:
+        """Whether the most pictures led to no more than that, as far as is shown."""
+        return is_at_chance(self.points[-1])
+
     def halved(self, place: int) -> int | None:
-        """Return the place of the point with half as many pictures, if there is one."""
-        count = self.pictures[place]
-        found = {abs(log2(count / less) - 1): at for at, less in enumerate(self.pictures[:place])}
-        nearest = min(found, default=1.0)
-        return found[nearest] if nearest <= _NEAR else None
+        """Return the place of the point with half as many pictures, if there is one.
+
+        Of several it is that of which most replicates have, and then the nearest to half.
+        """
+        found: dict[int, tuple[int, float]] = {}
+        for at in range(place):
+            if paired := self._paired(place, at):
+                far = sum(abs(log2(more / less) - 1) for more, less in paired.values())
+                found[at] = len(paired), -far / len(paired)
+        return max(found, key=lambda at: found[at], default=None)
+
+    def _paired(self, place: int, at: int) -> Mapping[Replicate, tuple[int, int]]:
+        """Return the pictures of both, of the replicates whose own are doubled between two points.
+
+        Where a group holds most of the pictures, a share of some seeds is that of all of them.
+        """
+        more, less = self._counts(place), self._counts(at)
+        return {
+            one: (more[one], less[one])
+            for one in more.keys() & less.keys()
+            if abs(log2(more[one] / less[one]) - 1) <= _NEAR
+        }
+
+    def _counts(self, place: int) -> dict[Replicate, int]:
+        rows, mean = self.points[place].rows, self.pictures[place]
+        return {one: int(row.get("training_images") or mean) for one, row in rows.items()}
 
     def doubling(self, place: int = -1) -> Effect | None:
         """Return what twice the pictures changed at a point, paired by replicate.
@@ -80,16 +122,24 @@ class LearningCurve:
         """
         place %= len(self.points)
         half = self.halved(place)
-        return None if half is None else effect(self.points[place], self.points[half])
+        if half is None:
+            return None
+        paired, rows = self._paired(place, half), self.points[half].rows
+        less = Point({one: row for one, row in rows.items() if one in paired})
+        found = effect(self.points[place], less)
+        return None if found is None else replace(found, accuracy=_possible(found.accuracy))
 
     @property
     def verdict(self) -> str:
         """``better``, ``worse``, ``no difference shown`` or ``one seed, not tested``.
 
-        It is nothing where no point has half of the most pictures.
+        It is ``learned little`` where the net is not shown to do better than one answer for all,
+        and nothing where no point has half of the most pictures.
         """
         last = self.doubling()
-        return "" if last is None else last.accuracy.verdict
+        if last is None:
+            return ""
+        return LITTLE if self.has_learned_little else last.accuracy.verdict
 
     @property
     def told(self) -> str:
@@ -100,13 +150,43 @@ class LearningCurve:
                 f"No share with half of the {self.pictures[-1]:,} training pictures was trained"
                 " beside them with the same seeds: add it to share to be told what a doubling gives"
             )
-        gained, most = last.accuracy, self.pictures[-1]
+        paired = self._paired(len(self.points) - 1, half)
+        most, fewer = (round(sum(of) / len(paired)) for of in zip(*paired.values(), strict=True))
+        split = self.points[-1].first["split"]
+        judged = counted(self.points[-1].images, f"{split} picture", f"{split} pictures")
         found = (
-            f"The last doubling, from {self.pictures[half]:,} to {most:,} training pictures, gave"
-            f" {_points(gained)} ({self.points[-1].replicates}, {self.points[-1].images:,}"
-            f" {self.points[-1].first['split']} pictures)"
+            f"The last doubling, from {fewer:,} to {most:,} training pictures, gave"
+            f" {_points(last.accuracy)} ({told_of(paired)}, {judged})"
         )
-        return f"{found}: {_thought(gained, 2 * most, 100.0 - self.accuracies[-1].mean)}"
+        return f"{found}: {self._meant(last.accuracy, 2 * most)}{self._doubts(len(paired))}"
+
+    def _meant(self, gained: Interval, next_: int) -> str:
+        if self.has_learned_little:
+            return (
+                "the net has learned little (always answering the largest class reaches"
+                f" {self.chance:.2f} %): train longer (--epochs) before asking"
+            )
+        return _thought(gained, next_, 100.0 - self.accuracies[-1].mean)
+
+    def _doubts(self, paired: int) -> str:
+        """Return what else to know: how few judge, and whose pictures a share did not halve."""
+        images, every, told = self.points[-1].images, len(self.points[-1].rows), ""
+        if images < _FEW:
+            few = counted(images, "picture is", "pictures are")
+            told += f"; {few} too few to judge by, as one is {100 / images:.1f} points: add some"
+        if paired < every:
+            told += (
+                f"; {every - paired} of {every} runs are left out, which failed with half of the"
+                " pictures or learned another part of them, as of large groups"
+            )
+        return told
+
+
+def _possible(gained: Interval) -> Interval:
+    """Return a difference of accuracies without what none can be."""
+    if not isfinite(gained.low):
+        return gained
+    return replace(gained, low=max(gained.low, -100.0), high=min(gained.high, 100.0))
 
 
 def _reached(point: Point) -> Interval:
@@ -134,13 +214,17 @@ def _thought(gained: Interval, next_: int, left: float) -> str:
         left: Points that are left to gain.
     """
     further = f"a further doubling, to {next_:,}"
+    if left <= 0:
+        shown = "shown to help, but " if gained.verdict == BETTER else ""
+        return f"{shown}all held-out pictures are right already: nothing is left to gain here"
     if gained.verdict == NOT_TESTED:
         return "not tested; two seeds or more give an interval"
     if gained.verdict == NO_DIFFERENCE:
         likely = min(max(gained.high, 0.0), left)
+        narrow = "; more seeds may narrow this" if gained.high > _NOTHING else ""
         return (
             f"no difference shown; {further}, is not shown to help, and is unlikely to give more"
-            f" than {likely:+.1f} (an extrapolation); more seeds may narrow this"
+            f" than {likely:+.1f} (an extrapolation){narrow}"
         )
     if gained.verdict == BETTER:
         return (
@@ -162,7 +246,7 @@ def learning_curves(points: Sequence[Point]) -> list[LearningCurve]:
         grouped.setdefault(key, []).append(point)
     several = [sorted(of, key=_share) for of in grouped.values() if len(of) > 1]
     known = [of for of in several if any("training_images" in point.first for point in of)]
-    told = apart([of[-1] for of in known], lambda row: [*but_for_share(row), _length(row)])
+    told = apart([of[-1] for of in known], _told_apart)
     return [
         LearningCurve(f"{of[-1].net}, {of[-1].label()}{more}", (*of,))
         for of, more in zip(known, told, strict=True)
@@ -173,8 +257,10 @@ def _share(point: Point) -> float:
     return share_in(point.first)
 
 
-def _length(row: dict[str, object]) -> tuple[str, object]:
-    return "epochs", row["epochs"]
+def _told_apart(row: dict[str, Any]) -> list[tuple[str, Any]]:
+    fold = fold_of(row["trained_on"])
+    held = row["trained_on"] if fold is None else f"{fold[1]}-folds"
+    return [*but_for_share(row), ("epochs", row["epochs"]), ("split", held)]
 
 
 def learning_charts(points: Sequence[Point]) -> list[Chart]:

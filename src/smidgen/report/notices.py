@@ -87,6 +87,30 @@ def of_little(point: Point) -> list[str]:
     ]
 
 
+def is_at_chance(point: Point) -> bool:
+    """Tell whether an accuracy may be that of always answering the largest class.
+
+    That is where its share lies in the interval of the accuracy for other pictures, or in that for
+    other seeds, too, of an accuracy near it; unless each class alike is answered better than that.
+    """
+    rows, reached = list(point.rows.values()), min(max(point.accuracy.mean / 100, 0.0), 1.0)
+    floor = largest_of(rows)
+    if floor is None:
+        return False
+    by_seeds = is_near_one_answer(reached, floor) and point.accuracy.low <= 100 * floor
+    if not by_seeds and wilson(reached, point.images)[0] > floor:
+        return False
+    balanced, classes = _mean(row.get("balanced_accuracy") for row in rows), _classes(rows)
+    if balanced is None or not classes:
+        return True
+    return wilson(balanced, point.images)[0] <= 1 / classes
+
+
+def _classes(rows: Sequence[dict[str, Any]]) -> int | None:
+    """Return the most classes that judged a row, if rows tell."""
+    return max((of for row in rows if (of := judged_classes(row))), default=None)
+
+
 def largest_of(rows: Sequence[dict[str, Any]]) -> float | None:
     """Return the share of the largest class of the images of all rows, in [0, 1], if they tell.
 
