@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,12 @@ def test_a_curve_is_trained_once_told_and_kept(
     )  # fmt: skip
     assert isinstance(found, Curve)
     assert [(point.share, point.pictures) for point in found.points] == [(0.5, 647), (1, 1293)]
-    assert (found.judged_by, found.missing, found.verdict) == (144, 0, "one seed, not tested")
+    assert (found.judged_by, found.missing, found.verdict) == (144, 0, "learned little")
     assert found.told in repr(found)
-    assert "Accuracy against training pictures" in found.report.read_text()
+    page = found.report.read_text()
+    assert "<h1>Would more pictures help? digits</h1>" in page
+    assert page.index(f"<p>{escape(found.told)}.</p>") < page.index('<div class="facts">')
+    assert found.chance == pytest.approx(100 * 15 / 144, abs=1)
     half, whole = Store(folder / STORE).rows("learning-curve")
     assert (half["recipe"]["share"], "share" in whole["recipe"]) == (0.5, False)
     assert len(half["history"]) == len(whole["history"]), "as long"
@@ -91,7 +95,7 @@ def test_a_curve_is_trained_once_told_and_kept(
     assert len(Store(folder / STORE).rows("learning-curve")) == 2, "nothing is trained again"
     assert said["points"][1]["pictures"] == 1293
     assert said["points"][1]["accuracy"] == pytest.approx(found.points[1].accuracy.mean / 100)
-    assert said["told"] == found.told
+    assert (said["told"], said["chance"]) == (found.told, pytest.approx(found.chance / 100))
     assert smidgen(*line) == 0
     shown = capsys.readouterr()
     assert "(1,560 params, images of 1x8x8) on digits, judged by 144 held-out" in shown.out

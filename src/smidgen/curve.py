@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from smidgen.study.statistics import Interval
 
 STORE, REPORT = "study.db", "report.html"
-STUDY = "learning-curve"
 SHARES, SEEDS = (0.25, 0.5, 1.0), (0, 1, 2)
 FEW = 2_000  # training images, below which a tenth of them judges too coarsely
 FOLDS = 5
@@ -164,7 +163,7 @@ def curve(  # noqa: PLR0913 - a door; all but two arguments by keyword
             f"a learning curve needs runs of two shares, got {counted(len(rows), 'run', 'runs')}:"
             " the others have failed; the same call tries them again"
         )
-    report(place / STORE, out=place / REPORT, title=f"Would more pictures help? {loaded.name}")
+    report(place / STORE, out=place / REPORT, title=_title(place / STORE))
     asked = len(shares) * len(dict.fromkeys(seeds)) * _splits(held)
     return _curve(found[0], held, asked - len(rows), place)
 
@@ -220,6 +219,15 @@ def _vacant(folder: Path) -> Path:
     return folder
 
 
+def _title(store: Path) -> str:
+    """Return the title of a page, with the names of all data whose curves a folder holds."""
+    from smidgen.report.learning import CURVE
+    from smidgen.study.records import load
+
+    rows = [row for row in load(store).rows if row["study"] == CURVE]
+    return f"Would more pictures help? {', '.join(dict.fromkeys(str(row['data']) for row in rows))}"
+
+
 def _required(shares: Sequence[float], recipe: "Recipe") -> list[float]:
     """Return shares, the smallest first.
 
@@ -247,6 +255,7 @@ def _plan(
     """Return the study, as its file would hold it."""
     from smidgen.config import load_net
     from smidgen.methods.base import several
+    from smidgen.report.learning import CURVE
     from smidgen.text import to_text
 
     spec = load_net(net) if isinstance(net, str) else net
@@ -257,7 +266,7 @@ def _plan(
         "share": shares,
     }
     return {
-        "name": STUDY,
+        "name": CURVE,
         "data": words.pop("name"),
         "split": split,
         "seeds": list(seeds),

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from tests.report.conftest import Rows, row
 
-from smidgen.report.learning import LITTLE, learning_charts, learning_curves, learning_tables
-from smidgen.report.page import charts_of, tables_of
+from smidgen.report.learning import CURVE, LITTLE, learning_charts, learning_curves, learning_tables
+from smidgen.report.page import charts_of, render, tables_of
 from smidgen.report.points import longest, points_of
 from smidgen.report.replicates import told
 from smidgen.study.records import Records
@@ -223,6 +223,19 @@ def test_the_page_draws_the_curve_and_says_the_sentence() -> None:
     assert texts[0][4:] == ["-", "-"]
     assert texts[2][4:] == ["+2.50 [+1.26, +3.74]", "better"]
     assert "shown to help" in table.note
+
+
+def test_a_page_of_nothing_else_begins_with_its_answer() -> None:
+    of_curve = [{**of, "study": CURVE} for of in rows([4, 5, 6])]
+    page, of_study = (
+        render(Records(of, Status(9, 0, 0, 0, 0.0, ()), {}), "t", "", [])
+        for of in (of_curve, rows([4, 5, 6]))
+    )
+    sentence, chart = "<p>The last doubling, from 200", "<b>Accuracy against training pictures</b>"
+    assert page.index(sentence) < page.index(chart) < page.index('<div class="facts">')
+    assert page.count(chart) == of_study.count(chart) == 1
+    assert page.count('aria-label="Accuracy by training pictures"') == 1
+    assert of_study.index(chart) > of_study.index('<div class="facts">')
 
 
 def test_what_is_beside_the_curve_shows_all_pictures_alone() -> None:

@@ -17,7 +17,7 @@ from smidgen.report.chart import Chart
 from smidgen.report.checked import BASELINE
 from smidgen.report.curves import held_out_accuracies, losses
 from smidgen.report.forest import forest
-from smidgen.report.learning import learning_charts, learning_tables
+from smidgen.report.learning import CURVE, learning_charts, learning_curves, learning_tables
 from smidgen.report.lengths import length_charts, length_tables
 from smidgen.report.look import Look, closer_look
 from smidgen.report.notices import largest_of
@@ -72,6 +72,23 @@ class Section:
     tables: tuple[Table, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a study of learning curves alone was asked for, which its page begins with.
+
+    Args:
+        title: The data and the images that judge.
+        told: A sentence a curve.
+        charts: In order.
+        tables: In order, below the charts.
+    """
+
+    title: str
+    told: tuple[str, ...]
+    charts: tuple[Chart, ...]
+    tables: tuple[Table, ...]
+
+
 def tables_of(records: Records) -> list[Table]:
     """Return every table of the rows, those of the reference study first."""
     points = points_of(_of_nets(records.rows))
@@ -113,6 +130,7 @@ def render(
     story = _ordered(records.notes.get("design"))
     beside = [row for row in records.rows if row["study"] == BASELINE]
     looks, best = _looks(points, beside, story), _best(points)
+    answers = _answers(rows, points)
     names = data_names(point for point, _ in best)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("smidgen.report"),
@@ -149,13 +167,14 @@ def render(
         standing=_standing(story),
         front=_front(story),
         best=[_facts(*of, names) for of in best],
+        answers=answers,
         LONG=_LONG,
         SHORT=_SHORT,
         FAILED=_FAILED,
         looks=[*looks, *robust_looks(points)],
         reference=comparison(_tested(points)),
         sections=[
-            _section(name, group, (story or {}).get("read_before") or 0)
+            _section(name, group, (story or {}).get("read_before") or 0, answered=bool(answers))
             for name, group in grouped(points)
         ],
         commands=list(
@@ -196,6 +215,25 @@ def _template(name: str) -> str:
 
 def _of_nets(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["study"] != BASELINE]
+
+
+def _answers(rows: Sequence[dict[str, Any]], points: Sequence[Point]) -> list[Answer]:
+    """Return what the learning curves of each data set tell, where rows are of nothing else."""
+    if any(row["study"] != CURVE for row in rows):
+        return []
+    return [
+        Answer(
+            title,
+            tuple(
+                f"{curve.name}: {curve.told}." if len(curves) > 1 else f"{curve.told}."
+                for curve in curves
+            ),
+            tuple(learning_charts(group)),
+            tuple(learning_tables(group)),
+        )
+        for title, group in grouped(points)
+        if (curves := learning_curves(group))
+    ]
 
 
 def _best(points: Sequence[Point]) -> list[tuple[Point, int]]:
@@ -360,11 +398,15 @@ def grouped(points: Sequence[Point]) -> list[tuple[str, list[Point]]]:
     return [(f"{data}, {split} images", group) for (data, split), group in ordered]
 
 
-def _section(title: str, points: list[Point], before: int = 0) -> Section:
+def _section(
+    title: str, points: list[Point], before: int = 0, *, answered: bool = False
+) -> Section:
+    """Return what is shown of points, without learning curves where the page begins with them."""
     reached = longest(points)
     plain = [of for of, _ in longest_groups(points) if any(of is one for one in reached)]
     found = effects(points)
-    drawn: list[Chart | None] = [*learning_charts(points), accuracy_against_params(points)]
+    learned = [] if answered else learning_charts(points)
+    drawn: list[Chart | None] = [*learned, accuracy_against_params(points)]
     titles = lengths_apart([baseline for baseline, _ in found])
     for (baseline, of_net), more in zip(found, titles, strict=True):
         drawn.append(forest(baseline, of_net, more))
@@ -390,7 +432,7 @@ def _section(title: str, points: list[Point], before: int = 0) -> Section:
     tables += effects_tables(found)
     tables += pair_tables(points)
     tables += length_tables(points)
-    tables += learning_tables(points)
+    tables += [] if answered else learning_tables(points)
     shown_charts, folded = (tuple(c for c in charts if c) for charts in (drawn, more))
     return Section(title, about, shown_charts, folded, tuple(tables))
 
