@@ -34,6 +34,9 @@ def test_few_pictures_are_judged_by_folds_and_the_test_set_never_judges(digits: 
     assert split_of(digits, "selection") == "selection"
     with pytest.raises(ValueError, match="must hold pictures out to judge by"):
         split_of(digits, "full")
+    single = Split(torch.cat([digits.train.images[:10]] * 2), torch.arange(20).clamp(max=9))
+    with pytest.raises(ValueError, match=r"needs two training images of each class.* got 1 of '0'"):
+        split_of(replace(digits, train=single), "selection")
     with pytest.raises(ValueError, match="split must be one of"):
         split_of(digits, "thirds")
 
@@ -41,12 +44,25 @@ def test_few_pictures_are_judged_by_folds_and_the_test_set_never_judges(digits: 
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"shares": [1.0]}, r"shares of a learning curve must be two or more, as 0.5,1"),
+        (
+            {"shares": [1.0]},
+            r"shares of a learning curve must be two or more, as .* got \[1.0\]",
+        ),
         ({"shares": [0.0, 1.0]}, r"recipe share must be in \(0, 1\]"),
         ({"shares": [0.001, 1.0]}, "share must leave every class an image to learn from"),
         ({"recipe": sm.Recipe(share=0.5)}, "recipe share must be 1 in a learning curve"),
         ({"split": "full"}, "must hold pictures out"),
-        ({"seeds": []}, "seeds must not be empty"),
+        ({"seeds": []}, "seeds of a learning curve must be one or more"),
+        (
+            {"seeds": 0},
+            r"seeds of a learning curve must be a list of numbers, as .*, got 0",
+        ),
+        ({"seeds": [0.5]}, "seed must be a whole number"),
+        ({"shares": 0.5}, r"shares of a learning curve must be a list of numbers, as .*, got 0.5"),
+        ({"shares": None}, "shares of a learning curve must be a list of numbers, .* got None"),
+        ({"shares": (of for of in ())}, r"shares of a learning curve must be two or more"),
+        ({"shares": [0.9999, 1.0]}, "shares 0.9999 and 1 take the same training pictures of digit"),
+        ({"shares": iter([0.5, 1]), "jobs": 0}, "jobs must be >= 1"),
         ({"jobs": 0}, "jobs must be >= 1"),
     ],
 )

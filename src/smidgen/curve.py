@@ -3,11 +3,13 @@
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from smidgen.show import card
-from smidgen.sizes import counted
+from smidgen.sizes import counted, listed
+from smidgen.split_names import SELECTION
 
 if TYPE_CHECKING:
     from smidgen.data import Data
@@ -101,8 +103,8 @@ def curve(  # noqa: PLR0913 - a door; all but two arguments by keyword
     *,
     methods: "Iterable[Method]" = (),
     recipe: "Recipe | None" = None,
-    shares: Sequence[float] = SHARES,
-    seeds: Sequence[int] = SEEDS,
+    shares: Iterable[float] = SHARES,
+    seeds: Iterable[int] = SEEDS,
     split: str | None = None,
     folder: Path | str = "curve",
     jobs: int | None = None,
@@ -132,8 +134,8 @@ def curve(  # noqa: PLR0913 - a door; all but two arguments by keyword
 
     Raises:
         ValueError: Before any training, if an argument or the data cannot be used, a share leaves
-            a class without a picture, or ``folder`` holds something else; or if all runs of all
-            shares but one have failed.
+            a class without a picture or two take the same ones, or ``folder`` holds something
+            else; or if all runs of all shares but one have failed.
 
     Warns:
         UserWarning: Of each trial that failed.
@@ -152,10 +154,11 @@ def curve(  # noqa: PLR0913 - a door; all but two arguments by keyword
         raise ValueError(
             f"recipe share must be 1 in a learning curve, whose shares vary it, got {numbers.share}"
         )
-    shares = _required(shares, numbers)
+    shares, seeds = _required(shares, numbers), _seeds(seeds)
     loaded = origin.load()
     held = split_of(loaded, split)
-    plan = _plan(net, origin, tuple(methods), numbers, shares, tuple(seeds), held)
+    _require_apart(loaded, held, shares, seeds)
+    plan = _plan(net, origin, tuple(methods), numbers, shares, seeds, held)
     rows = study(plan, store=place / STORE, jobs=jobs, retry_failed=True, observer=observer)
     found = learning_curves(points_of(rows))
     if not found:
@@ -176,10 +179,18 @@ def split_of(data: "Data", asked: str | None = None) -> str:
         asked: ``selection`` or folds; chosen if ``None``.
 
     Raises:
-        ValueError: If that holds nothing out, or is unknown.
+        ValueError: If that holds nothing out, or is unknown; or if a class has a single training
+            image, of which none can be held out.
     """
+    found = _asked_or_chosen(data, asked)
+    if found == SELECTION and data.validation is None:
+        _require_two(data)
+    return found
+
+
+def _asked_or_chosen(data: "Data", asked: str | None) -> str:
     from smidgen.data.parts import folds_of
-    from smidgen.split_names import FULL, SELECTION, splits_in
+    from smidgen.split_names import FULL, splits_in
 
     if asked == FULL:
         raise ValueError(
@@ -193,6 +204,39 @@ def split_of(data: "Data", asked: str | None = None) -> str:
         return SELECTION
     filled = int(folds_of(data.train, FOLDS, 1).max())
     return f"{filled}-folds" if filled > 1 else SELECTION
+
+
+def _require_two(data: "Data") -> None:
+    counts = data.train.labels.bincount(minlength=len(data.classes)).tolist()
+    single = [name for name, count in zip(data.classes, counts, strict=True) if count == 1]
+    if single:
+        raise ValueError(
+            "a learning curve needs two training images of each class, one to hold out, got 1 of"
+            f" {listed(list(map(repr, single)))} in {data.name}: add images, or leave such classes"
+            " out"
+        )
+
+
+def _require_apart(data: "Data", split: str, shares: Sequence[float], seeds: Sequence[int]) -> None:
+    """Refuse shares that take the same pictures with all seeds and of all folds.
+
+    Raises:
+        ValueError: If there are any, or one leaves a class without an image.
+    """
+    from smidgen.data.shares import learned
+    from smidgen.split_names import splits_in
+
+    for less, more in pairwise(shares):
+        counts = (
+            tuple(len(learned(data, part, share, seed)) for share in (less, more))
+            for part in splits_in(split)
+            for seed in seeds
+        )
+        if all(fewer == count for fewer, count in counts):  # a smaller share lies within a larger
+            raise ValueError(
+                f"shares {less:g} and {more:g} take the same training pictures of {data.name}, as"
+                " it has few of them or large groups: leave one out"
+            )
 
 
 def _splits(name: str) -> int:
@@ -228,7 +272,22 @@ def _title(store: Path) -> str:
     return f"Would more pictures help? {', '.join(dict.fromkeys(str(row['data']) for row in rows))}"
 
 
-def _required(shares: Sequence[float], recipe: "Recipe") -> list[float]:
+def _numbers(values: object, what: str, as_in: str) -> tuple[Any, ...]:
+    """Return numbers as they were given, once.
+
+    Raises:
+        ValueError: If they are no list or the like.
+    """
+    from smidgen.names import shown
+
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(
+            f"{what} of a learning curve must be a list of numbers, as {as_in}, got {shown(values)}"
+        )
+    return tuple(cast("Iterable[Any]", values))
+
+
+def _required(shares: Iterable[float], recipe: "Recipe") -> list[float]:
     """Return shares, the smallest first.
 
     Raises:
@@ -236,11 +295,27 @@ def _required(shares: Sequence[float], recipe: "Recipe") -> list[float]:
     """
     from smidgen.names import shown
 
-    if isinstance(shares, str) or len(set(shares)) < 2:  # noqa: PLR2004
+    asked = _numbers(shares, "shares", "[0.5, 1]")
+    found = sorted({replace(recipe, share=share).share for share in asked})
+    if len(found) < 2:  # noqa: PLR2004
         raise ValueError(
-            f"shares of a learning curve must be two or more, as 0.5,1, got {shown(shares)}"
+            f"shares of a learning curve must be two or more, as [0.5, 1], got {shown([*asked])}"
         )
-    return sorted({replace(recipe, share=share).share for share in shares})
+    return found
+
+
+def _seeds(seeds: Iterable[int]) -> tuple[int, ...]:
+    """Return seeds.
+
+    Raises:
+        ValueError: If they are not one whole number or more.
+    """
+    from smidgen.names import as_seed
+
+    found = tuple(map(as_seed, _numbers(seeds, "seeds", "[0, 1, 2]")))
+    if not found:
+        raise ValueError("seeds of a learning curve must be one or more, as [0, 1, 2], got []")
+    return found
 
 
 def _plan(

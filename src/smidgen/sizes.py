@@ -48,6 +48,12 @@ def amounted(amount: float, unit: str) -> str:
     return " ".join([f"{amount:g}", word.removesuffix("s") if abs(amount) == 1 else word, *of])
 
 
+def and_others(count: int) -> str:
+    """Return what is said of further classes, as `` (so have 2 other classes)``; or nothing."""
+    classes = counted(count, "other class", "other classes")
+    return f" (so {'has' if count == 1 else 'have'} {classes})" if count else ""
+
+
 def listed(names: Sequence[str], most: int = 3) -> str:
     """Return names behind each other, the first ``most`` of more, as ``a, b, c and 91 more``."""
     more = len(names) - most

@@ -34,7 +34,7 @@ def test_labels_outside_the_classes(label: int) -> None:
 def test_a_class_without_a_training_image_is_named() -> None:
     with pytest.raises(DataError, match=r"class 'dog' of pets has no training image$"):
         data(train=split([0, 0]))
-    with pytest.raises(DataError, match=r"class 'cat' .* \(nor have 1 others\)"):
+    with pytest.raises(DataError, match=r"class 'cat' .* \(so has 1 other class\)"):
         data(train=split([2]), classes=("cat", "dog", "eel"))
 
 

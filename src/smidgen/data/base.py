@@ -19,6 +19,7 @@ from smidgen.data.preprocessing import Preprocessing
 from smidgen.data.rules import rules
 from smidgen.names import require_kind
 from smidgen.show import card
+from smidgen.sizes import and_others
 from smidgen.tensors import Labels, Pixels
 
 Progress: TypeAlias = Callable[[str, int, int], None] | None  # what is done, how many, of how many
@@ -122,7 +123,7 @@ class Data:
         found = torch.bincount(self.train.labels, minlength=len(self.classes))
         missing = [name for name, n in zip(self.classes, found.tolist(), strict=True) if n == 0]
         if missing and not self.to_judge:
-            more = f" (nor have {len(missing) - 1} others)" if len(missing) > 1 else ""
+            more = and_others(len(missing) - 1)
             raise DataError(f"class {missing[0]!r} of {self.name} has no training image{more}")
         for what, split in self.parts.items():
             if split.images.shape[1:] != self.train.images.shape[1:]:

@@ -12,6 +12,7 @@ from smidgen.data.splits import (
     selection_mask,
     selection_split,
 )
+from smidgen.sizes import and_others
 from smidgen.split_names import FULL, SELECTION, fold_of, require_split
 
 
@@ -103,7 +104,7 @@ def _require_two(data: Data) -> None:
     counts = torch.bincount(data.train.labels, minlength=len(data.classes)).tolist()
     single = [name for name, count in zip(data.classes, counts, strict=True) if count == 1]
     if single:
-        more = f" (nor have {len(single) - 1} others)" if len(single) > 1 else ""
+        more = and_others(len(single) - 1)
         raise DataError(
             f"class {single[0]!r} of {data.name} has 1 training image, and one must be held out to "
             f"choose on{more}: add images of it, leave the class out, or train with --full"
