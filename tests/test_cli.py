@@ -498,8 +498,10 @@ def test_what_does_not_go_with_going_on_is_refused(
 def test_training_ends_with_the_model_s_place_and_what_may_follow(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert smidgen(*TRAIN, "--epochs", "1", "--out", "my run") == 0
-    *_, place, predict, evaluate, export = capsys.readouterr().err.splitlines()
+    share = ("--set", "recipe.share=0.5")
+    assert smidgen(*TRAIN, "--epochs", "1", *share, "--out", "my run") == 0
+    *_, learned, place, predict, evaluate, export = capsys.readouterr().err.splitlines()
+    assert learned == "learned from 647 of 1,293 training pictures (share 0.5)"
     assert re.search(r"params, trained in \d+ s, in my run$", place)
     assert predict == "next:   smidgen predict 'my run' PICTURE"
     assert evaluate == "        smidgen evaluate 'my run' --held-out", "the test images wait"
@@ -507,7 +509,9 @@ def test_training_ends_with_the_model_s_place_and_what_may_follow(
     assert smidgen("report", "my run", "--out", "page.html") == 2
     assert "smidgen evaluate 'my run' --row rows.jsonl writes its own" in capsys.readouterr().err
     assert smidgen("evaluate", "my run") == 0
-    names = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines() if line]
+    judged = capsys.readouterr()
+    assert learned in judged.err
+    names = [line.split("  ")[0] for line in judged.out.splitlines() if line]
     assert [name for name in names if names.count(name) > 1] == [], "rows of two names"
     assert smidgen("export", "my run", "--to", "onnx") == 0
     shown = capsys.readouterr().out

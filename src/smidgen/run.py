@@ -121,6 +121,21 @@ class Run:
         """Duration of training."""
         return self.history[-1].seconds if self.history else 0.0
 
+    @property
+    def learned_from(self) -> str:
+        """Say which share of the training pictures was learned; nothing where all were.
+
+        It is such as ``learned from 32 of 129 training pictures (share 0.25)``, without the numbers
+        where the run does not know its pictures.
+        """
+        share = self.trial.recipe.share
+        if share == 1:
+            return ""
+        counts = None if self.known is None else self.known.counts
+        if counts is None:
+            return f"learned from a share of {share:g} of its training pictures"
+        return f"learned from {counts[0]:,} of {counts[1]:,} training pictures (share {share:g})"
+
     def save(self, folder: Path | str) -> None:
         """Write the trained model to ``folder``, beside its plan, which gets a digest of it.
 

@@ -62,6 +62,7 @@ def test_what_a_share_left_out_was_neither_learned_nor_held_out(split: str) -> N
     assert len(known.sides) == len(known.learned) + int(known.held_out.sum()) + 10
     again = Known.of_tensors(known.tensors)
     assert again.learned == known.learned
+    assert again.counts == (len(known.learned), int((~known.held_out).sum()))
     with pytest.raises(DataError, match="left_out of known pictures must be bool"):
         Known.of_tensors({**known.tensors, "left_out": torch.zeros(3)})
     assert "left_out" not in Known.of(BEFORE, split).tensors, "a file of all is as before"

@@ -259,6 +259,10 @@ def test_the_card_says_what_it_must(run: Path, shared: Any) -> None:
     assert f"{figures.footprint[0]:,} bytes of flash and {figures.footprint[1]:,} of RAM" in text
     assert "adversarial changes were not measured" in text
     assert "`onnx`" in text
+    assert "learned from" not in text
+    trial = replace(figures.run.trial, recipe=sm.Recipe(share=0.5))
+    half = replace(figures, run=replace(figures.run, trial=trial))
+    assert "learned from a share of 0.5 of its training pictures." in card_of(half)
     assert "d\\`o\\|g&lt;b>" in text, "names of classes are text"
 
 

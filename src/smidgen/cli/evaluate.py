@@ -17,7 +17,7 @@ from smidgen.cli.options import (
     in_a_folder,
 )
 from smidgen.cli.robust import Place, asked, columns_of, measured, require_possible, show
-from smidgen.cli.terminal import LoadingProgress, print_json, table, tell, warn
+from smidgen.cli.terminal import LoadingProgress, print_json, say, table, tell, warn
 from smidgen.sizes import counted, listed
 
 if TYPE_CHECKING:
@@ -166,6 +166,8 @@ def _tell(
         print_json({**values, "latency_ms": latency["kernel_ms"], "bytes": values["bytes_float32"]})
     else:
         _show(values, source.name)
+        if run.learned_from:
+            say(run.learned_from)
         _show_classes(found)
         _show_wrong(values["wrong"], found.classes)
         if cards:

@@ -29,6 +29,8 @@ def end(run: "Run", folder: Path, data: "Data", begun: "Begun | None", *, json: 
         if held is not None and held.uneven and not doubts:
             say(f"held out: balanced accuracy {percent(held.balanced)}, each class alike")
         params = f"{run.trial.spec.params:,} params"
+        if run.learned_from:
+            say(run.learned_from)
         say(f"{run.trial.net.name}: {params}, trained in {run.seconds:,.0f} s, in {folder}")
         held_out = run.history[-1].held_out_accuracy is not None
         file = "PICTURE"

@@ -95,6 +95,14 @@ class Known:
         return frozenset(self.parts[TRAIN][~unseen].tolist())
 
     @property
+    def counts(self) -> tuple[int, int] | None:
+        """How many training pictures a share has taken, and of how many; ``None`` without one."""
+        if self.left_out is None:
+            return None
+        every = int((~self.held_out).sum())
+        return every - int(self.left_out.sum()), every
+
+    @property
     def sides(self) -> dict[int, str]:
         """The side of each key: what was learned is, wherever else it was, too.
 

@@ -176,6 +176,8 @@ def _data(facts: Facts) -> str:
         f"{escaped(trial.data)}, fingerprint {_code(trial.fingerprint)} (of pixels, labels and"
         " classes)."
     ]
+    if facts.run.learned_from:
+        lines.append(f"The model {facts.run.learned_from}.")
     if facts.rows:
         first = facts.rows[0]
         what = "all training images" if trial.split == "full" else f"the split {trial.split}"
