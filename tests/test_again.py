@@ -166,11 +166,16 @@ def test_what_tells_pictures_is_of_this_run_and_bounded(
             UserWarning, match="pictures.safetensors: of another run; which pictures"
         ):
             assert load_run(elsewhere / "run").known is None
-    save_tensors(path, tensors, values)
-    size = path.stat().st_size
-    monkeypatch.setattr("smidgen.run._KNOWN", Room(len(tensors), 0, size))
+    all_kinds = {"validation": tensors["test"], "left_out": tensors["held_out"]}
+    save_tensors(path, {**tensors, **all_kinds}, values)
+    known = load_run(elsewhere / "run").known
+    assert known is not None
+    assert known.left_out is not None
+    header = 4096
+    room = Room(5, path.stat().st_size - header, header)
+    monkeypatch.setattr("smidgen.run._KNOWN", room)
     assert load_run(elsewhere / "run").known is not None
-    monkeypatch.setattr("smidgen.run._KNOWN", Room(len(tensors), 0, size - 1))
+    monkeypatch.setattr("smidgen.run._KNOWN", room._replace(bytes=room.bytes - 1))
     with pytest.warns(UserWarning, match="bytes of a file must be at most .* not known without it"):
         assert load_run(elsewhere / "run").known is None
 

@@ -97,6 +97,7 @@ def test_a_curve_is_trained_once_told_and_kept(
     page = found.report.read_text()
     assert "<h1>Would more pictures help? digits</h1>" in page
     assert page.index(f"<p>{escape(found.told)}.</p>") < page.index('<div class="facts">')
+    assert found.chance is not None
     assert found.chance == pytest.approx(100 * 15 / 144, abs=1)
     half, whole = Store(folder / STORE).rows("learning-curve")
     assert (half["recipe"]["share"], "share" in whole["recipe"]) == (0.5, False)

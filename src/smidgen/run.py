@@ -32,7 +32,8 @@ from smidgen.sizes import counted
 from smidgen.trial import Trial
 
 PICTURES = "pictures.safetensors"  # that tell those of the run from others; never shared
-_KNOWN = Room(4, KNOWN_BYTES)  # a key of each picture of three parts, and which were held out
+# a key of each picture of three parts, and which were held out, and which a share left out
+_KNOWN = Room(5, KNOWN_BYTES)
 _DIGITS = 16  # of a digest that people read
 _MACHINE = {  # what a row says of it, of which it may fill no other column, such as the accuracy
     **dict.fromkeys(("device", "kernels", "precision"), str),

@@ -86,6 +86,8 @@ def test_a_share_without_an_image_of_a_class_is_refused_and_one_that_does_is_nam
         share_of(split, 0.05, 0)
     least = float(str(of.value).split(": ")[1].split()[0])
     assert counted(share_of(split, least, 0)) == [1, 1, 1]
+    with pytest.raises(DataError, match=r"got 0\.5 of 2: 1 alone does"):
+        share_of(of_sizes([1, 1]), 0.5, 0)
 
 
 @pytest.mark.parametrize("split", ["full", "selection", "fold-2-of-5"])

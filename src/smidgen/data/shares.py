@@ -59,9 +59,10 @@ def share_mask(split: Split, share: float, seed: int) -> torch.Tensor:
     taken = int((middles <= share * len(unit)).sum())
     if taken < first:
         least = ceil(_DIGITS * float(middles[first - 1]) / len(unit)) / _DIGITS
+        does = f"{least:g} or more does" if first < len(middles) else "1 alone does"
         raise DataError(
             f"share must leave every class an image to learn from, got {share:g} of {len(unit):,}:"
-            f" {least:g} or more does"
+            f" {does}"
         )
     return torch.isin(unit, order[:taken])
 
