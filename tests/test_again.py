@@ -166,7 +166,7 @@ def test_what_tells_pictures_is_of_this_run_and_bounded(
             UserWarning, match="pictures.safetensors: of another run; which pictures"
         ):
             assert load_run(elsewhere / "run").known is None
-    all_kinds = {"validation": tensors["test"], "left_out": tensors["held_out"]}
+    all_kinds = {"validation": tensors["test"].clone(), "left_out": tensors["held_out"].clone()}
     save_tensors(path, {**tensors, **all_kinds}, values)
     known = load_run(elsewhere / "run").known
     assert known is not None
