@@ -11,6 +11,7 @@ from tests.export.test_page_windows import evaluated, lines
 from smidgen.data import DataError, Preprocessing
 from smidgen.data.lines import ENDINGS, is_time, lines_in, lines_of
 from smidgen.data.moments import Window, window_in, window_of
+from smidgen.data.sensor import unit_of
 
 HOW = Preprocessing(1, 48, "channels", 3, offset=(0.0,) * 3, scale=(1.0,) * 3)
 SHRUNK = replace(HOW, width=16, length=48)
@@ -27,6 +28,10 @@ BOTH = [  # the net, and a text
             "t_us,accX,accX,accY",
             "time,,,",
         )
+    ),
+    *(
+        (KNOWN, f"{head},accX,accY,accZ\n{COUNTS}")
+        for head in ("Time [\u00b5s]", "TIME \u03bcs", "timeMs", "t_min", "min", "h", "Time (h)")
     ),
     (KNOWN, lines(48, "1,2,3")),
     (KNOWN, "t_ms,accX,accY,accZ\n" + "\n".join(f"{15 * n},1,2,3" for n in range(64))),
@@ -235,11 +240,49 @@ def test_a_net_of_bytes_gets_bytes_and_a_net_of_a_column_a_column() -> None:
     assert window.values[0].tolist() == [[0, 255]]
 
 
-@pytest.mark.parametrize("name", ["timestamp", "Time (ms)", "t", "t_us", "seconds_elapsed", "MS"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "timestamp",
+            "Time (ms)",
+            "t",
+            "t_us",
+            "seconds_elapsed",
+            "MS",
+            "timeMs",
+            "time (minutes)",
+        ),
+        *("Time [\u00b5s]", "t_min", "minutes"),
+    ],
+)
 def test_columns_of_times_are_known_by_their_names(name: str) -> None:
     assert is_time(name)
 
 
-@pytest.mark.parametrize("name", ["", "1", "accX", "temp", "tx", "time to fall"])
+@pytest.mark.parametrize(
+    "name", ["", "1", "accX", "temp", "tx", "time to fall", "min", "H", "t\u00e9"]
+)
 def test_other_columns_are_none(name: str) -> None:
     assert not is_time(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("Time [\u00b5s]", "us"),
+        ("time_\u03bcs", "us"),
+        ("time\u00b5s", "us"),
+        ("timeMs", "ms"),
+        ("TIME (MS)", "ms"),
+        ("time (minutes)", "min"),
+        ("elapsed_min", "min"),
+        ("t_min", "min"),
+        ("Time (h)", "h"),
+        ("elapsed_s", "s"),
+        ("Time (h:min:s)", ""),
+        ("timestamp", ""),
+    ],
+)
+def test_the_unit_of_times_is_read_from_their_name(name: str, unit: str) -> None:
+    assert unit_of(name) == unit

@@ -11,7 +11,7 @@ import numpy as np
 
 from smidgen.data.errors import DataError
 from smidgen.data.preprocessing import Values
-from smidgen.data.sensor import UNITS, UNKNOWN, Sensor, unit_of
+from smidgen.data.sensor import UNITS, UNKNOWN, Sensor, unit_of, words_of
 from smidgen.limits import TABLE, TABLE_ROWS, content
 from smidgen.names import shown
 
@@ -29,6 +29,7 @@ _TIMES = frozenset(  # words of which names of a column of times are made
         *UNITS,
     )
 )
+_DOUBTFUL = frozenset({"min", "h"})  # which alone may be a least value and a height
 
 
 class Lines(NamedTuple):
@@ -131,8 +132,8 @@ def lines_of(text: str, where: str) -> Lines:
 
 def is_time(name: str) -> bool:
     """Return whether a column is one of times by its name, as ``timestamp`` or ``Time (ms)``."""
-    words = re.findall("[a-z]+", name.casefold())
-    return bool(words) and _TIMES.issuperset(words)
+    words = words_of(name)
+    return _TIMES.issuperset(words) and not _DOUBTFUL.issuperset(words)
 
 
 def has_time(lines: Lines) -> bool:

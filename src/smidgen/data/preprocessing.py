@@ -74,7 +74,8 @@ class Preprocessing:
         names: Of the channels of windows, in their order; none if nothing said them. They, the
             interval and its unit make no byte another one: two that differ in them are equal.
         interval: From a moment trained on to the next, before the fit; 0 if it is not known.
-        unit: Of the interval: ``s``, ``ms``, ``us`` or ``ns``, or empty if it is not known.
+        unit: Of the interval: ``s``, ``ms``, ``us``, ``ns``, ``min`` or ``h``, or empty if it is
+            not known.
 
     Raises:
         DataError: If a value is out of range, offset and scale or names are not one a channel, or

@@ -7,13 +7,18 @@ from typing import NamedTuple
 from smidgen.escape import terminal
 from smidgen.names import LONGEST
 
-SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0}
 UNITS = {  # of times, by the words for them in names of columns
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
     **dict.fromkeys(("ms", "msec", "millis", "millisecond", "milliseconds"), "ms"),
-    **dict.fromkeys(("us", "micros", "microsecond", "microseconds"), "us"),
-    **dict.fromkeys(("ns", "nanoseconds"), "ns"),
+    **dict.fromkeys(("us", "usec", "micros", "microsecond", "microseconds"), "us"),
+    **dict.fromkeys(("ns", "nsec", "nanos", "nanosecond", "nanoseconds"), "ns"),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), "min"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
 }
+_MICRO = re.compile("[\u00b5\u03bc]")  # the sign, and the Greek letter
+_WORD = re.compile(r"[^\W\d_]+")
+_HUMP = re.compile("(?<=[a-z])(?=[A-Z\u00b5\u03bc])")  # as in timeMs
 _APART = 0.05  # of the longer of two intervals, from which they are no longer the same
 _NAMED = 8  # channels that are listed
 _SHOWN = 200  # characters of their names
@@ -53,9 +58,14 @@ class Sensor(NamedTuple):
 UNKNOWN = Sensor()
 
 
+def words_of(name: str) -> list[str]:
+    """Return the words in the name of a column, in small letters, with u for micro."""
+    return _WORD.findall(_MICRO.sub("u", _HUMP.sub(" ", name)).casefold())
+
+
 def unit_of(name: str) -> str:
     """Return the unit in the name of a column of times, as ``ms`` of ``Time (ms)``; else empty."""
-    found = {UNITS[word] for word in re.findall("[a-z]+", name.casefold()) if word in UNITS}
+    found = {UNITS[word] for word in words_of(name) if word in UNITS}
     return found.pop() if len(found) == 1 else ""
 
 

@@ -29,13 +29,16 @@ function headOf(rows) {
 }
 // Words of which names of a column of times are made.
 const TIMES = new Set(("time times timestamp timestamps t date datetime elapsed uptime s sec secs second seconds ms msec millis millisecond"
-  + " milliseconds us micros microsecond microseconds ns nanoseconds").split(" "));
+  + " milliseconds us usec micros microsecond microseconds ns nsec nanos nanosecond nanoseconds min mins minute minutes h hr hrs hour hours").split(" "));
+const DOUBTFUL = ["min", "h"]; // which alone may be a least value and a height
+const wordsOf = name => name.replace(/(?<=[a-z])(?=[A-Z\u00b5\u03bc])/g, " ").replace(/[\u00b5\u03bc]/g, "u").toLowerCase().match(/[\p{L}\p{Nl}\p{No}]+/gu) || [];
 // What a model knows of its sensor, and what data/sensor.py says of another one.
 const trained = seen.names || [];
-const UNITS = { s: "s sec secs second seconds", ms: "ms msec millis millisecond milliseconds", us: "us micros microsecond microseconds", ns: "ns nanoseconds" };
-const SECONDS = { s: 1, ms: 1e-3, us: 1e-6, ns: 1e-9 };
+const UNITS = { s: "s sec secs second seconds", ms: "ms msec millis millisecond milliseconds", us: "us usec micros microsecond microseconds", ns: "ns nsec nanos nanosecond nanoseconds",
+  min: "min mins minute minutes", h: "h hr hrs hour hours" };
+const SECONDS = { s: 1, ms: 1e-3, us: 1e-6, ns: 1e-9, min: 60, h: 3600 };
 function unitOf(name) {
-  const words = name.toLowerCase().match(/[a-z]+/g) || [], found = Object.keys(UNITS).filter(unit => UNITS[unit].split(" ").some(word => words.includes(word)));
+  const words = wordsOf(name), found = Object.keys(UNITS).filter(unit => UNITS[unit].split(" ").some(word => words.includes(word)));
   return found.length === 1 ? found[0] : "";
 }
 const listedNames = names => names.slice(0, 8).map(name => name || "(no name)").join(", ") + (names.length > 8 ? `, ... (${number(names.length)} in all)` : "");
@@ -58,8 +61,8 @@ function toldPace(interval, unit, fitted) {
 }
 // Whether the first of several columns is one of times by its name, and rises; where none is a number, as of dates, they are compared as text.
 function isTimed(rows, names) {
-  const words = (names[0] || "").toLowerCase().match(/[a-z]+/g) || [], cells = rows.map(([cell]) => cell);
-  if (rows[0].length < 2 || !words.length || !words.every(word => TIMES.has(word))) return false;
+  const words = wordsOf(names[0] || ""), cells = rows.map(([cell]) => cell);
+  if (rows[0].length < 2 || !words.every(word => TIMES.has(word)) || words.every(word => DOUBTFUL.includes(word))) return false;
   const isNumber = cell => cell && Number.isFinite(Number(cell)), odd = cells.findIndex(cell => !isNumber(cell)), mixed = odd >= 0 && cells.some(isNumber);
   if (mixed) throw new Error(`a window has numbers alone, got ${cells[odd] ? quoted(cells[odd]) : "an empty cell"} among times`);
   const times = odd < 0 ? cells.map(Number) : cells;
