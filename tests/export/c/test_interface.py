@@ -511,7 +511,15 @@ def test_the_header_tells_what_was_trained_and_measured() -> None:
                 "#define CATS_INTERVAL_US 10000 /* microseconds between moments */",
             ],
         ),
-        ({"interval": 1 / 3, "unit": "s"}, ["#define CATS_INTERVAL_US 333333.333 /*"]),
+        (
+            {"interval": 1 / 3, "unit": "s"},
+            ["#define CATS_INTERVAL_US 333333 /* microseconds between moments, rounded: 0.3333"],
+        ),
+        ({"interval": 20000.0, "unit": "us"}, ["#define CATS_INTERVAL_US 20000 /* microseconds b"]),
+        ({"interval": 35.0, "unit": "min"}, ["#define CATS_INTERVAL_US 2100000000 /* micro"]),
+        ({"interval": 1.0, "unit": "h"}, ["#define CATS_INTERVAL 1.0 /* between moments, h */"]),
+        ({"interval": 1.4, "unit": "us"}, ["#define CATS_INTERVAL 1.4 /* between moments, us */"]),
+        ({"interval": 9.0, "unit": "ns"}, ["#define CATS_INTERVAL 9.0 /* between moments, ns */"]),
         ({"interval": 2.0}, ["#define CATS_INTERVAL 2.0 /* between moments, in the unit of the"]),
     ],
 )

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from smidgen.data import Preprocessing
 from smidgen.data.preprocessing import Color, Fit
-from smidgen.data.sensor import SECONDS
+from smidgen.data.sensor import SECONDS, Sensor
 from smidgen.escape import c_comment, c_string
 from smidgen.export.c.boards import timed
 from smidgen.export.c.source import Source
@@ -139,13 +139,38 @@ def _of_sensor(seen: Preprocessing, upper: str) -> list[str]:
     if seen.names:
         names = ", ".join(map(c_string, seen.names))
         lines.append(f"#define {upper}_CHANNEL_NAMES {{{names}}} /* in the order of a moment */")
-    if seen.interval and seen.unit:
-        micros = f"{seen.interval * SECONDS[seen.unit] * 1e6:.9g}"
-        lines.append(f"#define {upper}_INTERVAL_US {micros} /* microseconds between moments */")
+    if micros := _micros(seen.sensor):
+        about = "" if micros.is_exact else f", rounded: {seen.sensor.pace} in training"
+        lines.append(
+            f"#define {upper}_INTERVAL_US {micros.count} /* microseconds between moments{about} */"
+        )
     elif seen.interval:
-        why = "between moments, in the unit of the times trained on"
+        of = seen.unit or "in the unit of the times trained on"
+        why = f"between moments, {of}"
         lines.append(f"#define {upper}_INTERVAL {_float(seen.interval)} /* {why} */")
     return lines
+
+
+class _Micros(NamedTuple):
+    """An interval as a clock of 32 bits counts it."""
+
+    count: int
+    is_exact: bool
+
+
+def _micros(sensor: Sensor) -> _Micros | None:
+    """Return an interval in whole microseconds; None where a board's clock cannot wait as long.
+
+    A loop compares differences of ``micros()`` as signed numbers, so they stay below 2^31.
+    """
+    if not (sensor.interval and sensor.unit):
+        return None
+    exact = sensor.interval * SECONDS[sensor.unit] * 1e6
+    count = round(exact)
+    as_often = Sensor(interval=count, unit="us").is_read_as(sensor)
+    if not (1 <= count < 1 << 31 and as_often):
+        return None
+    return _Micros(count, abs(count - exact) <= 1e-9 * exact)
 
 
 def _order(color: Color) -> str:

@@ -1,7 +1,8 @@
 /* Prints what NAME answers for a sensor that is read without end: of the last UPPER_MOMENTS readings,
    anew after HOP more of them, by the mean of the logits of the last ANSWERS. In read_moment() your
    sensor comes in place of the array in window.h: its channels in the order and the units of
-   training, and read as often (UPPER_CHANNEL_NAMES and UPPER_INTERVAL_US where NAME.h has them). */
+   training, and read as often (UPPER_CHANNEL_NAMES and UPPER_INTERVAL_US where NAME.h has them;
+   with UPPER_INTERVAL in its place, of no unit or of other lengths, waiting is left to you). */
 #include <NAME.h>
 #include <NAME_picture.h>
 #include <string.h>
@@ -36,6 +37,9 @@ static void tell() {
 
 void setup() {
   Serial.begin(115200);
+#ifdef UPPER_INTERVAL
+  Serial.println("nothing waits between readings: UPPER_INTERVAL of NAME.h says how long to");
+#endif
 }
 
 void loop() {
