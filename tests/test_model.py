@@ -324,6 +324,22 @@ def test_a_window_of_another_length_is_told(model: Model) -> None:
     shrunk.predict(np.arange(48.0).reshape(24, 2))  # and no warning, which would end the test
 
 
+def test_what_is_taken_for_granted_of_windows_as_text_names_the_first_file(
+    model: Model, tmp_path: Path
+) -> None:
+    how = Preprocessing(1, 4, "grey", 1, offset=(0.0,), scale=(1.0,), interval=20.0, unit="ms")
+    asked = replace(model, preprocessing=how, infer=unlearned)
+    files = [tmp_path / f"{number}.csv" for number in range(3)]
+    for file, step in zip(files, (20, 40, 40), strict=True):
+        file.write_text("t_ms,x\n" + "".join(f"{step * row},1\n" for row in range(4)))
+    pace = "windows as text are read so: moments are 40 ms apart, "
+    for given, starts in ((files, f"{files[1]} (and 1 more): "), (files[2], f"{files[2]}: ")):
+        with pytest.warns(DataWarning) as said:
+            asked.predict(given)
+        assert [f"{one.message}".startswith(f"{starts}{pace}") for one in said].count(True) == 1
+        assert all(f"{one.message}".startswith(str(tmp_path)) for one in said)
+
+
 def test_a_file_of_text_is_refused(model: Model, tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a")
     with (tmp_path / "a").open() as file, pytest.raises(DataError, match="must be open for bytes"):

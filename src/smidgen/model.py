@@ -3,7 +3,7 @@
 import json
 import os
 import warnings
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -42,6 +42,39 @@ class Told(NamedTuple):
 
     answer: Answer | None
     error: str
+
+
+class _Read(NamedTuple):
+    """What a picture is to the net.
+
+    Args:
+        pixels: Bytes, n h w c: n windows of a recording, of all else one.
+        path: Of a window as text; else empty.
+        notes: What was taken for granted of it.
+    """
+
+    pixels: Array
+    path: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@final
+class _Notes:
+    """What was taken for granted of files, each said once, with the first and how many more."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+        self._count: Counter[str] = Counter()
+
+    def add(self, read: _Read) -> None:
+        for note in read.notes:
+            self._first.setdefault(note, read.path)
+            self._count[note] += 1
+
+    def tell(self) -> None:
+        for note, path in self._first.items():
+            more = f" (and {self._count[note] - 1:,} more)" if self._count[note] > 1 else ""
+            _warn(f"{escape.terminal(path)}{more}: {note}")
 
 
 class _Laid(NamedTuple):
@@ -102,7 +135,10 @@ class Model:
         """
         many = self._many(pictures)
         if many is None:
-            return self._answers([self._read(pictures)])[0]
+            read, notes = self._read(pictures), _Notes()
+            notes.add(read)
+            notes.tell()
+            return self._answers([read.pixels])[0]
         answers: list[Answer] = []
         for place, told in enumerate(self.each(many)):
             if told.answer is None:
@@ -128,8 +164,9 @@ class Model:
             )
         workers = processors()
         pool = ThreadPoolExecutor(workers, DECODING)
-        ahead: deque[Future[Array | str]] = deque()
-        batch: list[Array | str] = []
+        ahead: deque[Future[_Read | str]] = deque()
+        batch: list[_Read | str] = []
+        notes = _Notes()
         try:
             for picture in several:
                 if isinstance(picture, str | bytes | os.PathLike):
@@ -140,17 +177,18 @@ class Model:
                 if len(ahead) > _BATCH + 2 * workers:
                     batch.append(ahead.popleft().result())
                 if len(batch) == _BATCH:
-                    yield from self._told(batch)
+                    yield from self._told(batch, notes)
                     batch = []
             while ahead:
                 batch.append(ahead.popleft().result())
                 if len(batch) == _BATCH or not ahead:
-                    yield from self._told(batch)
+                    yield from self._told(batch, notes)
                     batch = []
         finally:
             pool.shutdown(wait=False, cancel_futures=True)  # who stops waits for no picture
+            notes.tell()  # at the end, as it says of how many files
 
-    def _tried(self, picture: Any) -> Array | str:
+    def _tried(self, picture: Any) -> _Read | str:
         try:
             return self._read(picture)
         except DataError as error:
@@ -158,9 +196,11 @@ class Model:
         except Exception as error:  # decoders raise whatever a strange picture leads them to
             return f"is no readable picture: {' '.join(str(error).split())}"
 
-    def _told(self, batch: list[Array | str]) -> Iterator[Told]:
-        answers = iter(self._answers([read for read in batch if not isinstance(read, str)]))
+    def _told(self, batch: list[_Read | str], notes: _Notes) -> Iterator[Told]:
+        answers = iter(self._answers([read.pixels for read in batch if isinstance(read, _Read)]))
         for read in batch:
+            if isinstance(read, _Read):
+                notes.add(read)
             yield Told(None, read) if isinstance(read, str) else Told(next(answers), "")
 
     def _answers(self, pixels: list[Array]) -> list[Answer]:
@@ -171,13 +211,12 @@ class Model:
         logits = np.concatenate([self.infer(np.ascontiguousarray(part)) for part in parts])
         return answers_of(logits, self.classes, [len(of) for of in pixels])
 
-    def _read(self, picture: Any) -> Array:
-        """Return the bytes of a picture, n h w c: n windows of a recording, of all else one."""
+    def _read(self, picture: Any) -> _Read:
         if self.preprocessing.takes_text and isinstance(picture, str | os.PathLike):
             path = Path(picture)
             if is_text(path):
                 return self._of_text(path)
-        return self._pixels(picture)[None]
+        return _Read(self._pixels(picture)[None])
 
     def _pixels(self, picture: Any) -> Array:
         if isinstance(picture, str | os.PathLike):
@@ -198,8 +237,8 @@ class Model:
             picture = _Laid(asked.values[0])
         if isinstance(picture, _Laid):
             pixels = self.preprocessing.pixels(picture.values)
-            _tell_another_unit(picture.values, self.preprocessing)
-            _tell_another_length(picture.values, self.preprocessing)
+            _warn(_another_unit(picture.values, self.preprocessing))
+            _warn(_another_length(picture.values, self.preprocessing))
             return pixels.copy()  # bytes that fit are the array itself
         if hasattr(picture, "getexif"):
             return self._of_image(loaded(picture))
@@ -208,18 +247,19 @@ class Model:
             f" got {type(picture).__name__}"
         )
 
-    def _of_text(self, path: Path) -> Array:
+    def _of_text(self, path: Path) -> _Read:
         how = self.preprocessing
         window = window_in(path, how)
         try:
             pixels = np.stack([how.pixels(values) for values in window.each])
         except DataError as error:
             raise DataError(f"{path} {error}") from error
-        _tell_another_unit(window.values, how)
-        _tell_another_length(window.each[0], how)
-        for note in window.notes:
-            _warn(f"windows as text are read so: {note}")
-        return pixels
+        notes = (
+            _another_unit(window.values, how),
+            _another_length(window.each[0], how),
+            *(f"windows as text are read so: {note}" for note in window.notes),
+        )
+        return _Read(pixels, str(path), tuple(filter(None, notes)))
 
     def _of_image(self, image: Any) -> Array:
         _tell_pages(image)
@@ -227,7 +267,7 @@ class Model:
         pixels = self.preprocessing.pixels(image)
         if is_deep(image):
             values = with_channels(np.asarray(image))
-            _tell_another_unit(values, self.preprocessing)
+            _warn(_another_unit(values, self.preprocessing))
             _tell_few_bits(values, self.preprocessing)
         return pixels
 
@@ -273,14 +313,15 @@ def _tell_damaged(image: Any) -> None:
         _warn("a picture has damaged EXIF: how it is turned may be lost, it is answered as it is")
 
 
-def _tell_another_unit(values: Values, how: Preprocessing) -> None:
-    """Warn where most values become 0 or 255 for being beyond, or all that differ one byte."""
-    if how.scale and how.is_of_another_unit(how.beyond(values), values.min(), values.max()):
-        low, high = how.range
-        _warn(
-            f"the values of a picture, {values.dtype}, seem to be in another unit than those"
-            f" trained on, {low:g} to {high:g}: it is answered as it is"
-        )
+def _another_unit(values: Values, how: Preprocessing) -> str:
+    """Return where most values become 0 or 255 for being beyond, or all that differ one byte."""
+    if not (how.scale and how.is_of_another_unit(how.beyond(values), values.min(), values.max())):
+        return ""
+    low, high = how.range
+    return (
+        f"the values of a picture, {values.dtype}, seem to be in another unit than those"
+        f" trained on, {low:g} to {high:g}: it is answered as it is"
+    )
 
 
 def _tell_few_bits(values: Values, how: Preprocessing) -> None:
@@ -294,18 +335,20 @@ def _tell_few_bits(values: Values, how: Preprocessing) -> None:
         )
 
 
-def _tell_another_length(values: Values, how: Preprocessing) -> None:
-    """Warn of a window that has not as many steps as those trained on, before they were fitted."""
+def _another_length(values: Values, how: Preprocessing) -> str:
+    """Return that a window has not as many steps as those trained on, before they were fitted."""
     sides = values.shape[:2]
-    if how.is_window and sides != how.native:
-        own, size, native = ("x".join(map(str, of)) for of in (sides, how.size, how.native))
-        told = f"; those trained on have {native}" if how.length else ""
-        _warn(f"a window of {own} is fitted to {size}{told}")
+    if not how.is_window or sides == how.native:
+        return ""
+    own, size, native = ("x".join(map(str, of)) for of in (sides, how.size, how.native))
+    told = f"; those trained on have {native}" if how.length else ""
+    return f"a window of {own} is fitted to {size}{told}"
 
 
 def _warn(text: str) -> None:
     """Warn in a text that is the same for all pictures, so that many are told once."""
-    warnings.warn(text, DataWarning, stacklevel=5)
+    if text:
+        warnings.warn(text, DataWarning, stacklevel=5)
 
 
 def load(place: Path | str | Run) -> Model:
