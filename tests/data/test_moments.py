@@ -33,6 +33,16 @@ BOTH = [  # the net, and a text
         (KNOWN, f"{head},accX,accY,accZ\n{COUNTS}")
         for head in ("Time [\u00b5s]", "TIME \u03bcs", "timeMs", "t_min", "min", "h", "Time (h)")
     ),
+    *(
+        (KNOWN, f"{head}\n{lines(48, '1,2,3,4')}")
+        for head in (
+            "temp,accX,accY,accZ",
+            "accZ,accX,temp,accY",
+            "accX,accY,x,y",
+            "accX,accX,accY,accZ",
+        )
+    ),
+    (replace(ONE, names=("force",)), "force,temp\n" + lines(48, "1,2")),
     (KNOWN, lines(48, "1,2,3")),
     (KNOWN, "t_ms,accX,accY,accZ\n" + "\n".join(f"{15 * n},1,2,3" for n in range(64))),
     (replace(KNOWN, names=("a", "a", "b")), "a,b,a\n" + lines(48, "1,2,3")),
@@ -139,6 +149,37 @@ def test_channels_are_those_trained_on_by_their_names_or_that_is_told(
     (note,) = window.notes or ("",)
     assert note.startswith(said)
     assert bool(note) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("head", "kept", "said"),
+    [
+        (
+            "accX,accY,accZ,temp",
+            [1, 2, 3],
+            "temp is left out, as the net was trained on accX, accY, accZ",
+        ),
+        (
+            "accZ,temp,ACCX,accY",
+            [3, 4, 1],
+            "the columns accZ, temp, ACCX, accY are put in the order trained on, by their names:"
+            " accX, accY, accZ; temp is left out",
+        ),
+        ("accX,accY,temp,hum", None, "hum; accZ is missing"),
+        ("a,b,c,d", None, "leave out other columns, as of time"),
+        ("accX,accX,accY,accZ", None, "leave out other columns, as of time"),
+    ],
+)
+def test_the_channels_trained_on_are_taken_out_of_more(
+    head: str, kept: list[int] | None, said: str
+) -> None:
+    window = read(f"{head}\n{lines(48, '1,2,3,4')}", KNOWN)
+    if isinstance(window, str):
+        assert kept is None
+        assert window.endswith(said)
+    else:
+        assert window.values[0, 0].tolist() == kept
+        assert window.notes == (said,)
 
 
 @pytest.mark.parametrize(

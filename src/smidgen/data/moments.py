@@ -22,7 +22,15 @@ from smidgen.data.lines import (
     without_first,
 )
 from smidgen.data.preprocessing import WHITE, Preprocessing, Values
-from smidgen.data.sensor import UNKNOWN, Sensor, listed_names, order_of, told_order, told_pace
+from smidgen.data.sensor import (
+    UNKNOWN,
+    Sensor,
+    listed_names,
+    order_of,
+    told_missing,
+    told_order,
+    told_pace,
+)
 from smidgen.names import bare, shown
 
 LONGER = 1.5  # times the moments trained on, from which a recording is cut and not fitted
@@ -57,7 +65,8 @@ def window_of(lines: Lines, how: Preprocessing) -> Window:
     It is a line a moment, or all numbers in one line, or a number a line. A first column that
     rises is left out if it is one of times by its name. Another number of moments is fitted, since
     a window may have been taken at another rate; LONGER times as many are a recording, which is cut
-    as those trained on are. Columns of the names trained on are put in their order.
+    as those trained on are. Columns of the names trained on are put in their order, and others
+    beside all of them left out.
 
     Args:
         lines: Of the text.
@@ -78,7 +87,7 @@ def window_of(lines: Lines, how: Preprocessing) -> Window:
         form = f"{channels} channels of a moment" if channels > 1 else "value of a moment"
         raise DataError(
             f"{lines.where} must be a window, {own:,} lines of the {form}, got {count:,} of "
-            f"{across:,}{_named(lines)}{_advice(lines, own, channels)}"
+            f"{across:,}{_named(lines)}{_advice(lines, how)}"
         )
     values = numbers_of(lines).reshape(length, channels)
     if not how.scale:  # the net takes bytes as they are
@@ -109,7 +118,7 @@ def _without_head(lines: Lines, how: Preprocessing) -> tuple[Lines, Sensor, tupl
     if has_time(lines) and fall_of(lines) < 0:
         notes.append(f"the first column, {shown(lines.names[0])}, rises as time and is left out")
         pace, lines = pace_of(lines), without_first(lines)
-    by_moments = _are_moments(lines, channels)
+    by_moments = _are_moments(lines, channels) or _has_more(lines, how)
     if not lines.names:
         if len(how.names) > 1 and by_moments:
             known = listed_names(how.names)
@@ -145,6 +154,13 @@ def _are_moments(lines: Lines, channels: int) -> bool:
     return 1 in (count, across) if channels == 1 else across == channels
 
 
+def _has_more(lines: Lines, how: Preprocessing) -> bool:
+    """Return whether lines have all columns trained on by their names, and others beside them."""
+    across = len(lines.rows[0])
+    is_wide = len(lines.rows) > 1 and len(lines.names) == across > len(how.names)
+    return is_wide and order_of(lines.names, how.names) is not None
+
+
 def _named(lines: Lines) -> str:
     """Return the names of columns, for people."""
     if len(lines.names) != len(lines.rows[0]):
@@ -152,9 +168,16 @@ def _named(lines: Lines) -> str:
     return f": {bare(', '.join(name or '(no name)' for name in lines.names))}"
 
 
-def _advice(lines: Lines, own: int, channels: int) -> str:
+def _advice(lines: Lines, how: Preprocessing) -> str:
     """Return what may be done about lines of another form."""
-    count, across = len(lines.rows), len(lines.rows[0])
+    own, channels, count, across = (
+        max(how.native),
+        how.channels,
+        len(lines.rows),
+        len(lines.rows[0]),
+    )
+    if len(lines.names) == across and (missing := told_missing(lines.names, how.names)):
+        return f"; {missing}"
     if (count, across) == (channels, own):
         return "; exchange rows and columns"
     return "; leave out other columns, as of time" if across > channels and count > 1 else ""

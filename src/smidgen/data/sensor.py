@@ -84,12 +84,14 @@ def are_kept(names: Sequence[str]) -> bool:
 def order_of(names: Sequence[str], trained: Sequence[str]) -> list[int] | None:
     """Return where each channel trained on is among the names; None if they are other channels.
 
-    Letter case aside. Where two have one name, or one has none, the order must be the same.
+    Letter case aside. Where two have one name, or one has none, the order must be the same. Of more
+    names than were trained on, those are taken that stand there once each.
     """
     own, theirs = [[name.casefold() for name in of] for of in (names, trained)]
     if own == theirs:
         return list(range(len(own)))
-    if set(own) != set(theirs) or len({*own} - {""}) < len(own) or len(own) != len(theirs):
+    unlike = len({*theirs} - {""}) < len(theirs) or any(own.count(name) != 1 for name in theirs)
+    if not theirs or unlike:
         return None
     return [own.index(name) for name in theirs]
 
@@ -103,12 +105,23 @@ def told_order(names: Sequence[str], trained: Sequence[str]) -> str:
             f" {listed_names(trained)}: they are taken in this order, and answers are wrong unless"
             " they are the same"
         )
+    other = [name for place, name in enumerate(names) if place not in order]
+    out = f"{listed_names(other)} {'is' if len(other) == 1 else 'are'} left out" if other else ""
     if order == sorted(order):
-        return ""
+        return out and f"{out}, as the net was trained on {listed_names(trained)}"
     return (
         f"the columns {listed_names(names)} are put in the order trained on, by their names:"
-        f" {listed_names(trained)}"
+        f" {listed_names(trained)}" + (out and f"; {out}")
     )
+
+
+def told_missing(names: Sequence[str], trained: Sequence[str]) -> str:
+    """Return which of the channels trained on lack where others stand, in words; else nothing."""
+    own = {name.casefold() for name in names}
+    lacking = [name for name in trained if name.casefold() not in own]
+    if not lacking or len(lacking) == len(trained):
+        return ""
+    return f"{listed_names(lacking)} {'is' if len(lacking) == 1 else 'are'} missing"
 
 
 def told_pace(found: Sensor, trained: Sensor, once_fitted: str = "") -> str:

@@ -17,7 +17,16 @@ from smidgen.data.lines import (
     without_first,
 )
 from smidgen.data.preprocessing import Values
-from smidgen.data.sensor import UNKNOWN, Sensor, are_kept, order_of, told_order, told_pace
+from smidgen.data.sensor import (
+    UNKNOWN,
+    Sensor,
+    are_kept,
+    listed_names,
+    order_of,
+    told_missing,
+    told_order,
+    told_pace,
+)
 from smidgen.limits import INPUT_CHANNELS, require_at_most
 from smidgen.names import bare, shown
 from smidgen.sizes import counted, listed
@@ -157,10 +166,18 @@ def as_trained(
     """Return files with their channels in the order that a model was trained on, and what to tell.
 
     Files without names, or of other ones, stay as they are.
+
+    Raises:
+        DataError: If some of the channels trained on lack in files of another number of them.
     """
     names, (own, _) = found[0].names, sensor_of(found)
-    known = len(names) == len(trained.names) > 0
-    order = order_of(names, trained.names) if known else None
+    order = order_of(names, trained.names) if names else None
+    known = order is not None or len(names) == len(trained.names) > 0
+    if names and not known and (missing := told_missing(names, trained.names)):
+        raise DataError(
+            f"{found[0].path} must have the channels trained on, {listed_names(trained.names)}, got"
+            f" {listed_names(names)}: {missing}"
+        )
     if order is not None:
         in_order = tuple(names[place] for place in order)
         found = [of._replace(values=of.values[:, order], names=in_order) for of in found]

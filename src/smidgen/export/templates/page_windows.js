@@ -46,12 +46,18 @@ const listedNames = names => names.slice(0, 8).map(name => name || "(no name)").
 function orderOf(names) {
   const [own, theirs] = [names, trained].map(of => of.map(name => name.toLowerCase()));
   if (own.length === theirs.length && own.every((name, i) => name === theirs[i])) return own.map((_, i) => i);
-  const unique = new Set(own.filter(Boolean)).size === own.length && own.length === theirs.length;
-  return unique && theirs.every(name => own.includes(name)) && new Set(theirs).size === own.length ? theirs.map(name => own.indexOf(name)) : null;
+  const unique = theirs.length && new Set(theirs.filter(Boolean)).size === theirs.length;
+  return unique && theirs.every(name => own.filter(other => other === name).length === 1) ? theirs.map(name => own.indexOf(name)) : null;
 }
 function toldOrder(names, order) {
   if (!order) return `the channels are called ${listedNames(names)}, those trained on ${listedNames(trained)}: they are taken in this order, and answers are wrong unless they are the same`;
-  return order.every((place, i) => place === i) ? "" : `the columns ${listedNames(names)} are put in the order trained on, by their names: ${listedNames(trained)}`;
+  const other = names.filter((_, i) => !order.includes(i)), out = other.length ? `${listedNames(other)} ${other.length === 1 ? "is" : "are"} left out` : "";
+  if (order.every((place, i) => !i || place > order[i - 1])) return out && `${out}, as the net was trained on ${listedNames(trained)}`;
+  return `the columns ${listedNames(names)} are put in the order trained on, by their names: ${listedNames(trained)}${out && `; ${out}`}`;
+}
+function toldMissing(names) {
+  const own = names.map(name => name.toLowerCase()), lacking = trained.filter(name => !own.includes(name.toLowerCase()));
+  return lacking.length && lacking.length < trained.length ? `; ${listedNames(lacking)} ${lacking.length === 1 ? "is" : "are"} missing` : "";
 }
 function toldPace(interval, unit, fitted) {
   const both = unit && seen.unit, own = interval * (both ? SECONDS[unit] : 1), its = (seen.interval || 0) * (both ? SECONDS[seen.unit] : 1);
@@ -83,19 +89,21 @@ function valuesOf(text) {
   if (uneven) throw new Error(`each line must have as many numbers, got ${all[0].length} and ${uneven.length}: ${quoted(uneven.join(","))}`);
   const timed = isWindow && all.length > 0 && isTimed(all, head.names), skipped = timed ? 1 : 0, told = head.told;
   const rows = all.map(row => row.slice(skipped)), names = head.names.slice(skipped);
-  const wanted = channels * own, across = rows[0]?.length || 0, count = rows.length;
+  const given = rows[0]?.length || 0, count = rows.length, isNamedWhole = names.length > 0 && names.length === given;
+  const order = isWindow && isNamedWhole && trained.length && (given === channels || (count > 1 && given > trained.length)) ? orderOf(names) : null;
+  const wanted = channels * own, across = order ? order.length : given;
   const each = channels > 1 ? `the ${channels} channels of a moment` : "the value of a moment";
-  const got = names.length && names.length === across ? `: ${cut(names.map(name => name || "(no name)").join(", "), 80)}` : "";
+  const got = isNamedWhole ? `: ${cut(names.map(name => name || "(no name)").join(", "), 80)}` : "";
   // All in one line, or a number a line, may be one channel alone: of several, these have all numbers or none.
   const flat = count === 1 || across === 1, byMoments = channels === 1 ? flat : across === channels;
   const length = across * count / channels, other = isWindow && seen.fit === "stretch" && byMoments && length > 1;
   if (!other && !(across * count === wanted && (flat || byMoments || across === channels * width))) {
     throw new Error(`a window has ${number(wanted)} numbers, ${asked}, ${isWindow ? `in each line ${each}, or all in one` : "a row in each line"}, got `
-      + `${number(count)} line${count === 1 ? "" : "s"} of ${number(across)}${got}${adviceOn(rows, across)}`);
+      + `${number(count)} line${count === 1 ? "" : "s"} of ${number(across)}${got}${(isWindow && isNamedWhole && toldMissing(names)) || adviceOn(rows, across)}`);
   }
   if (isWindow && length >= LONGER * own) throw new Error(`a window has ${number(own)} moments, of which fewer than ${LONGER} times as many are fitted, got ${number(length)}: give one window alone, or the recording to smidgen predict`);
   const notes = timed ? [`the first column, ${cut(head.names[0], 40)}, rises as time and is left out`] : [];
-  const isOrdered = Boolean(got && byMoments), order = isOrdered && trained.length ? orderOf(names) : null;
+  const isOrdered = Boolean(got && byMoments);
   const note = !isOrdered ? told : trained.length ? toldOrder(names, order) : `columns are taken in this order${got}`;
   if (note) notes.push(note);
   if (!names.length && trained.length > 1 && byMoments) notes.push(`columns without names are taken in the order trained on: ${listedNames(trained)}`);
