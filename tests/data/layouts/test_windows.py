@@ -82,7 +82,7 @@ def test_names_of_channels_and_the_interval_are_kept_with_what_is_seen(folder: P
 def test_other_data_are_put_in_the_order_trained_on_or_what_differs_is_told(folder: Path) -> None:
     values = {f"{name}/{n}": DRAW.normal(size=(24, 2)) for name in "ab" for n in range(4)}
 
-    def loaded(place: str, head: str, order: slice, step: float, seen: Preprocessing | None) -> Any:
+    def loaded(place: str, head: str, order: Any, step: float, seen: Preprocessing | None) -> Any:
         for path, of in values.items():
             (folder / place / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / place / f"{path}.csv").write_text(text_of(of[:, order], head, step))
@@ -93,6 +93,11 @@ def test_other_data_are_put_in_the_order_trained_on_or_what_differs_is_told(fold
     same, turned = slice(None), slice(None, None, -1)
     own = loaded("own", "t_ms,accX,accY", same, 20, None)
     seen = own.preprocessing
+    wider = loaded("wider", "t_ms,temp,accX,accY", [0, 0, 1], 20, seen)
+    assert "temp is left out, as the net was trained on accX, accY" in wider.notes
+    assert (wider.train.images == own.train.images).all()
+    with pytest.raises(DataError, match="got temp, x, accY: accX is missing"):
+        loaded("lacking", "t_ms,temp,x,accY", [0, 0, 1], 20, seen)
     swapped = loaded("swapped", "t_us,accY,accX", turned, 20_000, seen)
     assert (swapped.train.images == own.train.images).all()
     assert [note for note in swapped.notes if "trained" in note] == [

@@ -142,7 +142,7 @@ def _of_sensor(seen: Preprocessing, upper: str) -> list[str]:
     if micros := _micros(seen.sensor):
         about = "" if micros.is_exact else f", rounded: {seen.sensor.pace} in training"
         lines.append(
-            f"#define {upper}_INTERVAL_US {micros.count} /* microseconds between moments{about} */"
+            f"#define {upper}_INTERVAL_US {micros.whole} /* microseconds between moments{about} */"
         )
     elif seen.interval:
         of = seen.unit or "in the unit of the times trained on"
@@ -154,7 +154,7 @@ def _of_sensor(seen: Preprocessing, upper: str) -> list[str]:
 class _Micros(NamedTuple):
     """An interval as a clock of 32 bits counts it."""
 
-    count: int
+    whole: int
     is_exact: bool
 
 
