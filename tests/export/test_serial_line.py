@@ -152,7 +152,9 @@ def test_a_damaged_answer_is_asked_for_again_and_a_third_in_turn_is_told(kind: s
 
 def test_silence_and_what_is_no_board_are_told_within_their_time() -> None:
     begin = time.monotonic()
-    with pytest.raises(ValueError, match=r"within 0\.15 s, got silence: upload the sketch `serve`"):
+    with pytest.raises(
+        ValueError, match=r"within 0\.163 s, got silence: upload the sketch `serve`"
+    ):
         asked(always(b""))
     with pytest.raises(ValueError, match=r"with a frame, got [0-9,]+ bytes that are none: upload"):
         asked(always(b"digits: 7\r\n"))
@@ -172,6 +174,45 @@ def test_a_board_that_is_still_starting_is_waited_for() -> None:
 
     asked(answering, patience=5)
     assert greeted == [1, 2, 3, 4, 5]
+
+
+class SlowPeer(Peer):
+    """A line whose bytes take as long as its baud says."""
+
+    baud, since = 4_800, 0.0
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        self.since = self.since or time.monotonic()
+
+    def read(self, size: int) -> bytes:
+        time.sleep(0.002)
+        came = int((time.monotonic() - self.since) * self.baud / 10)
+        self.since += 10 * came / self.baud
+        return super().read(min(size, came))
+
+
+def test_a_slow_line_is_given_the_time_that_a_greeting_travels() -> None:
+    peer = SlowPeer(right)  # its answer travels for 0.08 s, four times _AGAIN
+    assert Board(peer, "p", baud=peer.baud, patience=0.05).hello() == NET
+    assert len(peer.sent) == 1
+
+
+def test_a_greeting_that_comes_in_halves_is_kept_over_the_next_question(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_GAP", 5)
+    whole = frame(b"h", HELLO)
+    halves = {1: whole[:20], 2: whole[20:]}
+    board = Board(Peer(lambda *asked: halves.get(asked[2], b"")), "p", patience=0.5)
+    assert board.hello() == NET
+
+
+def test_a_greeting_that_broke_off_swallows_no_other() -> None:
+    whole = frame(b"h", HELLO)
+    peer = Peer(lambda *asked: whole[:-1] if asked[2] == 1 else whole)
+    assert Board(peer, "p", baud=10_000, patience=1).hello() == NET
+    assert len(peer.sent) == 2
 
 
 def test_no_byte_of_a_greeting_reaches_a_terminal_or_is_taken_for_a_kind() -> None:

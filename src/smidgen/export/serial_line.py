@@ -25,11 +25,13 @@ _KINDS = {b"i": "int32_t", b"f": "float"}
 _ANSWER = 8  # bytes before its logits: the number of the question, and microseconds
 _NO_CLOCK = 2**32 - 1
 _NAME = 100  # bytes of a net's, at most
+_FRAME = len(MAGIC) + _HEAD.size + _NUMBER.size  # bytes of one, besides what it holds
+_GREETING = 2 * _FRAME + _HELLO.size + _NAME  # bytes of a hello and its answer, at most
 _GAP = 1.5  # seconds without a byte after which a frame that began has broken off
 _LOOK = 0.05  # seconds between two looks at the clock
 _TRIES = 3  # of one question, since lines lose bytes
 _BITS = 10  # of a byte on the line
-_AGAIN = 0.7  # seconds until a board that is starting is asked again
+_AGAIN = 0.7  # seconds until a board that is starting is asked again, besides what the line takes
 _WHY = {
     b"c": "its checksum is another",
     b"l": "its length is another",
@@ -93,11 +95,12 @@ class Board:
         Raises:
             ValueError: If nothing answers, or nothing that is understood.
         """
-        end, heard = time.monotonic() + self.patience, ""
+        travel, heard = _travel(_GREETING, self.baud), ""
+        end = time.monotonic() + self.patience + travel
         while time.monotonic() < end:
             self._send(b"H", b"")
             try:
-                content = self._answer(b"h", min(end, time.monotonic() + _AGAIN))
+                content = self._answer(b"h", min(end, time.monotonic() + _AGAIN + travel))
             except _DamagedError as error:
                 heard = str(error)
                 continue
@@ -110,8 +113,8 @@ class Board:
                 f" package, and give its --baud (here {self.baud})"
             )
         raise ValueError(
-            f"{self.port} must answer within {self.patience:g} s, got silence: upload the sketch"
-            f" `serve` of the package, close what else reads the line, check --baud ({self.baud})"
+            f"{self.port} must answer within {self.patience + travel:.3g} s, got silence: upload the"
+            f" sketch `serve` of the package, close what else reads the line, check --baud ({self.baud})"
         )
 
     def ask(self, number: int, pixels: bytes, net: Net) -> Reply:
@@ -129,6 +132,7 @@ class Board:
         self._most, why = max(self._most, _ANSWER + 4 * net.classes), ""
         for attempt in range(_TRIES):
             self.again += attempt > 0
+            self._held.clear()  # what came late belongs to no question any more
             self._send(b"P", _NUMBER.pack(number) + pixels)
             end = time.monotonic() + self.patience + travel
             try:
@@ -166,7 +170,6 @@ class Board:
         return Reply(logits, None if took == _NO_CLOCK else took)
 
     def _send(self, letter: bytes, content: bytes) -> None:
-        self._held.clear()  # what came late belongs to no question any more
         framed = frame(letter, content)
         with self._connected():
             self.line.write(framed)
@@ -195,6 +198,7 @@ class Board:
                 now = time.monotonic()
                 heard = now if more else heard
                 if self._held.startswith(MAGIC) and now - heard > _GAP:
+                    del self._held[: len(MAGIC)]  # or it would swallow the next answer
                     raise _DamagedError("it broke off")
                 if now > end:
                     return None

@@ -232,7 +232,7 @@ def test_what_cannot_be_compared_is_refused_before_a_picture_is_sent(
     with plugged_in(compiled(other, tmp_path)) as (port, child):
         assert "must run the net of" in refused(package, port)
         child.send_signal(signal.SIGSTOP)
-        assert "within 0.3 s, got silence" in refused(other, port, patience=0.3)
+        assert "within 0.313 s, got silence" in refused(other, port, patience=0.3)
     assert "--port must be a serial line that can be opened" in refused(package)
     assert "images must be a whole number >= 1, got 0" in refused(package, images=0)
     assert "baud must be bits a second" in refused(package, baud=0)
