@@ -263,14 +263,16 @@ def _compared(
             if observe:
                 observe(f"asking {asked.board.port}", start + at + 1, len(chosen))
     seconds = max(1e-9, time.monotonic() - begin - simulating)
+    others = tally.otherwise()
+    first = others[0] if others else None
     return OnBoard(
         port=asked.board.port,
         net=asked.net.name,
         images=len(chosen),
         of=len(test),
-        equal=tally.equal,
-        first_difference=tally.first,
-        first_file=test.files[tally.first] if tally.first is not None and test.files else None,
+        equal=len(chosen) - len(others),
+        first_difference=first,
+        first_file=test.files[first] if first is not None and test.files else None,
         largest_difference=tally.largest,
         allowed=tally.allowed,
         held_against=asked.expected.what,
@@ -283,12 +285,12 @@ def _compared(
 
 
 class _Tally:
-    """How many answers were right, and how many as they must be, so far."""
+    """How many answers were right, and how far off each was, so far."""
 
     def __init__(self, test: Split, tolerance: float) -> None:
         self.labels, self.tolerance = test.labels, tolerance
-        self.right = self.equal = 0
-        self.first: int | None = None
+        self.right = 0
+        self.apart = list[tuple[int, float]]()  # places, and how far off
         self.largest = self.allowed = 0.0
         self.times = list[int]()
 
@@ -299,11 +301,13 @@ class _Tally:
     def add(self, place: int, reply: Reply, wanted: NDArray[Any]) -> None:
         """Take in an answer about the picture at a place."""
         apart = float(np.abs(reply.logits.astype(np.float64) - wanted).max())
-        same = apart <= self.allowed  # so that a NaN is a difference, too
-        self.equal += same
-        if not same and self.first is None:
-            self.first = place
+        self.apart.append((place, apart))
         self.largest = max(self.largest, apart if np.isfinite(apart) else np.inf)
         self.right += int(reply.logits.argmax()) == int(self.labels[place])
         if reply.microseconds is not None:
             self.times.append(reply.microseconds)
+
+    def otherwise(self) -> list[int]:
+        """Return the places whose answers are further off than what is allowed in the end."""
+        # not >, so that a NaN is a difference, too
+        return [place for place, apart in self.apart if not apart <= self.allowed]

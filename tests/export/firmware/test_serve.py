@@ -24,7 +24,8 @@ from smidgen.export.c.host_int8 import generate_host
 from smidgen.export.c.text import filled_in, template
 from smidgen.export.int8.made import integers_of
 from smidgen.export.int8.simulate import simulate
-from smidgen.export.on_board import _expected  # pyright: ignore[reportPrivateUsage]
+from smidgen.export.on_board import _expected, _Tally  # pyright: ignore[reportPrivateUsage]
+from smidgen.export.serial_line import Reply
 from smidgen.export.ship import PROOF
 from smidgen.recipe import Recipe
 from smidgen.run import Run
@@ -150,6 +151,15 @@ def test_c_for_hosts_is_found_among_what_a_run_may_be_written_as(run: Run, data:
     assert (expected.infer(pixels) == simulate(program, pixels)).all()
     with pytest.raises(ValueError, match="must give the C of the folder, got another"):
         _expected(source, proof, generate_host(program, "other").header, print)
+
+
+def test_floats_are_judged_by_what_is_allowed_of_all_logits(data: Data) -> None:
+    tally = _Tally(data.test, 1e-5)
+    for place, (wanted, off) in enumerate([(1, 5e-5), (10, 0), (1, np.nan), (1, 2e-4)]):
+        logits = np.array([wanted, 0], np.float32)
+        tally.allow(logits)  # 1e-5 of the first, 1e-4 in the end
+        tally.add(place, Reply(logits + np.float32(off), None), logits)
+    assert tally.otherwise() == [2, 3]
 
 
 def wrong(package: Path, out: Path, table: str) -> Path:
