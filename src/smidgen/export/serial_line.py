@@ -113,8 +113,9 @@ class Board:
                 f" package, and give its --baud (here {self.baud})"
             )
         raise ValueError(
-            f"{self.port} must answer within {self.patience + travel:.3g} s, got silence: upload the"
-            f" sketch `serve` of the package, close what else reads the line, check --baud ({self.baud})"
+            f"{self.port} must answer within {self.patience + travel:.3g} s, got silence: upload"
+            " the sketch `serve` of the package, close what else reads the line, check --baud"
+            f" ({self.baud})"
         )
 
     def ask(self, number: int, pixels: bytes, net: Net) -> Reply:
