@@ -1,5 +1,7 @@
 """A board is asked over a line: what comes damaged is asked for again, what cannot be is told."""
 
+import errno
+import os
 import struct
 import sys
 import threading
@@ -236,7 +238,6 @@ def terminal(answering: Answering, leave_after: int = 1000) -> Generator[str]:
         answering: As the board does.
         leave_after: Questions, after which the board is unplugged.
     """
-    import os
     import pty
     import tty
 
@@ -301,6 +302,45 @@ def test_a_port_that_cannot_be_opened_is_told(port: str, tmp_path: Path) -> None
     assert "plug a board in" in str(told.value) or "there are " in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EBUSY, "could not"), "(another program has it open: close it, as a monitor"),
+        (OSError(errno.EACCES, "could not"), "(permission denied: you must be of its group, mostl"),
+        (OSError("could not open port 'COM3': PermissionError(13, 'Denied')"), "(another program "),
+        (OSError(errno.ENODEV, "could not"), f"({os.strerror(errno.ENODEV)})"),
+        (ValueError("invalid URL"), "(invalid URL)"),
+    ],
+)
+def test_why_a_port_cannot_be_opened_says_what_to_do(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serial = pytest.importorskip("serial", reason="needs pyserial: pip install 'smidgen[serial]'")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(serial, "serial_for_url", refuse)
+    with pytest.raises(ValueError, match="can be opened, got COM3 ") as told, opened("COM3", 9_600):
+        pass
+    assert f"got COM3 {said}" in str(told.value)
+
+
+def test_what_is_open_no_line_or_without_a_name_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("serial", reason="needs pyserial: pip install 'smidgen[serial]'")
+    (tmp_path / "file").write_bytes(b"")
+
+    def refused(port: str) -> str:
+        with pytest.raises(ValueError, match="can be opened, got ") as told, opened(port, 9_600):
+            pass
+        return str(told.value)
+
+    with terminal(right) as port, opened(port, 115_200):
+        assert f"got {port} (another program has it open: " in refused(port)
+    assert "(it is no serial line)" in refused(str(tmp_path / "file"))
+    assert "got '' (" in refused("")
+
+
 def test_the_package_that_opens_ports_is_named_where_it_is_missing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -310,7 +350,6 @@ def test_the_package_that_opens_ports_is_named_where_it_is_missing(
 
 
 def test_a_board_that_takes_no_bytes_is_told_within_its_time() -> None:
-    import os
     import pty
     import tty
 

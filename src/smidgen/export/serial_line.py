@@ -1,5 +1,6 @@
 """A net on a board, asked over a serial line: frames, and one question at a time."""
 
+import errno
 import importlib
 import os
 import struct
@@ -32,6 +33,14 @@ _LOOK = 0.05  # seconds between two looks at the clock
 _TRIES = 3  # of one question, since lines lose bytes
 _BITS = 10  # of a byte on the line
 _AGAIN = 0.7  # seconds until a board that is starting is asked again, besides what the line takes
+_HELD = "another program has it open: close it, as a monitor, or wait until it ends"
+_UNOPENED = {  # pyserial locks a port, and a lock that is held says "temporarily unavailable"
+    errno.EAGAIN: _HELD,
+    errno.EBUSY: _HELD,
+    errno.EACCES: "permission denied: you must be of its group, mostly dialout, and log in anew",
+    errno.ENOTTY: "it is no serial line",
+}
+_WINDOWS_HELD = "PermissionError(13,"  # as pyserial quotes what Windows says of a port in use
 _WHY = {
     b"c": "its checksum is another",
     b"l": "its length is another",
@@ -285,14 +294,24 @@ def opened(
             exclusive=True,
         )
     except (OSError, ValueError, TypeError) as error:
-        number = getattr(error, "errno", None)
-        said = os.strerror(number) if number else terminal(str(error))
         raise ValueError(
-            f"--port must be a serial line that can be opened, got {terminal(port)} ({said});"
-            f" {_ports()}"
+            "--port must be a serial line that can be opened, got"
+            f" {terminal(port) or repr(port)} ({_unopened(error)}); {_ports()}"
         ) from None
     with closing(line):
         yield Board(line, port, baud, patience)
+
+
+def _unopened(error: Exception) -> str:
+    """Return why a port cannot be opened, in words that say what to do where that is known."""
+    # pyserial passes the number of some errors on in its words alone
+    inner = getattr(error.__context__, "args", None) or (None,)
+    number = getattr(error, "errno", None) or inner[0]
+    if _WINDOWS_HELD in str(error):
+        number = errno.EBUSY
+    if not isinstance(number, int):
+        return terminal(str(error))
+    return _UNOPENED.get(number) or os.strerror(number)
 
 
 def _travel(count: int, baud: int) -> float:
