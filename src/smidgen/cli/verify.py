@@ -13,6 +13,7 @@ from smidgen.cli.terminal import LoadingProgress, print_json, say, tell
 from smidgen.sizes import counted
 
 _NAMED = 5  # of what is wrong
+_WHOLE = 99.95  # from which three digits are a whole number, and .3g would write 1.47e+03
 
 if TYPE_CHECKING:
     from smidgen.export.on_board import OnBoard
@@ -155,13 +156,13 @@ def _told_of(board: "OnBoard") -> list[str]:
         same = (
             f"{board.port} answers {board.images - board.equal:,} of {sent} otherwise than"
             f" {board.held_against}: the first is picture {board.first_difference:,}{file}, logits"
-            f" differ by up to {board.largest_difference:.3g}, allowed is {board.allowed:.3g}"
+            f" differ by up to {_plain(board.largest_difference)}, allowed is {board.allowed:.3g}"
         )
     low, high = wilson(board.accuracy, board.images)
     lines = [
         same,
         f"right on the board: {100 * board.accuracy:.2f} % [{100 * low:.2f}, {100 * high:.2f}]",
-        f"{_times(board)}; {board.images_per_second:.3g} pictures a second with the line",
+        f"{_times(board)}; {_plain(board.images_per_second)} pictures a second with the line",
     ]
     if board.sent_again:
         lines.append(
@@ -169,6 +170,10 @@ def _told_of(board: "OnBoard") -> list[str]:
             " damaged it or its answer"
         )
     return lines
+
+
+def _plain(amount: float) -> str:
+    return f"{amount:,.0f}" if amount >= _WHOLE else f"{amount:.3g}"
 
 
 def _times(board: "OnBoard") -> str:

@@ -24,7 +24,11 @@ from smidgen.export.c.host_int8 import generate_host
 from smidgen.export.c.text import filled_in, template
 from smidgen.export.int8.made import integers_of
 from smidgen.export.int8.simulate import simulate
-from smidgen.export.on_board import _expected, _Tally  # pyright: ignore[reportPrivateUsage]
+from smidgen.export.on_board import (
+    OnBoard,
+    _expected,  # pyright: ignore[reportPrivateUsage]
+    _Tally,  # pyright: ignore[reportPrivateUsage]
+)
 from smidgen.export.serial_line import Reply
 from smidgen.export.ship import PROOF
 from smidgen.recipe import Recipe
@@ -160,6 +164,35 @@ def test_floats_are_judged_by_what_is_allowed_of_all_logits(data: Data) -> None:
         tally.allow(logits)  # 1e-5 of the first, 1e-4 in the end
         tally.add(place, Reply(logits + np.float32(off), None), logits)
     assert tally.otherwise() == [2, 3]
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [(1470.4, "; 1,470 "), (99.96, "; 100 "), (99.9, "; 99.9 "), (0.25, "; 0.25 ")],
+)
+def test_amounts_are_told_in_plain_numbers(rate: float, said: str) -> None:
+    from smidgen.cli.verify import _told_of  # pyright: ignore[reportPrivateUsage]
+
+    board = OnBoard(
+        port="p",
+        net="n",
+        images=2,
+        of=2,
+        equal=1,
+        first_difference=0,
+        first_file=None,
+        largest_difference=2.0**31,
+        allowed=0.0,
+        held_against="it",
+        accuracy=0.5,
+        microseconds=None,
+        most_microseconds=None,
+        images_per_second=rate,
+        sent_again=0,
+    )
+    lines = _told_of(board)
+    assert "differ by up to 2,147,483,648, allowed is 0" in lines[0]
+    assert f"{said}pictures a second with the line" in lines[2]
 
 
 def wrong(package: Path, out: Path, table: str) -> Path:
