@@ -80,14 +80,13 @@ _ESP32 = "did you mean one of 'ESP32-DevKitC', 'ESP32-S3-DevKitC-1', 'ESP32-C3-D
     [
         ("micro", "did you mean one of 'micro:bit v1', 'micro:bit v2'?"),
         ("TEENSY", "did you mean 'Teensy 4.0'?"),
-        ("rp2040", "did you mean 'Raspberry Pi Pico'?"),
         ("pico", "did you mean one of 'Raspberry Pi Pico', 'Raspberry Pi Pico 2'?"),
         ("ardiuno zero", "did you mean 'Arduino Zero'?"),
-        ("esp32-s3", "did you mean 'ESP32-S3-DevKitC-1'?"),
-        ("ESP32S3", "did you mean 'ESP32-S3-DevKitC-1'?"),
+        ("esp32-s", "did you mean 'ESP32-S3-DevKitC-1'?"),
         ("esp32", _ESP32),
         ("stm32f103", "did you mean 'Blue Pill'?"),
-        ("bluepill", "did you mean 'Blue Pill'?"),
+        ("blupill", "did you mean 'Blue Pill'?"),
+        ("arduino nano", "did you mean 'Arduino Nano 33 BLE'?"),  # others have 16 bits
         ("nano ble 33", "did you mean 'Arduino Nano 33 BLE'?"),
         ("", "all are named by `smidgen list boards`"),
         ("a toaster", "all are named by `smidgen list boards`"),
@@ -99,3 +98,38 @@ def test_an_unknown_board_is_told_with_those_that_may_be_meant(asked: str, told:
         board_named(asked)
     assert str(refused.value).endswith(f"; {told}")
     assert len(str(refused.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("asked", "chip"),
+    [
+        ("esp32-s3", "ESP32-S3"),
+        ("ESP32S3", "ESP32-S3"),
+        ("rp2040", "RP2040"),
+        ("RP2350", "RP2350"),
+        ("bluepill", "STM32F103C8"),
+        ("ch32v003", "CH32V003"),
+        (" arduino uno r4 ", "RA4M1"),
+    ],
+)
+def test_a_board_is_known_by_its_chip_and_whatever_signs_its_name_has(
+    asked: str, chip: str
+) -> None:
+    assert board_named(asked).chip == chip
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.name)
+def test_a_name_and_a_chip_give_their_own_board_or_none(board: Board) -> None:
+    assert board_named(board.name.upper()) == board
+    try:
+        assert board_named(board.chip) == board
+    except ValueError:
+        assert board.chip == "ESP32"  # which chips of other boards begin with, too
+
+
+@pytest.mark.parametrize("asked", ["arduino uno", "Arduino Uno R3", "uno", "ATmega328P"])
+def test_of_an_uno_it_is_told_which_one_is_too_narrow(asked: str) -> None:
+    with pytest.raises(ValueError, match="unknown board") as refused:
+        board_named(asked)
+    assert "before the R4 has an int of 16 bits, and the C needs 32" in str(refused.value)
+    assert "'Arduino Uno R4'" in str(refused.value)

@@ -26,6 +26,7 @@ CORES: dict[Compiled, str] = {
 }
 _TOLD = 4  # boards that an error names
 _NEAR = 0.5  # of letters that are alike: a board is meant
+_UNO = {"uno", "atmega328", "atmega328p"}  # words for an Arduino Uno R3, and its chip
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,10 @@ _CLOCK = 64  # MHz, of an nRF52: slow for a Cortex-M4
 
 
 def board_named(name: str) -> Board:
-    """Return a board by its name, in capitals or not.
+    """Return a board by its name or chip, in capitals or not, as if it had no signs and spaces.
+
+    A word of a name is not enough, nor is a chip where that of another begins so: of a Nano, a
+    Teensy or an ESP32 there are several, whose memories differ.
 
     Raises:
         ValueError: If there is none; told with those of which a word begins so, or the nearest.
@@ -107,6 +111,14 @@ def board_named(name: str) -> Board:
     if asked in known:
         return known[asked]
     near = [of.name for of in BOARDS if asked and _begins(asked, f"{of.name} {of.chip}")]
+    called = [of for of in BOARDS if _signless(asked) in map(_signless, (of.name, of.chip))]
+    if len(called) == 1 and near in ([], [called[0].name]):
+        return called[0]
+    if not {*_bare(asked).split()}.isdisjoint(_UNO) and "r4" not in asked:
+        raise ValueError(
+            f"unknown board {shown(name)}: an Arduino Uno before the R4 has an int of 16 bits, and"
+            " the C needs 32; with an R4, say 'Arduino Uno R4'"
+        )
     near = near or _alike(asked)
     if not near:
         raise ValueError(f"unknown board {shown(name)}; all are named by `smidgen list boards`")
@@ -122,6 +134,10 @@ def _begins(asked: str, words: str) -> bool:
 
 def _bare(words: str) -> str:
     return "".join(sign for sign in words.casefold() if sign.isalnum() or sign == " ")
+
+
+def _signless(words: str) -> str:
+    return _bare(words).replace(" ", "")
 
 
 def _alike(asked: str) -> list[str]:
