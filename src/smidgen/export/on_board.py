@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from smidgen.again import judged_on, trained_on
 from smidgen.data import Data, Split
+from smidgen.data.splits import chosen as chosen_of
+from smidgen.escape import terminal
 from smidgen.export.artefact import Infer, Source, Wish, largest_of, pixels_of, source_of
 from smidgen.export.c.float32 import generate_float
 from smidgen.export.c.host_int8 import generate_host
@@ -27,6 +29,7 @@ from smidgen.export.verify import proof_in
 from smidgen.export.verify import verify as as_written
 from smidgen.names import require_kind, require_path, shown
 from smidgen.run import Run, digest, load_run
+from smidgen.sizes import counted, listed
 from smidgen.torch_state import float32_on_the_cpu
 
 IMAGES = 200  # that are sent if nobody says how many
@@ -114,7 +117,7 @@ def verify_on_board(  # noqa: PLR0913 - a door; all but three arguments by keywo
         baud: Bits a second of the line.
         images: How many are sent, spread evenly over those that there are; all if these are fewer.
         pictures: Others than the test images of the run's data, as :func:`smidgen.data.load`
-            takes them; classes are matched by name.
+            takes them; classes are matched by name, and pictures of others are left out and told.
         data: Where the data of the run are now, if they were moved, or the data themselves: int8 is
             calibrated on them.
         data_dir: Folder of local copies of data sets.
@@ -145,9 +148,9 @@ def verify_on_board(  # noqa: PLR0913 - a door; all but three arguments by keywo
         source = source_of(run, learned, Path(proof["artefact"]).stem)
         with float32_on_the_cpu():
             expected = _expected(source, proof, header, tell)
-            found = learned if pictures is None else judged_on(run, pictures, data_dir=data_dir)
-            chosen = _spread(len(found.test), images, tell)
-            return _compared(_Asked(board, net, expected), found.test, chosen, observe)
+            test = learned.test if pictures is None else _other(run, pictures, data_dir, tell)
+            chosen = _spread(len(test), images, tell)
+            return _compared(_Asked(board, net, expected), test, chosen, observe)
 
 
 class _Asked(NamedTuple):
@@ -235,6 +238,33 @@ def _simulated(program: IntegerProgram) -> Infer:
         return simulate(program, pixels)
 
     return infer
+
+
+def _other(
+    run: Run, pictures: Path | str, data_dir: Path | str | None, tell: Callable[[str], None]
+) -> Split:
+    """Return other pictures than the run's, but those of classes that it does not know.
+
+    Raises:
+        ValueError: If none is left.
+    """
+    found = judged_on(run, pictures, data_dir=data_dir, other_classes=True)
+    labels, known = found.test.labels, len(run.classes)
+    others = [found.classes[label] for label in labels.unique().tolist() if label >= known]
+    if not others:
+        return found.test
+    named, own = listed([repr(terminal(name)) for name in others]), labels < known
+    if not own.any():
+        raise ValueError(
+            f"{pictures} must hold pictures of the classes of the run"
+            f" ({listed([repr(terminal(name)) for name in run.classes])}), got {named} alone: name"
+            " their folders as the run does"
+        )
+    tell(
+        f"{len(labels) - int(own.sum()):,} of {counted(len(labels), 'picture', 'pictures')} left"
+        f" out: the run does not know the class ({named})"
+    )
+    return chosen_of(found.test, own)
 
 
 def _spread(count: int, images: int, tell: Callable[[str], None]) -> NDArray[np.int64]:

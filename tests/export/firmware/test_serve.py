@@ -245,11 +245,14 @@ def test_one_wrong_number_on_the_board_is_found_and_the_verb_says_so(
 def test_pictures_of_a_folder_are_sent_by_name_and_the_first_that_differs_is_named(
     run: Run, data: Data, exported: Exported, tmp_path: Path
 ) -> None:
-    for number, name in enumerate(data.classes[:2]):
+    def draw(name: str, seed: int) -> None:
         (tmp_path / "own" / name).mkdir(parents=True)
-        for place in range(3):
-            noise = np.random.default_rng(10 * number + place).integers(0, 256, (9, 11, 3))
-            Image.fromarray(noise.astype(np.uint8)).save(tmp_path / "own" / name / f"{place}.png")
+        noise = np.random.default_rng(seed).integers(0, 256, (3, 9, 11, 3))
+        for place, image in enumerate(noise.astype(np.uint8)):
+            Image.fromarray(image).save(tmp_path / "own" / name / f"{place}.png")
+
+    for number, name in enumerate(data.classes[:2]):
+        draw(name, number)
     program = wrong(exported(), tmp_path, "biases")
     with (
         plugged_in(program) as (port, _),
@@ -259,6 +262,25 @@ def test_pictures_of_a_folder_are_sent_by_name_and_the_first_that_differs_is_nam
     assert (found.images, found.of) == (6, 6)
     assert found.first_file is not None
     assert found.first_file.endswith(".png")
+    # a class that the run does not know is left out, and told; alone it is refused
+    draw("zebra", 2)
+    told = list[str]()
+    with plugged_in(program) as (port, _), pytest.warns(match="all 9 images are judged"):
+        found = sm.verify_on_board(
+            exported(), port, run, data=data, pictures=tmp_path / "own", tell=told.append
+        )
+    assert (found.images, found.of) == (6, 6)
+    assert [line for line in told if "left out" in line] == [
+        "3 of 9 pictures left out: the run does not know the class ('zebra')"
+    ]
+    for name in data.classes[:2]:
+        shutil.rmtree(tmp_path / "own" / name)
+    with (
+        plugged_in(program) as (port, _),
+        pytest.warns(match="all 3 images are judged"),
+        pytest.raises(ValueError, match="must hold pictures of the classes of the run"),
+    ):
+        sm.verify_on_board(exported(), port, run, data=data, pictures=tmp_path / "own")
 
 
 def test_what_cannot_be_compared_is_refused_before_a_picture_is_sent(
