@@ -204,13 +204,13 @@ def test_a_greeting_that_comes_in_halves_is_kept_over_the_next_question(
     monkeypatch.setattr(module, "_GAP", 5)
     whole = frame(b"h", HELLO)
     halves = {1: whole[:20], 2: whole[20:]}
-    board = Board(Peer(lambda *asked: halves.get(asked[2], b"")), "p", patience=0.5)
+    board = Board(Peer(lambda _letter, _content, asked: halves.get(asked, b"")), "p", patience=0.5)
     assert board.hello() == NET
 
 
 def test_a_greeting_that_broke_off_swallows_no_other() -> None:
     whole = frame(b"h", HELLO)
-    peer = Peer(lambda *asked: whole[:-1] if asked[2] == 1 else whole)
+    peer = Peer(lambda _letter, _content, asked: whole[:-1] if asked == 1 else whole)
     assert Board(peer, "p", baud=10_000, patience=1).hello() == NET
     assert len(peer.sent) == 2
 
