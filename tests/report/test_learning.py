@@ -235,6 +235,7 @@ def test_a_page_of_nothing_else_begins_with_its_answer() -> None:
     assert page.index(sentence) < page.index(chart) < page.index('<div class="facts">')
     assert page.count(chart) == of_study.count(chart) == 1
     assert page.count('aria-label="Accuracy by training pictures"') == 1
+    assert page.count("The last doubling, from 200") == 1
     assert of_study.index(chart) > of_study.index('<div class="facts">')
 
 

@@ -263,15 +263,20 @@ def _told_apart(row: dict[str, Any]) -> list[tuple[str, Any]]:
     return [*but_for_share(row), ("epochs", row["epochs"]), ("split", held)]
 
 
-def learning_charts(points: Sequence[Point]) -> list[Chart]:
-    """Chart accuracies against the training pictures, as many charts as colours ask for."""
+def learning_charts(points: Sequence[Point], *, told: bool = True) -> list[Chart]:
+    """Chart accuracies against the training pictures, as many charts as colours ask for.
+
+    Args:
+        points: Of one data set.
+        told: Whether what each curve tells stands below, too.
+    """
     curves, many = learning_curves(points), over(points)
     return [
         draw(
             "Accuracy against training pictures",
             f"Mean over {many} with its 95 % t interval for other {many} on the same pictures; as"
             " many steps for all; training pictures on a logarithmic scale."
-            + "".join(f" {_of(curve, curves)}{curve.told}." for curve in some),
+            + "".join(f" {_of(curve, curves)}{curve.told}." for curve in some if told),
             lambda width, some=some: _drawn(width, some),
         )
         for start in range(0, len(curves), len(SERIES))
@@ -313,26 +318,33 @@ def _ends(of: Interval) -> tuple[float, float]:
     return (of.low, of.high) if isfinite(of.low) else (of.mean, of.mean)
 
 
-def learning_tables(points: Sequence[Point]) -> list[Table]:
-    """Return the accuracies by training pictures, a table a curve, and what is told of each."""
+def learning_tables(points: Sequence[Point], *, told: bool = True) -> list[Table]:
+    """Return the accuracies by training pictures, a table a curve, and what is told of each.
+
+    Args:
+        points: Of one data set.
+        told: Whether that stands below, too.
+    """
     curves = learning_curves(points)
     return [
         learning_table(
             curve,
             "Accuracy by training pictures" + (f": {curve.name}" if len(curves) > 1 else ""),
             over(points),
+            told=told,
         )
         for curve in curves
     ]
 
 
-def learning_table(curve: LearningCurve, title: str, many: str) -> Table:
+def learning_table(curve: LearningCurve, title: str, many: str, *, told: bool = True) -> Table:
     """Return a row a share: what it reached, and what twice the pictures gave.
 
     Args:
         curve: Of which.
         title: Above it.
         many: What its means are over, such as ``seeds``.
+        told: Whether what the curve tells stands below, too.
     """
     rows: list[tuple[Cell, ...]] = []
     for place, of in enumerate(curve.accuracies):
@@ -351,8 +363,9 @@ def learning_table(curve: LearningCurve, title: str, many: str) -> Table:
             )
         )
     columns = ("training pictures", "share", COUNTED[many], "accuracy %", "against half", "verdict")
-    note = (
-        f"{curve.told}. Accuracy with its 95 % t interval for other {many} on the same pictures;"
+    note = f"{curve.told}. " if told else ""
+    note += (
+        f"Accuracy with its 95 % t interval for other {many} on the same pictures;"
         f" against half: points against half as many pictures, paired by {PAIRED[many]}."
     )
     return Table(title, columns, tuple(rows), note)

@@ -228,8 +228,8 @@ def _answers(rows: Sequence[dict[str, Any]], points: Sequence[Point]) -> list[An
                 f"{curve.name}: {curve.told}." if len(curves) > 1 else f"{curve.told}."
                 for curve in curves
             ),
-            tuple(learning_charts(group)),
-            tuple(learning_tables(group)),
+            tuple(learning_charts(group, told=False)),  # it stands above
+            tuple(learning_tables(group, told=False)),
         )
         for title, group in grouped(points)
         if (curves := learning_curves(group))
