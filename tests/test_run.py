@@ -394,8 +394,8 @@ def test_more_than_a_net_needs_is_refused_before_it_is_read(
 def test_pictures_and_checkpoints_of_more_tensors_are_not_read(
     folder: Path, net: NetSpec, digits: Data
 ) -> None:
-    made_up(folder / PICTURES, tensors=5)
-    with pytest.warns(UserWarning, match="at most 4 tensors, got 5; a run is copied whole; which"):
+    made_up(folder / PICTURES, tensors=6)
+    with pytest.warns(UserWarning, match="at most 5 tensors, got 6; a run is copied whole; which"):
         load_run(folder)
     (folder / WEIGHTS).unlink()
     made_up(checkpoints(folder)[0], tensors=100)
