@@ -239,7 +239,10 @@ GOOD = Preprocessing(32, 32, "rgb", 3).to_dict()
         ({"height": 1, "names": ["x", "y", None]}, "should be a valid string"),
         ({"height": 1, "interval": -1}, "interval must be >= 0 and finite, got -1"),
         ({"height": 1, "interval": float("nan")}, "interval must be >= 0 and finite, got nan"),
-        ({"height": 1, "unit": "d"}, "unit must be one of s, ms, us, ns, min, h, or empty, got 'd'"),
+        (
+            {"height": 1, "unit": "d"},
+            "unit must be one of s, ms, us, ns, min, h, or empty, got 'd'",
+        ),
         ({"sclae": []}, "preprocessing has no argument 'sclae'; did you mean 'scale'"),
     ],
 )
