@@ -189,6 +189,11 @@ def compare(
     expected, got = run(name, reference, exact, dy), run(name, kernels, fused, dy)
     assert got[0].dtype == dtype
     assert [a.shape for a in got] == [a.shape for a in expected]
+    if tolerance is not None:  # few values: one beyond the ReLU outweighs the rounding of all
+        same = (got[0] > 0) == (expected[0] > 0)
+        assert int((~same).sum()) <= max(3, same.numel() // 100)
+        dy = torch.where(same, dy, torch.zeros_like(dy))
+        expected, got = run(name, reference, exact, dy), run(name, kernels, fused, dy)
     allowed = [tolerance or TOLERANCE[dtype]] * len(got)
     if dtype == torch.bfloat16 and name != "pointwise":
         allowed = [
