@@ -8,7 +8,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -262,8 +262,8 @@ def terminal(answering: Answering, leave_after: int = 1000) -> Generator[str]:
         yield os.ttyname(port)
     finally:
         ended.set()
-        if thread.is_alive():
-            os.write(port, b"-")
+        with suppress(OSError):  # EIO where the board was unplugged
+            os.write(port, b"-")  # wakes one that waits for a question
         thread.join()
         os.close(port)
 
