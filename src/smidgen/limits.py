@@ -20,6 +20,7 @@ LARGE_JPEG = 200_000_000  # pixels of a JPEG in its file, of which at most so ma
 SCANNED = 50 * PICTURE  # pixels of a JPEG's scans together: usual ones have some ten, each whole
 ENCODED = 1 << 29  # bytes of an encoded picture
 VALUES = 1 << 33  # bytes of the pictures of a data set in one file
+ARCHIVED = 1 << 21  # files of an archive that is unpacked
 IMAGES = 1 << 26  # rows of a table of pictures, and pictures of arrays
 LINKS = 65_535  # to folders, followed below one: they may lead to each other in as many ways
 AGAIN = 100_000  # files and folders below one, found again by another way

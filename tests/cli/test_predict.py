@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -79,6 +80,17 @@ def test_a_folder_is_its_pictures(run: Path, capsys: pytest.CaptureFixture[str])
     assert smidgen("predict", run, "new", "--json") == 0
     found = [Path(row["picture"]).name for row in json.loads(capsys.readouterr().out)]
     assert found == ["clear.PNG", "grey.png", "photo.jfif", "plain", "wide.jpg"]
+
+
+def test_an_archive_is_the_pictures_in_it(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(Path("cache").resolve()))
+    shutil.make_archive("pack", "zip", "new")
+    assert smidgen("predict", run, "new") == 0
+    plain = capsys.readouterr().out
+    assert smidgen("predict", run, "pack.zip") == 0
+    assert capsys.readouterr().out.replace("pack.zip/", "new/") == plain
 
 
 def test_a_table_of_pixels_is_a_picture_a_row(

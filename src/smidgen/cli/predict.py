@@ -111,6 +111,8 @@ def _from_stdin() -> bytes:
 
 def _listed(pictures: list[str], asked: "Model") -> Iterator[tuple[str, Any]]:
     """Yield the pictures named, and those in folders and files named, as training finds them."""
+    from smidgen.data.archives import is_archive, unpacked
+    from smidgen.data.cache import cache_at
     from smidgen.data.layouts.tables import ENDINGS
     from smidgen.data.lines import is_text
 
@@ -119,7 +121,9 @@ def _listed(pictures: list[str], asked: "Model") -> Iterator[tuple[str, Any]]:
     for name in pictures:
         path = Path(name)
         if name != STREAM and path.is_dir():
-            yield from _below(path, asked)
+            yield from _below(path, asked, name)
+        elif is_archive(path):
+            yield from _below(unpacked(path, cache_at(None)), asked, name)
         elif asked.preprocessing.takes_text and is_text(path):
             yield name, name  # the model reads it
         elif name != STREAM and (held := _held_in(path, asked)) is not None:
@@ -134,8 +138,14 @@ def _listed(pictures: list[str], asked: "Model") -> Iterator[tuple[str, Any]]:
             yield name, name
 
 
-def _below(folder: Path, asked: "Model") -> Iterator[tuple[str, str]]:
-    """Yield the pictures below a folder, or windows as text for a model of these."""
+def _below(folder: Path, asked: "Model", name: str) -> Iterator[tuple[str, str]]:
+    """Yield the pictures below a folder, or windows as text for a model of these.
+
+    Args:
+        folder: Where they are.
+        asked: Takes one or the other.
+        name: That the folder, or the archive that was unpacked to it, was asked about by.
+    """
     from smidgen.data.layouts.folders import files_below, pictures_below
     from smidgen.data.lines import ENDINGS, is_text
 
@@ -145,8 +155,8 @@ def _below(folder: Path, asked: "Model") -> Iterator[tuple[str, str]]:
     found = list(filter(is_text, files_below(folder))) if of_text else pictures_below(folder)
     if not found:
         what = f"window, {' or '.join(ENDINGS)}" if of_text else "picture"
-        raise ValueError(f"{folder} holds no {what}{_instead(folder)}")
-    yield from ((str(path), str(path)) for path in found)
+        raise ValueError(f"{name} holds no {what}{_instead(folder)}")
+    yield from ((str(Path(name, path.relative_to(folder))), str(path)) for path in found)
 
 
 def _of_table(path: Path, asked: "Model") -> str:

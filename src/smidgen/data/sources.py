@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from smidgen.data.archives import is_archive, name_of, unpacked
 from smidgen.data.arrays import KEPT, kept_arrays
 from smidgen.data.base import Data, Progress, Source
 from smidgen.data.cache import Cache, cache_at
@@ -160,8 +161,9 @@ def load(  # noqa: PLR0913 - all but one by keyword
             held = cache_dir or asked_of(origin).get("cache-dir")
             kept = replace(kept_arrays(name_or_path, wish, held), origin=origin)
             return exchanged(kept) if turned else kept
-    name, source = find(name_or_path, data_dir)
-    data = _read(name, source, wish, cache_at(cache_dir), progress)
+    cache = cache_at(cache_dir)
+    name, source = find(name_or_path, data_dir, cache)
+    data = _read(name, source, wish, cache, progress)
     data = replace(data, origin=_origin(name_or_path, source, wish, data_dir))
     tell(name, data.notes)
     return exchanged(data) if turned else data
@@ -259,9 +261,16 @@ def _origin(
 
 
 def find(
-    name_or_path: str | os.PathLike[str], data_dir: str | os.PathLike[str] | None = None
+    name_or_path: str | os.PathLike[str],
+    data_dir: str | os.PathLike[str] | None = None,
+    cache: Cache | None = None,
 ) -> tuple[str, Source]:
     """Return the name of the data and where they are; see :func:`load`.
+
+    Args:
+        name_or_path: See there.
+        data_dir: See there.
+        cache: Holds what archives are unpacked to; by default the usual one.
 
     Raises:
         DataError: If they are no name, path or place on the hub, or nothing is there.
@@ -291,7 +300,7 @@ def find(
             return there.name, layout_of(local)
         if not Path(text.split("/", maxsplit=1)[0]).is_dir():
             return there.name, _of_hub(there, pinned=revision is not None)
-    return _at(text, data_dir, is_name=isinstance(name_or_path, str))
+    return _at(text, data_dir, cache or cache_at(None), is_name=isinstance(name_or_path, str))
 
 
 def to_fetch(place: str, data_dir: str | os.PathLike[str] | None = None) -> Hub | None:
@@ -306,7 +315,9 @@ def to_fetch(place: str, data_dir: str | os.PathLike[str] | None = None) -> Hub 
     return None if there.is_fetched else there
 
 
-def _at(text: str, data_dir: str | os.PathLike[str] | None, *, is_name: bool) -> tuple[str, Source]:
+def _at(
+    text: str, data_dir: str | os.PathLike[str] | None, cache: Cache, *, is_name: bool
+) -> tuple[str, Source]:
     """Return what a path holds, or the local copy of that name."""
     path = at_home(text)
     if not path.exists() and _is_of_folder(text):
@@ -319,6 +330,8 @@ def _at(text: str, data_dir: str | os.PathLike[str] | None, *, is_name: bool) ->
             said += f"; folders here: {', '.join(here[:_MOST_FOLDERS])}"
         raise DataError(f"unknown data set {text!r}; {said} (or a folder, or owner/name)")
     _tell_unused(f"{text} is read where it is", data_dir)
+    if is_archive(path):
+        return name_of(path.resolve()), layout_of(unpacked(path, cache))
     return path.resolve().name, layout_of(path)
 
 

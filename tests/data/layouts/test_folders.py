@@ -495,12 +495,12 @@ def test_pictures_without_classes_are_told_what_to_do(image_folder: Folder) -> N
 def test_paths_that_are_no_folder(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no folder .*missing"):
         load(tmp_path / "missing")
-    (tmp_path / "file.zip").write_text("")
+    (tmp_path / "file.7z").write_text("")
     with pytest.raises(
         DataError,
-        match=r"file.zip must be a folder, or a file .npz, .*an archive must be unpacked",
+        match=r"file.7z must be a folder, or a file .npz, .*an archive must be unpacked",
     ):
-        load(tmp_path / "file.zip")
+        load(tmp_path / "file.7z")
 
 
 def test_a_train_may_be_a_class(image_folder: Folder) -> None:

@@ -64,8 +64,8 @@ def layout_of(path: Path) -> Layout:
             return found
     if not path.is_dir():
         raise DataError(
-            f"{path} must be a folder, or a file .npz, .mat, .parquet, .csv or .jsonl; got another "
-            f"file ({_INSTEAD.get(path.suffix.lower(), _UNPACKED)})"
+            f"{path} must be a folder, or a file .npz, .mat, .parquet, .csv, .jsonl, .zip or .tar;"
+            f" got another file ({_INSTEAD.get(path.suffix.lower(), _UNPACKED)})"
         )
     if pictures := pictures_below(path):
         parts = [place.name for _, place in parts_in(path)]
