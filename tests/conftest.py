@@ -59,6 +59,21 @@ def usual_round() -> Iterator[float]:
         yield usual
 
 
+@pytest.fixture(scope="session", autouse=True)
+def usual_loss() -> Iterator[float]:
+    """Let int8 lose what it may without being finished; return the usual bound.
+
+    A net of a few epochs loses more than a trained one, and to finish it at every export would
+    take longer than all else of these tests.
+    """
+    from smidgen.export.int8 import finish
+
+    with pytest.MonkeyPatch.context() as patch:
+        usual = finish.NOTEWORTHY
+        patch.setattr(finish, "NOTEWORTHY", 1.0)
+        yield usual
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Return the one browser of a process: playwright takes no second one beside it."""

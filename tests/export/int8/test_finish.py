@@ -126,6 +126,11 @@ def test_a_mean_taken_before_the_first_convolution_has_a_grid_of_its_own() -> No
     assert_same(spec_of(Plan((2, 1, 3), [layers.Transition(1)], 3, flat=False)))
 
 
+@pytest.fixture(autouse=True)
+def _as_for_users(usual_loss: float, monkeypatch: pytest.MonkeyPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+    monkeypatch.setattr(module, "NOTEWORTHY", usual_loss)
+
+
 @pytest.fixture(scope="module")
 def digits() -> Data:
     return load("digits")
