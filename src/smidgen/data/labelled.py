@@ -178,14 +178,8 @@ def listed(named: Sequence[str], count: int) -> str:
 def _classes(parts: Mapping[str, Part], notes: list[str]) -> tuple[str, ...]:
     """Return the classes of the training part: names that look alike are one."""
     source = parts.get(TRAIN) or next(iter(parts.values()))
-    written: dict[str, str] = {}
-    for label in source.labels:
-        if label is None:
-            continue
-        plain = one_form(label)
-        if written.get(plain, plain) != plain or plain not in written:
-            written[plain] = plain
-    names = in_order(written)
+    written = {*source.labels} - {None}  # each looked at once, however many pictures have it
+    names = in_order({one_form(label) for label in written if label is not None})
     folded: dict[str, str] = {}
     for name in names:
         other = folded.setdefault(name.casefold(), name)

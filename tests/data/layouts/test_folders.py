@@ -21,7 +21,7 @@ from tests.data.conftest import pixels, png
 
 from smidgen import run_folder
 from smidgen.cli import main
-from smidgen.data import DataError, DataWarning, load
+from smidgen.data import DataError, DataWarning, labelled, load, names
 from smidgen.data.layouts.folders import pictures_below
 from smidgen.data.names import MADE
 from smidgen.data.parts import parts
@@ -344,6 +344,20 @@ def test_names_of_classes_are_compared_in_one_form(image_folder: Folder) -> None
         data = load(folder)
     assert data.classes == (composed, "tea")
     assert data.test.labels.tolist() == [1, 1, 0]
+
+
+def test_a_class_is_looked_at_once_however_many_pictures_have_it(
+    image_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[str] = []
+
+    def one_form(name: str) -> str:
+        looked_at.append(name)
+        return names.one_form(name)
+
+    monkeypatch.setattr(labelled, "one_form", one_form)
+    load(image_folder({"train": {"cat": 9, "dog": 9}, "test": {"cat": 1, "dog": 1}}))
+    assert sorted(looked_at) == ["cat", "dog"]
 
 
 def test_names_that_differ_by_case_alone_in_training_are_two_classes_and_told(
