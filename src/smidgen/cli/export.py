@@ -70,6 +70,10 @@ def export(  # noqa: PLR0913 - a command line
             help="Fail if more points of accuracy on the test images are lost: 0.5.",
         ),
     ] = None,
+    board: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Fail if C is too big for it; `smidgen list boards`."),
+    ] = None,
     data: Annotated[
         str | None, typer.Option(help="Where the data of the run are now, if they were moved.")
     ] = None,
@@ -94,11 +98,14 @@ def export(  # noqa: PLR0913 - a command line
         max_flash=max_flash,
         max_ram=max_ram,
         max_loss=max_loss,
+        board=board,
     )
     if json:
         print_json(asdict(proof))
     else:
         _show(proof)
+        if proof.board is not None:
+            say(f"board: {proof.board.told}")
         say(f"{out}: {', '.join(proof.files)} and {PROOF}")
 
 

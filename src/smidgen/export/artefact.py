@@ -14,6 +14,7 @@ from torch import nn
 from smidgen.data import Data
 from smidgen.data.parts import held_out, parts
 from smidgen.evaluate import predict
+from smidgen.export.c.boards import Fit
 from smidgen.export.c.names import identifier_of
 from smidgen.export.fold import fold
 from smidgen.export.int8.finish import Finished, Images
@@ -87,6 +88,7 @@ class Artefact:
         instructions: An image, likewise.
         logit_bytes: Of memory that C writes its logits to, the caller's; ``None`` of no C.
         name_bytes: Of flash that the table of class names takes where it is called for, likewise.
+        fit: How much of the board that was asked for it takes; ``None`` if none was.
         witnesses: What else runs the files.
         timed: What is timed, if not what runs them.
         quoted: Returns the files that tell of the proof, given its fields; they compute the same.
@@ -107,6 +109,7 @@ class Artefact:
     instructions: int | None = None
     logit_bytes: int | None = None
     name_bytes: int | None = None
+    fit: Fit | None = None
     witnesses: tuple[Witness, ...] = ()
     timed: Callable[[Path, int], Infer] | None = None
     quoted: Callable[[Mapping[str, Any]], Mapping[str, bytes]] | None = None

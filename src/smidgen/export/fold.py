@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from smidgen import layers
-from smidgen.export.merge import merged
+from smidgen.export.merge import Origin, merged
 from smidgen.export.program import (
     MOST,
     Blur,
@@ -77,8 +77,18 @@ def fold(
             differ, or a tensor is of another shape than the spec's or not finite; the layer is
             named.
     """
+    return folded(spec, model, mean, std)[0]
+
+
+def folded(
+    spec: NetSpec, model: nn.Sequential, mean: Sequence[float], std: Sequence[float]
+) -> tuple[Program, list[Origin]]:
+    """Return the program of :func:`fold`, and of which layers each operation was made.
+
+    Layers are told by their place in the spec, from 0; the normalisation is of none of them.
+    """
     _check(spec, mean, std)
-    operations: list[Operation] = []
+    operations: list[tuple[Operation, Origin]] = []
     found = _Parameters([])
     with torch.device("meta"):  # shapes alone
         plain = spec.build()
@@ -87,14 +97,16 @@ def fold(
         _require_shapes(module, plain[place - 1], where)
         for operation in _operations(layer, shape, module, found):
             _require_finite(operation, where)
-            operations.append(operation)
-    operations = merged(operations, spec.input_shape)
-    for operation in operations:  # a product of weights may be beyond what either was
+            operations.append((operation, Origin((place - 1,))))
+    joined = merged(operations, spec.input_shape)
+    for operation, _ in joined:  # a product of weights may be beyond what either was
         _require_finite(operation, spec.name)
-    uses = Counter(conv.shared.key for conv in _convs(operations) if conv.shared)
+    convs = _convs(operation for operation, _ in joined)
+    uses = Counter(conv.shared.key for conv in convs if conv.shared)
     first = Normalise(np.array(mean, np.float32), np.array(std, np.float32))
-    rest = (_single(operation, uses) for operation in operations)
-    return Program(spec.name, spec.input_shape, (first, *rest))
+    rest = (_single(operation, uses) for operation, _ in joined)
+    program = Program(spec.name, spec.input_shape, (first, *rest))
+    return program, [Origin(), *(origin for _, origin in joined)]
 
 
 def convolutions(module: nn.Module) -> list[Convolution]:

@@ -18,7 +18,9 @@ convolution with one that pads, and anything across a ReLU, max pool, squeeze-an
 either end of a residual sum, whose map is read twice.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -36,31 +38,37 @@ from smidgen.export.program import (
 )
 from smidgen.layers import Shape
 
+Origin: TypeAlias = frozenset[int]  # places of the layers that an operation was made of
 
-def merged(operations: list[Operation], shape: Shape) -> list[Operation]:
+
+def merged(
+    operations: Sequence[tuple[Operation, Origin]], shape: Shape
+) -> list[tuple[Operation, Origin]]:
     """Apply the rules of the module's docstring until none applies.
 
     Args:
-        operations: One after another.
+        operations: One after another, each with where it is from; so are those returned.
         shape: Of what the first receives.
     """
-    done: list[Operation] = []
+    done: list[tuple[Operation, Origin]] = []
     shapes = [shape]  # what each of ``done`` receives, and what comes out at the end
     queue = list(operations)
     while queue:
-        operation = queue.pop(0)
+        operation, origin = queue.pop(0)
         if _is_idle(operation, shapes[-1]):
             continue
         operation = _inside(operation, shapes[-1])
-        before = done[-1] if done else None
+        before, of_before = done[-1] if done else (None, Origin())
         if isinstance(before, Conv2d) and not before.relu:
             replacement = _pair(before, operation, shapes[-2])
             if replacement is not None:
                 done.pop()
                 shapes.pop()
-                queue = [*replacement, *queue]
+                swapped = len(replacement) > 1  # else they are joined
+                origins = (origin, of_before) if swapped else (origin | of_before,)
+                queue = [*zip(replacement, origins, strict=True), *queue]
                 continue
-        done.append(operation)
+        done.append((operation, origin))
         shapes.append(operation.out_shape(shapes[-1]))
     return done
 
@@ -69,7 +77,8 @@ def _inside(operation: Operation, shape: Shape) -> Operation:
     """Return an operation with those that it holds merged."""
     match operation:
         case Residual(inner, shortcut, relu):
-            inner, shortcut = (tuple(merged(list(side), shape)) for side in (inner, shortcut))
+            sides = ([(one, Origin()) for one in side] for side in (inner, shortcut))
+            inner, shortcut = (tuple(one for one, _ in merged(side, shape)) for side in sides)
             return Residual(inner, shortcut, relu)
         case Normalise() | Conv2d() | MaxPool() | Blur() | SqueezeExcite():
             return operation

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from smidgen.evaluate.cost import batch_sizes, seconds_of
 from smidgen.export.artefact import Artefact, Infer, Source, Witness, largest_of, pixels_of
+from smidgen.export.c.boards import Fit
 from smidgen.export.program import Pixels, in_parts
 from smidgen.kernels.measured import processor
 from smidgen.run import digest
@@ -101,6 +102,8 @@ class Proof:
         logit_bytes: Of memory for the logits of C, the caller's, beside ``ram``; ``None`` of no C.
         name_bytes: Of flash for the table of class names, beside ``flash``, where a program calls
             for names; likewise.
+        board: How much of the board that was asked for it takes, and how long an image, as
+            :class:`smidgen.export.c.boards.Fit`; ``None`` if none was.
         rerun: What tells whether it still answers so: the ``shape`` of images that
             :func:`made_up` makes, its ``logits`` of them (the oracle's, where it could not run),
             and the ``tolerance``, a share of the largest.
@@ -149,6 +152,7 @@ class Proof:
     instructions: int | None
     logit_bytes: int | None
     name_bytes: int | None
+    board: Fit | None
     rerun: Mapping[str, Any]
     latency: tuple[Timing, ...]
     runtime: str
@@ -218,6 +222,7 @@ def proved(
         instructions=artefact.instructions,
         logit_bytes=artefact.logit_bytes,
         name_bytes=artefact.name_bytes,
+        board=artefact.fit,
         runtime=artefact.runtime,
         device=processor(),
         versions=versions(),

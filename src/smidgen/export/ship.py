@@ -28,6 +28,7 @@ from smidgen.export.artefact import (
 )
 from smidgen.export.c.emulate import ParityError, ToolMissingError
 from smidgen.export.c.names import identifier_of, require_own
+from smidgen.export.fitting import board_for, fitted
 from smidgen.export.generated import HOST
 from smidgen.export.int8.finish import NOTEWORTHY, told
 from smidgen.export.page import Facts, frame_of, page, thresholds
@@ -61,6 +62,7 @@ def export(  # noqa: PLR0913 - a door; all but three arguments by keyword
     max_flash: int | str | None = None,
     max_ram: int | str | None = None,
     max_loss: float | None = None,
+    board: str | None = None,
 ) -> Proof:
     """Write the artefact of a finished run to a folder, with its proof in ``artefact.json``.
 
@@ -79,6 +81,8 @@ def export(  # noqa: PLR0913 - a door; all but three arguments by keyword
         max_loss: Points of accuracy (0 to 100) on all test images of the run's data that the
             artefact may lose against the trained model; ``None`` lets it lose any, and warns
             where that is more than chance.
+        board: That C must fit, as ``smidgen list boards`` names it; the proof's ``board`` says how
+            much of it the net takes, and how long an image.
 
     Raises:
         ValueError: If anything is missing, does not fit, or differs from its oracle; ``out`` is
@@ -93,6 +97,7 @@ def export(  # noqa: PLR0913 - a door; all but three arguments by keyword
     flash, ram = _limit("flash", max_flash), _limit("ram", max_ram)
     _require_points(max_loss)
     _require_free(out)
+    on = None if board is None else board_for(board, to, wish)
     require_tools(to)
     _require_known(to, flash, ram)
     if wish.optimize == HOST and (flash is not None or ram is not None):
@@ -109,6 +114,8 @@ def export(  # noqa: PLR0913 - a door; all but three arguments by keyword
             artefact = build(source, wish)
             _require_within("flash", artefact.flash, flash)
             _require_within("RAM", artefact.ram, ram)
+            if on is not None:
+                artefact = replace(artefact, fit=fitted(on, artefact, loaded.trial.spec))
             proof = _written(source, to, artefact, out, max_loss)
     except (ToolMissingError, ParityError) as error:
         raise ValueError(str(error)) from error

@@ -147,6 +147,67 @@ def _alike(asked: str) -> list[str]:
     return [known[one] for one in near]
 
 
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Whether a net fits one board, and how long an image may take there.
+
+    Args:
+        board: Its name.
+        flash: Bytes of the net's code and constants.
+        flash_share: Of the board's flash, in [0, 1] where it fits.
+        ram: Bytes of its static memory and stack.
+        ram_share: Likewise, of the board's RAM.
+        verdict: As of :func:`verdict`.
+        measured: Whether compiled C was measured; else it is a prediction.
+        ms: Milliseconds an image if each instruction takes a cycle of the board's fastest clock;
+            ``None`` where the instructions of its core are not known.
+    """
+
+    board: str
+    flash: int
+    flash_share: float
+    ram: int
+    ram_share: float
+    verdict: Verdict
+    measured: bool
+    ms: float | None
+
+    @property
+    def told(self) -> str:
+        """What a person is told, in a line."""
+        board = board_named(self.board)
+        shares = (
+            f"{what} {taken:,} of {there:,} bytes ({100 * share:.1f} %)"
+            for what, taken, there, share in (
+                ("flash", self.flash, board.flash, self.flash_share),
+                ("RAM", self.ram, board.ram, self.ram_share),
+            )
+        )
+        how = "measured as C for a Cortex-M4" if self.measured else predicted_for(board)
+        told = f"{board.name}: {self.verdict}, {', '.join(shares)}, {how}"
+        if self.ms is None:
+            return told
+        clock = f"at {board.clock} MHz if each instruction takes a cycle"
+        return f"{told}; about {self.ms:.3g} ms an image {clock}"
+
+
+def fit_of(
+    board: Board, flash: int, ram: int, instructions: int | None, *, measured: bool = False
+) -> Fit:
+    """Return whether a net fits a board.
+
+    Args:
+        board: Such a one.
+        flash: Bytes of the net's code and constants, on its core.
+        ram: Bytes of its static memory and stack.
+        instructions: An image, on its core; ``None`` if they are not known.
+        measured: Whether these bytes are compiled C's; a prediction may be 9 % of flash short.
+    """
+    judged = _judged(board, flash, ram, 0.0 if measured else _SHORT)
+    ms = None if instructions is None else instructions / (1000 * board.clock)
+    return Fit(board.name, flash, flash / board.flash, ram, ram / board.ram, judged, measured, ms)
+
+
 def verdict(costs: Mapping[Compiled, tuple[int, int]]) -> list[tuple[Board, Verdict]]:
     """Return every board with ``fits``, ``tight`` or ``too big``.
 
@@ -160,8 +221,8 @@ def verdict(costs: Mapping[Compiled, tuple[int, int]]) -> list[tuple[Board, Verd
     return [(board, _judged(board, *costs[board.compiled])) for board in BOARDS]
 
 
-def _judged(board: Board, flash: int, ram: int) -> Verdict:
-    if (1 + _SHORT) * flash > board.flash or ram > board.ram:
+def _judged(board: Board, flash: int, ram: int, short: float = _SHORT) -> Verdict:
+    if (1 + short) * flash > board.flash or ram > board.ram:
         return "too big"
     return "fits" if max(flash / board.flash, ram / board.ram) <= ROOMY else "tight"
 

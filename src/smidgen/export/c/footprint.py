@@ -15,11 +15,12 @@ from torch import nn
 from smidgen.export.c.boards import Compiled
 from smidgen.export.c.int8 import generate
 from smidgen.export.c.int8_layout import laid_out, stack_of
-from smidgen.export.c.source import Source
-from smidgen.export.fold import fold
+from smidgen.export.c.source import Needed, Source
+from smidgen.export.fold import folded
 from smidgen.export.int8.program import IntegerProgram
 from smidgen.export.int8.quantize import quantize
 from smidgen.export.lower import lower
+from smidgen.export.merge import Origin
 from smidgen.export.program import (
     Blur,
     Conv2d,
@@ -110,7 +111,11 @@ def predict_costs(spec: NetSpec) -> dict[Compiled, Cost]:
     Raises:
         ValueError: If the net cannot be exported; the layer is named.
     """
-    needed = laid_out(_dummy(spec)).needed
+    return costs_of(laid_out(dummy_program(spec)[0]).needed)
+
+
+def costs_of(needed: Needed) -> dict[Compiled, Cost]:
+    """Return what C that needs this takes, core by core."""
     ram = needed.arena_bytes + stack_of(needed.parts, needed.layers)
     costs: dict[Compiled, Cost] = {
         core: Cost(needed.table_bytes + sum(CODE[part][place] for part in needed.parts), ram + more)
@@ -122,7 +127,7 @@ def predict_costs(spec: NetSpec) -> dict[Compiled, Cost]:
 
 def dummy_source(spec: NetSpec) -> Source:
     """Return the C of an untrained net; the global generator is left as it was."""
-    return generate(_dummy(spec))
+    return generate(dummy_program(spec)[0])
 
 
 def unforeseen(spec: NetSpec, made: Source) -> int:
@@ -133,10 +138,15 @@ def unforeseen(spec: NetSpec, made: Source) -> int:
     """
     if not any(map(holds_repeat, spec.layers)):
         return 0
-    return max(0, made.table_bytes - laid_out(_dummy(spec)).needed.table_bytes)
+    return max(0, made.table_bytes - laid_out(dummy_program(spec)[0]).needed.table_bytes)
 
 
-def _dummy(spec: NetSpec) -> IntegerProgram:
+def dummy_program(spec: NetSpec) -> tuple[IntegerProgram, list[Origin]]:
+    """Return an untrained net's program, and places in ``spec`` of what its operations are from.
+
+    Raises:
+        ValueError: If the net cannot be exported; the layer is named.
+    """
     channels = spec.input_shape.channels
     with torch.no_grad():
         model = spec.build()
@@ -150,8 +160,13 @@ def _dummy(spec: NetSpec) -> IntegerProgram:
             norm.weight.copy_(torch.tensor(_apart(norm.num_features, place)))
     mean = [0.3 + 0.1 * channel for channel in range(channels)]  # one border a colour
     std = [0.25 * factor for factor in _apart(channels)]  # and one span, which a repeat may absorb
-    program = lower(fold(spec, model, [value % 1 for value in mean], std))
-    return quantize(program, _ranges(program))
+    whole, (_, *origins) = folded(spec, model, [value % 1 for value in mean], std)
+    program = lower(whole)
+    if len(program.operations) > len(origins):  # one that normalises, before what reads its map
+        kinds = zip(program.operations, whole.operations[1:], strict=False)
+        at = next(place for place, (own, old) in enumerate(kinds) if type(own) is not type(old))
+        origins.insert(at, origins[at])
+    return quantize(program, _ranges(program)), origins
 
 
 def _apart(count: int, place: int = 1) -> list[float]:

@@ -7,7 +7,7 @@ the next window needs; see docs/microcontrollers.md.
 
 from collections.abc import Sequence
 
-from smidgen.export.c.int8_layout import SLACK, Layout, laid_out
+from smidgen.export.c.int8_layout import PATCH, SLACK, Layout, laid_out
 from smidgen.export.c.int8_table import Inner, Row
 from smidgen.export.c.names import require_identifier
 from smidgen.export.c.source import Source, written
@@ -60,7 +60,7 @@ def _text(program: IntegerProgram, laid: Layout, optimize: str) -> str:
         "OBLONG": int(laid.oblong),
         "GATHER": int(gathered),
         "BETWEEN": SLACK,
-        "PATCH": laid.offsets.get("patch", 0),
+        "PATCH": laid.offsets.get(PATCH, 0),
         "FEATURES": program.head.weight.shape[1],
         "LAYER_BYTES": laid.layer_bytes,
         "BORDERED": bordered or 0,

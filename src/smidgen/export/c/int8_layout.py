@@ -20,7 +20,9 @@ from smidgen.export.c.int8_table import (
 )
 from smidgen.export.c.source import Needed
 from smidgen.export.int8.program import GATES, IntConv2d, IntegerProgram
+from smidgen.layers import Shape
 
+PATCH = "patch"  # the buffer for a convolution's windows, as large as the largest needs
 SLACK = 4  # bytes that a load of four may reach beyond the last map, and a copy beyond a window
 HELIUM_SLACK = 28  # bytes that Helium's may reach beyond that
 _BYTES = {"int8_t": 1, "uint8_t": 1, "uint16_t": 2, "int32_t": 4, "uint32_t": 4}
@@ -31,6 +33,26 @@ _STACK_BESIDE = {"excite": 52, "shortcut": 68}  # one after the other, never bot
 _STACK_GATHERED = 20  # where those gather
 # callers after callees; the classifier is where the loop ends
 _KERNELS: tuple[Kind, ...] = tuple(kind for kind in get_args(Kind) if kind != "CLASSIFY")
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one operation of the program puts into the C.
+
+    Args:
+        operation: Its place in the program.
+        rows: Places of its lines among those that follow each other.
+        inner: Places of its lines among those inside others.
+        constant_bytes: Of weights, biases and multipliers, and a blur's taps, that nobody before
+            it has.
+        buffers: Names of those that it alone adds.
+    """
+
+    operation: int
+    rows: range
+    inner: range
+    constant_bytes: int
+    buffers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +72,9 @@ class Layout:
         bordered: Place of the convolution whose border differs by channel, if there is one.
         data: The constant arrays: type, name, values.
         needed: By all of it.
+        shares: Of it, an operation of the program each, in the order of the C.
+        buffers: By name, with the epochs in which each is alive.
+        epochs: In which each layer of the chain is computed.
     """
 
     rows: tuple[Row, ...]
@@ -64,6 +89,14 @@ class Layout:
     bordered: int | None
     data: tuple[tuple[str, str, Sequence[int]], ...]
     needed: Needed
+    shares: tuple[Share, ...]
+    buffers: dict[str, Buffer]
+    epochs: tuple[int, ...]
+
+    @property
+    def inner(self) -> tuple[Row, ...]:
+        """The lines inside others."""
+        return self.rows[self.chain + 1 :]
 
     @property
     def slotted(self) -> bool:
@@ -82,18 +115,8 @@ def laid_out(program: IntegerProgram) -> Layout:
     Raises:
         ValueError: If a layer is beyond what the C can hold; its place is named.
     """
-    tables, shape, zero = Tables(), program.input_shape, -128
-    operations, waiting = list(program.operations), None
-    for place_, operation in enumerate(operations):
-        after = operations[place_ + 1 : place_ + 2]
-        try:
-            if after and operation is not waiting and pools_first(operation, after[0], shape):
-                shape = add_pooled(tables, after[0], shape, zero)
-                operations[place_ + 1] = waiting = operation
-                continue
-            shape, zero = add(tables, operation, shape, zero)
-        except ValueError as error:
-            raise ValueError(f"{program.name}, operation {place_ + 1}: {error}") from None
+    tables = Tables()
+    shares, shape = _tabled(program, tables)
     rows = [*tables.rows, Row("CLASSIFY", shape, height=1), *tables.inner]
     offsets, arena = _placed(tables, rows)
     stride, small, offset = _types(tables, rows, offsets)
@@ -124,7 +147,39 @@ def laid_out(program: IntegerProgram) -> Layout:
         bordered,
         tuple(data),
         Needed(table_bytes, arena, parts, chain, stack, HELIUM_SLACK),
+        shares,
+        tables.buffers,
+        tuple(tables.epochs),
     )
+
+
+def _tabled(program: IntegerProgram, tables: Tables) -> tuple[tuple[Share, ...], Shape]:
+    """Fill ``tables``; return what each operation put there, and the shape of the logits."""
+    shape, zero, shares = program.input_shape, -128, list[Share]()
+    operations, waiting = list(program.operations), None
+    for place_, operation in enumerate(operations):
+        after = operations[place_ + 1 : place_ + 2]
+        before = len(tables.rows), len(tables.inner), tables.constant_bytes, len(tables.buffers)
+        own = place_ - (operation is waiting)
+        try:
+            if after and operation is not waiting and pools_first(operation, after[0], shape):
+                shape = add_pooled(tables, after[0], shape, zero)
+                operations[place_ + 1] = waiting = operation
+                own = place_ + 1
+            else:
+                shape, zero = add(tables, operation, shape, zero)
+        except ValueError as error:
+            raise ValueError(f"{program.name}, operation {place_ + 1}: {error}") from None
+        rows, inner, constants, buffers = before
+        share = Share(
+            own,
+            range(rows, len(tables.rows)),
+            range(inner, len(tables.inner)),
+            tables.constant_bytes - constants,
+            tuple(tables.buffers)[buffers:],
+        )
+        shares.append(share)
+    return tuple(shares), shape
 
 
 def stack_of(parts: Collection[str], layers: int) -> int:
@@ -187,17 +242,17 @@ def _by_size_of(part: str, call: int | str) -> list[str]:
 
 def _placed(tables: Tables, rows: list[Row]) -> tuple[dict[str, int], int]:
     """Return the place of every buffer and the size of the arena."""
-    patches = [
-        _patch(row) for part in (rows, tables.inner) for row in part if row.kind == "CONVOLVE"
-    ]
-    if patches:
-        tables.buffers["patch"] = Buffer(max(patches), 0, tables.epoch)
+    patch = max(map(patch_bytes, (*rows, *tables.inner)))
+    if patch:
+        tables.buffers[PATCH] = Buffer(patch, 0, tables.epoch)
     offsets, arena = place(tables.buffers)
     return offsets, arena + SLACK
 
 
-def _patch(row: Row) -> int:
+def patch_bytes(row: Row) -> int:
     """Return the bytes for a convolution's windows: four as halves, and as bytes if gathered."""
+    if row.kind != "CONVOLVE":
+        return 0
     size = whole_words(row.kernel * row.across * row.shape.channels)
     return 8 * size + is_loose(row) * 4 * (size + SLACK)
 

@@ -130,6 +130,12 @@ class Tables:
     taps: list[int] = field(default_factory=list[int])
     buffers: dict[str, Buffer] = field(default_factory=dict[str, Buffer])
     epoch: int = 0
+    epochs: list[int] = field(default_factory=list[int])  # in which each of ``rows`` is computed
+
+    @property
+    def constant_bytes(self) -> int:
+        """Bytes of the weights, of biases and multipliers and of blurs' taps so far."""
+        return sum(len(part) for part in self.weights) + 8 * len(self.units) + len(self.taps)
 
     def add_weights(self, block: NDArray[np.int8]) -> int:
         """Return where ``block`` lies: where it was before, or at the end."""
@@ -186,6 +192,7 @@ def add(tables: Tables, operation: IntOperation, shape: Shape, zero: int) -> tup
     tables.add_buffer(row.map, row.kernel * row.row_size, averaged + (row.kind == "EXCITE"), turn)
     tables.epoch += averaged
     tables.rows.append(row)
+    tables.epochs.append(tables.epoch + (row.kind == "EXCITE"))  # once all of its map is there
     if place_ > start:
         _hold(tables, start)
     tables.epoch += barrier
