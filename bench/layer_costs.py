@@ -31,7 +31,7 @@ from smidgen.export.c.emulate import prepare, run_board, run_program
 from smidgen.export.c.footprint import dummy_program, dummy_source
 from smidgen.export.c.instructions import COUNTS, kernels_of, passing_of
 from smidgen.export.c.int8_layout import laid_out
-from smidgen.export.c.profile import profile
+from smidgen.export.c.profile import inspect
 from smidgen.export.c.source import Source
 from smidgen.export.program import Pixels
 from smidgen.methods import parse, rewritten
@@ -217,7 +217,7 @@ def checked(name: str, methods: str) -> Iterator[Row]:
     What brings a layer its rows is not counted apart, and is a share of what is left of the whole.
     """
     spec = rewritten(zoo.net(name), parse(methods))
-    made = profile(spec)
+    made = inspect(spec)
     found = _measured(spec)
     program, origins = dummy_program(spec)
     layout = laid_out(program)
@@ -265,7 +265,7 @@ def fit() -> None:
         print(f'    "{name}": {constants[name]:.1f},')
     new = [drawn(seed) for seed in NEW]
     off = np.array(
-        [100 * ((profile(net).instructions or 0) / _measured(net).whole - 1) for net in new]
+        [100 * ((inspect(net).instructions or 0) / _measured(net).whole - 1) for net in new]
     )
     print(f"{len(new)} others with today's constants: {off.min():+.1f} to {off.max():+.1f} %")
 

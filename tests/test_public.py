@@ -17,6 +17,7 @@ FUNCTIONS = (
     "evaluate",
     "export",
     "fine_tune",
+    "inspect",
     "load",
     "load_run",
     "report",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # the same names as below, for readers and type checkers
     from smidgen.design import design
     from smidgen.evaluate import evaluate
     from smidgen.export.artefact import Wish
+    from smidgen.export.c.profile import inspect
     from smidgen.export.on_board import verify_on_board
     from smidgen.export.ship import export
     from smidgen.export.verify import verify
@@ -36,6 +37,7 @@ __all__ = [
     "evaluate",
     "export",
     "fine_tune",
+    "inspect",
     "layers",
     "load",
     "load_run",
@@ -53,6 +55,7 @@ _HOME = {
     "Recipe": "recipe",
     "Runtime": "runtime",
     "Wish": "export.artefact",
+    "inspect": "export.c.profile",
     "load": "model",
     "load_run": "run",
     "verify": "export.verify",

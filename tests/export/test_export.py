@@ -27,8 +27,9 @@ from smidgen.data import Data, DataWarning, from_arrays, load
 from smidgen.data.base import Split
 from smidgen.evaluate import predict
 from smidgen.export import generated, ship, targets
-from smidgen.export.artefact import Artefact, Infer, Source, Wish, require_plain
-from smidgen.export.c.boards import timed
+from smidgen.export.artefact import Artefact, Infer, Oracle, Source, Wish, require_plain
+from smidgen.export.c.boards import board_named, fit_of, timed
+from smidgen.export.c.footprint import predict_costs
 from smidgen.export.c.host import compile_library, load_library
 from smidgen.export.c.names import identifier_of, require_own
 from smidgen.export.c.picture import name_bytes
@@ -508,6 +509,67 @@ def test_a_budget_exceeded_says_by_how_much(
     with pytest.raises(ValueError, match=message):
         export(run, target, tmp_path / "out", **limits)
     assert list(tmp_path.iterdir()) == []
+
+
+def c_of(flash: int | None, ram: int | None) -> Callable[[str], Any]:
+    """Return a target's stand-in: it makes C that takes so much, and that nothing runs."""
+
+    def build(source: Source, wish: Wish) -> Artefact:
+        oracle = Oracle("the trained model", source.float_infer(), 1, 1.0)
+        artefact = Artefact(
+            {"net.c": b";"}, None, "none", (1,), 1.0, oracle, wish.numbers or "int8"
+        )
+        return dataclasses.replace(artefact, flash=flash, ram=ram, instructions=640_000)
+
+    return lambda name: build
+
+
+def test_c_is_held_against_the_board_that_is_named(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ship, "target_of", c_of(52_429, 2_000))
+    proof = export(run, "c", tmp_path / "fits", board="micro:bit v2")
+    assert proof.board == fit_of(board_named("micro:bit v2"), 52_429, 2_000, 640_000, measured=True)
+    written = json.loads((tmp_path / "fits" / PROOF).read_text())["board"]
+    assert (written["verdict"], written["ms"], written["measured"]) == ("fits", 10.0, True)
+    # of another core what was measured says nothing
+    proof = export(run, "c", tmp_path / "other", board="Blue Pill")
+    cost = predict_costs(load_run(run).trial.spec)["m3"]
+    assert proof.board == fit_of(board_named("Blue Pill"), *cost, None)
+    assert export(run, "c", tmp_path / "none").board is None
+
+
+def test_c_that_is_too_big_for_a_board_leaves_nothing(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = (
+        r"micro:bit v2: too big, flash 9 of .*, RAM 131,073 of 131,072 bytes \(100.0 %\), measured"
+    )
+    monkeypatch.setattr(ship, "target_of", c_of(9, 131_073))
+    with pytest.raises(ValueError, match=told):
+        export(run, "c", tmp_path / "out", board="micro:bit v2")
+    monkeypatch.setattr(ship, "target_of", c_of(None, None))
+    with pytest.raises(
+        ValueError, match="whether float32 C fits micro:bit v2 could not be measured"
+    ):
+        export(run, "c", tmp_path, wish=Wish(numbers="float32"), board="micro:bit v2")
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("target", "wish", "board", "said"),
+    [
+        ("onnx", Wish(), "Blue Pill", "onnx runs on no such board; a board is for c, arduino,"),
+        ("c", Wish(optimize="host"), "Blue Pill", "code for hosts runs on no such board"),
+        ("c", Wish(numbers="float32"), "Blue Pill", "for a Cortex-M4 alone, and Blue Pill has"),
+        ("c", Wish(), "Teensy", "unknown board 'Teensy'; did you mean 'Teensy 4.0'"),
+    ],
+)
+def test_a_board_that_the_artefact_is_not_for_is_refused_before_any_work(
+    target: str, wish: Wish, board: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        export(tmp_path / "no-run", target, tmp_path / "out", wish=wish, board=board)
 
 
 def test_a_budget_that_a_target_has_no_figure_for_is_refused(run: Path, tmp_path: Path) -> None:

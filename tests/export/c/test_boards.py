@@ -8,6 +8,7 @@ from smidgen.export.c.boards import (
     Board,
     Compiled,
     board_named,
+    fit_of,
     predicted_for,
     timed,
     verdict,
@@ -133,3 +134,27 @@ def test_of_an_uno_it_is_told_which_one_is_too_narrow(asked: str) -> None:
         board_named(asked)
     assert "before the R4 has an int of 16 bits, and the C needs 32" in str(refused.value)
     assert "'Arduino Uno R4'" in str(refused.value)
+
+
+def test_a_fit_tells_shares_of_both_memories_and_the_time_at_the_boards_clock() -> None:
+    board = board_named("micro:bit v2")
+    fit = fit_of(board, 52_429, 13_107, 6_400_000, measured=True)
+    assert (fit.verdict, fit.ms) == ("fits", 100.0)
+    assert (round(fit.flash_share, 3), round(fit.ram_share, 3)) == (0.1, 0.1)
+    assert fit.told == (
+        "micro:bit v2: fits, flash 52,429 of 524,288 bytes (10.0 %), RAM 13,107 of 131,072 bytes"
+        " (10.0 %), measured as C for a Cortex-M4; about 100 ms an image at 64 MHz if each"
+        " instruction takes a cycle"
+    )
+    untimed = fit_of(board_named("Blue Pill"), 10_000, 1_000, None)
+    assert untimed.ms is None
+    assert untimed.told.endswith("(4.9 %), predicted as C for a Cortex-M3")
+
+
+def test_a_measured_net_may_fill_a_board_and_a_predicted_one_leaves_what_it_may_be_short_of() -> (
+    None
+):
+    board = board_named("Blue Pill")
+    assert fit_of(board, board.flash, 100, None, measured=True).verdict == "tight"
+    assert fit_of(board, board.flash, 100, None).verdict == "too big"
+    assert fit_of(board, 100, board.ram + 1, None, measured=True).verdict == "too big"

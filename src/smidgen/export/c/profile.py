@@ -1,6 +1,7 @@
 """What each layer of a net takes as int8 C, before it is trained, and which decides the RAM."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -99,7 +100,7 @@ class Profile:
         return f"{where} bytes; tried: {', '.join(changes) or 'nothing that takes less'}"
 
 
-def profile(net: NetSpec, board: str | None = None) -> Profile:
+def inspect(net: NetSpec, board: str | None = None) -> Profile:
     """Return what each layer of a net takes as int8 C, before it is trained.
 
     Sums are those of :func:`smidgen.export.c.footprint.predict_cost`; docs/microcontrollers.md
@@ -117,7 +118,7 @@ def profile(net: NetSpec, board: str | None = None) -> Profile:
 
 
 def profile_for(spec: NetSpec, compiled: Compiled) -> Profile:
-    """Return what each layer takes on one core: see :func:`profile`."""
+    """Return what each layer takes on one core: see :func:`inspect`."""
     program, origins = dummy_program(spec)
     layout = laid_out(program)
     cost = costs_of(layout.needed)[compiled]
@@ -208,8 +209,9 @@ def _tried(spec: NetSpec, place: int, compiled: Compiled, ram: int) -> tuple[Tri
     """Return the changes that save RAM, those that save most first."""
     found: list[Tried] = []
     for change, lighter in _changes(spec, place):
-        saves = ram - predict_cost(lighter, compiled).ram
-        found += [Tried(change, saves)] * (saves > 0)
+        with suppress(ValueError):  # one that has no C
+            saves = ram - predict_cost(lighter, compiled).ram
+            found += [Tried(change, saves)] * (saves > 0)
     return tuple(sorted(found, key=lambda one: -one.saves))
 
 
