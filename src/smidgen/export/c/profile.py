@@ -1,7 +1,6 @@
 """What each layer of a net takes as int8 C, before it is trained, and which decides the RAM."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -209,9 +208,8 @@ def _tried(spec: NetSpec, place: int, compiled: Compiled, ram: int) -> tuple[Tri
     """Return the changes that save RAM, those that save most first."""
     found: list[Tried] = []
     for change, lighter in _changes(spec, place):
-        with suppress(ValueError):  # one that has no C
-            saves = ram - predict_cost(lighter, compiled).ram
-            found += [Tried(change, saves)] * (saves > 0)
+        saves = ram - predict_cost(lighter, compiled).ram
+        found += [Tried(change, saves)] * (saves > 0)
     return tuple(sorted(found, key=lambda one: -one.saves))
 
 
