@@ -164,7 +164,7 @@ def test_every_method_has_its_card_with_a_picture_if_it_changes_pictures(name: s
     card = re.search(rf"^### {name}$.*?(?=^##)", text + "\n## ", re.DOTALL | re.MULTILINE)
     assert card, name
     kind = next(kind for kind in METHODS if kind.name == name)
-    if issubclass(kind, BatchMethod) and name not in {"label-smoothing", "distill"}:  # no pictures
+    if issubclass(kind, BatchMethod) and name not in tool("method_pictures").UNSEEN:
         assert f"(pictures/{name}.png)" in card[0]
 
 

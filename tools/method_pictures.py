@@ -13,7 +13,10 @@ from smidgen.tensors import Batch
 
 FOLDER = Path(__file__).parents[1] / "docs" / "pictures"
 COUNT, SIDE, ZOOM, GAP = 8, 28, 2, 4
-UNSEEN = {"label-smoothing", "distill"}  # change targets alone
+UNSEEN = {
+    *("label-smoothing", "distill"),  # change targets alone
+    *("time-shift", "scaling", "jitter"),  # are for windows of a sensor
+}
 
 
 def drawn(kind: type[BatchMethod]) -> Image.Image:

@@ -21,7 +21,7 @@ from smidgen.files import clear_temporaries, locked
 from smidgen.flat import Flat
 from smidgen.layers import Shape
 from smidgen.machine import memory
-from smidgen.methods import rewritten, tell_hidden
+from smidgen.methods import require_suited, rewritten, tell_hidden
 from smidgen.methods.base import GradientMethod, Method, several, transformed
 from smidgen.names import bare, require_kind, shown
 from smidgen.progress import Report, training_bar
@@ -114,6 +114,7 @@ def train(  # noqa: PLR0913 - the one door; all but two arguments by keyword
         split=split,
     )
     _require_fit(spec, data)
+    require_suited(methods, *spec.input_shape[1:])
     if trial.recipe.share < 1:  # before a folder says that the run has begun
         learned(data, split, trial.recipe.share, trial.seed)
     rewritten(spec, methods)  # what changes nothing is told here, and once

@@ -24,6 +24,7 @@ COPIES = {
     "cutout",
     "random-erasing",
     "cutmix",
+    "time-shift",
     "label-smoothing",
 }  # values move or vanish, none is computed
 COMPILED = [name for name in available() if name != "torch"]
@@ -49,7 +50,9 @@ def after(
 def close(a: Batch, b: Batch, *, times: int = 1) -> None:
     """Check that two batches differ by rounding alone, that of so many methods."""
     rounding = 2**-7 * times if a.images.dtype == torch.bfloat16 else 1e-5
-    torch.testing.assert_close(a.images, b.images, rtol=rounding, atol=1e-4)
+    # of a sum that is nearly 0, as jitter may make it, what its parts were rounded by is left
+    nothing = 1e-3 if a.images.dtype == torch.bfloat16 and times > 1 else 1e-4
+    torch.testing.assert_close(a.images, b.images, rtol=rounding, atol=nothing)
     assert torch.equal(a.targets, b.targets)
 
 

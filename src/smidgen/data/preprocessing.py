@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from smidgen.data.errors import DataError
-from smidgen.data.sensor import SECONDS, Sensor, are_kept, listed_names
+from smidgen.data.sensor import SECONDS, Sensor, are_kept, is_window, listed_names
 from smidgen.limits import INPUT_CHANNELS, SIDE, is_number
 from smidgen.names import LONGEST, shown
 from smidgen.text import from_mapping
@@ -206,7 +206,7 @@ class Preprocessing:
     @property
     def is_window(self) -> bool:
         """Whether it takes windows of a sensor, of which one side alone is 1."""
-        return (self.height == 1) != (self.width == 1)
+        return is_window(self.height, self.width)
 
     @property
     def takes_text(self) -> bool:

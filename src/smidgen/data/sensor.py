@@ -24,6 +24,11 @@ _NAMED = 8  # channels that are listed
 _SHOWN = 200  # characters of their names
 
 
+def is_window(height: int, width: int) -> bool:
+    """Return whether images of these sides are windows of a sensor: one side alone is 1."""
+    return (height == 1) != (width == 1)
+
+
 class Sensor(NamedTuple):
     """What is known of a sensor.
 

@@ -9,6 +9,7 @@ from inspect import isabstract, isclass
 from keyword import iskeyword
 
 from smidgen import plugins
+from smidgen.data.sensor import is_window
 from smidgen.limits import TEXT, require_at_most
 from smidgen.methods.affine import Affine
 from smidgen.methods.base import KINDS, ArchitectureMethod, Method, of_kind, returned, several
@@ -21,6 +22,7 @@ from smidgen.methods.cyclical import Cyclical
 from smidgen.methods.distill import Distill
 from smidgen.methods.ema import EMA
 from smidgen.methods.flip import Flip
+from smidgen.methods.jitter import Jitter
 from smidgen.methods.label_smoothing import LabelSmoothing
 from smidgen.methods.lookahead import Lookahead
 from smidgen.methods.mixup import Mixup
@@ -28,8 +30,10 @@ from smidgen.methods.one_cycle import OneCycle
 from smidgen.methods.pretrained import Pretrained
 from smidgen.methods.random_erasing import RandomErasing
 from smidgen.methods.sam import SAM
+from smidgen.methods.scaling import Scaling
 from smidgen.methods.squeeze_excite import SqueezeExcite
 from smidgen.methods.swa import SWA
+from smidgen.methods.time_shift import TimeShift
 from smidgen.methods.trivial_augment import TrivialAugment
 from smidgen.names import require_kind
 from smidgen.spec import NetSpec
@@ -45,6 +49,9 @@ METHODS: tuple[type[Method], ...] = (
     Flip,
     TrivialAugment,
     Affine,
+    TimeShift,
+    Scaling,
+    Jitter,
     Cutout,
     RandomErasing,
     Mixup,
@@ -82,6 +89,7 @@ __all__ = [
     "Cyclical",
     "Distill",
     "Flip",
+    "Jitter",
     "LabelSmoothing",
     "Lookahead",
     "Method",
@@ -89,7 +97,9 @@ __all__ = [
     "OneCycle",
     "Pretrained",
     "RandomErasing",
+    "Scaling",
     "SqueezeExcite",
+    "TimeShift",
     "TrivialAugment",
     "in_order",
     "known",
@@ -226,6 +236,43 @@ def _rewritten(
             idle.append(method)
         spec = new
     return spec, idle
+
+
+def require_suited(methods: Iterable[Method], height: int, width: int) -> None:
+    """Refuse methods of pictures that make nonsense of windows of a sensor.
+
+    Args:
+        methods: Of a run.
+        height: Of its images; windows are those of which one side alone is 1.
+        width: Likewise.
+
+    Raises:
+        ValueError: Naming the first, why, and what serves windows.
+    """
+    if not is_window(height, width):
+        return
+    for method in methods:
+        if why := _unsuited(method):
+            raise ValueError(
+                f"{method.name} is for pictures: {why}, and these are windows of"
+                f" {height}x{width}; {_OF_WINDOWS} are for windows"
+            )
+
+
+_OF_WINDOWS = f"{TimeShift.name}, {Scaling.name} and {Jitter.name}"
+
+
+def _unsuited(method: Method) -> str:
+    """Return why a method is none for windows, or nothing."""
+    match method:
+        case Flip():
+            return "it would reverse time"
+        case TrivialAugment():
+            return "it turns, slants and recolours"
+        case Affine() if method.rotation or method.shear:
+            return "it turns and slants (affine:rotation=0:shear=0 stretches and shifts alone)"
+        case _:
+            return ""
 
 
 def tell_hidden(methods: Iterable[Method], height: int, width: int) -> None:

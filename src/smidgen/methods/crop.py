@@ -16,7 +16,8 @@ class Crop(BatchMethod):
     """Pad every image on all sides and cut one window of the old size out of it.
 
     ``x'[i, j] = x[i + a, j + b]``, with ``a`` and ``b`` uniform over ``-padding .. padding``,
-    drawn for every image; pixels from outside are 0, the mean pixel.
+    drawn for every image; pixels from outside are 0, the mean pixel. A side of 1, as windows of a
+    sensor have, is not padded.
 
     Args:
         padding: The largest shift in each direction, in pixels; 1 to 65,535.
@@ -41,6 +42,8 @@ class Crop(BatchMethod):
         """Return the share of a window that lies outside the image, on average over all shifts."""
 
         def kept(side: int) -> float:
+            if side == 1:
+                return 1.0
             shifts = range(-self.padding, self.padding + 1)
             return sum(max(side - abs(shift), 0) for shift in shifts) / len(shifts) / side
 
@@ -48,7 +51,8 @@ class Crop(BatchMethod):
 
     def transform(self, batch: Batch, progress: float, generator: torch.Generator) -> Batch:
         del progress
-        count = len(batch.images)
+        count, _, height, width = batch.images.shape
         offsets = torch.randint(2 * self.padding + 1, (2, count), generator=generator)
-        down, across = offsets - self.padding
+        sides = torch.tensor([[height], [width]])
+        down, across = (offsets - self.padding) * (sides > 1)
         return replace(batch, images=pixels.crop(batch.images, down, across))

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import torch
 
+from smidgen.data.sensor import is_window
 from smidgen.limits import ALPHA
 from smidgen.methods.base import BatchMethod
 from smidgen.methods.beta import drawn
@@ -19,7 +20,8 @@ class CutMix(BatchMethod):
     ``x'[i, j] = x[permutation][i, j]`` inside of ``height sqrt(1 - l)`` rows and
     ``width sqrt(1 - l)`` columns, whole pixels, about a uniform centre and clipped at the borders,
     with ``l ~ Beta(alpha, alpha)``; ``y' = (1 - s) y + s y[permutation]``, with ``s`` the share of
-    the pixels that the clipped rectangle has. One rectangle a batch.
+    the pixels that the clipped rectangle has. One rectangle a batch. Of windows of a sensor, one
+    side of which is 1, it has that side whole and ``1 - l`` of the other.
 
     Args:
         alpha: In (0, 1,000,000]. Small values paste nearly nothing or nearly all, 1 draws the
@@ -63,8 +65,12 @@ class CutMix(BatchMethod):
     def draw(self, height: int, width: int, generator: torch.Generator) -> tuple[slice, slice]:
         """Return the rows and the columns of a rectangle; either may be none."""
         seed = int(torch.randint(2**62, (), generator=generator))
-        side = sqrt(1 - drawn(self.alpha, seed))
-        return _clipped(height, side, generator), _clipped(width, side, generator)
+        area = 1 - drawn(self.alpha, seed)
+        if is_window(height, width):  # a row has no square root: its rectangle is a stretch
+            tall, wide = (1.0 if side == 1 else area for side in (height, width))
+        else:
+            tall = wide = sqrt(area)
+        return _clipped(height, tall, generator), _clipped(width, wide, generator)
 
 
 def _clipped(side: int, share: float, generator: torch.Generator) -> slice:

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from smidgen.data.sensor import is_window
 from smidgen.methods.base import BatchMethod
 from smidgen.tensors import Batch
 
@@ -20,7 +21,8 @@ class RandomErasing(BatchMethod):
     ``x'[i, j] = noise`` in ``sqrt(a r)`` rows and ``sqrt(a / r)`` columns, whole pixels, of an
     image of ``S`` pixels: the area ``a`` is uniform in ``smallest S .. largest S``, the aspect
     ``r`` in ``narrowest .. 1 / narrowest``, the place uniform among those where the rectangle fits.
-    Another one for every image.
+    Another one for every image. Of windows of a sensor, one side of which is 1, it has that side
+    whole and ``a`` of the other.
 
     Args:
         probability: Share of the images that are erased; in (0, 1].
@@ -85,6 +87,9 @@ class RandomErasing(BatchMethod):
         area = (self.smallest + (self.largest - self.smallest) * draws[0]) * (height * width)
         aspect = ((2 * draws[1] - 1) * -log(self.narrowest)).exp()
         tall, wide = (area * aspect).sqrt().round(), (area / aspect).sqrt().round()
+        if is_window(height, width):  # what is erased of a row is a stretch of that area
+            one = torch.ones_like(area)
+            tall, wide = (one if side == 1 else area.round() for side in (height, width))
         fits = (tall >= 1) & (wide >= 1) & (tall <= height) & (wide <= width)
         first = fits.byte().argmax(1, keepdim=True)
         tall, wide = (sides.gather(1, first) for sides in (tall, wide))
