@@ -337,3 +337,26 @@ def test_the_docs_have_the_tables_of_the_rows(study: str, tables: tuple[str, ...
     for table in told:
         lines = table.to_markdown().split("\n\n")[1]
         assert lines.strip() in page
+
+
+def test_a_card_of_windows_is_told_in_words_of_theirs() -> None:
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(60, 200, (20, 3, 1, 32), generator=generator, dtype=torch.uint8)
+    images[::2] = 120 + images[::2] // 20
+
+    def answers(pixels: torch.Tensor) -> torch.Tensor:
+        moved = pixels.double().flatten(2).std(2).mean(1)
+        return torch.stack([torch.zeros_like(moved), (moved - 20) / 4], 1)
+
+    own = robust_card(answers, Split(images, torch.arange(20) % 2))
+    (look,) = robust_looks(points_of([row(own, 0, ["cosine"])]))
+    assert "Corruptions of a sensor, by smidgen's own definitions" in look.about
+    assert "over 12 corruptions" in look.tables[0].note
+    assert "2 moments" in look.tables[0].note
+    further = cells_of(look.tables[1])
+    assert {"tempo %", "gain %", "offset %", "smoothing %"} < set(further)
+    assert not {"rotation %", "blur %"} & set(further)
+    assert "played faster or slower" in look.tables[1].note
+    titles = {chart.title for chart in look.charts}
+    assert {"Moved and played faster", "Gain, offset and smoothing"} < titles
+    assert "Light, contrast and focus" not in titles

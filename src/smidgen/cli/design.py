@@ -271,6 +271,8 @@ def _show(found: "Design") -> None:
         ["bytes", f"{row['bytes_int8']:,}", f"int8; {row['bytes_float32']:,} as float32"],
     ]
     if found.changed is not None:
-        of = "the same, changed: mean of corruptions, geometry and light"
+        from smidgen.robust.quick import by_family
+
+        of = f"the same, changed: mean of {', '.join(by_family(row['robust']))}"
         rows.insert(1, ["changed", f"{found.changed:.2f} %", of])
     table(["", "value", "of"], rows, title=f"{found.net.name} for {row['data']}")

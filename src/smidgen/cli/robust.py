@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from smidgen.chance import wilson
 from smidgen.cli.terminal import LoadingProgress, table, tell, warn
-from smidgen.sizes import amounted
+from smidgen.sizes import amounted, counted
 
 if TYPE_CHECKING:
     from smidgen.data import Data, Split
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Cards = Mapping[str, "RobustCard"]
 _TITLE = "Robustness on {}: corruptions made anew from their published definitions"
+_OF_WINDOWS = "Robustness on {}: corruptions of a sensor, by smidgen's own definitions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,9 @@ def show(cards: Cards, data: str) -> None:
     first = next(iter(cards.values()))
     columns = [f"{kind}" for kind in cards]
     tell("")
-    table(["", *columns, "of"], _summary(cards), title=_TITLE.format(data))
+    windows = any(one.kind == "tempo" for one in first.seen)
+    title = _OF_WINDOWS if windows else _TITLE
+    table(["", *columns, "of"], _summary(cards), title=title.format(data))
     tell("")
     rows: list[list[object]] = []
     severities = [[of.severity for of in one.levels] for one in first.corruptions]
@@ -138,7 +141,8 @@ def show(cards: Cards, data: str) -> None:
         change = sum(of.change for of in one.levels) / len(one.levels)
         rows.append([one.name.replace("_", " "), *shares, *levels, f"{change:.1f}"])
     at = [f"at {severity}" if alike else "at its severity" for severity in severities[0]]
-    told = f"accuracy, % ({columns[0]} at each severity); change of a pixel, of 255"
+    a_byte = "value" if windows else "pixel"
+    told = f"accuracy, % ({columns[0]} at each severity); change of a {a_byte}, of 255"
     table(["corruption", *columns, *at, "change"], rows, title=told)
     tell("")
     rows = []
@@ -149,7 +153,7 @@ def show(cards: Cards, data: str) -> None:
             figures += [f"{100 * one.accuracy:.1f}", f"{100 * one.consistency:.1f}"]
         rows.append([seen.kind, amounted(seen.amount, seen.unit), *figures])
     named = [name for kind in columns for name in (f"{kind} %", "same answer %")]
-    table(["picture changed", "by", *named], rows)
+    table(["window changed" if windows else "picture changed", "by", *named], rows)
     tell("")
     _show_confidence(cards)
 
@@ -164,8 +168,8 @@ def _summary(cards: Cards) -> list[list[object]]:
     for card in cards.values():
         low, high = wilson(card.clean, card.images)
         intervals.append(f"{100 * card.clean:.2f} % [{100 * low:.2f}, {100 * high:.2f}]")
-    severities = len(first.corruptions[0].levels)
-    of = f"15 corruptions, {severities} {'severity' if severities == 1 else 'severities'} each"
+    severities = counted(len(first.corruptions[0].levels), "severity", "severities")
+    of = f"{len(first.corruptions)} corruptions, {severities} each"
     return [
         ["clean accuracy", *intervals, f"{first.images:,} images, Wilson's interval for them"],
         line("corrupted accuracy", "{:.2%}", "accuracy", of),

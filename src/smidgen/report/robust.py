@@ -8,7 +8,7 @@ from typing import Any
 from smidgen.report.look import Look
 from smidgen.report.points import Point, baselines, numbers_of, over
 from smidgen.report.replicates import Replicate, told
-from smidgen.report.robust_charts import judged_by, robust_charts
+from smidgen.report.robust_charts import is_of_windows, judged_by, robust_charts
 from smidgen.report.robust_figures import (
     FIGURES,
     FURTHER,
@@ -91,8 +91,8 @@ def _look(baseline: Point, others: Sequence[Point], title: str) -> Look:
     ]
     return Look(
         title=title,
-        about=f"Corruptions made anew from their published definitions, on {card['images']:,}"
-        f" {first['split']} images; mean over {over(every)}{drawn}.",
+        about=f"{_defined(baseline)}, on {card['images']:,} {first['split']} images; mean over"
+        f" {over(every)}{drawn}.",
         warnings=(),
         tables=tuple(tables),
         charts=tuple(robust_charts([baseline, *best])),
@@ -101,10 +101,21 @@ def _look(baseline: Point, others: Sequence[Point], title: str) -> Look:
     )
 
 
+def _defined(point: Point) -> str:
+    """Return whose definitions the corruptions of a card are."""
+    if is_of_windows(point):
+        return "Corruptions of a sensor, by smidgen's own definitions (docs/robustness.md)"
+    return "Corruptions made anew from their published definitions"
+
+
 def _figures(points: Sequence[Point]) -> Table:
+    corruptions = len(points[0].first["robust"]["corruptions"])
+    ways = f"{SHIFTED:g} pixels leaves, four directions"
+    if is_of_windows(points[0]):
+        ways = f"{SHIFTED:g} moments leaves, either way"
     note = (
-        "Corrupted: mean accuracy over fifteen corruptions. Same if shifted: answers that a shift"
-        f" of {SHIFTED:g} pixels leaves, four directions, border repeated. ECE: 15 bins, clean"
+        f"Corrupted: mean accuracy over {corruptions} corruptions. Same if shifted: answers that a"
+        f" shift of {ways}, border repeated. ECE: 15 bins, clean"
         " and mean over corruptions. Strangers told apart: how often an own picture is answered"
         " more surely than noise, clouds or shapes; 50 is chance."
         f" {_chance(points)}"
@@ -169,10 +180,14 @@ def _further(baseline: Point, others: Sequence[Point]) -> Table:
     shown = {
         name: value for name, value in FURTHER.items() if any(isfinite(value(row)) for row in every)
     }
+    ways = (
+        "pictures are rotated, scaled, and as another camera gives them (exposure, contrast, blur)"
+    )
+    if is_of_windows(baseline):
+        ways = "windows are played faster or slower, resized, moved and smoothed"
     note = (
-        "Accuracy where pictures are rotated, scaled, and as another camera gives them (exposure,"
-        " contrast, blur), the mean over amounts, and of the surest answers; NLL in nats, lower is"
-        " better."
+        f"Accuracy where {ways}, the mean over amounts, and of the surest answers; NLL in nats,"
+        " lower is better."
     )
     if THRESHOLD in shown:
         note += " Over the threshold: answers that one chosen on held-out images lets pass."

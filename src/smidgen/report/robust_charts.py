@@ -12,18 +12,37 @@ from smidgen.sizes import amounted
 from smidgen.study.statistics import Interval, accuracy_interval
 
 GEOMETRY, CAMERA = ("shift", "rotation", "scale"), ("exposure", "contrast", "blur")
-_NEUTRAL = {"scale": 1.0, "contrast": 1.0}  # amounts that change nothing; 0 of the other kinds
+LEVEL = ("gain", "offset", "smoothing")  # of windows of a sensor
+_NEUTRAL = {  # amounts that change nothing; 0 of the other kinds
+    **dict.fromkeys(("scale", "contrast", "tempo", "gain"), 1.0),
+}
 
 
 def robust_charts(points: Sequence[Point]) -> list[Chart]:
     """Return the charts of a few points: the baseline first, then the best where corrupted."""
     return [
         _by_corruption(points),
-        *_seen("Moved, turned and resized", GEOMETRY, points),
-        *_seen("Light, contrast and focus", CAMERA, points),
+        *_ways(points),
         *_strangers(points),
         _selective(points),
         _reliability(points[:2]),  # of more, the names under the plots would not be told apart
+    ]
+
+
+def is_of_windows(point: Point) -> bool:
+    """Return whether the card of a point is of windows of a sensor, and not of pictures."""
+    return any(of["kind"] in LEVEL for of in point.first["robust"]["seen"])
+
+
+def _ways(points: Sequence[Point]) -> list[Chart]:
+    if is_of_windows(points[0]):
+        return [
+            *_seen("Moved and played faster", ("shift", "tempo"), points),
+            *_seen("Gain, offset and smoothing", LEVEL, points),
+        ]
+    return [
+        *_seen("Moved, turned and resized", GEOMETRY, points),
+        *_seen("Light, contrast and focus", CAMERA, points),
     ]
 
 

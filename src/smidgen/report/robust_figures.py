@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import nan
 from typing import Any
 
-from smidgen.report.robust_charts import CAMERA, GEOMETRY
+from smidgen.report.robust_charts import CAMERA, GEOMETRY, LEVEL
 
 SHIFTED = 2.0  # pixels, of the shift that a table tells
 _KEPT = 0.9  # of the answers, the surest, of which a table tells the accuracy
@@ -79,8 +79,9 @@ def of_strangers(name: str, field: str) -> Value:
     return figure
 
 
+_CHANGES = (*GEOMETRY[1:], *CAMERA, "tempo", *LEVEL)  # of pictures, then of windows of a sensor
 FURTHER: dict[str, Value] = {
-    **{f"{kind} %": seen(kind) for kind in (*GEOMETRY[1:], *CAMERA)},
+    **{f"{kind} %": seen(kind) for kind in _CHANGES},
     f"surest {100 * _KEPT:g} % right %": surest,
     THRESHOLD: of_threshold("kept"),
     "NLL": lambda row: row["robust"]["nll"],
@@ -89,7 +90,7 @@ FURTHER: dict[str, Value] = {
 _OF_ALL = ("clean %", "corrupted %", "same if shifted %")
 # Figures that are a share of so much of a card's pictures, so that chance of the pictures is known.
 SHARES = {
-    **dict.fromkeys((*_OF_ALL, *(f"{kind} %" for kind in (*GEOMETRY[1:], *CAMERA))), 1.0),
+    **dict.fromkeys((*_OF_ALL, *(f"{kind} %" for kind in _CHANGES)), 1.0),
     f"surest {100 * _KEPT:g} % right %": _KEPT,
 }
 NATS = ("NLL", "corrupted NLL")

@@ -11,7 +11,6 @@ from smidgen.data import Split, splits
 from smidgen.data.parts import folds_of
 from smidgen.evaluate.accuracy import accuracy
 from smidgen.evaluate.calibration import ece, nll
-from smidgen.robust.camera import changes
 from smidgen.robust.confidence import (
     Bin,
     Threshold,
@@ -24,6 +23,7 @@ from smidgen.robust.confidence import (
     told_apart,
 )
 from smidgen.robust.corruptions import corruptions_for
+from smidgen.robust.seen import changes_for
 from smidgen.robust.strangers import strangers
 from smidgen.tensors import Logits, Pixels
 
@@ -63,7 +63,9 @@ class Corrupted:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The pictures as another hand or camera gives them; see :mod:`smidgen.robust.camera`.
+    """The pictures as another hand or camera gives them, or windows as another wearer does.
+
+    See :mod:`smidgen.robust.camera` and :mod:`smidgen.robust.windows`.
 
     Args:
         kind: Of the change.
@@ -130,7 +132,8 @@ class RobustCard:
         corrupted_nll: Mean over corruptions and severities.
         corrupted_ece: Likewise.
         corruptions: One by one.
-        seen: Shifts, rotations, sizes, light, contrast and focus.
+        seen: Shifts, rotations, sizes, light, contrast and focus; of windows shifts, tempo, gain,
+            offset and smoothing.
         reliability: Clean answers by confidence.
         corrupted_reliability: Corrupted ones.
         selective: Share of answers kept, the surest, with their accuracy.
@@ -190,7 +193,7 @@ def robust_card(
     pixels, labels = images.images.contiguous(), images.labels
     channels, height, width = pixels.shape[1:]
     found = corruptions_for(channels, height, width)
-    ways, whole = changes(), sum(len(one.published) for one in found)
+    ways, whole = changes_for(height, width), sum(len(one.published) for one in found)
     steps = whole + len(ways)
     logits = answers(pixels)
     threshold, reason = _threshold(answers, aside, wanted, (logits, labels))

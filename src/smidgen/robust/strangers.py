@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from smidgen.data.sensor import is_window
 from smidgen.robust.drawing import smoothed
 from smidgen.tensors import Pixels
 
@@ -17,6 +18,7 @@ def strangers(channels: int, height: int, width: int, seed: int = 0) -> dict[str
 
     ``noise`` has even draws of every value; ``clouds`` are smooth draws over all values; ``shapes``
     are one to three filled rectangles, ellipses and stripes of even brightness on an even ground.
+    Of windows of a sensor, one side of which is 1, clouds are smooth curves and shapes are steps.
     """
     random = np.random.default_rng((seed, channels, height, width))
     shape = (COUNT, height, width, channels)
@@ -31,7 +33,8 @@ def _clouds(
     random: np.random.Generator, count: int, height: int, width: int, channels: int
 ) -> np.ndarray:
     draws = random.random((count, height, width, channels), np.float32)
-    clouds = smoothed(draws, min(height, width) / 10, "wrap")
+    side = (max if is_window(height, width) else min)(height, width)
+    clouds = smoothed(draws, side / 10, "wrap")
     clouds -= clouds.min((1, 2, 3), keepdims=True)
     clouds /= np.maximum(clouds.max((1, 2, 3), keepdims=True), np.float32(1e-6))
     return np.rint(255 * clouds).astype(np.uint8)
@@ -63,6 +66,7 @@ def _inside(
     """Return which pixels lie in a figure, one a picture: a rectangle, an ellipse or stripes."""
     rows, columns = np.indices((height, width)) + 0.5
     down, across = np.abs(rows - y) / tall, np.abs(columns - x) / wide
+    down, across = (0 * of if side == 1 else of for of, side in ((down, height), (across, width)))
     rectangle, stripe = np.maximum(down, across) < 1, rows.astype(int) // 2 % 2 == 0
     ellipse = down**2 + across**2 < 1
     return np.select([kind == 0, kind == 1], [rectangle, ellipse], rectangle & stripe)

@@ -295,13 +295,15 @@ def test_a_design_for_robust_refuses_pictures_too_small_before_it_trains(tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-def test_a_run_on_windows_is_told_what_a_card_begins_with() -> None:
+def test_a_run_on_small_pictures_is_told_what_a_card_begins_with() -> None:
     run = Mock()
-    run.trial.net.input_shape = (3, 1, 96)
+    run.trial.net.input_shape = (3, 2, 96)
     with pytest.raises(
-        ValueError, match=r"at least 8x8, got 1x96: --robust begins with .* without"
+        ValueError, match=r"at least 8x8, got 2x96: --robust begins with .* without"
     ):
         require_possible(run, RobustWish(), None)
+    run.trial.net.input_shape = (3, 1, 96)  # a window
+    require_possible(run, RobustWish(), None)
     require_possible(run, None, None)
 
 

@@ -10,6 +10,7 @@ import torch
 
 from smidgen.data import Data
 from smidgen.data.parts import folds_of
+from smidgen.data.sensor import is_window
 from smidgen.split_names import SELECTION, fold_name
 from smidgen.study.job import QUICK
 from smidgen.study.statistics import Interval, paired_effect
@@ -38,12 +39,15 @@ class Judging:
             most 500 of the held-out images: the mean over three families (corruptions, geometry,
             light), and in each of the accuracy and of ``100 exp(-NLL)``, on many images too, as
             a net that is wrong there should not be sure.
+        windows: Whether they are windows of a sensor, whose families are corruptions, time and
+            level.
     """
 
     folds: int
     balanced: bool
     images: int
     robust: bool = False
+    windows: bool = False
 
     def split(self, replicate: int) -> str:
         """Return the split of a replicate, counted from 0."""
@@ -155,10 +159,12 @@ class Judging:
             )
         if not self.robust:
             return own
+        families = "moved, turned and resized; light, contrast and focus"
+        if self.windows:
+            families = "moved in time and played faster; gain, offset and smoothing"
         return (
             f"{own}; and as much by how those are answered when changed (at most {QUICK}), the"
-            f" mean of {self._what} and 100 exp(-NLL) over three families: corruptions; moved,"
-            " turned and resized; light, contrast and focus"
+            f" mean of {self._what} and 100 exp(-NLL) over three families: corruptions; {families}"
         )
 
 
@@ -174,18 +180,19 @@ def judging_of(data: Data, *, robust: bool = False) -> Judging:
     """
     counts = torch.bincount(data.train.labels, minlength=len(data.classes))
     balanced = int(counts.max()) >= _UNEVEN * int(counts.min())
+    seen = robust, is_window(*data.shape[1:])
     given: Any = getattr(data, "validation", None)
     if given is not None:
-        return Judging(0, balanced, len(given), robust)
+        return Judging(0, balanced, len(given), *seen)
     images = len(data.train)
     if images >= SMALL:
         from smidgen.data import selection_split
 
-        return Judging(0, balanced, len(selection_split(data.train)[1]), robust)
+        return Judging(0, balanced, len(selection_split(data.train)[1]), *seen)
     folds = int(folds_of(data.train, FOLDS, 1).max())  # fewer than five of fewer than five images
     if folds < 2:  # noqa: PLR2004 - what is held out is trained on as well
         raise ValueError(
             f"no class of {data.name} has two training images, one to learn from and one to choose"
             " on: add images"
         )
-    return Judging(folds, balanced, images, robust)
+    return Judging(folds, balanced, images, *seen)
