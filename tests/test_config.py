@@ -8,8 +8,16 @@ from pathlib import Path
 import pytest
 
 from smidgen import zoo
-from smidgen.config import OF_DATA, default_recipe, load_net, load_plan, recipe_path, recipes
-from smidgen.methods import SAM, Cutout, OneCycle
+from smidgen.config import (
+    OF_DATA,
+    OF_WINDOWS,
+    default_recipe,
+    load_net,
+    load_plan,
+    recipe_path,
+    recipes,
+)
+from smidgen.methods import SAM, Cutout, OneCycle, require_suited
 from smidgen.methods import rewritten as rewritten_by
 from smidgen.recipe import Recipe
 from smidgen.study.plan import read_plan
@@ -27,11 +35,18 @@ def test_every_recipe_parses_and_its_methods_fit_a_net(name: str) -> None:
 
 
 def test_data_without_a_recipe_of_their_own_get_the_default() -> None:
-    assert default_recipe("mnist") == "mnist"
-    assert default_recipe("/somewhere/leaves") == "default"
-    assert default_recipe(None) == "default"
-    assert default_recipe("reference-mnist") == "default", "a folder called as a study is"
-    assert set(OF_DATA) == set(recipes()) - set(STUDIES) - {"default"}
+    net = zoo.net("mnist-500-a")
+    assert default_recipe("mnist", net) == "mnist"
+    assert default_recipe("/somewhere/leaves", net) == "default"
+    assert default_recipe(None, net) == "default"
+    assert default_recipe("reference-mnist", net) == "default", "a folder called as a study is"
+    assert set(OF_DATA) == set(recipes()) - set(STUDIES) - {"default", OF_WINDOWS}
+
+
+def test_nets_for_windows_have_the_recipe_for_windows() -> None:
+    net = zoo.net("windows-2k-dw")
+    assert default_recipe("accel", net) == OF_WINDOWS
+    require_suited(load_plan(OF_WINDOWS).methods, *net.input_shape[1:])
 
 
 def test_a_recipe_file_is_read_whole(tmp_path: Path) -> None:

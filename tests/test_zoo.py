@@ -38,6 +38,8 @@ GOLDEN = {  # params, MACs
     # Keras counts a norm's statistics, and its shortcuts have no norm but a bias
     "cifar-78k-resnet8": (78_666 - 2 * 240 + 96, 12_501_632),
     "vww-216k-mobilenet": (221_794 - 2 * 2736, 7_489_664),
+    "windows-2k-dw": (2_184, 27_024),
+    "windows-8k-res": (7_600, 122_976),
 }
 DEPLOYED = {  # batch norm folded: 2 c becomes one bias, which the CIFAR nets had already
     "mnist-1k5-dw": 1_560 - 63,

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from smidgen import zoo
+from smidgen.data.sensor import is_window
 from smidgen.limits import toml_text
 from smidgen.methods import parse
 from smidgen.methods.base import Method
@@ -22,6 +23,7 @@ from smidgen.text import from_mapping, nearest
 
 _KEYS = ("net", "data", "methods", "recipe", "about", "turned")
 OF_DATA = ("cifar10", "digits", "mnist")  # data sets with a recipe of their own
+OF_WINDOWS = "windows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,14 @@ def recipe_path(name: str) -> Path:
     return path
 
 
-def default_recipe(data: str | None) -> str:
-    """Return the name of the recipe made for a data set, or of the one for any other images."""
-    return data if data in OF_DATA else "default"
+def default_recipe(data: str | None, net: NetSpec) -> str:
+    """Return the name of the recipe made for a data set, or of the one for any other images.
+
+    A net for windows of a sensor has that for windows.
+    """
+    if data in OF_DATA:
+        return data
+    return OF_WINDOWS if is_window(*net.input_shape[1:]) else "default"
 
 
 def load_plan(recipe: str, settings: Iterable[str] = ()) -> TrainingPlan:

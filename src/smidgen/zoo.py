@@ -1,4 +1,4 @@
-"""Named nets: the eight of the reference study, the ladder of records, two of MLPerf Tiny."""
+"""Named nets: the reference study's, the ladder of records, MLPerf Tiny's, two for windows."""
 
 import re
 
@@ -21,6 +21,7 @@ from smidgen.text import nearest
 MNIST = Shape(1, 28, 28)
 CIFAR = Shape(3, 32, 32)
 VWW = Shape(3, 96, 96)
+WINDOWS = Shape(3, 1, 96)
 
 # The study's own shorthand: c convolution, dw depthwise separable, tb transition, M max pooling.
 # Its MNIST nets have no biases, its CIFAR nets have them everywhere but in the classifier.
@@ -89,6 +90,23 @@ _IN_FULL = {
             *("global_average_pool", "classifier(2, bias=true)"),
         ),
     ),
+    # Windows of a sensor, a row of moments: strides along time (docs/log.md).
+    "windows-2k-dw": (
+        WINDOWS,
+        (
+            *("conv(8, 1x9, stride=2)", "depthwise(16, 1x9, stride=2)"),
+            *("depthwise(24, 1x9, stride=2)", "depthwise(32, 1x5, stride=2)"),
+            *("global_average_pool", "classifier(6)"),
+        ),
+    ),
+    "windows-8k-res": (
+        WINDOWS,
+        (
+            *("conv(16, 1x9, stride=2)", "depthwise(32, 1x9, stride=2)"),
+            *("residual(depthwise(32, 1x9))", "depthwise(48, 1x9, stride=2)"),
+            *("residual(depthwise(48, 1x9))", "global_average_pool", "classifier(6)"),
+        ),
+    ),
 }
 
 STUDY = tuple(_REFERENCE)
@@ -101,7 +119,8 @@ def net(name: str) -> NetSpec:
     Source: Ethiraj & Bolla 2022, "Training Efficient CNNS", figures 1 to 4; conventions chosen
         so that its parameter counts come out exactly. ``cifar-78k-resnet8`` and
         ``vww-216k-mobilenet`` (visual wake words, 96x96): Banbury et al. 2021, "MLPerf Tiny
-        Benchmark", arXiv:2106.07597, sec. 4, and its reference models.
+        Benchmark", arXiv:2106.07597, sec. 4, and its reference models. ``windows-2k-dw`` and
+        ``windows-8k-res``, for windows of a sensor, are ours.
     Differs: ResNet-8's shortcuts have a norm instead of a bias; a stride's border lies on both
         sides; statistics of norms are no parameters (Keras counts them: 78,666 and 221,794).
 

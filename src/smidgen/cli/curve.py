@@ -98,7 +98,7 @@ def curve(  # noqa: PLR0913 - a command line
     require_once(set_ or (), said)
     asked = _numbers(shares, "--shares", float), _numbers(seeds, "--seeds", int)
     spec = config.load_net(net)
-    known = config.default_recipe(data and data.removeprefix("known:"))
+    known = config.default_recipe(data and data.removeprefix("known:"), spec)
     plan = config.load_plan(recipe or known, set_ or ())
     if (name := data or plan.data) is None:
         raise ValueError(NO_DATA)

@@ -207,9 +207,8 @@ def _of_net(
 
     spec = config.load_net(net)
     data = origin.name or None
-    plan = config.load_plan(
-        recipe or config.default_recipe(data and data.removeprefix("known:")), settings
-    )
+    known = config.default_recipe(data and data.removeprefix("known:"), spec)
+    plan = config.load_plan(recipe or known, settings)
     name = data or plan.data
     if name is None:
         raise ValueError(NO_DATA)
