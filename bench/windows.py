@@ -29,6 +29,7 @@ GESTURES = ("none", "up", "down", "circle", "double", "wave")
 METHODS = (
     *("", "time-shift", "scaling", "jitter", "time-shift, scaling", "time-shift, scaling, jitter"),
     *("affine(rotation=0.0, shear=0.0, shift=0.07, anneal=0.25)", "cutmix", "mixup"),
+    *("blurpool", "blurpool, time-shift, scaling"),
 )
 _END = ("global_average_pool", "classifier(6)")
 NETS = {

@@ -11,16 +11,17 @@ from tests.study.design.conftest import PROFILE, Accuracy, Fake, always, never, 
 
 from smidgen.data import Data, Split
 from smidgen.layers import Shape
-from smidgen.methods import Affine, Flip, Method, parse
+from smidgen.methods import Affine, Flip, Method, parse, require_suited
 from smidgen.recipe import Recipe
 from smidgen.spec import NetSpec
 from smidgen.study.design import maker as made
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.maker import Maker
-from smidgen.study.design.profile import profile_of
+from smidgen.study.design.profile import PROFILES, profile_of
 from smidgen.study.design.search import Candidate, Rows, Search, listed
 from smidgen.study.design.selection import (
     Selection,
+    _asked_of,
     _prior,
     _Question,
     _told,
@@ -388,6 +389,19 @@ def test_arguments_suit_the_size_of_the_images(
     assert worded("ema", data) == "ema"
     (affine,) = parse(worded("affine", data))
     assert affine == Affine(rotation=10.0, scale=0.1, shear=5.0, shift=0.07, anneal=0.25)
+
+
+def test_designs_for_windows_start_with_methods_of_theirs_and_ask_about_no_others() -> None:
+    for sides in ((1, 96), (96, 1)):
+        data = data_of(3, *sides)
+        found = start(data, blur=True)
+        assert names(found) == {"one-cycle", "ema", "time-shift", "scaling"}
+        for profile in PROFILES.values():
+            asked = _asked_of(profile, data)
+            assert {"jitter", "blurpool"} < set(asked)
+            require_suited(parse(", ".join(worded(name, data) for name in asked)), *sides)
+        assert worded("crop", data) == "crop(padding=12)"
+        assert worded("cutout", data) == "cutout(length=32)"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from smidgen.data import Data
+from smidgen.data.sensor import is_window
 from smidgen.methods import Method, parse, rewritten
 from smidgen.methods.base import ArchitectureMethod
 from smidgen.spec import NetSpec
@@ -20,7 +21,8 @@ from smidgen.study.statistics import Interval
 METHODS = "methods"
 SCHEDULE = "one-cycle"  # in every trial of a design
 SHOWN, EXPECTED = "shown", "expected"
-_SHIFTS = ("crop", "affine")  # at most one of them: both move the image
+_SHIFTS = ("crop", "affine", "time-shift")  # at most one of them: each moves the image
+_OF_PICTURES = ("flip",)  # nonsense of windows of a sensor, which would run backwards
 _LATE = ("cutout", "mixup")  # pay in runs so long that a net would learn its images by heart
 _FEW_PIXELS = 64  # pixels a side below which nets pool and do not stride, so that blurs are cheap
 # Points that a method is believed to gain before anything is measured, as a mean and a deviation
@@ -37,21 +39,28 @@ def start(data: Data, *, blur: bool) -> tuple[Method, ...]:
     """Return what every design on such images starts with, as it is known to help.
 
     They are a one-cycle schedule, weight averages, blurred pooling where it is cheap, and one way
-    of moving the image a little: a gentle affine one on few or grey images, else cropping.
+    of moving the image a little: a gentle affine one on few or grey images, else cropping; of
+    windows of a sensor a shift in time, and scaling.
 
     Args:
         data: To be designed for.
         blur: Whether the budget leaves room for blurs.
     """
     many_photographs = data.shape[0] == 3 and not is_small(data)  # noqa: PLR2004
-    shift = "crop" if many_photographs else "affine"
-    names = [SCHEDULE, "ema", shift, *(["blurpool"] if blur and is_blurred(data) else [])]
+    shift = ["crop" if many_photographs else "affine"]
+    if _of_windows(data):
+        shift = ["time-shift", "scaling"]
+    names = [SCHEDULE, "ema", *shift, *(["blurpool"] if blur and is_blurred(data) else [])]
     return _methods(names, data)
 
 
 def _methods(names: Iterable[str], data: Data) -> tuple[Method, ...]:
     """Return methods by name, with arguments that suit the size of the images."""
     return tuple(method for name in names for method in parse(worded(name, data)))
+
+
+def _of_windows(data: Data) -> bool:
+    return is_window(*data.shape[1:])
 
 
 def is_blurred(data: Data) -> bool:
@@ -61,11 +70,14 @@ def is_blurred(data: Data) -> bool:
 
 def worded(name: str, data: Data) -> str:
     """Return the text of a method with arguments that suit the size of the images."""
-    side = min(data.shape[1:])
+    windows = _of_windows(data)
+    side = (max if windows else min)(data.shape[1:])
+    turned = 0.0 if windows else 1.0  # a row has nowhere to turn
     arguments = {
         "crop": f"(padding={max(side // 8, 1)})",
         "cutout": f"(length={max(side // 3, 1)})",
-        "affine": "(rotation=10.0, scale=0.1, shear=5.0, shift=0.07, anneal=0.25)",
+        "affine": f"(rotation={10 * turned}, scale=0.1, shear={5 * turned}, shift=0.07,"
+        " anneal=0.25)",
         "blurpool": "" if is_blurred(data) else '(position="before")',
     }
     return name + arguments.get(name, "")
@@ -207,11 +219,10 @@ class Selection:
             if method.name != SCHEDULE:
                 yield _Question(method, chosen.methods)
         have = {method.name for method in chosen.methods}
-        names = [name for name in self._profile.methods if name not in have]
-        if "blurpool" not in have:
-            names.append("blurpool")
+        data = self._search.data_of(chosen.origin)
+        names = [name for name in _asked_of(self._profile, data) if name not in have]
         for name in names:
-            (method,) = parse(worded(name, self._search.data_of(chosen.origin)))
+            (method,) = parse(worded(name, data))
             question = _Question(method, chosen.methods)
             if self._is_able(chosen, question):
                 yield question
@@ -359,6 +370,13 @@ class Selection:
             why = f"{_told(gain, self._unit)}, {gain.verdict}; expected now {after.mean:+z.1f}"
         self.standings.append(Standing(method, taken, shown, why))
         self._search.say(METHODS, f"{listed([method])}: {why}")
+
+
+def _asked_of(profile: Profile, data: Data) -> tuple[str, ...]:
+    """Return the methods of a profile that are asked about, as far as they suit the images."""
+    if not _of_windows(data):
+        return (*profile.methods, "blurpool")
+    return (*(name for name in profile.methods if name not in _OF_PICTURES), "jitter", "blurpool")
 
 
 def late_methods(profile: Profile, data: Data) -> tuple[str, ...]:
