@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -431,7 +431,8 @@ def test_neighbours_are_looked_for_in_some_classes_that_have_enough_pictures(
 ) -> None:
     asked: list[int] = []
 
-    def offsets(pixels: Values) -> list[int]:
+    def offsets(pixels: Values, groups: Sequence[str | None]) -> list[int]:
+        assert len(groups) == len(pixels)
         asked.append(len(pixels))
         return [1] * len(pixels)
 
@@ -443,3 +444,20 @@ def test_neighbours_are_looked_for_in_some_classes_that_have_enough_pictures(
     told = neighbours.alike_neighbours(rows, values)
     assert asked == [each] * looked_at
     assert bool(told) == bool(looked_at)
+
+
+@pytest.mark.parametrize(("long", "told"), [(4, False), (None, True)])
+def test_neighbours_of_one_group_are_on_one_side_and_not_suspected(
+    long: int | None, told: bool
+) -> None:
+    draw = np.random.default_rng(0)
+    scenes = draw.integers(0, 256, (60, 8, 8, 1))  # four pictures each, that are nearly copies
+    values = np.clip(scenes.repeat(4, 0) + draw.integers(-3, 4, (240, 8, 8, 1)), 0, 255)
+    pictures = Arrays(values.astype(np.uint8), str)
+    rows = [
+        Row(n, pictures, n, 0, "train", group=None if long is None else f"clip {n // long}")
+        for n in range(240)
+    ]
+    assert bool(neighbours.alike_neighbours(rows, pictures.values)) == told
+    one = [row._replace(group="all") for row in rows]
+    assert not neighbours.alike_neighbours(one, pictures.values)

@@ -162,6 +162,15 @@ def test_shift_consistency_by_hand(
     assert (tensors.nbytes < 5 * pixels.nbytes) == (not together)
 
 
+def test_a_window_is_shifted_along_time_alone() -> None:
+    pixels = torch.zeros(8, 1, 1, 10, dtype=torch.uint8)
+    for i in range(8):
+        pixels[i, 0, 0, i + 1] = 255
+    assert shift_consistency(ColumnReader(1), pixels, (0.0,), (1.0,)) == 0.0, "no half of nothing"
+    dot = pixels[:1, :, :, :1]
+    assert shift_consistency(ColumnReader(1), dot, (0.0,), (1.0,)) == 1.0
+
+
 class Centre(nn.Module):
     """Answers 1 where the middle pixel of 5 x 5 is white."""
 

@@ -165,10 +165,11 @@ def _tell(
         latency = values["latency"]
         print_json({**values, "latency_ms": latency["kernel_ms"], "bytes": values["bytes_float32"]})
     else:
-        _show(values, source.name)
+        things = run.preprocessing.things
+        _show(values, source.name, things)
         if run.learned_from:
             say(run.learned_from)
-        _show_classes(found)
+        _show_classes(found, things)
         _show_wrong(values["wrong"], found.classes)
         if cards:
             show(cards, source.name)
@@ -234,12 +235,12 @@ def _named(row: dict[str, Any], source: "Data") -> dict[str, Any]:
     return {**row, "key": key, "data": source.name, "fingerprint": source.fingerprint}
 
 
-def _show(values: dict[str, Any], data: str) -> None:
+def _show(values: dict[str, Any], data: str, things: str) -> None:
     latency = values["latency"]
     threads = counted(latency["threads"], "thread", "threads")
     # so that none takes it for that of a device, which runs what export writes
     where = f"batch 1, {threads}, {latency['device']}, in Python, not the C of export"
-    best = f"10,000 images, batch {latency['best_batch']}, {threads}"
+    best = f"10,000 {things}, batch {latency['best_batch']}, {threads}"
     busy = _busy(latency["kernel_ms"], latency["end_to_end_ms"])
     busy_for_many = _busy(latency["kernel_s_10000"], latency["end_to_end_s_10000"])
     low, high = wilson(values["accuracy"], values["images"])
@@ -247,21 +248,21 @@ def _show(values: dict[str, Any], data: str) -> None:
         [
             "accuracy",
             f"{100 * values['accuracy']:.2f} % [{100 * low:.2f}, {100 * high:.2f}]",
-            f"{values['split']}, {values['images']:,} images and Wilson's interval for them",
+            f"{values['split']}, {values['images']:,} {things} and Wilson's interval for them",
         ],
         [
             "balanced accuracy",
             f"{100 * values['balanced_accuracy']:.2f} %",
             f"mean over classes; the largest class is {100 * values['largest_class']:.2f} %"
-            " of the images",
+            f" of the {things}",
         ],
-        ["macro F1", f"{100 * values['macro_f1']:.2f} %", "mean over classes that have images"],
+        ["macro F1", f"{100 * values['macro_f1']:.2f} %", f"mean over classes that have {things}"],
         [
             "params",
             f"{values['params']:,}",
             f"{values['deployed_params']:,} deployed, batch norm folded",
         ],
-        ["MACs", f"{values['macs']:,}", "per image"],
+        ["MACs", f"{values['macs']:,}", f"per {things[:-1]}"],
         [
             "bytes",
             f"{values['bytes_float32']:,}",
@@ -276,7 +277,7 @@ def _show(values: dict[str, Any], data: str) -> None:
         [
             "shift consistency",
             f"{100 * values['shift_consistency']:.2f} %",
-            "one pixel, border repeated",
+            f"one {'moment' if things == 'windows' else 'pixel'}, border repeated",
         ],
     ]
     table(["", "value", "of"], rows, title=f"{values['net']} on {data}")
@@ -287,7 +288,7 @@ def _busy(kernel: float, end_to_end: float) -> str:
     return "; less than its kernel: the machine was busy" if end_to_end < kernel else ""
 
 
-def _show_classes(found: "Evaluation") -> None:
+def _show_classes(found: "Evaluation", things: str) -> None:
     """Print precision, recall and F1 a class, and what it is taken for most often."""
 
     def percent(share: float | None) -> str:
@@ -303,9 +304,8 @@ def _show_classes(found: "Evaluation") -> None:
         taken = f"{other} ({counted(most, 'time', 'times')})" if most else ""
         rows.append([of.name, of.images, of.answered, *figures, taken])
     tell("")
-    table(
-        ["class", "images", "answered", "precision %", "recall %", "F1 %", "most taken for"], rows
-    )
+    figures = ["precision %", "recall %", "F1 %"]
+    table(["class", things, "answered", *figures, "most taken for"], rows)
 
 
 def _show_wrong(answers: Sequence[dict[str, Any]], classes: Sequence[str]) -> None:

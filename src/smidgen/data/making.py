@@ -235,7 +235,8 @@ def _by_range(
         offset, scale = offset * how.channels, scale * how.channels
     how = replace(how, offset=offset, scale=scale)
     notes.append(
-        f"values are no bytes: {lowest.min():g} to {highest.max():g} in the training pictures; "
+        f"values are no bytes: {lowest.min():g} to {highest.max():g} in the training"
+        f" {'windows' if how.is_window else 'pictures'}; "
         f"a range found there makes them bytes, and is kept with the model"
     )
     notes += survey.far_off(
@@ -309,9 +310,10 @@ def _kept(
         for place, is_test in zip(learned, chosen, strict=True):
             parts[place] = TEST if is_test else TRAIN
         if not all(chosen):
+            by = _WHOLE if by_group else "what each shows"
             notes.append(
-                f"{NO_TEST}: {sum(chosen):,} of the {len(chosen):,} images were set aside as such,"
-                f" chosen by {_WHOLE if by_group else 'what each shows'}: always the same ones"
+                f"{NO_TEST}: {sum(chosen):,} of the {len(chosen):,} {how.things} were set aside as"
+                f" such, chosen by {by}: always the same ones"
             )
     placed = [row._replace(part=part) for row, part in zip(rows, parts, strict=True)]
     notes += copies.between_parts(placed, keys)

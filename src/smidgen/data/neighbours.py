@@ -20,7 +20,8 @@ def alike_neighbours(rows: Sequence[Row], pixels: Values) -> list[str]:
     """Return a note if the likest picture is often a neighbour in the order of files or rows.
 
     That is so of frames of a film, of bursts and of windows of one recording: then what is held out
-    at random has its like among what is learned from. Of pictures in no order it is rare.
+    at random has its like among what is learned from. Of pictures in no order it is rare. Those of
+    one group are on one side anyway, and so no neighbours.
 
     Args:
         rows: Of all pictures, in their order.
@@ -33,15 +34,17 @@ def alike_neighbours(rows: Sequence[Row], pixels: Values) -> list[str]:
     enough = [own for own in places.values() if len(own) > _SIDE * min(_WITHIN)]
     for own in enough[:: -(-len(enough) // _CLASSES) or 1]:
         some = own[:_OF_A_CLASS]
-        offsets = _offsets(pixels[some])
+        offsets = _offsets(pixels[some], [rows[place].group for place in some])
         for within in _WITHIN:
             if len(some) > _TIMES * within:
                 apart.setdefault(within, []).extend(offsets)
                 chances.setdefault(within, []).append(2 * within / (len(some) - 1))
     for within, found in apart.items():
+        if len(found) < _FEW:
+            continue
         share = sum(offset <= within for offset in found) / len(found)
         chance = sum(chances[within]) / len(chances[within])
-        if len(found) >= _FEW and share >= max(_MUCH, _BEYOND_CHANCE * chance):
+        if share >= max(_MUCH, _BEYOND_CHANCE * chance):
             return [
                 "pictures that follow each other look alike: the likest of its class is within"
                 f" {within} places of {100 * share:.0f} % of {len(found):,} pictures, by chance of"
@@ -59,12 +62,19 @@ def _in_order(row: Row) -> tuple[list[str | int], int]:
     return [int(of) if number % 2 else of for number, of in enumerate(split)], row.place
 
 
-def _offsets(pixels: Values) -> list[int]:
-    """Return of some pictures how many places away the one is that looks the most like each."""
+def _offsets(pixels: Values, groups: Sequence[str | None]) -> list[int]:
+    """Return of some pictures how many places away the one is that looks the most like each.
+
+    Pictures of a class that is one group have none.
+    """
     images = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
     seen = torch.nn.functional.adaptive_avg_pool2d(images, _SIDE).flatten(1)
     asked = torch.linspace(0, len(seen) - 1, min(_ASKED, len(seen))).long()
     exact = "donot_use_mm_for_euclid_dist"  # a picture is no neighbour of itself by rounding
     distances = torch.cdist(seen[asked], seen, compute_mode=exact)
     distances[distances == 0] = torch.inf  # itself, and copies: they are on one side anyway
-    return (distances.argmin(dim=1) - asked).abs().tolist()
+    names = {name: number for number, name in enumerate(dict.fromkeys(groups))}
+    own = torch.tensor([-1 - n if name is None else names[name] for n, name in enumerate(groups)])
+    distances[own[asked, None] == own] = torch.inf
+    found = (distances.argmin(dim=1) - asked).abs()
+    return found[distances.isfinite().any(dim=1)].tolist()

@@ -209,6 +209,11 @@ class Preprocessing:
         return is_window(self.height, self.width)
 
     @property
+    def things(self) -> str:
+        """What it takes, in a word for people: ``windows`` or ``images``."""
+        return "windows" if self.is_window else "images"
+
+    @property
     def takes_text(self) -> bool:
         """Whether it takes windows of measured values, which may be text, a line a moment."""
         return self.of_values and self.is_window

@@ -34,7 +34,8 @@ def shift_consistency(
 ) -> float:
     """Return the share of predictions unchanged by a shift of one pixel, in [0, 1].
 
-    The mean over shifts left, right, up and down, the border pixel repeated into the gap.
+    The mean over shifts left, right, up and down, the border pixel repeated into the gap; along a
+    side of 1, as windows of a sensor have, there is none.
 
     Args:
         model: A net of images as it takes them.
@@ -44,11 +45,15 @@ def shift_consistency(
 
     Source: Zhang 2019, arXiv:1904.11486, sec. 4.1, with one pixel instead of up to eight.
     """
-    moved = (shifted(pixels, rows, columns) for rows, columns in DIRECTIONS)
+    height, width = pixels.shape[2:]
+    ways = [(down, across) for down, across in DIRECTIONS if (height if down else width) > 1]
+    if not ways:
+        return 1.0
+    moved = (shifted(pixels, down, across) for down, across in ways)
     versions: Iterable[Pixels] = chain([pixels], moved)
-    if pixels.nbytes * (1 + len(DIRECTIONS)) <= _TOGETHER:
+    if pixels.nbytes * (1 + len(ways)) <= _TOGETHER:
         # All at once: calls take longer than the arithmetic of a small net on few images.
         versions = [torch.cat(list(versions))]
     found = torch.cat([predict(model, one, mean, std).argmax(1) for one in versions])
     unmoved, *answers = found.split(len(pixels))
-    return sum(float((one == unmoved).double().mean()) for one in answers) / len(DIRECTIONS)
+    return sum(float((one == unmoved).double().mean()) for one in answers) / len(ways)

@@ -259,7 +259,7 @@ def pictures_of(file: Path, how: Preprocessing) -> list[tuple[str, Values]] | No
     held = Npz(file).to_ask(how)
     names = {name: f"{name} " if len(held) > 1 else "" for name in held}
     return [
-        (f"{file} {names[name]}picture {number}", value)
+        (f"{file} {names[name]}{'window' if how.is_window else 'picture'} {number}", value)
         for name, values in held.items()
         for number, value in enumerate(values, 1)
     ]
