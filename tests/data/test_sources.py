@@ -21,7 +21,7 @@ from PIL import Image
 from smidgen.data import NAMED, DataError, DataWarning, load
 from smidgen.data.catalogue import Wish
 from smidgen.data.hub import Hub
-from smidgen.data.layouts import LAYOUTS, OF_TEXT, Layout
+from smidgen.data.layouts import LAYOUTS, OF_TEXT, Flat, Layout
 from smidgen.data.remembered import asked_of, place_of, with_asked
 from smidgen.data.sources import find, staying
 
@@ -39,7 +39,7 @@ BOTH = {"train": ([png(1), png(2)], [0, 1]), "test": ([png(3)], [1])}
 
 
 def test_every_layout_that_claims_a_path_is_one_whose_folder_is_remembered() -> None:
-    assert set(get_args(Layout)) == {*LAYOUTS, *OF_TEXT}
+    assert set(get_args(Layout)) == {*LAYOUTS, *OF_TEXT, Flat}  # which is asked for
 
 
 def test_digits_are_those_of_scikit_learn() -> None:

@@ -12,6 +12,7 @@ import torch
 from smidgen.chance import of_groups
 from smidgen.data.catalogue import Wish
 from smidgen.data.errors import DataError
+from smidgen.data.file_names import LAST_NUMBER, PREFIX, SERIES
 from smidgen.data.labelled import Labelled, Row
 from smidgen.data.names import part_of
 from smidgen.data.preprocessing import Values
@@ -19,8 +20,8 @@ from smidgen.names import shown
 from smidgen.sizes import counted
 from smidgen.tensors import Labels
 
-FOLDER, SERIES, PREFIX = WAYS = ("folder", "series", "prefix")
-_LAST_NUMBER = re.compile(r"\d+(?=\D*$)")
+FOLDER = "folder"
+WAYS = (FOLDER, SERIES, PREFIX)
 _FIRST_WORD = re.compile(r"[^_\-. ]+")
 _LISTED = 3
 
@@ -37,7 +38,7 @@ def named_of(path: str, way: str) -> str | None:
     if way == FOLDER:
         return str(place.parent)
     if way == SERIES:
-        name = _LAST_NUMBER.sub("", place.stem, count=1)
+        name = LAST_NUMBER.sub("", place.stem, count=1)
         return None if name == place.stem else f"{place.parent}/{name}"
     word = _FIRST_WORD.match(place.stem)
     return None if word is None or word[0] == place.stem else word[0]

@@ -3,12 +3,14 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, final
 
 import torch
 
 from smidgen.data.catalogue import PARTS, TRAIN, Catalogue, Part, Pictures, Wish
 from smidgen.data.errors import DataError
+from smidgen.data.file_names import told_ways
 from smidgen.data.names import Matcher, in_order, one_form
 from smidgen.escape import whole
 from smidgen.limits import CHANNELS
@@ -61,9 +63,11 @@ def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
     if TRAIN not in parts and not wish.classes:
         raise DataError(f"{name} must hold pictures to train on, got only {' and '.join(parts)}")
     if len(classes) < 2:  # noqa: PLR2004
+        ways = told_ways(_files(parts))
         raise DataError(
             f"{name} must have two classes or more, got {', '.join(map(repr, classes)) or 'none'}: "
-            f"a folder a class, or a table beside the pictures, labels.csv (file_name,label)"
+            + (f"{ways}; or " if ways else "")
+            + "a folder a class, or a table beside the pictures, labels.csv (file_name,label)"
         )
     if len(classes) > CHANNELS:  # of which no net has as many, and each is looked at
         raise DataError(
@@ -80,6 +84,12 @@ def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
         more = f" and {len(differing) - LISTED} more" if len(differing) > LISTED else ""
         notes.append(f"names of classes are written in several ways: {', '.join(listed)}{more}")
     return Labelled(rows, classes, tuple(notes))
+
+
+def _files(parts: Mapping[str, Part]) -> list[Path]:
+    """Return the files of all pictures that have one."""
+    numbered = ((of.pictures, number) for of in parts.values() for number in range(len(of.labels)))
+    return [path for held, number in numbered if (path := held.file(number)) is not None]
 
 
 def _alike(written: str, known: str) -> str:

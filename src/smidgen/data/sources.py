@@ -114,7 +114,8 @@ def load(  # noqa: PLR0913 - all but one by keyword
         classes: Of a run, in its order: labels are matched to them by name, and data that only
             have test images are taken.
         image_column: Of a table, where it is not clear.
-        label_column: Likewise.
+        label_column: Likewise; or how names of files tell the classes: ``prefix``, the first word
+            (``cat.1.jpg``), or ``series``, all but the last number (``great_dane_12.jpg``).
         skip_broken: Whether images that cannot be read are left out and told.
         group_by: What belongs together, as the pictures of one recording or patient, and is never
             both learned from and judged on: a column of a table, an array of a .npz, or of names of
@@ -162,7 +163,7 @@ def load(  # noqa: PLR0913 - all but one by keyword
             kept = replace(kept_arrays(name_or_path, wish, held), origin=origin)
             return exchanged(kept) if turned else kept
     cache = cache_at(cache_dir)
-    name, source = find(name_or_path, data_dir, cache)
+    name, source = find(name_or_path, data_dir, wish, cache)
     data = _read(name, source, wish, cache, progress)
     data = replace(data, origin=_origin(name_or_path, source, wish, data_dir))
     tell(name, data.notes)
@@ -182,7 +183,7 @@ def inspect(
         DataError: In one line, if there are no such data or nothing in them can be used.
     """
     wish = asked_for(**asked)
-    name, source = find(name_or_path, data_dir)
+    name, source = find(name_or_path, data_dir, wish)
     data = _read(name, source, wish, cache_at(None), progress)
     data = replace(data, origin=_origin(name_or_path, source, wish, data_dir))
     return inspected(data, source.catalogue(wish), wish)
@@ -194,7 +195,9 @@ def _read(name: str, source: Source, wish: Wish, cache: Cache, progress: Progres
             f"{name} must be recordings of a sensor, CLASS/*.csv, to be cut into windows (--window,"
             f" or window=): leave that out"
         )
-    if (wish.image_column or wish.label_column) and isinstance(source, _WITHOUT_COLUMNS):
+    by_names = isinstance(source, Windows) and source.way is not None
+    asked = wish.image_column or wish.label_column
+    if asked and not by_names and isinstance(source, _WITHOUT_COLUMNS):
         warnings.warn(f"{name} {NO_COLUMNS}", DataWarning, stacklevel=3)
     path = cache.path(name, source.key(wish))
     data = cache.read(path, name)
@@ -263,13 +266,15 @@ def _origin(
 def find(
     name_or_path: str | os.PathLike[str],
     data_dir: str | os.PathLike[str] | None = None,
+    wish: Wish | None = None,
     cache: Cache | None = None,
 ) -> tuple[str, Source]:
     """Return the name of the data and where they are; see :func:`load`.
 
     Args:
-        name_or_path: See there.
-        data_dir: See there.
+        name_or_path: As there.
+        data_dir: Likewise.
+        wish: What is asked of them, if it is known: names of files may tell the classes.
         cache: Holds what archives are unpacked to; by default the usual one.
 
     Raises:
@@ -283,24 +288,25 @@ def find(
             f" smidgen.data.from_arrays, got {shown(name_or_path)}"
         ) from None
     if isinstance(name_or_path, str) and text.removeprefix(KNOWN) in {*NAMED, *names(DATA)}:
-        return _known(text, data_dir)
+        return _known(text, data_dir, wish)
     if not text.strip():
         raise DataError(f"the data set must have a name, got {text!r}")
     if isinstance(name_or_path, str) and (match := HUB_ID.fullmatch(text)):
         # As on a command line, a folder that is there is meant before a place on the hub.
         if Path(text).is_dir():
             _tell_unused(f"{text} is read where it is", data_dir)
-            return Path(text).name, layout_of(Path(text))
+            return Path(text).name, layout_of(Path(text), wish)
         repository, configuration, revision = match.groups()
         there = Hub(repository, revision or UNPINNED, configuration)
         if local := _local("/".join(filter(None, (repository, configuration))), data_dir):
             if revision:
                 said = f"{there.name}: {local} is read, a local copy, whatever its revision"
                 warnings.warn(said, DataWarning, stacklevel=3)
-            return there.name, layout_of(local)
+            return there.name, layout_of(local, wish)
         if not Path(text.split("/", maxsplit=1)[0]).is_dir():
             return there.name, _of_hub(there, pinned=revision is not None)
-    return _at(text, data_dir, cache or cache_at(None), is_name=isinstance(name_or_path, str))
+    own = cache or cache_at(None)
+    return _at(text, data_dir, wish, own, is_name=isinstance(name_or_path, str))
 
 
 def to_fetch(place: str, data_dir: str | os.PathLike[str] | None = None) -> Hub | None:
@@ -316,13 +322,18 @@ def to_fetch(place: str, data_dir: str | os.PathLike[str] | None = None) -> Hub 
 
 
 def _at(
-    text: str, data_dir: str | os.PathLike[str] | None, cache: Cache, *, is_name: bool
+    text: str,
+    data_dir: str | os.PathLike[str] | None,
+    wish: Wish | None,
+    cache: Cache,
+    *,
+    is_name: bool,
 ) -> tuple[str, Source]:
     """Return what a path holds, or the local copy of that name."""
     path = at_home(text)
     if not path.exists() and _is_of_folder(text):
         if is_name and (local := _local(text, data_dir)):
-            return text, layout_of(local)
+            return text, layout_of(local, wish)
         named, here = [*NAMED, *others()], _folders_here()
         close = get_close_matches(text[:100], here, n=1)
         said = nearest(text, [*named, *close])
@@ -331,8 +342,8 @@ def _at(
         raise DataError(f"unknown data set {text!r}; {said} (or a folder, or owner/name)")
     _tell_unused(f"{text} is read where it is", data_dir)
     if is_archive(path):
-        return name_of(path.resolve()), layout_of(unpacked(path, cache))
-    return path.resolve().name, layout_of(path)
+        return name_of(path.resolve()), layout_of(unpacked(path, cache), wish)
+    return path.resolve().name, layout_of(path, wish)
 
 
 def _is_of_folder(text: str) -> bool:
@@ -355,7 +366,9 @@ def _folders_here() -> list[str]:
         return []
 
 
-def _known(text: str, data_dir: str | os.PathLike[str] | None) -> tuple[str, Source]:
+def _known(
+    text: str, data_dir: str | os.PathLike[str] | None, wish: Wish | None
+) -> tuple[str, Source]:
     name = text.removeprefix(KNOWN)
     if name == text and Path(text).is_dir():
         raise DataError(
@@ -369,7 +382,7 @@ def _known(text: str, data_dir: str | os.PathLike[str] | None) -> tuple[str, Sou
         _tell_unused(f"{name} are embedded", data_dir)
         return name, source
     local = _local(name, data_dir)
-    return name, layout_of(local) if local else source
+    return name, layout_of(local, wish) if local else source
 
 
 def origin_of(name_or_path: str | os.PathLike[str], source: Source) -> str:
@@ -417,7 +430,8 @@ def staying(origin: str, data_dir: str | os.PathLike[str] | None = None) -> str:
     place, asked = place_of(origin), asked_of(origin)
     if not HUB_ID.fullmatch(place):
         return origin
-    _, source = find(place, data_dir or asked.get("data-dir"))
+    wish = with_remembered(Wish(), origin)
+    _, source = find(place, data_dir or asked.get("data-dir"), wish)
     return with_asked(origin_of(place, source), asked) if isinstance(source, Hub) else origin
 
 

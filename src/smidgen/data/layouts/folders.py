@@ -12,6 +12,7 @@ from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import TRAIN, Catalogue, Files, Part, Wish
 from smidgen.data.decode import is_picture
 from smidgen.data.errors import DataError
+from smidgen.data.file_names import told_ways
 from smidgen.data.names import (
     COLLECTIONS,
     MADE,
@@ -131,9 +132,11 @@ class Folders(Source):
         names = {str(label) for part in found.values() for label in part.labels}
         tables = [path for path in other if path.suffix.lower() in _TABLES]
         if tables and len(names) == 1 and names.pop().casefold() in COLLECTIONS:
+            ways = told_ways(pictures_below(self.folder))
             raise DataError(
                 f"{tables[0]} is not read: where it holds the classes of the pictures, write them"
                 f" to {tables[0].with_name('labels.csv')} (file_name,label)"
+                + (f"; or {ways}" if ways else "")
             )
 
     def _hidden(self, part: str, of: Part, train: Part) -> Part:
@@ -215,6 +218,11 @@ def parts_in(folder: Path) -> list[tuple[str, Path]]:
                 break
     of_several = (found for found in shared.values() if len({part for part, _ in found}) > 1)
     return next((found for found in of_several if TRAIN in dict(found)), [])
+
+
+def class_folders(parts: Sequence[tuple[str, Path]]) -> list[Path]:
+    """Return the folders of classes in those of all parts."""
+    return [of_class for _, place in parts for of_class in subfolders(place)]
 
 
 def _collection_in(root: Path) -> Path:

@@ -13,7 +13,9 @@ from smidgen.data.base import Source, file_identity
 from smidgen.data.catalogue import TRAIN, Arrays, Catalogue, Part, Wish
 from smidgen.data.decoding import LEFT_OUT
 from smidgen.data.errors import DataError
+from smidgen.data.file_names import class_of
 from smidgen.data.labelled import NAMED, listed
+from smidgen.data.layouts.flat import require_named, told_named
 from smidgen.data.layouts.folders import (
     files_below,
     holds_made,
@@ -43,11 +45,13 @@ from smidgen.sizes import counted
 class Windows(Source):
     """Text files below ``folder``: their class is the name of a folder, however deep they are.
 
-    ``parts`` are the folders of each part, as pairs.
+    ``parts`` are the folders of each part, as pairs. With ``way``, one of ``file_names.WAYS``,
+    names of files tell the classes, whatever folder they lie in.
     """
 
     folder: Path
     parts: tuple[tuple[str, Path], ...]
+    way: str | None = None
 
     @staticmethod
     def claim(path: Path) -> "Windows | None":
@@ -62,12 +66,22 @@ class Windows(Source):
             return None
         return Windows(path, found)
 
+    @staticmethod
+    def named(path: Path, way: str) -> "Windows":
+        """Return the layout of a folder of text files whose names tell the classes."""
+        root = unwrapped(path)
+        return Windows(path, tuple(parts_in(root)) or ((TRAIN, root),), way)
+
     def identity(self) -> tuple[str, ...]:
         files = (file for _, place in self.parts for file in files_below(place))
         return (str(self.folder.resolve()), *(file_identity(file, self.folder) for file in files))
 
     def catalogue(self, wish: Wish) -> Catalogue:
         notes: list[str] = []
+        if self.way:
+            texts = (path for _, place in self.parts for path in _texts_below(place))
+            require_named(texts, self.folder, self.way)
+            notes.append(told_named(self.way))
         found: Sequence[Recording] = self._recordings(wish, notes)
         if len(found) > 1 and len(found[0].values[0]) > 1 and all(of.counted for of in found):
             notes.append("the first line of each file, 0, 1, ..., is taken for numbers of columns")
@@ -97,7 +111,7 @@ class Windows(Source):
         room = VALUES
         for part, place, path in self._files(other):
             try:
-                found.append(recording_in(path, part, place, wish.window))
+                found.append(self._recording(path, part, place, wish))
             except DataError as error:
                 broken.append((path, str(error)))
                 continue
@@ -124,6 +138,19 @@ class Windows(Source):
             notes.append(f"{files} of a class, such as {other[0]}")
         return found
 
+    def _recording(self, path: Path, part: str, place: Path, wish: Wish) -> Recording:
+        """Return what a file holds.
+
+        Raises:
+            DataError: If it cannot be read, or its name gives no class though it should.
+        """
+        found = recording_in(path, part, place, wish.window)
+        if not self.way:
+            return found
+        if (label := class_of(path, self.way)) is None:
+            raise DataError(f"{path} must have a name that gives a class by {self.way!r}")
+        return found._replace(label=label)
+
     def _files(self, other: list[Path]) -> Iterator[tuple[str, Path, Path]]:
         """Yield the part, its folder and the path of each file; ``other`` gains what is none.
 
@@ -131,6 +158,10 @@ class Windows(Source):
             DataError: If a class to train on has none.
         """
         for part, place in self.parts:
+            if self.way:
+                yield from ((part, place, path) for path in _texts_below(place))
+                other += [path for path in files_below(place) if not is_text(path)]
+                continue
             other += [path for path in files_below(place) if path.parent == place]
             for of_class in subfolders(place):
                 held = files_below(of_class)
@@ -147,6 +178,10 @@ class Windows(Source):
 def _has_classes(folder: Path) -> bool:
     """Return whether a folder in one holds text files."""
     return any(any(map(is_text, files_below(of_class))) for of_class in subfolders(folder))
+
+
+def _texts_below(folder: Path) -> list[Path]:
+    return [path for path in files_below(folder) if is_text(path)]
 
 
 def _told_broken(broken: Sequence[tuple[Path, str]]) -> str:
