@@ -92,7 +92,10 @@ ImageColumn = Annotated[
 ]
 LabelColumn = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="A table's column of labels, where it is not clear."),
+    typer.Option(
+        metavar="NAME",
+        help="A table's column of labels, where it is not clear; or prefix, series of file names.",
+    ),
 ]
 GroupBy = Annotated[
     str | None,

@@ -52,7 +52,7 @@ def _is_camera(word: str) -> bool:
 
 
 def told_ways(paths: Sequence[Path]) -> str:
-    """Return which ways give classes that names of files may well mean, in words, with the classes.
+    """Return which ways give classes that names of files may well mean, in words; else nothing.
 
     Args:
         paths: Of all files.
@@ -64,11 +64,8 @@ def told_ways(paths: Sequence[Path]) -> str:
         if of != before and _are_classes(of):
             found[way] = _listed({name for name in of if name is not None})
         before = of
-    if not found:
-        return ""
-    ways = " or ".join(f"--label-column {way} ({classes})" for way, classes in found.items())
-    options = " or ".join(f'label_column="{way}"' for way in found)
-    return f"their names may tell classes: {ways}, in Python {options}, takes them so"
+    ways = (f'--label-column {way} (label_column="{way}") reads {of}' for way, of in found.items())
+    return f"if names of files tell the classes, {', and '.join(ways)}" if found else ""
 
 
 def _are_classes(found: Iterable[str | None]) -> bool:

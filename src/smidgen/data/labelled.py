@@ -66,7 +66,7 @@ def labelled(name: str, catalogue: Catalogue, wish: Wish) -> Labelled:
         ways = told_ways(_files(parts))
         raise DataError(
             f"{name} must have two classes or more, got {', '.join(map(repr, classes)) or 'none'}: "
-            + (f"{ways}; or " if ways else "")
+            + (f"{ways}; else " if ways else "")
             + "a folder a class, or a table beside the pictures, labels.csv (file_name,label)"
         )
     if len(classes) > CHANNELS:  # of which no net has as many, and each is looked at

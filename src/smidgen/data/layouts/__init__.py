@@ -129,7 +129,7 @@ def _without_classes(path: Path, pictures: Sequence[Path]) -> str:
     ways = told_ways(pictures)
     return (
         f"{path} holds pictures without classes, as {pictures[0].relative_to(path)}: "
-        + (f"{ways}; or " if ways else "")
+        + (f"{ways}; else " if ways else "")
         + f"put them in a folder a class, as in {path.name}/CLASS/*.jpg (or train/CLASS/*.jpg below"
         f" it), or name them in {path.name}/labels.csv (file_name,label)"
         + (f"; {parts[0]!r} is a part of data: a class needs another name" if beside else "")

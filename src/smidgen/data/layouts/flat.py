@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import final
 
@@ -11,7 +12,7 @@ from smidgen.data.errors import DataError
 from smidgen.data.file_names import class_of
 from smidgen.data.layouts.finder import part_of_place
 from smidgen.data.layouts.folders import files_below, is_picture_file
-from smidgen.names import shown
+from smidgen.names import bare, shown
 from smidgen.sizes import counted
 
 
@@ -35,9 +36,9 @@ class Flat(Source):
                 of_part.setdefault(part_of_place(path, self.folder) or TRAIN, []).append(path)
             else:
                 other.append(path)
-        require_named((path for paths in of_part.values() for path in paths), self.folder, self.way)
+        told = told_named(chain(*of_part.values()), self.folder, self.way)
         parts = {part: self._part(of_part[part]) for part in PARTS if part in of_part}
-        notes = [told_named(self.way)]
+        notes = [told]
         if other:
             files = counted(len(other), "file is no picture", "files are no pictures")
             notes.append(f"{files}, such as {other[0]}")
@@ -47,21 +48,19 @@ class Flat(Source):
         return Part(Files(paths), [class_of(path, self.way) for path in paths])
 
 
-def told_named(way: str) -> str:
-    """Return a note of where classes are read."""
-    return f"classes are told by the names of files, by {way!r}, whatever folder they lie in"
-
-
-def require_named(paths: Iterable[Path], folder: Path, way: str) -> None:
-    """Refuse files of whose names none gives a class.
+def told_named(paths: Iterable[Path], folder: Path, way: str) -> str:
+    """Return a note of where classes are read, with the first file whose name gives one.
 
     Raises:
-        DataError: Naming the first.
+        DataError: If none does.
     """
     first = None
     for path in paths:
-        if class_of(path, way) is not None:
-            return
+        if (label := class_of(path, way)) is not None:
+            return (
+                f"classes are told by names of files, by {way!r}, as {bare(label)} by"
+                f" {bare(path.name)}"
+            )
         first = first or path
     raise DataError(
         f"{folder} must have files whose names give a class by {way!r} (--label-column, or "

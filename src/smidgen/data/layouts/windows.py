@@ -15,7 +15,7 @@ from smidgen.data.decoding import LEFT_OUT
 from smidgen.data.errors import DataError
 from smidgen.data.file_names import class_of
 from smidgen.data.labelled import NAMED, listed
-from smidgen.data.layouts.flat import require_named, told_named
+from smidgen.data.layouts.flat import told_named
 from smidgen.data.layouts.folders import (
     files_below,
     holds_made,
@@ -80,8 +80,7 @@ class Windows(Source):
         notes: list[str] = []
         if self.way:
             texts = (path for _, place in self.parts for path in _texts_below(place))
-            require_named(texts, self.folder, self.way)
-            notes.append(told_named(self.way))
+            notes.append(told_named(texts, self.folder, self.way))
         found: Sequence[Recording] = self._recordings(wish, notes)
         if len(found) > 1 and len(found[0].values[0]) > 1 and all(of.counted for of in found):
             notes.append("the first line of each file, 0, 1, ..., is taken for numbers of columns")
