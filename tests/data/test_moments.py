@@ -18,6 +18,37 @@ SHRUNK = replace(HOW, width=16, length=48)
 ONE = Preprocessing(1, 48, "grey", 1, offset=(0.0,), scale=(1.0,))
 COUNTS = "\n".join(f"{20 * n},{n}.5,2,-3e0" for n in range(48))
 KNOWN = replace(HOW, names=("accX", "accY", "accZ"), interval=20.0, unit="ms")
+WITH_COMMAS = [  # of three channels
+    lines(48, "0,5 1,5 2,5"),
+    lines(48, '"0,5","1",",25"'),
+    'x;"y;1";z\n' + lines(48, '"-0,5";1e3;2,5e-1;'),
+    "sep=;\nx;y;z\n" + lines(48, "0,5;1;2"),
+    '"sep=\t"\nx\ty\tz\n' + lines(48, "0,5\t1\t2"),
+    "t (ms)\tacc x\tacc y\tacc z\n" + "\n".join(f"{n},5\t1\t2,5\t3" for n in range(48)),
+    "\ufefft;x;y;z\n" + "\n".join(f"{20 * n};{n},5;-2;3,25" for n in range(48)),
+    lines(48, "1,\t2,\t3"),
+    lines(48, "1,2 ,3"),
+    lines(48, "1\t\t3"),
+    "nan;0,5;1\n" + lines(47, "1;2;3"),
+    lines(48, "1,2,3;"),
+    lines(48, "0,5;1.5;2"),
+    lines(48, "0,5;1.234,5;2"),
+    lines(48, "1,2,3;4;5"),
+    '"0,5;1;2\n' + lines(47, "0,5;1;2"),
+    "x,y,z\n" + lines(48, "0,5,1,5,2,5"),
+    "x,y\n" + lines(48, "1,2,3"),
+    "x,y\n" + lines(48, "0.5,2,3"),
+    lines(24, "0,5,1,5,2,05"),
+    lines(48, "0,05,1"),
+]
+WITH_COMMAS_OF_ONE = [
+    lines(48, "0,5") + "\n1",
+    lines(48, "-0,5"),
+    lines(48, "0,5;"),
+    "force\n" + lines(48, "0,5"),
+    "force\n" + lines(48, '"0,5"'),
+    lines(47, "0,5;") + "\n1;",
+]
 BOTH = [  # the net, and a text
     *(
         (KNOWN, f"{head}\n{COUNTS}")
@@ -63,6 +94,8 @@ BOTH = [  # the net, and a text
     (HOW, lines(3, lines(48, "1", ","))),
     (HOW, lines(48, "0,5;1,5;2,5")),
     (HOW, lines(48, "0,5\t1,5\t2,5")),
+    *((HOW, text) for text in WITH_COMMAS),
+    *((ONE, text) for text in WITH_COMMAS_OF_ONE),
     (HOW, lines(47, "1,2,3") + "\n1,2"),
     (HOW, lines(48, "1,,3")),
     (HOW, "nan,nan,nan\n" + lines(47, "1,2,3")),
@@ -226,7 +259,25 @@ def test_a_sensor_that_is_read_at_another_rate_is_told(
         (lines(40, "1,2,3") + "\n1,,3", "line 41 must hold numbers alone, got an empty cell"),
         (lines(40, "1,2,3") + "\n1,1_0,3", "numbers alone, got '1_0'"),
         (lines(40, "1,2,3") + "\n1,1e999,3", "numbers alone, got '1e999'"),
-        (lines(48, "0,5;1,5;2,5"), "must have decimal points, and commas or semicolons between"),
+        (
+            lines(48, "0,5;1.5;2"),
+            r"decimal commas or decimal points, got '0,5' and in .* '1\.5'",
+        ),
+        (lines(48, "0,5;1.234,5;2"), r"got '1\.234,5': write no mark between thousands"),
+        (
+            lines(48, "1,2,3;"),
+            "must not end lines by semicolons where commas .*: leave these out",
+        ),
+        (
+            "0,5\n" + lines(48, "1"),
+            "may have the number 0,5 or two, and no comma in its last line",
+        ),
+        ("x,y\n" + lines(48, "0,5,0,6"), "has 2 names above 4 whole numbers: where commas are dec"),
+        ("t,x,y\n" + lines(48, "0,0,5,1"), "has 3 names above 4 whole numbers: .*; otherwise name"),
+        (
+            lines(48, "-1,05"),
+            "line 1 may have the number -1,05 or two: where commas are decimal, put",
+        ),
         (" \n", "must hold a line a moment, got no line"),
         ("1" * (1 << 22 | 1), "lines of at most 4,194,304 characters"),
         ("1," * (1 << 18 | 1), "at most 262,144 numbers in a line"),
@@ -239,6 +290,35 @@ def test_what_is_no_window_is_refused_in_a_line(text: str, said: str, tmp_path: 
     with pytest.raises(DataError, match=said) as error:
         window_in(path, HOW)
     assert str(error.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers", "names"),
+    [
+        ("0,5;1;-2,5e1\n1;2;3", [["0.5", "1", "-2.5e1"], ["1", "2", "3"]], ()),
+        ("t (ms)\tacc x\n0\t0,5\n20\t1", [["0", "0.5"], ["20", "1"]], ("t (ms)", "acc x")),
+        ("0,5 1\n0,6 2", [["0.5", "1"], ["0.6", "2"]], ()),
+        ('"x, raw",y\n"0,5","1"', [["0.5", "1"]], ("x, raw", "y")),
+        ("sep=;\nx;y\n0,5;1", [["0.5", "1"]], ("x", "y")),
+        ('"sep=\t"\nx\ty\n0,5\t1', [["0.5", "1"]], ("x", "y")),
+        (
+            "Datum;x\n01.02.2026 10:00:00,25;0,5",
+            [["01.02.2026 10:00:00,25", "0.5"]],
+            ("Datum", "x"),
+        ),
+    ],
+)
+def test_decimal_commas_are_points_where_something_else_is_between_numbers(
+    text: str, numbers: list[list[str]], names: tuple[str, ...], tmp_path: Path
+) -> None:
+    (path := tmp_path / "a.csv").write_text(text.replace("\n", "\r\n"), "utf-8-sig", newline="")
+    found = lines_in(path)
+    assert (found.rows, found.names, found.commas) == (numbers, names, True)
+
+
+@pytest.mark.parametrize("text", ["1,5,2\n", "05,1,2\n", "x,y\n05,07\n", "1,\t5\n", "1,2 ,3"])
+def test_commas_between_numbers_stay_that(text: str) -> None:
+    assert not lines_of(text, "a.csv").commas
 
 
 def test_a_file_that_is_no_utf_8_or_not_there_is_refused(tmp_path: Path) -> None:

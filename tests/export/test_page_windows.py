@@ -120,8 +120,9 @@ OF_THREE = [
         lines(3, lines(48, "1", ",")),
         [f"{FORM} in one, got 3 lines of 48; exchange rows and col"],
     ),
-    (lines(48, "0,5;1,5;2,5"), ["numbers must have decimal points, and commas or semicolons"]),
-    (lines(48, "0,5\t1,5\t2,5"), ["numbers must have decimal points, and commas or semicol"]),
+    (lines(48, "0,5;1,5;2,5"), ["decimal commas are read as points"]),
+    (lines(48, "0,5\t1.5\t2,5"), ["numbers must have decimal commas or decimal points, got “0,5”"]),
+    ("x,y,z\n" + lines(48, "0,5,1,5,2,5"), ["3 names above 6 whole numbers: where commas are"]),
     (lines(47, "1,2,3") + "\n1,2", ["each line must have as many numbers, got 3 and 2: “1,2”"]),
     (lines(48, "1,,3"), ["a window has numbers alone, got an empty cell"]),
     ("nan,nan,nan\n" + lines(47, "1,2,3"), ["a window has numbers alone, got “nan”"]),
@@ -178,7 +179,8 @@ OF_ONE = [
         ["a window has numbers alone, got a blank line, number 2: f"],
     ),
     ("\n" + lines(24, "1", "\n\n") + "\n", ["a window has numbers alone, got a blank line"]),
-    (lines(48, "0,841;"), ["numbers must have decimal points, and commas or semicolons"]),
+    (lines(48, "0,841;"), ["lines must not end by semicolons where commas are between digits"]),
+    (lines(47, "0,841") + "\n1", ["“0,841” may be one number or two: where commas are decimal"]),
 ]
 
 
@@ -191,9 +193,10 @@ def test_of_one_channel_a_line_or_a_column_is_a_window(text: str, said: list[str
 
 WITH_COMMAS = [
     (
-        "-0,841",
-        "; write decimal points if “-0,841” is one number, or leave out other columns, as",
+        "-1,841",
+        "; write decimal points if “-1,841” is one number, or leave out other columns, as",
     ),
+    ("-0,841", "“-0,841” may be one number or two: where commas are decimal, put semicolons or"),
     ("0.5,841", "; leave out other columns, as of time"),
     ("0,84,1", "; leave out other columns, as of time"),
 ]

@@ -14,15 +14,23 @@ from smidgen.data.preprocessing import Values
 from smidgen.data.sensor import UNITS, UNKNOWN, Sensor, unit_of, words_of
 from smidgen.limits import TABLE, TABLE_ROWS, content
 from smidgen.names import shown
+from smidgen.sizes import counted
 
 ENDINGS = (".csv", ".tsv")
 _LONGEST = 1 << 22  # characters of a line
 _NUMBERS = 1 << 18  # in a line, which may be a whole window
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 _MISSING = re.compile(r"nan?|null|none|[-+]?inf", re.IGNORECASE)  # what loggers write for no value
-_LETTERS = re.compile("[a-df-z]", re.IGNORECASE)  # e stands in numbers
-_DECIMAL = re.compile(r"\d,\d", re.ASCII)
-_ANOTHER = re.compile(r";|,[\de+-]+[ \t]+[-+]?\d", re.ASCII | re.IGNORECASE)
+_WITH_COMMA = re.compile(r"[-+]?\d*,\d+(e[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+_WHOLE = re.compile(r"[-+]?\d+", re.ASCII)
+_BETWEEN_DIGITS = re.compile(r"\d,\d", re.ASCII)
+_BESIDE_TAB = re.compile(r", *\t|\t *,")
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}([., '\u2019]\d{3})+([.,]\d+)?", re.ASCII)
+_OF_SPREADSHEETS = re.compile(r'"?sep=(.?)"?')  # their line of what is between cells
+COMMAS = "decimal commas are read as points"  # what is told of them
+_IF_DECIMAL = (
+    "where commas are decimal, put semicolons or tabs between numbers, or write decimal points"
+)
 _TIMES = frozenset(  # words of which names of a column of times are made
     (
         *("time", "times", "timestamp", "timestamps", "t", "date", "datetime", "elapsed", "uptime"),
@@ -40,12 +48,14 @@ class Lines(NamedTuple):
         rows: Of numbers, as they are written; all of one length, at least one.
         first: The line that the first of them is, from 1.
         names: Of the columns, as the line above them has them; none if there is no such line.
+        commas: Whether commas were decimal, which are points in ``rows``.
     """
 
     where: str
     rows: list[list[str]]
     first: int
     names: tuple[str, ...]
+    commas: bool = False
 
     @property
     def is_counted(self) -> bool:
@@ -95,15 +105,19 @@ def lines_of(text: str, where: str) -> Lines:
     """Return the cells of a text, blank lines around all of them left out.
 
     Args:
-        text: Cells with semicolons, commas or blanks between; whichever of them, in this order,
-            the last line has.
+        text: Cells with semicolons, tabs, commas or blanks between; whichever of them, in this
+            order, the last line has. Commas in numbers are decimal where something else, or
+            quotation marks, tell numbers apart.
         where: For errors.
 
     Raises:
-        DataError: If it is no lines of as many cells each.
+        DataError: If it is no lines of as many cells each, or commas may be decimal or not.
     """
     found = _stripped(text, where)
     held = [number for number, line in enumerate(found, 1) if line]
+    told = _OF_SPREADSHEETS.fullmatch(found[held[0] - 1]) if held else None
+    if told:
+        del held[0]
     if not held:
         raise DataError(f"{where} must hold a line a moment, got no line")
     first, last = held[0], held[-1]
@@ -114,12 +128,17 @@ def lines_of(text: str, where: str) -> Lines:
             f"missing value, or leave out the line"
         )
     lines = found[first - 1 : last]
-    _require_points(lines, where)
-    mark = next((mark for mark in ";," if mark in lines[-1]), None)
+    mark = (told[1] or "\t") if told else _mark_of(lines[-1], where)
     rows = [_cells(line, mark, where) for line in lines]
     names: tuple[str, ...] = ()
     if len(rows) > 1 and _are_names(rows[0]):
         names, first = tuple(rows.pop(0)), first + 1
+    commas = any(_has_comma(cell) for row in rows for cell in row)
+    if commas:
+        _require_commas(rows, first, mark, where)
+        rows = [[c.replace(",", ".") if _has_comma(c) else c for c in row] for row in rows]
+    elif mark == ",":
+        _require_no_halves(rows, first, names, where)
     across = len(rows[0])
     for number, row in enumerate(rows, first):
         if len(row) != across:
@@ -127,7 +146,94 @@ def lines_of(text: str, where: str) -> Lines:
                 f"{where} must have as many numbers in each line, got {across:,} and in line "
                 f"{number:,} {len(row):,}"
             )
-    return Lines(where, rows, first, names)
+    return Lines(where, rows, first, names, commas)
+
+
+def _has_comma(cell: str) -> bool:
+    """Return whether a cell is a number with a decimal comma."""
+    return "," in cell and bool(_WITH_COMMA.fullmatch(cell))
+
+
+def _mark_of(line: str, where: str) -> str | None:
+    """Return what stands between the cells of a line, None for blanks.
+
+    Raises:
+        DataError: If semicolons end it, and commas may stand between cells or in them.
+    """
+    inner = line.removesuffix(";")
+    if ";" in line:
+        if ";" not in inner and _BETWEEN_DIGITS.search(inner):
+            raise DataError(
+                f"{where} must not end lines by semicolons where commas are between digits, got "
+                f"{shown(line)}: leave these out, or write decimal points"
+            )
+        return ";"
+    tabs = "\t" in line and not _BESIDE_TAB.search(line)
+    if tabs and not any(map(_are_several, line.split("\t"))):  # or else blanks and tabs are alike
+        return "\t"
+    return "," if "," in line and not _are_several(line) else None
+
+
+def _are_several(text: str) -> bool:
+    """Return whether a text is of numbers with blanks between, perhaps with decimal commas."""
+    cells = text.split()
+    return len(cells) > 1 and all(
+        _NUMBER.fullmatch(cell) or (cell.strip("+-")[:1] != "," and _has_comma(cell))
+        for cell in cells
+    )
+
+
+def _require_commas(
+    rows: Sequence[Sequence[str]], first: int, mark: str | None, where: str
+) -> None:
+    """Refuse points in numbers beside decimal commas: either may stand between thousands.
+
+    Where nothing else is between cells, as a last line that was cut short may have it, commas may
+    be that.
+    """
+    comma = next(cell for row in rows for cell in row if _has_comma(cell))
+    if mark is None and all(len(row) == 1 for row in rows):
+        raise DataError(
+            f"{where} may have the number {comma} or two, and no comma in its last line: "
+            f"{_IF_DECIMAL}"
+        )
+    for number, row in enumerate(rows, first):
+        for cell in row:
+            if "." in cell and _NUMBER.fullmatch(cell):
+                raise DataError(
+                    f"{where} must have decimal commas or decimal points, got {shown(comma)} and in"
+                    f" line {number:,} {shown(cell)}: write all alike, with no mark between"
+                    " thousands"
+                )
+
+
+def _require_no_halves(
+    rows: Sequence[Sequence[str]], first: int, names: Sequence[str], where: str
+) -> None:
+    """Refuse lines of whole numbers with commas between that may be halves of others.
+
+    There are more of them than names, but at most two for each; or without names zeros stand before
+    the second of each two, or a minus before a nought that is the first.
+    """
+    widest = max(map(len, rows))
+    if names and not len(names) < widest <= 2 * len(names):
+        return
+    if not all(_WHOLE.fullmatch(cell) for row in rows for cell in row):
+        return
+    if names:
+        raise DataError(
+            f"{where} has {counted(len(names), 'name', 'names')} above {widest:,} whole numbers: "
+            f"{_IF_DECIMAL}; otherwise name every column"
+        )
+    if len({len(row) for row in rows}) > 1:
+        return  # which is told as such
+    for number, row in enumerate(rows, first):
+        for whole, part in zip(row[::2], row[1::2], strict=False):
+            if len(row) % 2 == 0 and (whole == "-0" or (part[0] == "0" and len(part) > 1)):
+                raise DataError(
+                    f"{where} line {number:,} may have the number {whole},{part} or two: "
+                    f"{_IF_DECIMAL}; otherwise leave out zeros before whole numbers"
+                )
 
 
 def is_time(name: str) -> bool:
@@ -197,10 +303,12 @@ def numbers_of(lines: Lines) -> Values:
 def _no_number(lines: Lines, row: int, cell: str) -> DataError:
     """Return the error of a cell that is none; a line under the names may be one of units."""
     is_of_units = row == 0 and bool(lines.names) and not any(map(_NUMBER.fullmatch, lines.rows[0]))
+    is_parted = bool(_THOUSANDS.fullmatch(cell))
     return DataError(
         f"{lines.where} line {lines.first + row:,} must hold numbers alone, got "
         f"{shown(cell) if cell else 'an empty cell'}"
         + (": leave out the line if it is one of units" if is_of_units else "")
+        + (": write no mark between thousands" if is_parted else "")
     )
 
 
@@ -223,26 +331,32 @@ def _stripped(text: str, where: str) -> list[str]:
     return [line.strip().removeprefix("#").strip() for line in lines]
 
 
-def _require_points(lines: Sequence[str], where: str) -> None:
-    """Refuse commas for decimal points where the cells have other marks between them, or these."""
-    for line in lines:
-        if not _LETTERS.search(line) and _DECIMAL.search(line) and _ANOTHER.search(line):
-            raise DataError(
-                f"{where} must have decimal points, and commas or semicolons between numbers, not "
-                f"both, got {shown(line)}"
-            )
-
-
 def _cells(line: str, mark: str | None, where: str) -> list[str]:
     cells = line.removesuffix(line[-1] if line[-1] in ",;" else "").split(mark, _NUMBERS) or [""]
+    if mark and '"' in line:
+        cells = _joined(cells, mark)
     if len(cells) > _NUMBERS:
         raise DataError(f"{where} must have at most {_NUMBERS:,} numbers in a line, got more")
     plain = [cell.strip() for cell in cells]
     return [cell[1:-1] if len(cell) > 1 and cell[0] == cell[-1] == '"' else cell for cell in plain]
 
 
+def _joined(cells: Sequence[str], mark: str) -> list[str]:
+    """Return cells of which those within quotation marks are whole again."""
+    found: list[list[str]] = []
+    is_open = False
+    for cell in cells:
+        if is_open:
+            found[-1].append(cell)
+        else:
+            found.append([cell])
+        is_open ^= cell.count('"') % 2 == 1
+    return [mark.join(of) for of in found]
+
+
 def _are_names(cells: Sequence[str]) -> bool:
     """Return whether a line is one of names alone, some of which may be empty."""
     return any(cells) and not any(
-        cell and (_NUMBER.fullmatch(cell) or _MISSING.fullmatch(cell)) for cell in cells
+        cell and (_NUMBER.fullmatch(cell) or _MISSING.fullmatch(cell) or _has_comma(cell))
+        for cell in cells
     )

@@ -13,6 +13,7 @@ import numpy as np
 from smidgen.data.errors import DataError
 from smidgen.data.layouts.recordings import starts_of, step_of
 from smidgen.data.lines import (
+    COMMAS,
     Lines,
     fall_of,
     has_time,
@@ -109,7 +110,7 @@ def window_of(lines: Lines, how: Preprocessing) -> Window:
 def _without_head(lines: Lines, how: Preprocessing) -> tuple[Lines, Sensor, tuple[str, ...]]:
     """Return the channels' lines, how far apart they are, and what was left out or reordered."""
     own, channels = max(how.native), how.channels
-    pace, notes = UNKNOWN, list[str]()
+    pace, notes = UNKNOWN, [COMMAS] if lines.commas else list[str]()
     if not lines.names and lines.is_counted:
         size = (len(lines.rows) - 1) * len(lines.rows[0])
         if len(lines.rows) > 1 and size == own * channels:

@@ -244,12 +244,12 @@ def test_broken_files_are_left_out_if_that_is_asked(folder: Path) -> None:
 
 def test_files_broken_alike_are_told_once(folder: Path) -> None:
     written(folder, {"a": 3, "b": 12})
-    for number, path in enumerate(sorted((folder / "b").iterdir())):  # decimal commas
-        path.write_text("x;y\n" * (number > 3) + f"0,{number};1,5\n2,5;3,5\n")
+    for number, path in enumerate(sorted((folder / "b").iterdir())):  # commas, and points
+        path.write_text("x;y\n" * (number > 3) + f"0,{number};1.5\n2,5;3,5\n")
     (folder / "a" / "02.csv").write_text("")
     said = (
         rf"{folder}/a/02\.csv must hold a line a moment, got no line; 12 files alike, the first: "
-        rf"{folder}/b/00\.csv must have decimal points, .* got '0,0;1,5'"
+        rf"{folder}/b/00\.csv must have decimal commas or .*, got '0,0' and .* alike,.*"
     )
     with pytest.raises(DataError, match=rf"^13 files cannot be used: {said} \(--skip-broken, or"):
         load(folder)
@@ -261,6 +261,21 @@ def test_files_broken_alike_are_told_once(folder: Path) -> None:
         ) as error:
             layout_of(folder).catalogue(Wish(skip_broken=skip))
         assert "skip" not in str(error.value)
+
+
+def test_files_of_european_spreadsheets_are_what_others_are(folder: Path) -> None:
+    held = written(folder / "plain", {"a": 4, "b": 4})
+    for number, path in enumerate(held):
+        (other := folder / "excel" / path).parent.mkdir(parents=True, exist_ok=True)
+        text = (folder / "plain" / path).read_text().replace(",", ";\t"[number % 2])
+        other.write_text(text.replace(".", ","), "utf-8-sig")
+    assert notes_of(folder / "excel") == (
+        "decimal commas are read as points",
+        *notes_of(folder / "plain"),
+    )
+    assert load(folder / "excel").fingerprint == load(folder / "plain").fingerprint
+    (folder / "excel" / "a" / "00.csv").write_text((folder / "plain" / "a" / "00.csv").read_text())
+    assert notes_of(folder / "excel")[0] == "decimal commas are read as points in 7 of 8 files"
 
 
 def test_recordings_are_cut_and_each_is_on_one_side(folder: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from smidgen.data.errors import DataError
 from smidgen.data.lines import (
+    COMMAS,
     Lines,
     fall_of,
     has_time,
@@ -50,6 +51,7 @@ class Recording(NamedTuple):
         steps: The least and the greatest between two times, if these are numbers.
         pace: How far apart its moments are on average.
         counted: Whether the first line may be numbers of columns.
+        commas: Whether commas were decimal.
     """
 
     path: Path
@@ -62,6 +64,7 @@ class Recording(NamedTuple):
     steps: tuple[float, float] | None
     pace: Sensor
     counted: bool
+    commas: bool
 
 
 def recording_in(path: Path, part: str, place: Path, window: int | None) -> Recording:
@@ -87,7 +90,8 @@ def recording_in(path: Path, part: str, place: Path, window: int | None) -> Reco
     names = lines.names if len(lines.names) == len(lines.rows[0]) else ()
     own = path.relative_to(place).as_posix()
     label = own.split("/")[0]
-    return Recording(path, part, label, own, names, values, time, steps, pace, is_counted)
+    of_lines = (names, values, time, steps, pace, is_counted, lines.commas)
+    return Recording(path, part, label, own, *of_lines)
 
 
 def _require_rise(lines: Lines) -> None:
@@ -187,7 +191,10 @@ def as_trained(
 
 def of_columns(found: Sequence[Recording]) -> Iterator[str]:
     """Yield what was understood of columns, in words."""
-    first = found[0]
+    first, commas = found[0], sum(of.commas for of in found)
+    if commas:
+        where = "" if commas == len(found) else f" in {commas:,} of {len(found):,} files"
+        yield COMMAS + where
     if first.time:
         yield f"the first column, {shown(first.time)}, is time and left out{_told_steps(found)}"
     if first.names:

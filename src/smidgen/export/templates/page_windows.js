@@ -12,14 +12,52 @@ function cellsOf(text) {
   const lines = first < 0 ? [] : all.slice(first, all.length - [...all].reverse().findIndex(Boolean));
   const gap = lines.indexOf(""); // as some write a missing value of one channel: without it the rest would move up
   if (gap >= 0) throw new Error(`a window has numbers alone, got a blank line, number ${number(first + gap + 1)}: fill in the missing value, or leave out the line`);
-  const named = /[a-df-z]/i; // a header may have any marks in its names
-  const decimal = lines.find(line => !named.test(line) && /\d,\d/.test(line) && /;|,[\de+-]+[ \t]+[-+]?\d/i.test(line));
-  if (decimal) throw new Error(`numbers must have decimal points, and commas or semicolons between them, not both, got ${quoted(decimal)}`);
-  const mark = [";", ","].find(mark => lines[lines.length - 1]?.includes(mark)) || /\s+/;
-  return lines.map(line => line.replace(/[,;]$/, "").split(mark).map(cell => cell.trim().replace(/^"(.*)"$/, "$1")));
+  const told = /^"?sep=(.?)"?$/.exec(lines[0] || ""); // a spreadsheet's line of what is between cells
+  if (told) lines.shift();
+  const mark = told ? told[1] || "\t" : markOf(lines[lines.length - 1] || ""), rows = lines.map(line => splitBy(line.replace(/[,;]$/, ""), mark));
+  return { commas: pointed(rows, mark), rows };
+}
+const ifDecimal = "where commas are decimal, put semicolons or tabs between numbers, or write decimal points";
+const withComma = /^[-+]?\d*,\d+(e[-+]?\d+)?$/i, isPlain = cell => cell !== "" && Number.isFinite(Number(cell));
+const areSeveral = text => text.split(/\s+/).filter(Boolean).length > 1 && text.split(/\s+/).filter(Boolean).every(cell => isPlain(cell) || (!/^[-+]*,/.test(cell) && withComma.test(cell)));
+// What stands between the cells of the last line; blanks if nothing else does.
+function markOf(line) {
+  const inner = line.replace(/;$/, "");
+  if (line.includes(";") && !inner.includes(";") && /\d,\d/.test(inner)) throw new Error(`lines must not end by semicolons where commas are between digits, got ${quoted(line)}: leave these out, or write decimal points`);
+  if (line.includes(";")) return ";";
+  if (line.includes("\t") && !/, *\t|\t *,/.test(line) && !line.split("\t").some(areSeveral)) return "\t";
+  return line.includes(",") && !areSeveral(line) ? "," : /\s+/;
+}
+// Cells without the quotation marks around them, in which a mark is none.
+function splitBy(line, mark) {
+  const cells = [];
+  let isOpen = false;
+  for (const cell of line.split(mark)) {
+    if (isOpen) cells.push(cells.pop() + mark + cell);
+    else cells.push(cell);
+    if (typeof mark === "string" && cell.split('"').length % 2 === 0) isOpen = !isOpen;
+  }
+  return cells.map(cell => cell.trim().replace(/^"(.*)"$/, "$1"));
+}
+// Whether commas are decimal: they become points in the rows. What may be one number or two is refused.
+function pointed(all, mark) {
+  const names = all.length > 1 && isNamed(all[0]) ? all[0] : [], rows = names.length ? all.slice(1) : all;
+  const comma = rows.flat().find(cell => withComma.test(cell)), point = rows.flat().find(cell => cell.includes(".") && isPlain(cell));
+  if (comma !== undefined) {
+    if (typeof mark !== "string" && rows.every(row => row.length === 1)) throw new Error(`${quoted(comma)} may be one number or two: ${ifDecimal}`);
+    if (point !== undefined) throw new Error(`numbers must have decimal commas or decimal points, got ${quoted(comma)} and ${quoted(point)}: write all alike, with no mark between thousands`);
+    rows.forEach(row => row.forEach((cell, i) => { if (withComma.test(cell)) row[i] = cell.replace(",", "."); }));
+    return true;
+  }
+  const widest = rows.reduce((most, row) => Math.max(most, row.length), 0), whole = mark === "," && rows.flat().every(cell => /^[-+]?\d+$/.test(cell));
+  if (whole && names.length && names.length < widest && widest <= 2 * names.length) throw new Error(`${names.length} name${names.length > 1 ? "s" : ""} above ${widest} whole numbers: ${ifDecimal}; otherwise name every column`);
+  const halves = whole && !names.length && widest % 2 === 0 && rows.every(row => row.length === widest)
+    && rows.flatMap(row => row.map((cell, i) => i % 2 ? [row[i - 1], cell] : null)).find(pair => pair && (pair[0] === "-0" || /^0./.test(pair[1])));
+  if (halves) throw new Error(`${quoted(halves.join(","))} may be one number or two: ${ifDecimal}; otherwise leave out zeros before whole numbers`);
+  return false;
 }
 // A first line of names alone; what a logger writes for a value that is missing is none.
-const isNamed = cells => cells.some(Boolean) && cells.every(cell => !cell || (Number.isNaN(Number(cell)) && !/^(nan?|null|none|[-+]?inf)$/i.test(cell)));
+const isNamed = cells => cells.some(Boolean) && cells.every(cell => !cell || (Number.isNaN(Number(cell)) && !withComma.test(cell) && !/^(nan?|null|none|[-+]?inf)$/i.test(cell)));
 // The first line, if it is names, or numbers of columns as pandas writes where there are no names, a line more than the window has.
 function headOf(rows) {
   const first = rows[0] || [], counted = (rows.length - 1) * first.length === channels * own && first.every((cell, i) => cell === `${i}`);
@@ -85,7 +123,7 @@ function adviceOn(rows, across) {
 }
 // Numbers by their place in the window, and what was taken for granted.
 function valuesOf(text) {
-  const all = cellsOf(text), head = headOf(all), uneven = all.find(row => row.length !== all[0].length);
+  const { rows: all, commas } = cellsOf(text), head = headOf(all), uneven = all.find(row => row.length !== all[0].length);
   if (uneven) throw new Error(`each line must have as many numbers, got ${all[0].length} and ${uneven.length}: ${quoted(uneven.join(","))}`);
   const timed = isWindow && all.length > 0 && isTimed(all, head.names), skipped = timed ? 1 : 0, told = head.told;
   const rows = all.map(row => row.slice(skipped)), names = head.names.slice(skipped);
@@ -102,7 +140,8 @@ function valuesOf(text) {
       + `${number(count)} line${count === 1 ? "" : "s"} of ${number(across)}${got}${(isWindow && isNamedWhole && toldMissing(names)) || adviceOn(rows, across)}`);
   }
   if (isWindow && length >= LONGER * own) throw new Error(`a window has ${number(own)} moments, of which fewer than ${LONGER} times as many are fitted, got ${number(length)}: give one window alone, or the recording to smidgen predict`);
-  const notes = timed ? [`the first column, ${cut(head.names[0], 40)}, rises as time and is left out`] : [];
+  const notes = commas ? ["decimal commas are read as points"] : [];
+  if (timed) notes.push(`the first column, ${cut(head.names[0], 40)}, rises as time and is left out`);
   const isOrdered = Boolean(got && byMoments);
   const note = !isOrdered ? told : trained.length ? toldOrder(names, order) : `columns are taken in this order${got}`;
   if (note) notes.push(note);
