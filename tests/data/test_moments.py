@@ -40,6 +40,9 @@ WITH_COMMAS = [  # of three channels
     "x,y\n" + lines(48, "0.5,2,3"),
     lines(24, "0,5,1,5,2,05"),
     lines(48, "0,05,1"),
+    lines(48, "1,-0,5"),
+    lines(48, "1,08,05"),
+    lines(48, "08,05,1"),
 ]
 WITH_COMMAS_OF_ONE = [
     lines(48, "0,5") + "\n1",
@@ -316,7 +319,9 @@ def test_decimal_commas_are_points_where_something_else_is_between_numbers(
     assert (found.rows, found.names, found.commas) == (numbers, names, True)
 
 
-@pytest.mark.parametrize("text", ["1,5,2\n", "05,1,2\n", "x,y\n05,07\n", "1,\t5\n", "1,2 ,3"])
+@pytest.mark.parametrize(
+    "text", ["1,5,2\n", "05,1,2\n", "8,05,09\n", "x,y\n05,07\n", "1,\t5\n", "1,2 ,3"]
+)
 def test_commas_between_numbers_stay_that(text: str) -> None:
     assert not lines_of(text, "a.csv").commas
 

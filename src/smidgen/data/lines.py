@@ -212,8 +212,9 @@ def _require_no_halves(
 ) -> None:
     """Refuse lines of whole numbers with commas between that may be halves of others.
 
-    There are more of them than names, but at most two for each; or without names zeros stand before
-    the second of each two, or a minus before a nought that is the first.
+    There are more of them than names, but at most two for each; or without names there is a nought
+    with a minus, or zeros stand before numbers of a column, but not of the first or of two side by
+    side, as hours and minutes have them.
     """
     widest = max(map(len, rows))
     if names and not len(names) < widest <= 2 * len(names):
@@ -225,15 +226,23 @@ def _require_no_halves(
             f"{where} has {counted(len(names), 'name', 'names')} above {widest:,} whole numbers: "
             f"{_IF_DECIMAL}; otherwise name every column"
         )
-    if len({len(row) for row in rows}) > 1:
-        return  # which is told as such
-    for number, row in enumerate(rows, first):
-        for whole, part in zip(row[::2], row[1::2], strict=False):
-            if len(row) % 2 == 0 and (whole == "-0" or (part[0] == "0" and len(part) > 1)):
-                raise DataError(
-                    f"{where} line {number:,} may have the number {whole},{part} or two: "
-                    f"{_IF_DECIMAL}; otherwise leave out zeros before whole numbers"
-                )
+    places = [
+        (number, row, place)
+        for number, row in enumerate(rows, first)
+        for place, cell in enumerate(row)
+        if cell == "-0" or (len(cell) > 1 and cell[0] == "0")
+    ]
+    minus = next((of for of in places if of[1][of[2]] == "-0"), None)
+    padded = {place for _, row, place in places if row[place] != "-0"}
+    if minus is None and any(place == 0 or place - 1 in padded for place in padded):
+        return
+    if places:
+        number, row, place = minus or places[0]
+        begin = place if minus else place - 1
+        raise DataError(
+            f"{where} line {number:,} may have the number {','.join(row[begin : begin + 2])} or"
+            f" two: {_IF_DECIMAL}; otherwise leave out zeros before whole numbers"
+        )
 
 
 def is_time(name: str) -> bool:

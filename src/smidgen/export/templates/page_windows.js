@@ -51,9 +51,13 @@ function pointed(all, mark) {
   }
   const widest = rows.reduce((most, row) => Math.max(most, row.length), 0), whole = mark === "," && rows.flat().every(cell => /^[-+]?\d+$/.test(cell));
   if (whole && names.length && names.length < widest && widest <= 2 * names.length) throw new Error(`${names.length} name${names.length > 1 ? "s" : ""} above ${widest} whole numbers: ${ifDecimal}; otherwise name every column`);
-  const halves = whole && !names.length && widest % 2 === 0 && rows.every(row => row.length === widest)
-    && rows.flatMap(row => row.map((cell, i) => i % 2 ? [row[i - 1], cell] : null)).find(pair => pair && (pair[0] === "-0" || /^0./.test(pair[1])));
-  if (halves) throw new Error(`${quoted(halves.join(","))} may be one number or two: ${ifDecimal}; otherwise leave out zeros before whole numbers`);
+  // A nought with a minus; or zeros before numbers of a column, but not of the first or of two side by side, as of hours and minutes.
+  const zeros = whole && !names.length ? rows.flatMap(row => row.map((cell, i) => ({ row, i, minus: cell === "-0" })).filter(({ i, minus }) => minus || /^0./.test(row[i]))) : [];
+  const minus = zeros.find(of => of.minus), padded = new Set(zeros.filter(of => !of.minus).map(({ i }) => i));
+  if (zeros.length && (minus || [...padded].every(i => i > 0 && !padded.has(i - 1)))) {
+    const { row, i } = minus || zeros[0], begin = minus ? i : i - 1;
+    throw new Error(`${quoted(row.slice(begin, begin + 2).join(","))} may be one number or two: ${ifDecimal}; otherwise leave out zeros before whole numbers`);
+  }
   return false;
 }
 // A first line of names alone; what a logger writes for a value that is missing is none.
