@@ -40,7 +40,7 @@ FLOORS = [  # ground first; a name covers the module or package it starts
             "export",
         ),
         "fine_tune",
-        *("answer", "model", "again", "progress", "hub", "robust", "starts", "teacher"),
+        *("answer", "model", "again", "progress", "hub", "robust", "starts", "sure", "teacher"),
     },
     {"study"},
     {"report"},

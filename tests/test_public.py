@@ -22,6 +22,7 @@ FUNCTIONS = (
     "load_run",
     "report",
     "study",
+    "sure",
     "train",
     "verify",
 )

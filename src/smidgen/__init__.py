@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the same names as below, for readers and type checkers
     from smidgen.runtime import Runtime
     from smidgen.spec import NetSpec
     from smidgen.studies import report, study
+    from smidgen.sure import sure
     from smidgen.train import train
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "methods",
     "report",
     "study",
+    "sure",
     "train",
     "verify",
     "verify_on_board",
@@ -103,6 +105,7 @@ class _Package(ModuleType):
     fine_tune = _function("fine_tune")
     study = _function("study", "studies")
     report = _function("report", "studies")
+    sure = _function("sure")
 
 
 sys.modules[__name__].__class__ = _Package

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf, log
 from typing import Any, SupportsIndex, final
 
 import numpy as np
@@ -40,6 +41,14 @@ class Answer:
         """Of every class, by name, the likeliest first."""
         return dict(self.ranking)
 
+    @property
+    def margin(self) -> float:
+        """How far the likeliest class is ahead of the next, in nats: ``log(p_1 / p_2)``.
+
+        Of one picture it is the difference of their logits; infinite where the next is impossible.
+        """
+        return _margin(*(share for _, share in self.ranking[:2]))
+
     def top(self, count: int) -> tuple[tuple[str, float], ...]:
         """Return the likeliest ``count`` classes with their probabilities.
 
@@ -62,6 +71,10 @@ class Answer:
 
 def _line(name: str, share: float) -> str:
     return f"{escape.terminal(name)} {100 * share:.1f} %"
+
+
+def _margin(first: float, second: float = 0.0) -> float:
+    return log(first) - log(second) if second > 0 else inf
 
 
 def require_finite(finite: bool) -> None:
@@ -97,10 +110,7 @@ def answers_of(
     if logits.shape[1:] != (len(classes),):
         shape = "x".join(map(str, logits.shape))
         raise ValueError(f"a model of {len(classes)} classes must give n x that, got {shape}")
-    wide = logits.astype(np.float64)
-    require_finite(bool(np.isfinite(wide).all()))
-    powers = np.exp(wide - wide.max(1, keepdims=True))
-    shares = powers / powers.sum(1, keepdims=True)
+    shares = _shares(logits)
     counts = [1] * len(shares) if counts is None else counts
     if max(counts, default=1) > 1:
         first = np.cumsum([0, *counts[:-1]])
@@ -110,3 +120,24 @@ def answers_of(
         Answer(tuple((classes[place], float(row[place])) for place in order), count)
         for row, order, count in zip(shares, orders, counts, strict=True)
     ]
+
+
+def margins_of(logits: NDArray[Any]) -> NDArray[Any]:
+    """Return how far the answer to each row of logits (n, classes) is ahead of the next: (n,).
+
+    Of floats it is :attr:`Answer.margin`, to the bit; of integers the difference of the two largest
+    logits, which C finds without floats.
+    """
+    if np.issubdtype(logits.dtype, np.integer):
+        best = -np.sort(-logits.astype(np.int64), axis=1)
+        return best[:, 0] - best[:, 1]
+    best = -np.sort(-_shares(logits), axis=1)[:, :2]
+    return np.array([_margin(*row) for row in best.tolist()], np.float64)
+
+
+def _shares(logits: NDArray[Any]) -> NDArray[np.float64]:
+    """Return probabilities (n, classes)."""
+    wide = logits.astype(np.float64)
+    require_finite(bool(np.isfinite(wide).all()))
+    powers = np.exp(wide - wide.max(1, keepdims=True))
+    return powers / powers.sum(1, keepdims=True)

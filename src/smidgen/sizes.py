@@ -6,6 +6,7 @@ from operator import index
 from typing import SupportsIndex
 
 _AMOUNT = re.compile(r"\s*(\d+(?:[._]\d+)*|\d*\.\d+)\s*([A-Za-z]*)\s*")
+_SHARE = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*(%?)\s*", re.ASCII)
 _BYTES = {
     **dict.fromkeys(("", "b", "byte", "bytes"), 1),
     **dict.fromkeys(("k", "kb", "kib"), 1024),
@@ -35,6 +36,25 @@ def count_of(amount: int | str, what: str) -> int:
         ValueError: If it cannot be read.
     """
     return _read(amount, what, _COUNTS, "a whole number above 0, as in 20000, 20k or 1.5M")
+
+
+def share_of(amount: float | str, what: str) -> float:
+    """Return a share above 0 and below 1.
+
+    Args:
+        amount: Such as ``0.99``, ``99%`` or ``99.5 %``.
+        what: It is of, for the error.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    found = _SHARE.fullmatch(str(amount))
+    share = float(found[1]) / (100 if found[2] else 1) if found else 0.0
+    if not 0 < share < 1:
+        raise ValueError(
+            f"{what} must be a share above 0 and below 1, as 99% or 0.99, got {amount!r}"
+        )
+    return share
 
 
 def counted(count: int, one: str, more: str) -> str:

@@ -26,13 +26,15 @@ class CsvRows:
         place: The file, or ``-`` for standard output.
         top: Classes that are told of each picture.
         asked: Rows that there will be.
+        sure: Whether rows say if the answer is sure.
     """
 
-    def __init__(self, place: Path, top: int, asked: int) -> None:
+    def __init__(self, place: Path, top: int, asked: int, *, sure: bool = False) -> None:
         self.place, self.asked, self.written, self.answered = place, asked, 0, 0
         numbers = ["", *(f"_{rank}" for rank in range(2, top + 1))]
         self._places = [(f"class{number}", f"probability{number}") for number in numbers]
-        self._columns = ["picture", *(name for pair in self._places for name in pair), "error"]
+        answer = [name for pair in self._places for name in pair]
+        self._columns = ["picture", *answer, *["sure"] * sure, "error"]
         self._file: FileIO | None = None
         self._unanswered: list[Mapping[str, Any]] = []  # before the first answer
 
@@ -55,6 +57,8 @@ class CsvRows:
             values = {"picture": one["picture"], "error": one.get("error", "")}
             for (name, share), answer in zip(self._places, best, strict=False):
                 values |= {name: answer["class"], share: answer["probability"]}
+            if "sure" in one:
+                values["sure"] = str(one["sure"]).lower()
             self._write({k: cell(whole(v)) if isinstance(v, str) else v for k, v in values.items()})
             self.written += 1
             self.answered += "error" not in one

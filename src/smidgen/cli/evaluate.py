@@ -13,14 +13,19 @@ from smidgen.cli.options import (
     Json,
     LabelColumn,
     SkipBroken,
+    Sure,
+    SureOn,
     Threads,
     in_a_folder,
+    require_sure,
 )
 from smidgen.cli.robust import Place, asked, columns_of, measured, require_possible, show
+from smidgen.cli.sure import Chosen, judged, line_of, show_sure
 from smidgen.cli.terminal import LoadingProgress, print_json, say, table, tell, warn
 from smidgen.sizes import counted, listed
 
 if TYPE_CHECKING:
+    from smidgen.again import Columns
     from smidgen.data import Data, Split
     from smidgen.evaluate import Evaluation
     from smidgen.robust.card import RobustCard
@@ -72,12 +77,8 @@ def evaluate(  # noqa: PLR0913 - a command line
     int8: Annotated[
         bool, typer.Option("--int8", help="For --robust: int8 beside float32.")
     ] = False,
-    sure: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SHARE", help="For --robust: wanted accuracy of what is answered, as 0.95."
-        ),
-    ] = None,
+    sure: Sure = None,
+    sure_on: SureOn = None,
     against: Annotated[
         list[str] | None,
         typer.Option(
@@ -98,7 +99,7 @@ def evaluate(  # noqa: PLR0913 - a command line
     json: Json = False,
 ) -> None:
     """Judge a run: accuracy, calibration, shift consistency, latency and bytes."""
-    from smidgen.again import Columns, held_out_of, judged_on, trained_on
+    from smidgen.again import Columns, held_out_of
     from smidgen.evaluate import evaluate as judge
     from smidgen.evaluate import predict
     from smidgen.evaluate import row as row_of
@@ -108,39 +109,32 @@ def evaluate(  # noqa: PLR0913 - a command line
     from smidgen.runtime import choose
     from smidgen.study.rows import append_row
 
-    wish = asked(robust=robust, images=robust_images, int8=int8, sure=sure, against=against)
+    wanted = require_sure(sure, sure_on, judges=None if held_out else data)
+    wish = asked(robust=robust, images=robust_images, int8=int8, sure=wanted, against=against)
     loaded_run = load_run(run)
     _require_size(loaded_run, image_size)
     require_possible(loaded_run, wish, data_dir)
     columns = Columns(image_column, label_column)
-    with LoadingProgress() as loading:
-        if data is None or held_out:
-            source = trained_on(
-                loaded_run,
-                run,
-                data=data,
-                data_dir=data_dir,
-                progress=loading.observe,
-                columns=columns,
-            )
-        else:
-            source = judged_on(
-                loaded_run,
-                data,
-                data_dir=data_dir,
-                progress=loading.observe,
-                columns=columns,
-                skip_broken=skip_broken,
-            )
+    judges = None if held_out else data
+    source = _read(
+        loaded_run,
+        run,
+        data if held_out else None,
+        judges,
+        data_dir,
+        columns,
+        skip_broken=skip_broken,
+    )
     images = held_out_of(loaded_run, source, run) if held_out else source.test
+    own = source if source.fingerprint == loaded_run.trial.fingerprint else None
     with choose("cpu", threads).active():
+        # before any test image is looked at
+        line = line_of(loaded_run, wanted, Chosen(run, sure_on, data_dir, own))
         logits = predict(loaded_run.model, images.images, loaded_run.mean, loaded_run.std)
         split = "held-out" if held_out else "test"
         found = judge(loaded_run, images, split=split, weights=_weights_of(run), logits=logits)
-        cards: dict[str, RobustCard] = {}
-        if wish:
-            own = source if source.fingerprint == loaded_run.trial.fingerprint else None
-            cards = measured(loaded_run, images, wish, Place(run, data_dir, own, held_out))
+        place = Place(run, data_dir, own, held_out)
+        cards = measured(loaded_run, images, wish, place) if wish else {}
     values = _named(row_of(loaded_run, found, study="", revision=revision()), source)
     values |= columns_of(cards)
     try:
@@ -149,7 +143,41 @@ def evaluate(  # noqa: PLR0913 - a command line
             append_row(row, {**values, **seen})
     finally:  # what took an hour is told, whatever becomes of its row
         values["wrong"] = told(wrong_answers(logits, images.labels, limit=wrong), images)
+        values |= judged(line, None if held_out else images, logits)
         _tell(loaded_run, source, values, found, cards, json=json)
+
+
+def _read(
+    run: "Run",
+    place: str,
+    data: str | None,
+    judges: str | None,
+    data_dir: str | None,
+    columns: "Columns",
+    *,
+    skip_broken: bool,
+) -> "Data":
+    """Return the data of a run, wherever they are now, or others that are to judge."""
+    from smidgen.again import judged_on, trained_on
+
+    with LoadingProgress() as loading:
+        if judges is None:
+            return trained_on(
+                run,
+                place,
+                data=data,
+                data_dir=data_dir,
+                progress=loading.observe,
+                columns=columns,
+            )
+        return judged_on(
+            run,
+            judges,
+            data_dir=data_dir,
+            progress=loading.observe,
+            columns=columns,
+            skip_broken=skip_broken,
+        )
 
 
 def _tell(
@@ -171,6 +199,8 @@ def _tell(
             say(run.learned_from)
         _show_classes(found, things)
         _show_wrong(values["wrong"], found.classes)
+        if "sure" in values:
+            show_sure(values["sure"], found.split)
         if cards:
             show(cards, source.name)
     if found.never_answered:

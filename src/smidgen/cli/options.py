@@ -134,3 +134,39 @@ Track = Annotated[
         "--track", metavar="NAME", help="tensorboard, mlflow, wandb or trackio; may be repeated."
     ),
 ]
+Sure = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SHARE",
+        help='Answer only where this share is right, as 99%, and "not sure" elsewhere.',
+    ),
+]
+SureOn = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATA",
+        help="Choose --sure on these labelled images. Default: those held out of training.",
+    ),
+]
+
+
+def require_sure(
+    sure: str | None, sure_on: str | None, *, judges: str | None = None
+) -> float | None:
+    """Return the share of answers that is to be right, if one is asked for.
+
+    Args:
+        sure: As it was given.
+        sure_on: Data to choose a threshold on.
+        judges: Data that judge it.
+
+    Raises:
+        ValueError: If it is none, images to choose on are named and no share, or these judge, too.
+    """
+    from smidgen.sizes import share_of
+
+    if sure is None and sure_on is not None:
+        raise ValueError("--sure-on is for --sure")
+    if sure_on is not None and sure_on == judges:
+        raise ValueError(f"--sure-on must be other images than those that judge, got {sure_on}")
+    return None if sure is None else share_of(sure, "--sure")

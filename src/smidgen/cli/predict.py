@@ -10,13 +10,24 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from smidgen.cli.answers import STREAM, CsvRows
-from smidgen.cli.options import Json, files_of_run, in_a_folder, require_another
-from smidgen.cli.terminal import LoadingProgress, padded, print_json, tell, warn
+from smidgen.cli.options import (
+    Json,
+    Sure,
+    SureOn,
+    files_of_run,
+    in_a_folder,
+    require_another,
+    require_sure,
+)
+from smidgen.cli.sure import Chosen, line_of
+from smidgen.cli.terminal import LoadingProgress, padded, print_json, say, tell, warn
 from smidgen.limits import BOUNDLESS, ENCODED, is_boundless, require_at_most
+from smidgen.sizes import counted
 
 if TYPE_CHECKING:
     from smidgen.answer import Answer
     from smidgen.model import Model, Told
+    from smidgen.sure import Sure as Line
 
 _NAMED = 20  # broken pictures that are named one by one
 
@@ -50,39 +61,41 @@ def predict(
             help="Write a row a picture to this file; - is standard output.",
         ),
     ] = None,
+    sure: Sure = None,
+    sure_on: SureOn = None,
     json: Json = False,
 ) -> None:
     """Ask a model what is in pictures: a class and its probability each."""
-    if top < 1:
-        raise ValueError(f"--top must be >= 1, got {top}")
-    streamed = csv is not None and str(csv) == STREAM
-    if streamed and json:
-        raise ValueError("--csv - and --json both write to standard output: ask for one of them")
+    streamed = _streamed(csv, top, json=json)
+    wanted = require_sure(sure, sure_on)
     from smidgen.model import load
 
     asked = load(model)
     found = list(_listed(pictures, asked))
     read = {model, *files_of_run(model), *pictures, *(name for name, _ in found)}
     _require_free(None if streamed else csv, read)
+    line = line_of(asked.run, wanted, Chosen(model, sure_on))
     listed = [name for name, _ in found]
     content = [_from_stdin() if name == STREAM else picture for name, picture in found]
     rows: list[dict[str, Any]] = []
     broken: list[str] = []
+    passed = 0
     names = padded(listed)
     classes = dict(zip(asked.classes, padded(asked.classes), strict=True))
     shown = not json and csv is None  # lines are progress enough on a terminal, and a bar in them
     table = nullcontext()
     if csv is not None:
-        table = CsvRows(csv, min(top, len(asked.classes)), len(listed))
+        table = CsvRows(csv, min(top, len(asked.classes)), len(listed), sure=line is not None)
     barred = not ((shown or streamed) and sys.stdout.isatty())
     with table as written, LoadingProgress(on=barred) as progress:
         answers = zip(found, asked.each(content), strict=True)
         for done, ((name, picture), told) in enumerate(answers, 1):
-            row = _row(name, picture, told, top)
+            row = _row(name, picture, told, top, line)
+            passed += row.get("sure", False)
             if told.answer is None:
                 broken.append(row["error"])
             elif shown:
-                tell(f"{names[done - 1]}  {_line(told.answer, top, classes)}")
+                tell(f"{names[done - 1]}  {_line(told.answer, top, classes, line)}")
             if written:
                 written.add(row)
             if json:
@@ -91,7 +104,22 @@ def predict(
     _require_one(broken, len(listed))
     if json:
         print_json(rows)
+    _tell_sure(line, passed, len(listed))
     _tell(broken, len(listed))
+
+
+def _streamed(csv: Path | None, top: int, *, json: bool) -> bool:
+    """Return whether rows go to standard output.
+
+    Raises:
+        ValueError: If anything else does, too, or no class is told of a picture.
+    """
+    if top < 1:
+        raise ValueError(f"--top must be >= 1, got {top}")
+    streamed = csv is not None and str(csv) == STREAM
+    if streamed and json:
+        raise ValueError("--csv - and --json both write to standard output: ask for one of them")
+    return streamed
 
 
 def _require_free(csv: Path | None, read: Iterable[str | Path]) -> None:
@@ -199,20 +227,22 @@ def _held_in(path: Path, asked: "Model") -> list[tuple[str, Any]] | None:
     return npz.pictures_of(path, asked.preprocessing)
 
 
-def _line(answer: "Answer", top: int, names: Mapping[str, str]) -> str:
+def _line(answer: "Answer", top: int, names: Mapping[str, str], sure: "Line | None") -> str:
     """Return an answer for people; ``names`` are of the classes, as wide as one another."""
     told = [f"{names[of]} {100 * share:5.1f} %" for of, share in answer.top(top)]
     if answer.windows > 1:
         told.append(f"(mean of {answer.windows:,} windows)")
-    return "   ".join(told)
+    text = "   ".join(told)
+    return text if sure is None or sure.passes(answer) else f"not sure ({text})"
 
 
-def _row(name: str, picture: Any, told: "Told", top: int) -> dict[str, Any]:
+def _row(name: str, picture: Any, told: "Told", top: int, sure: "Line | None") -> dict[str, Any]:
     if told.answer is None:
         return {"picture": name, "error": _error(name, picture, told.error)}
     best = [{"class": of, "probability": share} for of, share in told.answer.top(top)]
     mean = {"windows": told.answer.windows} if told.answer.windows > 1 else {}
-    return {"picture": name, **best[0], **({"top": best} if top > 1 else {}), **mean}
+    passed = {} if sure is None else {"sure": sure.passes(told.answer)}
+    return {"picture": name, **best[0], **passed, **({"top": best} if top > 1 else {}), **mean}
 
 
 def _error(name: str, picture: Any, said: str) -> str:
@@ -235,6 +265,11 @@ def _require_one(broken: list[str], asked: int) -> None:
         raise ValueError(broken[0])
     if len(broken) == asked:
         raise ValueError(f"none of {asked} pictures can be read: {broken[0]}")
+
+
+def _tell_sure(line: "Line | None", passed: int, asked: int) -> None:
+    if line is not None:
+        say(f"{passed:,} of {counted(asked, 'picture', 'pictures')} answered; {line.told}")
 
 
 def _tell(broken: list[str], asked: int) -> None:

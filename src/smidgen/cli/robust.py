@@ -50,8 +50,8 @@ def asked(
         ValueError: If something is asked of a card, and no card.
     """
     if not robust:
-        if int8 or against or sure is not None or images is not None:
-            raise ValueError("--robust-images, --int8, --sure and --against are for --robust")
+        if int8 or against or images is not None:
+            raise ValueError("--robust-images, --int8 and --against are for --robust")
         return None
     from smidgen.robust.measured import RobustWish
 
