@@ -300,11 +300,11 @@ def test_what_is_for_robust_alone_is_refused_without_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert smidgen(*TRAIN, "--epochs", "1", "--full", "--out", "run") == 0
-    for option in (["--int8"], ["--sure", "0.9"], ["--against", "mnist"]):
+    for option in (["--int8"], ["--robust-images", "9"], ["--against", "mnist"]):
         assert smidgen("evaluate", "run", *option) == 2
         assert "are for --robust" in capsys.readouterr().err
     assert smidgen("evaluate", "run", "--robust", "--robust-images", "9", "--sure", "0.9") == 2
-    assert "train without --full" in capsys.readouterr().err
+    assert "nothing was held out" in capsys.readouterr().err
     assert smidgen("evaluate", "run", "--robust", "--robust-images", "0") == 2
     assert "must be >= 1, got 0" in capsys.readouterr().err
     assert smidgen("evaluate", "run", "--robust", "--against", "digits") == 2

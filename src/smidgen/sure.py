@@ -175,6 +175,22 @@ def fewest(wanted: float, wrong: int = 0) -> int:
     return bisect_left(range(most), True, key=lambda count: _shows(count, wrong, wanted))
 
 
+def require_enough(count: int, wanted: float) -> None:
+    """Refuse a share of right answers that so many images cannot show, all of them right.
+
+    Raises:
+        ValueError: With how many it takes, and what these can show.
+    """
+    least = fewest(wanted)
+    if count < least:
+        most = floor(1000 * (1 - CONFIDENCE) ** (1 / max(count, 1))) / 10
+        raise ValueError(
+            f"{100 * wanted:g} % with {100 * CONFIDENCE:g} % confidence takes {least:,} held-out"
+            f" images that are answered without an error, got {count:,}, which show {most:g} % at"
+            " most"
+        )
+
+
 def surest(margins: NDArray[Any], right: NDArray[np.bool_], wanted: float) -> Sure:
     """Return the least margin whose answers are shown to be as accurate as wanted.
 
@@ -191,8 +207,8 @@ def surest(margins: NDArray[Any], right: NDArray[np.bool_], wanted: float) -> Su
 
     Differs: thresholds are order statistics and not a grid, so that the first is strict enough for
     any net. The 5 % then hold where the accuracy of what is answered falls below the wish once, as
-    the threshold falls, and not in turns. The first leaves room for one wrong answer where at least
-    twice as many images are there.
+    the threshold falls, and not in turns. The first leaves room for one wrong answer where half as
+    many images again are there.
 
     Args:
         margins: Of each image, the more the surer; floats or whole numbers.
@@ -203,30 +219,24 @@ def surest(margins: NDArray[Any], right: NDArray[np.bool_], wanted: float) -> Su
         ValueError: If there are too few images to show it, with how many it takes; or if too many
             of the surest are wrong.
     """
-    count, least = len(margins), fewest(wanted)
-    if count < least:
-        most = floor(1000 * (1 - CONFIDENCE) ** (1 / max(count, 1))) / 10
-        raise ValueError(
-            f"{100 * wanted:g} % with {100 * CONFIDENCE:g} % confidence takes {least:,} held-out"
-            f" images that are answered without an error, got {count:,}, which show {most:g} % at"
-            " most"
-        )
-    room = fewest(wanted, 1)
-    first = room if 2 * room <= count else least
+    count, room = len(margins), fewest(wanted, 1)
+    require_enough(count, wanted)
+    first = room if 3 * room <= 2 * count else fewest(wanted)
     order = np.argsort(-margins, kind="stable")
     sorted_, wrong = margins[order], np.cumsum(~right[order])
     found = None
     for kept in np.unique(np.linspace(first, count, _STEPS).round().astype(int)).tolist():
         answered = int(np.searchsorted(-sorted_, -sorted_[kept])) if kept < count else count
-        if not answered or not _shows(answered, int(wrong[answered - 1]), wanted):
+        if answered < first:  # equals are answered together, or none of them is
+            continue
+        if not _shows(answered, int(wrong[answered - 1]), wanted):
             break
         margin = _above(sorted_[kept]) if kept < count else 0
         found = Sure(wanted, margin, count, answered, answered - int(wrong[answered - 1]))
     if found is None:
         raise ValueError(
-            f"{100 * wanted:g} % is not shown: of the {first:,} surest of {count:,} held-out images"
-            f" {int(wrong[first - 1]):,} are answered wrongly; a lower share, or more held-out"
-            " images, may be"
+            f"{100 * wanted:g} % is not shown: {int(wrong[first - 1]):,} of the {first:,} surest of"
+            f" {count:,} held-out images answered wrongly; a lower share, or more images, may be"
         )
     return found
 

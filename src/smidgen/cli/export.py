@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from smidgen.cli.options import DataDir, Json
+from smidgen.cli.options import DataDir, Json, Sure, SureOn, require_sure
 from smidgen.cli.terminal import print_json, say, table
 from smidgen.sizes import counted
 
@@ -74,6 +74,8 @@ def export(  # noqa: PLR0913 - a command line
         str | None,
         typer.Option(metavar="NAME", help="Fail if C is too big for it; `smidgen list boards`."),
     ] = None,
+    sure: Sure = None,
+    sure_on: SureOn = None,
     data: Annotated[
         str | None, typer.Option(help="Where the data of the run are now, if they were moved.")
     ] = None,
@@ -87,12 +89,13 @@ def export(  # noqa: PLR0913 - a command line
     from smidgen.export.ship import PROOF, place_of
     from smidgen.export.ship import export as ship
 
+    require_sure(sure, sure_on)
     out = out or place_of(run, to)
     proof = ship(
         run,
         to,
         out,
-        wish=Wish(calibration, numbers, finish_epochs, say, input, name, optimize),
+        wish=Wish(calibration, numbers, finish_epochs, say, input, name, optimize, sure, sure_on),
         data=data,
         data_dir=data_dir,
         max_flash=max_flash,
@@ -130,7 +133,7 @@ def _show(proof: "Proof") -> None:
         rows.append(["flash", f"{proof.flash:,} bytes", f"code and constants{where}"])
     if proof.ram is not None:
         rows.append(["RAM", f"{proof.ram:,} bytes", f"memory that is written to{where}"])
-    rows += _beside(proof)
+    rows += [*_beside(proof), *_sure(proof)]
     # this machine's time says nothing of a microcontroller's, where what it runs was counted
     counted_there = proof.instructions is not None and proof.numbers == "int8"
     for timing in () if counted_there else proof.latency:
@@ -138,6 +141,26 @@ def _show(proof: "Proof") -> None:
         where = f"an image, batch {timing.batch}, {threads}, {proof.runtime}"
         rows.append(["latency", f"{timing.us_per_image / 1000:.3f} ms", where])
     table(["", "value", "of"], rows, title=f"{proof.net} as {proof.target}")
+
+
+def _sure(proof: "Proof") -> list[list[object]]:
+    """Return the rows of a threshold from which on it answers."""
+    if proof.sure is None:
+        return []
+    known = proof.sure
+    rows: list[list[object]] = []
+    for name in ("held-out", "test"):
+        of = known if name == "held-out" else known["test"]
+        if of is None or not of["answered"]:
+            continue
+        told = f"{100 * of['answered'] / of['images']:.2f} % answered"
+        where = (
+            f"{100 * of['right'] / of['answered']:.2f} % of these right, {of['images']:,} images"
+        )
+        rows.append([f"where sure, {name}", told, where])
+    equal = f"as in Python on {known['compared']:,} held-out images, bit for bit"
+    told = equal if known["compared"] else "not compared: there was nothing to run it with"
+    return [*rows, ["margin of logits", f"{known['margin']:,}", told]]
 
 
 def _beside(proof: "Proof") -> list[list[object]]:

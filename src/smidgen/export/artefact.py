@@ -23,7 +23,9 @@ from smidgen.methods import in_order
 from smidgen.names import require_kind, shown
 from smidgen.run import Run
 from smidgen.run_folder import unplaced
+from smidgen.sizes import share_of
 from smidgen.split_names import SELECTION, fold_name
+from smidgen.sure import Sure
 from smidgen.text import to_text
 
 Infer: TypeAlias = Callable[[Pixels], NDArray[Any]]  # uint8 images (n, c, h, w) to logits
@@ -67,6 +69,23 @@ class Witness:
     tolerance: float | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SureInC:
+    """From which margin on integer C answers, and what is to be answered for held-out images.
+
+    Args:
+        line: The threshold.
+        pixels: Of the images that chose it.
+        answers: Classes of these, -1 where it is not sure.
+        infer: Returns what answers images by the C of a folder; ``None`` without a compiler.
+    """
+
+    line: Sure
+    pixels: Pixels
+    answers: NDArray[np.integer[Any]]
+    infer: Callable[[Path], Infer] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Artefact:
     """What one target needs to be written, run and doubted.
@@ -91,6 +110,7 @@ class Artefact:
         fit: How much of the board that was asked for it takes; ``None`` if none was.
         witnesses: What else runs the files.
         timed: What is timed, if not what runs them.
+        sure: From which margin on it answers, if that was asked for.
         quoted: Returns the files that tell of the proof, given its fields; they compute the same.
     """
 
@@ -112,6 +132,7 @@ class Artefact:
     fit: Fit | None = None
     witnesses: tuple[Witness, ...] = ()
     timed: Callable[[Path, int], Infer] | None = None
+    sure: SureInC | None = None
     quoted: Callable[[Mapping[str, Any]], Mapping[str, bytes]] | None = None
 
     @property
@@ -134,9 +155,12 @@ class Wish:
         optimize: What int8 C is written for: ``speed`` or ``flash`` of a microcontroller, see
             ``generate`` of :mod:`smidgen.export.c.int8`, or ``host``, see
             :mod:`smidgen.export.c.host_int8`.
+        sure: Share of the answers of int8 C that is to be right, as ``0.99`` or ``"99%"``; of the
+            others it says that it is not sure, see :func:`smidgen.sure.sure`.
+        sure_on: Labelled images to choose that on, instead of those held out of training.
 
     Raises:
-        ValueError: If the name, the epochs or ``tell`` is of another kind.
+        ValueError: If the name, the epochs, ``tell`` or the share is of another kind.
     """
 
     calibration: str | None = None
@@ -146,8 +170,12 @@ class Wish:
     input: str | None = None
     name: str | None = None
     optimize: str | None = None
+    sure: float | str | None = None
+    sure_on: Data | Path | str | None = None
 
     def __post_init__(self) -> None:
+        if self.sure is not None:
+            share_of(self.sure, "sure")
         if self.name is not None:
             require_kind(self.name, str, "the name of an artefact", "as in 'my_net'")
         if not (self.finish_epochs is None or type(self.finish_epochs) is int):

@@ -10,12 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from smidgen.answer import margins_of
+from smidgen.data import Split
 from smidgen.export.artefact import (
     Artefact,
     Infer,
     Oracle,
     Source,
+    SureInC,
     Wish,
+    pixels_of,
 )
 from smidgen.export.c.emulate import (
     ParityError,
@@ -26,7 +30,7 @@ from smidgen.export.c.emulate import (
 )
 from smidgen.export.c.float32 import generate_float
 from smidgen.export.c.footprint import unforeseen
-from smidgen.export.c.host import FAST, compile_library, find_compiler, load_library
+from smidgen.export.c.host import FAST, compile_library, find_compiler, load_library, load_sure
 from smidgen.export.c.host_int8 import generate_host
 from smidgen.export.c.int8 import generate
 from smidgen.export.c.picture import (
@@ -42,6 +46,8 @@ from smidgen.export.int8.made import integers_of
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.program import Pixels
 from smidgen.release import release
+from smidgen.sizes import share_of
+from smidgen.sure import images_for, require_enough, surest
 
 HOST = "host"
 ROUNDING = 1e-5  # of the largest logit: what float32 sums may differ by in another order
@@ -70,6 +76,14 @@ def in_folder(place: str, made: "Made", source: Source, wish: Wish) -> Artefact:
             compile_library(folder / place, name, kind, pixels, classes, library)
             return load_library(library, kind, classes)
 
+    def sure(folder: Path) -> Infer:
+        with tempfile.TemporaryDirectory() as held:
+            library = Path(held) / "net.so"
+            pixels = source.program.input_shape.elements
+            compile_library(folder / place, name, kind, pixels, classes, library, sure=True)
+            logits, answers = load_library(library, kind, classes), load_sure(library)
+            return lambda pixels: answers(logits(pixels))
+
     def quoted(proof: Mapping[str, Any]) -> dict[str, bytes]:
         return {f"{place}{name}.h": signed(generated, proof).encode()}
 
@@ -94,6 +108,7 @@ def in_folder(place: str, made: "Made", source: Source, wish: Wish) -> Artefact:
         finished=made.finished,
         logit_bytes=LOGIT_BYTES * classes,
         name_bytes=name_bytes(source.run.classes),
+        sure=None if made.sure is None else replace(made.sure, infer=sure if compiler else None),
         quoted=quoted,
     )
     if wish.optimize == HOST:  # which is for other processors
@@ -109,6 +124,7 @@ class Made(NamedTuple):
     scale: float
     calibration: str | None
     finished: Finished | None
+    sure: SureInC | None = None
 
 
 def made_of(source: Source, wish: Wish) -> Made:
@@ -118,6 +134,7 @@ def made_of(source: Source, wish: Wish) -> Made:
         return Made(
             _told(generate_float(source.program, source.stem), source), oracle, 1.0, None, None
         )
+    held_out = None if wish.sure is None else _held_out(source, wish)
     done, calibration = integers_of(source, wish)
 
     def simulated(pixels: Pixels) -> NDArray[np.int32]:
@@ -129,7 +146,28 @@ def made_of(source: Source, wish: Wish) -> Made:
     else:
         generated = generate(done.program, source.stem, wish.optimize or "speed")
         _tell_of_more(unforeseen(source.run.trial.spec, generated))
-    return Made(_told(generated, source), oracle, done.program.head.scale, calibration, done)
+    sure = None if held_out is None else _sure(held_out, wish, simulated)
+    told = _told(generated, source, sure)
+    return Made(told, oracle, done.program.head.scale, calibration, done, sure)
+
+
+def _held_out(source: Source, wish: Wish) -> Split:
+    """Return the images to choose a threshold on; refuse too few before anything is calibrated."""
+    assert wish.sure is not None
+    run = source.run
+    images = images_for(run, run.trial.net.name, own=source.data, on=wish.sure_on)
+    require_enough(len(images), share_of(wish.sure, "sure"))
+    return images
+
+
+def _sure(images: Split, wish: Wish, infer: Infer) -> SureInC:
+    """Return from which margin on integers answer, chosen on their logits of held-out images."""
+    assert wish.sure is not None
+    pixels = pixels_of(images.images)
+    logits = infer(pixels)
+    margins, answers = margins_of(logits), logits.argmax(1)
+    line = surest(margins, answers == images.labels.numpy(), share_of(wish.sure, "sure"))
+    return SureInC(line, pixels, np.where(margins >= line.margin, answers, -1))
 
 
 def _tell_of_more(flash: int) -> None:
@@ -141,10 +179,15 @@ def _tell_of_more(flash: int) -> None:
         )
 
 
-def _told(made: Generated, source: Source) -> Generated:
+def _told(made: Generated, source: Source, sure: SureInC | None = None) -> Generated:
     run = source.run
     return described(
-        made, run.preprocessing, run.classes, key=run.trial.key, version=f"smidgen {release()}"
+        made,
+        run.preprocessing,
+        run.classes,
+        key=run.trial.key,
+        version=f"smidgen {release()}",
+        sure=None if sure is None else sure.line,
     )
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,6 +111,9 @@ class Proof:
         runtime: What ran the artefact.
         device: The processor.
         versions: Of the software.
+        sure: What was asked of its answers, if anything: ``wanted``, the ``margin`` of its logits,
+            how many held-out ``images`` chose it, were ``answered`` and ``right``, on how many C
+            and Python were ``compared``, and the same counts of ``test`` images.
     """
 
     target: str
@@ -158,6 +161,7 @@ class Proof:
     runtime: str
     device: str
     versions: Mapping[str, str]
+    sure: Mapping[str, Any] | None = None
 
 
 class _Measured(NamedTuple):
@@ -226,6 +230,7 @@ def proved(
         runtime=artefact.runtime,
         device=processor(),
         versions=versions(),
+        sure=_sure(artefact, folder, logits, labels),
         **measured._asdict(),
     )
     return proof, logits
@@ -261,6 +266,31 @@ def _measured(
         latency=_latency(artefact, artefact.timed or start, folder, pixels),
     )
     return measured, logits
+
+
+def _sure(
+    artefact: Artefact, folder: Path, logits: NDArray[Any] | None, labels: NDArray[Any]
+) -> dict[str, Any] | None:
+    """Return what is known of the threshold of an artefact, if it has one.
+
+    Raises:
+        ValueError: If its answers to held-out images are not those of Python.
+    """
+    own = artefact.sure
+    if own is None:
+        return None
+    known: dict[str, Any] = {**asdict(own.line), "compared": 0, "test": None}
+    if own.infer is not None:
+        differ = int((own.infer(folder)(own.pixels) != own.answers).sum())
+        if differ:
+            raise ValueError(
+                f"{artefact.main} answers {differ:,} of {len(own.answers):,} held-out images"
+                " otherwise than Python, where it must be sure; please report it with the net"
+            )
+        known["compared"] = len(own.answers)
+    if logits is not None:
+        known["test"] = own.line.judged(logits, labels)
+    return known
 
 
 def made_up(shape: Sequence[int]) -> Pixels:

@@ -24,6 +24,7 @@ def require_wish(target: str, wish: Wish) -> None:
         raise ValueError(f"{target} has no code of a microcontroller to optimise; c has")
     if wish.optimize == HOST and target not in ("c", "cmake"):
         raise ValueError(f"{target} is for microcontrollers; code for hosts is for c and cmake")
+    _require_sure(target, wish)
     if target == "onnx":
         require(wish.numbers in (None, "float32"), "onnx is float32; onnx-int8 is the integer form")
         require_floats("onnx is float32", wish)
@@ -33,6 +34,15 @@ def require_wish(target: str, wish: Wish) -> None:
         _require_of_tflite(wish)
     elif target in (*OF_C, "wasm"):
         _require_of_c(wish)
+
+
+def _require_sure(target: str, wish: Wish) -> None:
+    require(wish.sure is not None or wish.sure_on is None, "sure_on is for sure")
+    if wish.sure is not None and (target not in OF_C or wish.numbers == "float32"):
+        raise ValueError(
+            f"sure is for int8 C, as of {', '.join(OF_C)}; `smidgen predict --sure` and sm.sure ask"
+            " a run"
+        )
 
 
 def _require_of_onnxruntime(wish: Wish) -> None:

@@ -26,9 +26,23 @@ void RUN(const uint8_t *Pixels, {kind} *Logits, int Count) {{
 """  # in capitals, which no net's name has: it may be called `count`. All else is hidden, or the
 # loader calls the C library's function where a net is called as one, as `error`
 
+_SURE = """
+__attribute__((visibility("default"))) void SURE(const {kind} *Logits, int32_t *Answers, int Count);
+void SURE(const {kind} *Logits, int32_t *Answers, int Count) {{
+  for (int I = 0; I < Count; I++) Answers[I] = {name}_sure(Logits + I * {classes});
+}}
+"""
+
 
 def compile_library(
-    folder: Path, name: str, kind: str, pixels: int, classes: int, library: Path
+    folder: Path,
+    name: str,
+    kind: str,
+    pixels: int,
+    classes: int,
+    library: Path,
+    *,
+    sure: bool = False,
 ) -> None:
     """Compile ``<name>.c`` of ``folder`` with a loop over images into a shared library.
 
@@ -39,12 +53,14 @@ def compile_library(
         pixels: Bytes of an image.
         classes: Logits of an image.
         library: File to write.
+        sure: Whether the header has ``<name>_sure``, which is then called on logits.
 
     Raises:
         ToolMissingError: If there is no compiler.
         ValueError: If it refuses the source.
     """
-    loop = _LOOP.format(name=name, kind=kind, pixels=pixels, classes=classes)
+    text = _LOOP + _SURE * sure
+    loop = text.format(name=name, kind=kind, pixels=pixels, classes=classes)
     compiler = find_compiler() or find_tool(COMPILERS[0])
     command = [compiler, *FLAGS, *FAST, f"-I{folder}", f"{folder / name}.c"]
     done = subprocess.run(
@@ -84,3 +100,16 @@ def load_library(library: Path, kind: str, classes: int) -> Callable[[Pixels], N
         return logits
 
     return infer
+
+
+def load_sure(library: Path) -> Callable[[NDArray[np.int32]], NDArray[np.int32]]:
+    """Return what makes answers (n,) of logits (n, classes), by a library with ``sure``."""
+    run = ctypes.CDLL(str(library)).SURE
+
+    def answers(logits: NDArray[np.int32]) -> NDArray[np.int32]:
+        rows = np.ascontiguousarray(logits)
+        found = np.empty(len(rows), np.int32)
+        run(ctypes.c_void_p(rows.ctypes.data), ctypes.c_void_p(found.ctypes.data), len(rows))
+        return found
+
+    return answers

@@ -119,7 +119,7 @@ _MEASURED = re.compile(  # by macros of <stdint.h>, as INT8_WIDTH, in C23 and in
 )
 _OURS = re.compile(
     ".*_(in|rows|source|bytes|argmax|probabilities|power|class_name|picture|frame|frame_row|frame_set"
-    "|self_test|serve(_line)?|test_picture|test_answer|from|until|mean|over|row_of|add_(rgb|yuv|row)|color|test)"
+    "|self_test|serve(_line)?|sure|test_picture|test_answer|from|until|mean|over|row_of|add_(rgb|yuv|row)|color|test)"
 )  # and what a net must not be called beside another: X_COLOR_CHANNELS would be X's and X_COLOR's
 
 

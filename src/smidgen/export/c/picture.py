@@ -11,6 +11,7 @@ from smidgen.escape import c_comment, c_string
 from smidgen.export.c.boards import timed
 from smidgen.export.c.source import Source
 from smidgen.export.c.text import filled, named, template
+from smidgen.sure import Sure
 
 _AFTER = "#include <stdint.h>\n"
 _LAST = "\n#if defined(__cplusplus) && defined(__GNUC__)\n#pragma GCC diagnostic pop\n"
@@ -28,7 +29,13 @@ static inline const char *NAME_class_name(int place) {
 
 
 def described(
-    made: Source, seen: Preprocessing, classes: Sequence[str], *, key: str = "", version: str = ""
+    made: Source,
+    seen: Preprocessing,
+    classes: Sequence[str],
+    *,
+    key: str = "",
+    version: str = "",
+    sure: Sure | None = None,
 ) -> Source:
     """Return generated C whose header says what its pictures go through, and its classes.
 
@@ -38,6 +45,7 @@ def described(
         classes: Their names, in the order of the logits.
         key: Of the training.
         version: Of the software.
+        sure: From which margin of its int32 logits on it answers, if that was asked for.
     """
     upper = made.name.upper()
     lines = [
@@ -78,6 +86,9 @@ def described(
     header = made.header.replace(_AFTER, _AFTER + said)
     end = header.rindex(_LAST)
     more = named(_CLASS_NAME + (template("bytes.h") if seen.scale else ""), made.name)
+    if sure is not None:
+        values = {"TOLD": sure.told, "MARGIN": f"{sure.margin}"}
+        more += filled("sure.h", made.name, values)
     return replace(made, header=header[:end] + more + header[end:])
 
 
