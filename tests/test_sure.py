@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -125,6 +126,9 @@ def test_it_is_chosen_on_what_was_held_out(folder: Path, digits: Data) -> None:
     assert sure(run, 0.8, on=digits) == line
     assert sure(run, 0.8, on="digits") == line, "its own, of which the test part is no choice"
     assert line.told.endswith("right: at least 80 % with 95 % confidence")
+    moved = replace(run, origin="/nowhere/digits")
+    with pytest.raises(ValueError, match=r"say where they are now \(--sure-on, or on=\)"):
+        sure(moved, 0.8)
     with pytest.raises(ValueError, match="sure must be a share above 0 and below 1"):
         sure(run, 99)
 
@@ -150,7 +154,7 @@ def test_of_groups_it_says_that_they_show_less(
 ) -> None:
     groups = torch.arange(len(digits.test)) // 10
     other = replace(digits, test=replace(digits.test, groups=groups))
-    monkeypatch.setattr(sys.modules["smidgen.sure"], "judged_on", lambda *_, **__: other)
+    monkeypatch.setattr(sys.modules["smidgen.sure"], "judged_on", Mock(return_value=other))
     with pytest.warns(UserWarning, match="360 held-out images are of 36 groups"):
         images_for(load_run(folder), folder, on="other")
 
@@ -162,7 +166,7 @@ def test_evaluate_tells_what_is_answered_and_how_the_test_images_judge_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     untold = Latency(1.0, 1.0, 1, 1.0, 1.0, 1, "cpu")  # which takes seconds
-    monkeypatch.setattr(sys.modules["smidgen.evaluate"], "latency", lambda *_: untold)
+    monkeypatch.setattr(sys.modules["smidgen.evaluate"], "latency", Mock(return_value=untold))
     assert smidgen("evaluate", folder, "--sure", "80%", "--json") == 0
     found = json.loads(capsys.readouterr().out)["sure"]
     run, line = load_run(folder), sure(folder, 0.8)
@@ -218,13 +222,17 @@ def test_predict_is_not_sure_of_a_picture_below_the_threshold(
     assert "--sure-on is for --sure" in capsys.readouterr().err
 
 
+def _as_it_is(artefact: Artefact, *_: object) -> Artefact:
+    return artefact
+
+
 @pytest.mark.skipif(not shutil.which("gcc"), reason="needs gcc")
 def test_integer_c_is_sure_where_python_is(
     folder: Path, digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generated, "_on_cortex_m4", lambda artefact, *_: artefact)
+    monkeypatch.setattr(generated, "_on_cortex_m4", Mock(side_effect=_as_it_is))
     monkeypatch.setattr(host, "FAST", ("-O1",))
-    monkeypatch.setattr(proof, "_latency", lambda *_: ())
+    monkeypatch.setattr(proof, "_latency", Mock(return_value=()))
     wish = Wish(sure="90%", finish_epochs=0, calibration="minmax", name="own")
     known = sm.export(folder, "c", tmp_path / "c", data=digits, wish=wish).sure
     assert known is not None
@@ -242,7 +250,7 @@ def test_c_that_is_sure_where_python_is_not_is_refused() -> None:
     line, answers = Sure(0.9, 5, 2, 1, 1), np.array([1, -1])
 
     def known(said: list[int]) -> Any:
-        infer = lambda _: lambda _: np.array(said)  # noqa: E731 - as compiled C answers
+        infer = Mock(return_value=Mock(return_value=np.array(said)))  # as compiled C answers
         artefact = SimpleNamespace(main="own.c", sure=SureInC(line, pixels, answers, infer))
         return proof._sure(cast("Artefact", artefact), Path(), logits, np.array([1, 1]))
 

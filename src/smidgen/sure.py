@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from smidgen.again import held_out_of, judged_on, same_place, trained_on
 from smidgen.answer import Answer, margins_of
 from smidgen.chance import CONFIDENCE, of_groups
-from smidgen.data import Data, Split
+from smidgen.data import Data, DataError, Split
 from smidgen.data.base import Progress
 from smidgen.evaluate import predict
 from smidgen.names import require_path
@@ -143,7 +143,11 @@ def images_for(
     if on is None or isinstance(on, Data) or same_place(run, require_path(on, "on")):
         found = own
         if on is not None or own is None:
-            found = trained_on(run, place, data=on, data_dir=data_dir, progress=progress)
+            try:
+                found = trained_on(run, place, data=on, data_dir=data_dir, progress=progress)
+            except DataError as error:  # which names the option of who only reads them
+                said = str(error).replace("--data, or data=", "--sure-on, or on=")
+                raise DataError(said) from None
     else:
         found = judged_on(run, on, data_dir=data_dir, progress=progress)
     assert found is not None
