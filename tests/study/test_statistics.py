@@ -1,6 +1,7 @@
 """Intervals and tests agree with scipy's own and with closed forms."""
 
-from math import comb, isnan
+from itertools import chain, combinations
+from math import comb, isnan, nan
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,14 @@ from smidgen.study.statistics import (
     Interval,
     McNemar,
     accuracy_interval,
+    adjusted_for,
+    holm,
     mcnemar,
     mean_interval,
     paired_difference,
     paired_effect,
     spread,
+    verdicts,
 )
 
 accuracies = st.lists(
@@ -46,6 +50,7 @@ def test_a_paired_effect_is_scipys_paired_t_test(values: list[float], random: ob
     found = paired_effect(treated, baseline)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
     assert found.excludes_zero == (test.pvalue < 0.05)
+    assert found.p == pytest.approx(test.pvalue)
 
 
 def test_pairing_removes_what_seeds_share() -> None:
@@ -255,3 +260,76 @@ def test_a_paired_difference_stays_within_its_range_and_needs_an_image() -> None
     assert paired_difference(5, 0, 0, 5).low < 0 < paired_difference(5, 0, 0, 5).high
     with pytest.raises(ValueError, match="at least one image"):
         paired_difference(0, 0, 0, 0)
+
+
+ps = st.lists(st.floats(0, 1), min_size=1, max_size=7)
+
+
+@given(ps)
+def test_holm_is_closed_testing_by_bonferroni(found: list[float]) -> None:
+    """A comparison is as sure as the least sure of all the sets that hold it."""
+    places = range(len(found))
+    sets = list(chain.from_iterable(combinations(places, size + 1) for size in places))
+    oracle = [
+        max(min(len(of) * min(found[one] for one in of), 1.0) for of in sets if place in of)
+        for place in places
+    ]
+    assert holm(found) == pytest.approx(oracle)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.6]) == [1, 1]
+    assert holm([]) == []
+    untested = holm([nan, 0.02, nan, 0.03])
+    assert isnan(untested[0])
+    assert isnan(untested[2])
+    assert (untested[1], untested[3]) == pytest.approx((0.04, 0.04))
+
+
+@given(ps)
+def test_what_is_adjusted_is_less_sure_and_in_the_same_order(found: list[float]) -> None:
+    adjusted = holm(found)
+    assert all(p <= after <= 1 for p, after in zip(found, adjusted, strict=True))
+    in_order = [after for _, after in sorted(zip(found, adjusted, strict=True))]
+    assert in_order == sorted(adjusted)
+    assert len(found) > 1 or adjusted == found, "of one comparison nothing changes"
+
+
+differences = st.lists(
+    st.lists(st.integers(-20, 60), min_size=1, max_size=5).map(
+        lambda values: paired_effect(
+            dict(enumerate(map(float, values))), dict.fromkeys(range(5), 0.0), step=1
+        )
+    ),
+    max_size=6,
+)
+
+
+@given(differences)
+def test_judged_together_no_more_is_shown_than_by_each_alone(found: list[Interval]) -> None:
+    judged = verdicts(found)
+    for alone, together in zip(found, judged, strict=True):
+        assert together.told in (alone.verdict, NO_DIFFERENCE)
+        assert (together.told == NOT_TESTED) == (alone.count == 1) == isnan(together.p)
+        if together.told in ("better", "worse"):
+            assert together.p < 0.05
+    assert verdicts(found[:1]) == [
+        (pytest.approx(of.p, nan_ok=True), of.verdict) for of in found[:1]
+    ]
+
+
+def test_effects_that_are_all_zero_and_one_that_is_exact_have_a_p() -> None:
+    assert mean_interval([0.0, 0.0]).p == 1
+    assert mean_interval([0.25, 0.25]).p == 0
+    assert isnan(mean_interval([0.25]).p)
+
+
+def test_a_p_near_the_level_is_not_shown_beside_others() -> None:
+    near = mean_interval([1.0, 2.0, 3.0, 1.5])
+    assert (0.01 < near.p < 0.05, near.verdict) == (True, "better")
+    assert [told for _, told in verdicts([near, near, near])] == [NO_DIFFERENCE] * 3
+    one_seed = Interval(1.0, nan, nan, 1)
+    assert verdicts([near, one_seed, one_seed])[0].told == "better", "what is no test counts not"
+    assert adjusted_for(3) == "adjusted for 3 comparisons (Holm)"
+    assert adjusted_for(1) == ""

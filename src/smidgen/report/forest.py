@@ -5,7 +5,7 @@ from math import isfinite
 
 from smidgen.report.axes import BELOW, Scale, across, padded, ticks
 from smidgen.report.chart import BETTER, NARROW, SAME, WORSE, Chart, draw
-from smidgen.report.points import Effect, Point, over
+from smidgen.report.points import Effect, Point, over, tested
 from smidgen.report.svg import INK, MUTED, TEXT, Canvas, shortened, width_of
 from smidgen.report.tables import difference
 
@@ -26,7 +26,8 @@ def forest(baseline: Point, found: Sequence[Effect], more: str = "") -> Chart:
     return draw(
         f"Effects on {baseline.net}{more}",
         f"Against {baseline.label()} ({baseline.reached(' %')}), paired by seed on the same"
-        f" pictures, 95 % t interval over {over([baseline])}. Grey: no difference shown.",
+        f" pictures, 95 % t interval over {over([baseline])}. Grey: no difference shown"
+        + (", by the p of the table below." if tested(found) > 1 else "."),
         lambda width: _drawn(width, baseline, ordered),
     )
 
@@ -46,11 +47,11 @@ def _drawn(width: int, baseline: Point, found: Sequence[Effect]) -> Canvas:
     for place, (effect, label, (start, end)) in enumerate(zip(found, labels, ends, strict=True)):
         y = step * place + (26 if narrow else 14)
         room, at = (width, y - 10) if narrow else (left - 12, y + 4)
-        told = f"{label}: {difference(effect.accuracy)} points, {effect.accuracy.verdict}"
+        told = f"{label}: {difference(effect.accuracy)} points, {effect.verdict}"
         anchor = "start" if narrow else "end"
         canvas.text(0 if narrow else left - 12, at, shortened(label, room), INK, anchor=anchor,
                     size=TEXT, told=told)  # fmt: skip
-        colour = _COLOURS.get(effect.accuracy.verdict, SAME)
+        colour = _COLOURS.get(effect.verdict, SAME)
         canvas.line(x(start), y, x(end), y, colour, width=2.5)
         canvas.circle(x(effect.accuracy.mean), y, 5, colour, told)
     return canvas

@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 from smidgen.report.replicates import Replicate, are_folds, replicate_of, told
@@ -15,6 +16,7 @@ from smidgen.study.statistics import (
     mean_interval,
     paired_effect,
     spread,
+    verdicts,
 )
 
 
@@ -154,6 +156,8 @@ class Effect:
         point: With the methods.
         baseline: Without.
         accuracy: Difference in percentage points.
+        p: That it is none, adjusted for the comparisons of its table; nan of one seed.
+        verdict: ``better``, ``worse``, ``no difference shown`` or ``one seed, not tested``, by p.
         params: Learned scalars added.
         macs: Multiply-accumulates added.
         time: Ratio of training seconds, each the least over its seeds; ``None`` if no two of them
@@ -163,6 +167,8 @@ class Effect:
     point: Point
     baseline: Point
     accuracy: Interval
+    p: float
+    verdict: str
     params: int
     macs: int
     time: float | None
@@ -313,19 +319,35 @@ def effect(point: Point, baseline: Point) -> Effect | None:
     def percent(of: Point) -> dict[Replicate, float]:
         return {replicate: 100.0 * row["accuracy"] for replicate, row in of.rows.items()}
 
+    accuracy = paired_effect(
+        percent(point),
+        percent(baseline),
+        step=100 / point.first["images"],
+        shared=point.shared,
+    )
     return Effect(
         point,
         baseline,
-        paired_effect(
-            percent(point),
-            percent(baseline),
-            step=100 / point.first["images"],
-            shared=point.shared,
-        ),
+        accuracy,
+        accuracy.p,
+        accuracy.verdict,
         point.first["params"] - baseline.first["params"],
         point.first["macs"] - baseline.first["macs"],
         _time(point, baseline),
     )
+
+
+def judged_together(found: Sequence[Effect]) -> list[Effect]:
+    """Return the effects of one table against one baseline, with verdicts for so many."""
+    return [
+        replace(one, p=of.p, verdict=of.told)
+        for one, of in zip(found, verdicts([one.accuracy for one in found]), strict=True)
+    ]
+
+
+def tested(found: Iterable[Effect]) -> int:
+    """Return how many effects have more than one seed behind them."""
+    return sum(isfinite(one.p) for one in found)
 
 
 def _time(point: Point, baseline: Point) -> float | None:
@@ -347,13 +369,15 @@ def _seconds(point: Point) -> dict[tuple[Any, ...], float]:
 def effects(points: Sequence[Point]) -> list[tuple[Point, list[Effect]]]:
     """Return the effects of methods by baseline; baselines without any are left out.
 
+    Those of one baseline are judged together.
+
     Of a net and recipe that were trained for several lengths the shortest comes first.
     """
     found: list[tuple[Point, list[Effect]]] = []
     for baseline, others in baselines(points):
         known = [e for e in (effect(point, baseline) for point in others) if e]
         if known:
-            found.append((baseline, known))
+            found.append((baseline, judged_together(known)))
     places: dict[str, int] = {}
     for baseline, _ in found:
         places.setdefault(_but_for_length(baseline), len(places))

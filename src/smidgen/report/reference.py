@@ -5,8 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from smidgen.report.points import Point, effect, numbers_of
-from smidgen.report.tables import Cell, Table, difference, mcnemar_of, number, words
+from smidgen.report.points import Point, effect, judged_together, numbers_of
+from smidgen.report.tables import (
+    Cell,
+    Table,
+    by_verdict,
+    difference,
+    mcnemar_of,
+    number,
+    words,
+)
 from smidgen.sizes import counted
 from smidgen.study.statistics import spread
 
@@ -189,23 +197,27 @@ def _methods_table(title: str, rows: Sequence[Reported], points: Sequence[Point]
     net = rows[0].net
     base_reported = next(row for row in TABLE_3 if row.net == net)
     base = ours(points, base_reported)
+    known = [(row, point) for row in rows if (point := ours(points, row))]
+    found = [(row, of) for row, point in known if base and (of := effect(point, base))]
+    judged = judged_together([of for _, of in found])
+    effects = dict(zip((row for row, _ in found), judged, strict=True))
 
     def cells(row: Reported) -> tuple[Cell, ...]:
-        point = ours(points, row)
-        found = effect(point, base) if point and base else None
+        point, found = ours(points, row), effects.get(row)
         return (
             words(" + ".join(name for name in _ORDER if name in row.methods)),
             number(row.accuracy, ".2f"),
             _accuracy(point),
             number(row.accuracy - base_reported.accuracy, "+.2f"),
             Cell(difference(found.accuracy), found.accuracy.mean) if found else number(None),
-            words(found.accuracy.verdict if found else "not trained yet"),
+            words(found.verdict if found else "not trained yet"),
+            number(found.p if found else None, ".2g"),
             number(found.params if found else None, "+,d"),
         )
 
     columns = (
         "methods", "accuracy %, study", "ours", "effect, study", "effect, ours", "verdict",
-        "params",
+        "p", "params",
     )  # fmt: skip
     here = "not trained"
     if base:
@@ -213,8 +225,8 @@ def _methods_table(title: str, rows: Sequence[Reported], points: Sequence[Point]
         here = f"{_accuracy(base, ' %').text} here, {length}"
     note = (
         f"Baseline: {base_reported.accuracy:.2f} % in the study, {here}. Effects"
-        " are percentage points against it, ours paired by seed with the 95 % t interval; the study"
-        " has one run a row and so no interval."
+        " are percentage points against it, ours paired by seed with the 95 % t interval"
+        f"{by_verdict(judged)}. The study has one run a row and so no interval."
     )
     return Table(title, columns, tuple(cells(row) for row in rows), note)
 
@@ -239,7 +251,7 @@ def _pairs_table(points: Sequence[Point]) -> Table:
                 words(f"{depthwise} against {plain}"),
                 number(study, "+.2f"),
                 Cell(difference(found.accuracy), found.accuracy.mean),
-                words(found.accuracy.verdict),
+                words(found.verdict),
                 number(found.macs, "+,d"),
                 mcnemar_of(second.rows[seed], first.rows[seed]),
             )
@@ -267,7 +279,7 @@ def _heads_table(points: Sequence[Point]) -> Table:
                     number(averaged.first["params"]),
                     number(found.baseline.first["params"]),
                     Cell(difference(found.accuracy), found.accuracy.mean),
-                    words(found.accuracy.verdict),
+                    words(found.verdict),
                 )
             )
     return Table(

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from smidgen.escape import markdown
-from smidgen.report.points import Effect, Point, apart, lengths_apart, over
+from smidgen.report.points import Effect, Point, apart, lengths_apart, over, tested
 from smidgen.split_names import FULL
-from smidgen.study.statistics import Interval, mcnemar
+from smidgen.study.statistics import Interval, adjusted_for, mcnemar
 
 MISSING = "-"
 _LONG = 9.95  # seconds, from which on tenths tell nothing
@@ -142,7 +142,8 @@ def effects_table(baseline: Point, found: Sequence[Effect], more: str = "") -> T
             words(e.point.label(baseline)),
             Cell(difference(e.accuracy), e.accuracy.mean),
             number(e.accuracy.count),
-            words(e.accuracy.verdict),
+            words(e.verdict),
+            number(e.p, ".2g"),
             number(e.params, "+,d"),
             number(e.macs, "+,d"),
             number(e.time, ".2f", " x"),
@@ -156,16 +157,26 @@ def effects_table(baseline: Point, found: Sequence[Effect], more: str = "") -> T
     )
     many = over([baseline])
     columns = (
-        "methods", "accuracy, points", COUNTED[many], "verdict", "params", "MACs", "training time",
+        "methods", "accuracy, points", COUNTED[many], "verdict", "p", "params", "MACs",
+        "training time",
     )  # fmt: skip
     return Table(
         f"Effects on {baseline.net}{more}",
         columns,
         rows,
         f"Against {baseline.label()}: {baseline.reached(' %')}. Differences are paired by"
-        f" {PAIRED[many]}, with their 95 % t interval; one that includes zero shows no difference."
-        f"{folds}",
+        f" {PAIRED[many]}, with their 95 % t interval{by_verdict(found)}.{folds}",
     )
+
+
+def by_verdict(found: Sequence[Effect]) -> str:
+    """Return how the effects of one table are judged, to go on a sentence on their intervals."""
+    count = tested(found)
+    if count == 0:
+        return ", which takes two of them; none is tested here"
+    if count == 1:
+        return "; one that includes zero shows no difference"
+    return f", each alone; verdict and p are {adjusted_for(count)}"
 
 
 def pair_tables(points: Sequence[Point]) -> list[Table]:

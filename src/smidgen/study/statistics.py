@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import hypot, isfinite, nan
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from smidgen.chance import CONFIDENCE, fair_coin, wilson
 
 NO_DIFFERENCE = "no difference shown"
 NOT_TESTED = "one seed, not tested"
-BETTER = "better"
+BETTER, WORSE = "better", "worse"
 _Seed = TypeVar("_Seed", int, tuple[int, str])  # alone, or with a fold
 _OF_SHARES = "t and Wilson"  # the kind whose values are percents, in [0, 100]
 _UNEVEN = 0.2  # of half an interval: from here on it is not told as mean ± half
@@ -52,6 +52,18 @@ class Interval:
         return isfinite(self.low) and (self.low > 0 or self.high < 0)
 
     @property
+    def p(self) -> float:
+        """Two-sided p of Student's test that the mean is zero; nan without an interval.
+
+        Of an interval of kind ``t``, which leaves out zero where it is below 0.05.
+        """
+        if not isfinite(self.low):
+            return nan
+        if self.error == 0:
+            return 0.0 if self.mean else 1.0
+        return float(2 * stdtr(self.count - 1, -abs(self.mean) / self.error))
+
+    @property
     def verdict(self) -> str:
         """``better``, ``worse`` or ``no difference shown``, for a difference of accuracies.
 
@@ -61,7 +73,7 @@ class Interval:
             return NOT_TESTED
         if not self.excludes_zero:
             return NO_DIFFERENCE
-        return BETTER if self.mean > 0 else "worse"
+        return BETTER if self.mean > 0 else WORSE
 
 
 def mean_interval(values: Sequence[float], floor: float = 0.0, shared: float = 0.0) -> Interval:
@@ -147,6 +159,57 @@ def paired_effect(
         raise ValueError("a paired effect must have a seed on both sides, got none in common")
     differences = [treated[seed] - baseline[seed] for seed in seeds]
     return mean_interval(differences, floor=step / 6**0.5, shared=shared)
+
+
+class Verdict(NamedTuple):
+    """What is said of a difference that was judged together with others."""
+
+    p: float  # adjusted for their number; nan of one seed, which is no test
+    told: str  # as :attr:`Interval.verdict`
+
+
+def verdicts(differences: Sequence[Interval]) -> list[Verdict]:
+    """Return what may be said of differences from one baseline, judged together by :func:`holm`.
+
+    None is shown that is not by its own interval, and the chance that any is shown where none is
+    true is 5 % at most.
+
+    Args:
+        differences: Of kind ``t``; those of one seed are not tested and do not count.
+    """
+    return [
+        Verdict(p, NO_DIFFERENCE if p >= 1 - CONFIDENCE else of.verdict)
+        for of, p in zip(differences, holm([of.p for of in differences]), strict=True)
+    ]
+
+
+def holm(found: Sequence[float]) -> list[float]:
+    """Return p-values that are adjusted for how many there are, in the order given.
+
+    The k-th smallest of n is multiplied by ``n - k + 1``; none is less than a smaller one's or
+    more than 1.
+
+    Source: Holm 1979, "A simple sequentially rejective multiple test procedure", Scandinavian
+    Journal of Statistics 6.
+
+    Args:
+        found: In [0, 1]; nan where nothing was tested, which stays so and is not counted.
+    """
+    tested = sorted((p, place) for place, p in enumerate(found) if isfinite(p))
+    adjusted, least = [nan] * len(found), 0.0
+    for before, (p, place) in enumerate(tested):
+        least = max(least, min(p * (len(tested) - before), 1.0))
+        adjusted[place] = least
+    return adjusted
+
+
+def adjusted_for(count: int) -> str:
+    """Return that verdicts are :func:`holm`'s, in words.
+
+    Args:
+        count: Differences that were tested; of one alone there is nothing to say.
+    """
+    return f"adjusted for {count:,} comparisons (Holm)" if count > 1 else ""
 
 
 def spread(interval: Interval, form: str = ".2f", unit: str = "", of: str = "") -> str:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from statistics import fmean
 
 from smidgen.data import Data
@@ -16,7 +17,7 @@ from smidgen.study.design.maker import Maker
 from smidgen.study.design.profile import Profile, is_small
 from smidgen.study.design.race import Race, race
 from smidgen.study.design.search import Candidate, Left, Rows, Search, listed
-from smidgen.study.statistics import Interval
+from smidgen.study.statistics import BETTER, WORSE, Interval, adjusted_for, verdicts
 
 METHODS = "methods"
 SCHEDULE = "one-cycle"  # in every trial of a design
@@ -153,6 +154,7 @@ class Selection:
             self._search.say(METHODS, "the time allows no comparison of methods")
         odds = Race(judging, level, replicates)
         found = self._measured(chosen, {q: questions[q] for q in asked}, odds, left)
+        said = self._judged(found)
         taken = dict.fromkeys(chosen.methods, True)
         for question, belief in questions.items():
             gain = found.get(question)
@@ -161,7 +163,7 @@ class Selection:
             lacking = f"differences here are known to about {error:.1f} {judging.unit}"
             if question in worth:
                 lacking = "its trials failed" if asked else "the time was short"
-            self._note(question, gain, after, lacking)
+            self._note(question, gain, after, said.get(question, lacking))
         return self._combined(chosen, taken, found, left)
 
     def at_length(self, longer: Candidate, left: Left) -> Candidate:
@@ -203,7 +205,7 @@ class Selection:
         taken = after.mean > 0
         measured = f"{_told(gain, judging.unit)} at {longer.recipe.epochs} epochs"
         why = f"{measured}; expected now {after.mean:+z.1f}"
-        shown = _is_shown(gain, taken=taken)
+        shown = _is_shown(gain.verdict, taken=taken)
         self.standings = [s for s in self.standings if s.method not in added]
         for method in added:
             others = [other for other in added if other != method]
@@ -358,16 +360,30 @@ class Selection:
     def _is_over(self, net: NetSpec, methods: tuple[Method, ...]) -> bool:
         return replace(self._maker, methods=methods).excess(net) > 1
 
-    def _note(
-        self, question: _Question, gain: Interval | None, after: Belief, lacking: str
-    ) -> None:
+    def _judged(self, found: Mapping[_Question, Interval]) -> dict[_Question, str]:
+        """Return the verdict of each gain: all are compared with one net, and judged together."""
+        said = verdicts([*found.values()])
+        count = sum(isfinite(of.p) for of in said)
+        if how := adjusted_for(count):
+            self._search.say(METHODS, f"what is shown is {how}")
+        return {question: of.told for question, of in zip(found, said, strict=True)}
+
+    def _note(self, question: _Question, gain: Interval | None, after: Belief, said: str) -> None:
+        """Note the standing of a method.
+
+        Args:
+            question: Of it.
+            gain: As measured, if it was.
+            after: What is believed of it now.
+            said: The verdict, or why it was not measured.
+        """
         method, taken = question.method, after.mean > 0
         if gain is None:
-            why = f"expected {after.mean:+z.1f} {self._unit}; not measured, as {lacking}"
+            why = f"expected {after.mean:+z.1f} {self._unit}; not measured, as {said}"
             shown = False
         else:
-            shown = _is_shown(gain, taken=taken)
-            why = f"{_told(gain, self._unit)}, {gain.verdict}; expected now {after.mean:+z.1f}"
+            shown = _is_shown(said, taken=taken)
+            why = f"{_told(gain, self._unit)}, {said}; expected now {after.mean:+z.1f}"
         self.standings.append(Standing(method, taken, shown, why))
         self._search.say(METHODS, f"{listed([method])}: {why}")
 
@@ -403,9 +419,9 @@ def _turned(standing: Standing) -> Standing:
     return replace(standing, taken=not standing.taken, shown=False)
 
 
-def _is_shown(gain: Interval, *, taken: bool) -> bool:
+def _is_shown(verdict: str, *, taken: bool) -> bool:
     """Whether a gain speaks for what was decided, and not a belief alone."""
-    return gain.excludes_zero and (gain.mean > 0) == taken
+    return verdict == (BETTER if taken else WORSE)
 
 
 def _told(effect: Interval, unit: str) -> str:
