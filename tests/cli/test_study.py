@@ -116,6 +116,8 @@ def test_status_takes_nothing_in_and_quiet_names_what_failed(
         assert "--status runs nothing" in capsys.readouterr().err
     assert smidgen("--quiet", *asked) == 0
     assert "failed: mnist-1k5-dw" in capsys.readouterr().err
+    assert smidgen("report", str(store)) == 0
+    assert "figures are of 0 of 1 trial: 1 failed" in capsys.readouterr().err
     plan.write_text(PLAN.format(seeds="0").replace("small", "another"))
     assert smidgen(*asked) == 0
     assert "was not asked for any trial of another" in capsys.readouterr().err
@@ -196,3 +198,13 @@ def test_rows_that_no_report_could_be_made_of_are_not_taken_in(
     (line,) = capsys.readouterr().err.splitlines()
     assert "latency must be times above 0 by name, or null" in line
     assert not store.exists()
+
+
+def test_a_trial_that_learned_little_says_so_where_it_ends(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status = Status(2, 0, 0, 0, None, ())
+    rows = [seen(0), seen(1, accuracy=0.41, balanced_accuracy=0.34)]
+    show_event(Event(status, tuple(Ended("k", "one", "done", None, row, 0.0) for row in rows)))
+    told = capsys.readouterr().err.splitlines()
+    assert told == ["2/2  one  done  65.00 % test", "2/2  one  done  41.00 % test, learned little"]

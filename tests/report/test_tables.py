@@ -1,7 +1,7 @@
 """Tables say what the rows say: means, intervals, effects, and the reference study beside."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,19 @@ from tests.report.conftest import IMAGES, Rows, of_study, row
 
 from smidgen.chance import wilson
 from smidgen.report import markdown, replicates
+from smidgen.report.forest import forest
 from smidgen.report.page import charts_of, render, tables_of
 from smidgen.report.points import Point, baselines, effects, points_of
 from smidgen.report.reference import REPORTED, comparison
-from smidgen.report.tables import Cell, Table, effects_table, pair_tables, points_table, right
+from smidgen.report.tables import (
+    Cell,
+    Table,
+    effects_table,
+    effects_tables,
+    pair_tables,
+    points_table,
+    right,
+)
 from smidgen.study.records import Records
 from smidgen.study.statistics import NO_DIFFERENCE
 from smidgen.study.status import Status
@@ -172,6 +181,111 @@ def test_effects_are_paired_by_seed_with_their_cost(study: Rows) -> None:
     assert by_label["sam"].time == 2
     assert by_label["one-cycle without cosine"].accuracy.verdict == NO_DIFFERENCE
     assert by_label["squeeze-excite"].params == 126
+
+
+def _compared(*groups: tuple[list[str], Sequence[int], Sequence[int]]) -> Rows:
+    """Return rows of methods, seeds and how many images each gains over 150 and its seed."""
+    return [
+        row("a", methods, seed, 150 + seed + gain)
+        for methods, seeds, gained in groups
+        for seed, gain in zip(seeds, gained, strict=True)
+    ]
+
+
+def _p(gains: Sequence[float]) -> float:
+    """Return the two-sided p of Student's test that the mean is zero."""
+    return float(2 * stats.t.sf(abs(np.mean(gains)) / stats.sem(gains), len(gains) - 1))
+
+
+def _effects(rows: Rows) -> Table:
+    points = points_of(rows)
+    (table,) = effects_tables(effects(points), points)
+    return table
+
+
+def test_verdicts_of_one_table_are_adjusted_for_their_number() -> None:
+    seeds = range(3)
+    rows = _compared(
+        ([], seeds, [0, 0, 0]),
+        (["blurpool"], seeds, [8, 12, 10]),  # p 0.013, by itself
+        (["sam"], seeds, [20, 24, 22]),  # 0.0027
+        (["mixup"], seeds, [2, -3, 1]),
+        (["swa"], [0], [40]),
+    )
+    table = _effects(rows)
+    told = {of[0].text: (of[3].text, of[4].text) for of in table.rows}
+    alone = {
+        name: _p(gains)
+        for name, gains in (("blurpool", [8, 12, 10]), ("sam", [20, 24, 22]), ("mixup", [2, -3, 1]))
+    }
+    assert told["sam"] == ("better", f"{3 * alone['sam']:.2g}")
+    assert told["blurpool"] == ("better", f"{2 * alone['blurpool']:.2g}")
+    assert told["mixup"] == (NO_DIFFERENCE, "1")
+    assert told["swa"] == ("one seed, not tested", "-")
+    assert named(table, "blurpool")["accuracy, points"].text == "+5.00 [+2.52, +7.48]", "as alone"
+    said = "each with its own 95 % t interval; verdict and p are adjusted for 3 comparisons (Holm)."
+    assert said in table.note
+
+    more = [of for n in range(4) for of in _compared(([f"mixup(alpha={n})"], seeds, [2, n, -5]))]
+    wider = _effects([*rows, *more])
+    assert named(wider, "blurpool")["verdict"].text == NO_DIFFERENCE
+    points = points_of([*rows, *more])
+    ((baseline, found),) = effects(points)
+    assert "Grey: no difference shown, by the p of the table" in forest(baseline, found).note
+    page = tables_of(_records([*rows, *more]))
+    assert str(page).count("(Holm)") == 1
+
+
+def test_one_comparison_is_its_own_t_test() -> None:
+    table = _effects(_compared(([], range(3), [0, 0, 0]), (["sam"], range(3), [8, 12, 10])))
+    assert named(table, "sam")["p"].value == pytest.approx(_p([8, 12, 10]))
+    assert "Holm" not in table.note
+    assert "with the 95 % t interval; one that includes zero shows no difference." in table.note
+
+
+def test_a_study_of_one_seed_says_what_its_figures_are() -> None:
+    rows = _compared(([], [0], [0]), (["sam"], [0], [9]))
+    table = _effects(rows)
+    assert "a single pair has no interval, and is not tested." in table.note
+    note = points_table("All", points_of(rows)).note
+    assert note.startswith("Accuracy: of the last epoch, with its 95 % interval for other pictures")
+    assert "Student" not in note
+    assert "the least over" not in note
+
+
+def test_what_cannot_be_paired_is_told() -> None:
+    even = _compared(([], range(3), [0, 0, 0]), (["sam"], range(3), [5, 6, 7]))
+    assert "left out" not in _effects(even).note
+    assert "in common" not in _effects(even).note
+    fewer = _compared((["blurpool"], [2, 7], [5, 5]), (["ema"], [8, 9], [1, 2]))
+    note = _effects([*even, *fewer]).note
+    assert note.endswith(
+        " A seed that only one side has is left out. No seed in common with it: ema."
+    )
+
+
+def test_methods_that_change_no_answer_show_no_difference() -> None:
+    rows = _compared(*((of, range(3), [0, 0, 0]) for of in ([], ["sam"], ["swa"])))
+    table = _effects(rows)
+    assert [(of[1].text[:6], of[3].text, of[4].text) for of in table.rows] == [
+        ("+0.00 ", NO_DIFFERENCE, "1")
+    ] * 2
+
+
+def test_runs_that_learned_little_are_marked_where_they_stand() -> None:
+    def of(methods: list[str], shares: Sequence[int]) -> Rows:
+        return [
+            row("a", methods, seed, right, largest_class=0.4, classes=["a", "b", "c"])
+            for seed, right in enumerate(shares)
+        ]
+
+    rows = [*of([], [150, 150]), *of(["sam"], [80, 150]), *of(["swa"], [80, 80])]
+    table = points_table("All", points_of(rows))
+    assert [cells[1].text for cells in table.rows] == [
+        "no method", "sam, 1 of 2 seeds learned little", "swa, learned little",
+    ]  # fmt: skip
+    assert "Learned little: hardly above what always answering one class reaches." in table.note
+    assert "earned little" not in str(points_table("All", points_of(rows[:2])))
 
 
 @pytest.mark.parametrize(("more", "shown"), [(1, False), (5, True)])
@@ -333,6 +447,9 @@ def test_the_studys_tables_stand_beside_ours(study: Rows) -> None:
 
     single = named(titled(tables, "Table 4"), "blurpool")
     assert (single["effect, study"].text, single["verdict"].text) == ("+0.86", "better")
+    alone = _p([5.0, 5.5, 6.0])
+    assert single["p"].value == pytest.approx(3 * alone), "the second of four"
+    assert "p are adjusted for 4 comparisons (Holm)." in titled(tables, "Table 4").note
     assert named(titled(tables, "Table 4"), "mixup")["verdict"].text == "not trained yet"
     rest = [of for of in points_of(study) if of.net == "mnist-1k5-dw" and "sam" in of.methods]
     assert "98.35 % in the study, not trained. Effects" in titled(comparison(rest), "Table 4").note

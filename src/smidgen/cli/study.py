@@ -176,9 +176,15 @@ def show_event(event: "Event") -> None:
     status = event.status
     left = "" if _is_over(status) else f"  {time_left(status.seconds_left or 0)}"
     for ended in event.ended:
-        row = ended.row
-        found = f"{100 * row['accuracy']:.2f} % {row['split']}" if row else ended.error
+        found = _reached(ended.row) if ended.row else ended.error
         say(f"{status.done}/{status.total}  {ended.title}  {ended.outcome}  {found}{left}")
+
+
+def _reached(row: Mapping[str, Any]) -> str:
+    from smidgen.report.notices import has_learned_little
+
+    little = ", learned little" if has_learned_little(row) else ""
+    return f"{100 * row['accuracy']:.2f} % {row['split']}{little}"
 
 
 def _is_over(status: "Status") -> bool:

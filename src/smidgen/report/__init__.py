@@ -42,7 +42,7 @@ def write_page(
     from smidgen.report.page import render
 
     require_own(require_path(out, "out"), "page", b"<!doctype html>")
-    records = _read(store)
+    records = read(store)
     finished = "design" in records.notes
     if story and not finished:
         asked = {"title": "Asked for", "lines": records.notes.get("asked", [])}
@@ -75,7 +75,7 @@ def write_charts(store: Path | str, folder: Path | str) -> list[Path]:
 
     written: list[Path] = []
     taken: Counter[str] = Counter()
-    for section, chart in page.charts_of(_read(store)):
+    for section, chart in page.charts_of(read(store)):
         name = f"{_slug(section)}-{_slug(chart.title)}"
         taken[name] += 1
         name += f"-{taken[name]}" if taken[name] > 1 else ""
@@ -85,7 +85,7 @@ def write_charts(store: Path | str, folder: Path | str) -> list[Path]:
     return written
 
 
-def _read(store: Path | str) -> Records:
+def read(store: Path | str) -> Records:
     """Return what a store holds, if a report can be made of it.
 
     Raises:
@@ -129,12 +129,16 @@ def _slug(title: str) -> str:
     return "-".join(re.findall(r"[a-z0-9]+", title.lower()))[:80]  # a file has 255 bytes of name
 
 
-def markdown(store: Path | str) -> str:
+def markdown(store: Records | Path | str) -> str:
     """Return the tables of a store as Markdown, those of the reference study first.
+
+    Args:
+        store: SQLite, or JSON lines; or what :func:`read` returned of one.
 
     Raises:
         ValueError: If the store cannot be read.
     """
     from smidgen.report.page import tables_of
 
-    return "\n".join(table.to_markdown() for table in tables_of(_read(store)))
+    records = store if isinstance(store, Records) else read(store)
+    return "\n".join(table.to_markdown() for table in tables_of(records))

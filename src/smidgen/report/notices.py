@@ -1,7 +1,7 @@
 """What a page warns of at its top: classes that are never answered, a net that learned little."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from smidgen.chance import beside_one_answer, is_near_one_answer, of_groups, wilson
@@ -125,7 +125,7 @@ def largest_of(rows: Sequence[dict[str, Any]]) -> float | None:
     return sum(row["largest_class"] * row["images"] for row in known) / images if known else None
 
 
-def floor_of(row: dict[str, Any]) -> float | None:
+def floor_of(row: Mapping[str, Any]) -> float | None:
     """Return what one answer for all reaches on the images of a row, in [0, 1], if it tells."""
     largest, classes = row.get("largest_class"), judged_classes(row)
     if largest is None:
@@ -133,7 +133,7 @@ def floor_of(row: dict[str, Any]) -> float | None:
     return max(largest, 1 / classes) if classes else largest
 
 
-def has_learned_little(row: dict[str, Any]) -> bool:
+def has_learned_little(row: Mapping[str, Any]) -> bool:
     """Tell whether a model is near chance, where each class counts alike as well as in all.
 
     Of classes of few images each a lucky one makes much of their mean: what chance leaves of it

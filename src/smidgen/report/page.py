@@ -95,7 +95,7 @@ def tables_of(records: Records) -> list[Table]:
     tables = comparison(_tested(points))
     for title, group in grouped(points):
         tables.append(points_table(title, group))
-        tables += effects_tables(effects(group))
+        tables += effects_tables(effects(group), group)
         tables += pair_tables(group)
         tables += length_tables(group)
         tables += learning_tables(group)
@@ -429,10 +429,10 @@ def _section(
         else ", read after training, which held other images out."
     )
     tables = [points_table("All points", points)]
-    tables += effects_tables(found)
+    tables += effects_tables(found, points)
     tables += pair_tables(points)
     tables += length_tables(points)
-    tables += [] if answered else learning_tables(points)
+    tables += [] if answered else learning_tables(points, told=False)  # the charts tell it
     shown_charts, folded = (tuple(c for c in charts if c) for charts in (drawn, more))
     return Section(title, about, shown_charts, folded, tuple(tables))
 

@@ -225,7 +225,7 @@ def _methods_table(title: str, rows: Sequence[Reported], points: Sequence[Point]
         here = f"{_accuracy(base, ' %').text} here, {length}"
     note = (
         f"Baseline: {base_reported.accuracy:.2f} % in the study, {here}. Effects"
-        " are percentage points against it, ours paired by seed with the 95 % t interval"
+        " are percentage points against it, ours paired by seed"
         f"{by_verdict(judged)}. The study has one run a row and so no interval."
     )
     return Table(title, columns, tuple(cells(row) for row in rows), note)

@@ -168,7 +168,8 @@ def _fewer(found: Collection[Replicate], of: Collection[Replicate]) -> str:
 def _effects(baseline: Point, others: Sequence[Point]) -> Table:
     note = (
         f"Against {baseline.label()}, in points, paired by {PAIRED[over([baseline])]}, with the"
-        " 95 % t interval; one that includes zero shows no difference. A lower ECE is better."
+        " 95 % t interval; one that includes zero shows no difference, and one in twenty leaves it"
+        " out by chance. A lower ECE is better."
     )
     title = f"Effects on the robustness of {baseline.net}"
     return _differences(title, baseline, others, FIGURES, note)
@@ -201,7 +202,8 @@ def _further(baseline: Point, others: Sequence[Point]) -> Table:
     )
     note += (
         f" Against {baseline.label()} ({has}), paired by {PAIRED[over([baseline])]}, with the 95 %"
-        " t interval; one that includes zero shows no difference."
+        " t interval; one that includes zero shows no difference, and one in twenty leaves it out"
+        " by chance."
     )
     title = f"Further effects on the robustness of {baseline.net}"
     return _differences(title, baseline, others, shown, note)

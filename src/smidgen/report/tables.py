@@ -10,7 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from smidgen.escape import markdown
-from smidgen.report.points import Effect, Point, apart, lengths_apart, over, tested
+from smidgen.report.notices import has_learned_little
+from smidgen.report.points import Effect, Point, apart, baselines, lengths_apart, over, tested
+from smidgen.report.replicates import kind
+from smidgen.sizes import listed
 from smidgen.split_names import FULL
 from smidgen.study.statistics import Interval, adjusted_for, mcnemar
 
@@ -85,11 +88,16 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
         "net", "methods", "accuracy %", COUNTED[many], "epochs", "params", "MACs", "NLL", "ECE %",
         "shift %", "ms", "int8 bytes", "train s",
     )  # fmt: skip
-    whole, more = any(map(_is_full, points)), apart(points)
+    whole, more, little = any(map(_is_full, points)), apart(points), list(map(_little, points))
     rows = tuple(
         (
             words(point.net),
-            words(point.label() + told + (", on a part" if whole and not _is_full(point) else "")),
+            words(
+                point.label()
+                + told
+                + (", on a part" if whole and not _is_full(point) else "")
+                + few
+            ),
             Cell(point.reached(), point.accuracy.mean),
             number(len(point.rows)),
             number(point.first["epochs"]),
@@ -102,15 +110,17 @@ def points_table(title: str, points: Sequence[Point]) -> Table:
             number(point.first["bytes_int8"]),
             number(point.seconds, ",.0f" if point.seconds >= _LONG else ".2g"),
         )
-        for point, told in zip(points, more, strict=True)
+        for point, told, few in zip(points, more, little, strict=True)
     )
     note = (
-        f"Accuracy: mean over {many} of the last epoch, with its 95 % interval for other {many}"
-        " (Student) and other pictures (Wilson), combined as the root of the sum of squares. Shift:"
+        f"{_accuracy_told(points)} Shift:"
         " predictions unchanged by a shift of one pixel, border repeated. ms: the net alone, one"
-        " image at a time, one thread. int8 bytes: deployed parameters. Times are the least over"
-        f" the {many}."
+        " image at a time, one thread. int8 bytes: deployed parameters."
     )
+    if any(len(point.rows) > 1 for point in points):
+        note += f" Times are the least over the {many}."
+    if any(little):
+        note += " Learned little: hardly above what always answering one class reaches."
     if whole and not all(map(_is_full, points)):
         note += " On a part: of the training images, the others having been held out."
     if any(point.first["split"] == "held-out" for point in points):
@@ -129,14 +139,64 @@ def _is_full(point: Point) -> bool:
     return point.first["trained_on"] == FULL
 
 
-def effects_tables(groups: Sequence[tuple[Point, Sequence[Effect]]]) -> list[Table]:
-    """Return a table a baseline; of those of one net, titles tell in what they differ."""
+def _little(point: Point) -> str:
+    """Return which runs of a point learned little, to stand behind its methods."""
+    few = [one for one, row in point.rows.items() if has_learned_little(row)]
+    if not few:
+        return ""
+    if len(few) == len(point.rows):
+        return ", learned little"
+    return f", {len(few)} of {len(point.rows)} {kind(point.rows)} learned little"
+
+
+def _accuracy_told(points: Sequence[Point]) -> str:
+    """Return what accuracies are, and what their intervals count."""
+    if all(len(point.rows) == 1 for point in points):
+        return "Accuracy: of the last epoch, with its 95 % interval for other pictures (Wilson)."
+    many = over(points)
+    return (
+        f"Accuracy: mean over {many} of the last epoch, with its 95 % interval for other {many}"
+        " (Student) and other pictures (Wilson), combined as the root of the sum of squares."
+    )
+
+
+def effects_tables(
+    groups: Sequence[tuple[Point, Sequence[Effect]]], points: Sequence[Point]
+) -> list[Table]:
+    """Return a table a baseline; of those of one net, titles tell in what they differ.
+
+    Args:
+        groups: Each baseline with the effects against it.
+        points: All that were to be compared; those that share no seed with their baseline are told.
+    """
     more = lengths_apart([baseline for baseline, _ in groups])
-    return [effects_table(*group, of) for group, of in zip(groups, more, strict=True)]
+    others = {id(baseline): rest for baseline, rest in baselines(points)}
+    return [
+        effects_table(
+            baseline,
+            found,
+            of,
+            [
+                point
+                for point in others[id(baseline)]
+                if not point.rows.keys() & baseline.rows.keys()
+            ],
+        )
+        for (baseline, found), of in zip(groups, more, strict=True)
+    ]
 
 
-def effects_table(baseline: Point, found: Sequence[Effect], more: str = "") -> Table:
-    """Return what methods change against a baseline, with what they cost."""
+def effects_table(
+    baseline: Point, found: Sequence[Effect], more: str = "", unpaired: Sequence[Point] = ()
+) -> Table:
+    """Return what methods change against a baseline, with what they cost.
+
+    Args:
+        baseline: Of all of them.
+        found: A row each.
+        more: What the title tells it by from tables of the same net.
+        unpaired: Points that share no seed with it.
+    """
     rows = tuple(
         (
             words(e.point.label(baseline)),
@@ -165,18 +225,29 @@ def effects_table(baseline: Point, found: Sequence[Effect], more: str = "") -> T
         columns,
         rows,
         f"Against {baseline.label()}: {baseline.reached(' %')}. Differences are paired by"
-        f" {PAIRED[many]}, with their 95 % t interval{by_verdict(found)}.{folds}",
+        f" {PAIRED[many]}{by_verdict(found)}.{folds}{_left_out(found, unpaired, PAIRED[many])}",
     )
 
 
+def _left_out(found: Sequence[Effect], unpaired: Sequence[Point], pair: str) -> str:
+    """Return what could not be paired: replicates of one side alone, and whole points."""
+    told = ""
+    if any({*e.point.rows} != {*e.baseline.rows} for e in found):
+        told += f" A {pair} that only one side has is left out."
+    if unpaired:
+        names = listed([point.label() for point in unpaired])
+        told += f" No {pair} in common with it: {names}."
+    return told
+
+
 def by_verdict(found: Sequence[Effect]) -> str:
-    """Return how the effects of one table are judged, to go on a sentence on their intervals."""
+    """Return how the effects of one table are judged, to go on a sentence on what is paired."""
     count = tested(found)
     if count == 0:
-        return ", which takes two of them; none is tested here"
+        return "; a single pair has no interval, and is not tested"
     if count == 1:
-        return "; one that includes zero shows no difference"
-    return f", each alone; verdict and p are {adjusted_for(count)}"
+        return ", with the 95 % t interval; one that includes zero shows no difference"
+    return f", each with its own 95 % t interval; verdict and p are {adjusted_for(count)}"
 
 
 def pair_tables(points: Sequence[Point]) -> list[Table]:

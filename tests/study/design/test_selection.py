@@ -493,7 +493,22 @@ def test_a_small_gain_is_shown_where_chance_is_smaller(
     standing = {s.method.name: s for s in selection.standings}
     assert (standing["flip"].taken, standing["flip"].shown) == (True, True)
     assert "flip: +0.60 points [" in said
+    count = sum("[" in s.why for s in selection.standings)
+    assert said.count("(Holm)") == 1
+    assert f"what is shown is adjusted for {count} comparisons (Holm)" in said
     assert "better; expected now +" in standing["flip"].why
+
+
+def test_a_gain_that_is_shown_alone_is_not_shown_among_others(
+    fake: Fake, maker: Maker, chosen: Candidate
+) -> None:
+    _, selection, _ = selected(fake, maker, chosen, gains({"flip": 1.0}, noise=0.0025))
+    standing = {s.method.name: s for s in selection.standings}
+    assert standing["flip"].taken
+    low = float(standing["flip"].why.split("[")[1].split(",")[0])
+    assert low > 0, "by its own interval"
+    assert not standing["flip"].shown
+    assert "], no difference shown; expected now +" in standing["flip"].why
 
 
 def test_a_gain_is_told_with_its_interval_if_it_has_one() -> None:
