@@ -234,8 +234,15 @@ def test_integer_c_is_sure_where_python_is(
     monkeypatch.setattr(host, "FAST", ("-O1",))
     monkeypatch.setattr(proof, "_latency", Mock(return_value=()))
     wish = Wish(sure="90%", finish_epochs=0, calibration="minmax", name="own")
+    loaded = list[Any]()
+    load = generated.load_sure
+    monkeypatch.setattr(generated, "load_sure", lambda path: loaded.append(load(path)) or loaded[0])
     known = sm.export(folder, "c", tmp_path / "c", data=digits, wish=wish).sure
     assert known is not None
+    logits = np.zeros((3, 10), np.int32)
+    logits[:, 3] = known["margin"], known["margin"] - 1, 2**31 - 1
+    logits[2, :3] = -(2**31)
+    assert loaded[0](logits).tolist() == [3, -1, 3], "from the margin on, however far apart"
     held_out = held_out_of(load_run(folder), digits, folder)
     assert known["compared"] == known["images"] == len(held_out)
     assert known["test"]["images"] == 360
