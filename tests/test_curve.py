@@ -13,6 +13,7 @@ from tests.test_cli import smidgen
 import smidgen as sm
 from smidgen.curve import STORE, Curve, split_of
 from smidgen.data import Data, Split, load
+from smidgen.study.plan import plan_of
 from smidgen.study.store import Store
 
 SHORT = sm.Recipe(epochs=1, batch_size=256)
@@ -118,6 +119,33 @@ def test_a_curve_is_trained_once_told_and_kept(
     assert "(1,560 params, images of 1x8x8) on digits, judged by 144 held-out" in shown.out
     assert f"{found.told}." in shown.out
     assert f"report: {folder / 'report.html'}" in shown.err
+
+
+def test_data_in_memory_are_learned_from(
+    digits: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def study(plan: dict[str, Any], **_: object) -> list[dict[str, Any]]:
+        asked.append(plan)
+        raise ValueError("asked")
+
+    monkeypatch.setattr("smidgen.studies.study", study)
+    images, labels = digits.train.images[:300], digits.train.labels[:300]
+    test, cache = (digits.test.images, digits.test.labels), tmp_path / "cache"
+    made = sm.data.from_arrays(images, labels, digits.classes, test=test, cache_dir=cache)
+    for data in (digits, made):
+        with pytest.raises(ValueError, match="asked"):
+            sm.curve("mnist-1k5-dw", data, folder=tmp_path / "new")
+    for data, plan in zip((digits, made), asked, strict=True):
+        again = plan_of(plan).origin.load()
+        assert again.fingerprint == data.fingerprint
+    for data in (
+        Data("mine", digits.train, digits.test, digits.classes),
+        replace(digits, train=made.train),
+    ):
+        with pytest.raises(ValueError, match=r"of a learning curve load .*\.from_arrays"):
+            sm.curve("mnist-1k5-dw", data, folder=tmp_path / "new")
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ class Curve:
 
 def curve(  # noqa: PLR0913 - a door; all but two arguments by keyword
     net: "NetSpec | str",
-    data: "Origin | Path | str",
+    data: "Data | Origin | Path | str",
     *,
     methods: "Iterable[Method]" = (),
     recipe: "Recipe | None" = None,
@@ -117,7 +117,8 @@ def curve(  # noqa: PLR0913 - a door; all but two arguments by keyword
 
     Args:
         net: A net, fitted to the data; or a name, or a TOML file, as ``smidgen train`` takes it.
-        data: A name, a folder, a hub id; or how they are to be loaded.
+        data: A name, a folder, a hub id; or data that were loaded from one, or made by
+            :func:`smidgen.data.from_arrays`; or how they are to be loaded.
         methods: In any order.
         recipe: The numbers of each run; ``Recipe()`` by default.
         shares: Of the training pictures, two or more in (0, 1]; a smaller one lies within a larger
@@ -145,17 +146,15 @@ def curve(  # noqa: PLR0913 - a door; all but two arguments by keyword
     from smidgen.report.learning import learning_curves
     from smidgen.report.points import points_of
     from smidgen.studies import report, study
-    from smidgen.study.job import Origin
 
     place = _vacant(require_path(folder, "folder"))
-    origin = data if isinstance(data, Origin) else Origin(os.fspath(require_path(data, "data")))
     numbers = Recipe() if recipe is None else recipe
     if numbers.share != 1:
         raise ValueError(
             f"recipe share must be 1 in a learning curve, whose shares vary it, got {numbers.share}"
         )
     shares, seeds = _required(shares, numbers), _seeds(seeds)
-    loaded = origin.load()
+    origin, loaded = _loaded(data)
     held = split_of(loaded, split)
     _require_apart(loaded, held, shares, seeds)
     plan = _plan(net, origin, tuple(methods), numbers, shares, seeds, held)
@@ -169,6 +168,22 @@ def curve(  # noqa: PLR0913 - a door; all but two arguments by keyword
     report(place / STORE, out=place / REPORT, title=_title(place / STORE))
     asked = len(shares) * len(dict.fromkeys(seeds)) * _splits(held)
     return _curve(found[0], held, asked - len(rows), place)
+
+
+def _loaded(data: "Data | Origin | Path | str") -> "tuple[Origin, Data]":
+    """Return what is learned, and how the processes of the study load it.
+
+    Raises:
+        ValueError: If it cannot be had, or is of another kind.
+    """
+    from smidgen.data import Data
+    from smidgen.names import require_path
+    from smidgen.study.job import Origin, origin_of
+
+    if isinstance(data, Data):
+        return origin_of(data, "a learning curve"), data
+    origin = data if isinstance(data, Origin) else Origin(os.fspath(require_path(data, "data")))
+    return origin, origin.load()
 
 
 def split_of(data: "Data", asked: str | None = None) -> str:

@@ -4,7 +4,6 @@ import csv
 import importlib
 import io
 import os
-import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -258,10 +257,9 @@ def _origin(
     data: "Data | Origin | Path | str", data_dir: Path | str | None, size: "ImageSize"
 ) -> "Origin":
     from smidgen.data import Data
-    from smidgen.data.base import as_it_is
     from smidgen.data.sizes import checked_size
     from smidgen.names import shown
-    from smidgen.study.job import Origin
+    from smidgen.study.job import Origin, origin_of
 
     if isinstance(data, Origin | Data) and not (size is None and data_dir is None):
         raise ValueError(
@@ -271,26 +269,7 @@ def _origin(
     if isinstance(data, Origin):
         return data
     if isinstance(data, Data):
-        if not data.origin:
-            raise ValueError(
-                f"the processes of a design load their data again: {data.name} must come from a"
-                " folder or a name"
-            )
-        if data.changed or as_it_is(data) is not data:
-            raise ValueError(
-                f"the processes of a design load their data again: {data.name} must be as they were"
-                " loaded, got others; smidgen.data.from_arrays takes changed ones"
-            )
-        origin = _origin_of(data)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # told where they were loaded, and by the search
-            again = origin.load()
-        if again.fingerprint != data.fingerprint:
-            raise ValueError(
-                f"the processes of a design load their data again: {data.name} must be as its name,"
-                " image_size, color, fit and turned alone make it, got other pixels or classes"
-            )
-        return origin
+        return origin_of(data, "a design")
     try:
         place = os.fspath(data)
     except TypeError:
@@ -302,21 +281,6 @@ def _origin(
         place,
         None if data_dir is None else str(data_dir),
         None if sides is None else f"{sides[0]}x{sides[1]}",
-    )
-
-
-def _origin_of(data: "Data") -> "Origin":
-    """Return how data that were loaded are loaded again, made of pictures in the same way."""
-    from smidgen.data.preprocessing import CHANNELS
-    from smidgen.study.job import Origin
-
-    how = data.preprocessing
-    return Origin(
-        data.origin,
-        image_size="x".join(map(str, how.size)),
-        color=how.color if how.color in CHANNELS else None,
-        fit=how.fit,
-        turned=how.turned,
     )
 
 

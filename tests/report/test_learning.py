@@ -236,7 +236,18 @@ def test_a_page_of_nothing_else_begins_with_its_answer() -> None:
     assert page.count(chart) == of_study.count(chart) == 1
     assert page.count('aria-label="Accuracy by training pictures"') == 1
     assert page.count("The last doubling, from 200") == 1
+    assert of_study.count("The last doubling, from 200") == 1, "below the chart alone"
     assert of_study.index(chart) > of_study.index('<div class="facts">')
+
+
+def test_a_net_that_learned_little_is_told_once() -> None:
+    other = {"largest_class": 0.7, "classes": ["a", "b"], "balanced_accuracy": 0.5, "study": CURVE}
+    little = [{**of, **other} for of in rows([1, 0, -1])]
+    page = render(Records(little, Status(9, 0, 0, 0, 0.0, ()), {}), "t", "", [])
+    assert page.count("the net has learned little") == 1
+    elsewhere = [{**of, "study": "s"} for of in little]
+    page = render(Records(elsewhere, Status(9, 0, 0, 0, 0.0, ()), {}), "t", "", [])
+    assert page.count("the net has learned little.") == 1, "on top"
 
 
 def test_what_is_beside_the_curve_shows_all_pictures_alone() -> None:

@@ -33,6 +33,7 @@ _NEAR = 0.2  # how far the logarithm to base 2 of a doubling is from 1, at most
 _FEW = 30  # held-out pictures, of which one is more than 3 points
 _NOTHING = 0.05  # points, less than which is told as 0.0
 CURVE = "learning-curve"  # the study of a learning curve alone
+LEARNED_LITTLE = "the net has learned little"
 LITTLE = "learned little"  # in the place of a verdict, where no doubling says anything
 
 
@@ -163,7 +164,7 @@ class LearningCurve:
     def _meant(self, gained: Interval, next_: int) -> str:
         if self.has_learned_little:
             return (
-                "the net has learned little (always answering the largest class reaches"
+                f"{LEARNED_LITTLE} (always answering the largest class reaches"
                 f" {self.chance:.2f} %): train longer (--epochs) before asking"
             )
         return _thought(gained, next_, 100.0 - self.accuracies[-1].mean)

@@ -53,6 +53,7 @@ def closer_look(
     *,
     data: str = "",
     warned: bool = False,
+    little_told: bool = False,
 ) -> Look | None:
     """Return what the rows of a point show, or ``None`` if they are too old to show anything.
 
@@ -63,6 +64,7 @@ def closer_look(
         data: What to call the data, if not as the rows do.
         warned: Whether the page warns already, as a design does, of a net that learned little, of
             classes that are never answered and of plain learners that are ahead.
+        little_told: Whether the page says already that the net learned little.
     """
     rows = [row for row in point.rows.values() if row.get("classes")]
     names: list[str] = rows[0]["classes"] if rows else []
@@ -83,7 +85,7 @@ def closer_look(
         f" of {data or point.first['data']}.",
         warnings=(
             *notices.of_grouped(point),
-            *([] if warned else notices.of_little(point)),
+            *([] if warned or little_told else notices.of_little(point)),
             *([] if warned else notices.of_classes(judged, names)),
             *([] if warned else notices.of_baselines(point, baselines)),
         ),

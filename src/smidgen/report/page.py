@@ -17,7 +17,13 @@ from smidgen.report.chart import Chart
 from smidgen.report.checked import BASELINE
 from smidgen.report.curves import held_out_accuracies, losses
 from smidgen.report.forest import forest
-from smidgen.report.learning import CURVE, learning_charts, learning_curves, learning_tables
+from smidgen.report.learning import (
+    CURVE,
+    LEARNED_LITTLE,
+    learning_charts,
+    learning_curves,
+    learning_tables,
+)
 from smidgen.report.lengths import length_charts, length_tables
 from smidgen.report.look import Look, closer_look
 from smidgen.report.notices import largest_of
@@ -129,8 +135,9 @@ def render(
     points = points_of(rows)
     story = _ordered(records.notes.get("design"))
     beside = [row for row in records.rows if row["study"] == BASELINE]
-    looks, best = _looks(points, beside, story), _best(points)
     answers = _answers(rows, points)
+    little_told = any(LEARNED_LITTLE in line for answer in answers for line in answer.told)
+    looks, best = _looks(points, beside, story, little_told=little_told), _best(points)
     names = data_names(point for point, _ in best)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("smidgen.report"),
@@ -277,7 +284,11 @@ def _facts(best: Point, of: int, names: Mapping[str, str]) -> list[tuple[str, st
 
 
 def _looks(
-    points: Sequence[Point], baselines: Sequence[dict[str, Any]], story: dict[str, Any] | None
+    points: Sequence[Point],
+    baselines: Sequence[dict[str, Any]],
+    story: dict[str, Any] | None,
+    *,
+    little_told: bool = False,
 ) -> list[Look]:
     """Return a closer look at the best point of each data set; of tested ones, if there are any.
 
@@ -301,6 +312,7 @@ def _looks(
             *(best, beside, held_out),
             data=names[best.first["fingerprint"]],
             warned=bool((story or {}).get("warnings")),
+            little_told=little_told,
         )
         if look:
             found.append(look)

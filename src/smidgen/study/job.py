@@ -1,12 +1,14 @@
 """A trial as it waits in the store: what to train, where its images are, what to measure."""
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TypeAlias
 
 from smidgen.data import Data, load
-from smidgen.data.base import Progress
+from smidgen.data.base import Progress, as_it_is
+from smidgen.data.preprocessing import CHANNELS
 from smidgen.data.remembered import asked_of, place_of, with_asked
 from smidgen.data.sources import HUB_ID
 from smidgen.limits import ROW, require_at_most
@@ -103,6 +105,44 @@ class Origin:
             elif value:
                 words += [option, str(value)]
         return words
+
+
+def origin_of(data: Data, what: str) -> Origin:
+    """Return how data that were loaded are loaded again, by the processes that train on them.
+
+    Args:
+        data: As :func:`smidgen.data.load` or ``from_arrays`` returned them.
+        what: Whose processes those are, such as ``a design``.
+
+    Raises:
+        ValueError: If they come from nowhere, were changed since, or are not made again as they
+            are.
+    """
+    again = f"the processes of {what} load their data again: {data.name} must"
+    if not data.origin:
+        raise ValueError(f"{again} come from a folder or a name, or of smidgen.data.from_arrays")
+    if data.changed or as_it_is(data) is not data:
+        raise ValueError(
+            f"{again} be as they were loaded, got others; smidgen.data.from_arrays takes changed"
+            " ones"
+        )
+    how = data.preprocessing
+    origin = Origin(
+        data.origin,
+        image_size="x".join(map(str, how.size)),
+        color=how.color if how.color in CHANNELS else None,
+        fit=how.fit,
+        turned=how.turned,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # told where they were loaded, and by who trains
+        found = origin.load()
+    if found.fingerprint != data.fingerprint:
+        raise ValueError(
+            f"{again} be as its name, image_size, color, fit and turned alone make it, got other"
+            " pixels or classes"
+        )
+    return origin
 
 
 @dataclass(frozen=True, slots=True)
