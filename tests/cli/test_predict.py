@@ -151,7 +151,7 @@ def test_windows_as_text_are_answered_as_the_arrays_that_they_hold(
     assert smidgen("predict", run, "w", "one.npy", "--json") == 0
     captured = capsys.readouterr()
     rows = json.loads(captured.out)
-    assert [row["picture"] for row in rows] == ["w/2.CSV", "w/a/1.csv", "one.npy picture 1"]
+    assert [row["picture"] for row in rows] == ["w/2.CSV", "w/a/1.csv", "one.npy window 1"]
     assert rows[0]["error"].startswith("w/2.CSV must be a window, 8 lines of the 2 channels")
     (pixels,) = asked
     assert (pixels[0] == pixels[1]).all()

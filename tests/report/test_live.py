@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from tests.report.conftest import Rows
 
-from smidgen.report import live, write_page
+from smidgen.report import _use, live, write_page
 from smidgen.report.live import LivePage
 from smidgen.report.page import render
 from smidgen.study.records import Records
@@ -200,3 +200,10 @@ def test_a_page_that_is_read_again_stays_as_its_reader_left_it(
         assert params == sorted(params, key=lambda text: -int(text.replace(",", "")))
     assert said == []
     assert sheet.evaluate("sessionStorage.length") == 0
+
+
+def test_a_design_for_windows_is_used_with_a_window() -> None:
+    (asked, _) = _use(Path("mine"), [{"input": [3, 1, 96]}, {"input": [3, 48, 1]}, {}])
+    assert asked == "smidgen predict mine WINDOW.csv"
+    for of in ([{"input": [1, 28, 28]}], [{"input": [3, 1, 96]}, {"input": [1, 1, 1]}], []):
+        assert _use(Path("mine"), of)[0] == "smidgen predict mine PICTURE"

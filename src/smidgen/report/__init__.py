@@ -53,7 +53,7 @@ def write_page(
         title or _named(records) or Path(store).stem,
         about,
         commands,
-        use=_use(Path(store).parent) if finished else (),
+        use=_use(Path(store).parent, records.rows) if finished else (),
         phase=phase,
         refresh=refresh,
     )
@@ -108,10 +108,12 @@ def _named(records: Records) -> str:
     return ", ".join(dict.fromkeys(row["study"] for row in records.rows if row["study"]))
 
 
-def _use(design: Path) -> list[str]:
-    """Return the commands that use a finished design."""
+def _use(design: Path, rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the commands that use a finished design, whose rows say what its nets take."""
+    sides = {tuple(row["input"][1:]) for row in rows if row.get("input")}
+    of_windows = sides and all(1 in side and side != (1, 1) for side in sides)
     return [
-        shell(["smidgen", "predict", str(design), "PICTURE"]),
+        shell(["smidgen", "predict", str(design), "WINDOW.csv" if of_windows else "PICTURE"]),
         shell(["smidgen", "export", str(design), "--to", "c"]),  # beside it, where `push` looks
     ]
 

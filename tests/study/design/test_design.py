@@ -26,7 +26,7 @@ from smidgen.study.design import outset as module
 from smidgen.study.design.budget import Budget
 from smidgen.study.design.clock import NO_CARDS, estimate, work_of
 from smidgen.study.design.design import design
-from smidgen.study.design.inputs import Input
+from smidgen.study.design.inputs import Input, sides_told
 from smidgen.study.design.ladder import BudgetError
 from smidgen.study.design.maker import Maker
 from smidgen.study.design.outset import Outset, Wishes, outset, views_told
@@ -372,6 +372,11 @@ def test_sizes_that_are_tried_are_told_beside_the_one_to_begin_with() -> None:
     )
     assert views_told(views[::2]) == ""
     assert views_told(views[1:2]) == ""
+    turned = SimpleNamespace(maker=SimpleNamespace(shape=Shape(3, 96, 1)), origin="x", told="")
+    shorter = SimpleNamespace(origin=Origin("x"), told=sides_told(Shape(3, 1, 48)))
+    both: Any = [turned, shorter]
+    assert views_told(both).startswith("images are looked at with 96 moments to begin with; nets")
+    assert "nets for 48 moments are tried" in views_told(both)
 
 
 @pytest.mark.parametrize("left", [True, False])

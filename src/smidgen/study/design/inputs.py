@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from smidgen.data.arrays import KEPT
+from smidgen.data.sensor import is_window
 from smidgen.layers import Shape
 from smidgen.study.design.budget import Budget
 from smidgen.study.job import Origin
@@ -68,12 +69,19 @@ def inputs(
             continue  # as they are, once more
         smaller = Shape(shape.channels, height, width)
         at = replace(origin, image_size=f"{height}x{width}")
-        found.append(Input(at, smaller, f"{height} x {width} pixels"))
+        found.append(Input(at, smaller, sides_told(smaller)))
     coloured = shape.channels == 3 and not values  # noqa: PLR2004 - red, green, blue
     if len(found) == 1 or not coloured or origin.color is not None:
         return found[:most]
     pairs = chain.from_iterable((one, _grey(origin, one.shape)) for one in found)
     return sorted(list(pairs)[:most], key=lambda one: one.shape.channels == 1)
+
+
+def sides_told(shape: Shape) -> str:
+    """Return how large images are, for people; windows of a sensor have moments."""
+    if is_window(shape.height, shape.width):
+        return f"{max(shape.height, shape.width)} moments"
+    return f"{shape.height} x {shape.width} pixels"
 
 
 def _grey(origin: Origin, shape: Shape) -> Input:

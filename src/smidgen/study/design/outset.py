@@ -36,7 +36,7 @@ from smidgen.study.design.clock import (
 )
 from smidgen.study.design.front import FRONT
 from smidgen.study.design.held import require_notes
-from smidgen.study.design.inputs import Input, inputs
+from smidgen.study.design.inputs import Input, inputs, sides_told
 from smidgen.study.design.ladder import BudgetError, ladder
 from smidgen.study.design.maker import Maker
 from smidgen.study.design.profile import PREFERENCES, Profile, is_small, profile_of, recipe_of
@@ -232,8 +232,8 @@ def outset(
 
 def views_told(entrants: Sequence[Entrant]) -> str:
     """Return at what sizes and in what colours the nets look at the images; of one way nothing."""
-    own = next((one.maker.shape for one in entrants if one.origin is None), None)
-    begun = "" if own is None else f"{own.height} x {own.width} pixels"
+    own = next((one.maker.shape for one in entrants if not one.told), None)
+    begun = "" if own is None else sides_told(own)
     first, *others = dict.fromkeys(one.told or begun for one in entrants)
     if not others:
         return ""
