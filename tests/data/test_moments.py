@@ -277,6 +277,9 @@ def test_a_sensor_that_is_read_at_another_rate_is_told(
         ),
         ("x,y\n" + lines(48, "0,5,0,6"), "has 2 names above 4 whole numbers: where commas are dec"),
         ("t,x,y\n" + lines(48, "0,0,5,1"), "has 3 names above 4 whole numbers: .*; otherwise name"),
+        ("20,1,5\n40,-0,5", "line 2 may have the number -0,5 or two: where commas are decimal"),
+        ("05,-0,7", "line 1 may have the number -0,7 or two: where commas are decimal, put"),
+        ("20,1,005", "line 1 may have the number 1,005 or two: where commas are decimal, put"),
         (
             lines(48, "-1,05"),
             "line 1 may have the number -1,05 or two: where commas are decimal, put",
