@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from smidgen.sizes import amounted, bytes_of, count_of, counted
+from smidgen.sizes import amounted, bytes_of, count_of, counted, share_of
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,16 @@ def test_what_cannot_be_read_is_refused_with_how_to_write_it(text: Any) -> None:
 def test_one_thing_has_a_word_of_its_own() -> None:
     told = [counted(count, "picture is", "pictures are") for count in (0, 1, 1200)]
     assert told == ["0 pictures are", "1 picture is", "1,200 pictures are"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [("99%", 0.99), (" 99.5 % ", 0.995), (".9", 0.9), (0.5, 0.5)]
+)
+def test_a_share_is_a_number_or_in_percent(text: float | str, expected: float) -> None:
+    assert share_of(text, "sure") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["99", "100%", "0", "1.0", "-5%", "9 9%", "nan", "", 2, "٩٩%"])
+def test_what_is_no_share_is_refused_with_how_to_write_it(text: Any) -> None:
+    with pytest.raises(ValueError, match="sure must be a share above 0 and below 1, as 99% or"):
+        share_of(text, "sure")

@@ -236,7 +236,12 @@ def test_integer_c_is_sure_where_python_is(
     wish = Wish(sure="90%", finish_epochs=0, calibration="minmax", name="own")
     loaded = list[Any]()
     load = generated.load_sure
-    monkeypatch.setattr(generated, "load_sure", lambda path: loaded.append(load(path)) or loaded[0])
+
+    def keeping(library: Path) -> Any:
+        loaded.append(load(library))
+        return loaded[-1]
+
+    monkeypatch.setattr(generated, "load_sure", keeping)
     known = sm.export(folder, "c", tmp_path / "c", data=digits, wish=wish).sure
     assert known is not None
     logits = np.zeros((3, 10), np.int32)
