@@ -2,14 +2,15 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
-from jaxtyping import install_import_hook
+from jaxtyping import AbstractArray, install_import_hook, jaxtyped
 
 SOURCE = Path(__file__).parents[1] / "src"
 
@@ -24,8 +25,28 @@ def shaped() -> list[str]:
     return sorted(name.removesuffix(".__init__") for name in names)
 
 
-# Shapes are checked in every call. To decorate all other modules as well, whose types are proved
-# without running them, takes each process of tests longer than to collect them.
+def has_shape(annotation: Any) -> bool:
+    """Return whether a shape stands in an annotation; of one in quotes, whether it may."""
+    if isinstance(annotation, str):
+        return "Tensor" in annotation or "[" in annotation
+    shaped = isinstance(annotation, type) and issubclass(annotation, AbstractArray)
+    return shaped or any(map(has_shape, get_args(annotation)))
+
+
+def where_shaped(*, typechecker: Any) -> Callable[[Any], Any]:
+    """Return jaxtyping's decorator, which leaves alone what has no shape in its signature."""
+    checked = jaxtyped(typechecker=typechecker)
+
+    def decorate(of: Any) -> Any:
+        annotations = getattr(of.__init__ if isinstance(of, type) else of, "__annotations__", {})
+        return checked(of) if any(map(has_shape, annotations.values())) else of
+
+    return decorate
+
+
+# Shapes are checked in every call. To decorate all else as well, whose types are proved without
+# running them, takes longer than what the tests compute.
+jaxtyping.jaxtyped = where_shaped
 install_import_hook(shaped(), "beartype.beartype")
 torch.set_num_threads(1)
 # On a busy machine anything is slow, and no fault.
