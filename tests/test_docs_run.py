@@ -21,6 +21,7 @@ labels = [number % 2 for number in range(24)]
 data = sm.data.from_arrays(drawn, labels, ["cat", "owl"], test=(drawn[::-1].copy(), labels))
 net = sm.zoo.net("mnist-1k5-dw").fitted(sm.layers.Shape(*data.shape), 2)
 sm.train(net, data, recipe=sm.Recipe(epochs=1, batch_size=8), folder="mine")
+sm.train(net, data, recipe=sm.Recipe(epochs=1, batch_size=8), split="selection", folder="runs/a")
 for number, values in enumerate(drawn):
     folder = Path("photos", data.classes[labels[number]])
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,10 +48,11 @@ WITHOUT_CLANG = [('"wasm"', '"c"'), (", max_flash=16_000", "")]  # C may have no
 PAGES = {  # what stands in for a reader's own: (as written, as run)
     "data.md": [],
     "predict.md": [
+        ('"99%"', '"1%"'),
         (
             '"runs/a", "runs/b"',
             '"mine", "mine", data=sm.data.from_arrays(others, labels, ["cat", "owl"])',
-        )
+        ),
     ],
     "export.md": [
         ('"runs/mnist"', '"mine"'),

@@ -94,8 +94,8 @@ def sure(
     Args:
         run: The folder of a finished run or of a design, or a run itself.
         wanted: Share of the answers that is to be right, as ``0.99`` or ``"99%"``.
-        on: Labelled pictures that the run has not learned, or where its own data are now; by
-            default what was held out of its training.
+        on: Where labelled pictures are that the run has not learned; or its own data, in memory or
+            where they are now. By default what was held out of its training.
         data_dir: Folder of local copies of data sets.
 
     Raises:

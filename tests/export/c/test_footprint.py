@@ -201,7 +201,7 @@ def test_weights_that_a_pass_keeps_to_itself_after_training_are_told(
     def integers(*_: object) -> tuple[object, str]:
         return made, "minmax"
 
-    def untold(source: object, _: object) -> object:
+    def untold(source: object, *_: object) -> object:
         return source
 
     monkeypatch.setattr(generated, "integers_of", integers)
