@@ -69,7 +69,8 @@ def as_whole(number: object, what: str) -> int:
     Raises:
         ValueError: If it is none; true and false are none.
     """
-    if isinstance(number, SupportsIndex) and not isinstance(number, bool):
+    # Python's own first: to look for a protocol takes twenty times as long
+    if isinstance(number, int | SupportsIndex) and not isinstance(number, bool):
         with suppress(TypeError):  # numpy's true and false, and arrays of several
             return index(number)
     raise ValueError(f"{what} must be a whole number, got {shown(number)}")

@@ -920,7 +920,7 @@ def test_a_loss_over_the_bound_is_finished_and_said(
     assert proof.held_out_loss_after <= proof.held_out_loss
     assert proof.finishing_epochs == (1 if proof.held_out_loss_after < proof.held_out_loss else 0)
     assert heard[0].endswith(" on held-out images: finishing for 1 epoch")
-    proof = export(run, "c", tmp_path / "b", wish=Wish(finish_epochs=0, tell=pytest.fail))
+    proof = export(run, "tflite", tmp_path / "b", wish=Wish(finish_epochs=0, tell=pytest.fail))
     assert (proof.finishing_epochs, proof.held_out_loss) == (0, None)
 
 

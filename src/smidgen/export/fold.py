@@ -77,6 +77,10 @@ def fold(
             differ, or a tensor is of another shape than the spec's or not finite; the layer is
             named.
     """
+    with torch.device("meta"):  # shapes alone
+        plain = spec.build()
+    for place, module in enumerate(zip(model, plain, strict=True)):
+        _require_shapes(*module, _where(spec, place))
     return folded(spec, model, mean, std)[0]
 
 
@@ -85,19 +89,20 @@ def folded(
 ) -> tuple[Program, list[Origin]]:
     """Return the program of :func:`fold`, and of which layers each operation was made.
 
-    Layers are told by their place in the spec, from 0; the normalisation is of none of them.
+    Layers are told by their place in the spec, from 0; the normalisation is of none of them. The
+    tensors of ``model`` are certainly of the spec's shapes.
+
+    Raises:
+        ValueError: As there; shapes are not looked at.
     """
     _check(spec, mean, std)
     operations: list[tuple[Operation, Origin]] = []
     found = _Parameters([])
-    with torch.device("meta"):  # shapes alone
-        plain = spec.build()
-    for place, ((layer, shape), module) in enumerate(zip(spec.walk(), model, strict=True), 1):
-        where = f"{spec.name}, layer {place} {to_text(layer)}"
-        _require_shapes(module, plain[place - 1], where)
+    for place, ((layer, shape), module) in enumerate(zip(spec.walk(), model, strict=True)):
+        where = _where(spec, place)
         for operation in _operations(layer, shape, module, found):
             _require_finite(operation, where)
-            operations.append((operation, Origin((place - 1,))))
+            operations.append((operation, Origin((place,))))
     joined = merged(operations, spec.input_shape)
     for operation, _ in joined:  # a product of weights may be beyond what either was
         _require_finite(operation, spec.name)
@@ -107,6 +112,11 @@ def folded(
     rest = (_single(operation, uses) for operation, _ in joined)
     program = Program(spec.name, spec.input_shape, (first, *rest))
     return program, [Origin(), *(origin for _, origin in joined)]
+
+
+def _where(spec: NetSpec, place: int) -> str:
+    """Return what to call a layer, by its place among them from 0."""
+    return f"{spec.name}, layer {place + 1} {to_text(spec.layers[place])}"
 
 
 def convolutions(module: nn.Module) -> list[Convolution]:

@@ -159,6 +159,19 @@ def test_the_prediction_for_other_cores_is_near_what_their_compilers_make(
     assert run.ram <= predicted.ram <= run.ram + 140
 
 
+def test_a_net_is_built_once_to_predict_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[NetSpec] = []
+    build = NetSpec.build
+
+    def counted(spec: NetSpec, seed: int = 0) -> torch.nn.Sequential:
+        built.append(spec)
+        return build(spec, seed)
+
+    monkeypatch.setattr(NetSpec, "build", counted)
+    predict_cost(zoo.net("mnist-1k5-dw"))
+    assert len(built) == 1, "a search asks for the cost of a thousand nets"
+
+
 def test_a_core_that_was_not_measured_is_the_largest_of_the_others() -> None:
     costs = predict_costs(SPECS["a sensor's window"])
     assert costs.keys() == CORES.keys()

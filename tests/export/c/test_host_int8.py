@@ -4,6 +4,7 @@ import platform
 import shutil
 import subprocess
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,7 +34,7 @@ from smidgen.export.c.host_map import Map
 from smidgen.export.c.host_packed import packed_dense, packed_filter, units
 from smidgen.export.int8.simulate import simulate
 from smidgen.export.ship import export
-from smidgen.layers import Layer, Shape
+from smidgen.layers import Shape
 from smidgen.spec import NetSpec
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed")
@@ -98,19 +99,27 @@ def test_many_drawn_nets_are_exact(plan: Plan, compiler: str, level: str) -> Non
     assert_exact(spec_of(plan), present(), compiler, (level, *TRAP))
 
 
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize(
-    "body",
-    [
-        # 4 and 2 blocks of outputs and 1, of rows of 16, 8, 4 pixels and 1; filters of every width
-        (layers.Conv(40), layers.Conv(100, 1), layers.Depthwise(33, 5), layers.Conv(17, 3, 2)),
-        (layers.Conv(5, stride=2), layers.Depthwise(70, 5, stride=2), layers.Depthwise(3)),
-        (layers.MaxPool(1, 2), layers.Blur(1, 7), layers.SqueezeExcite(2), layers.Blur(2, 5)),
-    ],
-)
-def test_edges_are_exact(body: tuple[Layer, ...], path: str) -> None:
+EDGES = {
+    # 4 and 2 blocks of outputs and 1, of rows of 16, 8, 4 pixels and 1; filters of every width
+    "blocks": (
+        layers.Conv(40),
+        layers.Conv(100, 1),
+        layers.Depthwise(33, 5),
+        layers.Conv(17, 3, 2),
+    ),
+    "strides": (layers.Conv(5, stride=2), layers.Depthwise(70, 5, stride=2), layers.Depthwise(3)),
+    "no products": (
+        *(layers.MaxPool(1, 2), layers.Blur(1, 7), layers.SqueezeExcite(2), layers.Blur(2, 5)),
+    ),
+}
+
+
+# Paths differ in how four bytes are multiplied and in lanes: each meets every other edge here.
+@pytest.mark.parametrize(("body", "path"), thinned(product(EDGES, PATHS)))
+def test_edges_are_exact(body: str, path: str) -> None:
     require_path(path)
-    assert_exact(NetSpec(Shape(3, 9, 29), (*body, *HEAD), "edges"), (path,), flags=("-O0", *TRAP))
+    spec = NetSpec(Shape(3, 9, 29), (*EDGES[body], *HEAD), "edges")
+    assert_exact(spec, (path,), flags=("-O0", *TRAP))
 
 
 @pytest.mark.parametrize("name", thinned(["resnet", "first", "blurred", "gated", "flat", "oblong"]))
